@@ -1,0 +1,86 @@
+// Package policy writes IAM policy documents as Go values.
+//
+// A document is made of Statements whose resources and condition values may be plain strings or Pulumi inputs; the
+// JSON is canonical (sorted keys, lists kept in the order given), so that the same statements always make the same
+// document and a second `pulumi up` never differs.
+package policy
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// A Statement is one statement of a policy document. Values in Resources, Principals and Conditions are strings or
+// pulumi.StringInput.
+type Statement struct {
+	Sid        string           // what the statement is for, in letters and digits; required, because reviewers read it
+	Deny       bool             // false: Allow
+	Principals map[string][]any // "Service", "AWS", "Federated" -> names; nil in identity policies
+	Actions    []string
+	Resources  []any
+	Conditions map[string]map[string]any // operator -> key -> a value or a []any of values
+}
+
+// Document returns the policy document that holds statements, in their order.
+func Document(statements ...Statement) pulumi.StringOutput {
+	list := make([]any, 0, len(statements))
+	for _, s := range statements {
+		list = append(list, s.value())
+	}
+	return pulumi.JSONMarshal(map[string]any{"Version": "2012-10-17", "Statement": list})
+}
+
+// Trust returns the trust policy of a role that service may assume, from this account only: accountID closes the
+// confused deputy (FSBP's cross-service rule).
+func Trust(service, accountID string) pulumi.StringOutput {
+	return Document(Statement{
+		Sid:        "Assume",
+		Principals: map[string][]any{"Service": {service}},
+		Actions:    []string{"sts:AssumeRole"},
+		Conditions: map[string]map[string]any{"StringEquals": {"aws:SourceAccount": accountID}},
+	})
+}
+
+func (s Statement) value() map[string]any {
+	v := map[string]any{"Sid": s.Sid, "Effect": "Allow", "Action": list(s.Actions)}
+	if s.Deny {
+		v["Effect"] = "Deny"
+	}
+	if s.Principals != nil {
+		p := map[string]any{}
+		for kind, names := range s.Principals {
+			p[kind] = one(names)
+		}
+		v["Principal"] = p
+	}
+	if s.Resources != nil {
+		v["Resource"] = one(s.Resources)
+	}
+	if s.Conditions != nil {
+		c := map[string]any{}
+		for op, keys := range s.Conditions {
+			m := map[string]any{}
+			for k, val := range keys {
+				m[k] = val
+			}
+			c[op] = m
+		}
+		v["Condition"] = c
+	}
+	return v
+}
+
+// IAM stores a list of one as its one value, so that is how it is written.
+func one(values []any) any {
+	if len(values) == 1 {
+		return values[0]
+	}
+	return values
+}
+
+func list(values []string) any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return one(all)
+}
