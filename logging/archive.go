@@ -1,0 +1,96 @@
+// Package logging keeps what the site writes: log groups for the days when somebody still reads them, Kinesis Firehose
+// to S3 for the years after, alarms for what cannot wait, and a dashboard.
+//
+// CloudWatch Logs costs $0.50 for each GB taken in (us-east-1, from memory) and Firehose $0.029: the FireLens route
+// goes past CloudWatch Logs for exactly that reason, and gives up `aws logs tail` for it.
+package logging
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/bucket"
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+const archiveType = "slipway:logging:Archive"
+
+// ArchiveArgs say how long logs are kept in S3.
+type ArchiveArgs struct {
+	Site        wiring.Site
+	KeyARN      pulumi.StringInput // encrypts the log bucket
+	ArchiveDays int                // after which archived logs are deleted; from 31
+}
+
+// An Archive is the two buckets into which logs go: Logs for what the site and its services write (encrypted with the
+// key, cold after 30 days, deleted after ArchiveDays), Access for the access logs that the balancer and S3 deliver.
+// Those are delivered only to a bucket with SSE-S3, which is why there are two.
+//
+// Protected stacks keep both on destroy. Cost: $0.023 per GB-month at first, $0.004 once cold (from memory).
+type Archive struct {
+	pulumi.ResourceState
+	Logs   *bucket.Private
+	Access *bucket.Private
+}
+
+// NewArchive makes the archive.
+func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pulumi.ResourceOption) (*Archive, error) {
+	a := &Archive{}
+	if err := ctx.RegisterComponentResource(archiveType, name, a, opts...); err != nil {
+		return nil, err
+	}
+	var err error
+	a.Access, err = bucket.New(ctx, name+"-access", &bucket.Args{
+		Site: args.Site, Part: "access",
+		Delivery: func(arn pulumi.StringOutput) []policy.Statement { return deliverAccessLogs(args.Site, arn) },
+		Rules:    coldThenGone(args.ArchiveDays),
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, err
+	}
+	a.Logs, err = bucket.New(ctx, name+"-logs", &bucket.Args{
+		Site: args.Site, Part: "logs",
+		KeyARN:     args.KeyARN,
+		Rules:      coldThenGone(args.ArchiveDays),
+		AccessLogs: a.Access.Name,
+	}, pulumi.Parent(a))
+	if err != nil {
+		return nil, err
+	}
+	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"logs": a.Logs.Name, "access": a.Access.Name})
+}
+
+// deliverAccessLogs lets the balancer write below alb/ and S3 below s3/, both for this account only.
+func deliverAccessLogs(site wiring.Site, bucketARN pulumi.StringOutput) []policy.Statement {
+	thisAccount := map[string]map[string]any{"StringEquals": {"aws:SourceAccount": site.AccountID}}
+	return []policy.Statement{{
+		Sid:        "BalancerAccessLogs",
+		Principals: map[string][]any{"Service": {"logdelivery.elasticloadbalancing.amazonaws.com"}},
+		Actions:    []string{"s3:PutObject"},
+		Resources:  []any{pulumi.Sprintf("%s/alb/AWSLogs/%s/*", bucketARN, site.AccountID)},
+		Conditions: thisAccount,
+	}, {
+		Sid:        "S3AccessLogs",
+		Principals: map[string][]any{"Service": {"logging.s3.amazonaws.com"}},
+		Actions:    []string{"s3:PutObject"},
+		Resources:  []any{pulumi.Sprintf("%s/s3/*", bucketARN)},
+		Conditions: thisAccount,
+	}}
+}
+
+// coldThenGone is the life of an archived log. Glacier Instant Retrieval bills at least 90 days, so logs that are
+// deleted sooner stay where they are.
+func coldThenGone(days int) []s3.BucketLifecycleConfigurationV2RuleInput {
+	rule := &s3.BucketLifecycleConfigurationV2RuleArgs{
+		Id: pulumi.String("cold-then-gone"), Status: pulumi.String("Enabled"),
+		Filter:     &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
+		Expiration: &s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(days)},
+	}
+	if days >= 120 {
+		rule.Transitions = s3.BucketLifecycleConfigurationV2RuleTransitionArray{
+			&s3.BucketLifecycleConfigurationV2RuleTransitionArgs{Days: pulumi.Int(30), StorageClass: pulumi.String("GLACIER_IR")},
+		}
+	}
+	return []s3.BucketLifecycleConfigurationV2RuleInput{rule}
+}

@@ -1,0 +1,66 @@
+package logging
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const groupType = "slipway:logging:Group"
+
+// Retentions are the numbers of days that CloudWatch Logs keeps events; it takes no others.
+// Source: API reference, PutRetentionPolicy.
+var Retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// GroupArgs describe one log group.
+type GroupArgs struct {
+	Name    string // physical name: /project/stack/part
+	KeyARN  pulumi.StringInput
+	Days    int     // one of Retentions
+	Archive *Stream // where its events are forwarded; nil keeps them in CloudWatch only
+}
+
+// A Group is an encrypted log group with retention, forwarded to the archive.
+//
+// Cost: $0.50 per GB taken in, $0.03 per GB-month kept (us-east-1, from memory). Replaced when its name changes, and
+// then what it held is gone from CloudWatch; the archive still has it.
+type Group struct {
+	pulumi.ResourceState
+	Name pulumi.StringOutput
+	ARN  pulumi.StringOutput
+}
+
+// NewGroup makes a log group.
+func NewGroup(ctx *pulumi.Context, name string, args *GroupArgs, opts ...pulumi.ResourceOption) (*Group, error) {
+	if !slices.Contains(Retentions, args.Days) {
+		return nil, fmt.Errorf("logging: days of %s must be one of %s, got %d", args.Name, strings.Trim(fmt.Sprint(Retentions), "[]"), args.Days)
+	}
+	g := &Group{}
+	if err := ctx.RegisterComponentResource(groupType, name, g, opts...); err != nil {
+		return nil, err
+	}
+	group, err := cloudwatch.NewLogGroup(ctx, name, &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(args.Name),
+		KmsKeyId:        args.KeyARN.ToStringOutput(),
+		RetentionInDays: pulumi.Int(args.Days),
+	}, pulumi.Parent(g))
+	if err != nil {
+		return nil, err
+	}
+	g.Name, g.ARN = group.Name, group.Arn
+	if args.Archive != nil {
+		if _, err := cloudwatch.NewLogSubscriptionFilter(ctx, name+"-archive", &cloudwatch.LogSubscriptionFilterArgs{
+			Name:           pulumi.String("archive"),
+			LogGroup:       group.Name,
+			FilterPattern:  pulumi.String(""),
+			DestinationArn: args.Archive.ARN,
+			RoleArn:        args.Archive.WriterARN.ToStringPtrOutput(),
+		}, pulumi.Parent(g), pulumi.DependsOn([]pulumi.Resource{args.Archive.writes})); err != nil {
+			return nil, err
+		}
+	}
+	return g, ctx.RegisterResourceOutputs(g, pulumi.Map{"name": g.Name})
+}

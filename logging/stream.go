@@ -1,0 +1,190 @@
+package logging
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kinesis"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+const streamType = "slipway:logging:Stream"
+
+// A Source is who writes to a stream.
+type Source string
+
+const (
+	// Subscription: CloudWatch Logs, which sends gzipped envelopes that the stream opens again, so that S3 holds the lines.
+	Subscription Source = "subscription"
+	// FireLens: the log router of a task, which sends lines.
+	FireLens Source = "firelens"
+)
+
+// StreamArgs say whence and whither.
+type StreamArgs struct {
+	Site      wiring.Site
+	Source    Source
+	KeyARN    pulumi.StringInput // encrypts the stream and the objects
+	BucketARN pulumi.StringInput
+	Days      int // how long the stream's own errors are kept
+}
+
+// A Stream is a Kinesis Firehose from one Source into the archive: encrypted, gzipped, one prefix an hour
+// (SOURCE/yyyy/MM/dd/HH/, UTC), what could not be delivered under errors/, its own errors in a log group.
+//
+// Cost: $0.029 per GB, each record rounded up to 5 KB (us-east-1, from memory). Replaced when the stack is renamed.
+type Stream struct {
+	pulumi.ResourceState
+	Name pulumi.StringOutput
+	ARN  pulumi.StringOutput
+	// WriterARN is the role in which CloudWatch Logs writes to the stream; set for Subscription only.
+	WriterARN pulumi.StringOutput
+
+	writes pulumi.Resource // what lets the writer write: AWS tests that when a subscription is made
+}
+
+// NewStream makes a stream.
+func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulumi.ResourceOption) (*Stream, error) {
+	if args.Source != Subscription && args.Source != FireLens {
+		return nil, fmt.Errorf("logging: source must be subscription or firelens, got %q", args.Source)
+	}
+	s := &Stream{}
+	if err := ctx.RegisterComponentResource(streamType, name, s, opts...); err != nil {
+		return nil, err
+	}
+	streamName := args.Site.Name(string(args.Source))
+
+	errors, err := cloudwatch.NewLogGroup(ctx, name+"-errors", &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(args.Site.Path("firehose", string(args.Source))),
+		KmsKeyId:        args.KeyARN.ToStringOutput(),
+		RetentionInDays: pulumi.Int(args.Days),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, err
+	}
+	errorStream, err := cloudwatch.NewLogStream(ctx, name+"-errors-delivery", &cloudwatch.LogStreamArgs{
+		Name: pulumi.String("delivery"), LogGroupName: errors.Name,
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, err
+	}
+	role, grant, err := s.deliverer(ctx, name, args, errors.Arn)
+	if err != nil {
+		return nil, err
+	}
+	firehose, err := kinesis.NewFirehoseDeliveryStream(ctx, name, &kinesis.FirehoseDeliveryStreamArgs{
+		Name:        pulumi.String(streamName),
+		Destination: pulumi.String("extended_s3"),
+		ServerSideEncryption: &kinesis.FirehoseDeliveryStreamServerSideEncryptionArgs{
+			Enabled: pulumi.Bool(true), KeyType: pulumi.String("CUSTOMER_MANAGED_CMK"), KeyArn: args.KeyARN.ToStringOutput(),
+		},
+		ExtendedS3Configuration: &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationArgs{
+			RoleArn: role.Arn, BucketArn: args.BucketARN, KmsKeyArn: args.KeyARN.ToStringOutput(),
+			Prefix:            pulumi.String(string(args.Source) + "/!{timestamp:yyyy/MM/dd/HH}/"),
+			ErrorOutputPrefix: pulumi.String("errors/" + string(args.Source) + "/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"),
+			CompressionFormat: pulumi.String("GZIP"),
+			BufferingSize:     pulumi.Int(64),
+			BufferingInterval: pulumi.Int(300),
+			CloudwatchLoggingOptions: &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationCloudwatchLoggingOptionsArgs{
+				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
+			},
+			ProcessingConfiguration: processing(args.Source),
+		},
+	}, pulumi.Parent(s), pulumi.DependsOn([]pulumi.Resource{grant}))
+	if err != nil {
+		return nil, err
+	}
+	s.Name, s.ARN = firehose.Name, firehose.Arn
+	if args.Source == Subscription {
+		if err := s.writer(ctx, name, args.Site); err != nil {
+			return nil, err
+		}
+	}
+	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "arn": s.ARN})
+}
+
+// deliverer is the role in which Firehose writes objects, encrypts them, and logs its errors.
+func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, errorsARN pulumi.StringOutput) (*iam.Role, *iam.RolePolicy, error) {
+	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
+		Name:             pulumi.String(args.Site.Name("firehose-" + string(args.Source))),
+		Description:      pulumi.String("Firehose writes logs into the archive"),
+		AssumeRolePolicy: policy.Trust("firehose.amazonaws.com", args.Site.AccountID),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return nil, nil, err
+	}
+	grant, err := iam.NewRolePolicy(ctx, name+"-role-policy", &iam.RolePolicyArgs{
+		Role: role.ID(), Name: pulumi.String("deliver"),
+		Policy: policy.Document(policy.Statement{
+			Sid:       "FindBucket",
+			Actions:   []string{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
+			Resources: []any{args.BucketARN},
+		}, policy.Statement{
+			Sid:       "WriteObjects",
+			Actions:   []string{"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
+			Resources: []any{pulumi.Sprintf("%s/%s/*", args.BucketARN, string(args.Source)), pulumi.Sprintf("%s/errors/%s/*", args.BucketARN, string(args.Source))},
+		}, policy.Statement{
+			Sid:        "EncryptObjects",
+			Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey"},
+			Resources:  []any{args.KeyARN},
+			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": "s3." + args.Site.Region + ".amazonaws.com"}},
+		}, policy.Statement{
+			Sid:       "LogErrors",
+			Actions:   []string{"logs:PutLogEvents"},
+			Resources: []any{pulumi.Sprintf("%s:log-stream:*", errorsARN)},
+		}),
+	}, pulumi.Parent(s))
+	return role, grant, err
+}
+
+// writer is the role in which CloudWatch Logs puts records into the stream, and into nothing else.
+func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
+	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
+		Name:             pulumi.String(site.Name("logs-to-firehose")),
+		Description:      pulumi.String("CloudWatch Logs forwards log events to Firehose"),
+		AssumeRolePolicy: policy.Trust("logs."+site.Region+".amazonaws.com", site.AccountID),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return err
+	}
+	grant, err := iam.NewRolePolicy(ctx, name+"-writer-policy", &iam.RolePolicyArgs{
+		Role: role.ID(), Name: pulumi.String("put"),
+		Policy: policy.Document(policy.Statement{
+			Sid:       "PutRecords",
+			Actions:   []string{"firehose:PutRecord", "firehose:PutRecordBatch"},
+			Resources: []any{s.ARN},
+		}),
+	}, pulumi.Parent(s))
+	if err != nil {
+		return err
+	}
+	s.WriterARN, s.writes = role.Arn, grant
+	return nil
+}
+
+func processing(source Source) kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationPtrInput {
+	if source != Subscription {
+		return nil
+	}
+	processor := func(kind, parameter, value string) *kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs {
+		return &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs{
+			Type: pulumi.String(kind),
+			Parameters: kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArray{
+				&kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs{
+					ParameterName: pulumi.String(parameter), ParameterValue: pulumi.String(value),
+				},
+			},
+		}
+	}
+	return &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs{
+		Enabled: pulumi.Bool(true),
+		Processors: kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArray{
+			processor("Decompression", "CompressionFormat", "GZIP"),
+			processor("CloudWatchLogProcessing", "DataMessageExtraction", "true"),
+		},
+	}
+}
