@@ -1,0 +1,92 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// A Mistake is one thing that is wrong in a configuration.
+type Mistake struct {
+	Key   string // where: network.zones, workers[1].name
+	Value string // what was found, as it is shown; empty when there is nothing to show. Secrets are masked.
+	Rule  string // what is allowed: must be 2 or 3
+	File  string // the file it was read from, if it was
+	Line  int    // the line in File, from 1; 0 when it is not known
+}
+
+// String says the mistake on one line: network.zones: must be 2 or 3, got 5.
+func (m Mistake) String() string {
+	s := m.Rule
+	if m.Key != "" {
+		s = m.Key + ": " + s
+	}
+	if m.Value != "" {
+		s += ", got " + m.Value
+	}
+	switch {
+	case m.File != "" && m.Line > 0:
+		return fmt.Sprintf("%s:%d: %s", m.File, m.Line, s)
+	case m.File != "":
+		return m.File + ": " + s
+	}
+	return s
+}
+
+// Mistakes are all that is wrong in one configuration, sorted by key. As an error it is one line each.
+type Mistakes []Mistake
+
+func (m Mistakes) Error() string {
+	lines := make([]string, len(m))
+	for i, one := range m {
+		lines[i] = one.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (m Mistakes) sorted() Mistakes {
+	slices.SortStableFunc(m, func(a, b Mistake) int {
+		if c := strings.Compare(a.Key, b.Key); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Rule, b.Rule)
+	})
+	return m
+}
+
+const masked = "[secret]"
+
+// quoted shows a text in a mistake: on one line and not too long.
+func quoted(s string) string {
+	const most = 80
+	if len(s) > most {
+		cut := most
+		for cut > 0 && s[cut]&0xC0 == 0x80 {
+			cut--
+		}
+		return strconv.Quote(s[:cut]) + fmt.Sprintf("... (%d bytes)", len(s))
+	}
+	return strconv.Quote(s)
+}
+
+// nearest is the name among known that a person most likely meant by name, or "" if none is near.
+func nearest(name string, known []string) string {
+	best, distance := "", max(2, len(name)/3)+1
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// either joins alternatives: 2 or 3; a, b or c.
+func either(all []string) string {
+	if len(all) == 1 {
+		return all[0]
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
+}

@@ -1,0 +1,199 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A node is a value of YAML or JSON that still knows how it was written: duplicates, quotes, lines and encryption.
+type node struct {
+	kind   kind
+	text   string // of a scalar, as written
+	items  []*node
+	fields []pair
+	line   int
+	secret bool // encrypted: {secure: ...}
+}
+
+type pair struct {
+	key   string
+	line  int
+	value *node
+}
+
+type kind string
+
+const (
+	null    kind = "null"
+	boolean kind = "true or false"
+	number  kind = "a number"
+	text    kind = "a text"
+	list    kind = "a list"
+	object  kind = "a map"
+)
+
+const deepest = 32 // levels; the configuration has four
+
+func (n *node) child(key string) *node {
+	for _, f := range n.fields {
+		if f.key == key {
+			return f.value
+		}
+	}
+	return nil
+}
+
+// duplicate says that field i repeats an earlier one.
+func (n *node) duplicate(i int) bool {
+	for _, f := range n.fields[:i] {
+		if f.key == n.fields[i].key {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) holdsSecret() bool {
+	if n.secret {
+		return true
+	}
+	for _, item := range n.items {
+		if item.holdsSecret() {
+			return true
+		}
+	}
+	for _, f := range n.fields {
+		if f.value.holdsSecret() {
+			return true
+		}
+	}
+	return false
+}
+
+// shown is how a value stands in a mistake.
+func (n *node) shown() string {
+	switch {
+	case n.holdsSecret() || n.kind == text && secretText(n.text) != "":
+		return masked
+	case n.kind == text:
+		return quoted(n.text)
+	case n.kind == boolean, n.kind == number:
+		return n.text
+	}
+	return string(n.kind)
+}
+
+func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
+	n := &node{line: y.Line}
+	if depth > deepest {
+		return nil, &Mistake{Line: y.Line, Rule: "is nested too deeply"}
+	}
+	switch y.Kind {
+	case yaml.AliasNode:
+		return nil, &Mistake{Line: y.Line, Rule: "uses an alias (*" + y.Value + "): write the value out"}
+	case yaml.SequenceNode:
+		n.kind = list
+		for _, item := range y.Content {
+			v, m := fromYAML(item, depth+1)
+			if m != nil {
+				return nil, m
+			}
+			n.items = append(n.items, v)
+		}
+	case yaml.MappingNode:
+		n.kind = object
+		for i := 0; i+1 < len(y.Content); i += 2 {
+			key := y.Content[i]
+			if key.Kind != yaml.ScalarNode {
+				return nil, &Mistake{Line: key.Line, Rule: "a key must be a text"}
+			}
+			v, m := fromYAML(y.Content[i+1], depth+1)
+			if m != nil {
+				return nil, m
+			}
+			n.fields = append(n.fields, pair{key.Value, key.Line, v})
+		}
+		if len(n.fields) == 1 && n.fields[0].key == "secure" && n.fields[0].value.kind == text {
+			return &node{kind: text, line: y.Line, secret: true}, nil
+		}
+	default:
+		n.text = y.Value
+		switch y.ShortTag() {
+		case "!!null":
+			n.kind = null
+		case "!!bool":
+			n.kind = boolean
+		case "!!int", "!!float":
+			n.kind = number
+		default:
+			n.kind = text
+		}
+	}
+	return n, nil
+}
+
+// parseJSON reads the value that the engine hands over. Its errors never repeat any of it.
+func parseJSON(data string) (*node, error) {
+	dec := json.NewDecoder(bytes.NewReader([]byte(data)))
+	dec.UseNumber()
+	n, err := fromJSON(dec, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the value")
+	}
+	return n, nil
+}
+
+func fromJSON(dec *json.Decoder, depth int) (*node, error) {
+	if depth > deepest {
+		return nil, errors.New("nested too deeply")
+	}
+	token, err := dec.Token()
+	if err != nil {
+		return nil, errors.New("not JSON")
+	}
+	switch t := token.(type) {
+	case nil:
+		return &node{kind: null}, nil
+	case bool:
+		return &node{kind: boolean, text: fmt.Sprint(t)}, nil
+	case json.Number:
+		return &node{kind: number, text: t.String()}, nil
+	case string:
+		return &node{kind: text, text: t}, nil
+	}
+	n := &node{kind: list}
+	if token == json.Delim('{') {
+		n.kind = object
+	}
+	for dec.More() {
+		var key string
+		if n.kind == object {
+			token, err := dec.Token()
+			if err != nil {
+				return nil, errors.New("not JSON")
+			}
+			key, _ = token.(string)
+		}
+		v, err := fromJSON(dec, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if n.kind == object {
+			n.fields = append(n.fields, pair{key: key, value: v})
+		} else {
+			n.items = append(n.items, v)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errors.New("not JSON")
+	}
+	return n, nil
+}

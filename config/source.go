@@ -1,0 +1,294 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
+)
+
+// A Source is a stack's configuration as it was written, before anything is understood.
+type Source struct {
+	Project string              // the project's name
+	Stack   string              // the stack's name
+	File    string              // named in mistakes; empty when there is no file
+	Root    string              // the folder of Pulumi.yaml, where the app is looked for; empty when it is not known
+	Values  map[string]RawValue // by full key: slipway:network, aws:region
+
+	sealed   bool           // the values of secrets cannot be read here
+	mistakes Mistakes       // found while reading
+	lines    map[string]int // where keys stand in File, by path
+	plain    map[string]bool
+}
+
+// A RawValue is one value as the engine hands it over: a text, or JSON for anything with parts.
+type RawValue struct {
+	Text   string
+	Secret bool // the value, or a part of it, is encrypted in the stack's configuration
+
+	tree *node // the same with its types, when it was read from a file
+}
+
+// String hides secrets, so that printing a Source never shows one.
+func (v RawValue) String() string {
+	if v.Secret {
+		return masked
+	}
+	return v.Text
+}
+
+// GoString hides secrets too.
+func (v RawValue) GoString() string { return v.String() }
+
+// FromPulumi reads the configuration that the engine gave to the running program.
+//
+// Under `pulumi up` every key is seen, misspelt ones too, because the engine leaves all of them in the environment. An
+// inline program (Automation API) is given no list of its keys: there only the known ones are read, and whoever starts
+// it calls Load(FromFile(...)) first, which finds the rest.
+func FromPulumi(ctx *pulumi.Context) (Source, error) {
+	s := Source{Project: ctx.Project(), Stack: ctx.Stack(), Root: ctx.RootDirectory(), Values: map[string]RawValue{}}
+	for _, key := range append(listed(ctx), known(s.Project)...) {
+		if text, ok := ctx.GetConfig(key); ok {
+			s.Values[key] = RawValue{Text: text, Secret: ctx.IsConfigSecret(key)}
+		}
+	}
+	if s.Root != "" {
+		s.locate(filepath.Join(s.Root, "Pulumi."+s.Stack+".yaml"))
+	}
+	return s, nil
+}
+
+// listed gives the keys that the engine left in the environment, if it is this run's.
+func listed(ctx *pulumi.Context) []string {
+	if os.Getenv(pulumi.EnvProject) != ctx.Project() || os.Getenv(pulumi.EnvStack) != ctx.Stack() {
+		return nil
+	}
+	var all map[string]string
+	if json.Unmarshal([]byte(os.Getenv(pulumi.EnvConfig)), &all) != nil {
+		return nil
+	}
+	keys := make([]string, 0, len(all))
+	for key := range all {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// known are the full keys that Load understands.
+func known(project string) []string {
+	keys := []string{"aws:region", "aws:allowedAccountIds"}
+	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
+		keys = append(keys, project+":"+f.key)
+	}
+	return keys
+}
+
+// locate learns from the stack's file what the engine does not pass on: where each key stands, and which of the secrets
+// stand there in plain text beside encrypted ones.
+func (s *Source) locate(path string) {
+	file, err := FromFile(path)
+	if err != nil {
+		return
+	}
+	s.File, s.lines, s.mistakes = file.File, file.lines, file.mistakes
+	s.plain = map[string]bool{}
+	if secrets := file.Values[s.Project+":secrets"].tree; secrets != nil && secrets.kind == object {
+		for _, f := range secrets.fields {
+			s.plain[f.key] = !f.value.secret
+		}
+	}
+}
+
+const largest = 1 << 20 // bytes of a stack's file; a real one has a few thousand
+
+var stackFile = regexp.MustCompile(`^Pulumi\.(.+)\.yaml$`)
+
+// FromFile reads Pulumi.<stack>.yaml without an engine. Encrypted values are seen to be secret and are not decrypted.
+// The error is a Mistakes with file and line.
+func FromFile(path string) (Source, error) {
+	dir, base := filepath.Split(path)
+	wrong := func(line int, rule string, args ...any) (Source, error) {
+		return Source{}, Mistakes{{File: base, Line: line, Rule: fmt.Sprintf(rule, args...)}}
+	}
+	name := stackFile.FindStringSubmatch(base)
+	if name == nil {
+		return wrong(0, "must be called Pulumi.<stack>.yaml")
+	}
+	data, err := readSmall(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return wrong(0, "no such file%s", present(dir))
+	case errors.Is(err, errLarge):
+		return wrong(1, "is larger than %d bytes", largest)
+	case err != nil:
+		return wrong(0, "cannot be read: %v", errors.Unwrap(err))
+	}
+	project, err := Project(filepath.Join(dir, "Pulumi.yaml"))
+	if err != nil {
+		return Source{}, err
+	}
+	root, err := parseYAML(base, data)
+	if err != nil {
+		return Source{}, err
+	}
+	if dir == "" {
+		dir = "."
+	}
+	s := Source{Project: project, Stack: name[1], File: base, Root: filepath.Clean(dir), Values: map[string]RawValue{},
+		sealed: true, lines: map[string]int{}}
+	s.read(root)
+	return s, nil
+}
+
+// Project reads the project's name from Pulumi.yaml.
+func Project(path string) (string, error) {
+	base := filepath.Base(path)
+	data, err := readSmall(path)
+	if err != nil {
+		return "", Mistakes{{File: base, Rule: "cannot be read: " + errors.Unwrap(err).Error()}}
+	}
+	root, err := parseYAML(base, data)
+	if err != nil {
+		return "", err
+	}
+	name := root.child("name")
+	if name == nil || name.kind != text || name.text == "" {
+		return "", Mistakes{{File: base, Line: root.line, Key: "name", Rule: "must be the project's name"}}
+	}
+	return name.text, nil
+}
+
+var errLarge = errors.New("too large")
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, largest+1))
+	if err == nil && len(data) > largest {
+		err = fmt.Errorf("%s: %w", filepath.Base(path), errLarge)
+	}
+	return data, err
+}
+
+// present says which stacks a folder has.
+func present(dir string) string {
+	files, _ := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+	var stacks []string
+	for _, f := range files {
+		if m := stackFile.FindStringSubmatch(filepath.Base(f)); m != nil {
+			stacks = append(stacks, m[1])
+		}
+	}
+	if len(stacks) == 0 {
+		return ""
+	}
+	slices.Sort(stacks)
+	return "; there are stacks " + strings.Join(stacks, ", ")
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// parseYAML reads one document into a node. Its error is a Mistakes with the line.
+func parseYAML(file string, data []byte) (*node, error) {
+	wrong := func(line int, rule string) (*node, error) {
+		return nil, Mistakes{{File: file, Line: line, Rule: rule}}
+	}
+	for _, bom := range []string{"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"} {
+		if strings.HasPrefix(string(data), bom) {
+			return wrong(1, "begins with a byte order mark: save it as UTF-8 without one")
+		}
+	}
+	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+	var doc yaml.Node
+	err := dec.Decode(&doc)
+	if errors.Is(err, io.EOF) {
+		return &node{kind: object, line: 1}, nil
+	}
+	if err != nil {
+		return wrong(explain(err, data))
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		return wrong(second.Line, "is a second document: a stack has one")
+	} else if !errors.Is(err, io.EOF) {
+		return wrong(explain(err, data))
+	}
+	root, m := fromYAML(doc.Content[0], 0)
+	if m != nil {
+		m.File = file
+		return nil, Mistakes{*m}
+	}
+	if root.kind == null {
+		return &node{kind: object, line: 1}, nil
+	}
+	if root.kind != object {
+		return wrong(root.line, "must be a map of keys to values")
+	}
+	return root, nil
+}
+
+// explain makes line and words of the parser's error. The parser is off by one for some of them, but never by more, so
+// that the line is worth saying.
+func explain(err error, data []byte) (int, string) {
+	for i, line := range strings.Split(string(data), "\n") {
+		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
+			return i + 1, "is indented with a tab: YAML takes spaces only"
+		}
+	}
+	words := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if m := yamlLine.FindStringSubmatch(words); m != nil {
+		fmt.Sscan(m[1], &line)
+		words = strings.Replace(words, m[0], "", 1)
+	}
+	return line, "is not YAML: " + words
+}
+
+// read takes the stack's file apart.
+func (s *Source) read(root *node) {
+	for i, f := range root.fields {
+		if root.duplicate(i) {
+			s.mistake(f.key, f.line, "is written twice")
+			continue
+		}
+		switch f.key {
+		case "config":
+		case "encryptionsalt", "encryptedkey", "secretsprovider", "environment":
+			continue
+		default:
+			s.mistake(f.key, f.line, "unknown key; configuration stands under config")
+			continue
+		}
+		if f.value.kind == null {
+			continue
+		}
+		if f.value.kind != object {
+			s.mistake("config", f.line, "must be a map of keys to values")
+			continue
+		}
+		for i, key := range f.value.fields {
+			if f.value.duplicate(i) {
+				s.mistake(key.key, key.line, "is written twice")
+				continue
+			}
+			s.Values[key.key] = RawValue{Text: key.value.text, Secret: key.value.holdsSecret(), tree: key.value}
+		}
+	}
+}
+
+func (s *Source) mistake(key string, line int, rule string) {
+	s.mistakes = append(s.mistakes, Mistake{Key: key, Rule: rule, File: s.File, Line: line})
+}
