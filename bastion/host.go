@@ -1,0 +1,163 @@
+// Package bastion makes the operation server: a small machine inside the network for psql and the like.
+package bastion
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/wiring"
+)
+
+// Type is the type token of a Host.
+const Type = "slipway:bastion:Host"
+
+// Image is the public parameter in which AWS tells the newest Amazon Linux 2023 for arm64.
+const Image = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
+
+// A Host is an EC2 instance that can be reached through Session Manager and in no other way: it has no public address,
+// no key pair and no rule that lets anybody in. Opening a session takes IAM permission, and what is typed and shown is
+// recorded:
+//
+//	aws ssm start-session --target <InstanceID> --document-name <SessionDocument>
+//
+// Only sessions of that document are recorded and encrypted with the site's key, so let people use no other one:
+// allow ssm:StartSession on the instance and on the document, with the condition ssm:SessionDocumentAccessCheck.
+// The person also needs kms:GenerateDataKey with the session key.
+//
+// The machine keeps nothing. A changed user-data script or instance type makes a new one; a newer AMI does not, for
+// that would end sessions unasked: replace it with `pulumi up --replace <its URN>`. It reaches the database because the
+// firewall lets its security group do so; it has no database credentials of its own.
+//
+// Cost: $3.70 a month (t4g.nano $3.07, 8 GB of disk $0.64), and detailed monitoring, about $2.
+type Host struct {
+	pulumi.ResourceState
+
+	InstanceID      pulumi.StringOutput
+	SessionDocument pulumi.StringOutput // the name of the Session Manager document
+}
+
+// Args describe a Host.
+type Args struct {
+	Site      wiring.Site
+	Placement wiring.Placement // it lives in the first subnet
+
+	InstanceType string // of the arm64 kind; "" is t4g.nano
+
+	DiskKeyARN    pulumi.StringInput // the KMS key of its disk; another one replaces the machine
+	SessionKeyARN pulumi.StringInput // the KMS key of sessions and of the bucket that keeps them
+
+	LogBucket    pulumi.StringInput // the name of the S3 bucket that keeps finished sessions; it must be encrypted
+	LogPrefix    string             // where in it; "" is "sessions"
+	LogGroupName pulumi.StringInput // the log group to which sessions are written as they go on; it must be encrypted
+	LogGroupARN  pulumi.StringInput
+}
+
+//go:embed user-data.sh
+var userData string
+
+// New makes the host. It looks up the newest AMI, which an existing host ignores.
+func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Host, error) {
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+
+	host := &Host{}
+	if err := ctx.RegisterComponentResource(Type, name, host, opts...); err != nil {
+		return nil, err
+	}
+	document, err := host.newDocument(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	profile, permissions, err := host.newProfile(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	image, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: Image}, pulumi.Parent(host))
+	if err != nil {
+		return nil, fmt.Errorf("bastion: cannot look up the Amazon Linux image of %s: %w", args.Site.Region, err)
+	}
+	instance, err := host.newInstance(ctx, name, args, image.Value, profile, permissions)
+	if err != nil {
+		return nil, err
+	}
+
+	host.InstanceID = instance.ID().ToStringOutput()
+	host.SessionDocument = document.Name
+	return host, ctx.RegisterResourceOutputs(host, pulumi.Map{
+		"instanceId":      host.InstanceID,
+		"sessionDocument": host.SessionDocument,
+	})
+}
+
+func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, image string, profile *iam.InstanceProfile, permissions []pulumi.Resource) (*ec2.Instance, error) {
+	label := pulumi.StringMap{"Name": pulumi.String(args.Site.Name("bastion"))}
+	return ec2.NewInstance(ctx, name, &ec2.InstanceArgs{
+		Ami:                      pulumi.String(image),
+		InstanceType:             pulumi.String(args.instanceType()),
+		SubnetId:                 args.Placement.Subnets.ToStringArrayOutput().Index(pulumi.Int(0)).ToStringPtrOutput(),
+		VpcSecurityGroupIds:      args.Placement.SecurityGroups,
+		AssociatePublicIpAddress: pulumi.Bool(false),
+		IamInstanceProfile:       profile.Name,
+		Monitoring:               pulumi.Bool(true),
+		EbsOptimized:             pulumi.Bool(true),
+		CreditSpecification:      &ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String("standard")}, // slow rather than dear
+		MetadataOptions: &ec2.InstanceMetadataOptionsArgs{
+			HttpEndpoint:            pulumi.String("enabled"),
+			HttpTokens:              pulumi.String("required"),
+			HttpPutResponseHopLimit: pulumi.Int(1),
+		},
+		RootBlockDevice: &ec2.InstanceRootBlockDeviceArgs{
+			VolumeType:          pulumi.String("gp3"),
+			VolumeSize:          pulumi.Int(8), // GB, the least that the image takes
+			Encrypted:           pulumi.Bool(true),
+			KmsKeyId:            args.DiskKeyARN.ToStringOutput().ToStringPtrOutput(),
+			DeleteOnTermination: pulumi.Bool(true),
+			Tags:                label,
+		},
+		UserData:                pulumi.String(userData),
+		UserDataReplaceOnChange: pulumi.Bool(true), // it runs at the first start only
+		Tags:                    label,
+	}, pulumi.Parent(h), pulumi.DependsOn(permissions), pulumi.IgnoreChanges([]string{"ami"}))
+}
+
+func (a *Args) instanceType() string {
+	if a.InstanceType == "" {
+		return "t4g.nano"
+	}
+	return a.InstanceType
+}
+
+func (a *Args) logPrefix() string {
+	if a.LogPrefix == "" {
+		return "sessions"
+	}
+	return a.LogPrefix
+}
+
+// check reports every argument that is missing.
+func (a *Args) check() error {
+	var errs []error
+	for _, part := range []struct {
+		what    string
+		missing bool
+	}{
+		{"a subnet", a.Placement.Subnets == nil},
+		{"a security group", a.Placement.SecurityGroups == nil},
+		{"the key of its disk", a.DiskKeyARN == nil},
+		{"the key of its sessions", a.SessionKeyARN == nil},
+		{"a bucket for sessions", a.LogBucket == nil},
+		{"a log group for sessions", a.LogGroupName == nil || a.LogGroupARN == nil},
+	} {
+		if part.missing {
+			errs = append(errs, fmt.Errorf("bastion: %s must be given", part.what))
+		}
+	}
+	return errors.Join(errs...)
+}

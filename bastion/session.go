@@ -1,0 +1,97 @@
+package bastion
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+)
+
+// newDocument makes the preferences of a session: encrypted with the key, streamed to the log group, kept in the
+// bucket, over after 20 idle minutes or 8 hours. It has a name of its own and is not SSM-SessionManagerRunShell, the
+// account's default, because an account has one of those in a region and may hold several stacks.
+func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.Document, error) {
+	return ssm.NewDocument(ctx, name+"-session", &ssm.DocumentArgs{
+		Name:           pulumi.String(args.Site.Name("session")),
+		DocumentType:   pulumi.String("Session"),
+		DocumentFormat: pulumi.String("JSON"),
+		Content: pulumi.JSONMarshal(map[string]any{
+			"schemaVersion": "1.0",
+			"description":   "Recorded and encrypted sessions on " + args.Site.Name("bastion"),
+			"sessionType":   "Standard_Stream",
+			"inputs": map[string]any{
+				"kmsKeyId":                    args.SessionKeyARN,
+				"s3BucketName":                args.LogBucket,
+				"s3KeyPrefix":                 args.logPrefix(),
+				"s3EncryptionEnabled":         true,
+				"cloudWatchLogGroupName":      args.LogGroupName,
+				"cloudWatchEncryptionEnabled": true,
+				"cloudWatchStreamingEnabled":  true,
+				"idleSessionTimeout":          "20",  // minutes
+				"maxSessionDuration":          "480", // minutes
+				"runAsEnabled":                false,
+				"runAsDefaultUser":            "",
+				"shellProfile":                map[string]any{"linux": "exec bash -l"},
+			},
+		}),
+		Tags: pulumi.StringMap{"Name": pulumi.String(args.Site.Name("session"))},
+	}, pulumi.Parent(h), pulumi.DeleteBeforeReplace(true)) // the name is taken while the old one is there
+}
+
+// newProfile makes the instance profile, and gives the permissions without which the agent cannot register.
+//
+// The managed policy is what Session Manager asks for. It also lets the machine read SSM parameters, but no secret
+// ones: their key is not granted here.
+func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.InstanceProfile, []pulumi.Resource, error) {
+	// EC2 hands a role only to instances of the role's own account and sends no source account, so the usual condition
+	// on it would shut the instance out.
+	trust := policy.Document(policy.Statement{
+		Sid:        "Assume",
+		Principals: map[string][]any{"Service": {"ec2.amazonaws.com"}},
+		Actions:    []string{"sts:AssumeRole"},
+	})
+	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
+		Description:      pulumi.String(args.Site.Name("bastion") + ": registers with Session Manager and records sessions"),
+		AssumeRolePolicy: trust,
+	}, pulumi.Parent(h))
+	if err != nil {
+		return nil, nil, err
+	}
+	core, err := iam.NewRolePolicyAttachment(ctx, name+"-core", &iam.RolePolicyAttachmentArgs{
+		Role:      role.Name,
+		PolicyArn: pulumi.Sprintf("arn:%s:iam::aws:policy/AmazonSSMManagedInstanceCore", args.Site.Partition),
+	}, pulumi.Parent(h))
+	if err != nil {
+		return nil, nil, err
+	}
+	record, err := iam.NewRolePolicy(ctx, name+"-record", &iam.RolePolicyArgs{
+		Role:   role.ID(),
+		Policy: policy.Document(args.recording()...),
+	}, pulumi.Parent(h))
+	if err != nil {
+		return nil, nil, err
+	}
+	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, pulumi.Parent(h))
+	return profile, []pulumi.Resource{core, record}, err
+}
+
+// recording is what the agent must be allowed in order to record a session and to encrypt it.
+func (a *Args) recording() []policy.Statement {
+	bucket := pulumi.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.LogBucket)
+	return []policy.Statement{
+		{Sid: "KeepSession", Actions: []string{"s3:PutObject"}, Resources: []any{pulumi.Sprintf("%s/%s/*", bucket, a.logPrefix())}},
+		{Sid: "SeeThatBucketIsEncrypted", Actions: []string{"s3:GetEncryptionConfiguration"}, Resources: []any{bucket}},
+		{
+			Sid:       "StreamSession",
+			Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+			Resources: []any{a.LogGroupARN, pulumi.Sprintf("%s:*", a.LogGroupARN)},
+		},
+		{
+			Sid:       "SeeThatLogGroupIsEncrypted",
+			Actions:   []string{"logs:DescribeLogGroups"},
+			Resources: []any{a.Site.ARN("logs", "log-group:*")}, // this action knows no single group
+		},
+		{Sid: "EncryptSession", Actions: []string{"kms:Decrypt", "kms:GenerateDataKey"}, Resources: []any{a.SessionKeyARN}},
+	}
+}

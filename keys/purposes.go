@@ -1,0 +1,185 @@
+package keys
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+// A Purpose is what a key is for.
+type Purpose string
+
+// The purposes of a site.
+const (
+	Data     Purpose = "data"
+	Logs     Purpose = "logs"
+	Settings Purpose = "settings"
+	Images   Purpose = "images"
+	Alarms   Purpose = "alarms"
+	Disk     Purpose = "disk"
+)
+
+// Purposes lists every purpose.
+var Purposes = []Purpose{Data, Logs, Settings, Images, Alarms, Disk}
+
+// users says who uses the key of each purpose, and how.
+var users = map[Purpose]struct {
+	holds    string   // what the key encrypts, in words
+	via      []string // services through which the account's own principals may use the key: they act with the caller's permissions
+	services []string // services that use the key in their own name, on behalf of this account
+	logs     bool     // CloudWatch Logs encrypts log groups with it
+	sessions bool     // both ends of a shell session (ECS Exec, Session Manager) call KMS themselves
+}{
+	Data:     {holds: "database and media", via: []string{"rds", "s3"}},
+	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, logs: true, sessions: true},
+	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
+	Images:   {holds: "container images", via: []string{"ecr"}},
+	// Alarms publish to the encrypted topic and rules report failed deliveries in the service's own name; a schedule
+	// writes to the dead-letter queue with its own role.
+	Alarms: {holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, services: []string{"cloudwatch", "events", "scheduler"}},
+	Disk:   {holds: "disk of the bastion", via: []string{"ec2"}},
+}
+
+// Statements is the policy of a key that serves purposes: the account administers it, and exactly the services of
+// those purposes use it.
+//
+// The account root as a principal stands for the account, not for the root user: it makes the account's IAM policies
+// decide. Without it no IAM policy counts and a key whose last administrator is gone can be managed by nobody. The
+// usual single statement kms:* for the root would let any principal with a broad kms:Decrypt read the ciphertext by
+// itself; here the account may use the key only through the services that hold the data, so that reading a secret
+// always also needs ssm:GetParameter, and so on.
+func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
+	var via, services []string
+	var logs, sessions bool
+	for _, p := range purposes {
+		u := users[p]
+		for _, s := range u.via {
+			via = append(via, fmt.Sprintf("%s.%s.amazonaws.com", s, site.Region))
+		}
+		services = append(services, u.services...)
+		logs, sessions = logs || u.logs, sessions || u.sessions
+	}
+
+	statements := []policy.Statement{administer(site), use(site, via), grant(site, via)}
+	if sessions {
+		statements = append(statements, shells(site))
+	}
+	if logs {
+		statements = append(statements, logGroups(site))
+	}
+	for _, s := range sorted(services) {
+		statements = append(statements, service(site, s))
+	}
+	return statements
+}
+
+// account is the principal by which IAM policies of the account decide.
+func account(site wiring.Site) map[string][]any {
+	return map[string][]any{"AWS": {fmt.Sprintf("arn:%s:iam::%s:root", site.Partition, site.AccountID)}}
+}
+
+// In a key policy the resource "*" is the key itself.
+var thisKey = []any{"*"}
+
+func administer(site wiring.Site) policy.Statement {
+	return policy.Statement{
+		Sid:        "AccountAdministers",
+		Principals: account(site),
+		Actions: []string{
+			"kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:DisableKey",
+			"kms:DisableKeyRotation", "kms:EnableKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+			"kms:ListAliases", "kms:ListGrants", "kms:ListKeyPolicies", "kms:ListKeyRotations", "kms:ListResourceTags",
+			"kms:PutKeyPolicy", "kms:RevokeGrant", "kms:RotateKeyOnDemand", "kms:ScheduleKeyDeletion", "kms:TagResource",
+			"kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
+		},
+		Resources: thisKey,
+	}
+}
+
+func use(site wiring.Site, via []string) policy.Statement {
+	return policy.Statement{
+		Sid:        "AccountUsesThroughServices",
+		Principals: account(site),
+		Actions:    []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:RetireGrant"},
+		Resources:  thisKey,
+		Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": values(via)}},
+	}
+}
+
+// A service that must decrypt when no caller is there (a disk that is attached, a repository that is pulled from) has
+// the caller grant it that.
+func grant(site wiring.Site, via []string) policy.Statement {
+	return policy.Statement{
+		Sid:        "AccountGrantsToServices",
+		Principals: account(site),
+		Actions:    []string{"kms:CreateGrant"},
+		Resources:  thisKey,
+		Conditions: map[string]map[string]any{
+			"StringEquals": {"kms:ViaService": values(via)},
+			"Bool":         {"kms:GrantIsForAWSResource": "true"},
+		},
+	}
+}
+
+func shells(site wiring.Site) policy.Statement {
+	return policy.Statement{
+		Sid:        "AccountOpensSessions",
+		Principals: account(site),
+		Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey"},
+		Resources:  thisKey,
+	}
+}
+
+// The encryption context is the log group, so the service can use the key only for log groups of this stack: those
+// under its path and the ones that RDS and Container Insights name after the stack.
+func logGroups(site wiring.Site) policy.Statement {
+	return policy.Statement{
+		Sid:        "CloudWatchLogs",
+		Principals: map[string][]any{"Service": {fmt.Sprintf("logs.%s.amazonaws.com", site.Region)}},
+		Actions:    []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"},
+		Resources:  thisKey,
+		Conditions: map[string]map[string]any{"ArnLike": {"kms:EncryptionContext:aws:logs:arn": []any{
+			site.ARN("logs", "log-group:"+site.Path("*")),
+			site.ARN("logs", "log-group:/aws/ecs/containerinsights/"+site.Name("*")),
+			site.ARN("logs", "log-group:/aws/rds/instance/"+site.Name("*")),
+		}}},
+	}
+}
+
+func service(site wiring.Site, name string) policy.Statement {
+	return policy.Statement{
+		Sid:        "Service" + strings.ToUpper(name[:1]) + name[1:],
+		Principals: map[string][]any{"Service": {name + ".amazonaws.com"}},
+		Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey*"},
+		Resources:  thisKey,
+		Conditions: map[string]map[string]any{"StringEquals": {"aws:SourceAccount": site.AccountID}},
+	}
+}
+
+// values is a condition's value: AWS keeps a list of one as its one value.
+func values(all []string) any {
+	all = sorted(all)
+	if len(all) == 1 {
+		return all[0]
+	}
+	list := make([]any, len(all))
+	for i, v := range all {
+		list[i] = v
+	}
+	return list
+}
+
+func sorted(all []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(all)))
+}
+
+func describe(purposes []Purpose) string {
+	words := make([]string, len(purposes))
+	for i, p := range purposes {
+		words[i] = users[p].holds
+	}
+	return strings.Join(words, ", ")
+}

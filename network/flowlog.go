@@ -1,0 +1,57 @@
+package network
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+)
+
+// newFlowLog records every connection, allowed or refused, in an encrypted log group of its own.
+func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
+	site := m.args.Site
+	group, err := cloudwatch.NewLogGroup(ctx, m.name+"-flow", &cloudwatch.LogGroupArgs{
+		Name:            pulumi.String(site.Path("network", "flow")),
+		RetentionInDays: pulumi.Int(m.args.FlowLogDays),
+		KmsKeyId:        m.args.LogsKeyARN.ToStringOutput().ToStringPtrOutput(),
+	}, pulumi.Parent(n))
+	if err != nil {
+		return err
+	}
+	role, err := iam.NewRole(ctx, m.name+"-flow", &iam.RoleArgs{
+		Description:      pulumi.String(site.Name("flow") + ": writes the flow logs of the VPC"),
+		AssumeRolePolicy: policy.Trust("vpc-flow-logs.amazonaws.com", site.AccountID),
+	}, pulumi.Parent(n))
+	if err != nil {
+		return err
+	}
+	permission, err := iam.NewRolePolicy(ctx, m.name+"-flow", &iam.RolePolicyArgs{
+		Role: role.ID(),
+		Policy: policy.Document(
+			policy.Statement{
+				Sid:       "WriteFlowLogs",
+				Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+				Resources: []any{group.Arn, pulumi.Sprintf("%s:*", group.Arn)},
+			},
+			policy.Statement{
+				Sid:       "FindLogGroup",
+				Actions:   []string{"logs:DescribeLogGroups"},
+				Resources: []any{site.ARN("logs", "log-group:*")}, // this action knows no single group
+			}),
+	}, pulumi.Parent(n))
+	if err != nil {
+		return err
+	}
+	_, err = ec2.NewFlowLog(ctx, m.name+"-flow", &ec2.FlowLogArgs{
+		VpcId:                  m.vpc.ID().ToStringOutput().ToStringPtrOutput(),
+		TrafficType:            pulumi.String("ALL"),
+		LogDestinationType:     pulumi.String("cloud-watch-logs"),
+		LogDestination:         group.Arn,
+		IamRoleArn:             role.Arn,
+		MaxAggregationInterval: pulumi.Int(600), // seconds; 60 would write ten times the lines
+		Tags:                   m.tags("flow"),
+	}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{permission}))
+	return err
+}
