@@ -1,0 +1,27 @@
+#!/bin/sh
+# install.sh pypi|base VENV: makes the virtual environment of an image.
+#   pypi  installs exactly requirements.txt, every file checked against its hash
+#   base  takes the base image's own packages and fails, without any network, unless they satisfy requirements.in
+set -eu
+here=$(dirname "$0")
+case $1 in
+pypi)
+	if ! grep -q -- '--hash=sha256:' "$here/requirements.txt"; then
+		echo "requirements.txt carries no hashes: run app/lock.sh once, with access to PyPI, and commit the result" >&2
+		exit 1
+	fi
+	python3 -m venv --without-pip "$2"
+	python3 -m pip --python "$2/bin/python" install --no-compile --require-hashes --only-binary :all: -r "$here/requirements.txt"
+	;;
+base)
+	python3 -m venv --without-pip --system-site-packages "$2"
+	# No deeper than our own list: what those need in turn is the distribution's to answer for.
+	python3 -m pip --python "$2/bin/python" install --no-index --no-deps -r "$here/requirements.in"
+	printf '#!/bin/sh\nexec %s/bin/python -m gunicorn "$@"\n' "$2" >"$2/bin/gunicorn"
+	chmod 755 "$2/bin/gunicorn"
+	;;
+*)
+	echo "PACKAGES must be pypi or base, got '$1'" >&2
+	exit 2
+	;;
+esac

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Makes the two base images that the site's Dockerfiles need where no image registry and no PyPI answer:
+#   slipway-base:sid    Debian's Python with Django, gunicorn, psycopg and the rest, as packages
+#   slipway-nginx:sid   Debian's nginx
+# Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Images that exist are kept: remove them to refresh.
+set -eu
+mirror=${MIRROR:-http://deb.debian.org/debian}
+export DOCKER_BUILDKIT=0
+
+have() { docker image inspect "$1" >/dev/null 2>&1; }
+
+if ! have slipway-debian:sid; then
+	command -v debootstrap >/dev/null || { echo "debian-base: debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
+	root=$(mktemp -d)
+	trap 'rm -rf "$root"' EXIT
+	trap 'exit 130' INT TERM
+	debootstrap --variant=minbase --include=ca-certificates sid "$root" "$mirror" >"$root.log" 2>&1 ||
+		{ tail -20 "$root.log" >&2; rm -f "$root.log"; echo "debian-base: debootstrap failed" >&2; exit 1; }
+	rm -rf "$root.log" "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+	tar -C "$root" --numeric-owner -c . | docker import --change 'CMD ["/bin/sh"]' - slipway-debian:sid >/dev/null
+fi
+
+# base TAG PACKAGE...: one layer of packages without manuals, translations or package lists
+base() {
+	tag=$1
+	shift
+	have "$tag" && return
+	docker build --network host -q -t "$tag" - <<-END
+		FROM slipway-debian:sid
+		RUN printf 'path-exclude=/usr/share/%s/*\n' man doc locale info lintian >/etc/dpkg/dpkg.cfg.d/slim \
+		 && apt-get -o Acquire::Check-Valid-Until=false update \
+		 && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $* \
+		 && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/*.log /var/log/apt
+	END
+}
+
+base slipway-base:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
+	python3-django-storages python3-boto3 python3-pil libjs-jquery
+base slipway-nginx:sid nginx-light wget
+docker image inspect --format '{{index .RepoTags 0}} {{.Id}} {{.Size}}' slipway-base:sid slipway-nginx:sid

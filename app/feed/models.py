@@ -1,0 +1,111 @@
+"""Who writes, what they write, whom they follow and what they like."""
+
+import pathlib
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models.functions import Coalesce, Lower
+from django.urls import reverse
+
+
+class User(AbstractUser):
+    """A person. Names differ by more than the case of their letters."""
+
+    username = models.CharField(
+        "name",
+        max_length=30,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_]{3,30}\Z", "3 to 30 letters, digits or underscores.")],
+        help_text="3 to 30 letters, digits or underscores.",
+        error_messages={"unique": "This name is taken."},
+    )
+    bio = models.CharField("about me", max_length=160, blank=True)
+    following = models.ManyToManyField("self", through="Follow", symmetrical=False, related_name="followers")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"), name="user_name_any_case", violation_error_message="This name is taken."
+            )
+        ]
+
+    def get_absolute_url(self):
+        return reverse("profile", args=[self.username])
+
+
+class Follow(models.Model):
+    """One person reads another's posts in the time line."""
+
+    follower = models.ForeignKey(User, models.CASCADE, related_name="follows")
+    followed = models.ForeignKey(User, models.CASCADE, related_name="followed_by")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["follower", "followed"], name="follow_once"),
+            models.CheckConstraint(condition=~Q(follower=F("followed")), name="follow_not_oneself"),
+        ]
+
+
+class PostQuerySet(models.QuerySet):
+    def timeline(self, user):
+        """What the user and those whom the user follows wrote."""
+        followed = Follow.objects.filter(follower=user).values("followed")
+        return self.filter(Q(author=user) | Q(author__in=followed))
+
+    def matching(self, words):
+        """Posts with these words, in the way of web searches: "quoted phrase", -without."""
+        return self.alias(words=SearchVector("text", config="simple")).filter(
+            words=SearchQuery(words, config="simple", search_type="websearch")
+        )
+
+    def shown_to(self, user):
+        """Newest first, with author, number of likes and whether this user is among them."""
+        likes = Like.objects.filter(post=OuterRef("pk")).order_by()
+        count = likes.values("post").annotate(n=Count("pk")).values("n")
+        mine = Exists(likes.filter(user=user.pk)) if user.is_authenticated else models.Value(False)
+        return self.select_related("author").annotate(likes_count=Coalesce(count, 0), liked=mine).order_by("-pk")
+
+
+def picture_name(post, filename):
+    """A name that nobody can guess or collide with; pictures never change under their name."""
+    return f"pictures/{uuid.uuid4().hex}{pathlib.PurePath(filename).suffix}"
+
+
+class Post(models.Model):
+    """A short message, with a picture or without."""
+
+    author = models.ForeignKey(User, models.CASCADE, related_name="posts", db_index=False)
+    text = models.CharField(max_length=280)
+    picture = models.ImageField(upload_to=picture_name, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = PostQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["author", "-id"], name="post_by_author"),
+            GinIndex(SearchVector("text", config="simple"), name="post_words"),
+            # For the clean-up, which asks for every picture whether a post still shows it.
+            models.Index(fields=["picture"], name="post_picture", condition=~Q(picture="")),
+        ]
+
+    def __str__(self):
+        return self.text[:50]
+
+    def get_absolute_url(self):
+        return reverse("post", args=[self.pk])
+
+
+class Like(models.Model):
+    user = models.ForeignKey(User, models.CASCADE, related_name="likes")
+    post = models.ForeignKey(Post, models.CASCADE, related_name="likes", db_index=False)
+
+    class Meta:
+        # Post first: the same index counts a post's likes and finds one's own among them.
+        constraints = [models.UniqueConstraint(fields=["post", "user"], name="like_once")]

@@ -1,0 +1,179 @@
+"""Django's settings, from the environment alone. Every mistake in it is reported at once, before anything starts.
+
+SITE_MODE is production unless said otherwise. "development" brings defaults for a laptop; "build" is for collectstatic
+while an image is made and knows neither a database nor a secret.
+"""
+
+import os
+import pathlib
+import secrets
+
+from website import logs
+from website.env import Env
+
+BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
+RDS_CA = "/etc/ssl/rds/global-bundle.pem"
+
+env = Env(os.environ)
+mode = env.choice("SITE_MODE", ["production", "development", "build"], "production")
+development = mode == "development"
+
+DEBUG = env.flag("DEBUG", False)
+if DEBUG and not development:
+    env.wrong("DEBUG", "must not be true: error pages would show settings and code to everybody")
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "website",
+    "feed",
+]
+MIDDLEWARE = [
+    "website.middleware.Requests",
+    "website.middleware.Health",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "website.urls"
+WSGI_APPLICATION = "website.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "feed.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "log-in"
+LOGIN_REDIRECT_URL = "timeline"
+LOGOUT_REDIRECT_URL = "latest"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+
+# Static files carry their content's hash in their name, so nginx lets browsers keep them for ever.
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    },
+}
+
+if mode == "build":
+    SECRET_KEY = secrets.token_urlsafe(50)
+    DATABASES = {}
+    PICTURES = False
+else:
+    # The balancer ends TLS; it alone reaches nginx, and it overwrites this header.
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    https = env.flag("SITE_HTTPS", False if development else None)
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = https
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = ("__Host-session", "__Host-csrf") if https else ("session", "csrf")
+    SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600 if https else 0
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = False  # neighbours under the domain are not this site's to decide about
+    SECURE_SSL_REDIRECT = False  # the balancer's listener redirects, and its health check speaks plain HTTP
+    SECURE_REFERRER_POLICY = "same-origin"
+    X_FRAME_OPTIONS = "DENY"
+
+    SECRET_KEY = env.secret("SECRET_KEY", secrets.token_urlsafe(50) if development else None)
+    if SECRET_KEY and not development:
+        if SECRET_KEY.startswith("django-insecure-"):
+            env.wrong("SECRET_KEY", "begins with django-insecure-: make a new one")
+        elif len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+            env.wrong("SECRET_KEY", "is too weak: 50 characters or more, at least 5 different ones")
+    # To change the key without logging everybody out, put the old one here until their sessions have ended.
+    SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", "")
+
+    ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if development else None)
+    for host in ALLOWED_HOSTS:
+        if host == "*" and not development:
+            env.wrong("ALLOWED_HOSTS", 'must not contain "*": name the hosts of the site')
+        elif "://" in host or "/" in host:
+            env.wrong("ALLOWED_HOSTS", f"takes host names without scheme or path, got {host!r}")
+    CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", "")
+    for origin in CSRF_TRUSTED_ORIGINS:
+        if not origin.startswith(("https://", "http://")) or origin.count("/") > 2:
+            env.wrong("CSRF_TRUSTED_ORIGINS", f"takes origins such as https://example.org, got {origin!r}")
+    SITE_URL = env.text("SITE_URL", "").rstrip("/")
+
+    # The bundle that vouches for RDS is in the image; a laptop's database has no certificate.
+    sslmodes = ["verify-full", "verify-ca", "require"] + (["prefer", "disable"] if development else [])
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": env.text("DB_HOST", "localhost" if development else None),
+            "PORT": env.number("DB_PORT", 1, 65535, 5432),
+            "NAME": env.text("DB_DATABASE", "site" if development else None),
+            "USER": env.text("DB_USERNAME", "site" if development else None),
+            "PASSWORD": env.secret("DB_PASSWORD", "site" if development else None),
+            "CONN_MAX_AGE": 300,
+            "CONN_HEALTH_CHECKS": True,
+            "OPTIONS": {
+                "sslmode": env.choice("DB_SSLMODE", sslmodes, "disable" if development else "verify-full"),
+                "sslrootcert": env.text("DB_SSLROOTCERT", RDS_CA),
+                "connect_timeout": 5,
+                "application_name": "site",
+                # No page may hold a connection or a row lock longer than a visitor waits.
+                "options": "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
+            },
+        }
+    }
+    if ":" in DATABASES["default"]["HOST"].strip("[]") and DATABASES["default"]["HOST"].count(":") == 1:
+        env.wrong("DB_HOST", "carries a port: give the address alone, the port belongs in DB_PORT")
+
+    # Pictures live in the bucket. Without one only a laptop keeps them, on its own disk.
+    media_bucket = env.text("MEDIA_BUCKET", "")
+    MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "media") if development else "")
+    PICTURES = bool(media_bucket or MEDIA_ROOT)
+    if media_bucket:
+        STORAGES["default"] = {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": media_bucket,
+                "region_name": env.text("AWS_REGION"),
+                "default_acl": None,
+                "file_overwrite": False,
+                "max_memory_size": 8 * 1024 * 1024,
+            },
+        }
+
+    LOGGING = logs.config(env.choice("LOG_LEVEL", ["DEBUG", "INFO", "WARNING", "ERROR"], "INFO"))
+    # Statements slower than this are logged, without their values.
+    SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1, 60000, 200)
+
+# One picture and its form; nginx refuses more already.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
+
+env.check()
