@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,6 +76,16 @@ func (d *decoder) wrong(path string) bool {
 // right says that nothing is wrong with any of the keys, so that rules between them can be judged.
 func (d *decoder) right(paths ...string) bool {
 	return !slices.ContainsFunc(paths, d.wrong)
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_:/@+=-]+$`)
+
+// step is the path of a key below another. A key that could be misread is put in quotes.
+func (d *decoder) step(path, key string) string {
+	if !plainKey.MatchString(key) {
+		return path + "[" + quoted(key) + "]"
+	}
+	return path + "." + key
 }
 
 func (d *decoder) line(path string, n *node) {
@@ -214,7 +225,7 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		for i, pair := range n.fields {
-			at := path + "." + pair.key
+			at := d.step(path, pair.key)
 			if n.duplicate(i) {
 				d.twice(at, pair)
 				continue
@@ -235,7 +246,7 @@ func (d *decoder) object(v reflect.Value, n *node, path string) {
 		keys[i] = f.key
 	}
 	for i, pair := range n.fields {
-		at := path + "." + pair.key
+		at := d.step(path, pair.key)
 		switch {
 		case n.duplicate(i):
 			d.twice(at, pair)
@@ -348,14 +359,14 @@ func (d *decoder) secrets(stack *Stack) {
 		stack.Secrets = map[string]pulumi.StringOutput{}
 	}
 	for i, pair := range n.fields {
-		path := "secrets." + pair.key
+		path := d.step("secrets", pair.key)
 		d.line(path, pair.value)
 		hidden := pair.value.secret || raw.tree == nil && raw.Secret && !d.source.plain[pair.key]
 		switch {
 		case n.duplicate(i):
 			d.twice(path, pair)
 		case !hidden:
-			d.add(path, masked, "must be secret: pulumi config set --path --secret %s:%s", d.source.Project, path)
+			d.add(path, masked, "must be secret: pulumi config set --path --secret %s:secrets.%s", d.source.Project, pair.key)
 		case pair.value.kind != text:
 			d.add(path, masked, "must be a text")
 		case d.source.sealed:
@@ -365,6 +376,8 @@ func (d *decoder) secrets(stack *Stack) {
 			d.add(path, "", "must be at most 4096 bytes, has %d", len(pair.value.text))
 		case strings.ContainsRune(pair.value.text, 0):
 			d.add(path, masked, "must not hold a zero byte")
+		case strings.Contains(pair.value.text, "{{"):
+			d.add(path, masked, "must not hold {{, which SSM takes for the name of another parameter")
 		default:
 			stack.Secrets[pair.key] = pulumi.ToSecret(pulumi.String(pair.value.text)).(pulumi.StringOutput)
 		}

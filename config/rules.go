@@ -1,21 +1,475 @@
 package config
 
-import "unicode"
+import (
+	"fmt"
+	"maps"
+	"net/mail"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zones must be known on every machine
+	"unicode"
 
-func (d *decoder) rules(s *Stack) {}
+	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
+)
 
-// provider reads the keys of the AWS provider that the program must know too.
-func (d *decoder) provider(s *Stack) {
-	s.Region = d.source.Values["aws:region"].Text
+// rules judges what the tags cannot say: forms of texts and relations between keys.
+func (d *decoder) rules(s *Stack) {
+	d.names(s)
+	d.site(s)
+	d.network(s)
+	d.database(s.Database)
+	d.web(s.Web)
+	d.workloads(s)
+	d.settings(s)
+	d.images(s.Images)
+	d.logs(s)
+	d.github(s.GitHub)
+	d.tags(s.Tags)
+	d.protected(s)
+	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
+		d.add("alarms.email", quoted(s.Alarms.Email), "must be one e-mail address, such as ops@example.com")
+	}
+	if !bastionType.MatchString(s.Bastion.Type) {
+		d.add("bastion.type", quoted(s.Bastion.Type), "must be an arm64 instance type up to large, such as t4g.nano or t4g.micro")
+	}
 }
 
-func secretText(string) string { return "" }
+var (
+	nameForm    = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+	bastionType = regexp.MustCompile(`^(t4g\.(nano|micro|small|medium|large)|(m6g|m7g|c6g|c7g|r6g|r7g)\.(medium|large))$`)
+)
 
-func printable(s string) bool {
-	for _, r := range s {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return false
+// names judges the names that physical names are made of: project-stack-part.
+func (d *decoder) names(s *Stack) {
+	for _, n := range []struct{ key, value string }{{"project", s.Project}, {"stack", s.Name}} {
+		if !nameForm.MatchString(n.value) {
+			d.add(n.key, quoted(n.value), "the name must be lower-case letters, digits and single hyphens, beginning with a letter")
 		}
 	}
-	return true
+	if balancer := s.Project + "-" + s.Name + "-web"; d.right("project", "stack") && len(balancer) > 32 {
+		d.add("stack", quoted(s.Name), "the name is too long: the balancer and its target group would be called %s, which is %d characters, and AWS allows 32", balancer, len(balancer))
+	}
+}
+
+var labelForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
+// host says what keeps a text from being a host name of a site, or "".
+func host(name string) string {
+	bare := strings.ToLower(name)
+	switch {
+	case strings.Contains(name, "://"), strings.ContainsAny(name, "/:@ "):
+		return "must be a host name alone, such as www.example.com, without scheme, port or path"
+	case strings.HasSuffix(name, "."):
+		return "must be a host name without the dot at its end"
+	case strings.Contains(name, "*"):
+		return "must be one host name, without a wildcard"
+	case strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }):
+		if puny, err := idna.Lookup.ToASCII(name); err == nil {
+			return "must be written in its ASCII form, " + puny
+		}
+		return "must be a host name in ASCII"
+	case bare != name:
+		return "must be in lower case, " + bare
+	case len(name) > 64:
+		return "must be at most 64 characters, or no certificate can name it"
+	}
+	labels := strings.Split(name, ".")
+	for _, label := range labels {
+		if !labelForm.MatchString(label) {
+			return "must be a host name, such as www.example.com"
+		}
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "must be a host name, not an address"
+	}
+	if len(labels) < 2 {
+		return "must be a full host name, such as www.example.com"
+	}
+	return ""
+}
+
+func (d *decoder) site(s *Stack) {
+	if s.Domain == "" {
+		if s.Zone != "" {
+			d.add("zone", quoted(s.Zone), "needs a domain")
+		}
+		return
+	}
+	if rule := host(s.Domain); rule != "" {
+		d.add("domain", quoted(s.Domain), "%s", rule)
+		return
+	}
+	if s.Zone == "" && d.right("zone") {
+		registrable, err := publicsuffix.EffectiveTLDPlusOne(s.Domain)
+		if err != nil {
+			d.add("domain", quoted(s.Domain), "must be below a public suffix: nobody can own it")
+			return
+		}
+		s.Zone = registrable
+	}
+	if rule := host(s.Zone); s.Zone != "" && rule != "" {
+		d.add("zone", quoted(s.Zone), "%s", rule)
+	}
+	if d.right("zone") && s.Domain != s.Zone && !strings.HasSuffix(s.Domain, "."+s.Zone) {
+		d.add("zone", quoted(s.Zone), "must be the domain %s or a parent of it", s.Domain)
+	}
+	if s.PlainHTTP {
+		d.add("plainHTTP", "true", "has no meaning with a domain: the site is served over HTTPS")
+	}
+}
+
+var (
+	private = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
+		netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10")}
+	docker = netip.MustParsePrefix("172.17.0.0/16")
+)
+
+func (d *decoder) network(s *Stack) {
+	const key = "network.cidr"
+	cidr, shown := s.Network.CIDR, quoted(s.Network.CIDR)
+	p, err := netip.ParsePrefix(cidr)
+	switch {
+	case !d.right(key):
+	case err != nil:
+		d.add(key, shown, "must be an IPv4 block such as 10.0.0.0/16")
+	case !p.Addr().Is4():
+		d.add(key, shown, "must be an IPv4 block, not IPv6")
+	case p.Masked() != p || p.String() != cidr:
+		d.add(key, shown, "must be canonical, %s", p.Masked())
+	case p.Bits() < 16 || p.Bits() > 28:
+		d.add(key, shown, "AWS allows /16 to /28")
+	case p.Bits() > 22:
+		d.add(key, shown, "is too small for public, private and data subnets in %d zones, which need /22 or more", s.Network.Zones)
+	case p.Overlaps(docker):
+		d.add(key, shown, "overlaps 172.17.0.0/16, which Docker uses inside AWS's own services")
+	case !slices.ContainsFunc(private, func(block netip.Prefix) bool { return block.Contains(p.Addr()) }):
+		d.add(key, shown, "must lie in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10")
+	}
+	if s.Region == "us-west-1" && s.Network.Zones > 2 {
+		d.add("network.zones", strconv.Itoa(s.Network.Zones), "must be 2: us-west-1 has no more")
+	}
+}
+
+func (d *decoder) web(w Web) {
+	d.fargate("web", w.CPU, w.Memory)
+	if d.right("web.min", "web.max") && w.Min > w.Max {
+		d.add("web.max", strconv.Itoa(w.Max), "must not be below min, which is %d", w.Min)
+	}
+	path := w.HealthPath
+	if d.right("web.healthPath") && !healthPath.MatchString(path) {
+		d.add("web.healthPath", quoted(path), "must begin with / and be letters, digits and -._~/, at most 1024 characters")
+	}
+}
+
+var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]{0,1023}$`)
+
+// memories are what Fargate offers for a CPU: from, to and step, in MiB.
+var memories = map[int][3]int{
+	256:   {512, 2048, 0},
+	512:   {1024, 4096, 1024},
+	1024:  {2048, 8192, 1024},
+	2048:  {4096, 16384, 1024},
+	4096:  {8192, 30720, 1024},
+	8192:  {16384, 61440, 4096},
+	16384: {32768, 122880, 8192},
+}
+
+func (d *decoder) fargate(path string, cpu, memory int) {
+	m, ok := memories[cpu]
+	if !ok || !d.right(path+".cpu", path+".memory") {
+		return
+	}
+	allowed := ""
+	if cpu == 256 {
+		if memory == 512 || memory == 1024 || memory == 2048 {
+			return
+		}
+		allowed = "512, 1024 or 2048"
+	} else {
+		if memory >= m[0] && memory <= m[1] && memory%m[2] == 0 {
+			return
+		}
+		allowed = fmt.Sprintf("from %d to %d in steps of %d", m[0], m[1], m[2])
+	}
+	d.add(path+".memory", strconv.Itoa(memory), "must be %s for cpu %d", allowed, cpu)
+}
+
+// reservedNames are the parts of physical names that Slipway uses itself.
+var reservedNames = []string{"web", "django", "nginx", "migration", "migrate", "bastion", "jobs", "workers"}
+
+func (d *decoder) workloads(s *Stack) {
+	seen := map[string]string{}
+	name := func(path, kind, name string) {
+		path += ".name"
+		role := fmt.Sprintf("%s-%s-%s-%s-execution", s.Project, s.Name, kind, name)
+		switch {
+		case !d.right(path):
+		case !nameForm.MatchString(name) || len(name) > 20:
+			d.add(path, quoted(name), "must be lower-case letters, digits and single hyphens, beginning with a letter, at most 20")
+		case slices.Contains(reservedNames, name):
+			d.add(path, quoted(name), "is a name of Slipway's own")
+		case seen[name] != "":
+			d.add(path, quoted(name), "is the name of %s already", seen[name])
+		case len(role) > 64:
+			d.add(path, quoted(name), "is too long: its role would be called %s, which is %d characters, and AWS allows 64", role, len(role))
+		default:
+			seen[name] = strings.TrimSuffix(path, ".name")
+		}
+	}
+	for i, w := range s.Workers {
+		path := fmt.Sprintf("workers[%d]", i)
+		name(path, "worker", w.Name)
+		d.command(path+".command", w.Command)
+		d.fargate(path, w.CPU, w.Memory)
+	}
+	for i, j := range s.Jobs {
+		path := fmt.Sprintf("jobs[%d]", i)
+		name(path, "job", j.Name)
+		d.command(path+".command", j.Command)
+		d.fargate(path, j.CPU, j.Memory)
+		if rule := schedule(j.Schedule); rule != "" && d.right(path+".schedule") {
+			d.add(path+".schedule", quoted(j.Schedule), "%s", rule)
+		}
+		if _, err := time.LoadLocation(j.TimeZone); err != nil || j.TimeZone == "Local" {
+			d.add(path+".timeZone", quoted(j.TimeZone), "must be an IANA time zone, such as UTC or Europe/Paris")
+		}
+	}
+}
+
+// command judges a list of arguments. No shell reads it, so that what only a shell understands is a mistake, unless the
+// program is a shell.
+func (d *decoder) command(path string, args []string) {
+	if len(args) == 0 || !d.right(path) {
+		return
+	}
+	if slices.Contains([]string{"sh", "bash", "dash"}, filepath.Base(args[0])) {
+		return
+	}
+	if strings.ContainsAny(args[0], " \t|&;<>$`'\"") {
+		d.add(path+"[0]", quoted(args[0]), "must be the program alone: each argument is an item of its own, and no shell reads them")
+		return
+	}
+	for i, arg := range args {
+		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") || strings.Contains(arg, "`") {
+			d.add(fmt.Sprintf("%s[%d]", path, i), quoted(arg), "is for a shell, and no shell reads the command")
+		}
+	}
+}
+
+// told are the settings that Slipway tells the app itself.
+var told = []string{"ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DB_DATABASE", "DB_HOST", "DB_PASSWORD", "DB_PORT",
+	"DB_SSLMODE", "DB_USERNAME", "MEDIA_BUCKET", "SECRET_KEY", "SETTINGS_VERSION", "SITE_DB_PASSWORD", "SITE_DB_USERNAME",
+	"SITE_HTTPS", "SITE_URL"}
+
+var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+// settingName says what keeps a name from being an environment variable of the app, or "".
+func settingName(name string) string {
+	switch {
+	case !envForm.MatchString(name):
+		return "must be a name of letters, digits and _ that does not begin with a digit, at most 128"
+	case strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "ECS_"):
+		return "is reserved by AWS: names must not begin with AWS_ or ECS_"
+	case slices.Contains(told, name):
+		return "is told to the app by Slipway and cannot be set"
+	}
+	return ""
+}
+
+func (d *decoder) settings(s *Stack) {
+	size := 0
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+		path, value := d.step("env", name), s.Env[name]
+		size += len(name) + len(value)
+		if rule := settingName(name); rule != "" {
+			d.add(path, "", "%s", rule)
+		} else if secretName(name) {
+			d.add(path, masked, "is named like a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
+		}
+		if name == "DEBUG" && s.Protect && slices.Contains([]string{"1", "on", "t", "true", "y", "yes"}, strings.ToLower(value)) {
+			d.add(path, quoted(value), "must not be on in a protected stack")
+		}
+	}
+	if size > 32<<10 {
+		d.add("env", "", "must be at most 32768 bytes in all, is %d: a task definition holds no more", size)
+	}
+	for _, name := range s.SecretNames {
+		path := d.step("secrets", name)
+		if rule := settingName(name); rule != "" {
+			d.add(path, "", "%s", rule)
+		}
+		if _, both := s.Env[name]; both {
+			d.add(path, "", "is in env too: a name is told once")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Images.BuildArgs)) {
+		path := d.step("images.buildArgs", name)
+		if !envForm.MatchString(name) {
+			d.add(path, "", "must be a name of letters, digits and _ that does not begin with a digit, at most 128")
+		} else if secretName(name) {
+			d.add(path, masked, "is named like a secret, and build arguments stay readable in the image")
+		}
+	}
+}
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func (d *decoder) images(i Images) {
+	for _, one := range []struct{ key, value, other string }{{"images.django", i.Django, i.Nginx}, {"images.nginx", i.Nginx, i.Django}} {
+		switch {
+		case one.value != "" && !digestForm.MatchString(one.value):
+			d.add(one.key, quoted(one.value), "must be a digest: sha256: and 64 hexadecimal digits; a tag could change under the stack")
+		case one.value == "" && one.other != "":
+			d.add(one.key, "", "is required: the digests of a release come together")
+		}
+	}
+	inside := func(key, path string) bool {
+		if !filepath.IsLocal(path) || strings.Contains(path, `\`) {
+			d.add(key, quoted(path), "must lie inside %s", map[bool]string{true: "the project", false: "the app's folder"}[key == "images.app"])
+			return false
+		}
+		return d.right(key)
+	}
+	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile), inside("images.nginxDockerfile", i.NginxDockerfile)
+	if d.source.Root == "" || i.Django != "" || i.Nginx != "" || !app {
+		return
+	}
+	folder := filepath.Join(d.source.Root, i.App)
+	if f, err := os.Stat(folder); err != nil || !f.IsDir() {
+		d.add("images.app", quoted(i.App), "no such folder")
+		return
+	}
+	for _, one := range []struct {
+		key, path string
+		ok        bool
+	}{{"images.dockerfile", i.Dockerfile, django}, {"images.nginxDockerfile", i.NginxDockerfile, nginx}} {
+		if !one.ok {
+			continue
+		}
+		if f, err := os.Stat(filepath.Join(folder, one.path)); err != nil || !f.Mode().IsRegular() {
+			d.add(one.key, quoted(one.path), "no such file in %s", i.App)
+		}
+	}
+}
+
+func (d *decoder) logs(s *Stack) {
+	if d.right("logs.days", "logs.archiveDays") && s.Logs.ArchiveDays < s.Logs.Days {
+		d.add("logs.archiveDays", strconv.Itoa(s.Logs.ArchiveDays), "must not be below days, which is %d", s.Logs.Days)
+	}
+	if s.Logs.Route == "firelens" && s.Network.NAT == "none" {
+		d.add("logs.route", quoted(s.Logs.Route), "needs a NAT: the log router's image comes from a public registry, and network.nat is none")
+	}
+}
+
+var (
+	repositoryForm  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}$`)
+	branchForm      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@#=-]*(/[A-Za-z0-9_][A-Za-z0-9._+@#=-]*)*$`)
+	environmentForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$`)
+	providerForm    = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$`)
+)
+
+func (d *decoder) github(g GitHub) {
+	const key = "github.repository"
+	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != ""
+	switch {
+	case !d.right(key):
+	case g.Repository == "" && given:
+		d.add(key, "", "is required with any other key of github")
+	case g.Repository == "":
+	case strings.Contains(g.Repository, "*"):
+		d.add(key, quoted(g.Repository), "must be one repository, owner/name: a wildcard would let others deploy")
+	case !repositoryForm.MatchString(g.Repository):
+		d.add(key, quoted(g.Repository), "must be owner/name")
+	case len(g.Branches)+len(g.Environments) == 0 && d.right("github.branches", "github.environments"):
+		d.add("github", "", "must name the branches or the environments that may deploy")
+	}
+	each := func(key string, names []string, form *regexp.Regexp) {
+		seen := map[string]bool{}
+		for i, name := range names {
+			at := fmt.Sprintf("%s[%d]", key, i)
+			switch {
+			case strings.ContainsAny(name, "*?"):
+				d.add(at, quoted(name), "must be one name: a wildcard would let others deploy")
+			case name != "" && (!form.MatchString(name) || strings.Contains(name, "..")):
+				d.add(at, quoted(name), "must be a name as GitHub knows it, without refs/ or special characters")
+			case strings.HasPrefix(name, "refs/"):
+				d.add(at, quoted(name), "must be a name as GitHub knows it, without refs/ or special characters")
+			case seen[name]:
+				d.add(at, quoted(name), "is listed twice")
+			}
+			seen[name] = true
+		}
+	}
+	each("github.branches", g.Branches, branchForm)
+	each("github.environments", g.Environments, environmentForm)
+	if g.Provider != "" && !providerForm.MatchString(g.Provider) {
+		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
+	}
+}
+
+func (d *decoder) tags(tags map[string]string) {
+	allowed := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(" _.:/=+-@", r)
+	}
+	foreign := func(s string) bool {
+		return strings.ContainsFunc(s, func(r rune) bool { return !allowed(r) })
+	}
+	if len(tags) > 40 {
+		d.add("tags", strconv.Itoa(len(tags)), "must be at most 40: AWS allows 50 a resource, and Slipway adds its own")
+	}
+	lower := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		path, value := d.step("tags", name), tags[name]
+		other, twice := lower[strings.ToLower(name)]
+		switch {
+		case name == "" || len([]rune(name)) > 128:
+			d.add(path, "", "a tag's name must be 1 to 128 characters")
+		case strings.HasPrefix(strings.ToLower(name), "aws:"):
+			d.add(path, "", "names that begin with aws: are reserved by AWS")
+		case foreign(name):
+			d.add(path, "", "a tag's name must be letters, digits, spaces and _.:/=+-@")
+		case len([]rune(value)) > 256:
+			d.add(path, quoted(value), "must be at most 256 characters")
+		case foreign(value):
+			d.add(path, quoted(value), "must be letters, digits, spaces and _.:/=+-@")
+		case twice:
+			d.add(path, "", "differs from %s only in case, which IAM takes for the same", other)
+		}
+		lower[strings.ToLower(name)] = name
+	}
+}
+
+// protected judges what only a stack that matters must have.
+func (d *decoder) protected(s *Stack) {
+	if !s.Protect {
+		if s.Name == "prod" || s.Name == "production" {
+			d.add("protect", "false", "must be true on the stack %s", s.Name)
+		}
+		return
+	}
+	if s.Database.BackupDays == 0 {
+		d.add("database.backupDays", "0", "must be from 1 to 35 on a protected stack")
+	}
+	if s.Domain == "" && !s.PlainHTTP {
+		d.add("domain", "", "is required on a protected stack, or plainHTTP: true says that plain HTTP is meant")
+	}
+	if s.Alarms.Email == "" {
+		d.add("alarms.email", "", "is required on a protected stack: somebody must hear of trouble")
+	}
+}
+
+func email(s string) bool {
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || len(s) > 254 {
+		return false
+	}
+	_, domain, _ := strings.Cut(s, "@")
+	return host(domain) == "" && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }

@@ -156,7 +156,7 @@ type Images struct {
 	// The Dockerfile of the Django image, from the app's folder.
 	Dockerfile string `key:"dockerfile" default:"Dockerfile" rule:"a file inside the app's folder"`
 	// The Dockerfile of the nginx image, from the app's folder.
-	NginxDockerfile string `key:"nginxDockerfile" default:"nginx/Dockerfile" rule:"a file inside the app's folder"`
+	NginxDockerfile string `key:"nginxDockerfile" default:"Dockerfile.nginx" rule:"a file inside the app's folder"`
 	// Arguments of both builds. They stay readable in the image: never a secret.
 	BuildArgs map[string]string `key:"buildArgs" rule:"NAME: text; nothing that looks like a secret"`
 	// The digest of a released Django image. With it, and nginx's, nothing is built.
@@ -202,5 +202,5 @@ type Bastion struct {
 	// Whether there is one.
 	Enabled bool `key:"enabled" default:"true"`
 	// The instance type. t4g.nano costs about $3 a month. Changing it stops the server for a minute.
-	Type string `key:"type" default:"t4g.nano" rule:"a small arm64 type: t4g, m7g, c7g or r7g"`
+	Type string `key:"type" default:"t4g.nano" rule:"an arm64 type up to large, such as t4g.micro"`
 }
