@@ -27,8 +27,8 @@ type Kind struct {
 	// have been resolved already.
 	Admit func(a *Account, o *Object) error
 
-	// Compute gives the new object its ID and its outputs; on update it is called again with o.ID set. Outputs start as
-	// a deep copy of inputs with Defaults; Compute adds what AWS works out.
+	// Compute gives the new object its ID and its outputs; on update it is called again with o.ID set, and a.was(o) is the
+	// object before. Outputs start as a deep copy of inputs with Defaults and tagsAll; Compute adds what AWS works out.
 	Compute func(a *Account, o *Object) error
 
 	// Release judges a delete beyond references: deletion protection, a bucket that is not empty. Nil: nothing holds it.
@@ -50,6 +50,7 @@ type Kind struct {
 type Name struct {
 	Input  string // the input property that holds the name: "name", "bucket", "identifier"
 	Prefix string // the input that holds a prefix instead, if the provider has one
+	Manual bool   // the provider never makes the name up; it is absent, or AWS draws one
 	Max    int    // the longest name that AWS takes, in characters
 	Lower  bool   // only lower case
 	Form   string // regular expression of the whole name; "" for any
@@ -62,7 +63,7 @@ type Name struct {
 type Ref struct {
 	Path string
 	To   []string // tokens of the kinds it may name
-	By   string   // "id", "arn", "name" or another output of the target by which it is named
+	By   string   // "id", "arn", "name" or another output of the target by which it is named; several with commas: "arn,name"
 	Weak bool     // AWS looks it up but lets the target be deleted while this refers to it
 	Any  bool     // may also be something that is outside the model (a public principal, an AWS-managed policy, "self"); then it is looked up only when its form says that it belongs to this account
 }
@@ -73,13 +74,16 @@ type Problem struct {
 	Rule string // "expected memory to be one of 512, 1024, 2048 for cpu 256, got 4096"
 }
 
-// An Object is one resource in the account.
+// An Object is one resource in the account. Its values are plain; Secrets says which of them are secret.
 type Object struct {
 	Type    string         `json:"type"`
 	ID      string         `json:"id"`
-	URN     string         `json:"urn"` // the Pulumi resource that made it
-	Inputs  map[string]any `json:"inputs"`
-	Outputs map[string]any `json:"outputs"`
+	URN     string         `json:"urn,omitempty"` // the Pulumi resource that made it
+	Inputs  map[string]any `json:"inputs,omitempty"`
+	Outputs map[string]any `json:"outputs,omitempty"`
+	Secrets []string       `json:"secrets,omitempty"` // paths of secret values, in the inputs and the outputs
+	Owner   string         `json:"owner,omitempty"`   // type and ID of the object with which AWS made it and with which it goes
+	Seeded  bool           `json:"seeded,omitempty"`  // was there before the program came, such as a registered domain's zone
 }
 
 // An Error is AWS's refusal: the code and the words that AWS uses, and why the model says so.

@@ -1,0 +1,451 @@
+package cloud
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say what account and region are modelled.
+type Options struct {
+	Region    string        // default us-east-1
+	AccountID string        // default 123456789012
+	Partition string        // default by region: aws, aws-cn or aws-us-gov
+	Wait      time.Duration // how long to wait for another process that holds the model; default none
+	Zones     []HostedZone  // public DNS zones that exist before the program comes
+	Now       func() time.Time
+}
+
+// A HostedZone is a DNS zone that the account has already, as a registered domain has.
+type HostedZone struct {
+	Name string // "example.com"
+	ID   string // default: made from the name
+}
+
+// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through All
+// and the methods with lower-case names, which are for the inside of an operation.
+type Account struct {
+	// Before is called before each call that changes something, with a number that counts from 1, the API action, and
+	// the object as it is known then. An error is the call's answer, and nothing has happened. It must not call the
+	// account. Set it before the account is used.
+	Before func(n int, action string, o *Object) error
+
+	// Tasks decides how a task that was started ends. Nil: with exit code 0. Set it before the account is used.
+	Tasks func(TaskRun) TaskResult
+
+	// Where the account is. Read them only; Move changes the region of an empty account.
+	Region, AccountID, Partition string
+
+	now   func() time.Time
+	store *store
+	calls atomic.Int64
+
+	mu      sync.RWMutex
+	objects map[string]map[string]*Object // by type and ID
+	order   map[*Object]int               // creation order
+	next    int
+	encoded map[*Object]json.RawMessage
+	tasks   []TaskRecord
+	version int // counts changes
+
+	saving sync.Mutex
+	saved  int // the version that is on disk
+}
+
+const defaultAccountID = "123456789012"
+
+// Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
+// process that holds it is named in the error.
+func Open(path string, options Options) (*Account, error) {
+	s, err := openStore(path, options.Wait)
+	if err != nil {
+		return nil, err
+	}
+	a, err := load(s, options)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func load(s *store, options Options) (*Account, error) {
+	a := &Account{
+		Region: options.Region, AccountID: options.AccountID, Partition: options.Partition, now: options.Now,
+		store: s, objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.AccountID == "" {
+		a.AccountID = defaultAccountID
+	}
+	if !accountForm.MatchString(a.AccountID) {
+		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
+	}
+	img, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	if img != nil {
+		if options.AccountID != "" && options.AccountID != img.AccountID {
+			return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
+		}
+		a.AccountID = img.AccountID
+		for _, data := range img.Objects {
+			o, err := s.decode(data)
+			if err != nil {
+				return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			}
+			a.insert(o)
+			a.encoded[o] = data
+		}
+		for _, data := range img.Tasks {
+			var t TaskRecord
+			if err := json.Unmarshal(data, &t); err != nil {
+				return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			}
+			a.tasks = append(a.tasks, t)
+		}
+		if a.Region == "" {
+			a.Region = img.Region
+		}
+		if a.Region != img.Region && !a.empty() {
+			return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
+		}
+	}
+	if a.Region == "" {
+		a.Region = "us-east-1"
+	}
+	r, ok := regions[a.Region]
+	if !ok {
+		return nil, UnknownRegion(a.Region)
+	}
+	if a.Partition == "" {
+		a.Partition = r.partition()
+	}
+	for _, zone := range options.Zones {
+		a.seedZone(zone)
+	}
+	return a, nil
+}
+
+// Close writes what is not written yet and gives the account free.
+func (a *Account) Close() error {
+	return errors.Join(a.flush(), a.store.close())
+}
+
+// Path is where the account is kept.
+func (a *Account) Path() string { return a.store.path }
+
+// Move puts the account into another region. Only an empty account can move.
+func (a *Account) Move(region string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, ok := regions[region]
+	switch {
+	case !ok:
+		return UnknownRegion(region)
+	case region == a.Region:
+		return nil
+	case !a.empty():
+		return fmt.Errorf("the model holds resources in %s, and the provider's region is %s: destroy them first", a.Region, region)
+	}
+	a.Region, a.Partition = region, r.partition()
+	a.version++
+	return nil
+}
+
+// Objects lists copies of all objects, in the order of their creation.
+func (a *Account) Objects() []*Object {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	all := a.all()
+	for i, o := range all {
+		all[i] = o.copy()
+	}
+	return all
+}
+
+// Object returns a copy of one object, nil if there is none.
+func (a *Account) Object(token, id string) *Object {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if o := a.get(token, id); o != nil {
+		return o.copy()
+	}
+	return nil
+}
+
+// Summary counts the objects of the account by type, without what was there before the program.
+func (a *Account) Summary() map[string]int {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	counts := map[string]int{}
+	for token, objects := range a.objects {
+		for _, o := range objects {
+			if !o.Seeded {
+				counts[token]++
+			}
+		}
+	}
+	return counts
+}
+
+// Empty reports whether nothing is left in the account but what was there before the program.
+func (a *Account) Empty() bool { a.mu.RLock(); defer a.mu.RUnlock(); return a.empty() }
+
+func (a *Account) empty() bool {
+	for _, objects := range a.objects {
+		for _, o := range objects {
+			if !o.Seeded {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Key is how Orphans is told what is known.
+func Key(token, id string) string { return token + " " + id }
+
+// Orphans lists the objects that known (by Key) does not have: what a process that was killed had created and not
+// written into its state any more. Objects that go with another one are left out.
+func (a *Account) Orphans(known map[string]bool) []*Object {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var orphans []*Object
+	for _, o := range a.all() {
+		if !o.Seeded && o.Owner == "" && o.URN != "" && !known[Key(o.Type, o.ID)] {
+			orphans = append(orphans, o.copy())
+		}
+	}
+	return orphans
+}
+
+// Remove takes an object out of the account, as somebody with every right would by hand: nothing is asked. It reports
+// whether there was one.
+func (a *Account) Remove(token, id string) (bool, error) {
+	a.mu.Lock()
+	o := a.get(token, id)
+	if o != nil {
+		a.drop(o)
+		if k := kinds[token]; k != nil && k.Gone != nil {
+			k.Gone(a, o)
+		}
+	}
+	a.mu.Unlock()
+	return o != nil, a.flush()
+}
+
+// Alter changes an object behind the program's back: drift.
+func (a *Account) Alter(token, id string, change func(o *Object)) error {
+	a.mu.Lock()
+	o := a.get(token, id)
+	if o == nil {
+		a.mu.Unlock()
+		return fmt.Errorf("there is no %s %s", noun(token), id)
+	}
+	c := o.copy()
+	change(c)
+	c.Inputs, c.Outputs = cloneMap(c.Inputs), cloneMap(c.Outputs)
+	err := a.put(c)
+	a.mu.Unlock()
+	return errors.Join(err, a.flush())
+}
+
+func (o *Object) copy() *Object {
+	c := *o
+	c.Inputs, c.Outputs = cloneMap(o.Inputs), cloneMap(o.Outputs)
+	c.Secrets = slices.Clone(o.Secrets)
+	return &c
+}
+
+// called is how messages speak of an object: what it is, its ID, and the program's name for it.
+func (o *Object) called() string {
+	text := noun(o.Type) + " " + o.ID
+	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
+		text += " (" + o.URN[i+2:] + ")"
+	}
+	return text
+}
+
+// What follows is for operations and kinds, which hold the account's lock.
+
+// get returns an object, nil if there is none. It is the account's own: it must not be changed.
+func (a *Account) get(token, id string) *Object { return a.objects[token][id] }
+
+// was returns the object as it is before the update that is going on; nil in a create.
+func (a *Account) was(o *Object) *Object {
+	if o.ID == "" {
+		return nil
+	}
+	return a.get(o.Type, o.ID)
+}
+
+// All returns the objects of the types, oldest first. It is for kinds: they are the account's own and must not be
+// changed. Everybody else takes Objects.
+func (a *Account) All(tokens ...string) []*Object {
+	var all []*Object
+	for _, token := range tokens {
+		for _, o := range a.objects[token] {
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(x, y *Object) int { return a.order[x] - a.order[y] })
+	return all
+}
+
+func (a *Account) all() []*Object {
+	all := make([]*Object, 0, len(a.order))
+	for o := range a.order {
+		all = append(all, o)
+	}
+	slices.SortFunc(all, func(x, y *Object) int { return a.order[x] - a.order[y] })
+	return all
+}
+
+// find returns the object of one of the types that value names by "id" or by an output such as "arn".
+func (a *Account) find(by, value string, tokens ...string) *Object {
+	for _, token := range tokens {
+		if by == "id" {
+			if o := a.get(token, value); o != nil {
+				return o
+			}
+			continue
+		}
+		for _, o := range a.objects[token] {
+			if answersTo(o, by, value) {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// arn is the name of a resource of this account and region: arn("ecs", "cluster/x").
+func (a *Account) arn(service, resource string) string {
+	return "arn:" + a.Partition + ":" + service + ":" + a.Region + ":" + a.AccountID + ":" + resource
+}
+
+// globalARN is the name of a resource of this account that has no region: globalARN("iam", "role/x").
+func (a *Account) globalARN(service, resource string) string {
+	return "arn:" + a.Partition + ":" + service + "::" + a.AccountID + ":" + resource
+}
+
+// own puts an object into the account that AWS makes together with parent, and that goes with it.
+func (a *Account) own(parent, child *Object) error {
+	if parent.ID == "" {
+		return fmt.Errorf("%s owns a %s before it has an ID", parent.Type, child.Type)
+	}
+	child.Owner = Key(parent.Type, parent.ID)
+	child.Inputs, child.Outputs = cloneMap(child.Inputs), cloneMap(child.Outputs)
+	return a.put(child)
+}
+
+// insert adds o, or takes the place of the object of its type and ID.
+func (a *Account) insert(o *Object) {
+	place := a.next
+	if old := a.get(o.Type, o.ID); old != nil {
+		place = a.order[old]
+		delete(a.order, old)
+		delete(a.encoded, old)
+	} else {
+		a.next++
+	}
+	if a.objects[o.Type] == nil {
+		a.objects[o.Type] = map[string]*Object{}
+	}
+	a.objects[o.Type][o.ID] = o
+	a.order[o] = place
+}
+
+func (a *Account) put(o *Object) error {
+	data, err := a.store.encode(o)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", o.Type, o.ID, err)
+	}
+	a.insert(o)
+	a.encoded[o] = data
+	a.version++
+	return nil
+}
+
+// drop removes o and what goes with it.
+func (a *Account) drop(o *Object) {
+	delete(a.objects[o.Type], o.ID)
+	if len(a.objects[o.Type]) == 0 {
+		delete(a.objects, o.Type)
+	}
+	delete(a.order, o)
+	delete(a.encoded, o)
+	a.version++
+	a.dropOwned(o)
+}
+
+func (a *Account) dropOwned(o *Object) {
+	key := Key(o.Type, o.ID)
+	for _, objects := range a.objects {
+		for _, c := range objects {
+			if c.Owner == key {
+				a.drop(c)
+			}
+		}
+	}
+}
+
+// flush returns when every change made before the call is on disk. Concurrent callers share one write.
+func (a *Account) flush() error {
+	a.mu.RLock()
+	want := a.version
+	a.mu.RUnlock()
+	a.saving.Lock()
+	defer a.saving.Unlock()
+	if a.saved >= want {
+		return nil
+	}
+	a.mu.RLock()
+	img := &image{Version: imageVersion, Region: a.Region, AccountID: a.AccountID, Partition: a.Partition}
+	for _, o := range a.all() {
+		img.Objects = append(img.Objects, a.encoded[o])
+	}
+	for _, t := range a.tasks {
+		data, err := json.Marshal(t)
+		if err != nil {
+			a.mu.RUnlock()
+			return err
+		}
+		img.Tasks = append(img.Tasks, data)
+	}
+	have := a.version
+	a.mu.RUnlock()
+	if err := a.store.save(img); err != nil {
+		return err
+	}
+	a.saved = have
+	return nil
+}
+
+// seedZone puts a DNS zone into the account that was there before the program.
+func (a *Account) seedZone(zone HostedZone) {
+	name := strings.TrimSuffix(zone.Name, ".")
+	id := zone.ID
+	if id == "" {
+		id = "Z" + drawLetters(20, "zone", name)
+	}
+	if a.get(zoneType, id) != nil {
+		return
+	}
+	o := &Object{Type: zoneType, ID: id, Seeded: true, Inputs: map[string]any{"name": name}, Outputs: map[string]any{
+		"name": name, "zoneId": id, "arn": "arn:" + a.Partition + ":route53:::hostedzone/" + id, "comment": "",
+		"nameServers": []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"}, "primaryNameServer": "ns-1.awsdns-00.com",
+	}}
+	a.insert(o)
+	a.encoded[o], _ = a.store.encode(o)
+	a.version++
+}

@@ -1,0 +1,209 @@
+package cloud
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Difference asks what would have to be done to make new inputs true.
+type Difference struct {
+	Type       string
+	OldInputs  map[string]any // raw, as Check returned them when the object was made
+	OldOutputs map[string]any // raw
+	News       map[string]any // raw, as Check returned them
+	Tags       map[string]string
+}
+
+// A PropertyChange is one input that differs.
+type PropertyChange struct {
+	Path     string
+	Op       Op
+	Replaces bool // the change needs a new resource
+}
+
+// Op is what happens to a property.
+type Op int
+
+// What happens to a property.
+const (
+	Add Op = iota
+	Delete
+	Update
+)
+
+// A Plan is the answer: no changes, changes in place, or a replacement.
+type Plan struct {
+	Changes     []PropertyChange // in the order of their paths
+	Replaces    bool
+	DeleteFirst bool // the old resource goes before the new one comes
+}
+
+// Diff compares the inputs of a resource with new ones, property by property. An input that is absent is the same as
+// one that says what AWS fills in; JSON documents are compared by what they say.
+func (a *Account) Diff(d Difference) (Plan, error) {
+	k, e, err := known(d.Type)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{Changes: k.compare(e, d)}
+	p.Replaces = slices.ContainsFunc(p.Changes, func(c PropertyChange) bool { return c.Replaces })
+	p.DeleteFirst = p.Replaces && (k.DeleteFirst || k.keepsName(d, p.Changes))
+	return p, nil
+}
+
+// keepsName reports whether the program fixed the resource's name, and it stays: two cannot exist at once.
+func (k *rule) keepsName(d Difference, changes []PropertyChange) bool {
+	name := k.Name.Input
+	if name == "" || k.Name.Manual || d.News[name] == nil || wasDefault(d.News, name) {
+		return false
+	}
+	return !slices.ContainsFunc(changes, func(c PropertyChange) bool { return c.Path == name })
+}
+
+func (k *rule) compare(e *entry, d Difference) []PropertyChange {
+	olds, _, _ := plainInputs(d.OldInputs)
+	c := comparer{kind: k, entry: e}
+	for name := range mergedKeys(olds, d.News) {
+		if strings.HasPrefix(name, "__") {
+			continue
+		}
+		if d.News[name] == nil && c.chosen(name) {
+			continue
+		}
+		c.walk(name, olds[name], d.News[name])
+	}
+	if e.Out["tagsAll"] != nil && !slices.ContainsFunc(c.changes, func(p PropertyChange) bool { return strings.HasPrefix(p.Path, "tags") }) {
+		outputs, _, _ := plainInputs(d.OldOutputs)
+		news, unknown, _ := plainInputs(d.News)
+		if was, ok := outputs["tagsAll"]; ok && !unknown.Within("tags") && !same(was, allTags(d.Tags, news)) {
+			c.changes = append(c.changes, PropertyChange{Path: "tagsAll", Op: Update})
+		}
+	}
+	slices.SortFunc(c.changes, func(x, y PropertyChange) int { return strings.Compare(x.Path, y.Path) })
+	return c.changes
+}
+
+type comparer struct {
+	kind    *rule
+	entry   *entry
+	changes []PropertyChange
+}
+
+// chosen reports whether AWS chooses the input when the program does not, and keeps what it chose.
+func (c *comparer) chosen(name string) bool {
+	_, fixed := c.kind.defaults[name]
+	return !fixed && slices.Contains(c.entry.Always, name)
+}
+
+// walk compares an old plain value with a new raw one.
+func (c *comparer) walk(path string, was, now any) {
+	for {
+		s, ok := now.(Secret)
+		if !ok {
+			break
+		}
+		now = s.Value
+	}
+	if now == any(Unknown) {
+		c.add(path, was, now)
+		return
+	}
+	switch now := now.(type) {
+	case map[string]any:
+		if m, ok := was.(map[string]any); ok {
+			for name := range mergedKeys(m, now) {
+				c.walk(join(path, name), m[name], now[name])
+			}
+			return
+		}
+		if was == nil && len(now) == 0 {
+			return
+		}
+	case []any:
+		if l, ok := was.([]any); ok {
+			for i := range max(len(l), len(now)) {
+				var x, y any
+				if i < len(l) {
+					x = l[i]
+				}
+				if i < len(now) {
+					y = now[i]
+				}
+				c.walk(at(path, i), x, y)
+			}
+			return
+		}
+		if was == nil && len(now) == 0 {
+			return
+		}
+	}
+	if hasUnknown(now) {
+		c.add(path, was, now)
+		return
+	}
+	fixed, ok := c.kind.defaults[pattern(path)]
+	value := clone(now)
+	if ok && was == nil {
+		was = fixed
+		if same(was, value) {
+			return
+		}
+	}
+	if ok && value == nil {
+		value = fixed
+	}
+	if !same(was, value) && !(blank(was) && blank(value)) {
+		c.add(path, was, value)
+	}
+}
+
+// blank reports whether a value says as little as no value: the provider cannot tell an empty list or map from none.
+func blank(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		return len(v) == 0
+	case []any:
+		return len(v) == 0
+	}
+	return false
+}
+
+func hasUnknown(v any) bool {
+	u := Unknowns{}
+	plain(v, "", u, nil)
+	return len(u) > 0
+}
+
+func (c *comparer) add(path string, was, now any) {
+	change := PropertyChange{Path: path, Op: Update, Replaces: c.entry.replaces(path)}
+	switch {
+	case was == nil:
+		change.Op = Add
+	case now == nil:
+		change.Op = Delete
+	}
+	c.changes = append(c.changes, change)
+}
+
+// recomputed lists the outputs that a change at path makes unknown until it is applied.
+func (k *rule) recomputed(path string) []string {
+	top := parsePath(path)[0].key
+	var all []string
+	for _, key := range []string{"*", top, pattern(path)} {
+		all = append(all, k.Recomputed[key]...)
+	}
+	return all
+}
+
+func mergedKeys[V any](x map[string]V, y map[string]any) map[string]bool {
+	all := make(map[string]bool, len(x)+len(y))
+	for k := range x {
+		all[k] = true
+	}
+	for k := range y {
+		all[k] = true
+	}
+	return all
+}

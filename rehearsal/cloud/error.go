@@ -1,0 +1,38 @@
+package cloud
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// services are the names by which the AWS SDK calls the services that IAM calls by prefix.
+var services = map[string]string{
+	"acm": "ACM", "application-autoscaling": "Application Auto Scaling", "budgets": "Budgets", "cloudtrail": "CloudTrail",
+	"cloudwatch": "CloudWatch", "dynamodb": "DynamoDB", "ec2": "EC2", "ecr": "ECR", "ecs": "ECS",
+	"elasticache": "ElastiCache", "elasticloadbalancing": "Elastic Load Balancing v2", "events": "EventBridge",
+	"firehose": "Firehose", "iam": "IAM", "kms": "KMS", "kinesis": "Kinesis", "logs": "CloudWatch Logs", "rds": "RDS",
+	"route53": "Route 53", "s3": "S3", "scheduler": "Scheduler", "secretsmanager": "Secrets Manager",
+	"servicediscovery": "ServiceDiscovery", "sns": "SNS", "sqs": "SQS", "ssm": "SSM", "sts": "STS",
+	"backup": "Backup",
+}
+
+// Error says it as the AWS SDK does, and adds the model's reason.
+func (e *Error) Error() string {
+	service, operation, _ := strings.Cut(e.Action, ":")
+	if name := services[service]; name != "" {
+		service = name
+	}
+	status := e.Status
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	sum := sha256.Sum256([]byte(e.Action + e.Code + e.Message))
+	text := fmt.Sprintf("operation error %s: %s, https response error StatusCode: %d, RequestID: %x-%x-4%x-a%x-%x, %s: %s",
+		service, operation, status, sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16], e.Code, e.Message)
+	if e.Why != "" {
+		text += "\n  why: " + e.Why
+	}
+	return text
+}

@@ -1,0 +1,243 @@
+package cloud
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// The account is one JSON file, written whole beside the old one and renamed over it, so that a reader and a killed
+// process see all of a save or none. Beside it are its lock (.lock, which holds the holder's process id) and the key
+// that seals secret values (.key, readable by the owner only).
+
+// A store is an account's place on disk.
+type store struct {
+	path string
+	lock *flock.Flock
+	seal cipher.AEAD
+}
+
+// image is the file.
+type image struct {
+	Version   int               `json:"version"`
+	Region    string            `json:"region"`
+	AccountID string            `json:"accountID"`
+	Partition string            `json:"partition"`
+	Objects   []json.RawMessage `json:"objects"`
+	Tasks     []json.RawMessage `json:"tasks,omitempty"`
+}
+
+const (
+	imageVersion = 1
+	sealedMark   = "$sealed" // the key of an object that stands for a secret value
+)
+
+func openStore(path string, wait time.Duration) (*store, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	s := &store{path: path, lock: flock.New(path+".lock", flock.SetPermissions(0o600))}
+	if err := s.take(wait); err != nil {
+		return nil, err
+	}
+	if err := s.readKey(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// take locks the account for this process, waiting at most wait for another one to be done.
+func (s *store) take(wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), max(wait, time.Millisecond))
+	defer cancel()
+	ok, err := s.lock.TryLockContext(ctx, 50*time.Millisecond)
+	if ok {
+		return os.WriteFile(s.lock.Path(), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+	}
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("lock the model %s: %w", s.path, err)
+	}
+	holder, _ := os.ReadFile(s.lock.Path())
+	return fmt.Errorf("the model %s is in use by process %s: wait until it is done, or stop it", s.path, strings.TrimSpace(string(holder)))
+}
+
+func (s *store) close() error { return s.lock.Close() }
+
+func (s *store) readKey() error {
+	path := s.path + ".key"
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(s.path); err == nil {
+			return fmt.Errorf("%s is gone, which opens the secrets of %s: put it back, or delete both and the stack's state", path, s.path)
+		}
+		key = make([]byte, 32)
+		rand.Read(key)
+		err = renameio.WriteFile(path, key, 0o600, renameio.WithStaticPermissions(0o600))
+	}
+	if err != nil {
+		return err
+	}
+	if len(key) != 32 {
+		return fmt.Errorf("%s is damaged: expected 32 bytes, got %d", path, len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return err
+	}
+	s.seal, err = cipher.NewGCM(block)
+	return err
+}
+
+// load reads the file; a file that is not there is an empty account.
+func (s *store) load() (*image, error) {
+	data, err := os.ReadFile(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var img image
+	if err := json.Unmarshal(data, &img); err != nil {
+		return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+	}
+	if img.Version != imageVersion {
+		return nil, fmt.Errorf("the model %s is of version %d, and this program knows version %d", s.path, img.Version, imageVersion)
+	}
+	return &img, nil
+}
+
+// save writes one object a line: the file can be read, compared and searched.
+func (s *store) save(img *image) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region, img.AccountID, img.Partition)
+	list := func(items []json.RawMessage) {
+		for i, item := range items {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteByte('\n')
+			b.Write(item)
+		}
+		b.WriteString("\n]")
+	}
+	list(img.Objects)
+	if len(img.Tasks) > 0 {
+		b.WriteString(",\n\"tasks\":[")
+		list(img.Tasks)
+	}
+	b.WriteString("}\n")
+	if err := renameio.WriteFile(s.path, b.Bytes(), 0o600, renameio.WithStaticPermissions(0o600)); err != nil {
+		return fmt.Errorf("save the model: %w", err)
+	}
+	return nil
+}
+
+// encode writes an object with its secret values sealed.
+func (s *store) encode(o *Object) (json.RawMessage, error) {
+	c := *o
+	if len(o.Secrets) > 0 {
+		c.Inputs, c.Outputs = cloneMap(o.Inputs), cloneMap(o.Outputs)
+		for _, path := range o.Secrets {
+			for _, m := range []map[string]any{c.Inputs, c.Outputs} {
+				replaceAt(m, parsePath(path), s.sealed)
+			}
+		}
+	}
+	return json.Marshal(&c)
+}
+
+func (s *store) decode(data json.RawMessage) (*Object, error) {
+	var o Object
+	if err := json.Unmarshal(data, &o); err != nil {
+		return nil, err
+	}
+	for _, path := range o.Secrets {
+		for _, m := range []map[string]any{o.Inputs, o.Outputs} {
+			var err error
+			replaceAt(m, parsePath(path), func(v any) any {
+				opened, e := s.opened(v)
+				err = errors.Join(err, e)
+				return opened
+			})
+			if err != nil {
+				return nil, fmt.Errorf("%s %s: %s: %w", o.Type, o.ID, path, err)
+			}
+		}
+	}
+	if o.Inputs == nil {
+		o.Inputs = map[string]any{}
+	}
+	if o.Outputs == nil {
+		o.Outputs = map[string]any{}
+	}
+	return &o, nil
+}
+
+func (s *store) sealed(v any) any {
+	if m, ok := v.(map[string]any); ok && m[sealedMark] != nil {
+		return v // inside a secret that is sealed already
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain values always have a JSON form
+	}
+	nonce := make([]byte, s.seal.NonceSize())
+	rand.Read(nonce)
+	return map[string]any{sealedMark: base64.StdEncoding.EncodeToString(s.seal.Seal(nonce, nonce, text, nil))}
+}
+
+func (s *store) opened(v any) (any, error) {
+	m, _ := v.(map[string]any)
+	text, ok := m[sealedMark].(string)
+	if !ok {
+		return v, nil
+	}
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(data) < s.seal.NonceSize() {
+		return nil, errors.New("a sealed value is damaged")
+	}
+	n := s.seal.NonceSize()
+	clear, err := s.seal.Open(nil, data[:n], data[n:], nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s.key does not open a sealed value: it belongs to another model", s.path)
+	}
+	var out any
+	err = json.Unmarshal(clear, &out)
+	return out, err
+}
+
+// replaceAt changes the value at path in place, if there is one.
+func replaceAt(v any, path []segment, f func(any) any) {
+	for len(path) > 1 {
+		v, path = path[0].step(v), path[1:]
+	}
+	if len(path) == 0 {
+		return
+	}
+	old := path[0].step(v)
+	if old == nil {
+		return
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		v[path[0].key] = f(old)
+	case []any:
+		v[path[0].index] = f(old)
+	}
+}
