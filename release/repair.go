@@ -1,0 +1,202 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// An Account is where the resources of a stack live, as far as repair needs to know it. Everything in it belongs to the
+// stack.
+type Account interface {
+	// Objects are all that exist.
+	Objects() []Object
+	// Keeps says whether resources of a type are in the account at all: a random password is nowhere but in the state.
+	Keeps(resourceType string) bool
+	// Delete deletes an object. It fails while another one needs it.
+	Delete(ctx context.Context, o Object) error
+}
+
+// An Object is a thing in the account, and the resource that it was made for.
+type Object struct{ URN, Type, ID string }
+
+// repair makes the engine's state and the account agree again after an operation was killed. The engine writes down what
+// it is about to do, does it, and writes down that it is done; what was killed between the first and the last is in
+// doubt. Each doubt has one answer, and it is the account that gives it:
+//
+//   - a create that happened, of a resource that the state does not have: the object is adopted. The intention that the
+//     engine wrote down has all that the state needs (inputs, parent, provider), but for the object's ID;
+//   - a create that did not happen: the intention is struck out;
+//   - an update or a delete: the engine reads every resource back (a refresh), which takes the new values or strikes out
+//     what is gone;
+//   - an object that no resource of the state stands for, after that: it is deleted. It is the second half of a
+//     replacement, or its intention was lost because the engine lived just long enough to call the create a failure.
+//     Nothing depends on it: whatever would have used it was not begun. The run that follows makes it again.
+//
+// There is no race in this: the caller holds the stack, no engine is alive, and nobody else changes the account. If
+// repair itself is killed it is begun again, since every step leaves fewer doubts than before.
+func (s *Stack) repair(ctx context.Context, hold *Hold) error {
+	if err := s.clearEngineLocks(enginePatience); err != nil {
+		return err
+	}
+	state, err := s.readState()
+	if err != nil {
+		return err
+	}
+	orphans, lost := s.compare(state)
+	if hold.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && lost == 0 {
+		return nil
+	}
+	if hold.Killed != nil {
+		s.say("The last operation was killed: " + hold.Killed.String() + ".")
+	}
+	if len(state.Resources) == 0 && len(state.Pending) == 0 && len(orphans) == 0 {
+		hold.Killed = nil
+		return nil
+	}
+	s.say("Finding out what it did, and repairing the state.")
+	if len(state.Pending) > 0 {
+		if err := s.settlePending(ctx, state, orphans); err != nil {
+			return err
+		}
+	}
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	if state, err = s.readState(); err != nil {
+		return err
+	}
+	orphans, _ = s.compare(state)
+	if err := s.deleteAll(ctx, orphans); err != nil {
+		return err
+	}
+	hold.Killed = nil
+	return nil
+}
+
+// compare gives the objects that no resource stands for, and the number of resources that have no object.
+func (s *Stack) compare(state checkpoint) (orphans []Object, lost int) {
+	if s.account == nil {
+		return nil, 0
+	}
+	type key struct{ kind, id string }
+	known := map[key]bool{}
+	for _, r := range state.Resources {
+		if r.Custom && !r.External && s.account.Keeps(string(r.Type)) {
+			known[key{string(r.Type), string(r.ID)}] = true
+		}
+	}
+	for _, o := range s.account.Objects() {
+		if k := (key{o.Type, o.ID}); known[k] {
+			delete(known, k)
+		} else {
+			orphans = append(orphans, o)
+		}
+	}
+	return orphans, len(known)
+}
+
+// settlePending strikes out every pending operation of the state, and makes resources of the creates that happened. The
+// state is rewritten by the engine's own import; its secrets stay encrypted on the way.
+func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []Object) error {
+	exported, err := s.Export(ctx, false)
+	if err != nil {
+		return err
+	}
+	var envelope apitype.UntypedDeployment
+	if err := json.Unmarshal(exported, &envelope); err != nil {
+		return fmt.Errorf("release: the exported state: %w", err)
+	}
+	var deployment map[string]json.RawMessage // kept raw, so that what this program does not know survives
+	if err := json.Unmarshal(envelope.Deployment, &deployment); err != nil {
+		return fmt.Errorf("release: the exported state: %w", err)
+	}
+	var resources, pending []json.RawMessage
+	for name, into := range map[string]*[]json.RawMessage{"resources": &resources, "pending_operations": &pending} {
+		if raw, ok := deployment[name]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return fmt.Errorf("release: the exported state: %s: %w", name, err)
+			}
+		}
+	}
+	for _, raw := range pending {
+		var op struct {
+			Type     apitype.OperationType
+			Resource map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(raw, &op); err != nil {
+			return fmt.Errorf("release: the exported state: pending operation: %w", err)
+		}
+		var urn resource.URN
+		if err := json.Unmarshal(op.Resource["urn"], &urn); err != nil {
+			return fmt.Errorf("release: the exported state: pending operation: %w", err)
+		}
+		made := slices.IndexFunc(orphans, func(o Object) bool { return o.URN == string(urn) })
+		if op.Type != apitype.OperationTypeCreating || made < 0 || state.has(urn) {
+			continue
+		}
+		id, err := json.Marshal(orphans[made].ID)
+		if err != nil {
+			return err
+		}
+		op.Resource["id"] = id
+		if _, ok := op.Resource["outputs"]; !ok {
+			op.Resource["outputs"] = op.Resource["inputs"] // until the refresh that follows
+		}
+		adopted, err := json.Marshal(op.Resource)
+		if err != nil {
+			return err
+		}
+		resources = append(resources, adopted)
+		s.say("Adopting " + urn.Name() + " (" + string(urn.Type()) + "), which was made but not recorded.")
+	}
+	delete(deployment, "pending_operations")
+	if deployment["resources"], err = json.Marshal(resources); err != nil {
+		return err
+	}
+	if envelope.Deployment, err = json.Marshal(deployment); err != nil {
+		return err
+	}
+	edited, err := json.Marshal(envelope)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.dir, "repaired.json")
+	defer os.Remove(file)
+	if err := os.WriteFile(file, edited, 0o600); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.name)
+	return err
+}
+
+func (c checkpoint) has(urn resource.URN) bool {
+	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
+}
+
+// deleteAll deletes objects in whatever order the account allows.
+func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
+	for len(objects) > 0 {
+		var left []Object
+		var refusals []string
+		for _, o := range objects {
+			if err := s.account.Delete(ctx, o); err != nil {
+				left, refusals = append(left, o), append(refusals, err.Error())
+				continue
+			}
+			s.say("Deleted " + o.ID + " (" + o.Type + "), which no resource of the state stands for.")
+		}
+		if len(left) == len(objects) {
+			return fmt.Errorf("release: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
+		}
+		objects = left
+	}
+	return nil
+}
