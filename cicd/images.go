@@ -1,0 +1,248 @@
+// Package cicd makes what a release needs: the images with their repositories, and the role with which GitHub deploys.
+package cicd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecr"
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+const imagesType = "slipway:cicd:Images"
+
+// How long images stay. A stack that builds runs the image it pushed last, so the running one is always among the
+// newest; a rollback goes back to a release whose image is still here. A running image never loses its tag either,
+// because tags are immutable, so the rule for untagged ones cannot meet it.
+const (
+	keepBuilds   = 100 // newest tagged images of each repository
+	untaggedDays = 7   // what an interrupted push left behind
+)
+
+// ImagesArgs say what to build, or what was built.
+type ImagesArgs struct {
+	Site         wiring.Site
+	KeyARN       pulumi.StringInput // encrypts the repositories; changing it replaces them and their images
+	Architecture string             // "arm64" or "amd64"
+
+	Root        string            // the project's folder, from the working directory; "" is the working directory itself
+	Context     string            // the folder that is built, from Root
+	Dockerfiles Pair              // from Context
+	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
+
+	// Stage is the folder, from Root, for clean copies of the context, so that two machines build the same thing whatever
+	// their umask. "": build straight from Context.
+	Stage string
+
+	// Digests of a release ("sha256:..."). With them nothing is built and Docker is not asked: the repositories of this
+	// stack must hold both images already.
+	Digests Pair
+}
+
+// A Pair is one text for each of the two images.
+type Pair struct{ Django, Nginx string }
+
+// Images are the Django and the nginx image, each in its repository, pinned by digest.
+//
+// Tags are immutable and made from what is built: an unchanged tree has the same tag and nothing is built or pushed. A
+// protected stack keeps its repositories. Cost: $0.10 per GB-month.
+type Images struct {
+	pulumi.ResourceState
+	Django, Nginx pulumi.StringOutput   // repository@sha256:...
+	Repositories  []pulumi.StringOutput // ARNs
+	Pull          []policy.Statement    // for the execution role of whatever runs an image
+}
+
+// NewImages makes the repositories, and the images unless a release is given.
+func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulumi.ResourceOption) (*Images, error) {
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+	i := &Images{}
+	if err := ctx.RegisterComponentResource(imagesType, name, i, opts...); err != nil {
+		return nil, err
+	}
+
+	for _, part := range []struct {
+		name, dockerfile, digest string
+		reference                *pulumi.StringOutput
+	}{
+		{"django", args.Dockerfiles.Django, args.Digests.Django, &i.Django},
+		{"nginx", args.Dockerfiles.Nginx, args.Digests.Nginx, &i.Nginx},
+	} {
+		repository, err := i.repository(ctx, name, args, part.name)
+		if err != nil {
+			return nil, err
+		}
+		i.Repositories = append(i.Repositories, repository.Arn)
+		if part.digest != "" {
+			*part.reference = pulumi.Sprintf("%s@%s", repository.RepositoryUrl, part.digest)
+			continue
+		}
+		if *part.reference, err = i.build(ctx, name, args, part.name, part.dockerfile, repository); err != nil {
+			return nil, err
+		}
+	}
+
+	i.Pull = pull(i.Repositories)
+	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"django": i.Django, "nginx": i.Nginx})
+}
+
+func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, part string) (*ecr.Repository, error) {
+	repository, err := ecr.NewRepository(ctx, name+"-"+part, &ecr.RepositoryArgs{
+		Name:                       pulumi.String(repositoryName(args.Site, part)),
+		ImageTagMutability:         pulumi.String("IMMUTABLE"),
+		ImageScanningConfiguration: &ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{&ecr.RepositoryEncryptionConfigurationArgs{
+			EncryptionType: pulumi.String("KMS"), KmsKey: args.KeyARN.ToStringOutput(),
+		}},
+		ForceDelete: pulumi.Bool(!args.Site.Protect),
+	}, pulumi.Parent(i), pulumi.Protect(args.Site.Protect))
+	if err != nil {
+		return nil, err
+	}
+	_, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
+		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
+	}, pulumi.Parent(i))
+	return repository, err
+}
+
+// build builds and pushes one image and gives its reference by digest.
+func (i *Images) build(ctx *pulumi.Context, name string, args *ImagesArgs, part, dockerfile string, repository *ecr.Repository) (pulumi.StringOutput, error) {
+	b := build{
+		context:    filepath.Join(args.Root, args.Context),
+		dockerfile: filepath.ToSlash(filepath.Clean(dockerfile)),
+		platform:   "linux/" + args.Architecture,
+		args:       args.BuildArgs,
+	}
+	tag, err := b.tag()
+	if err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be read: %w", args.Context, err)
+	}
+	// The paths that the provider is told stay relative to the project: they are part of what it compares.
+	context := args.Context
+	if args.Stage != "" {
+		context = filepath.Join(args.Stage, tag)
+		if err := b.stage(filepath.Join(args.Root, context)); err != nil {
+			return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
+		}
+	}
+
+	// The token lasts twelve hours and differs each time; the provider compares only the server.
+	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
+	image, err := docker.NewImage(ctx, name+"-"+part, &docker.ImageArgs{
+		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
+		Build: &docker.DockerBuildArgs{
+			Context:        pulumi.String(filepath.ToSlash(context)),
+			Dockerfile:     pulumi.String(filepath.ToSlash(filepath.Join(context, dockerfile))),
+			Platform:       pulumi.String(b.platform),
+			Args:           pulumi.ToStringMap(args.BuildArgs),
+			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
+		},
+		Registry: &docker.RegistryArgs{
+			Server:   token.ProxyEndpoint(),
+			Username: token.UserName(),
+			Password: pulumi.ToSecret(token.Password()).(pulumi.StringOutput),
+		},
+	}, pulumi.Parent(i))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return image.RepoDigest, nil
+}
+
+func repositoryName(site wiring.Site, part string) string {
+	return fmt.Sprintf("%s-%s/%s", site.Project, site.Stack, part)
+}
+
+// pull is what fetching the images takes. The token is the registry's and has no resource to be limited to.
+func pull(repositories []pulumi.StringOutput) []policy.Statement {
+	var arns []any
+	for _, arn := range repositories {
+		arns = append(arns, arn)
+	}
+	return []policy.Statement{
+		{Sid: "SignInToRegistry", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []any{"*"}},
+		{
+			Sid:       "PullImages",
+			Actions:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resources: arns,
+		},
+	}
+}
+
+// lifecycle is the repositories' policy in JSON.
+func lifecycle() string {
+	rule := func(priority int, description string, selection map[string]any) map[string]any {
+		return map[string]any{
+			"rulePriority": priority, "description": description,
+			"selection": selection, "action": map[string]any{"type": "expire"},
+		}
+	}
+	text, err := json.Marshal(map[string]any{"rules": []any{
+		rule(1, "What an interrupted push left behind", map[string]any{
+			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
+		}),
+		rule(2, "Builds older than the newest", map[string]any{
+			"tagStatus": "tagged", "tagPatternList": []any{"*"}, "countType": "imageCountMoreThan", "countNumber": keepBuilds,
+		}),
+	}})
+	if err != nil {
+		panic(err) // maps of texts and numbers
+	}
+	return string(text)
+}
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func (a *ImagesArgs) check() error {
+	var wrong []error
+	say := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("images: "+format, values...)) }
+	if a.KeyARN == nil {
+		say("needs a key")
+	}
+	if a.Architecture != "arm64" && a.Architecture != "amd64" {
+		say("architecture must be arm64 or amd64, got %q", a.Architecture)
+	}
+	if a.Digests != (Pair{}) {
+		for _, digest := range []string{a.Digests.Django, a.Digests.Nginx} {
+			if !digestForm.MatchString(digest) {
+				say("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
+			}
+		}
+		return errors.Join(wrong...)
+	}
+	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
+		say("folder %s %s", a.Context, trouble(err))
+	} else if !info.IsDir() {
+		say("%s must be a folder", a.Context)
+	} else {
+		for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
+			path := filepath.Join(a.Context, dockerfile)
+			if !filepath.IsLocal(dockerfile) {
+				say("Dockerfile %q must be inside %s", dockerfile, a.Context)
+			} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
+				say("Dockerfile %s %s", path, trouble(err))
+			} else if !info.Mode().IsRegular() {
+				say("Dockerfile %s must be a file", path)
+			}
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func trouble(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "does not exist"
+	}
+	return "cannot be read: " + err.Error()
+}
