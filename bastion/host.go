@@ -30,8 +30,8 @@ const Image = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-ar
 // allow ssm:StartSession on the instance and on the document, with the condition ssm:SessionDocumentAccessCheck.
 // The person also needs kms:GenerateDataKey with the session key.
 //
-// The machine keeps nothing. A changed user-data script or instance type makes a new one; a newer AMI does not, for
-// that would end sessions unasked: replace it with `pulumi up --replace <its URN>`. It reaches the database because the
+// The machine keeps nothing. A changed user-data script makes a new one and another instance type restarts it; a newer
+// AMI does neither, for that would end sessions unasked: take it with `pulumi up --replace <its URN>`. It reaches the database because the
 // firewall lets its security group do so; it has no database credentials of its own.
 //
 // Cost: $3.70 a month (t4g.nano $3.07, 8 GB of disk $0.64), and detailed monitoring, about $2.

@@ -32,7 +32,7 @@ func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.D
 				"maxSessionDuration":          "480", // minutes
 				"runAsEnabled":                false,
 				"runAsDefaultUser":            "",
-				"shellProfile":                map[string]any{"linux": "exec bash -l"},
+				"shellProfile":                map[string]any{"linux": "cd; exec bash"},
 			},
 		}),
 		Tags: pulumi.StringMap{"Name": pulumi.String(args.Site.Name("session"))},

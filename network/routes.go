@@ -20,7 +20,7 @@ func (n *Network) newPublic(ctx *pulumi.Context, m making) (pulumi.StringArray, 
 	if err != nil {
 		return nil, err
 	}
-	route, err := ec2.NewRoute(ctx, m.name+"-public", &ec2.RouteArgs{
+	route, err := ec2.NewRoute(ctx, m.name+"-public-out", &ec2.RouteArgs{
 		RouteTableId:         table.ID(),
 		DestinationCidrBlock: pulumi.String(anywhere),
 		GatewayId:            gateway.ID(),
@@ -79,7 +79,7 @@ func (n *Network) newPrivate(ctx *pulumi.Context, m making, gateways []*ec2.NatG
 		}
 		var routes []pulumi.Resource
 		if gateways != nil {
-			route, err := ec2.NewRoute(ctx, m.name+"-"+part, &ec2.RouteArgs{
+			route, err := ec2.NewRoute(ctx, m.name+"-"+part+"-out", &ec2.RouteArgs{
 				RouteTableId:         table.ID(),
 				DestinationCidrBlock: pulumi.String(anywhere),
 				NatGatewayId:         gateways[i].ID(),
@@ -132,7 +132,7 @@ func (n *Network) newSubnet(ctx *pulumi.Context, m making, part, zone string, ci
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	association, err := ec2.NewRouteTableAssociation(ctx, m.name+"-"+part, &ec2.RouteTableAssociationArgs{
+	association, err := ec2.NewRouteTableAssociation(ctx, m.name+"-"+part+"-routes", &ec2.RouteTableAssociationArgs{
 		SubnetId:     subnet.ID().ToStringOutput().ToStringPtrOutput(),
 		RouteTableId: table.ID(),
 	}, pulumi.Parent(n))
