@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/net/publicsuffix"
+
+	"slipway/internal/fargate/size"
 )
 
 // rules judges what the tags cannot say: forms of texts and relations between keys.
@@ -145,8 +147,8 @@ func (d *decoder) network(s *Stack) {
 		d.add(key, shown, "must be canonical, %s", p.Masked())
 	case p.Bits() < 16 || p.Bits() > 28:
 		d.add(key, shown, "AWS allows /16 to /28")
-	case p.Bits() > 22:
-		d.add(key, shown, "is too small for public, private and data subnets in %d zones, which need /22 or more", s.Network.Zones)
+	case p.Bits() > 24:
+		d.add(key, shown, "is too small: public, private and data subnets in three zones need /24 or more (AWS allows /16 to /28)")
 	case p.Overlaps(docker):
 		d.add(key, shown, "overlaps 172.17.0.0/16, which Docker uses inside AWS's own services")
 	case !slices.ContainsFunc(private, func(block netip.Prefix) bool { return block.Contains(p.Addr()) }):
@@ -163,40 +165,26 @@ func (d *decoder) web(w Web) {
 		d.add("web.max", strconv.Itoa(w.Max), "must not be below min, which is %d", w.Min)
 	}
 	path := w.HealthPath
-	if d.right("web.healthPath") && !healthPath.MatchString(path) {
+	if d.right("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
 		d.add("web.healthPath", quoted(path), "must begin with / and be letters, digits and -._~/, at most 1024 characters")
 	}
 }
 
-var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]{0,1023}$`)
+var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]*$`)
 
-// memories are what Fargate offers for a CPU: from, to and step, in MiB.
-var memories = map[int][3]int{
-	256:   {512, 2048, 0},
-	512:   {1024, 4096, 1024},
-	1024:  {2048, 8192, 1024},
-	2048:  {4096, 16384, 1024},
-	4096:  {8192, 30720, 1024},
-	8192:  {16384, 61440, 4096},
-	16384: {32768, 122880, 8192},
-}
-
+// fargate judges a task's size. That the cpu exists is judged by its tag.
 func (d *decoder) fargate(path string, cpu, memory int) {
-	m, ok := memories[cpu]
-	if !ok || !d.right(path+".cpu", path+".memory") {
+	offered := size.Memories(cpu)
+	if offered == nil || slices.Contains(offered, memory) || !d.right(path+".cpu", path+".memory") {
 		return
 	}
-	allowed := ""
-	if cpu == 256 {
-		if memory == 512 || memory == 1024 || memory == 2048 {
-			return
-		}
-		allowed = "512, 1024 or 2048"
-	} else {
-		if memory >= m[0] && memory <= m[1] && memory%m[2] == 0 {
-			return
-		}
-		allowed = fmt.Sprintf("from %d to %d in steps of %d", m[0], m[1], m[2])
+	words := make([]string, len(offered))
+	for i, m := range offered {
+		words[i] = strconv.Itoa(m)
+	}
+	allowed := either(words)
+	if n := len(offered); n > 4 {
+		allowed = fmt.Sprintf("from %d to %d in steps of %d", offered[0], offered[n-1], offered[1]-offered[0])
 	}
 	d.add(path+".memory", strconv.Itoa(memory), "must be %s for cpu %d", allowed, cpu)
 }

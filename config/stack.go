@@ -64,7 +64,7 @@ type Stack struct {
 // A Network is a VPC with public, private and data subnets in each zone.
 type Network struct {
 	// The VPC's addresses. Changing them replaces the network and everything in it, the database included.
-	CIDR string `key:"cidr" default:"10.0.0.0/16" rule:"a private IPv4 block from /16 to /22 without host bits, outside 172.17.0.0/16"`
+	CIDR string `key:"cidr" default:"10.0.0.0/16" rule:"a private IPv4 block from /16 to /24 without host bits, outside 172.17.0.0/16"`
 	// In how many availability zones the site lives.
 	Zones int `key:"zones" default:"2" allowed:"2..3"`
 	// The way out: a NAT gateway in each zone (about $33 a month each), a single one, or none. With none, AWS's own

@@ -1,0 +1,381 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// project makes a folder with Pulumi.yaml, an app and one stack's file, and returns the path of the last.
+func project(t testing.TB, stack, content string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"Pulumi.yaml": "name: slipway\nruntime: go\n", "Pulumi." + stack + ".yaml": content,
+		"app/Dockerfile": "FROM scratch\n", "app/Dockerfile.nginx": "FROM scratch\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "Pulumi."+stack+".yaml")
+}
+
+// written gives the mistakes of a stack's file as lines, without file and line number.
+func written(t testing.TB, stack, content string) []string {
+	t.Helper()
+	source, err := FromFile(project(t, stack, content))
+	if err == nil {
+		_, err = Load(source)
+	}
+	return lines(t, err, false)
+}
+
+func lines(t testing.TB, err error, where bool) []string {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	var mistakes Mistakes
+	if !errors.As(err, &mistakes) {
+		t.Fatalf("the error is no Mistakes: %v", err)
+	}
+	var all []string
+	for _, m := range mistakes {
+		if !where {
+			m.File, m.Line = "", 0
+		}
+		all = append(all, m.String())
+	}
+	return all
+}
+
+// in writes lines as the configuration of a stack in us-east-1.
+func in(config ...string) string {
+	return "config:\n  aws:region: us-east-1\n  " + strings.ReplaceAll(strings.Join(config, "\n"), "\n", "\n  ") + "\n"
+}
+
+// The incidents are the ways in which a configuration went wrong for somebody, each with the one line that says so.
+func TestEveryIncidentHasItsOneLine(t *testing.T) {
+	for _, c := range []struct {
+		name, stack, config string
+		want                string // lines; empty: accepted
+	}{
+		{"1 region empty", "dev", "config:\n  aws:region: \"\"\n", `aws:region: must be a region of AWS, got ""`},
+		{"1 region left out", "dev", "config: {}\n", `aws:region: is required: pulumi config set aws:region us-east-1`},
+		{"1 region that does not exist", "dev", "config:\n  aws:region: eu-west-9\n", `aws:region: must be a region of AWS, did you mean eu-west-1?, got "eu-west-9"`},
+		{"1 region in capitals", "dev", "config:\n  aws:region: EU-WEST-1\n", `aws:region: must be a region of AWS, did you mean eu-west-1?, got "EU-WEST-1"`},
+		{"2 account number too short", "dev", in(`aws:allowedAccountIds: ["12345"]`), `aws:allowedAccountIds: must be account numbers of 12 digits, in quotes, got "12345"`},
+		{"2 account number as a number", "dev", in(`aws:allowedAccountIds: [123456789012]`), `aws:allowedAccountIds: must be account numbers of 12 digits, in quotes, got 123456789012`},
+		{"2 account number", "dev", in(`aws:allowedAccountIds: ["123456789012"]`), ""},
+		{"3 stack with a capital", "Dev", in(), `stack: the name must be lower-case letters, digits and single hyphens, beginning with a letter, got "Dev"`},
+		{"3 stack with a space", "my dev", in(), `stack: the name must be lower-case letters, digits and single hyphens, beginning with a letter, got "my dev"`},
+		{"3 stack too long for a balancer", "review-of-branch-fix-login", in(), `stack: the name is too long: the balancer and its target group would be called slipway-review-of-branch-fix-login-web, which is 38 characters, and AWS allows 32, got "review-of-branch-fix-login"`},
+		{"3 stack just short enough", "abcdefghijklmnopqrst", in(), ""},
+		{"4 CIDR that is none", "dev", in("slipway:network:", "  cidr: 10.0.0.0/33"), `network.cidr: must be an IPv4 block such as 10.0.0.0/16, got "10.0.0.0/33"`},
+		{"4 CIDR with host bits", "dev", in("slipway:network:", "  cidr: 10.0.0.1/16"), `network.cidr: must be canonical, 10.0.0.0/16, got "10.0.0.1/16"`},
+		{"4 CIDR larger than a VPC", "dev", in("slipway:network:", "  cidr: 10.0.0.0/8"), `network.cidr: AWS allows /16 to /28, got "10.0.0.0/8"`},
+		{"4 CIDR smaller than a VPC", "dev", in("slipway:network:", "  cidr: 10.0.0.0/29"), `network.cidr: AWS allows /16 to /28, got "10.0.0.0/29"`},
+		{"5 CIDR too small for the subnets", "dev", in("slipway:network:", "  cidr: 10.0.0.0/25"), `network.cidr: is too small: public, private and data subnets in three zones need /24 or more (AWS allows /16 to /28), got "10.0.0.0/25"`},
+		{"5 smallest CIDR", "dev", in("slipway:network:", "  cidr: 10.0.0.0/24"), ""},
+		{"6 CIDR of Docker", "dev", in("slipway:network:", "  cidr: 172.17.0.0/18"), `network.cidr: overlaps 172.17.0.0/16, which Docker uses inside AWS's own services, got "172.17.0.0/18"`},
+		{"6 CIDR of somebody else", "dev", in("slipway:network:", "  cidr: 8.8.0.0/16"), `network.cidr: must lie in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, got "8.8.0.0/16"`},
+		{"29 IPv6 in an IPv4 key", "dev", in("slipway:network:", "  cidr: fd00::/16"), `network.cidr: must be an IPv4 block, not IPv6, got "fd00::/16"`},
+		{"7 no zones", "dev", in("slipway:network:", "  zones: 0"), `network.zones: must be 2 or 3, got 0`},
+		{"7 one zone", "dev", in("slipway:network:", "  zones: 1"), `network.zones: must be 2 or 3, got 1`},
+		{"7 more zones than there are", "dev", in("slipway:network:", "  zones: 99"), `network.zones: must be 2 or 3, got 99`},
+		{"7 zones in words", "dev", in("slipway:network:", "  zones: two"), `network.zones: must be a number, without quotes, got "two"`},
+		{"7 third zone of a region with two", "dev", "config:\n  aws:region: us-west-1\n  slipway:network: {zones: 3}\n", `network.zones: must be 2: us-west-1 has no more, got 3`},
+		{"8 domain of one label", "dev", in("slipway:domain: example"), `domain: must be a full host name, such as www.example.com, got "example"`},
+		{"8 domain with a scheme", "dev", in("slipway:domain: http://x.example.com"), `domain: must be a host name alone, such as www.example.com, without scheme, port or path, got "http://x.example.com"`},
+		{"8 domain with a wildcard", "dev", in(`slipway:domain: "*.example.com"`), `domain: must be one host name, without a wildcard, got "*.example.com"`},
+		{"8 domain with a path", "dev", in("slipway:domain: x.example.com/"), `domain: must be a host name alone, such as www.example.com, without scheme, port or path, got "x.example.com/"`},
+		{"8 domain in Unicode", "dev", in("slipway:domain: bücher.example"), `domain: must be written in its ASCII form, xn--bcher-kva.example, got "bücher.example"`},
+		{"8 domain with a dot at its end", "dev", in("slipway:domain: www.example.com."), `domain: must be a host name without the dot at its end, got "www.example.com."`},
+		{"8 domain in capitals", "dev", in("slipway:domain: WWW.example.com"), `domain: must be in lower case, www.example.com, got "WWW.example.com"`},
+		{"8 domain that is an address", "dev", in("slipway:domain: 10.0.0.1"), `domain: must be a host name, not an address, got "10.0.0.1"`},
+		{"8 domain with an underscore", "dev", in("slipway:domain: my_site.example.com"), `domain: must be a host name, such as www.example.com, got "my_site.example.com"`},
+		{"8 domain that no certificate can name", "dev", in("slipway:domain: " + strings.Repeat("a", 60) + ".example.com"), `domain: must be at most 64 characters, or no certificate can name it, got "` + strings.Repeat("a", 60) + `.example.com"`},
+		{"8 domain that nobody can own", "dev", in("slipway:domain: co.uk"), `domain: must be below a public suffix: nobody can own it, got "co.uk"`},
+		{"9 zone that is no parent", "dev", in("slipway:domain: www.example.com", "slipway:zone: example.org"), `zone: must be the domain www.example.com or a parent of it, got "example.org"`},
+		{"9 zone that only ends alike", "dev", in("slipway:domain: badexample.com", "slipway:zone: example.com"), `zone: must be the domain badexample.com or a parent of it, got "example.com"`},
+		{"9 zone without a domain", "dev", in("slipway:zone: example.org"), `zone: needs a domain, got "example.org"`},
+		{"11 memory too large for the cpu", "dev", in("slipway:web:", "  cpu: 256", "  memory: 4096"), `web.memory: must be 512, 1024 or 2048 for cpu 256, got 4096`},
+		{"11 cpu that Fargate does not have", "dev", in("slipway:web:", "  cpu: 300", "  memory: 512"), `web.cpu: must be 256, 512, 1024, 2048, 4096, 8192 or 16384, got 300`},
+		{"11 cpu in words", "dev", in("slipway:web:", "  cpu: 1 vCPU"), `web.cpu: must be a number, without quotes, got "1 vCPU"`},
+		{"11 memory between two steps", "dev", in("slipway:web:", "  cpu: 8192", "  memory: 17408"), `web.memory: must be from 16384 to 61440 in steps of 4096 for cpu 8192, got 17408`},
+		{"11 default memory below a larger cpu", "dev", in("slipway:web:", "  cpu: 1024"), `web.memory: must be from 2048 to 8192 in steps of 1024 for cpu 1024, got 512`},
+		{"11 a worker's pair", "dev", in("slipway:workers:", "- {name: feed, command: [x], cpu: 512, memory: 512}"), `workers[0].memory: must be 1024, 2048, 3072 or 4096 for cpu 512, got 512`},
+		{"13 no tasks", "dev", in("slipway:web:", "  min: 0"), `web.min: must be from 1 to 1000, got 0`},
+		{"13 fewer than no tasks", "dev", in("slipway:web:", "  min: -1"), `web.min: must be from 1 to 1000, got -1`},
+		{"13 one and a half tasks", "dev", in("slipway:web:", "  min: 1.5"), `web.min: must be a whole number, got 1.5`},
+		{"13 min above max", "dev", in("slipway:web:", "  min: 5", "  max: 3"), `web.max: must not be below min, which is 5, got 3`},
+		{"13 min above the default of max", "dev", in("slipway:web:", "  min: 5"), `web.max: must not be below min, which is 5, got 4`},
+		{"13 desired count", "dev", in("slipway:web:", "  desiredCount: 3"), `web.desiredCount: unknown key: give min and max; scaling decides between them`},
+		{"15 container port", "dev", in("slipway:web:", "  port: 0"), `web.port: unknown key: nginx listens on 8080 and Django on 8000`},
+		{"16 health path without a slash", "dev", in("slipway:web:", "  healthPath: healthz"), `web.healthPath: must begin with / and be letters, digits and -._~/, at most 1024 characters, got "healthz"`},
+		{"16 health path empty", "dev", in("slipway:web:", `  healthPath: ""`), `web.healthPath: must not be empty; leave the key out for its default, got ""`},
+		{"16 health path with a space", "dev", in("slipway:web:", "  healthPath: /health z"), `web.healthPath: must begin with / and be letters, digits and -._~/, at most 1024 characters, got "/health z"`},
+		{"17 image by tag", "dev", in("slipway:images:", "  django: app:latest", "  nginx: sha256:"+strings.Repeat("0", 64)), `images.django: must be a digest: sha256: and 64 hexadecimal digits; a tag could change under the stack, got "app:latest"`},
+		{"17 digest of the wrong length", "dev", in("slipway:images:", "  django: sha256:abc", "  nginx: sha256:"+strings.Repeat("0", 64)), `images.django: must be a digest: sha256: and 64 hexadecimal digits; a tag could change under the stack, got "sha256:abc"`},
+		{"17 one digest without the other", "dev", in("slipway:images:", "  django: sha256:"+strings.Repeat("0", 64)), `images.nginx: is required: the digests of a release come together`},
+		{"18 Dockerfile missing", "dev", in("slipway:images:", "  dockerfile: Dockerfile.prod"), `images.dockerfile: no such file in ./app, got "Dockerfile.prod"`},
+		{"18 Dockerfile outside", "dev", in("slipway:images:", "  dockerfile: ../Dockerfile"), `images.dockerfile: must lie inside the app's folder, got "../Dockerfile"`},
+		{"18 app outside", "dev", in("slipway:images:", "  app: /srv/app"), `images.app: must lie inside the project, got "/srv/app"`},
+		{"18 app missing", "dev", in("slipway:images:", "  app: ./ap"), `images.app: no such folder, got "./ap"`},
+		{"19 class that does not exist", "dev", in("slipway:database:", "  class: db.t4g.huge"), `database.class: db.t4g comes as micro, small, medium, large, xlarge or 2xlarge, got "db.t4g.huge"`},
+		{"19 class without its prefix", "dev", in("slipway:database:", "  class: t4g.micro"), `database.class: must be an instance class such as db.t4g.micro, got "t4g.micro"`},
+		{"19 version that is over", "dev", in("slipway:database:", `  engineVersion: "9.6"`), `database.engineVersion: must be 14, 15, 16 or 17, or a minor of these such as 17.2, got "9.6"`},
+		{"19 version to come", "dev", in("slipway:database:", `  engineVersion: "99"`), `database.engineVersion: must be 14, 15, 16 or 17, or a minor of these such as 17.2, got "99"`},
+		{"19 version as a number", "dev", in("slipway:database:", `  engineVersion: 16.10`), `database.engineVersion: must be a text: put it in quotes, got 16.10`},
+		{"19 storage of 1 GiB", "dev", in("slipway:database:", "  storage: 1"), `database.storage: must be from 20 to 65536, got 1`},
+		{"19 ceiling below storage", "dev", in("slipway:database:", "  storage: 200", "  maxStorage: 100"), `database.maxStorage: must be storage (200: the disk does not grow) or from 220 to 65536, got 100`},
+		{"19 ceiling too near to storage", "dev", in("slipway:database:", "  storage: 100", "  maxStorage: 105"), `database.maxStorage: must be storage (100: the disk does not grow) or from 110 to 65536, got 105`},
+		{"20 database name with a digit first", "dev", in("slipway:database:", "  name: 2db"), `database.name: must be a letter, then letters, digits or _, in lower case, at most 63, got "2db"`},
+		{"20 database name with a hyphen", "dev", in("slipway:database:", "  name: my-db"), `database.name: must be a letter, then letters, digits or _, in lower case, at most 63, got "my-db"`},
+		{"20 database name reserved", "dev", in("slipway:database:", "  name: postgres"), `database.name: is reserved by Postgres or RDS, got "postgres"`},
+		{"20 database user", "dev", in("slipway:database:", "  username: rdsadmin"), `database.username: unknown key: both roles are made and told to the app`},
+		{"21 database password", "dev", in("slipway:database:", "  password: hunter2"), `database.password: unknown key: the password is made, and made anew when rotation is raised`},
+		{"22 backups for too long", "dev", in("slipway:database:", "  backupDays: 36"), `database.backupDays: must be from 0 to 35, got 36`},
+		{"22 backups for less than no days", "dev", in("slipway:database:", "  backupDays: -1"), `database.backupDays: must be from 0 to 35, got -1`},
+		{"22 no backups of a stack that matters", "prod", in("slipway:protect: true", "slipway:domain: example.com", "slipway:alarms: {email: a@example.com}", "slipway:database:", "  backupDays: 0"), `database.backupDays: must be from 1 to 35 on a protected stack, got 0`},
+		{"22 window at an hour that is none", "dev", in("slipway:database:", "  backupWindow: 25:00-26:00"), `database.backupWindow: must be hh:mm-hh:mm in UTC, such as 03:00-04:00, got "25:00-26:00"`},
+		{"22 windows that overlap", "dev", in("slipway:database:", "  backupWindow: 04:15-05:00"), `database.maintenanceWindow: overlaps backupWindow 04:15-05:00, got "sun:04:30-sun:05:30"`},
+		{"22 windows that overlap across midnight and the week", "dev", in("slipway:database:", "  backupWindow: 23:30-00:30", "  maintenanceWindow: mon:00:15-mon:00:45"), `database.maintenanceWindow: overlaps backupWindow 23:30-00:30, got "mon:00:15-mon:00:45"`},
+		{"22 windows that only touch", "dev", in("slipway:database:", "  backupWindow: 03:30-04:30"), ""},
+		{"22 window of a quarter", "dev", in("slipway:database:", "  backupWindow: 03:00-03:15"), `database.backupWindow: must be at least 30 minutes long, is 15, got "03:00-03:15"`},
+		{"22 maintenance of two days", "dev", in("slipway:database:", "  maintenanceWindow: sun:05:00-tue:05:00"), `database.maintenanceWindow: must be from 30 minutes to 24 hours long, is 48:00 hours, got "sun:05:00-tue:05:00"`},
+		{"22 maintenance in capitals", "dev", in("slipway:database:", "  maintenanceWindow: Sun:05:00-Sun:06:00"), `database.maintenanceWindow: must be ddd:hh:mm-ddd:hh:mm in UTC and lower case, such as sun:04:30-sun:05:30, got "Sun:05:00-Sun:06:00"`},
+		{"23 retention that CloudWatch does not have", "dev", in("slipway:logs:", "  days: 42"), `logs.days: must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, got 42`},
+		{"23 archive that ends before CloudWatch", "dev", in("slipway:logs:", "  archiveDays: 20"), `logs.archiveDays: must not be below days, which is 30, got 20`},
+		{"24 cron of Unix", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: "* * * * *"}`), `jobs[0].schedule: must be cron(...) with six fields: minute hour day-of-month month day-of-week year, got "* * * * *"`},
+		{"24 cron of five fields", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: "cron(0 3 * * ?)"}`), `jobs[0].schedule: must have six fields: minute hour day-of-month month day-of-week year; it has 5, got "cron(0 3 * * ?)"`},
+		{"24 plural of one", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: rate(1 days)}`), `jobs[0].schedule: must say rate(1 day): 1 takes the singular, got "rate(1 days)"`},
+		{"24 rate of nothing", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: rate(0 minutes)}`), `jobs[0].schedule: must have a rate of 1 or more, got "rate(0 minutes)"`},
+		{"24 time zone that is none", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: rate(1 day), timeZone: Europe/Pari}`), `jobs[0].timeZone: must be an IANA time zone, such as UTC or Europe/Paris, got "Europe/Pari"`},
+		{"24 time zone of the machine", "dev", in("slipway:jobs:", `- {name: tidy, command: [x], schedule: rate(1 day), timeZone: Local}`), `jobs[0].timeZone: must be an IANA time zone, such as UTC or Europe/Paris, got "Local"`},
+		{"25 command empty", "dev", in("slipway:jobs:", `- {name: tidy, command: [], schedule: rate(1 day)}`), `jobs[0].command: must not be empty: a list of one or more texts`},
+		{"25 command left out", "dev", in("slipway:jobs:", `- {name: tidy, schedule: rate(1 day)}`), `jobs[0].command: is required: a list of one or more texts`},
+		{"25 command as one text", "dev", in("slipway:jobs:", `- {name: tidy, command: python manage.py tidy, schedule: rate(1 day)}`), `jobs[0].command: must be a list, got "python manage.py tidy"`},
+		{"25 command as one item", "dev", in("slipway:jobs:", `- {name: tidy, command: [python manage.py tidy], schedule: rate(1 day)}`), `jobs[0].command[0]: must be the program alone: each argument is an item of its own, and no shell reads them, got "python manage.py tidy"`},
+		{"25 command for a shell", "dev", in("slipway:workers:", `- {name: feed, command: [python, a.py, "&&", python, b.py]}`), `workers[0].command[2]: is for a shell, and no shell reads the command, got "&&"`},
+		{"25 command with a shell", "dev", in("slipway:workers:", `- {name: feed, command: [sh, -c, "a && b"]}`), ""},
+		{"26 repository without an owner", "dev", in("slipway:github: {repository: site, branches: [main]}"), `github.repository: must be owner/name, got "site"`},
+		{"26 repository with a wildcard", "dev", in(`slipway:github: {repository: "org/*", branches: [main]}`), `github.repository: must be one repository, owner/name: a wildcard would let others deploy, got "org/*"`},
+		{"26 repository with a ref", "dev", in(`slipway:github: {repository: "org/site:ref", branches: [main]}`), `github.repository: must be owner/name, got "org/site:ref"`},
+		{"26 any branch", "dev", in(`slipway:github: {repository: org/site, branches: ["*"]}`), `github.branches[0]: must be one name: a wildcard would let others deploy, got "*"`},
+		{"26 any environment", "dev", in(`slipway:github: {repository: org/site, environments: ["prod*"]}`), `github.environments[0]: must be one name: a wildcard would let others deploy, got "prod*"`},
+		{"26 nobody may deploy", "dev", in(`slipway:github: {repository: org/site}`), `github: must name the branches or the environments that may deploy`},
+		{"26 branches of no repository", "dev", in(`slipway:github: {branches: [main]}`), `github.repository: is required with any other key of github`},
+		{"26 provider of something else", "dev", in(`slipway:github: {repository: org/site, branches: [main], provider: "arn:aws:iam::1:oidc-provider/x"}`), `github.provider: must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com, got "arn:aws:iam::1:oidc-provider/x"`},
+		{"30 setting with a digit first", "dev", in("slipway:env: {1A: x}"), `env.1A: must be a name of letters, digits and _ that does not begin with a digit, at most 128`},
+		{"30 setting with =", "dev", in("slipway:env: {A=B: x}"), `env.A=B: must be a name of letters, digits and _ that does not begin with a digit, at most 128`},
+		{"30 setting of AWS", "dev", in("slipway:env: {AWS_REGION: x}"), `env.AWS_REGION: is reserved by AWS: names must not begin with AWS_ or ECS_`},
+		{"30 setting of Slipway", "dev", in("slipway:env: {DB_HOST: x}"), `env.DB_HOST: is told to the app by Slipway and cannot be set`},
+		{"30 setting told twice", "dev", in("slipway:env: {MAILER: x}", "slipway:secrets: {MAILER: {secure: AAABBB}}"), `secrets.MAILER: is in env too: a name is told once`},
+		{"31 access key", "dev", in("slipway:env: {UPLOADER: AKIAIOSFODNN7EXAMPLE}"), `env.UPLOADER: looks like an AWS access key: keep it under slipway:secrets, got [secret]`},
+		{"31 private key", "dev", in(`slipway:env: {CERT: "-----BEGIN RSA PRIVATE KEY----- MIIE"}`), `env.CERT: looks like a private key: keep it under slipway:secrets, got [secret]`},
+		{"31 password by its name", "dev", in("slipway:env: {SMTP_PASSWORD: hunter2}"), `env.SMTP_PASSWORD: is named like a secret: pulumi config set --path --secret slipway:secrets.SMTP_PASSWORD, got [secret]`},
+		{"31 key by its name", "dev", in("slipway:env: {API_KEY: hunter2}"), `env.API_KEY: is named like a secret: pulumi config set --path --secret slipway:secrets.API_KEY, got [secret]`},
+		{"31 token by its name", "dev", in("slipway:env: {SLACK_TOKEN: hunter2}"), `env.SLACK_TOKEN: is named like a secret: pulumi config set --path --secret slipway:secrets.SLACK_TOKEN, got [secret]`},
+		{"31 password inside an address", "dev", in("slipway:env: {BROKER: \"redis://u:hunter2@h:6379\"}"), `env.BROKER: looks like an address with a password: keep it under slipway:secrets, got [secret]`},
+		{"31 key that may be read by all", "dev", in("slipway:env: {STRIPE_PUBLISHABLE_KEY: pk_1}"), ""},
+		{"31 secret of a build", "dev", in("slipway:images: {buildArgs: {NPM_TOKEN: hunter2}}"), `images.buildArgs.NPM_TOKEN: is named like a secret, and build arguments stay readable in the image, got [secret]`},
+		{"31 secret in plain text", "dev", in("slipway:secrets: {API_KEY: hunter2}"), `secrets.API_KEY: must be secret: pulumi config set --path --secret slipway:secrets.API_KEY, got [secret]`},
+		{"31 secret where it would be printed", "dev", in("slipway:env: {MAILER: {secure: AAABBB}}"), `env.MAILER: must not be secret: what is secret stands under slipway:secrets, got [secret]`},
+		{"31 whole map encrypted", "dev", in("slipway:network: {secure: AAABBB}"), `network: must not be secret: what is secret stands under slipway:secrets, got [secret]`},
+		{"33 hosts that may be asked for", "dev", in(`slipway:env: {ALLOWED_HOSTS: "*"}`), `env.ALLOWED_HOSTS: is told to the app by Slipway and cannot be set`},
+		{"33 debugging a stack that matters", "prod", in("slipway:protect: true", "slipway:domain: example.com", "slipway:alarms: {email: a@example.com}", `slipway:env: {DEBUG: "True"}`), `env.DEBUG: must not be on in a protected stack, got "True"`},
+		{"33 debugging elsewhere", "dev", in(`slipway:env: {DEBUG: "true"}`), ""},
+		{"33 SECRET_KEY of one's own", "dev", in("slipway:secrets: {SECRET_KEY: {secure: AAABBB}}"), `secrets.SECRET_KEY: is told to the app by Slipway and cannot be set`},
+		{"33 SECRET_KEY of startproject", "dev", in("slipway:env: {SIGNING: django-insecure-abc}"), `env.SIGNING: looks like a key of Django's own making: keep it under slipway:secrets, got [secret]`},
+		{"34 tag of AWS", "dev", in("slipway:tags: {\"aws:team\": x}"), `tags.aws:team: names that begin with aws: are reserved by AWS`},
+		{"34 tag too long", "dev", in("slipway:tags: {team: " + strings.Repeat("x", 257) + "}"), `tags.team: must be at most 256 characters, got "` + strings.Repeat("x", 80) + `"... (257 bytes)`},
+		{"34 tag as a number", "dev", in("slipway:tags: {cost: 12}"), `tags.cost: must be a text: put it in quotes, got 12`},
+		{"34 tag with a character AWS refuses", "dev", in("slipway:tags: {team: a&b}"), `tags.team: must be letters, digits, spaces and _.:/=+-@, got "a&b"`},
+		{"34 tags that differ in case", "dev", in("slipway:tags: {Team: a, team: b}"), `tags.team: differs from Team only in case, which IAM takes for the same`},
+		{"35 top-level key misspelt", "dev", in("slipway:netwrok: {zones: 2}"), `slipway:netwrok: unknown key, did you mean network?`},
+		{"35 key misspelt", "dev", in("slipway:network: {zone: 2}"), `network.zone: unknown key, did you mean zones?`},
+		{"35 key nothing like any", "dev", in("slipway:network: {bandwidth: 2}"), `network.bandwidth: unknown key; known are cidr, zones, nat`},
+		{"35 path without --path", "dev", in("slipway:network.zones: 3"), `slipway:network.zones: unknown key: a path needs pulumi config set --path slipway:network.zones`},
+		{"35 wrong namespace", "dev", in("slpway:domain: example.com"), `slpway:domain: unknown namespace, did you mean slipway:domain?`},
+		{"35 no namespace", "dev", in("domain: example.com"), `domain: has no namespace: write slipway:domain`},
+		{"35 null", "dev", in("slipway:network: {zones: null}"), `network.zones: must be a number; leave the key out for its default, got null`},
+		{"35 null of a whole", "dev", in("slipway:network:"), `network: must be a map; leave the key out for its default, got null`},
+		{"35 bool with a space", "dev", in(`slipway:database: {multiZone: "true "}`), `database.multiZone: must be true or false, without quotes, got "true "`},
+		{"35 bool of YAML 1.1", "dev", in(`slipway:database: {multiZone: yes}`), `database.multiZone: must be true or false, without quotes, got "yes"`},
+		{"35 top-level bool with a space", "dev", in(`slipway:protect: "true "`), `protect: must be true or false, without quotes, got "true "`},
+		{"35 top-level bool as pulumi config set writes it", "dev", in(`slipway:protect: "false"`), ""},
+		{"35 thousand in powers", "dev", in("slipway:web: {requestsPerTarget: 1e3}"), `web.requestsPerTarget: must be a whole number, got 1e3`},
+		{"35 number in quotes", "dev", in(`slipway:web: {min: "2"}`), `web.min: must be a number, without quotes, got "2"`},
+		{"35 number with a zero in front", "dev", in(`slipway:web: {min: 02}`), `web.min: must be a whole number, got 02`},
+		{"35 list for a map", "dev", in(`slipway:web: [1]`), `web: must be a map, got a list`},
+		{"36 key twice", "dev", in("slipway:network:", "  zones: 2", "  zones: 3"), `network.zones: is written twice`},
+		{"36 top-level key twice", "dev", in("slipway:domain: a.example.com", "slipway:domain: b.example.com"), `slipway:domain: is written twice`},
+		{"38 e-mail without a host", "dev", in("slipway:alarms: {email: ops}"), `alarms.email: must be one e-mail address, such as ops@example.com, got "ops"`},
+		{"38 e-mail with a name", "dev", in(`slipway:alarms: {email: "Ops <ops@example.com>"}`), `alarms.email: must be one e-mail address, such as ops@example.com, got "Ops <ops@example.com>"`},
+		{"38 nobody hears of trouble", "prod", in("slipway:protect: true", "slipway:domain: example.com"), `alarms.email: is required on a protected stack: somebody must hear of trouble`},
+		{"39 prod without protection", "prod", in("slipway:protect: false"), `protect: must be true on the stack prod, got false`},
+		{"39 deletion protection by hand", "dev", in("slipway:database: {deletionProtection: false}"), `database.deletionProtection: unknown key: it follows protect`},
+		{"39 final snapshot by hand", "dev", in("slipway:database: {skipFinalSnapshot: true}"), `database.skipFinalSnapshot: unknown key: it follows protect`},
+		{"40 line break in a setting", "dev", in(`slipway:env: {MOTTO: "a\nb"}`), `env.MOTTO: must be printable text on one line, got "a\nb"`},
+		{"40 line break in a name", "dev", in(`slipway:env: {"a\nb": x}`), `env["a\nb"]: must be a name of letters, digits and _ that does not begin with a digit, at most 128`},
+		{"40 quotes, braces and dollars", "dev", in(`slipway:env: {MOTTO: '"${HOME}" {} <&> é'}`), ""},
+		{"40 setting too long", "dev", in(`slipway:env: {MOTTO: ` + strings.Repeat("x", 4097) + `}`), `env.MOTTO: must be at most 4096 bytes, got "` + strings.Repeat("x", 80) + `"... (4097 bytes)`},
+
+		{"plain HTTP of a stack that matters", "live", in("slipway:protect: true", "slipway:alarms: {email: a@example.com}"), `domain: is required on a protected stack, or plainHTTP: true says that plain HTTP is meant`},
+		{"plain HTTP that is meant", "live", in("slipway:protect: true", "slipway:plainHTTP: true", "slipway:alarms: {email: a@example.com}"), ""},
+		{"plain HTTP with a domain", "dev", in("slipway:plainHTTP: true", "slipway:domain: example.com"), `plainHTTP: has no meaning with a domain: the site is served over HTTPS, got true`},
+		{"firelens without a way out", "dev", in("slipway:network: {nat: none}", "slipway:logs: {route: firelens}"), `logs.route: needs a NAT: the log router's image comes from a public registry, and network.nat is none, got "firelens"`},
+		{"nat that does not exist", "dev", in("slipway:network: {nat: instance}"), `network.nat: must be perZone, single or none, got "instance"`},
+		{"architecture in Docker's words of another day", "dev", in("slipway:web: {architecture: x86_64}"), `web.architecture: must be arm64 or amd64, got "x86_64"`},
+		{"more than all on Spot", "dev", in("slipway:web: {spot: 101}"), `web.spot: must be from 0 to 100, got 101`},
+		{"two workers of one name", "dev", in("slipway:workers:", "- {name: feed, command: [x]}", "- {name: feed, command: [y]}"), `workers[1].name: is the name of workers[0] already, got "feed"`},
+		{"job named as a worker", "dev", in("slipway:workers:", "- {name: feed, command: [x]}", "slipway:jobs:", "- {name: feed, command: [y], schedule: rate(1 day)}"), `jobs[0].name: is the name of workers[0] already, got "feed"`},
+		{"worker named web", "dev", in("slipway:workers:", "- {name: web, command: [x]}"), `workers[0].name: is a name of Slipway's own, got "web"`},
+		{"worker with an underscore", "dev", in("slipway:workers:", "- {name: my_feed, command: [x]}"), `workers[0].name: must be lower-case letters, digits and single hyphens, beginning with a letter, at most 20, got "my_feed"`},
+		{"bastion of the wrong processor", "dev", in("slipway:bastion: {type: t3.nano}"), `bastion.type: must be an arm64 instance type up to large, such as t4g.nano or t4g.micro, got "t3.nano"`},
+		{"everything left out", "dev", in(), ""},
+		{"engine's stand-ins for keys that were left out", "dev", in(`slipway:domain: ""`, `slipway:zone: ""`, "slipway:network: {}", "slipway:jobs: []", "slipway:secrets: {}"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, strings.Join(written(t, c.stack, c.config), "\n")); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAllMistakesAtOnceWithTheirLines(t *testing.T) {
+	source, err := FromFile(project(t, "dev", `config:
+  aws:region: us-east-1
+  slipway:netwrok:
+    zones: 2
+  slipway:web:
+    memory: 999
+    min: "2"
+  slipway:logs:
+    days: 42
+  slipway:workers:
+    - name: feed
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(source)
+	want := []string{
+		`Pulumi.dev.yaml:9: logs.days: must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, got 42`,
+		`Pulumi.dev.yaml:4: slipway:netwrok: unknown key, did you mean network?`,
+		`Pulumi.dev.yaml:6: web.memory: must be 512, 1024 or 2048 for cpu 256, got 999`,
+		`Pulumi.dev.yaml:7: web.min: must be a number, without quotes, got "2"`,
+		`Pulumi.dev.yaml:11: workers[0].command: is required: a list of one or more texts`,
+	}
+	if diff := cmp.Diff(want, lines(t, err, true)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFileThatCannotBeRead(t *testing.T) {
+	for _, c := range []struct{ name, content, want string }{
+		{"36 tab", "config:\n  aws:region: us-east-1\n\tslipway:protect: true\n", "Pulumi.dev.yaml:3: is indented with a tab: YAML takes spaces only"},
+		{"36 BOM", "\xEF\xBB\xBFconfig: {}\n", "Pulumi.dev.yaml:1: begins with a byte order mark: save it as UTF-8 without one"},
+		{"36 UTF-16", "\xFF\xFEc\x00", "Pulumi.dev.yaml:1: begins with a byte order mark: save it as UTF-8 without one"},
+		{"36 ten megabytes", strings.Repeat("# nothing\n", 1<<20), "Pulumi.dev.yaml:1: is larger than 1048576 bytes"},
+		{"not YAML", "config: [\n", "Pulumi.dev.yaml:1: is not YAML: did not find expected node content"},
+		{"a list", "- config\n", "Pulumi.dev.yaml:1: must be a map of keys to values"},
+		{"two documents", "config: {}\n---\nconfig: {}\n", "Pulumi.dev.yaml:2: is a second document: a stack has one"},
+		{"an alias", "config:\n  slipway:web: &a {min: 1}\n  slipway:env: *a\n", "Pulumi.dev.yaml:3: uses an alias (*a): write the value out"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := FromFile(project(t, "dev", c.content))
+			if diff := cmp.Diff([]string{c.want}, lines(t, err, true)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("36 missing", func(t *testing.T) {
+		path := project(t, "dev", "config: {}\n")
+		_, err := FromFile(filepath.Join(filepath.Dir(path), "Pulumi.production.yaml"))
+		if diff := cmp.Diff([]string{"Pulumi.production.yaml: no such file; there are stacks dev"}, lines(t, err, true)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("no project", func(t *testing.T) {
+		path := project(t, "dev", "config: {}\n")
+		if err := os.Remove(filepath.Join(filepath.Dir(path), "Pulumi.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := FromFile(path)
+		if diff := cmp.Diff([]string{"Pulumi.yaml: cannot be read: no such file or directory"}, lines(t, err, true)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("another name", func(t *testing.T) {
+		_, err := FromFile("stack.yaml")
+		if diff := cmp.Diff([]string{"stack.yaml: must be called Pulumi.<stack>.yaml"}, lines(t, err, true)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestEmptyAndUnknownPartsOfAFile(t *testing.T) {
+	want := []string{`aws:region: is required: pulumi config set aws:region us-east-1`}
+	for _, content := range []string{"", "# nothing yet\n", "config:\n", "encryptionsalt: v1:x\nconfig: {}\n"} {
+		if diff := cmp.Diff(want, written(t, "dev", content)); diff != "" {
+			t.Errorf("%q: %s", content, diff)
+		}
+	}
+	if diff := cmp.Diff([]string{`confg: unknown key; configuration stands under config`}, written(t, "dev", in()+"confg: {}\n")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	source, err := FromFile(project(t, "dev", in("slipway:domain: shop.example.co.uk")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Stack{
+		Project: "slipway", Name: "dev", Region: "us-east-1", Domain: "shop.example.co.uk", Zone: "example.co.uk", Keys: "perPurpose",
+		Network: Network{CIDR: "10.0.0.0/16", Zones: 2, NAT: "single"},
+		Database: Database{EngineVersion: "17", Class: "db.t4g.micro", Storage: 20, MaxStorage: 100, BackupDays: 7,
+			BackupWindow: "03:00-04:00", MaintenanceWindow: "sun:04:30-sun:05:30", Name: "site", Rotation: 1},
+		Web: Web{CPU: 256, Memory: 512, Architecture: "arm64", Min: 1, Max: 4, HealthPath: "/healthz",
+			RequestsPerTarget: 1000, CPUTarget: 60},
+		Images:  Images{App: "./app", Dockerfile: "Dockerfile", NginxDockerfile: "Dockerfile.nginx"},
+		Logs:    Logs{Days: 30, ArchiveDays: 365, Route: "subscription"},
+		Bastion: Bastion{Enabled: true, Type: "t4g.nano"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStacksOfThisRepository(t *testing.T) {
+	files, err := filepath.Glob("../Pulumi.*.yaml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("stacks: %v, %v", files, err)
+	}
+	for _, file := range files {
+		source, err := FromFile(file)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if _, err := Load(source); err != nil {
+			t.Errorf("%s:\n%v", file, err)
+		}
+	}
+}
