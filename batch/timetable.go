@@ -1,0 +1,164 @@
+// Package batch runs the site's scheduled jobs: EventBridge Scheduler starts a Fargate task, and what fails is kept in a
+// dead-letter queue and raises an alarm.
+package batch
+
+import (
+	"errors"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/scheduler"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+const timetableType = "slipway:batch:Timetable"
+
+// keepFailures is how long the queue keeps a failure, in seconds: 14 days, the most that SQS offers.
+const keepFailures = 14 * 24 * 60 * 60
+
+// TimetableArgs say who hears of failures.
+type TimetableArgs struct {
+	Site       wiring.Site
+	ClusterARN pulumi.StringInput
+	KeyARN     pulumi.StringInput // encrypts queue and schedules; it must admit events and scheduler
+	TopicARN   pulumi.StringInput // is told by alarm
+}
+
+// A Timetable is the stack's group of schedules and the watch over all of its jobs.
+//
+// Two things may go wrong with a job. It may not start: then the scheduler, after its retries, puts the attempt into the
+// dead-letter queue. Or it starts and fails, which the scheduler never hears of: then a rule puts the task's last state
+// there. Either way the queue tells what failed and why for 14 days, and an alarm says so. Cost: below a cent a month,
+// and $0.20 for the two alarms.
+type Timetable struct {
+	pulumi.ResourceState
+	Group    pulumi.StringOutput // name of the schedule group
+	QueueARN pulumi.StringOutput
+	QueueURL pulumi.StringOutput
+
+	cluster, key pulumi.StringInput // ARNs
+}
+
+// NewTimetable makes the group, the queue and the alarms.
+func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ...pulumi.ResourceOption) (*Timetable, error) {
+	if args.TopicARN == nil || args.KeyARN == nil {
+		return nil, errors.New("batch: a timetable needs a topic that hears of failures and a key that encrypts them")
+	}
+	t := &Timetable{cluster: args.ClusterARN, key: args.KeyARN}
+	if err := ctx.RegisterComponentResource(timetableType, name, t, opts...); err != nil {
+		return nil, err
+	}
+
+	group, err := scheduler.NewScheduleGroup(ctx, name, &scheduler.ScheduleGroupArgs{
+		Name: pulumi.String(args.Site.Name("jobs")),
+	}, pulumi.Parent(t))
+	if err != nil {
+		return nil, err
+	}
+	queue, err := sqs.NewQueue(ctx, name+"-failures", &sqs.QueueArgs{
+		Name:                    pulumi.String(args.Site.Name("jobs-failures")),
+		KmsMasterKeyId:          args.KeyARN.ToStringOutput(),
+		MessageRetentionSeconds: pulumi.Int(keepFailures),
+	}, pulumi.Parent(t))
+	if err != nil {
+		return nil, err
+	}
+	t.Group, t.QueueARN, t.QueueURL = group.Name, queue.Arn, queue.Url
+	rule, err := t.watch(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.alarm(ctx, name, args, queue.Name, rule.Name); err != nil {
+		return nil, err
+	}
+	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"group": t.Group, "queue": t.QueueURL})
+}
+
+// watch puts the last state of every failed run into the queue.
+func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs) (*cloudwatch.EventRule, error) {
+	rule, err := cloudwatch.NewEventRule(ctx, name+"-failed", &cloudwatch.EventRuleArgs{
+		Name:         pulumi.String(args.Site.Name("job-failed")),
+		Description:  pulumi.String("Tasks of scheduled jobs that did not end with exit code 0"),
+		EventPattern: pulumi.JSONMarshal(failedRuns(args.Site, args.ClusterARN)),
+	}, pulumi.Parent(t))
+	if err != nil {
+		return nil, err
+	}
+	if _, err := sqs.NewQueuePolicy(ctx, name+"-failures", &sqs.QueuePolicyArgs{
+		QueueUrl: t.QueueURL,
+		Policy: policy.Document(policy.Statement{
+			Sid: "TLSOnly", Deny: true,
+			Principals: map[string][]any{"AWS": {"*"}},
+			Actions:    []string{"sqs:*"},
+			Resources:  []any{t.QueueARN},
+			Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
+		}, policy.Statement{
+			Sid:        "FailedRuns",
+			Principals: map[string][]any{"Service": {"events.amazonaws.com"}},
+			Actions:    []string{"sqs:SendMessage"},
+			Resources:  []any{t.QueueARN},
+			Conditions: map[string]map[string]any{"ArnEquals": {"aws:SourceArn": rule.Arn}},
+		}),
+	}, pulumi.Parent(t)); err != nil {
+		return nil, err
+	}
+	_, err = cloudwatch.NewEventTarget(ctx, name+"-failed", &cloudwatch.EventTargetArgs{
+		Rule: rule.Name, TargetId: pulumi.String("failures"), Arn: t.QueueARN,
+	}, pulumi.Parent(t))
+	return rule, err
+}
+
+// failedRuns is the event pattern of a job's task that stopped with an exit code other than 0, or that never had one.
+func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
+	return map[string]any{
+		"source":      []any{"aws.ecs"},
+		"detail-type": []any{"ECS Task State Change"},
+		"detail": map[string]any{
+			"clusterArn": []any{cluster},
+			"lastStatus": []any{"STOPPED"},
+			"group":      []any{map[string]any{"prefix": "family:" + site.Name(part(""))}},
+			"$or": []any{
+				map[string]any{"containers": map[string]any{"exitCode": []any{map[string]any{"anything-but": []any{0}}}}},
+				map[string]any{"stopCode": []any{"TaskFailedToStart"}},
+			},
+		},
+	}
+}
+
+// alarm tells the topic of everything that reaches the queue, and of every failed run: the first alarm stays on until
+// somebody has read the queue and emptied it, the second one comes again with each failure.
+func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs, queue, rule pulumi.StringOutput) error {
+	for _, a := range []struct {
+		name, why, namespace, metric, statistic string
+		dimensions                              pulumi.StringMap
+	}{
+		{"failures", "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; empty it when that is mended.",
+			"AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", pulumi.StringMap{"QueueName": queue}},
+		{"failed-run", "A scheduled job ended with an exit code other than 0. Its log group has the reason.",
+			"AWS/Events", "TriggeredRules", "Sum", pulumi.StringMap{"RuleName": rule}},
+	} {
+		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, &cloudwatch.MetricAlarmArgs{
+			Name:               pulumi.String(args.Site.Name("jobs-" + a.name)),
+			AlarmDescription:   pulumi.String(a.why),
+			Namespace:          pulumi.String(a.namespace),
+			MetricName:         pulumi.String(a.metric),
+			Dimensions:         a.dimensions,
+			Statistic:          pulumi.String(a.statistic),
+			Period:             pulumi.Int(300),
+			EvaluationPeriods:  pulumi.Int(1),
+			ComparisonOperator: pulumi.String("GreaterThanThreshold"),
+			Threshold:          pulumi.Float64(0),
+			TreatMissingData:   pulumi.String("notBreaching"),
+			AlarmActions:       pulumi.Array{args.TopicARN},
+		}, pulumi.Parent(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part is what a job's physical names end in, and what the rule knows jobs by.
+func part(job string) string { return "job-" + job }

@@ -1,0 +1,237 @@
+package ecs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/bucket"
+	"slipway/internal/wiring"
+)
+
+const balancerType = "slipway:ecs:Balancer"
+
+// tlsPolicy admits TLS 1.3 and 1.2 with forward secrecy.
+const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
+
+// drain is how long a task that leaves may finish its requests, in seconds. The containers' stop timeout is longer.
+const drain = 30
+
+// BalancerArgs say where the site is reached.
+type BalancerArgs struct {
+	Site      wiring.Site
+	VPCID     pulumi.StringInput
+	Placement wiring.Placement // public subnets, the group of the edge
+
+	// Domain is where visitors come. With it the site speaks HTTPS and HTTP only redirects; without it the site speaks
+	// plain HTTP under the balancer's own name.
+	Domain string
+	ZoneID pulumi.StringInput // Route 53 hosted zone of Domain; required with it
+
+	HealthPath string // default /healthz; it must answer 200 without asking the database
+
+	// AccessLogs is a bucket with SSE-S3, the only kind to which the balancer delivers, whose policy admits it below alb/.
+	AccessLogs *bucket.Private
+}
+
+// A Balancer is the site's front door: an Application Load Balancer over the public subnets, its listeners, its target
+// group and, for a domain, certificate and DNS records. A protected stack's cannot be deleted.
+//
+// Cost: about $16 a month and $0.008 an hour per LCU (us-east-1, from memory), and $3.65 for each zone's public address.
+// The first deploy waits 3 minutes for it, and 1 more for the certificate.
+type Balancer struct {
+	pulumi.ResourceState
+	URL                                   pulumi.StringOutput
+	DNSName                               pulumi.StringOutput // the balancer's own, whatever the domain
+	LoadBalancerARN, TargetGroupARN       pulumi.StringOutput
+	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput // the names by which CloudWatch knows them
+
+	// Binding tells the application under which names it is reached.
+	Binding wiring.Binding
+}
+
+func (args *BalancerArgs) check() error {
+	var all []error
+	if args.AccessLogs == nil {
+		all = append(all, errors.New("ecs: access logs must have a bucket"))
+	}
+	if args.Domain != "" && args.ZoneID == nil {
+		all = append(all, fmt.Errorf("ecs: domain %s must have a hosted zone", args.Domain))
+	}
+	if args.HealthPath != "" && !strings.HasPrefix(args.HealthPath, "/") {
+		all = append(all, fmt.Errorf("ecs: health path must begin with /, got %q", args.HealthPath))
+	}
+	if physical := args.Site.Name("web"); len(physical) > 32 {
+		all = append(all, fmt.Errorf("ecs: balancer name %q must be at most 32 characters, got %d: shorten the project or the stack", physical, len(physical)))
+	}
+	return errors.Join(all...)
+}
+
+// NewBalancer makes the balancer.
+func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
+	if err := args.check(); err != nil {
+		return nil, err
+	}
+	b := &Balancer{}
+	if err := ctx.RegisterComponentResource(balancerType, name, b, opts...); err != nil {
+		return nil, err
+	}
+
+	balancer, err := lb.NewLoadBalancer(ctx, name, &lb.LoadBalancerArgs{
+		Name:                     pulumi.String(args.Site.Name("web")),
+		LoadBalancerType:         pulumi.String("application"),
+		Internal:                 pulumi.Bool(false),
+		Subnets:                  args.Placement.Subnets,
+		SecurityGroups:           args.Placement.SecurityGroups,
+		DropInvalidHeaderFields:  pulumi.Bool(true),
+		DesyncMitigationMode:     pulumi.String("defensive"),
+		EnableDeletionProtection: pulumi.Bool(args.Site.Protect),
+		AccessLogs: &lb.LoadBalancerAccessLogsArgs{
+			Enabled: pulumi.Bool(true), Bucket: args.AccessLogs.Name, Prefix: pulumi.String("alb"),
+		},
+		// The balancer writes a test object when it is made, so the bucket's policy must be there before it.
+	}, pulumi.Parent(b), pulumi.Protect(args.Site.Protect), pulumi.DependsOn([]pulumi.Resource{args.AccessLogs}))
+	if err != nil {
+		return nil, err
+	}
+	targets, err := lb.NewTargetGroup(ctx, name+"-targets", targetGroup(args), pulumi.Parent(b))
+	if err != nil {
+		return nil, err
+	}
+
+	b.DNSName = balancer.DnsName
+	b.LoadBalancerARN, b.TargetGroupARN = balancer.Arn, targets.Arn
+	b.LoadBalancerSuffix, b.TargetGroupSuffix = balancer.ArnSuffix, targets.ArnSuffix
+	if args.Domain == "" {
+		err = b.listen(ctx, name)
+	} else {
+		err = b.listenTLS(ctx, name, args, balancer)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.tell(args.Domain)
+	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"url": b.URL, "dnsName": b.DNSName})
+}
+
+// targetGroup registers a new task within about 20 seconds: two checks, ten seconds apart.
+func targetGroup(args *BalancerArgs) *lb.TargetGroupArgs {
+	path := args.HealthPath
+	if path == "" {
+		path = "/healthz"
+	}
+	return &lb.TargetGroupArgs{
+		Name:                       pulumi.String(args.Site.Name("web")),
+		VpcId:                      args.VPCID.ToStringOutput(),
+		TargetType:                 pulumi.String("ip"),
+		Port:                       pulumi.Int(nginxPort),
+		Protocol:                   pulumi.String("HTTP"),
+		DeregistrationDelay:        pulumi.Int(drain),
+		LoadBalancingAlgorithmType: pulumi.String("least_outstanding_requests"),
+		HealthCheck: &lb.TargetGroupHealthCheckArgs{
+			Enabled: pulumi.Bool(true), Path: pulumi.String(path), Port: pulumi.String("traffic-port"),
+			Protocol: pulumi.String("HTTP"), Matcher: pulumi.String("200"),
+			Interval: pulumi.Int(10), Timeout: pulumi.Int(5),
+			HealthyThreshold: pulumi.Int(2), UnhealthyThreshold: pulumi.Int(3),
+		},
+	}
+}
+
+func (b *Balancer) forward() lb.ListenerDefaultActionArray {
+	return lb.ListenerDefaultActionArray{&lb.ListenerDefaultActionArgs{
+		Type: pulumi.String("forward"), TargetGroupArn: b.TargetGroupARN,
+	}}
+}
+
+// listen answers plain HTTP.
+func (b *Balancer) listen(ctx *pulumi.Context, name string) error {
+	_, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(80), Protocol: pulumi.String("HTTP"),
+		DefaultActions: b.forward(),
+	}, pulumi.Parent(b))
+	return err
+}
+
+// listenTLS answers HTTPS for the domain and sends plain HTTP there.
+func (b *Balancer) listenTLS(ctx *pulumi.Context, name string, args *BalancerArgs, balancer *lb.LoadBalancer) error {
+	certificate, err := b.certificate(ctx, name, args)
+	if err != nil {
+		return err
+	}
+	if _, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(443), Protocol: pulumi.String("HTTPS"),
+		SslPolicy: pulumi.String(tlsPolicy), CertificateArn: certificate,
+		DefaultActions: b.forward(),
+	}, pulumi.Parent(b)); err != nil {
+		return err
+	}
+	if _, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(80), Protocol: pulumi.String("HTTP"),
+		DefaultActions: lb.ListenerDefaultActionArray{&lb.ListenerDefaultActionArgs{
+			Type: pulumi.String("redirect"),
+			Redirect: &lb.ListenerDefaultActionRedirectArgs{
+				Port: pulumi.String("443"), Protocol: pulumi.String("HTTPS"), StatusCode: pulumi.String("HTTP_301"),
+			},
+		}},
+	}, pulumi.Parent(b)); err != nil {
+		return err
+	}
+	_, err = route53.NewRecord(ctx, name+"-alias", &route53.RecordArgs{
+		ZoneId: args.ZoneID, Name: pulumi.String(args.Domain), Type: pulumi.String("A"),
+		Aliases: route53.RecordAliasArray{&route53.RecordAliasArgs{
+			Name: balancer.DnsName, ZoneId: balancer.ZoneId, EvaluateTargetHealth: pulumi.Bool(true),
+		}},
+	}, pulumi.Parent(b))
+	return err
+}
+
+// certificate is the ARN of the domain's certificate, once ACM has seen its DNS record and issued it.
+func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerArgs) (pulumi.StringOutput, error) {
+	certificate, err := acm.NewCertificate(ctx, name+"-certificate", &acm.CertificateArgs{
+		DomainName: pulumi.String(args.Domain), ValidationMethod: pulumi.String("DNS"),
+	}, pulumi.Parent(b))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	option := certificate.DomainValidationOptions.Index(pulumi.Int(0))
+	proof, err := route53.NewRecord(ctx, name+"-proof", &route53.RecordArgs{
+		ZoneId:  args.ZoneID,
+		Name:    option.ResourceRecordName().Elem(),
+		Type:    option.ResourceRecordType().Elem(),
+		Records: pulumi.StringArray{option.ResourceRecordValue().Elem()},
+		Ttl:     pulumi.Int(60),
+		// The same domain of the same account always proves itself by the same record, also to another stack's certificate.
+		AllowOverwrite: pulumi.Bool(true),
+	}, pulumi.Parent(b))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	issued, err := acm.NewCertificateValidation(ctx, name+"-issued", &acm.CertificateValidationArgs{
+		CertificateArn:        certificate.Arn,
+		ValidationRecordFqdns: pulumi.StringArray{proof.Fqdn},
+	}, pulumi.Parent(b), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "15m"}))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	return issued.CertificateArn, nil
+}
+
+// tell fills in what visitors and Django need to know.
+func (b *Balancer) tell(domain string) {
+	host, scheme, https := b.DNSName, "http", "false"
+	if domain != "" {
+		host, scheme, https = pulumi.String(domain).ToStringOutput(), "https", "true"
+	}
+	b.URL = pulumi.Sprintf("%s://%s", scheme, host)
+	b.Binding = wiring.Binding{Env: map[string]pulumi.StringInput{
+		"ALLOWED_HOSTS":        host,
+		"CSRF_TRUSTED_ORIGINS": b.URL,
+		"SITE_URL":             b.URL,
+		"SITE_HTTPS":           pulumi.String(https),
+	}}
+}

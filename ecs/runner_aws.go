@@ -1,0 +1,163 @@
+package ecs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+)
+
+// logTail is how many lines of a task's log are read back.
+const logTail = 50
+
+// AWSRunner runs tasks on AWS with the credentials of whoever runs Pulumi, which need ecs:RunTask, ecs:DescribeTasks,
+// ecs:StopTask, logs:GetLogEvents and iam:PassRole for the task's two roles. It reads them when it first runs a task, so
+// that a preview needs none, and follows AWS_ENDPOINT_URL as the AWS CLI does.
+type AWSRunner struct {
+	Region  string
+	Profile string        // of the shared configuration; empty: the environment's
+	Poll    time.Duration // between two looks at a task; default 5 seconds
+	Settle  time.Duration // how long a role just made may still be unknown to ECS; default 2 minutes
+}
+
+// RunTask implements Runner.
+func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
+	settings, err := config.LoadDefaultConfig(ctx, config.WithRegion(r.Region), config.WithSharedConfigProfile(r.Profile))
+	if err != nil {
+		return TaskResult{}, fmt.Errorf("AWS configuration: %w", err)
+	}
+	client := ecs.NewFromConfig(settings)
+	arn, err := r.start(ctx, client, run)
+	if err != nil {
+		return TaskResult{}, err
+	}
+	result, err := r.wait(ctx, client, run, arn)
+	if err != nil {
+		// Two migrations must never run side by side, so the one that nobody watches any more is stopped.
+		stop(context.WithoutCancel(ctx), client, run, arn)
+	}
+	result.Logs = tail(context.WithoutCancel(ctx), cloudwatchlogs.NewFromConfig(settings), run, arn)
+	return result, err
+}
+
+// start starts the task, again while AWS has not yet heard of roles that were made a moment ago.
+func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun) (string, error) {
+	settled := time.Now().Add(cmp.Or(r.Settle, 2*time.Minute))
+	for {
+		out, err := client.RunTask(ctx, &ecs.RunTaskInput{
+			Cluster: aws.String(run.Cluster), TaskDefinition: aws.String(run.TaskDefinition), Count: aws.Int32(1),
+			LaunchType: types.LaunchTypeFargate, PlatformVersion: aws.String("LATEST"),
+			NetworkConfiguration: &types.NetworkConfiguration{AwsvpcConfiguration: &types.AwsVpcConfiguration{
+				Subnets: run.Subnets, SecurityGroups: run.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
+			}},
+			StartedBy: aws.String(run.StartedBy), EnableECSManagedTags: true, PropagateTags: types.PropagateTagsTaskDefinition,
+		})
+		switch {
+		case err == nil && len(out.Tasks) == 1:
+			return aws.ToString(out.Tasks[0].TaskArn), nil
+		case err == nil:
+			return "", fmt.Errorf("ECS did not start the task: %s", reasons(out.Failures))
+		case !strings.Contains(err.Error(), "unable to assume") || time.Now().After(settled):
+			return "", fmt.Errorf("start of the task: %w", err)
+		}
+		if err := sleep(ctx, r.poll()); err != nil {
+			return "", fmt.Errorf("start of the task: %w", err)
+		}
+	}
+}
+
+// wait returns when the task has stopped.
+func (r AWSRunner) wait(ctx context.Context, client *ecs.Client, run TaskRun, arn string) (TaskResult, error) {
+	result := TaskResult{TaskARN: arn, ExitCode: NotStarted}
+	for missing := 0; ; {
+		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(run.Cluster), Tasks: []string{arn}})
+		if err != nil {
+			return result, fmt.Errorf("watching the task: %w", err)
+		}
+		if len(out.Tasks) == 0 { // a task may be unknown for a moment after its start
+			if missing++; missing > 12 {
+				return result, fmt.Errorf("the task is gone: %s", reasons(out.Failures))
+			}
+		} else if task := out.Tasks[0]; aws.ToString(task.LastStatus) == "STOPPED" {
+			result.StoppedReason = aws.ToString(task.StoppedReason)
+			for _, c := range task.Containers {
+				if aws.ToString(c.Name) != run.Container {
+					continue
+				}
+				if c.ExitCode != nil {
+					result.ExitCode = int(*c.ExitCode)
+				}
+				if c.Reason != nil {
+					result.StoppedReason += ": " + *c.Reason
+				}
+			}
+			return result, nil
+		}
+		if err := sleep(ctx, r.poll()); err != nil {
+			return result, fmt.Errorf("watching the task: %w", err)
+		}
+	}
+}
+
+func (r AWSRunner) poll() time.Duration { return cmp.Or(r.Poll, 5*time.Second) }
+
+func stop(ctx context.Context, client *ecs.Client, run TaskRun, arn string) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	// An error leaves a task that ends by itself; the one that is being reported matters more.
+	_, _ = client.StopTask(ctx, &ecs.StopTaskInput{
+		Cluster: aws.String(run.Cluster), Task: aws.String(arn), Reason: aws.String("stopped by " + run.StartedBy + ": nobody waits for it any more"),
+	})
+}
+
+// tail is the end of the container's log; nothing when the container never wrote.
+func tail(ctx context.Context, client *cloudwatchlogs.Client, run TaskRun, arn string) []string {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	stream := run.LogPrefix + "/" + run.Container + arn[strings.LastIndex(arn, "/"):]
+	out, err := client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
+		LogGroupName: aws.String(run.LogGroup), LogStreamName: aws.String(stream),
+		Limit: aws.Int32(logTail), StartFromHead: aws.Bool(false),
+	})
+	var none *logtypes.ResourceNotFoundException
+	if errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return []string{"(its log could not be read: " + err.Error() + ")"}
+	}
+	lines := make([]string, 0, len(out.Events))
+	for _, e := range out.Events {
+		lines = append(lines, strings.TrimRight(aws.ToString(e.Message), "\r\n"))
+	}
+	return lines
+}
+
+func reasons(failures []types.Failure) string {
+	if len(failures) == 0 {
+		return "it gave no reason"
+	}
+	all := make([]string, len(failures))
+	for i, f := range failures {
+		all[i] = strings.TrimSpace(aws.ToString(f.Reason) + " " + aws.ToString(f.Detail))
+	}
+	return strings.Join(all, "; ")
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

@@ -1,0 +1,143 @@
+package ecs
+
+import (
+	"errors"
+	"fmt"
+
+	awsecs "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/fargate"
+	"slipway/internal/wiring"
+)
+
+const webType = "slipway:ecs:Web"
+
+// WebArgs describe the web service.
+type WebArgs struct {
+	Site      wiring.Site
+	Cluster   *Cluster
+	Balancer  *Balancer
+	Placement wiring.Placement // private subnets, the group of the web tasks
+	Roles     *fargate.Roles   // with the Cluster's Exec
+	Binding   wiring.Binding   // all that Django is told, the Balancer's Binding included
+
+	Django, Nginx           pulumi.StringInput // images, by digest
+	DjangoGroup, NginxGroup pulumi.StringInput // names of log groups
+	Firehose                *fargate.Firehose  // the other log route; nil: the log groups
+
+	CPU, Memory  int    // units (1024 are one vCPU) and MiB of one task
+	Architecture string // "arm64" or "amd64"
+
+	Min, Max          int // tasks
+	Spot              int // share of the tasks beyond the first on Fargate Spot, in percent
+	CPUTarget         int // percent that scaling aims at; default 60
+	RequestsPerTarget int // requests per minute and task that scaling aims at; default 1000
+
+	// After is what tasks need though no input names it: the network's routes and endpoints, and the Migration.
+	After []pulumi.Resource
+}
+
+// A Web is the service that answers requests: tasks of nginx and Django in the private subnets behind the Balancer.
+//
+// A deployment starts new tasks before it stops old ones (100 to 200 percent) and goes back by itself when the new ones
+// do not become healthy. Scaling owns the number of tasks once the service exists. Cost: at 256 units and 512 MiB on
+// arm64 about $7 a month and task; Spot up to 70 percent less. Nothing but the stack's name replaces the service.
+type Web struct {
+	pulumi.ResourceState
+	ServiceName       pulumi.StringOutput
+	TaskDefinitionARN pulumi.StringOutput
+}
+
+func (args *WebArgs) check(task *fargate.TaskArgs) error {
+	all := []error{task.Check()}
+	if args.Min < 1 || args.Max < args.Min {
+		all = append(all, fmt.Errorf("ecs: tasks must be at least 1 and min not above max, got min %d, max %d", args.Min, args.Max))
+	}
+	if args.Spot < 0 || args.Spot > 100 {
+		all = append(all, fmt.Errorf("ecs: spot must be from 0 to 100 percent, got %d", args.Spot))
+	}
+	return errors.Join(all...)
+}
+
+// NewWeb makes the web service.
+func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.ResourceOption) (*Web, error) {
+	task := &fargate.TaskArgs{
+		Site: args.Site, Part: "web", CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
+		Roles: args.Roles, Containers: web(args), Firehose: args.Firehose,
+	}
+	if err := args.check(task); err != nil {
+		return nil, err
+	}
+	w := &Web{}
+	if err := ctx.RegisterComponentResource(webType, name, w, opts...); err != nil {
+		return nil, err
+	}
+
+	definition, err := fargate.NewTask(ctx, name+"-task", task, pulumi.Parent(w))
+	if err != nil {
+		return nil, err
+	}
+	s := service(args.Site.Name("web"), args.Cluster, args.Placement, definition, args.Spot)
+	s.DesiredCount = pulumi.Int(args.Min)
+	s.HealthCheckGracePeriodSeconds = pulumi.Int(60)
+	s.LoadBalancers = awsecs.ServiceLoadBalancerArray{&awsecs.ServiceLoadBalancerArgs{
+		TargetGroupArn: args.Balancer.TargetGroupARN,
+		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(nginxPort),
+	}}
+	// ECS refuses a target group that no listener uses, and a task cannot start before its role's policy exists.
+	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), pulumi.DependsOn(after), patience,
+		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling's
+	if err != nil {
+		return nil, err
+	}
+	if err := scale(ctx, name, args, made.Name, pulumi.Parent(w)); err != nil {
+		return nil, err
+	}
+
+	w.ServiceName, w.TaskDefinitionARN = made.Name, definition.Arn
+	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"service": w.ServiceName, "taskDefinition": w.TaskDefinitionARN})
+}
+
+// patience covers a slow start of every task and a rollback after it. Deleting waits for the drain.
+var patience = pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "20m", Update: "25m", Delete: "20m"})
+
+// service is what all services of a site have in common.
+func service(name string, cluster *Cluster, placement wiring.Placement, definition *awsecs.TaskDefinition, spot int) *awsecs.ServiceArgs {
+	return &awsecs.ServiceArgs{
+		Name:                       pulumi.String(name),
+		Cluster:                    cluster.ARN,
+		TaskDefinition:             definition.Arn,
+		PlatformVersion:            pulumi.String("LATEST"),
+		CapacityProviderStrategies: capacity(spot),
+		// Without this the provider replaces a service whose Spot share changes; it deploys nothing by itself.
+		ForceNewDeployment: pulumi.Bool(true),
+		NetworkConfiguration: &awsecs.ServiceNetworkConfigurationArgs{
+			Subnets: placement.Subnets, SecurityGroups: placement.SecurityGroups, AssignPublicIp: pulumi.Bool(false),
+		},
+		AvailabilityZoneRebalancing:     pulumi.String("ENABLED"),
+		DeploymentMinimumHealthyPercent: pulumi.Int(100),
+		DeploymentMaximumPercent:        pulumi.Int(200),
+		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+		},
+		EnableExecuteCommand: pulumi.Bool(true),
+		EnableEcsManagedTags: pulumi.Bool(true),
+		PropagateTags:        pulumi.String("SERVICE"),
+		WaitForSteadyState:   pulumi.Bool(true),
+	}
+}
+
+// capacity keeps the first task on demand, so that a shortage of Spot never takes the site down, and shares out the rest.
+func capacity(spot int) awsecs.ServiceCapacityProviderStrategyArray {
+	all := awsecs.ServiceCapacityProviderStrategyArray{&awsecs.ServiceCapacityProviderStrategyArgs{
+		CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - spot),
+	}}
+	if spot > 0 {
+		all = append(all, &awsecs.ServiceCapacityProviderStrategyArgs{
+			CapacityProvider: pulumi.String("FARGATE_SPOT"), Base: pulumi.Int(0), Weight: pulumi.Int(spot),
+		})
+	}
+	return all
+}

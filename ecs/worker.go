@@ -1,0 +1,92 @@
+package ecs
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	awsecs "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
+
+	"slipway/internal/fargate"
+	"slipway/internal/wiring"
+)
+
+const workerType = "slipway:ecs:Worker"
+
+// WorkerArgs describe one worker.
+type WorkerArgs struct {
+	Site      wiring.Site
+	Name      string   // physical names are project-stack-worker-NAME; replaces the worker when it changes
+	Command   []string // the program and its arguments; no shell reads it
+	Cluster   *Cluster
+	Placement wiring.Placement // private subnets, the group of workers
+	Roles     *fargate.Roles   // the site's, with the Cluster's Exec
+	Binding   wiring.Binding   // what Django is told
+
+	Django   pulumi.StringInput // image, by digest
+	Group    pulumi.StringInput // name of its log group
+	Firehose *fargate.Firehose
+
+	CPU, Memory  int // units and MiB of one task
+	Architecture string
+	Count        int // tasks; 0 pauses the worker
+	Spot         int // percent of the tasks beyond the first on Fargate Spot
+
+	After []pulumi.Resource // as in WebArgs
+}
+
+// A Worker is a further service of the site without a way in: the application's image with another command.
+//
+// Its count is the program's, not scaling's. A new task starts before the old one stops: a command that must never run
+// twice takes a lock. Cost: as a task of Web.
+type Worker struct {
+	pulumi.ResourceState
+	ServiceName       pulumi.StringOutput
+	TaskDefinitionARN pulumi.StringOutput
+}
+
+func (args *WorkerArgs) check(task *fargate.TaskArgs) error {
+	all := []error{task.Check()}
+	if args.Name == "" {
+		all = append(all, errors.New("ecs: a worker needs a name"))
+	}
+	if len(args.Command) == 0 {
+		all = append(all, fmt.Errorf("ecs: worker %s: command must be a program and its arguments, got none", args.Name))
+	}
+	if args.Count < 0 {
+		all = append(all, fmt.Errorf("ecs: worker %s: count must be 0 or more, got %d", args.Name, args.Count))
+	}
+	return errors.Join(all...)
+}
+
+// NewWorker makes a worker.
+func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulumi.ResourceOption) (*Worker, error) {
+	task := &fargate.TaskArgs{
+		Site: args.Site, Part: "worker-" + args.Name, CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
+		Roles: args.Roles, Firehose: args.Firehose,
+		Containers: []fargate.Container{django(args.Django, args.Command, args.Binding, wiring.Version(args.Binding.Secrets), args.Group)},
+	}
+	if err := args.check(task); err != nil {
+		return nil, err
+	}
+	w := &Worker{}
+	if err := ctx.RegisterComponentResource(workerType, name, w, opts...); err != nil {
+		return nil, err
+	}
+
+	definition, err := fargate.NewTask(ctx, name+"-task", task, pulumi.Parent(w))
+	if err != nil {
+		return nil, err
+	}
+	s := service(args.Site.Name(task.Part), args.Cluster, args.Placement, definition, args.Spot)
+	s.DesiredCount = pulumi.Int(args.Count)
+	after := append([]pulumi.Resource{args.Roles, args.Cluster}, args.After...)
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), pulumi.DependsOn(after), patience)
+	if err != nil {
+		return nil, err
+	}
+
+	w.ServiceName, w.TaskDefinitionARN = made.Name, definition.Arn
+	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"service": w.ServiceName, "taskDefinition": w.TaskDefinitionARN})
+}

@@ -1,0 +1,239 @@
+// Package fargate makes the parts that every Fargate workload of a site has in common: container definitions, the two
+// roles of a task, and the task definition. Services and scheduled jobs are both built from it.
+package fargate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/wiring"
+)
+
+// A Container is one container of a task. Its root file system is read-only, an init process reaps its children, and
+// when it ends the whole task ends.
+type Container struct {
+	Name    string
+	Image   pulumi.StringInput // repository@sha256:digest
+	Command []string           // nil runs the image's own
+	User    string             // uid:gid; root is refused
+	Port    int                // 0: it listens to nobody
+	Env     map[string]pulumi.StringInput
+	Secrets map[string]wiring.Secret // read by the execution role when the task starts
+
+	// Writable are the paths that may be written. Each becomes a volume that dies with the task; the image declares
+	// the same paths as VOLUME, because Fargate gives a volume the owner that the image gives the path.
+	Writable []string
+
+	Health *Health
+	After  []string // containers that must be healthy before this one starts; it also stops before they do
+
+	// Stop is how many seconds pass between SIGTERM and SIGKILL, from 2 to 120; 0 leaves Fargate's 30.
+	Stop int
+
+	Group pulumi.StringInput // log group for its output, unless the task sends it to Firehose
+
+	router bool
+}
+
+// A Health check runs inside the container. Times are in seconds.
+type Health struct {
+	Command              []string // CMD and its arguments, or CMD-SHELL and one line
+	Interval, Timeout    int
+	Retries, StartPeriod int // failures during StartPeriod do not count
+}
+
+// Firehose is the log route past CloudWatch: a log router beside the containers sends their lines to a delivery stream.
+type Firehose struct {
+	Name, ARN   pulumi.StringInput
+	RouterImage pulumi.StringInput // AWS for Fluent Bit, by digest where the stack must be reproducible
+}
+
+// ExecPaths are the paths that ECS Exec writes in every container that somebody may step into.
+var ExecPaths = []string{"/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
+
+const routerName = "log-router"
+
+// maxBuffer is what a container's log driver holds in memory while the receiver is slow. Beyond it lines are dropped:
+// with mode blocking the site would stand still instead.
+const maxBuffer = "25m"
+
+// check returns every mistake in the containers of one task.
+func check(containers []Container) error {
+	var all []error
+	bad := func(c Container, format string, args ...any) {
+		all = append(all, fmt.Errorf("fargate: container %q: %s", c.Name, fmt.Sprintf(format, args...)))
+	}
+	if len(containers) == 0 {
+		all = append(all, errors.New("fargate: a task needs a container"))
+	}
+	named, ports := map[string]Container{}, map[int]string{}
+	for _, c := range containers {
+		if _, twice := named[c.Name]; twice || c.Name == "" {
+			bad(c, "name must be given, and once only")
+		}
+		named[c.Name] = c
+	}
+	for _, c := range containers {
+		if c.Image == nil {
+			bad(c, "image must be given")
+		}
+		if c.Group == nil {
+			bad(c, "log group must be given")
+		}
+		if uid, _, _ := strings.Cut(c.User, ":"); !c.router && (uid == "" || uid == "0" || uid == "root") {
+			bad(c, "user must be a user other than root, got %q", c.User)
+		}
+		if c.Port < 0 || c.Port > 65535 {
+			bad(c, "port must be from 1 to 65535, got %d", c.Port)
+		}
+		if other, taken := ports[c.Port]; taken && c.Port != 0 {
+			bad(c, "port %d is taken by %q: the containers of a task share one network interface", c.Port, other)
+		}
+		ports[c.Port] = c.Name
+		if c.Stop != 0 && (c.Stop < 2 || c.Stop > 120) {
+			bad(c, "stop must be from 2 to 120 seconds, got %d", c.Stop)
+		}
+		for _, first := range c.After {
+			if other, there := named[first]; !there || other.Health == nil {
+				bad(c, "after names %q, which must be a container of the task with a health check", first)
+			}
+		}
+		for name := range c.Env {
+			if _, twice := c.Secrets[name]; twice {
+				bad(c, "%s is told both as a plain setting and as a secret", name)
+			}
+		}
+		for _, path := range c.Writable {
+			if !strings.HasPrefix(path, "/") || path == "/" {
+				bad(c, "writable path must be absolute and not the root, got %q", path)
+			}
+		}
+	}
+	return errors.Join(all...)
+}
+
+// definitions renders the container definitions of a task as ECS stores them: containers, settings and secrets sorted by
+// name, defaults filled in, empty lists present. ECS hands them back in that form, so nothing looks changed that is not.
+func definitions(family, region string, containers []Container, firehose *Firehose) pulumi.StringOutput {
+	if firehose != nil {
+		containers = append([]Container{router(containers[0].Group, firehose)}, containers...)
+	}
+	sorted := slices.SortedFunc(slices.Values(containers), func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
+	list := make([]any, 0, len(sorted))
+	for _, c := range sorted {
+		d := c.definition()
+		d["logConfiguration"] = logs(family, region, c, firehose)
+		list = append(list, d)
+	}
+	return pulumi.JSONMarshal(list)
+}
+
+func (c Container) definition() map[string]any {
+	d := map[string]any{
+		"name":                   c.Name,
+		"image":                  c.Image,
+		"cpu":                    0, // containers share what the task has
+		"essential":              true,
+		"user":                   c.User,
+		"readonlyRootFilesystem": !c.router,
+		"linuxParameters":        map[string]any{"initProcessEnabled": true},
+		"ulimits":                []any{map[string]any{"name": "nofile", "softLimit": 65536, "hardLimit": 65536}},
+		"environment":            []any{},
+		"portMappings":           []any{},
+		"mountPoints":            []any{},
+		"volumesFrom":            []any{},
+		"systemControls":         []any{},
+	}
+	if c.Command != nil {
+		d["command"] = anys(c.Command)
+	}
+	if c.Port != 0 {
+		d["portMappings"] = []any{map[string]any{"containerPort": c.Port, "hostPort": c.Port, "protocol": "tcp"}}
+	}
+	if c.Stop != 0 {
+		d["stopTimeout"] = c.Stop
+	}
+	if len(c.Env) > 0 {
+		env := make([]any, 0, len(c.Env))
+		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+			env = append(env, map[string]any{"name": name, "value": c.Env[name]})
+		}
+		d["environment"] = env
+	}
+	if len(c.Secrets) > 0 {
+		secrets := make([]any, 0, len(c.Secrets))
+		for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
+			secrets = append(secrets, map[string]any{"name": name, "valueFrom": c.Secrets[name].ARN})
+		}
+		d["secrets"] = secrets
+	}
+	if len(c.Writable) > 0 {
+		mounts := make([]any, 0, len(c.Writable))
+		for _, path := range slices.Sorted(slices.Values(c.Writable)) {
+			mounts = append(mounts, map[string]any{"sourceVolume": c.volume(path), "containerPath": path, "readOnly": false})
+		}
+		d["mountPoints"] = mounts
+	}
+	if h := c.Health; h != nil {
+		d["healthCheck"] = map[string]any{
+			"command": anys(h.Command), "interval": h.Interval, "timeout": h.Timeout,
+			"retries": h.Retries, "startPeriod": h.StartPeriod,
+		}
+	}
+	if len(c.After) > 0 {
+		after := make([]any, 0, len(c.After))
+		for _, name := range slices.Sorted(slices.Values(c.After)) {
+			after = append(after, map[string]any{"containerName": name, "condition": "HEALTHY"})
+		}
+		d["dependsOn"] = after
+	}
+	if c.router {
+		d["firelensConfiguration"] = map[string]any{"type": "fluentbit", "options": map[string]any{"enable-ecs-log-metadata": "true"}}
+	}
+	return d
+}
+
+// volume is the name of the volume for path: every container has its own, because each has its own owner.
+func (c Container) volume(path string) string {
+	return c.Name + strings.ReplaceAll(strings.TrimRight(path, "/"), "/", "-")
+}
+
+func logs(family, region string, c Container, firehose *Firehose) map[string]any {
+	if firehose != nil && !c.router {
+		return map[string]any{"logDriver": "awsfirelens", "options": map[string]any{
+			"Name":                    "kinesis_firehose",
+			"delivery_stream":         firehose.Name,
+			"region":                  region,
+			"retry_limit":             "5",
+			"log-driver-buffer-limit": "26214400",
+		}}
+	}
+	return map[string]any{"logDriver": "awslogs", "options": map[string]any{
+		"awslogs-group":         c.Group,
+		"awslogs-region":        region,
+		"awslogs-stream-prefix": family,
+		"mode":                  "non-blocking",
+		"max-buffer-size":       maxBuffer,
+	}}
+}
+
+// router is the sidecar that carries the lines of the others to Firehose with the task role. Its own lines go to
+// CloudWatch: they tell when the route is broken. It is the one container that runs as root and writes to its own disk:
+// the socket's directory that the agent makes for it belongs to root (aws/containers-roadmap#2122), and the image does
+// not start on a read-only disk (fluent/fluent-bit#7308).
+func router(group pulumi.StringInput, firehose *Firehose) Container {
+	return Container{Name: routerName, Image: firehose.RouterImage, User: "0", Group: group, router: true}
+}
+
+func anys(words []string) []any {
+	all := make([]any, len(words))
+	for i, w := range words {
+		all[i] = w
+	}
+	return all
+}

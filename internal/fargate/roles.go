@@ -1,0 +1,172 @@
+package fargate
+
+import (
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+const rolesType = "slipway:fargate:Roles"
+
+// RolesArgs say what a family of tasks uses.
+type RolesArgs struct {
+	Site         wiring.Site
+	Part         string               // role names are project-stack-part-execution and -task
+	Repositories []pulumi.StringInput // ARNs of the ECR repositories that its images come from
+	Groups       []pulumi.StringInput // names of the log groups that its containers write
+	Firehose     *Firehose            // the other log route
+	Binding      wiring.Binding       // secrets for the execution role, grants for the task role
+	Exec         *Exec                // nil: nobody steps into these tasks
+}
+
+// Exec is where the sessions of ECS Exec are recorded, and with which key they are encrypted.
+type Exec struct {
+	Group  pulumi.StringInput // log group name
+	KeyARN pulumi.StringInput
+	Bucket pulumi.StringInput // bucket name; nil records to the log group only
+}
+
+// Roles are the two roles of a family of tasks. The execution role is the agent's: it pulls exactly these images, writes
+// exactly these log groups, reads exactly these parameters. The task role is the application's: exactly the Binding's
+// grants. A secret that the task role may read and the execution role may not is a task that never starts.
+//
+// Whoever starts tasks depends on the whole component: the role alone exists before its policy does. Cost: none.
+type Roles struct {
+	pulumi.ResourceState
+	ExecutionARN pulumi.StringOutput
+	TaskARN      pulumi.StringOutput
+}
+
+// NewRoles makes both roles.
+func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.ResourceOption) (*Roles, error) {
+	r := &Roles{}
+	if err := ctx.RegisterComponentResource(rolesType, name, r, opts...); err != nil {
+		return nil, err
+	}
+	var err error
+	r.ExecutionARN, err = r.role(ctx, name, "execution", args, executionStatements(args))
+	if err != nil {
+		return nil, err
+	}
+	r.TaskARN, err = r.role(ctx, name, "task", args, taskStatements(args))
+	if err != nil {
+		return nil, err
+	}
+	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"executionArn": r.ExecutionARN, "taskArn": r.TaskARN})
+}
+
+func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, statements []policy.Statement) (pulumi.StringOutput, error) {
+	role, err := iam.NewRole(ctx, name+"-"+kind, &iam.RoleArgs{
+		Name:             pulumi.String(args.Site.Name(args.Part + "-" + kind)),
+		Description:      pulumi.Sprintf("%s role of the %s tasks", kind, args.Part),
+		AssumeRolePolicy: policy.Trust("ecs-tasks.amazonaws.com", args.Site.AccountID),
+	}, pulumi.Parent(r))
+	if err != nil {
+		return pulumi.StringOutput{}, err
+	}
+	if len(statements) == 0 { // IAM refuses a policy that says nothing
+		return role.Arn, nil
+	}
+	_, err = iam.NewRolePolicy(ctx, name+"-"+kind, &iam.RolePolicyArgs{
+		Name:   pulumi.String(kind),
+		Role:   role.Name,
+		Policy: policy.Document(statements...),
+	}, pulumi.Parent(r))
+	return role.Arn, err
+}
+
+func executionStatements(args *RolesArgs) []policy.Statement {
+	var statements []policy.Statement
+	if len(args.Repositories) > 0 {
+		statements = append(statements, policy.Statement{
+			Sid:       "LoginToRegistry", // AWS offers no narrower resource for this one action
+			Actions:   []string{"ecr:GetAuthorizationToken"},
+			Resources: []any{"*"},
+		}, policy.Statement{
+			Sid:       "PullImages",
+			Actions:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resources: inputs(args.Repositories),
+		})
+	}
+	if len(args.Groups) > 0 {
+		statements = append(statements, policy.Statement{
+			Sid:       "WriteLogs",
+			Actions:   []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+			Resources: groups(args.Site, args.Groups...),
+		})
+	}
+	return append(statements, args.Binding.ReadSecrets()...)
+}
+
+func taskStatements(args *RolesArgs) []policy.Statement {
+	statements := append([]policy.Statement(nil), args.Binding.Grants...)
+	if args.Firehose != nil {
+		// The router runs in the task, so it is the task role that needs this and not the agent's.
+		statements = append(statements, policy.Statement{
+			Sid:       "SendLogs",
+			Actions:   []string{"firehose:PutRecordBatch"},
+			Resources: []any{args.Firehose.ARN},
+		})
+	}
+	if args.Exec != nil {
+		statements = append(statements, execStatements(args.Site, *args.Exec)...)
+	}
+	return statements
+}
+
+// execStatements are what ECS Exec needs inside the task. The message channels and the list of groups take no resource.
+// Source: Amazon ECS Developer Guide, Monitor Amazon ECS containers with ECS Exec.
+func execStatements(site wiring.Site, exec Exec) []policy.Statement {
+	statements := []policy.Statement{{
+		Sid: "ExecChannels",
+		Actions: []string{
+			"ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+			"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+		},
+		Resources: []any{"*"},
+	}, {
+		Sid:       "ExecFindGroup",
+		Actions:   []string{"logs:DescribeLogGroups"},
+		Resources: []any{"*"},
+	}, {
+		Sid:       "ExecRecord",
+		Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+		Resources: groups(site, exec.Group),
+	}, {
+		Sid:       "ExecEncrypt",
+		Actions:   []string{"kms:Decrypt", "kms:GenerateDataKey"},
+		Resources: []any{exec.KeyARN},
+	}}
+	if exec.Bucket == nil {
+		return statements
+	}
+	return append(statements, policy.Statement{
+		Sid:       "ExecRecordToBucket",
+		Actions:   []string{"s3:PutObject"},
+		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s/*", site.Partition, exec.Bucket)},
+	}, policy.Statement{
+		Sid:       "ExecBucketIsEncrypted",
+		Actions:   []string{"s3:GetEncryptionConfiguration"},
+		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s", site.Partition, exec.Bucket)},
+	})
+}
+
+// groups are the ARNs of the log groups and of the streams in them: the one form that both CreateLogStream and
+// PutLogEvents are checked against.
+func groups(site wiring.Site, names ...pulumi.StringInput) []any {
+	all := make([]any, len(names))
+	for i, name := range names {
+		all[i] = pulumi.Sprintf("%s%s:*", site.ARN("logs", "log-group:"), name)
+	}
+	return all
+}
+
+func inputs(names []pulumi.StringInput) []any {
+	all := make([]any, len(names))
+	for i, name := range names {
+		all[i] = name
+	}
+	return all
+}
