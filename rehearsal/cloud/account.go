@@ -27,8 +27,8 @@ type HostedZone struct {
 	ID   string // default: made from the name
 }
 
-// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through All
-// and the methods with lower-case names, which are for the inside of an operation.
+// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through the
+// methods with lower-case names, which expect to be called by an operation.
 type Account struct {
 	// Before is called before each call that changes something, with a number that counts from 1, the API action, and
 	// the object as it is known then. An error is the call's answer, and nothing has happened. It must not call the
@@ -288,9 +288,8 @@ func (a *Account) was(o *Object) *Object {
 	return a.get(o.Type, o.ID)
 }
 
-// All returns the objects of the types, oldest first. It is for kinds: they are the account's own and must not be
-// changed. Everybody else takes Objects.
-func (a *Account) All(tokens ...string) []*Object {
+// list returns the objects of the types, oldest first. They are the account's own and must not be changed.
+func (a *Account) list(tokens ...string) []*Object {
 	var all []*Object
 	for _, token := range tokens {
 		for _, o := range a.objects[token] {

@@ -313,7 +313,7 @@ func (a *Account) delete(k *rule, token, id, action string) error {
 	}
 	if k.InUse != "" {
 		if users := a.users(o); len(users) > 0 {
-			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token), id), Why: "in use by " + list(users)}
+			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token), id), Why: "in use by " + several(users)}
 		}
 	}
 	a.drop(o)
@@ -331,7 +331,7 @@ func (a *Account) users(o *Object) []string {
 		if h.ref.Weak {
 			continue
 		}
-		for _, user := range a.All(h.kind.Type) {
+		for _, user := range a.list(h.kind.Type) {
 			if user == o || user.Owner == own || o.Owner != "" && user.Owner == o.Owner {
 				continue
 			}
@@ -345,7 +345,7 @@ func (a *Account) users(o *Object) []string {
 	return users
 }
 
-func list(items []string) string {
+func several(items []string) string {
 	const most = 5
 	if len(items) > most {
 		return strings.Join(items[:most], ", ") + fmt.Sprintf(" and %d more", len(items)-most)

@@ -82,7 +82,7 @@ func (r region) dnsSuffix() string {
 	return "amazonaws.com"
 }
 
-// names are the region's availability zones: "us-east-1a".
+// zoneNames are the region's availability zones: "us-east-1a".
 func (r region) zoneNames() []string {
 	var all []string
 	for _, letter := range r.zones {
@@ -99,3 +99,6 @@ func (r region) zoneIDs() []string {
 	}
 	return all
 }
+
+// Zones are the names of the availability zones that the account sees in its region.
+func (a *Account) Zones() []string { return regions[a.Region].zoneNames() }

@@ -41,6 +41,8 @@ type kindOf struct {
 	Ref      string  `json:"r"` // the object type
 	Secret   bool    `json:"s"`
 	Replaces bool    `json:"w"`
+
+	of *entry // an object type that is in no schema
 }
 
 type schemaIndex struct {
@@ -197,7 +199,11 @@ func (c *checker) value(k *kindOf, v any, path string) {
 			c.say(path, "expected an object, got %s", describe(v))
 			return
 		}
-		if e := schema().get("T " + k.Ref); e != nil {
+		e := k.of
+		if e == nil {
+			e = schema().get("T " + k.Ref)
+		}
+		if e != nil {
 			c.object(e, m, path)
 		}
 	case "document":

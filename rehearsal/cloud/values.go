@@ -422,3 +422,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	sort.Strings(keys)
 	return keys
 }
+
+// Top is the property in which path begins.
+func Top(path string) string {
+	if segs := parsePath(path); len(segs) > 0 {
+		return segs[0].key
+	}
+	return path
+}

@@ -1,0 +1,379 @@
+package cloud
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+)
+
+// A source answers one data source.
+type source func(a *Account, args Inputs) (map[string]any, error)
+
+// Invoke answers a data source from the account. Problems are mistakes in the arguments.
+func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []Problem, error) {
+	e := schema().get("F " + token)
+	if e == nil {
+		return nil, nil, fmt.Errorf("the AWS provider has no data source %s%s", token, suggest(token, sortedKeys(sources)))
+	}
+	answer := sources[token]
+	if answer == nil {
+		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot say what AWS would answer%s", token, suggest(token, sortedKeys(sources)))
+	}
+	if problems := e.check(args); len(problems) > 0 {
+		return nil, problems, nil
+	}
+	in, _ := Plain(args)
+	a.mu.RLock()
+	out, err := answer(a, in)
+	a.mu.RUnlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	out = cloneMap(out)
+	for name, v := range in {
+		if e.Out[name] != nil && out[name] == nil {
+			out[name] = v
+		}
+	}
+	found := map[string]bool{}
+	secretPaths(e.Out, out, "", found)
+	for path := range found {
+		replaceAt(out, parsePath(path), func(v any) any { return Secret{v} })
+	}
+	return out, nil, nil
+}
+
+var sources map[string]source
+
+func init() {
+	sources = map[string]source{
+		"aws:index/getCallerIdentity:getCallerIdentity": func(a *Account, _ Inputs) (map[string]any, error) {
+			return map[string]any{
+				"accountId": a.AccountID, "id": a.AccountID, "userId": "AIDA" + drawLetters(17, a.AccountID, "rehearsal"),
+				"arn": a.globalARN("iam", "user/rehearsal"),
+			}, nil
+		},
+		"aws:index/getRegion:getRegion": func(a *Account, in Inputs) (map[string]any, error) {
+			name := in.String("name")
+			if name == "" {
+				name = a.Region
+			}
+			r, ok := regions[name]
+			if !ok {
+				return nil, UnknownRegion(name)
+			}
+			return map[string]any{"id": name, "name": name, "description": name, "endpoint": "ec2." + name + "." + r.dnsSuffix()}, nil
+		},
+		"aws:index/getPartition:getPartition": func(a *Account, _ Inputs) (map[string]any, error) {
+			suffix := regions[a.Region].dnsSuffix()
+			labels := strings.Split(suffix, ".")
+			for i, j := 0, len(labels)-1; i < j; i, j = i+1, j-1 {
+				labels[i], labels[j] = labels[j], labels[i]
+			}
+			return map[string]any{"id": a.Partition, "partition": a.Partition, "dnsSuffix": suffix, "reverseDnsPrefix": strings.Join(labels, ".")}, nil
+		},
+		"aws:index/getAvailabilityZones:getAvailabilityZones": zonesSource,
+		"aws:ec2/getAmi:getAmi":                               amiSource,
+		"aws:ssm/getParameter:getParameter":                   parameterSource,
+		"aws:ecr/getAuthorizationToken:getAuthorizationToken": func(a *Account, _ Inputs) (map[string]any, error) {
+			password, token := a.registryToken()
+			return map[string]any{
+				"id": a.Region, "authorizationToken": token, "userName": "AWS", "password": password,
+				"proxyEndpoint": "https://" + a.registry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
+			}, nil
+		},
+		"aws:ecr/getCredentials:getCredentials": func(a *Account, in Inputs) (map[string]any, error) {
+			_, token := a.registryToken()
+			return map[string]any{
+				"id": a.Region, "registryId": in.String("registryId"), "authorizationToken": token,
+				"proxyEndpoint": "https://" + a.registry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
+			}, nil
+		},
+		"aws:route53/getZone:getZone":                 zoneSource,
+		"aws:iam/getPolicyDocument:getPolicyDocument": policySource,
+		"aws:kms/getAlias:getAlias":                   aliasSource,
+	}
+}
+
+func zonesSource(a *Account, in Inputs) (map[string]any, error) {
+	r := regions[a.Region]
+	var names, ids []string
+	skip := map[string]bool{}
+	for _, n := range append(in.Strings("excludeNames"), in.Strings("excludeZoneIds")...) {
+		skip[n] = true
+	}
+	none := false
+	for _, f := range in.Maps("filters") {
+		switch name := f.String("name"); name {
+		case "opt-in-status", "zone-type", "region-name", "state":
+			want := map[string]string{"opt-in-status": "opt-in-not-required", "zone-type": "availability-zone", "region-name": a.Region, "state": "available"}[name]
+			none = none || !contains(f.Strings("values"), want)
+		default:
+			return nil, fmt.Errorf("the model knows no filter %q of availability zones%s", name, suggest(name, []string{"opt-in-status", "zone-type", "region-name", "state"}))
+		}
+	}
+	if s := in.String("state"); s != "" && s != "available" {
+		none = true
+	}
+	for i, name := range r.zoneNames() {
+		if id := r.zoneIDs()[i]; !none && !skip[name] && !skip[id] {
+			names, ids = append(names, name), append(ids, id)
+		}
+	}
+	return map[string]any{"id": a.Region, "names": names, "zoneIds": ids, "groupNames": []string{a.Region}}, nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// amiSource knows the machine images that Amazon publishes for Linux.
+func amiSource(a *Account, in Inputs) (map[string]any, error) {
+	const action = "ec2:DescribeImages"
+	owners := in.Strings("owners")
+	if len(owners) > 0 && !contains(owners, "amazon") && !contains(owners, "137112412989") {
+		return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action, Message: "Your query returned no results. Please change your search criteria and try again.", Why: "the model knows Amazon's own images only; owners says " + strings.Join(owners, ", ")}
+	}
+	var found map[string]any
+	for _, arch := range []string{"x86_64", "arm64"} {
+		for _, family := range []string{"al2023-ami-2023.6.20250115.0-kernel-6.1-" + arch, "al2023-ami-minimal-2023.6.20250115.0-kernel-6.1-" + arch, "amzn2-ami-hvm-2.0.20250116.0-" + arch + "-gp2"} {
+			image := map[string]string{
+				"name": family, "architecture": arch, "virtualization-type": "hvm", "root-device-type": "ebs", "state": "available",
+				"owner-alias": "amazon", "block-device-mapping.volume-type": "gp3", "is-public": "true", "image-type": "machine", "ena-support": "true", "hypervisor": "xen",
+			}
+			fits := true
+			for _, f := range in.Maps("filters") {
+				value, ok := image[f.String("name")]
+				if !ok {
+					return nil, &Error{Code: "InvalidParameterValue", Action: action, Message: fmt.Sprintf("The filter '%s' is invalid", f.String("name")), Why: "the model knows the filters " + strings.Join(sortedKeys(image), ", ")}
+				}
+				fits = fits && anyMatch(f.Strings("values"), value)
+			}
+			if !fits {
+				continue
+			}
+			if found != nil {
+				if !in.Bool("mostRecent") {
+					return nil, fmt.Errorf("your query returned more than one result: give filters that only one image passes, or set mostRecent")
+				}
+				continue
+			}
+			id := "ami-0" + draw(16, a.Region, family)
+			found = map[string]any{
+				"id": id, "imageId": id, "name": family, "architecture": arch, "arn": "arn:" + a.Partition + ":ec2:" + a.Region + "::image/" + id,
+				"creationDate": "2025-01-16T00:00:00.000Z", "description": "Amazon Linux", "ownerId": "137112412989", "imageOwnerAlias": "amazon",
+				"rootDeviceName": "/dev/xvda", "rootDeviceType": "ebs", "virtualizationType": "hvm", "hypervisor": "xen", "state": "available",
+				"enaSupport": true, "public": true, "imageType": "machine", "rootSnapshotId": "snap-0" + draw(16, a.Region, family, "root"), "sriovNetSupport": "simple",
+				"imageLocation": "amazon/" + family, "kernelId": "", "platform": "", "platformDetails": "Linux/UNIX", "ramdiskId": "", "usageOperation": "RunInstances",
+				"bootMode": "uefi-preferred", "imdsSupport": "v2.0", "deprecationTime": "", "tpmSupport": "", "stateReason": map[string]any{"code": "UNSET", "message": "UNSET"},
+				"blockDeviceMappings": []any{}, "productCodes": []any{}, "tags": map[string]any{},
+			}
+		}
+	}
+	if found != nil {
+		return found, nil
+	}
+	return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action, Message: "Your query returned no results. Please change your search criteria and try again.", Why: "no image of Amazon Linux 2023 or 2 fits the filters"}
+}
+
+// publicParameter is one of those that AWS keeps for everybody.
+func (a *Account) publicParameter(name string) (string, bool) {
+	for _, prefix := range []string{"/aws/service/ami-amazon-linux-latest/", "/aws/service/ecs/optimized-ami/"} {
+		image, ok := strings.CutPrefix(name, prefix)
+		if ok && (strings.Contains(image, "x86_64") || strings.Contains(image, "arm64") || strings.HasSuffix(image, "/recommended/image_id")) {
+			return "ami-0" + draw(16, a.Region, name), true
+		}
+	}
+	return "", false
+}
+
+func parameterSource(a *Account, in Inputs) (map[string]any, error) {
+	name := in.String("name")
+	if value, ok := a.publicParameter(name); ok {
+		return map[string]any{
+			"id": name, "name": name, "type": "String", "value": value, "insecureValue": value, "version": 1,
+			"arn": "arn:" + a.Partition + ":ssm:" + a.Region + "::parameter" + name, "withDecryption": true,
+		}, nil
+	}
+	o := a.find("name", name, parameterType)
+	if o == nil {
+		o = a.find("arn", name, parameterType)
+	}
+	if o == nil {
+		return nil, &Error{Code: "ParameterNotFound", Action: "ssm:GetParameter", Message: "couldn't find resource", Why: fmt.Sprintf("the account has no parameter %q, and it is none of AWS's own that the model knows", name)}
+	}
+	out := Inputs(o.Outputs)
+	answer := map[string]any{"id": name, "name": name, "type": out.String("type"), "value": out.String("value"), "version": out.Get("version"), "arn": out.String("arn"), "withDecryption": true}
+	if out.String("type") != "SecureString" {
+		answer["insecureValue"] = out.String("value")
+	}
+	return answer, nil
+}
+
+// registryToken is what docker login to the account's registry takes. It is as good for the model as it is long.
+func (a *Account) registryToken() (password, token string) {
+	password = strings.Repeat(draw(64, a.AccountID, a.Region, a.now().Truncate(12*time.Hour).String()), 4)
+	return password, base64.StdEncoding.EncodeToString([]byte("AWS:" + password))
+}
+
+func zoneSource(a *Account, in Inputs) (map[string]any, error) {
+	id, name := in.String("zoneId"), strings.TrimSuffix(in.String("name"), ".")
+	if id == "" && name == "" {
+		return nil, fmt.Errorf("route53.getZone needs zoneId or name")
+	}
+	var found []*Object
+	for _, o := range a.list(zoneType) {
+		out := Inputs(o.Outputs)
+		private := len(out.List("vpcs")) > 0
+		if private != in.Bool("privateZone") && id == "" || id != "" && o.ID != id || name != "" && strings.TrimSuffix(out.String("name"), ".") != name {
+			continue
+		}
+		found = append(found, o)
+	}
+	switch len(found) {
+	case 0:
+		return nil, &Error{Code: "NoSuchHostedZone", Action: "route53:ListHostedZones", Status: 404, Message: "no matching Route 53 Hosted Zone found", Why: fmt.Sprintf("the account has %s", zoneNames(a))}
+	case 1:
+	default:
+		return nil, fmt.Errorf("multiple Route 53 Hosted Zones matched %q: %s and %s", name, found[0].ID, found[1].ID)
+	}
+	o := found[0]
+	answer := cloneMap(o.Outputs)
+	for _, k := range []string{"forceDestroy", "delegationSetId", "vpcs"} {
+		delete(answer, k)
+	}
+	answer["id"], answer["zoneId"], answer["privateZone"] = o.ID, o.ID, len(Inputs(o.Outputs).List("vpcs")) > 0
+	return answer, nil
+}
+
+func zoneNames(a *Account) string {
+	var names []string
+	for _, o := range a.list(zoneType) {
+		names = append(names, Inputs(o.Outputs).String("name"))
+	}
+	if len(names) == 0 {
+		return "no zones; a rehearsal is told which domains are registered"
+	}
+	sort.Strings(names)
+	return "the zones " + strings.Join(names, ", ")
+}
+
+func aliasSource(a *Account, in Inputs) (map[string]any, error) {
+	name := in.String("name")
+	if service, ok := strings.CutPrefix(name, "alias/aws/"); ok {
+		id := drawUUID(a.AccountID, a.Region, service)
+		return map[string]any{"id": a.arn("kms", name), "arn": a.arn("kms", name), "name": name, "targetKeyId": id, "targetKeyArn": a.arn("kms", "key/"+id)}, nil
+	}
+	o := a.find("name", name, aliasType)
+	if o == nil {
+		return nil, &Error{Code: "NotFoundException", Action: "kms:DescribeKey", Message: fmt.Sprintf("Alias %s is not found.", a.arn("kms", name))}
+	}
+	out := Inputs(o.Outputs)
+	return map[string]any{"id": out.String("arn"), "arn": out.String("arn"), "name": name, "targetKeyId": out.String("targetKeyId"), "targetKeyArn": out.String("targetKeyArn")}, nil
+}
+
+// policySource writes the policy document that the arguments describe.
+func policySource(_ *Account, in Inputs) (map[string]any, error) {
+	version := in.String("version")
+	if version == "" {
+		version = "2012-10-17"
+	}
+	doc := map[string]any{"Version": version}
+	if id := in.String("policyId"); id != "" {
+		doc["Id"] = id
+	}
+	var statements []any
+	add := func(text string) error {
+		var source struct{ Statement any }
+		if err := json.Unmarshal([]byte(text), &source); err != nil {
+			return fmt.Errorf("a policy document that is to be merged is not JSON: %w", err)
+		}
+		if l, ok := source.Statement.([]any); ok {
+			statements = append(statements, l...)
+		} else if source.Statement != nil {
+			statements = append(statements, source.Statement)
+		}
+		return nil
+	}
+	for _, text := range in.Strings("sourcePolicyDocuments") {
+		if err := add(text); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range in.Maps("statements") {
+		st := map[string]any{"Effect": "Allow"}
+		if e := s.String("effect"); e != "" {
+			st["Effect"] = e
+		}
+		if sid := s.String("sid"); sid != "" {
+			st["Sid"] = sid
+		}
+		for input, key := range map[string]string{"actions": "Action", "notActions": "NotAction", "resources": "Resource", "notResources": "NotResource"} {
+			if l := s.Strings(input); len(l) > 0 {
+				st[key] = sole(l)
+			}
+		}
+		for input, key := range map[string]string{"principals": "Principal", "notPrincipals": "NotPrincipal"} {
+			byType := map[string][]string{}
+			for _, p := range s.Maps(input) {
+				byType[p.String("type")] = append(byType[p.String("type")], p.Strings("identifiers")...)
+			}
+			if len(byType) == 0 {
+				continue
+			}
+			if any := byType["*"]; len(any) > 0 {
+				st[key] = "*"
+				continue
+			}
+			m := map[string]any{}
+			for t, ids := range byType {
+				m[t] = sole(ids)
+			}
+			st[key] = m
+		}
+		conditions := map[string]any{}
+		for _, c := range s.Maps("conditions") {
+			m, _ := conditions[c.String("test")].(map[string]any)
+			if m == nil {
+				m = map[string]any{}
+				conditions[c.String("test")] = m
+			}
+			m[c.String("variable")] = sole(c.Strings("values"))
+		}
+		if len(conditions) > 0 {
+			st["Condition"] = conditions
+		}
+		statements = append(statements, st)
+	}
+	for _, text := range in.Strings("overridePolicyDocuments") {
+		if err := add(text); err != nil {
+			return nil, err
+		}
+	}
+	doc["Statement"] = statements
+	text, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	small, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"id": draw(10, string(small)), "json": string(text), "minifiedJson": string(small)}, nil
+}
+
+// sole writes a list of one as its one value, as the provider does.
+func sole(l []string) any {
+	if len(l) == 1 {
+		return l[0]
+	}
+	return l
+}

@@ -1,0 +1,361 @@
+package provider
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"slipway/rehearsal/cloud"
+)
+
+// Docker serves the docker provider's Image. Nothing is built: the digest of an image is made from all that a build
+// would read, so that it changes when and only when the image would. A push is recorded in the account's registry.
+type Docker struct {
+	base
+	account *cloud.Account
+}
+
+// NewDocker makes the docker provider, which pushes to the registry of account. report, which may be nil, hears of what
+// is done.
+func NewDocker(account *cloud.Account, report func(Event)) *Docker {
+	return &Docker{base: base{name: "docker", version: "4.10.0", report: report}, account: account}
+}
+
+const dockerImage = "docker:index/image:Image"
+
+// contextDigest is an input that the provider adds to build, as the real one does: by it the engine sees that a file
+// changed.
+const contextDigest = "contextDigest"
+
+var imageShape = cloud.Shape{
+	"imageName!": "string", "buildOnPreview": "boolean", "skipPush": "boolean",
+	"registry": cloud.Shape{"server": "string", "username": "string", "password": "string"},
+	"build": cloud.Shape{
+		"addHosts": "[]string", "args": "map", "builderVersion": "string", "cacheFrom": cloud.Shape{"images": "[]string"},
+		"context": "string", "dockerfile": "string", "network": "string", "platform": "string", "target": "string",
+		contextDigest: "string",
+	},
+}
+
+var (
+	platformForm  = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9]+(/v[0-9]+)?$`)
+	imageNameForm = regexp.MustCompile(`^([a-zA-Z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$`)
+)
+
+// A build is what an image is made from.
+type build struct {
+	context, dockerfile, platform, target string
+	args                                  map[string]any
+}
+
+func buildOf(in cloud.Inputs) build {
+	b := build{context: in.String("build.context"), dockerfile: in.String("build.dockerfile"), platform: in.String("build.platform"), target: in.String("build.target"), args: in.Map("build.args")}
+	if b.context == "" {
+		b.context = "."
+	}
+	if b.dockerfile == "" {
+		b.dockerfile = filepath.Join(b.context, "Dockerfile")
+	}
+	if b.platform == "" {
+		b.platform = "linux/amd64"
+	}
+	return b
+}
+
+// Check judges inputs, finds the files, and adds the digest of what a build would read.
+func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	if t := typeOf(r.GetUrn()); t != dockerImage {
+		return &pulumirpc.CheckResponse{Inputs: r.GetNews(), Failures: failures([]cloud.Problem{{Rule: fmt.Sprintf("the rehearsal's docker provider knows %s only, not %s", dockerImage, t)}})}, nil
+	}
+	news, err := raw(r.GetNews())
+	if err != nil {
+		return nil, err
+	}
+	problems := imageShape.Check(news)
+	in, unknown := cloud.Plain(news)
+	say := func(path, rule string, args ...any) {
+		problems = append(problems, cloud.Problem{Path: path, Rule: fmt.Sprintf(rule, args...)})
+	}
+	if name := in.String("imageName"); name != "" && !imageNameForm.MatchString(name) {
+		say("imageName", "%q is not an image name: expected registry/repository:tag in lower case", name)
+	}
+	if v := in.String("build.builderVersion"); v != "" && v != "BuilderV1" && v != "BuilderBuildKit" {
+		say("build.builderVersion", "expected BuilderV1 or BuilderBuildKit, got %q", v)
+	}
+	b := buildOf(in)
+	if !platformForm.MatchString(b.platform) {
+		say("build.platform", "expected a platform such as linux/arm64, got %q", b.platform)
+	}
+	if !unknown.Has("build.context") && !unknown.Has("build.dockerfile") {
+		digest, err := b.digest()
+		var missing *missingError
+		switch {
+		case errors.As(err, &missing):
+			say(missing.property, "%v", missing)
+		case err != nil:
+			return nil, err
+		default:
+			withDigest := map[string]any{}
+			if given, ok := news["build"].(map[string]any); ok {
+				withDigest = merged(given, nil)
+			}
+			withDigest[contextDigest] = digest
+			if _, whole := news["build"].(cloud.Secret); !whole {
+				news["build"] = withDigest
+			}
+		}
+	}
+	s, err := wire(news)
+	return &pulumirpc.CheckResponse{Inputs: s, Failures: failures(problems)}, err
+}
+
+// Diff compares everything but the registry's password, which is another one every time.
+func (p *Docker) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	olds, err := raw(r.GetOldInputs())
+	if err != nil {
+		return nil, err
+	}
+	news, err := raw(r.GetNews())
+	if err != nil {
+		return nil, err
+	}
+	plan := differ(olds, news, map[string]any{"buildOnPreview": false, "skipPush": false}, func(string) bool { return false })
+	plan.Changes = slices.DeleteFunc(plan.Changes, func(c cloud.PropertyChange) bool {
+		return c.Path == "registry.password" || c.Path == "registry" || c.Path == "buildOnPreview"
+	})
+	return planned(plan), nil
+}
+
+// Create builds and pushes, as far as the model does.
+func (p *Docker) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+	start := time.Now()
+	inputs, err := raw(r.GetProperties())
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := p.make(inputs, r.GetPreview())
+	if !r.GetPreview() {
+		p.event("build", r.GetUrn(), start, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	id, _ := outputs["imageName"].(string)
+	if r.GetPreview() {
+		id = ""
+	}
+	s, err := wire(outputs)
+	return &pulumirpc.CreateResponse{Id: id, Properties: s}, err
+}
+
+// Update builds and pushes again.
+func (p *Docker) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
+	start := time.Now()
+	inputs, err := raw(r.GetNews())
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := p.make(inputs, r.GetPreview())
+	if !r.GetPreview() {
+		p.event("build", r.GetUrn(), start, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := wire(outputs)
+	return &pulumirpc.UpdateResponse{Properties: s}, err
+}
+
+func (p *Docker) make(inputs map[string]any, preview bool) (map[string]any, error) {
+	in, unknown := cloud.Plain(inputs)
+	b := buildOf(in)
+	name := in.String("imageName")
+	out := map[string]any{
+		"imageName": name, "baseImageName": name, "context": b.context, "dockerfile": b.dockerfile, "platform": b.platform,
+		"registryServer": in.String("registry.server"),
+	}
+	if out["registryServer"] == "" {
+		out["registryServer"] = registryOf(name)
+	}
+	for path, outputs := range map[string][]string{
+		"imageName": {"imageName", "baseImageName", "registryServer"}, "registry.server": {"registryServer"},
+		"build.context": {"context", "dockerfile"}, "build.dockerfile": {"dockerfile"}, "build.platform": {"platform"},
+	} {
+		if unknown.Has(path) {
+			for _, o := range outputs {
+				out[o] = cloud.Unknown
+			}
+		}
+	}
+	if preview && (len(unknown) > 0 || !in.Bool("buildOnPreview")) {
+		out["repoDigest"] = cloud.Unknown
+		return out, nil
+	}
+	digest, err := b.digest()
+	if err != nil {
+		return nil, err
+	}
+	if in.Bool("skipPush") {
+		out["repoDigest"] = digest
+		return out, nil
+	}
+	out["repoDigest"] = untagged(name) + "@" + digest
+	if preview {
+		return out, nil
+	}
+	if strings.Contains(registryOf(name), ".dkr.ecr.") && in.String("registry.password") == "" {
+		return nil, fmt.Errorf("error pushing %s: no basic auth credentials: the image's registry has no username and password", name)
+	}
+	return out, p.account.Push(name, digest)
+}
+
+// Read answers with what the state knows.
+func (p *Docker) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: r.GetInputs(), Properties: r.GetProperties()}, nil
+}
+
+// Delete leaves the registry as it is: the real provider removes neither image nor tag.
+func (p *Docker) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
+	p.event("delete", r.GetUrn(), time.Now(), nil)
+	return &emptypb.Empty{}, nil
+}
+
+func registryOf(name string) string {
+	if host, _, ok := strings.Cut(name, "/"); ok && strings.ContainsAny(host, ".:") {
+		return host
+	}
+	return "docker.io"
+}
+
+// untagged is the image's name without its tag.
+func untagged(name string) string {
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		return name[:i]
+	}
+	return name
+}
+
+// A missingError is a file or directory that an image needs and that is not there.
+type missingError struct{ property, what, path string }
+
+func (e *missingError) Error() string {
+	path := e.path
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return fmt.Sprintf("%s %s does not exist", e.what, path)
+}
+
+// digest is made from everything that a build reads: the Dockerfile, the files of the context that .dockerignore leaves,
+// arguments, target and platform.
+func (b build) digest() (string, error) {
+	if info, err := os.Stat(b.context); err != nil || !info.IsDir() {
+		return "", &missingError{"build.context", "the build context", b.context}
+	}
+	if info, err := os.Stat(b.dockerfile); err != nil || info.IsDir() {
+		return "", &missingError{"build.dockerfile", "the Dockerfile", b.dockerfile}
+	}
+	ignored, err := b.ignored()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	fmt.Fprintf(sum, "platform %q target %q\n", b.platform, b.target)
+	names := make([]string, 0, len(b.args))
+	for name := range b.args {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(sum, "arg %q %q\n", name, b.args[name])
+	}
+	fmt.Fprint(sum, "dockerfile ")
+	if err := hashFile(sum, b.dockerfile); err != nil {
+		return "", err
+	}
+	err = filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(b.context, path)
+		if err != nil || rel == "." {
+			return err
+		}
+		skip, err := ignored.MatchesOrParentMatches(rel)
+		if err != nil {
+			return err
+		}
+		if skip {
+			if d.IsDir() && !ignored.Exclusions() {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		// Of the mode only what git keeps: two checkouts are one image.
+		fmt.Fprintf(sum, "%q %v %t\n", filepath.ToSlash(rel), info.Mode().Type(), info.Mode().Perm()&0o100 != 0)
+		switch {
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			fmt.Fprintf(sum, "link %q\n", target)
+			return err
+		case info.Mode().IsRegular():
+			return hashFile(sum, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("read the build context: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// ignored reads the Dockerfile's own ignore file, else the context's.
+func (b build) ignored() (*patternmatcher.PatternMatcher, error) {
+	for _, path := range []string{b.dockerfile + ".dockerignore", filepath.Join(b.context, ".dockerignore")} {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		patterns, err := ignorefile.ReadAll(bufio.NewReader(f))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return patternmatcher.New(patterns)
+	}
+	return patternmatcher.New(nil)
+}
+
+func hashFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n, err := io.Copy(w, f)
+	fmt.Fprintf(w, " %d\n", n)
+	return err
+}
