@@ -45,10 +45,10 @@ func (r Result) Changed() int { return len(r.Changes) }
 
 // An Event is a step of an operation, told while it happens.
 type Event struct {
-	Change  Change
-	Phase   Phase
-	Message string        // why it failed
-	Took    time.Duration // how long the step took, once it is over
+	Change    Change
+	Phase     Phase
+	Component bool          // it is a group of resources, nothing in itself
+	Took      time.Duration // how long the step took, once it is over
 }
 
 // A Phase is where a step is.
@@ -127,7 +127,7 @@ func (r *record) add(event apitype.EngineEvent) {
 		}
 		r.begun[string(meta.Op)+meta.URN] = time.Now()
 		if meta.Op != apitype.OpSame {
-			r.told(Event{Change: changeOf(meta), Phase: Begun})
+			r.tell(meta, Begun)
 		}
 	case event.ResOutputsEvent != nil:
 		meta := event.ResOutputsEvent.Metadata
@@ -139,11 +139,11 @@ func (r *record) add(event apitype.EngineEvent) {
 		}
 		r.count(meta)
 		if meta.Op != apitype.OpSame {
-			r.told(Event{Change: changeOf(meta), Phase: Done, Took: r.since(meta)})
+			r.tell(meta, Done)
 		}
 	case event.ResOpFailedEvent != nil:
 		meta := event.ResOpFailedEvent.Metadata
-		r.told(Event{Change: changeOf(meta), Phase: Failed, Took: r.since(meta)})
+		r.tell(meta, Failed)
 	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Severity == "error":
 		message := strings.TrimSpace(colors.Never.Colorize(event.DiagnosticEvent.Message))
 		if problem := (Problem{event.DiagnosticEvent.URN, message}); !slices.Contains(r.problems, problem) {
@@ -152,11 +152,13 @@ func (r *record) add(event apitype.EngineEvent) {
 	}
 }
 
-func (r *record) since(meta apitype.StepEventMetadata) time.Duration {
-	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok {
-		return time.Since(at)
+func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
+	state := cmp.Or(meta.New, meta.Old)
+	event := Event{Change: changeOf(meta), Phase: phase, Component: state != nil && !state.Custom}
+	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
+		event.Took = time.Since(at)
 	}
-	return 0
+	r.told(event)
 }
 
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".

@@ -31,6 +31,7 @@ type CLI struct {
 	path      string
 	version   semver.Version
 	terminate atomic.Pointer[func()] // ends the engine that is running, if one is
+	killed    atomic.Bool            // the last engine was ended by a signal: what it was doing is in doubt
 }
 
 func newCLI(ctx context.Context, path string) (*CLI, error) {
@@ -110,6 +111,7 @@ func (c *CLI) Run(ctx context.Context, workdir string, stdin io.Reader, stdouts,
 	}()
 	err := cmd.Wait()
 	close(ended)
+	c.killed.Store(!cmd.ProcessState.Exited())
 	code := cmd.ProcessState.ExitCode()
 	if errors.Is(err, exec.ErrWaitDelay) && code == 0 {
 		err = nil

@@ -31,8 +31,8 @@ func StandIn(ciphertext string) string {
 // writeConfig writes the workspace's Pulumi.<stack>.yaml, encrypted with the stack's own passphrase. Encrypting takes
 // the better part of a second, by design of the key derivation, so a file that says the same already is left alone.
 func (s *Stack) writeConfig() error {
-	path := filepath.Join(s.dir, "Pulumi."+s.name+".yaml")
-	source, err := yaml.Marshal(s.config.Node)
+	path := filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml")
+	source, err := yaml.Marshal(s.Config.Node)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}

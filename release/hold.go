@@ -43,9 +43,11 @@ type Hold struct {
 	Dir   string // of the stack
 	Stack string
 
-	lock *flock.Flock
-	// Killed is the owner that was killed before this one took over, or nil.
+	// Killed is the owner that was killed and whose work has not been repaired yet, or nil.
 	Killed *Owner
+
+	owner Owner // this process
+	lock  *flock.Flock
 }
 
 // Take takes hold of the stack whose directory is dir, making the directory if need be. It does not wait: if another
@@ -54,7 +56,7 @@ func Take(dir, stack, operation string) (*Hold, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
-	h := &Hold{Dir: dir, Stack: stack, lock: flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))}
+	h := &Hold{Dir: dir, Stack: stack, owner: self(operation), lock: flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))}
 	free, err := h.lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("release: %s: %w", h.lock.Path(), err)
@@ -70,18 +72,17 @@ func Take(dir, stack, operation string) (*Hold, error) {
 		owner = &Owner{Operation: "operation"}
 	}
 	h.Killed = owner
-	if err := h.writeNote(operation); err != nil {
+	if err := h.writeNote(); err != nil {
 		h.lock.Unlock()
 		return nil, err
 	}
 	return h, nil
 }
 
-// Release gives the stack back. Orderly says that the engine ended by itself, so that its state is the truth; if it did
-// not, the note stays and the next operation makes sure.
-func (h *Hold) Release(orderly bool) error {
+// Release gives the stack back. The note of an operation that was killed stays until an operation has repaired its work.
+func (h *Hold) Release() error {
 	var err error
-	if orderly {
+	if h.Killed == nil {
 		err = os.Remove(h.note())
 	}
 	return errors.Join(err, h.lock.Unlock())
@@ -104,14 +105,18 @@ func (h *Hold) readNote() (*Owner, error) {
 	return &owner, nil
 }
 
-func (h *Hold) writeNote(operation string) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "an unknown host"
-	}
-	data, err := json.Marshal(Owner{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second), Operation: operation})
+func (h *Hold) writeNote() error {
+	data, err := json.Marshal(h.owner)
 	if err != nil {
 		return err
 	}
 	return os.WriteFile(h.note(), data, 0o600)
+}
+
+func self(operation string) Owner {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "an unknown host"
+	}
+	return Owner{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second), Operation: operation}
 }

@@ -55,13 +55,13 @@ func (s *Stack) repair(ctx context.Context, hold *Hold) error {
 		return nil
 	}
 	if hold.Killed != nil {
-		s.say("The last operation was killed: " + hold.Killed.String() + ".")
+		s.Say("The last operation was killed: " + hold.Killed.String() + ".")
 	}
 	if len(state.Resources) == 0 && len(state.Pending) == 0 && len(orphans) == 0 {
 		hold.Killed = nil
 		return nil
 	}
-	s.say("Finding out what it did, and repairing the state.")
+	s.Say("Finding out what it did, and repairing the state.")
 	if len(state.Pending) > 0 {
 		if err := s.settlePending(ctx, state, orphans); err != nil {
 			return err
@@ -83,17 +83,17 @@ func (s *Stack) repair(ctx context.Context, hold *Hold) error {
 
 // compare gives the objects that no resource stands for, and the number of resources that have no object.
 func (s *Stack) compare(state checkpoint) (orphans []Object, lost int) {
-	if s.account == nil {
+	if s.Account == nil {
 		return nil, 0
 	}
 	type key struct{ kind, id string }
 	known := map[key]bool{}
 	for _, r := range state.Resources {
-		if r.Custom && !r.External && s.account.Keeps(string(r.Type)) {
+		if r.Custom && !r.External && s.Account.Keeps(string(r.Type)) {
 			known[key{string(r.Type), string(r.ID)}] = true
 		}
 	}
-	for _, o := range s.account.Objects() {
+	for _, o := range s.Account.Objects() {
 		if k := (key{o.Type, o.ID}); known[k] {
 			delete(known, k)
 		} else {
@@ -155,7 +155,7 @@ func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []O
 			return err
 		}
 		resources = append(resources, adopted)
-		s.say("Adopting " + urn.Name() + " (" + string(urn.Type()) + "), which was made but not recorded.")
+		s.Say("Adopting " + urn.Name() + " (" + string(urn.Type()) + "), which was made but not recorded.")
 	}
 	delete(deployment, "pending_operations")
 	if deployment["resources"], err = json.Marshal(resources); err != nil {
@@ -173,7 +173,7 @@ func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []O
 	if err := os.WriteFile(file, edited, 0o600); err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
-	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.name)
+	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.Stack)
 	return err
 }
 
@@ -187,11 +187,11 @@ func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
 		var left []Object
 		var refusals []string
 		for _, o := range objects {
-			if err := s.account.Delete(ctx, o); err != nil {
+			if err := s.Account.Delete(ctx, o); err != nil {
 				left, refusals = append(left, o), append(refusals, err.Error())
 				continue
 			}
-			s.say("Deleted " + o.ID + " (" + o.Type + "), which no resource of the state stands for.")
+			s.Say("Deleted " + o.ID + " (" + o.Type + "), which no resource of the state stands for.")
 		}
 		if len(left) == len(objects) {
 			return fmt.Errorf("release: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))

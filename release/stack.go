@@ -7,8 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -49,18 +51,18 @@ type Options struct {
 
 // A Stack is one deployment of the program. Operations that change it need its Hold.
 type Stack struct {
-	name, project, dir string
-	cli                *CLI
-	config             Config
-	account            Account
-	told               func(Event)
-	say                func(string)
-	env                map[string]string
-	stack              auto.Stack
+	Options
+	project string
+	dir     string // absolute
+	env     map[string]string
+	auto    auto.Stack
 }
 
-// Open opens a stack, and makes it if there is none. It fails before anything is called if the state is damaged.
-func Open(ctx context.Context, o Options) (*Stack, error) {
+// ErrNoStack says that a stack was never put up.
+var ErrNoStack = errors.New("there is no such stack yet")
+
+// Open opens a stack. It fails if the state is damaged. Nothing is made and nothing is called until there is an operation.
+func Open(o Options) (*Stack, error) {
 	var project struct{ Name string }
 	if err := yaml.Unmarshal(o.Project, &project); err != nil {
 		return nil, fmt.Errorf("Pulumi.yaml: %w", err)
@@ -70,32 +72,14 @@ func Open(ctx context.Context, o Options) (*Stack, error) {
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, err
-	}
-	s := &Stack{name: o.Stack, project: project.Name, dir: dir, cli: o.CLI, config: o.Config, account: o.Account,
-		told: o.Told, say: o.Say}
-	if s.told == nil {
-		s.told = func(Event) {}
-	}
-	if s.say == nil {
-		s.say = func(string) {}
-	}
-	if _, err := s.readState(); err != nil {
-		return nil, err
-	}
-	for _, made := range []string{s.dir, s.backend(), s.home()} {
-		if err := os.MkdirAll(made, 0o700); err != nil {
-			return nil, fmt.Errorf("release: %w", err)
-		}
-	}
-	if err := s.makePassphrase(); err != nil {
-		return nil, err
-	}
-	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), o.Project, 0o600); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
-	if err := s.writeConfig(); err != nil {
-		return nil, err
+	s := &Stack{Options: o, project: project.Name, dir: dir}
+	if s.Told == nil {
+		s.Told = func(Event) {}
+	}
+	if s.Say == nil {
+		s.Say = func(string) {}
 	}
 	s.env = map[string]string{
 		"HOME":                          s.home(),
@@ -110,16 +94,42 @@ func Open(ctx context.Context, o Options) (*Stack, error) {
 	for name, value := range o.Env {
 		s.env[name] = value
 	}
-	local, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(o.CLI),
-		auto.Program(o.Program), auto.EnvVars(s.env))
-	if err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+	_, err = s.readState()
+	return s, err
+}
+
+// prepare lays out the stack's directory, and makes the stack if there is none.
+func (s *Stack) prepare(ctx context.Context) error {
+	for _, made := range []string{s.dir, s.backend(), s.home()} {
+		if err := os.MkdirAll(made, 0o700); err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
 	}
-	s.stack, err = auto.UpsertStack(ctx, s.name, &workspace{local.(*auto.LocalWorkspace), s})
-	if err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+	if err := s.makePassphrase(); err != nil {
+		return err
 	}
-	return s, nil
+	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	if err := s.writeConfig(); err != nil {
+		return err
+	}
+	local, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
+		auto.Program(s.Program), auto.EnvVars(s.env))
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	s.auto, err = auto.UpsertStack(ctx, s.Stack, &workspace{local.(*auto.LocalWorkspace), s})
+	if err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+// exists says whether the stack was ever made.
+func (s *Stack) exists() bool {
+	_, err := os.Stat(s.statePath())
+	return err == nil
 }
 
 func (s *Stack) home() string           { return filepath.Join(s.dir, "home") }
@@ -130,9 +140,9 @@ func (s *Stack) makePassphrase() error {
 	if _, err := os.Stat(s.passphraseFile()); err == nil {
 		return nil
 	}
-	if _, err := os.Stat(s.statePath()); err == nil {
+	if s.exists() {
 		return fmt.Errorf("%s is missing: without it the secrets in the state of stack %s cannot be read; "+
-			"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.name, s.dir)
+			"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.Stack, s.dir)
 	}
 	if err := renameio.WriteFile(s.passphraseFile(), []byte(rand.Text()), 0o600); err != nil {
 		return fmt.Errorf("release: %w", err)
@@ -148,7 +158,7 @@ type workspace struct {
 }
 
 func (w *workspace) SelectStack(ctx context.Context, name string) error {
-	if _, err := os.Stat(w.s.statePath()); err == nil {
+	if w.s.exists() {
 		return nil
 	}
 	return w.CreateStack(ctx, name)
@@ -158,43 +168,51 @@ func (w *workspace) StackOutputs(context.Context, string) (auto.OutputMap, error
 
 // Up makes the account what the program says.
 func (s *Stack) Up(ctx context.Context, hold *Hold) (Result, error) {
-	return s.operate(ctx, hold, "up", func(stream chan<- events.EngineEvent) error {
-		_, err := s.stack.Up(ctx, optup.EventStreams(stream), optup.SuppressOutputs(), optup.SuppressProgress())
+	return s.operate(ctx, hold, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		_, err := s.auto.Up(ctx, optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
 		return err
 	})
 }
 
 // Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.
 func (s *Stack) Preview(ctx context.Context, hold *Hold) (Result, error) {
-	return s.operate(ctx, hold, "preview", func(stream chan<- events.EngineEvent) error {
-		_, err := s.stack.Preview(ctx, optpreview.EventStreams(stream), optpreview.SuppressOutputs(), optpreview.SuppressProgress())
+	return s.operate(ctx, hold, "preview", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		_, err := s.auto.Preview(ctx, optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words), optpreview.SuppressOutputs(), optpreview.SuppressProgress())
 		return err
 	})
 }
 
 // Destroy deletes every resource of the stack. It goes by the state alone: the program does not run.
 func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
-	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent) error {
-		_, err := s.stack.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress())
+	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		_, err := s.auto.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress())
 		return err
 	})
 }
 
 // operate runs one operation, after repairing what the last one left if that was killed.
-func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent) error) (Result, error) {
+func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
+	if err := s.prepare(ctx); err != nil {
+		return Result{}, err
+	}
 	if err := s.repair(ctx, hold); err != nil {
 		return Result{}, err
 	}
-	return s.engine(ctx, name, run)
+	result, err := s.engine(ctx, name, run)
+	if err != nil && s.CLI.killed.Load() {
+		hold.Killed = &hold.owner
+	}
+	return result, err
 }
 
 // engine runs one operation of the engine and follows its events.
-func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.EngineEvent) error) (Result, error) {
+func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
 	started := time.Now()
-	r := newRecord(s.told)
+	r := newRecord(s.Told)
 	stream, followed := make(chan events.EngineEvent), make(chan struct{})
 	go func() { r.follow(stream); close(followed) }()
-	err := run(stream)
+	var words bytes.Buffer
+	err := run(stream, &words)
 	select {
 	case <-followed:
 	case <-time.After(time.Second): // the engine ended before it had anything to tell, so the stream was never opened
@@ -203,29 +221,21 @@ func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.
 		}
 	}
 	if err != nil {
-		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: plain(err)}
+		if said := strings.TrimSpace(words.String()); said != "" { // the Automation API's error is the whole transcript
+			err = errors.New(said)
+		}
+		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err}
 	}
 	r.result.Took = time.Since(started)
 	return r.result, nil
 }
 
-// plain is the engine's error without the transcript that the Automation API wraps it in.
-func plain(err error) error {
-	if wrapped := errors.Unwrap(err); wrapped != nil {
-		return wrapped
-	}
-	return err
-}
-
-// An Output is one of the values that the program gives.
-type Output struct {
-	Value  any  `json:"value"`
-	Secret bool `json:"secret,omitempty"`
-}
-
 // Outputs are what the program gave when it last ran. A secret's value is "[secret]" unless secrets are to be shown.
 func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, error) {
-	args := []string{"stack", "output", "--json", "--stack", s.name}
+	if !s.exists() {
+		return nil, ErrNoStack
+	}
+	args := []string{"stack", "output", "--json", "--stack", s.Stack}
 	if showSecrets {
 		args = append(args, "--show-secrets")
 	}
@@ -242,7 +252,10 @@ func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, 
 
 // Export is the state of the stack, as `pulumi stack export` writes it.
 func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
-	args := []string{"stack", "export", "--stack", s.name}
+	if !s.exists() {
+		return nil, ErrNoStack
+	}
+	args := []string{"stack", "export", "--stack", s.Stack}
 	if showSecrets {
 		args = append(args, "--show-secrets")
 	}
@@ -255,7 +268,7 @@ func (s *Stack) command(ctx context.Context, args ...string) ([]byte, error) {
 	for name, value := range s.env {
 		env = append(env, name+"="+value)
 	}
-	stdout, stderr, _, err := s.cli.Run(ctx, s.dir, nil, nil, nil, env, args...)
+	stdout, stderr, _, err := s.CLI.Run(ctx, s.dir, nil, nil, nil, env, args...)
 	if err != nil {
 		return nil, fmt.Errorf("release: pulumi %s %s: %w\n%s", args[0], args[1], err, bytes.TrimSpace([]byte(stderr)))
 	}
@@ -264,8 +277,8 @@ func (s *Stack) command(ctx context.Context, args ...string) ([]byte, error) {
 
 // refresh has the engine ask the providers what became of every resource.
 func (s *Stack) refresh(ctx context.Context) error {
-	_, err := s.engine(ctx, "reading back", func(stream chan<- events.EngineEvent) error {
-		_, err := s.stack.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.SuppressOutputs(),
+	_, err := s.engine(ctx, "reading back", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		_, err := s.auto.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
 			optrefresh.SuppressProgress(), optrefresh.RunProgram(false))
 		return err
 	})

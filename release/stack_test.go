@@ -48,7 +48,9 @@ func (s *shelf) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plugi
 	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
 }
 
-func (s *shelf) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) { return &emptypb.Empty{}, nil }
+func (s *shelf) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
 
 func (s *shelf) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true, AcceptResources: true, AcceptOutputs: true}, nil
@@ -220,19 +222,16 @@ func (b *bench) do(ctx context.Context, operation string) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	orderly := false
-	defer func() { hold.Release(orderly) }()
-	s, err := b.open(ctx)
+	defer hold.Release()
+	s, err := b.open()
 	if err != nil {
 		return Result{}, err
 	}
 	run := map[string]func(context.Context, *Hold) (Result, error){"up": s.Up, "preview": s.Preview, "destroy": s.Destroy}[operation]
-	result, err := run(ctx, hold)
-	orderly = true
-	return result, err
+	return run(ctx, hold)
 }
 
-func (b *bench) open(ctx context.Context) (*Stack, error) {
+func (b *bench) open() (*Stack, error) {
 	b.t.Helper()
 	found, err := cli()
 	if err != nil {
@@ -242,7 +241,7 @@ func (b *bench) open(ctx context.Context) (*Stack, error) {
 	if err := yaml.Unmarshal([]byte(b.config), &doc); err != nil {
 		b.t.Fatal(err)
 	}
-	return Open(ctx, Options{
+	return Open(Options{
 		CLI: found, Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
 		Program: program, Env: b.env, Account: shelfAccount{b.shelf},
 		Say: func(words string) { b.said = append(b.said, words) },
@@ -292,7 +291,7 @@ func TestLifeOfAStack(t *testing.T) {
 	}
 	b.must("up")
 
-	s, err := b.open(t.Context())
+	s, err := b.open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -430,19 +429,22 @@ func TestTwoAtOnce(t *testing.T) {
 	if !errors.As(err, &held) || held.Owner.PID != os.Getpid() || held.Owner.Operation != "up" {
 		t.Errorf("the second hold: %v, want the owner of the first", err)
 	}
-	if err := hold.Release(true); err != nil {
+	if err := hold.Release(); err != nil {
 		t.Fatal(err)
 	}
 	after, err := Take(dir, "local", "destroy")
 	if err != nil || after.Killed != nil {
 		t.Fatalf("after the first ended: killed %v, %v", after.Killed, err)
 	}
-	after.Release(false)
+	after.lock.Unlock() // as the kernel does when a process is killed
 	last, err := Take(dir, "local", "up")
 	if err != nil || last.Killed == nil || last.Killed.Operation != "destroy" {
-		t.Fatalf("after a disorderly end: %+v, %v", last, err)
+		t.Fatalf("after a kill: %+v, %v", last, err)
 	}
-	last.Release(true)
+	last.Release()
+	if again, err := Take(dir, "local", "up"); err != nil || again.Killed == nil {
+		t.Errorf("nobody repaired what the killed one did, and its note is gone: %+v, %v", again, err)
+	}
 }
 
 func TestEngineLocks(t *testing.T) {
@@ -463,7 +465,7 @@ func TestEngineLocks(t *testing.T) {
 		{"of another host", `{"pid":1,"hostname":"elsewhere","username":"ada"}`, "ada@elsewhere, process 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &Stack{name: "local", project: "toy", dir: t.TempDir()}
+			s := &Stack{Options: Options{Stack: "local"}, project: "toy", dir: t.TempDir()}
 			dir := filepath.Join(s.backend(), ".pulumi", "locks", "organization", "toy", "local")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)

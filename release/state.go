@@ -21,7 +21,7 @@ type checkpoint struct {
 
 // statePath is where the file backend keeps the state of the stack.
 func (s *Stack) statePath() string {
-	return filepath.Join(s.backend(), ".pulumi", "stacks", s.project, s.name+".json")
+	return filepath.Join(s.backend(), ".pulumi", "stacks", s.project, s.Stack+".json")
 }
 
 func (s *Stack) backend() string { return filepath.Join(s.dir, "state") }
@@ -46,7 +46,7 @@ func (s *Stack) readState() (checkpoint, error) {
 			advice = fmt.Sprintf("the state before the last change is %s.bak: copy it over the damaged file and run again", path)
 		}
 	}
-	return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s: %w\nnothing was changed; %s", s.name, path, err, advice)
+	return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s: %w\nnothing was changed; %s", s.Stack, path, err, advice)
 }
 
 func parseState(data []byte) (checkpoint, error) {
@@ -85,7 +85,7 @@ type engineLock struct {
 // either the last owner's, which is ending because its program is gone, or somebody else's who uses the backend without
 // slipway: it is waited for as long as patience lasts, and then refused.
 func (s *Stack) clearEngineLocks(patience time.Duration) error {
-	dir := filepath.Join(s.backend(), ".pulumi", "locks", "organization", s.project, s.name)
+	dir := filepath.Join(s.backend(), ".pulumi", "locks", "organization", s.project, s.Stack)
 	here, _ := os.Hostname()
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		locks, err := filepath.Glob(filepath.Join(dir, "*.json"))
@@ -118,7 +118,7 @@ func (s *Stack) clearEngineLocks(patience time.Duration) error {
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("stack %s is in use by a Pulumi engine:\n  %s\n"+
-				"wait for it to end; if it does not exist any more, delete that file", s.name, strings.Join(alive, "\n  "))
+				"wait for it to end; if it does not exist any more, delete that file", s.Stack, strings.Join(alive, "\n  "))
 		}
 	}
 }

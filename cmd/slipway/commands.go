@@ -1,0 +1,205 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"slipway/release"
+)
+
+// A tool is one run of the command.
+type tool struct {
+	stdout, stderr io.Writer
+	interrupts     *interrupts
+	began          bool // the command line was understood
+
+	stack     string
+	json      bool
+	overrides []string
+}
+
+const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
+
+Every command works on a model of AWS inside this process. The engine is the real Pulumi engine, and
+the program is the one that "pulumi up" deploys; only the account is not real. No credentials are
+read, no account is called and nothing costs money. To deploy for real, see README.md.
+
+What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
+
+var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+func (t *tool) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "slipway",
+		Short: "A Django site on AWS Fargate, rehearsed",
+		Long:  help,
+		Example: `  slipway up                            put the stack local up; again: nothing changes
+  slipway preview --config web.max=6    what would change with another setting
+  slipway outputs                       where the site is
+  slipway rehearse --stack prod         would prod go up, stay as it is, and come down?
+  slipway destroy                       take the stack down`,
+		Args:          cobra.NoArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !stackName.MatchString(t.stack) {
+				return fmt.Errorf("--stack: %q is not the name of a stack", t.stack)
+			}
+			t.began = true
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentFlags().StringVarP(&t.stack, "stack", "s", "local", "the stack: the middle of Pulumi.<stack>.yaml")
+	root.PersistentFlags().BoolVar(&t.json, "json", false, "write the result to stdout as JSON")
+
+	configured := func(cmd *cobra.Command) *cobra.Command {
+		cmd.Flags().StringArrayVarP(&t.overrides, "config", "c", nil,
+			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.GREETING=\"5\"'")
+		return cmd
+	}
+	root.AddCommand(
+		configured(&cobra.Command{
+			Use:   "up",
+			Short: "Make the account what the program says",
+			Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
+
+A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
+the next finds out what was done, repairs the state and goes on.`,
+			Example: `  slipway up
+  slipway up --config web.max=6
+  slipway up --stack dev --json`,
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.up(cmd.Context()) },
+		}),
+		configured(&cobra.Command{
+			Use:   "preview",
+			Short: "Say what up would do",
+			Long: `Preview says which resources up would create, change, replace or delete, and which of their settings
+differ. It changes nothing. Secrets are shown as [secret].`,
+			Example: `  slipway preview
+  slipway preview --config web.max=6 --json`,
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.preview(cmd.Context()) },
+		}),
+		&cobra.Command{
+			Use:   "destroy",
+			Short: "Delete every resource of the stack",
+			Long: `Destroy deletes every resource of the stack from the model of AWS. It asks nothing, because nothing real
+is lost: the next up makes it all again. Protection that the stack asks for is respected.`,
+			Example: `  slipway destroy
+  slipway destroy --stack dev`,
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.destroy(cmd.Context()) },
+		},
+		t.outputsCommand(),
+		t.exportCommand(),
+		configured(&cobra.Command{
+			Use:   "rehearse",
+			Short: "Judge a stack from nothing to nothing",
+			Long: `Rehearse takes the configuration of any stack into an empty model of its own and plays its whole life:
+up; up again, which must change nothing; destroy, which must leave nothing. It ends with a verdict, exits 0 only
+if all of it is good, and keeps nothing. Secrets are not decrypted: each has a stand-in.`,
+			Example: `  slipway rehearse --stack prod
+  slipway rehearse --stack dev --config network.zones=3 --json`,
+			Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.rehearse(cmd.Context()) },
+		}),
+	)
+	return root
+}
+
+func (t *tool) outputsCommand() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "outputs",
+		Short: "Say what the program gave: the url, names, addresses",
+		Example: `  slipway outputs
+  slipway outputs --json | jq -r .url`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.outputs(cmd.Context(), show) },
+	}
+	cmd.Flags().BoolVar(&show, "show-secrets", false, "show secrets in plain text")
+	return cmd
+}
+
+func (t *tool) exportCommand() *cobra.Command {
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the stack's state, as `pulumi stack export` does",
+		Example: `  slipway export > state.json
+  slipway export --show-secrets`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.export(cmd.Context(), show) },
+	}
+	cmd.Flags().BoolVar(&show, "show-secrets", false, "show secrets in plain text")
+	return cmd
+}
+
+// say writes words for people.
+func (t *tool) say(format string, args ...any) { fmt.Fprintf(t.stderr, format+"\n", args...) }
+
+// print writes data: v as JSON, or whatever words puts in its place.
+func (t *tool) print(v any, words func()) error {
+	if !t.json {
+		words()
+		return nil
+	}
+	out := json.NewEncoder(t.stdout)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+func (t *tool) printOutputs(outputs map[string]any) {
+	width := 0
+	for name := range outputs {
+		width = max(width, len(name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(outputs)) {
+		fmt.Fprintf(t.stdout, "%-*s  %s\n", width, name, shown(outputs[name]))
+	}
+}
+
+// shown is a value on one line.
+func shown(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "-"
+	case string:
+		return v
+	default:
+		var b strings.Builder
+		out := json.NewEncoder(&b)
+		out.SetEscapeHTML(false)
+		if err := out.Encode(v); err != nil {
+			return fmt.Sprint(v)
+		}
+		return strings.TrimSuffix(b.String(), "\n")
+	}
+}
+
+// missing explains an operation on a stack that was never put up.
+func (t *tool) missing(err error) error {
+	if errors.Is(err, release.ErrNoStack) {
+		return fmt.Errorf("stack %s was never put up here; begin with: slipway up%s", t.stack, t.stackFlag())
+	}
+	return err
+}
+
+func (t *tool) stackFlag() string {
+	if t.stack == "local" {
+		return ""
+	}
+	return " --stack " + t.stack
+}
