@@ -1,0 +1,393 @@
+package cloud
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A documentKind is where a policy document is attached: it decides which elements AWS wants and which it refuses.
+type documentKind struct {
+	name      string
+	principal bool // Principal is required; otherwise it is refused
+	resource  bool // Resource is required; otherwise it is refused
+	loose     bool // Resource may be there or not (VPC endpoints and the like always have one; some services ignore it)
+	max       int  // characters, white space not counted
+	sids      bool // Sid takes letters and digits only and must be unique, as in IAM
+	code      string
+}
+
+var (
+	identityDocument = documentKind{name: "identity policy", resource: true, max: 6144, sids: true, code: "MalformedPolicyDocument"}
+	inlineDocument   = documentKind{name: "inline policy", resource: true, max: 10240, sids: true, code: "MalformedPolicyDocument"}
+	trustDocument    = documentKind{name: "trust policy", principal: true, max: 4096, sids: true, code: "MalformedPolicyDocument"}
+	keyDocument      = documentKind{name: "key policy", principal: true, resource: true, max: 32768, code: "MalformedPolicyDocumentException"}
+	bucketDocument   = documentKind{name: "bucket policy", principal: true, resource: true, max: 20480, code: "MalformedPolicy"}
+	topicDocument    = documentKind{name: "topic policy", principal: true, resource: true, max: 30720, code: "InvalidParameter"}
+	queueDocument    = documentKind{name: "queue policy", principal: true, resource: true, max: 8192, code: "InvalidAttributeValue"}
+	imageDocument    = documentKind{name: "repository policy", principal: true, loose: true, max: 10240, code: "InvalidParameterException"}
+	logsDocument     = documentKind{name: "log resource policy", principal: true, resource: true, max: 5120, code: "InvalidParameterException"}
+	secretDocument   = documentKind{name: "secret policy", principal: true, resource: true, max: 20480, code: "MalformedPolicyDocumentException"}
+	endpointDocument = documentKind{name: "endpoint policy", principal: true, resource: true, max: 20480, code: "InvalidPolicyDocument"}
+)
+
+// A statement is one statement of a policy document as AWS understands it: every "one or many" is a list.
+type statement struct {
+	sid        string
+	index      int
+	deny       bool
+	principals map[string][]string // "AWS", "Service", "Federated"; {"*": ["*"]} for anybody
+	actions    []string
+	resources  []string
+	conditions map[string]map[string][]string
+}
+
+// called is how messages name a statement: by Sid if it has one, else by position.
+func (s statement) called() string {
+	if s.sid != "" {
+		return fmt.Sprintf("statement %q", s.sid)
+	}
+	return fmt.Sprintf("statement %d", s.index+1)
+}
+
+var (
+	sidForm    = regexp.MustCompile(`^[A-Za-z0-9]*$`)
+	actionForm = regexp.MustCompile(`^[A-Za-z0-9-]+:[A-Za-z0-9*?]+$`)
+	arnForm    = regexp.MustCompile(`^arn:[^:]*:[^:]*:[^:]*:[^:]*:.+`)
+)
+
+// conditionOperators are IAM's, without the prefixes ForAllValues:/ForAnyValue: and the suffix IfExists.
+var conditionOperators = words(`StringEquals StringNotEquals StringEqualsIgnoreCase StringNotEqualsIgnoreCase StringLike
+	StringNotLike NumericEquals NumericNotEquals NumericLessThan NumericLessThanEquals NumericGreaterThan
+	NumericGreaterThanEquals DateEquals DateNotEquals DateLessThan DateLessThanEquals DateGreaterThan
+	DateGreaterThanEquals Bool BinaryEquals IpAddress NotIpAddress ArnEquals ArnLike ArnNotEquals ArnNotLike Null`)
+
+// servicePrincipals are the services that a role may trust, as far as the model knows them. Names with a region in the
+// middle (logs.eu-west-1.amazonaws.com) are reduced before they are looked up.
+var servicePrincipals = words(`apigateway application-autoscaling autoscaling backup backup-storage batch cloudformation
+	cloudfront cloudtrail cloudwatch codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
+	ecs.application-autoscaling edgelambda elasticache elasticloadbalancing events export.rds firehose guardduty
+	inspector2 kinesis lambda logdelivery.elasticloadbalancing logs monitoring.rds pipes rds replication.ecr s3 scheduler
+	secretsmanager securityhub servicediscovery ses sns spot spotfleet sqs ssm states vpc-flow-logs cloudwatch.alarms`)
+
+// readDocument parses a policy document and says everything that AWS would refuse about it without knowing the account.
+// It returns no statements when there are problems with the JSON itself.
+func readDocument(text string, kind documentKind) ([]statement, []string) {
+	var wrong []string
+	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+
+	document, err := strictObject(text)
+	if err != nil {
+		fault("the %s is not valid JSON: %v", kind.name, err)
+		return nil, wrong
+	}
+	if n := printedLength(text); n > kind.max {
+		fault("a %s takes at most %d characters, got %d", kind.name, kind.max, n)
+	}
+	for _, key := range sortedKeys(document) {
+		if !slices.Contains([]string{"Version", "Id", "Statement"}, key) {
+			fault("a policy document has Version, Id and Statement, not %q", key)
+		}
+	}
+	if v, ok := document["Version"]; ok && v != "2012-10-17" && v != "2008-10-17" {
+		fault("expected Version to be 2012-10-17, got %v", v)
+	}
+
+	raw := document["Statement"]
+	if one, ok := raw.(map[string]any); ok {
+		raw = []any{one}
+	}
+	list, _ := raw.([]any)
+	if len(list) == 0 {
+		fault("a policy document needs at least one statement")
+	}
+	var statements []statement
+	seen := map[string]bool{}
+	for i, item := range list {
+		m, ok := item.(map[string]any)
+		if !ok {
+			fault("statement %d is not an object", i+1)
+			continue
+		}
+		s, faults := readStatement(m, i, kind)
+		if kind.sids && s.sid != "" && seen[s.sid] {
+			faults = append(faults, "two statements have this Sid; it must be unique in the policy")
+		}
+		seen[s.sid] = true
+		for _, f := range faults {
+			fault("%s: %s", s.called(), f)
+		}
+		statements = append(statements, s)
+	}
+	return statements, wrong
+}
+
+func readStatement(m map[string]any, index int, kind documentKind) (statement, []string) {
+	s := statement{index: index}
+	var wrong []string
+	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+
+	s.sid, _ = m["Sid"].(string)
+	for _, key := range sortedKeys(m) {
+		if !slices.Contains(words("Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition"), key) {
+			fault("%q is no element of a statement", key)
+		}
+	}
+	if kind.sids && !sidForm.MatchString(s.sid) {
+		fault("a Sid takes letters and digits only")
+	}
+	switch m["Effect"] {
+	case "Allow":
+	case "Deny":
+		s.deny = true
+	default:
+		fault("expected Effect to be Allow or Deny, got %v", m["Effect"])
+	}
+
+	s.actions = oneOrMany(first(m, "Action", "NotAction"))
+	if len(s.actions) == 0 {
+		fault("it needs an Action")
+	}
+	for _, a := range s.actions {
+		if a != "*" && !actionForm.MatchString(a) {
+			fault("action %q must be a service and an action, such as s3:GetObject", a)
+		} else if strings.HasPrefix(kind.name, "trust") && a != "*" && !strings.HasPrefix(a, "sts:") {
+			fault("a trust policy takes only sts: actions, got %q", a)
+		}
+	}
+
+	resource := first(m, "Resource", "NotResource")
+	s.resources = oneOrMany(resource)
+	switch {
+	case kind.resource && len(s.resources) == 0:
+		fault("it needs a Resource")
+	case !kind.resource && !kind.loose && resource != nil:
+		fault("a %s has no Resource: it speaks of what it is attached to", kind.name)
+	}
+	for _, r := range s.resources {
+		if r != "*" && !arnForm.MatchString(r) {
+			fault("resource %q must be in ARN format or %q", r, "*")
+		}
+	}
+
+	principal := first(m, "Principal", "NotPrincipal")
+	switch p := principal.(type) {
+	case nil:
+		if kind.principal {
+			fault("it needs a Principal")
+		}
+	case string:
+		s.principals = map[string][]string{"*": {p}}
+		if p != "*" {
+			fault("expected Principal to be %q or an object, got %q", "*", p)
+		}
+	case map[string]any:
+		s.principals = map[string][]string{}
+		for _, key := range sortedKeys(p) {
+			if !slices.Contains(words("AWS Service Federated CanonicalUser"), key) {
+				fault("%q is no kind of principal; AWS, Service, Federated and CanonicalUser are", key)
+			}
+			s.principals[key] = oneOrMany(p[key])
+			if len(s.principals[key]) == 0 {
+				fault("principal %s names nobody", key)
+			}
+		}
+		if len(p) == 0 {
+			fault("Principal names nobody")
+		}
+	default:
+		fault("Principal must be %q or an object", "*")
+	}
+	if !kind.principal && principal != nil {
+		fault("an %s has no Principal: it speaks of the identity that it is attached to", kind.name)
+	}
+	for _, name := range s.principals["Service"] {
+		if !knownService(name) {
+			fault("%q is not a service principal that AWS knows", name)
+		}
+	}
+	for _, name := range s.principals["AWS"] {
+		if name != "*" && !accountForm.MatchString(name) && !arnForm.MatchString(name) {
+			fault("principal %q must be an account number, an ARN or %q", name, "*")
+		}
+	}
+
+	if c, ok := m["Condition"]; ok {
+		operators, ok := c.(map[string]any)
+		if !ok {
+			fault("Condition must be an object")
+		}
+		s.conditions = map[string]map[string][]string{}
+		for _, op := range sortedKeys(operators) {
+			bare := strings.TrimPrefix(strings.TrimPrefix(op, "ForAllValues:"), "ForAnyValue:")
+			if !slices.Contains(conditionOperators, strings.TrimSuffix(bare, "IfExists")) {
+				fault("%q is no condition operator", op)
+			}
+			keys, ok := operators[op].(map[string]any)
+			if !ok || len(keys) == 0 {
+				fault("condition %s needs keys with values", op)
+			}
+			s.conditions[op] = map[string][]string{}
+			for _, key := range sortedKeys(keys) {
+				s.conditions[op][key] = oneOrMany(keys[key])
+				if !strings.Contains(key, ":") {
+					fault("condition key %q must be prefaced by its service, such as aws:SourceArn", key)
+				}
+			}
+		}
+	}
+	return s, wrong
+}
+
+// knownService says whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
+func knownService(name string) bool {
+	service, ok := strings.CutSuffix(name, ".amazonaws.com")
+	if !ok {
+		return false
+	}
+	if slices.Contains(servicePrincipals, service) {
+		return true
+	}
+	at := strings.LastIndex(service, ".")
+	return at > 0 && knownRegion(service[at+1:]) && slices.Contains(servicePrincipals, service[:at])
+}
+
+// trusts says whether statements let the service take the role.
+func trusts(statements []statement, service string) bool {
+	allowed := false
+	for _, s := range statements {
+		names := s.principals["Service"]
+		if !slices.Contains(names, service) || !anyMatch(s.actions, "sts:AssumeRole") {
+			continue
+		}
+		if s.deny {
+			return false
+		}
+		allowed = true
+	}
+	return allowed
+}
+
+// anyMatch says whether one of the patterns, with * and ? as IAM has them, matches value. Case counts only in resources,
+// so both are compared in lower case when they look like actions.
+func anyMatch(patterns []string, value string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		return matches(strings.ToLower(p), strings.ToLower(value))
+	})
+}
+
+// matches is IAM's pattern matching: * for any characters, ? for one.
+func matches(pattern, value string) bool {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
+		case '*':
+			for j := len(value); j >= 0; j-- {
+				if matches(pattern[i+1:], value[j:]) {
+					return true
+				}
+			}
+			return false
+		case '?':
+			if value == "" {
+				return false
+			}
+		default:
+			if value == "" || value[0] != pattern[i] {
+				return false
+			}
+		}
+		value = value[1:]
+	}
+	return value == ""
+}
+
+// policyProblems are readDocument's findings as problems of the input at path; nothing when it is absent or unknown.
+func policyProblems(in Inputs, path string, kind documentKind) []Problem {
+	if in.Get(path) == nil {
+		return nil
+	}
+	var problems []Problem
+	_, wrong := readDocument(documentText(in, path), kind)
+	for _, w := range wrong {
+		problems = append(problems, awsProblem(path, kind.code, "%s", w))
+	}
+	return problems
+}
+
+// documentText is the policy document at path: the provider takes JSON text or the object itself.
+func documentText(in Inputs, path string) string {
+	switch v := in.Get(path).(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	default:
+		b, _ := json.Marshal(v)
+		return string(b)
+	}
+}
+
+// documentOf reads a document that has been judged already.
+func documentOf(text string) []statement {
+	statements, _ := readDocument(text, documentKind{loose: true, principal: true, max: 1 << 30})
+	return statements
+}
+
+// strictObject decodes one JSON object and refuses repeated keys, which AWS does and encoding/json does not.
+func strictObject(text string) (map[string]any, error) {
+	d := json.NewDecoder(strings.NewReader(text))
+	if err := repeatedKey(d); err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, fmt.Errorf("there is more after the end of the object")
+	}
+	var m map[string]any
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return nil, fmt.Errorf("expected an object")
+	}
+	return m, nil
+}
+
+func repeatedKey(d *json.Decoder) error {
+	t, err := d.Token()
+	if err != nil {
+		return err
+	}
+	delim, ok := t.(json.Delim)
+	if !ok {
+		return nil
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		if delim == '{' {
+			key, err := d.Token()
+			if err != nil {
+				return err
+			}
+			name, _ := key.(string)
+			if seen[name] {
+				return fmt.Errorf("the key %q is there twice", name)
+			}
+			seen[name] = true
+		}
+		if err := repeatedKey(d); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
+// printedLength is how AWS counts a policy: without white space.
+func printedLength(text string) int {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(text)) != nil {
+		return len(text)
+	}
+	return b.Len()
+}
