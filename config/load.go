@@ -18,10 +18,7 @@ import (
 
 // Load understands a Source. The error is a Mistakes: all of them, sorted by key.
 func Load(source Source) (*Stack, error) {
-	d := &decoder{source: source, lines: maps.Clone(source.lines), mistakes: slices.Clone(source.mistakes)}
-	if d.lines == nil {
-		d.lines = map[string]int{}
-	}
+	d := &decoder{source: source, mistakes: slices.Clone(source.mistakes), bad: map[string]bool{}}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
 	d.namespaces()
 	d.provider(stack)
@@ -50,8 +47,8 @@ func Load(source Source) (*Stack, error) {
 // A decoder fills the struct and gathers mistakes on the way.
 type decoder struct {
 	source   Source
-	lines    map[string]int // by path
 	mistakes Mistakes
+	bad      map[string]bool // the keys of mistakes
 }
 
 // add notes a mistake. A key is told one thing at a time: what follows from a mistake is not a further mistake.
@@ -59,19 +56,23 @@ func (d *decoder) add(path, value, rule string, args ...any) {
 	if d.wrong(path) {
 		return
 	}
+	d.bad[path] = true
 	d.mistakes = append(d.mistakes, Mistake{Key: path, Value: value, Rule: fmt.Sprintf(rule, args...),
 		File: d.source.File, Line: d.lineOf(path)})
 }
 
 // wrong says whether something is known to be wrong with the key itself or a key that holds it.
 func (d *decoder) wrong(path string) bool {
-	for _, m := range d.mistakes {
-		if rest, ok := strings.CutPrefix(path, m.Key); ok && m.Key != "" && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+	for ; path != ""; path = holder(path) {
+		if d.bad[path] {
 			return true
 		}
 	}
 	return false
 }
+
+// holder is the path of what holds a key.
+func holder(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
 // right says that nothing is wrong with any of the keys, so that rules between them can be judged.
 func (d *decoder) right(paths ...string) bool {
@@ -81,26 +82,19 @@ func (d *decoder) right(paths ...string) bool {
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_:/@+=-]+$`)
 
 // step is the path of a key below another. A key that could be misread is put in quotes.
-func (d *decoder) step(path, key string) string {
-	if !plainKey.MatchString(key) {
+func step(path, key string) string {
+	if !plainKey.MatchString(key) || secretText(key) != "" {
 		return path + "[" + quoted(key) + "]"
 	}
 	return path + "." + key
 }
 
-func (d *decoder) line(path string, n *node) {
-	if n != nil && n.line > 0 {
-		d.lines[path] = n.line
-	}
-}
-
 // lineOf is where the key stands, or else the key that holds it.
 func (d *decoder) lineOf(path string) int {
-	for path != "" {
-		if line := d.lines[path]; line > 0 {
+	for ; path != ""; path = holder(path) {
+		if line := d.source.lines[path]; line > 0 {
 			return line
 		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 	return 0
 }
@@ -123,7 +117,6 @@ func (d *decoder) parse(f field, raw RawValue) *node {
 			}
 		}
 	}
-	d.line(f.key, n)
 	if !f.composite() && !n.secret && (n.kind == text || n.kind == boolean || n.kind == number) {
 		n = &node{kind: text, text: n.text, line: n.line}
 		if f.kind() == boolean && (n.text == "true" || n.text == "false") {
@@ -188,7 +181,6 @@ func (d *decoder) absent(v reflect.Value, f field, path string) {
 
 // value decodes n into v, which is the value of field f or an item of it.
 func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
-	d.line(path, n)
 	want := field{typ: v.Type()}.kind()
 	if n.kind != want {
 		d.mistyped(n, path, want)
@@ -224,10 +216,11 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 		}
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
+		twice := n.repeats()
 		for i, pair := range n.fields {
-			at := d.step(path, pair.key)
-			if n.duplicate(i) {
-				d.twice(at, pair)
+			at := step(path, pair.key)
+			if twice[i] {
+				d.add(at, "", "is written twice")
 				continue
 			}
 			item := reflect.New(v.Type().Elem()).Elem()
@@ -245,13 +238,13 @@ func (d *decoder) object(v reflect.Value, n *node, path string) {
 	for i, f := range fields {
 		keys[i] = f.key
 	}
+	twice := n.repeats()
 	for i, pair := range n.fields {
-		at := d.step(path, pair.key)
+		at := step(path, pair.key)
 		switch {
-		case n.duplicate(i):
-			d.twice(at, pair)
+		case twice[i]:
+			d.add(at, "", "is written twice")
 		case !slices.Contains(keys, pair.key):
-			d.lines[at] = pair.line
 			d.add(at, "", "%s", unknown(path, pair.key, keys))
 		}
 	}
@@ -262,11 +255,6 @@ func (d *decoder) object(v reflect.Value, n *node, path string) {
 			d.absent(v.FieldByIndex(f.index), f, path+"."+f.key)
 		}
 	}
-}
-
-func (d *decoder) twice(path string, p pair) {
-	d.lines[path] = p.line
-	d.add(path, "", "is written twice")
 }
 
 // mistyped says what was found instead, and how to write what was meant.
@@ -350,7 +338,6 @@ func (d *decoder) secrets(stack *Stack) {
 			n = &node{kind: text}
 		}
 	}
-	d.line("secrets", n)
 	if n.kind != object {
 		d.add("secrets", masked, "must be a map of names to secrets: pulumi config set --path --secret %s:secrets.NAME", d.source.Project)
 		return
@@ -358,13 +345,13 @@ func (d *decoder) secrets(stack *Stack) {
 	if !d.source.sealed {
 		stack.Secrets = map[string]pulumi.StringOutput{}
 	}
+	twice := n.repeats()
 	for i, pair := range n.fields {
-		path := d.step("secrets", pair.key)
-		d.line(path, pair.value)
+		path := step("secrets", pair.key)
 		hidden := pair.value.secret || raw.tree == nil && raw.Secret && !d.source.plain[pair.key]
 		switch {
-		case n.duplicate(i):
-			d.twice(path, pair)
+		case twice[i]:
+			d.add(path, "", "is written twice")
 		case !hidden:
 			d.add(path, masked, "must be secret: pulumi config set --path --secret %s:secrets.%s", d.source.Project, pair.key)
 		case pair.value.kind != text:
@@ -423,7 +410,10 @@ func (d *decoder) namespaces() {
 	}
 	for _, full := range slices.Sorted(maps.Keys(d.source.Values)) {
 		space, key, ok := strings.Cut(full, ":")
-		d.line(full, d.source.Values[full].tree)
+		if shown := strings.ReplaceAll(full, ".", ""); !plainKey.MatchString(shown) || secretText(full) != "" {
+			d.add(quoted(full), "", "unknown key")
+			continue
+		}
 		switch {
 		case !ok:
 			d.add(full, "", "has no namespace: write %s:%s", project, full)

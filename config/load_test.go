@@ -273,7 +273,7 @@ func TestAllMistakesAtOnceWithTheirLines(t *testing.T) {
 	_, err = Load(source)
 	want := []string{
 		`Pulumi.dev.yaml:9: logs.days: must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, got 42`,
-		`Pulumi.dev.yaml:4: slipway:netwrok: unknown key, did you mean network?`,
+		`Pulumi.dev.yaml:3: slipway:netwrok: unknown key, did you mean network?`,
 		`Pulumi.dev.yaml:6: web.memory: must be 512, 1024 or 2048 for cpu 256, got 999`,
 		`Pulumi.dev.yaml:7: web.min: must be a number, without quotes, got "2"`,
 		`Pulumi.dev.yaml:11: workers[0].command: is required: a list of one or more texts`,

@@ -59,9 +59,12 @@ func (m Mistakes) sorted() Mistakes {
 
 const masked = "[secret]"
 
-// quoted shows a text in a mistake: on one line and not too long.
+// quoted shows a text in a mistake: on one line, not too long, and not if it looks like a secret.
 func quoted(s string) string {
 	const most = 80
+	if secretText(s) != "" {
+		return masked
+	}
 	if len(s) > most {
 		cut := most
 		for cut > 0 && s[cut]&0xC0 == 0x80 {
@@ -74,6 +77,9 @@ func quoted(s string) string {
 
 // nearest is the name among known that a person most likely meant by name, or "" if none is near.
 func nearest(name string, known []string) string {
+	if len(name) > 64 {
+		return ""
+	}
 	best, distance := "", max(2, len(name)/3)+1
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); d < distance {

@@ -48,14 +48,14 @@ func (n *node) child(key string) *node {
 	return nil
 }
 
-// duplicate says that field i repeats an earlier one.
-func (n *node) duplicate(i int) bool {
-	for _, f := range n.fields[:i] {
-		if f.key == n.fields[i].key {
-			return true
-		}
+// repeats says of each field whether it repeats an earlier one.
+func (n *node) repeats() []bool {
+	seen, all := map[string]bool{}, make([]bool, len(n.fields))
+	for i, f := range n.fields {
+		all[i] = seen[f.key]
+		seen[f.key] = true
 	}
-	return false
+	return all
 }
 
 func (n *node) holdsSecret() bool {
@@ -78,7 +78,7 @@ func (n *node) holdsSecret() bool {
 // shown is how a value stands in a mistake.
 func (n *node) shown() string {
 	switch {
-	case n.holdsSecret() || n.kind == text && secretText(n.text) != "":
+	case n.holdsSecret():
 		return masked
 	case n.kind == text:
 		return quoted(n.text)

@@ -23,7 +23,6 @@ func (d *decoder) provider(s *Stack) {
 	const region, accounts = "aws:region", "aws:allowedAccountIds"
 	raw, ok := d.source.Values[region]
 	s.Region = raw.Text
-	d.line(region, raw.tree)
 	switch {
 	case !ok:
 		d.add(region, "", "is required: pulumi config set %s us-east-1", region)
@@ -41,7 +40,6 @@ func (d *decoder) provider(s *Stack) {
 		return
 	}
 	n := raw.tree
-	d.line(accounts, n)
 	if n == nil || n.kind == text {
 		var err error
 		if n, err = parseJSON(raw.Text); err != nil {

@@ -274,7 +274,7 @@ func settingName(name string) string {
 func (d *decoder) settings(s *Stack) {
 	size := 0
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		path, value := d.step("env", name), s.Env[name]
+		path, value := step("env", name), s.Env[name]
 		size += len(name) + len(value)
 		if rule := settingName(name); rule != "" {
 			d.add(path, "", "%s", rule)
@@ -289,7 +289,7 @@ func (d *decoder) settings(s *Stack) {
 		d.add("env", "", "must be at most 32768 bytes in all, is %d: a task definition holds no more", size)
 	}
 	for _, name := range s.SecretNames {
-		path := d.step("secrets", name)
+		path := step("secrets", name)
 		if rule := settingName(name); rule != "" {
 			d.add(path, "", "%s", rule)
 		}
@@ -298,7 +298,7 @@ func (d *decoder) settings(s *Stack) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Images.BuildArgs)) {
-		path := d.step("images.buildArgs", name)
+		path := step("images.buildArgs", name)
 		if !envForm.MatchString(name) {
 			d.add(path, "", "must be a name of letters, digits and _ that does not begin with a digit, at most 128")
 		} else if secretName(name) {
@@ -414,7 +414,7 @@ func (d *decoder) tags(tags map[string]string) {
 	}
 	lower := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
-		path, value := d.step("tags", name), tags[name]
+		path, value := step("tags", name), tags[name]
 		other, twice := lower[strings.ToLower(name)]
 		switch {
 		case name == "" || len([]rune(name)) > 128:

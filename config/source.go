@@ -259,36 +259,54 @@ func explain(err error, data []byte) (int, string) {
 
 // read takes the stack's file apart.
 func (s *Source) read(root *node) {
+	twice := root.repeats()
 	for i, f := range root.fields {
-		if root.duplicate(i) {
-			s.mistake(f.key, f.line, "is written twice")
-			continue
-		}
 		switch f.key {
-		case "config":
-		case "encryptionsalt", "encryptedkey", "secretsprovider", "environment":
-			continue
+		case "config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment":
 		default:
 			s.mistake(f.key, f.line, "unknown key; configuration stands under config")
-			continue
 		}
-		if f.value.kind == null {
-			continue
-		}
-		if f.value.kind != object {
+		switch {
+		case twice[i]:
+			s.mistake(f.key, f.line, "is written twice")
+		case f.key != "config" || f.value.kind == null:
+		case f.value.kind != object:
 			s.mistake("config", f.line, "must be a map of keys to values")
-			continue
-		}
-		for i, key := range f.value.fields {
-			if f.value.duplicate(i) {
-				s.mistake(key.key, key.line, "is written twice")
-				continue
-			}
-			s.Values[key.key] = RawValue{Text: key.value.text, Secret: key.value.holdsSecret(), tree: key.value}
+		default:
+			s.config(f.value)
 		}
 	}
 }
 
+func (s *Source) config(all *node) {
+	twice := all.repeats()
+	for i, f := range all.fields {
+		if twice[i] {
+			s.mistake(f.key, f.line, "is written twice")
+			continue
+		}
+		s.Values[f.key] = RawValue{Text: f.value.text, Secret: f.value.holdsSecret(), tree: f.value}
+		s.lines[f.key] = f.line
+		if key, ok := strings.CutPrefix(f.key, s.Project+":"); ok {
+			s.place(key, f)
+		}
+	}
+}
+
+// place notes where a key and what it holds stand. Of a key that is written twice, the second counts.
+func (s *Source) place(path string, p pair) {
+	s.lines[path] = p.line
+	for _, f := range p.value.fields {
+		s.place(step(path, f.key), f)
+	}
+	for i, item := range p.value.items {
+		s.place(fmt.Sprintf("%s[%d]", path, i), pair{line: item.line, value: item})
+	}
+}
+
 func (s *Source) mistake(key string, line int, rule string) {
+	if !plainKey.MatchString(key) || secretText(key) != "" {
+		key = quoted(key)
+	}
 	s.mistakes = append(s.mistakes, Mistake{Key: key, Rule: rule, File: s.File, Line: line})
 }
