@@ -1,0 +1,278 @@
+package cicd
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/graph"
+)
+
+func deployerOf() *DeployerArgs {
+	return &DeployerArgs{
+		Site: testSite(false), Repository: "acme/shop", Environments: []string{"dev"}, Branches: []string{"main"},
+		StateBucket: "acme-state", StateKeyARN: "arn:aws:kms:us-east-1:123456789012:key/state",
+	}
+}
+
+func recordDeployer(t *testing.T, args *DeployerArgs) graph.Graph {
+	t.Helper()
+	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
+		_, err := NewDeployer(ctx, "deployer", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// A statement as it reads in JSON.
+type statement struct {
+	Sid, Effect string
+	Action      oneOrMore
+	Resource    oneOrMore
+	Principal   map[string]string
+	Condition   map[string]map[string]oneOrMore
+}
+
+type oneOrMore []string
+
+func (o *oneOrMore) UnmarshalJSON(text []byte) error {
+	var one string
+	if json.Unmarshal(text, &one) == nil {
+		*o = oneOrMore{one}
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(o))
+}
+
+func statements(t *testing.T, document any) []statement {
+	t.Helper()
+	var d struct{ Statement []statement }
+	if err := json.Unmarshal([]byte(fmt.Sprint(document)), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d.Statement
+}
+
+func granted(t *testing.T, g graph.Graph) []statement {
+	t.Helper()
+	var all []statement
+	for _, p := range g.Of("aws:iam/policy:Policy") {
+		all = append(all, statements(t, p.Input("policy"))...)
+	}
+	if len(all) < 20 {
+		t.Fatalf("only %d statements", len(all))
+	}
+	return all
+}
+
+func TestOnlyTheNamedWorkflowsMayDeploy(t *testing.T) {
+	g := recordDeployer(t, deployerOf())
+	role := g.Named("aws:iam/role:Role", "deployer")
+	got := statements(t, role.Input("assumeRolePolicy"))
+	want := []statement{{
+		Sid: "GitHub", Effect: "Allow", Action: oneOrMore{"sts:AssumeRoleWithWebIdentity"},
+		Principal: map[string]string{"Federated": "arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"},
+		Condition: map[string]map[string]oneOrMore{"StringEquals": {
+			"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"},
+			"token.actions.githubusercontent.com:sub": {"repo:acme/shop:environment:dev", "repo:acme/shop:ref:refs/heads/main"},
+		}},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("trust (-want +got):\n%s", diff)
+	}
+	if got := role.Input("name"); got != "slipway-dev-deploy" {
+		t.Errorf("role is called %v", got)
+	}
+}
+
+func TestAccountsOneProviderIsUsed(t *testing.T) {
+	args := deployerOf()
+	args.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+	g := recordDeployer(t, args)
+	if made := g.Of("aws:iam/openIdConnectProvider:OpenIdConnectProvider"); len(made) != 0 {
+		t.Error("a second provider for the same issuer would be refused")
+	}
+	trust := statements(t, g.Named("aws:iam/role:Role", "deployer").Input("assumeRolePolicy"))
+	if got := trust[0].Principal["Federated"]; got != args.ProviderARN {
+		t.Errorf("trusts %s", got)
+	}
+}
+
+func TestPoliciesFitIAM(t *testing.T) {
+	g := recordDeployer(t, deployerOf())
+	policies := g.Of("aws:iam/policy:Policy")
+	if len(policies) == 0 || len(policies) > 10 {
+		t.Errorf("%d policies; a role takes 10", len(policies))
+	}
+	if attached := g.Of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"); len(attached) != len(policies) {
+		t.Errorf("%d of %d policies are attached", len(attached), len(policies))
+	}
+	for _, p := range policies {
+		if n := len(fmt.Sprint(p.Input("policy"))); n > 6144 {
+			t.Errorf("%s has %d characters; IAM takes 6144", p.Name, n)
+		}
+		var sids []string
+		for _, s := range statements(t, p.Input("policy")) {
+			sids = append(sids, s.Sid)
+		}
+		slices.Sort(sids)
+		if once := slices.Compact(slices.Clone(sids)); len(once) != len(sids) {
+			t.Errorf("%s names two statements alike: %v", p.Name, sids)
+		}
+	}
+}
+
+func TestEveryActionIsNamed(t *testing.T) {
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		for _, action := range s.Action {
+			if strings.Contains(action, "*") {
+				t.Errorf("%s allows %s", s.Sid, action)
+			}
+		}
+		if !slices.IsSorted(s.Action) && !strings.HasPrefix(s.Sid, "LookAt") {
+			t.Errorf("%s: actions are not sorted, so a repetition hides", s.Sid)
+		}
+	}
+}
+
+// Calls that change nothing, or that know no resource.
+var anywhere = regexp.MustCompile(`:(Describe|List|Get)|^kms:CreateKey$|^ecs:DeregisterTaskDefinition$|^logs:\w+LogDelivery$`)
+
+func TestChangesAreLimitedToThisStack(t *testing.T) {
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		if s.Effect == "Deny" {
+			continue
+		}
+		for _, r := range s.Resource {
+			if r != "*" {
+				if !strings.HasPrefix(r, "arn:aws:") {
+					t.Errorf("%s: %q is no ARN", s.Sid, r)
+				}
+				continue
+			}
+			for _, action := range s.Action {
+				if !anywhere.MatchString(action) {
+					t.Errorf("%s allows %s on everything", s.Sid, action)
+				}
+			}
+		}
+	}
+}
+
+// Services whose names are part of the ARN: nothing of another stack's.
+func TestNamedResourcesAreThisStacks(t *testing.T) {
+	named := regexp.MustCompile(`^arn:aws:(ecr|ecs|elasticloadbalancing|events|firehose|iam|s3|sns|sqs|rds|scheduler|logs|cloudwatch|ssm):`)
+	ours := regexp.MustCompile(`slipway-dev[-/]|/slipway/dev/`)
+	theirs := []string{ // AWS's own, and the state of Pulumi
+		"arn:aws:rds:us-east-1:123456789012:pg:default.*", "arn:aws:rds:us-east-1:123456789012:og:default:*",
+		"arn:aws:ssm:us-east-1::parameter/aws/service/*",
+		"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", "arn:aws:iam::123456789012:role/aws-service-role/*",
+		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*",
+	}
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		for _, r := range s.Resource {
+			if named.MatchString(r) && !ours.MatchString(r) && !slices.Contains(theirs, r) {
+				t.Errorf("%s reaches %s", s.Sid, r)
+			}
+		}
+	}
+}
+
+func TestRolesArePassedToNamedServicesOnly(t *testing.T) {
+	passes := 0
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		if s.Effect == "Deny" || !slices.Contains(s.Action, "iam:PassRole") {
+			continue
+		}
+		passes++
+		if diff := cmp.Diff(oneOrMore{"arn:aws:iam::123456789012:role/slipway-dev-*"}, s.Resource); diff != "" {
+			t.Errorf("passes (-want +got):\n%s", diff)
+		}
+		services := s.Condition["StringEquals"]["iam:PassedToService"]
+		if !slices.Contains(services, "ecs-tasks.amazonaws.com") || !slices.IsSorted(services) {
+			t.Errorf("passes to %v", services)
+		}
+		if len(s.Action) != 1 {
+			t.Errorf("the condition would also bind %v", s.Action)
+		}
+	}
+	if passes != 1 {
+		t.Errorf("%d statements pass roles, want 1", passes)
+	}
+}
+
+func TestTheRoleCannotChangeItself(t *testing.T) {
+	want := oneOrMore{"arn:aws:iam::123456789012:role/slipway-dev-deploy", "arn:aws:iam::123456789012:policy/slipway-dev-deploy-*"}
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		if s.Effect != "Deny" {
+			continue
+		}
+		if diff := cmp.Diff(want, s.Resource); diff != "" {
+			t.Errorf("denied resources (-want +got):\n%s", diff)
+		}
+		for _, action := range []string{"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"} {
+			if !slices.Contains(s.Action, action) {
+				t.Errorf("%s is not denied", action)
+			}
+		}
+		return
+	}
+	t.Error("nothing is denied")
+}
+
+func TestPushIsLimitedToTheTwoRepositories(t *testing.T) {
+	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
+		if !slices.Contains(s.Action, "ecr:PutImage") {
+			continue
+		}
+		want := oneOrMore{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django", "arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
+		if diff := cmp.Diff(want, s.Resource); diff != "" {
+			t.Errorf("pushes to (-want +got):\n%s", diff)
+		}
+		return
+	}
+	t.Error("nothing may be pushed")
+}
+
+func TestDeployerMistakes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*DeployerArgs)
+		want   string
+	}{
+		{"no owner", func(a *DeployerArgs) { a.Repository = "repo" }, `github: repository must be owner/name without wildcards, got "repo"`},
+		{"every repository", func(a *DeployerArgs) { a.Repository = "acme/*" }, `github: repository must be owner/name without wildcards, got "acme/*"`},
+		{"a subject for a repository", func(a *DeployerArgs) { a.Repository = "acme/shop:ref" }, `got "acme/shop:ref"`},
+		{"nobody", func(a *DeployerArgs) { a.Environments, a.Branches = nil, nil }, "github: environments or branches must name at least one that may deploy"},
+		{"every branch", func(a *DeployerArgs) { a.Branches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
+		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} }, "github: environment must be an exact name"},
+		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} }, `github: environment must be an exact name without wildcards, got "x:y"`},
+		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" }, "github: provider must be the ARN"},
+		{"two at once", func(a *DeployerArgs) { a.Repository, a.Branches = "", []string{"?"} },
+			"github: repository must be owner/name without wildcards, got \"\"\ngithub: branch must be"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := deployerOf()
+			c.change(args)
+			g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
+				_, err := NewDeployer(ctx, "deployer", args)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+			if len(g) > 0 {
+				t.Error("something was registered before the mistake was found")
+			}
+		})
+	}
+}

@@ -1,0 +1,228 @@
+package cicd
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/graph"
+	"slipway/internal/wiring"
+)
+
+const (
+	key          = pulumi.String("arn:aws:kms:us-east-1:123456789012:key/images")
+	imageToken   = "docker:index/image:Image"
+	registryHost = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+)
+
+func testSite(protect bool) wiring.Site {
+	return wiring.Site{Project: "slipway", Stack: "dev", Partition: "aws", Region: "us-east-1", AccountID: graph.Account, Protect: protect}
+}
+
+func imagesOf(t *testing.T) *ImagesArgs {
+	t.Helper()
+	root := t.TempDir()
+	files := map[string]string{}
+	for name, content := range app() {
+		files["app/"+name] = content
+	}
+	write(t, root, files)
+	return &ImagesArgs{
+		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
+		Dockerfiles: Pair{"Dockerfile", "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
+	}
+}
+
+// asks records which functions of providers a program calls.
+type asks struct {
+	tokens    []string
+	resources int
+}
+
+func (a *asks) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	a.resources++
+	return args.Name, args.Inputs, nil
+}
+
+func (a *asks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	a.tokens = append(a.tokens, args.Token)
+	return resource.PropertyMap{}, nil
+}
+
+func recordImages(t *testing.T, args *ImagesArgs) (graph.Graph, *Images) {
+	t.Helper()
+	var images *Images
+	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) (err error) {
+		images, err = NewImages(ctx, "images", args)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g, images
+}
+
+func text(output pulumi.StringOutput) string {
+	value := make(chan string, 1)
+	output.ApplyT(func(v string) string { value <- v; return v })
+	return <-value
+}
+
+func TestRepositoriesMeetTheirControls(t *testing.T) {
+	for _, protect := range []bool{true, false} {
+		args := imagesOf(t)
+		args.Site = testSite(protect)
+		g, _ := recordImages(t, args)
+		for _, part := range []string{"django", "nginx"} {
+			r := g.Named("aws:ecr/repository:Repository", "images-"+part)
+			want := map[string]any{
+				"name": "slipway-dev/" + part, "imageTagMutability": "IMMUTABLE", "forceDelete": !protect,
+				"imageScanningConfiguration": map[string]any{"scanOnPush": true},
+				"encryptionConfigurations":   []any{map[string]any{"encryptionType": "KMS", "kmsKey": string(key)}},
+			}
+			if diff := cmp.Diff(want, r.Inputs); diff != "" {
+				t.Errorf("%s, protect %v (-want +got):\n%s", part, protect, diff)
+			}
+			if r.Protect != protect {
+				t.Errorf("%s: protected is %v, want %v", part, r.Protect, protect)
+			}
+			if got := g.Named("aws:ecr/lifecyclePolicy:LifecyclePolicy", "images-"+part).Input("policy"); got != lifecycle() {
+				t.Errorf("%s: lifecycle is %v", part, got)
+			}
+		}
+	}
+}
+
+func TestLifecycleKeepsReleases(t *testing.T) {
+	var policy struct {
+		Rules []struct {
+			Selection struct {
+				TagStatus, CountType string
+				CountNumber          int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(lifecycle()), &policy); err != nil {
+		t.Fatal(err)
+	}
+	for _, rule := range policy.Rules {
+		s := rule.Selection
+		if s.TagStatus != "untagged" && (s.CountType != "imageCountMoreThan" || s.CountNumber < 30) {
+			t.Errorf("tagged images, the running one among them, go by %s %d", s.CountType, s.CountNumber)
+		}
+	}
+}
+
+func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
+	args := imagesOf(t)
+	g, images := recordImages(t, args)
+	for part, dockerfile := range map[string]string{"django": "Dockerfile", "nginx": "Dockerfile.nginx"} {
+		b := build{context: filepath.Join(args.Root, "app"), dockerfile: dockerfile, platform: "linux/arm64", args: args.BuildArgs}
+		tag := tagOf(t, b)
+		want := map[string]any{
+			"imageName": fmt.Sprintf("%s/images-%s:%s", registryHost, part, tag),
+			"skipPush":  false, "buildOnPreview": false,
+			"build": map[string]any{
+				"context": ".slipway/contexts/" + tag, "dockerfile": ".slipway/contexts/" + tag + "/" + dockerfile,
+				"platform": "linux/arm64", "args": map[string]any{"A": "1"}, "builderVersion": "BuilderBuildKit",
+			},
+			"registry": map[string]any{
+				"server": "https://" + registryHost, "username": "AWS", "password": map[string]any{"secret": "token"},
+			},
+		}
+		got := g.Named(imageToken, "images-"+part)
+		if diff := cmp.Diff(want, got.Inputs); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", part, diff)
+		}
+	}
+	for _, reference := range []pulumi.StringOutput{images.Django, images.Nginx} {
+		if got := text(reference); !strings.Contains(got, "@sha256:") {
+			t.Errorf("not pinned by digest: %s", got)
+		}
+		if pulumi.IsSecret(reference) {
+			t.Error("a secret image reference would make the whole task definition secret")
+		}
+	}
+}
+
+func TestReleaseIsNotBuilt(t *testing.T) {
+	django, nginx := "sha256:"+strings.Repeat("a", 64), "sha256:"+strings.Repeat("b", 64)
+	args := imagesOf(t)
+	args.Context = "does-not-exist" // a release needs no source
+	args.Digests = Pair{django, nginx}
+	g, images := recordImages(t, args)
+	if built := g.Of(imageToken); len(built) != 0 {
+		t.Errorf("built %d images", len(built))
+	}
+	if len(g.Of("aws:ecr/repository:Repository")) != 2 {
+		t.Error("the repositories are gone")
+	}
+	if got, want := text(images.Django), registryHost+"/images-django@"+django; got != want {
+		t.Errorf("django is %s, want %s", got, want)
+	}
+	if got, want := text(images.Nginx), registryHost+"/images-nginx@"+nginx; got != want {
+		t.Errorf("nginx is %s, want %s", got, want)
+	}
+
+	asked := &asks{}
+	if err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+		_, err := NewImages(ctx, "images", args)
+		return err
+	}, pulumi.WithMocks("slipway", "dev", asked)); err != nil {
+		t.Fatal(err)
+	}
+	if asked.resources == 0 || len(asked.tokens) != 0 {
+		t.Errorf("%d resources; asked for %v, want nothing", asked.resources, asked.tokens)
+	}
+}
+
+func TestPullIsLimitedToTheTwoRepositories(t *testing.T) {
+	_, images := recordImages(t, imagesOf(t))
+	for _, s := range images.Pull {
+		limited := len(s.Resources) == 2
+		if onlyToken := len(s.Actions) == 1 && s.Actions[0] == "ecr:GetAuthorizationToken"; onlyToken == limited {
+			t.Errorf("%s: %v on %d resources", s.Sid, s.Actions, len(s.Resources))
+		}
+	}
+}
+
+func TestImageMistakes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*ImagesArgs)
+		want   string
+	}{
+		{"no folder", func(a *ImagesArgs) { a.Context = "ap" }, "images: folder ap does not exist"},
+		{"a file for a folder", func(a *ImagesArgs) { a.Context = "app/manage.py" }, "images: app/manage.py must be a folder"},
+		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" }, "images: Dockerfile app/nginx/Dockerfile does not exist"},
+		{"a folder for a Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Django = "site" }, "images: Dockerfile app/site must be a file"},
+		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" }, `images: Dockerfile "../Dockerfile" must be inside app`},
+		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
+		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
+		{"one digest of two", func(a *ImagesArgs) { a.Digests.Django = "sha256:" + strings.Repeat("a", 64) },
+			`images: a release needs two digests, sha256: and 64 hexadecimal digits, got ""`},
+		{"a tag for a digest", func(a *ImagesArgs) { a.Digests = Pair{"latest", "sha256:" + strings.Repeat("a", 64)} }, `got "latest"`},
+		{"two at once", func(a *ImagesArgs) { a.KeyARN, a.Context = nil, "ap" }, "images: needs a key\nimages: folder ap does not exist"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			args := imagesOf(t)
+			c.change(args)
+			g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
+				_, err := NewImages(ctx, "images", args)
+				return err
+			})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got  %v\nwant %s", err, c.want)
+			}
+			if len(g) > 0 {
+				t.Error("something was registered before the mistake was found")
+			}
+		})
+	}
+}
