@@ -2,7 +2,6 @@ package release
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -234,15 +233,14 @@ func valueAt(inputs map[string]any, at string) any {
 // unknownValue is how the engine writes a string that is known only when the operation has been done.
 const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
-// MarshalJSON writes a result for programs: {"changes": [...], "counts": {...}, "seconds": 1.5}.
-func (r Result) MarshalJSON() ([]byte, error) {
-	changes := r.Changes
-	if changes == nil {
-		changes = []Change{}
-	}
-	return json.Marshal(map[string]any{
-		"changes": changes,
-		"counts":  r.Counts,
-		"seconds": r.Took.Round(time.Millisecond).Seconds(),
-	})
+// A Summary is a Result for other programs to read.
+type Summary struct {
+	Changes []Change       `json:"changes"`
+	Counts  map[string]int `json:"counts"`
+	Seconds float64        `json:"seconds"`
+}
+
+// Summary is the result without its outputs.
+func (r Result) Summary() Summary {
+	return Summary{Changes: append([]Change{}, r.Changes...), Counts: r.Counts, Seconds: r.Took.Round(time.Millisecond).Seconds()}
 }

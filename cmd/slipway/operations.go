@@ -1,0 +1,300 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/config"
+	"slipway/release"
+)
+
+func (t *tool) up(ctx context.Context) (err error) {
+	c, err := t.configure()
+	if err != nil {
+		return err
+	}
+	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "up", false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	result, err := s.stack.Up(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	s.progress.close()
+	t.say("Stack %s is up: %s, in %s.", t.stack, counted(result), elapsed(result.Took))
+	err = t.print(struct {
+		Stack string `json:"stack"`
+		release.Summary
+		Outputs map[string]any `json:"outputs"`
+	}{t.stack, result.Summary(), result.Outputs}, func() { t.printOutputs(result.Outputs) })
+	t.say("It is up in a model of AWS, so no browser finds its url. Next:\n"+
+		"  slipway preview%[1]s --config web.max=6   what a change would do\n"+
+		"  slipway destroy%[1]s                      take it down\n"+
+		"  README.md, \"Deploying for real\"            the same program, in an account", t.stackFlag())
+	return err
+}
+
+func (t *tool) preview(ctx context.Context) (err error) {
+	c, err := t.configure()
+	if err != nil {
+		return err
+	}
+	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "preview", false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	result, err := s.stack.Preview(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	s.progress.close()
+	err = t.print(struct {
+		Stack string `json:"stack"`
+		release.Summary
+	}{t.stack, result.Summary()}, func() { t.printChanges(result.Changes) })
+	t.say("An up of stack %s would make: %s.", t.stack, counted(result))
+	return err
+}
+
+// printChanges writes one line a resource and one line a setting that differs.
+func (t *tool) printChanges(changes []release.Change) {
+	for _, c := range changes {
+		fmt.Fprintf(t.stdout, "%-8s %s  %s\n", c.Op, c.Name(), c.Type)
+		for _, p := range c.Properties {
+			note := ""
+			if strings.HasSuffix(p.Kind, "-replace") {
+				note = "  (replaces it)"
+			}
+			fmt.Fprintf(t.stdout, "           %s: %s -> %s%s\n", p.Path, short(p.From), short(p.To), note)
+		}
+	}
+}
+
+// short is a value in at most about half a line.
+func short(v any) string {
+	const most = 60
+	text := []rune(shown(v))
+	if len(text) > most {
+		return string(text[:most-3]) + "..."
+	}
+	return string(text)
+}
+
+func (t *tool) destroy(ctx context.Context) (err error) {
+	c, err := t.configure()
+	if err != nil {
+		return err
+	}
+	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "destroy", false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	result, err := s.stack.Destroy(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	s.progress.close()
+	left := s.model.Account.Summary()
+	err = t.print(struct {
+		Stack string `json:"stack"`
+		release.Summary
+		Left map[string]int `json:"left"`
+	}{t.stack, result.Summary(), left}, func() {})
+	if len(left) > 0 {
+		return errors.Join(err, fmt.Errorf("the stack is destroyed, but the model still holds %s", tally(left)))
+	}
+	t.say("Stack %s is gone: %s, in %s. The model of AWS is empty.", t.stack, counted(result), elapsed(result.Took))
+	return err
+}
+
+// stored opens the stack for reading what is kept of it.
+func (t *tool) stored(ctx context.Context) (*release.Stack, error) {
+	root, err := findRoot()
+	if err != nil {
+		return nil, err
+	}
+	project, err := os.ReadFile(root + "/Pulumi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := config.FromFile(root + "/Pulumi." + t.stack + ".yaml"); err != nil {
+		return nil, t.mistakes(err)
+	}
+	cli, err := release.FindCLI(ctx, t.say)
+	if err != nil {
+		return nil, err
+	}
+	return release.Open(release.Options{CLI: cli, Dir: stackDir(root, t.stack), Stack: t.stack, Project: project})
+}
+
+func (t *tool) outputs(ctx context.Context, showSecrets bool) error {
+	s, err := t.stored(ctx)
+	if err != nil {
+		return err
+	}
+	outputs, err := s.Outputs(ctx, showSecrets)
+	if err != nil {
+		return t.missing(err)
+	}
+	return t.print(outputs, func() { t.printOutputs(outputs) })
+}
+
+func (t *tool) export(ctx context.Context, showSecrets bool) error {
+	s, err := t.stored(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := s.Export(ctx, showSecrets)
+	if err != nil {
+		return t.missing(err)
+	}
+	_, err = t.stdout.Write(state)
+	return err
+}
+
+// A verdict is what a rehearsal came to.
+type verdict struct {
+	Stack   string         `json:"stack"`
+	Good    bool           `json:"good"`
+	Reasons []string       `json:"reasons,omitempty"` // why it is not
+	Up      *act           `json:"up,omitempty"`
+	Again   *act           `json:"again,omitempty"`
+	Destroy *act           `json:"destroy,omitempty"`
+	Left    map[string]int `json:"left,omitempty"` // what destroy left, by type
+}
+
+// An act is one operation of a rehearsal.
+type act struct {
+	release.Summary
+	note string
+}
+
+func (t *tool) rehearse(ctx context.Context) (err error) {
+	c, err := t.configure()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "slipway-rehearsal-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := t.open(ctx, c, dir, "rehearse", true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+
+	v := verdict{Stack: t.stack}
+	if err := t.play(ctx, s, &v); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		v.Reasons = append(v.Reasons, err.Error())
+	}
+	s.progress.close()
+	v.Good = len(v.Reasons) == 0
+	if err := t.print(v, func() { t.printVerdict(v) }); err != nil {
+		return err
+	}
+	if !v.Good {
+		return fmt.Errorf("the rehearsal of stack %s failed", t.stack)
+	}
+	return nil
+}
+
+// play takes the stack through its life. What is wrong but does not stop the play is a reason of the verdict.
+func (t *tool) play(ctx context.Context, s *stage, v *verdict) error {
+	s.progress.say("Rehearsing stack " + t.stack + ": up.")
+	up, err := s.stack.Up(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	v.Up = &act{up.Summary(), counted(up)}
+
+	s.progress.say("Up again: nothing must change.")
+	again, err := s.stack.Up(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	v.Again = &act{again.Summary(), counted(again)}
+	if again.Changed() > 0 {
+		reason := "a second up changed what nobody had changed:"
+		for _, c := range again.Changes {
+			reason += fmt.Sprintf(" %s (%s of %s)", c.Name(), c.Op, c.Type)
+			for _, p := range c.Properties {
+				reason += " " + p.Path
+			}
+			reason += ";"
+		}
+		v.Reasons = append(v.Reasons, strings.TrimSuffix(reason, ";"))
+	}
+
+	s.progress.say("Destroy: nothing must be left.")
+	gone, err := s.stack.Destroy(ctx, s.hold)
+	if err != nil {
+		return err
+	}
+	v.Destroy = &act{gone.Summary(), counted(gone)}
+	if v.Left = s.model.Account.Summary(); len(v.Left) > 0 {
+		v.Reasons = append(v.Reasons, "destroy left "+tally(v.Left))
+	}
+	return nil
+}
+
+func (t *tool) printVerdict(v verdict) {
+	for _, one := range []struct {
+		name string
+		act  *act
+	}{{"up", v.Up}, {"up again", v.Again}, {"destroy", v.Destroy}} {
+		if one.act != nil {
+			fmt.Fprintf(t.stdout, "%-9s %7s  %s\n", one.name, elapsed(time.Duration(one.act.Seconds*float64(time.Second))), one.act.note)
+		}
+	}
+	for _, reason := range v.Reasons {
+		fmt.Fprintln(t.stdout, "wrong:", reason)
+	}
+	if v.Good {
+		fmt.Fprintf(t.stdout, "Stack %s goes up, stays as it is and comes down.\n", v.Stack)
+	} else {
+		fmt.Fprintf(t.stdout, "Stack %s is not fit to be deployed.\n", v.Stack)
+	}
+}
+
+// counted says what an operation did: "139 created", "0 changes".
+func counted(r release.Result) string {
+	var parts []string
+	for _, op := range []struct{ op, done string }{
+		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"}, {"delete", "deleted"}, {"import", "adopted"},
+	} {
+		if n := r.Counts[op.op]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, op.done))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"0 changes"}
+	}
+	if same := r.Counts["same"]; same > 0 {
+		parts = append(parts, fmt.Sprintf("%d unchanged", same))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// tally lists objects by type: "2 aws:ec2/vpc:Vpc, 1 aws:kms/key:Key".
+func tally(counts map[string]int) string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+	}
+	return strings.Join(parts, ", ")
+}

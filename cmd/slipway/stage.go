@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"slipway/ecs"
+	"slipway/rehearsal"
+	"slipway/rehearsal/cloud"
+	"slipway/release"
+	"slipway/site"
+)
+
+// A stage is all that one operation needs: the right to change the stack, the model of AWS with its providers, and the
+// engine.
+type stage struct {
+	hold     *release.Hold
+	model    *rehearsal.Rehearsal
+	stack    *release.Stack
+	progress *progress
+}
+
+// faults changes a model before it is used. Tests set it to kill the process or refuse a call at a chosen moment.
+var faults = func(*cloud.Account) {}
+
+// stackDir is where a stack keeps everything.
+func stackDir(root, stack string) string { return filepath.Join(root, ".slipway", stack) }
+
+// open sets the stage in dir. A throwaway stage is fast, and a killed run of it cannot be gone on with.
+func (t *tool) open(ctx context.Context, c *configuration, dir, operation string, throwaway bool) (_ *stage, err error) {
+	cli, err := release.FindCLI(ctx, t.say)
+	if err != nil {
+		return nil, err
+	}
+	t.interrupts.engine(cli)
+	hold, err := release.Take(dir, t.stack, operation)
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{hold: hold}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+
+	options := rehearsal.Options{Region: c.stack.Region}
+	if c.stack.Zone != "" { // a registered domain has its zone before any program runs
+		options.Zones = []cloud.HostedZone{{Name: c.stack.Zone}}
+	}
+	if len(c.accounts) > 0 {
+		options.AccountID = c.accounts[0]
+	}
+	if s.model, err = rehearsal.Open(filepath.Join(dir, "model.json"), options); err != nil {
+		return nil, err
+	}
+	faults(s.model.Account)
+	// The providers must outlive the interrupt: an engine that is stopping still has calls under way.
+	env, err := s.model.Serve(context.WithoutCancel(ctx))
+	if err != nil {
+		return nil, err
+	}
+	s.progress = newProgress(t.stderr)
+	s.stack, err = release.Open(release.Options{
+		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env,
+		Program:   site.Program(site.Options{Root: c.root, Runner: runner{s.model.Account}}),
+		Account:   account{s.model.Account},
+		Throwaway: throwaway,
+		Told:      s.progress.told, Say: s.progress.say,
+	})
+	return s, err
+}
+
+func (s *stage) close() error {
+	var errs []error
+	if s.progress != nil {
+		s.progress.close()
+	}
+	if s.model != nil {
+		errs = append(errs, s.model.Close())
+	}
+	return errors.Join(append(errs, s.hold.Release())...)
+}
+
+// A runner runs the migration in the model.
+type runner struct{ account *cloud.Account }
+
+func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(cloud.TaskRun{
+		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
+		Container: run.Container, StartedBy: run.StartedBy,
+	})
+	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
+}
+
+// An account is the model as the repair of a killed run sees it.
+type account struct{ *cloud.Account }
+
+func (a account) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
+
+func (a account) Objects() []release.Object {
+	var all []release.Object
+	for _, o := range a.Account.Objects() {
+		if !o.Seeded && o.Owner == "" && o.URN != "" {
+			all = append(all, release.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
+	}
+	return all
+}
+
+func (a account) Delete(_ context.Context, o release.Object) error {
+	gone, err := a.Account.Remove(o.Type, o.ID)
+	if err == nil && !gone {
+		err = fmt.Errorf("%s %s is not in the model", o.Type, o.ID)
+	}
+	return err
+}
