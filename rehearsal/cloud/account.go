@@ -228,6 +228,21 @@ func (a *Account) Orphans(known map[string]bool) []*Object {
 	return orphans
 }
 
+// Missing lists what known (by Key) has and the account does not, sorted: what a process that was killed had deleted and
+// not taken out of its state any more. Types that the account does not model are left out.
+func (a *Account) Missing(known map[string]bool) []string {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var missing []string
+	for _, key := range sortedKeys(known) {
+		token, id, _ := strings.Cut(key, " ")
+		if kinds[token] != nil && a.get(token, id) == nil {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
+
 // Remove takes an object out of the account, as somebody with every right would by hand: nothing is asked. It reports
 // whether there was one.
 func (a *Account) Remove(token, id string) (bool, error) {

@@ -67,7 +67,8 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 		if strings.HasPrefix(name, "__") {
 			continue
 		}
-		if d.News[name] == nil && c.chosen(name) {
+		// What AWS chooses when the program does not is kept when the program no longer says it.
+		if d.News[name] == nil && slices.Contains(e.Always, name) {
 			continue
 		}
 		c.walk(name, olds[name], d.News[name])
@@ -87,12 +88,6 @@ type comparer struct {
 	kind    *rule
 	entry   *entry
 	changes []PropertyChange
-}
-
-// chosen reports whether AWS chooses the input when the program does not, and keeps what it chose.
-func (c *comparer) chosen(name string) bool {
-	_, fixed := c.kind.defaults[name]
-	return !fixed && slices.Contains(c.entry.Always, name)
 }
 
 // walk compares an old plain value with a new raw one.
@@ -141,19 +136,18 @@ func (c *comparer) walk(path string, was, now any) {
 		c.add(path, was, now)
 		return
 	}
-	fixed, ok := c.kind.defaults[pattern(path)]
-	value := clone(now)
-	if ok && was == nil {
-		was = fixed
-		if same(was, value) {
-			return
+	now = clone(now)
+	x, y := was, now
+	if fixed, ok := c.kind.defaults[pattern(path)]; ok {
+		if x == nil {
+			x = fixed
+		}
+		if y == nil {
+			y = fixed
 		}
 	}
-	if ok && value == nil {
-		value = fixed
-	}
-	if !same(was, value) && !(blank(was) && blank(value)) {
-		c.add(path, was, value)
+	if !same(x, y) && !(blank(x) && blank(y)) {
+		c.add(path, was, now)
 	}
 }
 

@@ -50,6 +50,7 @@ type Kind struct {
 type Name struct {
 	Input  string // the input property that holds the name: "name", "bucket", "identifier"
 	Prefix string // the input that holds a prefix instead, if the provider has one
+	Lead   string // what a made-up name begins with: "alias/"
 	Manual bool   // the provider never makes the name up; it is absent, or AWS draws one
 	Max    int    // the longest name that AWS takes, in characters
 	Lower  bool   // only lower case

@@ -122,7 +122,7 @@ func (k *rule) autoname(e *entry, news map[string]any, r CheckRequest) *Problem 
 		}
 		name = r.URN[strings.LastIndex(r.URN, "::")+1:]
 		name = strings.TrimPrefix(name, ":")
-		if n.Max > 0 && len(name)+8 > n.Max {
+		if n.Max > 0 && len(n.Lead)+len(name)+8 > n.Max {
 			return &Problem{n.Input, fmt.Sprintf("a name made of %q and 8 further characters is longer than the %d characters that a %s may have: set %s, or give the resource a shorter name", name, n.Max, noun(k.Type), n.Input)}
 		}
 		name += "-" + suffix(r.RandomSeed)
@@ -133,9 +133,7 @@ func (k *rule) autoname(e *entry, news map[string]any, r CheckRequest) *Problem 
 	if in, _, _ := plainInputs(news); in.Bool("fifoQueue") || in.Bool("fifoTopic") {
 		name += ".fifo"
 	}
-	if k.Type == "aws:kms/alias:Alias" {
-		name = "alias/" + name
-	}
+	name = n.Lead + name
 	news[n.Input], news[defaultsMark] = name, []any{n.Input}
 	return nil
 }
@@ -247,13 +245,18 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID), Why: "it was deleted outside the program; a refresh takes note of it"}
 	}
 	o.Owner = was.Owner
+	// What AWS chose once stays when the program does not name it any more.
+	for _, name := range e.Always {
+		if v, ok := was.Outputs[name]; ok && e.In[name] != nil && o.Inputs[name] == nil && name != "tagsAll" {
+			o.Outputs[name] = clone(v)
+		}
+	}
 	if err := a.admit(k, o, action); err != nil {
 		return err
 	}
 	if err := a.compute(k, e, o); err != nil {
 		return err
 	}
-	// What AWS chose once stays when the program does not name it any more.
 	for _, name := range e.Always {
 		if v, ok := was.Outputs[name]; ok && o.Outputs[name] == nil {
 			o.Outputs[name] = v
@@ -619,12 +622,16 @@ func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map
 			}
 		}
 	}
+	var before map[string]any
+	if was != nil {
+		before = was.raw(was.Outputs)
+	}
 	computed := func(name string) {
 		if out[name] != nil {
 			return
 		}
 		if was != nil && !recomputed[name] {
-			if v, ok := was.raw(was.Outputs)[name]; ok {
+			if v, ok := before[name]; ok {
 				out[name] = v
 			}
 			return

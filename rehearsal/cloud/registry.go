@@ -68,8 +68,7 @@ func Valid() []error {
 			continue
 		}
 		has := func(path string) bool {
-			s := parsePath(path)
-			return len(s) > 0 && !s[0].list && (e.In[s[0].key] != nil || e.Out[s[0].key] != nil)
+			return e.along(parsePath(path), func(*kindOf) bool { return true })
 		}
 		for path := range k.Defaults {
 			if !has(path) {

@@ -51,7 +51,9 @@ type schemaIndex struct {
 	decoded map[string]*entry
 }
 
-var schema = sync.OnceValue(func() *schemaIndex {
+var schema = sync.OnceValue(newIndex)
+
+func newIndex() *schemaIndex {
 	zip, err := gzip.NewReader(bytes.NewReader(schemaGzip))
 	if err != nil {
 		panic("cloud: the embedded schema is damaged: " + err.Error())
@@ -67,7 +69,7 @@ var schema = sync.OnceValue(func() *schemaIndex {
 		}
 	}
 	return s
-})
+}
 
 // get returns the entry of name ("R aws:ec2/vpc:Vpc"), nil if the schema has none.
 func (s *schemaIndex) get(name string) *entry {
@@ -262,43 +264,50 @@ func suggest(name string, known []string) string {
 	return ""
 }
 
-// replaces reports whether a change at path means a new resource.
-func (e *entry) replaces(path string) bool {
+// along calls f with the type of every property on the way to path, until f returns false. It reports whether the whole
+// path is in the schema.
+func (e *entry) along(path []segment, f func(*kindOf) bool) bool {
 	at := e
 	var k *kindOf
-	for _, s := range parsePath(path) {
+	for _, s := range path {
 		switch {
 		case s.list:
-			if k == nil {
+			if k == nil || k.Kind != "array" {
 				return false
 			}
 			k = k.Elem
 		case k != nil && k.Kind == "map":
 			k = k.Elem
+		case at == nil:
+			return false
 		default:
-			if at == nil {
-				return false
-			}
 			k = at.In[s.key]
+			if k == nil {
+				k = at.Out[s.key]
+			}
 		}
 		if k == nil {
 			return false
 		}
-		if k.Replaces {
+		if !f(k) {
 			return true
 		}
 		at = nil
-		for t := k; t != nil; t = t.Elem {
-			if t.Kind == "object" {
-				at = schema().get("T " + t.Ref)
-				break
-			}
+		if k.Kind == "object" {
+			at = schema().get("T " + k.Ref)
 		}
 	}
-	return false
+	return true
 }
 
-// secrets adds the paths of m that the schema calls secret.
+// replaces reports whether a change at path means a new resource.
+func (e *entry) replaces(path string) bool {
+	found := false
+	e.along(parsePath(path), func(k *kindOf) bool { found = found || k.Replaces; return !found })
+	return found
+}
+
+// secretPaths adds the paths of m that the schema calls secret.
 func secretPaths(properties map[string]*kindOf, m map[string]any, path string, found map[string]bool) {
 	for name, v := range m {
 		k := properties[name]
