@@ -1,0 +1,219 @@
+package batch
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/fargate"
+	"slipway/internal/graph"
+	"slipway/internal/wiring"
+)
+
+var site = wiring.Site{Project: "slipway", Stack: "test", Partition: "aws", Region: "us-east-1", AccountID: graph.Account}
+
+const (
+	cluster = "arn:aws:ecs:us-east-1:123456789012:cluster/slipway-test-site"
+	key     = "arn:aws:kms:us-east-1:123456789012:key/alarms"
+	topic   = "arn:aws:sns:us-east-1:123456789012:slipway-test-alarms"
+	queue   = "arn:aws:sqs:us-east-1:123456789012:queue/timetable-failures"
+	role    = "arn:aws:iam:us-east-1:123456789012:role/"
+)
+
+func record(change func(*JobArgs)) (graph.Graph, error) {
+	return graph.Record("test", nil, func(ctx *pulumi.Context) error {
+		timetable, err := NewTimetable(ctx, "timetable", &TimetableArgs{
+			Site: site, ClusterARN: pulumi.String(cluster), KeyARN: pulumi.String(key), TopicARN: pulumi.String(topic),
+		})
+		if err != nil {
+			return err
+		}
+		roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: site, Part: "jobs", Groups: []pulumi.StringInput{pulumi.String("/slipway/test/job-cleanup")}})
+		if err != nil {
+			return err
+		}
+		args := &JobArgs{
+			Site: site, Name: "cleanup", Timetable: timetable, Roles: roles,
+			Schedule: "cron(0 3 * * ? *)", TimeZone: "Europe/Paris", Command: []string{"python", "manage.py", "clearsessions"},
+			Placement: wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a"}), SecurityGroups: pulumi.ToStringArray([]string{"sg-work"})},
+			Binding: wiring.Binding{
+				Env: map[string]pulumi.StringInput{"DB_PORT": pulumi.String("5432")},
+				Secrets: map[string]wiring.Secret{"DB_PASSWORD": {
+					ARN: pulumi.String("arn:aws:ssm:us-east-1:123456789012:parameter/x"), KeyARN: pulumi.String(key), Version: pulumi.Int(2),
+				}},
+			},
+			Django: pulumi.String("django@sha256:00"), Group: pulumi.String("/slipway/test/job-cleanup"),
+			CPU: 256, Memory: 512, Architecture: "arm64",
+		}
+		if change != nil {
+			change(args)
+		}
+		_, err = NewJob(ctx, "cleanup", args)
+		return err
+	})
+}
+
+func sample(t *testing.T) graph.Graph {
+	t.Helper()
+	g, err := record(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func statements(t *testing.T, g graph.Graph, token, name string) map[string]map[string]any {
+	t.Helper()
+	text, _ := g.Named(token, name).Inputs["policy"].(string)
+	var document struct{ Statement []map[string]any }
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatalf("%s %s: %v", token, name, err)
+	}
+	all := map[string]map[string]any{}
+	for _, s := range document.Statement {
+		all[s["Sid"].(string)] = s
+	}
+	return all
+}
+
+func TestSchedule(t *testing.T) {
+	schedule := sample(t).Named("aws:scheduler/schedule:Schedule", "cleanup")
+	for path, want := range map[string]any{
+		"name": "slipway-test-job-cleanup", "groupName": "slipway-test-jobs",
+		"scheduleExpression": "cron(0 3 * * ? *)", "scheduleExpressionTimezone": "Europe/Paris",
+		"flexibleTimeWindow": map[string]any{"mode": "OFF"}, "kmsKeyArn": key,
+		"target.arn":                             cluster,
+		"target.roleArn":                         role + "cleanup-starter",
+		"target.deadLetterConfig.arn":            queue,
+		"target.retryPolicy":                     map[string]any{"maximumRetryAttempts": 2.0, "maximumEventAgeInSeconds": 3600.0},
+		"target.ecsParameters.taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/cleanup-task:1",
+		"target.ecsParameters.networkConfiguration": map[string]any{
+			"subnets": []any{"subnet-a"}, "securityGroups": []any{"sg-work"}, "assignPublicIp": false},
+	} {
+		if diff := cmp.Diff(want, schedule.Input(path)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+	for _, first := range []string{"cleanup-starter", "roles-execution", "timetable-failures"} {
+		if !slices.Contains(schedule.DependsOn, first) {
+			t.Errorf("the schedule may fall due before %s; it waits for %v", first, schedule.DependsOn)
+		}
+	}
+}
+
+func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
+	got := statements(t, sample(t), "aws:iam/rolePolicy:RolePolicy", "cleanup-starter")
+	want := map[string]map[string]any{
+		"RunThisJob": {"Sid": "RunThisJob", "Effect": "Allow", "Action": "ecs:RunTask",
+			"Resource":  "arn:aws:ecs:us-east-1:123456789012:task-definition/slipway-test-job-cleanup:*",
+			"Condition": map[string]any{"ArnEquals": map[string]any{"ecs:cluster": cluster}}},
+		"TagItsTasks": {"Sid": "TagItsTasks", "Effect": "Allow", "Action": "ecs:TagResource",
+			"Resource":  "arn:aws:ecs:us-east-1:123456789012:task/slipway-test-site/*",
+			"Condition": map[string]any{"StringEquals": map[string]any{"ecs:CreateAction": "RunTask"}}},
+		"PassItsRoles": {"Sid": "PassItsRoles", "Effect": "Allow", "Action": "iam:PassRole",
+			"Resource":  []any{role + "roles-execution", role + "roles-task"},
+			"Condition": map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "ecs-tasks.amazonaws.com"}}},
+		"ReportFailures":               {"Sid": "ReportFailures", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue},
+		"ReadScheduleAndEncryptReport": {"Sid": "ReadScheduleAndEncryptReport", "Effect": "Allow", "Action": []any{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": key},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("statements (-want +got):\n%s", diff)
+	}
+	trust, _ := sample(t).Named("aws:iam/role:Role", "cleanup-starter").Input("assumeRolePolicy").(string)
+	if !strings.Contains(trust, `"Service":"scheduler.amazonaws.com"`) || !strings.Contains(trust, `"aws:SourceAccount":"123456789012"`) {
+		t.Errorf("trust policy is %s", trust)
+	}
+}
+
+func TestAJobReadsItsSecretsFreshAndKeepsItsRevision(t *testing.T) {
+	task := func(g graph.Graph) string {
+		return g.Named("aws:ecs/taskDefinition:TaskDefinition", "cleanup-task").Inputs["containerDefinitions"].(string)
+	}
+	first := task(sample(t))
+	if !strings.Contains(first, `"name":"DB_PASSWORD"`) || strings.Contains(first, "SETTINGS_VERSION") {
+		t.Errorf("container definitions are %s", first)
+	}
+	g, err := record(func(args *JobArgs) {
+		s := args.Binding.Secrets["DB_PASSWORD"]
+		s.Version = pulumi.Int(3)
+		args.Binding.Secrets["DB_PASSWORD"] = s
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(first, task(g)); diff != "" {
+		t.Errorf("a changed secret made a new revision of a job that reads it anyway:\n%s", diff)
+	}
+}
+
+func TestFailuresAreKeptEncrypted(t *testing.T) {
+	g := sample(t)
+	q := g.Named("aws:sqs/queue:Queue", "timetable-failures")
+	if q.Input("kmsMasterKeyId") != key || q.Input("messageRetentionSeconds") != 1209600.0 {
+		t.Errorf("queue is %v", q.Inputs)
+	}
+	got := statements(t, g, "aws:sqs/queuePolicy:QueuePolicy", "timetable-failures")
+	if s := got["TLSOnly"]; s["Effect"] != "Deny" || !cmp.Equal(s["Condition"], any(map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}})) {
+		t.Errorf("plain HTTP is not refused: %v", s)
+	}
+	s := got["FailedRuns"]
+	if !cmp.Equal(s["Principal"], any(map[string]any{"Service": "events.amazonaws.com"})) ||
+		!cmp.Equal(s["Condition"], any(map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:eventRule/timetable-failed"}})) {
+		t.Errorf("who may send is %v", s)
+	}
+	if target := g.Named("aws:cloudwatch/eventTarget:EventTarget", "timetable-failed"); target.Input("arn") != queue {
+		t.Errorf("failed runs go to %v", target.Input("arn"))
+	}
+}
+
+func TestFailedRunsAreThoseOfJobsInThisCluster(t *testing.T) {
+	text, _ := sample(t).Named("aws:cloudwatch/eventRule:EventRule", "timetable-failed").Input("eventPattern").(string)
+	const want = `{"detail":{"$or":[{"containers":{"exitCode":[{"anything-but":[0]}]}},{"stopCode":["TaskFailedToStart"]}],` +
+		`"clusterArn":["` + cluster + `"],"group":[{"prefix":"family:slipway-test-job-"}],"lastStatus":["STOPPED"]},` +
+		`"detail-type":["ECS Task State Change"],"source":["aws.ecs"]}`
+	if diff := cmp.Diff(want, text); diff != "" {
+		t.Errorf("pattern (-want +got):\n%s", diff)
+	}
+}
+
+func TestAlarmsTellTheTopic(t *testing.T) {
+	g := sample(t)
+	for name, want := range map[string]map[string]any{
+		"timetable-failures":   {"namespace": "AWS/SQS", "metricName": "ApproximateNumberOfMessagesVisible", "dimensions": map[string]any{"QueueName": "slipway-test-jobs-failures"}},
+		"timetable-failed-run": {"namespace": "AWS/Events", "metricName": "TriggeredRules", "dimensions": map[string]any{"RuleName": "slipway-test-job-failed"}},
+	} {
+		alarm := g.Named("aws:cloudwatch/metricAlarm:MetricAlarm", name)
+		want["alarmActions"], want["threshold"], want["comparisonOperator"], want["treatMissingData"] = []any{topic}, 0.0, "GreaterThanThreshold", "notBreaching"
+		for path, value := range want {
+			if diff := cmp.Diff(value, alarm.Input(path)); diff != "" {
+				t.Errorf("%s: %s (-want +got):\n%s", name, path, diff)
+			}
+		}
+	}
+}
+
+func TestEverythingDescendsFromAComponent(t *testing.T) {
+	for _, r := range sample(t) {
+		if r.Custom() && r.Parent != "timetable" && r.Parent != "roles" && r.Parent != "cleanup" {
+			t.Errorf("%s %s is parented to %s", r.Type, r.Name, r.Parent)
+		}
+	}
+}
+
+func TestMistakesAreToldAtOnce(t *testing.T) {
+	_, err := record(func(args *JobArgs) {
+		args.Command, args.Schedule, args.TimeZone, args.Memory = nil, "* * * * *", "", 1
+	})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"job cleanup: command must be", `got "* * * * *"`, "time zone must be", "memory for cpu 256"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not say %q:\n%v", want, err)
+		}
+	}
+}

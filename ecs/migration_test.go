@@ -1,0 +1,159 @@
+package ecs
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/graph"
+)
+
+// told answers as it is told, and remembers what it was asked.
+type told struct {
+	result TaskResult
+	err    error
+	hangs  bool
+	runs   []TaskRun
+}
+
+func (r *told) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
+	r.runs = append(r.runs, run)
+	if r.hangs {
+		<-ctx.Done()
+		return TaskResult{ExitCode: NotStarted, Logs: []string{"waiting for the lock"}}, ctx.Err()
+	}
+	return r.result, r.err
+}
+
+func step(old, release string) *pulumi.ResourceHookArgs {
+	args := &pulumi.ResourceHookArgs{NewInputs: resource.PropertyMap{"insecureValue": resource.NewProperty(release)}}
+	if old != "" {
+		args.OldInputs = resource.PropertyMap{"insecureValue": resource.MakeSecret(resource.NewProperty(old))}
+	}
+	return args
+}
+
+func TestMigrationHook(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		runner       told
+		old          string
+		runs         int
+		want, unwant []string // parts of the error; none: success
+	}{
+		{name: "first release", runs: 1},
+		{name: "next release", old: "r1", runs: 1},
+		{name: "only a tag of the marker changes", old: "r2", runs: 0},
+		{
+			name: "the command fails", runs: 1,
+			runner: told{result: TaskResult{ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{
+				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists", "url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'"}}},
+			want: []string{"migration to r2 failed: exit code 1 (Essential container in task exited)", "column exists",
+				"The services still run the release before it", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
+			unwant: []string{"hunter2"},
+		},
+		{
+			name: "the secret cannot be read", runs: 1,
+			runner: told{result: TaskResult{ExitCode: NotStarted, StoppedReason: "ResourceInitializationError: AccessDeniedException"}},
+			want:   []string{"its task never started: ResourceInitializationError: AccessDeniedException"},
+			unwant: []string{"exit code", "Last lines"},
+		},
+		{
+			name: "AWS refuses the task", runs: 1, runner: told{err: errors.New("ECS did not start the task: Capacity is unavailable")},
+			want: []string{"migration to r2 failed: ECS did not start the task: Capacity is unavailable"},
+		},
+		{
+			name: "a refusal does not read as success even with exit code 0", runs: 1,
+			runner: told{result: TaskResult{ExitCode: 0}, err: errors.New("watching the task: connection reset")},
+			want:   []string{"connection reset"},
+		},
+		{
+			name: "the migration hangs", runs: 1, runner: told{hangs: true},
+			want: []string{"it did not end within 50ms and was stopped", "waiting for the lock"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			planned := &plan{}
+			planned.run.Store(&TaskRun{TaskDefinition: "migration:7", LogGroup: "/slipway/test/migration"})
+			err := migrate(context.Background(), &c.runner, 50*time.Millisecond, planned)(step(c.old, "r2"))
+			if len(c.runner.runs) != c.runs {
+				t.Errorf("%d runs, want %d", len(c.runner.runs), c.runs)
+			}
+			if (err == nil) != (len(c.want) == 0) {
+				t.Fatalf("error is %v, want %q", err, c.want)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error does not say %q:\n%v", want, err)
+				}
+			}
+			for _, unwant := range c.unwant {
+				if strings.Contains(err.Error(), unwant) {
+					t.Errorf("error says %q:\n%v", unwant, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCancelledDeploymentIsNotATimeout(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	planned := &plan{}
+	planned.run.Store(&TaskRun{})
+	err := migrate(ctx, &told{hangs: true}, time.Minute, planned)(step("", "r1"))
+	if err == nil || !strings.Contains(err.Error(), "context canceled") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestHookWithoutAPlanRunsNothing(t *testing.T) {
+	runner := &told{}
+	if err := migrate(context.Background(), runner, time.Second, &plan{})(step("", "r1")); err == nil || len(runner.runs) != 0 {
+		t.Errorf("error is %v after %d runs", err, len(runner.runs))
+	}
+}
+
+// The plan must be complete before the marker is registered, because the hook is called right after.
+func TestPlanIsKnownBeforeTheMarker(t *testing.T) {
+	planned := &plan{}
+	var atMarker *TaskRun
+	_, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
+		cluster, err := NewCluster(ctx, "cluster", &ClusterArgs{Site: site, ExecGroup: pulumi.String("exec"), ExecKeyARN: pulumi.String(logsKey)})
+		if err != nil {
+			return err
+		}
+		slow := pulumi.String("arn:task:7").ToStringOutput().ApplyT(func(arn string) string {
+			time.Sleep(100 * time.Millisecond)
+			return arn
+		}).(pulumi.StringOutput)
+		args := &MigrationArgs{Site: site, Cluster: cluster, Placement: place("sg-work"), Group: pulumi.String("/logs"), Release: pulumi.String("r1")}
+		ready := planned.fill(args, slow, []pulumi.Resource{cluster})
+		var after pulumi.ResourceState
+		if err := ctx.RegisterComponentResource("slipway:ecs:Probe", "probe", &after, pulumi.DependsOnInputs(ready)); err != nil {
+			return err
+		}
+		after.URN().ApplyT(func(pulumi.URN) int {
+			atMarker = planned.run.Load()
+			return 0
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &TaskRun{
+		Cluster: "arn:aws:ecs:us-east-1:123456789012:cluster/cluster", TaskDefinition: "arn:task:7",
+		Subnets: []string{"subnet-a", "subnet-b"}, SecurityGroups: []string{"sg-work"},
+		Container: "django", LogGroup: "/logs", LogPrefix: "migration", StartedBy: "slipway-test-migration",
+	}
+	if diff := cmp.Diff(want, atMarker); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,194 @@
+package ecs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// An answer is the body with which the pretended AWS answers one call, with status 400 when it names an error type.
+type answer map[string]any
+
+// pretend serves the JSON protocol of ECS and CloudWatch Logs. Each operation answers from its list; the last answer
+// stands for all later calls.
+func pretend(t *testing.T, answers map[string][]answer) func() []string {
+	t.Helper()
+	var mu sync.Mutex
+	var calls []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		var body map[string]any
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		mu.Lock()
+		defer mu.Unlock()
+		text, _ := json.Marshal(body)
+		calls = append(calls, operation+" "+string(text))
+		list := answers[operation]
+		if len(list) == 0 {
+			t.Errorf("unexpected call: %s %s", operation, text)
+			http.Error(w, "unexpected", http.StatusTeapot)
+			return
+		}
+		if len(list) > 1 {
+			answers[operation] = list[1:]
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		if list[0]["__type"] != nil {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_ = json.NewEncoder(w).Encode(list[0])
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
+}
+
+const taskARN = "arn:aws:ecs:us-east-1:123456789012:task/slipway-test-site/0123456789abcdef"
+
+func started() []answer { return []answer{{"tasks": []any{map[string]any{"taskArn": taskARN}}}} }
+
+func state(status string, exit any) answer {
+	container := map[string]any{"name": "django"}
+	if exit != nil {
+		container["exitCode"] = exit
+	}
+	// A second container: its exit code says nothing.
+	return answer{"tasks": []any{map[string]any{"taskArn": taskARN, "lastStatus": status, "stoppedReason": "Essential container in task exited",
+		"containers": []any{map[string]any{"name": "log-router", "exitCode": 3}, container}}}}
+}
+
+func lines(all ...string) []answer {
+	events := []any{}
+	for _, l := range all {
+		events = append(events, map[string]any{"message": l + "\n", "timestamp": 1})
+	}
+	return []answer{{"events": events}}
+}
+
+var run = TaskRun{
+	Cluster: "arn:aws:ecs:us-east-1:123456789012:cluster/slipway-test-site", TaskDefinition: "arn:td:7",
+	Subnets: []string{"subnet-a"}, SecurityGroups: []string{"sg-work"},
+	Container: "django", LogGroup: "/slipway/test/migration", LogPrefix: "migration", StartedBy: "slipway-test-migration",
+}
+
+func quick() AWSRunner {
+	return AWSRunner{Region: "us-east-1", Poll: time.Millisecond, Settle: 5 * time.Second}
+}
+
+func TestAWSRunner(t *testing.T) {
+	assume := answer{"__type": "ClientException", "message": "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x'"}
+	for _, c := range []struct {
+		name    string
+		answers map[string][]answer
+		want    TaskResult
+		err     string
+		calls   []string // operations in order
+	}{
+		{
+			name: "success",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("PENDING", nil), state("RUNNING", nil), state("STOPPED", 0)},
+				"GetLogEvents": lines("one", "two")},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one", "two"}},
+			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name:    "exit code 1",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 1)}, "GetLogEvents": lines("boom")},
+			want:    TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{"boom"}},
+			calls:   []string{"RunTask", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name: "never started, no log stream",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", nil)},
+				"GetLogEvents": {{"__type": "ResourceNotFoundException", "message": "The specified log stream does not exist."}}},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: NotStarted, StoppedReason: "Essential container in task exited"},
+			calls: []string{"RunTask", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name: "the role is a moment old",
+			answers: map[string][]answer{"RunTask": append([]answer{assume, assume}, started()...), "DescribeTasks": {state("STOPPED", 0)},
+				"GetLogEvents": lines()},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{}},
+			calls: []string{"RunTask", "RunTask", "RunTask", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name:    "no capacity",
+			answers: map[string][]answer{"RunTask": {{"tasks": []any{}, "failures": []any{map[string]any{"reason": "RESOURCE:FARGATE", "detail": "Capacity is unavailable at this time"}}}}},
+			err:     "ECS did not start the task: RESOURCE:FARGATE Capacity is unavailable at this time",
+			calls:   []string{"RunTask"},
+		},
+		{
+			name:    "not allowed",
+			answers: map[string][]answer{"RunTask": {{"__type": "AccessDeniedException", "message": "not authorized to perform: ecs:RunTask"}}},
+			err:     "not authorized to perform: ecs:RunTask",
+			calls:   []string{"RunTask"},
+		},
+		{
+			name: "unknown for a moment after its start",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {{"tasks": []any{}, "failures": []any{map[string]any{"reason": "MISSING"}}}, state("STOPPED", 0)},
+				"GetLogEvents": lines("one")},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
+			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "GetLogEvents"},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			calls := pretend(t, c.answers)
+			got, err := quick().RunTask(context.Background(), run)
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Fatalf("error is %v, want %q", err, c.err)
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			var operations []string
+			for _, call := range calls() {
+				operation, _, _ := strings.Cut(call, " ")
+				operations = append(operations, operation)
+			}
+			if diff := cmp.Diff(c.calls, operations); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAWSRunnerAsksForAPrivateTask(t *testing.T) {
+	calls := pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)}, "GetLogEvents": lines()})
+	if _, err := quick().RunTask(context.Background(), run); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"assignPublicIp":"DISABLED"`, `"launchType":"FARGATE"`, `"securityGroups":["sg-work"]`, `"taskDefinition":"arn:td:7"`, `"clientToken":`, `"startedBy":"slipway-test-migration"`} {
+		if !strings.Contains(calls()[0], want) {
+			t.Errorf("RunTask was not told %s: %s", want, calls()[0])
+		}
+	}
+	if want := fmt.Sprintf(`"logStreamName":"migration/django/%s"`, "0123456789abcdef"); !strings.Contains(calls()[2], want) {
+		t.Errorf("the log was asked for otherwise than %s: %s", want, calls()[2])
+	}
+}
+
+func TestAWSRunnerStopsATaskThatNobodyWaitsFor(t *testing.T) {
+	calls := pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil)}, "StopTask": {{}}, "GetLogEvents": lines("waiting for the lock")})
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	got, err := quick().RunTask(ctx, run)
+	if err == nil || !cmp.Equal(got.Logs, []string{"waiting for the lock"}) {
+		t.Errorf("error is %v, result %+v", err, got)
+	}
+	if !slices.ContainsFunc(calls(), func(c string) bool { return strings.HasPrefix(c, "StopTask ") && strings.Contains(c, taskARN) }) {
+		t.Errorf("the task runs on; calls: %q", calls())
+	}
+}
