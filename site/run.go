@@ -1,0 +1,210 @@
+package site
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/bastion"
+	"slipway/batch"
+	"slipway/cicd"
+	"slipway/datastore"
+	"slipway/ecs"
+	"slipway/internal/fargate"
+	"slipway/logging"
+)
+
+func (d *deployment) repositories() []pulumi.StringInput {
+	arns := make([]pulumi.StringInput, len(d.images.Repositories))
+	for i, arn := range d.images.Repositories {
+		arns[i] = arn
+	}
+	return arns
+}
+
+// migrate declares the migration, behind which everything waits that runs the release.
+func (d *deployment) migrate() (*ecs.Migration, error) {
+	logs, err := d.group("migration")
+	if err != nil {
+		return nil, err
+	}
+	binding, err := d.ownerBinding()
+	if err != nil {
+		return nil, err
+	}
+	return ecs.NewMigration(d.ctx, "migration", &ecs.MigrationArgs{
+		Site: d.site, Cluster: d.cluster, Placement: d.network.Work, Binding: binding,
+		Django: d.images.Django, Repositories: d.repositories(), Group: logs.Name,
+		CPU: migrationCPU, Memory: migrationMemory, Architecture: d.stack.Web.Architecture,
+		// The site's role gets its password from the migration, so a new password is migrated to as a new image is.
+		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
+		Runner:  d.runner,
+		After:   []pulumi.Resource{d.network, d.store, d.settings},
+	}, d.opts...)
+}
+
+func (d *deployment) runWeb() error {
+	django, err := d.group("django")
+	if err != nil {
+		return err
+	}
+	nginx, err := d.group("nginx")
+	if err != nil {
+		return err
+	}
+	groups := []pulumi.StringInput{django.Name, nginx.Name}
+	for _, part := range d.parts() {
+		groups = append(groups, pulumi.String(d.site.Path(part)))
+	}
+	d.roles, err = fargate.NewRoles(d.ctx, "site-roles", &fargate.RolesArgs{
+		Site: d.site, Part: "site", Repositories: d.repositories(), Groups: groups,
+		Firehose: d.firehose, Binding: d.binding, Exec: d.cluster.Exec,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	migration, err := d.migrate()
+	if err != nil {
+		return err
+	}
+	web := d.stack.Web
+	d.web, err = ecs.NewWeb(d.ctx, "web", &ecs.WebArgs{
+		Site: d.site, Cluster: d.cluster, Balancer: d.balancer, Placement: d.network.Web, Roles: d.roles, Binding: d.binding,
+		Django: d.images.Django, Nginx: d.images.Nginx, DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
+		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
+		Min: web.Min, Max: web.Max, Spot: web.Spot, CPUTarget: web.CPUTarget, RequestsPerTarget: web.RequestsPerTarget,
+		After: []pulumi.Resource{d.network, migration},
+	}, d.opts...)
+	return err
+}
+
+func workerPart(name string) string { return "worker-" + name }
+
+func jobPart(name string) string { return "job-" + name }
+
+// parts are the workers and jobs, by the names of their log groups.
+func (d *deployment) parts() []string {
+	var parts []string
+	for _, w := range d.stack.Workers {
+		parts = append(parts, workerPart(w.Name))
+	}
+	for _, j := range d.stack.Jobs {
+		parts = append(parts, jobPart(j.Name))
+	}
+	return parts
+}
+
+// runWorkers starts the workers after the web service, and so after the migration.
+func (d *deployment) runWorkers() error {
+	for _, w := range d.stack.Workers {
+		logs, err := d.group(workerPart(w.Name))
+		if err != nil {
+			return err
+		}
+		if _, err := ecs.NewWorker(d.ctx, workerPart(w.Name), &ecs.WorkerArgs{
+			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
+			Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
+			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
+			After: []pulumi.Resource{d.network, d.web},
+		}, d.opts...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *deployment) runJobs() error {
+	if len(d.stack.Jobs) == 0 {
+		return nil
+	}
+	timetable, err := batch.NewTimetable(d.ctx, "jobs", &batch.TimetableArgs{
+		Site: d.site, ClusterARN: d.cluster.ARN, KeyARN: d.keys.Alarms, TopicARN: d.topic.ARN,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	for _, j := range d.stack.Jobs {
+		logs, err := d.group(jobPart(j.Name))
+		if err != nil {
+			return err
+		}
+		if _, err := batch.NewJob(d.ctx, jobPart(j.Name), &batch.JobArgs{
+			Site: d.site, Name: j.Name, Timetable: timetable, Schedule: j.Schedule, TimeZone: j.TimeZone, Command: j.Command,
+			Placement: d.network.Work, Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
+			CPU: j.CPU, Memory: j.Memory, Architecture: d.stack.Web.Architecture,
+			After: []pulumi.Resource{d.network, d.web},
+		}, d.opts...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *deployment) watched() logging.Watched {
+	streams := []logging.Source{logging.Subscription}
+	if d.firehose != nil {
+		streams = append(streams, logging.FireLens)
+	}
+	return logging.Watched{
+		LoadBalancer: d.balancer.LoadBalancerSuffix, TargetGroup: d.balancer.TargetGroupSuffix,
+		Cluster: d.cluster.Name, Service: d.web.ServiceName,
+		Database: d.store.Identifier, DatabaseStorageGiB: d.stack.Database.Storage,
+		DatabaseConnections: datastore.MaxConnections(d.stack.Database.Class),
+		Streams:             streams,
+	}
+}
+
+func (d *deployment) watch() error {
+	_, err := logging.NewAlarms(d.ctx, "alarm", &logging.AlarmsArgs{Site: d.site, TopicARN: d.topic.ARN, Watched: d.watched()}, d.opts...)
+	return err
+}
+
+func (d *deployment) makeBastion() error {
+	if !d.stack.Bastion.Enabled {
+		return nil
+	}
+	sessions, err := d.group("sessions")
+	if err != nil {
+		return err
+	}
+	d.bastion, err = bastion.New(d.ctx, "bastion", &bastion.Args{
+		Site: d.site, Placement: d.network.Bastion, InstanceType: d.stack.Bastion.Type,
+		DiskKeyARN: d.keys.Disk, SessionKeyARN: d.keys.Logs,
+		LogBucket: d.archive.Logs.Name, LogGroupName: sessions.Name, LogGroupARN: sessions.ARN,
+	}, d.opts...)
+	return err
+}
+
+func (d *deployment) admitGitHub() error {
+	if d.stack.GitHub.Repository == "" {
+		return nil
+	}
+	deployer, err := cicd.NewDeployer(d.ctx, "github", &cicd.DeployerArgs{
+		Site: d.site, Repository: d.stack.GitHub.Repository,
+		Environments: d.stack.GitHub.Environments, Branches: d.stack.GitHub.Branches, ProviderARN: d.stack.GitHub.Provider,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	d.ctx.Export("deployRole", deployer.RoleARN)
+	return nil
+}
+
+// output tells people and scripts what they need to find the site.
+func (d *deployment) output() error {
+	dashboard, err := logging.NewDashboard(d.ctx, "dashboard", &logging.DashboardArgs{Site: d.site, Watched: d.watched()}, d.opts...)
+	if err != nil {
+		return err
+	}
+	d.ctx.Export("url", d.balancer.URL)
+	d.ctx.Export("cluster", d.cluster.Name)
+	d.ctx.Export("service", d.web.ServiceName)
+	d.ctx.Export("taskDefinition", d.web.TaskDefinitionARN)
+	d.ctx.Export("images", pulumi.Map{"django": d.images.Django, "nginx": d.images.Nginx})
+	d.ctx.Export("databaseAddress", d.store.Address)
+	d.ctx.Export("mediaBucket", d.media.Bucket)
+	d.ctx.Export("logBucket", d.archive.Logs.Name)
+	d.ctx.Export("dashboard", pulumi.String(dashboard.URL))
+	if d.bastion != nil {
+		d.ctx.Export("bastion", pulumi.Map{"instance": d.bastion.InstanceID, "sessionDocument": d.bastion.SessionDocument})
+	}
+	return nil
+}

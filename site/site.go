@@ -1,0 +1,325 @@
+// Package site is the table of contents of a Slipway deployment: it reads the stack's configuration and wires the
+// components. It is the only place that knows all of them.
+package site
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/bastion"
+	"slipway/cicd"
+	"slipway/config"
+	"slipway/datastore"
+	"slipway/ecs"
+	"slipway/internal/fargate"
+	"slipway/internal/wiring"
+	"slipway/keys"
+	"slipway/logging"
+	"slipway/network"
+	"slipway/settings"
+)
+
+// logRouter is AWS for Fluent Bit, the sidecar of the firelens route. It lives in AWS's public registry, so this one
+// image is pinned by version and not by digest.
+const logRouter = "public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.16"
+
+// The migration is a short task of Django alone; this size is enough for it whatever the web tasks have.
+const migrationCPU, migrationMemory = 256, 512
+
+// Options are what the caller of the program decides, and not the stack's configuration.
+type Options struct {
+	Root   string     // the folder of Pulumi.yaml, where the app is looked for; "" is the engine's
+	Runner ecs.Runner // who runs the migration; nil is AWS itself
+
+	// Declare leaves out what only an engine can carry out, the migration's hook, for a program that is looked at under
+	// Pulumi's mocks.
+	Declare bool
+}
+
+// Deploy is the Pulumi program: everything that `pulumi up` does.
+func Deploy(ctx *pulumi.Context) error { return Program(Options{})(ctx) }
+
+// Program is Deploy with options.
+func Program(options Options) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		source, err := config.FromPulumi(ctx)
+		if err != nil {
+			return err
+		}
+		if options.Root != "" {
+			source.Root = options.Root
+		}
+		stack, err := config.Load(source)
+		if err != nil {
+			return err
+		}
+		runner := options.Runner
+		if runner == nil && !options.Declare {
+			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text}
+		}
+		d := &deployment{ctx: ctx, stack: stack, root: source.Root, runner: runner}
+		return d.deploy()
+	}
+}
+
+// A deployment is one run of the program. Its fields are filled from top to bottom, each step using those above it.
+type deployment struct {
+	ctx    *pulumi.Context
+	stack  *config.Stack
+	root   string
+	runner ecs.Runner
+
+	opts   []pulumi.ResourceOption // of every component
+	invoke pulumi.InvokeOption     // of every look-up
+	site   wiring.Site
+
+	keys    *keys.Ring
+	network *network.Network
+
+	archive  *logging.Archive
+	stream   *logging.Stream   // what CloudWatch Logs forwards to
+	firehose *fargate.Firehose // the other route; nil for subscription
+	topic    *logging.Topic
+
+	store    *datastore.Store
+	media    *datastore.Media
+	settings *settings.Store
+	images   *cicd.Images
+
+	cluster  *ecs.Cluster
+	balancer *ecs.Balancer
+	roles    *fargate.Roles // of everything that runs as the site: web, workers, jobs
+	binding  wiring.Binding // what everything that runs as the site is told
+	web      *ecs.Web
+	bastion  *bastion.Host
+}
+
+func (d *deployment) deploy() error {
+	for _, step := range []func() error{
+		d.place, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
+		d.makeEdge, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place finds out where the site is deployed.
+func (d *deployment) place() error {
+	provider, err := provider(d.ctx, d.stack)
+	if err != nil {
+		return err
+	}
+	d.opts = []pulumi.ResourceOption{pulumi.Providers(provider)}
+	d.invoke = pulumi.Provider(provider)
+	caller, err := aws.GetCallerIdentity(d.ctx, nil, d.invoke)
+	if err != nil {
+		return fmt.Errorf("the caller's AWS account cannot be found out: %w", err)
+	}
+	partition, err := aws.GetPartition(d.ctx, nil, d.invoke)
+	if err != nil {
+		return err
+	}
+	state := "available"
+	zones, err := aws.GetAvailabilityZones(d.ctx, &aws.GetAvailabilityZonesArgs{
+		State: &state,
+		// Local zones and the like have no RDS and no balancers.
+		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
+	}, d.invoke)
+	if err != nil {
+		return err
+	}
+	if len(zones.Names) < d.stack.Network.Zones {
+		return fmt.Errorf("network.zones: region %s has %d zones, got %d", d.stack.Region, len(zones.Names), d.stack.Network.Zones)
+	}
+	d.site = wiring.Site{
+		Project: d.stack.Project, Stack: d.stack.Name,
+		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
+		Zones:   zones.Names[:d.stack.Network.Zones],
+		Protect: d.stack.Protect,
+	}
+	return nil
+}
+
+func (d *deployment) makeKeys() (err error) {
+	d.keys, err = keys.New(d.ctx, "keys", &keys.Args{Site: d.site, Shared: d.stack.Keys == "shared"}, d.opts...)
+	return err
+}
+
+func (d *deployment) makeNetwork() error {
+	cidr, err := netip.ParsePrefix(d.stack.Network.CIDR)
+	if err != nil {
+		return err
+	}
+	d.network, err = network.New(d.ctx, "network", &network.Args{
+		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
+		Bastion: d.stack.Bastion.Enabled, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+	}, d.opts...)
+	return err
+}
+
+func (d *deployment) makeLogs() (err error) {
+	d.archive, err = logging.NewArchive(d.ctx, "archive", &logging.ArchiveArgs{
+		Site: d.site, KeyARN: d.keys.Logs, ArchiveDays: d.stack.Logs.ArchiveDays,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	if d.stream, err = d.newStream(logging.Subscription); err != nil {
+		return err
+	}
+	if d.stack.Logs.Route == string(logging.FireLens) {
+		direct, err := d.newStream(logging.FireLens)
+		if err != nil {
+			return err
+		}
+		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, RouterImage: pulumi.String(logRouter)}
+	}
+	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
+		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,
+	}, d.opts...)
+	return err
+}
+
+func (d *deployment) newStream(source logging.Source) (*logging.Stream, error) {
+	return logging.NewStream(d.ctx, string(source), &logging.StreamArgs{
+		Site: d.site, Source: source, KeyARN: d.keys.Logs, BucketARN: d.archive.Logs.ARN, Days: d.stack.Logs.Days,
+	}, d.opts...)
+}
+
+// group makes the log group of one part of the site.
+func (d *deployment) group(part string) (*logging.Group, error) {
+	return logging.NewGroup(d.ctx, "logs-"+part, &logging.GroupArgs{
+		Name: d.site.Path(part), KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
+	}, d.opts...)
+}
+
+func (d *deployment) makeStores() (err error) {
+	db := d.stack.Database
+	d.store, err = datastore.New(d.ctx, "database", &datastore.Args{
+		Site: d.site,
+		Placement: wiring.Placement{
+			Subnets:        d.network.DataSubnetIDs,
+			SecurityGroups: pulumi.StringArray{d.network.Groups[network.Data]},
+		},
+		KeyARN: d.keys.Data, LogKeyARN: d.keys.Logs, LogDays: d.stack.Logs.Days,
+		Version: db.EngineVersion, Class: db.Class, Storage: db.Storage, MaxStorage: db.MaxStorage, MultiZone: db.MultiZone,
+		BackupDays: db.BackupDays, BackupWindow: db.BackupWindow, MaintenanceWindow: db.MaintenanceWindow,
+		Database: db.Name, Rotation: db.Rotation,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	d.media, err = datastore.NewMedia(d.ctx, "media", &datastore.MediaArgs{
+		Site: d.site, KeyARN: d.keys.Data, AccessLogs: d.archive.Access.Name,
+	}, d.opts...)
+	return err
+}
+
+// Where passwords and the user's own secrets lie below /project/stack/.
+const (
+	ownerPassword = "db/owner-password"
+	sitePassword  = "db/password"
+)
+
+func userSecret(name string) string { return "app/" + name }
+
+func (d *deployment) makeSettings() (err error) {
+	secrets := map[string]pulumi.StringInput{ownerPassword: d.store.OwnerPassword, sitePassword: d.store.SitePassword}
+	for name, value := range d.stack.Secrets {
+		secrets[userSecret(name)] = value
+	}
+	d.settings, err = settings.New(d.ctx, "settings", &settings.Args{
+		Site: d.site, KeyARN: d.keys.Settings, Secrets: secrets, Rotation: d.stack.Database.Rotation,
+	}, d.opts...)
+	return err
+}
+
+func (d *deployment) makeImages() (err error) {
+	images := d.stack.Images
+	d.images, err = cicd.NewImages(d.ctx, "images", &cicd.ImagesArgs{
+		Site: d.site, KeyARN: d.keys.Images, Architecture: d.stack.Web.Architecture,
+		Root: d.root, Context: images.App,
+		Dockerfiles: cicd.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
+		BuildArgs:   images.BuildArgs,
+		Digests:     cicd.Pair{Django: images.Django, Nginx: images.Nginx},
+	}, d.opts...)
+	return err
+}
+
+// makeEdge makes the cluster and the balancer, and with them all that a task of the site is told.
+func (d *deployment) makeEdge() error {
+	exec, err := d.group("exec")
+	if err != nil {
+		return err
+	}
+	d.cluster, err = ecs.NewCluster(d.ctx, "cluster", &ecs.ClusterArgs{
+		Site: d.site, ExecGroup: exec.Name, ExecKeyARN: d.keys.Logs, ExecBucket: d.archive.Logs.Name,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	edge := &ecs.BalancerArgs{
+		Site: d.site, VPCID: d.network.VpcID, Domain: d.stack.Domain, HealthPath: d.stack.Web.HealthPath,
+		Placement: wiring.Placement{
+			Subnets:        d.network.PublicSubnetIDs,
+			SecurityGroups: pulumi.StringArray{d.network.Groups[network.Edge]},
+		},
+		AccessLogs: d.archive.Access,
+	}
+	if d.stack.Domain != "" {
+		zone, err := route53.LookupZone(d.ctx, &route53.LookupZoneArgs{Name: &d.stack.Zone}, d.invoke)
+		if err != nil {
+			return fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", d.stack.Zone, d.site.AccountID, err)
+		}
+		edge.ZoneID = pulumi.String(zone.ZoneId)
+	}
+	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
+		return err
+	}
+	d.binding, err = wiring.Join(d.balancer.Binding, d.store.Binding, d.media.Binding, d.siteBinding())
+	return err
+}
+
+// siteBinding is what the site is told beside its stores and its names: who it is in the database, and the user's own
+// settings.
+func (d *deployment) siteBinding() wiring.Binding {
+	b := wiring.Binding{
+		Env: map[string]pulumi.StringInput{
+			"AWS_REGION":  pulumi.String(d.site.Region),
+			"DB_USERNAME": pulumi.String(d.store.SiteName),
+		},
+		Secrets: map[string]wiring.Secret{
+			"SECRET_KEY":  d.settings.Secrets[settings.SecretKey],
+			"DB_PASSWORD": d.settings.Secrets[sitePassword],
+		},
+	}
+	for name, value := range d.stack.Env {
+		b.Env[name] = pulumi.String(value)
+	}
+	for _, name := range d.stack.SecretNames {
+		b.Secrets[name] = d.settings.Secrets[userSecret(name)]
+	}
+	return b
+}
+
+// ownerBinding is what the migration is told: the same settings, but as the owner of the database, and the password of
+// the lesser role that it makes.
+func (d *deployment) ownerBinding() (wiring.Binding, error) {
+	b, err := wiring.Join(d.binding)
+	if err != nil {
+		return b, err
+	}
+	b.Env["DB_USERNAME"] = pulumi.String(d.store.OwnerName)
+	b.Env["SITE_DB_USERNAME"] = pulumi.String(d.store.SiteName)
+	b.Secrets["SITE_DB_PASSWORD"] = b.Secrets["DB_PASSWORD"]
+	b.Secrets["DB_PASSWORD"] = d.settings.Secrets[ownerPassword]
+	b.Grants = nil // a migration touches the database only
+	return b, nil
+}

@@ -1,0 +1,76 @@
+package site
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+
+	"slipway/internal/graph"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+var stacks = []string{"local", "dev", "staging", "prod"}
+
+// declared records what the program declares for a stack of this repository, with further configuration on top.
+func declared(t testing.TB, stack string, further map[string]string) graph.Graph {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "Pulumi."+stack+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct{ Config map[string]any }
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]string{}
+	for key, value := range file.Config { // the engine hands texts over as they are, and all else as JSON
+		if text, ok := value.(string); ok {
+			values[key] = text
+			continue
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values[key] = string(text)
+	}
+	for key, value := range further {
+		values[key] = value
+	}
+	g, err := graph.Record(stack, values, Program(Options{Root: "..", Declare: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestGraph(t *testing.T) {
+	for _, stack := range stacks {
+		t.Run(stack, func(t *testing.T) {
+			got, err := declared(t, stack, nil).JSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", "graph."+stack+".json")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("the %s stack declares something else (go test ./site -run TestGraph -update writes it anew; read the diff):\n%s", stack, diff)
+			}
+		})
+	}
+}
