@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,6 +62,14 @@ func lines(t testing.TB, err error, where bool) []string {
 // in writes lines as the configuration of a stack in us-east-1.
 func in(config ...string) string {
 	return "config:\n  aws:region: us-east-1\n  " + strings.ReplaceAll(strings.Join(config, "\n"), "\n", "\n  ") + "\n"
+}
+
+func many(n int, form string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, form, i)
+	}
+	return b.String()
 }
 
 // The incidents are the ways in which a configuration went wrong for somebody, each with the one line that says so.
@@ -202,6 +211,8 @@ func TestEveryIncidentHasItsOneLine(t *testing.T) {
 		{"34 tag as a number", "dev", in("slipway:tags: {cost: 12}"), `tags.cost: must be a text: put it in quotes, got 12`},
 		{"34 tag with a character AWS refuses", "dev", in("slipway:tags: {team: a&b}"), `tags.team: must be letters, digits, spaces and _.:/=+-@, got "a&b"`},
 		{"34 tags that differ in case", "dev", in("slipway:tags: {Team: a, team: b}"), `tags.team: differs from Team only in case, which IAM takes for the same`},
+		{"34 tag of Slipway", "dev", in("slipway:tags: {Project: x}"), `tags.Project: is a tag of Slipway's own`},
+		{"34 tags for every day", "dev", in("slipway:tags: {x: a" + many(40, ", t%d: v") + "}"), `tags: must be at most 40: AWS allows 50 a resource, and Slipway adds its own, got 41`},
 		{"35 top-level key misspelt", "dev", in("slipway:netwrok: {zones: 2}"), `slipway:netwrok: unknown key, did you mean network?`},
 		{"35 key misspelt", "dev", in("slipway:network: {zone: 2}"), `network.zone: unknown key, did you mean zones?`},
 		{"35 key nothing like any", "dev", in("slipway:network: {bandwidth: 2}"), `network.bandwidth: unknown key; known are cidr, zones, nat`},

@@ -194,9 +194,8 @@ var reservedNames = []string{"web", "django", "nginx", "migration", "migrate", "
 
 func (d *decoder) workloads(s *Stack) {
 	seen := map[string]string{}
-	name := func(path, kind, name string) {
+	name := func(path, name string) {
 		path += ".name"
-		role := fmt.Sprintf("%s-%s-%s-%s-execution", s.Project, s.Name, kind, name)
 		switch {
 		case !d.right(path):
 		case !nameForm.MatchString(name) || len(name) > 20:
@@ -205,21 +204,19 @@ func (d *decoder) workloads(s *Stack) {
 			d.add(path, quoted(name), "is a name of Slipway's own")
 		case seen[name] != "":
 			d.add(path, quoted(name), "is the name of %s already", seen[name])
-		case len(role) > 64:
-			d.add(path, quoted(name), "is too long: its role would be called %s, which is %d characters, and AWS allows 64", role, len(role))
 		default:
 			seen[name] = strings.TrimSuffix(path, ".name")
 		}
 	}
 	for i, w := range s.Workers {
 		path := fmt.Sprintf("workers[%d]", i)
-		name(path, "worker", w.Name)
+		name(path, w.Name)
 		d.command(path+".command", w.Command)
 		d.fargate(path, w.CPU, w.Memory)
 	}
 	for i, j := range s.Jobs {
 		path := fmt.Sprintf("jobs[%d]", i)
-		name(path, "job", j.Name)
+		name(path, j.Name)
 		d.command(path+".command", j.Command)
 		d.fargate(path, j.CPU, j.Memory)
 		if rule := schedule(j.Schedule); rule != "" && d.right(path+".schedule") {
@@ -413,6 +410,7 @@ func (d *decoder) tags(tags map[string]string) {
 		d.add("tags", strconv.Itoa(len(tags)), "must be at most 40: AWS allows 50 a resource, and Slipway adds its own")
 	}
 	lower := map[string]string{}
+	own := []string{"project", "stack", "managed-by", "name"}
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		path, value := step("tags", name), tags[name]
 		other, twice := lower[strings.ToLower(name)]
@@ -421,6 +419,8 @@ func (d *decoder) tags(tags map[string]string) {
 			d.add(path, "", "a tag's name must be 1 to 128 characters")
 		case strings.HasPrefix(strings.ToLower(name), "aws:"):
 			d.add(path, "", "names that begin with aws: are reserved by AWS")
+		case slices.Contains(own, strings.ToLower(name)):
+			d.add(path, "", "is a tag of Slipway's own")
 		case foreign(name):
 			d.add(path, "", "a tag's name must be letters, digits, spaces and _.:/=+-@")
 		case len([]rune(value)) > 256:

@@ -86,7 +86,7 @@ func listed(ctx *pulumi.Context) []string {
 
 // known are the full keys that Load understands.
 func known(project string) []string {
-	keys := []string{"aws:region", "aws:allowedAccountIds"}
+	keys := []string{"aws:region", "aws:profile", "aws:allowedAccountIds"}
 	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
 		keys = append(keys, project+":"+f.key)
 	}
