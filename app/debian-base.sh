@@ -1,7 +1,9 @@
 #!/bin/sh
-# Makes the two base images that the site's Dockerfiles need where no image registry and no PyPI answer:
-#   slipway-base:sid    Debian's Python with Django, gunicorn, psycopg and the rest, as packages
-#   slipway-nginx:sid   Debian's nginx
+# Makes the base images that stand in where no image registry and no PyPI answer:
+#   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as packages: BASE of both Dockerfiles
+#   slipway-nginx:sid     Debian's nginx: NGINX_BASE of Dockerfile.nginx
+#   slipway-postgres:sid  Debian's Postgres, for the tests
+#   slipway-coverage:sid  slipway-base with coverage, for the tests
 # Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Images that exist are kept: remove them to refresh.
 set -eu
 mirror=${MIRROR:-http://deb.debian.org/debian}
@@ -20,13 +22,13 @@ if ! have slipway-debian:sid; then
 	tar -C "$root" --numeric-owner -c . | docker import --change 'CMD ["/bin/sh"]' - slipway-debian:sid >/dev/null
 fi
 
-# base TAG PACKAGE...: one layer of packages without manuals, translations or package lists
+# base TAG FROM PACKAGE...: one layer of packages without manuals, translations or package lists
 base() {
-	tag=$1
-	shift
+	tag=$1 from=$2
+	shift 2
 	have "$tag" && return
-	docker build --network host -q -t "$tag" - <<-END
-		FROM slipway-debian:sid
+	docker build --network host -q -t "$tag" - <<-END >/dev/null 2>&1 || { echo "debian-base: $tag could not be made" >&2; exit 1; }
+		FROM $from
 		RUN printf 'path-exclude=/usr/share/%s/*\n' man doc locale info lintian >/etc/dpkg/dpkg.cfg.d/slim \
 		 && apt-get -o Acquire::Check-Valid-Until=false update \
 		 && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $* \
@@ -34,7 +36,10 @@ base() {
 	END
 }
 
-base slipway-base:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
+base slipway-base:sid slipway-debian:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
 	python3-django-storages python3-boto3 python3-pil libjs-jquery
-base slipway-nginx:sid nginx-light wget
-docker image inspect --format '{{index .RepoTags 0}} {{.Id}} {{.Size}}' slipway-base:sid slipway-nginx:sid
+base slipway-nginx:sid slipway-debian:sid nginx-light wget
+base slipway-postgres:sid slipway-debian:sid postgresql openssl
+base slipway-coverage:sid slipway-base:sid python3-coverage
+docker image inspect --format '{{index .RepoTags 0}} {{.Id}} {{.Size}} bytes' \
+	slipway-base:sid slipway-nginx:sid slipway-postgres:sid slipway-coverage:sid

@@ -10,6 +10,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 from website import logs
 
+try:
+    import website.settings  # noqa: F401
+except ImproperlyConfigured as refusal:
+    # The list of mistakes alone; from inside a worker it would come with a traceback for each.
+    sys.exit(str(refusal))
+
 bind = "127.0.0.1:8000"
 # Django waits mostly for Postgres: few processes for the memory's sake, threads for the waiting.
 worker_class = "gthread"
@@ -30,5 +36,4 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 logconfig_dict = logs.config(os.environ.get("LOG_LEVEL") or "INFO")
-logger_class = "gunicorn.glogging.Logger"
 proc_name = "site"

@@ -5,7 +5,7 @@ from feed.models import Follow, Like, Post, User
 
 
 @admin.register(User)
-class UserAdmin(UserAdmin):
+class PersonAdmin(UserAdmin):
     fieldsets = UserAdmin.fieldsets + (("Profile", {"fields": ("bio",)}),)
 
 

@@ -3,7 +3,7 @@
 import pathlib
 import uuid
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.core.validators import RegexValidator
@@ -11,6 +11,15 @@ from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Lower
 from django.urls import reverse
+
+
+class People(UserManager):
+    def named(self, username):
+        """The people of this name, none or one. Whoever writes ADA finds Ada, by the unique index."""
+        return self.alias(lower=Lower("username")).filter(lower=username.lower())
+
+    def get_by_natural_key(self, username):
+        return self.named(username).get()
 
 
 class User(AbstractUser):
@@ -26,6 +35,8 @@ class User(AbstractUser):
     )
     bio = models.CharField("about me", max_length=160, blank=True)
     following = models.ManyToManyField("self", through="Follow", symmetrical=False, related_name="followers")
+
+    objects = People()
 
     class Meta:
         constraints = [
@@ -100,6 +111,11 @@ class Post(models.Model):
 
     def get_absolute_url(self):
         return reverse("post", args=[self.pk])
+
+    @property
+    def picture_url(self):
+        """On this site, whichever storage has it: the bucket is not public."""
+        return reverse("picture", args=[pathlib.PurePath(self.picture.name).name])
 
 
 class Like(models.Model):

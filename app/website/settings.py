@@ -107,10 +107,10 @@ else:
     X_FRAME_OPTIONS = "DENY"
 
     SECRET_KEY = env.secret("SECRET_KEY", secrets.token_urlsafe(50) if development else None)
-    if SECRET_KEY and not development:
+    if not development:
         if SECRET_KEY.startswith("django-insecure-"):
             env.wrong("SECRET_KEY", "begins with django-insecure-: make a new one")
-        elif len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5:
+        elif SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
             env.wrong("SECRET_KEY", "is too weak: 50 characters or more, at least 5 different ones")
     # To change the key without logging everybody out, put the old one here until their sessions have ended.
     SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", "")
@@ -149,7 +149,7 @@ else:
             },
         }
     }
-    if ":" in DATABASES["default"]["HOST"].strip("[]") and DATABASES["default"]["HOST"].count(":") == 1:
+    if DATABASES["default"]["HOST"].count(":") == 1:
         env.wrong("DB_HOST", "carries a port: give the address alone, the port belongs in DB_PORT")
 
     # Pictures live in the bucket. Without one only a laptop keeps them, on its own disk.
