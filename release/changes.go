@@ -145,7 +145,8 @@ func (r *record) add(event apitype.EngineEvent) {
 		r.tell(meta, Failed)
 	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Severity == "error":
 		message := strings.TrimSpace(colors.Never.Colorize(event.DiagnosticEvent.Message))
-		if problem := (Problem{event.DiagnosticEvent.URN, message}); !slices.Contains(r.problems, problem) {
+		problem := Problem{event.DiagnosticEvent.URN, message}
+		if message != "update failed" && !slices.Contains(r.problems, problem) { // that one says nothing
 			r.problems = append(r.problems, problem)
 		}
 	}

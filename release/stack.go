@@ -65,10 +65,10 @@ var ErrNoStack = errors.New("there is no such stack yet")
 func Open(o Options) (*Stack, error) {
 	var project struct{ Name string }
 	if err := yaml.Unmarshal(o.Project, &project); err != nil {
-		return nil, fmt.Errorf("Pulumi.yaml: %w", err)
+		return nil, fmt.Errorf("in Pulumi.yaml: %w", err)
 	}
 	if project.Name == "" {
-		return nil, errors.New("Pulumi.yaml: name is missing")
+		return nil, errors.New("in Pulumi.yaml: name is missing")
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {

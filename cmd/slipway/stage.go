@@ -23,8 +23,11 @@ type stage struct {
 	progress *progress
 }
 
-// faults changes a model before it is used. Tests set it to kill the process or refuse a call at a chosen moment.
-var faults = func(*cloud.Account) {}
+// Tests look into a run, and break it, through these.
+var (
+	onModel = func(*cloud.Account) {}  // before the model is used
+	onDone  = func(rehearsal.Event) {} // after a provider did something, before the engine hears of it
+)
 
 // stackDir is where a stack keeps everything.
 func stackDir(root, stack string) string { return filepath.Join(root, ".slipway", stack) }
@@ -47,7 +50,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 		}
 	}()
 
-	options := rehearsal.Options{Region: c.stack.Region}
+	options := rehearsal.Options{Region: c.stack.Region, Progress: func(e rehearsal.Event) { onDone(e) }}
 	if c.stack.Zone != "" { // a registered domain has its zone before any program runs
 		options.Zones = []cloud.HostedZone{{Name: c.stack.Zone}}
 	}
@@ -57,7 +60,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	if s.model, err = rehearsal.Open(filepath.Join(dir, "model.json"), options); err != nil {
 		return nil, err
 	}
-	faults(s.model.Account)
+	onModel(s.model.Account)
 	// The providers must outlive the interrupt: an engine that is stopping still has calls under way.
 	env, err := s.model.Serve(context.WithoutCancel(ctx))
 	if err != nil {

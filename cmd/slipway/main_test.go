@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"slipway/rehearsal"
+	"slipway/rehearsal/cloud"
+	"slipway/release"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"slipway": func() { breakRuns(); main() }})
+}
+
+// TestScripts plays testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
+// written to be read: they say what the command does, and what it refuses.
+func TestScripts(t *testing.T) {
+	// The CLI is got here, where tools/pulumi is found. On a machine that has none this takes minutes.
+	cli, err := release.FindCLI(t.Context(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
+			if err != nil {
+				return err
+			}
+			for _, file := range files {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(file)), data, 0o644); err != nil {
+					return err
+				}
+			}
+			if cache, err := os.UserCacheDir(); err == nil && runtime.GOOS == "linux" {
+				env.Setenv("XDG_CACHE_HOME", cache)
+			} else {
+				env.Setenv("PATH", filepath.Dir(cli.Path())+string(os.PathListSeparator)+env.Getenv("PATH"))
+			}
+			// A rehearsal must not look at these, let alone use them.
+			env.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+			env.Setenv("AWS_PROFILE", "the-company")
+			env.Setenv("PULUMI_ACCESS_TOKEN", "pul-0123456789")
+			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
+			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
+			return os.Symlink(filepath.Join(root, "app"), filepath.Join(env.WorkDir, "app"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut,
+		},
+	})
+}
+
+// breakRuns arms what the script asks for, in the process of the command:
+//
+//	KILL=before:N  kills it with SIGKILL just before the Nth call that changes the model
+//	KILL=after:N   kills it when the Nth change is made, before the engine hears of it
+//	INTERRUPT=N    sends it Ctrl-C at the Nth call
+//	PAUSE=N        stops the Nth call until the file "go" exists; the file "paused" says that it is there
+//	REFUSE=ACTION  answers that API action as AWS does when a quota is reached
+//	MIGRATION=N    ends the migration with exit code N
+func breakRuns() {
+	when, at, _ := strings.Cut(os.Getenv("KILL"), ":")
+	number := func(text string) int64 { n, _ := strconv.ParseInt(text, 10, 64); return n }
+	killAt, interruptAt, pauseAt := number(at), number(os.Getenv("INTERRUPT")), number(os.Getenv("PAUSE"))
+	refuse := os.Getenv("REFUSE")
+	kill := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} }
+	onModel = func(a *cloud.Account) {
+		a.Before = func(n int, action string, _ *cloud.Object) error {
+			if when == "before" && int64(n) == killAt {
+				kill()
+			}
+			if int64(n) == interruptAt {
+				syscall.Kill(os.Getpid(), syscall.SIGINT)
+				time.Sleep(200 * time.Millisecond) // so that the engine hears of it before this call is done
+			}
+			if int64(n) == pauseAt {
+				os.WriteFile("paused", nil, 0o600)
+				for _, err := os.Stat("go"); err != nil; _, err = os.Stat("go") {
+					time.Sleep(20 * time.Millisecond)
+				}
+			}
+			if refuse != "" && action == refuse {
+				return &cloud.Error{Code: "AddressLimitExceeded", Action: action,
+					Message: "The maximum number of addresses has been reached."}
+			}
+			return nil
+		}
+		if code := os.Getenv("MIGRATION"); code != "" {
+			a.Tasks = func(cloud.TaskRun) cloud.TaskResult {
+				return cloud.TaskResult{ExitCode: int(number(code)), Logs: []string{"relation feed_entry already exists"}}
+			}
+		}
+	}
+	var done atomic.Int64
+	onDone = func(e rehearsal.Event) {
+		if when == "after" && e.Err == nil && done.Add(1) == killAt {
+			kill()
+		}
+	}
+}
+
+// exits CODE COMMAND... runs a command that must exit with the code; 137 is what a shell calls SIGKILL.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code command...")
+	}
+	got := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			got = 128 + int(status.Signal())
+		}
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%s exits with %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// tally STACK FILE writes how many objects of each type the model holds, by the resource's name in the program.
+func tallies(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tally stack file")
+	}
+	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", args[0], "model.json")), cloud.Options{})
+	ts.Check(err)
+	defer account.Close()
+	counts := map[string]int{}
+	for _, o := range account.Objects() {
+		if !o.Seeded {
+			counts[o.Type+" "+o.URN[strings.LastIndex(o.URN, ":")+1:]]++
+		}
+	}
+	lines := strings.ReplaceAll(tally(counts), ", ", "\n") + "\n"
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(lines), 0o600))
+}
+
+// changes FILE [OP TYPE NAME [PATH...]]... checks that the JSON of up or preview lists exactly these changes. Changes are
+// separated by commas; the order does not matter.
+func changes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: changes file [op type name path... [, ...]]")
+	}
+	var result release.Summary
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &result))
+	got := map[string]bool{}
+	for _, c := range result.Changes {
+		words := []string{c.Op, c.Type, c.Name()}
+		for _, p := range c.Properties {
+			words = append(words, p.Path)
+		}
+		got[strings.Join(words, " ")] = true
+	}
+	want := map[string]bool{}
+	for _, one := range strings.Split(strings.Join(args[1:], " "), ",") {
+		if one = strings.TrimSpace(one); one != "" {
+			want[one] = true
+		}
+	}
+	var wrong []string
+	for one := range got {
+		if !want[one] {
+			wrong = append(wrong, "unexpected: "+one)
+		}
+	}
+	for one := range want {
+		if !got[one] {
+			wrong = append(wrong, "missing: "+one)
+		}
+	}
+	if len(wrong) > 0 {
+		ts.Fatalf("the changes are not what they should be:\n  %s", strings.Join(wrong, "\n  "))
+	}
+}
+
+// edit FILE OLD NEW replaces a text that is in the file exactly once.
+func edit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit file old new")
+	}
+	text := ts.ReadFile(args[0])
+	if n := strings.Count(text, args[1]); n != 1 {
+		ts.Fatalf("%q is %d times in %s", args[1], n, args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}
+
+// await FILE waits until a file exists, for a minute at most.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("%s does not come", args[0])
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// cut FILE leaves the first half of a file.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	data := []byte(ts.ReadFile(args[0]))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Clone(data[:len(data)/2]), 0o600))
+}
