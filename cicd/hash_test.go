@@ -167,7 +167,7 @@ func TestTagChangesWithTheExecutableBit(t *testing.T) {
 // Two lists of texts must not run into the same bytes.
 func TestTagKeepsTextsApart(t *testing.T) {
 	a, b := of(tree(t, app())), of(tree(t, app()))
-	a.args, b.args = map[string]string{"A": "1B2"}, map[string]string{"A": "1", "B": "2"}
+	a.args, b.args = map[string]string{"A": "1argB2"}, map[string]string{"A": "1", "B": "2"}
 	if tagOf(t, a) == tagOf(t, b) {
 		t.Error("different arguments, same tag")
 	}
