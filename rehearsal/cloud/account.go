@@ -137,7 +137,7 @@ func load(s *store, options Options) (*Account, error) {
 
 // Close writes what is not written yet and gives the account free.
 func (a *Account) Close() error {
-	return errors.Join(a.flush(), a.store.close())
+	return errors.Join(a.write(true), a.store.close())
 }
 
 // Path is where the account is kept.
@@ -413,14 +413,16 @@ func (a *Account) dropOwned(o *Object) {
 	}
 }
 
-// flush returns when every change made before the call is on disk. Concurrent callers share one write.
-func (a *Account) flush() error {
+// flush returns when every change made before the call is in the file. Concurrent callers share one write.
+func (a *Account) flush() error { return a.write(false) }
+
+func (a *Account) write(lasting bool) error {
 	a.mu.RLock()
 	want := a.version
 	a.mu.RUnlock()
 	a.saving.Lock()
 	defer a.saving.Unlock()
-	if a.saved >= want {
+	if a.saved >= want && !(lasting && a.saved > 0) {
 		return nil
 	}
 	a.mu.RLock()
@@ -438,7 +440,7 @@ func (a *Account) flush() error {
 	}
 	have := a.version
 	a.mu.RUnlock()
-	if err := a.store.save(img); err != nil {
+	if err := a.store.save(img, lasting); err != nil {
 		return err
 	}
 	a.saved = have

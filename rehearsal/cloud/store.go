@@ -122,9 +122,15 @@ func (s *store) load() (*image, error) {
 	return &img, nil
 }
 
-// save writes one object a line: the file can be read, compared and searched.
-func (s *store) save(img *image) error {
+// save writes one object a line: the file can be read, compared and searched. What it wrote outlives this process from
+// then on; only a lasting save also outlives a crash of the machine, and waits for the disk, which an operation need not.
+func (s *store) save(img *image, lasting bool) error {
 	var b bytes.Buffer
+	size := 1 << 10
+	for _, o := range img.Objects {
+		size += len(o) + 2
+	}
+	b.Grow(size)
 	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region, img.AccountID, img.Partition)
 	list := func(items []json.RawMessage) {
 		for i, item := range items {
@@ -142,7 +148,13 @@ func (s *store) save(img *image) error {
 		list(img.Tasks)
 	}
 	b.WriteString("}\n")
-	if err := renameio.WriteFile(s.path, b.Bytes(), 0o600, renameio.WithStaticPermissions(0o600)); err != nil {
+	var err error
+	if lasting {
+		err = renameio.WriteFile(s.path, b.Bytes(), 0o600, renameio.WithTempDir(filepath.Dir(s.path)), renameio.WithStaticPermissions(0o600))
+	} else if err = os.WriteFile(s.path+".new", b.Bytes(), 0o600); err == nil {
+		err = os.Rename(s.path+".new", s.path)
+	}
+	if err != nil {
 		return fmt.Errorf("save the model: %w", err)
 	}
 	return nil
