@@ -65,6 +65,7 @@ def network(tell, database):
 
 # What Postgres or libpq says, and what usually is behind it. The first that fits counts.
 CAUSES = [
+    ("root certificate file", "the certificates of RDS are not in the image: build it with RDS_CA"),
     ("password authentication failed", "DB_USERNAME or DB_PASSWORD: the secret and the database's password differ; "
                                        "after a change, tasks keep the old one until they are replaced"),
     ("no password supplied", "DB_PASSWORD is empty"),
@@ -73,7 +74,6 @@ CAUSES = [
     ("permission denied for database", "the role may not connect: the migration's grants have not run"),
     ("no pg_hba.conf entry", "the server insists on TLS (rds.force_ssl) and DB_SSLMODE does not use it"),
     ("does not support SSL", "DB_SSLMODE asks for TLS and the server has none"),
-    ("root certificate file", "the certificates of RDS are not in the image: build it with RDS_CA"),
     ("certificate verify failed", "the server's certificate is not signed by the bundle in the image: build it anew with the current RDS_CA"),
     ("does not match host name", "DB_HOST is an alias: use the instance's own address, which its certificate names"),
     ("too many connections", "max_connections is reached: fewer tasks or threads, or a larger instance"),

@@ -56,7 +56,11 @@ class Env:
 
     def words(self, name, default=None):
         """A comma-separated list; blanks around the commas do not count."""
-        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+        value = self.text(name, default)
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        if value and not words:
+            self.wrong(name, f"holds nothing but commas, got {value!r}")
+        return words
 
     def check(self):
         if self.problems:
