@@ -307,6 +307,9 @@ func (b build) digest() (string, error) {
 			}
 			return nil
 		}
+		if d.IsDir() {
+			return nil // a directory is in its files, as for git
+		}
 		info, err := d.Info()
 		if err != nil {
 			return err
