@@ -64,7 +64,7 @@ func TestNobodyReachesTheHostButSessionManager(t *testing.T) {
 		"vpcSecurityGroupIds":      []any{"sg-bastion"},
 		"associatePublicIpAddress": false,
 		"keyName":                  nil,
-		"iamInstanceProfile":       "bastion",
+		"iamInstanceProfile":       "slipway-dev-bastion",
 	} {
 		if diff := cmp.Diff(want, host.Input(path)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
@@ -156,10 +156,10 @@ func TestRoleMayRecordSessionsAndNothingElse(t *testing.T) {
 		t.Errorf("trust: %s", trust)
 	}
 	attached := g.Of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-	if len(attached) != 1 || attached[0].Input("policyArn") != "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore" || attached[0].Input("role") != "bastion" {
+	if len(attached) != 1 || attached[0].Input("policyArn") != "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore" || attached[0].Input("role") != "slipway-dev-bastion" {
 		t.Errorf("attached policies: %v", attached)
 	}
-	if profile := g.Named("aws:iam/instanceProfile:InstanceProfile", "bastion"); profile.Input("role") != "bastion" {
+	if profile := g.Named("aws:iam/instanceProfile:InstanceProfile", "bastion"); profile.Input("role") != "slipway-dev-bastion" || profile.Input("name") != "slipway-dev-bastion" {
 		t.Errorf("profile: %v", profile.Inputs)
 	}
 	var doc struct {

@@ -32,7 +32,7 @@ func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.D
 				"maxSessionDuration":          "480", // minutes
 				"runAsEnabled":                false,
 				"runAsDefaultUser":            "",
-				"shellProfile":                map[string]any{"linux": "cd; exec bash"},
+				"shellProfile":                map[string]any{"linux": "cd; exec bash -l"},
 			},
 		}),
 		Tags: pulumi.StringMap{"Name": pulumi.String(args.Site.Name("session"))},
@@ -52,7 +52,8 @@ func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.In
 		Actions:    []string{"sts:AssumeRole"},
 	})
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Description:      pulumi.String(args.Site.Name("bastion") + ": registers with Session Manager and records sessions"),
+		Name:             pulumi.String(args.Site.Name("bastion")),
+		Description:      pulumi.String("Registers the bastion with Session Manager and records sessions"),
 		AssumeRolePolicy: trust,
 	}, pulumi.Parent(h))
 	if err != nil {
@@ -66,13 +67,17 @@ func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.In
 		return nil, nil, err
 	}
 	record, err := iam.NewRolePolicy(ctx, name+"-record", &iam.RolePolicyArgs{
+		Name:   pulumi.String("record"),
 		Role:   role.ID(),
 		Policy: policy.Document(args.recording()...),
 	}, pulumi.Parent(h))
 	if err != nil {
 		return nil, nil, err
 	}
-	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{Role: role.Name}, pulumi.Parent(h))
+	profile, err := iam.NewInstanceProfile(ctx, name, &iam.InstanceProfileArgs{
+		Name: pulumi.String(args.Site.Name("bastion")),
+		Role: role.Name,
+	}, pulumi.Parent(h))
 	return profile, []pulumi.Resource{core, record}, err
 }
 

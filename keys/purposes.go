@@ -37,8 +37,7 @@ var users = map[Purpose]struct {
 	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, logs: true, sessions: true},
 	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
 	Images:   {holds: "container images", via: []string{"ecr"}},
-	// Alarms publish to the encrypted topic and rules report failed deliveries in the service's own name; a schedule
-	// writes to the dead-letter queue with its own role.
+	// Alarms publish to the topic, rules and schedules report to the queue, each in the service's own name.
 	Alarms: {holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, services: []string{"cloudwatch", "events", "scheduler"}},
 	Disk:   {holds: "disk of the bastion", via: []string{"ec2"}},
 }

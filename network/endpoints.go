@@ -38,8 +38,11 @@ func (n *Network) newS3Endpoint(ctx *pulumi.Context, m making, tables pulumi.Str
 	}, pulumi.Parent(n))
 }
 
-// newInterfaceEndpoints puts an address of each service into every private subnet.
+// newInterfaceEndpoints puts an address of each service into every private subnet, where there is no NAT.
 func (n *Network) newInterfaceEndpoints(ctx *pulumi.Context, m making, subnets pulumi.StringArray, group pulumi.StringInput) ([]pulumi.Resource, error) {
+	if m.args.NAT != None {
+		return nil, nil
+	}
 	var all []pulumi.Resource
 	for _, service := range InterfaceServices(m.args.Bastion) {
 		e, err := ec2.NewVpcEndpoint(ctx, m.name+"-"+service, &ec2.VpcEndpointArgs{

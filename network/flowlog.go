@@ -21,13 +21,15 @@ func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
 		return err
 	}
 	role, err := iam.NewRole(ctx, m.name+"-flow", &iam.RoleArgs{
-		Description:      pulumi.String(site.Name("flow") + ": writes the flow logs of the VPC"),
+		Name:             pulumi.String(site.Name("flow")),
+		Description:      pulumi.String("Writes the flow logs of the VPC"),
 		AssumeRolePolicy: policy.Trust("vpc-flow-logs.amazonaws.com", site.AccountID),
 	}, pulumi.Parent(n))
 	if err != nil {
 		return err
 	}
 	permission, err := iam.NewRolePolicy(ctx, m.name+"-flow", &iam.RolePolicyArgs{
+		Name: pulumi.String("write"),
 		Role: role.ID(),
 		Policy: policy.Document(
 			policy.Statement{

@@ -9,6 +9,25 @@ import (
 
 const anywhere = "0.0.0.0/0"
 
+// subnets are the IDs of a network's subnets, and of the private ones' route tables.
+type subnets struct{ public, private, data, tables pulumi.StringArray }
+
+// newSubnets makes all subnets with their routes, and the NAT gateways between public and private ones.
+func (n *Network) newSubnets(ctx *pulumi.Context, m making) (s subnets, err error) {
+	if s.public, err = n.newPublic(ctx, m); err != nil {
+		return s, err
+	}
+	gateways, err := n.newGateways(ctx, m, s.public)
+	if err != nil {
+		return s, err
+	}
+	if s.private, s.tables, err = n.newPrivate(ctx, m, gateways); err != nil {
+		return s, err
+	}
+	s.data, err = n.newData(ctx, m)
+	return s, err
+}
+
 // newPublic makes the public subnets, whose way out is the internet gateway. It gives nobody a public address: the
 // balancer and the NAT gateways bring their own.
 func (n *Network) newPublic(ctx *pulumi.Context, m making) (pulumi.StringArray, error) {

@@ -125,6 +125,36 @@ func judge(t *testing.T, cidr netip.Prefix, zones int, l Layout) {
 	}
 }
 
+// judgeGrowth names every subnet that a third zone would move.
+func judgeGrowth(t *testing.T, cidr netip.Prefix, two Layout) {
+	t.Helper()
+	three, err := Plan(cidr, 3)
+	if err != nil {
+		t.Fatalf("%s holds two zones but not three: %v", cidr, err)
+	}
+	kept := Layout{Public: three.Public[:2], Private: three.Private[:2], Data: three.Data[:2]}
+	if diff := cmp.Diff(two, kept, comparePrefix); diff != "" {
+		t.Errorf("%s: a third zone moves subnets (-two +three):\n%s", cidr, diff)
+	}
+}
+
+func TestEverySizeOfVPCIsDivided(t *testing.T) {
+	for bits := 16; bits <= 24; bits++ {
+		cidr := netip.PrefixFrom(netip.MustParseAddr("10.20.0.0"), bits)
+		for zones := 2; zones <= 3; zones++ {
+			layout, err := Plan(cidr, zones)
+			if err != nil {
+				t.Errorf("%s over %d zones: %v", cidr, zones, err)
+				continue
+			}
+			judge(t, cidr, zones, layout)
+			if zones == 2 {
+				judgeGrowth(t, cidr, layout)
+			}
+		}
+	}
+}
+
 func FuzzPlan(f *testing.F) {
 	f.Add([]byte{10, 0, 0, 0}, 16, 2)
 	f.Add([]byte{192, 168, 2, 0}, 23, 3)
@@ -148,14 +178,7 @@ func FuzzPlan(f *testing.F) {
 		}
 		judge(t, cidr, zones, layout)
 		if zones == 2 {
-			grown, err := Plan(cidr, 3)
-			if err != nil {
-				t.Fatalf("%s holds two zones but not three: %v", cidr, err)
-			}
-			kept := Layout{Public: grown.Public[:2], Private: grown.Private[:2], Data: grown.Data[:2]}
-			if diff := cmp.Diff(layout, kept, comparePrefix); diff != "" {
-				t.Errorf("%s: a third zone moves subnets (-two +three):\n%s", cidr, diff)
-			}
+			judgeGrowth(t, cidr, layout)
 		}
 	})
 }

@@ -86,23 +86,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := n.newFlowLog(ctx, m); err != nil {
 		return nil, err
 	}
-	public, err := n.newPublic(ctx, m)
+	subnets, err := n.newSubnets(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	gateways, err := n.newGateways(ctx, m, public)
-	if err != nil {
-		return nil, err
-	}
-	private, tables, err := n.newPrivate(ctx, m, gateways)
-	if err != nil {
-		return nil, err
-	}
-	data, err := n.newData(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	s3, err := n.newS3Endpoint(ctx, m, tables)
+	s3, err := n.newS3Endpoint(ctx, m, subnets.tables)
 	if err != nil {
 		return nil, err
 	}
@@ -110,19 +98,15 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	endpoints := []pulumi.Resource{s3}
-	if args.NAT == None {
-		more, err := n.newInterfaceEndpoints(ctx, m, private, fw.ready[Endpoints])
-		if err != nil {
-			return nil, err
-		}
-		endpoints = append(endpoints, more...)
+	endpoints, err := n.newInterfaceEndpoints(ctx, m, subnets.private, fw.ready[Endpoints])
+	if err != nil {
+		return nil, err
 	}
 
 	n.VpcID = m.vpc.ID().ToStringOutput()
-	n.PublicSubnetIDs = public.ToStringArrayOutput()
-	n.PrivateSubnetIDs = after(ctx, private.ToStringArrayOutput(), endpoints...)
-	n.DataSubnetIDs = data.ToStringArrayOutput()
+	n.PublicSubnetIDs = subnets.public.ToStringArrayOutput()
+	n.PrivateSubnetIDs = after(ctx, subnets.private.ToStringArrayOutput(), append(endpoints, s3)...)
+	n.DataSubnetIDs = subnets.data.ToStringArrayOutput()
 	n.Groups = fw.ready
 	n.Web, n.Work = n.placement(Web), n.placement(Work)
 	if args.Bastion {
