@@ -27,7 +27,7 @@ var parameters = []parameter{
 	{name: "log_disconnections", value: "1"},
 	{name: "log_lock_waits", value: "1"},
 	{name: "log_min_duration_statement", value: "1000"}, // milliseconds
-	// Not "ddl": the migration's ALTER ROLE carries a password.
+	// Not "ddl": whoever writes a password into CREATE ROLE would have it in the log.
 	{name: "log_statement", value: "none"},
 	{name: "pg_stat_statements.track", value: "all"},
 	{name: "rds.force_ssl", value: "1"},
