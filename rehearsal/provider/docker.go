@@ -111,13 +111,15 @@ func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc
 		case err != nil:
 			return nil, err
 		default:
-			withDigest := map[string]any{}
-			if given, ok := news["build"].(map[string]any); ok {
-				withDigest = merged(given, nil)
+			given, secret := news["build"].(cloud.Secret)
+			if !secret {
+				given.Value = news["build"]
 			}
-			withDigest[contextDigest] = digest
-			if _, whole := news["build"].(cloud.Secret); !whole {
-				news["build"] = withDigest
+			m, _ := given.Value.(map[string]any)
+			given.Value = merged(m, map[string]any{contextDigest: digest})
+			news["build"] = given.Value
+			if secret {
+				news["build"] = given
 			}
 		}
 	}
