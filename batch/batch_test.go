@@ -98,7 +98,7 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
-	for _, first := range []string{"cleanup-starter", "roles-execution", "timetable-failures"} {
+	for _, first := range []string{"cleanup-starter", "roles-execution", "timetable-failed"} {
 		if !slices.Contains(schedule.DependsOn, first) {
 			t.Errorf("the schedule may fall due before %s; it waits for %v", first, schedule.DependsOn)
 		}

@@ -80,10 +80,7 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: part(args.Name), CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
 		Roles: args.Roles, Firehose: args.Firehose,
-		Containers: []fargate.Container{{
-			Name: "django", Image: args.Django, Command: args.Command, User: "10001:10001",
-			Env: args.Binding.Env, Secrets: args.Binding.Secrets, Writable: []string{"/tmp"}, Group: args.Group,
-		}},
+		Containers: []fargate.Container{fargate.App(args.Django, args.Command, args.Binding, args.Group)},
 	}
 	if err := args.check(task); err != nil {
 		return nil, err
@@ -128,7 +125,7 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 			},
 		},
 		// A schedule may fall due the moment it exists.
-	}, pulumi.Parent(j), pulumi.DependsOn(append([]pulumi.Resource{grant, args.Roles, args.Timetable}, args.After...)))
+	}, pulumi.Parent(j), fargate.After(append([]pulumi.Resource{grant, args.Roles, args.Timetable}, args.After...)...))
 	if err != nil {
 		return nil, err
 	}

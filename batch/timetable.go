@@ -40,7 +40,11 @@ type Timetable struct {
 	QueueURL pulumi.StringOutput
 
 	cluster, key pulumi.StringInput // ARNs
+	target       pulumi.Resource
 }
+
+// Ready is the watch over failed runs.
+func (t *Timetable) Ready() []pulumi.Resource { return []pulumi.Resource{t.target} }
 
 // NewTimetable makes the group, the queue and the alarms.
 func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ...pulumi.ResourceOption) (*Timetable, error) {
@@ -87,7 +91,7 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := sqs.NewQueuePolicy(ctx, name+"-failures", &sqs.QueuePolicyArgs{
+	admits, err := sqs.NewQueuePolicy(ctx, name+"-failures", &sqs.QueuePolicyArgs{
 		QueueUrl: t.QueueURL,
 		Policy: policy.Document(policy.Statement{
 			Sid: "TLSOnly", Deny: true,
@@ -102,12 +106,13 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 			Resources:  []any{t.QueueARN},
 			Conditions: map[string]map[string]any{"ArnEquals": {"aws:SourceArn": rule.Arn}},
 		}),
-	}, pulumi.Parent(t)); err != nil {
+	}, pulumi.Parent(t))
+	if err != nil {
 		return nil, err
 	}
-	_, err = cloudwatch.NewEventTarget(ctx, name+"-failed", &cloudwatch.EventTargetArgs{
+	t.target, err = cloudwatch.NewEventTarget(ctx, name+"-failed", &cloudwatch.EventTargetArgs{
 		Rule: rule.Name, TargetId: pulumi.String("failures"), Arn: t.QueueARN,
-	}, pulumi.Parent(t))
+	}, pulumi.Parent(t), pulumi.DependsOn([]pulumi.Resource{admits}))
 	return rule, err
 }
 

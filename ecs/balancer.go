@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/bucket"
+	"slipway/internal/fargate"
 	"slipway/internal/wiring"
 )
 
@@ -53,7 +54,12 @@ type Balancer struct {
 
 	// Binding tells the application under which names it is reached.
 	Binding wiring.Binding
+
+	listeners []pulumi.Resource
 }
+
+// Ready are the listeners: ECS refuses a target group that none of them uses.
+func (b *Balancer) Ready() []pulumi.Resource { return b.listeners }
 
 func (args *BalancerArgs) check() error {
 	var all []error
@@ -95,7 +101,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 			Enabled: pulumi.Bool(true), Bucket: args.AccessLogs.Name, Prefix: pulumi.String("alb"),
 		},
 		// The balancer writes a test object when it is made, so the bucket's policy must be there before it.
-	}, pulumi.Parent(b), pulumi.Protect(args.Site.Protect), pulumi.DependsOn([]pulumi.Resource{args.AccessLogs}))
+	}, pulumi.Parent(b), pulumi.Protect(args.Site.Protect), fargate.After(args.AccessLogs))
 	if err != nil {
 		return nil, err
 	}
@@ -148,13 +154,18 @@ func (b *Balancer) forward() lb.ListenerDefaultActionArray {
 	}}
 }
 
+func (b *Balancer) listener(ctx *pulumi.Context, name string, args *lb.ListenerArgs) error {
+	made, err := lb.NewListener(ctx, name, args, pulumi.Parent(b))
+	b.listeners = append(b.listeners, made)
+	return err
+}
+
 // listen answers plain HTTP.
 func (b *Balancer) listen(ctx *pulumi.Context, name string) error {
-	_, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+	return b.listener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(80), Protocol: pulumi.String("HTTP"),
 		DefaultActions: b.forward(),
-	}, pulumi.Parent(b))
-	return err
+	})
 }
 
 // listenTLS answers HTTPS for the domain and sends plain HTTP there.
@@ -163,14 +174,14 @@ func (b *Balancer) listenTLS(ctx *pulumi.Context, name string, args *BalancerArg
 	if err != nil {
 		return err
 	}
-	if _, err := lb.NewListener(ctx, name+"-https", &lb.ListenerArgs{
+	if err := b.listener(ctx, name+"-https", &lb.ListenerArgs{
 		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(443), Protocol: pulumi.String("HTTPS"),
 		SslPolicy: pulumi.String(tlsPolicy), CertificateArn: certificate,
 		DefaultActions: b.forward(),
-	}, pulumi.Parent(b)); err != nil {
+	}); err != nil {
 		return err
 	}
-	if _, err := lb.NewListener(ctx, name+"-http", &lb.ListenerArgs{
+	if err := b.listener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(80), Protocol: pulumi.String("HTTP"),
 		DefaultActions: lb.ListenerDefaultActionArray{&lb.ListenerDefaultActionArgs{
 			Type: pulumi.String("redirect"),
@@ -178,7 +189,7 @@ func (b *Balancer) listenTLS(ctx *pulumi.Context, name string, args *BalancerArg
 				Port: pulumi.String("443"), Protocol: pulumi.String("HTTPS"), StatusCode: pulumi.String("HTTP_301"),
 			},
 		}},
-	}, pulumi.Parent(b)); err != nil {
+	}); err != nil {
 		return err
 	}
 	_, err = route53.NewRecord(ctx, name+"-alias", &route53.RecordArgs{

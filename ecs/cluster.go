@@ -30,7 +30,12 @@ type Cluster struct {
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
 	Exec *fargate.Exec // what a task role needs so that somebody may step into its tasks
+
+	capacity pulumi.Resource
 }
+
+// Ready is the cluster with its capacity providers.
+func (c *Cluster) Ready() []pulumi.Resource { return []pulumi.Resource{c.capacity} }
 
 // NewCluster makes the cluster.
 func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
@@ -65,7 +70,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 		return nil, err
 	}
 	// Both providers are there even where a service uses one: the Spot share of a service may then change at any time.
-	if _, err := awsecs.NewClusterCapacityProviders(ctx, name+"-capacity", &awsecs.ClusterCapacityProvidersArgs{
+	c.capacity, err = awsecs.NewClusterCapacityProviders(ctx, name+"-capacity", &awsecs.ClusterCapacityProvidersArgs{
 		ClusterName:       cluster.Name,
 		CapacityProviders: pulumi.StringArray{pulumi.String("FARGATE"), pulumi.String("FARGATE_SPOT")},
 		DefaultCapacityProviderStrategies: awsecs.ClusterCapacityProvidersDefaultCapacityProviderStrategyArray{
@@ -73,7 +78,8 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 				CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100),
 			},
 		},
-	}, pulumi.Parent(c)); err != nil {
+	}, pulumi.Parent(c))
+	if err != nil {
 		return nil, err
 	}
 

@@ -17,28 +17,20 @@ const (
 	stopTimeout = 40
 )
 
-// django is a container of the application's image. Who runs one for longer than a task lives gives it version, so that
-// a changed secret makes new tasks; nil leaves it out.
-func django(image pulumi.StringInput, command []string, binding wiring.Binding, version pulumi.StringInput, group pulumi.StringInput) fargate.Container {
-	env := maps.Clone(binding.Env)
-	if version != nil {
-		if env == nil {
-			env = map[string]pulumi.StringInput{}
-		}
-		env["SETTINGS_VERSION"] = version
-	}
-	return fargate.Container{
-		Name: "django", Image: image, Command: command, User: "10001:10001",
-		Env: env, Secrets: binding.Secrets,
-		Writable: append([]string{"/tmp"}, fargate.ExecPaths...),
-		Stop:     stopTimeout,
-		Group:    group,
-	}
+// longRunning is the application's container in a service: somebody may step into it, it ends in good order, and a
+// changed secret changes what it is told, so that the service rolls.
+func longRunning(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) fargate.Container {
+	c := fargate.App(image, command, binding, group)
+	c.Env = map[string]pulumi.StringInput{"SETTINGS_VERSION": wiring.Version(binding.Secrets)}
+	maps.Copy(c.Env, binding.Env)
+	c.Writable = append(c.Writable, fargate.ExecPaths...)
+	c.Stop = stopTimeout
+	return c
 }
 
 // web are the containers of the web task: nginx takes the requests once gunicorn behind it is healthy.
 func web(args *WebArgs) []fargate.Container {
-	gunicorn := django(args.Django, nil, args.Binding, wiring.Version(args.Binding.Secrets), args.DjangoGroup)
+	gunicorn := longRunning(args.Django, nil, args.Binding, args.DjangoGroup)
 	gunicorn.Port = djangoPort
 	gunicorn.Health = health(30)
 	return []fargate.Container{gunicorn, {

@@ -241,6 +241,24 @@ func TestOnlyLongRunningTasksRestartForASecret(t *testing.T) {
 	}
 }
 
+func TestWorkerHasNoWayIn(t *testing.T) {
+	g := record(t, sample())
+	expect(t, g, serviceToken, "worker", map[string]any{
+		"name": "slipway-test-worker-mail", "desiredCount": 1.0, "loadBalancers": nil, "enableExecuteCommand": true,
+		"networkConfiguration":       map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-work"}, "assignPublicIp": false},
+		"capacityProviderStrategies": []any{map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 100.0}},
+	})
+	for _, first := range []string{"migration-marker", "roles-execution", "cluster-capacity"} {
+		if service := g.Named(serviceToken, "worker"); !slices.Contains(service.DependsOn, first) {
+			t.Errorf("the worker does not wait for %s, only for %v", first, service.DependsOn)
+		}
+	}
+	all := containers(t, g, "worker-task")
+	if diff := cmp.Diff([]any{"python", "manage.py", "send_mail"}, all["django"]["command"]); diff != "" || len(all) != 1 {
+		t.Errorf("%d containers, command (-want +got):\n%s", len(all), diff)
+	}
+}
+
 func TestScalingOwnsTheCount(t *testing.T) {
 	g := record(t, sample())
 	expect(t, g, "aws:appautoscaling/target:Target", "web-scaling", map[string]any{

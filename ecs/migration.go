@@ -51,7 +51,7 @@ type MigrationArgs struct {
 
 // A Migration migrates the database once per release, inside the VPC, before any service changes.
 //
-// Whoever runs the new release depends on this component. Its marker, the parameter /project/stack/release/migrated,
+// Whoever runs the new release comes After this component. Its marker, the parameter /project/stack/release/migrated,
 // says to which release the database is migrated. Before the marker is made or changed, a resource hook runs the
 // migration as a task; when that fails the step fails with the task's own words, the marker and everything behind it
 // stay as they were, and the next run tries again. A second run of the same release does nothing.
@@ -62,13 +62,18 @@ type Migration struct {
 	pulumi.ResourceState
 	TaskDefinitionARN pulumi.StringOutput
 	Release           pulumi.StringOutput
+
+	marker pulumi.Resource
 }
+
+// Ready is the marker: the database is migrated to Release.
+func (m *Migration) Ready() []pulumi.Resource { return []pulumi.Resource{m.marker} }
 
 // NewMigration declares the migration.
 func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ...pulumi.ResourceOption) (*Migration, error) {
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "migration", CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
-		Containers: []fargate.Container{django(args.Django, []string{"python", "manage.py", "migrate_locked"}, args.Binding, nil, args.Group)},
+		Containers: []fargate.Container{fargate.App(args.Django, []string{"python", "manage.py", "migrate_locked"}, args.Binding, args.Group)},
 	}
 	if err := task.Check(); err != nil {
 		return nil, err
@@ -95,7 +100,7 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 
 	planned := &plan{}
 	// The marker waits for planned.outputs, for the roles' policies and for what the task needs unnamed.
-	waits := pulumi.DependsOnInputs(planned.fill(args, definition.Arn, append([]pulumi.Resource{roles, definition, args.Cluster}, args.After...)))
+	waits := pulumi.DependsOnInputs(planned.fill(args, definition.Arn, fargate.Ready(append([]pulumi.Resource{roles, definition, args.Cluster}, args.After...)...)))
 	hooks := &pulumi.ResourceHookBinding{}
 	if args.Runner != nil {
 		hook, err := ctx.RegisterResourceHook(name+"-run", migrate(ctx.Context(), args.Runner, cmp.Or(args.Wait, migrationWait), planned), nil)
@@ -115,7 +120,7 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 		return nil, err
 	}
 
-	m.Release = marker.InsecureValue
+	m.marker, m.Release = marker, marker.InsecureValue
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{"release": m.Release, "taskDefinition": m.TaskDefinitionARN})
 }
 

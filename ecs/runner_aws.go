@@ -19,6 +19,9 @@ import (
 // logTail is how many lines of a task's log are read back.
 const logTail = 50
 
+// patienceUnseen is for how many looks in a row a task may be invisible: a minute.
+const patienceUnseen = 12
+
 // AWSRunner runs tasks on AWS with the credentials of whoever runs Pulumi, which need ecs:RunTask, ecs:DescribeTasks,
 // ecs:StopTask, logs:GetLogEvents and iam:PassRole for the task's two roles. It reads them when it first runs a task, so
 // that a preview needs none, and follows AWS_ENDPOINT_URL as the AWS CLI does.
@@ -45,7 +48,13 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 		// Two migrations must never run side by side, so the one that nobody watches any more is stopped.
 		stop(context.WithoutCancel(ctx), client, run, arn)
 	}
-	result.Logs = tail(context.WithoutCancel(ctx), cloudwatchlogs.NewFromConfig(settings), run, arn)
+	logs := cloudwatchlogs.NewFromConfig(settings)
+	for range 3 { // CloudWatch shows the last lines a moment after the task has ended
+		if result.Logs = tail(context.WithoutCancel(ctx), logs, run, arn); len(result.Logs) > 0 || result.ExitCode == NotStarted {
+			break
+		}
+		time.Sleep(r.poll())
+	}
 	return result, err
 }
 
@@ -78,16 +87,22 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun) (
 // wait returns when the task has stopped.
 func (r AWSRunner) wait(ctx context.Context, client *ecs.Client, run TaskRun, arn string) (TaskResult, error) {
 	result := TaskResult{TaskARN: arn, ExitCode: NotStarted}
-	for missing := 0; ; {
+	for unseen := 0; ; {
 		out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(run.Cluster), Tasks: []string{arn}})
-		if err != nil {
-			return result, fmt.Errorf("watching the task: %w", err)
+		if ctx.Err() != nil {
+			return result, fmt.Errorf("watching the task: %w", ctx.Err())
 		}
-		if len(out.Tasks) == 0 { // a task may be unknown for a moment after its start
-			if missing++; missing > 12 {
-				return result, fmt.Errorf("the task is gone: %s", reasons(out.Failures))
+		if err != nil || len(out.Tasks) == 0 {
+			// A task may be unknown for a moment after its start, and a broken connection is no reason to stop a migration.
+			if unseen++; unseen > patienceUnseen {
+				if err == nil {
+					err = errors.New(reasons(out.Failures))
+				}
+				return result, fmt.Errorf("watching the task: %w", err)
 			}
-		} else if task := out.Tasks[0]; aws.ToString(task.LastStatus) == "STOPPED" {
+		} else if task := out.Tasks[0]; aws.ToString(task.LastStatus) != "STOPPED" {
+			unseen = 0
+		} else {
 			result.StoppedReason = aws.ToString(task.StoppedReason)
 			for _, c := range task.Containers {
 				if aws.ToString(c.Name) != run.Container {

@@ -120,9 +120,16 @@ func TestAWSRunner(t *testing.T) {
 		{
 			name: "the role is a moment old",
 			answers: map[string][]answer{"RunTask": append([]answer{assume, assume}, started()...), "DescribeTasks": {state("STOPPED", 0)},
-				"GetLogEvents": lines()},
-			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{}},
+				"GetLogEvents": lines("one")},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
 			calls: []string{"RunTask", "RunTask", "RunTask", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name: "the connection breaks for a moment, the log comes late",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil), {"__type": "ClientException", "message": "try again"}, state("STOPPED", 1)},
+				"GetLogEvents": append(lines(), lines("boom")...)},
+			want:  TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{"boom"}},
+			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "DescribeTasks", "GetLogEvents", "GetLogEvents"},
 		},
 		{
 			name:    "no capacity",

@@ -47,7 +47,12 @@ type Web struct {
 	pulumi.ResourceState
 	ServiceName       pulumi.StringOutput
 	TaskDefinitionARN pulumi.StringOutput
+
+	service pulumi.Resource
 }
+
+// Ready is the service, steady and after its migration.
+func (w *Web) Ready() []pulumi.Resource { return []pulumi.Resource{w.service} }
 
 func (args *WebArgs) check(task *fargate.TaskArgs) error {
 	all := []error{task.Check()}
@@ -85,9 +90,8 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		TargetGroupArn: args.Balancer.TargetGroupARN,
 		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(nginxPort),
 	}}
-	// ECS refuses a target group that no listener uses, and a task cannot start before its role's policy exists.
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), pulumi.DependsOn(after), patience,
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), patience,
 		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling's
 	if err != nil {
 		return nil, err
@@ -96,7 +100,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		return nil, err
 	}
 
-	w.ServiceName, w.TaskDefinitionARN = made.Name, definition.Arn
+	w.service, w.ServiceName, w.TaskDefinitionARN = made, made.Name, definition.Arn
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"service": w.ServiceName, "taskDefinition": w.TaskDefinitionARN})
 }
 

@@ -65,7 +65,7 @@ func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulum
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "worker-" + args.Name, CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
 		Roles: args.Roles, Firehose: args.Firehose,
-		Containers: []fargate.Container{django(args.Django, args.Command, args.Binding, wiring.Version(args.Binding.Secrets), args.Group)},
+		Containers: []fargate.Container{longRunning(args.Django, args.Command, args.Binding, args.Group)},
 	}
 	if err := args.check(task); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulum
 	s := service(args.Site.Name(task.Part), args.Cluster, args.Placement, definition, args.Spot)
 	s.DesiredCount = pulumi.Int(args.Count)
 	after := append([]pulumi.Resource{args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), pulumi.DependsOn(after), patience)
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), patience)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,17 @@ type Container struct {
 	router bool
 }
 
+// App is the container of the application's image as every task runs it: by the user that the image makes, told what
+// binding says, writing to nothing but /tmp. A nil command runs the image's own.
+func App(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) Container {
+	return Container{
+		Name: "django", Image: image, Command: command, User: "10001:10001",
+		Env: binding.Env, Secrets: binding.Secrets,
+		Writable: []string{"/tmp"},
+		Group:    group,
+	}
+}
+
 // A Health check runs inside the container. Times are in seconds.
 type Health struct {
 	Command              []string // CMD and its arguments, or CMD-SHELL and one line

@@ -32,12 +32,17 @@ type Exec struct {
 // exactly these log groups, reads exactly these parameters. The task role is the application's: exactly the Binding's
 // grants. A secret that the task role may read and the execution role may not is a task that never starts.
 //
-// Whoever starts tasks depends on the whole component: the role alone exists before its policy does. Cost: none.
+// Whoever starts tasks comes After the component: the role alone exists before its policy does. Cost: none.
 type Roles struct {
 	pulumi.ResourceState
 	ExecutionARN pulumi.StringOutput
 	TaskARN      pulumi.StringOutput
+
+	policies []pulumi.Resource
 }
+
+// Ready are the policies: tasks cannot start before them.
+func (r *Roles) Ready() []pulumi.Resource { return r.policies }
 
 // NewRoles makes both roles.
 func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.ResourceOption) (*Roles, error) {
@@ -69,11 +74,12 @@ func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, st
 	if len(statements) == 0 { // IAM refuses a policy that says nothing
 		return role.Arn, nil
 	}
-	_, err = iam.NewRolePolicy(ctx, name+"-"+kind, &iam.RolePolicyArgs{
+	attached, err := iam.NewRolePolicy(ctx, name+"-"+kind, &iam.RolePolicyArgs{
 		Name:   pulumi.String(kind),
 		Role:   role.Name,
 		Policy: policy.Document(statements...),
 	}, pulumi.Parent(r))
+	r.policies = append(r.policies, attached)
 	return role.Arn, err
 }
 
