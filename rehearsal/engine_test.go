@@ -36,10 +36,15 @@ type untyped struct {
 // site opens a rehearsal in dir and a stack of the real engine over it.
 func site(t *testing.T, dir string, program pulumi.RunFunc) (*rehearsal.Rehearsal, auto.Stack) {
 	t.Helper()
+	return siteWith(t, dir, program, rehearsal.Options{})
+}
+
+func siteWith(t *testing.T, dir string, program pulumi.RunFunc, options rehearsal.Options) (*rehearsal.Rehearsal, auto.Stack) {
+	t.Helper()
 	if _, err := exec.LookPath("pulumi"); err != nil {
 		t.Skip("no pulumi on PATH")
 	}
-	r, err := rehearsal.Open(filepath.Join(dir, "model.json"), rehearsal.Options{})
+	r, err := rehearsal.Open(filepath.Join(dir, "model.json"), options)
 	if err != nil {
 		t.Fatal(err)
 	}
