@@ -34,7 +34,7 @@ func init() {
 
 	register(Kind{
 		Type: aliasType, CreateAction: "kms:CreateAlias", UpdateAction: "kms:UpdateAlias", DeleteAction: "kms:DeleteAlias",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
+		Name:     Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
 		NotFound: "NotFoundException",
 		Refs:     []Ref{soft("targetKeyId", "id,arn", keyType)},
 		Defaults: map[string]any{"namePrefix": ""},

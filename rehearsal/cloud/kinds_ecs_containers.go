@@ -1,0 +1,514 @@
+package cloud
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A task definition and its containers: the JSON is read as ECS reads it, and all that ECS refuses is said at once.
+
+// A containerSpec is one container of a task definition, as far as the model judges it.
+type containerSpec struct {
+	Name                   string            `json:"name"`
+	Image                  string            `json:"image"`
+	CPU                    int               `json:"cpu"`
+	Memory                 *int              `json:"memory"`
+	MemoryReservation      *int              `json:"memoryReservation"`
+	Essential              *bool             `json:"essential"`
+	Command                []string          `json:"command"`
+	EntryPoint             []string          `json:"entryPoint"`
+	User                   string            `json:"user"`
+	Privileged             bool              `json:"privileged"`
+	ReadonlyRootFilesystem bool              `json:"readonlyRootFilesystem"`
+	StopTimeout            *int              `json:"stopTimeout"`
+	StartTimeout           *int              `json:"startTimeout"`
+	PortMappings           []portMapping     `json:"portMappings"`
+	Environment            []namedValue      `json:"environment"`
+	Secrets                []secretValue     `json:"secrets"`
+	DependsOn              []dependency      `json:"dependsOn"`
+	MountPoints            []mountPoint      `json:"mountPoints"`
+	HealthCheck            *containerHealth  `json:"healthCheck"`
+	LogConfiguration       containerLog      `json:"logConfiguration"`
+	LinuxParameters        *linuxParameters  `json:"linuxParameters"`
+	Firelens               *map[string]any   `json:"firelensConfiguration"`
+	Ulimits                []map[string]any  `json:"ulimits"`
+	RepositoryCredentials  map[string]string `json:"repositoryCredentials"`
+	VolumesFrom            []map[string]any  `json:"volumesFrom"`
+	DockerLabels           map[string]string `json:"dockerLabels"`
+	EnvironmentFiles       []map[string]any  `json:"environmentFiles"`
+	ResourceRequirements   []map[string]any  `json:"resourceRequirements"`
+	SystemControls         []map[string]any  `json:"systemControls"`
+	RestartPolicy          map[string]any    `json:"restartPolicy"`
+	WorkingDirectory       string            `json:"workingDirectory"`
+	Hostname               string            `json:"hostname"`
+	Interactive            bool              `json:"interactive"`
+	PseudoTerminal         bool              `json:"pseudoTerminal"`
+	DisableNetworking      bool              `json:"disableNetworking"`
+	Links                  []string          `json:"links"`
+	DNSServers             []string          `json:"dnsServers"`
+	DNSSearchDomains       []string          `json:"dnsSearchDomains"`
+	DockerSecurityOptions  []string          `json:"dockerSecurityOptions"`
+	ExtraHosts             []map[string]any  `json:"extraHosts"`
+	CredentialSpecs        []string          `json:"credentialSpecs"`
+	VersionConsistency     string            `json:"versionConsistency"`
+}
+
+type portMapping struct {
+	ContainerPort      int    `json:"containerPort"`
+	HostPort           *int   `json:"hostPort"`
+	Protocol           string `json:"protocol"`
+	Name               string `json:"name"`
+	AppProtocol        string `json:"appProtocol"`
+	ContainerPortRange string `json:"containerPortRange"`
+}
+
+type namedValue struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+type secretValue struct {
+	Name      string `json:"name"`
+	ValueFrom string `json:"valueFrom"`
+}
+
+type dependency struct {
+	ContainerName string `json:"containerName"`
+	Condition     string `json:"condition"`
+}
+
+type mountPoint struct {
+	SourceVolume  string `json:"sourceVolume"`
+	ContainerPath string `json:"containerPath"`
+	ReadOnly      bool   `json:"readOnly"`
+}
+
+type containerHealth struct {
+	Command     []string `json:"command"`
+	Interval    *int     `json:"interval"`
+	Timeout     *int     `json:"timeout"`
+	Retries     *int     `json:"retries"`
+	StartPeriod *int     `json:"startPeriod"`
+}
+
+type containerLog struct {
+	LogDriver     string            `json:"logDriver"`
+	Options       map[string]string `json:"options"`
+	SecretOptions []secretValue     `json:"secretOptions"`
+}
+
+type linuxParameters struct {
+	InitProcessEnabled bool `json:"initProcessEnabled"`
+	Capabilities       struct {
+		Add  []string `json:"add"`
+		Drop []string `json:"drop"`
+	} `json:"capabilities"`
+	SharedMemorySize int              `json:"sharedMemorySize"`
+	MaxSwap          int              `json:"maxSwap"`
+	Swappiness       int              `json:"swappiness"`
+	Tmpfs            []map[string]any `json:"tmpfs"`
+	Devices          []map[string]any `json:"devices"`
+}
+
+// fargateSizes are the memories in MiB that Fargate has for each number of CPU units: the least, the most, the step.
+// 256 units have 512, 1024 and 2048.
+var fargateSizes = []struct{ cpu, least, most, step int }{
+	{256, 512, 2048, 0}, {512, 1024, 4096, 1024}, {1024, 2048, 8192, 1024}, {2048, 4096, 16384, 1024},
+	{4096, 8192, 30720, 1024}, {8192, 16384, 61440, 4096}, {16384, 32768, 122880, 8192},
+}
+
+// fargateMemories lists the memories for cpu; nil when Fargate has no such cpu.
+func fargateMemories(cpu int) []string {
+	for _, s := range fargateSizes {
+		if s.cpu != cpu {
+			continue
+		}
+		var all []string
+		for m := s.least; m <= s.most; m += max(s.step, 1) {
+			all = append(all, strconv.Itoa(m))
+			if s.step == 0 {
+				m = 2*m - 1
+			}
+		}
+		return all
+	}
+	return nil
+}
+
+// containersOf reads the containers of a task definition.
+func containersOf(definition *Object) ([]containerSpec, error) {
+	var all []containerSpec
+	err := json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &all)
+	return all, err
+}
+
+func containerNamed(all []containerSpec, name string) *containerSpec {
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func containerNames(all []containerSpec) []string {
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
+var (
+	familyForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+	envForm      = regexp.MustCompile(`^[^=\x00]+$`)
+	digestForm   = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
+	imageRefForm = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+)
+
+const taskCode = "ClientException"
+
+func checkTask(in Inputs, unknown Unknowns) []Problem {
+	p := allOf(oneOf(in, "networkMode", "awsvpc", "bridge", "host", "none"), oneOf(in, "pidMode", "host", "task"), oneOf(in, "ipcMode", "host", "task", "none"),
+		oneOf(in, "runtimePlatform.cpuArchitecture", "X86_64", "ARM64"), between(in, "ephemeralStorage.sizeInGib", 21, 200), tagProblems(in))
+	if f := in.String("family"); in.Has("family") && !familyForm.MatchString(f) {
+		p = append(p, awsProblem("family", taskCode, "a family has letters, digits, hyphens and underscores, at most 255, got %q", f))
+	}
+	fargate := slices.Contains(in.Strings("requiresCompatibilities"), "FARGATE")
+	if fargate {
+		if m := in.String("networkMode"); m != "awsvpc" && !unknown.Has("networkMode") {
+			p = append(p, awsProblem("networkMode", taskCode, "Fargate only supports network mode 'awsvpc', got %q", m))
+		}
+		p = append(p, sizeProblems(in, unknown)...)
+	}
+	seen := map[string]bool{}
+	for i, v := range in.Maps("volumes") {
+		name := v.String("name")
+		if seen[name] {
+			p = append(p, awsProblem(at("volumes", i)+".name", taskCode, "the volume %q is there twice", name))
+		}
+		seen[name] = true
+		if fargate && v.Has("dockerVolumeConfiguration") {
+			p = append(p, awsProblem(at("volumes", i), taskCode, "Fargate does not support Docker volumes"))
+		}
+		if fargate && v.String("hostPath") != "" {
+			p = append(p, awsProblem(at("volumes", i)+".hostPath", taskCode, "Fargate does not support a host path"))
+		}
+	}
+	if text := in.String("containerDefinitions"); text != "" {
+		p = append(p, containersProblems(text, in, unknown, fargate)...)
+	}
+	return p
+}
+
+func sizeProblems(in Inputs, unknown Unknowns) []Problem {
+	var p []Problem
+	for _, name := range []string{"cpu", "memory"} {
+		if !in.Has(name) && !unknown.Has(name) {
+			p = append(p, awsProblem(name, taskCode, "Fargate requires that '%s' be defined at the task level", name))
+		}
+	}
+	cpu, isCPU := asNumber(in.Get("cpu"))
+	if !in.Has("cpu") {
+		return p
+	}
+	memories := fargateMemories(int(cpu))
+	if !isCPU || memories == nil {
+		var known []string
+		for _, s := range fargateSizes {
+			known = append(known, strconv.Itoa(s.cpu))
+		}
+		return append(p, awsProblem("cpu", taskCode, "expected %s, got %q", alternatives(known), in.String("cpu")))
+	}
+	if m := in.String("memory"); in.Has("memory") && !slices.Contains(memories, m) {
+		p = append(p, awsProblem("memory", taskCode, "No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu, m, alternatives(memories)))
+	}
+	return p
+}
+
+// containersProblems judges the containers' JSON. Its paths go into the document, as "containerDefinitions[0].image".
+func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) []Problem {
+	const root = "containerDefinitions"
+	var p []Problem
+	say := func(path, format string, args ...any) { p = append(p, awsProblem(path, taskCode, format, args...)) }
+
+	var all []containerSpec
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil {
+		say(root, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return p
+	}
+	if len(all) == 0 {
+		say(root, "Container list cannot be empty")
+		return p
+	}
+	if len(all) > 10 {
+		say(root, "a task has at most 10 containers, got %d", len(all))
+	}
+
+	var volumes []string
+	for _, v := range in.Maps("volumes") {
+		volumes = append(volumes, v.String("name"))
+	}
+	names, ports := map[string]bool{}, map[string]string{}
+	essential, cpu, memory, firelens := 0, 0, 0, false
+	for _, c := range all {
+		if c.Essential == nil || *c.Essential {
+			essential++
+		}
+		firelens = firelens || c.Firelens != nil
+	}
+	for i, c := range all {
+		here := at(root, i)
+		if !familyForm.MatchString(c.Name) {
+			say(here+".name", "a container's name has letters, digits, hyphens and underscores, got %q", c.Name)
+		} else if names[c.Name] {
+			say(here+".name", "two containers have the name %q", c.Name)
+		}
+		names[c.Name] = true
+		switch {
+		case c.Image == "":
+			say(here+".image", "Container.image should not be null or empty")
+		case !imageRefForm.MatchString(c.Image):
+			say(here+".image", "%q is no image: expected registry/repository@sha256:... or registry/repository:tag", c.Image)
+		}
+		cpu += c.CPU
+		if c.Memory != nil {
+			memory += *c.Memory
+			if *c.Memory < 6 {
+				say(here+".memory", "a container needs at least 6 MiB, got %d", *c.Memory)
+			}
+			if c.MemoryReservation != nil && *c.MemoryReservation > *c.Memory {
+				say(here+".memoryReservation", "the reservation (%d MiB) is above the limit (%d MiB)", *c.MemoryReservation, *c.Memory)
+			}
+		}
+		for j, m := range c.PortMappings {
+			mp := at(here+".portMappings", j)
+			if m.ContainerPort < 1 || m.ContainerPort > 65535 {
+				say(mp+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
+			}
+			if m.HostPort != nil && *m.HostPort != m.ContainerPort && in.String("networkMode") == "awsvpc" {
+				say(mp+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d", *m.HostPort, m.ContainerPort)
+			}
+			protocol := m.Protocol
+			if protocol == "" {
+				protocol = "tcp"
+			}
+			if protocol != "tcp" && protocol != "udp" {
+				say(mp+".protocol", "expected tcp or udp, got %q", protocol)
+			}
+			key := fmt.Sprintf("%d/%s", m.ContainerPort, protocol)
+			if by := ports[key]; by != "" && in.String("networkMode") == "awsvpc" {
+				say(mp+".containerPort", "container %s and container %s both listen on port %d of the task's one address", by, c.Name, m.ContainerPort)
+			}
+			ports[key] = c.Name
+		}
+		p = append(p, environmentProblems(c, here)...)
+		for j, m := range c.MountPoints {
+			if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !unknown.Within("volumes") {
+				say(at(here+".mountPoints", j)+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
+			}
+			if !strings.HasPrefix(m.ContainerPath, "/") {
+				say(at(here+".mountPoints", j)+".containerPath", "expected an absolute path, got %q", m.ContainerPath)
+			}
+		}
+		p = append(p, healthProblems(c.HealthCheck, here+".healthCheck")...)
+		p = append(p, logProblems(c, here+".logConfiguration", fargate, firelens)...)
+		if c.StopTimeout != nil && fargate && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
+			say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
+		}
+		if fargate {
+			if c.Privileged {
+				say(here+".privileged", "Fargate does not support privileged containers")
+			}
+			if c.LinuxParameters != nil {
+				for _, add := range c.LinuxParameters.Capabilities.Add {
+					if add != "SYS_PTRACE" {
+						say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
+					}
+				}
+				if len(c.LinuxParameters.Devices) > 0 || len(c.LinuxParameters.Tmpfs) > 0 || c.LinuxParameters.SharedMemorySize > 0 {
+					say(here+".linuxParameters", "Fargate supports no devices, sharedMemorySize or tmpfs")
+				}
+			}
+			if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
+				say(here, "network mode awsvpc supports no links, hostname, dnsServers, dnsSearchDomains or extraHosts")
+			}
+			if len(c.Secrets) > 0 && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
+				say(here+".secrets", "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'")
+			}
+			if c.LogConfiguration.LogDriver == "awslogs" && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
+				say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
+			}
+			if strings.Contains(c.Image, ".dkr.ecr.") && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
+				say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
+			}
+		}
+	}
+	p = append(p, dependencyProblems(all)...)
+	if essential == 0 {
+		say(root, "at least one container must be essential")
+	}
+	if total, ok := asNumber(in.Get("cpu")); ok && float64(cpu) > total {
+		say(root, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
+	}
+	if total, ok := asNumber(in.Get("memory")); ok {
+		if float64(memory) > total {
+			say(root, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
+		}
+	} else if !fargate && !unknown.Has("memory") {
+		for i, c := range all {
+			if c.Memory == nil && c.MemoryReservation == nil {
+				say(at(root, i), "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified", c.Name)
+			}
+		}
+	}
+	return p
+}
+
+func environmentProblems(c containerSpec, here string) []Problem {
+	var p []Problem
+	have := map[string]bool{}
+	for i, e := range c.Environment {
+		path := at(here+".environment", i) + ".name"
+		if !envForm.MatchString(e.Name) {
+			p = append(p, awsProblem(path, taskCode, "%q is no name of an environment variable", e.Name))
+		}
+		if have[e.Name] {
+			p = append(p, awsProblem(path, taskCode, "the environment variable %s is there twice", e.Name))
+		}
+		have[e.Name] = true
+	}
+	secret := map[string]bool{}
+	for i, s := range c.Secrets {
+		path := at(here+".secrets", i)
+		if have[s.Name] || secret[s.Name] {
+			p = append(p, awsProblem(path+".name", taskCode, "The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'", s.Name))
+		}
+		secret[s.Name] = true
+		if s.ValueFrom == "" {
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s says not where its value comes from", s.Name))
+		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") && !strings.Contains(s.ValueFrom, ":secretsmanager:") {
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected a parameter of SSM or a secret of Secrets Manager, got %q", s.ValueFrom))
+		}
+	}
+	return p
+}
+
+func healthProblems(h *containerHealth, here string) []Problem {
+	if h == nil {
+		return nil
+	}
+	var p []Problem
+	if len(h.Command) < 2 || h.Command[0] != "CMD" && h.Command[0] != "CMD-SHELL" {
+		p = append(p, awsProblem(here+".command", taskCode, "a health check is CMD or CMD-SHELL and a command, got %q", h.Command))
+	}
+	for _, x := range []struct {
+		name      string
+		value     *int
+		low, high int
+	}{{"interval", h.Interval, 5, 300}, {"timeout", h.Timeout, 2, 60}, {"retries", h.Retries, 1, 10}, {"startPeriod", h.StartPeriod, 0, 300}} {
+		if x.value != nil && (*x.value < x.low || *x.value > x.high) {
+			p = append(p, awsProblem(here+"."+x.name, taskCode, "expected %d to %d, got %d", x.low, x.high, *x.value))
+		}
+	}
+	return p
+}
+
+func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem {
+	var p []Problem
+	l := c.LogConfiguration
+	if l.LogDriver == "" {
+		if len(l.Options) > 0 {
+			p = append(p, awsProblem(here+".logDriver", taskCode, "log options need a logDriver"))
+		}
+		return p
+	}
+	if fargate && !slices.Contains(words("awslogs splunk awsfirelens"), l.LogDriver) {
+		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate has the log drivers awslogs, splunk and awsfirelens, got %q", l.LogDriver))
+	}
+	if m := l.Options["mode"]; m != "" && m != "blocking" && m != "non-blocking" {
+		p = append(p, awsProblem(here+".options.mode", taskCode, "expected blocking or non-blocking, got %q", m))
+	}
+	switch l.LogDriver {
+	case "awslogs":
+		wants := words("awslogs-group awslogs-region")
+		if fargate {
+			wants = append(wants, "awslogs-stream-prefix")
+		}
+		for _, option := range wants {
+			if l.Options[option] == "" {
+				p = append(p, awsProblem(here+".options", taskCode, "Log driver awslogs requires options: %s", strings.Join(wants, ", ")))
+				break
+			}
+		}
+		for _, option := range sortedKeys(l.Options) {
+			if !strings.HasPrefix(option, "awslogs-") && option != "mode" && option != "max-buffer-size" {
+				p = append(p, awsProblem(join(here+".options", option), taskCode, "awslogs has no option %q", option))
+			}
+		}
+	case "awsfirelens":
+		if !firelens {
+			p = append(p, awsProblem(here+".logDriver", taskCode, "When a firelens log driver is used, a container with a firelensConfiguration must be specified"))
+		}
+	}
+	return p
+}
+
+// dependencyProblems judges dependsOn: that it names other containers, that what is waited for can happen, and that
+// nobody waits in a circle.
+func dependencyProblems(all []containerSpec) []Problem {
+	var p []Problem
+	waits := map[string][]string{}
+	for i, c := range all {
+		for j, d := range c.DependsOn {
+			here := at(at("containerDefinitions", i)+".dependsOn", j)
+			on := containerNamed(all, d.ContainerName)
+			switch {
+			case d.ContainerName == c.Name:
+				p = append(p, awsProblem(here+".containerName", taskCode, "container %s depends on itself", c.Name))
+			case on == nil:
+				p = append(p, awsProblem(here+".containerName", taskCode, "The container dependency '%s' does not exist in the task definition", d.ContainerName))
+			case !slices.Contains(words("START COMPLETE SUCCESS HEALTHY"), d.Condition):
+				p = append(p, awsProblem(here+".condition", taskCode, "expected START, COMPLETE, SUCCESS or HEALTHY, got %q", d.Condition))
+			case d.Condition == "HEALTHY" && on.HealthCheck == nil:
+				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, which has no health check", c.Name, on.Name))
+			case (d.Condition == "COMPLETE" || d.Condition == "SUCCESS") && (on.Essential == nil || *on.Essential):
+				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits for the end of %s, which is essential: its end would stop the task", c.Name, on.Name))
+			}
+			waits[c.Name] = append(waits[c.Name], d.ContainerName)
+		}
+	}
+	var circle func(name string, path []string) bool
+	circle = func(name string, path []string) bool {
+		if slices.Contains(path, name) {
+			return true
+		}
+		return slices.ContainsFunc(waits[name], func(next string) bool { return circle(next, append(slices.Clone(path), name)) })
+	}
+	for i, c := range all {
+		if len(c.DependsOn) > 0 && circle(c.Name, nil) && !slices.ContainsFunc(c.DependsOn, func(d dependency) bool { return d.ContainerName == c.Name }) {
+			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s waits in a circle", c.Name))
+			break
+		}
+	}
+	return p
+}
+
+// admitTask judges the roles of a task definition: ECS must be able to take them. The images and secrets are looked up
+// when a task starts.
+func admitTask(a *Account, o *Object) error {
+	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
+		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)
+		if role != nil && !trusts(trustOf(role), "ecs-tasks.amazonaws.com") {
+			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com", "ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
+		}
+	}
+	return nil
+}
