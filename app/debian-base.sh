@@ -37,7 +37,7 @@ base() {
 }
 
 base slipway-base:sid slipway-debian:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
-	python3-django-storages python3-boto3 python3-pil libjs-jquery
+	python3-django-storages-s3 python3-boto3 python3-pil libjs-jquery
 base slipway-nginx:sid slipway-debian:sid nginx-light wget
 base slipway-postgres:sid slipway-debian:sid postgresql openssl
 base slipway-coverage:sid slipway-base:sid python3-coverage

@@ -42,7 +42,7 @@ build "$site" $ca
 build "$nginx" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid
 [ "$first" = "$(docker image inspect -f '{{.Id}}' "$site" "$nginx")" ] || fail "building again made other images"
 say "images built, twice the same"
-docker image inspect -f '{{index .RepoTags 0}}: {{.Size}} bytes, {{len .RootFS.Layers}} layers, user {{.Config.User}}, stop signal {{.Config.StopSignal}}' "$site" "$nginx"
+docker image inspect -f '{{join .Config.Cmd " "}}: {{.Size}} bytes, {{len .RootFS.Layers}} layers, user {{.Config.User}}, stop signal {{.Config.StopSignal}}' "$site" "$nginx"
 for image in "$site" "$nginx"; do
 	docker history --no-trunc --format '{{.CreatedBy}}' "$image" | grep -iE '(secret_key|password|token|aws_[a-z_]*key)=[^ ]' && fail "$image: its history tells a secret"
 done
@@ -135,6 +135,11 @@ expect site.example /latest/ '200 OK' 'Strict-Transport-Security' 'Content-Secur
 style=$(ask site.example /latest/ | grep -o '/static/feed/site\.[0-9a-f]*\.css')
 expect site.example "$style" '200 OK' 'immutable' 'One column'
 docker exec "$run-django" python manage.py doctor
+# The twenty-second password within a few seconds is one too many; looking at the form is not.
+codes=$(docker exec "$run-nginx" sh -c 'for n in $(seq 26); do wget -q -S -T 5 -O /dev/null --post-data x=1 --header "Host: site.example" http://127.0.0.1:8080/account/log-in/ 2>&1 | sed -n "s/.*HTTP.1.1 \([0-9]*\).*/\1/p"; done')
+echo "$codes" | grep -q 429 || fail "passwords may be tried without end: $codes"
+expect site.example /account/log-in/ '200 OK'
+docker exec "$run-nginx" sh -c 'head -c 7000000 /dev/zero >/tmp/large; wget -q -S -T 5 -O /dev/null --post-file /tmp/large --header "Host: site.example" http://127.0.0.1:8080/ 2>&1' | grep -q ' 413 ' || fail "a request of 7 MB is let through"
 docker logs "$run-nginx" | grep -q '"address":"198.51.100.7".*"path":"/latest/"' || fail "nginx does not log the visitor's address"
 docker logs "$run-django" | grep -q '"path": "/latest/"' || fail "Django does not log the request"
 docker exec "$run-django" sh -c 'touch /srv/site/x' 2>/dev/null && fail "the root file system is not read-only"

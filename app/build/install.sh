@@ -25,3 +25,5 @@ base)
 	exit 2
 	;;
 esac
+# A package may be there and lack the part that the site uses.
+"$2/bin/python" -c 'import django, gunicorn, psycopg, storages.backends.s3, PIL.Image'

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "django.contrib.humanize",
     "website",
     "feed",
 ]
@@ -125,7 +126,6 @@ else:
     for origin in CSRF_TRUSTED_ORIGINS:
         if not origin.startswith(("https://", "http://")) or origin.count("/") > 2:
             env.wrong("CSRF_TRUSTED_ORIGINS", f"takes origins such as https://example.org, got {origin!r}")
-    SITE_URL = env.text("SITE_URL", "").rstrip("/")
 
     # The bundle that vouches for RDS is in the image; a laptop's database has no certificate.
     sslmodes = ["verify-full", "verify-ca", "require"] + (["prefer", "disable"] if development else [])
