@@ -1,3 +1,10 @@
+// Package cloud is a model of one AWS account in one region: what it holds, what AWS refuses, and why.
+//
+// Names, types and what replaces come from the schema of the AWS provider (schema.go). What AWS knows beyond it is in one
+// Kind a resource type (kind.go, kinds_*.go). The account keeps objects and judges each operation: references, names in
+// use, dependants (account.go, operate.go, diff.go). Judgements of the account as a whole, such as who may call what or
+// who reaches whom, read it through Objects and need no place in an operation; judgements of one call hang on
+// Account.Before. The package knows nothing of Pulumi.
 package cloud
 
 import (
@@ -101,6 +108,9 @@ func load(s *store, options Options) (*Account, error) {
 			o, err := s.decode(data)
 			if err != nil {
 				return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			}
+			if o.Seeded {
+				continue // the options say it anew
 			}
 			a.insert(o)
 			a.encoded[o] = data

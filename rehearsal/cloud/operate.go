@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -551,7 +552,7 @@ func (o *Object) hide(err error) error {
 		c.Message, c.Why = redact(c.Message, hidden), redact(c.Why, hidden)
 		return &c
 	}
-	return err
+	return errors.New(redact(err.Error(), hidden))
 }
 
 // raw marks the object's secrets in a copy of m, which is its inputs or its outputs.
