@@ -271,6 +271,7 @@ func TestEngineIsApart(t *testing.T) {
 		t.Errorf("the engine is in process group %d, %v, and this process in %d", group, err, syscall.Getpgrp())
 	}
 	fmt.Fprintln(end, "now")
+	end.Close()
 	if env := <-ended; strings.Contains(env, "leaked") || !strings.Contains(env, "GIVEN=seen") {
 		t.Errorf("the engine's environment is %s", env)
 	}
