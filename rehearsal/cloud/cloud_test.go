@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -468,6 +469,91 @@ func TestPaths(t *testing.T) {
 	if !u.Has("tags.x") || u.Has("subnets") || !u.Within("subnets") || u.Within("sub") {
 		t.Error("unknown paths are not told apart")
 	}
+}
+
+// Inputs of the right types, in whatever combination and with whatever unknown, never make a kind fall over: neither in
+// Check nor, when they pass it, in the rest of the resource's life.
+func TestNoInputMakesAKindPanic(t *testing.T) {
+	a := account(t)
+	network(t, a)
+	r := rand.New(rand.NewPCG(1, 2))
+	made := 0
+	for _, token := range Types() {
+		e := schema().get("R " + token)
+		for range 60 {
+			preview := r.IntN(2) == 0
+			in := invent(r, e, 0, preview)
+			func() {
+				defer func() {
+					if p := recover(); p != nil {
+						t.Errorf("%s with %v: %v", token, in, p)
+					}
+				}()
+				checked, problems := a.Check(CheckRequest{Type: token, URN: urn(token, "x"), News: in})
+				if _, err := a.Diff(Difference{Type: token, OldInputs: in, News: invent(r, e, 0, true)}); err != nil {
+					t.Error(err)
+				}
+				if len(problems) > 0 {
+					return
+				}
+				id, _, err := a.Create(Change{Type: token, URN: urn(token, "x"), Inputs: checked, Preview: preview})
+				if err != nil || preview {
+					return
+				}
+				made++
+				a.Update(Change{Type: token, URN: urn(token, "x"), ID: id, Inputs: checked}, checked)
+				a.Delete(token, id)
+			}()
+		}
+	}
+	if made < 100 {
+		t.Errorf("only %d of the inputs passed: this tests less than it says", made)
+	}
+}
+
+// invent makes inputs of the types that e asks for: those that are required, and some of the others.
+func invent(r *rand.Rand, e *entry, depth int, unknowns bool) map[string]any {
+	in := map[string]any{}
+	for _, name := range sortedKeys(e.In) {
+		if slices.Contains(e.Required, name) || r.IntN(6) == 0 && depth < 3 {
+			in[name] = inventValue(r, e.In[name], depth, unknowns)
+		}
+	}
+	return in
+}
+
+func inventValue(r *rand.Rand, k *kindOf, depth int, unknowns bool) any {
+	if unknowns && r.IntN(8) == 0 {
+		return Unknown
+	}
+	switch k.Kind {
+	case "boolean":
+		return r.IntN(2) == 0
+	case "integer", "number":
+		return float64([]int{0, 1, 7, 30, 80, 443, -1, 1 << 20}[r.IntN(8)])
+	case "array":
+		l := make([]any, r.IntN(3))
+		for i := range l {
+			l[i] = inventValue(r, k.Elem, depth+1, unknowns)
+		}
+		return l
+	case "map":
+		return map[string]any{"a": inventValue(r, k.Elem, depth+1, unknowns), "b.c": inventValue(r, k.Elem, depth+1, unknowns)}
+	case "object":
+		if e := schema().get("T " + k.Ref); e != nil {
+			return invent(r, e, depth+1, unknowns)
+		}
+		return map[string]any{}
+	case "document":
+		return []string{`{}`, `[]`, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`, `null`}[r.IntN(4)]
+	case "asset":
+		return map[string]any{assetMark: "x"}
+	}
+	s := []string{"", "x", "web", "10.0.0.0/24", "10.0.1.5", "us-east-1a", "arn:aws:iam::123456789012:role/x", "vpc-0123456789abcdef0", "tcp", "{}", "[{}]", "[1]", "rate(1 day)", "é\n\"", "example.com", "-1", "256"}[r.IntN(17)]
+	if r.IntN(10) == 0 {
+		return Secret{s}
+	}
+	return s
 }
 
 // Whatever is given, the checker answers, and never says that a property is wrong without naming it.

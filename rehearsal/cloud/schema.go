@@ -93,18 +93,6 @@ func (s *schemaIndex) get(name string) *entry {
 	return e
 }
 
-// names lists the tokens of a class of entries ("R ", "F ").
-func (s *schemaIndex) names(class string) []string {
-	var all []string
-	for name := range s.lines {
-		if strings.HasPrefix(name, class) {
-			all = append(all, name[len(class):])
-		}
-	}
-	slices.Sort(all)
-	return all
-}
-
 // check judges raw inputs by name, type and presence. Every mistake is reported, in the order of their paths.
 func (e *entry) check(in map[string]any) []Problem {
 	c := checker{}
