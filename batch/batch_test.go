@@ -98,7 +98,7 @@ func TestSchedule(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", path, diff)
 		}
 	}
-	for _, first := range []string{"cleanup-starter", "roles-execution", "timetable-failed"} {
+	for _, first := range []string{"cleanup-starter-policy", "roles-execution-policy", "timetable-failed"} {
 		if !slices.Contains(schedule.DependsOn, first) {
 			t.Errorf("the schedule may fall due before %s; it waits for %v", first, schedule.DependsOn)
 		}
@@ -106,7 +106,7 @@ func TestSchedule(t *testing.T) {
 }
 
 func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
-	got := statements(t, sample(t), "aws:iam/rolePolicy:RolePolicy", "cleanup-starter")
+	got := statements(t, sample(t), "aws:iam/rolePolicy:RolePolicy", "cleanup-starter-policy")
 	want := map[string]map[string]any{
 		"RunThisJob": {"Sid": "RunThisJob", "Effect": "Allow", "Action": "ecs:RunTask",
 			"Resource":  "arn:aws:ecs:us-east-1:123456789012:task-definition/slipway-test-job-cleanup:*",

@@ -144,7 +144,7 @@ func (j *Job) starter(ctx *pulumi.Context, name string, args *JobArgs) (*iam.Rol
 	if err != nil {
 		return nil, nil, err
 	}
-	grant, err := iam.NewRolePolicy(ctx, name+"-starter", &iam.RolePolicyArgs{
+	grant, err := iam.NewRolePolicy(ctx, name+"-starter-policy", &iam.RolePolicyArgs{
 		Name: pulumi.String("start"), Role: role.Name, Policy: policy.Document(args.start()...),
 	}, pulumi.Parent(j))
 	return role, grant, err

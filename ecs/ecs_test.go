@@ -208,7 +208,7 @@ func TestWebService(t *testing.T) {
 	if !slices.Contains(service.IgnoreChanges, "desiredCount") {
 		t.Error("the service takes the number of tasks back from scaling")
 	}
-	for _, first := range []string{"balancer-http", "migration-marker", "roles-execution", "roles-task", "cluster-capacity"} {
+	for _, first := range []string{"balancer-http", "migration-marker", "roles-execution-policy", "roles-task-policy", "cluster-capacity"} {
 		if !slices.Contains(service.DependsOn, first) {
 			t.Errorf("the service does not wait for %s, only for %v", first, service.DependsOn)
 		}
@@ -248,7 +248,7 @@ func TestWorkerHasNoWayIn(t *testing.T) {
 		"networkConfiguration":       map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-work"}, "assignPublicIp": false},
 		"capacityProviderStrategies": []any{map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 100.0}},
 	})
-	for _, first := range []string{"migration-marker", "roles-execution", "cluster-capacity"} {
+	for _, first := range []string{"migration-marker", "roles-execution-policy", "cluster-capacity"} {
 		if service := g.Named(serviceToken, "worker"); !slices.Contains(service.DependsOn, first) {
 			t.Errorf("the worker does not wait for %s, only for %v", first, service.DependsOn)
 		}
@@ -349,7 +349,7 @@ func TestMigrationHasItsOwnRoles(t *testing.T) {
 	if marker.Input("insecureValue") != "sha256:0123 DB_PASSWORD:1" || marker.Input("name") != "/slipway/test/release/migrated" {
 		t.Errorf("marker is %v", marker.Inputs)
 	}
-	for _, first := range []string{"migration-task", "migration-roles-execution"} {
+	for _, first := range []string{"migration-task", "migration-roles-execution-policy"} {
 		if !slices.Contains(marker.DependsOn, first) {
 			t.Errorf("the marker does not wait for %s, only for %v", first, marker.DependsOn)
 		}
@@ -359,13 +359,13 @@ func TestMigrationHasItsOwnRoles(t *testing.T) {
 		return text
 	}
 	const owner = "parameter/slipway/test/db/owner"
-	if !strings.Contains(policy("migration-roles-execution"), owner) {
+	if !strings.Contains(policy("migration-roles-execution-policy"), owner) {
 		t.Error("the migration cannot read the owner's password")
 	}
-	if strings.Contains(policy("roles-execution"), owner) {
+	if strings.Contains(policy("roles-execution-policy"), owner) {
 		t.Error("the site's tasks may read the owner's password")
 	}
-	if text := policy("migration-roles-task"); text != "" {
+	if text := policy("migration-roles-task-policy"); text != "" {
 		t.Errorf("the migration's task role may do something, although nothing was granted: %s", text)
 	}
 }

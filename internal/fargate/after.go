@@ -8,7 +8,7 @@ type Readier interface {
 	Ready() []pulumi.Resource
 }
 
-// After makes a resource wait for others, and for what makes those of them ready that are Readiers.
+// After makes a resource wait for others; for a Readier, for what makes it ready.
 //
 // pulumi.DependsOn a component looks complete and is not: the SDK enters a child with its parent in the goroutine that
 // registers the child, so a resource declared right afterwards may find some children missing (measured: a service
@@ -17,13 +17,14 @@ func After(resources ...pulumi.Resource) pulumi.ResourceOrInvokeOption {
 	return pulumi.DependsOn(Ready(resources...))
 }
 
-// Ready are resources, and what makes those of them ready that are Readiers.
+// Ready are resources, with what makes them ready in the place of those that are Readiers.
 func Ready(resources ...pulumi.Resource) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, r := range resources {
-		all = append(all, r)
 		if c, ok := r.(Readier); ok {
 			all = append(all, Ready(c.Ready()...)...)
+		} else {
+			all = append(all, r)
 		}
 	}
 	return all

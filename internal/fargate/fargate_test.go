@@ -92,7 +92,7 @@ func roles(t *testing.T, args *RolesArgs) (g graph.Graph, execution, task map[st
 		}
 		return all
 	}
-	return g, read("web-execution"), read("web-task")
+	return g, read("web-execution-policy"), read("web-task-policy")
 }
 
 const (
@@ -264,5 +264,27 @@ func TestDefinitionsAreCompleteAsECSStoresThem(t *testing.T) {
 	port := container("web", func(c *Container) { c.Port = 8080 }).definition()["portMappings"].([]any)[0]
 	if diff := cmp.Diff(map[string]any{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}, port); diff != "" {
 		t.Errorf("port mapping (-want +got):\n%s", diff)
+	}
+}
+
+type readier struct {
+	pulumi.ResourceState
+	ready []pulumi.Resource
+}
+
+func (r *readier) Ready() []pulumi.Resource { return r.ready }
+
+func TestReadyNamesWhatMakesAComponentReady(t *testing.T) {
+	plain, child, grandchild := &pulumi.ResourceState{}, &pulumi.ResourceState{}, &pulumi.ResourceState{}
+	nested := &readier{ready: []pulumi.Resource{grandchild}}
+	got := Ready(plain, &readier{ready: []pulumi.Resource{child, nested}})
+	want := []pulumi.Resource{plain, child, grandchild}
+	if len(got) != len(want) {
+		t.Fatalf("%d resources, want %d", len(got), len(want))
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("resource %d is another", i)
+		}
 	}
 }

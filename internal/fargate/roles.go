@@ -74,7 +74,7 @@ func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, st
 	if len(statements) == 0 { // IAM refuses a policy that says nothing
 		return role.Arn, nil
 	}
-	attached, err := iam.NewRolePolicy(ctx, name+"-"+kind, &iam.RolePolicyArgs{
+	attached, err := iam.NewRolePolicy(ctx, name+"-"+kind+"-policy", &iam.RolePolicyArgs{
 		Name:   pulumi.String(kind),
 		Role:   role.Name,
 		Policy: policy.Document(statements...),
