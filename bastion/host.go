@@ -79,11 +79,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	image, err := ssm.LookupParameter(ctx, &ssm.LookupParameterArgs{Name: Image}, pulumi.Parent(host))
-	if err != nil {
-		return nil, fmt.Errorf("bastion: cannot look up the Amazon Linux image of %s: %w", args.Site.Region, err)
-	}
-	instance, err := host.newInstance(ctx, name, args, image.Value, profile, permissions)
+	// The value of any parameter comes back as a secret; the ID of a public image is none.
+	found := ssm.LookupParameterOutput(ctx, ssm.LookupParameterOutputArgs{Name: pulumi.String(Image)}, pulumi.Parent(host))
+	image := pulumi.Unsecret(found.InsecureValue()).(pulumi.StringOutput)
+	instance, err := host.newInstance(ctx, name, args, image, profile, permissions)
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +95,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, image string, profile *iam.InstanceProfile, permissions []pulumi.Resource) (*ec2.Instance, error) {
+func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, image pulumi.StringInput, profile *iam.InstanceProfile, permissions []pulumi.Resource) (*ec2.Instance, error) {
 	label := pulumi.StringMap{"Name": pulumi.String(args.Site.Name("bastion"))}
 	return ec2.NewInstance(ctx, name, &ec2.InstanceArgs{
-		Ami:                      pulumi.String(image),
+		Ami:                      image,
 		InstanceType:             pulumi.String(args.instanceType()),
 		SubnetId:                 args.Placement.Subnets.ToStringArrayOutput().Index(pulumi.Int(0)).ToStringPtrOutput(),
 		VpcSecurityGroupIds:      args.Placement.SecurityGroups,

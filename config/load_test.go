@@ -364,7 +364,7 @@ func TestDefaults(t *testing.T) {
 		Database: Database{EngineVersion: "17", Class: "db.t4g.micro", Storage: 20, MaxStorage: 100, BackupDays: 7,
 			BackupWindow: "03:00-04:00", MaintenanceWindow: "sun:04:30-sun:05:30", Name: "site", Rotation: 1},
 		Web: Web{CPU: 256, Memory: 512, Architecture: "arm64", Min: 1, Max: 4, HealthPath: "/healthz",
-			RequestsPerTarget: 1000, CPUTarget: 60},
+			RequestsPerTarget: 1000, CPUTarget: 60, SecretKeyRotation: 1},
 		Images:  Images{App: "./app", Dockerfile: "Dockerfile", NginxDockerfile: "Dockerfile.nginx"},
 		Logs:    Logs{Days: 30, ArchiveDays: 365, Route: "subscription"},
 		Bastion: Bastion{Enabled: true, Type: "t4g.nano"},

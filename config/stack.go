@@ -117,6 +117,8 @@ type Web struct {
 	RequestsPerTarget int `key:"requestsPerTarget" default:"1000" allowed:"1..1000000"`
 	// Scale so that the tasks' CPU is about this busy, in percent.
 	CPUTarget int `key:"cpuTarget" default:"60" allowed:"10..90"`
+	// Which round of Django's SECRET_KEY is in use. Raising it makes a new key and signs everybody out.
+	SecretKeyRotation int `key:"secretKeyRotation" default:"1" allowed:"1..1000000"`
 }
 
 // A Worker is a further service without a way in.

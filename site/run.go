@@ -37,7 +37,6 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 		// The site's role gets its password from the migration, so a new password is migrated to as a new image is.
 		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
 		Runner:  d.runner,
-		After:   []pulumi.Resource{d.network, d.store, d.settings},
 	}, d.opts...)
 }
 
@@ -50,10 +49,7 @@ func (d *deployment) runWeb() error {
 	if err != nil {
 		return err
 	}
-	groups := []pulumi.StringInput{django.Name, nginx.Name}
-	for _, part := range d.parts() {
-		groups = append(groups, pulumi.String(d.site.Path(part)))
-	}
+	groups := append([]pulumi.StringInput{django.Name, nginx.Name}, d.furtherGroups()...)
 	d.roles, err = fargate.NewRoles(d.ctx, "site-roles", &fargate.RolesArgs{
 		Site: d.site, Part: "site", Repositories: d.repositories(), Groups: groups,
 		Firehose: d.firehose, Binding: d.binding, Exec: d.cluster.Exec,
@@ -71,7 +67,7 @@ func (d *deployment) runWeb() error {
 		Django: d.images.Django, Nginx: d.images.Nginx, DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
 		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
 		Min: web.Min, Max: web.Max, Spot: web.Spot, CPUTarget: web.CPUTarget, RequestsPerTarget: web.RequestsPerTarget,
-		After: []pulumi.Resource{d.network, migration},
+		After: []pulumi.Resource{migration},
 	}, d.opts...)
 	return err
 }
@@ -80,16 +76,17 @@ func workerPart(name string) string { return "worker-" + name }
 
 func jobPart(name string) string { return "job-" + name }
 
-// parts are the workers and jobs, by the names of their log groups.
-func (d *deployment) parts() []string {
-	var parts []string
-	for _, w := range d.stack.Workers {
-		parts = append(parts, workerPart(w.Name))
+// furtherGroups name the log groups of workers and jobs, by pattern: a role's policies hold 10,240 characters, and with a
+// hundred workers a list of groups does not fit.
+func (d *deployment) furtherGroups() []pulumi.StringInput {
+	var groups []pulumi.StringInput
+	if len(d.stack.Workers) > 0 {
+		groups = append(groups, pulumi.String(d.site.Path(workerPart("*"))))
 	}
-	for _, j := range d.stack.Jobs {
-		parts = append(parts, jobPart(j.Name))
+	if len(d.stack.Jobs) > 0 {
+		groups = append(groups, pulumi.String(d.site.Path(jobPart("*"))))
 	}
-	return parts
+	return groups
 }
 
 // runWorkers starts the workers after the web service, and so after the migration.
@@ -103,7 +100,7 @@ func (d *deployment) runWorkers() error {
 			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
 			Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
 			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
-			After: []pulumi.Resource{d.network, d.web},
+			After: []pulumi.Resource{d.web},
 		}, d.opts...); err != nil {
 			return err
 		}
@@ -130,7 +127,7 @@ func (d *deployment) runJobs() error {
 			Site: d.site, Name: j.Name, Timetable: timetable, Schedule: j.Schedule, TimeZone: j.TimeZone, Command: j.Command,
 			Placement: d.network.Work, Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
 			CPU: j.CPU, Memory: j.Memory, Architecture: d.stack.Web.Architecture,
-			After: []pulumi.Resource{d.network, d.web},
+			After: []pulumi.Resource{d.web},
 		}, d.opts...); err != nil {
 			return err
 		}

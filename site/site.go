@@ -236,7 +236,7 @@ func (d *deployment) makeSettings() (err error) {
 		secrets[userSecret(name)] = value
 	}
 	d.settings, err = settings.New(d.ctx, "settings", &settings.Args{
-		Site: d.site, KeyARN: d.keys.Settings, Secrets: secrets, Rotation: d.stack.Database.Rotation,
+		Site: d.site, KeyARN: d.keys.Settings, Secrets: secrets, Rotation: d.stack.Web.SecretKeyRotation,
 	}, d.opts...)
 	return err
 }
@@ -248,6 +248,7 @@ func (d *deployment) makeImages() (err error) {
 		Root: d.root, Context: images.App,
 		Dockerfiles: cicd.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
 		BuildArgs:   images.BuildArgs,
+		Stage:       ".slipway/contexts",
 		Digests:     cicd.Pair{Django: images.Django, Nginx: images.Nginx},
 	}, d.opts...)
 	return err

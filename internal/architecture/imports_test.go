@@ -16,7 +16,7 @@ var components = []string{"keys", "network", "datastore", "settings", "cicd", "e
 var allowed = map[string][]string{
 	"main":               {"site"},
 	"site":               append([]string{"config", "internal/"}, components...),
-	"config":             {},
+	"config":             {"internal/fargate/size"}, // one table of what Fargate offers
 	"release":            {},
 	"rehearsal":          {"rehearsal/"},
 	"rehearsal/provider": {"rehearsal/cloud"},

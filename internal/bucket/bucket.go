@@ -41,7 +41,12 @@ type Private struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
+
+	policy pulumi.Resource
 }
+
+// Ready is the bucket's policy: before it nobody may deliver to the bucket.
+func (b *Private) Ready() []pulumi.Resource { return []pulumi.Resource{b.policy} }
 
 // New makes a private bucket.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Private, error) {
@@ -112,7 +117,7 @@ func (b *Private) close(ctx *pulumi.Context, name string, args *Args) error {
 		statements = append(statements, args.Delivery(b.ARN)...)
 	}
 	// S3 refuses two changes of a bucket's access at once (OperationAborted), so the policy waits for the block.
-	_, err = s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
+	b.policy, err = s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
 		Bucket: b.Name,
 		Policy: policy.Document(statements...),
 	}, pulumi.Parent(b), pulumi.DependsOn([]pulumi.Resource{block}))
