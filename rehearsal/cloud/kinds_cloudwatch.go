@@ -61,7 +61,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: eventRuleType, CreateAction: "events:PutRule", UpdateAction: "events:PutRule", DeleteAction: "events:DeleteRule",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
 		NotFound: "ResourceNotFoundException", InUse: "ValidationException",

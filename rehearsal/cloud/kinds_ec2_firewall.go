@@ -15,7 +15,7 @@ import (
 var groupDescription = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$`)
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DeleteSecurityGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
 		NotFound: "InvalidGroup.NotFound", InUse: "DependencyViolation",

@@ -38,7 +38,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: templateType, CreateAction: "ec2:CreateLaunchTemplate", UpdateAction: "ec2:CreateLaunchTemplateVersion", DeleteAction: "ec2:DeleteLaunchTemplate",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: `[a-zA-Z0-9().\-/_]{3,128}`, Taken: "InvalidLaunchTemplateName.AlreadyExistsException"},
 		NotFound: "InvalidLaunchTemplateId.NotFound",
@@ -61,7 +61,7 @@ func init() {
 		Recomputed: map[string][]string{"*": {"latestVersion"}},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: keyPairType, CreateAction: "ec2:ImportKeyPair", DeleteAction: "ec2:DeleteKeyPair",
 		Name:     Name{Input: "keyName", Prefix: "keyNamePrefix", Max: 255, Taken: "InvalidKeyPair.Duplicate"},
 		NotFound: "InvalidKeyPair.NotFound",

@@ -15,7 +15,7 @@ const (
 )
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: roleType, CreateAction: "iam:CreateRole", UpdateAction: "iam:UpdateRole", DeleteAction: "iam:DeleteRole",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -47,7 +47,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy", DeleteAction: "iam:DeleteRolePolicy",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
 		NotFound: "NoSuchEntity",
@@ -74,7 +74,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: policyType, CreateAction: "iam:CreatePolicy", UpdateAction: "iam:CreatePolicyVersion", DeleteAction: "iam:DeletePolicy",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -130,7 +130,7 @@ func init() {
 		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile", DeleteAction: "iam:DeleteInstanceProfile",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",

@@ -32,7 +32,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: aliasType, CreateAction: "kms:CreateAlias", UpdateAction: "kms:UpdateAlias", DeleteAction: "kms:DeleteAlias",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
 		NotFound: "NotFoundException",

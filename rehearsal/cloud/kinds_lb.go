@@ -43,7 +43,7 @@ var tlsPolicies = words(`ELBSecurityPolicy-2016-08 ELBSecurityPolicy-TLS-1-0-201
 	ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04`)
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer", UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateLoadBalancerName"},
 		NotFound: "LoadBalancerNotFound",
@@ -90,7 +90,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup", DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
 		NotFound: "TargetGroupNotFound", InUse: "ResourceInUse",

@@ -16,7 +16,7 @@ const logGroupForm = `[a-zA-Z0-9_./#-]+`
 var retentions = words("0 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653")
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: logGroupType, CreateAction: "logs:CreateLogGroup", UpdateAction: "logs:PutRetentionPolicy", DeleteAction: "logs:DeleteLogGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: logGroupForm, Taken: "ResourceAlreadyExistsException"},
 		NotFound: "ResourceNotFoundException",

@@ -9,7 +9,7 @@ import (
 // SNS topics and SQS queues.
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: topicType, CreateAction: "sns:CreateTopic", UpdateAction: "sns:SetTopicAttributes", DeleteAction: "sns:DeleteTopic",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 256, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "InvalidParameter"},
 		NotFound: "NotFound",
@@ -114,7 +114,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: queueType, CreateAction: "sqs:CreateQueue", UpdateAction: "sqs:SetQueueAttributes", DeleteAction: "sqs:DeleteQueue",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 80, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "QueueAlreadyExists"},
 		NotFound: "AWS.SimpleQueueService.NonExistentQueue",

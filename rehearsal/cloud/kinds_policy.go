@@ -69,10 +69,13 @@ var conditionOperators = words(`StringEquals StringNotEquals StringEqualsIgnoreC
 // servicePrincipals are the services that a role may trust, as far as the model knows them. Names with a region in the
 // middle (logs.eu-west-1.amazonaws.com) are reduced before they are looked up.
 var servicePrincipals = words(`apigateway application-autoscaling autoscaling backup backup-storage batch cloudformation
-	cloudfront cloudtrail cloudwatch codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
+	cloudfront cloudtrail cloudwatch cloudwatch-crossaccount codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
 	ecs.application-autoscaling edgelambda elasticache elasticloadbalancing events export.rds firehose guardduty
-	inspector2 kinesis lambda logdelivery.elasticloadbalancing logs monitoring.rds pipes rds replication.ecr s3 scheduler
-	secretsmanager securityhub servicediscovery ses sns spot spotfleet sqs ssm states vpc-flow-logs cloudwatch.alarms`)
+	inspector2 kinesis lambda logdelivery.elasticloadbalancing logging.s3 logs monitoring.rds pipes rds replication.ecr s3 scheduler
+	secretsmanager securityhub servicediscovery ses sns spot spotfleet sqs ssm states vpc-flow-logs logging.s3
+	access-analyzer athena bedrock budgets chatbot codestar-notifications cognito-idp costalerts datasync dms dynamodb
+	elasticfilesystem email es glue imagebuilder iot macie mediastore opensearchservice organizations osis ops.emr-serverless
+	redshift resource-groups route53 route53resolver sagemaker synthetics transfer waf wafv2 xray billingreports`)
 
 // readDocument parses a policy document and says everything that AWS would refuse about it without knowing the account.
 // It returns no statements when there are problems with the JSON itself.

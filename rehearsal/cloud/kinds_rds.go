@@ -40,7 +40,7 @@ var instanceClasses = map[string][]string{
 }
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: databaseSubnetType, CreateAction: "rds:CreateDBSubnetGroup", UpdateAction: "rds:ModifyDBSubnetGroup", DeleteAction: "rds:DeleteDBSubnetGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: `[a-z0-9. _-]+`, Taken: "DBSubnetGroupAlreadyExists"},
 		NotFound: "DBSubnetGroupNotFoundFault", InUse: "InvalidDBSubnetGroupStateFault",
@@ -70,7 +70,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: parametersType, CreateAction: "rds:CreateDBParameterGroup", UpdateAction: "rds:ModifyDBParameterGroup", DeleteAction: "rds:DeleteDBParameterGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "DBParameterGroupAlreadyExists"},
 		NotFound: "DBParameterGroupNotFound", InUse: "InvalidDBParameterGroupState",
@@ -112,7 +112,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: optionsType, CreateAction: "rds:CreateOptionGroup", UpdateAction: "rds:ModifyOptionGroup", DeleteAction: "rds:DeleteOptionGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "OptionGroupAlreadyExistsFault"},
 		NotFound: "OptionGroupNotFoundFault", InUse: "InvalidOptionGroupStateFault",
@@ -131,7 +131,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: "aws:rds/eventSubscription:EventSubscription", CreateAction: "rds:CreateEventSubscription", UpdateAction: "rds:ModifyEventSubscription", DeleteAction: "rds:DeleteEventSubscription",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Form: `[A-Za-z0-9-]+`, Taken: "SubscriptionAlreadyExist"},
 		NotFound: "SubscriptionNotFound",
@@ -152,7 +152,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: databaseType, CreateAction: "rds:CreateDBInstance", UpdateAction: "rds:ModifyDBInstance", DeleteAction: "rds:DeleteDBInstance",
 		Name:     Name{Input: "identifier", Prefix: "identifierPrefix", Max: 63, Lower: true, Form: rdsName, Taken: "DBInstanceAlreadyExists"},
 		NotFound: "DBInstanceNotFound", InUse: "InvalidDBInstanceState",

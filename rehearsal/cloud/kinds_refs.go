@@ -104,3 +104,33 @@ func keyRef(path string) Ref { return maybe(path, "arn,id,name", keyType, aliasT
 
 // roleRef is an input that takes a role by ARN.
 func roleRef(path string) Ref { return soft(path, "arn", roleType) }
+
+// prefixed registers a kind of which the program may name only the beginning: the provider adds the time and a counter,
+// 26 characters in all.
+func prefixed(k Kind) {
+	const added = 26
+	name, check, compute := k.Name, k.Check, k.Compute
+	k.Check = func(in Inputs, unknown Unknowns) []Problem {
+		var p []Problem
+		if check != nil {
+			p = check(in, unknown)
+		}
+		prefix := in.String(name.Prefix)
+		if n := len(prefix); name.Max > 0 && n > name.Max-added {
+			p = append(p, problem(name.Prefix, "the name has at most %d characters, of which the provider makes %d: expected at most %d, got %d", name.Max, added, name.Max-added, n))
+		}
+		if prefix != "" && in.String(name.Input) != "" {
+			p = append(p, problem(name.Prefix, "only one of %s and %s may be given", name.Input, name.Prefix))
+		}
+		return p
+	}
+	k.Compute = func(a *Account, o *Object) error {
+		if prefix := Inputs(o.Inputs).String(name.Prefix); o.Outputs[name.Input] == nil && prefix != "" {
+			o.Outputs[name.Input] = kept(a, o, name.Input, func() any {
+				return prefix + a.now().UTC().Format("20060102150405") + "0000" + draw(8, fresh(a, o)...)
+			})
+		}
+		return compute(a, o)
+	}
+	register(k)
+}

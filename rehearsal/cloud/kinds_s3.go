@@ -25,7 +25,7 @@ var websiteZones = map[string]string{
 var storageClasses = map[string]int{"STANDARD_IA": 30, "ONEZONE_IA": 30, "INTELLIGENT_TIERING": 0, "GLACIER_IR": 0, "GLACIER": 0, "DEEP_ARCHIVE": 0}
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: bucketType, CreateAction: "s3:CreateBucket", UpdateAction: "s3:PutBucketTagging", DeleteAction: "s3:DeleteBucket",
 		Name:     Name{Input: "bucket", Prefix: "bucketPrefix", Max: 63, Lower: true, Taken: "BucketAlreadyOwnedByYou", Scope: "global"},
 		NotFound: "NoSuchBucket",

@@ -11,7 +11,7 @@ import (
 const schedulerCode = "ValidationException"
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: scheduleGroupType, CreateAction: "scheduler:CreateScheduleGroup", UpdateAction: "scheduler:TagResource", DeleteAction: "scheduler:DeleteScheduleGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException"},
 		NotFound: "ResourceNotFoundException",
@@ -33,7 +33,7 @@ func init() {
 		},
 	})
 
-	register(Kind{
+	prefixed(Kind{
 		Type: "aws:scheduler/schedule:Schedule", CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule", DeleteAction: "scheduler:DeleteSchedule",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException", Scope: "groupName"},
 		NotFound: "ResourceNotFoundException",

@@ -7,7 +7,7 @@ import (
 // Secrets Manager.
 
 func init() {
-	register(Kind{
+	prefixed(Kind{
 		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret", DeleteAction: "secretsmanager:DeleteSecret",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
 		NotFound: "ResourceNotFoundException",
