@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -409,6 +410,15 @@ func TestASecondOpenerIsToldWhoHoldsTheModel(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		a.Close()
+	}()
+	b, err := Open(a.Path(), Options{Wait: 10 * time.Second})
+	if err != nil {
+		t.Fatalf("it did not wait: %v", err)
+	}
+	b.Close()
 }
 
 func TestOrphansAreWhatTheStateDoesNotKnow(t *testing.T) {

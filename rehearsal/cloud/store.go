@@ -63,17 +63,30 @@ func openStore(path string, wait time.Duration) (*store, error) {
 
 // take locks the account for this process, waiting at most wait for another one to be done.
 func (s *store) take(wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), max(wait, time.Millisecond))
-	defer cancel()
-	ok, err := s.lock.TryLockContext(ctx, 50*time.Millisecond)
-	if ok {
-		return os.WriteFile(s.lock.Path(), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+	ok, err := s.lock.TryLock() // a deadline alone could pass before the first try
+	if err == nil && !ok && wait > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), wait)
+		defer cancel()
+		ok, err = s.lock.TryLockContext(ctx, 50*time.Millisecond)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil
+		}
 	}
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case err != nil:
 		return fmt.Errorf("lock the model %s: %w", s.path, err)
+	case ok:
+		err := os.WriteFile(s.lock.Path(), fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+		if err != nil {
+			s.lock.Close()
+		}
+		return err
 	}
-	holder, _ := os.ReadFile(s.lock.Path())
-	return fmt.Errorf("the model %s is in use by process %s: wait until it is done, or stop it", s.path, strings.TrimSpace(string(holder)))
+	holder := "another process"
+	if text, err := os.ReadFile(s.lock.Path()); err == nil && len(text) > 0 {
+		holder = "process " + strings.TrimSpace(string(text))
+	}
+	return fmt.Errorf("the model %s is in use by %s: wait until it is done, or stop it", s.path, holder)
 }
 
 func (s *store) close() error { return s.lock.Close() }
