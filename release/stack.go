@@ -20,6 +20,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 )
@@ -182,12 +183,48 @@ func (s *Stack) Preview(ctx context.Context, hold *Hold) (Result, error) {
 	})
 }
 
-// Destroy deletes every resource of the stack. It goes by the state alone: the program does not run.
+// A Protected error says that a stack was not destroyed because the program protects some of it.
+type Protected struct {
+	Stack string
+	URNs  []string
+}
+
+func (e *Protected) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stack %s is protected; nothing was deleted. Protected are:", e.Stack)
+	for _, urn := range e.URNs {
+		fmt.Fprintf(&b, "\n  %s (%s)", resource.URN(urn).Name(), resource.URN(urn).Type())
+	}
+	return b.String()
+}
+
+// Destroy deletes every resource of the stack, or none: if one is protected the error is a *Protected. (The engine alone
+// would delete whatever no protected resource needs, the web service first.) It goes by the state; the program does not
+// run.
 func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
+	state, err := s.readState()
+	if err != nil {
+		return Result{}, err
+	}
+	refusal := &Protected{Stack: s.Stack}
+	for _, r := range state.Resources {
+		if r.Protect {
+			refusal.URNs = append(refusal.URNs, string(r.URN))
+		}
+	}
+	if len(refusal.URNs) > 0 {
+		return Result{}, refusal
+	}
 	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
 		_, err := s.auto.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress())
 		return err
 	})
+}
+
+// Unprotect lets the engine delete resources that the program protects, until the program runs again.
+func (s *Stack) Unprotect(ctx context.Context) error {
+	_, err := s.command(ctx, "state", "unprotect", "--all", "--yes", "--stack", s.Stack)
+	return err
 }
 
 // operate runs one operation, after repairing what the last one left if that was killed.

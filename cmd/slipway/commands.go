@@ -107,8 +107,9 @@ is lost: the next up makes it all again. Protection that the stack asks for is r
 			Use:   "rehearse",
 			Short: "Judge a stack from nothing to nothing",
 			Long: `Rehearse takes the configuration of any stack into an empty model of its own and plays its whole life:
-up; up again, which must change nothing; destroy, which must leave nothing. It ends with a verdict, exits 0 only
-if all of it is good, and keeps nothing. Secrets are not decrypted: each has a stand-in.`,
+up; up again, which must change nothing; destroy, which must leave nothing. A protected stack must refuse to be
+destroyed first. It ends with a verdict, exits 0 only if all of it is good, and keeps nothing. Secrets are not
+decrypted: each has a stand-in.`,
 			Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json`,
 			Args: cobra.NoArgs,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"slipway/config"
+	"slipway/rehearsal/cloud"
 	"slipway/release"
 )
 
@@ -36,9 +37,9 @@ func (t *tool) up(ctx context.Context) (err error) {
 		Outputs map[string]any `json:"outputs"`
 	}{t.stack, result.Summary(), result.Outputs}, func() { t.printOutputs(result.Outputs) })
 	t.say("It is up in a model of AWS, so no browser finds its url. Next:\n"+
-		"  slipway preview%[1]s --config web.max=6   what a change would do\n"+
-		"  slipway destroy%[1]s                      take it down\n"+
-		"  README.md, \"Deploying for real\"            the same program, in an account", t.stackFlag())
+		"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
+		"  slipway destroy%[1]s: take it down\n"+
+		"  README.md, \"Deploying for real\": the same program, in an account", t.stackFlag())
 	return err
 }
 
@@ -164,13 +165,14 @@ func (t *tool) export(ctx context.Context, showSecrets bool) error {
 
 // A verdict is what a rehearsal came to.
 type verdict struct {
-	Stack   string         `json:"stack"`
-	Good    bool           `json:"good"`
-	Reasons []string       `json:"reasons,omitempty"` // why it is not
-	Up      *act           `json:"up,omitempty"`
-	Again   *act           `json:"again,omitempty"`
-	Destroy *act           `json:"destroy,omitempty"`
-	Left    map[string]int `json:"left,omitempty"` // what destroy left, by type
+	Stack     string         `json:"stack"`
+	Good      bool           `json:"good"`
+	Reasons   []string       `json:"reasons,omitempty"` // why it is not
+	Up        *act           `json:"up,omitempty"`
+	Again     *act           `json:"again,omitempty"`
+	Protected []string       `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
+	Destroy   *act           `json:"destroy,omitempty"`
+	Left      map[string]int `json:"left,omitempty"` // what destroy left, by type
 }
 
 // An act is one operation of a rehearsal.
@@ -196,7 +198,7 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 
 	v := verdict{Stack: t.stack}
-	if err := t.play(ctx, s, &v); err != nil {
+	if err := t.play(ctx, s, c.stack.Protect, &v); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
@@ -214,7 +216,7 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 }
 
 // play takes the stack through its life. What is wrong but does not stop the play is a reason of the verdict.
-func (t *tool) play(ctx context.Context, s *stage, v *verdict) error {
+func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) error {
 	s.progress.say("Rehearsing stack " + t.stack + ": up.")
 	up, err := s.stack.Up(ctx, s.hold)
 	if err != nil {
@@ -240,6 +242,11 @@ func (t *tool) play(ctx context.Context, s *stage, v *verdict) error {
 		v.Reasons = append(v.Reasons, strings.TrimSuffix(reason, ";"))
 	}
 
+	if protected {
+		if err := t.protection(ctx, s, v); err != nil {
+			return err
+		}
+	}
 	s.progress.say("Destroy: nothing must be left.")
 	gone, err := s.stack.Destroy(ctx, s.hold)
 	if err != nil {
@@ -252,15 +259,50 @@ func (t *tool) play(ctx context.Context, s *stage, v *verdict) error {
 	return nil
 }
 
-func (t *tool) printVerdict(v verdict) {
-	for _, one := range []struct {
-		name string
-		act  *act
-	}{{"up", v.Up}, {"up again", v.Again}, {"destroy", v.Destroy}} {
-		if one.act != nil {
-			fmt.Fprintf(t.stdout, "%-9s %7s  %s\n", one.name, elapsed(time.Duration(one.act.Seconds*float64(time.Second))), one.act.note)
+// protection plays two acts more with a protected stack. It must refuse to be destroyed; then its protection is lifted
+// by hand, in the engine's state and in the account, as its owner would have to do.
+func (t *tool) protection(ctx context.Context, s *stage, v *verdict) error {
+	s.progress.say("Destroy while it is protected: it must refuse.")
+	_, err := s.stack.Destroy(ctx, s.hold)
+	var refusal *release.Protected
+	if !errors.As(err, &refusal) {
+		v.Reasons = append(v.Reasons, "the stack says protect: true, and destroy was not refused")
+		return err
+	}
+	v.Protected = refusal.URNs
+	s.progress.say("Lifting the protection by hand.")
+	if err := s.stack.Unprotect(ctx); err != nil {
+		return err
+	}
+	for _, o := range s.model.Account.Objects() {
+		err := s.model.Account.Alter(o.Type, o.ID, func(o *cloud.Object) {
+			for name, free := range map[string]bool{"deletionProtection": false, "enableDeletionProtection": false, "forceDestroy": true, "forceDelete": true} {
+				for _, settings := range []map[string]any{o.Inputs, o.Outputs} {
+					if _, ok := settings[name]; ok {
+						settings[name] = free
+					}
+				}
+			}
+		})
+		if err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+func (t *tool) printVerdict(v verdict) {
+	line := func(name string, a *act) {
+		if a != nil {
+			fmt.Fprintf(t.stdout, "%-9s %7s  %s\n", name, elapsed(time.Duration(a.Seconds*float64(time.Second))), a.note)
+		}
+	}
+	line("up", v.Up)
+	line("up again", v.Again)
+	if len(v.Protected) > 0 {
+		fmt.Fprintf(t.stdout, "%-9s %7s  %d resources refuse to be destroyed; lifted by hand\n", "protected", "", len(v.Protected))
+	}
+	line("destroy", v.Destroy)
 	for _, reason := range v.Reasons {
 		fmt.Fprintln(t.stdout, "wrong:", reason)
 	}

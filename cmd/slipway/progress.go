@@ -21,6 +21,7 @@ type progress struct {
 	width   int
 	started time.Time
 	done    chan struct{}
+	closed  bool
 
 	mu    sync.Mutex
 	count int
@@ -73,11 +74,15 @@ func (p *progress) say(words string) {
 	p.draw()
 }
 
-// close wipes the live line.
+// close wipes the live line. It may be called again.
 func (p *progress) close() {
-	close(p.done)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.closed = true
+	close(p.done)
 	p.wipe()
 	p.live = false
 }
