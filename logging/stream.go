@@ -67,7 +67,7 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 		return nil, err
 	}
 	errorStream, err := cloudwatch.NewLogStream(ctx, name+"-errors-delivery", &cloudwatch.LogStreamArgs{
-		Name: pulumi.String("delivery"), LogGroupName: errors.Name,
+		Name: pulumi.String(string(args.Source)), LogGroupName: errors.Name,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, err

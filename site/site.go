@@ -35,6 +35,10 @@ type Options struct {
 	Root   string     // the folder of Pulumi.yaml, where the app is looked for; "" is the engine's
 	Runner ecs.Runner // who runs the migration; nil is AWS itself
 
+	// Unlock declares a protected stack without its protection, so that it can be taken down: nothing is held by Pulumi or
+	// AWS any more, no final snapshot is taken, and what is full is emptied.
+	Unlock bool
+
 	// Declare leaves out what only an engine can carry out, the migration's hook, for a program that is looked at under
 	// Pulumi's mocks.
 	Declare bool
@@ -57,6 +61,7 @@ func Program(options Options) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
+		stack.Protect = stack.Protect && !options.Unlock
 		runner := options.Runner
 		if runner == nil && !options.Declare {
 			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text}
