@@ -99,35 +99,8 @@ func load(s *store, options Options) (*Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	if img != nil {
-		if options.AccountID != "" && options.AccountID != img.AccountID {
-			return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
-		}
-		a.AccountID = img.AccountID
-		for _, data := range img.Objects {
-			o, err := s.decode(data)
-			if err != nil {
-				return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-			}
-			if o.Seeded {
-				continue // the options say it anew
-			}
-			a.insert(o)
-			a.encoded[o] = data
-		}
-		for _, data := range img.Tasks {
-			var t TaskRecord
-			if err := json.Unmarshal(data, &t); err != nil {
-				return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-			}
-			a.tasks = append(a.tasks, t)
-		}
-		if a.Region == "" {
-			a.Region = img.Region
-		}
-		if a.Region != img.Region && !a.empty() {
-			return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
-		}
+	if a.Region == "" && img != nil {
+		a.Region = img.Region
 	}
 	if a.Region == "" {
 		a.Region = "us-east-1"
@@ -141,6 +114,34 @@ func load(s *store, options Options) (*Account, error) {
 	}
 	for _, zone := range options.Zones {
 		a.seedZone(zone)
+	}
+	if img == nil {
+		return a, nil
+	}
+	if options.AccountID != "" && options.AccountID != img.AccountID {
+		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
+	}
+	a.AccountID = img.AccountID
+	for _, data := range img.Objects {
+		o, err := s.decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		if o.Seeded {
+			continue // the options say it anew
+		}
+		a.insert(o)
+		a.encoded[o] = data
+	}
+	for _, data := range img.Tasks {
+		var t TaskRecord
+		if err := json.Unmarshal(data, &t); err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		a.tasks = append(a.tasks, t)
+	}
+	if a.Region != img.Region && !a.empty() {
+		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
 	}
 	return a, nil
 }
