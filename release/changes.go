@@ -243,5 +243,5 @@ type Summary struct {
 
 // Summary is the result without its outputs.
 func (r Result) Summary() Summary {
-	return Summary{Changes: append([]Change{}, r.Changes...), Counts: r.Counts, Seconds: r.Took.Round(time.Millisecond).Seconds()}
+	return Summary{Changes: append([]Change{}, r.Changes...), Counts: r.Counts, Seconds: float64(r.Took.Milliseconds()) / 1000}
 }

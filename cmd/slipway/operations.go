@@ -177,8 +177,14 @@ type verdict struct {
 
 // An act is one operation of a rehearsal.
 type act struct {
-	release.Summary
-	note string
+	Counts  map[string]int   `json:"counts"`
+	Seconds float64          `json:"seconds"`
+	Changes []release.Change `json:"changes,omitempty"` // of an act that should have none
+	note    string
+}
+
+func newAct(r release.Result) *act {
+	return &act{Counts: r.Counts, Seconds: r.Summary().Seconds, note: counted(r)}
 }
 
 func (t *tool) rehearse(ctx context.Context) (err error) {
@@ -222,14 +228,15 @@ func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) e
 	if err != nil {
 		return err
 	}
-	v.Up = &act{up.Summary(), counted(up)}
+	v.Up = newAct(up)
 
 	s.progress.say("Up again: nothing must change.")
 	again, err := s.stack.Up(ctx, s.hold)
 	if err != nil {
 		return err
 	}
-	v.Again = &act{again.Summary(), counted(again)}
+	v.Again = newAct(again)
+	v.Again.Changes = again.Changes
 	if again.Changed() > 0 {
 		reason := "a second up changed what nobody had changed:"
 		for _, c := range again.Changes {
@@ -252,7 +259,7 @@ func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) e
 	if err != nil {
 		return err
 	}
-	v.Destroy = &act{gone.Summary(), counted(gone)}
+	v.Destroy = newAct(gone)
 	if v.Left = s.model.Account.Summary(); len(v.Left) > 0 {
 		v.Reasons = append(v.Reasons, "destroy left "+tally(v.Left))
 	}
