@@ -157,7 +157,7 @@ func checkRecord(in Inputs, unknown Unknowns) []Problem {
 	if n := given(in, unknown, "records", "aliases"); n != 1 && !unknown.Within("records") && !unknown.Within("aliases") {
 		p = append(p, problem("records", "exactly one of records and aliases must be given, got %d", n))
 	}
-	if in.Has("records") && given(in, unknown, "ttl") == 0 {
+	if in.Has("records") && !in.Has("aliases") && given(in, unknown, "ttl") == 0 {
 		p = append(p, awsProblem("ttl", "InvalidInput", "records need a ttl in seconds"))
 	}
 	if in.Has("aliases") && in.Has("ttl") {

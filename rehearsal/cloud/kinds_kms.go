@@ -184,9 +184,9 @@ func keyNamed(a *Account, name string) *Object {
 	return find(a, "arn", name, keyType)
 }
 
-// keyLets refuses a key whose policy does not let the service use it. Most services ask at once, when they are told of
-// the key; code and words are theirs.
-func keyLets(a *Account, name, service, action, code, message string) error {
+// keyLets refuses a key whose policy does not let the service use it. context are the condition keys whose values are
+// known; other conditions are taken to hold. The refusal's code and words are the service's.
+func keyLets(a *Account, name, service, action string, context map[string]string, code, message string) error {
 	key := keyNamed(a, name)
 	if key == nil {
 		return nil
@@ -201,14 +201,22 @@ func keyLets(a *Account, name, service, action, code, message string) error {
 		}
 	}
 	for _, s := range documentOf(text) {
-		if s.deny || !anyMatch(s.actions, action) {
+		if s.deny || !anyMatch(s.actions, action) || !s.holds(context) {
 			continue
 		}
 		if slices.Contains(s.principals["Service"], service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
 			return nil
 		}
 	}
-	return refuse(code, "the policy of key "+key.ID+" does not let "+service+" "+action, "%s", message)
+	return refuse(code, "the policy of key "+key.ID+" lets "+service+" do no "+action+said(context), "%s", message)
+}
+
+func said(context map[string]string) string {
+	var all []string
+	for _, key := range sortedKeys(context) {
+		all = append(all, " with "+key+" "+context[key])
+	}
+	return strings.Join(all, ",")
 }
 
 func truth(m map[string]any, path string) bool { return Inputs(m).Bool(path) }

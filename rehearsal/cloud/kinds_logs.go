@@ -26,8 +26,10 @@ func init() {
 			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"), tagProblems(in))
 		},
 		Admit: func(a *Account, o *Object) error {
-			return keyLets(a, Inputs(o.Inputs).String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt", "InvalidParameterException",
-				"The specified KMS key does not exist or is not allowed to be used with Arn '"+a.arn("logs", "log-group:"+Inputs(o.Inputs).String("name"))+"'")
+			in := Inputs(o.Inputs)
+			group := a.arn("logs", "log-group:"+in.String("name"))
+			return keyLets(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt", map[string]string{"kms:EncryptionContext:aws:logs:arn": group},
+				"InvalidParameterException", "The specified KMS key does not exist or is not allowed to be used with Arn '"+group+"'")
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")

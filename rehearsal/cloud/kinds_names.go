@@ -146,7 +146,15 @@ func between(in Inputs, path string, low, high float64) []Problem {
 	if ok && n >= low && n <= high {
 		return nil
 	}
-	return []Problem{problem(path, "expected %v to %v, got %v", low, high, v)}
+	return []Problem{problem(path, "expected %s to %s, got %s", plainNumber(low), plainNumber(high), plainNumber(v))}
+}
+
+// plainNumber writes a number without an exponent.
+func plainNumber(v any) string {
+	if f, ok := number(v); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 // longest judges the length of a text.

@@ -259,6 +259,34 @@ func knownService(name string) bool {
 	return at > 0 && knownRegion(service[at+1:]) && slices.Contains(servicePrincipals, service[:at])
 }
 
+// holds says whether the conditions of a statement hold for what is known; conditions on other keys are taken to hold.
+func (s statement) holds(known map[string]string) bool {
+	for op, keys := range s.conditions {
+		for key, wants := range keys {
+			value, ok := lookUp(known, key)
+			if !ok {
+				continue
+			}
+			like := strings.Contains(op, "Like") || strings.HasPrefix(op, "Arn")
+			hit := slices.ContainsFunc(wants, func(w string) bool { return w == value || like && matches(w, value) })
+			if hit == strings.Contains(op, "Not") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lookUp finds a condition key, whose name is the same in capitals and small letters.
+func lookUp(m map[string]string, key string) (string, bool) {
+	for k, v := range m {
+		if strings.EqualFold(k, key) {
+			return v, true
+		}
+	}
+	return "", false
+}
+
 // trusts says whether statements let the service take the role.
 func trusts(statements []statement, service string) bool {
 	allowed := false

@@ -123,7 +123,7 @@ func admitSchedule(a *Account, o *Object) error {
 		return refuse(schedulerCode, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
 	}
 	if key := in.String("kmsKeyArn"); key != "" {
-		if err := keyLets(a, key, "scheduler.amazonaws.com", "kms:Decrypt", schedulerCode, "EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
+		if err := keyLets(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode, "EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
 			return err
 		}
 	}

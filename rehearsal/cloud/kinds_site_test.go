@@ -3,9 +3,11 @@ package cloud
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -251,10 +253,59 @@ func containerText(w *world, change func(app, proxy properties)) string {
 	return jsonText([]any{app, proxy})
 }
 
-// siteWorld builds a Fargate site with everything that the incidents need.
+// siteWorld is a Fargate site with everything that the incidents need. It is built once and copied.
 func siteWorld(t *testing.T) *world {
 	t.Helper()
+	template.Do(func() { template.build(t) })
+	if template.model == nil {
+		t.Fatal("the site could not be built")
+	}
+	w := &world{t: t, path: filepath.Join(t.TempDir(), "model.json"), made: map[string]*Object{}, inputs: map[string]map[string]any{}, order: slices.Clone(template.order)}
+	for suffix, data := range map[string][]byte{"": template.model, ".key": template.key} {
+		if err := os.WriteFile(w.path+suffix, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.open()
+	t.Cleanup(func() { w.a.Close() })
+	for name, o := range template.made {
+		w.made[name] = o.copy()
+	}
+	for name, in := range template.inputs {
+		w.inputs[name] = cloneMap(in)
+	}
+	return w
+}
+
+// template is the site as it is on disk.
+var template siteTemplate
+
+type siteTemplate struct {
+	sync.Once
+	world
+	model, key []byte
+}
+
+func (s *siteTemplate) build(t *testing.T) {
+	t.Helper()
 	w := newWorld(t)
+	buildSite(w)
+	if err := w.a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	model, err := os.ReadFile(w.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.key, err = os.ReadFile(w.path + ".key"); err != nil {
+		t.Fatal(err)
+	}
+	s.world, s.model = *w, model
+}
+
+func buildSite(w *world) {
+	t := w.t
+	t.Helper()
 	root := "arn:aws:iam::" + defaultAccountID + ":root"
 
 	w.create(keyType, "key", properties{"enableKeyRotation": true, "deletionWindowInDays": 30, "policy": document1(
@@ -387,7 +438,6 @@ func siteWorld(t *testing.T) *world {
 	w.create(cacheSubnetType, "cache-subnets", properties{"name": "site", "subnetIds": []any{w.id("private-a"), w.id("private-b")}})
 	w.create("aws:elasticache/replicationGroup:ReplicationGroup", "cache", properties{"replicationGroupId": "site", "description": "cache", "nodeType": "cache.t4g.micro", "subnetGroupName": "site", "securityGroupIds": []any{w.id("data")}})
 	w.create("aws:ssm/document:Document", "session", properties{"name": "site-session", "documentType": "Session", "content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"cloudWatchLogGroupName":"/site/web","idleSessionTimeout":"20"}}`})
-	return w
 }
 
 // A whole site comes up in the order of its references and goes down in the other; nothing is left.
