@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/bucket"
 	"slipway/internal/graph"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
@@ -309,7 +310,11 @@ func TestMedia(t *testing.T) {
 	var media *Media
 	var grants string
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) (err error) {
-		media, err = NewMedia(ctx, "media", &MediaArgs{Site: site, KeyARN: dataKey, AccessLogs: pulumi.String("access-logs")})
+		access, err := bucket.New(ctx, "access", &bucket.Args{Site: site, Part: "access"})
+		if err != nil {
+			return err
+		}
+		media, err = NewMedia(ctx, "media", &MediaArgs{Site: site, KeyARN: dataKey, AccessLogs: access})
 		if err != nil {
 			return err
 		}
@@ -328,7 +333,7 @@ func TestMedia(t *testing.T) {
 	if text := fmt.Sprint(g.Named(rule, "media-encryption").Inputs); !strings.Contains(text, string(dataKey)) {
 		t.Errorf("S3.17 media is not encrypted with the key: %s", text)
 	}
-	if got := g.Named("aws:s3/bucketLoggingV2:BucketLoggingV2", "media-access").Input("targetBucket"); got != "access-logs" {
+	if got := g.Named("aws:s3/bucketLoggingV2:BucketLoggingV2", "media-access").Input("targetBucket"); got != "access-bucket" {
 		t.Errorf("S3.9 access log goes to %v", got)
 	}
 	if diff := cmp.Diff([]string{"MEDIA_BUCKET"}, slices.Sorted(maps.Keys(media.Binding.Env))); diff != "" {

@@ -53,7 +53,7 @@ func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pul
 		Site: args.Site, Part: "logs",
 		KeyARN:     args.KeyARN,
 		Rules:      coldThenGone(args.ArchiveDays),
-		AccessLogs: a.Access.Name,
+		AccessLogs: a.Access,
 	}, pulumi.Parent(a))
 	if err != nil {
 		return nil, err

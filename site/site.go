@@ -222,7 +222,7 @@ func (d *deployment) makeStores() (err error) {
 		return err
 	}
 	d.media, err = datastore.NewMedia(d.ctx, "media", &datastore.MediaArgs{
-		Site: d.site, KeyARN: d.keys.Data, AccessLogs: d.archive.Access.Name,
+		Site: d.site, KeyARN: d.keys.Data, AccessLogs: d.archive.Access,
 	}, d.opts...)
 	return err
 }

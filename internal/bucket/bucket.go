@@ -28,8 +28,9 @@ type Args struct {
 
 	Rules []s3.BucketLifecycleConfigurationV2RuleInput // beside those that every bucket has
 
-	// AccessLogs is the bucket to which S3 writes who read what; nil for the access-log bucket itself.
-	AccessLogs pulumi.StringInput
+	// AccessLogs is the bucket to which S3 writes who read what; nil for the access-log bucket itself. Its policy must
+	// admit S3 below s3/.
+	AccessLogs *Private
 }
 
 // A Private is an S3 bucket that nobody outside the account reads: public access blocked, ACLs off, versioned,
@@ -156,8 +157,8 @@ func (b *Private) keep(ctx *pulumi.Context, name string, args *Args) error {
 	}
 	_, err = s3.NewBucketLoggingV2(ctx, name+"-access", &s3.BucketLoggingV2Args{
 		Bucket:       b.Name,
-		TargetBucket: args.AccessLogs,
+		TargetBucket: args.AccessLogs.Name,
 		TargetPrefix: pulumi.Sprintf("s3/%s/", b.Name),
-	}, pulumi.Parent(b))
+	}, pulumi.Parent(b), pulumi.DependsOn(args.AccessLogs.Ready()))
 	return err
 }
