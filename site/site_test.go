@@ -3,6 +3,7 @@ package site
 import (
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,8 +20,8 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 var stacks = []string{"local", "dev", "staging", "prod"}
 
-// declared records what the program declares for a stack of this repository, with further configuration on top.
-func declared(t testing.TB, stack string, further map[string]string) graph.Graph {
+// configured is the configuration of a stack of this repository as the engine hands it over, with more on top.
+func configured(t testing.TB, stack string, further map[string]string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "Pulumi."+stack+".yaml"))
 	if err != nil {
@@ -42,10 +43,14 @@ func declared(t testing.TB, stack string, further map[string]string) graph.Graph
 		}
 		values[key] = string(text)
 	}
-	for key, value := range further {
-		values[key] = value
-	}
-	g, err := graph.Record(stack, values, Program(Options{Root: "..", Declare: true}))
+	maps.Copy(values, further)
+	return values
+}
+
+// declared records what the program declares for a stack of this repository, with further configuration on top.
+func declared(t testing.TB, stack string, further map[string]string) graph.Graph {
+	t.Helper()
+	g, err := graph.Record(stack, configured(t, stack, further), Program(Options{Root: "..", Declare: true}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func BenchmarkUp(b *testing.B)      { unchanged(b, "up") }
 func BenchmarkPreview(b *testing.B) { unchanged(b, "preview") }
 
 func unchanged(b *testing.B, operation string) {
-	var one cost
+	var one *cost
 	for _, n := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("workers=%d", n), func(b *testing.B) {
 			more := "workers=" + workers(n)
@@ -65,7 +65,9 @@ func unchanged(b *testing.B, operation string) {
 			b.ReportMetric(spent.ms, "cpu-ms/op")
 			b.ReportMetric(spent.engine/1e3, "engine-MB")
 			if n == 1 {
-				one = spent
+				one = &spent
+			}
+			if n == 1 || one == nil { // nothing to compare with
 				return
 			}
 			b.ReportMetric((spent.ms-one.ms)/float64(n-1), "cpu-ms/worker")
@@ -164,7 +166,7 @@ func watch() func() int64 {
 			case <-stop:
 				most <- peak
 				return
-			case <-time.After(20 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 			lists, _ := filepath.Glob("/proc/self/task/*/children")
 			for _, list := range lists {

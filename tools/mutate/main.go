@@ -1,0 +1,118 @@
+// Command mutate asks whether the tests would notice. It takes one resource, rule or permission at a time out of a
+// component, runs the tests of that component's package and of site, and says which of them failed. It works on
+// overlays: no file of the tree is touched.
+//
+//	go run ./tools/mutate           all of them; exit code 1 if one goes unnoticed
+//	go run ./tools/mutate bastion   those whose file or name has that word
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+func main() {
+	missed, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		os.Exit(2)
+	}
+	if missed > 0 {
+		fmt.Fprintf(os.Stderr, "mutate: %d mutations went unnoticed\n", missed)
+		os.Exit(1)
+	}
+}
+
+func run(words []string) (missed int, err error) {
+	dir, err := os.MkdirTemp("", "slipway-mutate-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	for _, m := range mutations {
+		if !slices.ContainsFunc(append(words, ""), func(w string) bool {
+			return (w != "" || len(words) == 0) && (strings.Contains(m.file, w) || strings.Contains(m.name, w))
+		}) {
+			continue
+		}
+		noticed, err := m.try(dir)
+		if err != nil {
+			return missed, fmt.Errorf("%s: %s: %w", m.file, m.name, err)
+		}
+		verdict := strings.Join(noticed, ", ")
+		if len(noticed) == 0 {
+			verdict = "MISSED"
+			missed++
+		}
+		fmt.Printf("%-28s %-60s %s\n", m.file, m.name, verdict)
+	}
+	return missed, nil
+}
+
+// A mutation is one thing taken out of the program.
+type mutation struct {
+	file string // from the root of the project
+	name string // what is lost
+	old  string // stands in the file once
+	new  string
+}
+
+// try runs the tests of the file's package and of site with the mutation, and returns those that failed.
+func (m mutation) try(dir string) ([]string, error) {
+	text, err := os.ReadFile(m.file)
+	if err != nil {
+		return nil, err
+	}
+	if n := bytes.Count(text, []byte(m.old)); n != 1 {
+		return nil, fmt.Errorf("what it takes out is there %d times", n)
+	}
+	path, err := filepath.Abs(m.file)
+	if err != nil {
+		return nil, err
+	}
+	mutant, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(mutant, bytes.Replace(text, []byte(m.old), []byte(m.new), 1), 0o600); err != nil {
+		return nil, err
+	}
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutant}})
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
+		return nil, err
+	}
+	packages := slices.Compact([]string{"./" + filepath.Dir(m.file), "./site"})
+	out, err := exec.Command("go", slices.Concat([]string{"test", "-json", "-vet=all", "-overlay", overlay}, packages)...).Output()
+	if err == nil {
+		return nil, nil
+	}
+	failed, scanErr := failures(out)
+	if scanErr == nil && len(failed) == 0 { // a mutant that does not compile proves nothing about the tests
+		scanErr = fmt.Errorf("no test failed, but go test did: %w\n%s", err, out)
+	}
+	return failed, scanErr
+}
+
+// failures are the tests that failed, as package.Test, without those inside others.
+func failures(out []byte) ([]string, error) {
+	var failed []string
+	lines := bufio.NewScanner(bytes.NewReader(out))
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var event struct{ Action, Package, Test string }
+		if err := json.Unmarshal(lines.Bytes(), &event); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, lines.Bytes())
+		}
+		if event.Action == "fail" && event.Test != "" && !strings.Contains(event.Test, "/") {
+			failed = append(failed, strings.TrimPrefix(event.Package, "slipway/")+"."+event.Test)
+		}
+	}
+	return failed, lines.Err()
+}

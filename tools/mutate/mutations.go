@@ -1,0 +1,64 @@
+package main
+
+var mutations = []mutation{
+	{"keys/ring.go", "a key does not rotate", `pulumi.Bool(true)`, `pulumi.Bool(false)`},
+	{"keys/purposes.go", "alarms may not use their key", `services: []string{"cloudwatch", "events", "scheduler"}`, `services: []string{"events", "scheduler"}`},
+	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
+
+	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, 5432, \"Postgres\"})\n", ""},
+	{"network/vpc.go", "no default security group, closed", `	_, err = ec2.NewDefaultSecurityGroup(ctx, m.name+"-default", &ec2.DefaultSecurityGroupArgs{
+		VpcId: v.ID(),
+		Tags:  m.tags("default-closed"),
+	}, pulumi.Parent(n))
+`, ""},
+	{"network/endpoints.go", "the endpoint of S3 is in no route table", "		RouteTableIds:   tables,\n", ""},
+	{"network/endpoints.go", "without NAT no endpoint for the logs", `"logs", "kinesis-firehose", // write logs`, `"kinesis-firehose",`},
+
+	{"datastore/postgres.go", "Postgres takes connections without TLS", "	{name: \"rds.force_ssl\", value: \"1\"},\n", ""},
+	{"datastore/store.go", "no deletion protection", "		DeletionProtection:     pulumi.Bool(protect),\n", ""},
+	{"datastore/store.go", "the engine does not protect the database", "pulumi.Protect(protect), pulumi.DependsOn", "pulumi.DependsOn"},
+	{"datastore/media.go", "the site may not delete media", `"s3:DeleteObject", `, ""},
+
+	{"settings/settings.go", "parameters with AWS's own key", "		KeyId: args.KeyARN.ToStringOutput(),\n", ""},
+	{"settings/settings.go", "a secret in plain text", `Type:  pulumi.String("SecureString")`, `Type:  pulumi.String("String")`},
+
+	{"cicd/images.go", "untagged images stay for ever", `		rule(1, "What an interrupted push left behind", map[string]any{
+			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
+		}),
+`, "\t\t_ = untaggedDays,\n"},
+	{"cicd/deployer.go", "any environment of the repository may deploy", `issuer + ":sub": subject`, ``},
+
+	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
+			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
+		},
+`, ""},
+	{"ecs/scaling.go", "no scaling by requests", `		{"requests", "ALBRequestCountPerTarget", cmp.Or(args.RequestsPerTarget, 1000),
+			pulumi.Sprintf("%s/%s", args.Balancer.LoadBalancerSuffix, args.Balancer.TargetGroupSuffix)},
+`, ""},
+	{"ecs/service.go", "the service does not wait for the migration", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster})"},
+	{"ecs/migration.go", "an update does not run the migration", "hooks.BeforeCreate, hooks.BeforeUpdate = []*pulumi.ResourceHook{hook}, []*pulumi.ResourceHook{hook}", "hooks.BeforeCreate = []*pulumi.ResourceHook{hook}"},
+
+	{"batch/job.go", "no dead-letter queue", "			DeadLetterConfig: &scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: args.Timetable.QueueARN},\n", ""},
+	{"batch/timetable.go", "the alarm of failed jobs tells nobody", "			AlarmActions:       pulumi.Array{args.TopicARN},\n", ""},
+	{"batch/job.go", "the scheduler may not hand over the roles", `, {
+		Sid:        "PassItsRoles",
+		Actions:    []string{"iam:PassRole"},
+		Resources:  []any{args.Roles.ExecutionARN, args.Roles.TaskARN},
+		Conditions: map[string]map[string]any{"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+	}`, ""},
+
+	{"logging/group.go", "log groups are not forwarded", "	if args.Archive != nil {", "	if args.Archive != nil && args.Days < 0 {"},
+	{"logging/alarms.go", "no alarm for 5xx of the site", `		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
+			Namespace: alb, Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: targets, Above: true, Threshold: 5, Minutes: 5, Period: 60},
+`, ""},
+	{"logging/stream.go", "Firehose logs no errors", `				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
+`, "				Enabled: pulumi.Bool(false), LogGroupName: errors.Name, LogStreamName: errorStream.Name,\n"},
+
+	{"bastion/host.go", "metadata without a session token (IMDSv1)", `pulumi.String("required")`, `pulumi.String("optional")`},
+	{"bastion/session.go", "the bastion may not record sessions", "		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n", ""},
+
+	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(true), `, ""},
+	{"internal/bucket/bucket.go", "a bucket takes plain HTTP", `Sid: "TLSOnly", Deny: true,`, `Sid: "TLSOnly", Deny: false,`},
+	{"internal/fargate/roles.go", "the execution role reads no secrets", "return append(statements, args.Binding.ReadSecrets()...)", "return statements"},
+	{"internal/fargate/roles.go", "the execution role writes no logs", "	if len(args.Groups) > 0 {", "	if len(args.Groups) > 1e6 {"},
+}
