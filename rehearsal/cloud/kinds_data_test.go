@@ -105,7 +105,7 @@ func TestDatabaseAddresses(t *testing.T) {
 func TestBucketIncidents(t *testing.T) {
 	statement := func(change properties) string {
 		s := allow("s3:GetObject", "arn:aws:s3:::site-logs-1/*", properties{"Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":root"}})
-		return document1(changed(s, change))
+		return policyText(changed(s, change))
 	}
 	var names []incident
 	for what, name := range map[string]string{"capitals and an underscore": "Bad_Bucket", "two characters": "ab", "64 characters": strings.Repeat("x", 64), "an address": "10.0.0.1",
@@ -148,7 +148,7 @@ func TestBucketIncidents(t *testing.T) {
 
 func TestIdentityIncidents(t *testing.T) {
 	statement := func(change properties) string {
-		return document1(changed(allow("s3:GetObject", "arn:aws:s3:::site-media-1/*"), change))
+		return policyText(changed(allow("s3:GetObject", "arn:aws:s3:::site-media-1/*"), change))
 	}
 	policy := func(name, code string, change properties) incident {
 		return incident{name: name, like: "reads", change: properties{"policy": statement(change)}, code: code, path: "policy"}
@@ -163,16 +163,16 @@ func TestIdentityIncidents(t *testing.T) {
 		policy("a condition on a bare key", "prefaced by its service", properties{"Condition": properties{"StringEquals": properties{"SourceAccount": "1"}}}),
 		policy("a misspelt element", "no element", properties{"Resources": "*"}),
 		policy("a Sid with a hyphen", "letters and digits", properties{"Sid": "read-media"}),
-		{name: "two statements of one Sid", like: "reads", change: properties{"policy": document1(allow("s3:GetObject", "*", properties{"Sid": "A"}), allow("s3:PutObject", "*", properties{"Sid": "A"}))}, code: "must be unique", path: "policy"},
+		{name: "two statements of one Sid", like: "reads", change: properties{"policy": policyText(allow("s3:GetObject", "*", properties{"Sid": "A"}), allow("s3:PutObject", "*", properties{"Sid": "A"}))}, code: "must be unique", path: "policy"},
 		{name: "a key twice in a statement", like: "reads", change: properties{"policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Action":"ec2:*","Resource":"*"}}`}, code: "there twice", path: "policy"},
 		{name: "a version that is none", like: "reads", change: properties{"policy": `{"Version":"2024-01-01","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`}, code: "2012-10-17", path: "policy"},
-		{name: "a policy that is too long", like: "reads", change: properties{"policy": document1(allow("s3:GetObject", "arn:aws:s3:::"+strings.Repeat("x", 6200)))}, code: "at most 6144", path: "policy"},
+		{name: "a policy that is too long", like: "reads", change: properties{"policy": policyText(allow("s3:GetObject", "arn:aws:s3:::"+strings.Repeat("x", 6200)))}, code: "at most 6144", path: "policy"},
 		{name: "a policy of one name twice", like: "reads", change: properties{"name": "reads"}, code: "EntityAlreadyExists"},
 		{name: "a policy deleted while a role has it", like: "reads", delete: true, code: "DeleteConflict"},
 		{name: "a role that trusts a service that is none", like: "task-role", change: properties{"assumeRolePolicy": trust("ecs-task.amazonaws.com")}, code: "not a service principal", path: "assumeRolePolicy"},
-		{name: "a role that trusts a role that does not exist", like: "task-role", change: properties{"assumeRolePolicy": document1(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}, code: "MalformedPolicyDocument"},
-		{name: "a trust with a resource", like: "task-role", change: properties{"assumeRolePolicy": document1(allow("sts:AssumeRole", "*", properties{"Principal": properties{"Service": "ec2.amazonaws.com"}}))}, code: "has no Resource", path: "assumeRolePolicy"},
-		{name: "a trust that lets S3 be read", like: "task-role", change: properties{"assumeRolePolicy": document1(properties{"Effect": "Allow", "Action": "s3:GetObject", "Principal": properties{"Service": "ec2.amazonaws.com"}})}, code: "only sts:", path: "assumeRolePolicy"},
+		{name: "a role that trusts a role that does not exist", like: "task-role", change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}, code: "MalformedPolicyDocument"},
+		{name: "a trust with a resource", like: "task-role", change: properties{"assumeRolePolicy": policyText(allow("sts:AssumeRole", "*", properties{"Principal": properties{"Service": "ec2.amazonaws.com"}}))}, code: "has no Resource", path: "assumeRolePolicy"},
+		{name: "a trust that lets S3 be read", like: "task-role", change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "s3:GetObject", "Principal": properties{"Service": "ec2.amazonaws.com"}})}, code: "only sts:", path: "assumeRolePolicy"},
 		{name: "a role whose name is too long", like: "task-role", change: properties{"name": strings.Repeat("x", 65)}, code: "at most 64", path: "name"},
 		{name: "a role for thirteen hours", like: "task-role", change: properties{"maxSessionDuration": 46800}, code: "3600 to 43200", path: "maxSessionDuration"},
 		{name: "a role deleted with a managed policy", like: "task-role", delete: true, code: "DeleteConflict"},
@@ -187,7 +187,7 @@ func TestIdentityIncidents(t *testing.T) {
 			}
 			w.inputs["bastion-ssm"] = properties{"role": "bastion", "policyArn": w.arn("reads")}
 		}, like: "bastion-ssm", code: "LimitExceeded"},
-		{name: "more inline policy than a role takes", like: "execution-policy", change: properties{"name": "more", "policy": document1(allow("s3:GetObject", "arn:aws:s3:::"+strings.Repeat("x", 10000)))}, code: "LimitExceeded"},
+		{name: "more inline policy than a role takes", like: "execution-policy", change: properties{"name": "more", "policy": policyText(allow("s3:GetObject", "arn:aws:s3:::"+strings.Repeat("x", 10000)))}, code: "LimitExceeded"},
 	})
 }
 
@@ -195,20 +195,20 @@ func TestKeyIncidents(t *testing.T) {
 	root := "arn:aws:iam::" + defaultAccountID + ":root"
 	refuses(t, []incident{
 		{name: "a window of five days", like: "key", change: properties{"deletionWindowInDays": 5}, code: "7 to 30", path: "deletionWindowInDays"},
-		{name: "a key that nobody can manage", like: "key", change: properties{"policy": document1(allow("kms:Decrypt", "*", properties{"Principal": properties{"AWS": root}}))}, code: "MalformedPolicyDocumentException", path: "policy"},
-		{name: "a key that another account manages", like: "key", change: properties{"policy": document1(allow("kms:*", "*", properties{"Principal": properties{"AWS": "arn:aws:iam::999999999999:root"}}))}, code: "MalformedPolicyDocumentException"},
-		{name: "a key for a role that does not exist", like: "key", change: properties{"policy": document1(allow("kms:*", "*", properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + defaultAccountID + ":role/nobody"}}}))}, code: "MalformedPolicyDocumentException"},
+		{name: "a key that nobody can manage", like: "key", change: properties{"policy": policyText(allow("kms:Decrypt", "*", properties{"Principal": properties{"AWS": root}}))}, code: "MalformedPolicyDocumentException", path: "policy"},
+		{name: "a key that another account manages", like: "key", change: properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": "arn:aws:iam::999999999999:root"}}))}, code: "MalformedPolicyDocumentException"},
+		{name: "a key for a role that does not exist", like: "key", change: properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + defaultAccountID + ":role/nobody"}}}))}, code: "MalformedPolicyDocumentException"},
 		{name: "rotation of a signing key", like: "key", change: properties{"customerMasterKeySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}, code: "UnsupportedOperationException", path: "enableKeyRotation"},
 		{name: "an alias of AWS", like: "alias", change: properties{"name": "alias/aws/site"}, code: "NotAuthorizedException", path: "name"},
 		{name: "an alias without its beginning", like: "alias", change: properties{"name": "site"}, code: "not a name", path: "name"},
 		{name: "an alias that is taken", like: "alias", change: properties{"name": "alias/site"}, code: "AlreadyExistsException"},
 		{name: "an alias of a key that does not exist", like: "alias", change: properties{"targetKeyId": "0baff23a-0000-4000-a000-000000000000"}, code: "NotFoundException"},
 		{name: "a log group with a key that CloudWatch Logs may not use", before: func(w *world) {
-			w.create(keyType, "private", properties{"policy": document1(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}))})
+			w.create(keyType, "private", properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}))})
 			w.inputs["logs"] = changed(w.inputs["logs"], properties{"kmsKeyId": w.arn("private")})
 		}, like: "logs", code: "InvalidParameterException"},
 		{name: "a log group that its key's policy does not speak of", before: func(w *world) {
-			w.create(keyType, "narrow", properties{"policy": document1(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}),
+			w.create(keyType, "narrow", properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}),
 				allow([]any{"kms:Encrypt*", "kms:Decrypt*"}, "*", properties{"Principal": properties{"Service": "logs.us-east-1.amazonaws.com"},
 					"Condition": properties{"ArnLike": properties{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:" + defaultAccountID + ":log-group:/other/*"}}}))})
 			w.inputs["logs"] = changed(w.inputs["logs"], properties{"kmsKeyId": w.arn("narrow")})
@@ -278,4 +278,72 @@ func TestAParameterCountsItsVersions(t *testing.T) {
 	if out["version"] != any(Unknown) {
 		t.Errorf("a preview does not know the next version, got %v", out["version"])
 	}
+}
+
+func TestRarerDataIncidents(t *testing.T) {
+	disabled := func(w *world) {
+		if err := w.update("key", properties{"isEnabled": false}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	refuses(t, []incident{
+		{name: "the default subnet group", like: "db-subnets", change: properties{"name": "default"}, code: "reserved", path: "name"},
+		{name: "subnets of two VPCs", like: "db-subnets", before: and(elsewhere, "db-subnets", func(w *world) properties {
+			return properties{"subnetIds": []any{w.id("private-a"), w.id("other-b")}}
+		}), code: "InvalidSubnet"},
+		{name: "cache subnets of two VPCs", like: "cache-subnets", before: and(elsewhere, "cache-subnets", func(w *world) properties {
+			return properties{"subnetIds": []any{w.id("private-a"), w.id("other-b")}}
+		}), code: "InvalidSubnet"},
+		{name: "a parameter in capitals", like: "db-parameters", change: properties{"parameters": []any{properties{"name": "RDS.FORCE_SSL", "value": "1"}}}, code: "Could not find parameter", path: "parameters[0].name"},
+		{name: "options of Postgres", like: "options", before: offer("options", optionsType, func(*world) properties {
+			return properties{"name": "options", "engineName": "postgres", "majorEngineVersion": "16", "options": []any{properties{"optionName": "TDE"}}}
+		}), code: "has no options", path: "options"},
+		{name: "a user that begins with a digit", like: "database", change: properties{"username": "1owner"}, code: "MasterUsername must begin", path: "username"},
+		{name: "a ceiling above the sky", like: "database", change: properties{"maxAllocatedStorage": 70000}, code: "at most 65536", path: "maxAllocatedStorage"},
+		{name: "io1 without iops", like: "database", change: properties{"storageType": "io1", "allocatedStorage": 100, "maxAllocatedStorage": nil}, code: "needs iops", path: "iops"},
+		{name: "gp2 with iops", like: "database", change: properties{"storageType": "gp2", "iops": 3000}, code: "takes no iops", path: "iops"},
+		{name: "maintenance for two days", like: "database", change: properties{"backupWindow": nil, "maintenanceWindow": "sun:05:00-tue:05:00"}, code: "24 hours", path: "maintenanceWindow"},
+		{name: "a public database in a VPC without a way in", like: "database", before: func(w *world) {
+			w.create(vpcType, "island", properties{"cidrBlock": "10.9.0.0/16"})
+			for i, zone := range []string{"a", "b"} {
+				w.create(subnetType, "island-"+zone, properties{"vpcId": w.id("island"), "cidrBlock": fmt.Sprintf("10.9.%d.0/24", i), "availabilityZone": "us-east-1" + zone})
+			}
+			w.create(databaseSubnetType, "island-subnets", properties{"name": "island", "subnetIds": []any{w.id("island-a"), w.id("island-b")}})
+			w.inputs["database"] = changed(w.inputs["database"], properties{"dbSubnetGroupName": "island", "vpcSecurityGroupIds": nil, "publiclyAccessible": true})
+		}, code: "InvalidVPCNetworkStateFault"},
+		{name: "a database with a disabled key", like: "database", before: disabled, code: "KMSKeyNotAccessibleFault"},
+		{name: "a disk with a disabled key", like: "bastion", before: and(disabled, "bastion", func(w *world) properties {
+			return properties{"rootBlockDevice.kmsKeyId": w.arn("key")}
+		}), code: "Client.InvalidKMSKey.InvalidState"},
+		{name: "a parameter with a disabled key", like: "secret-key", before: disabled, code: "InvalidKeyId"},
+		{name: "a parameter that goes back to the standard tier", like: "secret-key", update: true, before: func(w *world) {
+			if err := w.update("secret-key", properties{"tier": "Advanced"}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, change: properties{"tier": "Standard"}, code: "ValidationException"},
+		{name: "a parameter with an empty level", like: "secret-key", change: properties{"name": "/site//key"}, code: "no empty level", path: "name"},
+		{name: "a parameter that names another", like: "secret-key", change: properties{"value": "{{ssm:other}}"}, code: "can't nest", path: "value"},
+		{name: "a session of no type", like: "session", change: properties{"content": `{"schemaVersion":"1.0","sessionType":"Shell"}`}, code: "Standard_Stream", path: "content"},
+		{name: "a session idle for two hours", like: "session", change: properties{"content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"idleSessionTimeout":"120"}}`}, code: "1 to 60", path: "content"},
+		{name: "a secret of 70 kilobytes", like: "value", before: offer("value", "aws:secretsmanager/secretVersion:SecretVersion", func(w *world) properties {
+			return properties{"secretId": w.id("secret"), "secretString": strings.Repeat("x", 70000)}
+		}), code: "at most 65536", path: "secretString"},
+		{name: "backups by a role that AWS Backup may not take", like: "selection", before: offer("selection", "aws:backup/selection:Selection", func(w *world) properties {
+			return properties{"name": "all", "planId": w.id("plan"), "iamRoleArn": w.arn("task-role"), "resources": []any{w.arn("database")}}
+		}), code: "InvalidParameterValueException"},
+		{name: "a repository for a role that does not exist", like: "shared", before: offer("shared", "aws:ecr/repositoryPolicy:RepositoryPolicy", func(*world) properties {
+			return properties{"repository": "site/django", "policy": policyText(properties{"Effect": "Allow", "Action": "ecr:BatchGetImage", "Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}
+		}), code: "InvalidParameterException"},
+		{name: "a bucket that may be computed on", like: "log-bucket-policy", change: properties{"policy": policyText(allow("ec2:RunInstances", "arn:aws:s3:::site-logs-1/*", properties{"Principal": properties{"AWS": "*"}}))}, code: "invalid action", path: "policy"},
+		{name: "two lifecycle rules of one name", like: "log-bucket-lifecycle", change: properties{"rules": many(2, func(int) any { return properties{"id": "a", "status": "Enabled", "expiration": properties{"days": 5}} })}, code: "must be unique", path: "rules[1].id"},
+		{name: "a lifecycle rule that does nothing", like: "log-bucket-lifecycle", change: properties{"rules": []any{properties{"id": "a", "status": "Enabled"}}}, code: "At least one action", path: "rules[0]"},
+		{name: "expiry at once", like: "log-bucket-lifecycle", change: properties{"rules": []any{properties{"id": "a", "status": "Enabled", "expiration": properties{"days": 0}}}}, code: "positive", path: "rules[0].expiration.days"},
+		{name: "uploads given up at once", like: "log-bucket-lifecycle", change: properties{"rules": []any{properties{"id": "a", "status": "Enabled", "abortIncompleteMultipartUpload": properties{"daysAfterInitiation": 0}}}}, code: "at least 1 day", path: "rules[0].abortIncompleteMultipartUpload.daysAfterInitiation"},
+		{name: "an origin with two stars", like: "cors", before: offer("cors", "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2", func(*world) properties {
+			return properties{"bucket": "site-media-1", "corsRules": []any{properties{"allowedMethods": []any{"GET"}, "allowedOrigins": []any{"https://*.*.com"}}}}
+		}), code: "more than one wildcard", path: "corsRules[0].allowedOrigins[0]"},
+		{name: "a method that S3 has not", like: "cors", before: offer("cors", "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2", func(*world) properties {
+			return properties{"bucket": "site-media-1", "corsRules": []any{properties{"allowedMethods": []any{"PATCH"}, "allowedOrigins": []any{"*"}}}}
+		}), code: "unsupported HTTP method", path: "corsRules[0].allowedMethods[0]"},
+	})
 }

@@ -99,7 +99,7 @@ func init() {
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eni-0")
 			in := Inputs(o.Inputs)
-			ip := orElse(in.String("privateIp"), first1(in.Strings("privateIps")))
+			ip := orElse(in.String("privateIp"), firstOf(in.Strings("privateIps")))
 			if ip == "" {
 				ip = kept(a, o, "privateIp", func() any { return privateAddress(a, o, in.String("subnetId")) }).(string)
 			}

@@ -1,9 +1,6 @@
 package cloud
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Container registries. The images that were pushed are the repository's own: see image.go.
 
@@ -165,13 +162,4 @@ func checkImageLifecycle(in Inputs, unknown Unknowns) []Problem {
 		say("the rule for any image (priority %d) must have the highest priority number (%d), or later rules would never count", catchAll, lowest)
 	}
 	return p
-}
-
-// repositoryOf is the repository that an image's name speaks of when it is one of the account's.
-func repositoryOf(a *Account, image string) *Object {
-	host, name, _ := splitImage(image)
-	if !strings.EqualFold(host, a.registry()) {
-		return nil
-	}
-	return find(a, "id", name, repositoryType)
 }

@@ -485,6 +485,9 @@ func dependencyProblems(all []containerSpec) []Problem {
 			waits[c.Name] = append(waits[c.Name], d.ContainerName)
 		}
 	}
+	if len(p) > 0 {
+		return p
+	}
 	var circle func(name string, path []string) bool
 	circle = func(name string, path []string) bool {
 		if slices.Contains(path, name) {
@@ -493,7 +496,7 @@ func dependencyProblems(all []containerSpec) []Problem {
 		return slices.ContainsFunc(waits[name], func(next string) bool { return circle(next, append(slices.Clone(path), name)) })
 	}
 	for i, c := range all {
-		if len(c.DependsOn) > 0 && circle(c.Name, nil) && !slices.ContainsFunc(c.DependsOn, func(d dependency) bool { return d.ContainerName == c.Name }) {
+		if len(c.DependsOn) > 0 && circle(c.Name, nil) {
 			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s waits in a circle", c.Name))
 			break
 		}

@@ -27,7 +27,7 @@ func init() {
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("elasticache", "subnetgroup:"+o.ID)
-			if s := find(a, "id", first1(Inputs(o.Inputs).Strings("subnetIds")), subnetType); s != nil {
+			if s := find(a, "id", firstOf(Inputs(o.Inputs).Strings("subnetIds")), subnetType); s != nil {
 				o.Outputs["vpcId"] = s.Outputs["vpcId"]
 			}
 			return nil

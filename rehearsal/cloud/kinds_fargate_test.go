@@ -244,3 +244,85 @@ func TestRevisionsCountUp(t *testing.T) {
 		t.Errorf("another family begins at 1, got %v", n)
 	}
 }
+
+func TestRarerFargateIncidents(t *testing.T) {
+	const app = "containerDefinitions[0]"
+	bad := func(name, path, code string, change properties) incident {
+		return incident{name: name, like: "task", code: code, path: path, before: and(nil, "task", func(w *world) properties {
+			return properties{"containerDefinitions": containerText(w, func(app, _ properties) {
+				for k, v := range change {
+					app[k] = v
+				}
+			})}
+		})}
+	}
+	const policy = "targetTrackingScalingPolicyConfiguration"
+	requests := func(label string) properties {
+		return properties{policy + ".predefinedMetricSpecification": properties{"predefinedMetricType": "ALBRequestCountPerTarget", "resourceLabel": label}}
+	}
+	refuses(t, []incident{
+		{name: "logging of shells that goes nowhere", like: "cluster", change: properties{"configuration": properties{"executeCommandConfiguration": properties{"logging": "OVERRIDE"}}}, code: "go together", path: "configuration.executeCommandConfiguration.logging"},
+		{name: "a capacity provider taken away under a service", like: "providers", update: true, change: properties{"capacityProviders": []any{"FARGATE_SPOT"}}, code: "ResourceInUseException"},
+		{name: "a default strategy of a provider that the cluster has not", like: "providers", change: properties{"capacityProviders": []any{"FARGATE"}, "defaultCapacityProviderStrategies": []any{properties{"capacityProvider": "FARGATE_SPOT", "weight": 1}}}, code: "not among", path: "defaultCapacityProviderStrategies[0].capacityProvider"},
+		{name: "a provider twice in a strategy", like: "service", change: properties{"capacityProviderStrategies": many(2, func(int) any { return properties{"capacityProvider": "FARGATE", "weight": 1} })}, code: "there twice", path: "capacityProviderStrategies[1].capacityProvider"},
+		{name: "a base below nothing", like: "service", change: properties{"capacityProviderStrategies[0].base": -1}, code: "0 to 100000", path: "capacityProviderStrategies[0].base"},
+		{name: "two bases", like: "service", change: properties{"capacityProviderStrategies": []any{properties{"capacityProvider": "FARGATE", "base": 1, "weight": 1}, properties{"capacityProvider": "FARGATE_SPOT", "base": 1, "weight": 1}}}, code: "only one capacity provider", path: "capacityProviderStrategies"},
+		{name: "rebalancing without room", like: "service", change: properties{"availabilityZoneRebalancing": "ENABLED", "deploymentMaximumPercent": 100, "deploymentMinimumHealthyPercent": 50}, code: "above 100", path: "availabilityZoneRebalancing"},
+		{name: "seventeen subnets", like: "service", change: properties{"networkConfiguration.subnets": many(17, func(int) any { return "subnet-00000000" })}, code: "at most 16", path: "networkConfiguration.subnets"},
+		{name: "six groups", like: "service", change: properties{"networkConfiguration.securityGroups": many(6, func(int) any { return "sg-00000000" })}, code: "at most 5", path: "networkConfiguration.securityGroups"},
+		{name: "six target groups", like: "service", change: properties{"loadBalancers": many(6, func(int) any { return properties{"containerName": "nginx", "containerPort": 8080} })}, code: "at most 5", path: "loadBalancers"},
+		{name: "a task of machines on Fargate", like: "service", before: and(func(w *world) {
+			w.create(taskType, "hosts", changed(w.inputs["task"], properties{"requiresCompatibilities": []any{"EC2"}}))
+		}, "service", func(w *world) properties { return properties{"taskDefinition": w.arn("hosts")} }), code: "InvalidParameterException"},
+		{name: "a name in a registry for a container that the task has not", like: "service", before: and(func(w *world) {
+			w.create(discoveryType, "registry", properties{"name": "web", "dnsConfig": properties{"namespaceId": w.id("namespace"), "dnsRecords": []any{properties{"ttl": 10, "type": "SRV"}}}})
+		}, "service", func(w *world) properties {
+			return properties{"serviceRegistries": properties{"registryArn": w.arn("registry"), "containerName": "apache", "containerPort": 80}}
+		}), code: "InvalidParameterException"},
+		{name: "targets of another VPC", like: "service", before: and(func(w *world) {
+			elsewhere(w)
+			w.create(balancerType, "other-balancer", properties{"name": "other", "subnets": []any{w.id("other-a"), w.id("other-b")}})
+			w.create(targetGroupType, "other-targets", properties{"name": "other", "port": 80, "protocol": "HTTP", "vpcId": w.id("other"), "targetType": "ip"})
+			w.create(listenerType, "other-listener", properties{"loadBalancerArn": w.arn("other-balancer"), "port": 80, "defaultActions": []any{properties{"type": "forward", "targetGroupArn": w.arn("other-targets")}}})
+		}, "service", func(w *world) properties {
+			return properties{"loadBalancers[0].targetGroupArn": w.arn("other-targets")}
+		}), code: "InvalidParameterException"},
+
+		{name: "a volume twice", like: "task", change: properties{"volumes": []any{properties{"name": "tmp"}, properties{"name": "tmp"}}}, code: "there twice", path: "volumes[1].name"},
+		{name: "a Docker volume on Fargate", like: "task", change: properties{"volumes": []any{properties{"name": "tmp", "dockerVolumeConfiguration": properties{"scope": "task"}}}}, code: "does not support Docker volumes", path: "volumes[0]"},
+		{name: "a folder of the host on Fargate", like: "task", change: properties{"volumes": []any{properties{"name": "tmp", "hostPath": "/tmp"}}}, code: "host path", path: "volumes[0].hostPath"},
+		bad("a variable with an equals sign", app+".environment[0].name", "no name", properties{"environment": []any{properties{"name": "A=B", "value": "1"}}}),
+		bad("a secret from nowhere", app+".secrets[0].valueFrom", "says not where", properties{"secrets": []any{properties{"name": "A"}}}),
+		bad("log options without a driver", app+".logConfiguration.logDriver", "need a logDriver", properties{"logConfiguration": properties{"options": properties{"mode": "blocking"}}}),
+		bad("logs that half block", app+".logConfiguration.options.mode", "non-blocking", properties{"logConfiguration": properties{"logDriver": "awslogs", "options": properties{"awslogs-group": "/site/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "web", "mode": "async"}}}),
+		bad("a log option that does not exist", app+".logConfiguration.options.retention", "no option", properties{"logConfiguration": properties{"logDriver": "awslogs", "options": properties{"awslogs-group": "/site/web", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "web", "retention": "7"}}}),
+		bad("a container that waits for itself", app+".dependsOn[0].containerName", "depends on itself", properties{"dependsOn": []any{properties{"containerName": "django", "condition": "START"}}}),
+		bad("a container that waits for something else", app+".dependsOn[0].condition", "expected START", properties{"dependsOn": []any{properties{"containerName": "nginx", "condition": "READY"}}}),
+
+		{name: "six values in a rule", like: "rule", before: offer("rule", ruleType, func(w *world) properties {
+			return properties{"listenerArn": w.arn("listener"), "conditions": []any{properties{"pathPattern": properties{"values": many(6, func(int) any { return "/x" })}}}, "actions": []any{properties{"type": "forward", "targetGroupArn": w.arn("targets")}}}
+		}), code: "TooManyConditionValues", path: "conditions"},
+		{name: "two rules of one priority", like: "rule", before: func(w *world) {
+			w.create(ruleType, "rule", properties{"listenerArn": w.arn("listener"), "priority": 1, "conditions": []any{properties{"pathPattern": properties{"values": []any{"/x"}}}}, "actions": []any{properties{"type": "forward", "targetGroupArn": w.arn("targets")}}})
+		}, code: "PriorityInUse"},
+		{name: "six groups on a balancer", like: "balancer", change: properties{"securityGroups": many(6, func(int) any { return "sg-00000000" })}, code: "TooManySecurityGroups", path: "securityGroups"},
+		{name: "a balancer with a group of another VPC", like: "balancer", before: and(elsewhere, "balancer", func(w *world) properties {
+			return properties{"securityGroups": []any{w.id("stranger")}}
+		}), code: "InvalidConfigurationRequest"},
+		{name: "targets that pretend to be internal", like: "targets", change: properties{"name": "internal-web"}, code: "internal-", path: "name"},
+		{name: "a listener that forwards to another VPC", like: "listener", before: and(func(w *world) {
+			elsewhere(w)
+			w.create(targetGroupType, "other-targets", properties{"name": "other", "port": 80, "protocol": "HTTP", "vpcId": w.id("other"), "targetType": "ip"})
+		}, "listener", func(w *world) properties {
+			return properties{"port": 81, "defaultActions": []any{properties{"type": "forward", "targetGroupArn": w.arn("other-targets")}}}
+		}), code: "ValidationError"},
+		{name: "a fixed answer 302", like: "listener", change: properties{"port": 81, "defaultActions": []any{properties{"type": "fixed-response", "fixedResponse": properties{"contentType": "text/plain", "statusCode": "302"}}}}, code: "2XX, 4XX or 5XX", path: "defaultActions[0].fixedResponse.statusCode"},
+		{name: "a fixed answer of two kilobytes", like: "listener", change: properties{"port": 81, "defaultActions": []any{properties{"type": "fixed-response", "fixedResponse": properties{"contentType": "text/plain", "messageBody": strings.Repeat("x", 2048)}}}}, code: "1024", path: "defaultActions[0].fixedResponse.messageBody"},
+		{name: "a policy that tracks nothing", like: "scaling-cpu", change: properties{policy: nil}, code: "needs it", path: policy},
+		{name: "requests of a label in another form", like: "scaling-cpu", change: requests("site/targets"), code: "expected app/", path: policy + ".predefinedMetricSpecification.resourceLabel"},
+		{name: "requests of a balancer that does not exist", like: "scaling-cpu", change: requests("app/nothing/0123456789abcdef/targetgroup/nothing/0123456789abcdef"), code: "ValidationException"},
+		{name: "a night of more than the day", like: "night", before: offer("night", "aws:appautoscaling/scheduledAction:ScheduledAction", func(*world) properties {
+			return properties{"name": "night", "schedule": "cron(0 20 * * ? *)", "serviceNamespace": "ecs", "scalableDimension": "ecs:service:DesiredCount", "resourceId": "service/site/web", "scalableTargetAction": properties{"minCapacity": 2, "maxCapacity": 1}}
+		}), code: "cannot be less", path: "scalableTargetAction.minCapacity"},
+	})
+}

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -113,7 +114,7 @@ func TestScheduleIncidents(t *testing.T) {
 
 // What AWS's documentation gives as examples is taken.
 func TestSchedulesThatAWSTakes(t *testing.T) {
-	for _, text := range words2(`rate(1 minute)|rate(5 minutes)|rate(1 hour)|rate(7 days)|at(2030-11-20T13:00:00)|cron(0 10 * * ? *)|cron(15 12 * * ? *)|cron(0 18 ? * MON-FRI *)|
+	for _, text := range entries(`rate(1 minute)|rate(5 minutes)|rate(1 hour)|rate(7 days)|at(2030-11-20T13:00:00)|cron(0 10 * * ? *)|cron(15 12 * * ? *)|cron(0 18 ? * MON-FRI *)|
 		cron(0 8 1 * ? *)|cron(0/15 * * * ? *)|cron(0/10 * ? * MON-FRI *)|cron(0/5 8-17 ? * MON-FRI *)|cron(0 9 ? * 2#1 *)|cron(0 0 L * ? *)|cron(0 0 ? * 6L 2024-2030)|cron(0 0 3W * ? *)|cron(0 6,18 * JAN,JUL ? *)`) {
 		if fault := scheduleFault(text, "at", "rate", "cron"); fault != "" {
 			t.Errorf("%s: %s", text, fault)
@@ -121,8 +122,8 @@ func TestSchedulesThatAWSTakes(t *testing.T) {
 	}
 }
 
-// words2 splits a table whose entries hold spaces.
-func words2(text string) []string {
+// entries splits a table whose entries hold spaces.
+func entries(text string) []string {
 	var all []string
 	for _, s := range strings.Split(text, "|") {
 		all = append(all, strings.TrimSpace(s))
@@ -167,4 +168,91 @@ func TestAWildcardSharesItsProof(t *testing.T) {
 	if len(options) != 2 || options[0]["resourceRecordName"] != options[1]["resourceRecordName"] || options[0]["resourceRecordValue"] != options[1]["resourceRecordValue"] {
 		t.Errorf("expected two names with one record, got %v", options)
 	}
+}
+
+func TestRarerLogIncidents(t *testing.T) {
+	const s3 = "extendedS3Configuration"
+	body := func(widget string) properties { return properties{"dashboardBody": `{"widgets":[` + widget + `]}`} }
+	queries := func(all ...any) properties {
+		return properties{"metricName": nil, "namespace": nil, "statistic": nil, "period": nil, "metricQueries": all}
+	}
+	refuses(t, []incident{
+		{name: "a key that is not said", like: "firehose", change: properties{"serverSideEncryption": properties{"enabled": true, "keyType": "CUSTOMER_MANAGED_CMK"}}, code: "needs a key", path: "serverSideEncryption.keyArn"},
+		{name: "a key of AWS that is said", like: "firehose", change: properties{"serverSideEncryption": properties{"enabled": true, "keyArn": "arn:aws:kms:us-east-1:" + defaultAccountID + ":key/x"}}, code: "CUSTOMER_MANAGED_CMK", path: "serverSideEncryption.keyType"},
+		{name: "a disabled key", like: "firehose", before: and(func(w *world) {
+			if err := w.update("key", properties{"isEnabled": false}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, "firehose", func(w *world) properties {
+			return properties{"serverSideEncryption": properties{"enabled": true, "keyType": "CUSTOMER_MANAGED_CMK", "keyArn": w.arn("key")}}
+		}), code: "InvalidKMSResourceException"},
+		{name: "a destination that is not described", like: "firehose", change: properties{s3: nil}, code: "needs it", path: s3},
+		{name: "a prefix in a zone that does not exist", like: "firehose", change: properties{s3 + ".customTimeZone": "CET/Berlin"}, code: "no time zone", path: s3 + ".customTimeZone"},
+		{name: "errors logged nowhere", like: "firehose", change: properties{s3 + ".cloudwatchLoggingOptions": properties{"enabled": true}}, code: "logGroupName", path: s3 + ".cloudwatchLoggingOptions"},
+		{name: "partitions with a small buffer", like: "firehose", change: properties{s3 + ".dynamicPartitioningConfiguration": properties{"enabled": true}}, code: "at least 64", path: s3 + ".bufferingSize"},
+		{name: "an extension without its dot", like: "firehose", change: properties{s3 + ".fileExtension": "gz"}, code: "with its dot", path: s3 + ".fileExtension"},
+		{name: "a processor that does not exist", like: "firehose", change: properties{s3 + ".processingConfiguration": properties{"enabled": true, "processors": []any{properties{"type": "Gunzip"}}}}, code: "expected RecordDeAggregation", path: s3 + ".processingConfiguration.processors[0].type"},
+		{name: "the kind of error in a prefix of records", like: "firehose", change: properties{s3 + ".prefix": "!{firehose:error-output-type}/"}, code: "errorOutputPrefix only", path: s3 + ".prefix"},
+		{name: "an expression of Firehose that does not exist", like: "firehose", change: properties{s3 + ".prefix": "!{firehose:date}/"}, code: "random-string", path: s3 + ".prefix"},
+		{name: "an error prefix with partition keys", like: "firehose", change: properties{s3 + ".errorOutputPrefix": "!{firehose:error-output-type}/!{partitionKeyFromQuery:a}/"}, code: "no partition keys", path: s3 + ".errorOutputPrefix"},
+		{name: "a stream encrypted with nothing", like: "stream", before: offer("stream", streamType, func(*world) properties {
+			return properties{"name": "s", "shardCount": 1, "encryptionType": "KMS"}
+		}), code: "needs a key", path: "kmsKeyId"},
+		{name: "four dimensions of a metric", like: "errors", change: properties{"metricTransformation.dimensions": properties{"a": "$.a", "b": "$.b", "c": "$.c", "d": "$.d"}}, code: "at most 3", path: "metricTransformation.dimensions"},
+		{name: "a hundred and first metric filter", like: "errors", before: func(w *world) {
+			for i := range 99 {
+				w.create("aws:cloudwatch/logMetricFilter:LogMetricFilter", fmt.Sprint("f", i), changed(w.inputs["errors"], properties{"name": fmt.Sprint("f", i)}))
+			}
+		}, change: properties{"name": "last"}, code: "LimitExceededException"},
+		{name: "a query of 51 log groups", like: "query", before: offer("query", "aws:cloudwatch/queryDefinition:QueryDefinition", func(*world) properties {
+			return properties{"name": "errors", "queryString": "fields @message", "logGroupNames": many(51, func(int) any { return "/site/web" })}
+		}), code: "at most 50", path: "logGroupNames"},
+		{name: "an alarm on an alarm that does not exist", like: "both", before: offer("both", compositeType, func(*world) properties {
+			return properties{"alarmName": "both", "alarmRule": `ALARM("cpu") AND ALARM("memory")`}
+		}), code: "ValidationError"},
+		{name: "31 dimensions", like: "alarm", change: properties{"dimensions": func() properties {
+			d := properties{}
+			for i := range 31 {
+				d[fmt.Sprint("d", i)] = "x"
+			}
+			return d
+		}()}, code: "at most 30", path: "dimensions"},
+		{name: "two queries of one name", like: "alarm", change: queries(properties{"id": "a", "expression": "1", "returnData": true}, properties{"id": "a", "expression": "2"}), code: "there twice", path: "metricQueries[1].id"},
+		{name: "a query of nothing", like: "alarm", change: queries(properties{"id": "a", "returnData": true}), code: "either a metric or an expression", path: "metricQueries[0]"},
+		{name: "six actions", like: "alarm", before: and(nil, "alarm", func(w *world) properties {
+			return properties{"alarmActions": many(6, func(int) any { return w.arn("topic") })}
+		}), code: "at most 5", path: "alarmActions"},
+		{name: "501 widgets", like: "dashboard", change: body(strings.TrimSuffix(strings.Repeat(`{"type":"text","properties":{"markdown":"x"}},`, 501), ",")), code: "at most 500", path: "dashboardBody"},
+		{name: "a widget of no width", like: "dashboard", change: body(`{"type":"text","width":0,"properties":{"markdown":"x"}}`), code: "1 to 24", path: "dashboardBody.widgets[0].width"},
+		{name: "a widget of no height", like: "dashboard", change: body(`{"type":"text","height":0,"properties":{"markdown":"x"}}`), code: "1 to 1000", path: "dashboardBody.widgets[0].height"},
+		{name: "a metric widget of nothing", like: "dashboard", change: body(`{"type":"metric","properties":{"region":"us-east-1"}}`), code: "metrics or annotations", path: "dashboardBody.widgets[0].properties"},
+		{name: "a metric that is no list", like: "dashboard", change: body(`{"type":"metric","properties":{"region":"us-east-1","metrics":["CPU"]}}`), code: "is a list", path: "dashboardBody.widgets[0].properties.metrics[0]"},
+		{name: "a log widget without a query", like: "dashboard", change: body(`{"type":"log","properties":{"region":"us-east-1"}}`), code: "its query", path: "dashboardBody.widgets[0].properties.query"},
+		{name: "a text widget without text", like: "dashboard", change: body(`{"type":"text","properties":{}}`), code: "its markdown", path: "dashboardBody.widgets[0].properties.markdown"},
+	})
+}
+
+func TestRarerMessageIncidents(t *testing.T) {
+	const ecs = "target.ecsParameters"
+	refuses(t, []incident{
+		{name: "mail through Firehose without a role", like: "mail", before: and(nil, "mail", func(w *world) properties {
+			return properties{"protocol": "firehose", "endpoint": w.arn("firehose")}
+		}), code: "needs a role", path: "subscriptionRoleArn"},
+		{name: "a topic's policy for another topic", like: "topic-policy", before: offer("topic-policy", "aws:sns/topicPolicy:TopicPolicy", func(w *world) properties {
+			return properties{"arn": w.arn("topic"), "policy": policyText(allow("sns:Publish", "arn:aws:sns:us-east-1:"+defaultAccountID+":other", properties{"Principal": properties{"Service": "cloudwatch.amazonaws.com"}}))}
+		}), code: "single resource", path: "policy"},
+		{name: "a FIFO queue without its ending", like: "queue", change: properties{"fifoQueue": true, "redrivePolicy": nil}, code: ".fifo", path: "name"},
+		{name: "a redrive that nobody may use", like: "queue", change: properties{"redriveAllowPolicy": `{"redrivePermission":"none"}`}, code: "allowAll", path: "redriveAllowPolicy"},
+		{name: "the default group", like: "group", change: properties{"name": "default"}, before: offer("group", scheduleGroupType, func(*world) properties { return properties{"name": "default"} }), code: "exists already", path: "name"},
+		{name: "a schedule that ends before it starts", like: "job", change: properties{"startDate": "2030-02-01T00:00:00Z", "endDate": "2030-01-01T00:00:00Z"}, code: "ends before", path: "endDate"},
+		{name: "a cluster without a task", like: "job", change: properties{ecs: nil}, code: "needs them", path: ecs},
+		{name: "a job with a strategy and a launch type", like: "job", change: properties{ecs + ".capacityProviderStrategies": []any{properties{"capacityProvider": "FARGATE", "weight": 1}}}, code: "cannot both", path: ecs + ".launchType"},
+		{name: "a job in two VPCs", like: "job", before: and(elsewhere, "job", func(w *world) properties {
+			return properties{ecs + ".networkConfiguration.securityGroups": []any{w.id("stranger")}}
+		}), code: "ValidationException"},
+		{name: "a health check of nothing", like: "check", before: offer("check", healthCheckType, func(*world) properties { return properties{"type": "HTTPS"} }), code: "fqdn and ipAddress", path: "fqdn"},
+		{name: "an old address as a new one", like: "www", change: properties{"name": "new", "type": "AAAA", "aliases": nil, "ttl": 60, "records": []any{"192.0.2.1"}}, code: "IllegalIPv6Address", path: "records[0]"},
+		{name: "a CNAME of two names", like: "proof", change: properties{"name": "new", "records": []any{"a.example.org", "b.example.org"}}, code: "has one value", path: "records"},
+		{name: "a certificate whose first name is too long", like: "certificate", change: properties{"domainName": strings.Repeat("x", 60) + ".example.com"}, code: "at most 64", path: "domainName"},
+	})
 }

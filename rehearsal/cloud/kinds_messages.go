@@ -226,11 +226,11 @@ func redriveAllowProblems(in Inputs) []Problem {
 	if err != nil {
 		return []Problem{awsProblem("redriveAllowPolicy", "InvalidParameterValue", "it is not a valid JSON map: %v", err)}
 	}
-	return nilOr("redriveAllowPolicy", oneOf(m, "redrivePermission", "allowAll", "denyAll", "byQueue"))
+	return inside("redriveAllowPolicy", oneOf(m, "redrivePermission", "allowAll", "denyAll", "byQueue"))
 }
 
-// nilOr moves problems of a document to the input that holds it.
-func nilOr(path string, inner []Problem) []Problem {
+// inside moves problems of a document to the input that holds it.
+func inside(path string, inner []Problem) []Problem {
 	for i := range inner {
 		inner[i].Rule = inner[i].Path + ": " + inner[i].Rule
 		inner[i].Path = path

@@ -130,3 +130,60 @@ func TestHostAndEndpointIncidents(t *testing.T) {
 		{name: "a gateway endpoint with security groups", like: "s3-endpoint", change: properties{"securityGroupIds": []any{"sg-00000000000000000"}}, code: "InvalidParameter", path: "securityGroupIds"},
 	})
 }
+
+func TestRarerNetworkIncidents(t *testing.T) {
+	route := func(i int) any {
+		return properties{"cidrBlock": fmt.Sprintf("172.16.%d.0/24", i), "gatewayId": "igw-00000000000000000"}
+	}
+	refuses(t, []incident{
+		{name: "a private NAT gateway with an Elastic IP", like: "nat", change: properties{"connectivityType": "private"}, code: "takes no Elastic IP", path: "allocationId"},
+		{name: "a route table of another VPC", like: "public-a-routes", before: func(w *world) {
+			elsewhere(w)
+			w.create(routeTableType, "other-routes", properties{"vpcId": w.id("other")})
+			w.inputs["public-a-routes"] = properties{"subnetId": w.id("public-b"), "routeTableId": w.id("other-routes")}
+		}, code: "InvalidParameterValue"},
+		{name: "a NAT gateway of another VPC", like: "public-default", before: func(w *world) {
+			elsewhere(w)
+			w.create(eipType, "other-eip", properties{"domain": "vpc"})
+			w.create(natType, "other-nat", properties{"subnetId": w.id("other-a"), "allocationId": w.id("other-eip")})
+			w.inputs["public-default"] = properties{"routeTableId": w.id("private-routes"), "destinationCidrBlock": "192.168.0.0/16", "natGatewayId": w.id("other-nat")}
+		}, code: "InvalidParameterValue"},
+		{name: "51 routes", like: "public-routes", change: properties{"routes": many(51, route)}, code: "RouteLimitExceeded", path: "routes"},
+		{name: "one destination twice in a table", like: "public-routes", change: properties{"routes": []any{route(1), route(1)}}, code: "RouteAlreadyExists", path: "routes[1]"},
+		{name: "an internet gateway taken from a public balancer", like: "other-igw", delete: true, before: func(w *world) {
+			elsewhere(w)
+			w.create(balancerType, "other-balancer", properties{"name": "other", "subnets": []any{w.id("other-a"), w.id("other-b")}})
+		}, code: "DependencyViolation"},
+		{name: "a network ACL rule twice", like: "again", before: func(w *world) {
+			w.create(aclType, "acl", properties{"vpcId": w.id("vpc")})
+			in := properties{"networkAclId": w.id("acl"), "ruleNumber": 100, "protocol": "tcp", "ruleAction": "allow", "cidrBlock": "0.0.0.0/0", "fromPort": 443, "toPort": 443}
+			w.create("aws:ec2/networkAclRule:NetworkAclRule", "again", in)
+		}, code: "NetworkAclEntryAlreadyExists"},
+		{name: "a network ACL with one number twice", like: "acl", before: offer("acl", aclType, func(w *world) properties {
+			rule := properties{"ruleNo": 1, "action": "allow", "protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlock": "0.0.0.0/0"}
+			return properties{"vpcId": w.id("vpc"), "ingress": []any{rule, rule}}
+		}), code: "NetworkAclEntryAlreadyExists", path: "ingress[1].ruleNo"},
+		{name: "a key that is no key", like: "pair", before: offer("pair", keyPairType, func(w *world) properties {
+			return properties{"keyName": "ops", "publicKey": "ssh-ed25519 not~base64"}
+		}), code: "InvalidKey.Format", path: "publicKey"},
+		{name: "a throughput on gp2", like: "bastion", change: properties{"rootBlockDevice.volumeType": "gp2", "rootBlockDevice.throughput": 250}, code: "only gp3", path: "rootBlockDevice.throughput"},
+		{name: "iops on gp2", like: "bastion", change: properties{"rootBlockDevice.volumeType": "gp2", "rootBlockDevice.iops": 4000}, code: "take iops", path: "rootBlockDevice.iops"},
+		{name: "six groups on a machine", like: "bastion", change: properties{"vpcSecurityGroupIds": many(6, func(i int) any { return fmt.Sprintf("sg-0000000000000000%d", i) })}, code: "SecurityGroupsPerInterfaceLimitExceeded", path: "vpcSecurityGroupIds"},
+		{name: "a profile without a role", like: "bastion", before: func(w *world) {
+			w.create(profileType, "empty", properties{"name": "empty"})
+		}, change: properties{"iamInstanceProfile": "empty"}, code: "InvalidParameterValue"},
+		{name: "an endpoint in subnets of another VPC", like: "ssm-endpoint", before: and(elsewhere, "ssm-endpoint", func(w *world) properties {
+			return properties{"serviceName": "com.amazonaws.us-east-1.kms", "subnetIds": []any{w.id("other-a")}, "securityGroupIds": []any{w.id("stranger")}}
+		}), code: "InvalidParameter"},
+		{name: "51 tags", like: "vpc", change: properties{"tags": func() properties {
+			tags := properties{}
+			for i := range 51 {
+				tags[fmt.Sprint("t", i)] = "x"
+			}
+			return tags
+		}()}, code: "at most 50", path: "tags"},
+		{name: "a tag of AWS", like: "vpc", change: properties{"tags": properties{"aws:name": "x"}}, code: "belong to AWS", path: "tags.aws:name"},
+		{name: "a tag that is too long", like: "vpc", change: properties{"tags": properties{"a": strings.Repeat("x", 257)}}, code: "at most 256", path: "tags.a"},
+		{name: "a tag with a brace", like: "vpc", change: properties{"tags": properties{"a": "{}"}}, code: "letters, digits", path: "tags.a"},
+	})
+}

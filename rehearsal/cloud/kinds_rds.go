@@ -63,7 +63,7 @@ func init() {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("rds", "subgrp:"+o.ID)
 			o.Outputs["supportedNetworkTypes"] = []any{"IPV4"}
-			if s := find(a, "id", first1(Inputs(o.Inputs).Strings("subnetIds")), subnetType); s != nil {
+			if s := find(a, "id", firstOf(Inputs(o.Inputs).Strings("subnetIds")), subnetType); s != nil {
 				o.Outputs["vpcId"] = s.Outputs["vpcId"]
 			}
 			return nil
@@ -185,7 +185,7 @@ var staticParameters = words(`shared_preload_libraries max_connections shared_bu
 	superuser_reserved_connections huge_pages track_activity_query_size pg_stat_statements.max max_logical_replication_workers
 	max_replication_slots autovacuum_freeze_max_age listen_addresses`)
 
-func first1(list []string) string {
+func firstOf(list []string) string {
 	if len(list) == 0 {
 		return ""
 	}

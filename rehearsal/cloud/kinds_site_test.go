@@ -157,6 +157,44 @@ type incident struct {
 	path   string // the input that the refusal names, when it comes before anything is done
 }
 
+// offer prepares something that the site has not, for an incident to make.
+func offer(name, token string, in func(w *world) properties) func(w *world) {
+	return func(w *world) {
+		w.made[name] = &Object{Type: token}
+		w.inputs[name] = in(w)
+	}
+}
+
+// elsewhere makes a second network with an internet gateway, two subnets and a group: "other", "other-a", "other-b" and
+// "stranger".
+func elsewhere(w *world) {
+	w.create(vpcType, "other", properties{"cidrBlock": "10.9.0.0/16"})
+	w.create(gatewayType, "other-igw", properties{"vpcId": w.id("other")})
+	for i, zone := range []string{"a", "b"} {
+		w.create(subnetType, "other-"+zone, properties{"vpcId": w.id("other"), "cidrBlock": fmt.Sprintf("10.9.%d.0/24", i), "availabilityZone": "us-east-1" + zone})
+	}
+	w.create(groupType, "stranger", properties{"vpcId": w.id("other"), "name": "stranger", "description": "elsewhere"})
+}
+
+// and changes the inputs of one of the site's resources before it is made again.
+func and(prepare func(w *world), name string, change func(w *world) properties) func(w *world) {
+	return func(w *world) {
+		if prepare != nil {
+			prepare(w)
+		}
+		w.inputs[name] = changed(w.inputs[name], change(w))
+	}
+}
+
+// many is a list of n things.
+func many(n int, each func(i int) any) []any {
+	var all []any
+	for i := range n {
+		all = append(all, each(i))
+	}
+	return all
+}
+
 // refuses goes through incidents. Those that prepare something have a site of their own; a refusal leaves the others'
 // site as it was.
 func refuses(t *testing.T, incidents []incident) {
@@ -213,8 +251,8 @@ func refuses(t *testing.T, incidents []incident) {
 	}
 }
 
-// document1 is a policy document of statements.
-func document1(statements ...properties) string {
+// policyText is a policy document of statements.
+func policyText(statements ...properties) string {
 	return jsonText(properties{"Version": "2012-10-17", "Statement": statements})
 }
 
@@ -229,7 +267,7 @@ func allow(actions, resources any, more ...properties) properties {
 }
 
 func trust(services ...string) string {
-	return document1(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"Service": services}})
+	return policyText(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"Service": services}})
 }
 
 // containerText are the container definitions of the site's task; change alters the application's container.
@@ -308,7 +346,7 @@ func buildSite(w *world) {
 	t.Helper()
 	root := "arn:aws:iam::" + defaultAccountID + ":root"
 
-	w.create(keyType, "key", properties{"enableKeyRotation": true, "deletionWindowInDays": 30, "policy": document1(
+	w.create(keyType, "key", properties{"enableKeyRotation": true, "deletionWindowInDays": 30, "policy": policyText(
 		properties{"Sid": "Account", "Effect": "Allow", "Principal": properties{"AWS": root}, "Action": "kms:*", "Resource": "*"},
 		properties{"Sid": "Logs", "Effect": "Allow", "Principal": properties{"Service": "logs.us-east-1.amazonaws.com"}, "Action": []any{"kms:Encrypt*", "kms:Decrypt*", "kms:GenerateDataKey*"}, "Resource": "*"},
 	)})
@@ -349,11 +387,11 @@ func buildSite(w *world) {
 		t.Fatal(err)
 	}
 	w.create(roleType, "execution", properties{"name": "execution", "assumeRolePolicy": trust("ecs-tasks.amazonaws.com")})
-	w.create("aws:iam/rolePolicy:RolePolicy", "execution-policy", properties{"role": w.id("execution"), "name": "execution", "policy": document1(
+	w.create("aws:iam/rolePolicy:RolePolicy", "execution-policy", properties{"role": w.id("execution"), "name": "execution", "policy": policyText(
 		allow([]any{"ecr:GetAuthorizationToken"}, "*"), allow([]any{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, w.arn("repository")),
 		allow("ssm:GetParameters", w.arn("secret-key")), allow("kms:Decrypt", w.arn("key")), allow([]any{"logs:CreateLogStream", "logs:PutLogEvents"}, w.arn("logs")+":*"),
 	)})
-	w.create(policyType, "reads", properties{"name": "reads", "policy": document1(allow("s3:GetObject", "arn:aws:s3:::site-media-1/*"))})
+	w.create(policyType, "reads", properties{"name": "reads", "policy": policyText(allow("s3:GetObject", "arn:aws:s3:::site-media-1/*"))})
 	w.create(roleType, "task-role", properties{"name": "task", "assumeRolePolicy": trust("ecs-tasks.amazonaws.com")})
 	w.create("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "task-reads", properties{"role": w.id("task-role"), "policyArn": w.arn("reads")})
 
@@ -365,7 +403,7 @@ func buildSite(w *world) {
 
 	w.create(bucketType, "log-bucket", properties{"bucket": "site-logs-1"})
 	w.create(publicType, "log-bucket-private", properties{"bucket": "site-logs-1", "blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true})
-	w.create("aws:s3/bucketPolicy:BucketPolicy", "log-bucket-policy", properties{"bucket": "site-logs-1", "policy": document1(
+	w.create("aws:s3/bucketPolicy:BucketPolicy", "log-bucket-policy", properties{"bucket": "site-logs-1", "policy": policyText(
 		allow("s3:PutObject", "arn:aws:s3:::site-logs-1/alb/AWSLogs/"+defaultAccountID+"/*", properties{"Principal": properties{"Service": logDelivery}}))})
 	w.create("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "log-bucket-lifecycle", properties{"bucket": "site-logs-1", "rules": []any{
 		properties{"id": "cold", "status": "Enabled", "transitions": []any{properties{"days": 30, "storageClass": "STANDARD_IA"}, properties{"days": 90, "storageClass": "GLACIER"}}, "expiration": properties{"days": 365}}}})
@@ -404,7 +442,7 @@ func buildSite(w *world) {
 	w.create(firehoseType, "firehose", properties{"name": "site-logs", "destination": "extended_s3", "extendedS3Configuration": properties{"bucketArn": w.arn("media"), "roleArn": w.arn("firehose-role"),
 		"prefix": "logs/!{timestamp:yyyy}/", "errorOutputPrefix": "failed/!{firehose:error-output-type}/", "bufferingSize": 5, "bufferingInterval": 300, "compressionFormat": "GZIP", "kmsKeyArn": w.arn("key")}})
 	w.create(roleType, "subscription-role", properties{"name": "subscription", "assumeRolePolicy": trust("logs.us-east-1.amazonaws.com")})
-	w.create("aws:iam/rolePolicy:RolePolicy", "subscription-policy", properties{"role": "subscription", "name": "put", "policy": document1(allow([]any{"firehose:PutRecord", "firehose:PutRecordBatch"}, w.arn("firehose")))})
+	w.create("aws:iam/rolePolicy:RolePolicy", "subscription-policy", properties{"role": "subscription", "name": "put", "policy": policyText(allow([]any{"firehose:PutRecord", "firehose:PutRecordBatch"}, w.arn("firehose")))})
 	w.create(subscriptionType, "subscription", properties{"name": "archive", "logGroup": "/site/web", "filterPattern": "", "destinationArn": w.arn("firehose"), "roleArn": w.arn("subscription-role")})
 
 	w.create(roleType, "scheduler-role", properties{"name": "scheduler", "assumeRolePolicy": trust("scheduler.amazonaws.com")})
