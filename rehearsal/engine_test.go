@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/rehearsal"
+	"slipway/release"
 )
 
 // register registers any type by its token, so that these tests need not compile the AWS SDK.
@@ -41,9 +41,11 @@ func site(t *testing.T, dir string, program pulumi.RunFunc) (*rehearsal.Rehearsa
 
 func siteWith(t *testing.T, dir string, program pulumi.RunFunc, options rehearsal.Options) (*rehearsal.Rehearsal, auto.Stack) {
 	t.Helper()
-	if _, err := exec.LookPath("pulumi"); err != nil {
-		t.Skip("no pulumi on PATH")
+	cli, err := release.FindCLI(t.Context(), t.Logf)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Setenv("PATH", filepath.Dir(cli.Path())+string(os.PathListSeparator)+os.Getenv("PATH"))
 	r, err := rehearsal.Open(filepath.Join(dir, "model.json"), options)
 	if err != nil {
 		t.Fatal(err)

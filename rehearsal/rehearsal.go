@@ -4,7 +4,6 @@ package rehearsal
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -108,33 +107,6 @@ func Isolation() map[string]string {
 
 // nowhere is a file that has nothing in it on every system that the engine runs on.
 const nowhere = os.DevNull
-
-// Reconcile makes the model and a stack's state (as `pulumi stack export` writes it, secrets shown or not) agree after a
-// process was killed between the two. What only the model has is removed, because the engine will make it again. What
-// only the state has is returned as missing, one "type id" each: refresh the stack before the next update.
-func (r *Rehearsal) Reconcile(export []byte) (removed []*cloud.Object, missing []string, err error) {
-	var state struct {
-		Deployment struct {
-			Resources []struct{ Type, ID string }
-		}
-	}
-	if err := json.Unmarshal(export, &state); err != nil {
-		return nil, nil, fmt.Errorf("read the stack's state: %w", err)
-	}
-	known := map[string]bool{}
-	for _, resource := range state.Deployment.Resources {
-		if resource.ID != "" {
-			known[cloud.Key(resource.Type, resource.ID)] = true
-		}
-	}
-	for _, o := range r.Account.Orphans(known) {
-		if _, err := r.Account.Remove(o.Type, o.ID); err != nil {
-			return removed, nil, err
-		}
-		removed = append(removed, o)
-	}
-	return removed, r.Account.Missing(known), nil
-}
 
 func (r *Rehearsal) halt() error {
 	var wrong error

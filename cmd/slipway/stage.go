@@ -106,10 +106,8 @@ func (a account) Keeps(kind string) bool { return slices.Contains(cloud.Types(),
 
 func (a account) Objects() []release.Object {
 	var all []release.Object
-	for _, o := range a.Account.Objects() {
-		if !o.Seeded && o.Owner == "" && o.URN != "" {
-			all = append(all, release.Object{URN: o.URN, Type: o.Type, ID: o.ID})
-		}
+	for _, o := range a.Made() {
+		all = append(all, release.Object{URN: o.URN, Type: o.Type, ID: o.ID})
 	}
 	return all
 }

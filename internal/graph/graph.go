@@ -31,7 +31,9 @@ type Resource struct {
 }
 
 // Custom reports whether the resource is AWS's, Docker's or Random's, and not a component.
-func (r Resource) Custom() bool { return !strings.HasPrefix(r.Type, "slipway:") && !strings.HasPrefix(r.Type, "pulumi:") }
+func (r Resource) Custom() bool {
+	return !strings.HasPrefix(r.Type, "slipway:") && !strings.HasPrefix(r.Type, "pulumi:")
+}
 
 // Input is the input at path, such as "versioningConfiguration.status"; nil when there is none.
 func (r Resource) Input(path string) any {

@@ -45,6 +45,11 @@ type Account struct {
 	// Tasks decides how a task that was started ends. Nil: with exit code 0. Set it before the account is used.
 	Tasks func(TaskRun) TaskResult
 
+	// Carry makes the tasks of a service real: after it was created (was is nil) or updated, and before it is deleted (now
+	// is nil). It may call the account. An error is the operation's answer: the service is as it was before. Nil: nothing
+	// is made real. Set it while nobody uses the account.
+	Carry func(was, now *Object) error
+
 	// Where the account is. Read them only; Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
@@ -222,36 +227,21 @@ func (a *Account) empty() bool {
 	return true
 }
 
-// Key is how Orphans is told what is known.
+// Key is how an object names another that it belongs to.
 func Key(token, id string) string { return token + " " + id }
 
-// Orphans lists the objects that known (by Key) does not have: what a process that was killed had created and not
-// written into its state any more. Objects that go with another one are left out.
-func (a *Account) Orphans(known map[string]bool) []*Object {
+// Made lists the objects that a program made, as against those that were there before it and those that come and go with
+// another one.
+func (a *Account) Made() []*Object {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	var orphans []*Object
+	var made []*Object
 	for _, o := range a.all() {
-		if !o.Seeded && o.Owner == "" && o.URN != "" && !known[Key(o.Type, o.ID)] {
-			orphans = append(orphans, o.copy())
+		if !o.Seeded && o.Owner == "" && o.URN != "" {
+			made = append(made, o.copy())
 		}
 	}
-	return orphans
-}
-
-// Missing lists what known (by Key) has and the account does not, sorted: what a process that was killed had deleted and
-// not taken out of its state any more. Types that the account does not model are left out.
-func (a *Account) Missing(known map[string]bool) []string {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	var missing []string
-	for _, key := range sortedKeys(known) {
-		token, id, _ := strings.Cut(key, " ")
-		if kinds[token] != nil && a.get(token, id) == nil {
-			missing = append(missing, key)
-		}
-	}
-	return missing
+	return made
 }
 
 // Remove takes an object out of the account, as somebody with every right would by hand: nothing is asked. It reports

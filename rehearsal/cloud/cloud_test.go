@@ -254,8 +254,8 @@ func TestAVPCBringsItsOwnAndTakesItAway(t *testing.T) {
 			t.Errorf("%s is %q, and the account has no such object of the VPC", output, id)
 		}
 	}
-	if orphans := a.Orphans(nil); len(orphans) != 2 {
-		t.Errorf("what comes with a VPC is no orphan; got %d", len(orphans))
+	if made := a.Made(); len(made) != 2 {
+		t.Errorf("what comes with a VPC was made by nobody; got %d", len(made))
 	}
 }
 
@@ -421,23 +421,18 @@ func TestASecondOpenerIsToldWhoHoldsTheModel(t *testing.T) {
 	b.Close()
 }
 
-func TestOrphansAreWhatTheStateDoesNotKnow(t *testing.T) {
+func TestWhatIsRemovedByHandIsGoneUnasked(t *testing.T) {
 	a := account(t)
-	known := create(t, a, keyType, "known", map[string]any{"description": "x"})
+	kept := create(t, a, keyType, "kept", map[string]any{"description": "x"})
 	lost := create(t, a, keyType, "lost", map[string]any{"description": "x"})
-	state := map[string]bool{Key(keyType, known.ID): true, Key(keyType, "gone"): true, "random:index/randomId:RandomId x": true}
-	orphans := a.Orphans(state)
-	if len(orphans) != 1 || orphans[0].ID != lost.ID || orphans[0].URN != urn(keyType, "lost") {
-		t.Fatalf("orphans: %+v", orphans)
-	}
-	if missing := a.Missing(state); !cmp.Equal(missing, []string{Key(keyType, "gone")}) {
-		t.Errorf("missing: %v", missing)
-	}
 	if ok, err := a.Remove(lost.Type, lost.ID); !ok || err != nil {
 		t.Errorf("%v %v", ok, err)
 	}
-	if left := a.Orphans(state); len(left) != 0 {
-		t.Errorf("left: %+v", left)
+	if ok, err := a.Remove(lost.Type, lost.ID); ok || err != nil {
+		t.Errorf("a second time: %v %v", ok, err)
+	}
+	if made := a.Made(); len(made) != 1 || made[0].ID != kept.ID || made[0].URN != urn(keyType, "kept") {
+		t.Errorf("left: %+v", made)
 	}
 }
 
