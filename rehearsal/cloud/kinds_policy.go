@@ -24,7 +24,7 @@ type documentKind struct {
 var (
 	identityDocument = documentKind{name: "identity policy", resource: true, max: 6144, sids: true, code: "MalformedPolicyDocument"}
 	inlineDocument   = documentKind{name: "inline policy", resource: true, max: 10240, sids: true, code: "MalformedPolicyDocument"}
-	trustDocument    = documentKind{name: "trust policy", principal: true, max: 4096, sids: true, code: "MalformedPolicyDocument"}
+	trustDocument    = documentKind{name: "trust policy", principal: true, max: 2048, sids: true, code: "MalformedPolicyDocument"}
 	keyDocument      = documentKind{name: "key policy", principal: true, resource: true, max: 32768, code: "MalformedPolicyDocumentException"}
 	bucketDocument   = documentKind{name: "bucket policy", principal: true, resource: true, max: 20480, code: "MalformedPolicy"}
 	topicDocument    = documentKind{name: "topic policy", principal: true, resource: true, max: 30720, code: "InvalidParameter"}
@@ -311,29 +311,27 @@ func anyMatch(patterns []string, value string) bool {
 	})
 }
 
-// matches is IAM's pattern matching: * for any characters, ? for one.
+// matches is IAM's pattern matching: * for any characters, ? for one. It goes back to the last * only, so that no
+// pattern takes long.
 func matches(pattern, value string) bool {
-	for i := 0; i < len(pattern); i++ {
-		switch pattern[i] {
-		case '*':
-			for j := len(value); j >= 0; j-- {
-				if matches(pattern[i+1:], value[j:]) {
-					return true
-				}
-			}
-			return false
-		case '?':
-			if value == "" {
-				return false
-			}
+	star, from := -1, 0
+	p, v := 0, 0
+	for v < len(value) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, from = p, v
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
+			p++
+			v++
+		case star >= 0:
+			from++
+			p, v = star+1, from
 		default:
-			if value == "" || value[0] != pattern[i] {
-				return false
-			}
+			return false
 		}
-		value = value[1:]
 	}
-	return value == ""
+	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // policyProblems are readDocument's findings as problems of the input at path; nothing when it is absent or unknown.

@@ -12,11 +12,12 @@ import (
 
 const rdsName = `[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*`
 
-// postgres are the major versions that RDS for PostgreSQL has, with their first and last minor version.
-var postgres = map[string][2]int{"11": {22, 22}, "12": {17, 22}, "13": {11, 22}, "14": {8, 19}, "15": {3, 14}, "16": {1, 10}, "17": {1, 6}}
+// postgres are the major versions that RDS for PostgreSQL has, with the first and the last minor version that the model
+// knows of, as of the spring of 2026.
+var postgres = map[string][2]int{"11": {22, 22}, "12": {17, 22}, "13": {11, 23}, "14": {8, 20}, "15": {3, 15}, "16": {1, 11}, "17": {1, 7}, "18": {1, 1}}
 
 // postgresDefault is the version that RDS takes when none is named.
-const postgresDefault = "17.4"
+const postgresDefault = "17.6"
 
 // engines are the engines that RDS has; of their versions the model knows PostgreSQL's, whose port is 5432.
 var engines = map[string]int{"postgres": 5432, "mysql": 3306, "mariadb": 3306, "oracle-ee": 1521, "oracle-se2": 1521, "oracle-ee-cdb": 1521, "oracle-se2-cdb": 1521,

@@ -1,0 +1,77 @@
+package cloud
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPatternsMatchAsInIAM(t *testing.T) {
+	for _, c := range []struct {
+		pattern, value string
+		want           bool
+	}{
+		{"*", "", true}, {"*", "s3:GetObject", true}, {"s3:Get*", "s3:GetObject", true}, {"s3:Get*", "s3:PutObject", false},
+		{"s3:*Object", "s3:GetObject", true}, {"s3:*Object", "s3:GetObjectAcl", false}, {"s3:?etObject", "s3:GetObject", true},
+		{"s3:?etObject", "s3:etObject", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false}, {"", "", true}, {"", "x", false}, {"a**", "a", true},
+		{"arn:aws:s3:::site/*", "arn:aws:s3:::site/", true}, {"arn:aws:s3:::site/*", "arn:aws:s3:::site", false},
+	} {
+		if got := matches(c.pattern, c.value); got != c.want {
+			t.Errorf("%q and %q: expected %v, got %v", c.pattern, c.value, c.want, got)
+		}
+	}
+}
+
+// A pattern that is all stars does not take for ever.
+func TestAPatternOfManyStarsIsQuick(t *testing.T) {
+	start := time.Now()
+	if matches(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
+		t.Error("there is no b")
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+// A condition on what is known counts; one on anything else is taken to hold.
+func TestConditionsOnWhatIsKnown(t *testing.T) {
+	known := map[string]string{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:1:log-group:/site/web"}
+	for text, want := range map[string]bool{
+		`{"ArnLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:us-east-1:1:log-group:/site/*"}}`:         true,
+		`{"ArnLike":{"kms:encryptioncontext:aws:logs:ARN":"arn:aws:logs:us-east-1:1:log-group:/other/*"}}`:        false,
+		`{"StringEquals":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:us-east-1:1:log-group:/site/*"}}`:    false,
+		`{"ArnNotLike":{"kms:EncryptionContext:aws:logs:arn":"arn:aws:logs:us-east-1:1:log-group:/site/*"}}`:      false,
+		`{"StringEquals":{"aws:SourceAccount":"123456789012"}}`:                                                   true,
+		`{"ArnEquals":{"kms:EncryptionContext:aws:logs:arn":["x","arn:aws:logs:us-east-1:1:log-group:/site/*"]}}`: true,
+	} {
+		s := documentOf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"kms:Encrypt","Resource":"*","Condition":` + text + `}}`)
+		if len(s) != 1 || s[0].holds(known) != want {
+			t.Errorf("%s: expected %v", text, want)
+		}
+	}
+}
+
+func FuzzReadDocument(f *testing.F) {
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":{"AWS":"*"},"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)
+	f.Add(`{"Statement":{}}`)
+	f.Add(`[1,{"a":{"a":1}}]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, kind := range []documentKind{identityDocument, trustDocument, bucketDocument} {
+			statements, wrong := readDocument(text, kind)
+			if len(statements) == 0 && len(wrong) == 0 {
+				t.Errorf("nothing is wrong with %q, and it says nothing", text)
+			}
+		}
+	})
+}
+
+func FuzzSchedule(f *testing.F) {
+	f.Add("cron(0 3 * * ? *)")
+	f.Add("rate(5 minutes)")
+	f.Add("at(2030-01-01T00:00:00)")
+	f.Fuzz(func(t *testing.T, text string) {
+		if fault := scheduleFault(text, "at", "rate", "cron"); fault == "" && !strings.HasSuffix(text, ")") {
+			t.Errorf("%q is no schedule", text)
+		}
+	})
+}
