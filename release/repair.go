@@ -43,9 +43,6 @@ type Object struct{ URN, Type, ID string }
 // There is no race in this: the caller holds the stack, no engine is alive, and nobody else changes the account. If
 // repair itself is killed it is begun again, since every step leaves fewer doubts than before.
 func (s *Stack) repair(ctx context.Context, hold *Hold) error {
-	if err := s.clearEngineLocks(enginePatience); err != nil {
-		return err
-	}
 	state, err := s.readState()
 	if err != nil {
 		return err

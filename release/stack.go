@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -229,6 +230,14 @@ func (s *Stack) Unprotect(ctx context.Context) error {
 
 // operate runs one operation, after repairing what the last one left if that was killed.
 func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
+	if err := s.clearEngineLocks(enginePatience); err != nil {
+		return Result{}, err
+	}
+	if hold.Killed != nil {
+		if err := s.mendBackend(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Result{}, fmt.Errorf("release: %w", err)
+		}
+	}
 	if err := s.prepare(ctx); err != nil {
 		return Result{}, err
 	}

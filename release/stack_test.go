@@ -417,6 +417,36 @@ func TestOrphansAreDeleted(t *testing.T) {
 	}
 }
 
+// Every file of the backend may have been written by an engine that was killed at that moment.
+func TestKilledWhileWriting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	var notes []string
+	err := filepath.WalkDir(filepath.Join(b.dir, "state"), func(path string, entry os.DirEntry, err error) error {
+		if filepath.Ext(path) == ".attrs" {
+			notes = append(notes, path)
+		}
+		return err
+	})
+	if err != nil || len(notes) == 0 {
+		t.Fatalf("the backend keeps no notes any more: %v", err)
+	}
+	for _, path := range notes {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold, err := Take(b.dir, "local", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold.lock.Unlock() // as the kernel does when a process is killed
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("the up after the kill changed %v", result.Changes)
+	}
+}
+
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

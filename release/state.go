@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,4 +132,20 @@ func running(pid int) bool {
 	}
 	err = process.Signal(syscall.Signal(0))
 	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
+// mendBackend removes what an engine that was killed while it wrote has left cut short. The file backend puts a file in
+// place whole, but the note of attributes beside it (.attrs) it writes in place, and then cannot read the file without
+// it. A file does without the note, which says nothing that is needed.
+func (s *Stack) mendBackend() error {
+	return filepath.WalkDir(s.backend(), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".attrs" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || json.Valid(data) {
+			return err
+		}
+		return os.Remove(path)
+	})
 }
