@@ -15,7 +15,7 @@ import (
 	"slipway/release"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // Exit codes. A command that a signal ended exits with 128 and the signal's number.
 const (
@@ -23,8 +23,8 @@ const (
 	exitUsage  = 2 // the command line is wrong
 )
 
-// run is the whole command: arguments in, exit code out. Data goes to stdout and words to stderr.
-func run(args []string, stdout, stderr io.Writer) int {
+// execute is the whole command: arguments in, exit code out. Data goes to stdout and words to stderr.
+func execute(args []string, stdout, stderr io.Writer) int {
 	interrupts := newInterrupts(stderr)
 	defer interrupts.stop()
 	t := &tool{stdout: stdout, stderr: stderr, interrupts: interrupts}
