@@ -41,7 +41,7 @@ func unchanged(b *testing.B, operation string) {
 			var resources int
 			for b.Loop() {
 				var out, words bytes.Buffer
-				if code := run([]string{operation, "--stack", "prod", "--json", "--config", more}, &out, &words); code != 0 {
+				if code := execute([]string{operation, "--stack", "prod", "--json", "--config", more}, &out, &words); code != 0 {
 					b.Fatalf("exit code %d: %s", code, &words)
 				}
 				var done struct {
