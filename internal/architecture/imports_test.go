@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"rehearsal":          {"rehearsal/"},
 	"rehearsal/provider": {"rehearsal/cloud"},
 	"rehearsal/cloud":    {},
+	"rehearsal/run":      {"rehearsal/cloud", "rehearsal/provider"},
 	"cmd/slipway":        {"site", "config", "release", "rehearsal", "rehearsal/", "ecs"},
 }
 
