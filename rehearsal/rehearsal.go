@@ -35,6 +35,10 @@ type Event = provider.Event
 type Rehearsal struct {
 	Account *cloud.Account
 
+	// Builder really builds images. Nil: none is built, and digests are made from what a build would read. Set it before
+	// Serve.
+	Builder provider.Builder
+
 	progress func(Event)
 	servers  []*provider.Server
 	stop     func() bool
@@ -57,13 +61,15 @@ func (r *Rehearsal) Serve(ctx context.Context) (map[string]string, error) {
 	if len(r.servers) > 0 {
 		return nil, errors.New("rehearsal: the providers are served already")
 	}
+	docker := provider.NewDocker(r.Account, r.progress)
+	docker.Builder = r.Builder
 	var where []string
 	for _, p := range []struct {
 		name   string
 		server pulumirpc.ResourceProviderServer
 	}{
 		{"aws", provider.NewAWS(r.Account, r.progress)},
-		{"docker", provider.NewDocker(r.Account, r.progress)},
+		{"docker", docker},
 		{"random", provider.NewRandom(r.progress)},
 	} {
 		s, err := provider.Serve(p.server)

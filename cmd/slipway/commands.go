@@ -24,6 +24,8 @@ type tool struct {
 	stack     string
 	json      bool
 	overrides []string
+	runs      bool   // up and rehearse: with containers
+	postgres  string // the image that stands in for the database
 }
 
 const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
@@ -67,20 +69,30 @@ func (t *tool) command() *cobra.Command {
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.GREETING=\"5\"'")
 		return cmd
 	}
+	running := func(cmd *cobra.Command) *cobra.Command {
+		cmd.Flags().BoolVar(&t.runs, "run", false, "also run what is deployed, as containers of the Docker engine")
+		cmd.Flags().StringVar(&t.postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
+		return cmd
+	}
 	root.AddCommand(
-		configured(&cobra.Command{
+		running(configured(&cobra.Command{
 			Use:   "up",
 			Short: "Make the account what the program says",
 			Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
 
 A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
-the next finds out what was done, repairs the state and goes on.`,
+the next finds out what was done, repairs the state and goes on.
+
+With --run the images are built, every task runs as containers of the Docker engine, and the command stays to serve the
+site until Ctrl-C. The containers then stay: the next up finds them, and destroy removes them. While one up serves,
+another brings the next release.`,
 			Example: `  slipway up
+  slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
   slipway up --stack dev --json`,
 			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return t.up(cmd.Context()) },
-		}),
+		})),
 		configured(&cobra.Command{
 			Use:   "preview",
 			Short: "Say what up would do",
@@ -103,7 +115,8 @@ is lost: the next up makes it all again. Protection that the stack asks for is r
 		},
 		t.outputsCommand(),
 		t.exportCommand(),
-		configured(&cobra.Command{
+		t.runCommand(),
+		running(configured(&cobra.Command{
 			Use:   "rehearse",
 			Short: "Judge a stack from nothing to nothing",
 			Long: `Rehearse takes the configuration of any stack into an empty model of its own and plays its whole life:
@@ -114,7 +127,7 @@ decrypted: each has a stand-in.`,
   slipway rehearse --stack dev --config network.zones=3 --json`,
 			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return t.rehearse(cmd.Context()) },
-		}),
+		})),
 	)
 	return root
 }

@@ -26,6 +26,9 @@ func (t *tool) up(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	result, err := s.stack.Up(ctx, s.hold)
+	if err == nil && s.run != nil {
+		result.Outputs["url"], err = s.run.URL(), s.run.Converge()
+	}
 	if err != nil {
 		return err
 	}
@@ -36,6 +39,10 @@ func (t *tool) up(ctx context.Context) (err error) {
 		release.Summary
 		Outputs map[string]any `json:"outputs"`
 	}{t.stack, result.Summary(), result.Outputs}, func() { t.printOutputs(result.Outputs) })
+	if s.run != nil {
+		t.say("The site is at %s until Ctrl-C.", s.run.URL())
+		return errors.Join(err, t.serve(ctx, s))
+	}
 	t.say("It is up in a model of AWS, so no browser finds its url. Next:\n"+
 		"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
 		"  slipway destroy%[1]s: take it down\n"+
@@ -102,6 +109,9 @@ func (t *tool) destroy(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	result, err := s.stack.Destroy(ctx, s.hold)
 	if err != nil {
+		return err
+	}
+	if err := t.unrun(ctx, c, s); err != nil {
 		return err
 	}
 	s.progress.close()
@@ -204,7 +214,10 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 
 	v := verdict{Stack: t.stack}
-	if err := t.play(ctx, s, c.stack.Protect, &v); err != nil {
+	err = t.play(ctx, s, c.stack.Protect, &v)
+	// Also after an interrupt: nobody knows a rehearsal's containers later.
+	err = errors.Join(err, t.unrun(context.WithoutCancel(ctx), c, s))
+	if err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

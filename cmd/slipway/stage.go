@@ -10,6 +10,7 @@ import (
 	"slipway/ecs"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
+	live "slipway/rehearsal/run"
 	"slipway/release"
 	"slipway/site"
 )
@@ -21,6 +22,9 @@ type stage struct {
 	model    *rehearsal.Rehearsal
 	stack    *release.Stack
 	progress *progress
+
+	run    *live.Run // nil unless the stack is run
+	runDir string
 }
 
 // Tests look into a run, and break it, through these.
@@ -61,12 +65,15 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 		return nil, err
 	}
 	onModel(s.model.Account)
+	s.progress = newProgress(t.stderr)
+	if err := t.running(ctx, c, s, runDir(c, dir, operation, t.stack), operation); err != nil {
+		return nil, err
+	}
 	// The providers must outlive the interrupt: an engine that is stopping still has calls under way.
 	env, err := s.model.Serve(context.WithoutCancel(ctx))
 	if err != nil {
 		return nil, err
 	}
-	s.progress = newProgress(t.stderr)
 	s.stack, err = release.Open(release.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env,
 		Program:   site.Program(site.Options{Root: c.root, Runner: runner{s.model.Account}}),
@@ -78,6 +85,15 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 }
 
 func (s *stage) close() error {
+	err := s.rest()
+	if s.run != nil {
+		err = errors.Join(err, s.run.Close())
+	}
+	return err
+}
+
+// rest closes everything but the running side.
+func (s *stage) rest() error {
 	var errs []error
 	if s.progress != nil {
 		s.progress.close()
@@ -85,7 +101,11 @@ func (s *stage) close() error {
 	if s.model != nil {
 		errs = append(errs, s.model.Close())
 	}
-	return errors.Join(append(errs, s.hold.Release())...)
+	if s.hold != nil {
+		errs = append(errs, s.hold.Release())
+	}
+	s.model, s.hold = nil, nil
+	return errors.Join(errs...)
 }
 
 // A runner runs the migration in the model.

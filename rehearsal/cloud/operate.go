@@ -184,6 +184,10 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 	if err != nil {
 		return "", nil, o.hide(err)
 	}
+	if err := a.carry(nil, o); err != nil {
+		_, gone := a.Remove(o.Type, o.ID)
+		return "", nil, o.hide(errors.Join(err, gone))
+	}
 	if err := a.flush(); err != nil {
 		return "", nil, err
 	}
@@ -228,11 +232,15 @@ func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) 
 	if err := a.before(action, o); err != nil {
 		return nil, err
 	}
+	was := a.Object(o.Type, o.ID)
 	a.mu.Lock()
 	err = a.update(k, e, o, action)
 	a.mu.Unlock()
 	if err != nil {
 		return nil, o.hide(err)
+	}
+	if err := a.carry(was, o); err != nil {
+		return nil, o.hide(errors.Join(err, a.Alter(o.Type, o.ID, func(o *Object) { *o = *was })))
 	}
 	if err := a.flush(); err != nil {
 		return nil, err
@@ -295,6 +303,9 @@ func (a *Account) Delete(token, id string) error {
 	}
 	if err := a.before(action, o); err != nil {
 		return err
+	}
+	if err := a.carry(o, nil); err != nil {
+		return o.hide(err)
 	}
 	a.mu.Lock()
 	err = a.delete(k, token, id, action)

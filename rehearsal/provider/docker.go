@@ -24,11 +24,27 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Docker serves the docker provider's Image. Nothing is built: the digest of an image is made from all that a build
-// would read, so that it changes when and only when the image would. A push is recorded in the account's registry.
+// Docker serves the docker provider's Image. Without a Builder nothing is built: the digest of an image is made from all
+// that a build would read, so that it changes when and only when the image would. A push is recorded in the account's
+// registry.
 type Docker struct {
 	base
 	account *cloud.Account
+
+	Builder Builder // set it before the provider is served
+}
+
+// A Builder really builds images and pushes them.
+type Builder interface {
+	Build(Build) (digest string, err error)
+	Has(reference string) bool // whether repository@digest was pushed
+}
+
+// A Build is one image to build and push.
+type Build struct {
+	Name                        string // registry/repository:tag
+	Context, Dockerfile, Target string
+	Args                        []string // NAME=value, sorted
 }
 
 // NewDocker makes the docker provider, which pushes to the registry of account. report, which may be nil, hears of what
@@ -76,6 +92,15 @@ func buildOf(in cloud.Inputs) build {
 		b.platform = "linux/amd64"
 	}
 	return b
+}
+
+func (b build) order(name string) Build {
+	o := Build{Name: name, Context: b.context, Dockerfile: b.dockerfile, Target: b.target}
+	for arg, value := range b.args {
+		o.Args = append(o.Args, fmt.Sprintf("%s=%v", arg, value))
+	}
+	slices.Sort(o.Args)
+	return o
 }
 
 // Check judges inputs, finds the files, and adds the digest of what a build would read.
@@ -141,6 +166,16 @@ func (p *Docker) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.D
 	plan.Changes = slices.DeleteFunc(plan.Changes, func(c cloud.PropertyChange) bool {
 		return c.Path == "registry.password" || c.Path == "registry" || c.Path == "buildOnPreview"
 	})
+	if p.Builder != nil && len(plan.Changes) == 0 {
+		// A stack that was only rehearsed until now has digests of images that nobody built.
+		outputs, err := raw(r.GetOlds())
+		if err != nil {
+			return nil, err
+		}
+		if out, _ := cloud.Plain(outputs); !p.Builder.Has(out.String("repoDigest")) {
+			plan.Changes = append(plan.Changes, cloud.PropertyChange{Path: "build", Op: cloud.Update})
+		}
+	}
 	return planned(plan), nil
 }
 
@@ -210,6 +245,9 @@ func (p *Docker) make(inputs map[string]any, preview bool) (map[string]any, erro
 		return out, nil
 	}
 	digest, err := b.digest()
+	if err == nil && p.Builder != nil && !preview {
+		digest, err = p.Builder.Build(b.order(name))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,51 @@
+package run
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3afero"
+	"github.com/spf13/afero"
+)
+
+// buckets is the S3 endpoint: gofakes3 over a folder, for the buckets that the account has and no others.
+func (r *Run) buckets() (http.Handler, error) {
+	dir := filepath.Join(r.dir, "s3")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	backend, err := s3afero.MultiBucket(afero.NewBasePathFs(afero.NewOsFs(), dir))
+	if err != nil {
+		return nil, err
+	}
+	s3 := gofakes3.New(backend, gofakes3.WithAutoBucket(true), gofakes3.WithTimeSkewLimit(0)).Server()
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
+		if r.find("aws:s3/bucketV2:BucketV2", "bucket", name) == nil && r.find("aws:s3/bucket:Bucket", "bucket", name) == nil {
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>")
+			return
+		}
+		s3.ServeHTTP(w, q)
+	}), nil
+}
+
+// object is the file of an object in a bucket.
+func (r *Run) object(bucket, key string) string {
+	return filepath.Join(r.dir, "s3", "buckets", bucket, filepath.FromSlash(key))
+}
+
+// awsSettings are what the AWS SDKs in a container are told so that they find the stand-in for S3. The keys open nothing.
+func (r *Run) awsSettings() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL_S3":              "http://" + net.JoinHostPort(r.gateway, fmt.Sprint(r.kept.Bucket)),
+		"AWS_ACCESS_KEY_ID":                "rehearsal",
+		"AWS_SECRET_ACCESS_KEY":            "rehearsal",
+		"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+	}
+}

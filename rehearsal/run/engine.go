@@ -1,0 +1,164 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// An engine is the Docker engine that the docker command reaches. The command is used rather than a client library
+// because it knows contexts, remote sockets and both builders as its user has set them up.
+type engine struct {
+	label    string // of everything that is made: slipway.stack=ID
+	buildKit bool
+}
+
+// newEngine finds the engine. The error is one line that says what is missing and how to get it.
+func newEngine(ctx context.Context, id string) (*engine, error) {
+	const get = "install Docker (https://docs.docker.com/engine/install), start it, or leave --run out"
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil, fmt.Errorf("--run needs the docker command, which is not on PATH: %s", get)
+	}
+	e := &engine{label: "slipway.stack=" + id}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if _, err := e.do(ctx, nil, "version", "--format", "{{.Server.Version}}"); err != nil {
+		return nil, fmt.Errorf("--run needs a Docker engine, and none answers (%s): %s", firstLine(err.Error()), get)
+	}
+	_, err := e.do(ctx, nil, "buildx", "version")
+	e.buildKit = err == nil
+	return e, nil
+}
+
+// do runs docker. What extra names comes on top of this process's environment: a value that must not be seen in a list
+// of processes travels there.
+func (e *engine) do(ctx context.Context, extra []string, args ...string) (string, error) {
+	return e.feed(ctx, extra, "", args...)
+}
+
+func (e *engine) feed(ctx context.Context, extra []string, input string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Env = append(os.Environ(), extra...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.WaitDelay = time.Second
+	var out, wrong bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &wrong
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		words := strings.TrimSpace(wrong.String())
+		if words == "" {
+			words = err.Error()
+		}
+		return out.String(), fmt.Errorf("docker %s: %s", args[0], words)
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
+
+// A box is a container as the engine tells of it.
+type box struct {
+	ID, Name string
+	State    struct {
+		Status   string
+		Running  bool
+		ExitCode int
+		Health   *struct{ Status string }
+	}
+	Config struct {
+		Image  string
+		Labels map[string]string
+	}
+	NetworkSettings struct {
+		Networks map[string]struct{ IPAddress string }
+	}
+}
+
+// ended reports whether the container ran and does not any more.
+func (b *box) ended() bool { return b.State.Status == "exited" || b.State.Status == "dead" }
+
+// inspect looks at containers. One that is gone is left out.
+func (e *engine) inspect(ctx context.Context, names ...string) ([]*box, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	out, err := e.do(ctx, nil, append([]string{"container", "inspect"}, names...)...)
+	if err != nil && !strings.Contains(err.Error(), "No such container") {
+		return nil, err
+	}
+	var boxes []*box
+	if err := json.Unmarshal([]byte(out), &boxes); err != nil {
+		return nil, fmt.Errorf("docker container inspect: %w", err)
+	}
+	return boxes, nil
+}
+
+// boxes are the containers of this run that carry all of the labels (name=value), running or not.
+func (e *engine) boxes(ctx context.Context, labels ...string) ([]*box, error) {
+	args := []string{"ps", "-aq", "--no-trunc", "--filter", "label=" + e.label}
+	for _, l := range labels {
+		args = append(args, "--filter", "label="+l)
+	}
+	out, err := e.do(ctx, nil, args...)
+	if err != nil {
+		return nil, err
+	}
+	return e.inspect(ctx, strings.Fields(out)...)
+}
+
+// clean removes every container, network and volume of this run, and its images below prefix.
+func (e *engine) clean(ctx context.Context, prefix string) error {
+	for _, kind := range []struct{ list, remove []string }{
+		{[]string{"ps", "-aq"}, []string{"rm", "-fv"}},
+		{[]string{"network", "ls", "-q"}, []string{"network", "rm"}},
+		{[]string{"volume", "ls", "-q"}, []string{"volume", "rm"}},
+	} {
+		out, err := e.do(ctx, nil, append(kind.list, "--filter", "label="+e.label)...)
+		if err != nil {
+			return err
+		}
+		if names := strings.Fields(out); len(names) > 0 {
+			if _, err := e.do(ctx, nil, append(kind.remove, names...)...); err != nil {
+				return err
+			}
+		}
+	}
+	if prefix == "" {
+		return nil
+	}
+	out, err := e.do(ctx, nil, "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests", "--filter", "reference="+prefix+"/*/*")
+	if err != nil {
+		return err
+	}
+	for _, line := range strings.Split(out, "\n") {
+		words := strings.Fields(line)
+		if len(words) != 3 {
+			continue
+		}
+		name := words[0] + ":" + words[1]
+		if words[1] == "<none>" {
+			name = words[0] + "@" + words[2]
+		}
+		// Another tag of the same image may have taken it along.
+		if _, err := e.do(ctx, nil, "rmi", name); err != nil && !strings.Contains(err.Error(), "No such image") {
+			return err
+		}
+	}
+	return nil
+}
+
+// both runs docker and returns what it wrote to either stream, as `docker logs` does with both of a container's.
+func (e *engine) both(ctx context.Context, args ...string) (string, error) {
+	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
+	return string(out), err
+}

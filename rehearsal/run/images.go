@@ -1,0 +1,206 @@
+package run
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"slipway/rehearsal/provider"
+)
+
+// A shelf is the registry behind the modelled ECR: go-containerregistry's, which keeps layers on disk and manifests in
+// memory. The shelf keeps the manifests too, so that an image outlives the process that pushed it.
+type shelf struct {
+	dir     string
+	handler http.Handler
+}
+
+type manifest struct {
+	Path, Type string
+	Body       []byte
+}
+
+func openShelf(dir string) (*shelf, error) {
+	for _, d := range []string{"blobs", "manifests"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	s := &shelf{dir: dir, handler: registry.New(
+		registry.WithBlobHandler(registry.NewDiskBlobHandler(filepath.Join(dir, "blobs"))),
+		registry.Logger(log.New(io.Discard, "", 0)))}
+	kept, err := filepath.Glob(filepath.Join(dir, "manifests", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range kept {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		var m manifest
+		if err := json.Unmarshal(text, &m); err != nil {
+			return nil, fmt.Errorf("%s is damaged: %w", file, err)
+		}
+		r, err := http.NewRequest(http.MethodPut, m.Path, bytes.NewReader(m.Body))
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Content-Type", m.Type)
+		s.handler.ServeHTTP(&quiet{header: http.Header{}}, r)
+	}
+	return s, nil
+}
+
+func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, "/manifests/") {
+		s.handler.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	text, err := json.Marshal(manifest{r.URL.Path, r.Header.Get("Content-Type"), body})
+	if err == nil {
+		name := fmt.Sprintf("%x.json", sha256.Sum256([]byte(r.URL.Path)))
+		err = replace(filepath.Join(s.dir, "manifests", name), text)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	s.handler.ServeHTTP(w, r)
+}
+
+// quiet is an answer that nobody reads but for its code.
+type quiet struct {
+	header http.Header
+	code   int
+}
+
+func (q *quiet) Header() http.Header         { return q.header }
+func (q *quiet) WriteHeader(code int)        { q.code = code }
+func (q *quiet) Write(b []byte) (int, error) { return len(b), nil }
+
+// has reports whether the registry holds repository@digest.
+func (s *shelf) has(repository, digest string) bool {
+	r, err := http.NewRequest(http.MethodHead, "/v2/"+repository+"/manifests/"+digest, nil)
+	if err != nil {
+		return false
+	}
+	q := &quiet{header: http.Header{}, code: http.StatusOK}
+	s.handler.ServeHTTP(q, r)
+	return q.code == http.StatusOK
+}
+
+// shelve serves the registry on the port that this stack always has, which is part of its images' names on the engine.
+func (r *Run) shelve() error {
+	s, err := openShelf(filepath.Join(r.dir, "registry"))
+	if err != nil {
+		return err
+	}
+	l, err := listen("127.0.0.1", &r.kept.Registry)
+	if err != nil {
+		return err
+	}
+	r.shelf = s
+	r.serve(l, s)
+	return r.keep()
+}
+
+// local is where the engine finds an image of the account's registry; any other name stays as it is.
+func (r *Run) local(image string) string {
+	host, rest, ok := strings.Cut(image, "/")
+	if !ok || !strings.Contains(host, ".dkr.ecr.") {
+		return image
+	}
+	return r.registry() + "/" + rest
+}
+
+func (r *Run) registry() string { return net.JoinHostPort("127.0.0.1", fmt.Sprint(r.kept.Registry)) }
+
+// Has reports whether the image of a digest (registry/repository@sha256:...) was really pushed.
+func (r *Run) Has(reference string) bool {
+	_, rest, _ := strings.Cut(reference, "/")
+	repository, digest, ok := strings.Cut(rest, "@")
+	return ok && r.shelf.has(repository, digest)
+}
+
+// Build builds an image with the engine's builder, pushes it to the registry that stands for ECR, and returns its digest.
+//
+// The image is of the engine's own platform, whichever the stack asks for: it must run here.
+func (r *Run) Build(b provider.Build) (string, error) {
+	name := r.local(b.Name)
+	args := []string{"build", "-q", "-t", name, "-f", b.Dockerfile}
+	if r.engine.buildKit {
+		// An attestation would make of the image an index that differs with every build.
+		args = append(args, "--provenance=false")
+	}
+	if b.Target != "" {
+		args = append(args, "--target", b.Target)
+	}
+	for _, arg := range b.Args {
+		args = append(args, "--build-arg", arg)
+	}
+	extra := []string{"DOCKER_BUILDKIT=0"}
+	if r.engine.buildKit {
+		extra = nil
+	}
+	r.building.Lock() // the classic builder would make the same first stage twice
+	_, err := r.engine.do(r.ctx, extra, append(args, b.Context)...)
+	r.building.Unlock()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w", b.Dockerfile, tail(err, 20))
+	}
+	if _, err := r.engine.do(r.ctx, nil, "push", "-q", name); err != nil {
+		return "", err
+	}
+	out, err := r.engine.do(r.ctx, nil, "image", "inspect", "--format", "{{json .RepoDigests}}", name)
+	if err != nil {
+		return "", err
+	}
+	var digests []string
+	if err := json.Unmarshal([]byte(out), &digests); err != nil {
+		return "", err
+	}
+	repository := name[:strings.LastIndexByte(name, ':')]
+	// An image that other stacks have too has a digest for each; all are of one manifest, but this registry's counts.
+	i := slices.IndexFunc(digests, func(d string) bool { return strings.HasPrefix(d, repository+"@") })
+	if i < 0 {
+		return "", fmt.Errorf("push %s: the engine knows no digest of it", name)
+	}
+	return strings.TrimPrefix(digests[i], repository+"@"), nil
+}
+
+// tail is an error with the last lines of its words.
+func tail(err error, lines int) error {
+	all := strings.Split(err.Error(), "\n")
+	if len(all) <= lines {
+		return err
+	}
+	return fmt.Errorf("%s\n...\n%s", all[0], strings.Join(all[len(all)-lines:], "\n"))
+}
+
+// listen opens a port of an address; 0 is any, which is then remembered, so that it is the same the next time.
+func listen(address string, port *int) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(*port)))
+	if err != nil {
+		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken: %w", *port, address, err)
+	}
+	*port = l.Addr().(*net.TCPAddr).Port
+	return l, nil
+}

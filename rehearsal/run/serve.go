@@ -1,0 +1,131 @@
+package run
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"slipway/rehearsal/cloud"
+)
+
+// Deployed lets go of the account, so that another command may change it, and of the right to change containers. What is
+// asked of the account from now on is answered from a copy.
+func (r *Run) Deployed() error {
+	objects := r.account.Objects()
+	r.frozen.Store(&objects)
+	r.account.Tasks, r.account.Carry = nil, nil
+	return r.lock.Unlock()
+}
+
+// Serve stays until ctx is done or the stack is removed: the balancer and the bucket answer, logs are carried away, and a
+// task that ended is replaced. It returns at once when another process serves. reopen opens the account again, which
+// another command may have changed; an error means that it is in use, and is asked again later.
+func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) error {
+	if !r.server.Locked() {
+		return nil
+	}
+	seen := time.Now()
+	next := time.Now()
+	for {
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return nil
+		}
+		if !Exists(r.dir) {
+			return nil // destroyed
+		}
+		if err := r.shipAll(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
+			r.options.Say("logs: " + err.Error())
+		}
+		if time.Now().Before(next) {
+			continue
+		}
+		next = time.Now().Add(2 * time.Second)
+		if ok, err := r.lock.TryLock(); err != nil || !ok {
+			continue
+		}
+		if info, err := os.Stat(r.model()); err == nil && info.ModTime().After(seen) {
+			if account, err := reopen(); err == nil {
+				objects := account.Objects()
+				r.frozen.Store(&objects)
+				seen = time.Now()
+				account.Close()
+			} else {
+				next = time.Now()
+				r.lock.Unlock()
+				continue
+			}
+		}
+		if err := r.converge(ctx); err != nil && ctx.Err() == nil {
+			r.options.Say(err.Error())
+			next = time.Now().Add(30 * time.Second)
+		}
+		if err := r.lock.Unlock(); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *Run) model() string { return filepath.Join(filepath.Dir(r.dir), "model.json") }
+
+// Check asks for the site's first page through the balancer, as a visitor does, and wants an answer that is no failure.
+func (r *Run) Check(ctx context.Context) error {
+	client := &http.Client{
+		Timeout:       30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // its own
+	}
+	code, err := ask(ctx, client, r.URL()+"/")
+	if err == nil && code >= 400 {
+		err = fmt.Errorf("GET %s/ answered %d", r.URL(), code)
+	}
+	return err
+}
+
+// Archived reports how many log objects lie in the buckets, once there is one: what was written must have come through.
+func (r *Run) Archived(ctx context.Context) (int, error) {
+	if err := r.shipAll(ctx); err != nil {
+		return 0, err
+	}
+	n := 0
+	err := filepath.WalkDir(filepath.Join(r.dir, "s3", "buckets"), func(path string, _ fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".gz" {
+			n++
+		}
+		return err
+	})
+	return n, err
+}
+
+// Job runs a job of the account now, as its schedule would, and returns how it ended.
+func (r *Run) Job(name string) (cloud.TaskResult, error) {
+	var names []string
+	for _, o := range r.all("aws:scheduler/schedule:Schedule") {
+		out := cloud.Inputs(o.Outputs)
+		_, short, ok := strings.Cut(out.String("name"), "-job-")
+		if !ok {
+			continue
+		}
+		names = append(names, short)
+		if short != name {
+			continue
+		}
+		target := out.Map("target")
+		ecs := target.Map("ecsParameters")
+		return r.account.RunTask(cloud.TaskRun{
+			Cluster: target.String("arn"), TaskDefinition: ecs.String("taskDefinitionArn"),
+			Subnets: ecs.Strings("networkConfiguration.subnets"), SecurityGroups: ecs.Strings("networkConfiguration.securityGroups"),
+			StartedBy: out.String("name"),
+		})
+	}
+	if len(names) == 0 {
+		return cloud.TaskResult{}, fmt.Errorf("there is no job %q: the stack has none", name)
+	}
+	return cloud.TaskResult{}, fmt.Errorf("there is no job %q: the stack has %s", name, strings.Join(names, ", "))
+}

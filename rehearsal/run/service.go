@@ -1,0 +1,247 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/rehearsal/cloud"
+)
+
+// carry makes the tasks of a service follow what was told about it: was is nil when it is made, now when it is deleted.
+// An error means that they do not, and that the tasks of before go on.
+func (r *Run) carry(was, now *cloud.Object) error {
+	if now == nil {
+		return r.stop(was)
+	}
+	return r.roll(r.ctx, now)
+}
+
+func (r *Run) stop(service *cloud.Object) error {
+	tasks, err := r.tasks(r.ctx, cloud.Inputs(service.Outputs).String("name"))
+	if err != nil {
+		return err
+	}
+	for id := range tasks {
+		if err := r.retire(r.ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tasks are the containers of a service by task.
+func (r *Run) tasks(ctx context.Context, service string) (map[string][]*box, error) {
+	boxes, err := r.engine.boxes(ctx, labelService+"="+service)
+	if err != nil {
+		return nil, err
+	}
+	tasks := map[string][]*box{}
+	for _, b := range boxes {
+		id := b.Config.Labels[labelTask]
+		tasks[id] = append(tasks[id], b)
+	}
+	return tasks, nil
+}
+
+// retire takes a task out of the balancer and then stops it. What it is answering it may finish: the containers end in
+// good order, within their stop timeouts.
+func (r *Run) retire(ctx context.Context, id string) error {
+	if r.register(id, "", "") {
+		if err := pause(ctx, 500*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return r.remove(ctx, id)
+}
+
+// failures is how many tasks in a row may fail before the deployment circuit breaker opens: half of the tasks wanted, but
+// at least 3 and at most 200, as ECS counts.
+func failures(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
+
+// roll brings a service to its task definition and its number of tasks as ECS does between 100 and 200 percent: new tasks
+// come first, old ones go when enough new ones are healthy. When the new ones fail too often, those that came are taken
+// back and the old ones stay.
+func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
+	in := cloud.Inputs(service.Outputs)
+	name, wanted := in.String("name"), in.Int("desiredCount")
+	d, err := r.definition(in.String("taskDefinition"))
+	if err != nil {
+		return err
+	}
+	if err := r.ensureDatabases(ctx); err != nil {
+		return err
+	}
+	tasks, err := r.tasks(ctx, name)
+	if err != nil {
+		return err
+	}
+	var current, old []string
+	for id, boxes := range tasks {
+		t := &task{id: id, service: name, definition: d}
+		same := boxes[0].Config.Labels[labelDefinition] == d.ARN
+		if _, err := r.well(ctx, t); same && err == nil && len(current) < wanted {
+			current = append(current, id)
+		} else {
+			old = append(old, id)
+		}
+	}
+	var made []string
+	for failed := 0; len(current) < wanted; {
+		t := &task{id: draw(), service: name, definition: d}
+		err := r.begin(ctx, t, in)
+		if err == nil {
+			made, current = append(made, t.id), append(current, t.id)
+			continue
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failed++
+		r.options.Say(fmt.Sprintf("%s: a task failed (%d of %d): %s", name, failed, failures(wanted), firstLine(err.Error())))
+		if failed < failures(wanted) {
+			continue
+		}
+		for _, id := range made {
+			err = errors.Join(err, r.retire(ctx, id))
+		}
+		back := "no task of before is left"
+		if n := len(old); n > 0 {
+			back = fmt.Sprintf("the deployment was rolled back and %d of before serve on", n)
+		}
+		return fmt.Errorf("service %s: deployment failed: tasks failed to start (%d of %d): %s\n%w", name, failed, failures(wanted), back, err)
+	}
+	for _, id := range old {
+		if err := r.retire(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts a task of a service and waits until it is healthy, for its containers and for the balancer.
+func (r *Run) begin(ctx context.Context, t *task, service cloud.Inputs) error {
+	if err := r.start(ctx, t, nil); err != nil {
+		return err
+	}
+	balancers := service.Maps("loadBalancers")
+	container, err := "", error(nil)
+	if len(balancers) == 0 {
+		container, err = r.steady(ctx, t)
+	}
+	for _, b := range balancers {
+		if container, err = r.admit(ctx, t, b, service.Int("healthCheckGracePeriodSeconds")); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		return r.fail(ctx, t, container, err)
+	}
+	return nil
+}
+
+// steady waits until every health check of the task's containers passes, and a moment for those that have none.
+func (r *Run) steady(ctx context.Context, t *task) (string, error) {
+	for _, c := range t.definition.Containers {
+		if c.HealthCheck != nil {
+			if err := r.await(ctx, t, c.Name, "HEALTHY"); err != nil {
+				return c.Name, err
+			}
+		}
+	}
+	if err := pause(ctx, 3*time.Second); err != nil {
+		return "", err
+	}
+	return r.well(ctx, t)
+}
+
+// admit makes the health checks of a target group until the target is healthy, and then gives it requests. As a balancer
+// does with a new target, one good answer is enough. Bad ones count only after the service's grace period.
+func (r *Run) admit(ctx context.Context, t *task, target cloud.Inputs, grace int) (container string, err error) {
+	container = target.String("containerName")
+	group := r.find("aws:lb/targetGroup:TargetGroup", "arn", target.String("targetGroupArn"))
+	if group == nil {
+		return container, fmt.Errorf("the account has no target group %s", target.String("targetGroupArn"))
+	}
+	address, err := r.address(ctx, t)
+	if err != nil {
+		return container, err
+	}
+	at := net.JoinHostPort(address, fmt.Sprint(target.Int("containerPort")))
+	check := cloud.Inputs(group.Outputs).Map("healthCheck")
+	client := &http.Client{
+		Timeout:       time.Duration(cmp.Or(check.Int("timeout"), 5)) * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{DisableKeepAlives: true},
+	}
+	since := time.Now()
+	for bad := 0; ; {
+		if container, err := r.well(ctx, t); err != nil {
+			return container, err
+		}
+		answer, err := ask(ctx, client, "http://"+at+cmp.Or(check.String("path"), "/"))
+		if err == nil && matches(cmp.Or(check.String("matcher"), "200"), answer) {
+			r.register(t.id, group.ID, at)
+			return "", nil
+		}
+		if time.Since(since) > time.Duration(grace)*time.Second {
+			if bad++; bad >= cmp.Or(check.Int("unhealthyThreshold"), 3) {
+				if err == nil {
+					err = fmt.Errorf("%d", answer)
+				}
+				return container, fmt.Errorf("Task failed ELB health checks in target group %s: GET %s: %w", group.ID, check.String("path"), err)
+			}
+		}
+		if err := pause(ctx, r.sooner(cmp.Or(check.Int("interval"), 30))); err != nil {
+			return "", err
+		}
+	}
+}
+
+func ask(ctx context.Context, client *http.Client, url string) (int, error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err
+	}
+	q.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
+	answer, err := client.Do(q)
+	if err != nil {
+		return 0, err
+	}
+	answer.Body.Close()
+	return answer.StatusCode, nil
+}
+
+// matches reports whether a code is among those of a matcher: 200, 200-299 or 200,302.
+func matches(matcher string, code int) bool {
+	return slices.ContainsFunc(strings.Split(matcher, ","), func(part string) bool {
+		low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		if !ranged {
+			high = low
+		}
+		var from, to int
+		fmt.Sscan(low, &from)
+		fmt.Sscan(high, &to)
+		return from <= code && code <= to
+	})
+}
+
+// Converge brings every service to what the account says, which an up that has nothing to change does not.
+func (r *Run) Converge() error { return r.converge(r.ctx) }
+
+// converge brings every service to what the account says: after a kill, a restart of the engine, or the end of a task.
+func (r *Run) converge(ctx context.Context) error {
+	var wrong []error
+	for _, service := range r.all("aws:ecs/service:Service") {
+		if err := r.roll(ctx, service); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	return errors.Join(wrong...)
+}

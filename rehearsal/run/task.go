@@ -1,0 +1,461 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/rehearsal/cloud"
+)
+
+// A definition is a task definition as the program declared it.
+type definition struct {
+	ARN, Family string
+	Memory      int // MiB of the whole task
+	Containers  []container
+}
+
+// A container is one of its containers, as far as an engine can carry it out.
+type container struct {
+	Name, Image, User, WorkingDirectory string
+	Command, EntryPoint                 []string
+	Essential                           *bool // default true
+	ReadonlyRootFilesystem              bool
+	StopTimeout                         int // seconds; default 30
+	Environment                         []struct{ Name, Value string }
+	Secrets                             []struct{ Name, ValueFrom string }
+	MountPoints                         []struct {
+		SourceVolume, ContainerPath string
+		ReadOnly                    bool
+	}
+	DependsOn       []struct{ ContainerName, Condition string }
+	HealthCheck     *healthCheck
+	LinuxParameters struct{ InitProcessEnabled bool }
+	Ulimits         []struct {
+		Name                 string
+		SoftLimit, HardLimit int
+	}
+	PortMappings          []struct{ ContainerPort int }
+	LogConfiguration      logConfiguration
+	FirelensConfiguration map[string]any
+}
+
+type healthCheck struct {
+	Command                                 []string
+	Interval, Timeout, Retries, StartPeriod int // seconds
+}
+
+type logConfiguration struct {
+	LogDriver string
+	Options   map[string]string
+}
+
+func (c *container) essential() bool { return c.Essential == nil || *c.Essential }
+
+// definition reads a task definition of the account. A log router is left out: what it would carry is carried from the
+// engine's own log.
+func (r *Run) definition(arn string) (*definition, error) {
+	o := r.find("aws:ecs/taskDefinition:TaskDefinition", "arn", arn)
+	if o == nil {
+		return nil, fmt.Errorf("the account has no task definition %s", arn)
+	}
+	out := cloud.Inputs(o.Outputs)
+	d := &definition{ARN: arn, Family: out.String("family")}
+	fmt.Sscan(out.String("memory"), &d.Memory)
+	if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &d.Containers); err != nil {
+		return nil, fmt.Errorf("task definition %s: %w", arn, err)
+	}
+	d.Containers = slices.DeleteFunc(d.Containers, func(c container) bool { return c.FirelensConfiguration != nil })
+	return d, d.sort()
+}
+
+// sort puts containers after those that they wait for.
+func (d *definition) sort() error {
+	var sorted []container
+	for len(d.Containers) > 0 {
+		i := slices.IndexFunc(d.Containers, func(c container) bool {
+			for _, on := range c.DependsOn {
+				if slices.ContainsFunc(d.Containers, func(c container) bool { return c.Name == on.ContainerName }) {
+					return false
+				}
+			}
+			return true
+		})
+		if i < 0 {
+			return fmt.Errorf("task definition %s: its containers wait for one another", d.ARN)
+		}
+		sorted = append(sorted, d.Containers[i])
+		d.Containers = slices.Delete(d.Containers, i, i+1)
+	}
+	d.Containers = sorted
+	return nil
+}
+
+// A task is a definition that runs. Its containers share the network namespace of the first, as those of an awsvpc task
+// share one interface.
+type task struct {
+	id         string
+	service    string // "" for a task that runs to its end
+	definition *definition
+}
+
+func (t *task) box(r *Run, c string) string {
+	return fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, c)
+}
+
+// Labels of what the engine holds.
+const (
+	labelTask       = "slipway.task"
+	labelService    = "slipway.service"
+	labelDefinition = "slipway.definition"
+	labelContainer  = "slipway.container"
+	labelDatabase   = "slipway.database"
+	labelOrder      = "slipway.order"
+	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
+)
+
+func draw() string {
+	b := make([]byte, 6)
+	rand.Read(b)
+	return hex.EncodeToString(b)
+}
+
+// errStopped is a task that ended although it should run.
+type errStopped struct {
+	reason string
+	logs   []string
+}
+
+func (e *errStopped) Error() string {
+	if len(e.logs) == 0 {
+		return e.reason
+	}
+	return e.reason + "\nLast lines of its log:\n  " + strings.Join(e.logs, "\n  ")
+}
+
+// start starts every container of a task in its order, waiting for what each of them waits for. override, which may be
+// nil, changes a container before it runs. A task that does not come up is removed; the error has its last lines.
+func (r *Run) start(ctx context.Context, t *task, override func(*container)) error {
+	for i := range t.definition.Containers {
+		c := t.definition.Containers[i]
+		if override != nil {
+			override(&c)
+		}
+		for _, on := range c.DependsOn {
+			if err := r.await(ctx, t, on.ContainerName, on.Condition); err != nil {
+				return r.fail(ctx, t, on.ContainerName, err)
+			}
+		}
+		if err := r.launch(ctx, t, &c, i); err != nil {
+			return r.fail(ctx, t, c.Name, err)
+		}
+	}
+	return nil
+}
+
+// fail is err with the last lines of the containers that did not do well, and the end of the task.
+func (r *Run) fail(ctx context.Context, t *task, container string, err error) error {
+	ctx = context.WithoutCancel(ctx)
+	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err), logs: r.last(ctx, t.box(r, container), 20)}
+	return errors.Join(stopped, r.remove(ctx, t.id))
+}
+
+// launch starts one container.
+func (r *Run) launch(ctx context.Context, t *task, c *container, order int) error {
+	image := r.local(c.Image)
+	if _, err := r.engine.do(ctx, nil, "image", "inspect", image); err != nil {
+		if _, err := r.engine.do(ctx, nil, "pull", "-q", image); err != nil {
+			return fmt.Errorf("CannotPullContainerError: %s: %w", c.Image, err)
+		}
+	}
+	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
+	if err != nil {
+		return err
+	}
+	args := []string{"run", "-d", "--name", t.box(r, c.Name),
+		"--label", r.engine.label, "--label", labelTask + "=" + t.id, "--label", labelService + "=" + t.service,
+		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name, "--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
+		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)),
+	}
+	if order == 0 {
+		args = append(args, "--network", r.network)
+	} else {
+		args = append(args, "--network", "container:"+t.box(r, t.definition.Containers[0].Name))
+	}
+	if t.definition.Memory > 0 {
+		args = append(args, "--memory", fmt.Sprintf("%dm", t.definition.Memory))
+	}
+	if c.User != "" {
+		args = append(args, "--user", c.User)
+	}
+	if c.WorkingDirectory != "" {
+		args = append(args, "--workdir", c.WorkingDirectory)
+	}
+	if c.ReadonlyRootFilesystem {
+		args = append(args, "--read-only")
+	}
+	if c.LinuxParameters.InitProcessEnabled {
+		args = append(args, "--init")
+	}
+	for _, u := range c.Ulimits {
+		if r.unlimited.Load() {
+			break
+		}
+		args = append(args, "--ulimit", fmt.Sprintf("%s=%d:%d", u.Name, u.SoftLimit, u.HardLimit))
+	}
+	for _, m := range c.MountPoints {
+		volume := fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, m.SourceVolume)
+		if _, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume); err != nil {
+			return err
+		}
+		mount := "type=volume,src=" + volume + ",dst=" + m.ContainerPath
+		if m.ReadOnly {
+			mount += ",readonly"
+		}
+		args = append(args, "--mount", mount)
+	}
+	if h := c.HealthCheck; h != nil && len(h.Command) > 1 {
+		args = append(args, "--health-cmd", shell(h.Command),
+			"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
+			"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod))
+	}
+	env := map[string]string{}
+	for _, e := range c.Environment {
+		env[e.Name] = e.Value
+	}
+	if env["DB_HOST"] != "" { // the bundle that vouches for RDS vouches for the stand-in
+		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst=/etc/ssl/rds/global-bundle.pem")
+	}
+	for name, value := range r.awsSettings() {
+		if _, told := env[name]; !told {
+			env[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		args = append(args, "-e", name+"="+env[name])
+	}
+	var extra []string
+	for _, s := range c.Secrets {
+		value, err := r.secret(s.ValueFrom)
+		if err != nil {
+			return err
+		}
+		args, extra = append(args, "-e", s.Name), append(extra, s.Name+"="+value)
+	}
+	command := c.Command
+	if len(c.EntryPoint) > 0 {
+		args = append(args, "--entrypoint", c.EntryPoint[0])
+		command = append(slices.Clone(c.EntryPoint[1:]), command...)
+	}
+	_, err = r.engine.do(ctx, extra, append(append(args, image), command...)...)
+	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
+		// An engine that is itself confined may not raise limits.
+		r.options.Say("The engine may not set limits (ulimits); containers run with its own.")
+		if _, err := r.engine.do(ctx, nil, "rm", "-f", t.box(r, c.Name)); err != nil {
+			return err
+		}
+		return r.launch(ctx, t, c, order)
+	}
+	return err
+}
+
+// shell is a health check as the line that the engine hands to the container's shell.
+func shell(command []string) string {
+	if command[0] == "CMD-SHELL" {
+		return strings.Join(command[1:], " ")
+	}
+	words := make([]string, len(command)-1)
+	for i, w := range command[1:] {
+		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return strings.Join(words, " ")
+}
+
+// secret is the value of a parameter or of a secret of the account.
+func (r *Run) secret(from string) (string, error) {
+	for _, by := range []string{"arn", "name"} {
+		if o := r.find("aws:ssm/parameter:Parameter", by, from); o != nil {
+			out := cloud.Inputs(o.Outputs)
+			return cmp.Or(out.String("value"), out.String("insecureValue")), nil
+		}
+	}
+	return "", fmt.Errorf("ResourceInitializationError: unable to retrieve secret: %s does not exist", from)
+}
+
+// await waits until a container of the task is as condition says: START, HEALTHY, COMPLETE or SUCCESS.
+func (r *Run) await(ctx context.Context, t *task, container, condition string) error {
+	name := t.box(r, container)
+	for {
+		boxes, err := r.engine.inspect(ctx, name)
+		if err != nil {
+			return err
+		}
+		if len(boxes) == 0 {
+			return errors.New("it was removed")
+		}
+		b := boxes[0]
+		switch {
+		case condition == "COMPLETE" && b.ended(), condition == "SUCCESS" && b.ended() && b.State.ExitCode == 0:
+			return nil
+		case b.ended():
+			return fmt.Errorf("Essential container in task exited with code %d", b.State.ExitCode)
+		case condition == "START" && b.State.Running:
+			return nil
+		case condition == "HEALTHY" && b.State.Health != nil && b.State.Health.Status == "healthy":
+			return nil
+		case condition == "HEALTHY" && b.State.Health != nil && b.State.Health.Status == "unhealthy":
+			return errors.New("Task failed container health checks")
+		}
+		if err := pause(ctx, 200*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// well is nil while every essential container of the task runs and none is unhealthy; else it names the one that is not well.
+func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
+	boxes, err := r.engine.boxes(ctx, labelTask+"="+t.id)
+	if err != nil {
+		return "", err
+	}
+	if len(boxes) < len(t.definition.Containers) {
+		return t.definition.Containers[0].Name, errors.New("a container was removed")
+	}
+	for _, b := range boxes {
+		name := b.Config.Labels[labelContainer]
+		i := slices.IndexFunc(t.definition.Containers, func(c container) bool { return c.Name == name })
+		if i < 0 || !t.definition.Containers[i].essential() {
+			continue
+		}
+		if b.ended() {
+			return name, fmt.Errorf("Essential container in task exited with code %d", b.State.ExitCode)
+		}
+		if b.State.Health != nil && b.State.Health.Status == "unhealthy" {
+			return name, errors.New("Task failed container health checks")
+		}
+	}
+	return "", nil
+}
+
+// address is where the task's network interface is reached from this machine.
+func (r *Run) address(ctx context.Context, t *task) (string, error) {
+	boxes, err := r.engine.inspect(ctx, t.box(r, t.definition.Containers[0].Name))
+	if err != nil || len(boxes) == 0 {
+		return "", errors.Join(err, errors.New("the task is gone"))
+	}
+	return boxes[0].NetworkSettings.Networks[r.network].IPAddress, nil
+}
+
+// remove stops the containers of a task, the last started first, each within its stop timeout, and removes them with
+// their volumes.
+func (r *Run) remove(ctx context.Context, id string) error {
+	boxes, err := r.engine.boxes(ctx, labelTask+"="+id)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(boxes, func(a, b *box) int {
+		return cmp.Compare(b.Config.Labels[labelOrder], a.Config.Labels[labelOrder])
+	})
+	var wrong []error
+	for _, b := range boxes {
+		if b.State.Running {
+			_, err := r.engine.do(ctx, nil, "stop", b.ID)
+			wrong = append(wrong, err)
+		}
+	}
+	wrong = append(wrong, r.ship(ctx, boxes, true))
+	for _, b := range boxes {
+		_, err := r.engine.do(ctx, nil, "rm", "-fv", b.ID)
+		wrong = append(wrong, err)
+	}
+	volumes, err := r.engine.do(ctx, nil, "volume", "ls", "-q", "--filter", "label="+r.engine.label, "--filter", "label="+labelTask+"="+id)
+	wrong = append(wrong, err)
+	if names := strings.Fields(volumes); len(names) > 0 {
+		_, err := r.engine.do(ctx, nil, append([]string{"volume", "rm"}, names...)...)
+		wrong = append(wrong, err)
+	}
+	return errors.Join(wrong...)
+}
+
+// Task runs one task of the account to its end: the migration, or a job.
+func (r *Run) Task(run cloud.TaskRun) cloud.TaskResult {
+	result, err := r.task(run)
+	if err != nil {
+		result.ExitCode, result.Reason = cloud.NeverStarted, err.Error()
+		var stopped *errStopped
+		if errors.As(err, &stopped) {
+			result.Reason, result.Logs = stopped.reason, stopped.logs
+		}
+	}
+	return result
+}
+
+func (r *Run) task(run cloud.TaskRun) (result cloud.TaskResult, err error) {
+	d, err := r.definition(run.TaskDefinition)
+	if err != nil {
+		return result, err
+	}
+	if err := r.ensureDatabases(r.ctx); err != nil {
+		return result, err
+	}
+	t := &task{id: draw(), definition: d}
+	defer func() { err = errors.Join(err, r.remove(context.WithoutCancel(r.ctx), t.id)) }()
+	err = r.start(r.ctx, t, func(c *container) {
+		if c.Name != run.Container {
+			return
+		}
+		if run.Command != nil {
+			c.Command = run.Command
+		}
+		for _, name := range slices.Sorted(maps.Keys(run.Environment)) {
+			c.Environment = append(c.Environment, struct{ Name, Value string }{name, run.Environment[name]})
+		}
+	})
+	if err != nil {
+		return result, err
+	}
+	name := t.box(r, run.Container)
+	code, err := r.engine.do(r.ctx, nil, "wait", name)
+	if err != nil {
+		return result, err
+	}
+	fmt.Sscan(code, &result.ExitCode)
+	result.Logs = r.last(r.ctx, name, 50)
+	return result, nil
+}
+
+// last are the last lines that a container wrote.
+func (r *Run) last(ctx context.Context, name string, lines int) []string {
+	out, err := r.engine.both(ctx, "logs", "--tail", fmt.Sprint(lines), name)
+	if err != nil || out == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(out, "\n"), "\n")
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// replace writes a file whole beside the old one and renames it over it.
+func replace(path string, text []byte) error {
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
