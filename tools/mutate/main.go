@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,9 +43,10 @@ func run(words []string) (missed int, err error) {
 		}) {
 			continue
 		}
-		noticed, err := m.try(dir)
-		if err != nil {
-			return missed, fmt.Errorf("%s: %s: %w", m.file, m.name, err)
+		noticed, tryErr := m.try(dir)
+		if tryErr != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %s: %w", m.file, m.name, tryErr))
+			continue
 		}
 		verdict := strings.Join(noticed, ", ")
 		if len(noticed) == 0 {
@@ -53,7 +55,7 @@ func run(words []string) (missed int, err error) {
 		}
 		fmt.Printf("%-28s %-60s %s\n", m.file, m.name, verdict)
 	}
-	return missed, nil
+	return missed, err
 }
 
 // A mutation is one thing taken out of the program.

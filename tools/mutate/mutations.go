@@ -25,7 +25,7 @@ var mutations = []mutation{
 	{"cicd/images.go", "untagged images stay for ever", `		rule(1, "What an interrupted push left behind", map[string]any{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
-`, "\t\t_ = untaggedDays,\n"},
+`, ""},
 	{"cicd/deployer.go", "any environment of the repository may deploy", `issuer + ":sub": subject`, ``},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
