@@ -22,6 +22,7 @@ type Options struct {
 	Region    string             // default: what the model on disk says, else us-east-1; the provider's configuration wins
 	AccountID string             // default 123456789012
 	Zones     []cloud.HostedZone // public DNS zones that exist already
+	Root      string             // the project's folder, from which the paths of images count; default: the working directory
 	Wait      time.Duration      // how long to wait for another process that holds the model; default none
 
 	// Progress hears of everything that the providers did. It is called from several goroutines.
@@ -39,6 +40,7 @@ type Rehearsal struct {
 	// Serve.
 	Builder provider.Builder
 
+	root     string
 	progress func(Event)
 	servers  []*provider.Server
 	stop     func() bool
@@ -51,7 +53,7 @@ func Open(path string, options Options) (*Rehearsal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rehearsal{Account: account, progress: options.Progress}, nil
+	return &Rehearsal{Account: account, root: options.Root, progress: options.Progress}, nil
 }
 
 // Serve starts the providers, each on a loopback port of its own, until ctx is done or Close. It returns the
@@ -62,7 +64,7 @@ func (r *Rehearsal) Serve(ctx context.Context) (map[string]string, error) {
 		return nil, errors.New("rehearsal: the providers are served already")
 	}
 	docker := provider.NewDocker(r.Account, r.progress)
-	docker.Builder = r.Builder
+	docker.Root, docker.Builder = r.root, r.Builder
 	var where []string
 	for _, p := range []struct {
 		name   string

@@ -54,7 +54,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 		}
 	}()
 
-	options := rehearsal.Options{Region: c.stack.Region, Progress: func(e rehearsal.Event) { onDone(e) }}
+	options := rehearsal.Options{Region: c.stack.Region, Root: c.root, Progress: func(e rehearsal.Event) { onDone(e) }}
 	if c.stack.Zone != "" { // a registered domain has its zone before any program runs
 		options.Zones = []cloud.HostedZone{{Name: c.stack.Zone}}
 	}

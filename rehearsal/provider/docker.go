@@ -31,7 +31,9 @@ type Docker struct {
 	base
 	account *cloud.Account
 
-	Builder Builder // set it before the provider is served
+	// Set these before the provider is served.
+	Root    string // the folder from which relative paths count, the project's; default: the working directory
+	Builder Builder
 }
 
 // A Builder really builds images and pushes them.
@@ -94,6 +96,16 @@ func buildOf(in cloud.Inputs) build {
 	return b
 }
 
+// found is the build with its paths as this process sees them. What is told to the engine stays as it was given.
+func (b build) found(root string) build {
+	for _, path := range []*string{&b.context, &b.dockerfile} {
+		if !filepath.IsAbs(*path) {
+			*path = filepath.Join(root, *path)
+		}
+	}
+	return b
+}
+
 func (b build) order(name string) Build {
 	o := Build{Name: name, Context: b.context, Dockerfile: b.dockerfile, Target: b.target}
 	for arg, value := range b.args {
@@ -128,7 +140,7 @@ func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc
 		say("build.platform", "expected a platform such as linux/arm64, got %q", b.platform)
 	}
 	if !unknown.Has("build.context") && !unknown.Has("build.dockerfile") {
-		digest, err := b.digest()
+		digest, err := b.found(p.Root).digest()
 		var missing *missingError
 		switch {
 		case errors.As(err, &missing):
@@ -244,9 +256,9 @@ func (p *Docker) make(inputs map[string]any, preview bool) (map[string]any, erro
 		out["repoDigest"] = cloud.Unknown
 		return out, nil
 	}
-	digest, err := b.digest()
+	digest, err := b.found(p.Root).digest()
 	if err == nil && p.Builder != nil && !preview {
-		digest, err = p.Builder.Build(b.order(name))
+		digest, err = p.Builder.Build(b.found(p.Root).order(name))
 	}
 	if err != nil {
 		return nil, err

@@ -464,3 +464,27 @@ func TestDocker(t *testing.T) {
 		t.Errorf("a repository with images was deleted: %v", err)
 	}
 }
+
+// The command may be called anywhere below the project; the paths of its images count from the project all the same, and
+// the state does not learn where that lies.
+func TestImagePathsCountFromTheProject(t *testing.T) {
+	a, root := model(t), t.TempDir()
+	docker := NewDocker(a, nil)
+	docker.Root = root
+	aws, c := attach(t, NewAWS(a, nil)), attach(t, docker)
+	if err := os.Mkdir(filepath.Join(root, "app"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "app", "Dockerfile"), []byte("FROM scratch\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, _, repository := register(t, aws, "aws:ecr/repository:Repository", "app", map[string]any{"name": "app"})
+	url, _ := repository["repositoryUrl"].(string)
+	_, _, out := register(t, c, dockerImage, "app", map[string]any{
+		"imageName": url + ":v1", "build": map[string]any{"context": "app", "platform": "linux/arm64"},
+		"registry": map[string]any{"server": url, "username": "AWS", "password": cloud.Secret{Value: "a token"}},
+	})
+	if out["context"] != "app" || out["dockerfile"] != "app/Dockerfile" {
+		t.Errorf("the state holds %v and %v", out["context"], out["dockerfile"])
+	}
+}
