@@ -111,11 +111,16 @@ func TestLifecycleKeepsReleases(t *testing.T) {
 	if err := json.Unmarshal([]byte(lifecycle()), &policy); err != nil {
 		t.Fatal(err)
 	}
+	seen := map[string]bool{}
 	for _, rule := range policy.Rules {
 		s := rule.Selection
+		seen[s.TagStatus] = true
 		if s.TagStatus != "untagged" && (s.CountType != "imageCountMoreThan" || s.CountNumber < 30) {
 			t.Errorf("tagged images, the running one among them, go by %s %d", s.CountType, s.CountNumber)
 		}
+	}
+	if !seen["untagged"] || !seen["tagged"] {
+		t.Errorf("only %v images ever go", seen)
 	}
 }
 

@@ -101,13 +101,13 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 	planned := &plan{}
 	// The marker waits for planned.outputs, for the roles' policies and for what the task needs unnamed.
 	waits := pulumi.DependsOnInputs(planned.fill(args, definition.Arn, fargate.Ready(append([]pulumi.Resource{roles, definition, args.Cluster}, args.After...)...)))
-	hooks := &pulumi.ResourceHookBinding{}
+	hooks := pulumi.ResourceHooks(nil)
 	if args.Runner != nil {
 		hook, err := ctx.RegisterResourceHook(name+"-run", migrate(ctx.Context(), args.Runner, cmp.Or(args.Wait, migrationWait), planned), nil)
 		if err != nil {
 			return nil, err
 		}
-		hooks.BeforeCreate, hooks.BeforeUpdate = []*pulumi.ResourceHook{hook}, []*pulumi.ResourceHook{hook}
+		hooks = pulumi.ResourceHooks(before(hook))
 	}
 	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
 		Name:        pulumi.String(args.Site.Path("release", "migrated")),
@@ -115,13 +115,19 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 		Type:        pulumi.String("String"),
 		// Not value, which the SDK marks as secret: a preview shows from which release to which.
 		InsecureValue: args.Release.ToStringOutput(),
-	}, pulumi.Parent(m), waits, pulumi.ResourceHooks(hooks))
+	}, pulumi.Parent(m), waits, hooks)
 	if err != nil {
 		return nil, err
 	}
 
 	m.marker, m.Release = marker, marker.InsecureValue
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{"release": m.Release, "taskDefinition": m.TaskDefinitionARN})
+}
+
+// before has hook called when the marker is about to name a release, the first one or another, and at no other step:
+// deleting the marker migrates nothing.
+func before(hook *pulumi.ResourceHook) *pulumi.ResourceHookBinding {
+	return &pulumi.ResourceHookBinding{BeforeCreate: []*pulumi.ResourceHook{hook}, BeforeUpdate: []*pulumi.ResourceHook{hook}}
 }
 
 // A plan carries to the hook what only the deployment knows: the task definition's revision, subnets and groups.

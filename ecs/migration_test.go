@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,17 @@ func TestCancelledDeploymentIsNotATimeout(t *testing.T) {
 	err := migrate(ctx, &told{hangs: true}, time.Minute, planned)(step("", "r1"))
 	if err == nil || !strings.Contains(err.Error(), "context canceled") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func TestTheFirstReleaseAndEveryOtherAreMigratedTo(t *testing.T) {
+	hook := &pulumi.ResourceHook{Name: "run"}
+	got := before(hook)
+	if !slices.Contains(got.BeforeCreate, hook) || !slices.Contains(got.BeforeUpdate, hook) {
+		t.Errorf("the hook is called before %d creations and %d updates", len(got.BeforeCreate), len(got.BeforeUpdate))
+	}
+	if len(got.BeforeDelete)+len(got.AfterCreate)+len(got.AfterUpdate)+len(got.AfterDelete) != 0 {
+		t.Errorf("the hook is called where it cannot stop a release: %+v", got)
 	}
 }
 

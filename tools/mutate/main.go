@@ -90,16 +90,24 @@ func (m mutation) try(dir string) ([]string, error) {
 	if err := os.WriteFile(overlay, replace, 0o600); err != nil {
 		return nil, err
 	}
-	packages := slices.Compact([]string{"./" + filepath.Dir(m.file), "./site"})
-	out, err := exec.Command("go", slices.Concat([]string{"test", "-json", "-vet=all", "-overlay", overlay}, packages)...).Output()
-	if err == nil {
-		return nil, nil
+	failed, err := test("-overlay", overlay, "./"+filepath.Dir(m.file), "./site")
+	if err == nil && len(failed) > 0 { // the tests must fail for the mutation's sake
+		if before, err := test("./"+filepath.Dir(m.file), "./site"); err != nil || len(before) > 0 {
+			return nil, errors.Join(err, fmt.Errorf("without the mutation these fail as well: %v", before))
+		}
 	}
-	failed, scanErr := failures(out)
-	if scanErr == nil && len(failed) == 0 { // a mutant that does not compile proves nothing about the tests
-		scanErr = fmt.Errorf("no test failed, but go test did: %w\n%s", err, out)
+	return failed, err
+}
+
+// test runs the tests of packages and returns those that failed. A mutant that does not compile, or that vet refuses, is
+// an error: it proves nothing about the tests.
+func test(args ...string) ([]string, error) {
+	out, testErr := exec.Command("go", append([]string{"test", "-json", "-vet=all"}, args...)...).Output()
+	failed, err := failures(out)
+	if err == nil && len(failed) == 0 && testErr != nil {
+		err = fmt.Errorf("no test failed, but go test did: %w\n%s", testErr, out)
 	}
-	return failed, scanErr
+	return failed, err
 }
 
 // failures are the tests that failed, as package.Test, without those inside others.

@@ -26,7 +26,8 @@ var mutations = []mutation{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
 `, ""},
-	{"cicd/deployer.go", "any environment of the repository may deploy", `issuer + ":sub": subject`, ``},
+	{"cicd/deployer.go", "any environment of the repository may deploy", `"repo:%s:environment:%s"`, `"repo:%s:%.0s*"`},
+	{"cicd/deployer.go", "a token made for somebody else will do", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
 			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
@@ -36,7 +37,7 @@ var mutations = []mutation{
 			pulumi.Sprintf("%s/%s", args.Balancer.LoadBalancerSuffix, args.Balancer.TargetGroupSuffix)},
 `, ""},
 	{"ecs/service.go", "the service does not wait for the migration", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster})"},
-	{"ecs/migration.go", "an update does not run the migration", "hooks.BeforeCreate, hooks.BeforeUpdate = []*pulumi.ResourceHook{hook}, []*pulumi.ResourceHook{hook}", "hooks.BeforeCreate = []*pulumi.ResourceHook{hook}"},
+	{"ecs/migration.go", "an update does not run the migration", ", BeforeUpdate: []*pulumi.ResourceHook{hook}", ""},
 
 	{"batch/job.go", "no dead-letter queue", "			DeadLetterConfig: &scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: args.Timetable.QueueARN},\n", ""},
 	{"batch/timetable.go", "the alarm of failed jobs tells nobody", "			AlarmActions:       pulumi.Array{args.TopicARN},\n", ""},
