@@ -1,0 +1,22 @@
+"""Asks an AWS API. Reads calls as JSON from standard input, [[service, operation, parameters], ...], and writes their
+answers as JSON in the same order; a refused call's answer is {"Error": its code}."""
+
+import json
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+clients = {}
+answers = []
+for service, operation, parameters in json.load(sys.stdin):
+    if service not in clients:
+        clients[service] = boto3.client(service, config=Config(s3={"addressing_style": "path"}))
+    try:
+        answer = getattr(clients[service], operation)(**parameters)
+        answer.pop("ResponseMetadata", None)
+    except ClientError as e:
+        answer = {"Error": e.response["Error"]["Code"]}
+    answers.append(answer)
+json.dump(answers, sys.stdout, default=str)

@@ -1,0 +1,204 @@
+package conformance
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"gopkg.in/yaml.v3"
+
+	"slipway/rehearsal"
+	"slipway/rehearsal/cloud"
+)
+
+// differences reads the differences between the rehearsal and the genuine provider that stay: reasons by "type path". A
+// path stands for what lies below it, the type * for all.
+func differences(t *testing.T) map[string]string {
+	t.Helper()
+	words, err := os.ReadFile("differences.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var reasons map[string][]string
+	if err := yaml.Unmarshal(words, &reasons); err != nil {
+		t.Fatalf("differences.yaml: %v", err)
+	}
+	accepted := map[string]string{}
+	for reason, all := range reasons {
+		for _, one := range all {
+			accepted[one] = reason
+		}
+	}
+	return accepted
+}
+
+// compare does the same operations in the rehearsal, and fails for every difference that is not accepted.
+func (c cell) compare(t *testing.T, up map[string]apitype.ResourceV3, released, resized changes) {
+	t.Helper()
+	d := deploy(t, c.stack, c.further, rehearsal.Isolation(), "")
+	options := rehearsal.Options{Region: region, Root: d.dir}
+	if zone := d.setting("slipway:zone"); zone != "" {
+		options.Zones = []cloud.HostedZone{{Name: zone}}
+	}
+	model, err := rehearsal.Open(filepath.Join(d.dir, "model.json"), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	env, err := model.Serve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.stack.Workspace().SetEnvVars(env); err != nil {
+		t.Fatal(err)
+	}
+	d.up()
+	compareStates(t, up, d.state())
+	d.edit()
+	compareChanges(t, "a release", released, d.up())
+	compareChanges(t, "another database class", resized, d.resize())
+}
+
+func compareChanges(t *testing.T, what string, genuine, model changes) {
+	t.Helper()
+	urns := maps.Clone(genuine)
+	maps.Copy(urns, model)
+	for _, urn := range slices.Sorted(maps.Keys(urns)) {
+		if g, m := genuine[urn].op, model[urn].op; g != m {
+			t.Errorf("%s: %s: the genuine provider says %q, the model %q", what, short(urn), g, m)
+		}
+	}
+}
+
+func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
+	t.Helper()
+	accepted := differences(t)
+	found := map[string][]string{} // the resources by the difference
+	differ := func(urn, path, format string, args ...any) {
+		_, name, _ := strings.Cut(short(urn), " ")
+		kind, _, _ := strings.Cut(short(urn), " ")
+		for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+			if accepted[kind+" "+at] != "" || accepted["* "+at] != "" {
+				return
+			}
+		}
+		difference := fmt.Sprintf("%s %s: %s", kind, path, fmt.Sprintf(format, args...))
+		found[difference] = append(found[difference], name)
+	}
+	for urn, g := range genuine {
+		m, there := model[urn]
+		if !there {
+			differ(urn, "", "only the genuine provider has it")
+			continue
+		}
+		if a, b := form(string(g.ID)), form(string(m.ID)); a != b {
+			differ(urn, "id", "the genuine %q, the model's %q", a, b)
+		}
+		compareValues(func(path, format string, args ...any) { differ(urn, path, format, args...) }, "", g.Outputs, m.Outputs)
+	}
+	for urn := range model {
+		if _, there := genuine[urn]; !there {
+			differ(urn, "", "only the model has it")
+		}
+	}
+	for _, difference := range slices.Sorted(maps.Keys(found)) {
+		slices.Sort(found[difference])
+		t.Errorf("%s (%s)", difference, strings.Join(found[difference], ", "))
+	}
+}
+
+// secretSignature marks a map that is an encrypted value.
+const secretSignature = "4dabf18193072939515e22adb298388d"
+
+// compareValues compares two outputs: texts by their form, lists by their length and elements.
+func compareValues(differ func(path, format string, args ...any), path string, g, m any) {
+	if empty(g) && empty(m) {
+		return
+	}
+	gMap, isMap := g.(map[string]any)
+	mMap, isMapToo := m.(map[string]any)
+	gList, isList := g.([]any)
+	mList, isListToo := m.([]any)
+	switch {
+	case isMap && isMapToo:
+		if gMap[secretSignature] != nil && mMap[secretSignature] != nil {
+			return
+		}
+		keys := maps.Clone(gMap)
+		maps.Copy(keys, mMap)
+		for key := range keys {
+			below := strings.TrimPrefix(path+"."+key, ".")
+			compareValues(differ, below, gMap[key], mMap[key])
+		}
+	case isList && isListToo && len(gList) == len(mList):
+		for i := range gList {
+			compareValues(differ, fmt.Sprintf("%s[%d]", path, i), gList[i], mList[i])
+		}
+	case empty(m):
+		differ(path, "only the genuine provider tells it: %s", shown(g))
+	case empty(g):
+		differ(path, "only the model tells it: %s", shown(m))
+	default:
+		if a, b := formed(g), formed(m); !reflect.DeepEqual(a, b) {
+			differ(path, "the genuine %s, the model's %s", shown(a), shown(b))
+		}
+	}
+}
+
+// empty are values that say nothing: a provider may leave them out or tell them.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case bool:
+		return !v
+	case float64:
+		return v == 0
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+func shown(v any) string {
+	out := []rune(text(v))
+	return string(out[:min(len(out), 160)])
+}
+
+func formed(v any) any {
+	if text, ok := v.(string); ok {
+		return form(text)
+	}
+	return v
+}
+
+var forms = []struct {
+	pattern *regexp.Regexp
+	stands  string
+}{
+	{regexp.MustCompile(`\.slipway/contexts/[0-9a-f]+`), "CONTEXT"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "SHA256"},
+	{regexp.MustCompile(`\b(A[A-Z]{3}|Z|db-)[0-9A-Z]{12,}\b`), "${1}ID"},
+	{regexp.MustCompile(`\b[0-9a-f]{16,17}\b`), "HEX"},
+	{regexp.MustCompile(`[0-9]+`), "N"},
+}
+
+// form is a text with what differs from one deployment to the next made alike.
+func form(text string) string {
+	for _, f := range forms {
+		text = f.pattern.ReplaceAllString(text, f.stands)
+	}
+	return text
+}

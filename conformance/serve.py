@@ -1,0 +1,122 @@
+"""moto_plus.py, with what this site needs and neither it nor moto 5.2.1 serves. Run it as
+serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. Each patch says what breaks without it."""
+
+import json
+import sys
+from fnmatch import fnmatchcase
+
+sys.path.insert(0, sys.argv.pop(1))
+
+import moto_plus
+from moto.core.responses import ActionResult
+from moto.core.utils import camelcase_to_underscores
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.instances import Instance
+from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.responses.monitoring import Monitoring
+from moto.ecs.models import Service
+from moto.ecs.responses import EC2ContainerServiceResponse as ECS
+from moto.rds.models import DBInstance, DBParameterGroup
+from moto.s3.models import FakeBucket
+
+
+# Server access logs: moto wants the target's policy to name exactly the prefix or the whole bucket, S3 matches patterns.
+def may_deliver(target_bucket, target_prefix):
+    arn = f"arn:aws:s3:::{target_bucket.name}/{target_prefix or ''}x"
+    for statement in json.loads(target_bucket.policy or b'{"Statement": []}')["Statement"]:
+        resources = statement["Resource"]
+        if (
+            statement["Effect"] == "Allow"
+            and "logging.s3.amazonaws.com" in json.dumps(statement["Principal"])
+            and "s3:PutObject" in statement["Action"]
+            and any(fnmatchcase(arn, r) for r in (resources if isinstance(resources, list) else [resources]))
+        ):
+            return True
+    return False
+
+
+FakeBucket._log_permissions_enabled_policy = staticmethod(may_deliver)
+
+
+# Detailed monitoring of an instance: the provider switches it after the start, moto answers 500.
+def monitoring(state):
+    def call(self):
+        found = [self.ec2_backend.get_instance(i) for i in self._get_param("InstanceIds", [])]
+        for instance in found:
+            instance.monitoring_state = state
+        return ActionResult({"InstanceMonitorings": [{"InstanceId": i.id, "Monitoring": i.monitoring} for i in found]})
+
+    return call
+
+
+Monitoring.monitor_instances = monitoring("enabled")
+Monitoring.unmonitor_instances = monitoring("disabled")
+
+
+# A service's tasks: moto starts none, and the provider waits for them. Here they run as soon as they are wanted.
+def running(self, *args, before=Service.__init__, **kw):
+    before(self, *args, **kw)
+    self.running_count, self.pending_count = self.desired_count, 0
+    for deployment in self.deployments:
+        deployment.update(runningCount=self.desired_count, pendingCount=0, rolloutState="COMPLETED")
+
+
+# What moto forgets of a new service (of an updated one it keeps everything): a diff each time.
+def create_service(self, before=ECS.create_service):
+    out = before(self)
+    service = self.ecs_backend._get_service(self._get_param("cluster"), self._get_param("serviceName"))
+    for name in (
+        "capacityProviderStrategy", "deploymentConfiguration", "enableECSManagedTags", "enableExecuteCommand",
+        "healthCheckGracePeriodSeconds",
+    ):
+        if self._get_param(name) is not None:
+            setattr(service, camelcase_to_underscores(name), self._get_param(name))
+    return out
+
+
+Service.__init__ = running
+ECS.create_service = create_service
+
+
+# The description of a rule between two security groups: moto looks for it beside an address. A diff after a refresh.
+SecurityGroupRule.description = property(
+    lambda self: self.ip_range.get("Description") or self.source_group.get("Description")
+)
+
+# An instance without a public address: moto's empty association reads as if it had one, and the provider replaces it.
+NetworkInterface.association = property(
+    lambda self, before=NetworkInterface.association.fget: before(self) if self.public_ip else None
+)
+
+
+# An instance's security groups, when they were given with its network interface: a diff after a refresh.
+def prep_nics(self, *args, before=Instance.prep_nics, **kw):
+    before(self, *args, **kw)
+    self.security_groups = self.security_groups or self.nics[0].group_set
+
+
+Instance.prep_nics = prep_nics
+
+
+# What a database is watched with: a diff each time.
+def watched(self, *args, before=DBInstance.__init__, enable_performance_insights=None, **kw):
+    before(self, *args, **kw)
+    self.performance_insights_enabled = enable_performance_insights
+    for name in (
+        "monitoring_interval", "monitoring_role_arn", "performance_insights_kms_key_id", "performance_insights_retention_period",
+    ):
+        setattr(self, name, kw.get(name))
+
+
+DBInstance.__init__ = watched
+
+
+# Who set a database's parameter: the provider takes one without a source for a default, a diff after a refresh.
+def update_parameters(self, new_parameters, before=DBParameterGroup.update_parameters):
+    before(self, [{**p, "Source": "user"} for p in new_parameters])
+
+
+DBParameterGroup.update_parameters = update_parameters
+
+if __name__ == "__main__":
+    moto_plus.main(sys.argv[1:])
