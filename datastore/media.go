@@ -16,7 +16,7 @@ const mediaType = "slipway:datastore:Media"
 type MediaArgs struct {
 	Site       wiring.Site
 	KeyARN     pulumi.StringInput // encrypts new objects, through a bucket key
-	AccessLogs *bucket.Private // the bucket to which S3 writes who read what; nil: nowhere
+	AccessLogs *bucket.Private    // the bucket to which S3 writes who read what; nil: nowhere
 }
 
 // A Media is the private bucket for files that people upload. The site's tasks have no disk that lasts, and share none.
