@@ -119,7 +119,7 @@ func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 }
 
 func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
-	answer := map[string]any{}
+	var answer map[string]any
 	switch args.Token {
 	case "aws:index/getCallerIdentity:getCallerIdentity":
 		answer = map[string]any{"accountId": Account, "arn": "arn:aws:iam::" + Account + ":user/rehearsal", "id": Account, "userId": "AIDAEXAMPLE"}
