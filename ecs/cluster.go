@@ -12,6 +12,9 @@ import (
 
 const clusterType = "slipway:ecs:Cluster"
 
+// execPrefix is where in the bucket the records of shell sessions lie.
+const execPrefix = "exec"
+
 // ClusterArgs say where shell sessions in tasks are recorded.
 type ClusterArgs struct {
 	Site       wiring.Site
@@ -39,7 +42,7 @@ func (c *Cluster) Ready() []pulumi.Resource { return []pulumi.Resource{c.capacit
 
 // NewCluster makes the cluster.
 func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
-	c := &Cluster{Exec: &fargate.Exec{Group: args.ExecGroup, KeyARN: args.ExecKeyARN, Bucket: args.ExecBucket}}
+	c := &Cluster{Exec: &fargate.Exec{Group: args.ExecGroup, KeyARN: args.ExecKeyARN, Bucket: args.ExecBucket, Prefix: execPrefix}}
 	if err := ctx.RegisterComponentResource(clusterType, name, c, opts...); err != nil {
 		return nil, err
 	}
@@ -51,7 +54,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 	if args.ExecBucket != nil {
 		record.S3BucketName = args.ExecBucket.ToStringOutput()
 		record.S3BucketEncryptionEnabled = pulumi.Bool(true)
-		record.S3KeyPrefix = pulumi.String("exec")
+		record.S3KeyPrefix = pulumi.String(execPrefix)
 	}
 	cluster, err := awsecs.NewCluster(ctx, name, &awsecs.ClusterArgs{
 		Name: pulumi.String(args.Site.Name("site")),

@@ -147,7 +147,7 @@ func TestTaskRoleHasTheGrantsAndExecOnly(t *testing.T) {
 	want := map[string]any{
 		"Media":         bucketARN + "/*",
 		"ExecChannels":  "*",
-		"ExecFindGroup": "*",
+		"ExecFindGroup": "arn:aws:logs:us-east-1:123456789012:log-group:*",
 		"ExecRecord":    "arn:aws:logs:us-east-1:123456789012:log-group:/slipway/test/exec:*",
 		"ExecEncrypt":   logsKey,
 	}
@@ -166,9 +166,9 @@ func TestTaskRoleHasTheGrantsAndExecOnly(t *testing.T) {
 
 func TestExecRecordsToABucketAsWell(t *testing.T) {
 	args := workload()
-	args.Exec.Bucket = pulumi.String("logs")
+	args.Exec.Bucket, args.Exec.Prefix = pulumi.String("logs"), "exec"
 	_, _, task := roles(t, args)
-	if got := task["ExecRecordToBucket"]["Resource"]; got != "arn:aws:s3:::logs/*" {
+	if got := task["ExecRecordToBucket"]["Resource"]; got != "arn:aws:s3:::logs/exec/*" {
 		t.Errorf("sessions are written to %v", got)
 	}
 	if got := task["ExecBucketIsEncrypted"]["Resource"]; got != "arn:aws:s3:::logs" {

@@ -26,6 +26,7 @@ type Exec struct {
 	Group  pulumi.StringInput // log group name
 	KeyARN pulumi.StringInput
 	Bucket pulumi.StringInput // bucket name; nil records to the log group only
+	Prefix string             // where in the bucket: tasks may write there and nowhere else
 }
 
 // Roles are the two roles of a family of tasks. The execution role is the agent's: it pulls exactly these images, writes
@@ -122,7 +123,7 @@ func taskStatements(args *RolesArgs) []policy.Statement {
 	return statements
 }
 
-// execStatements are what ECS Exec needs inside the task. The message channels and the list of groups take no resource.
+// execStatements are what ECS Exec needs inside the task. The message channels take no resource.
 // Source: Amazon ECS Developer Guide, Monitor Amazon ECS containers with ECS Exec.
 func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	statements := []policy.Statement{{
@@ -135,7 +136,7 @@ func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	}, {
 		Sid:       "ExecFindGroup",
 		Actions:   []string{"logs:DescribeLogGroups"},
-		Resources: []any{"*"},
+		Resources: []any{site.ARN("logs", "log-group:*")}, // this action knows no single group
 	}, {
 		Sid:       "ExecRecord",
 		Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
@@ -151,7 +152,7 @@ func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	return append(statements, policy.Statement{
 		Sid:       "ExecRecordToBucket",
 		Actions:   []string{"s3:PutObject"},
-		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s/*", site.Partition, exec.Bucket)},
+		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s/%s/*", site.Partition, exec.Bucket, exec.Prefix)},
 	}, policy.Statement{
 		Sid:       "ExecBucketIsEncrypted",
 		Actions:   []string{"s3:GetEncryptionConfiguration"},
