@@ -65,6 +65,15 @@ func (a *DeployerArgs) global(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s::%s:%s", a.Site.Partition, service, a.Site.AccountID, resource)
 }
 
+// through are services of this region as KMS names them when they call on somebody's behalf.
+func (a *DeployerArgs) through(services ...string) []any {
+	var names []any
+	for _, s := range services {
+		names = append(names, fmt.Sprintf("%s.%s.amazonaws.com", s, a.Site.Region))
+	}
+	return names
+}
+
 func (a *DeployerArgs) network() []policy.Statement {
 	return []policy.Statement{
 		{
@@ -217,12 +226,20 @@ func (a *DeployerArgs) data() []policy.Statement {
 		{
 			Sid: "KeepKeys",
 			Actions: []string{
-				"kms:CreateAlias", "kms:CreateGrant", "kms:Decrypt", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation",
-				"kms:Encrypt", "kms:GenerateDataKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
-				"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
+				"kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy",
+				"kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource",
+				"kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
 			},
-			// The keys' own policies let them be used only through the services that hold the data.
 			Resources: append(a.within("kms", "key/*"), a.named("kms", "alias/")...),
+		},
+		{
+			// The services that hold this stack's data, which are those that its keys' own policies admit. The keys of others in
+			// the account may admit whoever IAM does: for them it is this condition that keeps a workflow from decrypting.
+			Sid:       "UseKeysThroughServices",
+			Actions:   []string{"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"},
+			Resources: a.within("kms", "key/*"),
+			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": a.through(
+				"ec2", "ecr", "firehose", "rds", "s3", "scheduler", "sns", "sqs", "ssm")}},
 		},
 		{
 			// A key has no name before it exists.
