@@ -1,7 +1,6 @@
 package site
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -44,27 +43,18 @@ func TestEveryResourceDescendsFromAComponentAndBearsItsName(t *testing.T) {
 	})
 }
 
-// stateful are the types that hold what cannot be made again, with the input that encrypts them.
-var stateful = map[string]string{
-	"aws:rds/instance:Instance":     "kmsKeyId",
-	"aws:s3/bucketV2:BucketV2":      "", // encrypted by a resource of its own
-	"aws:kms/key:Key":               "",
-	"aws:ecr/repository:Repository": "encryptionConfigurations",
-}
+// stateful are the types that hold what cannot be made again.
+var stateful = []string{databaseType, bucketType, keyType, repositoryType}
 
-func TestWhatHoldsDataIsEncryptedAndInProtectedStacksKept(t *testing.T) {
+func TestWhatHoldsDataIsKeptInProtectedStacks(t *testing.T) {
 	seen := map[string]bool{}
 	everywhere(t, func(g graph.Graph, r graph.Resource) string {
-		input, holds := stateful[r.Type]
-		if !holds {
+		if !slices.Contains(stateful, r.Type) {
 			return ""
 		}
 		seen[r.Type] = true
-		if input != "" && r.Input(input) == nil {
-			return "not encrypted: no " + input
-		}
 		if protected := slices.ContainsFunc(g, func(r graph.Resource) bool {
-			return r.Type == "aws:rds/instance:Instance" && r.Input("deletionProtection") == true
+			return r.Type == databaseType && r.Input("deletionProtection") == true
 		}); r.Protect != protected {
 			return fmt.Sprintf("protect is %v, the stack's is %v", r.Protect, protected)
 		}
@@ -75,145 +65,15 @@ func TestWhatHoldsDataIsEncryptedAndInProtectedStacksKept(t *testing.T) {
 	}
 }
 
-func TestTheDatabaseIsPrivateEncryptedAndBackedUp(t *testing.T) {
+func TestPasswordsAreSecretsInTheState(t *testing.T) {
+	secrets := map[string]string{databaseType: "password", parameterType: "value"}
 	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
-		if r.Type != "aws:rds/instance:Instance" {
+		input := secrets[r.Type]
+		if input == "" || r.Input("type") == "String" {
 			return ""
 		}
-		for path, want := range map[string]any{
-			"publiclyAccessible": false, "storageEncrypted": true, "iamDatabaseAuthenticationEnabled": true, "copyTagsToSnapshot": true,
-			"autoMinorVersionUpgrade": true, "performanceInsightsEnabled": true, "storageType": "gp3", "caCertIdentifier": "rds-ca-rsa2048-g1",
-		} {
-			if got := r.Input(path); got != want {
-				return fmt.Sprintf("%s is %v, want %v", path, got, want)
-			}
-		}
-		if days, _ := r.Input("backupRetentionPeriod").(float64); days < 1 {
-			return "no backups"
-		}
-		if password, _ := r.Input("password").(map[string]any); password["secret"] == nil {
-			return "the password is not a secret"
-		}
-		return ""
-	})
-}
-
-func TestOnlyTheEdgeIsOpenToTheWorld(t *testing.T) {
-	everywhere(t, func(g graph.Graph, r graph.Resource) string {
-		if !strings.HasPrefix(r.Type, "aws:vpc/securityGroup") && !strings.HasPrefix(r.Type, "aws:ec2/securityGroup") {
-			return ""
-		}
-		text := fmt.Sprint(r.Inputs)
-		if r.Type == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule" && strings.Contains(text, "0.0.0.0/0") {
-			if group := fmt.Sprint(r.Input("securityGroupId")); !strings.Contains(group, "edge") {
-				return "lets the world into " + group
-			}
-			if port := fmt.Sprint(r.Input("fromPort")); port != "80" && port != "443" {
-				return "lets the world in at port " + port
-			}
-		}
-		if r.Type == "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule" && strings.Contains(text, "0.0.0.0/0") && fmt.Sprint(r.Input("fromPort")) != "443" {
-			return "lets out to the world at another port than 443"
-		}
-		if strings.HasSuffix(r.Type, "Rule") && fmt.Sprint(r.Input("description")) == "<nil>" {
-			return "does not say why"
-		}
-		return ""
-	})
-}
-
-func TestEveryLogGroupIsEncryptedAndEnds(t *testing.T) {
-	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
-		if r.Type != "aws:cloudwatch/logGroup:LogGroup" {
-			return ""
-		}
-		if days, _ := r.Input("retentionInDays").(float64); days < 1 {
-			return "kept for ever"
-		}
-		if r.Input("kmsKeyId") == nil {
-			return "not encrypted"
-		}
-		return ""
-	})
-}
-
-// wildcards are the statements that name every resource, because AWS offers no narrower one for their actions.
-// Source: AWS Service Authorization Reference.
-var wildcards = map[string]string{
-	"LoginToRegistry":  "ecr:GetAuthorizationToken has no resource",
-	"SignInToRegistry": "ecr:GetAuthorizationToken has no resource",
-	"ExecChannels":     "ssmmessages has no resources",
-	"ExecFindGroup":    "logs:DescribeLogGroups lists",
-	"FindGroup":        "logs:DescribeLogGroups lists",
-	"Channels":         "ssmmessages has no resources",
-}
-
-func TestNoPermissionForEverything(t *testing.T) {
-	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
-		if r.Type != "aws:iam/rolePolicy:RolePolicy" || strings.HasPrefix(r.Name, "github") { // the deploy role has a test of its own
-			return ""
-		}
-		var document struct {
-			Statement []struct {
-				Sid, Effect      string
-				Action, Resource any
-			}
-		}
-		if err := json.Unmarshal([]byte(fmt.Sprint(r.Input("policy"))), &document); err != nil {
-			return err.Error()
-		}
-		for _, s := range document.Statement {
-			if s.Sid == "" {
-				return "a statement does not say what it is for"
-			}
-			if strings.HasSuffix(fmt.Sprint(s.Action), "*") || strings.Contains(fmt.Sprint(s.Action), "* ") {
-				return fmt.Sprintf("%s allows %v", s.Sid, s.Action)
-			}
-			if fmt.Sprint(s.Resource) == "*" && wildcards[s.Sid] == "" {
-				return fmt.Sprintf("%s is for every resource", s.Sid)
-			}
-		}
-		return ""
-	})
-}
-
-var digest = regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
-
-func TestContainersRunByDigestWithoutRootAndWithoutSecrets(t *testing.T) {
-	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
-		if r.Type != "aws:ecs/taskDefinition:TaskDefinition" {
-			return ""
-		}
-		text, ok := r.Input("containerDefinitions").(string)
-		if !ok {
-			return "the container definitions are a secret: a secret value stands in them"
-		}
-		var containers []struct {
-			Name, Image, User      string
-			ReadonlyRootFilesystem bool
-			Environment            []struct{ Name, Value string }
-			LogConfiguration       *struct{}
-		}
-		if err := json.Unmarshal([]byte(text), &containers); err != nil {
-			return err.Error()
-		}
-		for _, c := range containers {
-			router := c.Name == "log-router"
-			switch {
-			case !router && !digest.MatchString(c.Image):
-				return c.Name + " runs " + c.Image + ", which is no digest"
-			case !router && (strings.HasPrefix(c.User, "0") || c.User == ""):
-				return c.Name + " runs as root"
-			case !router && !c.ReadonlyRootFilesystem:
-				return c.Name + " may write its root file system"
-			case c.LogConfiguration == nil:
-				return c.Name + " logs nowhere"
-			}
-			for _, e := range c.Environment {
-				if strings.Contains(e.Value, "generated-") {
-					return c.Name + " is told the secret " + e.Name + " in plain text"
-				}
-			}
+		if value, _ := r.Input(input).(map[string]any); value["secret"] == nil {
+			return input + " is no secret"
 		}
 		return ""
 	})
