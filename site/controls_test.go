@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -713,76 +710,6 @@ func stackOf(g graph.Graph) string {
 
 // Who may do what.
 
-// many are the values of a policy's field, which may be written as one.
-type many []string
-
-func (m *many) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*m = many{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(m))
-}
-
-type statement struct {
-	Sid, Effect      string
-	Action, Resource many
-	Principal        map[string]many
-	Condition        map[string]map[string]many
-}
-
-// allows reports whether the statement's actions take in the one.
-func (s statement) allows(action string) bool {
-	return slices.ContainsFunc(s.Action, func(a string) bool {
-		ok, err := path.Match(a, action)
-		return ok || err != nil
-	})
-}
-
-// read is the policy in a resource's input. What cannot be read is a statement that no rule lets pass.
-func read(input any) []statement {
-	if input == nil {
-		return nil
-	}
-	var document struct{ Statement []statement }
-	if err := json.Unmarshal([]byte(fmt.Sprint(input)), &document); err != nil {
-		return []statement{{Sid: "Unreadable", Effect: "Allow", Action: many{"*"}, Resource: many{"*"}, Principal: map[string]many{"AWS": {"*"}}}}
-	}
-	return document.Statement
-}
-
-// granting are the types whose input says what an identity may do.
-var granting = []string{"aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"}
-
-// eachGrant asks about every permission of an identity.
-func eachGrant(wrong func(r graph.Resource, s statement) string) rule {
-	return func(g graph.Graph) []offender {
-		var found []offender
-		seen := 0
-		for _, token := range granting {
-			for _, r := range g.Of(token) {
-				for _, s := range read(r.Input("policy")) {
-					if s.Effect != "Allow" {
-						continue
-					}
-					seen++
-					if why := wrong(r, s); why != "" {
-						found = append(found, offender{r.Type, r.Name, s.Sid + " " + why})
-					}
-				}
-			}
-		}
-		if seen == 0 {
-			return []offender{{granting[0], "", "nothing is granted"}}
-		}
-		return found
-	}
-}
-
-// deploys reports whether a policy is the deploy role's.
-func deploys(r graph.Resource) bool { return strings.HasPrefix(r.Name, "github-") }
-
 // attachable are the policies of AWS's that are attached to a role.
 var attachable = []string{
 	"arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",                 // the bastion
@@ -907,25 +834,6 @@ var identityControls = []control{
 	})},
 }
 
-func TestEveryStatementSaysWhatItIsFor(t *testing.T) {
-	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
-		for _, input := range []string{"policy", "assumeRolePolicy"} {
-			text, ok := r.Input(input).(string)
-			if !ok || !strings.Contains(text, `"Statement"`) {
-				continue
-			}
-			seen := map[string]bool{}
-			for _, s := range read(text) {
-				if s.Sid == "" || seen[s.Sid] {
-					return fmt.Sprintf("has a statement named %q in %s, or two", s.Sid, input)
-				}
-				seen[s.Sid] = true
-			}
-		}
-		return ""
-	})
-}
-
 func TestEveryWildcardIsStillNeeded(t *testing.T) {
 	unused := maps.Clone(wildcards)
 	for _, stack := range stacks {
@@ -938,91 +846,5 @@ func TestEveryWildcardIsStillNeeded(t *testing.T) {
 	}
 	for sid := range unused {
 		t.Errorf("no stack has a statement %s for every resource", sid)
-	}
-}
-
-// An answer is a row of docs/security.md.
-type answer struct {
-	ids    string
-	status map[string]string // by stack
-	text   string
-}
-
-const met, accepted, notApplicable = "met", "accepted", "–"
-
-func answers(t *testing.T) (rows []answer, text string) {
-	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "docs", "security.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range strings.Split(string(page), "\n") {
-		cells := strings.Split(strings.Trim(line, "| "), " | ")
-		if len(cells) != 6 || !slices.Contains([]string{met, accepted, notApplicable}, cells[1]) {
-			continue
-		}
-		a := answer{ids: cells[0], status: map[string]string{}, text: cells[5]}
-		for i, stack := range stacks {
-			a.status[stack] = cells[1+i]
-		}
-		rows = append(rows, a)
-	}
-	return rows, string(page)
-}
-
-var sourceFile = regexp.MustCompile("`([a-z_/]+\\.go)`")
-
-func TestTheDocumentSaysWhatIsEnforced(t *testing.T) {
-	enforced := map[string][]string{}
-	for _, c := range controls {
-		if enforced[c.ids] != nil {
-			t.Errorf("two rules are for %s", c.ids)
-		}
-		enforced[c.ids] = stacks
-		if c.on != nil {
-			enforced[c.ids] = c.on
-		}
-	}
-	rows, page := answers(t)
-	answered := map[string]bool{}
-	counts := map[string]map[string]int{met: {}, accepted: {}, notApplicable: {}}
-	for _, a := range rows {
-		if answered[a.ids] {
-			t.Errorf("two rows answer %s", a.ids)
-		}
-		answered[a.ids] = true
-		var where []string
-		for _, stack := range stacks {
-			if counts[a.status[stack]] == nil {
-				t.Fatalf("%s: %s is %q", a.ids, stack, a.status[stack])
-			}
-			counts[a.status[stack]][stack]++
-			if a.status[stack] == met {
-				where = append(where, stack)
-			}
-		}
-		if !slices.Equal(where, enforced[a.ids]) {
-			t.Errorf("%s: the document says it is met on %v, it is enforced on %v", a.ids, where, enforced[a.ids])
-		}
-		files := sourceFile.FindAllStringSubmatch(a.text, -1)
-		if len(where) > 0 && len(files) == 0 {
-			t.Errorf("%s: the row does not say in which file it is met", a.ids)
-		}
-		for _, file := range files {
-			if _, err := os.Stat(filepath.Join("..", file[1])); err != nil {
-				t.Errorf("%s: %v", a.ids, err)
-			}
-		}
-	}
-	for ids := range enforced {
-		if !answered[ids] {
-			t.Errorf("the document does not answer %s", ids)
-		}
-	}
-	for _, stack := range stacks {
-		line := fmt.Sprintf("| `%s` | %d | %d | %d |", stack, counts[met][stack], counts[accepted][stack], counts[notApplicable][stack])
-		if !strings.Contains(page, line) {
-			t.Errorf("the counts at the top are out of date, want %s", line)
-		}
 	}
 }
