@@ -117,8 +117,7 @@ func (r *Run) shelve() error {
 	if err != nil {
 		return err
 	}
-	r.shelf = s
-	r.serve(l, s)
+	r.shelf, r.store = s, r.serve(l, s)
 	return r.keep()
 }
 

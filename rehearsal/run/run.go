@@ -65,6 +65,7 @@ type Run struct {
 
 	kept    kept
 	shelf   *shelf
+	store   *http.Server // of the shelf
 	servers []*http.Server
 
 	unlimited atomic.Bool // the engine refused limits
@@ -187,10 +188,11 @@ func (r *Run) connect() error {
 }
 
 // serve answers on l until Close.
-func (r *Run) serve(l net.Listener, h http.Handler) {
+func (r *Run) serve(l net.Listener, h http.Handler) *http.Server {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	r.servers = append(r.servers, s)
 	go s.Serve(l)
+	return s
 }
 
 // sweep removes the tasks that nobody waits for any more: of a migration or a job whose command was killed, and of

@@ -15,13 +15,14 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Deployed lets go of the account, so that another command may change it, and of the right to change containers. What is
+// Deployed lets go of the account, so that another command may change it, of the registry, so that it may push, and of
+// the right to change containers. What is
 // asked of the account from now on is answered from a copy.
 func (r *Run) Deployed() error {
 	objects := r.account.Objects()
 	r.frozen.Store(&objects)
 	r.account.Tasks, r.account.Carry = nil, nil
-	return r.lock.Unlock()
+	return errors.Join(r.store.Close(), r.lock.Unlock())
 }
 
 // Serve stays until ctx is done or the stack is removed: the balancer and the bucket answer, logs are carried away, and a
@@ -34,7 +35,7 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 	seen := time.Now()
 	next := time.Now()
 	for {
-		if err := pause(ctx, 500*time.Millisecond); err != nil {
+		if err := pause(ctx, 2*time.Second); err != nil {
 			return nil
 		}
 		if !Exists(r.dir) {
@@ -46,7 +47,6 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 		if time.Now().Before(next) {
 			continue
 		}
-		next = time.Now().Add(2 * time.Second)
 		if ok, err := r.lock.TryLock(); err != nil || !ok {
 			continue
 		}

@@ -228,6 +228,8 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		args = append(args, "--health-cmd", shell(h.Command),
 			"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
 			"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod))
+	} else { // as ECS, which knows nothing of the image's own
+		args = append(args, "--no-healthcheck")
 	}
 	env := map[string]string{}
 	for _, e := range c.Environment {
@@ -261,7 +263,7 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
 		// An engine that is itself confined may not raise limits.
 		r.options.Say("The engine may not set limits (ulimits); containers run with its own.")
-		if _, err := r.engine.do(ctx, nil, "rm", "-f", t.box(r, c.Name)); err != nil {
+		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
 			return err
 		}
 		return r.launch(ctx, t, c, order)

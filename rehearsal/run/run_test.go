@@ -1,0 +1,309 @@
+package run
+
+import (
+	"compress/gzip"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/rehearsal/cloud"
+)
+
+// frozen is a run of objects that nothing can change; it has no engine.
+func frozen(t *testing.T, objects ...*cloud.Object) *Run {
+	t.Helper()
+	r := &Run{dir: t.TempDir(), ctx: t.Context(), gateway: "127.0.0.1"}
+	r.frozen.Store(&objects)
+	return r
+}
+
+func TestRegistryKeepsWhatWasPushed(t *testing.T) {
+	dir := t.TempDir()
+	open := func() (*shelf, string) {
+		s, err := openShelf(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewServer(s)
+		t.Cleanup(server.Close)
+		return s, server.URL
+	}
+	ask := func(method, url, kind, body string) (int, string) {
+		q, err := http.NewRequest(method, url, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Content-Type", kind)
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.StatusCode, string(text)
+	}
+	digest := func(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
+	const kind, layer = "application/vnd.docker.distribution.manifest.v2+json", "a layer"
+	config := "{}"
+	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q,"size":2},"layers":[{"digest":%q,"size":7}]}`, kind, digest(config), digest(layer))
+
+	first, url := open()
+	if first.has("site/django", digest(image)) {
+		t.Error("an empty registry has the image")
+	}
+	for _, blob := range []string{layer, config} {
+		if code, text := ask("POST", url+"/v2/site/django/blobs/uploads/?digest="+digest(blob), "application/octet-stream", blob); code != http.StatusCreated {
+			t.Fatal(code, text)
+		}
+	}
+	if code, text := ask("PUT", url+"/v2/site/django/manifests/one", kind, image); code != http.StatusCreated {
+		t.Fatal(code, text)
+	}
+	if !first.has("site/django", digest(image)) {
+		t.Error("the registry does not have the image")
+	}
+
+	second, url := open()
+	if !second.has("site/django", digest(image)) || second.has("site/nginx", digest(image)) {
+		t.Error("the registry of the next process does not have the image, or has it in another repository")
+	}
+	if code, text := ask("GET", url+"/v2/site/django/manifests/"+digest(image), kind, ""); code != http.StatusOK || text != image {
+		t.Error(code, text)
+	}
+	if code, text := ask("GET", url+"/v2/site/django/blobs/"+digest(layer), kind, ""); code != http.StatusOK || text != layer {
+		t.Error(code, text)
+	}
+}
+
+func TestMatcher(t *testing.T) {
+	for _, c := range []struct {
+		matcher string
+		code    int
+		want    bool
+	}{
+		{"200", 200, true}, {"200", 204, false}, {"200-299", 204, true}, {"200-299", 300, false}, {"200, 302", 302, true}, {"", 200, false},
+	} {
+		if got := matches(c.matcher, c.code); got != c.want {
+			t.Errorf("matches(%q, %d) is %v", c.matcher, c.code, got)
+		}
+	}
+}
+
+func TestCircuitBreakerCountsAsECSDoes(t *testing.T) {
+	for wanted, want := range map[int]int{1: 3, 6: 3, 7: 4, 25: 13, 1000: 200} {
+		if got := failures(wanted); got != want {
+			t.Errorf("with %d tasks it opens after %d failures, want %d", wanted, got, want)
+		}
+	}
+}
+
+func TestContainersStartAfterThoseTheyWaitFor(t *testing.T) {
+	read := func(text string) (*definition, error) {
+		d := &definition{}
+		if err := json.Unmarshal([]byte(text), &d.Containers); err != nil {
+			t.Fatal(err)
+		}
+		return d, d.sort()
+	}
+	d, err := read(`[{"name":"nginx","dependsOn":[{"containerName":"django","condition":"HEALTHY"}]},{"name":"django","dependsOn":[{"containerName":"init","condition":"SUCCESS"}]},{"name":"init","essential":false}]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Containers[0].Name + " " + d.Containers[1].Name + " " + d.Containers[2].Name; got != "init django nginx" {
+		t.Errorf("order is %s", got)
+	}
+	if d.Containers[0].essential() || !d.Containers[1].essential() {
+		t.Error("a container is essential unless it says otherwise")
+	}
+	if _, err := read(`[{"name":"a","dependsOn":[{"containerName":"b"}]},{"name":"b","dependsOn":[{"containerName":"a"}]}]`); err == nil {
+		t.Error("two containers that wait for each other are taken")
+	}
+}
+
+func TestHealthCommand(t *testing.T) {
+	if got := shell([]string{"CMD", "wget", "-q", "it's up"}); got != `'wget' '-q' 'it'\''s up'` {
+		t.Error(got)
+	}
+	if got := shell([]string{"CMD-SHELL", "exit 0 || exit 1"}); got != "exit 0 || exit 1" {
+		t.Error(got)
+	}
+}
+
+func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
+	r := frozen(t,
+		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{"logGroup": "/site/dev/django", "destinationArn": "arn:s"}},
+		&cloud.Object{Type: "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", ID: "arn:s", Outputs: map[string]any{
+			"arn": "arn:s", "name": "site-logs",
+			"extendedS3Configuration": map[string]any{"bucketArn": "arn:aws:s3:::archive", "prefix": "in/!{timestamp:yyyy/MM/dd/HH}/", "compressionFormat": "GZIP"},
+		}})
+	by := func(driver, option, value string) *cloud.Object {
+		return r.firehose(destinationOf(logConfiguration{driver, map[string]string{option: value}}, "django", "t1"))
+	}
+	stream := by("awslogs", "awslogs-group", "/site/dev/django")
+	if stream == nil || by("awsfirelens", "delivery_stream", "site-logs") == nil {
+		t.Fatal("a container's lines do not find the stream")
+	}
+	if by("awslogs", "awslogs-group", "/site/dev/nginx") != nil || by("awsfirelens", "delivery_stream", "other") != nil {
+		t.Error("lines of a group that nobody forwards find a stream")
+	}
+	if err := r.deliver(stream, []string{"one", "two"}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(r.object("archive", "in/20[0-9][0-9]/[01][0-9]/[0-3][0-9]/[0-2][0-9]/site-logs-1-*.gz"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("objects: %q %v", found, err)
+	}
+	f, err := os.Open(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(z); err != nil || string(text) != "one\ntwo\n" {
+		t.Errorf("the object holds %q, %v", text, err)
+	}
+}
+
+func TestBalancer(t *testing.T) {
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Location", "http://"+q.Host+"/next")
+		json.NewEncoder(w).Encode(map[string]string{
+			"host": q.Host, "origin": q.Header.Get("Origin"), "referer": q.Header.Get("Referer"),
+			"proto": q.Header.Get("X-Forwarded-Proto"), "for": q.Header.Get("X-Forwarded-For"),
+		})
+	}))
+	defer site.Close()
+	r := frozen(t, &cloud.Object{Type: "aws:lb/loadBalancer:LoadBalancer", Outputs: map[string]any{"dnsName": "Web-1.elb.amazonaws.com"}})
+	front := httptest.NewServer(r.balancer())
+	defer front.Close()
+	ask := func() (*http.Response, map[string]string) {
+		q, err := http.NewRequest(http.MethodPost, front.URL+"/x", strings.NewReader("body"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Origin", front.URL)
+		q.Header.Set("Referer", front.URL+"/before")
+		q.Header.Set("X-Forwarded-For", "198.51.100.7")
+		answer, err := http.DefaultTransport.RoundTrip(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		told := map[string]string{}
+		json.NewDecoder(answer.Body).Decode(&told)
+		return answer, told
+	}
+	if answer, _ := ask(); answer.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("without a target it answers %s", answer.Status)
+	}
+	// A target that does not take connections must not cost a request, not even a POST.
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	r.register("dead", "g", gone.Addr().String())
+	r.register("live", "g", strings.TrimPrefix(site.URL, "http://"))
+	for range 4 {
+		answer, told := ask()
+		if answer.StatusCode != http.StatusOK || answer.Header.Get("Location") != "/next" {
+			t.Errorf("%s, location %q", answer.Status, answer.Header.Get("Location"))
+		}
+		const public = "http://web-1.elb.amazonaws.com"
+		if told["host"] != "web-1.elb.amazonaws.com" || told["origin"] != public || told["referer"] != public+"/before" || told["proto"] != "http" || told["for"] != "198.51.100.7, 127.0.0.1" {
+			t.Errorf("the site is told %v", told)
+		}
+	}
+	if !r.register("live", "", "") || r.register("live", "", "") {
+		t.Error("a target leaves once")
+	}
+	if answer, _ := ask(); answer.StatusCode != http.StatusBadGateway {
+		t.Errorf("with only a dead target it answers %s", answer.Status)
+	}
+}
+
+func TestBucketsAreThoseOfTheAccount(t *testing.T) {
+	r := frozen(t, &cloud.Object{Type: "aws:s3/bucketV2:BucketV2", Outputs: map[string]any{"bucket": "media"}})
+	h, err := r.buckets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s3 := httptest.NewServer(h)
+	defer s3.Close()
+	put := func(bucket string) int {
+		q, err := http.NewRequest(http.MethodPut, s3.URL+"/"+bucket+"/pictures/a.webp", strings.NewReader("RIFF"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	if code := put("media"); code != http.StatusOK {
+		t.Errorf("the media bucket answers %d", code)
+	}
+	if text, err := os.ReadFile(r.object("media", "pictures/a.webp")); err != nil || string(text) != "RIFF" {
+		t.Errorf("the object is %q, %v", text, err)
+	}
+	if code := put("other"); code != http.StatusNotFound {
+		t.Errorf("a bucket that the account has not answers %d", code)
+	}
+}
+
+func TestDatabaseCertificateVouchesForItsNameOnly(t *testing.T) {
+	r := frozen(t)
+	for range 2 { // the second time nothing is made anew
+		if err := r.authority(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := r.certificate("db.rds.amazonaws.com", "127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle, err := os.ReadFile(filepath.Join(r.dir, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(bundle)
+	leaf, err := x509.ParseCertificate(made.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]bool{"db.rds.amazonaws.com": true, "127.0.0.1": true, "other.rds.amazonaws.com": false} {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: host}); (err == nil) != want {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	// OpenSSL takes a certificate whose subject is its issuer's for one that signed itself.
+	if leaf.Subject.String() == leaf.Issuer.String() {
+		t.Errorf("subject and issuer are both %s", leaf.Subject)
+	}
+}
+
+func TestWithoutAnEngineOneLineSaysWhatIsMissing(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	_, err := Open(t.Context(), t.TempDir(), nil, Options{Stack: "dev"})
+	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "install Docker") {
+		t.Errorf("error is %v", err)
+	}
+}
