@@ -75,6 +75,10 @@ class PostQuerySet(models.QuerySet):
             words=SearchQuery(words, config="simple", search_type="websearch")
         )
 
+    def unshrunk(self):
+        """Posts whose picture has no small one yet: the worker's queue, by the index post_unshrunk."""
+        return self.exclude(picture="").filter(small="")
+
     def shown_to(self, user):
         """Newest first, with author, number of likes and whether this user is among them."""
         likes = Like.objects.filter(post=OuterRef("pk")).order_by()
@@ -94,6 +98,9 @@ class Post(models.Model):
     author = models.ForeignKey(User, models.CASCADE, related_name="posts", db_index=False)
     text = models.CharField(max_length=280)
     picture = models.ImageField(upload_to=picture_name, blank=True)
+    # The same picture for a list of posts, made by the worker; until then "". The default is the database's too, so that
+    # the release before may go on writing posts.
+    small = models.FileField(upload_to=picture_name, blank=True, db_default="")
     created = models.DateTimeField(auto_now_add=True)
 
     objects = PostQuerySet.as_manager()
@@ -104,6 +111,8 @@ class Post(models.Model):
             GinIndex(SearchVector("text", config="simple"), name="post_words"),
             # For the clean-up, which asks for every picture whether a post still shows it.
             models.Index(fields=["picture"], name="post_picture", condition=~Q(picture="")),
+            models.Index(fields=["small"], name="post_small", condition=~Q(small="")),
+            models.Index(fields=["id"], name="post_unshrunk", condition=~Q(picture="") & Q(small="")),
         ]
 
     def __str__(self):
@@ -116,6 +125,10 @@ class Post(models.Model):
     def picture_url(self):
         """On this site, whichever storage has it: the bucket is not public."""
         return reverse("picture", args=[pathlib.PurePath(self.picture.name).name])
+
+    @property
+    def small_url(self):
+        return reverse("picture", args=[pathlib.PurePath((self.small or self.picture).name).name])
 
 
 class Like(models.Model):

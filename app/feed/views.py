@@ -83,13 +83,12 @@ def post(request, pk):
 @require_POST
 @login_required
 def delete(request, pk):
-    """Only one's own. The picture goes once the row is gone; if that fails, the clean-up finds it."""
+    """Only one's own. The pictures go once the row is gone; if that fails, the clean-up finds them."""
     doomed = get_object_or_404(Post, pk=pk, author=request.user)
-    picture = doomed.picture.name
     with transaction.atomic():
         doomed.delete()
-        if picture:
-            transaction.on_commit(lambda: default_storage.delete(picture), robust=True)
+        for picture in {doomed.picture.name, doomed.small.name} - {""}:
+            transaction.on_commit(lambda picture=picture: default_storage.delete(picture), robust=True)
     messages.success(request, "The post is gone.")
     return redirect("profile", request.user.username)
 

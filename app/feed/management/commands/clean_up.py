@@ -34,6 +34,7 @@ class Command(BaseCommand):
         for start in range(0, len(names), 500):
             some = names[start : start + 500]
             shown = set(Post.objects.filter(picture__in=some).values_list("picture", flat=True))
+            shown |= set(Post.objects.filter(small__in=some).values_list("small", flat=True))
             for name in some:
                 if name in shown or default_storage.get_modified_time(name) > timezone.now() - GRACE:
                     continue
