@@ -84,6 +84,7 @@ func init() {
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("name")
+			fill(o, "isEnabled", in.String("state") != "DISABLED")
 			path := ""
 			if bus := in.String("eventBusName"); bus != "default" {
 				o.ID, path = bus+"/"+o.ID, bus+"/"

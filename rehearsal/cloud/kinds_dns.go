@@ -60,6 +60,7 @@ func init() {
 					o.ID += "_" + s
 				}
 			}
+			o.Outputs["name"] = strings.TrimSuffix(in.String("name"), ".") // the provider's form; the id keeps the dot
 			return nil
 		},
 	})
