@@ -72,7 +72,7 @@ func text(v any) string {
 }
 
 // lookAtTheAPI asks AWS itself what the site is, and not the state.
-func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.ResourceV3) {
+func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.ResourceV3, protected bool) {
 	t.Helper()
 	var heard []map[string]any // everything but secrets
 	each := func(names []string, service, operation, parameter string, further ...map[string]any) []map[string]any {
@@ -133,7 +133,7 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 	database := each(outputs(state, "rds/instance:Instance", "identifier"), "rds", "describe_db_instances", "DBInstanceIdentifier")[0]
 	for path, want := range map[string]any{
 		"StorageEncrypted": true, "PubliclyAccessible": false, "IAMDatabaseAuthenticationEnabled": true, "CopyTagsToSnapshot": true,
-		"AutoMinorVersionUpgrade": true, "DeletionProtection": c.stack == "prod", "MultiAZ": c.stack == "prod",
+		"AutoMinorVersionUpgrade": true, "DeletionProtection": protected, "MultiAZ": c.stack == "prod",
 	} {
 		if got := at(database, "DBInstances", 0, path); got != want {
 			t.Errorf("database: %s is %v, want %v", path, got, want)
