@@ -242,6 +242,9 @@ func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) e
 		return err
 	}
 	v.Up = newAct(up)
+	if err := s.look(ctx, v); err != nil {
+		return err
+	}
 
 	s.progress.say("Up again: nothing must change.")
 	again, err := s.stack.Up(ctx, s.hold)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -310,7 +311,7 @@ func (r *Run) await(ctx context.Context, t *task, container, condition string) e
 		case condition == "COMPLETE" && b.ended(), condition == "SUCCESS" && b.ended() && b.State.ExitCode == 0:
 			return nil
 		case b.ended():
-			return fmt.Errorf("Essential container in task exited with code %d", b.State.ExitCode)
+			return essentialExited(b.State.ExitCode)
 		case condition == "START" && b.State.Running:
 			return nil
 		case condition == "HEALTHY" && b.State.Health != nil && b.State.Health.Status == "healthy":
@@ -340,7 +341,7 @@ func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 			continue
 		}
 		if b.ended() {
-			return name, fmt.Errorf("Essential container in task exited with code %d", b.State.ExitCode)
+			return name, essentialExited(b.State.ExitCode)
 		}
 		if b.State.Health != nil && b.State.Health.Status == "unhealthy" {
 			return name, errors.New("Task failed container health checks")
@@ -460,4 +461,9 @@ func replace(path string, text []byte) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
+}
+
+// essentialExited is why ECS stops a task, in its words.
+func essentialExited(code int) error {
+	return errors.New("Essential container in task exited with code " + strconv.Itoa(code))
 }
