@@ -136,7 +136,7 @@ func (d *deployment) configure() {
 		at[steps[len(steps)-1]] = value
 	}
 	for key, value := range map[string]string{
-		"aws:skipCredentialsValidation": "true", "aws:skipMetadataApiCheck": "true", "aws:s3UsePathStyle": "true", "aws:maxRetries": "2",
+		"aws:skipCredentialsValidation": "true", "aws:skipMetadataApiCheck": "true", "aws:s3UsePathStyle": "true", "aws:maxRetries": "5",
 	} {
 		config[key] = value
 	}

@@ -29,16 +29,16 @@ var cells = []cell{
 	{name: "prod", stack: "prod", always: true},
 	{name: "dev", stack: "dev"},
 	{name: "staging", stack: "staging"},
-	{name: "no-nat-amd64", stack: "dev", further: map[string]any{
-		"slipway:network.nat": "none", "slipway:web.architecture": "amd64", "slipway:logs.route": "firelens",
+	{name: "no-nat-amd64", stack: "dev", further: map[string]any{ // FireLens needs a NAT
+		"slipway:network.nat": "none", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
 		"slipway:workers": []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}},
 	}},
 	{name: "per-zone-firelens-domain-bastion", stack: "dev", further: map[string]any{
 		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:domain": "dev.example.com", "slipway:zone": "example.com",
 		"slipway:bastion.enabled": true, "slipway:web.architecture": "amd64",
 	}},
-	{name: "no-nat-domain-bare", stack: "staging", further: map[string]any{
-		"slipway:network.nat": "none", "slipway:logs.route": "subscription", "slipway:workers": []any{}, "slipway:jobs": []any{}, "slipway:bastion.enabled": false,
+	{name: "no-nat-domain", stack: "staging", further: map[string]any{
+		"slipway:network.nat": "none", "slipway:logs.route": "subscription", "slipway:workers": []any{}, "slipway:jobs": []any{}, "slipway:bastion.enabled": true,
 	}},
 }
 

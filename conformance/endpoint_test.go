@@ -112,6 +112,11 @@ func aws(t *testing.T) endpoint {
 	ended := make(chan struct{})
 	go func() { moto.Wait(); close(ended) }()
 	t.Cleanup(func() {
+		select {
+		case <-ended:
+			t.Errorf("moto ended before its cell: %v: %s", moto.ProcessState, last(said.Name()))
+		default:
+		}
 		syscall.Kill(-moto.Process.Pid, syscall.SIGKILL)
 		<-ended
 	})
