@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3afero"
@@ -23,7 +24,8 @@ func (r *Run) buckets() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s3 := gofakes3.New(backend, gofakes3.WithAutoBucket(true), gofakes3.WithTimeSkewLimit(0)).Server()
+	s3 := gofakes3.New(lister{backend}, gofakes3.WithTimeSkewLimit(0)).Server()
+	var made sync.Map
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(q.URL.Path, "/"), "/")
 		if r.find("aws:s3/bucketV2:BucketV2", "bucket", name) == nil && r.find("aws:s3/bucket:Bucket", "bucket", name) == nil {
@@ -31,8 +33,28 @@ func (r *Run) buckets() (http.Handler, error) {
 			fmt.Fprint(w, "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>")
 			return
 		}
+		if _, known := made.LoadOrStore(name, true); !known {
+			if err := backend.CreateBucket(name); err != nil && !gofakes3.IsAlreadyExists(err) {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
 		s3.ServeHTTP(w, q)
 	}), nil
+}
+
+// A lister is the folder's backend, except that a prefix under which nothing lies is an empty list: gofakes3 takes a
+// missing folder for a missing bucket.
+type lister struct{ *s3afero.MultiBucketBackend }
+
+func (l lister) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
+	list, err := l.MultiBucketBackend.ListBucket(name, prefix, page)
+	if gofakes3.HasErrorCode(err, gofakes3.ErrNoSuchBucket) {
+		if there, _ := l.BucketExists(name); there {
+			return gofakes3.NewObjectList(), nil
+		}
+	}
+	return list, err
 }
 
 // object is the file of an object in a bucket.

@@ -61,6 +61,11 @@ func (e *engine) feed(ctx context.Context, extra []string, input string, args ..
 	return strings.TrimSpace(out.String()), nil
 }
 
+// gone reports whether the engine says that a container is not there any more, or not for long.
+func gone(words string) bool {
+	return strings.Contains(words, "No such container") || strings.Contains(words, "marked for removal") || strings.Contains(words, "is already in progress")
+}
+
 func firstLine(s string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
 	return line
@@ -93,7 +98,7 @@ func (e *engine) inspect(ctx context.Context, names ...string) ([]*box, error) {
 		return nil, nil
 	}
 	out, err := e.do(ctx, nil, append([]string{"container", "inspect"}, names...)...)
-	if err != nil && !strings.Contains(err.Error(), "No such container") {
+	if err != nil && !gone(err.Error()) {
 		return nil, err
 	}
 	var boxes []*box

@@ -94,7 +94,7 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 		}
 		out, err := r.engine.both(ctx, append(args, b.ID)...)
 		if err != nil {
-			if strings.Contains(out, "No such container") {
+			if gone(out) {
 				continue
 			}
 			return fmt.Errorf("docker logs %s: %w", b.Name, err)

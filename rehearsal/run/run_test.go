@@ -257,6 +257,16 @@ func TestBucketsAreThoseOfTheAccount(t *testing.T) {
 		answer.Body.Close()
 		return answer.StatusCode
 	}
+	for _, query := range []string{"", "?prefix=pictures/&delimiter=/"} {
+		answer, err := http.Get(s3.URL + "/media" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			t.Errorf("the list %q of an empty bucket answers %s", query, answer.Status)
+		}
+	}
 	if code := put("media"); code != http.StatusOK {
 		t.Errorf("the media bucket answers %d", code)
 	}

@@ -372,14 +372,16 @@ func (r *Run) remove(ctx context.Context, id string) error {
 	var wrong []error
 	for _, b := range boxes {
 		if b.State.Running {
-			_, err := r.engine.do(ctx, nil, "stop", b.ID)
-			wrong = append(wrong, err)
+			if _, err := r.engine.do(ctx, nil, "stop", b.ID); err != nil && !gone(err.Error()) {
+				wrong = append(wrong, err)
+			}
 		}
 	}
 	wrong = append(wrong, r.ship(ctx, boxes, true))
 	for _, b := range boxes {
-		_, err := r.engine.do(ctx, nil, "rm", "-fv", b.ID)
-		wrong = append(wrong, err)
+		if _, err := r.engine.do(ctx, nil, "rm", "-fv", b.ID); err != nil && !gone(err.Error()) {
+			wrong = append(wrong, err)
+		}
 	}
 	volumes, err := r.engine.do(ctx, nil, "volume", "ls", "-q", "--filter", "label="+r.engine.label, "--filter", "label="+labelTask+"="+id)
 	wrong = append(wrong, err)
