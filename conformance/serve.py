@@ -4,6 +4,7 @@ serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. Each patch says what breaks w
 import json
 import sys
 from fnmatch import fnmatchcase
+from inspect import signature
 
 sys.path.insert(0, sys.argv.pop(1))
 
@@ -78,10 +79,17 @@ Service.__init__ = running
 ECS.create_service = create_service
 
 
-# The description of a rule between two security groups: moto looks for it beside an address. A diff after a refresh.
-SecurityGroupRule.description = property(
-    lambda self: self.ip_range.get("Description") or self.source_group.get("Description")
-)
+# The description of a rule that names a security group or a prefix list: moto looks for it beside an address, and
+# forgets it. A diff after a refresh.
+def rule(self, *args, before=SecurityGroupRule.__init__, **kw):
+    before(self, *args, **kw)
+    given = signature(before).bind(self, *args, **kw).arguments
+    others = [given.get(name) or {} for name in ("ip_range", "source_group", "prefix_list_id")]
+    self.given_description = next((o["Description"] for o in others if "Description" in o), None)
+
+
+SecurityGroupRule.__init__ = rule
+SecurityGroupRule.description = property(lambda self: self.ip_range.get("Description") or self.given_description)
 
 # An instance without a public address: moto's empty association reads as if it had one, and the provider replaces it.
 NetworkInterface.association = property(
