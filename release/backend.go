@@ -3,21 +3,96 @@ package release
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
+	_ "gocloud.dev/blob/s3blob" // opens s3://
 )
 
+// A Backend is where the engine keeps the state of a stack that is deployed for real, and what encrypts the secrets in it.
+// The engine locks the stack there by itself.
+type Backend struct {
+	URL             string // s3://bucket?region=eu-west-1
+	SecretsProvider string // awskms:///arn:aws:kms:eu-west-1:111122223333:key/...?region=eu-west-1
+	EncryptedKey    string // the data key of the secrets, as SecretsProvider has encrypted it, in base64
+}
+
+// S3 is the URL of a backend in a bucket.
+func S3(bucket, region string) string {
+	query := url.Values{"region": {region}, "awssdk": {"v2"}}
+	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != "" {
+		query.Set("s3ForcePathStyle", "true") // an endpoint of one's own has no host name for each bucket
+	}
+	return "s3://" + bucket + "?" + query.Encode()
+}
+
+// KMS is the URL of a secrets provider that is a key.
+func KMS(keyARN, region string) string {
+	return "awskms:///" + keyARN + "?" + url.Values{"region": {region}, "awssdk": {"v2"}}.Encode()
+}
+
 // Bucket is where the stack's state is kept, opened for the caller, who closes it. The engine keeps its own things in it
-// under .pulumi/; whatever else is kept of a stack belongs beside them.
-func (s *Stack) Bucket(context.Context) (*blob.Bucket, error) {
-	if err := os.MkdirAll(s.backend(), 0o700); err != nil {
+// under .pulumi/; whatever else is kept of a stack belongs beside them, under .slipway/.
+func (s *Stack) Bucket(ctx context.Context) (*blob.Bucket, error) {
+	if s.Backend != nil {
+		bucket, err := blob.OpenBucket(ctx, s.Backend.URL)
+		if err != nil {
+			return nil, fmt.Errorf("the backend %s: %w", s.Backend.URL, err)
+		}
+		return bucket, nil
+	}
+	if err := os.MkdirAll(s.stateDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
-	bucket, err := fileblob.OpenBucket(s.backend(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
+	bucket, err := fileblob.OpenBucket(s.stateDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 	if err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
 	return bucket, nil
+}
+
+// stateKey is where a backend keeps the state of the stack.
+func (s *Stack) stateKey() string { return ".pulumi/stacks/" + s.project + "/" + s.Stack + ".json" }
+
+// locksKey is the folder in which a backend keeps the locks of the stack.
+func (s *Stack) locksKey() string {
+	return ".pulumi/locks/organization/" + s.project + "/" + s.Stack + "/"
+}
+
+// stateDir is the file backend: that of a stack which has no other.
+func (s *Stack) stateDir() string { return filepath.Join(s.dir, "state") }
+
+func (s *Stack) backendURL() string {
+	if s.Backend != nil {
+		return s.Backend.URL
+	}
+	return "file://" + filepath.ToSlash(s.stateDir())
+}
+
+// Surroundings are the caller's whole environment, as an engine that deploys for real needs it: credentials, the home
+// with its configuration, proxies. Only Pulumi's own settings stay out, which could name another backend or stack.
+func Surroundings() map[string]string {
+	env := map[string]string{}
+	for _, pair := range os.Environ() {
+		if name, value, ok := strings.Cut(pair, "="); ok && !strings.HasPrefix(name, "PULUMI_") {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// PluginHome is where Pulumi keeps the provider plugins of this user.
+func PluginHome() (string, error) {
+	if home := os.Getenv("PULUMI_HOME"); home != "" {
+		return home, nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for Pulumi's plugins: %w; set PULUMI_HOME", err)
+	}
+	return filepath.Join(home, ".pulumi"), nil
 }

@@ -32,6 +32,9 @@ func StandIn(ciphertext string) string {
 // the better part of a second, by design of the key derivation, so a file that says the same already is left alone.
 func (s *Stack) writeConfig() error {
 	path := filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml")
+	if s.Backend != nil {
+		return s.writeSettings(path)
+	}
 	source, err := yaml.Marshal(s.Config.Node)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
@@ -87,6 +90,22 @@ func (s *Stack) writeConfig() error {
 		return fmt.Errorf("release: %w", err)
 	}
 	if err := renameio.WriteFile(path, append(mark, written...), 0o600); err != nil {
+		return fmt.Errorf("release: %w", err)
+	}
+	return nil
+}
+
+// writeSettings writes the workspace's Pulumi.<stack>.yaml of a stack whose secrets the engine itself decrypts.
+func (s *Stack) writeSettings(path string) error {
+	written, err := yaml.Marshal(struct {
+		SecretsProvider string     `yaml:"secretsprovider"`
+		EncryptedKey    string     `yaml:"encryptedkey"`
+		Config          *yaml.Node `yaml:"config,omitempty"`
+	}{s.Backend.SecretsProvider, s.Backend.EncryptedKey, s.Config.Node})
+	if err == nil {
+		err = renameio.WriteFile(path, written, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
 	return nil

@@ -17,6 +17,8 @@ type Owner struct {
 	Host      string    `json:"host"`
 	Since     time.Time `json:"since"`
 	Operation string    `json:"operation"` // "up"
+
+	GitHub *GitHubRun `json:"github,omitempty"` // the workflow run that it is part of
 }
 
 func (o Owner) String() string {
@@ -118,5 +120,5 @@ func self(operation string) Owner {
 	if err != nil {
 		host = "an unknown host"
 	}
-	return Owner{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second), Operation: operation}
+	return Owner{PID: os.Getpid(), Host: host, Since: time.Now().Truncate(time.Second), Operation: operation, GitHub: GitHubRunOf(os.Getenv)}
 }

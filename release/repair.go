@@ -43,7 +43,7 @@ type Object struct{ URN, Type, ID string }
 // There is no race in this: the caller holds the stack, no engine is alive, and nobody else changes the account. If
 // repair itself is killed it is begun again, since every step leaves fewer doubts than before.
 func (s *Stack) repair(ctx context.Context, hold *Hold) error {
-	state, err := s.readState()
+	state, err := s.readState(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Stack) repair(ctx context.Context, hold *Hold) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	if state, err = s.readState(); err != nil {
+	if state, err = s.readState(ctx); err != nil {
 		return err
 	}
 	orphans, _ = s.compare(state)
@@ -196,4 +196,96 @@ func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
 		objects = left
 	}
 	return nil
+}
+
+// A Doubt is a create that was begun by an operation that was killed. Whether it happened only the account knows.
+type Doubt struct {
+	URN  string `json:"urn"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+// An InDoubt error says that nothing more is done before somebody has looked.
+type InDoubt struct {
+	Stack  string
+	Doubts []Doubt
+}
+
+func (e *InDoubt) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stack %s: an operation was killed while it created these, and nobody knows whether they were made:", e.Stack)
+	for _, d := range e.Doubts {
+		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
+	}
+	fmt.Fprintf(&b, "\nlook in the account; then: slipway unlock --stack %s --made NAME=ID for each that exists, and --not-made if the others do not", e.Stack)
+	return b.String()
+}
+
+// An Answer says what became of creates in doubt.
+type Answer struct {
+	Made    map[string]string // the ID of what was made, by the resource's name or URN
+	NotMade bool              // nothing else was
+}
+
+// settle ends the pending operations of a stack with a Backend, with the engine's own refresh: it reads back every
+// resource, which says what became of updates and deletes. A create in doubt stays pending until there is an answer.
+func (s *Stack) settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
+	state, err := s.readState(ctx)
+	if err != nil || len(state.Pending) == 0 {
+		return nil, err
+	}
+	doubts := state.doubts()
+	if len(doubts) == len(state.Pending) && answer == nil {
+		return doubts, nil
+	}
+	args := []string{"refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", s.Stack}
+	if answer != nil {
+		named := map[string]bool{}
+		for _, d := range doubts {
+			for _, name := range []string{d.Name, d.URN} {
+				if id, ok := answer.Made[name]; ok {
+					args = append(args, "--import-pending-creates", d.URN, "--import-pending-creates", id)
+					named[name] = true
+				}
+			}
+		}
+		for name := range answer.Made {
+			if !named[name] {
+				return doubts, fmt.Errorf("%q is not among the creates in doubt", name)
+			}
+		}
+		if answer.NotMade {
+			args = append(args, "--clear-pending-creates")
+		}
+	}
+	s.Say(fmt.Sprintf("A killed operation left %d steps pending. Reading every resource back.", len(state.Pending)))
+	if _, err := s.command(ctx, args...); err != nil {
+		return doubts, err
+	}
+	if state, err = s.readState(ctx); err != nil {
+		return nil, err
+	}
+	return state.doubts(), nil
+}
+
+func (c checkpoint) doubts() []Doubt {
+	var all []Doubt
+	for _, op := range c.Pending {
+		if op.Type == apitype.OperationTypeCreating && !c.has(op.Resource.URN) {
+			all = append(all, Doubt{URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name()})
+		}
+	}
+	return all
+}
+
+// Settle ends what a killed operation left undone on a stack that nobody has locked, and gives the creates that stay in
+// doubt.
+func (s *Stack) Settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
+	if there, err := s.exists(ctx); err != nil || !there {
+		return nil, err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	return s.settle(ctx, answer)
 }

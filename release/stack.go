@@ -32,12 +32,18 @@ const enginePatience = 10 * time.Second
 // Options say what a stack is made of.
 type Options struct {
 	CLI     *CLI
-	Dir     string            // the stack's own directory; everything that is kept is in it
+	Dir     string            // the stack's own directory; without a Backend everything that is kept is in it
 	Stack   string            // its name
 	Project []byte            // Pulumi.yaml
 	Config  Config            // the configuration that the engine is to see
 	Program pulumi.RunFunc    // runs in this process
 	Env     map[string]string // what else the engine is told: where the providers are
+
+	// Backend is where the state is kept and locked. Nil: in Dir, with a passphrase of its own, and who changes the stack
+	// has its Hold.
+	Backend *Backend
+	Home    string // the engine's home, with its plugins; "": in Dir
+	GitHub  GitHub // who can say whether a run in CI, which left a lock, still lives
 
 	// Account is where the resources live. With one, an operation that follows a killed one first finds out what that
 	// one did. Nil: the engine's own state is all that is known.
@@ -63,7 +69,8 @@ type Stack struct {
 // ErrNoStack says that a stack was never put up.
 var ErrNoStack = errors.New("there is no such stack yet")
 
-// Open opens a stack. It fails if the state is damaged. Nothing is made and nothing is called until there is an operation.
+// Open opens a stack. It fails if the state in its directory is damaged. Nothing is made and nothing is called until there
+// is an operation.
 func Open(o Options) (*Stack, error) {
 	var project struct{ Name string }
 	if err := yaml.Unmarshal(o.Project, &project); err != nil {
@@ -84,11 +91,13 @@ func Open(o Options) (*Stack, error) {
 		s.Say = func(string) {}
 	}
 	s.env = map[string]string{
-		"HOME":                          s.home(),
-		"PULUMI_BACKEND_URL":            "file://" + filepath.ToSlash(s.backend()),
-		"PULUMI_CONFIG_PASSPHRASE_FILE": s.passphraseFile(),
-		"PULUMI_SKIP_UPDATE_CHECK":      "true",
-		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+		"HOME":                     s.home(),
+		"PULUMI_BACKEND_URL":       s.backendURL(),
+		"PULUMI_SKIP_UPDATE_CHECK": "true",
+	}
+	if o.Backend == nil {
+		s.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = s.passphraseFile()
+		s.env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
 	}
 	if o.Throwaway {
 		s.env["PULUMI_SKIP_CHECKPOINTS"] = "true"
@@ -96,19 +105,28 @@ func Open(o Options) (*Stack, error) {
 	for name, value := range o.Env {
 		s.env[name] = value
 	}
-	_, err = s.readState()
+	if o.Backend != nil {
+		return s, nil // it is read when there is an operation
+	}
+	_, err = s.readState(context.Background())
 	return s, err
 }
 
 // prepare lays out the stack's directory, and makes the stack if there is none.
 func (s *Stack) prepare(ctx context.Context) error {
-	for _, made := range []string{s.dir, s.backend(), s.home()} {
+	needed := []string{s.dir, s.home()}
+	if s.Backend == nil {
+		needed = append(needed, s.stateDir())
+	}
+	for _, made := range needed {
 		if err := os.MkdirAll(made, 0o700); err != nil {
 			return fmt.Errorf("release: %w", err)
 		}
 	}
-	if err := s.makePassphrase(); err != nil {
-		return err
+	if s.Backend == nil {
+		if err := s.makePassphrase(ctx); err != nil {
+			return err
+		}
 	}
 	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
 		return fmt.Errorf("release: %w", err)
@@ -116,8 +134,12 @@ func (s *Stack) prepare(ctx context.Context) error {
 	if err := s.writeConfig(); err != nil {
 		return err
 	}
-	local, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
-		auto.Program(s.Program), auto.EnvVars(s.env))
+	options := []auto.LocalWorkspaceOption{auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
+		auto.Program(s.Program), auto.EnvVars(s.env)}
+	if s.Backend != nil {
+		options = append(options, auto.SecretsProvider(s.Backend.SecretsProvider))
+	}
+	local, err := auto.NewLocalWorkspace(ctx, options...)
 	if err != nil {
 		return fmt.Errorf("release: %w", err)
 	}
@@ -129,20 +151,39 @@ func (s *Stack) prepare(ctx context.Context) error {
 }
 
 // exists says whether the stack was ever made.
-func (s *Stack) exists() bool {
-	_, err := os.Stat(s.statePath())
-	return err == nil
+func (s *Stack) exists(ctx context.Context) (bool, error) {
+	if s.Backend == nil {
+		_, err := os.Stat(s.statePath())
+		return err == nil, nil
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer bucket.Close()
+	there, err := bucket.Exists(ctx, s.stateKey())
+	if err != nil {
+		return false, fmt.Errorf("the backend %s: %w", s.Backend.URL, err)
+	}
+	return there, nil
 }
 
-func (s *Stack) home() string           { return filepath.Join(s.dir, "home") }
+func (s *Stack) home() string {
+	if s.Home != "" {
+		return s.Home
+	}
+	return filepath.Join(s.dir, "home")
+}
 func (s *Stack) passphraseFile() string { return filepath.Join(s.dir, "passphrase") }
 
 // makePassphrase makes the passphrase that encrypts the secrets in the state, once in the life of a stack.
-func (s *Stack) makePassphrase() error {
+func (s *Stack) makePassphrase(ctx context.Context) error {
 	if _, err := os.Stat(s.passphraseFile()); err == nil {
 		return nil
 	}
-	if s.exists() {
+	if there, err := s.exists(ctx); err != nil {
+		return err
+	} else if there {
 		return fmt.Errorf("%s is missing: without it the secrets in the state of stack %s cannot be read; "+
 			"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.Stack, s.dir)
 	}
@@ -160,8 +201,8 @@ type workspace struct {
 }
 
 func (w *workspace) SelectStack(ctx context.Context, name string) error {
-	if w.s.exists() {
-		return nil
+	if there, err := w.s.exists(ctx); err != nil || there {
+		return err
 	}
 	return w.CreateStack(ctx, name)
 }
@@ -203,7 +244,7 @@ func (e *Protected) Error() string {
 // would delete whatever no protected resource needs, the web service first.) It goes by the state; the program does not
 // run.
 func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
-	state, err := s.readState()
+	state, err := s.readState(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -230,11 +271,14 @@ func (s *Stack) Unprotect(ctx context.Context) error {
 
 // operate runs one operation, after repairing what the last one left if that was killed.
 func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
-	if err := s.clearEngineLocks(enginePatience); err != nil {
+	if s.Backend != nil {
+		return s.operateShared(ctx, name, run)
+	}
+	if err := s.clearEngineLocks(ctx, enginePatience); err != nil {
 		return Result{}, err
 	}
 	if hold.Killed != nil {
-		if err := s.mendBackend(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := s.mendBackend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return Result{}, fmt.Errorf("release: %w", err)
 		}
 	}
@@ -250,6 +294,50 @@ func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(c
 	}
 	return result, err
 }
+
+// operateShared runs one operation on a stack with a Backend, where the engine's own lock keeps others out. A preview
+// takes no lock, and repairs nothing.
+func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (result Result, err error) {
+	if name == "preview" {
+		if err := s.prepare(ctx); err != nil {
+			return Result{}, err
+		}
+		return s.engine(ctx, name, run)
+	}
+	if err := s.admit(ctx); err != nil {
+		return Result{}, err
+	}
+	takeBack, err := s.note(ctx, name)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		if !s.CLI.killed.Load() { // a killed engine leaves its lock, and the note says whose it is
+			err = errors.Join(err, takeBack())
+		}
+	}()
+	if err := s.prepare(ctx); err != nil {
+		return Result{}, err
+	}
+	doubts, err := s.settle(ctx, nil)
+	if err == nil && len(doubts) > 0 {
+		err = &InDoubt{Stack: s.Stack, Doubts: doubts}
+	}
+	if err == nil {
+		result, err = s.engine(ctx, name, run)
+	}
+	if err != nil && strings.Contains(err.Error(), engineLocked) {
+		locks, lockErr := s.Locks(ctx)
+		if lockErr != nil || len(locks) == 0 {
+			return Result{}, errors.Join(err, lockErr)
+		}
+		return Result{}, &Locked{Stack: s.Stack, Locks: locks}
+	}
+	return result, err
+}
+
+// engineLocked is how the engine begins to say that somebody else has the lock.
+const engineLocked = "the stack is currently locked by"
 
 // engine runs one operation of the engine and follows its events.
 func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
@@ -278,8 +366,8 @@ func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.
 
 // Outputs are what the program gave when it last ran. A secret's value is "[secret]" unless secrets are to be shown.
 func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, error) {
-	if !s.exists() {
-		return nil, ErrNoStack
+	if err := s.readable(ctx); err != nil {
+		return nil, err
 	}
 	args := []string{"stack", "output", "--json", "--stack", s.Stack}
 	if showSecrets {
@@ -298,14 +386,26 @@ func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, 
 
 // Export is the state of the stack, as `pulumi stack export` writes it.
 func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
-	if !s.exists() {
-		return nil, ErrNoStack
+	if err := s.readable(ctx); err != nil {
+		return nil, err
 	}
 	args := []string{"stack", "export", "--stack", s.Stack}
 	if showSecrets {
 		args = append(args, "--show-secrets")
 	}
 	return s.command(ctx, args...)
+}
+
+// readable says that the CLI can be asked about the stack, laying out the workspace if it is another one each time.
+func (s *Stack) readable(ctx context.Context) error {
+	there, err := s.exists(ctx)
+	if err == nil && !there {
+		err = ErrNoStack
+	}
+	if err == nil && s.Backend != nil {
+		err = s.prepare(ctx)
+	}
+	return err
 }
 
 // command runs the CLI in the stack's workspace.

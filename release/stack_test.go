@@ -359,7 +359,7 @@ func TestProviderRefusal(t *testing.T) {
 func (b *bench) enginePID() int {
 	locks, _ := filepath.Glob(filepath.Join(b.dir, "state/.pulumi/locks/organization/bench/local/*.json"))
 	for _, path := range locks {
-		var lock engineLock
+		var lock struct{ PID int }
 		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &lock) == nil {
 			return lock.PID
 		}
@@ -496,7 +496,7 @@ func TestEngineLocks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &Stack{Options: Options{Stack: "local"}, project: "toy", dir: t.TempDir()}
-			dir := filepath.Join(s.backend(), ".pulumi", "locks", "organization", "toy", "local")
+			dir := filepath.Join(s.stateDir(), ".pulumi", "locks", "organization", "toy", "local")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -504,7 +504,7 @@ func TestEngineLocks(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.lock), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := s.clearEngineLocks(0)
+			err := s.clearEngineLocks(t.Context(), 0)
 			_, statErr := os.Stat(path)
 			if c.refuse == "" && (err != nil || statErr == nil) {
 				t.Errorf("it was not cleared: %v", err)

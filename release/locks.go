@@ -1,0 +1,278 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+)
+
+// A Life says whether the run that took a lock still lives.
+type Life string
+
+const (
+	Alive   Life = "alive"
+	Gone    Life = "ended"
+	Unclear Life = "unknown" // it runs, or ran, where nobody can look from here
+)
+
+// A Lock is the engine's lock on a stack, and what is known of who took it. Unlike a Hold it outlives its process.
+type Lock struct {
+	Key   string    `json:"key"` // its object in the backend's bucket
+	PID   int       `json:"pid"` // of the engine
+	Host  string    `json:"host"`
+	User  string    `json:"user"`
+	Since time.Time `json:"since"`
+	Run   *Owner    `json:"run,omitempty"` // the run of slipway that it belongs to, if that left a note
+	Life  Life      `json:"life"`
+	Why   string    `json:"why"` // how Life is known
+}
+
+func (l Lock) String() string {
+	who := fmt.Sprintf("%s@%s, process %d, since %s (%s ago)", l.User, l.Host, l.PID,
+		l.Since.Format(time.RFC3339), time.Since(l.Since).Round(time.Second))
+	if l.Run != nil {
+		who = "slipway " + l.Run.Operation + ": " + who
+		if l.Run.GitHub != nil {
+			who += ", " + l.Run.GitHub.String()
+		}
+	}
+	return who + ": " + l.Why
+}
+
+// A Locked error says that the engine holds the stack for somebody else.
+type Locked struct {
+	Stack string
+	Locks []Lock
+}
+
+func (e *Locked) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stack %s is in use by a Pulumi engine:", e.Stack)
+	for _, l := range e.Locks {
+		b.WriteString("\n  " + l.String())
+	}
+	fmt.Fprintf(&b, "\nwait for it to end; slipway unlock says more, and frees a stack whose run has ended")
+	return b.String()
+}
+
+// Locks are the engine's locks on the stack, oldest first.
+func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
+	if s.Backend == nil {
+		if err := s.mendBackend(s.locksKey()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("release: %w", err)
+		}
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer bucket.Close()
+	runs, err := s.notes(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	var locks []Lock
+	err = each(ctx, bucket, s.locksKey(), func(key string, data []byte) {
+		lock := Lock{Key: key}
+		var written struct {
+			PID       int
+			Hostname  string
+			Username  string
+			Timestamp time.Time
+		}
+		if err := json.Unmarshal(data, &written); err != nil {
+			lock.Life, lock.Why = Unclear, "the lock is damaged: "+err.Error()
+			if s.Backend == nil { // a file can be cut short, an object of S3 cannot
+				lock.Life = Gone
+			}
+		} else {
+			lock.PID, lock.Host, lock.User, lock.Since = written.PID, written.Hostname, written.Username, written.Timestamp
+			lock.Run = runOf(lock, runs)
+			lock.Life, lock.Why = s.life(ctx, lock)
+		}
+		locks = append(locks, lock)
+	})
+	return locks, err
+}
+
+// each reads every object below a prefix. One that is gone by the time it is read is left out.
+func each(ctx context.Context, bucket *blob.Bucket, prefix string, found func(key string, data []byte)) error {
+	for list := bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
+		object, err := list.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("release: listing %s: %w", prefix, err)
+		}
+		if !strings.HasSuffix(object.Key, ".json") {
+			continue
+		}
+		data, err := bucket.ReadAll(ctx, object.Key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("release: %s: %w", object.Key, err)
+		}
+		found(object.Key, data)
+	}
+}
+
+// life finds out whether the run behind a lock still lives.
+func (s *Stack) life(ctx context.Context, l Lock) (Life, string) {
+	if here, err := os.Hostname(); err == nil && l.Host == here {
+		if running(l.PID) {
+			return Alive, "the process runs on this host"
+		}
+		return Gone, "the process is gone from this host"
+	}
+	if l.Run == nil || l.Run.GitHub == nil {
+		return Unclear, "it cannot be seen from this host"
+	}
+	return s.GitHub.life(ctx, *l.Run.GitHub)
+}
+
+// running says whether a process of this host exists.
+func running(pid int) bool {
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	err = process.Signal(syscall.Signal(0))
+	return err == nil || errors.Is(err, os.ErrPermission)
+}
+
+// Break removes locks.
+func (s *Stack) Break(ctx context.Context, locks []Lock) error {
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	for _, l := range locks {
+		if err := bucket.Delete(ctx, l.Key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			return fmt.Errorf("release: %s: %w", l.Key, err)
+		}
+	}
+	return nil
+}
+
+// clearEngineLocks removes the locks of engines that are dead from the stack's own directory. The caller has the Hold, so
+// an engine that is alive is either the last owner's, which is ending because its program is gone, or somebody else's who
+// uses the backend without slipway: it is waited for as long as patience lasts, and then refused.
+func (s *Stack) clearEngineLocks(ctx context.Context, patience time.Duration) error {
+	if _, err := os.Stat(filepath.Join(s.stateDir(), filepath.FromSlash(s.locksKey()))); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		locks, err := s.Locks(ctx)
+		if err != nil {
+			return err
+		}
+		ended, left := divide(locks, func(l Lock) bool { return l.Life == Gone })
+		if err := s.Break(ctx, ended); err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return &Locked{Stack: s.Stack, Locks: left}
+		}
+	}
+}
+
+func divide(locks []Lock, by func(Lock) bool) (yes, no []Lock) {
+	for _, l := range locks {
+		if by(l) {
+			yes = append(yes, l)
+		} else {
+			no = append(no, l)
+		}
+	}
+	return yes, no
+}
+
+// admit lets an operation begin on a stack with a Backend. A lock whose run is known to have ended is removed if that run
+// was of this host, or of this repository's workflows: nobody else's business is touched. Any other lock is refused. The
+// engine then takes its own lock, and so decides between two who come at once.
+func (s *Stack) admit(ctx context.Context) error {
+	locks, err := s.Locks(ctx)
+	if err != nil {
+		return err
+	}
+	here, _ := os.Hostname()
+	own := GitHubRunOf(os.Getenv)
+	ended, left := divide(locks, func(l Lock) bool {
+		ours := l.Host == here || own != nil && l.Run != nil && l.Run.GitHub != nil && own.Repository == l.Run.GitHub.Repository
+		return ours && l.Life == Gone
+	})
+	if len(left) > 0 {
+		return &Locked{Stack: s.Stack, Locks: left}
+	}
+	for _, l := range ended {
+		s.Say("Releasing the lock of a run that has ended: " + l.String() + ".")
+	}
+	return s.Break(ctx, ended)
+}
+
+// notesKey is the folder in which runs on a stack with a Backend say who they are: the engine's lock names a process and
+// a host, which tells nobody what became of a run in CI.
+func (s *Stack) notesKey() string { return ".slipway/runs/" + s.project + "/" + s.Stack + "/" }
+
+// note leaves word of this run, and gives what takes it back.
+func (s *Stack) note(ctx context.Context, operation string) (func() error, error) {
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer bucket.Close()
+	owner := self(operation)
+	data, err := json.Marshal(owner)
+	if err != nil {
+		return nil, err
+	}
+	key := fmt.Sprintf("%s%s-%d-%s.json", s.notesKey(), owner.Since.UTC().Format("20060102T150405"), owner.PID, owner.Host)
+	if err := bucket.WriteAll(ctx, key, data, nil); err != nil {
+		return nil, fmt.Errorf("the backend %s: %w", s.backendURL(), err)
+	}
+	return func() error {
+		return s.Break(context.WithoutCancel(ctx), []Lock{{Key: key}})
+	}, nil
+}
+
+// notes are the runs that left word.
+func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]Owner, error) {
+	var runs []Owner
+	err := each(ctx, bucket, s.notesKey(), func(_ string, data []byte) {
+		var owner Owner
+		if json.Unmarshal(data, &owner) == nil {
+			runs = append(runs, owner)
+		}
+	})
+	return runs, err
+}
+
+// runOf is the run that a lock belongs to: the last one that began on the lock's host before the lock was taken. A run
+// leaves its note before it starts the engine.
+func runOf(l Lock, runs []Owner) *Owner {
+	var found *Owner
+	for i, r := range runs {
+		if r.Host == l.Host && !r.Since.After(l.Since) && (found == nil || r.Since.After(found.Since)) {
+			found = &runs[i]
+		}
+	}
+	return found
+}
