@@ -33,6 +33,7 @@ func (d *decoder) rules(s *Stack) {
 	d.images(s.Images)
 	d.logs(s)
 	d.github(s.GitHub)
+	d.backend(s)
 	d.tags(s.Tags)
 	d.protected(s)
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
@@ -362,7 +363,7 @@ var (
 
 func (d *decoder) github(g GitHub) {
 	const key = "github.repository"
-	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != ""
+	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != ""
 	switch {
 	case !d.right(key):
 	case g.Repository == "" && given:
@@ -396,6 +397,37 @@ func (d *decoder) github(g GitHub) {
 	each("github.environments", g.Environments, environmentForm)
 	if g.Provider != "" && !providerForm.MatchString(g.Provider) {
 		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
+	}
+	switch {
+	case g.Role != "" && !roleForm.MatchString(g.Role):
+		d.add("github.role", quoted(g.Role), "must be arn:aws:iam::<account>:role/<name>")
+	case g.Role != "" && g.Provider == "" && d.right("github.provider"):
+		d.add("github.role", quoted(g.Role), "needs github.provider too: whoever made the role made the provider that it trusts")
+	}
+}
+
+var (
+	roleForm   = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@/_-]{1,512}$`)
+	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	keyForm    = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
+)
+
+func (d *decoder) backend(s *Stack) {
+	b := s.Backend
+	if (b.Bucket == "") != (b.Key == "") && d.right("backend.bucket", "backend.key") {
+		d.add("backend", "", "must give bucket and key, or neither")
+	}
+	if b.Bucket != "" && !bucketForm.MatchString(b.Bucket) {
+		d.add("backend.bucket", quoted(b.Bucket), "must be the name of a bucket: 3 to 63 lower-case letters, digits and hyphens")
+	}
+	if b.Key == "" {
+		return
+	}
+	switch parts := keyForm.FindStringSubmatch(b.Key); {
+	case parts == nil:
+		d.add("backend.key", quoted(b.Key), "must be arn:aws:kms:<region>:<account>:key/<id>")
+	case d.right("aws:region") && parts[2] != s.Region:
+		d.add("backend.key", quoted(b.Key), "must be in the stack's region, %s", s.Region)
 	}
 }
 

@@ -51,6 +51,8 @@ type Stack struct {
 	Alarms Alarms `key:"alarms"`
 	// Which GitHub repository may deploy. Left out: no deploy role is made.
 	GitHub GitHub `key:"github"`
+	// Where the state of a stack that is deployed for real is kept. Slipway bootstrap writes it.
+	Backend Backend `key:"backend"`
 	// The operation server.
 	Bastion Bastion `key:"bastion"`
 	// Tags of every resource, besides Slipway's own.
@@ -197,6 +199,16 @@ type GitHub struct {
 	Environments []string `key:"environments" rule:"exact names, no wildcard"`
 	// The ARN of the account's OIDC provider for GitHub, if it has one already: an account can only have one.
 	Provider string `key:"provider" rule:"arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com"`
+	// The ARN of a deploy role that exists already, as slipway bootstrap makes it. With it the stack makes none.
+	Role string `key:"role" rule:"arn:aws:iam::<account>:role/<name>; together with provider"`
+}
+
+// A Backend is a bucket for Pulumi's state, and the key that encrypts the secrets in it.
+type Backend struct {
+	// The bucket, in the region of the stack.
+	Bucket string `key:"bucket" rule:"the name of a bucket; together with key"`
+	// The ARN of the KMS key that encrypts the secrets in the state and in the configuration.
+	Key string `key:"key" rule:"arn:aws:kms:<region>:<account>:key/<id>; together with bucket"`
 }
 
 // A Bastion is a small server in a private subnet that is reached through Session Manager only.

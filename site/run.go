@@ -174,9 +174,14 @@ func (d *deployment) admitGitHub() error {
 	if d.stack.GitHub.Repository == "" {
 		return nil
 	}
+	if role := d.stack.GitHub.Role; role != "" { // it exists already, and is not the stack's to change
+		d.ctx.Export("deployRole", pulumi.String(role))
+		return nil
+	}
 	deployer, err := cicd.NewDeployer(d.ctx, "github", &cicd.DeployerArgs{
 		Site: d.site, Repository: d.stack.GitHub.Repository,
 		Environments: d.stack.GitHub.Environments, Branches: d.stack.GitHub.Branches, ProviderARN: d.stack.GitHub.Provider,
+		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,
 	}, d.opts...)
 	if err != nil {
 		return err
