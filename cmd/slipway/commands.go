@@ -22,17 +22,24 @@ type tool struct {
 	began          bool // the command line was understood
 
 	stack     string
+	live      bool // in the stack's own account, not in the model
+	yes       bool // whatever would be asked is answered
 	json      bool
 	overrides []string
 	runs      bool   // up and rehearse: with containers
 	postgres  string // the image that stands in for the database
+
+	after []func() error // what is cleared away when the command is over
 }
 
 const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
 
 Every command works on a model of AWS inside this process. The engine is the real Pulumi engine, and
 the program is the one that "pulumi up" deploys; only the account is not real. No credentials are
-read, no account is called and nothing costs money. To deploy for real, see README.md.
+read, no account is called and nothing costs money.
+
+With --live a command works on the stack's own AWS account, with the credentials of the environment.
+Begin there with "slipway bootstrap --live", and see README.md.
 
 What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
 
@@ -51,9 +58,12 @@ func (t *tool) command() *cobra.Command {
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if !stackName.MatchString(t.stack) {
 				return fmt.Errorf("--stack: %q is not the name of a stack", t.stack)
+			}
+			if t.live && (t.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())) {
+				return errors.New("--live: containers and rehearsals are of the model, not of an account")
 			}
 			t.began = true
 			return nil
@@ -62,6 +72,8 @@ func (t *tool) command() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&t.stack, "stack", "s", "local", "the stack: the middle of Pulumi.<stack>.yaml")
+	root.PersistentFlags().BoolVar(&t.live, "live", false, "work on the stack's AWS account instead of the model")
+	root.PersistentFlags().BoolVarP(&t.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
 	root.PersistentFlags().BoolVar(&t.json, "json", false, "write the result to stdout as JSON")
 
 	configured := func(cmd *cobra.Command) *cobra.Command {
@@ -115,6 +127,8 @@ is lost: the next up makes it all again. Protection that the stack asks for is r
 		},
 		t.outputsCommand(),
 		t.exportCommand(),
+		t.ciCommand(),
+		t.commentCommand(),
 		t.runCommand(),
 		running(configured(&cobra.Command{
 			Use:   "rehearse",

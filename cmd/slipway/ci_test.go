@@ -1,0 +1,425 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gopkg.in/yaml.v3"
+)
+
+// A workflow is what these tests look at in one.
+type workflow struct {
+	On          map[string]any
+	Permissions map[string]string
+	Env         map[string]string
+	Jobs        map[string]*job
+}
+
+type job struct {
+	If          string
+	Needs       any
+	Environment string
+	Timeout     int `yaml:"timeout-minutes"`
+	Permissions map[string]string
+	Concurrency *struct {
+		Group  string
+		Cancel *bool `yaml:"cancel-in-progress"`
+	}
+	Strategy struct{ Matrix map[string][]string }
+	Env      map[string]string
+	Steps    []struct {
+		If, Uses, Run string
+		With, Env     map[string]string
+	}
+}
+
+// project makes a folder with the project's own files, changed by edits: file, old text, new text.
+func project(t *testing.T, edits ...[3]string) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
+	if err != nil || len(files) < 2 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, edit := range edits {
+			if edit[0] == filepath.Base(file) {
+				if n := bytes.Count(data, []byte(edit[1])); n != 1 {
+					t.Fatalf("%q is %d times in %s", edit[1], n, file)
+				}
+				data = bytes.Replace(data, []byte(edit[1]), []byte(edit[2]), 1)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(root, "app"), filepath.Join(dir, "app")); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Roles and what they trust, as bootstrap and an owner write them.
+var (
+	devRole = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n" +
+		"    environments: [dev-small]\n    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
+		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:env:"}
+	devBranch  = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
+	prodBranch = [3]string{"Pulumi.prod.yaml", "    environments: [production]", "    environments: [production]\n    branches: [main]"}
+	amd64      = [3]string{"Pulumi.dev.yaml", "architecture: arm64", "architecture: amd64"}
+)
+
+func rendered(t *testing.T, root string, path ...string) (*pipeline, map[string][]byte, []string) {
+	t.Helper()
+	p, notes, err := new(tool).pipeline(root, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := p.render()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, files, notes
+}
+
+func TestTheRepositorysWorkflowsAreTheOutput(t *testing.T) {
+	_, files, _ := rendered(t, "../..")
+	there, err := filepath.Glob("../../.github/workflows/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(there) != len(files) {
+		t.Errorf("there are %v, want %v", there, slices.Sorted(maps.Keys(files)))
+	}
+	for name, want := range files {
+		got, err := os.ReadFile(filepath.Join("../../.github/workflows", name))
+		if err != nil {
+			t.Error(err)
+		} else if diff := cmp.Diff(string(want), string(got)); diff != "" {
+			t.Errorf("%s is not what `slipway ci github` writes (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestWorkflowsKeepTheirPromises looks at every job of several projects for what docs/ci.md promises.
+func TestWorkflowsKeepTheirPromises(t *testing.T) {
+	for name, root := range map[string]string{
+		"this repository":        "../..",
+		"with a role":            project(t, devRole, prodBranch, amd64),
+		"a role trusts branches": project(t, devBranch),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, files, _ := rendered(t, root)
+			for file, text := range files {
+				for _, wrong := range broken(p, text) {
+					t.Errorf("%s: %s", file, wrong)
+				}
+			}
+		})
+	}
+}
+
+// TestBrokenPromisesAreSeen breaks each promise once.
+func TestBrokenPromisesAreSeen(t *testing.T) {
+	p, files, _ := rendered(t, "../..")
+	for _, c := range []struct{ file, old, new, want string }{
+		{"deploy.yml", "@a03048d87541d1d9fcf2ecf528a4a65ba9bd7838 # v5.0.0", "@v5", "not pinned"},
+		{"deploy.yml", "permissions: {}", "permissions: {contents: write}", "top level"},
+		{"deploy.yml", "      contents: read\n", "      contents: write\n", "contents:write"},
+		{"deploy.yml", "      id-token: write\n", "", "id-token"},
+		{"deploy.yml", "cancel-in-progress: false", "cancel-in-progress: true", "may be cancelled"},
+		{"deploy.yml", "group: slipway-dev", "group: slipway-staging", "slipway-dev"},
+		{"deploy.yml", "    timeout-minutes: 60\n", "", "no end"},
+		{"deploy.yml", "          role-to-assume: ${{ vars.SLIPWAY_DEV_ROLE }}", "          aws-access-key-id: ${{ secrets.KEY }}", "static key"},
+		{"deploy.yml", "if: failure() || cancelled()", "if: failure()", "heals no lock"},
+		{"deploy.yml", "exec bin/slipway up", "exec bin/slipway up ${{ github.event.head_commit.message }}", "expression"},
+		{"deploy.yml", "exec bin/slipway up", "curl https://example.com | sh; bin/slipway up", "one command"},
+		{"deploy.yml", "          persist-credentials: false\n", "", "persist"},
+		{"pull-request.yml", "github.event.pull_request.head.repo.full_name == github.repository &&", "", "fork"},
+		{"pull-request.yml", "pull_request:", "pull_request_target:", "pull_request_target"},
+		{"pull-request.yml", "      pull-requests: write\n", "      pull-requests: write\n      id-token: write\n", "id-token"},
+	} {
+		text := string(files[c.file])
+		if !strings.Contains(text, c.old) {
+			t.Errorf("%s does not hold %q", c.file, c.old)
+			continue
+		}
+		wrong := broken(p, []byte(strings.Replace(text, c.old, c.new, 1)))
+		if !slices.ContainsFunc(wrong, func(w string) bool { return strings.Contains(w, c.want) }) {
+			t.Errorf("%s with %q: want a word about %q, got %q", c.file, c.new, c.want, wrong)
+		}
+	}
+}
+
+var (
+	pinned   = regexp.MustCompile(`^ *(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	command  = regexp.MustCompile(`^(exec bin/slipway [^;&|` + "`" + `]+|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
+	changing = regexp.MustCompile(` (up|promote|rollback|destroy|drift) .*--live`)
+	stackOf  = regexp.MustCompile(` --(?:stack|to) ([\w.-]+)`)
+)
+
+// broken lists the promises that a workflow does not keep.
+func broken(p *pipeline, text []byte) (wrong []string) {
+	say := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+			say("not pinned by commit with its version: %s", strings.TrimSpace(line))
+		}
+	}
+	if found := regexp.MustCompile(`(?i)secrets\.|access[_-]key|session[_-]token|password`).Find(text); found != nil {
+		say("a static key or secret: %s", found)
+	}
+	var w workflow
+	if err := yaml.Unmarshal(text, &w); err != nil {
+		say("%v", err)
+		return wrong
+	}
+	if _, ok := w.On["pull_request_target"]; ok {
+		say("pull_request_target gives strangers' code the rights of this repository")
+	}
+	_, pull := w.On["pull_request"]
+	if w.Permissions == nil || len(w.Permissions) > 0 {
+		say("the top level gives permissions %v", w.Permissions)
+	}
+	if len(w.Jobs) == 0 {
+		say("it has no jobs")
+	}
+	for name, j := range w.Jobs {
+		credentials, writes, lives, heals := false, false, "", ""
+		for _, s := range j.Steps {
+			switch {
+			case strings.HasPrefix(s.Uses, "aws-actions/configure-aws-credentials@"):
+				credentials = true
+				if s.With["role-to-assume"] == "" || s.With["aws-region"] == "" {
+					say("%s: credentials without a role or a region: %v", name, s.With)
+				}
+			case strings.HasPrefix(s.Uses, "actions/checkout@"):
+				if s.With["persist-credentials"] != "false" {
+					say("%s: persist-credentials leaves the token in the checkout", name)
+				}
+			}
+			if s.Run == "" {
+				continue
+			}
+			if strings.Contains(s.Run, "${{") {
+				say("%s: an expression inside a script: %s", name, s.Run)
+			}
+			if !command.MatchString(s.Run) {
+				say("%s: not one command: %s", name, s.Run)
+			}
+			if strings.Contains(s.Run, "comment --post") {
+				writes = true
+				if s.If != "github.event.pull_request.head.repo.full_name == github.repository" {
+					say("%s: tries to write for a fork too", name)
+				}
+			}
+			stack := ""
+			if m := stackOf.FindAllStringSubmatch(s.Run, -1); m != nil {
+				stack = m[len(m)-1][1]
+			}
+			switch {
+			case strings.Contains(s.Run, "slipway unlock"):
+				if strings.Contains(s.If, "cancelled()") && strings.Contains(s.Run, "--live") && !strings.Contains(s.Run, "--force") {
+					heals = stack
+				}
+			case changing.MatchString(s.Run):
+				lives = stack
+			}
+			if strings.Contains(s.Run, "--live") && !credentials {
+				say("%s: goes to an account without credentials: %s", name, s.Run)
+			}
+		}
+		want := map[string]string{"contents": "read"}
+		if credentials {
+			want["id-token"] = "write"
+		}
+		if writes {
+			want["pull-requests"] = "write"
+		}
+		if !maps.Equal(want, j.Permissions) {
+			say("%s: permissions are %v, it needs %v", name, j.Permissions, want)
+		}
+		if credentials && pull && !strings.Contains(j.If, "github.event.pull_request.head.repo.full_name == github.repository") {
+			say("%s: a fork gets credentials", name)
+		}
+		if j.Timeout < 1 || j.Timeout > 60 {
+			say("%s: no end within an hour, which is as long as credentials last", name)
+		}
+		if lives != "" {
+			if j.Concurrency == nil || j.Concurrency.Group != "slipway-"+lives {
+				say("%s: must wait in the queue slipway-%s", name, lives)
+			} else if j.Concurrency.Cancel == nil || *j.Concurrency.Cancel {
+				say("%s: may be cancelled in the middle of a deployment", name)
+			}
+			if heals != lives {
+				say("%s: heals no lock of %s when it is cut short", name, lives)
+			}
+		}
+	}
+	return wrong
+}
+
+func TestProtectedStacksAreApproved(t *testing.T) {
+	_, files, _ := rendered(t, project(t, devRole, prodBranch))
+	environments := func(file string) map[string]string {
+		var w workflow
+		if err := yaml.Unmarshal(files[file], &w); err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]string{}
+		for name, j := range w.Jobs {
+			got[name] = j.Environment
+		}
+		return got
+	}
+	approved := map[string]string{"dev": "dev-small", "staging": "", "prod": "production"}
+	for _, file := range []string{"deploy.yml", "rollback.yml", "destroy.yml"} {
+		if diff := cmp.Diff(approved, environments(file)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+	// A role that trusts a branch as well is looked at without waking anybody.
+	if diff := cmp.Diff(map[string]string{"dev": "dev-small", "staging": "", "prod": ""}, environments("drift.yml")); diff != "" {
+		t.Errorf("drift.yml (-want +got):\n%s", diff)
+	}
+}
+
+func TestRolesComeFromTheStacks(t *testing.T) {
+	_, files, notes := rendered(t, project(t, devRole, amd64))
+	deploy := string(files["deploy.yml"])
+	for _, want := range []string{"role-to-assume: arn:aws:iam::111111111111:role/dev-deploy", "role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}",
+		"if: vars.SLIPWAY_PROD_ROLE != ''", "needs: staging"} {
+		if !strings.Contains(deploy, want) {
+			t.Errorf("deploy.yml does not hold %q", want)
+		}
+	}
+	for _, not := range []string{"SLIPWAY_DEV_ROLE", "qemu"} {
+		if strings.Contains(deploy, not) {
+			t.Errorf("deploy.yml holds %q", not)
+		}
+	}
+	said := strings.Join(notes, "\n")
+	if strings.Contains(said, "Pulumi.dev.yaml") || !strings.Contains(said, "Pulumi.staging.yaml has no github.role yet") {
+		t.Errorf("the notes are %s", said)
+	}
+}
+
+func TestAPathThatIsNone(t *testing.T) {
+	for _, c := range []struct {
+		root string
+		path []string
+		want string
+	}{
+		{project(t), []string{"dev", "qa"}, `--path: there is no stack "qa"; the project has dev, local, prod, staging`},
+		{project(t), []string{"dev", "dev"}, "--path: dev is named twice"},
+		{project(t, [3]string{"Pulumi.prod.yaml", "    environments: [production]", "    branches: [main]"}), nil,
+			"Pulumi.prod.yaml: github.environments is empty: a protected stack is deployed behind the approval"},
+		{project(t, [3]string{"Pulumi.dev.yaml", "zones: 2", "zones: 9"}), nil, "network.zones"},
+	} {
+		_, _, err := new(tool).pipeline(c.root, c.path)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: got %v, want %q", c.path, err, c.want)
+		}
+	}
+}
+
+func TestWorkflowsOfOthersAreLeftAlone(t *testing.T) {
+	root := project(t)
+	t.Chdir(root)
+	var words bytes.Buffer
+	write := func() error {
+		return (&tool{stdout: io.Discard, stderr: &words}).ciGitHub(".github/workflows", nil)
+	}
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(root, ".github/workflows", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(root, ".github/workflows", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deploy := read("deploy.yml")
+	put("theirs.yml", "name: theirs\n")
+	put("deploy.yml", strings.ReplaceAll(deploy, "\n", "\r\n")) // git does this on some machines
+	put("drift.yml", string(signed([]byte("of an older slipway\n"))))
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	if read("theirs.yml") != "name: theirs\n" || read("deploy.yml") != deploy || !strings.Contains(read("drift.yml"), "cron") {
+		t.Error("what slipway wrote is written again, and nothing else")
+	}
+
+	changed := strings.Replace(deploy, "timeout-minutes: 60", "timeout-minutes: 59", 1)
+	put("deploy.yml", changed)
+	put("drift.yml", string(signed([]byte("of an older slipway\n"))))
+	err := write()
+	if err == nil || !strings.Contains(err.Error(), "deploy.yml was not written by slipway, or was changed since") {
+		t.Errorf("got %v", err)
+	}
+	if read("deploy.yml") != changed || strings.Contains(read("drift.yml"), "cron") {
+		t.Error("something was written although one file is not slipway's")
+	}
+}
+
+// TestWorkflowsPassActionlint runs the linter that tools/actionlint pins.
+func TestWorkflowsPassActionlint(t *testing.T) {
+	lint := filepath.Join(t.TempDir(), "actionlint")
+	build := exec.Command("go", "build", "-o", lint, "github.com/rhysd/actionlint/cmd/actionlint")
+	build.Dir = "../../tools/actionlint"
+	if out, err := build.CombinedOutput(); err != nil {
+		if os.Getenv("CI") == "" && bytes.Contains(out, []byte("dial tcp")) {
+			t.Skipf("actionlint cannot be fetched: %s", out)
+		}
+		t.Fatalf("%v\n%s", err, out)
+	}
+	check := func(files map[string][]byte) (string, error) {
+		dir := t.TempDir()
+		args := []string{"-no-color", "-shellcheck=", "-pyflakes="}
+		for name, text := range files {
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, file)
+		}
+		out, err := exec.Command(lint, args...).CombinedOutput()
+		return string(out), err
+	}
+	_, files, _ := rendered(t, "../..")
+	for _, root := range []string{"../..", project(t, devRole, prodBranch, amd64), project(t, devBranch)} {
+		_, files, _ := rendered(t, root)
+		if out, err := check(files); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	bad := bytes.Replace(files["deploy.yml"], []byte("needs: dev"), []byte("needs: nobody"), 1)
+	if out, err := check(map[string][]byte{"deploy.yml": bad}); err == nil || !strings.Contains(out, "nobody") {
+		t.Errorf("actionlint has nothing against a job that needs nobody: %v\n%s", err, out)
+	}
+}
