@@ -21,6 +21,8 @@ type configuration struct {
 	project  []byte // Pulumi.yaml
 	stack    *config.Stack
 	engine   release.Config
+	seal     seal     // what encrypts its secrets, when it is deployed for real
+	profile  string   // of the shared AWS configuration: aws:profile
 	accounts []string // the accounts that the stack may be deployed to
 }
 
@@ -60,6 +62,9 @@ func (t *tool) configure() (*configuration, error) {
 		return nil, err
 	}
 	node, err := configOf(written)
+	if err == nil {
+		c.seal, err = sealOf(written)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -75,6 +80,9 @@ func (t *tool) configure() (*configuration, error) {
 	c.engine.Node = node
 	if c.stack, err = config.Load(source); err != nil {
 		return nil, t.mistakes(err)
+	}
+	if profile := valueOf(node, "aws:profile"); profile != nil {
+		c.profile = profile.Value
 	}
 	if allowed := valueOf(node, "aws:allowedAccountIds"); allowed != nil {
 		if err := allowed.Decode(&c.accounts); err != nil {

@@ -21,6 +21,7 @@ func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 const (
 	exitFailed = 1 // it was tried, and did not work
 	exitUsage  = 2 // the command line is wrong
+	exitLocked = 4 // somebody else is at work on the stack
 )
 
 // execute is the whole command: arguments in, exit code out. Data goes to stdout and words to stderr.
@@ -33,7 +34,12 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(interrupts.ctx)
+	for _, clear := range t.after {
+		err = errors.Join(err, clear())
+	}
 	var usage usageError
+	var held *release.Held
+	var locked *release.Locked
 	switch {
 	case err == nil:
 		return 0
@@ -45,6 +51,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	case !t.began || errors.As(err, &usage):
 		fmt.Fprintf(stderr, "slipway: %v\nSee slipway --help.\n", err)
 		return exitUsage
+	case errors.As(err, &held) || errors.As(err, &locked):
+		fmt.Fprintf(stderr, "slipway: %v\n", err)
+		return exitLocked
 	default:
 		fmt.Fprintf(stderr, "slipway: %v\n", err)
 		return exitFailed

@@ -83,6 +83,7 @@ func TestScripts(t *testing.T) {
 //	PAUSE=N        stops the Nth call until the file "go" exists; the file "paused" says that it is there
 //	REFUSE=ACTION  answers that API action as AWS does when a quota is reached
 //	MIGRATION=N    ends the migration with exit code N
+//	UNHEALTHY=HOW  keeps the new tasks of services from becoming healthy, see unhealthy; HOW:SERVICE of one only
 func breakRuns() {
 	when, at, _ := strings.Cut(os.Getenv("KILL"), ":")
 	number := func(text string) int64 { n, _ := strconv.ParseInt(text, 10, 64); return n }
@@ -115,6 +116,14 @@ func breakRuns() {
 				return cloud.TaskResult{ExitCode: int(number(code)), Logs: []string{"relation feed_entry already exists"}}
 			}
 		}
+		if how, only, _ := strings.Cut(os.Getenv("UNHEALTHY"), ":"); how != "" {
+			a.Healthy = func(service, _ *cloud.Object) *cloud.Failure {
+				if name := cloud.Inputs(service.Outputs).String("name"); only != "" && name != only {
+					return nil
+				}
+				return unhealthy[how]
+			}
+		}
 	}
 	var done atomic.Int64
 	onDone = func(e rehearsal.Event) {
@@ -122,6 +131,19 @@ func breakRuns() {
 			kill()
 		}
 	}
+}
+
+// unhealthy are ways in which tasks fail.
+var unhealthy = map[string]*cloud.Failure{
+	"crash": {Container: "django", ExitCode: 3, Reason: "Essential container in task exited", Logs: []string{
+		"[INFO] Starting gunicorn 23.0.0",
+		"ModuleNotFoundError: No module named 'mysite'",
+		"DATABASE_URL=postgres://site:hunter2@db:5432/site",
+		"[ERROR] Reason: Worker failed to boot.",
+	}},
+	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited", Logs: []string{"exec /usr/local/bin/python: exec format error"}},
+	"memory":    {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage", Detail: "OutOfMemoryError: container killed due to memory usage"},
+	"silent":    {Container: "django", ExitCode: 0, Reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
 }
 
 // exits CODE COMMAND... runs a command that must exit with the code; 137 is what a shell calls SIGKILL.

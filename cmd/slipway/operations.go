@@ -29,19 +29,30 @@ func (t *tool) up(ctx context.Context) (err error) {
 	if err == nil && s.run != nil {
 		result.Outputs["url"], err = s.run.URL(), s.run.Converge()
 	}
-	if err != nil {
+	verdict, err := s.judged(ctx, result.Outputs, err)
+	if err != nil && verdict.Good {
 		return err
 	}
 	s.progress.close()
-	t.say("Stack %s is up: %s, in %s.", t.stack, counted(result), elapsed(result.Took))
-	err = t.print(struct {
+	if err == nil {
+		t.say("Stack %s is up: %s, in %s.", t.stack, counted(result), elapsed(result.Took))
+	}
+	err = errors.Join(err, t.print(struct {
 		Stack string `json:"stack"`
 		release.Summary
-		Outputs map[string]any `json:"outputs"`
-	}{t.stack, result.Summary(), result.Outputs}, func() { t.printOutputs(result.Outputs) })
+		Outputs map[string]any  `json:"outputs"`
+		Verdict release.Verdict `json:"verdict"`
+	}{t.stack, result.Summary(), result.Outputs, verdict}, func() { t.printOutputs(result.Outputs) }))
+	if err != nil {
+		return err
+	}
 	if s.run != nil {
 		t.say("The site is at %s until Ctrl-C.", s.run.URL())
 		return errors.Join(err, t.serve(ctx, s))
+	}
+	if s.live != nil {
+		t.say("It is up in %s.", s.live)
+		return err
 	}
 	t.say("It is up in a model of AWS, so no browser finds its url. Next:\n"+
 		"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
@@ -111,6 +122,14 @@ func (t *tool) destroy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.live != nil {
+		s.progress.close()
+		t.say("Stack %s is gone from %s: %s, in %s.", t.stack, s.live, counted(result), elapsed(result.Took))
+		return t.print(struct {
+			Stack string `json:"stack"`
+			release.Summary
+		}{t.stack, result.Summary()}, func() {})
+	}
 	if err := t.unrun(ctx, c, s); err != nil {
 		return err
 	}
@@ -130,6 +149,17 @@ func (t *tool) destroy(ctx context.Context) (err error) {
 
 // stored opens the stack for reading what is kept of it.
 func (t *tool) stored(ctx context.Context) (*release.Stack, error) {
+	if t.live {
+		c, err := t.configure()
+		if err != nil {
+			return nil, err
+		}
+		s, err := t.openLive(ctx, c, "read")
+		if err != nil {
+			return nil, err
+		}
+		return s.stack, s.close()
+	}
 	root, err := findRoot()
 	if err != nil {
 		return nil, err

@@ -15,14 +15,16 @@ import (
 	"slipway/site"
 )
 
-// A stage is all that one operation needs: the right to change the stack, the model of AWS with its providers, and the
-// engine.
+// A stage is all that one operation needs: the engine, and behind it either the model of AWS with its providers and the
+// right to change the stack, or a real account, where the engine's own lock is that right.
 type stage struct {
-	hold     *release.Hold
-	model    *rehearsal.Rehearsal
 	stack    *release.Stack
 	progress *progress
 
+	live *place // nil in a rehearsal; all that follows is nil where this is not
+
+	hold   *release.Hold
+	model  *rehearsal.Rehearsal
 	run    *live.Run // nil unless the stack is run
 	runDir string
 }
@@ -38,6 +40,9 @@ func stackDir(root, stack string) string { return filepath.Join(root, ".slipway"
 
 // open sets the stage in dir. A throwaway stage is fast, and a killed run of it cannot be gone on with.
 func (t *tool) open(ctx context.Context, c *configuration, dir, operation string, throwaway bool) (_ *stage, err error) {
+	if t.live {
+		return t.openLive(ctx, c, operation)
+	}
 	cli, err := release.FindCLI(ctx, t.say)
 	if err != nil {
 		return nil, err

@@ -46,9 +46,15 @@ type Account struct {
 	Tasks func(TaskRun) TaskResult
 
 	// Carry makes the tasks of a service real: after it was created (was is nil) or updated, and before it is deleted (now
-	// is nil). It may call the account. An error is the operation's answer: the service is as it was before. Nil: nothing
-	// is made real. Set it while nobody uses the account.
+	// is nil). It may call the account. A *Failure in its error is how the deployment ended, see Healthy; any other error is
+	// the operation's answer, and the service is as it was before. Nil: nothing is made real. Set it while nobody uses the
+	// account.
 	Carry func(was, now *Object) error
+
+	// Healthy decides whether the tasks of a service that was created or updated become healthy; definition is its task
+	// definition. A failure is what the circuit breaker sees. It must not call the account. Nil: they do. Set it before
+	// the account is used.
+	Healthy func(service, definition *Object) *Failure
 
 	// Where the account is. Read them only; Move changes the region of an empty account.
 	Region, AccountID, Partition string
@@ -57,13 +63,14 @@ type Account struct {
 	store *store
 	calls atomic.Int64
 
-	mu      sync.RWMutex
-	objects map[string]map[string]*Object // by type and ID
-	order   map[*Object]int               // creation order
-	next    int
-	encoded map[*Object]json.RawMessage
-	tasks   []TaskRecord
-	version int // counts changes
+	mu       sync.RWMutex
+	objects  map[string]map[string]*Object // by type and ID
+	order    map[*Object]int               // creation order
+	next     int
+	encoded  map[*Object]json.RawMessage
+	tasks    []TaskRecord
+	rollouts []Rollout
+	version  int // counts changes
 
 	saving sync.Mutex
 	saved  int // the version that is on disk
@@ -144,6 +151,13 @@ func load(s *store, options Options) (*Account, error) {
 			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
 		}
 		a.tasks = append(a.tasks, t)
+	}
+	for _, data := range img.Rollouts {
+		var r Rollout
+		if err := json.Unmarshal(data, &r); err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		a.rollouts = append(a.rollouts, r)
 	}
 	if a.Region != img.Region && !a.empty() {
 		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
@@ -438,6 +452,14 @@ func (a *Account) write(lasting bool) error {
 			return err
 		}
 		img.Tasks = append(img.Tasks, data)
+	}
+	for _, r := range a.rollouts {
+		data, err := json.Marshal(r)
+		if err != nil {
+			a.mu.RUnlock()
+			return err
+		}
+		img.Rollouts = append(img.Rollouts, data)
 	}
 	have := a.version
 	a.mu.RUnlock()

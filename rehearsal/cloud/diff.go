@@ -62,6 +62,11 @@ func (k *rule) keepsName(d Difference, changes []PropertyChange) bool {
 
 func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 	olds, _, _ := plainInputs(d.OldInputs)
+	for _, name := range k.Moved {
+		if is, _, _ := plainInputs(d.OldOutputs); olds[name] != nil && is[name] != nil {
+			olds[name] = is[name]
+		}
+	}
 	c := comparer{kind: k, entry: e}
 	for name := range mergedKeys(olds, d.News) {
 		if strings.HasPrefix(name, "__") {

@@ -41,6 +41,10 @@ type Kind struct {
 	// plan says: "value" -> ["version"].
 	Recomputed map[string][]string
 
+	// Moved lists the inputs that AWS may change by itself. Like the provider, a diff compares them as they are and not as
+	// they were asked for.
+	Moved []string
+
 	// DeleteFirst says that a replacement deletes the old one before it creates the new one, as the provider does for
 	// resources that cannot exist twice.
 	DeleteFirst bool

@@ -112,6 +112,7 @@ func init() {
 			fill(o, "networkMode", mode)
 			return nil
 		},
+		Gone: (*Account).retire,
 	})
 
 	register(Kind{
@@ -153,6 +154,8 @@ func init() {
 			}
 			return nil
 		},
+		Gone:  (*Account).undeployed,
+		Moved: []string{"taskDefinition"}, // back, when a deployment fails
 	})
 }
 

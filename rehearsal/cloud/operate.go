@@ -162,7 +162,8 @@ type Change struct {
 	Preview   bool              // nothing happens; what is not known before the change is Unknown in the answer
 }
 
-// Create makes an object and returns its ID and raw outputs. The account is on disk when it returns.
+// Create makes an object and returns its ID and raw outputs. The account is on disk when it returns. With an *Unsteady
+// error the object was made all the same.
 func (a *Account) Create(c Change) (string, map[string]any, error) {
 	k, e, err := known(c.Type)
 	if err != nil {
@@ -184,14 +185,16 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 	if err != nil {
 		return "", nil, o.hide(err)
 	}
-	if err := a.carry(nil, o); err != nil {
+	failure, err := a.carry(nil, o)
+	if err != nil {
 		_, gone := a.Remove(o.Type, o.ID)
 		return "", nil, o.hide(errors.Join(err, gone))
 	}
+	unsteady := a.settle(nil, o, failure)
 	if err := a.flush(); err != nil {
 		return "", nil, err
 	}
-	return o.ID, o.raw(o.Outputs), nil
+	return o.ID, o.raw(o.Outputs), unsteady
 }
 
 func (a *Account) create(k *rule, e *entry, o *Object) error {
@@ -208,7 +211,7 @@ func (a *Account) create(k *rule, e *entry, o *Object) error {
 	return a.put(o)
 }
 
-// Update changes an object in place and returns its raw outputs.
+// Update changes an object in place and returns its raw outputs. With an *Unsteady error it was changed all the same.
 func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) {
 	k, e, err := known(c.Type)
 	if err != nil {
@@ -239,13 +242,15 @@ func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) 
 	if err != nil {
 		return nil, o.hide(err)
 	}
-	if err := a.carry(was, o); err != nil {
+	failure, err := a.carry(was, o)
+	if err != nil {
 		return nil, o.hide(errors.Join(err, a.Alter(o.Type, o.ID, func(o *Object) { *o = *was })))
 	}
+	unsteady := a.settle(was, o, failure)
 	if err := a.flush(); err != nil {
 		return nil, err
 	}
-	return o.raw(o.Outputs), nil
+	return o.raw(o.Outputs), unsteady
 }
 
 func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
@@ -304,7 +309,7 @@ func (a *Account) Delete(token, id string) error {
 	if err := a.before(action, o); err != nil {
 		return err
 	}
-	if err := a.carry(o, nil); err != nil {
+	if _, err := a.carry(o, nil); err != nil {
 		return o.hide(err)
 	}
 	a.mu.Lock()

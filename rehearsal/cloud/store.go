@@ -39,6 +39,7 @@ type image struct {
 	Partition string            `json:"partition"`
 	Objects   []json.RawMessage `json:"objects"`
 	Tasks     []json.RawMessage `json:"tasks,omitempty"`
+	Rollouts  []json.RawMessage `json:"rollouts,omitempty"`
 }
 
 const (
@@ -159,6 +160,10 @@ func (s *store) save(img *image, lasting bool) error {
 	if len(img.Tasks) > 0 {
 		b.WriteString(",\n\"tasks\":[")
 		list(img.Tasks)
+	}
+	if len(img.Rollouts) > 0 {
+		b.WriteString(",\n\"rollouts\":[")
+		list(img.Rollouts)
 	}
 	b.WriteString("}\n")
 	var err error

@@ -28,18 +28,6 @@ type TaskResult struct {
 	Logs     []string `json:"logs,omitempty"`
 }
 
-// carry lets Carry make a service real, if anybody does. was is nil in a create, now in a delete.
-func (a *Account) carry(was, now *Object) error {
-	o := now
-	if o == nil {
-		o = was
-	}
-	if a.Carry == nil || o == nil || o.Type != serviceType {
-		return nil
-	}
-	return a.Carry(was, now)
-}
-
 // NeverStarted is the exit code of a container that has none.
 const NeverStarted = -1
 

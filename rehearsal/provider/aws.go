@@ -3,12 +3,15 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -217,14 +220,27 @@ func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.
 	if !r.GetPreview() {
 		p.event("create", r.GetUrn(), start, err)
 	}
-	if err != nil {
+	if err != nil && id == "" {
 		return nil, err
 	}
-	s, err := wire(outputs)
+	s, wrong := wire(outputs)
+	if wrong != nil {
+		return nil, wrong
+	}
 	if err != nil {
-		return nil, err
+		return nil, partly(id, s, err)
 	}
 	return &pulumirpc.CreateResponse{Id: id, Properties: s}, nil
+}
+
+// partly tells the engine that a resource was made, or changed, and is not yet what it should be: the engine keeps it, and
+// updates it the next time.
+func partly(id string, outputs *structpb.Struct, err error) error {
+	s, wrong := status.New(codes.Unknown, err.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: outputs, Reasons: []string{err.Error()}})
+	if wrong != nil {
+		return errors.Join(err, wrong)
+	}
+	return s.Err()
 }
 
 // Update changes a resource in place, or foresees it.
@@ -242,12 +258,16 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 	if !r.GetPreview() {
 		p.event("update", r.GetUrn(), start, err)
 	}
-	if err != nil {
+	var unsteady *cloud.Unsteady
+	if err != nil && !errors.As(err, &unsteady) {
 		return nil, err
 	}
-	s, err := wire(outputs)
+	s, wrong := wire(outputs)
+	if wrong != nil {
+		return nil, wrong
+	}
 	if err != nil {
-		return nil, err
+		return nil, partly(r.GetId(), s, err)
 	}
 	return &pulumirpc.UpdateResponse{Properties: s}, nil
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"golang.org/x/term"
+	"gopkg.in/yaml.v3"
+
+	"slipway/release"
+	"slipway/site"
+)
+
+// A place is where a stack is deployed for real: an account, in a region, with somebody's credentials.
+type place struct {
+	aws     aws.Config
+	account string
+	region  string
+	caller  string // the ARN of whoever the credentials are
+}
+
+func (p *place) String() string { return "account " + p.account + " in " + p.region }
+
+// findPlace finds out whose credentials these are, and refuses them if they are not for the stack: another account, or
+// another region than the stack's. Nothing else is asked or done before.
+func (t *tool) findPlace(ctx context.Context, c *configuration) (*place, error) {
+	ctx, cancel := context.WithTimeout(ctx, placePatience)
+	defer cancel()
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(c.profile))
+	if err != nil {
+		return nil, fmt.Errorf("AWS configuration: %w", err)
+	}
+	asked, region := cfg.Region, c.stack.Region
+	cfg.Region = region
+	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", t.stack, err)
+	}
+	p := &place{aws: cfg, account: aws.ToString(caller.Account), region: region, caller: aws.ToString(caller.Arn)}
+	allowed := c.accounts
+	if key := strings.Split(c.stack.Backend.Key, ":"); len(allowed) == 0 && len(key) > 4 {
+		allowed = []string{key[4]}
+	}
+	if len(allowed) > 0 && !slices.Contains(allowed, p.account) || asked != "" && asked != region {
+		wanted := "its account"
+		if len(allowed) > 0 {
+			wanted = "account " + strings.Join(allowed, " or ")
+		}
+		return nil, fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
+			"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
+			t.stack, wanted, region, p.caller, p.account, cmp.Or(asked, "no region"), t.stack)
+	}
+	return p, nil
+}
+
+const placePatience = 30 * time.Second
+
+// A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
+type seal struct {
+	Provider     string `yaml:"secretsprovider"`
+	EncryptedKey string `yaml:"encryptedkey"`
+	Salt         string `yaml:"encryptionsalt"`
+}
+
+// openLive sets the stage in the stack's own account: the official providers, the state in the stack's bucket, secrets
+// that the engine decrypts. The workspace is a folder of this run alone, so that a setting for this run (--config) never
+// comes into the user's file.
+func (t *tool) openLive(ctx context.Context, c *configuration, operation string) (*stage, error) {
+	if c.stack.Backend.Bucket == "" || c.seal.EncryptedKey == "" {
+		return nil, fmt.Errorf("stack %s has no place for its state yet; begin with: slipway bootstrap%s --live", t.stack, t.stackFlag())
+	}
+	where, err := t.findPlace(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.agree(operation, where); err != nil {
+		return nil, err
+	}
+	cli, err := release.FindCLI(ctx, t.say)
+	if err != nil {
+		return nil, err
+	}
+	t.interrupts.engine(cli)
+	home, err := release.PluginHome()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "slipway-"+t.stack+"-")
+	if err != nil {
+		return nil, err
+	}
+	t.after = append(t.after, func() error { return os.RemoveAll(dir) })
+	s := &stage{live: where, progress: newProgress(t.stderr)}
+	s.stack, err = release.Open(release.Options{
+		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: release.Surroundings(), Home: home,
+		Program: site.Program(site.Options{Root: c.root}),
+		Backend: &release.Backend{
+			URL:             release.S3(c.stack.Backend.Bucket, where.region),
+			SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
+		},
+		GitHub: release.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: release.GitHubRunOf(os.Getenv)},
+		Told:   s.progress.told, Say: s.progress.say,
+	})
+	if err != nil {
+		err = errors.Join(err, s.close())
+	}
+	return s, err
+}
+
+// asks are the operations that change an account, and ask before they do. Destroy asks by itself.
+var asks = []string{"up", "promote", "rollback", "bootstrap"}
+
+// agree asks whether to go on, where there is somebody to ask.
+func (t *tool) agree(operation string, where *place) error {
+	if t.yes || !slices.Contains(asks, operation) {
+		return nil
+	}
+	answer, err := t.ask(fmt.Sprintf("This is %s of stack %s in %s, as %s. Go on? Only yes goes on: ", operation, t.stack, where, where.caller))
+	if err != nil {
+		return fmt.Errorf("%s of stack %s changes %s: %w; say --yes", operation, t.stack, where, err)
+	}
+	if answer != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// errNobody says that there is no terminal to ask on.
+var errNobody = errors.New("there is nobody to ask")
+
+// ask asks a question on the terminal, and gives the line that was typed.
+func (t *tool) ask(question string) (string, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return "", errNobody
+	}
+	fmt.Fprint(t.stderr, question)
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// sealOf reads what encrypts the secrets of a stack's file.
+func sealOf(data []byte) (seal, error) {
+	var s seal
+	err := yaml.Unmarshal(data, &s)
+	return s, err
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/rehearsal/cloud"
+	"slipway/release"
+)
+
+// settling is how long the services may still be changing when the engine is done. It has waited for them already.
+const settling = 10 * time.Minute
+
+// judge says whether the stack's services run what its program asked for.
+func (s *stage) judge(ctx context.Context, _ map[string]any) (release.Verdict, error) {
+	asked, err := s.stack.Asked(ctx)
+	if errors.Is(err, release.ErrNoStack) {
+		return release.Verdict{Good: true}, nil
+	}
+	if err != nil {
+		return release.Verdict{}, err
+	}
+	return release.Judge(ctx, fleet{s.model.Account}, asked, settling)
+}
+
+// A badVerdict is the error of a command after which the services do not run what was asked for.
+type badVerdict struct {
+	release.Verdict
+	engine error // what the engine said of it, if anything
+}
+
+func (e *badVerdict) Error() string {
+	if e.engine != nil {
+		return e.engine.Error() + "\n" + e.Verdict.String()
+	}
+	return e.Verdict.String()
+}
+
+func (e *badVerdict) Unwrap() error { return e.engine }
+
+// judged is err with the verdict, after an engine that is done or gave up.
+func (s *stage) judged(ctx context.Context, outputs map[string]any, err error) (release.Verdict, error) {
+	if ctx.Err() != nil {
+		return release.Verdict{}, err
+	}
+	verdict, wrong := s.judge(ctx, outputs)
+	switch {
+	case wrong != nil:
+		return verdict, errors.Join(err, wrong)
+	case !verdict.Good:
+		return verdict, &badVerdict{verdict, err}
+	}
+	return verdict, err
+}
+
+// A fleet is the model as ECS and CloudWatch Logs.
+type fleet struct{ account *cloud.Account }
+
+const (
+	typeService    = "aws:ecs/service:Service"
+	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
+)
+
+func (f fleet) Services(_ context.Context, cluster string, names []string) ([]release.Service, error) {
+	var all []release.Service
+	for _, o := range f.account.Objects() {
+		out := cloud.Inputs(o.Outputs)
+		if o.Type == typeService && out.String("cluster") == cluster && slices.Contains(names, out.String("name")) {
+			all = append(all, f.service(o))
+		}
+	}
+	return all, nil
+}
+
+func (f fleet) service(o *cloud.Object) release.Service {
+	out := cloud.Inputs(o.Outputs)
+	runs, desired := out.String("taskDefinition"), out.Int("desiredCount")
+	s := release.Service{Name: out.String("name"), Status: "ACTIVE", Desired: desired, Running: desired}
+	primary := release.Deployed{ID: deployment(o.ID, runs, time.Time{}), Status: "PRIMARY", TaskDefinition: runs, Rollout: "COMPLETED",
+		Reason: "ECS deployment completed.", Desired: desired, Running: desired}
+	r := f.rollout(o.ID)
+	if r == nil {
+		s.Deployments = []release.Deployed{primary}
+		return s
+	}
+	failed := release.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
+		Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.", Failed: len(r.Tasks), Created: r.At}
+	if r.Back {
+		s.Deployments = []release.Deployed{primary, failed}
+		return s
+	}
+	failed.Status, failed.Desired = "PRIMARY", desired
+	s.Running, s.Deployments = 0, []release.Deployed{failed}
+	return s
+}
+
+func (f fleet) rollout(service string) *cloud.Rollout {
+	all := f.account.Rollouts()
+	if i := slices.IndexFunc(all, func(r cloud.Rollout) bool { return r.Service == service }); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+// deployment is ECS's kind of name for a deployment.
+func deployment(service, definition string, at time.Time) string {
+	sum := fnv.New64a()
+	fmt.Fprint(sum, service, definition, at.UnixNano())
+	return fmt.Sprintf("ecs-svc/%019d", sum.Sum64()%1e19)
+}
+
+func (f fleet) Definition(_ context.Context, arn string) (release.Definition, error) {
+	for _, o := range f.account.Objects() {
+		out := cloud.Inputs(o.Outputs)
+		if o.Type != typeDefinition || out.String("arn") != arn {
+			continue
+		}
+		var containers []struct {
+			Name, Image      string
+			LogConfiguration struct{ Options map[string]string }
+		}
+		if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &containers); err != nil {
+			return release.Definition{}, fmt.Errorf("task definition %s: %w", arn, err)
+		}
+		d := release.Definition{ARN: arn}
+		for _, c := range containers {
+			options := c.LogConfiguration.Options
+			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"], Prefix: options["awslogs-stream-prefix"]})
+		}
+		return d, nil
+	}
+	return release.Definition{}, fmt.Errorf("the model has no task definition %s", arn)
+}
+
+func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, error) {
+	var tasks []release.Task
+	for _, r := range f.account.Rollouts() {
+		if !strings.HasSuffix(r.Service, "/"+service) {
+			continue
+		}
+		definition, err := f.Definition(ctx, r.TaskDefinition)
+		if err != nil {
+			return nil, err
+		}
+		for _, arn := range r.Tasks {
+			t := release.Task{ARN: arn, TaskDefinition: r.TaskDefinition, Reason: r.Failure.Reason, At: r.At}
+			for _, c := range definition.Containers {
+				ended := release.Ended{Name: c.Name}
+				if c.Name == r.Failure.Container {
+					ended.Reason = r.Failure.Detail
+				}
+				if code := r.Failure.ExitCode; code != cloud.NeverStarted {
+					if c.Name != r.Failure.Container {
+						code = 0 // stopped with the task
+					}
+					ended.ExitCode = &code
+				}
+				t.Containers = append(t.Containers, ended)
+			}
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks, nil
+}
+
+func (f fleet) Tail(_ context.Context, _, stream string, lines int) ([]string, error) {
+	parts := strings.Split(stream, "/")
+	for _, r := range f.account.Rollouts() {
+		ran := slices.ContainsFunc(r.Tasks, func(arn string) bool { return strings.HasSuffix(arn, "/"+parts[len(parts)-1]) })
+		if ran && parts[len(parts)-2] == r.Failure.Container {
+			logs := slices.Clone(r.Failure.Logs)
+			return logs[max(0, len(logs)-lines):], nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,184 @@
+package cloud
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// How the deployment of a service ends. ECS starts tasks of the new definition until enough are healthy, or until so many
+// have failed that the deployment circuit breaker opens. Then it goes back to the task definition of the last deployment
+// that was completed. The provider waits for the service to be stable, which it is again after that: an update that was
+// rolled back looks like one that went well. A first deployment has nothing to go back to, and the wait ends in a timeout.
+
+// A Failure is why the tasks of a deployment do not become healthy.
+type Failure struct {
+	Container string   `json:"container"`        // the one that failed
+	ExitCode  int      `json:"exitCode"`         // its exit code; NeverStarted when it has none
+	Reason    string   `json:"reason"`           // why the task stopped, in ECS's words
+	Detail    string   `json:"detail,omitempty"` // what ECS says of the container
+	Logs      []string `json:"logs,omitempty"`   // its last lines
+}
+
+func (f *Failure) Error() string {
+	text := f.Reason
+	if f.ExitCode != NeverStarted {
+		text += fmt.Sprintf(" (%s: exit code %d)", f.Container, f.ExitCode)
+	}
+	return strings.Join(append([]string{text}, f.Logs...), "\n  ")
+}
+
+// A Rollout is a deployment that failed. It is kept until the service's next deployment, as ECS keeps its stopped tasks
+// for a while.
+type Rollout struct {
+	Service        string    `json:"service"`        // ARN
+	TaskDefinition string    `json:"taskDefinition"` // ARN of the one that failed
+	Back           bool      `json:"back"`           // it was rolled back; else nothing healthy was there before it
+	Tasks          []string  `json:"tasks"`          // ARNs of those that stopped
+	Failure        Failure   `json:"failure"`
+	At             time.Time `json:"at"`
+}
+
+// An Unsteady error says that a service was made, or changed, and did not become stable in the time that the provider
+// waits for it. The service is in the account.
+type Unsteady struct {
+	Operation string // "create" or "update"
+	Service   string
+	Rollout   Rollout
+}
+
+func (e *Unsteady) Error() string {
+	return fmt.Sprintf("waiting for ECS Service (%s) %s: timeout while waiting for state to become 'tfSTABLE' (last state: 'tfPENDING', timeout: 20m0s)", e.Service, e.Operation)
+}
+
+// Rollouts are the deployments that failed, of services that had no other since.
+func (a *Account) Rollouts() []Rollout {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return slices.Clone(a.rollouts)
+}
+
+// carry lets Healthy and Carry decide what becomes of a service. was is nil in a create, now in a delete. A failure is of
+// the deployment, an error of the call.
+func (a *Account) carry(was, now *Object) (*Failure, error) {
+	o := now
+	if o == nil {
+		o = was
+	}
+	if o == nil || o.Type != serviceType {
+		return nil, nil
+	}
+	if now != nil && a.Healthy != nil && numberOr(Inputs(now.Outputs), "desiredCount", 0) > 0 {
+		a.mu.RLock()
+		definition := a.definition(Inputs(now.Outputs).String("taskDefinition"))
+		if definition != nil {
+			definition = definition.copy()
+		}
+		a.mu.RUnlock()
+		if f := a.Healthy(now.copy(), definition); f != nil {
+			return f, nil
+		}
+	}
+	if a.Carry == nil {
+		return nil, nil
+	}
+	err := a.Carry(was, now)
+	var f *Failure
+	if now != nil && errors.As(err, &f) {
+		return f, nil
+	}
+	return nil, err
+}
+
+// settle enters how the deployment of o ended. was is the service before it, nil if it is new. o becomes what the service
+// is after it.
+func (a *Account) settle(was, o *Object, f *Failure) error {
+	if o.Type != serviceType {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := -1
+	if was != nil {
+		before = slices.IndexFunc(a.rollouts, func(r Rollout) bool { return r.Service == o.ID })
+	}
+	completed := was != nil && (before < 0 || a.rollouts[before].Back)
+	if before >= 0 {
+		a.rollouts = slices.Delete(a.rollouts, before, before+1)
+		a.version++
+	}
+	if f == nil {
+		a.forget(o)
+		return nil
+	}
+	in := Inputs(o.Outputs)
+	breaker := in.Map("deploymentCircuitBreaker")
+	r := Rollout{
+		Service: o.ID, TaskDefinition: in.String("taskDefinition"), Failure: *f, At: a.now().UTC(),
+		Back: completed && breaker.Bool("enable") && breaker.Bool("rollback"),
+	}
+	for i := range tolerated(int(numberOr(in, "desiredCount", 0))) {
+		r.Tasks = append(r.Tasks, a.arn("ecs", "task/"+clusterOf(o.ID)+"/"+draw(32, o.ID, r.TaskDefinition, fmt.Sprint(r.At.UnixNano(), i))))
+	}
+	a.rollouts = append(a.rollouts, r)
+	a.version++
+	if !r.Back {
+		operation := "update"
+		if was == nil {
+			operation = "create"
+		}
+		if in.Bool("waitForSteadyState") {
+			return &Unsteady{Operation: operation, Service: o.ID, Rollout: r}
+		}
+		return nil
+	}
+	for _, settings := range []map[string]any{o.Inputs, o.Outputs} {
+		settings["taskDefinition"] = Inputs(was.Outputs).String("taskDefinition")
+	}
+	return a.put(o)
+}
+
+// tolerated is how many tasks may fail before the circuit breaker opens: half of those wanted, at least 3 and at most 200.
+func tolerated(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
+
+// clusterOf is the cluster's name in a service's ARN.
+func clusterOf(service string) string {
+	parts := strings.Split(service, "/")
+	if len(parts) < 3 {
+		return "default"
+	}
+	return parts[len(parts)-2]
+}
+
+// retire keeps a task definition that is deregistered while a service runs it: ECS calls it INACTIVE, and the service goes
+// on with it. It goes when the service does, or runs another.
+func (a *Account) retire(definition *Object) {
+	arn := Inputs(definition.Outputs).String("arn")
+	for _, service := range a.list(serviceType) {
+		if Inputs(service.Outputs).String("taskDefinition") == arn {
+			kept := definition.copy()
+			kept.URN = ""
+			kept.Owner = Key(serviceType, service.ID)
+			// It was in the account a moment ago, so it can be encoded.
+			_ = a.put(kept)
+			return
+		}
+	}
+}
+
+// forget drops the retired task definitions that service does not run any more.
+func (a *Account) forget(service *Object) {
+	runs := Inputs(service.Outputs).String("taskDefinition")
+	for _, d := range a.list(taskType) {
+		if d.Owner == Key(serviceType, service.ID) && Inputs(d.Outputs).String("arn") != runs {
+			a.drop(d)
+		}
+	}
+}
+
+// undeployed forgets the failed deployment of a service that is deleted.
+func (a *Account) undeployed(service *Object) {
+	a.rollouts = slices.DeleteFunc(a.rollouts, func(r Rollout) bool { return r.Service == service.ID })
+}

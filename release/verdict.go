@@ -1,0 +1,488 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// A Verdict says whether what runs is what was asked for. "Stable" is not enough: a service whose deployment failed is
+// stable again as soon as the circuit breaker has rolled it back.
+//
+// Asked, Runs and all that follows tell of one service: the first that is wrong, else the first of all.
+type Verdict struct {
+	Good    bool     `json:"good"`
+	Reasons []string `json:"reasons,omitempty"` // what is wrong, one a service
+
+	Asked   Running  `json:"asked"`
+	Runs    Running  `json:"runs"`
+	Stopped []string `json:"stopped,omitempty"` // why tasks stopped, the newest first, each reason once
+	Logs    []string `json:"logs,omitempty"`    // the last lines of the container that failed
+	Cause   string   `json:"cause,omitempty"`   // the likely one, in words
+	Next    string   `json:"next,omitempty"`    // what to do about it
+
+	Services []Judged `json:"services"`
+}
+
+// A Judged is what became of one service.
+type Judged struct {
+	Service string `json:"service"`
+	Good    bool   `json:"good"`
+	Asked   string `json:"asked"`          // task definition, family:revision
+	Runs    string `json:"runs,omitempty"` // the same; empty: nothing does
+	Tasks   int    `json:"tasks"`          // that run
+	Desired int    `json:"desired"`
+}
+
+// A Running is what a service runs, or is to run.
+type Running struct {
+	Service        string            `json:"service,omitempty"`
+	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
+	Images         map[string]string `json:"images,omitempty"`         // by container: repository@digest
+	Deployment     string            `json:"deployment,omitempty"`     // ECS's name for it
+}
+
+// An Asked is what was asked of the services of a cluster.
+type Asked struct {
+	Cluster  string // ARN or name
+	Services []Running
+}
+
+// A Fleet answers what Judge asks: of ECS and CloudWatch Logs, or of a model of them.
+type Fleet interface {
+	// Services are those of a cluster with these names, without those that do not exist.
+	Services(ctx context.Context, cluster string, names []string) ([]Service, error)
+
+	// Definition is a task definition by its ARN, also one that is retired.
+	Definition(ctx context.Context, arn string) (Definition, error)
+
+	// Stopped are the tasks of a service that stopped of late, in any order. ECS forgets them after an hour.
+	Stopped(ctx context.Context, cluster, service string) ([]Task, error)
+
+	// Tail are the last lines of a log stream, none if there is no such stream.
+	Tail(ctx context.Context, group, stream string, lines int) ([]string, error)
+}
+
+// A Service is an ECS service.
+type Service struct {
+	Name, Status     string // Status: ACTIVE, DRAINING or INACTIVE
+	Desired, Running int    // tasks
+	Deployments      []Deployed
+	Events           []Happening // the newest first
+}
+
+// A Deployed is one deployment of a service. A service has one, and more while it changes.
+type Deployed struct {
+	ID, Status       string // Status: PRIMARY, ACTIVE (the one before) or INACTIVE
+	TaskDefinition   string // ARN
+	Rollout, Reason  string // Rollout: COMPLETED, IN_PROGRESS, FAILED; empty where ECS does not watch it
+	Desired, Running int
+	Failed           int // tasks
+	Created          time.Time
+}
+
+// A Happening is an event of a service.
+type Happening struct {
+	At      time.Time
+	Message string
+}
+
+// A Definition is a task definition, as far as a verdict needs it.
+type Definition struct {
+	ARN        string
+	Containers []Container
+}
+
+// A Container is one of a task definition's.
+type Container struct {
+	Name, Image string
+	Group       string // log group; empty: its lines go elsewhere
+	Prefix      string // of its log streams
+}
+
+// A Task is one that stopped.
+type Task struct {
+	ARN, TaskDefinition string
+	Code, Reason        string // ECS's stop code and reason
+	At                  time.Time
+	Containers          []Ended
+}
+
+// An Ended is a container of a stopped task.
+type Ended struct {
+	Name     string
+	ExitCode *int // nil: it never started
+	Reason   string
+}
+
+const (
+	logLines    = 20 // of a failing container
+	stopReasons = 5  // told of a service
+)
+
+// look is how long to wait between two looks at a service that is still changing.
+var look = 5 * time.Second
+
+// Judge compares what the services run with what was asked of them, and waits for those that are still changing, at most
+// for wait. A service whose deployment failed, or was rolled back, is wrong at once; so is, after wait, one that did not
+// settle. The error is of asking, never of what was found.
+func Judge(ctx context.Context, fleet Fleet, asked Asked, wait time.Duration) (Verdict, error) {
+	v := Verdict{Good: true, Services: []Judged{}}
+	if len(asked.Services) == 0 {
+		return v, nil
+	}
+	names := make([]string, len(asked.Services))
+	for i, s := range asked.Services {
+		names[i] = s.Service
+	}
+	deadline := time.Now().Add(wait)
+	var found map[string]Service
+	for {
+		services, err := fleet.Services(ctx, asked.Cluster, names)
+		if err != nil {
+			return Verdict{}, fmt.Errorf("verdict: the services of cluster %s: %w", asked.Cluster, err)
+		}
+		found = map[string]Service{}
+		for _, s := range services {
+			found[s.Name] = s
+		}
+		changing := slices.ContainsFunc(asked.Services, func(r Running) bool {
+			_, settled := judge(found[r.Service], r)
+			return !settled
+		})
+		if !changing || !time.Now().Before(deadline) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return Verdict{}, fmt.Errorf("verdict: %w", ctx.Err())
+		case <-time.After(min(look, time.Until(deadline))):
+		}
+	}
+
+	for i, want := range asked.Services {
+		service := found[want.Service]
+		wrong, settled := judge(service, want)
+		if !settled {
+			wrong = fmt.Sprintf("did not settle within %s: %s", wait, wrong)
+		}
+		primary := service.primary()
+		v.Services = append(v.Services, Judged{Service: want.Service, Good: wrong == "", Asked: short(want.TaskDefinition),
+			Runs: short(primary.TaskDefinition), Tasks: service.Running, Desired: service.Desired})
+		tell := i == 0
+		if wrong != "" {
+			tell = tell || v.Good
+			v.Good = false
+			v.Reasons = append(v.Reasons, "service "+want.Service+" "+wrong)
+		}
+		if !tell {
+			continue
+		}
+		v.Asked, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
+		v.Asked.Deployment = service.of(want.TaskDefinition).ID
+		if v.Runs.TaskDefinition == want.TaskDefinition {
+			v.Runs.Images = want.Images
+		} else if primary.TaskDefinition != "" {
+			d, err := fleet.Definition(ctx, primary.TaskDefinition)
+			if err != nil {
+				return Verdict{}, fmt.Errorf("verdict: what service %s runs: %w", want.Service, err)
+			}
+			v.Runs.Images = d.images()
+		}
+		if wrong != "" {
+			if err := v.explain(ctx, fleet, asked.Cluster, service); err != nil {
+				return Verdict{}, err
+			}
+		}
+	}
+	return v, nil
+}
+
+// judge says what is wrong with a service, and whether waiting may still change that.
+func judge(s Service, want Running) (wrong string, settled bool) {
+	if s.Name == "" || s.Status != "" && s.Status != "ACTIVE" {
+		return fmt.Sprintf("does not run: ECS says %s", cmp.Or(s.Status, "that there is none")), true
+	}
+	primary, mine := s.primary(), s.of(want.TaskDefinition)
+	switch {
+	case mine.Rollout == "FAILED" && primary.TaskDefinition != want.TaskDefinition:
+		return fmt.Sprintf("was rolled back: it runs %s, and %s was asked for (%s)", short(primary.TaskDefinition), short(want.TaskDefinition), reason(mine)), true
+	case mine.Rollout == "FAILED":
+		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(mine)), true
+	case primary.TaskDefinition != want.TaskDefinition:
+		// ECS forgets a failed deployment as soon as its last task is gone.
+		return fmt.Sprintf("was rolled back: it runs %s, and %s was asked for", short(primary.TaskDefinition), short(want.TaskDefinition)), true
+	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
+		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
+	case s.Running != s.Desired || primary.Rollout == "" && len(s.Deployments) > 1:
+		return fmt.Sprintf("%d of %d tasks of %s run", s.Running, s.Desired, short(want.TaskDefinition)), false
+	}
+	return "", true
+}
+
+func reason(d Deployed) string {
+	return strings.TrimSuffix(cmp.Or(hide(d.Reason), fmt.Sprintf("%d tasks failed", d.Failed)), ".")
+}
+
+// primary is the deployment that ECS works on, or has finished.
+func (s Service) primary() Deployed {
+	i := slices.IndexFunc(s.Deployments, func(d Deployed) bool { return d.Status == "PRIMARY" })
+	if i < 0 {
+		return Deployed{}
+	}
+	return s.Deployments[i]
+}
+
+// of is the newest deployment of a task definition.
+func (s Service) of(definition string) Deployed {
+	var newest Deployed
+	for _, d := range s.Deployments {
+		if d.TaskDefinition == definition && (newest.ID == "" || d.Created.After(newest.Created)) {
+			newest = d
+		}
+	}
+	return newest
+}
+
+func (d Definition) images() map[string]string {
+	images := map[string]string{}
+	for _, c := range d.Containers {
+		images[c.Name] = c.Image
+	}
+	return images
+}
+
+// short is a task definition's name without the account: family:revision.
+func short(arn string) string {
+	if arn == "" {
+		return "nothing"
+	}
+	return arn[strings.LastIndex(arn, "/")+1:]
+}
+
+// explain finds out why the tasks that were asked for do not run.
+func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Service) error {
+	var tasks []Task
+	if s.Name != "" {
+		stopped, err := fleet.Stopped(ctx, cluster, s.Name)
+		if err != nil {
+			return fmt.Errorf("verdict: the stopped tasks of service %s: %w", s.Name, err)
+		}
+		for _, t := range stopped {
+			if t.TaskDefinition == v.Asked.TaskDefinition && !scaled.MatchString(t.Reason) {
+				tasks = append(tasks, t)
+			}
+		}
+		slices.SortStableFunc(tasks, func(a, b Task) int { return b.At.Compare(a.At) })
+	}
+	var told []string
+	for _, t := range tasks {
+		if words := hide(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
+			v.Stopped = append(v.Stopped, words)
+		}
+		told = append(told, t.words())
+	}
+	since := s.of(v.Asked.TaskDefinition).Created
+	for _, e := range s.Events {
+		if !e.At.Before(since) {
+			told = append(told, e.Message)
+			if len(tasks) == 0 && len(v.Stopped) < stopReasons && !strings.Contains(e.Message, "has reached a steady state") {
+				v.Stopped = append(v.Stopped, hide(e.Message))
+			}
+		}
+	}
+	if len(tasks) > 0 {
+		definition, err := fleet.Definition(ctx, v.Asked.TaskDefinition)
+		if err != nil {
+			return fmt.Errorf("verdict: task definition %s: %w", v.Asked.TaskDefinition, err)
+		}
+		if v.Logs, err = lastWords(ctx, fleet, definition, tasks); err != nil {
+			return err
+		}
+	}
+	v.Cause, v.Next = likely(told, v.Logs)
+	return nil
+}
+
+// scaled is why a task stops with which nothing is wrong: its deployment was taken back.
+var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
+
+// words say why a task stopped: "Essential container in task exited (django: exit code 3)".
+func (t Task) words() string {
+	var parts []string
+	for _, c := range t.Containers {
+		part := ""
+		if c.ExitCode != nil && *c.ExitCode != 0 {
+			part = fmt.Sprintf("exit code %d", *c.ExitCode)
+		} else if c.ExitCode != nil && strings.HasPrefix(t.Reason, "Essential container") {
+			part = "exit code 0"
+		}
+		if c.Reason != "" {
+			part += strings.TrimPrefix(", "+c.Reason, map[bool]string{true: ", "}[part == ""])
+		}
+		if part != "" {
+			parts = append(parts, c.Name+": "+part)
+		}
+	}
+	words := cmp.Or(t.Reason, t.Code, "no reason given")
+	if len(parts) > 0 {
+		words += " (" + strings.Join(parts, "; ") + ")"
+	}
+	return words
+}
+
+// suspects are the containers of a task whose log may say why it stopped, the likeliest first.
+func (t Task) suspects() []Ended {
+	rank := func(c Ended) int {
+		switch {
+		case c.ExitCode == nil && c.Reason == "": // it waited for another
+			return 4
+		case c.ExitCode != nil && (*c.ExitCode == 0 || *c.ExitCode == 143 || *c.ExitCode == 137 && c.Reason == ""): // stopped with the task
+			return 3
+		case c.ExitCode == nil:
+			return 2
+		}
+		return 1
+	}
+	all := slices.Clone(t.Containers)
+	slices.SortStableFunc(all, func(a, b Ended) int { return rank(a) - rank(b) })
+	return all
+}
+
+// lastWords are the last lines of the container that failed, of the newest task that left any.
+func lastWords(ctx context.Context, fleet Fleet, d Definition, tasks []Task) ([]string, error) {
+	const most = 3 // a task that never started has no log; the one before it may have
+	for _, t := range tasks[:min(len(tasks), most)] {
+		for _, c := range t.suspects() {
+			i := slices.IndexFunc(d.Containers, func(x Container) bool { return x.Name == c.Name })
+			if i < 0 || d.Containers[i].Group == "" {
+				continue
+			}
+			stream := d.Containers[i].Prefix + "/" + c.Name + "/" + t.ARN[strings.LastIndex(t.ARN, "/")+1:]
+			lines, err := fleet.Tail(ctx, d.Containers[i].Group, stream, logLines)
+			if err != nil {
+				return nil, fmt.Errorf("verdict: the log of container %s: %w", c.Name, err)
+			}
+			for i, line := range lines {
+				lines[i] = hide(line)
+			}
+			if len(lines) > 0 {
+				return append([]string{c.Name + ", log group " + d.Containers[i].Group + ", stream " + stream + ":"}, lines...), nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// secrets are what a careless log line may hold: the password in an address, or a value after a telling name.
+var secrets = regexp.MustCompile(`(?i)(://[^:/@\s]*:)[^@\s]+(@)|((?:password|passwd|secret|secret_key|token|api_?key)["']?\s*[=:]\s*["']?)[^\s"',]+`)
+
+func hide(line string) string { return secrets.ReplaceAllString(line, "${1}${3}…${2}") }
+
+// String is the verdict in words, for a terminal.
+func (v Verdict) String() string {
+	if v.Good {
+		var all []string
+		for _, s := range v.Services {
+			all = append(all, fmt.Sprintf("%s runs %s", s.Service, s.Asked))
+		}
+		return strings.Join(all, ", ")
+	}
+	var b strings.Builder
+	b.WriteString("what runs is not what was asked for")
+	for _, r := range v.Reasons {
+		b.WriteString("\n  " + r)
+	}
+	show := func(name string, r Running) {
+		fmt.Fprintf(&b, "\n%s %s", name, short(r.TaskDefinition))
+		for _, container := range slices.Sorted(maps.Keys(r.Images)) {
+			fmt.Fprintf(&b, "\n  %s %s", container, r.Images[container])
+		}
+	}
+	show("Asked for:", v.Asked)
+	show("Runs now: ", v.Runs)
+	list := func(title string, lines []string) {
+		if len(lines) > 0 {
+			b.WriteString("\n" + title)
+		}
+		for _, line := range lines {
+			b.WriteString("\n  " + line)
+		}
+	}
+	list("Its tasks stopped:", v.Stopped)
+	list("Last lines of the log:", v.Logs)
+	if v.Cause != "" {
+		b.WriteString("\nLikely cause: " + v.Cause)
+	}
+	if v.Next != "" {
+		b.WriteString("\nNext: " + v.Next)
+	}
+	return b.String()
+}
+
+// Asked reads from the state of the stack what its program last asked of its services.
+func (s *Stack) Asked(ctx context.Context) (Asked, error) {
+	data, err := s.Export(ctx, false)
+	if err != nil {
+		return Asked{}, err
+	}
+	return askedOf(data)
+}
+
+func askedOf(state []byte) (Asked, error) {
+	var export struct {
+		Deployment struct {
+			Resources []struct {
+				URN, Type       string
+				Delete          bool
+				Inputs, Outputs map[string]any
+			}
+		}
+	}
+	if err := json.Unmarshal(state, &export); err != nil {
+		return Asked{}, fmt.Errorf("release: the state: %w", err)
+	}
+	images := map[string]map[string]string{}
+	for _, r := range export.Deployment.Resources {
+		if r.Type == "aws:ecs/taskDefinition:TaskDefinition" {
+			arn, _ := r.Outputs["arn"].(string)
+			text, _ := r.Outputs["containerDefinitions"].(string)
+			images[arn] = imagesOf(text)
+		}
+	}
+	var asked Asked
+	for _, r := range export.Deployment.Resources {
+		if r.Type != "aws:ecs/service:Service" || r.Delete {
+			continue
+		}
+		text := func(key string) string { s, _ := r.Inputs[key].(string); return s }
+		if asked.Cluster != "" && asked.Cluster != text("cluster") {
+			return Asked{}, errors.New("release: the stack's services are in more than one cluster")
+		}
+		asked.Cluster = text("cluster")
+		name := cmp.Or(text("name"), resource.URN(r.URN).Name())
+		asked.Services = append(asked.Services, Running{Service: name, TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")]})
+	}
+	return asked, nil
+}
+
+func imagesOf(containerDefinitions string) map[string]string {
+	var containers []struct{ Name, Image string }
+	if json.Unmarshal([]byte(containerDefinitions), &containers) != nil {
+		return nil
+	}
+	images := map[string]string{}
+	for _, c := range containers {
+		images[c.Name] = c.Image
+	}
+	return images
+}
