@@ -3,7 +3,9 @@ package cloud
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -241,6 +243,10 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 	d.DisallowUnknownFields()
 	if err := d.Decode(&all); err != nil {
 		say(root, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return p
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		say(root, "container definitions are not valid: something follows the list")
 		return p
 	}
 	if len(all) == 0 {
