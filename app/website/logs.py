@@ -31,6 +31,8 @@ def config(level):
     """The dictConfig of the site's and gunicorn's logging."""
     # Django reports every 4xx by itself; the request's own line says it already.
     quiet = {"handlers": ["stdout"], "level": "ERROR", "propagate": False}
+    # At DEBUG these tell what they send to AWS, the headers with the task's credentials among it.
+    discreet = {"level": "WARNING" if level in ("DEBUG", "INFO") else level}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -42,5 +44,6 @@ def config(level):
             "django.request": quiet,
             "django.db.backends": {"level": "INFO"},
             "gunicorn.error": {"handlers": ["stdout"], "level": level, "propagate": False},
+            **{name: discreet for name in ("boto3", "botocore", "s3transfer", "urllib3", "PIL")},
         },
     }

@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"image"
-	"image/png"
 	"io"
 	"io/fs"
-	"mime/multipart"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -20,7 +19,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -29,14 +27,6 @@ import (
 // TestRun takes a stack through its life with real containers, as its visitors live through it: sign-up, a picture, a
 // release under load, two releases that fail, a kill, and the end.
 func TestRun(t *testing.T) {
-	if os.Getenv("SLIPWAY_RUN") == "" {
-		t.Skip("set SLIPWAY_RUN=1 to run the site in containers: it takes minutes and needs Docker with the images of app/debian-base.sh")
-	}
-	for _, image := range []string{"slipway-base:sid", "slipway-nginx:sid", "slipway-postgres:sid"} {
-		if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
-			t.Skipf("no Docker engine with %s, which app/debian-base.sh makes: %s", image, lastLine(out))
-		}
-	}
 	r := newRunning(t)
 	before := r.held()
 
@@ -45,43 +35,66 @@ func TestRun(t *testing.T) {
 	if len(first) != 2 {
 		t.Fatalf("tasks of web and worker: %q", first)
 	}
+
+	t.Log("visitors with a real browser")
+	told := r.browse()
+	r.archived(
+		`"logger":"nginx","request_id":"`+told.Request+`"`,
+		`"message": "POST / 302", "request_id": "`+told.Request+`"`,
+		`"path": "`+told.Picture+`"`,
+		`migrations applied`)
 	ada := r.visitor()
-	ada.form("/account/sign-up/", map[string]string{"username": "ada", "password1": "a long phrase 7", "password2": "a long phrase 7"}, nil)
-	page := ada.form("/", map[string]string{"text": "first light"}, picture(t))
-	at := regexp.MustCompile(`/media/pictures/[0-9a-f]+\.webp`).FindString(page)
-	if at == "" {
-		t.Fatalf("the time line shows no picture:\n%s", page)
+	if _, kind := ada.get(told.Picture); kind != "image/webp" {
+		t.Errorf("the picture is %q", kind)
 	}
-	if got, kind := ada.get(at); kind != "image/webp" || !strings.HasPrefix(got, "RIFF") {
-		t.Errorf("the picture is %q, %d bytes", kind, len(got))
+	ada.signUp("ada")
+	ada.post("first light")
+
+	t.Log("the same again, from files that are new and say the same")
+	pushed := r.pushed()
+	if err := os.RemoveAll(filepath.Join(r.dir, "app")); err != nil {
+		t.Fatal(err)
 	}
-	r.archived(`"path": "`+at+`"`, `migrations applied`)
+	r.copyApp()
+	r.write("README.md", "no part of an image")
+	r.write("feed/tests/test_more.py", "# nor is a test\n")
+	if out, code := r.up(); code != 0 || !strings.Contains(out, "is up: 0 changes") || pushed != r.pushed() || !slices.Equal(first, r.tasks()) {
+		t.Errorf("exit code %d; the registry held\n%s\nand holds\n%s\ntasks were %q and are %q; the command said:\n%s", code, pushed, r.pushed(), first, r.tasks(), out)
+	}
 
 	t.Log("a release with a migration, under load")
-	r.write("feed/migrations/0900_mood.py", migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
-	load := r.load(ada)
+	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
+	load := ada.load()
 	out, code := r.up()
-	answered, failed := load()
-	t.Logf("%d requests, %d failed", answered, len(failed))
-	if code != 0 || len(failed) > 0 || answered < 20 {
-		t.Fatalf("exit code %d, %d requests, failed: %q\n%s", code, answered, failed, out)
-	}
 	second := r.tasks()
+	answered, posts, failed := load()
+	t.Logf("%d requests, %d of them posts, %d failed", answered, posts, len(failed))
+	if code != 0 || len(failed) > 0 || answered < 200 || posts < 20 {
+		t.Fatalf("exit code %d, %d requests, %d posts, failed: %q\n%s", code, answered, posts, failed, out)
+	}
 	if slices.ContainsFunc(second, func(id string) bool { return slices.Contains(first, id) }) || len(second) != 2 {
 		t.Errorf("tasks were %q and are %q", first, second)
 	}
+	if pushed == r.pushed() {
+		t.Error("a new release pushed nothing")
+	}
 	r.archived("feed.0900_mood")
+	all := 1 + posts
+	ada.wrote(all)
 
 	t.Log("a release whose migration fails")
-	r.write("feed/migrations/0901_broken.py", migration("migrations.RunSQL('SELECT 1/0')"))
-	load = r.load(ada)
+	r.write("feed/migrations/0901_broken.py", r.migration("migrations.RunSQL('SELECT 1/0')"))
+	load = ada.load()
 	out, code = r.up()
-	if _, failed := load(); code != exitFailed || len(failed) > 0 {
-		t.Errorf("exit code %d, failed: %q\n%s", code, failed, out)
+	answered, posts, failed = load()
+	if code != exitFailed || len(failed) > 0 || answered < 50 {
+		t.Errorf("exit code %d, %d requests, failed: %q\n%s", code, answered, failed, out)
 	}
 	if !strings.Contains(out, "division by zero") || !slices.Equal(second, r.tasks()) {
 		t.Errorf("tasks were %q and are %q; the command said:\n%s", second, r.tasks(), out)
 	}
+	all += posts
+	ada.wrote(all)
 
 	t.Log("a release that never becomes healthy")
 	if err := os.Remove(filepath.Join(r.dir, "app/feed/migrations/0901_broken.py")); err != nil {
@@ -89,10 +102,11 @@ func TestRun(t *testing.T) {
 	}
 	good := r.read("gunicorn.conf.py")
 	r.write("gunicorn.conf.py", good+"\nsys.exit('the dog ate it')\n")
-	load = r.load(ada)
+	load = ada.load()
 	out, code = r.up()
-	if _, failed := load(); code != exitFailed || len(failed) > 0 {
-		t.Errorf("exit code %d, failed: %q\n%s", code, failed, out)
+	answered, posts, failed = load()
+	if code != exitFailed || len(failed) > 0 || answered < 50 {
+		t.Errorf("exit code %d, %d requests, failed: %q\n%s", code, answered, failed, out)
 	}
 	for _, want := range []string{"the dog ate it", "deployment failed: tasks failed to start (3 of 3)", "rolled back"} {
 		if !strings.Contains(out, want) {
@@ -102,23 +116,33 @@ func TestRun(t *testing.T) {
 	if !slices.Equal(second, r.tasks()) {
 		t.Errorf("tasks were %q and are %q", second, r.tasks())
 	}
-	r.write("gunicorn.conf.py", good)
+	all += posts
+	ada.wrote(all)
 
-	t.Log("kill -9, and an up after it")
-	r.kill()
-	r.serve()
-	if page, _ := ada.get("/"); !strings.Contains(page, "first light") {
-		t.Errorf("the post is gone:\n%s", page)
+	t.Log("kill -9 of both commands in the middle of a release, and an up after it")
+	r.write("gunicorn.conf.py", good+"\n# a release of its own\n")
+	cut := r.start(r.upLine()...)
+	r.until("the migration runs", func() bool { return len(r.ends()) > 0 })
+	kill(cut)
+	kill(r.server)
+	if len(r.ends()) == 0 {
+		t.Error("the kill left no task that nobody waits for: nothing is shown")
 	}
+	r.serve()
+	if left := r.ends(); len(left) > 0 {
+		t.Errorf("the killed migration is still there: %q", left)
+	}
+	if now := r.tasks(); len(now) != 2 || slices.ContainsFunc(now, func(id string) bool { return slices.Contains(second, id) }) {
+		t.Errorf("tasks were %q and are %q", second, now)
+	}
+	ada.wrote(all)
 	if out, code := r.slipway("run", "clean-up"); code != 0 || !strings.Contains(out, "0 pictures deleted of ") {
 		t.Errorf("job: exit code %d\n%s", code, out)
 	}
 
 	t.Log("a task that dies is replaced")
 	now := r.tasks()
-	if out, err := exec.Command("docker", "kill", r.containers("slipway.service=slipway-dev-web", "slipway.container=nginx")[0]).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	r.docker("kill", r.containers("slipway.service=slipway-dev-web", "slipway.container=nginx")[0])
 	r.until("another task serves", func() bool {
 		_, status, err := ada.try("/latest/")
 		return err == nil && status == http.StatusOK && !slices.Equal(now, r.tasks())
@@ -128,11 +152,35 @@ func TestRun(t *testing.T) {
 	if out, code := r.slipway("destroy"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
-	if left := r.held(); left != before {
-		t.Errorf("destroy left:\n%s\nthere was before:\n%s", left, before)
-	}
+	r.left(before)
 	if err := r.server.Wait(); err != nil {
 		t.Errorf("the command that served ended with %v", err)
+	}
+}
+
+// TestRunRehearsed kills an up that is the stack's first, which destroy cleans, and a rehearsal, which the next one
+// cleans before it begins. That one is good.
+func TestRunRehearsed(t *testing.T) {
+	r := newRunning(t)
+	before := r.held()
+	for _, c := range []struct{ killed, cleans []string }{
+		{r.upLine(), []string{"destroy"}},
+		{append([]string{"rehearse", "--run"}, settings...), append([]string{"rehearse", "--run"}, settings...)},
+	} {
+		cut := r.start(c.killed...)
+		r.until("the database runs", func() bool { return len(r.containers("slipway.database")) > 0 })
+		kill(cut)
+		if left := r.held(); left == before {
+			t.Errorf("%s, killed, left nothing: nothing is shown", c.killed[0])
+		}
+		out, code := r.slipway(c.cleans...)
+		if code != 0 {
+			t.Errorf("%s: exit code %d\n%s", c.cleans[0], code, out)
+		}
+		if c.cleans[0] == "rehearse" && !strings.Contains(out, "Stack dev goes up, stays as it is and comes down.") {
+			t.Errorf("no good verdict:\n%s", out)
+		}
+		r.left(before)
 	}
 }
 
@@ -158,6 +206,14 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 func newRunning(t *testing.T) *running {
+	if os.Getenv("SLIPWAY_RUN") == "" {
+		t.Skip("set SLIPWAY_RUN=1 to run the site in containers: it takes minutes, and needs what .ci/site gets")
+	}
+	for _, image := range []string{"slipway-base:sid", "slipway-nginx:sid", "slipway-postgres:sid"} {
+		if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
+			t.Fatalf("no Docker engine with %s, which app/debian-base.sh makes: %s", image, out)
+		}
+	}
 	r := &running{t: t, dir: t.TempDir()}
 	files, err := filepath.Glob("../../Pulumi*.yaml")
 	if err != nil {
@@ -172,19 +228,43 @@ func newRunning(t *testing.T) *running {
 			t.Fatal(err)
 		}
 	}
-	if err := os.CopyFS(filepath.Join(r.dir, "app"), os.DirFS("../../app")); err != nil {
-		t.Fatal(err)
-	}
+	r.copyApp()
 	t.Cleanup(func() {
-		r.kill()
-		if _, err := os.Stat(filepath.Join(r.dir, ".slipway/dev/run")); err == nil {
-			r.slipway("destroy")
+		kill(r.server)
+		for _, line := range [][]string{{".slipway/dev/run", "destroy"}, {".slipway/rehearsed/dev/run", "rehearse"}} {
+			if _, err := os.Stat(filepath.Join(r.dir, line[0])); err == nil {
+				t.Logf("%s after a failure", line[1])
+				r.slipway(line[1])
+			}
 		}
 		if t.Failed() && r.said != nil {
 			t.Logf("the command that served said:\n%s", r.said)
 		}
 	})
+	r.stranger()
 	return r
+}
+
+func (r *running) copyApp() {
+	r.t.Helper()
+	if err := os.CopyFS(filepath.Join(r.dir, "app"), os.DirFS("../../app")); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// stranger makes a container, a network and a volume of somebody else, with names that are much like the stack's.
+func (r *running) stranger() {
+	const name = "slipway-dev-0-of-somebody-else"
+	r.t.Cleanup(func() {
+		for _, line := range [][]string{{"rm", "-fv", name}, {"network", "rm", name}, {"volume", "rm", name}} {
+			if out, err := exec.Command("docker", line...).CombinedOutput(); err != nil {
+				r.t.Errorf("what is somebody else's is gone: docker %s: %s", strings.Join(line, " "), out)
+			}
+		}
+	})
+	r.docker("network", "create", name)
+	r.docker("volume", "create", name)
+	r.docker("run", "-d", "--name", name, "--network", name, "-v", name+":/kept", "--label", "slipway.stack=other", "slipway-nginx:sid", "sleep", "3600")
 }
 
 // settings make the images without a registry and without PyPI, and give the stack a worker and a job.
@@ -211,16 +291,28 @@ func (r *running) slipway(args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
+// upLine is the command line that brings the release that lies in the folder.
+func (r *running) upLine() []string { return append([]string{"up", "--run"}, settings...) }
+
 // up brings the release that lies in the folder, beside the command that serves.
-func (r *running) up() (string, int) {
-	return r.slipway(append([]string{"up", "--run"}, settings...)...)
+func (r *running) up() (string, int) { return r.slipway(r.upLine()...) }
+
+// start starts a command whose words nobody reads.
+func (r *running) start(args ...string) *exec.Cmd {
+	r.t.Helper()
+	cmd := r.command(args...)
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { kill(cmd) })
+	return cmd
 }
 
 // serve starts an up that stays, and waits until it says where the site is.
 func (r *running) serve() {
 	r.t.Helper()
 	r.said = &lockedBuffer{}
-	r.server = r.command(append([]string{"up", "--run"}, settings...)...)
+	r.server = r.command(r.upLine()...)
 	r.server.Stdout, r.server.Stderr = r.said, r.said
 	if err := r.server.Start(); err != nil {
 		r.t.Fatal(err)
@@ -243,10 +335,10 @@ func (r *running) serve() {
 	}
 }
 
-func (r *running) kill() {
-	if r.server != nil && r.server.ProcessState == nil {
-		r.server.Process.Kill()
-		r.server.Wait()
+func kill(cmd *exec.Cmd) {
+	if cmd != nil && cmd.ProcessState == nil {
+		cmd.Process.Kill()
+		cmd.Wait()
 	}
 }
 
@@ -266,52 +358,113 @@ func (r *running) write(name, text string) {
 }
 
 // migration is a file with one operation, after the newest that there is.
-func migration(operation string) string {
-	after := "0900_mood"
-	if strings.Contains(operation, "mood") {
-		names, _ := filepath.Glob("../../app/feed/migrations/0*.py")
-		slices.Sort(names)
-		after = strings.TrimSuffix(filepath.Base(names[len(names)-1]), ".py")
+func (r *running) migration(operation string) string {
+	names, err := filepath.Glob(filepath.Join(r.dir, "app/feed/migrations/0*.py"))
+	if err != nil || len(names) == 0 {
+		r.t.Fatalf("the site has no migrations: %v", err)
 	}
+	after := strings.TrimSuffix(filepath.Base(slices.Max(names)), ".py")
 	return fmt.Sprintf("from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    dependencies = [('feed', %q)]\n    operations = [%s]\n", after, operation)
 }
 
+func (r *running) docker(args ...string) string {
+	r.t.Helper()
+	out, err := exec.Command("docker", args...).CombinedOutput()
+	if err != nil {
+		r.t.Fatalf("docker %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
 func (r *running) containers(labels ...string) []string {
-	args := []string{"ps", "-q", "--filter", "name=slipway-dev-"}
+	args := []string{"ps", "-q", "--filter", "name=^slipway-dev-[0-9a-f]{8}-", "--filter", "label=slipway.stack"}
 	for _, l := range labels {
 		args = append(args, "--filter", "label="+l)
 	}
-	out, err := exec.Command("docker", args...).Output()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return strings.Fields(string(out))
+	return strings.Fields(r.docker(args...))
 }
 
-// tasks are the tasks of services that run, sorted.
+// tasks are the tasks of services that run, sorted: service and task.
 func (r *running) tasks() []string {
-	out, err := exec.Command("docker", "ps", "--filter", "name=slipway-dev-", "--filter", "label=slipway.service", "--format", `{{.Label "slipway.service"}} {{.Label "slipway.task"}}`).Output()
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	all := strings.Split(strings.TrimSpace(string(out)), "\n")
-	slices.Sort(all)
-	return slices.DeleteFunc(slices.Compact(all), func(s string) bool { return !strings.HasPrefix(s, "slipway-") })
+	return r.running(func(service string) bool { return service != "" })
 }
 
-// held is all that the engine holds of slipway's stacks.
+// ends are the tasks that run to their end, such as the migration.
+func (r *running) ends() []string {
+	return r.running(func(service string) bool { return service == "" })
+}
+
+func (r *running) running(which func(service string) bool) []string {
+	out := r.docker("ps", "--filter", "label=slipway.task", "--format", `{{.Label "slipway.service"}} {{.Label "slipway.task"}}`)
+	var all []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimSuffix(line, "\n")
+		if service, _, _ := strings.Cut(line, " "); which(service) {
+			all = append(all, line)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// held is all that the engine holds of slipway's stacks, and the images that have no name.
 func (r *running) held() string {
 	var all strings.Builder
-	for _, list := range [][]string{{"ps", "-a"}, {"network", "ls"}, {"volume", "ls"}} {
-		out, err := exec.Command("docker", append(list, "-q", "--filter", "label=slipway.stack")...).Output()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		names := strings.Fields(string(out))
+	for _, list := range [][]string{
+		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"}, {"volume", "ls", "--filter", "label=slipway.stack"},
+		{"images", "--filter", "reference=127.0.0.1:*/slipway-dev/*"}, {"images", "--filter", "dangling=true"},
+	} {
+		names := strings.Fields(r.docker(append(list, "-q")...))
 		slices.Sort(names)
-		fmt.Fprintln(&all, list[0], names)
+		fmt.Fprintln(&all, strings.Join(list, " "), names)
 	}
 	return all.String()
+}
+
+func (r *running) left(before string) {
+	r.t.Helper()
+	if left := r.held(); left != before {
+		r.t.Errorf("there is:\n%s\nthere was before:\n%s", left, before)
+	}
+}
+
+// pushed is all that was ever pushed to the stack's registry, and when.
+func (r *running) pushed() string {
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join(r.dir, ".slipway/dev/run/registry"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			fmt.Fprintln(&all, d.Name(), info.ModTime())
+		}
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return all.String()
+}
+
+// browse sends a real browser to the site. It tells which request posted the picture, and where that lies.
+func (r *running) browse() (told struct{ Request, Picture string }) {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), 3*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "node", "visit.mjs", r.url)
+	cmd.Dir = "../../app/browser"
+	out, err := cmd.Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		r.t.Fatalf("the browser fails: %s", exit.Stderr)
+	}
+	if err == nil {
+		err = json.Unmarshal(out, &told)
+	}
+	if err != nil || told.Request == "" || told.Picture == "" {
+		r.t.Fatalf("the browser tells %q: %v", out, err)
+	}
+	return told
 }
 
 func (r *running) until(what string, yes func() bool) {
@@ -352,36 +505,11 @@ func (r *running) archived(texts ...string) {
 	}
 }
 
-// load asks for pages, four at a time, until the returned function is called.
-func (r *running) load(v *visitor) func() (int64, []string) {
-	ctx, stop := context.WithCancel(r.t.Context())
-	var answered atomic.Int64
-	var mu sync.Mutex
-	var failed []string
-	var all sync.WaitGroup
-	for i := range 4 {
-		all.Go(func() {
-			for n := i; ctx.Err() == nil; n++ {
-				path := []string{"/", "/latest/", "/account/log-in/", "/search/?q=light"}[n%4]
-				_, status, err := v.try(path)
-				answered.Add(1)
-				if err != nil || status >= 500 {
-					mu.Lock()
-					failed = append(failed, fmt.Sprintf("%s %s: %d %v", time.Now().Format(time.TimeOnly), path, status, err))
-					mu.Unlock()
-				}
-				time.Sleep(50 * time.Millisecond)
-			}
-		})
-	}
-	return func() (int64, []string) { stop(); all.Wait(); return answered.Load(), failed }
-}
-
 // A visitor is a browser without JavaScript.
 type visitor struct {
-	t      *testing.T
-	url    string
-	client *http.Client
+	t         *testing.T
+	name, url string
+	client    *http.Client
 }
 
 func (r *running) visitor() *visitor {
@@ -389,11 +517,19 @@ func (r *running) visitor() *visitor {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &visitor{r.t, r.url, &http.Client{Jar: jar, Timeout: 30 * time.Second}}
+	return &visitor{t: r.t, url: r.url, client: &http.Client{Jar: jar, Timeout: 30 * time.Second}}
 }
 
-func (v *visitor) try(path string) (string, int, error) {
-	answer, err := v.client.Get(v.url + path)
+func (v *visitor) try(path string) (page string, status int, err error) {
+	q, err := http.NewRequest(http.MethodGet, v.url+path, nil)
+	if err != nil {
+		return "", 0, err
+	}
+	return v.do(q)
+}
+
+func (v *visitor) do(q *http.Request) (page string, status int, err error) {
+	answer, err := v.client.Do(q)
 	if err != nil {
 		return "", 0, err
 	}
@@ -418,56 +554,89 @@ func (v *visitor) get(path string) (body, kind string) {
 
 var token = regexp.MustCompile(`name="csrfmiddlewaretoken" value="([^"]+)"`)
 
-// form fills in the form of a page and returns the page after it.
-func (v *visitor) form(path string, fields map[string]string, picture []byte) string {
+// token is what a form of the page must be sent with.
+func (v *visitor) token(path string) string {
 	v.t.Helper()
 	page, _ := v.get(path)
 	m := token.FindStringSubmatch(page)
 	if m == nil {
 		v.t.Fatalf("%s has no form:\n%s", path, page)
 	}
-	var b bytes.Buffer
-	w := multipart.NewWriter(&b)
-	w.WriteField("csrfmiddlewaretoken", m[1])
-	for name, value := range fields {
-		w.WriteField(name, value)
-	}
-	if picture != nil {
-		part, err := w.CreateFormFile("picture", "light.png")
-		if err != nil {
-			v.t.Fatal(err)
-		}
-		part.Write(picture)
-	}
-	w.Close()
-	q, err := http.NewRequest(http.MethodPost, v.url+path, &b)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	q.Header.Set("Content-Type", w.FormDataContentType())
-	origin, _ := url.Parse(v.url)
-	q.Header.Set("Origin", origin.Scheme+"://"+origin.Host)
-	answer, err := v.client.Do(q)
-	if err != nil {
-		v.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK || answer.Request.Method != http.MethodGet {
-		v.t.Fatalf("POST %s: %s %v\n%s", path, answer.Status, err, text)
-	}
-	return string(text)
+	return m[1]
 }
 
-func picture(t *testing.T) []byte {
-	var b bytes.Buffer
-	if err := png.Encode(&b, image.NewRGBA(image.Rect(0, 0, 40, 30))); err != nil {
-		t.Fatal(err)
+// send sends a form and follows to the page after it.
+func (v *visitor) send(path string, fields url.Values) (page string, status int, err error) {
+	q, err := http.NewRequest(http.MethodPost, v.url+path, strings.NewReader(fields.Encode()))
+	if err != nil {
+		return "", 0, err
 	}
-	return b.Bytes()
+	q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	q.Header.Set("Origin", v.url)
+	return v.do(q)
 }
 
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
+func (v *visitor) must(page string, status int, err error) {
+	v.t.Helper()
+	if err != nil || status != http.StatusOK || strings.Contains(page, "errorlist") {
+		v.t.Fatalf("%d %v\n%s", status, err, page)
+	}
+}
+
+func (v *visitor) signUp(name string) {
+	v.t.Helper()
+	v.name = name
+	const path, password = "/account/sign-up/", "a long phrase 7"
+	v.must(v.send(path, url.Values{"csrfmiddlewaretoken": {v.token(path)}, "username": {name}, "password1": {password}, "password2": {password}}))
+}
+
+func (v *visitor) post(text string) {
+	v.t.Helper()
+	v.must(v.send("/", url.Values{"csrfmiddlewaretoken": {v.token("/")}, "text": {text}}))
+}
+
+// wrote says how many posts of the visitor there must be: none is lost, none is there twice.
+func (v *visitor) wrote(n int) {
+	v.t.Helper()
+	page, _ := v.get("/@" + v.name + "/")
+	if want := fmt.Sprintf("%d posts", n); !strings.Contains(page, want) {
+		v.t.Errorf("the profile does not say %s:\n%s", want, page)
+	}
+}
+
+// load asks for pages and posts, four requests at a time, until the returned function is called. Whatever ends in an
+// error or in a status of 400 or above has failed.
+func (v *visitor) load() func() (answered, posts int, failed []string) {
+	v.t.Helper()
+	ctx, stop := context.WithCancel(v.t.Context())
+	secret := v.token("/")
+	var mu sync.Mutex
+	var answered, posts int
+	var failed []string
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := i; ctx.Err() == nil; n++ {
+				path := []string{"/", "/latest/", "/account/", "/search/?q=light", "POST"}[n%5]
+				var status int
+				var err error
+				if path == "POST" {
+					_, status, err = v.send("/", url.Values{"csrfmiddlewaretoken": {secret}, "text": {fmt.Sprint("light ", i, " ", n)}})
+				} else {
+					_, status, err = v.try(path)
+				}
+				mu.Lock()
+				answered++
+				switch {
+				case err != nil || status >= 400:
+					failed = append(failed, fmt.Sprintf("%s %s: %d %v", time.Now().Format(time.TimeOnly), path, status, err))
+				case path == "POST":
+					posts++
+				}
+				mu.Unlock()
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
+	}
+	return func() (int, int, []string) { stop(); all.Wait(); return answered, posts, failed }
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -121,8 +122,9 @@ func (e *engine) boxes(ctx context.Context, labels ...string) ([]*box, error) {
 	return e.inspect(ctx, strings.Fields(out)...)
 }
 
-// clean removes every container, network and volume of this run, and its images below prefix.
-func (e *engine) clean(ctx context.Context, prefix string) error {
+// clean removes every container, network and volume of this run, its images below prefix, and of those in stages the ones
+// that have no name and that nobody builds upon.
+func (e *engine) clean(ctx context.Context, prefix string, stages []string) error {
 	for _, kind := range []struct{ list, remove []string }{
 		{[]string{"ps", "-aq"}, []string{"rm", "-fv"}},
 		{[]string{"network", "ls", "-q"}, []string{"network", "rm"}},
@@ -157,6 +159,15 @@ func (e *engine) clean(ctx context.Context, prefix string) error {
 		// Another tag of the same image may have taken it along.
 		if _, err := e.do(ctx, nil, "rmi", name); err != nil && !strings.Contains(err.Error(), "No such image") {
 			return err
+		}
+	}
+	nameless, err := e.do(ctx, nil, "images", "-q", "--filter", "dangling=true")
+	if err != nil {
+		return err
+	}
+	for _, id := range strings.Fields(nameless) {
+		if slices.Contains(stages, id) {
+			e.do(ctx, nil, "rmi", id) // refused when somebody has come to use it
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -144,7 +146,7 @@ func (r *Run) Has(reference string) bool {
 // The image is of the engine's own platform, whichever the stack asks for: it must run here.
 func (r *Run) Build(b provider.Build) (string, error) {
 	name := r.local(b.Name)
-	args := []string{"build", "-q", "-t", name, "-f", b.Dockerfile}
+	args := []string{"build", "-t", name, "-f", b.Dockerfile}
 	if r.engine.buildKit {
 		// An attestation would make of the image an index that differs with every build.
 		args = append(args, "--provenance=false")
@@ -159,11 +161,8 @@ func (r *Run) Build(b provider.Build) (string, error) {
 	if r.engine.buildKit {
 		extra = nil
 	}
-	r.building.Lock() // the classic builder would make the same first stage twice
-	_, err := r.engine.do(r.ctx, extra, append(args, b.Context)...)
-	r.building.Unlock()
-	if err != nil {
-		return "", fmt.Errorf("build %s: %w", b.Dockerfile, tail(err, 20))
+	if said, err := r.build(extra, append(args, b.Context)); err != nil {
+		return "", fmt.Errorf("build %s: %w", b.Dockerfile, tail(errors.New(said+"\n"+err.Error()), 20))
 	}
 	if _, err := r.engine.do(r.ctx, nil, "push", "-q", name); err != nil {
 		return "", err
@@ -185,9 +184,38 @@ func (r *Run) Build(b provider.Build) (string, error) {
 	return strings.TrimPrefix(digests[i], repository+"@"), nil
 }
 
+// build runs a build and returns what it said. The images that the classic builder made on its way and gave no name, its
+// earlier stages, are kept in mind: nobody else would ever remove them. BuildKit has a cache that it cleans by itself.
+func (r *Run) build(extra, args []string) (said string, err error) {
+	r.building.Lock() // the classic builder would make the same first stage twice
+	defer r.building.Unlock()
+	if r.engine.buildKit {
+		return r.engine.do(r.ctx, extra, args...)
+	}
+	before, err := r.engine.do(r.ctx, nil, "images", "-aq")
+	if err != nil {
+		return "", err
+	}
+	said, wrong := r.engine.do(r.ctx, extra, args...)
+	f, err := os.OpenFile(r.stagesFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return said, errors.Join(wrong, err)
+	}
+	for _, step := range builtStep.FindAllStringSubmatch(said, -1) {
+		if !strings.Contains(before, step[1]) {
+			_, err = fmt.Fprintln(f, step[1])
+		}
+	}
+	return said, errors.Join(wrong, err, f.Close())
+}
+
+func (r *Run) stagesFile() string { return filepath.Join(r.dir, "stages") }
+
+var builtStep = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
+
 // tail is an error with the last lines of its words.
 func tail(err error, lines int) error {
-	all := strings.Split(err.Error(), "\n")
+	all := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	if len(all) <= lines {
 		return err
 	}

@@ -277,7 +277,11 @@ func Remove(ctx context.Context, dir string, options Options) error {
 	if r.kept.Registry != 0 {
 		prefix = r.registry()
 	}
-	if err := r.engine.clean(ctx, prefix); err != nil {
+	stages, err := os.ReadFile(r.stagesFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := r.engine.clean(ctx, prefix, strings.Fields(string(stages))); err != nil {
 		return err
 	}
 	return os.RemoveAll(r.dir)

@@ -16,8 +16,7 @@ import (
 )
 
 // Deployed lets go of the account, so that another command may change it, of the registry, so that it may push, and of
-// the right to change containers. What is
-// asked of the account from now on is answered from a copy.
+// the right to change containers. What is asked of the account from now on is answered from a copy.
 func (r *Run) Deployed() error {
 	objects := r.account.Objects()
 	r.frozen.Store(&objects)
@@ -25,11 +24,14 @@ func (r *Run) Deployed() error {
 	return errors.Join(r.store.Close(), r.lock.Unlock())
 }
 
+// Serves reports whether this process is the one that answers for the site.
+func (r *Run) Serves() bool { return r.server.Locked() }
+
 // Serve stays until ctx is done or the stack is removed: the balancer and the bucket answer, logs are carried away, and a
 // task that ended is replaced. It returns at once when another process serves. reopen opens the account again, which
 // another command may have changed; an error means that it is in use, and is asked again later.
 func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) error {
-	if !r.server.Locked() {
+	if !r.Serves() {
 		return nil
 	}
 	seen := time.Now()

@@ -39,6 +39,15 @@ class LinesTest(SimpleTestCase):
         logs.request_id.reset(token)
 
 
+class LevelsTest(SimpleTestCase):
+    def test_requests_to_aws_are_never_told(self):
+        for level, least in (("DEBUG", "WARNING"), ("INFO", "WARNING"), ("ERROR", "ERROR")):
+            made = logs.config(level)
+            self.assertEqual(made["root"]["level"], level)
+            for name in ("botocore", "urllib3", "s3transfer"):
+                self.assertEqual(made["loggers"][name]["level"], least, (level, name))
+
+
 class RequestsTest(TestCase):
     def fields(self, logged, number=0):
         return logged.records[number].fields
