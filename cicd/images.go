@@ -43,9 +43,16 @@ type ImagesArgs struct {
 	// their umask. "": build straight from Context.
 	Stage string
 
-	// Digests of a release ("sha256:..."). With them nothing is built and Docker is not asked: the repositories of this
-	// stack must hold both images already.
+	// Digests of a release ("sha256:..."). With them nothing is built and Docker is not asked.
 	Digests Pair
+	// From are the repositories that hold the release ("registry/name"): its images are copied from there. Zero: the
+	// repositories of this stack must hold them already.
+	From Pair
+	// Tag is what a copied image is called, so that the rule for untagged images does not take it. Required with From.
+	Tag string
+	// Carry brings the images of a release. Nil declares the release's marker without its hook, for a program that is
+	// looked at and never run: Pulumi's mocks know no hooks.
+	Carry Carrier
 }
 
 // A Pair is one text for each of the two images.
@@ -54,7 +61,8 @@ type Pair struct{ Django, Nginx string }
 // Images are the Django and the nginx image, each in its repository, pinned by digest.
 //
 // Tags are immutable and made from what is built: an unchanged tree has the same tag and nothing is built or pushed. A
-// protected stack keeps its repositories. Cost: $0.10 per GB-month.
+// release's images are copied by digest, and whoever uses them waits for that. A protected stack keeps its repositories.
+// Cost: $0.10 per GB-month.
 type Images struct {
 	pulumi.ResourceState
 	Django, Nginx pulumi.StringOutput   // repository@sha256:...
@@ -72,23 +80,28 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 		return nil, err
 	}
 
+	var urls []pulumi.StringOutput
 	for _, part := range []struct {
-		name, dockerfile, digest string
-		reference                *pulumi.StringOutput
+		name, dockerfile string
+		reference        *pulumi.StringOutput
 	}{
-		{"django", args.Dockerfiles.Django, args.Digests.Django, &i.Django},
-		{"nginx", args.Dockerfiles.Nginx, args.Digests.Nginx, &i.Nginx},
+		{"django", args.Dockerfiles.Django, &i.Django},
+		{"nginx", args.Dockerfiles.Nginx, &i.Nginx},
 	} {
 		repository, err := i.repository(ctx, name, args, part.name)
 		if err != nil {
 			return nil, err
 		}
-		i.Repositories = append(i.Repositories, repository.Arn)
-		if part.digest != "" {
-			*part.reference = pulumi.Sprintf("%s@%s", repository.RepositoryUrl, part.digest)
+		i.Repositories, urls = append(i.Repositories, repository.Arn), append(urls, repository.RepositoryUrl)
+		if args.Digests != (Pair{}) {
 			continue
 		}
 		if *part.reference, err = i.build(ctx, name, args, part.name, part.dockerfile, repository); err != nil {
+			return nil, err
+		}
+	}
+	if args.Digests != (Pair{}) {
+		if err := i.release(ctx, name, args, urls); err != nil {
 			return nil, err
 		}
 	}
@@ -202,7 +215,10 @@ func lifecycle() string {
 	return string(text)
 }
 
-var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+var (
+	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+)
 
 func (a *ImagesArgs) check() error {
 	var wrong []error
@@ -218,6 +234,9 @@ func (a *ImagesArgs) check() error {
 			if !digestForm.MatchString(digest) {
 				say("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
 			}
+		}
+		if a.From != (Pair{}) && (a.From.Django == "" || a.From.Nginx == "" || !tagForm.MatchString(a.Tag)) {
+			say("a release that is copied needs two repositories to copy from and a tag, got %q, %q and %q", a.From.Django, a.From.Nginx, a.Tag)
 		}
 		return errors.Join(wrong...)
 	}

@@ -1,0 +1,87 @@
+package cicd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// A Carrier makes sure that an image of a release is where it is to run. to is repository@sha256:digest. With from, in
+// the same form, it is copied under the tag, and one that is there already is left as it is. With from "" the image must
+// be there.
+type Carrier func(ctx context.Context, from, to, tag string) error
+
+// carryWait is how long bringing both images may take.
+const carryWait = 20 * time.Minute
+
+// release brings the images of a release and gives their references.
+//
+// The marker, the parameter /project/stack/release/images, says which release the repositories hold. Before it is made or
+// changed a resource hook has the images carried; when that fails the step fails, and the migration and the services,
+// which use the references and so wait for the marker, stay as they were. The references themselves are known in a
+// preview, which shows the digests that would run.
+func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, urls []pulumi.StringOutput) error {
+	// The hook is shown the inputs of the marker and nothing else, so what it needs of the repositories comes to it this
+	// way: the marker depends on an output that resolves only after the plan is stored.
+	planned := &atomic.Pointer[Pair]{}
+	known := pulumi.All(urls[0], urls[1]).ApplyT(func(v []any) []pulumi.Resource {
+		planned.Store(&Pair{Django: v[0].(string), Nginx: v[1].(string)})
+		return nil
+	}).(pulumi.ResourceArrayOutput)
+
+	hooks := pulumi.ResourceHooks(nil)
+	if args.Carry != nil {
+		hook, err := ctx.RegisterResourceHook(name+"-carry", carry(ctx.Context(), args, planned), nil)
+		if err != nil {
+			return err
+		}
+		hooks = pulumi.ResourceHooks(&pulumi.ResourceHookBinding{
+			BeforeCreate: []*pulumi.ResourceHook{hook}, BeforeUpdate: []*pulumi.ResourceHook{hook},
+		})
+	}
+	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
+		Name:        pulumi.String(args.Site.Path("release", "images")),
+		Description: pulumi.String("The release whose images the repositories of this stack hold. Changing it by hand changes nothing but this text."),
+		Type:        pulumi.String("String"),
+		// Not value, which the SDK marks as secret: a preview shows from which release to which.
+		InsecureValue: pulumi.String("django " + args.Digests.Django + " nginx " + args.Digests.Nginx),
+	}, pulumi.Parent(i), pulumi.DependsOnInputs(known), hooks)
+	if err != nil {
+		return err
+	}
+	reference := func(url pulumi.StringOutput, digest string) pulumi.StringOutput {
+		return pulumi.OutputWithDependencies(ctx.Context(), pulumi.Sprintf("%s@%s", url, digest), marker).(pulumi.StringOutput)
+	}
+	i.Django, i.Nginx = reference(urls[0], args.Digests.Django), reference(urls[1], args.Digests.Nginx)
+	return nil
+}
+
+// carry is the hook: it has both images carried, in at most carryWait.
+func carry(ctx context.Context, args *ImagesArgs, planned *atomic.Pointer[Pair]) pulumi.ResourceHookFunction {
+	return func(*pulumi.ResourceHookArgs) error {
+		to := planned.Load()
+		if to == nil {
+			return errors.New("images: the repositories are not known yet, although the marker depends on them: this is a mistake in slipway")
+		}
+		ctx, cancel := context.WithTimeout(ctx, carryWait)
+		defer cancel()
+		for _, image := range []struct{ from, to, digest string }{
+			{args.From.Django, to.Django, args.Digests.Django},
+			{args.From.Nginx, to.Nginx, args.Digests.Nginx},
+		} {
+			from := ""
+			if image.from != "" {
+				from = image.from + "@" + image.digest
+			}
+			if err := args.Carry(ctx, from, image.to+"@"+image.digest, args.Tag); err != nil {
+				return fmt.Errorf("images: %w. Nothing was changed behind it: the services still run the release before", err)
+			}
+		}
+		return nil
+	}
+}
