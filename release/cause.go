@@ -52,7 +52,7 @@ var clues = []clue{
 	{sign(`OutOfMemory|\bOOM\b|exit code 137.*memory`),
 		"the container used more memory than it has",
 		"raise web.memory (or the worker's), or run fewer gunicorn workers a task"},
-	{sign(`codes?:? ?\[?400\b|DisallowedHost|Invalid HTTP_HOST header`),
+	{sign(`these codes: \[400\]|DisallowedHost|Invalid HTTP_HOST header`),
 		"Django refuses the host name of the health check with 400",
 		"the balancer asks with the task's address as host: the health path must be answered before ALLOWED_HOSTS is looked at, as the site's own /healthz is"},
 	{sign(`No module named|ModuleNotFoundError|ImportError`),

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
 // A Verdict says whether what runs is what was asked for. "Stable" is not enough: a service whose deployment failed is
@@ -192,16 +192,12 @@ func Judge(ctx context.Context, fleet Fleet, asked Asked, wait time.Duration) (V
 		if v.Runs.TaskDefinition == want.TaskDefinition {
 			v.Runs.Images = want.Images
 		} else if primary.TaskDefinition != "" {
-			d, err := fleet.Definition(ctx, primary.TaskDefinition)
-			if err != nil {
-				return Verdict{}, fmt.Errorf("verdict: what service %s runs: %w", want.Service, err)
-			}
+			// Without its images the verdict is as true.
+			d, _ := fleet.Definition(ctx, primary.TaskDefinition)
 			v.Runs.Images = d.images()
 		}
 		if wrong != "" {
-			if err := v.explain(ctx, fleet, asked.Cluster, service); err != nil {
-				return Verdict{}, err
-			}
+			v.explain(ctx, fleet, asked.Cluster, service)
 		}
 	}
 	return v, nil
@@ -214,13 +210,18 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 	}
 	primary, mine := s.primary(), s.of(want.TaskDefinition)
 	switch {
-	case mine.Rollout == "FAILED" && primary.TaskDefinition != want.TaskDefinition:
-		return fmt.Sprintf("was rolled back: it runs %s, and %s was asked for (%s)", short(primary.TaskDefinition), short(want.TaskDefinition), reason(mine)), true
-	case mine.Rollout == "FAILED":
-		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(mine)), true
 	case primary.TaskDefinition != want.TaskDefinition:
-		// ECS forgets a failed deployment as soon as its last task is gone.
-		return fmt.Sprintf("was rolled back: it runs %s, and %s was asked for", short(primary.TaskDefinition), short(want.TaskDefinition)), true
+		runs := fmt.Sprintf("it runs %s, and %s was asked for", short(primary.TaskDefinition), short(want.TaskDefinition))
+		if mine.Rollout == "FAILED" {
+			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
+		}
+		// ECS forgets a failed deployment with its last task, but not what happened.
+		if slices.ContainsFunc(s.Events, func(e Happening) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
+			return "was rolled back: " + runs, true
+		}
+		return "does not run what was asked for: " + runs + "; it was rolled back, or somebody has deployed past this stack", true
+	case primary.Rollout == "FAILED":
+		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
 	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
 		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
 	case s.Running != s.Desired || primary.Rollout == "" && len(s.Deployments) > 1:
@@ -228,6 +229,9 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 	}
 	return "", true
 }
+
+// rolledBack is how ECS tells of it among the events of a service.
+var rolledBack = regexp.MustCompile(`(?i)rolling back|rolled back|deployment failed`)
 
 func reason(d Deployed) string {
 	return strings.TrimSuffix(cmp.Or(hide(d.Reason), fmt.Sprintf("%d tasks failed", d.Failed)), ".")
@@ -269,13 +273,14 @@ func short(arn string) string {
 	return arn[strings.LastIndex(arn, "/")+1:]
 }
 
-// explain finds out why the tasks that were asked for do not run.
-func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Service) error {
+// explain finds out why the tasks that were asked for do not run. What cannot be found out is said in its place: the
+// verdict stands without it.
+func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Service) {
 	var tasks []Task
 	if s.Name != "" {
 		stopped, err := fleet.Stopped(ctx, cluster, s.Name)
 		if err != nil {
-			return fmt.Errorf("verdict: the stopped tasks of service %s: %w", s.Name, err)
+			v.Stopped = append(v.Stopped, "they cannot be asked for: "+err.Error())
 		}
 		for _, t := range stopped {
 			if t.TaskDefinition == v.Asked.TaskDefinition && !scaled.MatchString(t.Reason) {
@@ -302,15 +307,14 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 	}
 	if len(tasks) > 0 {
 		definition, err := fleet.Definition(ctx, v.Asked.TaskDefinition)
-		if err != nil {
-			return fmt.Errorf("verdict: task definition %s: %w", v.Asked.TaskDefinition, err)
+		if err == nil {
+			v.Logs, err = lastWords(ctx, fleet, definition, tasks)
 		}
-		if v.Logs, err = lastWords(ctx, fleet, definition, tasks); err != nil {
-			return err
+		if err != nil {
+			defer func() { v.Logs = []string{"it cannot be read: " + err.Error()} }()
 		}
 	}
 	v.Cause, v.Next = likely(told, v.Logs)
-	return nil
 }
 
 // scaled is why a task stops with which nothing is wrong: its deployment was taken back.
@@ -370,7 +374,7 @@ func lastWords(ctx context.Context, fleet Fleet, d Definition, tasks []Task) ([]
 			stream := d.Containers[i].Prefix + "/" + c.Name + "/" + t.ARN[strings.LastIndex(t.ARN, "/")+1:]
 			lines, err := fleet.Tail(ctx, d.Containers[i].Group, stream, logLines)
 			if err != nil {
-				return nil, fmt.Errorf("verdict: the log of container %s: %w", c.Name, err)
+				return nil, fmt.Errorf("container %s: %w", c.Name, err)
 			}
 			for i, line := range lines {
 				lines[i] = hide(line)
@@ -431,28 +435,16 @@ func (v Verdict) String() string {
 
 // Asked reads from the state of the stack what its program last asked of its services.
 func (s *Stack) Asked(ctx context.Context) (Asked, error) {
-	data, err := s.Export(ctx, false)
+	state, err := s.readState(ctx)
 	if err != nil {
 		return Asked{}, err
 	}
-	return askedOf(data)
+	return askedOf(state.Resources)
 }
 
-func askedOf(state []byte) (Asked, error) {
-	var export struct {
-		Deployment struct {
-			Resources []struct {
-				URN, Type       string
-				Delete          bool
-				Inputs, Outputs map[string]any
-			}
-		}
-	}
-	if err := json.Unmarshal(state, &export); err != nil {
-		return Asked{}, fmt.Errorf("release: the state: %w", err)
-	}
+func askedOf(resources []apitype.ResourceV3) (Asked, error) {
 	images := map[string]map[string]string{}
-	for _, r := range export.Deployment.Resources {
+	for _, r := range resources {
 		if r.Type == "aws:ecs/taskDefinition:TaskDefinition" {
 			arn, _ := r.Outputs["arn"].(string)
 			text, _ := r.Outputs["containerDefinitions"].(string)
@@ -460,7 +452,7 @@ func askedOf(state []byte) (Asked, error) {
 		}
 	}
 	var asked Asked
-	for _, r := range export.Deployment.Resources {
+	for _, r := range resources {
 		if r.Type != "aws:ecs/service:Service" || r.Delete {
 			continue
 		}
@@ -469,8 +461,9 @@ func askedOf(state []byte) (Asked, error) {
 			return Asked{}, errors.New("release: the stack's services are in more than one cluster")
 		}
 		asked.Cluster = text("cluster")
-		name := cmp.Or(text("name"), resource.URN(r.URN).Name())
-		asked.Services = append(asked.Services, Running{Service: name, TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")]})
+		asked.Services = append(asked.Services, Running{
+			Service: cmp.Or(text("name"), r.URN.Name()), TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
+		})
 	}
 	return asked, nil
 }

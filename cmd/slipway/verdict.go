@@ -20,11 +20,11 @@ const settling = 10 * time.Minute
 // judge says whether the stack's services run what its program asked for.
 func (s *stage) judge(ctx context.Context, _ map[string]any) (release.Verdict, error) {
 	asked, err := s.stack.Asked(ctx)
-	if errors.Is(err, release.ErrNoStack) {
-		return release.Verdict{Good: true}, nil
-	}
 	if err != nil {
 		return release.Verdict{}, err
+	}
+	if s.live != nil {
+		return release.Judge(ctx, release.AWSFleet(s.live.aws), asked, settling)
 	}
 	return release.Judge(ctx, fleet{s.model.Account}, asked, settling)
 }

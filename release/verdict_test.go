@@ -1,0 +1,464 @@
+package release
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// A said is the body with which the pretended AWS answers, with status 400 where it names an error type.
+type said map[string]any
+
+// pretendAWS serves the JSON protocol of ECS and CloudWatch Logs. Each operation answers from its list; the last answer
+// stands for all later calls.
+func pretendAWS(t *testing.T, answers map[string][]said) (Fleet, func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var calls []string
+	answers = maps.Clone(answers)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		var body map[string]any
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		text, _ := json.Marshal(body)
+		mu.Lock()
+		defer mu.Unlock()
+		calls = append(calls, operation+" "+string(text))
+		list := answers[operation]
+		if len(list) == 0 {
+			t.Errorf("unexpected call: %s %s", operation, text)
+			http.Error(w, "unexpected", http.StatusTeapot)
+			return
+		}
+		if len(list) > 1 {
+			answers[operation] = list[1:]
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		if list[0]["__type"] != nil {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_ = json.NewEncoder(w).Encode(list[0])
+	}))
+	t.Cleanup(server.Close)
+	return AWSFleet(awsAt(t, server.URL)), func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
+}
+
+func awsAt(t *testing.T, url string) aws.Config {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+	settings, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return settings
+}
+
+const (
+	awsPart = "arn:aws:ecs:us-east-1:123456789012:"
+	oldTask = awsPart + "task-definition/shop-web:6"
+	newTask = awsPart + "task-definition/shop-web:7"
+)
+
+func askedWeb() Asked {
+	return Asked{Cluster: awsPart + "cluster/shop", Services: []Running{{
+		Service: "shop-web", TaskDefinition: newTask, Images: map[string]string{"django": "r/django@sha256:new", "nginx": "r/nginx@sha256:same"},
+	}}}
+}
+
+// deployments are given as "STATUS task definition ROLLOUT running/desired failed", the reason after a semicolon.
+func webService(status string, desired, running int, deployments ...string) said {
+	all := []any{}
+	for i, text := range deployments {
+		text, reason, _ := strings.Cut(text, ";")
+		var status, definition, rollout string
+		var running, desired, failed int
+		fmt.Sscanf(text, "%s %s %s %d/%d %d", &status, &definition, &rollout, &running, &desired, &failed)
+		d := map[string]any{"id": fmt.Sprintf("ecs-svc/%d", i), "status": status, "taskDefinition": definition, "rolloutStateReason": strings.TrimSpace(reason),
+			"desiredCount": desired, "runningCount": running, "failedTasks": failed, "createdAt": 1700000000 - i}
+		if rollout != "-" {
+			d["rolloutState"] = rollout
+		}
+		all = append(all, d)
+	}
+	return said{"services": []any{map[string]any{"serviceName": "shop-web", "status": status, "desiredCount": desired, "runningCount": running, "deployments": all}}}
+}
+
+func stoppedTask(id, definition, reason string, containers ...map[string]any) map[string]any {
+	return map[string]any{"taskArn": awsPart + "task/shop/" + id, "taskDefinitionArn": definition, "lastStatus": "STOPPED",
+		"stopCode": "EssentialContainerExited", "stoppedReason": reason, "stoppedAt": 1700000000, "containers": containers}
+}
+
+func webDefinition(arn, image string) said {
+	log := func(name string) map[string]any {
+		return map[string]any{"logDriver": "awslogs", "options": map[string]any{"awslogs-group": "/shop/" + name, "awslogs-stream-prefix": "web"}}
+	}
+	return said{"taskDefinition": map[string]any{"taskDefinitionArn": arn, "containerDefinitions": []any{
+		map[string]any{"name": "django", "image": image, "logConfiguration": log("django")},
+		map[string]any{"name": "nginx", "image": "r/nginx@sha256:same", "logConfiguration": log("nginx")},
+	}}}
+}
+
+func logSays(lines ...string) said {
+	events := []any{}
+	for _, l := range lines {
+		events = append(events, map[string]any{"message": l + "\n", "timestamp": 1})
+	}
+	return said{"events": events}
+}
+
+func TestVerdict(t *testing.T) {
+	look = time.Millisecond
+	rolledBack := webService("ACTIVE", 2, 2, "PRIMARY "+oldTask+" COMPLETED 2/2 0", "ACTIVE "+newTask+" FAILED 0/0 4; ECS deployment circuit breaker: tasks failed to start.")
+	crash := map[string]any{"name": "django", "exitCode": 3}
+	ended := map[string]any{"name": "nginx", "exitCode": 0}
+	definitions := []said{webDefinition(oldTask, "r/django@sha256:old"), webDefinition(newTask, "r/django@sha256:new")}
+	failing := func(reason string, log said, containers ...map[string]any) map[string][]said {
+		return map[string][]said{
+			"DescribeServices": {rolledBack}, "DescribeTaskDefinition": definitions,
+			"ListTasks":     {{"taskArns": []string{awsPart + "task/shop/a"}}},
+			"DescribeTasks": {{"tasks": []any{stoppedTask("a", newTask, reason, containers...)}}},
+			"GetLogEvents":  {log},
+		}
+	}
+	for _, c := range []struct {
+		name    string
+		answers map[string][]said
+		good    bool
+		want    []string // words of the verdict, in order
+		not     string
+	}{
+		{name: "the deployment completed", good: true, answers: map[string][]said{
+			"DescribeServices": {webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}}, want: []string{"shop-web runs shop-web:7"}},
+		{name: "it is still rolling out, and completes", good: true, answers: map[string][]said{"DescribeServices": {
+			webService("ACTIVE", 2, 3, "PRIMARY "+newTask+" IN_PROGRESS 1/2 0", "ACTIVE "+oldTask+" COMPLETED 2/2 0"),
+			webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}}, want: []string{"shop-web runs shop-web:7"}},
+		{name: "a worker that is paused", good: true, answers: map[string][]said{
+			"DescribeServices": {webService("ACTIVE", 0, 0, "PRIMARY "+newTask+" COMPLETED 0/0 0")}}, want: []string{"shop-web runs shop-web:7"}},
+		{name: "the circuit breaker rolled it back, and the service is stable again", answers: failing("Essential container in task exited",
+			logSays("Booting worker", "db is postgres://site:hunter2@db/x", "ModuleNotFoundError: No module named 'shop'"), crash, ended),
+			want: []string{"shop-web was rolled back: it runs shop-web:6, and shop-web:7 was asked for (ECS deployment circuit breaker: tasks failed to start)",
+				"Asked for: shop-web:7", "django r/django@sha256:new", "Runs now:  shop-web:6", "django r/django@sha256:old",
+				"Essential container in task exited (django: exit code 3; nginx: exit code 0)", "django, log group /shop/django, stream web/django/a:",
+				"Booting worker", "postgres://site:…@db/x", "No module named", "Likely cause: the application cannot be imported", "Next: "}, not: "hunter2"},
+		{name: "the first deployment fails: there is nothing to go back to", answers: map[string][]said{
+			"DescribeServices":       {webService("ACTIVE", 2, 0, "PRIMARY "+newTask+" FAILED 0/2 10; ECS deployment circuit breaker: tasks failed to start.")},
+			"DescribeTaskDefinition": {webDefinition(newTask, "r/django@sha256:new")},
+			"ListTasks":              {{"taskArns": []string{awsPart + "task/shop/a"}}},
+			"DescribeTasks": {{"tasks": []any{stoppedTask("a", newTask, "CannotPullContainerError: failed to resolve ref r/django@sha256:new: not found",
+				map[string]any{"name": "django"}, map[string]any{"name": "nginx"})}}},
+			"GetLogEvents": {{"__type": "ResourceNotFoundException", "message": "The specified log stream does not exist."}}},
+			want: []string{"failed: shop-web:7 does not come up, and there is no deployment before it", "CannotPullContainerError", "Likely cause: the image is not in the registry"}},
+		{name: "the failed deployment is forgotten, the events are not", answers: map[string][]said{
+			"DescribeServices": {{"services": []any{map[string]any{"serviceName": "shop-web", "status": "ACTIVE", "desiredCount": 1, "runningCount": 1,
+				"deployments": []any{map[string]any{"id": "ecs-svc/0", "status": "PRIMARY", "taskDefinition": oldTask, "rolloutState": "COMPLETED", "desiredCount": 1, "runningCount": 1, "createdAt": 1600000000}},
+				"events": []any{map[string]any{"createdAt": 1700000000, "message": "(service shop-web) deployment failed: tasks failed to start."},
+					map[string]any{"createdAt": 1700000000, "message": "(service shop-web) (port 8080) is unhealthy in (target-group x) due to (reason Health checks failed with these codes: [400])."}}}}}},
+			"DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:old")},
+			"ListTasks":              {{"taskArns": []string{}}}},
+			want: []string{"was rolled back: it runs shop-web:6", "codes: [400]", "Django refuses the host name"}},
+		{name: "somebody deployed past the stack", answers: map[string][]said{
+			"DescribeServices":       {webService("ACTIVE", 2, 2, "PRIMARY "+awsPart+"task-definition/shop-web:9 COMPLETED 2/2 0")},
+			"DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:other")}, "ListTasks": {{"taskArns": []string{}}}},
+			want: []string{"it runs shop-web:9, and shop-web:7 was asked for; it was rolled back, or somebody has deployed past this stack", "ECS started no task"}},
+		{name: "it never settles", answers: map[string][]said{
+			"DescribeServices":       {webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" IN_PROGRESS 1/2 7", "ACTIVE "+oldTask+" COMPLETED 1/1 0")},
+			"DescribeTaskDefinition": {webDefinition(newTask, "r/django@sha256:new")},
+			"ListTasks":              {{"taskArns": []string{awsPart + "task/shop/a"}}},
+			"DescribeTasks":          {{"tasks": []any{stoppedTask("a", newTask, "Task failed ELB health checks in (target-group web)", ended, map[string]any{"name": "django", "exitCode": 0})}}},
+			"GetLogEvents":           {logSays("GET /healthz 500")}},
+			want: []string{"did not settle within 50ms: 1 of 2 tasks of shop-web:7 run, 7 failed", "GET /healthz 500", "does not answer the balancer's health check"}},
+		{name: "the service is gone", answers: map[string][]said{"DescribeServices": {{"services": []any{}, "failures": []any{map[string]any{"arn": "x", "reason": "MISSING"}}}}},
+			want: []string{"service shop-web does not run: ECS says that there is none"}},
+		{name: "the service is being deleted", answers: map[string][]said{"DescribeServices": {webService("DRAINING", 0, 1)}, "ListTasks": {{"taskArns": []string{}}}},
+			want: []string{"service shop-web does not run: ECS says DRAINING"}},
+		{name: "the cluster is gone", answers: map[string][]said{"DescribeServices": {{"__type": "ClusterNotFoundException", "message": "Cluster not found."}}},
+			want: []string{"service shop-web does not run"}},
+		{name: "ECS watches no rollout", good: true, answers: map[string][]said{"DescribeServices": {webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" - 1/1 0")}}, want: []string{"runs shop-web:7"}},
+		{name: "nobody may read the log", answers: failing("Essential container in task exited", said{"__type": "AccessDeniedException", "message": "not authorized to perform: logs:GetLogEvents"}, crash),
+			want: []string{"was rolled back", "it cannot be read", "logs:GetLogEvents", "ended with an error as it started"}},
+		{name: "the first pages of the log are empty", answers: func() map[string][]said {
+			a := failing("Essential container in task exited", nil, crash)
+			a["GetLogEvents"] = []said{{"events": []any{}, "nextBackwardToken": "b/1"}, {"events": []any{map[string]any{"message": "late words"}}, "nextBackwardToken": "b/2"}}
+			return a
+		}(), want: []string{"late words"}},
+		{name: "tasks that were taken back with their deployment are not its reason", answers: func() map[string][]said {
+			a := failing("", logSays("x"), crash)
+			a["DescribeTasks"] = []said{{"tasks": []any{stoppedTask("b", newTask, "Scaling activity initiated by (deployment ecs-svc/0)", ended), stoppedTask("c", oldTask, "of before", ended),
+				stoppedTask("a", newTask, "OutOfMemoryError: Container killed due to memory usage", map[string]any{"name": "django", "exitCode": 137})}}}
+			return a
+		}(), want: []string{"Its tasks stopped:\n  OutOfMemoryError: Container killed due to memory usage (django: exit code 137)\n", "more memory than it has"}, not: "Scaling activity"},
+		{name: "many stopped tasks come in pages", answers: func() map[string][]said {
+			a := failing("", logSays("x"), crash)
+			a["ListTasks"] = []said{{"taskArns": []string{awsPart + "task/shop/b"}, "nextToken": "more"}, {"taskArns": []string{awsPart + "task/shop/a"}}}
+			a["DescribeTasks"] = []said{{"tasks": []any{stoppedTask("b", oldTask, "of before")}}, {"tasks": []any{stoppedTask("a", newTask, "on the second page", crash)}}}
+			return a
+		}(), want: []string{"on the second page"}, not: "of before"},
+		{name: "throttled, once", good: true, answers: map[string][]said{"DescribeServices": {
+			{"__type": "ThrottlingException", "message": "Rate exceeded"}, webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" COMPLETED 1/1 0")}}, want: []string{"runs shop-web:7"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fleet, calls := pretendAWS(t, c.answers)
+			v, err := Judge(t.Context(), fleet, askedWeb(), 50*time.Millisecond)
+			if err != nil {
+				t.Fatal(err)
+			}
+			words := v.String()
+			if v.Good != c.good || c.not != "" && strings.Contains(words, c.not) {
+				t.Errorf("good is %t:\n%s\ncalls: %q", v.Good, words, calls())
+			}
+			rest := words
+			for _, want := range c.want {
+				_, after, ok := strings.Cut(rest, want)
+				if !ok {
+					t.Fatalf("the verdict does not go on with %q:\n%s", want, words)
+				}
+				rest = after
+			}
+			if text, err := json.Marshal(v); err != nil || c.not != "" && strings.Contains(string(text), c.not) {
+				t.Errorf("as JSON: %s, %v", text, err)
+			}
+		})
+	}
+}
+
+func TestVerdictOfManyServicesTellsOfTheFirstThatIsWrong(t *testing.T) {
+	asked := Asked{Cluster: "shop"}
+	var all []any
+	for i := range 23 {
+		name := fmt.Sprintf("shop-worker-%02d", i)
+		asked.Services = append(asked.Services, Running{Service: name, TaskDefinition: newTask})
+		runs := newTask
+		if i == 4 || i == 20 {
+			runs = oldTask
+		}
+		all = append(all, map[string]any{"serviceName": name, "status": "ACTIVE", "deployments": []any{map[string]any{"id": "x", "status": "PRIMARY", "taskDefinition": runs, "rolloutState": "COMPLETED"}}})
+	}
+	fleet, calls := pretendAWS(t, map[string][]said{
+		"DescribeServices": {{"services": all[:10]}, {"services": all[10:20]}, {"services": all[20:]}},
+		"ListTasks":        {{"taskArns": []string{}}}, "DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:old")},
+	})
+	v, err := Judge(t.Context(), fleet, asked, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.Good || len(v.Reasons) != 2 || v.Asked.Service != "shop-worker-04" || v.Runs.TaskDefinition != oldTask || len(v.Services) != 23 || v.Services[20].Good {
+		t.Errorf("verdict is %+v", v)
+	}
+	described := 0
+	for _, call := range calls() {
+		if strings.HasPrefix(call, "DescribeServices") {
+			described++
+		}
+	}
+	if described != 3 { // 10 services a call
+		t.Errorf("%d calls: %q", described, calls())
+	}
+}
+
+func TestVerdictFailsWhereItCannotAsk(t *testing.T) {
+	fleet, _ := pretendAWS(t, map[string][]said{"DescribeServices": {{"__type": "AccessDeniedException", "message": "not authorized to perform: ecs:DescribeServices"}}})
+	if _, err := Judge(t.Context(), fleet, askedWeb(), 0); err == nil || !strings.Contains(err.Error(), "not authorized to perform: ecs:DescribeServices") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func TestLikelyCause(t *testing.T) {
+	for _, c := range []struct{ told, log, cause string }{
+		{told: "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/arm64'", cause: "another processor"},
+		{told: "Essential container in task exited (django: exit code 1)", log: "exec /usr/local/bin/python: exec format error", cause: "another processor"},
+		{told: "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref: dial tcp 1.2.3.4:443: i/o timeout", cause: "cannot reach the registry"},
+		{told: "CannotPullContainerError: AccessDeniedException: not authorized to perform: ecr:BatchGetImage", cause: "may not pull"},
+		{told: "CannotPullContainerError: r/django@sha256:0: not found", cause: "not in the registry"},
+		{told: "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: check your task network configuration", cause: "cannot reach the service that holds its secrets"},
+		{told: "ResourceInitializationError: unable to pull secrets or registry auth: AccessDeniedException: not authorized to perform: ssm:GetParameters", cause: "may not read or decrypt"},
+		{told: "ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: /shop/db/password", cause: "does not exist"},
+		{told: "ResourceInitializationError: failed to validate logger args: The specified log group does not exist", cause: "cannot write its log"},
+		{told: "ResourceInitializationError: failed to configure ENI", cause: "no network interface"},
+		{told: "OutOfMemoryError: Container killed due to memory usage (django: exit code 137)", cause: "more memory"},
+		{told: "Essential container in task exited (django: exit code 137)", cause: "killed"},
+		{told: "Task failed ELB health checks in (target-group x)", log: "Invalid HTTP_HOST header: '10.0.1.2:8080'", cause: "refuses the host name"},
+		{told: "(port 8080) is unhealthy in (target-group x) due to (reason Health checks failed with these codes: [400])", cause: "refuses the host name"},
+		{told: "Task failed container health checks", cause: "own health check"},
+		{told: "CannotStartContainerError: exec: \"gunicorm\": executable file not found in $PATH", cause: "command cannot be started"},
+		{told: "Essential container in task exited (worker: exit code 0)", cause: "ended by itself"},
+		{told: "Essential container in task exited (django: exit code 1)", log: "OSError: [Errno 30] Read-only file system: '/app/x'", cause: "writes where it may not"},
+		{told: "Essential container in task exited (django: exit code 1)", log: "django.db.utils.OperationalError: connection failed", cause: "cannot reach its database"},
+		{told: "Essential container in task exited (django: exit code 1)", log: "something else", cause: "ended with an error"},
+		{told: "(service x) was unable to place a task. Reason: Capacity is unavailable at this time.", cause: "no room"},
+		{told: "ECS was unable to assume the role 'arn:aws:iam::1:role/x'", cause: "may not assume"},
+		{told: "something that nobody has seen", cause: ""},
+	} {
+		cause, next := likely([]string{c.told}, []string{c.log})
+		if !strings.Contains(cause, c.cause) || c.cause == "" && cause != "" || next == "" {
+			t.Errorf("%s | %s: cause is %q, want %q; next is %q", c.told, c.log, cause, c.cause, next)
+		}
+	}
+}
+
+func TestWhatWasAsked(t *testing.T) {
+	service := func(name, definition string, gone bool) apitype.ResourceV3 {
+		return apitype.ResourceV3{Type: "aws:ecs/service:Service", Delete: gone, URN: resource.URN("urn:pulumi:dev::shop::aws:ecs/service:Service::" + name),
+			Inputs: map[string]any{"cluster": "shop", "name": "shop-" + name, "taskDefinition": definition},
+			// A refresh has seen what runs; what was asked for stays.
+			Outputs: map[string]any{"taskDefinition": oldTask}}
+	}
+	got, err := askedOf([]apitype.ResourceV3{
+		{Type: "aws:ecs/taskDefinition:TaskDefinition", Outputs: map[string]any{"arn": newTask, "containerDefinitions": `[{"name":"django","image":"r@sha256:1"}]`}},
+		service("web", newTask, false), service("mail", oldTask, false), service("old", oldTask, true),
+	})
+	want := Asked{Cluster: "shop", Services: []Running{
+		{Service: "shop-web", TaskDefinition: newTask, Images: map[string]string{"django": "r@sha256:1"}}, {Service: "shop-mail", TaskDefinition: oldTask}}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestVerdictAgainstMoto has another implementation of ECS and CloudWatch Logs answer.
+func TestVerdictAgainstMoto(t *testing.T) {
+	settings := awsAt(t, moto(t))
+	ctx := t.Context()
+	client, logs := ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster, err := client.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("shop")})
+	must(err)
+	register := func(image string) string {
+		t.Helper()
+		out, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+			Family: aws.String("shop-web"), NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, Cpu: aws.String("256"), Memory: aws.String("512"),
+			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String(image), LogConfiguration: &types.LogConfiguration{
+				LogDriver: types.LogDriverAwslogs, Options: map[string]string{"awslogs-group": "/shop/django", "awslogs-stream-prefix": "web"}}}},
+		})
+		must(err)
+		return aws.ToString(out.TaskDefinition.TaskDefinitionArn)
+	}
+	first, second := register("r/django@sha256:1"), register("r/django@sha256:2")
+	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-web"), TaskDefinition: aws.String(first),
+		DesiredCount: aws.Int32(0), LaunchType: types.LaunchTypeFargate})
+	must(err)
+	fleet := AWSFleet(settings)
+	judge := func(definition, image string, services ...string) Verdict {
+		t.Helper()
+		asked := Asked{Cluster: aws.ToString(cluster.Cluster.ClusterArn)}
+		for _, name := range services {
+			asked.Services = append(asked.Services, Running{Service: name, TaskDefinition: definition, Images: map[string]string{"django": image}})
+		}
+		v, err := Judge(ctx, fleet, asked, 0)
+		must(err)
+		return v
+	}
+	if v := judge(first, "r/django@sha256:1", "shop-web"); !v.Good || v.Runs.TaskDefinition != first {
+		t.Errorf("what runs is what was asked for: %+v", v)
+	}
+	v := judge(second, "r/django@sha256:2", "shop-web")
+	if v.Good || v.Runs.TaskDefinition != first || v.Runs.Images["django"] != "r/django@sha256:1" {
+		t.Errorf("the service still runs the first: %+v", v)
+	}
+	if v := judge(first, "r/django@sha256:1", "shop-web", "shop-mail"); v.Good || !slices.Equal(v.Reasons, []string{"service shop-mail does not run: ECS says that there is none"}) {
+		t.Errorf("a service is missing: %+v", v)
+	}
+	// moto takes note of the update and never deploys it: the service names the second, its deployment is of the first.
+	_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: cluster.Cluster.ClusterArn, Service: aws.String("shop-web"), TaskDefinition: aws.String(second)})
+	must(err)
+	if v := judge(second, "r/django@sha256:2", "shop-web"); v.Good || v.Runs.TaskDefinition != first {
+		t.Errorf("after an update that is not deployed: %+v", v)
+	}
+	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-mail"), TaskDefinition: aws.String(second),
+		DesiredCount: aws.Int32(1), LaunchType: types.LaunchTypeFargate})
+	must(err)
+	if v := judge(second, "r/django@sha256:2", "shop-mail"); v.Good || !strings.Contains(v.Reasons[0], "did not settle within 0s: 0 of 1 tasks") {
+		t.Errorf("no task comes: %+v", v)
+	}
+	_, err = client.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String(first)})
+	must(err)
+	if d, err := fleet.Definition(ctx, first); err != nil || d.Containers[0].Image != "r/django@sha256:1" || d.Containers[0].Group != "/shop/django" {
+		t.Errorf("a retired task definition is %+v, %v", d, err)
+	}
+
+	_, err = logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/shop/django")})
+	must(err)
+	_, err = logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String("/shop/django"), LogStreamName: aws.String("web/django/a")})
+	must(err)
+	var events []logtypes.InputLogEvent
+	for i := range 30 {
+		events = append(events, logtypes.InputLogEvent{Message: aws.String(fmt.Sprintf("line %d", i)), Timestamp: aws.Int64(time.Now().Add(time.Duration(i-40) * time.Second).UnixMilli())})
+	}
+	_, err = logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("/shop/django"), LogStreamName: aws.String("web/django/a"), LogEvents: events})
+	must(err)
+	if lines, err := fleet.Tail(ctx, "/shop/django", "web/django/a", 20); err != nil || len(lines) != 20 || lines[19] != "line 29" {
+		t.Errorf("the tail is %q, %v", lines, err)
+	}
+	if lines, err := fleet.Tail(ctx, "/shop/django", "web/django/b", 20); err != nil || len(lines) != 0 {
+		t.Errorf("the tail of no stream is %q, %v", lines, err)
+	}
+	if tasks, err := fleet.Stopped(ctx, aws.ToString(cluster.Cluster.ClusterArn), "shop-web"); err != nil {
+		t.Errorf("stopped tasks are %+v, %v", tasks, err)
+	}
+}
+
+// moto starts moto on loopback until the test ends, and gives its URL.
+func moto(t *testing.T) string {
+	t.Helper()
+	if err := exec.Command("python3", "-c", "import moto.server").Run(); err != nil {
+		t.Skip("there is no python3 with moto here: pip install 'moto[server]'")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	log, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command("python3", "-m", "moto.server", "-H", "127.0.0.1", "-p", port)
+	server.Stdout, server.Stderr = log, log
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Process.Kill(); server.Wait(); log.Close() })
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		answer, err := http.Get("http://" + address + "/moto-api/")
+		if err == nil {
+			answer.Body.Close()
+			return "http://" + address
+		}
+		if time.Now().After(deadline) {
+			said, _ := os.ReadFile(log.Name())
+			t.Fatal(errors.Join(err, errors.New("moto does not come up: "+string(said))))
+		}
+	}
+}
