@@ -124,4 +124,13 @@ func TestAReleaseByDigestBuildsNothing(t *testing.T) {
 	if !strings.Contains(web, strings.Repeat("a", 64)) || !strings.Contains(web, strings.Repeat("b", 64)) {
 		t.Errorf("the release does not run: %s", web)
 	}
+	users := 0
+	for _, r := range g.Of("aws:ecs/taskDefinition:TaskDefinition") {
+		if users++; !slices.Contains(r.DependsOn, "images-marker") {
+			t.Errorf("%s does not wait until the release's images are there: %v", r.Name, r.DependsOn)
+		}
+	}
+	if users < 3 {
+		t.Errorf("only %d task definitions were looked at", users)
+	}
 }

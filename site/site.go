@@ -3,6 +3,7 @@
 package site
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 
@@ -35,6 +36,15 @@ type Options struct {
 	Root   string     // the folder of Pulumi.yaml, where the app is looked for; "" is the engine's
 	Runner ecs.Runner // who runs the migration; nil is AWS itself
 
+	// Source is where the images of a release come from, whose digests the configuration says; zero: they are in this
+	// stack's repositories already.
+	Source Source
+	// Carry brings them (see cicd.Carrier); nil is AWS itself.
+	Carry func(ctx context.Context, from, to, tag string) error
+	// Images hears which images are to run (repository@sha256:...) as soon as that is known: before anything uses them,
+	// and in a preview only if nothing is to be built. It may be nil.
+	Images func(django, nginx string)
+
 	// Unlock declares a protected stack without its protection, so that it can be taken down: nothing is held by Pulumi or
 	// AWS any more, no final snapshot is taken, and what is full is emptied.
 	Unlock bool
@@ -42,6 +52,13 @@ type Options struct {
 	// Declare leaves out what only an engine can carry out, the migration's hook, for a program that is looked at under
 	// Pulumi's mocks.
 	Declare bool
+}
+
+// A Source is where the images of a release are now.
+type Source struct {
+	Django, Nginx string // repositories, with their registry
+	Tag           string // for the copies
+	Profile       string // of the shared AWS configuration, to read them with; "" is the stack's own
 }
 
 // Deploy is the Pulumi program: everything that `pulumi up` does.
@@ -66,7 +83,11 @@ func Program(options Options) pulumi.RunFunc {
 		if runner == nil && !options.Declare {
 			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text}
 		}
-		d := &deployment{ctx: ctx, stack: stack, root: source.Root, runner: runner}
+		carry := cicd.Carrier(options.Carry)
+		if carry == nil && !options.Declare {
+			carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: options.Source.Profile}.Carry
+		}
+		d := &deployment{ctx: ctx, stack: stack, root: source.Root, runner: runner, source: options.Source, carry: carry, told: options.Images}
 		return d.deploy()
 	}
 }
@@ -77,6 +98,9 @@ type deployment struct {
 	stack  *config.Stack
 	root   string
 	runner ecs.Runner
+	source Source
+	carry  cicd.Carrier
+	told   func(django, nginx string) // of the images
 
 	opts   []pulumi.ResourceOption // of every component
 	invoke pulumi.InvokeOption     // of every look-up
@@ -255,7 +279,16 @@ func (d *deployment) makeImages() (err error) {
 		BuildArgs:   images.BuildArgs,
 		Stage:       ".slipway/contexts",
 		Digests:     cicd.Pair{Django: images.Django, Nginx: images.Nginx},
+		From:        cicd.Pair{Django: d.source.Django, Nginx: d.source.Nginx},
+		Tag:         d.source.Tag,
+		Carry:       d.carry,
 	}, d.opts...)
+	if err == nil && d.told != nil {
+		pulumi.All(d.images.Django, d.images.Nginx).ApplyT(func(images []any) any {
+			d.told(images[0].(string), images[1].(string))
+			return nil
+		})
+	}
 	return err
 }
 
