@@ -1,6 +1,7 @@
 package cicd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -63,10 +64,10 @@ func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...p
 	}
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		Name:             pulumi.String(args.Site.Name(deployerPart)),
-		Description:      pulumi.String("Deploys " + args.Site.Name("*") + " from GitHub repository " + args.Repository),
+		Description:      pulumi.String(args.description()),
 		AssumeRolePolicy: policy.Document(args.trust(d.ProviderARN)),
 		// A first deployment waits for a database: a quarter of an hour, and much more on a bad day.
-		MaxSessionDuration: pulumi.Int(2 * 60 * 60), // seconds
+		MaxSessionDuration: pulumi.Int(sessionSeconds),
 	}, pulumi.Parent(d))
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...p
 	for _, area := range args.permissions() {
 		granted, err := iam.NewPolicy(ctx, name+"-"+area.name, &iam.PolicyArgs{
 			Name:        pulumi.String(args.Site.Name(deployerPart + "-" + area.name)),
-			Description: pulumi.String("Deploying " + args.Site.Name("*") + ": " + area.name),
+			Description: pulumi.String(args.purpose(area)),
 			Policy:      policy.Document(area.statements...),
 		}, pulumi.Parent(d))
 		if err != nil {
@@ -90,8 +91,55 @@ func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...p
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"roleArn": d.RoleARN, "providerArn": d.ProviderARN})
 }
 
+const sessionSeconds = 2 * 60 * 60
+
+func (a *DeployerArgs) description() string {
+	return "Deploys " + a.Site.Name("*") + " from GitHub repository " + a.Repository
+}
+
+func (a *DeployerArgs) purpose(area area) string {
+	return "Deploying " + a.Site.Name("*") + ": " + area.name
+}
+
+// A Paper is a deploy role as plain documents, for an account in which the role must be there before a program can run.
+type Paper struct {
+	Name, Description string
+	SessionSeconds    int
+	Issuer            string // what the account's OIDC provider is for, without https://
+	ProviderARN       string
+	Trust             string // JSON
+	Policies          []PaperPolicy
+}
+
+// A PaperPolicy is one managed policy of the role.
+type PaperPolicy struct{ Name, Description, Document string }
+
+// Paper is the role that NewDeployer makes, on paper. Without a ProviderARN it trusts the account's own: an account has
+// one provider for GitHub at most, so its ARN is known before it is made.
+func (a *DeployerArgs) Paper() (*Paper, error) {
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	p := &Paper{
+		Name: a.Site.Name(deployerPart), Description: a.description(), SessionSeconds: sessionSeconds, Issuer: issuer,
+		ProviderARN: cmp.Or(a.ProviderARN, a.global("iam", "oidc-provider/"+issuer)),
+	}
+	var err error
+	if p.Trust, err = policy.JSON(a.trust(p.ProviderARN)); err != nil {
+		return nil, err
+	}
+	for _, area := range a.permissions() {
+		document, err := policy.JSON(area.statements...)
+		if err != nil {
+			return nil, err
+		}
+		p.Policies = append(p.Policies, PaperPolicy{a.Site.Name(deployerPart + "-" + area.name), a.purpose(area), document})
+	}
+	return p, nil
+}
+
 // trust admits tokens made for AWS, whose subject is one of the named environments or branches: equal, not alike.
-func (a *DeployerArgs) trust(providerARN pulumi.StringOutput) policy.Statement {
+func (a *DeployerArgs) trust(providerARN any) policy.Statement {
 	var subjects []any
 	for _, environment := range a.Environments {
 		subjects = append(subjects, fmt.Sprintf("repo:%s:environment:%s", a.Repository, environment))

@@ -454,9 +454,27 @@ func (a *DeployerArgs) state() []policy.Statement {
 	}
 	if a.StateKeyARN != "" {
 		statements = append(statements, policy.Statement{
-			Sid: "ReadSecretConfiguration", Actions: []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt"},
+			Sid: "ReadSecretConfiguration", Actions: []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"},
 			Resources: []any{a.StateKeyARN},
 		})
+	}
+	if a.StateBucket != "" && a.StateKeyARN != "" {
+		// A promotion reads the record of another stack of the project, and nothing else of it: the key works through S3
+		// alone, so that the secrets in that stack's state stay closed.
+		buckets := fmt.Sprintf("arn:%s:s3:::%s-*-state-%s-*", a.Site.Partition, a.Site.Project, a.Site.AccountID)
+		statements = append(statements,
+			policy.Statement{Sid: "ReadReleases", Actions: []string{"s3:GetObject"}, Resources: []any{buckets + "/.slipway/releases/*"}},
+			policy.Statement{
+				Sid: "FindReleases", Actions: []string{"s3:ListBucket"}, Resources: []any{buckets},
+				Conditions: map[string]map[string]any{"StringLike": {"s3:prefix": ".slipway/releases/*"}},
+			},
+			policy.Statement{
+				Sid: "OpenReleases", Actions: []string{"kms:Decrypt"}, Resources: a.within("kms", "key/*"),
+				Conditions: map[string]map[string]any{
+					"StringEquals":            {"kms:ViaService": a.through("s3")[0]},
+					"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + a.Site.Project + "-*-state"},
+				},
+			})
 	}
 	return statements
 }

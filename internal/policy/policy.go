@@ -6,6 +6,10 @@
 package policy
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
@@ -22,11 +26,41 @@ type Statement struct {
 
 // Document returns the policy document that holds statements, in their order.
 func Document(statements ...Statement) pulumi.StringOutput {
+	return pulumi.JSONMarshal(document(statements))
+}
+
+// JSON is the same document for whoever has no program around it. Every value must be a plain string.
+func JSON(statements ...Statement) (string, error) {
+	for _, s := range statements {
+		values := slices.Clone(s.Resources)
+		for _, names := range s.Principals {
+			values = append(values, names...)
+		}
+		for _, keys := range s.Conditions {
+			for _, value := range keys {
+				if several, ok := value.([]any); ok {
+					values = append(values, several...)
+				} else {
+					values = append(values, value)
+				}
+			}
+		}
+		for _, value := range values {
+			if _, plain := value.(string); !plain {
+				return "", fmt.Errorf("policy: statement %s holds a %T, which is known only to a program", s.Sid, value)
+			}
+		}
+	}
+	text, err := json.Marshal(document(statements))
+	return string(text), err
+}
+
+func document(statements []Statement) map[string]any {
 	list := make([]any, 0, len(statements))
 	for _, s := range statements {
 		list = append(list, s.value())
 	}
-	return pulumi.JSONMarshal(map[string]any{"Version": "2012-10-17", "Statement": list})
+	return map[string]any{"Version": "2012-10-17", "Statement": list}
 }
 
 // Trust returns the trust policy of a role that service may assume, from this account only: accountID closes the
