@@ -1,0 +1,68 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Bring copies an image from the registry of another stack that is run, whose folder is dir, into this one's, under a
+// tag. from and to are registry/repository@digest. Nothing is built.
+func (r *Run) Bring(dir, from, to, tag string) error {
+	if r.Has(to) {
+		return nil
+	}
+	missing := fmt.Errorf("%s was never built: the stack that it comes from must be up with --run", from)
+	if !Exists(dir) {
+		return missing
+	}
+	other, err := openShelf(filepath.Join(dir, "registry"))
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: other, ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(l)
+	defer server.Close()
+
+	_, rest, _ := strings.Cut(from, "/")
+	source, err := name.NewDigest(l.Addr().String() + "/" + rest)
+	if err != nil {
+		return err
+	}
+	repository, _, _ := strings.Cut(r.local(to), "@")
+	target, err := name.NewTag(repository + ":" + tag)
+	if err != nil {
+		return err
+	}
+	found, err := remote.Get(source, remote.WithContext(r.ctx))
+	if answer := (*transport.Error)(nil); errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound {
+		return missing
+	}
+	if err != nil {
+		return err
+	}
+	if found.MediaType.IsIndex() {
+		index, err := found.ImageIndex()
+		if err != nil {
+			return err
+		}
+		return remote.WriteIndex(target, index, remote.WithContext(r.ctx))
+	}
+	image, err := found.Image()
+	if err != nil {
+		return err
+	}
+	return remote.Write(target, image, remote.WithContext(r.ctx))
+}
