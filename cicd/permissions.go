@@ -146,6 +146,18 @@ func (a *DeployerArgs) edge() []policy.Statement {
 			Resources: a.named("elasticloadbalancing", "loadbalancer/app/", "listener/app/", "listener-rule/app/", "targetgroup/"),
 		},
 		{
+			// A web ACL is made with the managed rule groups that it names, and stood before the balancer.
+			Sid: "KeepWAF",
+			Actions: []string{
+				"elasticloadbalancing:SetWebACL", "wafv2:AssociateWebACL", "wafv2:CreateWebACL", "wafv2:DeleteLoggingConfiguration", "wafv2:DeleteWebACL",
+				"wafv2:DisassociateWebACL", "wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:GetWebACLForResource",
+				"wafv2:ListTagsForResource", "wafv2:PutLoggingConfiguration", "wafv2:TagResource", "wafv2:UntagResource",
+				"wafv2:UpdateWebACL",
+			},
+			Resources: append(append(a.named("wafv2", "regional/webacl/"), a.within("wafv2", "regional/managedruleset/*")...),
+				a.named("elasticloadbalancing", "loadbalancer/app/")...),
+		},
+		{
 			Sid: "Certify",
 			Actions: []string{
 				"acm:AddTagsToCertificate", "acm:DeleteCertificate", "acm:DescribeCertificate", "acm:ListTagsForCertificate",
@@ -322,7 +334,7 @@ func (a *DeployerArgs) logs() []policy.Statement {
 				"logs:PutSubscriptionFilter", "logs:TagResource", "logs:UntagResource",
 			},
 			Resources: a.within("logs", "log-group:"+a.Site.Path("*"), "log-group:/aws/ecs/containerinsights/"+a.Site.Name("*"),
-				"log-group:/aws/rds/instance/"+a.Site.Name("*")),
+				"log-group:/aws/rds/instance/"+a.Site.Name("*"), "log-group:aws-waf-logs-"+a.Site.Name("*")),
 		},
 		{
 			// Who turns a log on for a service needs leave for the delivery, which knows no resource.

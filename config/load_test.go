@@ -367,6 +367,7 @@ func TestDefaults(t *testing.T) {
 			RequestsPerTarget: 1000, CPUTarget: 60, SecretKeyRotation: 1},
 		Images:  Images{App: "./app", Dockerfile: "Dockerfile", NginxDockerfile: "Dockerfile.nginx"},
 		Logs:    Logs{Days: 30, ArchiveDays: 365, Route: "subscription"},
+		WAF:     WAF{RateLimit: 2000},
 		Bastion: Bastion{Enabled: true, Type: "t4g.nano"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -53,6 +53,8 @@ type Stack struct {
 	GitHub GitHub `key:"github"`
 	// Where the state of a stack that is deployed for real is kept. Slipway bootstrap writes it.
 	Backend Backend `key:"backend"`
+	// A firewall of requests before the balancer.
+	WAF WAF `key:"waf"`
 	// The operation server.
 	Bastion Bastion `key:"bastion"`
 	// Tags of every resource, besides Slipway's own.
@@ -209,6 +211,15 @@ type Backend struct {
 	Bucket string `key:"bucket" rule:"the name of a bucket; together with key"`
 	// The ARN of the KMS key that encrypts the secrets in the state and in the configuration.
 	Key string `key:"key" rule:"arn:aws:kms:<region>:<account>:key/<id>; together with bucket"`
+}
+
+// A WAF is an AWS WAF web ACL before the balancer: AWS's managed rules against common attacks, and a limit of requests
+// for each address.
+type WAF struct {
+	// Whether there is one. It costs about $10 a month and $0.60 per million requests.
+	Enabled bool `key:"enabled" default:"false"`
+	// How many requests one address may make in five minutes; the next ones get 429.
+	RateLimit int `key:"rateLimit" default:"2000" allowed:"10..2000000000"`
 }
 
 // A Bastion is a small server in a private subnet that is reached through Session Manager only.

@@ -441,3 +441,32 @@ func env(container map[string]any) map[string]string {
 	}
 	return all
 }
+
+func TestWAFRefuses(t *testing.T) {
+	err := (&WAFArgs{RateLimit: 5, LogGroup: "/slipway/test/waf"}).check()
+	for _, want := range []string{"needs a balancer", "got 5", `begins with aws-waf-logs-, got "/slipway/test/waf"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q in %v", want, err)
+		}
+	}
+}
+
+// A picture is larger than the 8 KB that AWS's common rules let a body have.
+func TestWAFLetsPicturesPass(t *testing.T) {
+	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
+		_, err := NewWAF(ctx, "waf", &WAFArgs{
+			Site: sample().site, LoadBalancerARN: pulumi.String("arn:balancer"), RateLimit: 2000,
+			LogGroup: WAFLogs + "test", LogGroupARN: pulumi.String("arn:logs"),
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	common := graph.Resource{Inputs: g.Named("aws:wafv2/webAcl:WebAcl", "waf").Input("rules").([]any)[2].(map[string]any)}
+	const group = "statement.managedRuleGroupStatement"
+	want := []any{map[string]any{"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}}}}
+	if got := common.Input(group + ".ruleActionOverrides"); common.Input(group+".name") != "AWSManagedRulesCommonRuleSet" || !cmp.Equal(got, any(want)) {
+		t.Errorf("the common rules are %v, want them to count large bodies only", common)
+	}
+}

@@ -133,7 +133,7 @@ func shells(site wiring.Site) policy.Statement {
 }
 
 // The encryption context is the log group, so the service can use the key only for log groups of this stack: those
-// under its path and the ones that RDS and Container Insights name after the stack.
+// under its path and the ones that RDS, Container Insights and WAF name after the stack.
 func logGroups(site wiring.Site) policy.Statement {
 	return policy.Statement{
 		Sid:        "CloudWatchLogs",
@@ -144,6 +144,7 @@ func logGroups(site wiring.Site) policy.Statement {
 			site.ARN("logs", "log-group:"+site.Path("*")),
 			site.ARN("logs", "log-group:/aws/ecs/containerinsights/"+site.Name("*")),
 			site.ARN("logs", "log-group:/aws/rds/instance/"+site.Name("*")),
+			site.ARN("logs", "log-group:aws-waf-logs-"+site.Name("*")),
 		}}},
 	}
 }

@@ -176,6 +176,7 @@ const (
 	egressType     = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 	balancerType   = "aws:lb/loadBalancer:LoadBalancer"
 	listenerType   = "aws:lb/listener:Listener"
+	webACLType     = "aws:wafv2/webAcl:WebAcl"
 	databaseType   = "aws:rds/instance:Instance"
 	serviceType    = "aws:ecs/service:Service"
 	scheduleType   = "aws:scheduler/schedule:Schedule"
@@ -310,6 +311,43 @@ var edgeControls = []control{
 		return ""
 	})},
 	{"CKV_AWS_261", "a health check is defined", nil, given("aws:lb/targetGroup:TargetGroup", "healthCheck.path", "healthCheck.matcher")},
+	{"ELB.16, CKV2_AWS_28", "a web ACL stands before the balancer", protected, each(balancerType, func(g graph.Graph, r graph.Resource) string {
+		for _, guard := range g.Of("aws:wafv2/webAclAssociation:WebAclAssociation") {
+			if guard.Input("resourceArn") == "arn:aws:lb:us-east-1:"+graph.Account+":loadBalancer/"+r.Name {
+				return is(guard, map[string]any{"webAclArn": "arn:aws:wafv2:us-east-1:" + graph.Account + ":webAcl/waf"})
+			}
+		}
+		return "none stands before it"
+	})},
+	{"WAF.10, WAF.11, WAF.12, CKV2_AWS_31, CKV2_AWS_76, CKV_AWS_175, CKV_AWS_192", "the web ACL has rules, metrics, and a log without credentials; Log4j is blocked", protected, allOf(
+		each(webACLType, func(g graph.Graph, r graph.Resource) string {
+			rules, _ := r.Input("rules").([]any)
+			blocked := false
+			for _, one := range rules {
+				rule := graph.Resource{Inputs: one.(map[string]any)}
+				if why := is(rule, map[string]any{"visibilityConfig.cloudwatchMetricsEnabled": true}); why != "" {
+					return fmt.Sprintf("rule %v: %s", rule.Input("name"), why)
+				}
+				if rule.Input("statement.managedRuleGroupStatement.name") == "AWSManagedRulesKnownBadInputsRuleSet" {
+					blocked = rule.Input("overrideAction.none") != nil && rule.Input("statement.managedRuleGroupStatement.ruleActionOverrides") == nil
+				}
+			}
+			if !blocked {
+				return "nothing blocks known bad inputs"
+			}
+			return is(r, map[string]any{"visibilityConfig.cloudwatchMetricsEnabled": true})
+		}),
+		each("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", func(_ graph.Graph, r graph.Resource) string {
+			for _, header := range []string{"authorization", "cookie"} {
+				if !strings.Contains(fmt.Sprint(r.Input("redactedFields")), "name:"+header) {
+					return "logs the header " + header
+				}
+			}
+			if logs := fmt.Sprint(r.Input("logDestinationConfigs")); !strings.Contains(logs, "logs-waf") {
+				return "logs to " + logs
+			}
+			return ""
+		}))},
 	{"ACM.1, ACM.2, CKV_AWS_233, CKV_AWS_234, CKV2_AWS_71", "a certificate of one name that renews itself", published, each("aws:acm/certificate:Certificate", func(_ graph.Graph, r graph.Resource) string {
 		if strings.Contains(fmt.Sprint(r.Inputs), "*") {
 			return "is for a wildcard"

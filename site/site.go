@@ -322,7 +322,28 @@ func (d *deployment) makeEdge() error {
 	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
 		return err
 	}
+	if err := d.makeWAF(); err != nil {
+		return err
+	}
 	d.binding, err = wiring.Join(d.balancer.Binding, d.store.Binding, d.media.Binding, d.siteBinding())
+	return err
+}
+
+// makeWAF makes the firewall of requests. It logs to a group of its own, under a name that AWS prescribes.
+func (d *deployment) makeWAF() error {
+	if !d.stack.WAF.Enabled {
+		return nil
+	}
+	name := ecs.WAFLogs + d.site.Name("web")
+	logs, err := logging.NewGroup(d.ctx, "logs-waf", &logging.GroupArgs{
+		Name: name, KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	_, err = ecs.NewWAF(d.ctx, "waf", &ecs.WAFArgs{
+		Site: d.site, LoadBalancerARN: d.balancer.LoadBalancerARN, RateLimit: d.stack.WAF.RateLimit, LogGroup: name, LogGroupARN: logs.ARN,
+	}, d.opts...)
 	return err
 }
 

@@ -435,6 +435,15 @@ func buildSite(w *world) {
 	w.create(queueType, "queue", properties{"name": "work", "redrivePolicy": jsonText(properties{"deadLetterTargetArn": w.arn("dead"), "maxReceiveCount": 5})})
 	w.create(alarmType, "alarm", properties{"name": "cpu", "comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 3, "metricName": "CPUUtilization", "namespace": "AWS/ECS", "period": 60, "statistic": "Average", "threshold": 80, "alarmActions": []any{w.arn("topic")}})
 	w.create("aws:cloudwatch/dashboard:Dashboard", "dashboard", properties{"dashboardName": "site", "dashboardBody": `{"widgets":[{"type":"metric","x":0,"y":0,"width":12,"height":6,"properties":{"metrics":[["AWS/ECS","CPUUtilization"]],"region":"us-east-1"}}]}`})
+	visible := properties{"cloudwatchMetricsEnabled": true, "sampledRequestsEnabled": true, "metricName": "site"}
+	w.create(webACLType, "waf", properties{"name": "site", "scope": "REGIONAL", "defaultAction": properties{"allow": properties{}}, "visibilityConfig": visible, "rules": []any{
+		properties{"name": "common", "priority": 1, "overrideAction": properties{"none": properties{}}, "visibilityConfig": visible,
+			"statement": properties{"managedRuleGroupStatement": properties{"vendorName": "AWS", "name": "AWSManagedRulesCommonRuleSet"}}},
+		properties{"name": "rate", "priority": 2, "action": properties{"block": properties{}}, "visibilityConfig": visible,
+			"statement": properties{"rateBasedStatement": properties{"limit": 2000, "aggregateKeyType": "IP"}}}}})
+	w.create(webACLGuardType, "waf-guard", properties{"webAclArn": w.arn("waf"), "resourceArn": w.arn("balancer")})
+	w.create(logGroupType, "waf-logs", properties{"name": "aws-waf-logs-site"})
+	w.create(webACLLogsType, "waf-logging", properties{"resourceArn": w.arn("waf"), "logDestinationConfigs": []any{w.arn("waf-logs")}})
 	w.create("aws:cloudwatch/logMetricFilter:LogMetricFilter", "errors", properties{"name": "errors", "logGroupName": "/site/web", "pattern": "ERROR", "metricTransformation": properties{"name": "Errors", "namespace": "Site", "value": "1"}})
 	w.create(eventRuleType, "failed", properties{"name": "failed", "eventPattern": `{"source":["aws.ecs"]}`})
 
