@@ -483,7 +483,7 @@ func (a *DeployerArgs) state() []policy.Statement {
 			policy.Statement{
 				Sid: "OpenReleases", Actions: []string{"kms:Decrypt"}, Resources: a.within("kms", "key/*"),
 				Conditions: map[string]map[string]any{
-					"StringEquals":            {"kms:ViaService": a.through("s3")[0]},
+					"StringEquals":           {"kms:ViaService": a.through("s3")[0]},
 					"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + a.Site.Project + "-*-state"},
 				},
 			})

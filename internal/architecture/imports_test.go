@@ -22,7 +22,7 @@ var allowed = map[string][]string{
 	"rehearsal/provider": {"rehearsal/cloud"},
 	"rehearsal/cloud":    {},
 	"rehearsal/run":      {"rehearsal/cloud", "rehearsal/provider"},
-	"cmd/slipway":        {"site", "config", "release", "rehearsal", "rehearsal/", "ecs",
+	"cmd/slipway": {"site", "config", "release", "rehearsal", "rehearsal/", "ecs",
 		"cicd", "internal/policy", "internal/wiring"}, // bootstrap makes the deploy role before a program can run
 }
 
