@@ -1,0 +1,98 @@
+# The site where it can be tried: both images, Postgres as RDS, and what a task definition would tell the site. To be
+# read by a script of this folder, which then has:
+#   $run            the label of all that is made, and the first part of its name; removed when the script ends
+#   $site, $nginx   the two images
+#   $run-db         the database, a container
+#   $inside $owner $lesser   options of docker run: in the network, with the settings; as the database's owner, as the site
+# Needs Docker; on first use also what debian-base.sh needs.
+export DOCKER_BUILDKIT=0
+run=slipway-app-$(basename "$0" .sh)-$$
+site=$run-site nginx=$run-nginx
+started=$(date +%s)
+
+say() { echo "== $(($(date +%s) - started)) s: $*"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+clean_up() {
+	docker ps -aq --filter label="$run" | xargs -r docker rm -fv >/dev/null
+	docker volume ls -q --filter label="$run" | xargs -r docker volume rm >/dev/null
+	docker network ls -q --filter label="$run" | xargs -r docker network rm >/dev/null
+	for image in tests nginx nginx-stage site site-stage; do docker rmi -f "$run-$image" >/dev/null 2>&1 || true; done
+	rm -rf "$work"
+}
+work=$(mktemp -d)
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+start() { docker run -d --label "$run" "$@" >/dev/null; }
+# await SECONDS WHAT COMMAND...: until the command succeeds
+await() {
+	tries=$(($1 * 2)) what=$2
+	shift 2
+	until "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { docker ps -aq --filter label="$run" | xargs -r -n1 docker logs --tail 20 >&2; fail "$what"; }
+		sleep 0.5
+	done
+}
+
+build() { # build TAG ARGUMENT...
+	tag=$1
+	shift
+	docker build -q -t "$tag" --build-arg BASE=slipway-base:sid --build-arg PACKAGES=base "$@" . >"$work/build" 2>&1 ||
+		{ docker build -t "$tag" --build-arg BASE=slipway-base:sid --build-arg PACKAGES=base "$@" . | tail -30; fail "$tag does not build"; }
+}
+build_both() {
+	build "$site" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt
+	build "$nginx" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid
+}
+# The stages get names of their own, so that they can be looked into and removed.
+build_stages() {
+	build "$site-stage" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt --target build "$@"
+	build "$nginx-stage" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid --target static "$@"
+}
+./debian-base.sh
+build_stages
+build_both
+
+docker network create --label "$run" "$run" >/dev/null
+docker volume create --label "$run" "$run-certs" >/dev/null
+
+# As RDS: TLS only, a certificate for the address, an owner who is not a superuser.
+start --name "$run-db" --network "$run" --network-alias database -v "$run-certs:/certs" -e OWNER_PASSWORD=owner-password slipway-postgres:sid sh -euc '
+	cd /certs
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj "/CN=throwaway" 2>/dev/null
+	openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:prime256v1 -out db.key
+	openssl req -new -key db.key -subj "/CN=database" -out db.csr
+	echo "subjectAltName=DNS:database" >ext
+	openssl x509 -req -in db.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out db.pem 2>/dev/null
+	rm ca.key && chown postgres db.key && chmod 600 db.key && chmod 644 ca.pem
+	bin=$(ls -d /usr/lib/postgresql/*/bin)
+	install -d -o postgres /data
+	run() { setpriv --reuid postgres --regid postgres --clear-groups "$@"; }
+	run $bin/initdb -D /data --auth trust --encoding UTF8 --locale C.UTF-8 >/dev/null
+	printf "local all all trust\nhostssl all all all scram-sha-256\n" >/data/pg_hba.conf
+	run $bin/pg_ctl -D /data -o "-c listen_addresses= -k /tmp" -w start >/dev/null
+	run psql -qh /tmp postgres -c "CREATE ROLE owner LOGIN CREATEDB CREATEROLE PASSWORD '\''$OWNER_PASSWORD'\''" -c "CREATE DATABASE site OWNER owner"
+	run $bin/pg_ctl -D /data -w stop >/dev/null
+	exec setpriv --reuid postgres --regid postgres --clear-groups $bin/postgres -D /data -k /tmp -c listen_addresses="*" \
+		-c ssl=on -c ssl_cert_file=/certs/db.pem -c ssl_key_file=/certs/db.key -c fsync=off
+'
+
+# What the task definition would tell the site.
+cat >"$work/env" <<-END
+	DB_HOST=database
+	DB_PORT=5432
+	DB_DATABASE=site
+	DB_SSLMODE=verify-full
+	DB_SSLROOTCERT=/certs/ca.pem
+	SECRET_KEY=$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
+	ALLOWED_HOSTS=site.example
+	CSRF_TRUSTED_ORIGINS=https://site.example
+	SITE_URL=https://site.example
+	SITE_HTTPS=true
+	MEDIA_ROOT=/tmp/media
+END
+owner="-e DB_USERNAME=owner -e DB_PASSWORD=owner-password"
+lesser="-e DB_USERNAME=site -e DB_PASSWORD=site-password"
+inside="--network $run -v $run-certs:/certs:ro --env-file $work/env"
+
+await 30 "Postgres does not start" docker exec "$run-db" pg_isready -qh database
