@@ -129,6 +129,7 @@ is lost: the next up makes it all again. Protection that the stack asks for is r
 		t.exportCommand(),
 		t.ciCommand(),
 		t.commentCommand(),
+		t.schemaCommand(),
 		t.runCommand(),
 		running(configured(&cobra.Command{
 			Use:   "rehearse",

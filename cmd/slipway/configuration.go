@@ -71,7 +71,8 @@ func (t *tool) configure() (*configuration, error) {
 	for _, words := range t.overrides {
 		key, err := override(node, source.Project, words)
 		if err != nil {
-			return nil, usageError{fmt.Errorf("--config %s: %w", words, err)}
+			path, _, _ := strings.Cut(words, "=") // the value may be a secret that does not belong there
+			return nil, usageError{fmt.Errorf("--config %s: %w", path, err)}
 		}
 		if source.Values[key], err = raw(valueOf(node, key)); err != nil {
 			return nil, usageError{fmt.Errorf("--config %s: %w", words, err)}
