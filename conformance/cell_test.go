@@ -173,15 +173,15 @@ func (d *deployment) edit() {
 type changes map[string]change
 
 type change struct {
-	op    apitype.OpType
-	paths []string // what differs
+	Op    apitype.OpType
+	Paths []string // what differs
 }
 
 // of are the short names of what had one of these operations, sorted.
 func (c changes) of(ops ...apitype.OpType) []string {
 	var names []string
 	for urn, change := range c {
-		if slices.Contains(ops, change.op) {
+		if slices.Contains(ops, change.Op) {
 			names = append(names, short(urn))
 		}
 	}
@@ -201,7 +201,7 @@ func short(urn string) string {
 func (c changes) String() string {
 	var lines []string
 	for urn, change := range c {
-		lines = append(lines, fmt.Sprintf("%s %s %v", change.op, short(urn), change.paths))
+		lines = append(lines, fmt.Sprintf("%s %s %v", change.Op, short(urn), change.Paths))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")

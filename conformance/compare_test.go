@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -40,13 +42,55 @@ func differences(t *testing.T) map[string]string {
 	return accepted
 }
 
-// compare does the same operations in the rehearsal, and fails for every difference that is not accepted. Unlocked says
-// that the stack went up without its protection; without resized its database kept its class.
-func (c cell) compare(t *testing.T, unlocked bool, up map[string]apitype.ResourceV3, released, resized changes) {
+// What the genuine provider did to a cell.
+type genuine struct {
+	Unlocked bool                          // it went up without its protection
+	State    map[string]apitype.ResourceV3 // after the first up
+	Released changes
+	Resized  changes // nil: the database kept its class
+}
+
+// keep writes what the genuine provider did to where kept finds it.
+func (c cell) keep(t *testing.T, g genuine) {
+	t.Helper()
+	folder := os.Getenv(keepVariable)
+	if folder == "" {
+		return
+	}
+	words, err := json.Marshal(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, c.name+".json"), words, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c cell) kept(t *testing.T) (told genuine, there bool) {
+	t.Helper()
+	folder := os.Getenv(keepVariable)
+	if folder == "" {
+		return told, false
+	}
+	words, err := os.ReadFile(filepath.Join(folder, c.name+".json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return told, false
+	}
+	if err == nil {
+		err = json.Unmarshal(words, &told)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told, true
+}
+
+// compare does the same operations in the rehearsal, and fails for every difference that is not accepted.
+func (c cell) compare(t *testing.T, told genuine) {
 	t.Helper()
 	d := deploy(t, c.stack, c.further, rehearsal.Isolation(), "")
 	options := rehearsal.Options{Region: region, Root: d.dir}
-	d.unlock = unlocked
+	d.unlock = told.Unlocked
 	if zone := d.setting("slipway:zone"); zone != "" {
 		options.Zones = []cloud.HostedZone{{Name: zone}}
 	}
@@ -63,11 +107,11 @@ func (c cell) compare(t *testing.T, unlocked bool, up map[string]apitype.Resourc
 		t.Fatal(err)
 	}
 	d.up()
-	compareStates(t, up, d.state())
+	compareStates(t, told.State, d.state())
 	d.edit()
-	compareChanges(t, "a release", released, d.up())
-	if resized != nil {
-		compareChanges(t, "another database class", resized, d.resize())
+	compareChanges(t, "a release", told.Released, d.up())
+	if told.Resized != nil {
+		compareChanges(t, "another database class", told.Resized, d.resize())
 	}
 }
 
@@ -76,7 +120,7 @@ func compareChanges(t *testing.T, what string, genuine, model changes) {
 	urns := maps.Clone(genuine)
 	maps.Copy(urns, model)
 	for _, urn := range slices.Sorted(maps.Keys(urns)) {
-		if g, m := genuine[urn].op, model[urn].op; g != m {
+		if g, m := genuine[urn].Op, model[urn].Op; g != m {
 			t.Errorf("%s: %s: the genuine provider says %q, the model %q", what, short(urn), g, m)
 		}
 	}
@@ -89,7 +133,7 @@ func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
 	differ := func(urn, path, format string, args ...any) {
 		_, name, _ := strings.Cut(short(urn), " ")
 		kind, _, _ := strings.Cut(short(urn), " ")
-		for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
+		for at := elements.ReplaceAllString(path, "[]"); at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
 			if accepted[kind+" "+at] != "" || accepted["* "+at] != "" {
 				return
 			}
@@ -123,6 +167,9 @@ func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
 	}
 }
 
+// elements are the indices in a path.
+var elements = regexp.MustCompile(`\[[0-9]+\]`)
+
 // secretSignature marks a map that is an encrypted value.
 const secretSignature = "4dabf18193072939515e22adb298388d"
 
@@ -147,6 +194,9 @@ func compareValues(differ func(path, format string, args ...any), path string, g
 			compareValues(differ, below, gMap[key], mMap[key])
 		}
 	case isList && isListToo && len(gList) == len(mList):
+		if !alike(gList, mList) && alike(sorted(gList), sorted(mList)) {
+			return // the provider has a set where the model has a list
+		}
 		for i := range gList {
 			compareValues(differ, fmt.Sprintf("%s[%d]", path, i), gList[i], mList[i])
 		}
@@ -163,7 +213,36 @@ func compareValues(differ func(path, format string, args ...any), path string, g
 	}
 }
 
-// empty are values that say nothing: a provider may leave them out or tell them.
+// alike reports whether two lists hold the same in the same order.
+func alike(g, m []any) bool {
+	return slices.EqualFunc(g, m, func(a, b any) bool {
+		same := true
+		compareValues(func(string, string, ...any) { same = false }, "", a, b)
+		return same
+	})
+}
+
+// sorted puts a list into the order of its elements' forms.
+func sorted(list []any) []any {
+	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(form(text(told(a))), form(text(told(b)))) })
+}
+
+// told is a value without what says nothing.
+func told(v any) any {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return v
+	}
+	said := map[string]any{}
+	for key, e := range m {
+		if !empty(e) {
+			said[key] = told(e)
+		}
+	}
+	return said
+}
+
+// empty are values that say nothing, however deep: a provider may leave them out or tell them.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -175,9 +254,17 @@ func empty(v any) bool {
 	case float64:
 		return v == 0
 	case []any:
-		return len(v) == 0
+		return !slices.ContainsFunc(v, func(e any) bool { return !empty(e) })
 	case map[string]any:
-		return len(v) == 0
+		if v[secretSignature] != nil {
+			return v["plaintext"] == "null"
+		}
+		for _, e := range v {
+			if !empty(e) {
+				return false
+			}
+		}
+		return true
 	}
 	return false
 }
@@ -209,7 +296,7 @@ var forms = []struct {
 	{regexp.MustCompile(`\.[0-9a-z]{10}\.acm-validations\.`), ".LETTERS.acm-validations."},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\b(A[A-Z]{3}|Z|db-)[0-9A-Z]{12,}`), "${1}ID"},
-	{regexp.MustCompile(`(^|[^0-9A-Za-z])[0-9a-f]{7,}\b`), "${1}HEX"},
+	{regexp.MustCompile(`(^|[^0-9A-Za-z])[0-9a-f]{7,}\b`), "${1}N"}, // digits alone may be hexadecimal too
 	{regexp.MustCompile(`[0-9]+`), "N"},
 }
 

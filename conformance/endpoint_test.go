@@ -25,6 +25,13 @@ const endpointVariable = "SLIPWAY_CONFORMANCE"
 // realaws is where the plugins and moto lie when they come with the machine, seen from this directory.
 var realaws = filepath.Join("..", "..", "shared", "realaws")
 
+// allVariable makes every cell run, which takes longer than `go test` lets a package run by default.
+const allVariable = "SLIPWAY_CONFORMANCE_ALL"
+
+// keepVariable names a folder in which what the genuine provider did to a cell is kept. A cell that is there already is only
+// compared with the rehearsal, in seconds: so the model is brought to agree.
+const keepVariable = "SLIPWAY_CONFORMANCE_KEEP"
+
 // plugins are what must be installed, below the engine's folder of plugins.
 var plugins = []string{"resource-aws-v6.83.2", "resource-docker-v4.10.0", "resource-random-v4.19.0"}
 
@@ -68,6 +75,20 @@ func installed(folder string) bool {
 		}
 	}
 	return true
+}
+
+// asksGenuine gives the folder of the plugins, or why the genuine provider is not asked.
+func asksGenuine() (folder, why string) {
+	// A cell takes minutes, most of them the provider's own waiting: two of them do not fit into the ten that go test gives
+	// a package on a busy machine.
+	if os.Getenv(endpointVariable) == "" && os.Getenv(allVariable) == "" && os.Getenv(keepVariable) == "" {
+		return "", fmt.Sprintf("set %s=moto, or to the URL of an endpoint, to hold the program against the genuine AWS provider", endpointVariable)
+	}
+	folder, err := pluginFolder()
+	if err != nil {
+		return "", err.Error()
+	}
+	return folder, ""
 }
 
 // An endpoint is an AWS that can be spoken to.

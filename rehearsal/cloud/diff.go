@@ -68,6 +68,10 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 		}
 	}
 	c := comparer{kind: k, entry: e}
+	if k.Replaces != nil {
+		news, _, _ := plainInputs(d.News)
+		c.replaces = k.Replaces(news)
+	}
 	for name := range mergedKeys(olds, d.News) {
 		if strings.HasPrefix(name, "__") {
 			continue
@@ -90,9 +94,10 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 }
 
 type comparer struct {
-	kind    *rule
-	entry   *entry
-	changes []PropertyChange
+	kind     *rule
+	entry    *entry
+	replaces []string // inputs, beside those of the schema
+	changes  []PropertyChange
 }
 
 // walk compares an old plain value with a new raw one.
@@ -151,9 +156,16 @@ func (c *comparer) walk(path string, was, now any) {
 			y = fixed
 		}
 	}
-	if !same(x, y) && !(blank(x) && blank(y)) {
+	if !same(x, y) && !(blank(x) && blank(y)) && !(c.policy(path) && samePolicy(x, y)) {
 		c.add(path, was, now)
 	}
+}
+
+// policy reports whether path holds a policy document.
+func (c *comparer) policy(path string) bool {
+	kind := ""
+	c.entry.along(parsePath(path), func(k *kindOf) bool { kind = k.Kind; return true })
+	return kind == "document"
 }
 
 // blank reports whether a value says as little as no value: the provider cannot tell an empty list or map from none.
@@ -176,7 +188,7 @@ func hasUnknown(v any) bool {
 }
 
 func (c *comparer) add(path string, was, now any) {
-	change := PropertyChange{Path: path, Op: Update, Replaces: c.entry.replaces(path)}
+	change := PropertyChange{Path: path, Op: Update, Replaces: c.entry.replaces(path) || slices.Contains(c.replaces, Top(path))}
 	switch {
 	case was == nil:
 		change.Op = Add

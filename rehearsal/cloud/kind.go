@@ -45,6 +45,10 @@ type Kind struct {
 	// they were asked for.
 	Moved []string
 
+	// Replaces lists the inputs of a resource whose change replaces it, where the schema does not say so or it depends on
+	// other inputs. Nil: what the schema says.
+	Replaces func(in Inputs) []string
+
 	// DeleteFirst says that a replacement deletes the old one before it creates the new one, as the provider does for
 	// resources that cannot exist twice.
 	DeleteFirst bool

@@ -49,7 +49,7 @@ func init() {
 
 	register(Kind{
 		Type: "aws:appautoscaling/policy:Policy", CreateAction: "application-autoscaling:PutScalingPolicy", UpdateAction: "application-autoscaling:PutScalingPolicy", DeleteAction: "application-autoscaling:DeleteScalingPolicy",
-		Name:     Name{Input: "name", Max: 256, Scope: "resourceId"},
+		Name:     Name{Input: "name", Max: 255, Scope: "resourceId"},
 		NotFound: "ObjectNotFoundException",
 		Defaults: map[string]any{"policyType": "StepScaling"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {

@@ -125,14 +125,17 @@ var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okAction
 var alarmNames = regexp.MustCompile(`(?:ALARM|OK|INSUFFICIENT_DATA)\(([^)]*)\)`)
 
 var (
-	statistics  = words("SampleCount Average Sum Minimum Maximum")
+	statistics = words("SampleCount Average Sum Minimum Maximum")
+	units      = words(`Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits Gigabits
+		Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second Terabytes/Second Bits/Second Kilobits/Second
+		Megabits/Second Gigabits/Second Terabits/Second Count/Second None`)
 	percentiles = regexp.MustCompile(`^(p[0-9]{1,2}(\.[0-9]{1,10})?|p100|(tm|tc|ts|wm)[0-9]{1,2}(\.[0-9]{1,10})?|IQM|(PR|TC|TM|TS|WM)\([^)]*\))$`)
 	comparisons = words(`GreaterThanOrEqualToThreshold GreaterThanThreshold LessThanThreshold LessThanOrEqualToThreshold
 		LessThanLowerOrGreaterThanUpperThreshold LessThanLowerThreshold GreaterThanUpperThreshold`)
 )
 
 func checkAlarm(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...), between(in, "evaluationPeriods", 1, 8640),
+	p := allOf(oneOf(in, "unit", units...), oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...), between(in, "evaluationPeriods", 1, 8640),
 		oneOf(in, "treatMissingData", "missing", "ignore", "breaching", "notBreaching"), longest(in, "alarmDescription", 1024),
 		oneOf(in, "evaluateLowSampleCountPercentiles", "evaluate", "ignore"), alarmActions(in), tagProblems(in))
 	if d, n := in.Int("datapointsToAlarm"), in.Int("evaluationPeriods"); in.Has("datapointsToAlarm") && in.Has("evaluationPeriods") && (d < 1 || d > n) {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Route 53 zones and records, and ACM certificates, which Route 53 proves.
@@ -123,8 +124,11 @@ func init() {
 			return nil
 		},
 		Compute: func(a *Account, o *Object) error {
-			if o.ID == "" {
-				o.ID = stamp(a) + " " + draw(8, Inputs(o.Inputs).String("certificateArn"))
+			// The provider's ID is when the certificate was issued.
+			for at := a.now().UTC().Truncate(time.Second); o.ID == ""; at = at.Add(-time.Second) {
+				if id := at.String(); a.get(o.Type, id) == nil {
+					o.ID = id
+				}
 			}
 			return nil
 		},
@@ -154,6 +158,9 @@ var recordTypes = words("A AAAA CAA CNAME DS HTTPS MX NAPTR NS PTR SOA SPF SRV S
 func checkRecord(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidChangeBatch"
 	p := allOf(oneOf(in, "type", recordTypes...), between(in, "ttl", 0, 2147483647))
+	if in.Has("zoneId") && in.String("zoneId") == "" {
+		p = append(p, problem("zoneId", "a record needs its hosted zone"))
+	}
 	kind := in.String("type")
 	if n := given(in, unknown, "records", "aliases"); n != 1 && !unknown.Within("records") && !unknown.Within("aliases") {
 		p = append(p, problem("records", "exactly one of records and aliases must be given, got %d", n))

@@ -80,6 +80,11 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(cidrProblems(in, "cidrBlock", 16, 28, "InvalidSubnet.Range"), tagProblems(in),
 				oneOf(in, "privateDnsHostnameTypeOnLaunch", "ip-name", "resource-name"))
+			if s := in.String("ipv6CidrBlock"); s != "" {
+				if r, err := netip.ParsePrefix(s); err != nil || !r.Addr().Is6() {
+					p = append(p, problem("ipv6CidrBlock", "expected an IPv6 address range, got %q", s))
+				}
+			}
 			if in.Has("availabilityZone") && in.Has("availabilityZoneId") {
 				p = append(p, problem("availabilityZone", "only one of availabilityZone and availabilityZoneId may be given"))
 			}
@@ -183,7 +188,7 @@ func init() {
 		Refs:     []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
 		Defaults: map[string]any{"connectivityType": "public", "secondaryAllocationIds": []any{}, "secondaryPrivateIpAddresses": []any{}, "secondaryPrivateIpAddressCount": 0},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(oneOf(in, "connectivityType", "public", "private"), tagProblems(in))
+			p := allOf(oneOf(in, "connectivityType", "public", "private"), address(in, "privateIp"), tagProblems(in))
 			private := in.String("connectivityType") == "private"
 			if !private && !in.Has("allocationId") && !unknown.Has("allocationId") {
 				p = append(p, awsProblem("allocationId", "MissingParameter", "a public NAT gateway needs an Elastic IP"))

@@ -107,6 +107,7 @@ func init() {
 		register(Kind{
 			Type: t, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules", DeleteAction: "ec2:RevokeSecurityGroup" + direction,
 			NotFound: "InvalidSecurityGroupRuleId.NotFound",
+			Replaces: func(Inputs) []string { return []string{"securityGroupId"} },
 			Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
 			Check: func(in Inputs, unknown Unknowns) []Problem {
 				p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
@@ -399,7 +400,7 @@ func aclProblems(in Inputs, list string) []Problem {
 
 func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "trafficType", "ACCEPT", "REJECT", "ALL"), oneOf(in, "maxAggregationInterval", "60", "600"),
-		oneOf(in, "logDestinationType", "cloud-watch-logs", "s3", "kinesis-data-firehose"), tagProblems(in))
+		oneOf(in, "logDestinationType", "cloud-watch-logs", "s3", "kinesis-data-firehose"), arns(in, "logDestination"), tagProblems(in))
 	subjects := words("vpcId subnetId eniId transitGatewayId transitGatewayAttachmentId")
 	if n := given(in, unknown, subjects...); n != 1 {
 		p = append(p, problem("vpcId", "exactly one of %s must be given, got %d", alternatives(subjects), n))

@@ -1,7 +1,9 @@
 package cloud
 
 import (
+	"crypto/sha1"
 	"encoding/base64"
+	"encoding/hex"
 	"regexp"
 	"slices"
 	"strings"
@@ -27,7 +29,13 @@ func init() {
 			soft("launchTemplate.id", "id", templateType), soft("launchTemplate.name", "name", templateType)},
 		Defaults: map[string]any{"sourceDestCheck": true, "getPasswordData": false, "monitoring": false, "disableApiTermination": false, "disableApiStop": false,
 			"instanceInitiatedShutdownBehavior": "stop", "tenancy": "default", "userDataReplaceOnChange": false},
-		Check:   checkInstance,
+		Check: checkInstance,
+		Replaces: func(in Inputs) []string {
+			if in.Bool("userDataReplaceOnChange") {
+				return []string{"userData", "userDataBase64"}
+			}
+			return nil
+		},
 		Admit:   admitInstance,
 		Compute: computeInstance,
 		Release: func(a *Account, o *Object) error {
@@ -162,6 +170,10 @@ func checkInstance(in Inputs, unknown Unknowns) []Problem {
 			p = append(p, awsProblem(name, "MissingParameter", "%s must be given unless a launchTemplate has it", name))
 		}
 	}
+	p = append(p, address(in, "privateIp")...)
+	if _, err := base64.StdEncoding.DecodeString(in.String("userDataBase64")); err != nil {
+		p = append(p, problem("userDataBase64", "expected base64: %v", err))
+	}
 	if n := given(in, unknown, "userData", "userDataBase64"); n > 1 {
 		p = append(p, problem("userData", "only one of userData and userDataBase64 may be given"))
 	}
@@ -293,6 +305,10 @@ func computeInstance(a *Account, o *Object) error {
 	} {
 		fill(o, path, v)
 	}
+	if text := in.String("userData"); text != "" { // the provider keeps a digest
+		sum := sha1.Sum([]byte(text))
+		o.Outputs["userData"] = hex.EncodeToString(sum[:])
+	}
 	return nil
 }
 
@@ -409,7 +425,7 @@ func computeEndpoint(a *Account, o *Object) error {
 	o.Outputs["prefixListId"] = ""
 	fill(o, "policy", openPolicy)
 	fill(o, "serviceRegion", a.Region)
-	for _, list := range words("routeTableIds subnetIds securityGroupIds subnetConfigurations") {
+	for _, list := range words("routeTableIds subnetIds securityGroupIds") {
 		fill(o, list, []any{})
 	}
 	if in.String("vpcEndpointType") == "Gateway" {
@@ -419,10 +435,12 @@ func computeEndpoint(a *Account, o *Object) error {
 	}
 	fill(o, "ipAddressType", "ipv4")
 	fill(o, "privateDnsEnabled", false)
-	var enis []any
+	var enis, addresses []any
 	for _, subnet := range in.Strings("subnetIds") {
 		enis = append(enis, "eni-0"+draw(16, o.ID, subnet))
+		addresses = append(addresses, map[string]any{"subnetId": subnet, "ipv4": privateAddress(a, o, subnet)})
 	}
+	fill(o, "subnetConfigurations", addresses)
 	o.Outputs["networkInterfaceIds"] = enis
 	short := strings.TrimPrefix(service, "com.amazonaws."+a.Region+".")
 	entries := []any{map[string]any{"dnsName": o.ID + "-" + draw(8, o.ID, "dns") + "." + short + "." + a.Region + ".vpce.amazonaws.com", "hostedZoneId": "Z" + drawLetters(13, a.Region, "vpce")}}

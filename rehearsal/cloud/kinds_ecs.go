@@ -246,6 +246,9 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	if n := len(in.List("networkConfiguration.securityGroups")); n > quotaGroupsPerENI {
 		p = append(p, awsProblem("networkConfiguration.securityGroups", code, "expected at most %d security groups, got %d", quotaGroupsPerENI, n))
 	}
+	for i := range in.List("loadBalancers") {
+		p = append(p, between(in, at("loadBalancers", i)+".containerPort", 0, 65536)...)
+	}
 	if n := len(in.List("loadBalancers")); n > 5 {
 		p = append(p, awsProblem("loadBalancers", code, "expected at most 5 target groups, got %d", n))
 	}

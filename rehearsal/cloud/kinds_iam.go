@@ -22,7 +22,7 @@ func init() {
 		Refs:     []Ref{maybe("managedPolicyArns[]", "arn", policyType), maybe("permissionsBoundary", "arn", policyType)},
 		Defaults: map[string]any{"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": false, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), between(in, "maxSessionDuration", 3600, 43200),
+			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), arns(in, "permissionsBoundary"), between(in, "maxSessionDuration", 3600, 43200),
 				longest(in, "description", 1000), pathProblems(in), tagProblems(in))
 			for i, inline := range in.Maps("inlinePolicies") {
 				for _, x := range policyProblems(inline, "policy", inlineDocument) {

@@ -78,6 +78,14 @@ func init() {
 				}
 			}
 			fill(o, "subnets", balancerSubnets(o.Inputs))
+			var mappings []any
+			for _, id := range balancerSubnets(o.Inputs) {
+				mappings = append(mappings, map[string]any{"subnetId": id})
+			}
+			fill(o, "subnetMappings", mappings)
+			if class == "app" {
+				delete(o.Outputs, "dnsRecordClientRoutingPolicy")
+			}
 			fill(o, "securityGroups", []any{})
 			fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
 			return nil
@@ -122,6 +130,7 @@ func init() {
 	register(Kind{
 		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener", DeleteAction: "elasticloadbalancing:DeleteListener",
 		NotFound: "ListenerNotFound",
+		Defaults: redirectDefaults("defaultActions[]."),
 		Refs:     append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType), Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
 		Check:    checkListener,
 		Admit:    admitListener,
@@ -144,6 +153,7 @@ func init() {
 	register(Kind{
 		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule", DeleteAction: "elasticloadbalancing:DeleteRule",
 		NotFound: "RuleNotFound",
+		Defaults: redirectDefaults("actions[]."),
 		Refs:     append(actionRefs("actions[]."), soft("listenerArn", "arn", listenerType)),
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(between(in, "priority", 1, 50000), actionProblems(in, unknown, "actions"), tagProblems(in))
@@ -200,6 +210,12 @@ func init() {
 			return nil
 		},
 	})
+}
+
+// redirectDefaults keep of a request what a redirect does not name.
+func redirectDefaults(prefix string) map[string]any {
+	return map[string]any{prefix + "redirect.host": "#{host}", prefix + "redirect.path": "/#{path}", prefix + "redirect.port": "#{port}",
+		prefix + "redirect.protocol": "#{protocol}", prefix + "redirect.query": "#{query}"}
 }
 
 func actionRefs(prefix string) []Ref {
@@ -306,7 +322,7 @@ func admitAccessLogs(a *Account, bucket, prefix string) error {
 func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "targetType", "instance", "ip", "lambda", "alb"), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP GENEVE")...),
 		between(in, "port", 1, 65535), between(in, "deregistrationDelay", 0, 3600), between(in, "healthCheck.interval", 5, 300),
-		between(in, "healthCheck.timeout", 2, 120), between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
+		between(in, "healthCheck.timeout", 2, 120), oneOf(in, "healthCheck.protocol", "HTTP", "HTTPS", "TCP"), between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
 		oneOf(in, "loadBalancingAlgorithmType", "round_robin", "least_outstanding_requests", "weighted_random"), oneOf(in, "protocolVersion", "HTTP1", "HTTP2", "GRPC"), tagProblems(in))
 	if strings.HasPrefix(in.String("name"), "internal-") {
 		p = append(p, awsProblem("name", "ValidationError", "a target group's name cannot begin with internal-, got %q", in.String("name")))
@@ -360,6 +376,9 @@ func checkListener(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...), actionProblems(in, unknown, "defaultActions"), tagProblems(in))
 	if s := in.String("sslPolicy"); s != "" && !slices.Contains(tlsPolicies, s) {
 		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "there is no security policy %q%s", s, suggest(s, tlsPolicies)))
+	}
+	if in.Has("defaultActions") && len(in.List("defaultActions")) == 0 {
+		p = append(p, awsProblem("defaultActions", "ValidationError", "a listener needs a default action"))
 	}
 	secure := in.String("protocol") == "HTTPS" || in.String("protocol") == "TLS"
 	if secure && given(in, unknown, "certificateArn") == 0 {

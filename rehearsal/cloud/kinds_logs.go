@@ -23,7 +23,7 @@ func init() {
 		Refs:     []Ref{keyRef("kmsKeyId")},
 		Defaults: map[string]any{"retentionInDays": 0, "skipDestroy": false, "logGroupClass": "STANDARD", "namePrefix": "", "kmsKeyId": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"), tagProblems(in))
+			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"), arns(in, "kmsKeyId"), tagProblems(in))
 		},
 		Admit: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)

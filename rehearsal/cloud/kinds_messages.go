@@ -16,7 +16,10 @@ func init() {
 		Refs:     []Ref{keyRef("kmsMasterKeyId")},
 		Defaults: map[string]any{"fifoTopic": false, "contentBasedDeduplication": false, "namePrefix": "", "signatureVersion": 0, "tracingConfig": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(policyProblems(in, "policy", topicDocument), longest(in, "displayName", 100), oneOf(in, "tracingConfig", "PassThrough", "Active"), tagProblems(in))
+			p := allOf(policyProblems(in, "policy", topicDocument), longest(in, "displayName", 100), oneOf(in, "tracingConfig", "PassThrough", "Active"), oneOf(in, "signatureVersion", "1", "2"), tagProblems(in))
+			for _, of := range words("http lambda sqs firehose application") {
+				p = append(p, between(in, of+"SuccessFeedbackSampleRate", 0, 100)...)
+			}
 			if name := in.String("name"); in.Has("name") && strings.HasSuffix(name, ".fifo") != in.Bool("fifoTopic") && !unknown.Has("fifoTopic") {
 				p = append(p, awsProblem("name", "InvalidParameter", "the name of a FIFO topic, and no other, ends with .fifo, got %q", name))
 			}
@@ -61,7 +64,7 @@ func init() {
 		Refs:     []Ref{soft("topic", "arn", topicType), roleRef("subscriptionRoleArn"), maybe("endpoint", "arn", queueType, firehoseType)},
 		Defaults: map[string]any{"confirmationTimeoutInMinutes": 1, "endpointAutoConfirms": false, "rawMessageDelivery": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := oneOf(in, "protocol", words("email email-json http https sqs sms lambda firehose application")...)
+			p := allOf(arns(in, "topic"), oneOf(in, "protocol", words("email email-json http https sqs sms lambda firehose application")...))
 			endpoint, protocol := in.String("endpoint"), in.String("protocol")
 			if !in.Has("endpoint") {
 				return p

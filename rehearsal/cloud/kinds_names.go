@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash/crc32"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -155,6 +156,27 @@ func plainNumber(v any) string {
 		return strconv.FormatFloat(f, 'f', -1, 64)
 	}
 	return fmt.Sprint(v)
+}
+
+// arns judges inputs that take an ARN and whose name does not say so; what is called arn is judged with the schema.
+func arns(in Inputs, paths ...string) []Problem {
+	var p []Problem
+	for _, path := range paths {
+		if s := in.String(path); s != "" && !strings.HasPrefix(s, "arn:") {
+			p = append(p, problem(path, "expected an ARN, got %q", s))
+		}
+	}
+	return p
+}
+
+// address judges an IPv4 address.
+func address(in Inputs, path string) []Problem {
+	if s := in.String(path); s != "" {
+		if ip, err := netip.ParseAddr(s); err != nil || !ip.Is4() {
+			return []Problem{problem(path, "expected an IPv4 address, got %q", s)}
+		}
+	}
+	return nil
 }
 
 // longest judges the length of a text.

@@ -223,7 +223,7 @@ var (
 func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	const value, combination = "InvalidParameterValue", "InvalidParameterCombination"
 	p := allOf(oneOf(in, "storageType", words("standard gp2 gp3 io1 io2")...), between(in, "backupRetentionPeriod", 0, 35), between(in, "port", 1150, 65535),
-		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"), databasePassword(in), windowProblems(in, "backupWindow", "maintenanceWindow", value), tagProblems(in))
+		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"), oneOf(in, "replicaMode", "open-read-only", "mounted"), databasePassword(in), windowProblems(in, "backupWindow", "maintenanceWindow", value), tagProblems(in))
 	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 && (d%31 != 0 || d < 31 || d > 713) {
 		p = append(p, awsProblem("performanceInsightsRetentionPeriod", value, "expected 7, a month as a multiple of 31, or 731 days, got %d", d))
 	}

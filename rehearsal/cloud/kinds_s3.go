@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Buckets and what is configured on them. A bucket's name is unique in the world; the model knows one account's world.
@@ -45,6 +46,7 @@ func init() {
 			o.Outputs["bucketRegionalDomainName"] = o.ID + ".s3." + a.Region + ".amazonaws.com"
 			o.Outputs["region"] = a.Region
 			o.Outputs["hostedZoneId"] = websiteZones[a.Region]
+			o.Outputs["grants"] = []any{map[string]any{"id": draw(64, a.AccountID), "permissions": []any{"FULL_CONTROL"}, "type": "CanonicalUser"}}
 			return nil
 		},
 		Release: releaseBucket,
@@ -113,7 +115,7 @@ func init() {
 			Check: checkBucketEncryption},
 		{Type: versionsType, CreateAction: "s3:PutBucketVersioning", DeleteAction: "s3:PutBucketVersioning", NotFound: "NoSuchBucket",
 			Check: func(in Inputs, unknown Unknowns) []Problem {
-				return allOf(oneOf(in, "versioningConfiguration.status", "Enabled", "Suspended", "Disabled"), oneOf(in, "versioningConfiguration.mfaDelete", "Enabled", "Disabled"))
+				return allOf(ownerProblems(in), oneOf(in, "versioningConfiguration.status", "Enabled", "Suspended", "Disabled"), oneOf(in, "versioningConfiguration.mfaDelete", "Enabled", "Disabled"))
 			}},
 		{Type: "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", CreateAction: "s3:PutBucketLifecycleConfiguration", DeleteAction: "s3:DeleteBucketLifecycle",
 			NotFound: "NoSuchLifecycleConfiguration", Check: checkBucketLifecycle, Defaults: map[string]any{"transitionDefaultMinimumObjectSize": "all_storage_classes_128K"}},
@@ -265,8 +267,19 @@ func public(s statement) bool {
 	return true
 }
 
+// ownerProblems judges the account that a bucket is expected to belong to.
+func ownerProblems(in Inputs) []Problem {
+	if s := in.String("expectedBucketOwner"); s != "" && !accountForm.MatchString(s) {
+		return []Problem{problem("expectedBucketOwner", "expected the 12 digits of an account, got %q", s)}
+	}
+	return nil
+}
+
 func checkBucketEncryption(in Inputs, unknown Unknowns) []Problem {
-	var p []Problem
+	p := ownerProblems(in)
+	if n := len(in.List("rules")); in.Has("rules") && n != 1 && !unknown.Within("rules") {
+		p = append(p, awsProblem("rules", "MalformedXML", "expected one rule, got %d", n))
+	}
 	for i, r := range in.Maps("rules") {
 		path := at("rules", i) + ".applyServerSideEncryptionByDefault."
 		alg := r.String("applyServerSideEncryptionByDefault.sseAlgorithm")
@@ -281,7 +294,7 @@ func checkBucketEncryption(in Inputs, unknown Unknowns) []Problem {
 }
 
 func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
-	var p []Problem
+	p := ownerProblems(in)
 	seen := map[string]bool{}
 	for i, r := range in.Maps("rules") {
 		path := at("rules", i)
@@ -314,6 +327,11 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 				p = append(p, awsProblem(tp+".days", "InvalidArgument", "'Days' in the Transition action for StorageClass '%s' must be greater than %d, of StorageClass '%s', got %d", class, last, lastClass, days))
 			}
 			last, lastClass = days, class
+		}
+		if d := r.String("expiration.date"); d != "" {
+			if _, err := time.Parse(time.RFC3339, d); err != nil {
+				p = append(p, problem(path+".expiration.date", "expected a time such as 2030-01-01T00:00:00Z, got %q", d))
+			}
 		}
 		if e := r.Int("expiration.days"); r.Has("expiration.days") {
 			if e < 1 {

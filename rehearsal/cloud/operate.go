@@ -20,11 +20,12 @@ import (
 // A CheckRequest asks whether inputs are right, and for the inputs that the provider makes of them.
 type CheckRequest struct {
 	Type, URN  string
-	News       map[string]any // raw
-	Olds       map[string]any // raw inputs of the resource as it is; nil for a new one
-	RandomSeed []byte         // makes a made-up name repeatable
-	Name       string         // a name that the engine's own naming rule makes up; "" for the provider's
-	Unnamed    bool           // the engine forbids made-up names
+	News       map[string]any    // raw
+	Olds       map[string]any    // raw inputs of the resource as it is; nil for a new one
+	Tags       map[string]string // the provider's default tags, which become the resource's own
+	RandomSeed []byte            // makes a made-up name repeatable
+	Name       string            // a name that the engine's own naming rule makes up; "" for the provider's
+	Unnamed    bool              // the engine forbids made-up names
 }
 
 // defaultsMark is the input by which providers remember which inputs they filled in.
@@ -40,6 +41,11 @@ func (a *Account) Check(r CheckRequest) (map[string]any, []Problem) {
 	for name, v := range r.News {
 		if !strings.HasPrefix(name, "__") && v != nil {
 			news[name] = document(e.In[name], v)
+		}
+	}
+	if e.In["tags"] != nil && e.Out["tagsAll"] != nil {
+		if tags := defaultTags(r.Tags, news["tags"]); tags != nil {
+			news["tags"] = tags
 		}
 	}
 	problems := e.check(news)
@@ -81,6 +87,24 @@ func document(k *kindOf, v any) any {
 		}
 	}
 	return v
+}
+
+// defaultTags are raw tags with the provider's default ones among them, as the provider puts them there. Tags that are not
+// known yet, or are none, stay as they are.
+func defaultTags(defaults map[string]string, tags any) any {
+	if s, ok := tags.(Secret); ok {
+		return Secret{defaultTags(defaults, s.Value)}
+	}
+	own, ok := tags.(map[string]any)
+	if len(defaults) == 0 || !ok && tags != nil {
+		return tags
+	}
+	all := make(map[string]any, len(defaults)+len(own))
+	for name, v := range defaults {
+		all[name] = v
+	}
+	maps.Copy(all, own)
+	return all
 }
 
 func (k *rule) checkName(in Inputs) []Problem {

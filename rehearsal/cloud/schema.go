@@ -120,6 +120,9 @@ func (c *checker) object(e *entry, in map[string]any, path string) {
 			continue
 		}
 		c.value(k, v, join(path, name))
+		if s, ok := v.(string); ok && s != "" && (name == "arn" || strings.HasSuffix(name, "Arn")) && !strings.HasPrefix(s, "arn:") {
+			c.say(join(path, name), "expected an ARN, got %q", s)
+		}
 	}
 	for _, name := range e.Required {
 		v, ok := in[name]

@@ -398,6 +398,41 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
+// samePolicy compares policy documents by what they allow: one value is the same as a list of it, and order means nothing.
+func samePolicy(a, b any) bool {
+	read := func(v any) (document any) {
+		if text, ok := v.(string); !ok || json.Unmarshal([]byte(text), &document) != nil {
+			return nil
+		}
+		return settled(document)
+	}
+	x, y := read(a), read(b)
+	return x != nil && reflect.DeepEqual(x, y)
+}
+
+func settled(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			m[k] = settled(e)
+		}
+		return m
+	case []any:
+		l := make([]any, len(v))
+		for i, e := range v {
+			l[i] = settled(e)
+		}
+		if len(l) == 1 {
+			return l[0]
+		}
+		written := func(v any) string { out, _ := json.Marshal(v); return string(out) }
+		slices.SortFunc(l, func(a, b any) int { return strings.Compare(written(a), written(b)) })
+		return l
+	}
+	return v
+}
+
 // leaves calls f with every string in v.
 func leaves(v any, path string, f func(path, s string)) {
 	switch v := v.(type) {

@@ -150,7 +150,7 @@ func (p *AWS) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.Ch
 	if err != nil {
 		return nil, err
 	}
-	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, RandomSeed: r.GetRandomSeed()}
+	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, Tags: p.defaultTags(), RandomSeed: r.GetRandomSeed()}
 	if a := r.GetAutonaming(); a != nil {
 		c.Name = a.GetProposedName()
 		c.Unnamed = a.GetMode() == pulumirpc.CheckRequest_AutonamingOptions_DISABLE
