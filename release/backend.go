@@ -23,7 +23,7 @@ type Backend struct {
 
 // S3 is the URL of a backend in a bucket.
 func S3(bucket, region string) string {
-	query := url.Values{"region": {region}, "awssdk": {"v2"}}
+	query := url.Values{"region": {region}, "awssdk": {"v2"}, "response_checksum_validation": {"when_required"}}
 	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != "" {
 		query.Set("s3ForcePathStyle", "true") // an endpoint of one's own has no host name for each bucket
 	}

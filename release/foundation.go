@@ -16,6 +16,9 @@ type Foundation struct {
 	Bucket                     string // versioned, private, TLS only
 	Alias                      string // of the key: alias/project-stack-state
 	Role                       *Role  // nil: no workflow deploys
+
+	// RoleFor gives Role, whose policies name the key. Nil: no workflow deploys.
+	RoleFor func(keyARN string) (*Role, error)
 }
 
 // A Role is the role of the workflows that deploy a stack. Documents are JSON.
@@ -133,6 +136,12 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 	if err := lay(ground.Bucket(f, laid.Key), &laid.Bucket); err != nil {
 		return laid, err
 	}
+	if f.RoleFor != nil {
+		var err error
+		if f.Role, err = f.RoleFor(laid.Key); err != nil {
+			return laid, err
+		}
+	}
 	if f.Role == nil {
 		return laid, nil
 	}
@@ -142,8 +151,8 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 	return laid, lay(ground.Role(f), &laid.Role)
 }
 
-// bucketPolicy refuses whoever does not speak TLS.
-func (f *Foundation) bucketPolicy() string {
+// BucketPolicy refuses whoever does not speak TLS.
+func (f *Foundation) BucketPolicy() string {
 	bucket := "arn:" + f.Partition + ":s3:::" + f.Bucket
 	return document(map[string]any{
 		"Sid": "TLSOnly", "Effect": "Deny", "Principal": map[string]any{"AWS": "*"}, "Action": "s3:*",
@@ -152,15 +161,16 @@ func (f *Foundation) bucketPolicy() string {
 	})
 }
 
-// keyPolicy leaves it to the account's IAM who may use the key.
-func (f *Foundation) keyPolicy() string {
+// KeyPolicy leaves it to the account's IAM who may use the key.
+func (f *Foundation) KeyPolicy() string {
 	return document(map[string]any{
 		"Sid": "Account", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + f.Partition + ":iam::" + f.Account + ":root"},
 		"Action": "kms:*", "Resource": "*",
 	})
 }
 
-func (f *Foundation) keyDescription() string {
+// KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.
+func (f *Foundation) KeyDescription() string {
 	return f.Stack + ": state of Pulumi, and the secrets in it"
 }
 

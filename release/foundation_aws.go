@@ -89,7 +89,7 @@ func (g *AWSGround) Key(f *Foundation) Thing {
 		},
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.kms.CreateKey(ctx, &kms.CreateKeyInput{
-				Description: aws.String(f.keyDescription()), Policy: aws.String(f.keyPolicy()),
+				Description: aws.String(f.KeyDescription()), Policy: aws.String(f.KeyPolicy()),
 				Tags: []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(bootstrap)}},
 			})
 			if err != nil {
@@ -131,9 +131,9 @@ func (g *AWSGround) Key(f *Foundation) Thing {
 			}},
 			{"policy", func(ctx context.Context, id string) (bool, error) {
 				found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
-				return err == nil && sameJSON(aws.ToString(found.Policy), f.keyPolicy()), err
+				return err == nil && sameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
 			}, func(ctx context.Context, id string) error {
-				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: aws.String(f.keyPolicy())})
+				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: aws.String(f.KeyPolicy())})
 				return err
 			}},
 		},
@@ -152,7 +152,7 @@ func (g *AWSGround) nameless(ctx context.Context, f *Foundation, describe func(c
 			if err != nil { // a key that others keep to themselves
 				continue
 			}
-			if aws.ToString(key.Description) == f.keyDescription() && key.Enabled {
+			if aws.ToString(key.Description) == f.KeyDescription() && key.Enabled {
 				return aws.ToString(key.Arn), nil
 			}
 		}
@@ -270,9 +270,9 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 				if is(err, "NoSuchBucketPolicy") {
 					return false, nil
 				}
-				return err == nil && sameJSON(aws.ToString(found.Policy), f.bucketPolicy()), err
+				return err == nil && sameJSON(aws.ToString(found.Policy), f.BucketPolicy()), err
 			}, func(ctx context.Context, _ string) error {
-				_, err := g.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner, Policy: aws.String(f.bucketPolicy())})
+				_, err := g.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner, Policy: aws.String(f.BucketPolicy())})
 				return err
 			}},
 		},

@@ -3,7 +3,9 @@ package release
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -227,8 +229,9 @@ type Answer struct {
 	NotMade bool              // nothing else was
 }
 
-// settle ends the pending operations of a stack with a Backend, with the engine's own refresh: it reads back every
-// resource, which says what became of updates and deletes. A create in doubt stays pending until there is an answer.
+// settle ends the pending operations of a stack with a Backend: the engine reads back every resource, which says what
+// became of updates and deletes. A create in doubt stays pending until there is an answer; then it becomes a resource, or
+// is struck out.
 func (s *Stack) settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
 	state, err := s.readState(ctx)
 	if err != nil || len(state.Pending) == 0 {
@@ -238,34 +241,54 @@ func (s *Stack) settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
 	if len(doubts) == len(state.Pending) && answer == nil {
 		return doubts, nil
 	}
-	args := []string{"refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", s.Stack}
+	s.Say(fmt.Sprintf("A killed operation left %d steps pending. Reading every resource back.", len(state.Pending)))
 	if answer != nil {
-		named := map[string]bool{}
-		for _, d := range doubts {
-			for _, name := range []string{d.Name, d.URN} {
-				if id, ok := answer.Made[name]; ok {
-					args = append(args, "--import-pending-creates", d.URN, "--import-pending-creates", id)
-					named[name] = true
-				}
-			}
+		made, err := answer.to(doubts)
+		if err != nil {
+			return doubts, err
 		}
-		for name := range answer.Made {
-			if !named[name] {
-				return doubts, fmt.Errorf("%q is not among the creates in doubt", name)
-			}
-		}
-		if answer.NotMade {
-			args = append(args, "--clear-pending-creates")
+		if err := s.settlePending(ctx, state, made); err != nil {
+			return doubts, err
 		}
 	}
-	s.Say(fmt.Sprintf("A killed operation left %d steps pending. Reading every resource back.", len(state.Pending)))
-	if _, err := s.command(ctx, args...); err != nil {
+	if err := s.refresh(ctx); err != nil {
 		return doubts, err
 	}
 	if state, err = s.readState(ctx); err != nil {
 		return nil, err
 	}
 	return state.doubts(), nil
+}
+
+// to is the answer to every doubt: what was made. One that it says nothing of would be lost, so it is an error.
+func (a *Answer) to(doubts []Doubt) ([]Object, error) {
+	left := maps.Clone(a.Made)
+	var made []Object
+	var open, wrong []string
+	for _, d := range doubts {
+		id, ok := left[d.URN]
+		if !ok {
+			id, ok = left[d.Name]
+		}
+		delete(left, d.URN)
+		delete(left, d.Name)
+		switch {
+		case ok:
+			made = append(made, Object{URN: d.URN, Type: d.Type, ID: id})
+		case !a.NotMade:
+			open = append(open, d.Name+" ("+d.Type+")")
+		}
+	}
+	if len(open) > 0 {
+		wrong = append(wrong, "the answer says nothing of "+strings.Join(open, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		wrong = append(wrong, fmt.Sprintf("%q is not in doubt", name))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.New(strings.Join(wrong, "; "))
+	}
+	return made, nil
 }
 
 func (c checkpoint) doubts() []Doubt {

@@ -150,6 +150,9 @@ func (s *Stack) prepare(ctx context.Context) error {
 	return nil
 }
 
+// Init makes the stack in its backend, without anything in it, if it is not there.
+func (s *Stack) Init(ctx context.Context) error { return s.prepare(ctx) }
+
 // exists says whether the stack was ever made.
 func (s *Stack) exists(ctx context.Context) (bool, error) {
 	if s.Backend == nil {

@@ -37,6 +37,8 @@ type shelf struct {
 	made    int
 	created func(thing) // called after a thing was created, before the engine hears of it
 	refuse  func(name string) error
+
+	updating func() // called before a thing is updated
 }
 
 type thing struct {
@@ -107,6 +109,9 @@ func (s *shelf) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirp
 
 func (s *shelf) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	if !r.GetPreview() {
+		if s.updating != nil {
+			s.updating()
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.things[r.GetId()] = thing{r.GetUrn(), r.GetNews()}
