@@ -47,7 +47,6 @@ func (t *tool) up(ctx context.Context) (err error) {
 		return err
 	}
 	if s.run != nil {
-		t.say("The site is at %s until Ctrl-C.", s.run.URL())
 		return errors.Join(err, t.serve(ctx, s))
 	}
 	if s.live != nil {

@@ -36,8 +36,8 @@ func (t *tool) running(ctx context.Context, c *configuration, s *stage, dir, ope
 		}
 	}
 	s.runDir = dir
-	if operation == "rehearse" {
-		if err := live.Remove(ctx, dir, t.runOptions(c, say)); err != nil {
+	if operation == "rehearse" { // one that was killed may have left its containers
+		if err := live.Remove(ctx, dir, t.runOptions(c, say)); err != nil || !t.runs {
 			return err
 		}
 	}
@@ -51,6 +51,11 @@ func (t *tool) running(ctx context.Context, c *configuration, s *stage, dir, ope
 
 // serve stays with a stack that is run, until an interrupt or the stack's end.
 func (t *tool) serve(ctx context.Context, s *stage) error {
+	if s.run.Serves() {
+		t.say("The site is at %s until Ctrl-C.", s.run.URL())
+	} else {
+		t.say("The site is at %s, served by the up that runs already.", s.run.URL())
+	}
 	if err := s.run.Deployed(); err != nil {
 		return err
 	}
