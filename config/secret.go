@@ -12,7 +12,7 @@ var marks = []struct {
 	what string
 	form *regexp.Regexp
 }{
-	{"an AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{16}\b`)},
+	{"an AWS access key", regexp.MustCompile(`(AKIA|ASIA)[A-Z0-9]{16}`)},
 	{"a private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY`)},
 	{"a GitHub token", regexp.MustCompile(`\b(gh[opsur]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})`)},
 	{"a Slack token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`)},

@@ -92,7 +92,18 @@ func parseState(data []byte) (checkpoint, error) {
 	if latest.Latest == nil {
 		return checkpoint{}, nil
 	}
-	return checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}, nil
+	state := checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}
+	for i, r := range state.Resources {
+		if !r.URN.IsValid() {
+			return checkpoint{}, fmt.Errorf("resource %d has the URN %q, which is none", i, r.URN)
+		}
+	}
+	for i, op := range state.Pending {
+		if !op.Resource.URN.IsValid() {
+			return checkpoint{}, fmt.Errorf("pending operation %d has the URN %q, which is none", i, op.Resource.URN)
+		}
+	}
+	return state, nil
 }
 
 // mendBackend removes what an engine that was killed while it wrote has left cut short, below a key of the file backend. The file backend puts a file in
