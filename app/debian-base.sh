@@ -26,20 +26,24 @@ fi
 base() {
 	tag=$1 from=$2
 	shift 2
-	have "$tag" && return
+	have "$tag" && return 0
 	docker build --network host -q -t "$tag" - <<-END >/dev/null 2>&1 || { echo "debian-base: $tag could not be made" >&2; exit 1; }
 		FROM $from
 		RUN printf 'path-exclude=/usr/share/%s/*\n' man doc locale info lintian >/etc/dpkg/dpkg.cfg.d/slim \
 		 && apt-get -o Acquire::Check-Valid-Until=false update \
-		 && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $* \
+		 && DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Options::=--force-unsafe-io install -y --no-install-recommends $* \
 		 && rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/*.log /var/log/apt
 	END
 }
 
+base slipway-nginx:sid slipway-debian:sid nginx-light wget &
+nginx=$!
+base slipway-postgres:sid slipway-debian:sid postgresql openssl &
+postgres=$!
 base slipway-base:sid slipway-debian:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
 	python3-django-storages-s3 python3-boto3 python3-pil libjs-jquery
-base slipway-nginx:sid slipway-debian:sid nginx-light wget
-base slipway-postgres:sid slipway-debian:sid postgresql openssl
 base slipway-coverage:sid slipway-base:sid python3-coverage
+wait $nginx
+wait $postgres
 docker image inspect --format '{{index .RepoTags 0}} {{.Id}} {{.Size}} bytes' \
 	slipway-base:sid slipway-nginx:sid slipway-postgres:sid slipway-coverage:sid

@@ -70,6 +70,10 @@ func (r *Run) front() error {
 	}
 	r.serve(bucket, h)
 	balancer, err := listen("127.0.0.1", &r.kept.Balancer)
+	if err != nil { // only browsers know this port
+		r.kept.Balancer = 0
+		balancer, err = listen("127.0.0.1", &r.kept.Balancer)
+	}
 	if err != nil {
 		return err
 	}

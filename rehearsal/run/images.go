@@ -226,7 +226,7 @@ func tail(err error, lines int) error {
 func listen(address string, port *int) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(*port)))
 	if err != nil {
-		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken: %w", *port, address, err)
+		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken; stop whoever holds it: %w", *port, address, err)
 	}
 	*port = l.Addr().(*net.TCPAddr).Port
 	return l, nil

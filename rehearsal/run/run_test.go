@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
+
 	"slipway/rehearsal/cloud"
 )
 
@@ -84,6 +86,31 @@ func TestRegistryKeepsWhatWasPushed(t *testing.T) {
 	}
 	if code, text := ask("GET", url+"/v2/site/django/blobs/"+digest(layer), kind, ""); code != http.StatusOK || text != layer {
 		t.Error(code, text)
+	}
+}
+
+func TestBalancerLeavesATakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	r := frozen(t)
+	r.server = flock.New(filepath.Join(r.dir, "server.lock"))
+	r.kept.Balancer = taken.Addr().(*net.TCPAddr).Port
+	if err := r.front(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range r.servers {
+		defer s.Close()
+	}
+	answer, err := http.Get(r.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a balancer without targets answers %s", answer.Status)
 	}
 }
 
