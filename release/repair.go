@@ -312,3 +312,18 @@ func (s *Stack) Settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
 	}
 	return s.settle(ctx, answer)
 }
+
+// Repair ends what a killed operation left undone in the stack's own directory, as the next operation would. The caller
+// has the Hold.
+func (s *Stack) Repair(ctx context.Context, hold *Hold) error {
+	if there, err := s.exists(ctx); err != nil {
+		return err
+	} else if !there {
+		hold.Killed = nil
+		return nil
+	}
+	if err := s.ready(ctx, hold); err != nil {
+		return err
+	}
+	return s.repair(ctx, hold)
+}

@@ -277,15 +277,7 @@ func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(c
 	if s.Backend != nil {
 		return s.operateShared(ctx, name, run)
 	}
-	if err := s.clearEngineLocks(ctx, enginePatience); err != nil {
-		return Result{}, err
-	}
-	if hold.Killed != nil {
-		if err := s.mendBackend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return Result{}, fmt.Errorf("release: %w", err)
-		}
-	}
-	if err := s.prepare(ctx); err != nil {
+	if err := s.ready(ctx, hold); err != nil {
 		return Result{}, err
 	}
 	if err := s.repair(ctx, hold); err != nil {
@@ -296,6 +288,19 @@ func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(c
 		hold.Killed = &hold.owner
 	}
 	return result, err
+}
+
+// ready makes the stack's own directory one that an engine can work in, whatever the last one left there.
+func (s *Stack) ready(ctx context.Context, hold *Hold) error {
+	if err := s.clearEngineLocks(ctx, enginePatience); err != nil {
+		return err
+	}
+	if hold.Killed != nil {
+		if err := s.mendBackend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("release: %w", err)
+		}
+	}
+	return s.prepare(ctx)
 }
 
 // operateShared runs one operation on a stack with a Backend, where the engine's own lock keeps others out. A preview
