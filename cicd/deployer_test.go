@@ -177,6 +177,8 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 		"arn:aws:ssm:us-east-1::parameter/aws/service/*",
 		"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", "arn:aws:iam::123456789012:role/aws-service-role/*",
 		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*",
+		// What other stacks released, to read and nothing else of their state.
+		"arn:aws:s3:::slipway-*-state-123456789012-*", "arn:aws:s3:::slipway-*-state-123456789012-*/.slipway/releases/*",
 	}
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
 		for _, r := range s.Resource {

@@ -190,13 +190,15 @@ func (a *DeployerArgs) data() []policy.Statement {
 		{
 			Sid: "KeepDatabase",
 			Actions: []string{
-				"rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBParameterGroup", "rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup",
-				"rds:DeleteDBInstance", "rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DescribeDBInstances",
+				"rds:AddSourceIdentifierToSubscription", "rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBParameterGroup",
+				"rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup", "rds:CreateEventSubscription", "rds:DeleteDBInstance",
+				"rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBInstances",
 				"rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups",
-				"rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup", "rds:ModifyDBSubnetGroup",
-				"rds:RebootDBInstance", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
+				"rds:DescribeEventSubscriptions", "rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup",
+				"rds:ModifyDBSubnetGroup", "rds:ModifyEventSubscription", "rds:RebootDBInstance",
+				"rds:RemoveSourceIdentifierFromSubscription", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
 			},
-			Resources: append(a.named("rds", "db:", "pg:", "subgrp:", "snapshot:"), a.Site.ARN("rds", "pg:default.*"), a.Site.ARN("rds", "og:default:*")),
+			Resources: append(a.named("rds", "db:", "pg:", "subgrp:", "snapshot:", "es:"), a.Site.ARN("rds", "pg:default.*"), a.Site.ARN("rds", "og:default:*")),
 		},
 		{
 			// Buckets' own settings; what is in them only so far as destroy must empty them.

@@ -59,6 +59,7 @@ type Store struct {
 
 	Identifier pulumi.StringOutput // the instance's name in AWS, also the dimension of its metrics
 	Address    pulumi.StringOutput // host name alone; RDS's "endpoint" would carry the port as well
+	Parameters pulumi.StringOutput // name of its parameter group
 	Port       int
 	Database   string
 
@@ -93,7 +94,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 
-	s.Address = instance.Address
+	s.Address, s.Parameters = instance.Address, first.parameters.Name
+	s.Identifier = instance.Identifier // the same name, known once there is such an instance
 	s.Binding = wiring.Binding{Env: map[string]pulumi.StringInput{
 		"DB_HOST":     s.Address,
 		"DB_PORT":     pulumi.String(strconv.Itoa(Port)),
@@ -143,6 +145,7 @@ func (s *Store) identify(ctx *pulumi.Context, name string, args *Args) error {
 
 func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *surroundings) (*rds.Instance, error) {
 	protect := args.Site.Protect
+	lasting := protect || args.Site.Snapshot
 	ceiling := pulumi.IntPtrInput(pulumi.Int(args.MaxStorage))
 	if args.MaxStorage == args.Storage {
 		ceiling = nil // RDS takes no ceiling that is not above the size
@@ -182,8 +185,8 @@ func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *su
 		ApplyImmediately: pulumi.Bool(true),
 
 		DeletionProtection:     pulumi.Bool(protect),
-		SkipFinalSnapshot:      pulumi.Bool(!protect),
-		DeleteAutomatedBackups: pulumi.Bool(!protect),
+		SkipFinalSnapshot:      pulumi.Bool(!lasting),
+		DeleteAutomatedBackups: pulumi.Bool(!lasting),
 		// Told even where it is not used: a stack that is unprotected in order to be deleted deletes with the state it has.
 		FinalSnapshotIdentifier: pulumi.Sprintf("%s-final", s.Identifier),
 	}, pulumi.Parent(s), pulumi.Protect(protect), pulumi.DependsOn(first.before))

@@ -37,8 +37,8 @@ var users = map[Purpose]struct {
 	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, logs: true, sessions: true},
 	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
 	Images:   {holds: "container images", via: []string{"ecr"}},
-	// Alarms publish to the topic, rules and schedules report to the queue, each in the service's own name.
-	Alarms: {holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, services: []string{"cloudwatch", "events", "scheduler"}},
+	// Alarms and RDS publish to the topic, rules and schedules report to the queue, each in the service's own name.
+	Alarms: {holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, services: []string{"cloudwatch", "events", "events.rds", "scheduler"}},
 	Disk:   {holds: "disk of the bastion", via: []string{"ec2"}},
 }
 
@@ -151,7 +151,7 @@ func logGroups(site wiring.Site) policy.Statement {
 
 func service(site wiring.Site, name string) policy.Statement {
 	return policy.Statement{
-		Sid:        "Service" + strings.ToUpper(name[:1]) + name[1:],
+		Sid:        "Service" + strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], ".", ""),
 		Principals: map[string][]any{"Service": {name + ".amazonaws.com"}},
 		Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey*"},
 		Resources:  thisKey,

@@ -103,7 +103,7 @@ func TestKeyAdmitsExactlyItsUsers(t *testing.T) {
 		logs     = "Service logs.eu-west-1.amazonaws.com"
 		sessions = "AWS " + root
 	)
-	alarms := []string{"Service cloudwatch.amazonaws.com", "Service events.amazonaws.com", "Service scheduler.amazonaws.com"}
+	alarms := []string{"Service cloudwatch.amazonaws.com", "Service events.amazonaws.com", "Service events.rds.amazonaws.com", "Service scheduler.amazonaws.com"}
 	want := map[string][]string{
 		"keys-data":     {via("rds"), via("s3")},
 		"keys-logs":     {via("firehose"), via("s3"), logs, sessions},

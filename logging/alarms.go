@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -19,7 +20,7 @@ const (
 // TopicArgs say who is told.
 type TopicArgs struct {
 	Site   wiring.Site
-	KeyARN pulumi.StringInput // its policy must admit cloudwatch.amazonaws.com: alarms cannot use AWS's own SNS key
+	KeyARN pulumi.StringInput // its policy must admit CloudWatch and RDS events: they cannot use AWS's own SNS key
 	Email  string             // subscribed when not empty; the receiver confirms once by mail
 }
 
@@ -27,6 +28,8 @@ type TopicArgs struct {
 type Topic struct {
 	pulumi.ResourceState
 	ARN pulumi.StringOutput
+
+	policy pulumi.Resource // RDS tries the topic when it is subscribed to
 }
 
 // NewTopic makes the topic.
@@ -44,11 +47,11 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 	}
 	t.ARN = topic.Arn
 	thisAccount := map[string]any{"aws:SourceAccount": args.Site.AccountID}
-	if _, err := sns.NewTopicPolicy(ctx, name+"-policy", &sns.TopicPolicyArgs{
+	t.policy, err = sns.NewTopicPolicy(ctx, name+"-policy", &sns.TopicPolicyArgs{
 		Arn: topic.Arn,
 		Policy: policy.Document(policy.Statement{
 			Sid:        "AlarmsPublish",
-			Principals: map[string][]any{"Service": {"cloudwatch.amazonaws.com"}},
+			Principals: map[string][]any{"Service": {"cloudwatch.amazonaws.com", "events.rds.amazonaws.com"}},
 			Actions:    []string{"sns:Publish"},
 			Resources:  []any{topic.Arn},
 			Conditions: map[string]map[string]any{"StringEquals": thisAccount},
@@ -59,7 +62,8 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 			Resources:  []any{topic.Arn},
 			Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
 		}),
-	}, pulumi.Parent(t)); err != nil {
+	}, pulumi.Parent(t))
+	if err != nil {
 		return nil, err
 	}
 	if args.Email != "" {
@@ -77,6 +81,7 @@ type Watched struct {
 	LoadBalancer, TargetGroup pulumi.StringInput // ARN suffixes: app/name/id, targetgroup/name/id
 	Cluster, Service          pulumi.StringInput
 	Database                  pulumi.StringInput // DB instance identifier
+	DatabaseParameters        pulumi.StringInput // name of its parameter group
 	DatabaseStorageGiB        int
 	DatabaseConnections       int      // how many the instance class takes
 	Streams                   []Source // those that exist
@@ -136,15 +141,16 @@ func Table(site wiring.Site, w Watched) []Alarm {
 
 // AlarmsArgs say what is watched and who is told.
 type AlarmsArgs struct {
-	Site     wiring.Site
-	TopicARN pulumi.StringInput
-	Watched  Watched
+	Site    wiring.Site
+	Topic   *Topic
+	Watched Watched
 }
 
-// Alarms are the CloudWatch alarms of Table, each telling the topic when it begins and when it ends. Failed jobs are
-// watched beside the jobs, by their dead-letter queues.
+// Alarms are the CloudWatch alarms of Table, each telling the topic when it begins and when it ends, and what RDS itself
+// announces of the database: failures, maintenance, changed settings. Failed jobs are watched beside the jobs, by their
+// dead-letter queues.
 //
-// Cost: $0.10 an alarm and month (from memory).
+// Cost: $0.10 an alarm and month (from memory); events none.
 type Alarms struct {
 	pulumi.ResourceState
 }
@@ -158,6 +164,24 @@ func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulum
 	for _, row := range Table(args.Site, args.Watched) {
 		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+row.Name, row.args(args), pulumi.Parent(a)); err != nil {
 			return nil, fmt.Errorf("logging: alarm %s: %w", row.Name, err)
+		}
+	}
+	for _, e := range []struct {
+		part, kind string
+		source     pulumi.StringInput
+		categories []string
+	}{
+		{"database", "db-instance", args.Watched.Database, []string{"maintenance", "configuration change", "failure"}},
+		{"parameters", "db-parameter-group", args.Watched.DatabaseParameters, []string{"configuration change"}},
+	} {
+		if _, err := rds.NewEventSubscription(ctx, name+"-"+e.part+"-events", &rds.EventSubscriptionArgs{
+			Name:            pulumi.String(args.Site.Name(e.part + "-events")),
+			SnsTopic:        args.Topic.ARN,
+			SourceType:      pulumi.String(e.kind),
+			SourceIds:       pulumi.StringArray{e.source},
+			EventCategories: pulumi.ToStringArray(e.categories),
+		}, pulumi.Parent(a), pulumi.DependsOn([]pulumi.Resource{args.Topic.policy})); err != nil {
+			return nil, err
 		}
 	}
 	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{})
@@ -176,8 +200,8 @@ func (row Alarm) args(args *AlarmsArgs) *cloudwatch.MetricAlarmArgs {
 		EvaluationPeriods:  pulumi.Int(row.Minutes * 60 / row.Period),
 		TreatMissingData:   pulumi.String("notBreaching"),
 		ActionsEnabled:     pulumi.Bool(true),
-		AlarmActions:       pulumi.Array{args.TopicARN},
-		OkActions:          pulumi.Array{args.TopicARN},
+		AlarmActions:       pulumi.Array{args.Topic.ARN},
+		OkActions:          pulumi.Array{args.Topic.ARN},
 	}
 	if row.Above {
 		alarm.ComparisonOperator = pulumi.String("GreaterThanOrEqualToThreshold")

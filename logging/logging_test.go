@@ -38,9 +38,9 @@ func record(t *testing.T) graph.Graph {
 		}
 		watched := Watched{
 			LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"), Cluster: pulumi.String("c"), Service: pulumi.String("s"),
-			Database: pulumi.String("db"), DatabaseStorageGiB: 20, DatabaseConnections: 100, Streams: []Source{Subscription, FireLens},
+			Database: pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), DatabaseStorageGiB: 20, DatabaseConnections: 100, Streams: []Source{Subscription, FireLens},
 		}
-		if _, err := NewAlarms(ctx, "alarms", &AlarmsArgs{Site: site, TopicARN: topic.ARN, Watched: watched}); err != nil {
+		if _, err := NewAlarms(ctx, "alarms", &AlarmsArgs{Site: site, Topic: topic, Watched: watched}); err != nil {
 			return err
 		}
 		_, err = NewDashboard(ctx, "dashboard", &DashboardArgs{Site: site, Watched: watched})

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"slipway/internal/graph"
 )
 
@@ -673,6 +675,16 @@ var dataControls = []control{
 			return ""
 		}),
 		nobodyAtLarge("aws:sns/topicPolicy:TopicPolicy"))},
+	{"RDS.20, RDS.21", "RDS tells what happens to the database and its parameters", nil, each("aws:rds/eventSubscription:EventSubscription", func(g graph.Graph, r graph.Resource) string {
+		told := map[any]any{}
+		for _, s := range g.Of(r.Type) {
+			told[s.Input("sourceType")] = s.Input("eventCategories")
+		}
+		if !cmp.Equal(told, map[any]any{"db-instance": []any{"maintenance", "configuration change", "failure"}, "db-parameter-group": []any{"configuration change"}}) {
+			return fmt.Sprintf("they tell %v", told)
+		}
+		return is(r, map[string]any{"enabled": nil, "snsTopic": "arn:aws:sns:us-east-1:" + graph.Account + ":topic/alarms"})
+	})},
 	{"CKV_AWS_319", "alarms tell somebody", nil, each("aws:cloudwatch/metricAlarm:MetricAlarm", func(_ graph.Graph, r graph.Resource) string {
 		if told, _ := r.Input("alarmActions").([]any); len(told) == 0 || r.Input("actionsEnabled") == false {
 			return "tells nobody"

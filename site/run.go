@@ -143,14 +143,14 @@ func (d *deployment) watched() logging.Watched {
 	return logging.Watched{
 		LoadBalancer: d.balancer.LoadBalancerSuffix, TargetGroup: d.balancer.TargetGroupSuffix,
 		Cluster: d.cluster.Name, Service: d.web.ServiceName,
-		Database: d.store.Identifier, DatabaseStorageGiB: d.stack.Database.Storage,
+		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters, DatabaseStorageGiB: d.stack.Database.Storage,
 		DatabaseConnections: datastore.MaxConnections(d.stack.Database.Class),
 		Streams:             streams,
 	}
 }
 
 func (d *deployment) watch() error {
-	_, err := logging.NewAlarms(d.ctx, "alarm", &logging.AlarmsArgs{Site: d.site, TopicARN: d.topic.ARN, Watched: d.watched()}, d.opts...)
+	_, err := logging.NewAlarms(d.ctx, "alarm", &logging.AlarmsArgs{Site: d.site, Topic: d.topic, Watched: d.watched()}, d.opts...)
 	return err
 }
 

@@ -46,7 +46,7 @@ type Options struct {
 	Images func(django, nginx string)
 
 	// Unlock declares a protected stack without its protection, so that it can be taken down: nothing is held by Pulumi or
-	// AWS any more, no final snapshot is taken, and what is full is emptied.
+	// AWS any more, and what is full is emptied. The database still leaves its last snapshot.
 	Unlock bool
 
 	// Declare leaves out what only an engine can carry out, the migration's hook, for a program that is looked at under
@@ -78,6 +78,7 @@ func Program(options Options) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
+		snapshot := stack.Protect
 		stack.Protect = stack.Protect && !options.Unlock
 		runner := options.Runner
 		if runner == nil && !options.Declare {
@@ -87,20 +88,21 @@ func Program(options Options) pulumi.RunFunc {
 		if carry == nil && !options.Declare {
 			carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: options.Source.Profile}.Carry
 		}
-		d := &deployment{ctx: ctx, stack: stack, root: source.Root, runner: runner, source: options.Source, carry: carry, told: options.Images}
+		d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, source: options.Source, carry: carry, told: options.Images}
 		return d.deploy()
 	}
 }
 
 // A deployment is one run of the program. Its fields are filled from top to bottom, each step using those above it.
 type deployment struct {
-	ctx    *pulumi.Context
-	stack  *config.Stack
-	root   string
-	runner ecs.Runner
-	source Source
-	carry  cicd.Carrier
-	told   func(django, nginx string) // of the images
+	ctx      *pulumi.Context
+	stack    *config.Stack
+	snapshot bool // of the database, when it is deleted
+	root     string
+	runner   ecs.Runner
+	source   Source
+	carry    cicd.Carrier
+	told     func(django, nginx string) // of the images
 
 	opts   []pulumi.ResourceOption // of every component
 	invoke pulumi.InvokeOption     // of every look-up
@@ -171,7 +173,7 @@ func (d *deployment) place() error {
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones.Names[:d.stack.Network.Zones],
-		Protect: d.stack.Protect,
+		Protect: d.stack.Protect, Snapshot: d.snapshot,
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type Site struct {
 	Partition, Region, AccountID string // "aws", "us-east-1", "123456789012"
 	Zones                        []string
 	Protect                      bool // a stack whose stateful resources must not be deleted by mistake
+	Snapshot                     bool // the database leaves a last snapshot when it is deleted; so does that of a protected stack
 }
 
 // Name is the physical name of part in this stack: project-stack-part. Two stacks of one account never share it.

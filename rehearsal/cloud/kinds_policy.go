@@ -71,7 +71,7 @@ var conditionOperators = words(`StringEquals StringNotEquals StringEqualsIgnoreC
 var servicePrincipals = words(`apigateway application-autoscaling autoscaling backup backup-storage batch cloudformation
 	cloudfront cloudtrail cloudwatch cloudwatch-crossaccount codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
 	ecs.application-autoscaling edgelambda elasticache elasticloadbalancing events export.rds firehose guardduty
-	inspector2 kinesis lambda logdelivery.elasticloadbalancing logging.s3 logs monitoring.rds pipes rds replication.ecr s3 scheduler
+	inspector2 kinesis lambda logdelivery.elasticloadbalancing logging.s3 logs monitoring.rds events.rds pipes rds replication.ecr s3 scheduler
 	secretsmanager securityhub servicediscovery ses sns spot spotfleet sqs ssm states vpc-flow-logs logging.s3
 	access-analyzer athena bedrock budgets chatbot codestar-notifications cognito-idp costalerts datasync dms dynamodb
 	elasticfilesystem email es glue imagebuilder iot macie mediastore opensearchservice organizations osis ops.emr-serverless
