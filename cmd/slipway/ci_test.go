@@ -151,6 +151,8 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 		{"deploy.yml", "    timeout-minutes: 60\n", "", "no end"},
 		{"deploy.yml", "          role-to-assume: ${{ vars.SLIPWAY_DEV_ROLE }}", "          aws-access-key-id: ${{ secrets.KEY }}", "static key"},
 		{"deploy.yml", "if: failure() || cancelled()", "if: failure()", "heals no lock"},
+		{"deploy.yml", "          GITHUB_TOKEN: ${{ github.token }}\n", "          X: y\n", "actions:read"},
+		{"deploy.yml", " -- \"$RELEASE\"", " ${{ needs.dev.outputs.release }}", "expression"},
 		{"deploy.yml", "exec bin/slipway up", "exec bin/slipway up ${{ github.event.head_commit.message }}", "expression"},
 		{"deploy.yml", "exec bin/slipway up", "curl https://example.com | sh; bin/slipway up", "one command"},
 		{"deploy.yml", "          persist-credentials: false\n", "", "persist"},
@@ -204,7 +206,7 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 		say("it has no jobs")
 	}
 	for name, j := range w.Jobs {
-		credentials, writes, lives, heals := false, false, "", ""
+		credentials, writes, asks, lives, heals := false, false, false, "", ""
 		for _, s := range j.Steps {
 			switch {
 			case strings.HasPrefix(s.Uses, "aws-actions/configure-aws-credentials@"):
@@ -238,6 +240,7 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 			}
 			switch {
 			case strings.Contains(s.Run, "slipway unlock"):
+				asks = asks || s.Env["GITHUB_TOKEN"] != "" // whether another run has ended
 				if strings.Contains(s.If, "cancelled()") && strings.Contains(s.Run, "--live") && !strings.Contains(s.Run, "--force") {
 					heals = stack
 				}
@@ -251,6 +254,9 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 		want := map[string]string{"contents": "read"}
 		if credentials {
 			want["id-token"] = "write"
+		}
+		if asks {
+			want["actions"] = "read"
 		}
 		if writes {
 			want["pull-requests"] = "write"
