@@ -139,8 +139,8 @@ func load(s *store, options Options) (*Account, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
 		}
-		if o.Seeded {
-			continue // the options say it anew
+		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
+			continue // zones the options say anew; what is left of a stack that is gone stands in nobody's way
 		}
 		a.insert(o)
 		a.encoded[o] = data
