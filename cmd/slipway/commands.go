@@ -30,6 +30,8 @@ type tool struct {
 	postgres  string // the image that stands in for the database
 
 	after []func() error // what is cleared away when the command is over
+
+	backendURL string // of the stack, once bootstrap has found or made it
 }
 
 const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
@@ -125,6 +127,8 @@ is lost: the next up makes it all again. Protection that the stack asks for is r
 			Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return t.destroy(cmd.Context()) },
 		},
+		t.bootstrapCommand(),
+		t.unlockCommand(),
 		t.outputsCommand(),
 		t.exportCommand(),
 		t.ciCommand(),

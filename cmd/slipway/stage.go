@@ -43,6 +43,9 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	if t.live {
 		return t.openLive(ctx, c, operation)
 	}
+	if err := c.overlay(dir); err != nil {
+		return nil, err
+	}
 	cli, err := release.FindCLI(ctx, t.say)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"slipway/rehearsal/cloud"
+	"slipway/release"
+)
+
+// A modelGround is the model as an account in which a foundation is laid. What bootstrap makes there was there before any
+// program, so the program's destroy still leaves nothing.
+type modelGround struct{ account *cloud.Account }
+
+// thing is an object of the model, found by one of its inputs, and the objects that say how it is.
+func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, id func(*cloud.Object) string, aspects func(o *cloud.Object) []part) release.Thing {
+	t := release.Thing{
+		What: what, Name: name,
+		Find: func(context.Context) (string, error) {
+			o := g.find(kind, key, name)
+			switch {
+			case o == nil:
+				return "", nil
+			case !o.Seeded:
+				return "", errors.New("it is there, but the stack itself made it; it is left alone. Take slipway:github out of the stack's file, " +
+					"run up, put it back and bootstrap again")
+			}
+			return id(o), nil
+		},
+		Make: func(context.Context) (string, error) {
+			o, err := g.make(part{kind: kind, key: key, inputs: with(inputs, key, name)})
+			if err != nil {
+				return "", err
+			}
+			return id(o), nil
+		},
+	}
+	for n, sample := range aspects(nil) {
+		current := func() part { return aspects(g.find(kind, key, name))[n] }
+		t.Aspects = append(t.Aspects, release.Aspect{
+			Name: sample.name,
+			Holds: func(context.Context, string) (bool, error) {
+				p := current()
+				o := g.find(p.kind, p.key, fmt.Sprint(p.inputs[p.key]))
+				if p.kind == kind {
+					o = g.find(kind, key, name)
+				}
+				return o != nil && o.Seeded && holds(o.Inputs, p.inputs), nil
+			},
+			Set: func(context.Context, string) error {
+				p := current()
+				o := g.find(p.kind, p.key, fmt.Sprint(p.inputs[p.key]))
+				if p.kind == kind {
+					o = g.find(kind, key, name)
+				}
+				if o == nil {
+					_, err := g.make(p)
+					return err
+				}
+				return g.account.Alter(o.Type, o.ID, func(o *cloud.Object) {
+					o.Seeded = true
+					for key, value := range p.inputs {
+						o.Inputs[key], o.Outputs[key] = value, value
+					}
+				})
+			},
+		})
+	}
+	return t
+}
+
+// A part is an object that says how a thing is. Its own kind: the thing's own inputs.
+type part struct {
+	name, kind, key string
+	inputs          map[string]any
+}
+
+func (g modelGround) find(kind, key, name string) *cloud.Object {
+	all := g.account.Objects()
+	i := slices.IndexFunc(all, func(o *cloud.Object) bool { return o.Type == kind && fmt.Sprint(o.Inputs[key]) == name })
+	if i < 0 {
+		return nil
+	}
+	return all[i]
+}
+
+func (g modelGround) make(p part) (*cloud.Object, error) {
+	urn := "urn:pulumi:bootstrap::bootstrap::" + p.kind + "::" + fmt.Sprint(p.inputs[p.key])
+	inputs, problems := g.account.Check(cloud.CheckRequest{Type: p.kind, URN: urn, News: p.inputs})
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("the model refuses %s: %v", p.kind, problems)
+	}
+	id, _, err := g.account.Create(cloud.Change{Type: p.kind, URN: urn, Inputs: inputs})
+	if err != nil {
+		return nil, err
+	}
+	err = g.account.Alter(p.kind, id, func(o *cloud.Object) { o.Seeded, o.URN = true, "" })
+	return g.account.Object(p.kind, id), err
+}
+
+func with(inputs map[string]any, key string, value any) map[string]any {
+	all := map[string]any{key: value}
+	for k, v := range inputs {
+		all[k] = v
+	}
+	return all
+}
+
+// holds says whether an object has these inputs.
+func holds(has, want map[string]any) bool {
+	for key, value := range want {
+		if !reflect.DeepEqual(has[key], value) {
+			return false
+		}
+	}
+	return true
+}
+
+func output(name string) func(*cloud.Object) string {
+	return func(o *cloud.Object) string { return cloud.Inputs(o.Outputs).String(name) }
+}
+
+func objectID(o *cloud.Object) string {
+	if o == nil {
+		return ""
+	}
+	return o.ID
+}
+
+// Key implements release.Ground.
+func (g modelGround) Key(f *release.Foundation) release.Thing {
+	return g.thing("the key", "aws:kms/key:Key", "description", f.KeyDescription(), map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
+		output("arn"), func(o *cloud.Object) []part {
+			return []part{
+				{"rotation", "aws:kms/key:Key", "description", map[string]any{"enableKeyRotation": true}},
+				{"policy", "aws:kms/key:Key", "description", map[string]any{"policy": f.KeyPolicy()}},
+				{"alias", "aws:kms/alias:Alias", "name", map[string]any{"name": f.Alias, "targetKeyId": objectID(o)}},
+			}
+		})
+}
+
+// Bucket implements release.Ground.
+func (g modelGround) Bucket(f *release.Foundation, keyARN string) release.Thing {
+	of := func(name, kind string, inputs map[string]any) part {
+		return part{name, "aws:s3/" + kind, "bucket", with(inputs, "bucket", f.Bucket)}
+	}
+	return g.thing("the bucket", "aws:s3/bucketV2:BucketV2", "bucket", f.Bucket, nil, objectID, func(*cloud.Object) []part {
+		return []part{
+			of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
+				"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true}),
+			of("ownership", "bucketOwnershipControls:BucketOwnershipControls", map[string]any{
+				"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}}),
+			of("encryption", "bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", map[string]any{
+				"rules": []any{map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{
+					"sseAlgorithm": "aws:kms", "kmsMasterKeyId": keyARN}}}}),
+			of("versioning", "bucketVersioningV2:BucketVersioningV2", map[string]any{
+				"versioningConfiguration": map[string]any{"status": "Enabled"}}),
+			of("lifecycle", "bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{
+				"rules": []any{map[string]any{"id": "old-versions", "status": "Enabled", "filter": map[string]any{"prefix": ""},
+					"noncurrentVersionExpiration": map[string]any{"noncurrentDays": float64(90)}}}}),
+			of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
+		}
+	})
+}
+
+// Provider implements release.Ground.
+func (g modelGround) Provider(f *release.Foundation) release.Thing {
+	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+f.Role.Issuer,
+		map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, output("arn"), func(*cloud.Object) []part { return nil })
+}
+
+// Role implements release.Ground.
+func (g modelGround) Role(f *release.Foundation) release.Thing {
+	const kind = "aws:iam/role:Role"
+	inputs := map[string]any{"description": f.Role.Description, "assumeRolePolicy": f.Role.Trust, "maxSessionDuration": float64(f.Role.SessionSeconds)}
+	return g.thing("the deploy role", kind, "name", f.Role.Name, inputs, output("arn"), func(*cloud.Object) []part {
+		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": f.Role.Trust}}}
+		for _, p := range f.Role.Policies {
+			arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
+			parts = append(parts,
+				part{"policy " + p.Name, "aws:iam/policy:Policy", "name", map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
+				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": f.Role.Name}})
+		}
+		return parts
+	})
+}
