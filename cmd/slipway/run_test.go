@@ -115,7 +115,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("the command does not say %q:\n%s", want, out)
 		}
 	}
-	if !slices.Equal(second, r.tasks()) {
+	// The worker is a service of its own: it may have begun with the release before the other one failed.
+	if web := slices.IndexFunc(second, func(id string) bool { return strings.HasPrefix(id, "slipway-dev-web ") }); web < 0 || !slices.Contains(r.tasks(), second[web]) {
 		t.Errorf("tasks were %q and are %q", second, r.tasks())
 	}
 	all += posts
