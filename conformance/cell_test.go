@@ -58,11 +58,6 @@ func deploy(t *testing.T, name string, further map[string]any, env map[string]st
 	if err := os.CopyFS(filepath.Join(d.dir, "app"), os.DirFS(filepath.Join("..", "app"))); err != nil {
 		t.Fatal(err)
 	}
-	project, err := os.ReadFile(filepath.Join("..", "Pulumi.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.write("Pulumi.yaml", project)
 	d.configure()
 
 	home := filepath.Join(d.dir, "home")
@@ -110,9 +105,14 @@ func (d *deployment) setting(key string) string {
 	return fmt.Sprint(value)
 }
 
-// configure writes the stack's own configuration with the further settings on top.
+// configure writes the project, and the stack's own configuration with the further settings on top.
 func (d *deployment) configure() {
 	d.t.Helper()
+	project, err := os.ReadFile(filepath.Join("..", "Pulumi.yaml"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.write("Pulumi.yaml", project)
 	text, err := os.ReadFile(filepath.Join("..", "Pulumi."+d.name+".yaml"))
 	if err != nil {
 		d.t.Fatal(err)

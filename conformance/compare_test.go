@@ -107,6 +107,8 @@ func (c cell) compare(t *testing.T, told genuine) {
 		t.Fatal(err)
 	}
 	d.up()
+	quiet(t, "a second up of the model", d.up())
+	quiet(t, "a refresh of the model", d.refresh())
 	compareStates(t, told.State, d.state())
 	d.edit()
 	compareChanges(t, "a release", told.Released, d.up())

@@ -4,12 +4,19 @@ package conformance
 
 import (
 	"flag"
+	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"slipway/config"
 )
 
 // A cell is one configuration that is put up, looked at, changed and taken down.
@@ -20,31 +27,100 @@ type cell struct {
 	always  bool           // also without allVariable
 }
 
-// Each shipped stack, and then pairs of what they do not have: nat x route x domain x architecture x workers x bastion.
+// Each shipped stack, and then what they do not pair: nat, route, domain, architecture, workers and bastion. See TestPairs.
 var cells = []cell{
 	{name: "local", stack: "local", always: true},
 	{name: "prod", stack: "prod", always: true},
 	{name: "dev", stack: "dev"},
 	{name: "staging", stack: "staging"},
-	{name: "no-nat-amd64", stack: "dev", further: map[string]any{ // FireLens needs a NAT
-		"slipway:network.nat": "none", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
-		"slipway:workers": []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}},
+	{name: "per-zone-firelens-amd64", stack: "dev", further: map[string]any{
+		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
 	}},
-	{name: "per-zone-firelens-domain-bastion", stack: "dev", further: map[string]any{
-		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:domain": "dev.example.com", "slipway:zone": "example.com",
-		"slipway:bastion.enabled": true, "slipway:web.architecture": "amd64",
+	{name: "no-nat-domain-amd64-worker", stack: "dev", further: map[string]any{
+		"slipway:network.nat": "none", "slipway:domain": "dev.example.com", "slipway:zone": "example.com", "slipway:web.architecture": "amd64",
+		"slipway:workers": feed, "slipway:bastion.enabled": false,
 	}},
-	{name: "no-nat-domain", stack: "staging", further: map[string]any{
-		"slipway:network.nat": "none", "slipway:logs.route": "subscription", "slipway:workers": []any{}, "slipway:jobs": []any{}, "slipway:bastion.enabled": true,
+	{name: "no-nat", stack: "dev", further: map[string]any{
+		"slipway:network.nat": "none", "slipway:bastion.enabled": false,
+	}},
+	{name: "no-nat-amd64-worker-bastion", stack: "dev", further: map[string]any{
+		"slipway:network.nat": "none", "slipway:web.architecture": "amd64", "slipway:workers": feed,
+	}},
+	{name: "domain-amd64", stack: "dev", further: map[string]any{
+		"slipway:domain": "dev.example.com", "slipway:zone": "example.com", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
 	}},
 }
 
-// TestCells takes each cell through its life. It runs two at a time, no more: each is an engine with a provider.
+var feed = []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}}
+
+// TestPairs fails unless any two values of what shapes a site most come up together in a cell, where they may.
+func TestPairs(t *testing.T) {
+	dimensions := map[string][]any{
+		"nat": {"none", "single", "perZone"}, "route": {"subscription", "firelens"}, "architecture": {"arm64", "amd64"},
+		"domain": {false, true}, "workers": {false, true}, "bastion": {false, true},
+	}
+	missing := map[string]bool{}
+	each := func(f func(pair string, a, b string, x, y any)) {
+		names := slices.Sorted(maps.Keys(dimensions))
+		for i, a := range names {
+			for _, b := range names[i+1:] {
+				for _, x := range dimensions[a] {
+					for _, y := range dimensions[b] {
+						f(fmt.Sprintf("%s %v with %s %v", a, x, b, y), a, b, x, y)
+					}
+				}
+			}
+		}
+	}
+	each(func(pair, _, _ string, _, _ any) { missing[pair] = true })
+	delete(missing, "nat none with route firelens") // the log router comes from a public registry
+	for _, c := range cells {
+		d := &deployment{t: t, name: c.stack, further: c.further, dir: t.TempDir()}
+		d.configure()
+		app, err := filepath.Abs(filepath.Join("..", "app"))
+		if err == nil {
+			err = os.Symlink(app, filepath.Join(d.dir, "app")) // the configuration looks for the Dockerfiles
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := config.FromFile(filepath.Join(d.dir, "Pulumi."+c.stack+".yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := config.Load(source)
+		if err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		values := map[string]any{
+			"nat": s.Network.NAT, "route": s.Logs.Route, "architecture": s.Web.Architecture,
+			"domain": s.Domain != "", "workers": len(s.Workers) > 0, "bastion": s.Bastion.Enabled,
+		}
+		each(func(pair, a, b string, x, y any) {
+			if values[a] == x && values[b] == y {
+				delete(missing, pair)
+			}
+		})
+	}
+	for _, pair := range slices.Sorted(maps.Keys(missing)) {
+		t.Errorf("no cell has %s", pair)
+	}
+}
+
+// TestCells takes each cell through its life. Cells mostly wait, and may do so at the same time: -parallel says how many.
 func TestCells(t *testing.T) {
 	folder, why := asksGenuine()
 	if why != "" {
 		t.Skip(why)
 	}
+	var (
+		mu    sync.Mutex
+		table []string
+	)
+	t.Cleanup(func() {
+		slices.Sort(table)
+		t.Logf("%d cells:\n%s", len(table), strings.Join(table, "\n"))
+	})
 	all := os.Getenv(allVariable) != "" || strings.Contains(flag.Lookup("test.run").Value.String(), "/")
 	for _, c := range cells {
 		if !c.always && !all {
@@ -56,14 +132,18 @@ func TestCells(t *testing.T) {
 				c.compare(t, kept)
 				return
 			}
-			c.live(t, aws(t), folder, all)
+			started := time.Now()
+			row := c.live(t, aws(t), folder, all)
+			mu.Lock()
+			defer mu.Unlock()
+			table = append(table, fmt.Sprintf("%-28s %s; %s", c.name, row, time.Since(started).Round(time.Second)))
 		})
 	}
 }
 
 // live takes a cell through its life. A full one is protected if its stack is, and its database gets another class: every
 // change of a database costs a minute and a half of the provider's patience.
-func (c cell) live(t *testing.T, e endpoint, folder string, full bool) {
+func (c cell) live(t *testing.T, e endpoint, folder string, full bool) (row string) {
 	d := deploy(t, c.stack, c.further, e.env(), folder)
 	protected := full && d.setting("slipway:protect") == "true"
 	d.unlock = !protected
@@ -74,7 +154,8 @@ func (c cell) live(t *testing.T, e endpoint, folder string, full bool) {
 	up := d.state()
 	told := genuine{Unlocked: !protected, State: up}
 	t.Logf("%d resources", len(up))
-	quiet(t, "a second preview", d.preview())
+	quiet(t, "a preview", d.preview())
+	quiet(t, "a second up", d.up())
 	quiet(t, "a refresh", d.refresh())
 	c.lookAtTheAPI(t, e, up, protected)
 
@@ -93,6 +174,17 @@ func (c cell) live(t *testing.T, e endpoint, folder string, full bool) {
 		t.Errorf("destroy left %d resources in the state", len(left))
 	}
 	c.lookForRemains(t, e, up)
+
+	row = fmt.Sprintf("%d resources; a second up and a refresh change 0; a release %s", len(up), told.Released.counted())
+	if told.Resized != nil {
+		row += "; another class " + told.Resized.counted()
+	}
+	return row + fmt.Sprintf("; destroy leaves %d", len(d.state()))
+}
+
+// counted is how many of which operations there were.
+func (c changes) counted() string {
+	return fmt.Sprintf("replaces %d, updates %d", len(c.of(apitype.OpReplace)), len(c.of(apitype.OpUpdate)))
 }
 
 func quiet(t *testing.T, what string, done changes) {

@@ -179,6 +179,16 @@ func TestDiff(t *testing.T) {
 		{"empty is none", keyType, map[string]any{"tags": map[string]any{}}, map[string]any{}, Plan{}},
 		{"a secret that says the same", keyType, map[string]any{"description": "x"}, map[string]any{"description": Secret{"x"}}, Plan{}},
 		{"the same policy in other words", keyType, map[string]any{"policy": `{"a":1,"b":[2]}`}, map[string]any{"policy": "{ \"b\": [2],\n\"a\": 1 }"}, Plan{}},
+		{"a policy that allows the same", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a","b"],"Resource":"*"},{"Action":"c"}]}`},
+			map[string]any{"policy": `{"Statement":[{"Action":["c"]},{"Resource":["*"],"Action":["b","a"]}]}`}, Plan{}},
+		{"a policy that allows more", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a"]}]}`}, map[string]any{"policy": `{"Statement":[{"Action":["a","b"]}]}`},
+			Plan{Changes: []PropertyChange{{Path: "policy", Op: Update}}}},
+		{"a rule of another group", ingressType, map[string]any{"securityGroupId": "sg-1"}, map[string]any{"securityGroupId": "sg-2"},
+			Plan{Changes: []PropertyChange{{Path: "securityGroupId", Op: Update, Replaces: true}}, Replaces: true}},
+		{"what a machine runs first", instanceType, map[string]any{"userData": "a", "userDataReplaceOnChange": true}, map[string]any{"userData": "b", "userDataReplaceOnChange": true},
+			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update, Replaces: true}}, Replaces: true}},
+		{"what a machine runs first, left alone", instanceType, map[string]any{"userData": "a"}, map[string]any{"userData": "b"},
+			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update}}}},
 		{"a fixed name cannot exist twice", roleType, map[string]any{"name": "web", "description": "x"}, map[string]any{"name": "web", "description": "x", "path": "/x/"},
 			Plan{Changes: []PropertyChange{{Path: "path", Op: Add, Replaces: true}}, Replaces: true, DeleteFirst: true}},
 		{"a made-up name can", roleType, map[string]any{"name": "web-1", defaultsMark: []any{"name"}}, map[string]any{"name": "web-1", "path": "/x/", defaultsMark: []any{"name"}},
@@ -205,6 +215,10 @@ func TestDefaultTags(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, out["tagsAll"]); diff != "" {
 		t.Error(diff)
+	}
+	checked, _ := a.Check(CheckRequest{Type: keyType, URN: urn(keyType, "k"), News: in, Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
+	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, checked["tags"]); diff != "" {
+		t.Errorf("the default tags are not among the resource's own: %s", diff)
 	}
 	plan, err := a.Diff(Difference{Type: keyType, OldInputs: in, OldOutputs: out, News: in, Tags: map[string]string{"Stack": "prod"}})
 	if err != nil || len(plan.Changes) != 1 || plan.Changes[0].Path != "tagsAll" {

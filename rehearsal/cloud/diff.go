@@ -165,7 +165,7 @@ func (c *comparer) walk(path string, was, now any) {
 func (c *comparer) policy(path string) bool {
 	kind := ""
 	c.entry.along(parsePath(path), func(k *kindOf) bool { kind = k.Kind; return true })
-	return kind == "document"
+	return kind == "document" || kind == "string" && path == "policy"
 }
 
 // blank reports whether a value says as little as no value: the provider cannot tell an empty list or map from none.
