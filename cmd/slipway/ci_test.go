@@ -38,8 +38,9 @@ type job struct {
 	Strategy struct{ Matrix map[string][]string }
 	Env      map[string]string
 	Steps    []struct {
-		If, Uses, Run string
-		With, Env     map[string]string
+		If, Uses, Run, Shell string
+		With, Env            map[string]string
+		Continue             bool `yaml:"continue-on-error"`
 	}
 }
 

@@ -181,9 +181,11 @@ type hub struct {
 	*httptest.Server
 	comments []map[string]any
 	calls    []string
+	actions  bool // whoever calls is a workflow
 }
 
-func newHub(t *testing.T) *hub {
+// startHub starts one whose pull request 12 has comments of others, one of which begins with Slipway's mark.
+func startHub() *hub {
 	h := &hub{}
 	add := func(login, body string) map[string]any {
 		c := map[string]any{"id": len(h.comments) + 1, "body": body, "user": map[string]any{"login": login},
@@ -206,7 +208,8 @@ func newHub(t *testing.T) *hub {
 		var sent struct{ Body string }
 		if r.Method != http.MethodGet {
 			if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
-				t.Error(err)
+				w.WriteHeader(http.StatusBadRequest)
+				return
 			}
 		}
 		const all = "/repos/example/site/issues/12/comments"
@@ -221,7 +224,7 @@ func newHub(t *testing.T) *hub {
 			answer(h.comments[from:min(from+100, len(h.comments))])
 		case r.Method == http.MethodPost && r.URL.Path == all:
 			login := "me"
-			if os.Getenv("GITHUB_ACTIONS") == "true" {
+			if h.actions {
 				login = "github-actions[bot]"
 			}
 			w.WriteHeader(http.StatusCreated)
@@ -234,18 +237,23 @@ func newHub(t *testing.T) *hub {
 			answer(map[string]string{"message": "Not Found"})
 		}
 	}))
+	return h
+}
+
+func newHub(t *testing.T, actions bool) *hub {
+	h := startHub()
+	h.actions = actions
 	t.Cleanup(h.Close)
 	t.Setenv("GITHUB_API_URL", h.URL)
 	t.Setenv("GITHUB_REPOSITORY", "example/site")
 	t.Setenv("GITHUB_TOKEN", "ghs_planted")
-	t.Setenv("GITHUB_ACTIONS", "")
+	t.Setenv("GITHUB_ACTIONS", strconv.FormatBool(actions))
 	return h
 }
 
 func TestThereIsAlwaysOneComment(t *testing.T) {
-	for _, actions := range []string{"", "true"} {
-		h := newHub(t)
-		t.Setenv("GITHUB_ACTIONS", actions)
+	for _, actions := range []bool{false, true} {
+		h := newHub(t, actions)
 		before := len(h.comments)
 		for _, text := range []string{devPreview, strings.ReplaceAll(devPreview, "dev", "prod")} {
 			code, _, words := comment(t, append([]string{"--post", "12"}, written(t, map[string]string{"x.json": text})...)...)
@@ -269,7 +277,7 @@ func TestThereIsAlwaysOneComment(t *testing.T) {
 }
 
 func TestGitHubRefuses(t *testing.T) {
-	h := newHub(t)
+	h := newHub(t, false)
 	file := written(t, map[string]string{"x.json": devPreview})[0]
 	for _, c := range []struct{ name, value, want string }{
 		{"GITHUB_TOKEN", "ghp_wrong", "GET /user: GitHub says 401 Unauthorized Bad credentials; the token needs the right to write"},

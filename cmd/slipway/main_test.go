@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(filepath.Join(root, "app"), filepath.Join(env.WorkDir, "app"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "conforms": conforms, "says": says, "leaks": leaks,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github,
 		},
 	})
 }

@@ -91,7 +91,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		for _, wrong := range []string{`[]`, `"x"`, `null`} {
+		for _, wrong := range []string{`[[]]`, `"x"`, `null`, `[{"stack":"dev","surprise":1}]`} {
 			if conform(schema, []byte(wrong)) == nil {
 				t.Errorf("the schema of %s takes %s", name, wrong)
 			}
@@ -118,7 +118,7 @@ func TestSchemaCommand(t *testing.T) {
 		t.Error("it holds what the command has no use for")
 	}
 	out.Reset()
-	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: ci github, comment") {
+	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
 }
