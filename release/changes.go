@@ -42,6 +42,17 @@ type Result struct {
 // Changed is how many resources changed.
 func (r Result) Changed() int { return len(r.Changes) }
 
+// Add is what two operations did, one after the other.
+func (r Result) Add(next Result) Result {
+	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took}
+	for _, counts := range []map[string]int{r.Counts, next.Counts} {
+		for op, n := range counts {
+			sum.Counts[op] += n
+		}
+	}
+	return sum
+}
+
 // An Event is a step of an operation, told while it happens.
 type Event struct {
 	Change    Change

@@ -21,8 +21,9 @@ const (
 )
 
 // AWSFleet asks ECS and CloudWatch Logs of an account. It needs ecs:DescribeServices, ecs:DescribeTaskDefinition,
-// ecs:ListTasks, ecs:DescribeTasks and logs:GetLogEvents, and changes nothing. Throttled calls are made again by the SDK.
-func AWSFleet(settings aws.Config) Fleet {
+// ecs:ListTasks, ecs:DescribeTasks, logs:GetLogEvents and, for Scale alone, ecs:UpdateService. Throttled calls are made
+// again by the SDK.
+func AWSFleet(settings aws.Config) Crew {
 	return awsFleet{ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings)}
 }
 
@@ -133,6 +134,12 @@ func taskOf(t types.Task) Task {
 		task.Containers = append(task.Containers, ended)
 	}
 	return task
+}
+
+// Scale implements Crew.
+func (f awsFleet) Scale(ctx context.Context, cluster, service string, tasks int) error {
+	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service), DesiredCount: aws.Int32(int32(tasks))})
+	return err
 }
 
 func (f awsFleet) Tail(ctx context.Context, group, stream string, lines int) ([]string, error) {

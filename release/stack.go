@@ -17,7 +17,6 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -243,29 +242,6 @@ func (e *Protected) Error() string {
 	return b.String()
 }
 
-// Destroy deletes every resource of the stack, or none: if one is protected the error is a *Protected. (The engine alone
-// would delete whatever no protected resource needs, the web service first.) It goes by the state; the program does not
-// run.
-func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
-	state, err := s.readState(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	refusal := &Protected{Stack: s.Stack}
-	for _, r := range state.Resources {
-		if r.Protect {
-			refusal.URNs = append(refusal.URNs, string(r.URN))
-		}
-	}
-	if len(refusal.URNs) > 0 {
-		return Result{}, refusal
-	}
-	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress())
-		return err
-	})
-}
-
 // Unprotect lets the engine delete resources that the program protects, until the program runs again.
 func (s *Stack) Unprotect(ctx context.Context) error {
 	_, err := s.command(ctx, "state", "unprotect", "--all", "--yes", "--stack", s.Stack)
@@ -280,8 +256,11 @@ func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(c
 	if err := s.ready(ctx, hold); err != nil {
 		return Result{}, err
 	}
-	if err := s.repair(ctx, hold); err != nil {
-		return Result{}, err
+	// Repairing takes note of what is missing, which is what a look for drift is to find.
+	if name != "drift" || hold.Killed != nil {
+		if err := s.repair(ctx, hold); err != nil {
+			return Result{}, err
+		}
 	}
 	result, err := s.engine(ctx, name, run)
 	if err != nil && s.CLI.killed.Load() {
@@ -306,7 +285,7 @@ func (s *Stack) ready(ctx context.Context, hold *Hold) error {
 // operateShared runs one operation on a stack with a Backend, where the engine's own lock keeps others out. A preview
 // takes no lock, and repairs nothing.
 func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (result Result, err error) {
-	if name == "preview" {
+	if name == "preview" || name == "drift" {
 		if err := s.prepare(ctx); err != nil {
 			return Result{}, err
 		}

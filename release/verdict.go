@@ -49,6 +49,7 @@ type Running struct {
 	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
 	Images         map[string]string `json:"images,omitempty"`         // by container: repository@digest
 	Deployment     string            `json:"deployment,omitempty"`     // ECS's name for it
+	Tasks          int               `json:"-"`                        // how many were asked for to begin with; scaling owns the number
 }
 
 // An Asked is what was asked of the services of a cluster.
@@ -70,6 +71,12 @@ type Fleet interface {
 
 	// Tail are the last lines of a log stream, none if there is no such stream.
 	Tail(ctx context.Context, group, stream string, lines int) ([]string, error)
+}
+
+// A Crew is a Fleet whose services can be given another number of tasks.
+type Crew interface {
+	Fleet
+	Scale(ctx context.Context, cluster, service string, tasks int) error
 }
 
 // A Service is an ECS service.
@@ -224,6 +231,8 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
 	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
 		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
+	case s.Desired == 0 && want.Tasks > 0:
+		return "is scaled to zero, by hand or by a destroy that did not end: nothing runs", true
 	case s.Running != s.Desired || primary.Rollout == "" && len(s.Deployments) > 1:
 		return fmt.Sprintf("%d of %d tasks of %s run", s.Running, s.Desired, short(want.TaskDefinition)), false
 	}
@@ -461,7 +470,9 @@ func askedOf(resources []apitype.ResourceV3) (Asked, error) {
 			return Asked{}, errors.New("release: the stack's services are in more than one cluster")
 		}
 		asked.Cluster = text("cluster")
+		tasks, _ := r.Inputs["desiredCount"].(float64)
 		asked.Services = append(asked.Services, Running{
+			Tasks:   int(tasks),
 			Service: cmp.Or(text("name"), r.URN.Name()), TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
 		})
 	}

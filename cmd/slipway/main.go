@@ -21,6 +21,7 @@ func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
 const (
 	exitFailed = 1 // it was tried, and did not work
 	exitUsage  = 2 // the command line is wrong
+	exitDrift  = 3 // drift was found
 	exitLocked = 4 // somebody else is at work on the stack
 )
 
@@ -40,6 +41,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	var usage usageError
 	var held *release.Held
 	var locked *release.Locked
+	var drift *driftFound
 	switch {
 	case err == nil:
 		return 0
@@ -54,6 +56,9 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &held) || errors.As(err, &locked):
 		fmt.Fprintf(stderr, "slipway: %v\n", err)
 		return exitLocked
+	case errors.As(err, &drift):
+		fmt.Fprintf(stderr, "slipway: %v\n", err)
+		return exitDrift
 	default:
 		fmt.Fprintf(stderr, "slipway: %v\n", err)
 		return exitFailed

@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 			return os.Symlink(filepath.Join(root, "app"), filepath.Join(env.WorkDir, "app"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github,
 		},
 	})
 }
@@ -255,4 +255,76 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 func cut(ts *testscript.TestScript, neg bool, args []string) {
 	data := []byte(ts.ReadFile(args[0]))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Clone(data[:len(data)/2]), 0o600))
+}
+
+// alter STACK TYPE NAME PATH JSON changes a setting of an object of the model by hand, as somebody in the console would. NAME
+// is the resource's in the program.
+func alter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 5 {
+		ts.Fatalf("usage: alter stack type name path json")
+	}
+	var value any
+	ts.Check(json.Unmarshal([]byte(args[4]), &value))
+	byHand(ts, args[0], args[1], args[2], func(account *cloud.Account, o *cloud.Object) error {
+		return account.Alter(o.Type, o.ID, func(o *cloud.Object) {
+			for _, settings := range []map[string]any{o.Inputs, o.Outputs} {
+				keys := strings.Split(args[3], ".")
+				for _, key := range keys[:len(keys)-1] {
+					settings, _ = settings[key].(map[string]any)
+				}
+				if settings != nil {
+					settings[keys[len(keys)-1]] = value
+				}
+			}
+		})
+	})
+}
+
+// lose STACK TYPE NAME deletes an object of the model by hand.
+func lose(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: lose stack type name")
+	}
+	byHand(ts, args[0], args[1], args[2], func(account *cloud.Account, o *cloud.Object) error {
+		_, err := account.Remove(o.Type, o.ID)
+		return err
+	})
+}
+
+// fill STACK NAME KEY... puts objects into a bucket of the model.
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: fill stack bucket key...")
+	}
+	const object = "aws:s3/bucketObjectv2:BucketObjectv2"
+	byHand(ts, args[0], typeBucket, args[1], func(account *cloud.Account, bucket *cloud.Object) error {
+		for _, key := range args[2:] {
+			id, _, err := account.Create(cloud.Change{Type: object, URN: "urn:pulumi:x::x::" + object + "::" + key,
+				Inputs: map[string]any{"bucket": bucket.ID, "key": key, "content": "x"}})
+			if err != nil {
+				return err
+			}
+			if err := account.Alter(object, id, func(o *cloud.Object) { o.URN, o.Owner = "", cloud.Key(bucket.Type, bucket.ID) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// byHand does something with one object of a stack's model.
+func byHand(ts *testscript.TestScript, stack, kind, name string, do func(*cloud.Account, *cloud.Object) error) {
+	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", stack, "model.json")), cloud.Options{})
+	ts.Check(err)
+	defer account.Close()
+	found := false
+	for _, o := range account.Made() {
+		if o.Type == kind && strings.HasSuffix(o.URN, "::"+name) {
+			found = true
+			ts.Check(do(account, o))
+		}
+	}
+	if !found {
+		ts.Fatalf("the model has no %s %s", kind, name)
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"slipway/config"
-	"slipway/rehearsal/cloud"
 	"slipway/release"
 )
 
@@ -26,6 +25,9 @@ func (t *tool) up(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	result, err := s.stack.Up(ctx, s.hold)
+	if err == nil {
+		err = s.wake(ctx)
+	}
 	if err == nil && s.run != nil {
 		result.Outputs["url"], err = s.run.URL(), s.run.Converge()
 	}
@@ -105,45 +107,6 @@ func short(v any) string {
 		return string(text[:most-3]) + "..."
 	}
 	return string(text)
-}
-
-func (t *tool) destroy(ctx context.Context) (err error) {
-	c, err := t.configure()
-	if err != nil {
-		return err
-	}
-	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "destroy", false)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	result, err := s.stack.Destroy(ctx, s.hold)
-	if err != nil {
-		return err
-	}
-	if s.live != nil {
-		s.progress.close()
-		t.say("Stack %s is gone from %s: %s, in %s.", t.stack, s.live, counted(result), elapsed(result.Took))
-		return t.print(struct {
-			Stack string `json:"stack"`
-			release.Summary
-		}{t.stack, result.Summary()}, func() {})
-	}
-	if err := t.unrun(ctx, c, s); err != nil {
-		return err
-	}
-	s.progress.close()
-	left := s.model.Account.Summary()
-	err = t.print(struct {
-		Stack string `json:"stack"`
-		release.Summary
-		Left map[string]int `json:"left"`
-	}{t.stack, result.Summary(), left}, func() {})
-	if len(left) > 0 {
-		return errors.Join(err, fmt.Errorf("the stack is destroyed, but the model still holds %s", tally(left)))
-	}
-	t.say("Stack %s is gone: %s, in %s. The model of AWS is empty.", t.stack, counted(result), elapsed(result.Took))
-	return err
 }
 
 // stored opens the stack for reading what is kept of it.
@@ -243,7 +206,7 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 
 	v := verdict{Stack: t.stack}
-	err = t.play(ctx, s, c.stack.Protect, &v)
+	err = t.play(ctx, c, s, c.stack.Protect, &v)
 	// Also after an interrupt: nobody knows a rehearsal's containers later.
 	err = errors.Join(err, t.unrun(context.WithoutCancel(ctx), c, s))
 	if err != nil {
@@ -264,10 +227,10 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 }
 
 // play takes the stack through its life. What is wrong but does not stop the play is a reason of the verdict.
-func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) error {
+func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected bool, v *verdict) error {
 	s.progress.say("Rehearsing stack " + t.stack + ": up.")
 	up, err := s.stack.Up(ctx, s.hold)
-	if err != nil {
+	if _, err := s.judged(ctx, up.Outputs, err); err != nil {
 		return err
 	}
 	v.Up = newAct(up)
@@ -294,13 +257,16 @@ func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) e
 		v.Reasons = append(v.Reasons, strings.TrimSuffix(reason, ";"))
 	}
 
+	var gone release.Result
 	if protected {
-		if err := t.protection(ctx, s, v); err != nil {
-			return err
-		}
+		gone, err = t.protection(ctx, c, s, v)
 	}
-	s.progress.say("Destroy: nothing must be left.")
-	gone, err := s.stack.Destroy(ctx, s.hold)
+	if err == nil {
+		s.progress.say("Destroy: nothing must be left.")
+		var rest release.Result
+		rest, err = s.stack.Destroy(ctx, s.hold)
+		gone = gone.Add(rest)
+	}
 	if err != nil {
 		return err
 	}
@@ -311,36 +277,37 @@ func (t *tool) play(ctx context.Context, s *stage, protected bool, v *verdict) e
 	return nil
 }
 
-// protection plays two acts more with a protected stack. It must refuse to be destroyed; then its protection is lifted
-// by hand, in the engine's state and in the account, as its owner would have to do.
-func (t *tool) protection(ctx context.Context, s *stage, v *verdict) error {
+// protection plays two acts more with a protected stack: it must refuse to be destroyed, and then come down in good order
+// with its protection lifted. What is left on purpose is then taken away.
+func (t *tool) protection(ctx context.Context, c *configuration, s *stage, v *verdict) (release.Result, error) {
 	s.progress.say("Destroy while it is protected: it must refuse.")
 	_, err := s.stack.Destroy(ctx, s.hold)
 	var refusal *release.Protected
 	if !errors.As(err, &refusal) {
 		v.Reasons = append(v.Reasons, "the stack says protect: true, and destroy was not refused")
-		return err
+		return release.Result{}, err
 	}
 	v.Protected = refusal.URNs
-	s.progress.say("Lifting the protection by hand.")
-	if err := s.stack.Unprotect(ctx); err != nil {
-		return err
+	resources, err := s.stack.Resources(ctx)
+	if err != nil {
+		return release.Result{}, err
+	}
+	d := &demolition{tool: t, c: c, s: s}
+	result, err := d.demolish(ctx, resources)
+	if err != nil {
+		return result, err
+	}
+	if d.key == "" || d.snapshot == "" {
+		v.Reasons = append(v.Reasons, "the database left no snapshot with its key")
 	}
 	for _, o := range s.model.Account.Objects() {
-		err := s.model.Account.Alter(o.Type, o.ID, func(o *cloud.Object) {
-			for name, free := range map[string]bool{"deletionProtection": false, "enableDeletionProtection": false, "forceDestroy": true, "forceDelete": true} {
-				for _, settings := range []map[string]any{o.Inputs, o.Outputs} {
-					if _, ok := settings[name]; ok {
-						settings[name] = free
-					}
-				}
+		if disowned(o) {
+			if _, err := s.model.Account.Remove(o.Type, o.ID); err != nil {
+				return result, err
 			}
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	return result, nil
 }
 
 func (t *tool) printVerdict(v verdict) {
@@ -352,7 +319,7 @@ func (t *tool) printVerdict(v verdict) {
 	line("up", v.Up)
 	line("up again", v.Again)
 	if len(v.Protected) > 0 {
-		fmt.Fprintf(t.stdout, "%-9s %7s  %d resources refuse to be destroyed; lifted by hand\n", "protected", "", len(v.Protected))
+		fmt.Fprintf(t.stdout, "%-9s %7s  %d resources refuse to be destroyed, until it is lifted\n", "protected", "", len(v.Protected))
 	}
 	line("destroy", v.Destroy)
 	for _, reason := range v.Reasons {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,10 +24,50 @@ func (s *stage) judge(ctx context.Context, _ map[string]any) (release.Verdict, e
 	if err != nil {
 		return release.Verdict{}, err
 	}
+	return release.Judge(ctx, s.crew(), asked, settling)
+}
+
+// crew are the services of the stack's account, or of the model.
+func (s *stage) crew() release.Crew {
 	if s.live != nil {
-		return release.Judge(ctx, release.AWSFleet(s.live.aws), asked, settling)
+		return release.AWSFleet(s.live.aws)
 	}
-	return release.Judge(ctx, fleet{s.model.Account}, asked, settling)
+	return fleet{s.model.Account}
+}
+
+// wake gives services that a destroy scaled to zero, and that it did not come to delete, the tasks that were asked for.
+func (s *stage) wake(ctx context.Context) error {
+	return s.scale(ctx, func(asked release.Running, is release.Service) int {
+		if is.Desired == 0 {
+			return asked.Tasks
+		}
+		return is.Desired
+	})
+}
+
+// scale gives each service as many tasks as want says.
+func (s *stage) scale(ctx context.Context, want func(release.Running, release.Service) int) error {
+	asked, err := s.stack.Asked(ctx)
+	if err != nil || len(asked.Services) == 0 {
+		return err
+	}
+	byName := map[string]release.Running{}
+	for _, r := range asked.Services {
+		byName[r.Service] = r
+	}
+	crew := s.crew()
+	services, err := crew.Services(ctx, asked.Cluster, slices.Collect(maps.Keys(byName)))
+	if err != nil {
+		return fmt.Errorf("the services of cluster %s: %w", asked.Cluster, err)
+	}
+	for _, is := range services {
+		if n := want(byName[is.Name], is); n != is.Desired && is.Status == "ACTIVE" {
+			if err := crew.Scale(ctx, asked.Cluster, is.Name, n); err != nil {
+				return fmt.Errorf("service %s: %d tasks: %w", is.Name, n, err)
+			}
+		}
+	}
+	return nil
 }
 
 // A badVerdict is the error of a command after which the services do not run what was asked for.
@@ -167,6 +208,16 @@ func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, 
 		}
 	}
 	return tasks, nil
+}
+
+// Scale implements release.Crew.
+func (f fleet) Scale(_ context.Context, _, service string, tasks int) error {
+	for _, o := range f.account.Objects() {
+		if o.Type == typeService && cloud.Inputs(o.Outputs).String("name") == service {
+			return f.account.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Outputs["desiredCount"] = float64(tasks) })
+		}
+	}
+	return fmt.Errorf("the model has no service %s", service)
 }
 
 func (f fleet) Tail(_ context.Context, _, stream string, lines int) ([]string, error) {

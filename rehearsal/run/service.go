@@ -67,7 +67,7 @@ func failures(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
 
 // roll brings a service to its task definition and its number of tasks as ECS does between 100 and 200 percent: new tasks
 // come first, old ones go when enough new ones are healthy. When the new ones fail too often, those that came are taken
-// back and the old ones stay.
+// back and the old ones stay; the error then holds a *cloud.Failure, which the account takes as the end of the deployment.
 func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	in := cloud.Inputs(service.Outputs)
 	name, wanted := in.String("name"), in.Int("desiredCount")
@@ -115,7 +115,9 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		if n := len(old); n > 0 {
 			back = fmt.Sprintf("the deployment was rolled back and %d of before serve on", n)
 		}
-		return fmt.Errorf("service %s: deployment failed: tasks failed to start (%d of %d): %s\n%w", name, failed, failures(wanted), back, err)
+		why := fmt.Sprintf("%s: deployment failed: tasks failed to start (%d of %d): %s", name, failed, failures(wanted), back)
+		r.options.Say(why)
+		return fmt.Errorf("service %s\n%w", why, err)
 	}
 	for _, id := range old {
 		if err := r.retire(ctx, id); err != nil {

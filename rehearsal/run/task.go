@@ -133,8 +133,16 @@ func draw() string {
 
 // errStopped is a task that ended although it should run.
 type errStopped struct {
-	reason string
-	logs   []string
+	reason  string
+	logs    []string
+	failure *cloud.Failure // as ECS tells of it; nil for what ECS does not run
+}
+
+func (e *errStopped) Unwrap() error {
+	if e.failure == nil {
+		return nil
+	}
+	return e.failure
 }
 
 func (e *errStopped) Error() string {
@@ -168,6 +176,11 @@ func (r *Run) start(ctx context.Context, t *task, override func(*container)) err
 func (r *Run) fail(ctx context.Context, t *task, container string, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err), logs: r.last(ctx, t.box(r, container), 20)}
+	stopped.failure = &cloud.Failure{Container: container, ExitCode: cloud.NeverStarted, Reason: err.Error(), Logs: stopped.logs}
+	var exited essentialExited
+	if errors.As(err, &exited) {
+		stopped.failure.ExitCode = int(exited)
+	}
 	return errors.Join(stopped, r.remove(ctx, t.id))
 }
 
@@ -466,6 +479,8 @@ func replace(path string, text []byte) error {
 }
 
 // essentialExited is why ECS stops a task, in its words.
-func essentialExited(code int) error {
-	return errors.New("Essential container in task exited with code " + strconv.Itoa(code))
+type essentialExited int
+
+func (code essentialExited) Error() string {
+	return "Essential container in task exited with code " + strconv.Itoa(int(code))
 }

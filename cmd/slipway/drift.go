@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"slipway/release"
+)
+
+// A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
+type driftFound struct {
+	stack   string
+	counted string
+}
+
+func (e *driftFound) Error() string {
+	return fmt.Sprintf("stack %s has drifted: %s", e.stack, e.counted)
+}
+
+func (t *tool) driftCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "drift",
+		Short: "Say what differs from what the last up left, and how bad that is",
+		Long: `Drift asks for every resource of the stack and compares it with what the last operation left. It changes nothing,
+neither the account nor the state. What AWS changes by itself, such as the number of tasks that scaling owns, is no drift.
+
+Each difference is dangerous (it opens something, or something is not protected any more), replaced (putting it right
+replaces the resource), missing (the resource is gone) or harmless. It exits with 0 if there is none, with 3 if there is.`,
+		Example: `  slipway drift
+  slipway drift --stack prod --live --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return t.drift(cmd.Context()) },
+	}
+}
+
+func (t *tool) drift(ctx context.Context) (err error) {
+	c, err := t.configure()
+	if err != nil {
+		return err
+	}
+	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "preview", false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	found, err := s.stack.Drift(ctx, s.hold)
+	if err != nil {
+		return t.missing(err)
+	}
+	s.progress.close()
+	counts := map[string]int{}
+	for class := release.Harmless; class <= release.Missing; class++ {
+		counts[class.String()] = 0
+	}
+	for _, d := range found {
+		counts[d.Class.String()]++
+	}
+	if err := s.stack.KeepLook(ctx, release.Look{When: time.Now().UTC().Truncate(time.Second), Found: len(found), Classes: counts}); err != nil {
+		t.say("What was found is not kept for slipway stacks: %v", err)
+	}
+	err = t.print(struct {
+		Stack     string            `json:"stack"`
+		Live      bool              `json:"live,omitempty"`
+		Drift     bool              `json:"drift"`
+		Counts    map[string]int    `json:"counts"`
+		Resources []release.Drifted `json:"resources"`
+	}{t.stack, s.live != nil, len(found) > 0, counts, found}, func() { t.printDrift(found) })
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		t.say("Stack %s is as the last up left it.", t.stack)
+		return nil
+	}
+	var words []string
+	for class := release.Missing; class >= release.Harmless; class-- {
+		if n := counts[class.String()]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, class))
+		}
+	}
+	flags := t.stackFlag()
+	if t.live {
+		flags += " --live"
+	}
+	t.say("Next: slipway up%s puts back what the program says; what should stay belongs into the program first.", flags)
+	return &driftFound{t.stack, strings.Join(words, ", ")}
+}
+
+// printDrift writes one line a resource, with the reason, and one line a property.
+func (t *tool) printDrift(found []release.Drifted) {
+	for _, d := range found {
+		fmt.Fprintf(t.stdout, "%-9s %s  %s", d.Class, d.Name, d.Type)
+		if d.Why != "" {
+			fmt.Fprintf(t.stdout, ": %s", d.Why)
+		}
+		fmt.Fprintln(t.stdout)
+		for _, p := range d.Properties {
+			fmt.Fprintf(t.stdout, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+		}
+	}
+}

@@ -1,0 +1,175 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/providers"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// A Resource is what the state says of one. Secrets among its settings are masked or sealed.
+type Resource struct {
+	URN, Type, ID   string
+	Name            string // in the program
+	Inputs, Outputs map[string]any
+	Protect         bool // the engine refuses to delete it
+}
+
+// Text is an output that is a string; "" for any other.
+func (r Resource) Text(output string) string { s, _ := r.Outputs[output].(string); return s }
+
+// Resources are what the state says that the stack has, in the order of their creation; components are left out. A stack
+// that was never made has none.
+func (s *Stack) Resources(ctx context.Context) ([]Resource, error) {
+	state, err := s.readState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []Resource
+	for _, r := range state.Resources {
+		if r.Custom && !r.Delete && !r.External && !isProvider(r) {
+			all = append(all, Resource{URN: string(r.URN), Type: string(r.Type), ID: string(r.ID), Name: r.URN.Name(),
+				Inputs: r.Inputs, Outputs: r.Outputs, Protect: r.Protect})
+		}
+	}
+	return all, nil
+}
+
+func isProvider(r apitype.ResourceV3) bool { return providers.IsProviderType(r.Type) }
+
+// Unlock runs program for these resources alone, and for no other: a program that declares them without their protection.
+// What else the program would change stays as it is.
+func (s *Stack) Unlock(ctx context.Context, hold *Hold, program pulumi.RunFunc, urns []string) (Result, error) {
+	declared := s.Program
+	s.Program = program
+	defer func() { s.Program = declared }()
+	return s.operate(ctx, hold, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		_, err := s.auto.Up(ctx, optup.Target(urns), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
+		return err
+	})
+}
+
+// Destroy deletes the resources of the stack, or none: if one that would go is protected the error is a *Protected. (The
+// engine alone would delete whatever no protected resource needs, the web service first.) It goes by the state; the
+// program does not run.
+func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
+	return s.DestroyBut(ctx, hold, nil)
+}
+
+// DestroyBut is Destroy of all but what is kept, by URN: that stays in the account and in the state, with all that it
+// needs, and the next up goes on with it.
+func (s *Stack) DestroyBut(ctx context.Context, hold *Hold, kept []string) (Result, error) {
+	state, err := s.readState(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	stays := closure(state.Resources, kept)
+	refusal := &Protected{Stack: s.Stack}
+	var targets []string
+	for _, r := range state.Resources {
+		if stays[r.URN] {
+			continue
+		}
+		targets = append(targets, string(r.URN))
+		if r.Protect {
+			refusal.URNs = append(refusal.URNs, string(r.URN))
+		}
+	}
+	if len(refusal.URNs) > 0 {
+		return Result{}, refusal
+	}
+	if len(kept) > 0 && len(targets) == 0 {
+		return Result{Counts: map[string]int{}}, nil // without targets the engine would delete everything
+	}
+	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		options := []optdestroy.Option{optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress()}
+		if len(kept) > 0 {
+			options = append(options, optdestroy.Target(targets))
+		}
+		_, err := s.auto.Destroy(ctx, options...)
+		return err
+	})
+}
+
+// Needs are the resources that these need, themselves included: what they name, the components they are part of, their
+// providers.
+func (s *Stack) Needs(ctx context.Context, urns []string) (map[string]bool, error) {
+	state, err := s.readState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	needs := map[string]bool{}
+	for urn := range closure(state.Resources, urns) {
+		needs[string(urn)] = true
+	}
+	return needs, nil
+}
+
+func closure(resources []apitype.ResourceV3, urns []string) map[resource.URN]bool {
+	byURN := map[resource.URN]apitype.ResourceV3{}
+	for _, r := range resources {
+		if !r.Delete {
+			byURN[r.URN] = r
+		}
+	}
+	needs := map[resource.URN]bool{}
+	var add func(urn resource.URN)
+	add = func(urn resource.URN) {
+		r, ok := byURN[urn]
+		if !ok || needs[urn] {
+			return
+		}
+		needs[urn] = true
+		add(r.Parent)
+		add(r.DeletedWith)
+		if provider, err := providers.ParseReference(r.Provider); err == nil {
+			add(provider.URN())
+		}
+		for _, on := range r.Dependencies {
+			add(on)
+		}
+		for _, all := range r.PropertyDependencies {
+			for _, on := range all {
+				add(on)
+			}
+		}
+	}
+	for _, urn := range urns {
+		add(resource.URN(urn))
+	}
+	return needs
+}
+
+// Forget takes a resource out of the state and leaves it in the account. Nothing in the state may need it.
+func (s *Stack) Forget(ctx context.Context, urn string) error {
+	if _, err := s.command(ctx, "state", "delete", urn, "--force", "--yes", "--stack", s.Stack); err != nil {
+		return fmt.Errorf("%s stays in the account, but the state still has it: %w", resource.URN(urn).Name(), err)
+	}
+	return nil
+}
+
+// An Import is one line of the file that `pulumi import --file` reads.
+type Import struct {
+	Type string `json:"type"`
+	Name string `json:"name"`
+	ID   string `json:"id"`
+}
+
+// Imports are the lines for those of the resources that can be imported.
+func Imports(resources []Resource) []Import {
+	lines := []Import{}
+	for _, r := range resources {
+		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) { // drawn by the engine, not in the account
+			lines = append(lines, Import{Type: r.Type, Name: r.Name, ID: r.ID})
+		}
+	}
+	return lines
+}
