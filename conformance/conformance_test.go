@@ -119,6 +119,9 @@ func TestCells(t *testing.T) {
 	)
 	t.Cleanup(func() {
 		slices.Sort(table)
+		if len(table) == 0 {
+			return
+		}
 		t.Logf("%d cells:\n%s", len(table), strings.Join(table, "\n"))
 	})
 	all := os.Getenv(allVariable) != "" || strings.Contains(flag.Lookup("test.run").Value.String(), "/")
