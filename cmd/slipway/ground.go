@@ -97,7 +97,7 @@ func (g modelGround) make(p part) (*cloud.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = g.account.Alter(p.kind, id, func(o *cloud.Object) { o.Seeded, o.URN = true, "" })
+	err = g.account.Alter(p.kind, id, func(o *cloud.Object) { o.Seeded = true })
 	return g.account.Object(p.kind, id), err
 }
 

@@ -318,7 +318,7 @@ func byHand(ts *testscript.TestScript, stack, kind, name string, do func(*cloud.
 	ts.Check(err)
 	defer account.Close()
 	found := false
-	for _, o := range account.Made() {
+	for _, o := range account.Objects() {
 		if o.Type == kind && strings.HasSuffix(o.URN, "::"+name) {
 			found = true
 			ts.Check(do(account, o))
