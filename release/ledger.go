@@ -50,6 +50,7 @@ type Release struct {
 	Commit     string    `json:"commit,omitempty"` // of git; "": not known
 	Dirty      bool      `json:"dirty,omitempty"`  // files differed from the commit
 	Images     Images    `json:"images"`           // where they were built
+	Processor  string    `json:"processor"`        // that they run on: "arm64" or "amd64"
 	Migrations []string  `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
 	Adds       []string  `json:"adds"`             // those that the stack's release before it did not have
 }
@@ -119,6 +120,18 @@ type entry struct {
 	Begun   *Deployment `json:"begun,omitempty"`
 	Ended   *Deployment `json:"ended,omitempty"`
 }
+
+// Ledger opens the ledger of the stack for the caller, who closes it.
+func (s *Stack) Ledger(ctx context.Context) (*Ledger, error) {
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Ledger{Bucket: bucket, Project: s.project, Stack: s.Stack}, nil
+}
+
+// Close gives the bucket back.
+func (l *Ledger) Close() error { return l.Bucket.Close() }
 
 func (l *Ledger) prefix() string { return ".slipway/releases/" + l.Project + "/" + l.Stack + "/" }
 

@@ -26,8 +26,9 @@ type tool struct {
 	yes       bool // whatever would be asked is answered
 	json      bool
 	overrides []string
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image that stands in for the database
+	comes     *coming // the release that is not built but runs again, or elsewhere
+	runs      bool    // up and rehearse: with containers
+	postgres  string  // the image that stands in for the database
 
 	after []func() error // what is cleared away when the command is over
 
@@ -83,13 +84,18 @@ func (t *tool) command() *cobra.Command {
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.GREETING=\"5\"'")
 		return cmd
 	}
+	var again string // a release
+	released := func(cmd *cobra.Command) *cobra.Command {
+		cmd.Flags().StringVar(&again, "release", "", "do not build, but take the images of this release of the stack")
+		return cmd
+	}
 	running := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().BoolVar(&t.runs, "run", false, "also run what is deployed, as containers of the Docker engine")
 		cmd.Flags().StringVar(&t.postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
 		return cmd
 	}
 	root.AddCommand(
-		running(configured(&cobra.Command{
+		running(released(configured(&cobra.Command{
 			Use:   "up",
 			Short: "Make the account what the program says",
 			Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
@@ -105,9 +111,9 @@ another brings the next release.`,
   slipway up --config web.max=6
   slipway up --stack dev --json`,
 			Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return t.up(cmd.Context()) },
-		})),
-		configured(&cobra.Command{
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.up(cmd.Context(), again) },
+		}))),
+		released(configured(&cobra.Command{
 			Use:   "preview",
 			Short: "Say what up would do",
 			Long: `Preview says which resources up would create, change, replace or delete, and which of their settings
@@ -115,8 +121,11 @@ differ. It changes nothing. Secrets are shown as [secret].`,
 			Example: `  slipway preview
   slipway preview --config web.max=6 --json`,
 			Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return t.preview(cmd.Context()) },
-		}),
+			RunE: func(cmd *cobra.Command, _ []string) error { return t.preview(cmd.Context(), again) },
+		})),
+		running(configured(t.promoteCommand())),
+		running(configured(t.rollbackCommand())),
+		t.releasesCommand(),
 		t.destroyCommand(),
 		t.driftCommand(),
 		t.outputsCommand(),

@@ -84,8 +84,10 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.agree(operation, where); err != nil {
-		return nil, err
+	if slices.Contains(asks, operation) {
+		if err := t.agree(operation, where); err != nil {
+			return nil, err
+		}
 	}
 	cli, err := release.FindCLI(ctx, t.say)
 	if err != nil {
@@ -104,7 +106,7 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 	s := &stage{live: where, progress: newProgress(t.stderr)}
 	s.stack, err = release.Open(release.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: release.Surroundings(), Home: home,
-		Program: site.Program(site.Options{Root: c.root}),
+		Program: t.program(c, s, site.Options{}),
 		Backend: &release.Backend{
 			URL:             release.S3(c.stack.Backend.Bucket, where.region),
 			SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
@@ -118,12 +120,13 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 	return s, err
 }
 
-// asks are the operations that change an account, and ask before they do. Destroy asks by itself.
-var asks = []string{"up", "promote", "rollback", "bootstrap"}
+// asks are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
+// change, destroy asks by itself.
+var asks = []string{"up", "bootstrap"}
 
 // agree asks whether to go on, where there is somebody to ask.
 func (t *tool) agree(operation string, where *place) error {
-	if t.yes || !slices.Contains(asks, operation) {
+	if t.yes {
 		return nil
 	}
 	answer, err := t.ask(fmt.Sprintf("This is %s of stack %s in %s, as %s. Go on? Only yes goes on: ", operation, t.stack, where, where.caller))

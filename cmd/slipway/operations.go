@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -14,8 +15,17 @@ import (
 	"slipway/release"
 )
 
-func (t *tool) up(ctx context.Context) (err error) {
+// up deploys the program as it is configured: with images that it builds, or with those of a release of this stack.
+func (t *tool) up(ctx context.Context, id string) (err error) {
+	if id != "" {
+		if _, err := t.again(ctx, id); err != nil {
+			return err
+		}
+	}
 	c, err := t.configure()
+	if err == nil {
+		err = t.suits(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -24,6 +34,17 @@ func (t *tool) up(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	return t.deploy(ctx, c, s, "up")
+}
+
+// deploy has the engine make the account what the program says, judges what runs then, and keeps both in the ledger.
+func (t *tool) deploy(ctx context.Context, c *configuration, s *stage, operation string) (err error) {
+	k, err := t.keeper(ctx, c, s, operation)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.close()) }()
+	s.first = func() error { return k.begin(ctx) }
 	result, err := s.stack.Up(ctx, s.hold)
 	if err == nil {
 		err = s.wake(ctx)
@@ -32,19 +53,25 @@ func (t *tool) up(ctx context.Context) (err error) {
 		result.Outputs["url"], err = s.run.URL(), s.run.Converge()
 	}
 	verdict, err := s.judged(ctx, result.Outputs, err)
+	of, unkept := k.end(ctx, result, verdict, err)
+	if unkept != nil {
+		err = errors.Join(err, unkept)
+	}
 	if err != nil && verdict.Good {
 		return err
 	}
 	s.progress.close()
 	if err == nil {
 		t.say("Stack %s is up: %s, in %s.", t.stack, counted(result), elapsed(result.Took))
+		t.sayRelease(of, k)
 	}
 	err = errors.Join(err, t.print(struct {
-		Stack string `json:"stack"`
+		Stack   string `json:"stack"`
+		Release string `json:"release,omitempty"`
 		release.Summary
 		Outputs map[string]any  `json:"outputs"`
 		Verdict release.Verdict `json:"verdict"`
-	}{t.stack, result.Summary(), result.Outputs, verdict}, func() { t.printOutputs(result.Outputs) }))
+	}{t.stack, idOf(of), result.Summary(), result.Outputs, verdict}, func() { t.printOutputs(result.Outputs) }))
 	if err != nil {
 		return err
 	}
@@ -62,8 +89,16 @@ func (t *tool) up(ctx context.Context) (err error) {
 	return err
 }
 
-func (t *tool) preview(ctx context.Context) (err error) {
+func (t *tool) preview(ctx context.Context, id string) (err error) {
+	if id != "" {
+		if _, err := t.again(ctx, id); err != nil {
+			return err
+		}
+	}
 	c, err := t.configure()
+	if err == nil {
+		err = t.suits(c)
+	}
 	if err != nil {
 		return err
 	}
@@ -80,21 +115,21 @@ func (t *tool) preview(ctx context.Context) (err error) {
 	err = t.print(struct {
 		Stack string `json:"stack"`
 		release.Summary
-	}{t.stack, result.Summary()}, func() { t.printChanges(result.Changes) })
+	}{t.stack, result.Summary()}, func() { t.tellChanges(t.stdout, result.Changes) })
 	t.say("An up of stack %s would make: %s.", t.stack, counted(result))
 	return err
 }
 
-// printChanges writes one line a resource and one line a setting that differs.
-func (t *tool) printChanges(changes []release.Change) {
+// tellChanges writes one line a resource and one line a setting that differs.
+func (t *tool) tellChanges(out io.Writer, changes []release.Change) {
 	for _, c := range changes {
-		fmt.Fprintf(t.stdout, "%-8s %s  %s\n", c.Op, c.Name(), c.Type)
+		fmt.Fprintf(out, "%-8s %s  %s\n", c.Op, c.Name(), c.Type)
 		for _, p := range c.Properties {
 			note := ""
 			if strings.HasSuffix(p.Kind, "-replace") {
 				note = "  (replaces it)"
 			}
-			fmt.Fprintf(t.stdout, "           %s: %s -> %s%s\n", p.Path, short(p.From), short(p.To), note)
+			fmt.Fprintf(out, "           %s: %s -> %s%s\n", p.Path, short(p.From), short(p.To), note)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"slipway/ecs"
 	"slipway/rehearsal"
@@ -20,6 +21,8 @@ import (
 type stage struct {
 	stack    *release.Stack
 	progress *progress
+	first    func() error                   // what is done when the engine has the stack, before anything else; may be nil
+	images   atomic.Pointer[release.Images] // that are to run, as soon as it is known
 
 	live *place // nil in a rehearsal; all that follows is nil where this is not
 
@@ -84,7 +87,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	}
 	s.stack, err = release.Open(release.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env,
-		Program:   site.Program(site.Options{Root: c.root, Runner: runner{s.model.Account}}),
+		Program:   t.program(c, s, site.Options{Runner: runner{s.model.Account}, Carry: t.carrier(c, s)}),
 		Account:   account{s.model.Account},
 		Throwaway: throwaway,
 		Told:      s.progress.told, Say: s.progress.say,
