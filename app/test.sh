@@ -13,6 +13,7 @@ build_both
 made() { docker run --rm --label "$run" "$1" find $2 -type f -exec sha256sum {} + | sort -k 2; }
 made "$site-stage" "/opt/venv /etc/ssl/rds /srv/site /manifest" >"$work/made"
 made "$nginx-stage" /srv/site/static >>"$work/made"
+docker rmi "$site-stage" "$nginx-stage" >/dev/null # or nobody would know their names any more
 build_stages --no-cache
 made "$site-stage" "/opt/venv /etc/ssl/rds /srv/site /manifest" >"$work/made-again"
 made "$nginx-stage" /srv/site/static >>"$work/made-again"
