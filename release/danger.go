@@ -48,7 +48,6 @@ var risks = []risk{
 	on(`vpc/securityGroup(In|E)gressRule:.*|ec2/securityGroupRule:.*`, `.*`, "a rule of the firewall was changed by hand", nil),
 	on(`ec2/(routeTable:RouteTable|route:Route)`, `routes|gatewayId|natGatewayId|destinationCidrBlock`, "traffic of the network goes another way", nil),
 	on(`ec2/subnet:Subnet`, `mapPublicIpOnLaunch`, "what starts in the subnet gets a public address", turnedOn),
-	on(`ec2/networkAcl:NetworkAcl`, `ingress|egress`, "the network lets through what it did not", nil),
 	on(`iam/(role|policy|rolePolicy|user|userPolicy):.*`, `policy|assumeRolePolicy|inlinePolicies|managedPolicyArns|permissionsBoundary`, "somebody may do more, or other things, than the program says", nil),
 	on(`iam/rolePolicyAttachment:.*`, `.*`, "a role has other rights than the program says", nil),
 	on(`iam/openIdConnectProvider:.*`, `url|clientIdLists|thumbprintLists`, "another issuer of tokens is trusted", nil),
@@ -83,7 +82,6 @@ var risks = []risk{
 	on(`sqs/(queue|queuePolicy):.*`, `policy|kmsMasterKeyId|sqsManagedSseEnabled`, "others may read what failed", nil),
 	on(`kinesis/firehoseDeliveryStream:.*`, `extendedS3Configuration|serverSideEncryption`, "logs are archived otherwise, or elsewhere", nil),
 	on(`ecr/repository:Repository`, `imageTagMutability|encryptionConfigurations|forceDelete`, "an image can be replaced, or the repository be deleted with all of them", nil),
-	on(`ecr/(repositoryPolicy|registryPolicy):.*`, `policy`, "others may read or write images", nil),
 	on(`ecs/service:Service`, `taskDefinition`, "what runs is not what was asked for", nil),
 	on(`ecs/service:Service`, `networkConfiguration|loadBalancers`, "tasks are reached otherwise", nil),
 	on(`ecs/service:Service`, `deploymentCircuitBreaker`, "a bad release is not rolled back", nil),
@@ -93,7 +91,6 @@ var risks = []risk{
 	on(`scheduler/schedule:Schedule`, `target|state|scheduleExpression`, "a job runs otherwise, or not at all", nil),
 	on(`ec2/instance:Instance`, `metadataOptions|iamInstanceProfile|vpcSecurityGroupIds|userData.*|associatePublicIpAddress`, "the operation server is reached otherwise, or may do more", nil),
 	on(`route53/record:Record`, `records|aliases`, "the site's name leads elsewhere", nil),
-	on(`backup/.*`, `.*`, "there are other backups than the program says", nil),
 }
 
 // danger is why a difference is dangerous; "" if it is not.

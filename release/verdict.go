@@ -319,8 +319,13 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 		if err == nil {
 			v.Logs, err = lastWords(ctx, fleet, definition, tasks)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			defer func() { v.Logs = []string{"it cannot be read: " + err.Error()} }()
+		case !slices.ContainsFunc(definition.Containers, func(c Container) bool { return c.Group != "" }):
+			defer func() {
+				v.Logs = []string{"it is not in CloudWatch Logs: the log router delivers it to the archive, some minutes later"}
+			}()
 		}
 	}
 	v.Cause, v.Next = likely(told, v.Logs)
@@ -332,12 +337,11 @@ var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
 // words say why a task stopped: "Essential container in task exited (django: exit code 3)".
 func (t Task) words() string {
 	var parts []string
+	failed := slices.ContainsFunc(t.Containers, func(c Ended) bool { return c.ExitCode != nil && *c.ExitCode != 0 })
 	for _, c := range t.Containers {
 		part := ""
-		if c.ExitCode != nil && *c.ExitCode != 0 {
-			part = fmt.Sprintf("exit code %d", *c.ExitCode)
-		} else if c.ExitCode != nil && strings.HasPrefix(t.Reason, "Essential container") {
-			part = "exit code 0"
+		if c.ExitCode != nil && (*c.ExitCode != 0 || !failed && strings.HasPrefix(t.Reason, "Essential container")) {
+			part = fmt.Sprintf("exit code %d", *c.ExitCode) // 0 beside another: it was stopped with the task
 		}
 		if c.Reason != "" {
 			part += strings.TrimPrefix(", "+c.Reason, map[bool]string{true: ", "}[part == ""])

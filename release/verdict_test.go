@@ -165,7 +165,7 @@ func TestVerdict(t *testing.T) {
 			logSays("Booting worker", "db is postgres://site:hunter2@db/x", "ModuleNotFoundError: No module named 'shop'"), crash, ended),
 			want: []string{"shop-web was rolled back: it runs shop-web:6, and shop-web:7 was asked for (ECS deployment circuit breaker: tasks failed to start)",
 				"Asked for: shop-web:7", "django r/django@sha256:new", "Runs now:  shop-web:6", "django r/django@sha256:old",
-				"Essential container in task exited (django: exit code 3; nginx: exit code 0)", "django, log group /shop/django, stream web/django/a:",
+				"Essential container in task exited (django: exit code 3)\n", "django, log group /shop/django, stream web/django/a:",
 				"Booting worker", "postgres://site:…@db/x", "No module named", "Likely cause: the application cannot be imported", "Next: "}, not: "hunter2"},
 		{name: "the first deployment fails: there is nothing to go back to", answers: map[string][]said{
 			"DescribeServices":       {webService("ACTIVE", 2, 0, "PRIMARY "+newTask+" FAILED 0/2 10; ECS deployment circuit breaker: tasks failed to start.")},
@@ -220,6 +220,12 @@ func TestVerdict(t *testing.T) {
 			a["DescribeTasks"] = []said{{"tasks": []any{stoppedTask("b", oldTask, "of before")}}, {"tasks": []any{stoppedTask("a", newTask, "on the second page", crash)}}}
 			return a
 		}(), want: []string{"on the second page"}, not: "of before"},
+		{name: "the log goes past CloudWatch", answers: func() map[string][]said {
+			a := failing("Essential container in task exited", nil, crash, ended)
+			a["DescribeTaskDefinition"] = []said{{"taskDefinition": map[string]any{"taskDefinitionArn": newTask, "containerDefinitions": []any{
+				map[string]any{"name": "django", "image": "r/django@sha256:new", "logConfiguration": map[string]any{"logDriver": "awsfirelens"}}}}}}
+			return a
+		}(), want: []string{"it is not in CloudWatch Logs", "ended with an error as it started"}},
 		{name: "throttled, once", good: true, answers: map[string][]said{"DescribeServices": {
 			{"__type": "ThrottlingException", "message": "Rate exceeded"}, webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" COMPLETED 1/1 0")}}, want: []string{"runs shop-web:7"}},
 	} {

@@ -78,7 +78,7 @@ func Program(options Options) pulumi.RunFunc {
 		if err != nil {
 			return err
 		}
-		snapshot := stack.Protect
+		snapshot := stack.Protect || options.Unlock // whatever the file says by now
 		stack.Protect = stack.Protect && !options.Unlock
 		runner := options.Runner
 		if runner == nil && !options.Declare {

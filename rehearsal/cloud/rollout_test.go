@@ -1,0 +1,140 @@
+package cloud
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var breaker = properties{"deploymentCircuitBreaker": properties{"enable": true, "rollback": true}}
+
+// A deployment that fails is taken back as ECS takes it back, and the provider calls that an update.
+func TestADeploymentIsRolledBack(t *testing.T) {
+	w := siteWorld(t)
+	w.inputs["service"] = changed(w.inputs["service"], breaker)
+	var fails *Failure
+	asked := 0
+	w.a.Healthy = func(service, definition *Object) *Failure {
+		asked++
+		if service.Type != serviceType || definition == nil || definition.Type != taskType {
+			t.Errorf("asked about %v and %v", service, definition)
+		}
+		return fails
+	}
+	first := w.made["task"]
+	second := w.create(taskType, "second", w.inputs["task"])
+	arn := func(o *Object) string { return Inputs(o.Outputs).String("arn") }
+	runs := func() string {
+		return Inputs(w.a.Object(serviceType, w.id("service")).Outputs).String("taskDefinition")
+	}
+
+	fails = &Failure{Container: "django", ExitCode: 3, Reason: "Essential container in task exited", Logs: []string{"boom"}}
+	if err := w.update("service", properties{"taskDefinition": arn(second)}); err != nil {
+		t.Fatalf("a rollback looks like a success, got %v", err)
+	}
+	if runs() != arn(first) || asked != 1 {
+		t.Errorf("the service runs %s, want %s; asked %d times", runs(), arn(first), asked)
+	}
+	all := w.a.Rollouts()
+	if len(all) != 1 || !all[0].Back || all[0].TaskDefinition != arn(second) || all[0].Failure.ExitCode != 3 || len(all[0].Tasks) != 3 {
+		t.Fatalf("rollouts are %+v", all)
+	}
+
+	// What is asked for next is compared with what runs, as the provider does.
+	outputs := w.a.Object(serviceType, w.id("service")).Outputs
+	plan, err := w.a.Diff(Difference{Type: serviceType, OldInputs: changed(w.inputs["service"], properties{"taskDefinition": arn(second)}), OldOutputs: outputs,
+		News: changed(w.inputs["service"], properties{"taskDefinition": arn(second)})})
+	if err != nil || !slices.ContainsFunc(plan.Changes, func(c PropertyChange) bool { return c.Path == "taskDefinition" && !c.Replaces }) {
+		t.Errorf("the plan is %+v, %v", plan, err)
+	}
+
+	// The program retires the old definition; the service goes on with it, as ECS goes on with an inactive one.
+	if err := w.delete("task"); err != nil {
+		t.Fatal(err)
+	}
+	kept := w.a.Object(taskType, first.ID)
+	if kept == nil || kept.URN != "" || slices.ContainsFunc(w.a.Made(), func(o *Object) bool { return o.ID == first.ID }) {
+		t.Fatalf("the definition that runs is %+v", kept)
+	}
+
+	// All of it is still known when the model is opened again.
+	if err := w.a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	if again := w.a.Rollouts(); len(again) != 1 || again[0].Failure.Logs[0] != "boom" || w.a.Object(taskType, first.ID) == nil {
+		t.Errorf("after opening: %+v", again)
+	}
+
+	// A deployment that goes well forgets the one that did not, and the retired definition.
+	if err := w.update("service", properties{"taskDefinition": arn(second)}); err != nil {
+		t.Fatal(err)
+	}
+	if runs() != arn(second) || len(w.a.Rollouts()) != 0 || w.a.Object(taskType, first.ID) != nil {
+		t.Errorf("runs %s, rollouts %+v, old definition %v", runs(), w.a.Rollouts(), w.a.Object(taskType, first.ID))
+	}
+}
+
+// A first deployment has nothing to go back to: the wait for it ends in a timeout, and the service is there.
+func TestAFirstDeploymentFails(t *testing.T) {
+	w := siteWorld(t)
+	w.a.Healthy = func(_, _ *Object) *Failure {
+		return &Failure{Container: "django", ExitCode: NeverStarted, Reason: "CannotPullContainerError"}
+	}
+	in := changed(w.inputs["service"], properties{"name": "other", "waitForSteadyState": true})
+	id, _, err := w.a.Create(Change{Type: serviceType, URN: urn(serviceType, "other"), Inputs: in})
+	var unsteady *Unsteady
+	if !errors.As(err, &unsteady) || !strings.Contains(err.Error(), "timeout while waiting for state to become 'tfSTABLE'") || w.a.Object(serviceType, id) == nil {
+		t.Fatalf("ID %q, error %v", id, err)
+	}
+	if all := w.a.Rollouts(); len(all) != 1 || all[0].Back {
+		t.Errorf("rollouts are %+v", all)
+	}
+	// A second attempt has nothing to go back to either.
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: in}, in); !errors.As(err, &unsteady) || unsteady.Operation != "update" {
+		t.Errorf("error %v", err)
+	}
+	// Without tasks there is nothing that could fail.
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: changed(in, properties{"desiredCount": 0})}, in); err != nil {
+		t.Error(err)
+	}
+	if len(w.a.Rollouts()) != 0 {
+		t.Errorf("rollouts are %+v", w.a.Rollouts())
+	}
+	if err := w.a.Delete(serviceType, id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whoever makes tasks real says with a Failure that a deployment failed, and with any other error that it could not be tried.
+func TestCarrySaysHowADeploymentEnds(t *testing.T) {
+	w := siteWorld(t)
+	w.inputs["service"] = changed(w.inputs["service"], breaker)
+	second := w.create(taskType, "second", w.inputs["task"])
+	was := Inputs(w.a.Object(serviceType, w.id("service")).Outputs).String("taskDefinition")
+	for _, c := range []struct {
+		name     string
+		carry    error
+		err      bool
+		rollouts int
+	}{
+		{"no engine", errors.New("no engine"), true, 0},
+		{"tasks that fail", errors.Join(errors.New("service web"), &Failure{Container: "django", ExitCode: 1, Reason: "exited"}), false, 1},
+	} {
+		w.a.Carry = func(_, _ *Object) error { return c.carry }
+		err := w.update("service", properties{"taskDefinition": Inputs(second.Outputs).String("arn")})
+		runs := Inputs(w.a.Object(serviceType, w.id("service")).Outputs).String("taskDefinition")
+		if (err != nil) != c.err || len(w.a.Rollouts()) != c.rollouts || runs != was {
+			t.Errorf("%s: error %v, runs %s, rollouts %+v", c.name, err, runs, w.a.Rollouts())
+		}
+	}
+}
+
+func TestTolerated(t *testing.T) {
+	for wanted, want := range map[int]int{0: 3, 1: 3, 6: 3, 7: 4, 20: 10, 400: 200, 1000: 200} {
+		if got := tolerated(wanted); got != want {
+			t.Errorf("of %d tasks %d may fail, want %d", wanted, got, want)
+		}
+	}
+}
