@@ -398,7 +398,7 @@ func (h History) Of(id string) (Deployment, bool) {
 // destroyed since, or what was deployed last never came so far that its images were known.
 func (h History) Running() (Release, bool) {
 	for _, d := range slices.Backward(h.Deployments) {
-		if d.Operation == "destroy" {
+		if d.Operation == "destroy" && d.Good() {
 			break
 		}
 		if d.Release != "" {

@@ -171,6 +171,11 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			s.deploy(Deployment{Operation: "up"}, bad())
 			return r, p
 		}},
+		{name: "a destroy that failed", noPrev: true, play: func(s *story) (r, p Release) {
+			r = s.release("a", good())
+			s.deploy(Deployment{Operation: "destroy"}, bad())
+			return r, p
+		}},
 		{name: "destroyed", noRunning: true, play: func(s *story) (r, p Release) {
 			p = s.release("a", good())
 			s.deploy(Deployment{Operation: "destroy"}, good())

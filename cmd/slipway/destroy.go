@@ -101,8 +101,12 @@ func (t *tool) destroy(ctx context.Context, w wish) (err error) {
 	s.progress = newProgress(t.stderr)
 	s.stack.Told, s.stack.Say = s.progress.told, s.progress.say
 
-	result, err := d.demolish(ctx, resources)
+	ended, err := t.goes(ctx, s)
 	if err != nil {
+		return err
+	}
+	result, err := d.demolish(ctx, resources)
+	if err = errors.Join(err, ended(result, err)); err != nil {
 		return err
 	}
 	report := destroyed{Stack: t.stack, Summary: result.Summary(), Losses: losses, Kept: d.kept}

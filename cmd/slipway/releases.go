@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -163,7 +164,10 @@ func (k *keeper) end(ctx context.Context, result release.Result, verdict release
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience)
 	defer cancel()
 	d := k.deployment
-	d.Images, d.Changes = k.images(), result.Changed()
+	d.Changes = result.Changed()
+	if d.Operation != "destroy" { // which may run the program once more, to lift its protection
+		d.Images = k.images()
+	}
 	var of *release.Release
 	switch {
 	case k.comes != nil:
@@ -185,6 +189,27 @@ func (k *keeper) end(ctx context.Context, result release.Result, verdict release
 		d.Verdict.Good, d.Verdict.Reasons = false, reasons(wrong, interrupted)
 	}
 	return of, k.ledger.End(ctx, d)
+}
+
+// goes keeps in the ledger that the stack is destroyed: that it begins, once the engine has something to tell and so has the
+// stack, and, when the function that it returns is called, how it ended.
+func (t *tool) goes(ctx context.Context, s *stage) (func(release.Result, error) error, error) {
+	ledger, err := s.stack.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{ledger: ledger, images: s.images.Load, deployment: release.Deployment{Operation: "destroy", Who: who()}}
+	var once sync.Once
+	var unkept error
+	told := s.stack.Told
+	s.stack.Told = func(e release.Event) {
+		once.Do(func() { unkept = k.begin(ctx) })
+		told(e)
+	}
+	return func(result release.Result, wrong error) error {
+		_, err := k.end(ctx, result, release.Verdict{Good: wrong == nil}, wrong)
+		return errors.Join(unkept, err, k.close())
+	}, nil
 }
 
 // sayRelease says which release runs now.
@@ -370,6 +395,8 @@ func promotable(h release.History, id string) (r release.Release, d release.Depl
 		}
 		d, _ = h.Of(r.ID)
 		return r, d, nil
+	case last.Operation == "destroy" && !last.Good():
+		return r, d, fmt.Errorf("stack %[1]s was to be destroyed on %[2]s, and that did not end well; name a release (slipway releases --stack %[1]s), or bring it up again: slipway up --stack %[1]s", h.Stack, moment(last.When))
 	case last.Operation == "destroy":
 		return r, d, fmt.Errorf("stack %[1]s was destroyed on %[2]s, so nothing runs there; name a release (slipway releases --stack %[1]s)", h.Stack, moment(last.When))
 	case last.Release == "" && last.Verdict == nil:
