@@ -424,3 +424,22 @@ func (b *sharedBench) workflow(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A bucket of that name may belong to anybody: S3 answers 403 where the owner is not the one that is expected.
+func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.Method+" "+r.Header.Get("x-amz-expected-bucket-owner"))
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer server.Close()
+	ground := NewAWSGround(awsAt(t, server.URL))
+	f := &Foundation{Account: "123456789012", Partition: "aws", Region: "us-east-1", Bucket: "shop-prod-state"}
+	_, err := ground.Bucket(f, "arn:aws:kms:us-east-1:123456789012:key/k").Lay(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "the bucket shop-prod-state: it belongs to another account than 123456789012") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff([]string{"HEAD 123456789012"}, asked); diff != "" {
+		t.Errorf("what was asked of it (-want +got):\n%s", diff)
+	}
+}

@@ -121,9 +121,13 @@ func (e environment) words() (running, age, verdict, drift string) {
 	if e.Drift != nil {
 		drift = "none"
 		if e.Drift.Found > 0 {
-			drift = fmt.Sprint(e.Drift.Found, " resources")
+			drift = fmt.Sprint(e.Drift.Found, " drifted")
 		}
-		drift += ", " + aged(time.Since(e.Drift.When)) + " ago"
+		if ago := aged(time.Since(e.Drift.When)); ago == "now" {
+			drift += ", just now"
+		} else {
+			drift += ", " + ago + " ago"
+		}
 	}
 	return running, age, verdict, drift
 }
