@@ -36,6 +36,8 @@ type Lock struct {
 	Run   *Owner    `json:"run,omitempty"` // the run of slipway that it belongs to, if that left a note
 	Life  Life      `json:"life"`
 	Why   string    `json:"why"` // how Life is known
+
+	note string // the object in which Run is kept
 }
 
 func (l Lock) String() string {
@@ -98,7 +100,9 @@ func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
 			}
 		} else {
 			lock.PID, lock.Host, lock.User, lock.Since = written.PID, written.Hostname, written.Username, written.Timestamp
-			lock.Run = runOf(lock, runs)
+			if n := noteOf(lock, runs); n != nil {
+				lock.Run, lock.note = &n.Owner, n.key
+			}
 			lock.Life, lock.Why = s.life(ctx, lock)
 		}
 		locks = append(locks, lock)
@@ -154,7 +158,7 @@ func running(pid int) bool {
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-// Break removes locks.
+// Break removes locks, and the notes of their runs.
 func (s *Stack) Break(ctx context.Context, locks []Lock) error {
 	bucket, err := s.Bucket(ctx)
 	if err != nil {
@@ -162,8 +166,13 @@ func (s *Stack) Break(ctx context.Context, locks []Lock) error {
 	}
 	defer bucket.Close()
 	for _, l := range locks {
-		if err := bucket.Delete(ctx, l.Key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-			return fmt.Errorf("release: %s: %w", l.Key, err)
+		for _, key := range []string{l.Key, l.note} {
+			if key == "" {
+				continue
+			}
+			if err := bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+				return fmt.Errorf("release: %s: %w", key, err)
+			}
 		}
 	}
 	return nil
@@ -253,22 +262,28 @@ func (s *Stack) note(ctx context.Context, operation string) (func() error, error
 	}, nil
 }
 
+// A note is the word that a run left.
+type note struct {
+	Owner
+	key string
+}
+
 // notes are the runs that left word.
-func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]Owner, error) {
-	var runs []Owner
-	err := each(ctx, bucket, s.notesKey(), func(_ string, data []byte) {
-		var owner Owner
-		if json.Unmarshal(data, &owner) == nil {
-			runs = append(runs, owner)
+func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) {
+	var runs []note
+	err := each(ctx, bucket, s.notesKey(), func(key string, data []byte) {
+		n := note{key: key}
+		if json.Unmarshal(data, &n.Owner) == nil {
+			runs = append(runs, n)
 		}
 	})
 	return runs, err
 }
 
-// runOf is the run that a lock belongs to: the last one that began on the lock's host before the lock was taken. A run
+// noteOf is the run that a lock belongs to: the last one that began on the lock's host before the lock was taken. A run
 // leaves its note before it starts the engine.
-func runOf(l Lock, runs []Owner) *Owner {
-	var found *Owner
+func noteOf(l Lock, runs []note) *note {
+	var found *note
 	for i, r := range runs {
 		if r.Host == l.Host && !r.Since.After(l.Since) && (found == nil || r.Since.After(found.Since)) {
 			found = &runs[i]

@@ -37,6 +37,11 @@ func (p *place) String() string { return "account " + p.account + " in " + p.reg
 func (t *tool) findPlace(ctx context.Context, c *configuration) (*place, error) {
 	ctx, cancel := context.WithTimeout(ctx, placePatience)
 	defer cancel()
+	if c.profile != "" { // the engine, and what reads its backend, go by the environment
+		if err := os.Setenv("AWS_PROFILE", c.profile); err != nil {
+			return nil, err
+		}
+	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(c.profile))
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w", err)
