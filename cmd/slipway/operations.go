@@ -64,6 +64,7 @@ func (t *tool) deploy(ctx context.Context, c *configuration, s *stage, operation
 	if err == nil {
 		t.say("Stack %s is up: %s, in %s.", t.stack, counted(result), elapsed(result.Took))
 		t.sayRelease(of, k)
+		err = handOn(idOf(of))
 	}
 	err = errors.Join(err, t.print(struct {
 		Stack   string `json:"stack"`
@@ -114,8 +115,9 @@ func (t *tool) preview(ctx context.Context, id string) (err error) {
 	s.progress.close()
 	err = t.print(struct {
 		Stack string `json:"stack"`
+		Live  bool   `json:"live,omitempty"`
 		release.Summary
-	}{t.stack, result.Summary()}, func() { t.tellChanges(t.stdout, result.Changes) })
+	}{t.stack, s.live != nil, result.Summary()}, func() { t.tellChanges(t.stdout, result.Changes) })
 	t.say("An up of stack %s would make: %s.", t.stack, counted(result))
 	return err
 }
