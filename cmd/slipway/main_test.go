@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,27 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"slipway": func() { breakRuns(); main() }})
 }
 
+// further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
+// does: go test gives a package ten minutes, in which two slow processors play the others only.
+var further = []string{"bootstrap", "ci", "exits", "json", "leak", "promote", "releases", "unlock"}
+
+// scripts are the files that are to be played.
+func scripts(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := slices.DeleteFunc(slices.Clone(all), func(file string) bool {
+		long := slices.Contains(further, strings.TrimSuffix(filepath.Base(file), ".txtar"))
+		return long != (os.Getenv("SLIPWAY_SCRIPTS") == "further")
+	})
+	if len(wanted) == 0 || len(wanted) == len(all) {
+		t.Fatalf("%d of %d scripts are to be played", len(wanted), len(all))
+	}
+	return wanted
+}
+
 // TestScripts plays testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
 // written to be read: they say what the command does, and what it refuses.
 func TestScripts(t *testing.T) {
@@ -41,7 +63,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Files: scripts(t),
 		Setup: func(env *testscript.Env) error {
 			files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
 			if err != nil {
