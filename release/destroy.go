@@ -2,9 +2,11 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
@@ -46,15 +48,38 @@ func (s *Stack) Resources(ctx context.Context) ([]Resource, error) {
 func isProvider(r apitype.ResourceV3) bool { return providers.IsProviderType(r.Type) }
 
 // Unlock runs program for these resources alone, and for no other: a program that declares them without their protection.
-// What else the program would change stays as it is.
+// What else the program would change stays as it is. What it does not declare any more, and what needs one of these, is
+// deleted: the engine does not leave it behind.
 func (s *Stack) Unlock(ctx context.Context, hold *Hold, program pulumi.RunFunc, urns []string) (Result, error) {
 	declared := s.Program
 	s.Program = program
 	defer func() { s.Program = declared }()
-	return s.operate(ctx, hold, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Up(ctx, optup.Target(urns), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
-		return err
-	})
+	for targets := slices.Clone(urns); ; {
+		result, err := s.operate(ctx, hold, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
+			_, err := s.auto.Up(ctx, optup.Target(targets), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
+			return err
+		})
+		more := untargeted(err, targets)
+		if len(more) == 0 {
+			return result, err
+		}
+		targets = append(targets, more...)
+	}
+}
+
+// untargeted are the resources that an operation refused to delete because they were not among its targets.
+func untargeted(err error, targets []string) []string {
+	var failure *Failure
+	if !errors.As(err, &failure) {
+		return nil
+	}
+	var urns []string
+	for _, p := range failure.Problems {
+		if strings.Contains(p.Message, "will be destroyed but was not specified in --target list") && p.URN != "" && !slices.Contains(targets, p.URN) {
+			urns = append(urns, p.URN)
+		}
+	}
+	return urns
 }
 
 // Destroy deletes the resources of the stack, or none: if one that would go is protected the error is a *Protected. (The

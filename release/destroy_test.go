@@ -1,6 +1,8 @@
 package release
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -27,6 +29,23 @@ func TestWhatAKeptResourceNeeds(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatTheEngineWouldDeleteIsTargetedToo(t *testing.T) {
+	failure := &Failure{Problems: []Problem{
+		{URN: "a", Message: "Resource 'a' will be destroyed but was not specified in --target list.\nEither include it"},
+		{URN: "b", Message: "Resource 'b' will be destroyed but was not specified in --target list."},
+		{URN: "c", Message: "AccessDenied"},
+	}}
+	if diff := cmp.Diff([]string{"b"}, untargeted(fmt.Errorf("up: %w", failure), []string{"a"})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	// The same answer again, or another one, ends the attempts.
+	for _, err := range []error{nil, errors.New("x"), &Failure{Problems: failure.Problems[:1]}} {
+		if got := untargeted(err, []string{"a"}); got != nil {
+			t.Errorf("%v: %q", err, got)
+		}
 	}
 }
 

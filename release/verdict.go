@@ -274,6 +274,11 @@ func (d Definition) images() map[string]string {
 	return images
 }
 
+// silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
+func (d Definition) silent(suspects []Ended) bool {
+	return len(suspects) > 0 && slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
+}
+
 // short is a task definition's name without the account: family:revision.
 func short(arn string) string {
 	if arn == "" {
@@ -322,7 +327,7 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 		switch {
 		case err != nil:
 			defer func() { v.Logs = []string{"it cannot be read: " + err.Error()} }()
-		case !slices.ContainsFunc(definition.Containers, func(c Container) bool { return c.Group != "" }):
+		case len(v.Logs) == 0 && definition.silent(tasks[0].suspects()):
 			defer func() {
 				v.Logs = []string{"it is not in CloudWatch Logs: the log router delivers it to the archive, some minutes later"}
 			}()
@@ -419,14 +424,18 @@ func (v Verdict) String() string {
 	for _, r := range v.Reasons {
 		b.WriteString("\n  " + r)
 	}
-	show := func(name string, r Running) {
-		fmt.Fprintf(&b, "\n%s %s", name, short(r.TaskDefinition))
+	show := func(name string, r Running, tasks string) {
+		fmt.Fprintf(&b, "\n%s %s%s", name, short(r.TaskDefinition), tasks)
 		for _, container := range slices.Sorted(maps.Keys(r.Images)) {
 			fmt.Fprintf(&b, "\n  %s %s", container, r.Images[container])
 		}
 	}
-	show("Asked for:", v.Asked)
-	show("Runs now: ", v.Runs)
+	tasks := ""
+	if i := slices.IndexFunc(v.Services, func(j Judged) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
+		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
+	}
+	show("Asked for:", v.Asked, "")
+	show("Runs now: ", v.Runs, tasks)
 	list := func(title string, lines []string) {
 		if len(lines) > 0 {
 			b.WriteString("\n" + title)

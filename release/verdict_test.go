@@ -164,7 +164,7 @@ func TestVerdict(t *testing.T) {
 		{name: "the circuit breaker rolled it back, and the service is stable again", answers: failing("Essential container in task exited",
 			logSays("Booting worker", "db is postgres://site:hunter2@db/x", "ModuleNotFoundError: No module named 'shop'"), crash, ended),
 			want: []string{"shop-web was rolled back: it runs shop-web:6, and shop-web:7 was asked for (ECS deployment circuit breaker: tasks failed to start)",
-				"Asked for: shop-web:7", "django r/django@sha256:new", "Runs now:  shop-web:6", "django r/django@sha256:old",
+				"Asked for: shop-web:7", "django r/django@sha256:new", "Runs now:  shop-web:6, 2 of 2 tasks", "django r/django@sha256:old",
 				"Essential container in task exited (django: exit code 3)\n", "django, log group /shop/django, stream web/django/a:",
 				"Booting worker", "postgres://site:…@db/x", "No module named", "Likely cause: the application cannot be imported", "Next: "}, not: "hunter2"},
 		{name: "the first deployment fails: there is nothing to go back to", answers: map[string][]said{
