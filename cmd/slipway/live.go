@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -108,6 +109,14 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 		return nil, err
 	}
 	t.after = append(t.after, func() error { return os.RemoveAll(dir) })
+	// The program names the folders of the images from the project's, and the docker plugin looks for them from here.
+	contexts := filepath.Join(c.root, ".slipway")
+	if err := os.MkdirAll(contexts, 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Symlink(contexts, filepath.Join(dir, ".slipway")); err != nil {
+		return nil, err
+	}
 	s := &stage{live: where, progress: newProgress(t.stderr)}
 	s.stack, err = release.Open(release.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: release.Surroundings(), Home: home,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,6 +48,9 @@ In the rehearsal the lock is the kernel's and ends with its process: there is no
 	return cmd
 }
 
+// enginePatience is how long an engine that lost its slipway may take to end.
+const enginePatience = 10 * time.Second
+
 // An unlocked is what unlock writes with --json.
 type unlocked struct {
 	Stack  string          `json:"stack"`
@@ -80,8 +84,15 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 
 	report := unlocked{Stack: t.stack, Live: t.live}
-	if report.Locks, err = s.stack.Locks(ctx); err != nil {
-		return err
+	// The engine of a run that was killed a moment ago is still ending.
+	for deadline := time.Now().Add(enginePatience); ; time.Sleep(200 * time.Millisecond) {
+		if report.Locks, err = s.stack.Locks(ctx); err != nil {
+			return err
+		}
+		alive := slices.ContainsFunc(report.Locks, func(l release.Lock) bool { return l.Life == release.Alive })
+		if !alive || s.hold == nil || s.hold.Killed == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			break
+		}
 	}
 	report.Locks = append([]release.Lock{}, report.Locks...)
 	s.progress.close()
