@@ -111,7 +111,7 @@ func (e environment) words() (running, age, verdict, drift string) {
 	if e.Last != nil {
 		switch {
 		case e.Last.Verdict == nil:
-			verdict = e.Last.Operation + " never ended"
+			verdict = e.Last.Operation + " under way, or killed"
 		case e.Last.Verdict.Good:
 			verdict = "good"
 		default:
