@@ -468,3 +468,15 @@ func moto(t *testing.T) string {
 		}
 	}
 }
+
+// A destroy that was interrupted leaves services without tasks, steady and with the right task definition.
+func TestAServiceWithoutTasksIsNoGoodRelease(t *testing.T) {
+	asked := askedWeb()
+	asked.Services[0].Tasks = 2
+	fleet, _ := pretendAWS(t, map[string][]said{
+		"DescribeServices": {webService("ACTIVE", 0, 0, "PRIMARY "+newTask+" COMPLETED 0/0 0")}, "ListTasks": {{"taskArns": []string{}}}})
+	v, err := Judge(t.Context(), fleet, asked, 0)
+	if err != nil || v.Good || !strings.Contains(v.String(), "service shop-web is scaled to zero") {
+		t.Errorf("%v\n%s", err, v)
+	}
+}
