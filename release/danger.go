@@ -86,7 +86,7 @@ var risks = []risk{
 	on(`ecs/service:Service`, `networkConfiguration|loadBalancers`, "tasks are reached otherwise", nil),
 	on(`ecs/service:Service`, `deploymentCircuitBreaker`, "a bad release is not rolled back", nil),
 	on(`ecs/cluster:Cluster`, `configuration`, "sessions into containers are not recorded, or not encrypted", nil),
-	on(`ssm/parameter:Parameter`, `value|insecureValue|type|keyId`, "the site is told something else, or a secret is not encrypted any more", nil),
+	on(`ssm/parameter:Parameter`, `value|insecureValue|type|keyId|version`, "the site is told something else, or a secret is not encrypted any more", nil),
 	on(`ssm/document:Document`, `content`, "sessions run otherwise, or are not recorded", nil),
 	on(`scheduler/schedule:Schedule`, `target|state|scheduleExpression`, "a job runs otherwise, or not at all", nil),
 	on(`ec2/instance:Instance`, `metadataOptions|iamInstanceProfile|vpcSecurityGroupIds|userData.*|associatePublicIpAddress`, "the operation server is reached otherwise, or may do more", nil),
@@ -115,7 +115,6 @@ var moving = map[string]*regexp.Regexp{
 	"aws:rds/instance:Instance":                                 regexp.MustCompile(`^(latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage)$`),
 	"aws:ec2/instance:Instance":                                 regexp.MustCompile(`^(instanceState|publicIp|publicDns)$`),
 	"aws:ecs/taskDefinition:TaskDefinition":                     regexp.MustCompile(`^status$`),
-	"aws:ssm/parameter:Parameter":                               regexp.MustCompile(`^version$`), // counts what the value tells
 	"aws:cloudwatch/logGroup:LogGroup":                          regexp.MustCompile(`^storedBytes$`),
 	"aws:acm/certificate:Certificate":                           regexp.MustCompile(`^(status|notAfter|notBefore|renewalSummaries|renewalEligibility|pendingRenewal|validationEmails)$`),
 	"aws:appautoscaling/target:Target":                          regexp.MustCompile(`^suspendedState$`),
