@@ -235,11 +235,24 @@ func (w *workspace) SelectStack(ctx context.Context, name string) error {
 func (w *workspace) StackOutputs(context.Context, string) (auto.OutputMap, error) { return nil, nil }
 
 // Up makes the account what the program says.
+//
+// The engine compares with what it left, and does not see what somebody changed by hand since. After a look for drift that
+// found something it reads everything back first, and so puts it right.
 func (s *Stack) Up(ctx context.Context, hold *Hold) (Result, error) {
-	return s.operate(ctx, hold, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Up(ctx, optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
+	var found bool
+	result, err := s.operate(ctx, hold, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		options := []optup.Option{optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress()}
+		look, err := s.LastLook(ctx)
+		if found = err == nil && look != nil && look.Found > 0; found {
+			options = append(options, optup.Refresh())
+		}
+		_, err = s.auto.Up(ctx, options...)
 		return err
 	})
+	if err == nil && found {
+		err = s.KeepLook(ctx, Look{When: time.Now().UTC()})
+	}
+	return result, err
 }
 
 // Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.

@@ -131,6 +131,10 @@ func (t *tool) keeper(ctx context.Context, c *configuration, s *stage, operation
 		k.deployment.Release, k.deployment.From = t.comes.release.ID, t.comes.from
 		return k, nil
 	}
+	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
+		s.progress.say(fmt.Sprintf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
+			t.stack, last.Release, last.Operation, t.stackFlag()))
+	}
 	if k.source, err = release.ReadSource(ctx, c.root, c.stack.Images.App); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
@@ -352,6 +356,7 @@ func (t *tool) promote(ctx context.Context, from, id string, unhealthy bool) err
 	}
 	source := t.of(from)
 	h, err := source.history(ctx)
+	t.after = source.after // what it left behind is cleared away with the rest
 	if err != nil {
 		return err
 	}
