@@ -19,7 +19,6 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
@@ -152,7 +151,7 @@ func TestImagesAreCopiedBetweenAccountsByteByByte(t *testing.T) {
 				t.Fatal(err)
 			}
 			return e.push(index.(remote.Taggable), func(r name.Reference, o []remote.Option) error {
-				return remote.WriteIndex(r, index.(v1.ImageIndex), o...)
+				return remote.WriteIndex(r, index, o...)
 			})
 		},
 	} {
