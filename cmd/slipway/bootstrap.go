@@ -188,7 +188,7 @@ func (t *tool) foreignSecrets(c *configuration) error {
 	if len(names) == 0 || c.seal.Provider != "" && c.seal.EncryptedKey != "" {
 		return nil
 	}
-	return fmt.Errorf("Pulumi.%s.yaml has secrets that were encrypted for another backend: %s\n"+
+	return fmt.Errorf("file Pulumi.%s.yaml has secrets that were encrypted for another backend: %s\n"+
 		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", t.stack, strings.Join(names, ", "))
 }
 
@@ -204,7 +204,7 @@ func (t *tool) settings(ctx context.Context, c *configuration, where *place, lai
 		provider := release.KMS(laid.Key, where.region)
 		t.backendURL = release.S3(laid.Bucket, where.region)
 		if c.seal.Provider != "" && c.seal.Provider != provider {
-			return nil, fmt.Errorf("Pulumi.%s.yaml says secretsprovider: %s, and bootstrap's key is %s\n"+
+			return nil, fmt.Errorf("file Pulumi.%s.yaml says secretsprovider: %s, and bootstrap's key is %s\n"+
 				"nothing was written; change it with: pulumi stack change-secrets-provider '%[3]s'", t.stack, c.seal.Provider, provider)
 		}
 		if c.seal.EncryptedKey == "" {

@@ -230,7 +230,7 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	case len(environments) > 0:
 		s.Environment = environments[0]
 	case stack.Protect:
-		return nil, nil, fmt.Errorf("Pulumi.%s.yaml: github.environments is empty: a protected stack is deployed behind the approval "+
+		return nil, nil, fmt.Errorf("file Pulumi.%s.yaml: github.environments is empty: a protected stack is deployed behind the approval "+
 			"of a GitHub environment; name one, such as production", stack.Name)
 	case len(s.branches) == 0:
 		s.Environment = stack.Name

@@ -339,7 +339,7 @@ func TestAPathThatIsNone(t *testing.T) {
 		{project(t), []string{"dev", "qa"}, `--path: there is no stack "qa"; the project has dev, local, prod, staging`},
 		{project(t), []string{"dev", "dev"}, "--path: dev is named twice"},
 		{project(t, [3]string{"Pulumi.prod.yaml", "    environments: [production]", "    branches: [main]"}), nil,
-			"Pulumi.prod.yaml: github.environments is empty: a protected stack is deployed behind the approval"},
+			"file Pulumi.prod.yaml: github.environments is empty: a protected stack is deployed behind the approval"},
 		{project(t, [3]string{"Pulumi.dev.yaml", "zones: 2", "zones: 9"}), nil, "network.zones"},
 	} {
 		_, _, err := new(tool).pipeline(c.root, c.path)
