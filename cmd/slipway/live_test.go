@@ -59,6 +59,7 @@ func TestLive(t *testing.T) {
 			for name, value := range account {
 				env.Setenv(name, value)
 			}
+			env.Setenv("PULUMI_HOME", filepath.Join(env.WorkDir, "home"))
 			// The stack's own settings say where its state is, whatever the user has logged in to.
 			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
 			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
