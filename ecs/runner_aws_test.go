@@ -2,59 +2,18 @@ package ecs
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway/internal/awstest"
 )
 
-// An answer is the body with which the pretended AWS answers one call, with status 400 when it names an error type.
-type answer map[string]any
-
-// pretend serves the JSON protocol of ECS and CloudWatch Logs. Each operation answers from its list; the last answer
-// stands for all later calls.
-func pretend(t *testing.T, answers map[string][]answer) func() []string {
-	t.Helper()
-	var mu sync.Mutex
-	var calls []string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		var body map[string]any
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		mu.Lock()
-		defer mu.Unlock()
-		text, _ := json.Marshal(body)
-		calls = append(calls, operation+" "+string(text))
-		list := answers[operation]
-		if len(list) == 0 {
-			t.Errorf("unexpected call: %s %s", operation, text)
-			http.Error(w, "unexpected", http.StatusTeapot)
-			return
-		}
-		if len(list) > 1 {
-			answers[operation] = list[1:]
-		}
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		if list[0]["__type"] != nil {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-		_ = json.NewEncoder(w).Encode(list[0])
-	}))
-	t.Cleanup(server.Close)
-	t.Setenv("AWS_ENDPOINT_URL", server.URL)
-	t.Setenv("AWS_ACCESS_KEY_ID", "test")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
-}
+type answer = awstest.Answer
 
 const taskARN = "arn:aws:ecs:us-east-1:123456789012:task/slipway-test-site/0123456789abcdef"
 
@@ -152,7 +111,7 @@ func TestAWSRunner(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			calls := pretend(t, c.answers)
+			calls := awstest.Pretend(t, c.answers)
 			got, err := quick().RunTask(context.Background(), run)
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Fatalf("error is %v, want %q", err, c.err)
@@ -173,7 +132,7 @@ func TestAWSRunner(t *testing.T) {
 }
 
 func TestAWSRunnerAsksForAPrivateTask(t *testing.T) {
-	calls := pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)}, "GetLogEvents": lines()})
+	calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)}, "GetLogEvents": lines()})
 	if _, err := quick().RunTask(context.Background(), run); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +147,7 @@ func TestAWSRunnerAsksForAPrivateTask(t *testing.T) {
 }
 
 func TestAWSRunnerStopsATaskThatNobodyWaitsFor(t *testing.T) {
-	calls := pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil)}, "StopTask": {{}}, "GetLogEvents": lines("waiting for the lock")})
+	calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil)}, "StopTask": {{}}, "GetLogEvents": lines("waiting for the lock")})
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	got, err := quick().RunTask(ctx, run)

@@ -278,12 +278,6 @@ func (e *Protected) Error() string {
 	return b.String()
 }
 
-// Unprotect lets the engine delete resources that the program protects, until the program runs again.
-func (s *Stack) Unprotect(ctx context.Context) error {
-	_, err := s.command(ctx, "state", "unprotect", "--all", "--yes", "--stack", s.Stack)
-	return err
-}
-
 // operate runs one operation, after repairing what the last one left if that was killed.
 func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
 	if s.Backend != nil {

@@ -2,18 +2,9 @@ package release
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,53 +17,28 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"slipway/internal/awstest"
 )
 
-// A said is the body with which the pretended AWS answers, with status 400 where it names an error type.
-type said map[string]any
+type said = awstest.Answer
 
-// pretendAWS serves the JSON protocol of ECS and CloudWatch Logs. Each operation answers from its list; the last answer
-// stands for all later calls.
+// pretendAWS is a Fleet of an AWS that answers from lists, and the calls that it was asked.
 func pretendAWS(t *testing.T, answers map[string][]said) (Fleet, func() []string) {
 	t.Helper()
-	var mu sync.Mutex
-	var calls []string
-	answers = maps.Clone(answers)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-		var body map[string]any
-		_ = json.NewDecoder(r.Body).Decode(&body)
-		text, _ := json.Marshal(body)
-		mu.Lock()
-		defer mu.Unlock()
-		calls = append(calls, operation+" "+string(text))
-		list := answers[operation]
-		if len(list) == 0 {
-			t.Errorf("unexpected call: %s %s", operation, text)
-			http.Error(w, "unexpected", http.StatusTeapot)
-			return
-		}
-		if len(list) > 1 {
-			answers[operation] = list[1:]
-		}
-		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
-		if list[0]["__type"] != nil {
-			w.WriteHeader(http.StatusBadRequest)
-		}
-		_ = json.NewEncoder(w).Encode(list[0])
-	}))
-	t.Cleanup(server.Close)
-	return AWSFleet(awsAt(t, server.URL)), func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
+	calls := awstest.Pretend(t, answers)
+	return AWSFleet(settings(t)), calls
 }
 
 func awsAt(t *testing.T, url string) aws.Config {
 	t.Helper()
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-	} {
-		t.Setenv(name, value)
-	}
+	awstest.Point(t, url)
+	return settings(t)
+}
+
+// settings are those of the SDK as the environment has them.
+func settings(t *testing.T) aws.Config {
+	t.Helper()
 	settings, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"))
 	if err != nil {
 		t.Fatal(err)
@@ -433,41 +399,8 @@ func TestVerdictAgainstMoto(t *testing.T) {
 	}
 }
 
-// moto starts moto on loopback until the test ends, and gives its URL.
-func moto(t *testing.T) string {
-	t.Helper()
-	if err := exec.Command("python3", "-c", "import moto.server").Run(); err != nil {
-		t.Skip("there is no python3 with moto here: pip install 'moto[server]'")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	log, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command("python3", "-m", "moto.server", "-H", "127.0.0.1", "-p", port)
-	server.Stdout, server.Stderr = log, log
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Process.Kill(); server.Wait(); log.Close() })
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		answer, err := http.Get("http://" + address + "/moto-api/")
-		if err == nil {
-			answer.Body.Close()
-			return "http://" + address
-		}
-		if time.Now().After(deadline) {
-			said, _ := os.ReadFile(log.Name())
-			t.Fatal(errors.Join(err, errors.New("moto does not come up: "+string(said))))
-		}
-	}
-}
+// moto is plain moto, until the test ends.
+func moto(t *testing.T) string { t.Helper(); return awstest.Moto(t, "-m", "moto.server") }
 
 // A destroy that was interrupted leaves services without tasks, steady and with the right task definition.
 func TestAServiceWithoutTasksIsNoGoodRelease(t *testing.T) {

@@ -58,30 +58,11 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
 		Setup: func(env *testscript.Env) error {
-			files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
-			if err != nil {
+			if err := furnish(env, cli); err != nil {
 				return err
-			}
-			for _, file := range files {
-				data, err := os.ReadFile(file)
-				if err != nil {
-					return err
-				}
-				if err := os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(file)), data, 0o644); err != nil {
-					return err
-				}
-			}
-			if cache, err := os.UserCacheDir(); err == nil && runtime.GOOS == "linux" {
-				env.Setenv("XDG_CACHE_HOME", cache)
-			} else {
-				env.Setenv("PATH", filepath.Dir(cli.Path())+string(os.PathListSeparator)+env.Getenv("PATH"))
 			}
 			// A rehearsal must not look at these, let alone use them.
 			env.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
@@ -89,13 +70,40 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PULUMI_ACCESS_TOKEN", "pul-0123456789")
 			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
 			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
-			return os.Symlink(filepath.Join(root, "app"), filepath.Join(env.WorkDir, "app"))
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
 			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github,
 		},
 	})
+}
+
+// furnish gives a script the project's own Pulumi files and app, and the CLI.
+func furnish(env *testscript.Env, cli *release.CLI) error {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(env.WorkDir, filepath.Base(file)), data, 0o644); err != nil {
+			return err
+		}
+	}
+	if cache, err := os.UserCacheDir(); err == nil && runtime.GOOS == "linux" {
+		env.Setenv("XDG_CACHE_HOME", cache)
+	} else {
+		env.Setenv("PATH", filepath.Dir(cli.Path())+string(os.PathListSeparator)+env.Getenv("PATH"))
+	}
+	return os.Symlink(filepath.Join(root, "app"), filepath.Join(env.WorkDir, "app"))
 }
 
 // breakRuns arms what the script asks for, in the process of the command:

@@ -1,0 +1,106 @@
+// Package awstest is an AWS for tests: one that answers from lists, and moto.
+package awstest
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Point has the AWS SDK of this process speak to url, with credentials that are none and nothing of the user's own,
+// until the test ends.
+func Point(t *testing.T, url string) {
+	t.Helper()
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "",
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	} {
+		t.Setenv(name, value)
+	}
+}
+
+// An Answer is the body with which the pretended AWS answers one call, with status 400 where it names an error type.
+type Answer map[string]any
+
+// Pretend serves the JSON protocol of ECS and CloudWatch Logs until the test ends, and points the SDK there. Each
+// operation answers from its list; the last answer stands for all later calls. It gives the calls that were made.
+func Pretend(t *testing.T, answers map[string][]Answer) func() []string {
+	t.Helper()
+	var mu sync.Mutex
+	var calls []string
+	answers = maps.Clone(answers)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		var body map[string]any
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		text, _ := json.Marshal(body)
+		mu.Lock()
+		defer mu.Unlock()
+		calls = append(calls, operation+" "+string(text))
+		list := answers[operation]
+		if len(list) == 0 {
+			t.Errorf("unexpected call: %s %s", operation, text)
+			http.Error(w, "unexpected", http.StatusTeapot)
+			return
+		}
+		if len(list) > 1 {
+			answers[operation] = list[1:]
+		}
+		w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+		if list[0]["__type"] != nil {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_ = json.NewEncoder(w).Encode(list[0])
+	}))
+	t.Cleanup(server.Close)
+	Point(t, server.URL)
+	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
+}
+
+// Moto starts moto on loopback until the test ends, and gives its URL. Python runs it: "-m", "moto.server" or a program
+// of one's own. Where there is no python3 with moto the test is skipped.
+func Moto(t *testing.T, program ...string) string {
+	t.Helper()
+	if err := exec.Command("python3", "-c", "import moto.server").Run(); err != nil {
+		t.Skip("there is no python3 with moto here: pip install 'moto[server]'")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	_, port, _ := net.SplitHostPort(address)
+	said, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moto := exec.Command("python3", append(slices.Clone(program), "-H", "127.0.0.1", "-p", port)...)
+	moto.Stdout, moto.Stderr = said, said
+	if err := moto.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { moto.Process.Kill(); moto.Wait(); said.Close() })
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		answer, err := http.Get("http://" + address + "/moto-api/")
+		if err == nil {
+			answer.Body.Close()
+			return "http://" + address
+		}
+		if time.Now().After(deadline) {
+			words, _ := os.ReadFile(said.Name())
+			t.Fatal(errors.Join(err, errors.New("moto does not come up: "+string(words))))
+		}
+	}
+}
