@@ -25,6 +25,7 @@ type DeployerArgs struct {
 	Environments []string // GitHub environments that may deploy: the better gate, since GitHub can ask for a reviewer
 	Branches     []string // branches that may deploy
 	ProviderARN  string   // the account's OIDC provider for GitHub, if there is one: an account has one at most
+	Sources      []string // other accounts from which releases may be promoted to this stack
 
 	StateBucket string // the bucket that holds Pulumi's state; "": elsewhere, AWS need not allow it
 	StateKeyARN string // the key of Pulumi's secrets provider awskms; "": another provider

@@ -179,6 +179,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*",
 		// What other stacks released, to read and nothing else of their state.
 		"arn:aws:s3:::slipway-*-state-123456789012-*", "arn:aws:s3:::slipway-*-state-123456789012-*/.slipway/releases/*",
+		"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
 	}
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
 		for _, r := range s.Resource {
@@ -186,6 +187,44 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 				t.Errorf("%s reaches %s", s.Sid, r)
 			}
 		}
+	}
+}
+
+// A promotion reads in the accounts that the stack names, only what a release consists of, and changes nothing there.
+func TestReleasesComeFromTheNamedAccounts(t *testing.T) {
+	args := deployerOf()
+	args.Sources = []string{"222222222222"}
+	got := map[string]statement{}
+	for _, s := range granted(t, recordDeployer(t, args)) {
+		if slices.ContainsFunc(s.Resource, func(r string) bool { return strings.Contains(r, "222222222222") }) {
+			got[s.Sid] = s
+		}
+	}
+	const bucket, own = "arn:aws:s3:::slipway-*-state-222222222222-*", "arn:aws:s3:::slipway-*-state-123456789012-*"
+	want := map[string]statement{
+		"PullReleases": {
+			Sid: "PullReleases", Effect: "Allow", Action: oneOrMore{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resource: oneOrMore{
+				"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
+				"arn:aws:ecr:*:222222222222:repository/slipway-*/django", "arn:aws:ecr:*:222222222222:repository/slipway-*/nginx",
+			},
+		},
+		"ReadReleases": {Sid: "ReadReleases", Effect: "Allow", Action: oneOrMore{"s3:GetObject"}, Resource: oneOrMore{own + "/.slipway/releases/*", bucket + "/.slipway/releases/*"}},
+		"FindReleases": {
+			Sid: "FindReleases", Effect: "Allow", Action: oneOrMore{"s3:ListBucket"}, Resource: oneOrMore{own, bucket},
+			Condition: map[string]map[string]oneOrMore{"StringLike": {"s3:prefix": {".slipway/releases/*"}}},
+		},
+		"OpenReleases": {
+			Sid: "OpenReleases", Effect: "Allow", Action: oneOrMore{"kms:Decrypt"},
+			Resource: oneOrMore{"arn:aws:kms:*:123456789012:key/*", "arn:aws:kms:*:222222222222:key/*"},
+			Condition: map[string]map[string]oneOrMore{
+				"StringLike":             {"kms:ViaService": {"s3.*.amazonaws.com"}},
+				"ForAnyValue:StringLike": {"kms:ResourceAliases": {"alias/slipway-*-state"}},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what reaches the other account (-want +got):\n%s", diff)
 	}
 }
 

@@ -43,6 +43,10 @@ type ImagesArgs struct {
 	// their umask. "": build straight from Context.
 	Stage string
 
+	// Readers are the accounts that may pull the images, so that a release can be promoted to them. Each decides by its own
+	// IAM who there.
+	Readers []string
+
 	// Digests of a release ("sha256:..."). With them nothing is built and Docker is not asked.
 	Digests Pair
 	// From are the repositories that hold the release ("registry/name"): its images are copied from there. Zero: the
@@ -123,11 +127,32 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 	if err != nil {
 		return nil, err
 	}
-	_, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
+	if _, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
 		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
+	}, pulumi.Parent(i)); err != nil || len(args.Readers) == 0 {
+		return repository, err
+	}
+	// The key needs no word for them: ECR decrypts with a grant of the repository's own, whoever pulls.
+	_, err = ecr.NewRepositoryPolicy(ctx, name+"-"+part, &ecr.RepositoryPolicyArgs{
+		Repository: repository.Name,
+		Policy: policy.Document(policy.Statement{
+			Sid: "Promotion", Principals: map[string][]any{"AWS": accounts(args.Site, args.Readers)}, Actions: pulls,
+		}),
 	}, pulumi.Parent(i))
 	return repository, err
 }
+
+// accounts are other accounts as principals: whoever their own IAM lets.
+func accounts(site wiring.Site, ids []string) []any {
+	var principals []any
+	for _, id := range ids {
+		principals = append(principals, fmt.Sprintf("arn:%s:iam::%s:root", site.Partition, id))
+	}
+	return principals
+}
+
+// pulls are the calls that a pull consists of, besides signing in.
+var pulls = []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 
 // build builds and pushes one image and gives its reference by digest.
 func (i *Images) build(ctx *pulumi.Context, name string, args *ImagesArgs, part, dockerfile string, repository *ecr.Repository) (pulumi.StringOutput, error) {
@@ -187,7 +212,7 @@ func pull(repositories []pulumi.StringOutput) []policy.Statement {
 		{Sid: "SignInToRegistry", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []any{"*"}},
 		{
 			Sid:       "PullImages",
-			Actions:   []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Actions:   pulls,
 			Resources: arns,
 		},
 	}

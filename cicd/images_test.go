@@ -99,6 +99,26 @@ func TestRepositoriesMeetTheirControls(t *testing.T) {
 	}
 }
 
+func TestOtherAccountsMayPullWhatIsPromotedToThem(t *testing.T) {
+	args := imagesOf(t)
+	if g, _ := recordImages(t, args); len(g.Of("aws:ecr/repositoryPolicy:RepositoryPolicy")) > 0 {
+		t.Error("nobody was named, and the repositories have policies")
+	}
+	args.Readers = []string{"222222222222", "333333333333"}
+	g, _ := recordImages(t, args)
+	for _, part := range []string{"django", "nginx"} {
+		p := g.Named("aws:ecr/repositoryPolicy:RepositoryPolicy", "images-"+part)
+		if got := p.Input("repository"); got != "slipway-dev/"+part {
+			t.Errorf("the policy of %s is of %v", part, got)
+		}
+		const want = `{"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow",` +
+			`"Principal":{"AWS":["arn:aws:iam::222222222222:root","arn:aws:iam::333333333333:root"]},"Sid":"Promotion"}],"Version":"2012-10-17"}`
+		if diff := cmp.Diff(want, p.Input("policy")); diff != "" {
+			t.Errorf("the policy of %s (-want +got):\n%s", part, diff)
+		}
+	}
+}
+
 func TestLifecycleKeepsReleases(t *testing.T) {
 	var policy struct {
 		Rules []struct {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"slipway/internal/policy"
+	"slipway/internal/wiring"
 )
 
 // deployerPart is the deploy role's part of its physical name; its policies' names begin with it.
@@ -56,6 +57,24 @@ func (a *DeployerArgs) within(service string, kinds ...string) []any {
 	var arns []any
 	for _, kind := range kinds {
 		arns = append(arns, a.Site.ARN(service, kind))
+	}
+	return arns
+}
+
+// any is the site of whichever stack of the project.
+func (a *DeployerArgs) any() wiring.Site {
+	site := a.Site
+	site.Stack = "*"
+	return site
+}
+
+// released are resources of every region of the accounts from which a release may come: this one and the Sources.
+func (a *DeployerArgs) released(service string, kinds ...string) []any {
+	var arns []any
+	for _, account := range append([]string{a.Site.AccountID}, a.Sources...) {
+		for _, kind := range kinds {
+			arns = append(arns, fmt.Sprintf("arn:%s:%s:*:%s:%s", a.Site.Partition, service, account, kind))
+		}
 	}
 	return arns
 }
@@ -310,12 +329,20 @@ func (a *DeployerArgs) compute() []policy.Statement {
 			Sid: "PushImages",
 			Actions: []string{
 				"ecr:BatchCheckLayerAvailability", "ecr:BatchDeleteImage", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:CreateRepository",
-				"ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository", "ecr:DescribeImages", "ecr:DescribeRepositories",
-				"ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy", "ecr:InitiateLayerUpload", "ecr:ListImages", "ecr:ListTagsForResource",
-				"ecr:PutImage", "ecr:PutImageScanningConfiguration", "ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:TagResource",
-				"ecr:UntagResource", "ecr:UploadLayerPart",
+				"ecr:DeleteLifecyclePolicy", "ecr:DeleteRepository", "ecr:DeleteRepositoryPolicy", "ecr:DescribeImages",
+				"ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer", "ecr:GetLifecyclePolicy", "ecr:GetRepositoryPolicy",
+				"ecr:InitiateLayerUpload", "ecr:ListImages", "ecr:ListTagsForResource", "ecr:PutImage", "ecr:PutImageScanningConfiguration",
+				"ecr:PutImageTagMutability", "ecr:PutLifecyclePolicy", "ecr:SetRepositoryPolicy", "ecr:TagResource", "ecr:UntagResource",
+				"ecr:UploadLayerPart",
 			},
 			Resources: a.within("ecr", "repository/"+repositoryName(a.Site, "django"), "repository/"+repositoryName(a.Site, "nginx")),
+		},
+		{
+			// What a promotion brings here: the images of the project's other stacks. In another account the repositories
+			// themselves must admit this one as well.
+			Sid:       "PullReleases",
+			Actions:   pulls,
+			Resources: a.released("ecr", "repository/"+repositoryName(a.any(), "django"), "repository/"+repositoryName(a.any(), "nginx")),
 		},
 	}
 }
@@ -475,17 +502,21 @@ func (a *DeployerArgs) state() []policy.Statement {
 	if a.StateBucket != "" && a.StateKeyARN != "" {
 		// A promotion reads the record of another stack of the project, and nothing else of it: the key works through S3
 		// alone, so that the secrets in that stack's state stay closed.
-		buckets := fmt.Sprintf("arn:%s:s3:::%s-*-state-%s-*", a.Site.Partition, a.Site.Project, a.Site.AccountID)
+		var buckets, releases []any
+		for _, account := range append([]string{a.Site.AccountID}, a.Sources...) {
+			bucket := fmt.Sprintf("arn:%s:s3:::%s-*-state-%s-*", a.Site.Partition, a.Site.Project, account)
+			buckets, releases = append(buckets, bucket), append(releases, bucket+"/.slipway/releases/*")
+		}
 		statements = append(statements,
-			policy.Statement{Sid: "ReadReleases", Actions: []string{"s3:GetObject"}, Resources: []any{buckets + "/.slipway/releases/*"}},
+			policy.Statement{Sid: "ReadReleases", Actions: []string{"s3:GetObject"}, Resources: releases},
 			policy.Statement{
-				Sid: "FindReleases", Actions: []string{"s3:ListBucket"}, Resources: []any{buckets},
+				Sid: "FindReleases", Actions: []string{"s3:ListBucket"}, Resources: buckets,
 				Conditions: map[string]map[string]any{"StringLike": {"s3:prefix": ".slipway/releases/*"}},
 			},
 			policy.Statement{
-				Sid: "OpenReleases", Actions: []string{"kms:Decrypt"}, Resources: a.within("kms", "key/*"),
+				Sid: "OpenReleases", Actions: []string{"kms:Decrypt"}, Resources: a.released("kms", "key/*"),
 				Conditions: map[string]map[string]any{
-					"StringEquals":           {"kms:ViaService": a.through("s3")[0]},
+					"StringLike":             {"kms:ViaService": "s3.*.amazonaws.com"},
 					"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + a.Site.Project + "-*-state"},
 				},
 			})

@@ -184,6 +184,13 @@ func TestEveryIncidentHasItsOneLine(t *testing.T) {
 		{"26 any environment", "dev", in(`slipway:github: {repository: org/site, environments: ["prod*"]}`), `github.environments[0]: must be one name: a wildcard would let others deploy, got "prod*"`},
 		{"26 nobody may deploy", "dev", in(`slipway:github: {repository: org/site}`), `github: must name the branches or the environments that may deploy`},
 		{"26 branches of no repository", "dev", in(`slipway:github: {branches: [main]}`), `github.repository: is required with any other key of github`},
+		{"27 an account as a number", "dev", in(`slipway:promotion: {to: [222222222222]}`), `promotion.to[0]: must be a text: put it in quotes, got 222222222222`},
+		{"27 an account's alias", "dev", in(`slipway:promotion: {to: [acme-prod], from: ["22222222222"]}`), "promotion.from[0]: must be the number of an AWS account, 12 digits in quotes, got \"22222222222\"\n" +
+			`promotion.to[0]: must be the number of an AWS account, 12 digits in quotes, got "acme-prod"`},
+		{"27 an account twice", "dev", in(`slipway:promotion: {from: ["222222222222", "222222222222"]}`), `promotion.from[1]: is listed twice, got "222222222222"`},
+		{"27 its own account", "dev", in("slipway:backend: {bucket: state, key: \"arn:aws:kms:us-east-1:111111111111:key/1\"}\nslipway:promotion: {to: [\"111111111111\"]}"),
+			`promotion.to[0]: is this stack's own account: within it nothing is needed, got "111111111111"`},
+		{"27 two other accounts", "dev", in(`slipway:promotion: {to: ["222222222222"], from: ["333333333333"]}`), ``},
 		{"26 provider of something else", "dev", in(`slipway:github: {repository: org/site, branches: [main], provider: "arn:aws:iam::1:oidc-provider/x"}`), `github.provider: must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com, got "arn:aws:iam::1:oidc-provider/x"`},
 		{"30 setting with a digit first", "dev", in("slipway:env: {1A: x}"), `env.1A: must be a name of letters, digits and _ that does not begin with a digit, at most 128`},
 		{"30 setting with =", "dev", in("slipway:env: {A=B: x}"), `env.A=B: must be a name of letters, digits and _ that does not begin with a digit, at most 128`},

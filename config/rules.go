@@ -34,6 +34,7 @@ func (d *decoder) rules(s *Stack) {
 	d.logs(s)
 	d.github(s.GitHub)
 	d.backend(s)
+	d.promotion(s)
 	d.tags(s.Tags)
 	d.protected(s)
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
@@ -428,6 +429,30 @@ func (d *decoder) backend(s *Stack) {
 		d.add("backend.key", quoted(b.Key), "must be arn:aws:kms:<region>:<account>:key/<id>")
 	case d.right("aws:region") && parts[2] != s.Region:
 		d.add("backend.key", quoted(b.Key), "must be in the stack's region, %s", s.Region)
+	}
+}
+
+func (d *decoder) promotion(s *Stack) {
+	own := ""
+	if parts := strings.Split(s.Backend.Key, ":"); len(parts) > 4 {
+		own = parts[4]
+	}
+	for _, list := range []struct {
+		key      string
+		accounts []string
+	}{{"promotion.to", s.Promotion.To}, {"promotion.from", s.Promotion.From}} {
+		for i, id := range list.accounts {
+			at := fmt.Sprintf("%s[%d]", list.key, i)
+			switch {
+			case !d.right(at):
+			case !accountForm.MatchString(id):
+				d.add(at, quoted(id), "must be the number of an AWS account, 12 digits in quotes")
+			case id == own:
+				d.add(at, quoted(id), "is this stack's own account: within it nothing is needed")
+			case slices.Contains(list.accounts[:i], id):
+				d.add(at, quoted(id), "is listed twice")
+			}
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ type Stack struct {
 	GitHub GitHub `key:"github"`
 	// Where the state of a stack that is deployed for real is kept. Slipway bootstrap writes it.
 	Backend Backend `key:"backend"`
+	// Which other AWS accounts take part when releases are promoted. Between stacks of one account nothing is needed.
+	Promotion Promotion `key:"promotion"`
 	// A firewall of requests before the balancer.
 	WAF WAF `key:"waf"`
 	// The operation server.
@@ -211,6 +213,17 @@ type Backend struct {
 	Bucket string `key:"bucket" rule:"the name of a bucket; together with key"`
 	// The ARN of the KMS key that encrypts the secrets in the state and in the configuration.
 	Key string `key:"key" rule:"arn:aws:kms:<region>:<account>:key/<id>; together with bucket"`
+}
+
+// A Promotion lets releases cross from one account to another. Both sides must say so: the stack that a release comes from
+// whom it admits, the stack that it goes to where its deploy role may read.
+type Promotion struct {
+	// The accounts to which releases of this stack may go. Whoever their own IAM lets may read its images and the record of
+	// its releases, and nothing else of it: neither its state nor its secrets.
+	To []string `key:"to" rule:"account numbers of 12 digits, other than the stack's own"`
+	// The accounts from which releases may come. The deploy role of this stack may read the images and the records of this
+	// project's stacks there, as far as these admit this account.
+	From []string `key:"from" rule:"account numbers of 12 digits, other than the stack's own"`
 }
 
 // A WAF is an AWS WAF web ACL before the balancer: AWS's managed rules against common attacks, and a limit of requests

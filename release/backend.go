@@ -21,11 +21,15 @@ type Backend struct {
 	EncryptedKey    string // the data key of the secrets, as SecretsProvider has encrypted it, in base64
 }
 
-// S3 is the URL of a backend in a bucket.
-func S3(bucket, region string) string {
+// S3 is the URL of a backend in a bucket, which is read with a profile of the shared AWS configuration; "" is the
+// environment's.
+func S3(bucket, region, profile string) string {
 	query := url.Values{"region": {region}, "awssdk": {"v2"}, "response_checksum_validation": {"when_required"}}
 	if os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != "" {
 		query.Set("s3ForcePathStyle", "true") // an endpoint of one's own has no host name for each bucket
+	}
+	if profile != "" {
+		query.Set("profile", profile)
 	}
 	return "s3://" + bucket + "?" + query.Encode()
 }
@@ -39,11 +43,7 @@ func KMS(keyARN, region string) string {
 // under .pulumi/; whatever else is kept of a stack belongs beside them, under .slipway/.
 func (s *Stack) Bucket(ctx context.Context) (*blob.Bucket, error) {
 	if s.Backend != nil {
-		bucket, err := blob.OpenBucket(ctx, s.Backend.URL)
-		if err != nil {
-			return nil, fmt.Errorf("the backend %s: %w", s.Backend.URL, err)
-		}
-		return bucket, nil
+		return s.Backend.open(ctx)
 	}
 	if err := os.MkdirAll(s.stateDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
@@ -51,6 +51,14 @@ func (s *Stack) Bucket(ctx context.Context) (*blob.Bucket, error) {
 	bucket, err := fileblob.OpenBucket(s.stateDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 	if err != nil {
 		return nil, fmt.Errorf("release: %w", err)
+	}
+	return bucket, nil
+}
+
+func (b Backend) open(ctx context.Context) (*blob.Bucket, error) {
+	bucket, err := blob.OpenBucket(ctx, b.URL)
+	if err != nil {
+		return nil, fmt.Errorf("the backend %s: %w", b.URL, err)
 	}
 	return bucket, nil
 }

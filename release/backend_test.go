@@ -198,7 +198,7 @@ func TestSharedBackend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.backend = Backend{URL: S3(b.laid.Bucket, "eu-west-1"), SecretsProvider: KMS(b.laid.Key, "eu-west-1"), EncryptedKey: key}
+	b.backend = Backend{URL: S3(b.laid.Bucket, "eu-west-1", ""), SecretsProvider: KMS(b.laid.Key, "eu-west-1"), EncryptedKey: key}
 	b.config = "bench:size: 2\n"
 	s := b.open()
 	if err := s.Init(ctx); err != nil {

@@ -17,6 +17,10 @@ type Foundation struct {
 	Alias                      string // of the key: alias/project-stack-state
 	Role                       *Role  // nil: no workflow deploys
 
+	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
+	// and nothing else of the state. Each decides by its own IAM who there.
+	Readers []string
+
 	// RoleFor gives Role, whose policies name the key. Nil: no workflow deploys.
 	RoleFor func(keyARN string) (*Role, error)
 }
@@ -151,22 +155,51 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 	return laid, lay(ground.Role(f), &laid.Role)
 }
 
-// BucketPolicy refuses whoever does not speak TLS.
+// BucketPolicy refuses whoever does not speak TLS, and lets Readers read the releases.
 func (f *Foundation) BucketPolicy() string {
 	bucket := "arn:" + f.Partition + ":s3:::" + f.Bucket
-	return document(map[string]any{
+	statements := []map[string]any{{
 		"Sid": "TLSOnly", "Effect": "Deny", "Principal": map[string]any{"AWS": "*"}, "Action": "s3:*",
 		"Resource":  []any{bucket, bucket + "/*"},
 		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
-	})
+	}}
+	if len(f.Readers) > 0 {
+		statements = append(statements, map[string]any{
+			"Sid": "ReadReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:GetObject",
+			"Resource": bucket + "/" + releasesKey + "*",
+		}, map[string]any{
+			"Sid": "FindReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:ListBucket", "Resource": bucket,
+			"Condition": map[string]any{"StringLike": map[string]any{"s3:prefix": releasesKey + "*"}},
+		})
+	}
+	return document(statements...)
 }
 
-// KeyPolicy leaves it to the account's IAM who may use the key.
+// KeyPolicy leaves it to the account's IAM who may use the key. Readers may use it through S3 alone: it opens to them what
+// the bucket lets them read, and never a secret in the state, which is decrypted by a call to KMS itself.
 func (f *Foundation) KeyPolicy() string {
-	return document(map[string]any{
-		"Sid": "Account", "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:" + f.Partition + ":iam::" + f.Account + ":root"},
-		"Action": "kms:*", "Resource": "*",
-	})
+	statements := []map[string]any{{
+		"Sid": "Account", "Effect": "Allow", "Principal": f.principals([]string{f.Account}), "Action": "kms:*", "Resource": "*",
+	}}
+	if len(f.Readers) > 0 {
+		statements = append(statements, map[string]any{
+			"Sid": "OpenReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "kms:Decrypt", "Resource": "*",
+			"Condition": map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + f.Region + ".amazonaws.com"}},
+		})
+	}
+	return document(statements...)
+}
+
+// principals are accounts as such. AWS keeps a list of one as its one value, so that is how it is asked for.
+func (f *Foundation) principals(accounts []string) map[string]any {
+	var roots []any
+	for _, account := range accounts {
+		roots = append(roots, "arn:"+f.Partition+":iam::"+account+":root")
+	}
+	if len(roots) == 1 {
+		return map[string]any{"AWS": roots[0]}
+	}
+	return map[string]any{"AWS": roots}
 }
 
 // KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.

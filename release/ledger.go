@@ -130,10 +130,25 @@ func (s *Stack) Ledger(ctx context.Context) (*Ledger, error) {
 	return &Ledger{Bucket: bucket, Project: s.project, Stack: s.Stack}, nil
 }
 
+// OpenLedger opens the ledger of a stack whose state is in a backend, for a caller who only reads it, and closes it.
+func OpenLedger(ctx context.Context, backend Backend, project, stack string) (*Ledger, error) {
+	bucket, err := backend.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Ledger{Bucket: bucket, Project: project, Stack: stack}, nil
+}
+
 // Close gives the bucket back.
 func (l *Ledger) Close() error { return l.Bucket.Close() }
 
-func (l *Ledger) prefix() string { return ".slipway/releases/" + l.Project + "/" + l.Stack + "/" }
+// releasesKey is where the ledgers of a bucket are.
+const releasesKey = ".slipway/releases/"
+
+// LedgerPrefix is where the ledger of a stack is in the bucket of its state.
+func LedgerPrefix(project, stack string) string { return releasesKey + project + "/" + stack + "/" }
+
+func (l *Ledger) prefix() string { return LedgerPrefix(l.Project, l.Stack) }
 
 // Begin records that a deployment begins. It gives the deployment its ID, and its time if it has none.
 func (l *Ledger) Begin(ctx context.Context, d Deployment) (Deployment, error) {

@@ -181,6 +181,7 @@ func (d *deployment) admitGitHub() error {
 	deployer, err := cicd.NewDeployer(d.ctx, "github", &cicd.DeployerArgs{
 		Site: d.site, Repository: d.stack.GitHub.Repository,
 		Environments: d.stack.GitHub.Environments, Branches: d.stack.GitHub.Branches, ProviderARN: d.stack.GitHub.Provider,
+		Sources:     d.stack.Promotion.From,
 		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,
 	}, d.opts...)
 	if err != nil {

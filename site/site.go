@@ -279,6 +279,7 @@ func (d *deployment) makeImages() (err error) {
 		Root: d.root, Context: images.App,
 		Dockerfiles: cicd.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
 		BuildArgs:   images.BuildArgs,
+		Readers:     d.stack.Promotion.To,
 		Stage:       ".slipway/contexts",
 		Digests:     cicd.Pair{Django: images.Django, Nginx: images.Nginx},
 		From:        cicd.Pair{Django: d.source.Django, Nginx: d.source.Nginx},

@@ -142,13 +142,13 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.account, Partition: partition, Region: where.region,
 		// The names of buckets are one space for the whole world.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.account+"-"+where.region),
-		Alias:  "alias/" + here.Name("state"),
+		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
 	}
 	if github := c.stack.GitHub; github.Repository != "" {
 		f.RoleFor = func(keyARN string) (*release.Role, error) {
 			paper, err := (&cicd.DeployerArgs{
 				Site: here, Repository: github.Repository, Environments: github.Environments, Branches: github.Branches,
-				ProviderARN: github.Provider, StateBucket: f.Bucket, StateKeyARN: keyARN,
+				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, StateBucket: f.Bucket, StateKeyARN: keyARN,
 			}).Paper()
 			if err != nil {
 				return nil, err
@@ -202,7 +202,7 @@ func (t *tool) settings(ctx context.Context, c *configuration, where *place, lai
 	}
 	if aws, ok := ground.(*release.AWSGround); ok {
 		provider := release.KMS(laid.Key, where.region)
-		t.backendURL = release.S3(laid.Bucket, where.region)
+		t.backendURL = release.S3(laid.Bucket, where.region, c.profile)
 		if c.seal.Provider != "" && c.seal.Provider != provider {
 			return nil, fmt.Errorf("file Pulumi.%s.yaml says secretsprovider: %s, and bootstrap's key is %s\n"+
 				"nothing was written; change it with: pulumi stack change-secrets-provider '%[3]s'", t.stack, c.seal.Provider, provider)

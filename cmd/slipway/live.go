@@ -36,41 +36,58 @@ func (p *place) String() string { return "account " + p.account + " in " + p.reg
 // findPlace finds out whose credentials these are, and refuses them if they are not for the stack: another account, or
 // another region than the stack's. Nothing else is asked or done before.
 func (t *tool) findPlace(ctx context.Context, c *configuration) (*place, error) {
+	p, asked, err := t.findCaller(ctx, c)
+	if err == nil && (!c.admits(p.account) || asked != "" && asked != p.region) {
+		return nil, t.foreign(c, p, asked)
+	}
+	return p, err
+}
+
+// findCaller finds out whose credentials these are, and for which region they ask; "": for none.
+func (t *tool) findCaller(ctx context.Context, c *configuration) (p *place, asked string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, placePatience)
 	defer cancel()
-	if c.profile != "" { // the engine, and what reads its backend, go by the environment
-		if err := os.Setenv("AWS_PROFILE", c.profile); err != nil {
-			return nil, err
-		}
-	}
 	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(c.profile))
 	if err != nil {
-		return nil, fmt.Errorf("AWS configuration: %w", err)
+		return nil, "", fmt.Errorf("AWS configuration: %w", err)
 	}
-	asked, region := cfg.Region, c.stack.Region
-	cfg.Region = region
+	asked, cfg.Region = cfg.Region, c.stack.Region
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", t.stack, err)
+		return nil, asked, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", t.stack, err)
 	}
-	p := &place{aws: cfg, account: aws.ToString(caller.Account), region: region, caller: aws.ToString(caller.Arn)}
-	allowed := c.accounts
-	if key := strings.Split(c.stack.Backend.Key, ":"); len(allowed) == 0 && len(key) > 4 {
-		allowed = []string{key[4]}
+	return &place{aws: cfg, account: aws.ToString(caller.Account), region: cfg.Region, caller: aws.ToString(caller.Arn)}, asked, nil
+}
+
+// foreign says that the credentials are not for the stack.
+func (t *tool) foreign(c *configuration, p *place, asked string) error {
+	wanted := "its account"
+	if allowed := c.allowed(); len(allowed) > 0 {
+		wanted = "account " + strings.Join(allowed, " or ")
 	}
-	if len(allowed) > 0 && !slices.Contains(allowed, p.account) || asked != "" && asked != region {
-		wanted := "its account"
-		if len(allowed) > 0 {
-			wanted = "account " + strings.Join(allowed, " or ")
-		}
-		return nil, fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
-			"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
-			t.stack, wanted, region, p.caller, p.account, cmp.Or(asked, "no region"), t.stack)
-	}
-	return p, nil
+	return fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
+		"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
+		t.stack, wanted, p.region, p.caller, p.account, cmp.Or(asked, "no region"), t.stack)
 }
 
 const placePatience = 30 * time.Second
+
+// allowed are the accounts that a stack may be deployed to: those that it names, or the one that its state is in.
+func (c *configuration) allowed() []string {
+	if key := strings.Split(c.stack.Backend.Key, ":"); len(c.accounts) == 0 && len(key) > 4 {
+		return []string{key[4]}
+	}
+	return c.accounts
+}
+
+func (c *configuration) admits(account string) bool {
+	allowed := c.allowed()
+	return len(allowed) == 0 || slices.Contains(allowed, account)
+}
+
+func (t *tool) homeless() error {
+	return fmt.Errorf("stack %s has no place for its state yet; begin with: slipway bootstrap%s --live", t.stack, t.stackFlag())
+}
 
 // A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
 type seal struct {
@@ -84,7 +101,7 @@ type seal struct {
 // comes into the user's file.
 func (t *tool) openLive(ctx context.Context, c *configuration, operation string) (*stage, error) {
 	if c.stack.Backend.Bucket == "" || c.seal.EncryptedKey == "" {
-		return nil, fmt.Errorf("stack %s has no place for its state yet; begin with: slipway bootstrap%s --live", t.stack, t.stackFlag())
+		return nil, t.homeless()
 	}
 	where, err := t.findPlace(ctx, c)
 	if err != nil {
@@ -100,6 +117,10 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 		return nil, err
 	}
 	t.interrupts.engine(cli)
+	env := release.Surroundings()
+	if c.profile != "" { // which the engine needs for its secrets provider as well
+		env["AWS_PROFILE"] = c.profile
+	}
 	home, err := release.PluginHome()
 	if err != nil {
 		return nil, err
@@ -119,10 +140,10 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 	}
 	s := &stage{live: where, progress: newProgress(t.stderr)}
 	s.stack, err = release.Open(release.Options{
-		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: release.Surroundings(), Home: home,
+		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env, Home: home,
 		Program: t.program(c, s, site.Options{}),
 		Backend: &release.Backend{
-			URL:             release.S3(c.stack.Backend.Bucket, where.region),
+			URL:             release.S3(c.stack.Backend.Bucket, where.region, c.profile),
 			SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
 		},
 		GitHub: release.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: release.GitHubRunOf(os.Getenv)},

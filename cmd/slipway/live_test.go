@@ -57,7 +57,7 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	bucket, err := blob.OpenBucket(ctx, release.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1"))
+	bucket, err := blob.OpenBucket(ctx, release.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
 	ts.Check(err)
 	defer bucket.Close()
 	data, err := json.Marshal(map[string]any{"pid": 7, "username": "ada", "hostname": args[1], "timestamp": time.Now().Add(-time.Hour)})

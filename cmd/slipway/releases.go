@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/spf13/cobra"
+	"gocloud.dev/gcerrors"
 
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/run"
@@ -68,11 +68,16 @@ func (t *tool) carrier(c *configuration, s *stage) func(ctx context.Context, fro
 			return nil
 		}
 		source := stackDir(c.root, t.comes.from)
-		held, err := cloud.Pushed(filepath.Join(source, "model.json"))
+		there, err := cloud.Look(modelFile(source))
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(held, from) {
+		if here := s.model.Account.AccountID; there.AccountID != here {
+			if err := there.MayPull(here, from); err != nil {
+				return fmt.Errorf("reading %s: %w\n%s", from, err, t.crossing(t.comes.from, there.AccountID, here))
+			}
+		}
+		if !there.Holds(from) {
 			return fmt.Errorf("%s is not in the repository (any more): deploy the release there again", from)
 		}
 		if s.run != nil {
@@ -269,11 +274,21 @@ func (t *tool) history(ctx context.Context) (release.History, error) {
 	if err := t.known(); err != nil {
 		return release.History{}, err
 	}
+	if t.live {
+		c, err := t.configure()
+		if err == nil {
+			_, err = t.findPlace(ctx, c)
+		}
+		if err != nil {
+			return release.History{}, err
+		}
+		return t.recorded(ctx, c)
+	}
 	s, err := t.stored(ctx)
 	if err != nil {
 		return release.History{}, err
 	}
-	if root, err := findRoot(); err == nil && !t.live {
+	if root, err := findRoot(); err == nil {
 		if _, err := os.Stat(stackDir(root, t.stack)); errors.Is(err, os.ErrNotExist) { // reading makes nothing
 			return release.History{Stack: t.stack, Releases: []release.Release{}, Deployments: []release.Deployment{}}, nil
 		}
@@ -284,6 +299,101 @@ func (t *tool) history(ctx context.Context) (release.History, error) {
 	}
 	h, err := ledger.Read(ctx)
 	return h, errors.Join(err, ledger.Close())
+}
+
+// recorded reads the ledger of a stack in an account.
+func (t *tool) recorded(ctx context.Context, c *configuration) (release.History, error) {
+	if c.stack.Backend.Bucket == "" {
+		return release.History{}, t.homeless()
+	}
+	ledger, err := release.OpenLedger(ctx, release.Backend{URL: release.S3(c.stack.Backend.Bucket, c.stack.Region, c.profile)}, c.stack.Project, t.stack)
+	if err != nil {
+		return release.History{}, err
+	}
+	h, err := ledger.Read(ctx)
+	return h, errors.Join(err, ledger.Close())
+}
+
+// sourceHistory reads the ledger of the stack that a release comes from, which may be in another account than the one that
+// the release goes to: with the credentials of its own profile, if it has one, or else of whoever deploys.
+func (t *tool) sourceHistory(ctx context.Context, source *tool) (release.History, error) {
+	if err := source.known(); err != nil {
+		return release.History{}, err
+	}
+	from, err := source.configure()
+	if err != nil {
+		return release.History{}, err
+	}
+	to, err := t.configure()
+	if err != nil {
+		return release.History{}, err
+	}
+	if !t.live {
+		if err := t.mayReadHistory(from, to, source.stack); err != nil {
+			return release.History{}, err
+		}
+		return source.history(ctx)
+	}
+	here, err := t.findPlace(ctx, to)
+	if err != nil {
+		return release.History{}, err
+	}
+	if from.profile != "" {
+		var asked string
+		if here, asked, err = source.findCaller(ctx, from); err == nil && !from.admits(here.account) {
+			err = source.foreign(from, here, asked)
+		}
+		if err != nil {
+			return release.History{}, err
+		}
+	}
+	h, err := source.recorded(ctx, from)
+	if gcerrors.Code(err) == gcerrors.PermissionDenied && !from.admits(here.account) {
+		err = fmt.Errorf("%w\n%s", err, t.crossing(source.stack, from.allowed()[0], here.account))
+	}
+	return h, err
+}
+
+// mayReadHistory says what AWS would say of reading the ledger of a rehearsed stack, if that was bootstrapped in the model of
+// another account. Of one that was not, it lies in no bucket.
+func (t *tool) mayReadHistory(from, to *configuration, stack string) error {
+	dir := stackDir(from.root, stack)
+	there, err := cloud.Look(modelFile(dir))
+	if err != nil {
+		return err
+	}
+	here := cloud.DefaultAccountID
+	if len(to.accounts) > 0 {
+		here = to.accounts[0]
+	}
+	if there.AccountID == "" || there.AccountID == here {
+		return nil
+	}
+	if err := from.overlay(dir); err != nil {
+		return err
+	}
+	var backend struct {
+		Bucket string `yaml:"bucket"`
+	}
+	if laid := valueOf(from.engine.Node, from.stack.Project+":backend"); laid != nil {
+		if err := laid.Decode(&backend); err != nil {
+			return err
+		}
+	}
+	if backend.Bucket == "" {
+		return nil
+	}
+	if err := there.MayRead(here, backend.Bucket, release.LedgerPrefix(from.stack.Project, stack)); err != nil {
+		return fmt.Errorf("the ledger of stack %s cannot be read: %w\n%s", stack, err, t.crossing(stack, there.AccountID, here))
+	}
+	return nil
+}
+
+// crossing says how a stack's releases get from its account to that of this one.
+func (t *tool) crossing(from, there, here string) string {
+	return fmt.Sprintf("stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
+		"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
+		"Or give stack %[1]s a profile of its own: aws:profile", from, there, here, t.stack)
 }
 
 func (t *tool) known() error {
@@ -355,8 +465,7 @@ func (t *tool) promote(ctx context.Context, from, id string, unhealthy bool) err
 		return err
 	}
 	source := t.of(from)
-	h, err := source.history(ctx)
-	t.after = source.after // what it left behind is cleared away with the rest
+	h, err := t.sourceHistory(ctx, source)
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func (t *tool) look(ctx context.Context, e *environment) error {
 			return err
 		}
 		e.Account = where.account
-		options.Backend = &release.Backend{URL: release.S3(c.stack.Backend.Bucket, where.region)}
+		options.Backend = &release.Backend{URL: release.S3(c.stack.Backend.Bucket, where.region, c.profile)}
 	} else {
 		if _, err := os.Stat(options.Dir); errors.Is(err, fs.ErrNotExist) {
 			return nil

@@ -41,6 +41,9 @@ var (
 // stackDir is where a stack keeps everything.
 func stackDir(root, stack string) string { return filepath.Join(root, ".slipway", stack) }
 
+// modelFile is where a stack's folder keeps its model of AWS.
+func modelFile(dir string) string { return filepath.Join(dir, "model.json") }
+
 // open sets the stage in dir. A throwaway stage is fast, and a killed run of it cannot be gone on with.
 func (t *tool) open(ctx context.Context, c *configuration, dir, operation string, throwaway bool) (_ *stage, err error) {
 	if t.live {
@@ -72,7 +75,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	if len(c.accounts) > 0 {
 		options.AccountID = c.accounts[0]
 	}
-	if s.model, err = rehearsal.Open(filepath.Join(dir, "model.json"), options); err != nil {
+	if s.model, err = rehearsal.Open(modelFile(dir), options); err != nil {
 		return nil, err
 	}
 	onModel(s.model.Account)

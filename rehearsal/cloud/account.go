@@ -76,7 +76,8 @@ type Account struct {
 	saved  int // the version that is on disk
 }
 
-const defaultAccountID = "123456789012"
+// DefaultAccountID is the account that is modelled where nothing says another.
+const DefaultAccountID = "123456789012"
 
 // Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
 // process that holds it is named in the error.
@@ -102,7 +103,7 @@ func load(s *store, options Options) (*Account, error) {
 		a.now = time.Now
 	}
 	if a.AccountID == "" {
-		a.AccountID = defaultAccountID
+		a.AccountID = DefaultAccountID
 	}
 	if !accountForm.MatchString(a.AccountID) {
 		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)

@@ -1,11 +1,7 @@
 package cloud
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 )
@@ -70,34 +66,6 @@ func (a *Account) push(host, repository, tag, digest string) error {
 func (a *Account) Holds(reference string) bool {
 	host, id, _ := strings.Cut(reference, "/")
 	return host == a.registry() && a.Object(imageType, id) != nil
-}
-
-// Pushed lists what the repositories of the account that is kept at path hold, as registry/repository@digest. The account
-// is only read and may be in use; one that was never made holds nothing.
-func Pushed(path string) ([]string, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var kept struct {
-		Objects []struct {
-			Type    string         `json:"type"`
-			Outputs map[string]any `json:"outputs"`
-		} `json:"objects"`
-	}
-	if err := json.Unmarshal(data, &kept); err != nil {
-		return nil, fmt.Errorf("the model %s is damaged: %w", path, err)
-	}
-	var all []string
-	for _, o := range kept.Objects {
-		if uri, ok := o.Outputs["imageUri"].(string); ok && o.Type == imageType {
-			all = append(all, uri)
-		}
-	}
-	return all, nil
 }
 
 // images are what is in a repository.

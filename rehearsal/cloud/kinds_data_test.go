@@ -36,8 +36,8 @@ func TestDatabaseIncidents(t *testing.T) {
 		{name: "a last snapshot whose name ends with a hyphen", like: "database", change: properties{"finalSnapshotIdentifier": "last-"}, code: "hyphen", path: "finalSnapshotIdentifier"},
 		{name: "a key on a disk that is not encrypted", like: "database", change: properties{"storageEncrypted": false}, code: "needs storageEncrypted", path: "kmsKeyId"},
 		{name: "monitoring without a role", like: "database", change: properties{"monitoringInterval": 60}, code: "MonitoringRoleARN", path: "monitoringRoleArn"},
-		{name: "monitoring with a role of tasks", like: "database", change: properties{"monitoringInterval": 60, "monitoringRoleArn": "arn:aws:iam::" + defaultAccountID + ":role/task"}, code: "InvalidParameterValue"},
-		{name: "monitoring every two seconds", like: "database", change: properties{"monitoringInterval": 2, "monitoringRoleArn": "arn:aws:iam::" + defaultAccountID + ":role/task"}, code: "expected 0, 1, 5", path: "monitoringInterval"},
+		{name: "monitoring with a role of tasks", like: "database", change: properties{"monitoringInterval": 60, "monitoringRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/task"}, code: "InvalidParameterValue"},
+		{name: "monitoring every two seconds", like: "database", change: properties{"monitoringInterval": 2, "monitoringRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/task"}, code: "expected 0, 1, 5", path: "monitoringInterval"},
 		{name: "a log that Postgres has not", like: "database", change: properties{"enabledCloudwatchLogsExports": []any{"slowquery"}}, code: "log types 'slowquery'", path: "enabledCloudwatchLogsExports[0]"},
 		{name: "parameters of another major version", like: "database", change: properties{"engineVersion": "17.4"}, code: "InvalidParameterCombination"},
 		{name: "a parameter group that does not exist", like: "database", change: properties{"dbSubnetGroupName": "nowhere"}, code: "DBSubnetGroupNotFoundFault"},
@@ -104,7 +104,7 @@ func TestDatabaseAddresses(t *testing.T) {
 
 func TestBucketIncidents(t *testing.T) {
 	statement := func(change properties) string {
-		s := allow("s3:GetObject", "arn:aws:s3:::site-logs-1/*", properties{"Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":root"}})
+		s := allow("s3:GetObject", "arn:aws:s3:::site-logs-1/*", properties{"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":root"}})
 		return policyText(changed(s, change))
 	}
 	var names []incident
@@ -128,7 +128,7 @@ func TestBucketIncidents(t *testing.T) {
 		{name: "a policy for another bucket", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Resource": "arn:aws:s3:::site-media-1/*"})}, code: "invalid resource", path: "policy"},
 		{name: "a policy without a principal", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Principal": nil})}, code: "MalformedPolicy", path: "policy"},
 		{name: "a policy with a misspelt effect", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Effect": "Alow"})}, code: "MalformedPolicy", path: "policy"},
-		{name: "a policy for a role that does not exist", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}, code: "MalformedPolicy"},
+		{name: "a policy for a role that does not exist", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})}, code: "MalformedPolicy"},
 		{name: "a public policy on a bucket that blocks them", like: "log-bucket-policy", change: properties{"policy": statement(properties{"Principal": "*"})}, code: "AccessDenied"},
 		{name: "a policy of a bucket that does not exist", like: "log-bucket-policy", change: properties{"bucket": "site-nothing"}, code: "invalid resource", path: "policy"},
 		{name: "cold storage in five days", like: "log-bucket-lifecycle", change: properties{"rules[0].transitions[0].days": 5}, code: "greater than or equal to 30", path: "rules[0].transitions[0].days"},
@@ -170,7 +170,7 @@ func TestIdentityIncidents(t *testing.T) {
 		{name: "a policy of one name twice", like: "reads", change: properties{"name": "reads"}, code: "EntityAlreadyExists"},
 		{name: "a policy deleted while a role has it", like: "reads", delete: true, code: "DeleteConflict"},
 		{name: "a role that trusts a service that is none", like: "task-role", change: properties{"assumeRolePolicy": trust("ecs-task.amazonaws.com")}, code: "not a service principal", path: "assumeRolePolicy"},
-		{name: "a role that trusts a role that does not exist", like: "task-role", change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}, code: "MalformedPolicyDocument"},
+		{name: "a role that trusts a role that does not exist", like: "task-role", change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})}, code: "MalformedPolicyDocument"},
 		{name: "a trust with a resource", like: "task-role", change: properties{"assumeRolePolicy": policyText(allow("sts:AssumeRole", "*", properties{"Principal": properties{"Service": "ec2.amazonaws.com"}}))}, code: "has no Resource", path: "assumeRolePolicy"},
 		{name: "a trust that lets S3 be read", like: "task-role", change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "s3:GetObject", "Principal": properties{"Service": "ec2.amazonaws.com"}})}, code: "only sts:", path: "assumeRolePolicy"},
 		{name: "a role whose name is too long", like: "task-role", change: properties{"name": strings.Repeat("x", 65)}, code: "at most 64", path: "name"},
@@ -179,7 +179,7 @@ func TestIdentityIncidents(t *testing.T) {
 		{name: "a role deleted with an inline policy", like: "execution", delete: true, code: "DeleteConflict"},
 		{name: "a role deleted while a machine has it", like: "bastion-role", delete: true, code: "DeleteConflict"},
 		{name: "a managed policy that AWS has not", like: "bastion-ssm", change: properties{"policyArn": "arn:aws:iam::aws:policy/AmazonSSMManagedInstance"}, code: "AmazonSSMManagedInstanceCore", path: "policyArn"},
-		{name: "a managed policy of the account that does not exist", like: "bastion-ssm", change: properties{"policyArn": "arn:aws:iam::" + defaultAccountID + ":policy/nothing"}, code: "NoSuchEntity"},
+		{name: "a managed policy of the account that does not exist", like: "bastion-ssm", change: properties{"policyArn": "arn:aws:iam::" + DefaultAccountID + ":policy/nothing"}, code: "NoSuchEntity"},
 		{name: "an eleventh policy on a role", before: func(w *world) {
 			for i := range 9 {
 				p := w.create(policyType, fmt.Sprint("p", i), properties{"name": fmt.Sprint("p", i), "policy": w.inputs["reads"]["policy"]})
@@ -192,12 +192,12 @@ func TestIdentityIncidents(t *testing.T) {
 }
 
 func TestKeyIncidents(t *testing.T) {
-	root := "arn:aws:iam::" + defaultAccountID + ":root"
+	root := "arn:aws:iam::" + DefaultAccountID + ":root"
 	refuses(t, []incident{
 		{name: "a window of five days", like: "key", change: properties{"deletionWindowInDays": 5}, code: "7 to 30", path: "deletionWindowInDays"},
 		{name: "a key that nobody can manage", like: "key", change: properties{"policy": policyText(allow("kms:Decrypt", "*", properties{"Principal": properties{"AWS": root}}))}, code: "MalformedPolicyDocumentException", path: "policy"},
 		{name: "a key that another account manages", like: "key", change: properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": "arn:aws:iam::999999999999:root"}}))}, code: "MalformedPolicyDocumentException"},
-		{name: "a key for a role that does not exist", like: "key", change: properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + defaultAccountID + ":role/nobody"}}}))}, code: "MalformedPolicyDocumentException"},
+		{name: "a key for a role that does not exist", like: "key", change: properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}}}))}, code: "MalformedPolicyDocumentException"},
 		{name: "rotation of a signing key", like: "key", change: properties{"customerMasterKeySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"}, code: "UnsupportedOperationException", path: "enableKeyRotation"},
 		{name: "an alias of AWS", like: "alias", change: properties{"name": "alias/aws/site"}, code: "NotAuthorizedException", path: "name"},
 		{name: "an alias without its beginning", like: "alias", change: properties{"name": "site"}, code: "not a name", path: "name"},
@@ -210,7 +210,7 @@ func TestKeyIncidents(t *testing.T) {
 		{name: "a log group that its key's policy does not speak of", before: func(w *world) {
 			w.create(keyType, "narrow", properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}),
 				allow([]any{"kms:Encrypt*", "kms:Decrypt*"}, "*", properties{"Principal": properties{"Service": "logs.us-east-1.amazonaws.com"},
-					"Condition": properties{"ArnLike": properties{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:" + defaultAccountID + ":log-group:/other/*"}}}))})
+					"Condition": properties{"ArnLike": properties{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:" + DefaultAccountID + ":log-group:/other/*"}}}))})
 			w.inputs["logs"] = changed(w.inputs["logs"], properties{"kmsKeyId": w.arn("narrow")})
 		}, like: "logs", code: "InvalidParameterException"},
 		{name: "a log group with a disabled key", before: func(w *world) {
@@ -332,7 +332,7 @@ func TestRarerDataIncidents(t *testing.T) {
 			return properties{"name": "all", "planId": w.id("plan"), "iamRoleArn": w.arn("task-role"), "resources": []any{w.arn("database")}}
 		}), code: "InvalidParameterValueException"},
 		{name: "a repository for a role that does not exist", like: "shared", before: offer("shared", "aws:ecr/repositoryPolicy:RepositoryPolicy", func(*world) properties {
-			return properties{"repository": "site/django", "policy": policyText(properties{"Effect": "Allow", "Action": "ecr:BatchGetImage", "Principal": properties{"AWS": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}})}
+			return properties{"repository": "site/django", "policy": policyText(properties{"Effect": "Allow", "Action": "ecr:BatchGetImage", "Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})}
 		}), code: "InvalidParameterException"},
 		{name: "a bucket that may be computed on", like: "log-bucket-policy", change: properties{"policy": policyText(allow("ec2:RunInstances", "arn:aws:s3:::site-logs-1/*", properties{"Principal": properties{"AWS": "*"}}))}, code: "invalid action", path: "policy"},
 		{name: "two lifecycle rules of one name", like: "log-bucket-lifecycle", change: properties{"rules": many(2, func(int) any { return properties{"id": "a", "status": "Enabled", "expiration": properties{"days": 5}} })}, code: "must be unique", path: "rules[1].id"},

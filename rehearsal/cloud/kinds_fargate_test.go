@@ -37,7 +37,7 @@ func TestContainerIncidents(t *testing.T) {
 		{name: "a role that ECS may not take", before: func(w *world) {
 			w.inputs["task"] = changed(w.inputs["task"], properties{"executionRoleArn": w.arn("bastion-role")})
 		}, like: "task", code: "ClientException"},
-		{name: "a role that does not exist", like: "task", change: properties{"taskRoleArn": "arn:aws:iam::" + defaultAccountID + ":role/nobody"}, code: "NoSuchEntity"},
+		{name: "a role that does not exist", like: "task", change: properties{"taskRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}, code: "NoSuchEntity"},
 		bad("a misspelt key that the provider would drop", "containerDefinitions", "readonlyRootFileSystem2", set("readonlyRootFileSystem2", true)),
 		bad("two containers of one name", proxy+".name", "two containers", func(_, proxy properties) { proxy["name"], proxy["dependsOn"] = "django", nil }),
 		bad("a container without an image", app+".image", "null or empty", set("image", "")),
@@ -109,7 +109,7 @@ func TestServiceIncidents(t *testing.T) {
 				"actions": []any{properties{"type": "forward", "targetGroupArn": w.arn("hosts")}}})
 			w.inputs["service"] = changed(w.inputs["service"], properties{"loadBalancers[0].targetGroupArn": w.arn("hosts")})
 		}, like: "service", code: "InvalidParameterException"},
-		{name: "a target group that does not exist", like: "service", change: properties{"loadBalancers[0].targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:" + defaultAccountID + ":targetgroup/x/0123456789abcdef"}, code: "TargetGroupNotFound"},
+		{name: "a target group that does not exist", like: "service", change: properties{"loadBalancers[0].targetGroupArn": "arn:aws:elasticloadbalancing:us-east-1:" + DefaultAccountID + ":targetgroup/x/0123456789abcdef"}, code: "TargetGroupNotFound"},
 		{name: "a container that the task has not", like: "service", change: properties{"loadBalancers[0].containerName": "apache"}, code: "InvalidParameterException"},
 		{name: "a port that the container has not", like: "service", change: properties{"loadBalancers[0].containerPort": 80}, code: "InvalidParameterException"},
 		{name: "a cluster that does not exist", like: "service", change: properties{"cluster": "nowhere"}, code: "ClusterNotFoundException"},
@@ -137,7 +137,7 @@ func TestServiceIncidents(t *testing.T) {
 			app["image"] = strings.Replace(app["image"].(string), digest[:10], "sha256:fff", 1)
 		}, nil), like: "service", code: "DeploymentFailed"},
 		{name: "a secret that does not exist", before: with(func(app, _ properties) {
-			app["secrets"] = []any{properties{"name": "A", "valueFrom": "arn:aws:ssm:us-east-1:" + defaultAccountID + ":parameter/site/nothing"}}
+			app["secrets"] = []any{properties{"name": "A", "valueFrom": "arn:aws:ssm:us-east-1:" + DefaultAccountID + ":parameter/site/nothing"}}
 		}, nil), like: "service", code: "DeploymentFailed"},
 		{name: "a log group that does not exist", before: with(func(app, _ properties) {
 			app["logConfiguration"].(properties)["options"].(properties)["awslogs-group"] = "/site/nothing"

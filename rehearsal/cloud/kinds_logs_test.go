@@ -17,13 +17,13 @@ func TestLogIncidents(t *testing.T) {
 			w.create(subscriptionType, "second", changed(w.inputs["subscription"], properties{"name": "second"}))
 		}, like: "subscription", change: properties{"name": "third"}, code: "LimitExceededException"},
 		{name: "a subscription without a role", like: "subscription", change: properties{"roleArn": nil}, code: "needs a role", path: "roleArn"},
-		{name: "a subscription with Firehose's role", like: "subscription", change: properties{"name": "b", "roleArn": "arn:aws:iam::" + defaultAccountID + ":role/firehose"}, code: "InvalidParameterException"},
+		{name: "a subscription with Firehose's role", like: "subscription", change: properties{"name": "b", "roleArn": "arn:aws:iam::" + DefaultAccountID + ":role/firehose"}, code: "InvalidParameterException"},
 		{name: "a subscription whose role may not put records", before: func(w *world) {
 			if err := w.delete("subscription-policy"); err != nil {
 				w.t.Fatal(err)
 			}
 		}, like: "subscription", change: properties{"name": "b"}, code: "InvalidParameterException"},
-		{name: "a subscription to a stream that does not exist", like: "subscription", change: properties{"name": "b", "destinationArn": "arn:aws:firehose:us-east-1:" + defaultAccountID + ":deliverystream/nothing"}, code: "ResourceNotFoundException"},
+		{name: "a subscription to a stream that does not exist", like: "subscription", change: properties{"name": "b", "destinationArn": "arn:aws:firehose:us-east-1:" + DefaultAccountID + ":deliverystream/nothing"}, code: "ResourceNotFoundException"},
 		{name: "a metric with dimensions and a default", like: "errors", change: properties{"metricTransformation.dimensions": properties{"a": "$.a"}, "metricTransformation.defaultValue": "0"}, code: "no default", path: "metricTransformation.defaultValue"},
 		{name: "a stream whose name is too long", like: "firehose", change: properties{"name": strings.Repeat("x", 65)}, code: "at most 64", path: "name"},
 		{name: "a stream that exists", like: "firehose", change: properties{"name": "site-logs"}, code: "ResourceInUseException"},
@@ -33,7 +33,7 @@ func TestLogIncidents(t *testing.T) {
 		{name: "an expression that is not closed", like: "firehose", change: properties{s3 + ".prefix": "logs/!{timestamp:yyyy/"}, code: "not closed", path: s3 + ".prefix"},
 		{name: "a buffer of 200 MB", like: "firehose", change: properties{s3 + ".bufferingSize": 200}, code: "1 to 128", path: s3 + ".bufferingSize"},
 		{name: "a compression that does not exist", like: "firehose", change: properties{s3 + ".compressionFormat": "gzip"}, code: "GZIP", path: s3 + ".compressionFormat"},
-		{name: "a role that Firehose may not take", like: "firehose", change: properties{s3 + ".roleArn": "arn:aws:iam::" + defaultAccountID + ":role/task"}, code: "InvalidArgumentException"},
+		{name: "a role that Firehose may not take", like: "firehose", change: properties{s3 + ".roleArn": "arn:aws:iam::" + DefaultAccountID + ":role/task"}, code: "InvalidArgumentException"},
 		{name: "a bucket that does not exist", like: "firehose", change: properties{s3 + ".bucketArn": "arn:aws:s3:::site-nothing"}, code: "NoSuchBucket"},
 		{name: "records split without being unpacked", like: "firehose", change: properties{s3 + ".processingConfiguration": properties{"enabled": true, "processors": []any{properties{"type": "CloudWatchLogProcessing"}}}}, code: "Decompression", path: s3 + ".processingConfiguration.processors"},
 	})
@@ -51,7 +51,7 @@ func TestAlarmIncidents(t *testing.T) {
 		{name: "more datapoints than periods", like: "alarm", change: properties{"datapointsToAlarm": 4}, code: "1 to evaluationPeriods", path: "datapointsToAlarm"},
 		{name: "an alarm that is greater", like: "alarm", change: properties{"comparisonOperator": "Greater"}, code: "GreaterThanThreshold", path: "comparisonOperator"},
 		{name: "an alarm without a threshold", like: "alarm", change: properties{"threshold": nil}, code: "needs a threshold", path: "threshold"},
-		{name: "an alarm to a topic that does not exist", like: "alarm", change: properties{"alarmActions": []any{"arn:aws:sns:us-east-1:" + defaultAccountID + ":nothing"}}, code: "NotFound"},
+		{name: "an alarm to a topic that does not exist", like: "alarm", change: properties{"alarmActions": []any{"arn:aws:sns:us-east-1:" + DefaultAccountID + ":nothing"}}, code: "NotFound"},
 		{name: "two queries that return data", like: "alarm", change: properties{"metricName": nil, "namespace": nil, "statistic": nil, "period": nil, "metricQueries": []any{
 			properties{"id": "a", "expression": "1", "returnData": true}, properties{"id": "b", "expression": "a*2", "returnData": true}}}, code: "exactly one query", path: "metricQueries"},
 		{name: "a query named in capitals", like: "alarm", change: properties{"metricName": nil, "namespace": nil, "statistic": nil, "period": nil, "metricQueries": []any{
@@ -69,14 +69,14 @@ func TestMessageIncidents(t *testing.T) {
 	refuses(t, []incident{
 		{name: "mail to nobody", like: "mail", change: properties{"endpoint": "ops"}, code: "Email endpoint", path: "endpoint"},
 		{name: "a protocol that does not exist", like: "mail", change: properties{"protocol": "pager"}, code: "expected email", path: "protocol"},
-		{name: "a subscription of a topic that does not exist", like: "mail", change: properties{"topic": "arn:aws:sns:us-east-1:" + defaultAccountID + ":nothing"}, code: "NotFound"},
+		{name: "a subscription of a topic that does not exist", like: "mail", change: properties{"topic": "arn:aws:sns:us-east-1:" + DefaultAccountID + ":nothing"}, code: "NotFound"},
 		{name: "a queue by its address", like: "mail", change: properties{"protocol": "sqs", "endpoint": "https://sqs.us-east-1.amazonaws.com/1/x"}, code: "SQS endpoint ARN", path: "endpoint"},
 		{name: "a FIFO topic without its ending", like: "topic", change: properties{"fifoTopic": true}, code: ".fifo", path: "name"},
 		{name: "messages kept for a month", like: "queue", change: properties{"messageRetentionSeconds": 2592000}, code: "60 to 1209600", path: "messageRetentionSeconds"},
 		{name: "messages hidden for a day", like: "queue", change: properties{"visibilityTimeoutSeconds": 86400}, code: "0 to 43200", path: "visibilityTimeoutSeconds"},
 		{name: "a queue of a name that is taken", like: "queue", change: properties{"name": "work"}, code: "QueueAlreadyExists"},
-		{name: "a dead-letter queue that does not exist", like: "queue", change: properties{"redrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:` + defaultAccountID + `:nothing","maxReceiveCount":5}`}, code: "InvalidParameterValue"},
-		{name: "a dead-letter queue without a count", like: "queue", change: properties{"redrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:` + defaultAccountID + `:dead"}`}, code: "maxReceiveCount", path: "redrivePolicy"},
+		{name: "a dead-letter queue that does not exist", like: "queue", change: properties{"redrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:` + DefaultAccountID + `:nothing","maxReceiveCount":5}`}, code: "InvalidParameterValue"},
+		{name: "a dead-letter queue without a count", like: "queue", change: properties{"redrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:` + DefaultAccountID + `:dead"}`}, code: "maxReceiveCount", path: "redrivePolicy"},
 		{name: "a FIFO queue with a plain dead-letter queue", like: "queue", change: properties{"name": "x.fifo", "fifoQueue": true}, code: "InvalidParameterValue"},
 		{name: "a queue that is encrypted twice", like: "queue", change: properties{"sqsManagedSseEnabled": true, "kmsMasterKeyId": "alias/aws/sqs"}, code: "either by SQS", path: "sqsManagedSseEnabled"},
 	})
@@ -101,13 +101,13 @@ func TestScheduleIncidents(t *testing.T) {
 		{name: "a zone that does not exist", like: "job", change: properties{"scheduleExpressionTimezone": "Europe/Bern"}, code: "no time zone", path: "scheduleExpressionTimezone"},
 		{name: "a window that is not flexible", like: "job", change: properties{"flexibleTimeWindow": properties{"mode": "OFF", "maximumWindowInMinutes": 5}}, code: "FLEXIBLE", path: "flexibleTimeWindow.maximumWindowInMinutes"},
 		{name: "two hundred attempts", like: "job", change: properties{"target.retryPolicy": properties{"maximumRetryAttempts": 200}}, code: "0 to 185", path: "target.retryPolicy.maximumRetryAttempts"},
-		{name: "a role that Scheduler may not take", like: "job", change: properties{"target.roleArn": "arn:aws:iam::" + defaultAccountID + ":role/task"}, code: "ValidationException"},
-		{name: "a task definition that does not exist", like: "job", change: properties{"target.ecsParameters.taskDefinitionArn": "arn:aws:ecs:us-east-1:" + defaultAccountID + ":task-definition/web:99"}, code: "ClientException"},
+		{name: "a role that Scheduler may not take", like: "job", change: properties{"target.roleArn": "arn:aws:iam::" + DefaultAccountID + ":role/task"}, code: "ValidationException"},
+		{name: "a task definition that does not exist", like: "job", change: properties{"target.ecsParameters.taskDefinitionArn": "arn:aws:ecs:us-east-1:" + DefaultAccountID + ":task-definition/web:99"}, code: "ClientException"},
 		{name: "a command for a container that the task has not", like: "job", change: properties{"target.input": `{"containerOverrides":[{"name":"cron","command":["x"]}]}`}, code: "ValidationException"},
 		{name: "a command that is no JSON", like: "job", change: properties{"target.input": "clearsessions"}, code: "not valid JSON", path: "target.input"},
 		{name: "a task on Fargate without a network", like: "job", change: properties{"target.ecsParameters.networkConfiguration": nil}, code: "needs its network", path: "target.ecsParameters.networkConfiguration"},
 		{name: "a group that does not exist", like: "job", change: properties{"groupName": "night"}, code: "ResourceNotFoundException"},
-		{name: "a dead-letter queue that does not exist", like: "job", change: properties{"target.deadLetterConfig.arn": "arn:aws:sqs:us-east-1:" + defaultAccountID + ":nothing"}, code: "AWS.SimpleQueueService.NonExistentQueue"},
+		{name: "a dead-letter queue that does not exist", like: "job", change: properties{"target.deadLetterConfig.arn": "arn:aws:sqs:us-east-1:" + DefaultAccountID + ":nothing"}, code: "AWS.SimpleQueueService.NonExistentQueue"},
 		{name: "a job of one name twice", like: "job", change: properties{"name": "clean"}, code: "ConflictException"},
 	})
 }
@@ -178,7 +178,7 @@ func TestRarerLogIncidents(t *testing.T) {
 	}
 	refuses(t, []incident{
 		{name: "a key that is not said", like: "firehose", change: properties{"serverSideEncryption": properties{"enabled": true, "keyType": "CUSTOMER_MANAGED_CMK"}}, code: "needs a key", path: "serverSideEncryption.keyArn"},
-		{name: "a key of AWS that is said", like: "firehose", change: properties{"serverSideEncryption": properties{"enabled": true, "keyArn": "arn:aws:kms:us-east-1:" + defaultAccountID + ":key/x"}}, code: "CUSTOMER_MANAGED_CMK", path: "serverSideEncryption.keyType"},
+		{name: "a key of AWS that is said", like: "firehose", change: properties{"serverSideEncryption": properties{"enabled": true, "keyArn": "arn:aws:kms:us-east-1:" + DefaultAccountID + ":key/x"}}, code: "CUSTOMER_MANAGED_CMK", path: "serverSideEncryption.keyType"},
 		{name: "a disabled key", like: "firehose", before: and(func(w *world) {
 			if err := w.update("key", properties{"isEnabled": false}); err != nil {
 				w.t.Fatal(err)
@@ -239,7 +239,7 @@ func TestRarerMessageIncidents(t *testing.T) {
 			return properties{"protocol": "firehose", "endpoint": w.arn("firehose")}
 		}), code: "needs a role", path: "subscriptionRoleArn"},
 		{name: "a topic's policy for another topic", like: "topic-policy", before: offer("topic-policy", "aws:sns/topicPolicy:TopicPolicy", func(w *world) properties {
-			return properties{"arn": w.arn("topic"), "policy": policyText(allow("sns:Publish", "arn:aws:sns:us-east-1:"+defaultAccountID+":other", properties{"Principal": properties{"Service": "cloudwatch.amazonaws.com"}}))}
+			return properties{"arn": w.arn("topic"), "policy": policyText(allow("sns:Publish", "arn:aws:sns:us-east-1:"+DefaultAccountID+":other", properties{"Principal": properties{"Service": "cloudwatch.amazonaws.com"}}))}
 		}), code: "single resource", path: "policy"},
 		{name: "a FIFO queue without its ending", like: "queue", change: properties{"fifoQueue": true, "redrivePolicy": nil}, code: ".fifo", path: "name"},
 		{name: "a redrive that nobody may use", like: "queue", change: properties{"redriveAllowPolicy": `{"redrivePermission":"none"}`}, code: "allowAll", path: "redriveAllowPolicy"},

@@ -86,7 +86,7 @@ func TestFirewallIncidents(t *testing.T) {
 			w.inputs["web-from-edge"] = changed(w.inputs["web-from-edge"], properties{"referencedSecurityGroupId": w.id("stranger")})
 		}, like: "web-from-edge", code: "InvalidGroup.NotFound"},
 		{name: "flow logs without a role", like: "flow", change: properties{"iamRoleArn": nil}, code: "InvalidParameter", path: "iamRoleArn"},
-		{name: "flow logs with a role of another service", like: "flow", change: properties{"iamRoleArn": "arn:aws:iam::" + defaultAccountID + ":role/task"}, code: "InvalidParameter"},
+		{name: "flow logs with a role of another service", like: "flow", change: properties{"iamRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/task"}, code: "InvalidParameter"},
 		{name: "flow logs twice", like: "flow", code: "FlowLogAlreadyExists"},
 		{name: "flow logs every five minutes", like: "flow", change: properties{"maxAggregationInterval": 300}, code: "expected 60 or 600", path: "maxAggregationInterval"},
 	})

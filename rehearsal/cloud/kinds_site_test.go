@@ -344,7 +344,7 @@ func (s *siteTemplate) build(t *testing.T) {
 func buildSite(w *world) {
 	t := w.t
 	t.Helper()
-	root := "arn:aws:iam::" + defaultAccountID + ":root"
+	root := "arn:aws:iam::" + DefaultAccountID + ":root"
 
 	w.create(keyType, "key", properties{"enableKeyRotation": true, "deletionWindowInDays": 30, "policy": policyText(
 		properties{"Sid": "Account", "Effect": "Allow", "Principal": properties{"AWS": root}, "Action": "kms:*", "Resource": "*"},
@@ -404,7 +404,7 @@ func buildSite(w *world) {
 	w.create(bucketType, "log-bucket", properties{"bucket": "site-logs-1"})
 	w.create(publicType, "log-bucket-private", properties{"bucket": "site-logs-1", "blockPublicAcls": true, "blockPublicPolicy": true, "ignorePublicAcls": true, "restrictPublicBuckets": true})
 	w.create("aws:s3/bucketPolicy:BucketPolicy", "log-bucket-policy", properties{"bucket": "site-logs-1", "policy": policyText(
-		allow("s3:PutObject", "arn:aws:s3:::site-logs-1/alb/AWSLogs/"+defaultAccountID+"/*", properties{"Principal": properties{"Service": logDelivery}}))})
+		allow("s3:PutObject", "arn:aws:s3:::site-logs-1/alb/AWSLogs/"+DefaultAccountID+"/*", properties{"Principal": properties{"Service": logDelivery}}))})
 	w.create("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "log-bucket-lifecycle", properties{"bucket": "site-logs-1", "rules": []any{
 		properties{"id": "cold", "status": "Enabled", "transitions": []any{properties{"days": 30, "storageClass": "STANDARD_IA"}, properties{"days": 90, "storageClass": "GLACIER"}}, "expiration": properties{"days": 365}}}})
 	w.create(bucketType, "media", properties{"bucket": "site-media-1"})

@@ -28,13 +28,13 @@ func TestWebACLIncidents(t *testing.T) {
 		{name: "a rule group that AWS does not manage", like: "waf", change: group("AWSManagedRulesDjangoRuleSet"), code: "manages no rule group", path: "rules[0].statement.managedRuleGroupStatement.name"},
 		{name: "two rules of one name", like: "waf", change: group("AWSManagedRulesSQLiRuleSet", "AWSManagedRulesSQLiRuleSet"), code: "two rules", path: "rules[1].name"},
 		{name: "a web ACL that stands before something", like: "waf", delete: true, code: "WAFAssociatedItemException"},
-		{name: "a guard before a network load balancer", like: "waf-guard", change: properties{"resourceArn": "arn:aws:elasticloadbalancing:us-east-1:" + defaultAccountID + ":loadbalancer/net/site/0"}, code: "application load balancer", path: "resourceArn"},
+		{name: "a guard before a network load balancer", like: "waf-guard", change: properties{"resourceArn": "arn:aws:elasticloadbalancing:us-east-1:" + DefaultAccountID + ":loadbalancer/net/site/0"}, code: "application load balancer", path: "resourceArn"},
 		{name: "a second web ACL before a balancer", before: func(w *world) {
 			w.create(webACLType, "other", changed(w.inputs["waf"], properties{"name": "other"}))
 			w.inputs["waf-guard"] = changed(w.inputs["waf-guard"], properties{"webAclArn": w.arn("other")})
 		}, like: "waf-guard", code: "WAFInvalidOperationException"},
 		{name: "logs in a group of another name", before: func(w *world) {
-			w.inputs["waf-logging"] = changed(w.inputs["waf-logging"], properties{"logDestinationConfigs": []any{"arn:aws:logs:us-east-1:" + defaultAccountID + ":log-group:/site/web"}})
+			w.inputs["waf-logging"] = changed(w.inputs["waf-logging"], properties{"logDestinationConfigs": []any{"arn:aws:logs:us-east-1:" + DefaultAccountID + ":log-group:/site/web"}})
 		}, like: "waf-logging", code: "aws-waf-logs-", path: "logDestinationConfigs[0]"},
 	})
 }
