@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 	"gopkg.in/yaml.v3"
 
+	"slipway/internal/awstest"
 	"slipway/rehearsal/cloud"
 	"slipway/rehearsal/provider"
 )
@@ -315,7 +316,7 @@ func plugged(t *testing.T, folder string, e endpoint) *served {
 	go engine.Serve(listener)
 	t.Cleanup(engine.Stop)
 
-	plugin := exec.Command(filepath.Join(folder, plugins[0], "pulumi-resource-aws"), listener.Addr().String())
+	plugin := exec.Command(filepath.Join(folder, awstest.ProviderPlugin, "pulumi-resource-aws"), listener.Addr().String())
 	plugin.Env = os.Environ()
 	for name, value := range e.env() {
 		plugin.Env = append(plugin.Env, name+"="+value)

@@ -3,7 +3,6 @@ package awstest
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"net"
 	"net/http"
@@ -75,6 +74,13 @@ func Moto(t *testing.T, program ...string) string {
 	if err := exec.Command("python3", "-c", "import moto.server").Run(); err != nil {
 		t.Skip("there is no python3 with moto here: pip install 'moto[server]'")
 	}
+	return serve(t, nil, program...)
+}
+
+// serve has python3 run a moto on loopback until the test ends, with env on top of this process's, and gives its URL. One
+// that ends before its test fails it.
+func serve(t *testing.T, env []string, program ...string) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -88,19 +94,43 @@ func Moto(t *testing.T, program ...string) string {
 	}
 	moto := exec.Command("python3", append(slices.Clone(program), "-H", "127.0.0.1", "-p", port)...)
 	moto.Stdout, moto.Stderr = said, said
+	moto.Env = append(os.Environ(), env...)
 	if err := moto.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { moto.Process.Kill(); moto.Wait(); said.Close() })
+	ended := make(chan struct{})
+	go func() { moto.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		select {
+		case <-ended:
+			t.Errorf("moto ended before its test: %v: %s", moto.ProcessState, last(said.Name()))
+		default:
+		}
+		moto.Process.Kill()
+		<-ended
+		said.Close()
+	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		answer, err := http.Get("http://" + address + "/moto-api/")
-		if err == nil {
+		if answer, err := http.Get("http://" + address + "/moto-api/data.json"); err == nil {
 			answer.Body.Close()
 			return "http://" + address
 		}
+		select {
+		case <-ended:
+			t.Fatalf("moto ended: %s", last(said.Name()))
+		default:
+		}
 		if time.Now().After(deadline) {
-			words, _ := os.ReadFile(said.Name())
-			t.Fatal(errors.Join(err, errors.New("moto does not come up: "+string(words))))
+			t.Fatalf("moto does not answer: %s", last(said.Name()))
 		}
 	}
+}
+
+// last is the end of a file of words.
+func last(path string) string {
+	words, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(words[max(0, len(words)-2000):])
 }
