@@ -98,8 +98,7 @@ func (t *tool) destroy(ctx context.Context, w wish) (err error) {
 	if err := d.agree(c, resources, w.confirm); err != nil {
 		return err
 	}
-	s.progress = newProgress(t.stderr)
-	s.stack.Told, s.stack.Say = s.progress.told, s.progress.say
+	s.tell(t.stderr)
 
 	ended, err := t.goes(ctx, s)
 	if err != nil {

@@ -177,17 +177,31 @@ func (t *tool) agree(operation string, where *place) error {
 // errNobody says that there is no terminal to ask on.
 var errNobody = errors.New("there is nobody to ask")
 
-// ask asks a question on the terminal, and gives the line that was typed.
+// ask asks a question on the terminal, and gives the line that was typed; "" if there was none. Ctrl-C is no answer either.
 func (t *tool) ask(question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return "", errNobody
 	}
 	fmt.Fprint(t.stderr, question)
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+	type answer struct {
+		line string
+		err  error
 	}
-	return strings.TrimSpace(line), nil
+	answered := make(chan answer, 1)
+	go func() { // which an interrupt does not wait for: nothing ends the reading of a terminal
+		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		answered <- answer{line, err}
+	}()
+	select {
+	case <-t.interrupts.ctx.Done():
+		fmt.Fprintln(t.stderr)
+		return "", nil
+	case a := <-answered:
+		if a.err != nil && !errors.Is(a.err, io.EOF) {
+			return "", a.err
+		}
+		return strings.TrimSpace(a.line), nil
+	}
 }
 
 // sealOf reads what encrypts the secrets of a stack's file.

@@ -621,15 +621,17 @@ func (t *tool) bring(ctx context.Context, operation string) (err error) {
 	if err != nil {
 		return err
 	}
+	s.progress.close() // it would draw over what follows, and over the question
 	if t.comes.running.ID != "" { // of a stack that is new, everything
 		t.tellChanges(t.stderr, would.Changes)
 	}
-	s.progress.say(fmt.Sprintf("This %s of stack %s makes: %s.", operation, t.stack, counted(would)))
+	t.say("This %s of stack %s makes: %s.", operation, t.stack, counted(would))
 	if s.live != nil {
 		if err := t.agree(operation, s.live); err != nil {
 			return err
 		}
 	}
+	s.tell(t.stderr)
 	return t.deploy(ctx, c, s, operation)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -96,6 +97,12 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 		Told:      s.progress.told, Say: s.progress.say,
 	})
 	return s, err
+}
+
+// tell goes on telling what the engine does, after the progress was closed.
+func (s *stage) tell(out io.Writer) {
+	s.progress = newProgress(out)
+	s.stack.Told, s.stack.Say = s.progress.told, s.progress.say
 }
 
 func (s *stage) close() error {
