@@ -26,6 +26,11 @@ func TestTheTablesSpeakOfWhatTheSiteIsMadeOf(t *testing.T) {
 			t.Errorf("precious: the site has no %s", kind)
 		}
 	}
+	for _, kind := range mirrors {
+		if !types[kind] {
+			t.Errorf("mirrors: the site has no %s", kind)
+		}
+	}
 	for kind := range moving {
 		if !types[kind] {
 			t.Errorf("moving: the site has no %s", kind)

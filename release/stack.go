@@ -246,7 +246,21 @@ func (s *Stack) Up(ctx context.Context, hold *Hold) (Result, error) {
 		if found = err == nil && look != nil && look.Found > 0; found {
 			options = append(options, optup.Refresh())
 		}
+		if s.Backend == nil { // the model's resources show nothing of each other
+			_, err = s.auto.Up(ctx, options...)
+			return err
+		}
+		before, err := s.readState(ctx)
+		if err != nil {
+			return err
+		}
 		_, err = s.auto.Up(ctx, options...)
+		if ctx.Err() != nil {
+			return err
+		}
+		if unread := s.readBack(ctx, before); unread != nil && err == nil {
+			s.Say("The next look for drift may take for somebody's work what this up made: reading that back failed: " + unread.Error())
+		}
 		return err
 	})
 	if err == nil && found {
