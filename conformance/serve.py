@@ -2,7 +2,10 @@
 serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. Each patch says what breaks without it."""
 
 import json
+import os
+import random
 import sys
+import time
 from fnmatch import fnmatchcase
 from inspect import signature
 
@@ -10,13 +13,17 @@ sys.path.insert(0, sys.argv.pop(1))
 
 import moto_plus
 from moto.core.responses import ActionResult
-from moto.core.utils import camelcase_to_underscores
+from moto.core.utils import camelcase_to_underscores, utcnow
+from moto.ec2.models import ec2_backends
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.monitoring import Monitoring
-from moto.ecs.models import Service
+from moto.ecs.models import EC2ContainerServiceBackend as ECSBackend
+from moto.ecs.models import Service, Task
 from moto.ecs.responses import EC2ContainerServiceResponse as ECS
+from moto.iam.access_control import PermissionResult
+from moto.logs.models import logs_backends
 from moto.rds.models import DBInstance, DBParameterGroup
 from moto.s3.models import FakeBucket
 
@@ -114,6 +121,9 @@ def watched(self, *args, before=DBInstance.__init__, enable_performance_insights
         "monitoring_interval", "monitoring_role_arn", "performance_insights_kms_key_id", "performance_insights_retention_period",
     ):
         setattr(self, name, kw.get(name))
+    # AWS's default since 2024. moto's is none that exists, and the provider spends a minute and a half on changing it.
+    if self.ca_certificate_identifier == "rds-ca-default":
+        self.ca_certificate_identifier = "rds-ca-rsa2048-g1"
 
 
 DBInstance.__init__ = watched
@@ -125,6 +135,77 @@ def update_parameters(self, new_parameters, before=DBParameterGroup.update_param
 
 
 DBParameterGroup.update_parameters = update_parameters
+
+
+# The words in the file that a variable of this process names; none where there is no such file.
+def told(variable):
+    path = os.environ.get(variable, "")
+    return open(path).read().split() if path and os.path.exists(path) else []
+
+
+# A service that is updated: moto's deployment stays the one before, and a verdict takes it for rolled back. Here it is a new
+# one, whose tasks run; or, where the file of SERVE_ROLLS_BACK is, ECS's circuit breaker goes back to the one before.
+def update_service(self, properties, before=ECSBackend.update_service):
+    service = self._get_service(properties.get("cluster", "default"), properties["service"].split("/")[-1])
+    was = service.task_definition
+    service = before(self, properties)
+    service.task_definition = self.describe_task_definition(service.task_definition).arn
+    if service.task_definition != was and service.deployments:
+        now, name = utcnow(), f"ecs-svc/{random.randrange(10**19):019d}"
+        if told("SERVE_ROLLS_BACK"):
+            service.task_definition = was
+            service.events.insert(0, {
+                "id": name, "createdAt": now,
+                "message": f"(service {service.name}) (deployment {name}) deployment failed: tasks failed to start.",
+            })
+        else:
+            service.deployments[0].update(id=name, taskDefinition=service.task_definition, createdAt=now, updatedAt=now)
+    for deployment in service.deployments:
+        deployment.update(desiredCount=service.desired_count, runningCount=service.desired_count, pendingCount=0)
+    return service
+
+
+ECSBackend.update_service = update_service
+
+
+# What a task on Fargate needs of a machine: moto adds up the containers' memory, and answers 500 where only the task says it.
+ECSBackend._calculate_task_resource_requirements = staticmethod(
+    lambda definition: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
+)
+
+
+# A task that is run by itself, such as a migration: moto runs nothing, and leaves the task's network interface behind, which
+# holds the subnet. Here it ends at once and says so in its log: with exit code 0, or with the one that the file of
+# SERVE_TASK_ENDS_WITH says before the name of the cluster.
+def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
+    before(self, cluster, task_definition, *args, **kw)
+    code, of = (told("SERVE_TASK_ENDS_WITH") + ["0", ""])[:2]
+    code = int(code) if of == cluster.name else 0
+    self.last_status = self.desired_status = "STOPPED"
+    self.stopped_reason = "Essential container in task exited"
+    logs = logs_backends[self._account_id][self.region_name]
+    for container, declared in zip(self.containers, task_definition.container_definitions):
+        container.last_status, container.exitCode = "STOPPED", code
+        container.cpu = str(container.cpu)  # moto's is a number, which the SDK of Go refuses
+        container.memory = container.memory and str(container.memory)
+        to = (declared.get("logConfiguration") or {}).get("options") or {}
+        if to.get("awslogs-group"):
+            stream = f"{to['awslogs-stream-prefix']}/{container.name}/{self.id}"
+            logs.create_log_stream(to["awslogs-group"], stream)
+            logs.put_log_events(
+                to["awslogs-group"], stream, [{"timestamp": int(time.time() * 1000), "message": f"served: exit code {code}"}]
+            )
+    for attachment in self.attachments:
+        for detail in attachment["details"]:
+            if detail["name"] == "networkInterfaceId":
+                ec2_backends[self._account_id][self.region_name].delete_network_interface(detail["value"])
+
+
+Task.__init__ = run
+
+# The policy of a bucket that denies what comes without TLS: moto reads no conditions, and denies everything, so that the
+# bucket of the state could not be read.
+FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
 
 if __name__ == "__main__":
     moto_plus.main(sys.argv[1:])

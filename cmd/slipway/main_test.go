@@ -26,7 +26,7 @@ import (
 )
 
 // commands are those that the scripts find on their PATH.
-var commands = map[string]func(){"slipway": func() { breakRuns(); main() }}
+var commands = map[string]func(){"slipway": func() { breakRuns(); main() }, "docker-stand-in": dockerStandIn}
 
 func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
