@@ -79,7 +79,7 @@ func carry(ctx context.Context, args *ImagesArgs, planned *atomic.Pointer[Pair])
 				from = image.from + "@" + image.digest
 			}
 			if err := args.Carry(ctx, from, image.to+"@"+image.digest, args.Tag); err != nil {
-				return fmt.Errorf("images: %w. Nothing was changed behind it: the services still run the release before", err)
+				return fmt.Errorf("images: %w. Nothing was changed behind it: the services are as they were", err)
 			}
 		}
 		return nil

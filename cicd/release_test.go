@@ -104,7 +104,7 @@ func TestTheHookCarriesBothImages(t *testing.T) {
 
 	args.Carry = func(context.Context, string, string, string) error { return errors.New("no such image") }
 	if err := carry(t.Context(), args, planned)(nil); err == nil ||
-		err.Error() != "images: no such image. Nothing was changed behind it: the services still run the release before" {
+		err.Error() != "images: no such image. Nothing was changed behind it: the services are as they were" {
 		t.Error(err)
 	}
 }

@@ -192,7 +192,7 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 // failure says what happened, why, and the next step.
 func failure(release string, run TaskRun, result TaskResult, why string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "migration to %s failed: %s. The services still run the release before it.\n", release, hide(why))
+	fmt.Fprintf(&b, "migration to %s failed: %s. The services are as they were.\n", release, hide(why))
 	if len(result.Logs) > 0 {
 		b.WriteString("Last lines of its log:\n")
 		for _, line := range result.Logs {

@@ -56,7 +56,7 @@ func TestMigrationHook(t *testing.T) {
 			runner: told{result: TaskResult{ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{
 				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists", "url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'"}}},
 			want: []string{"migration to r2 failed: exit code 1 (Essential container in task exited)", "column exists",
-				"The services still run the release before it", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
+				"The services are as they were", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
 			unwant: []string{"hunter2"},
 		},
 		{

@@ -621,7 +621,8 @@ func (t *tool) bring(ctx context.Context, operation string) (err error) {
 	if err != nil {
 		return err
 	}
-	s.progress.close() // it would draw over what follows, and over the question
+	// It would draw over what follows, and over the question.
+	s.progress.close()
 	if t.comes.running.ID != "" { // of a stack that is new, everything
 		t.tellChanges(t.stderr, would.Changes)
 	}
