@@ -439,16 +439,18 @@ func (a *DeployerArgs) identity() []policy.Statement {
 			}}},
 		},
 		{
-			// A change that widens what a workflow may do is applied by a person.
+			// A change that widens what a workflow may do, or who may look, is applied by a person.
 			Sid: "NeverChangeItself", Deny: true,
 			Actions: []string{
-				"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:DeleteRole",
-				"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePolicy", "iam:SetDefaultPolicyVersion",
-				"iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+				"iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:DeletePolicy",
+				"iam:DeletePolicyVersion", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole",
+				"iam:PutRolePolicy", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 			},
 			Resources: []any{
 				a.global("iam", "role/"+a.Site.Name(deployerPart)),
 				a.global("iam", "policy/"+a.Site.Name(deployerPart+"-*")),
+				a.global("iam", "role/"+a.Site.Name(readerPart)),
+				a.global("iam", "policy/"+a.Site.Name(readerPart+"-*")),
 			},
 		},
 	}

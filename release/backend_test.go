@@ -52,17 +52,20 @@ func newSharedBench(t *testing.T) *sharedBench {
 	b := &sharedBench{bench: newBench(t), ground: NewAWSGround(settings), foundation: &Foundation{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		RoleFor: func(keyARN string) (*Role, error) {
+		RolesFor: func(keyARN string) (deploy, read *Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
-			return &Role{
-				Name: "bench-local-deploy", Description: "deploys the bench", SessionSeconds: 7200, Issuer: issuer,
-				ProviderARN: "arn:aws:iam::123456789012:oidc-provider/" + issuer,
-				Trust: document(map[string]any{"Sid": "GitHub", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
-					"Principal": map[string]any{"Federated": "arn:aws:iam::123456789012:oidc-provider/" + issuer},
-					"Condition": map[string]any{"StringEquals": map[string]any{issuer + ":aud": "sts.amazonaws.com"}}}),
-				Policies: []RolePolicy{{"bench-local-deploy-state", "its state", document(map[string]any{
-					"Sid": "State", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": keyARN})}},
-			}, nil
+			role := func(what, part string) *Role {
+				return &Role{
+					What: what, Name: "bench-local-" + part, Description: part + " of the bench", SessionSeconds: 7200, Issuer: issuer,
+					ProviderARN: "arn:aws:iam::123456789012:oidc-provider/" + issuer,
+					Trust: document(map[string]any{"Sid": "GitHub", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+						"Principal": map[string]any{"Federated": "arn:aws:iam::123456789012:oidc-provider/" + issuer},
+						"Condition": map[string]any{"StringEquals": map[string]any{issuer + ":aud": "sts.amazonaws.com"}}}),
+					Policies: []RolePolicy{{"bench-local-" + part + "-state", "its state", document(map[string]any{
+						"Sid": "State", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": keyARN})}},
+				}
+			}
+			return role("the deploy role", "deploy"), role("the read role", "read"), nil
 		},
 	}}
 	for name, value := range Surroundings() {
@@ -162,11 +165,11 @@ func TestSharedBackend(t *testing.T) {
 	ctx := t.Context()
 
 	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
