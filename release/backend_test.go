@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
@@ -256,6 +257,7 @@ func TestSharedBackend(t *testing.T) {
 		}
 	}
 
+	t.Run("looks", b.looks)
 	t.Run("two at once", b.twoAtOnce)
 	t.Run("killed", b.killed)
 	t.Run("workflow", b.workflow)
@@ -273,6 +275,43 @@ func (b *sharedBench) bucketIs(ctx context.Context) map[string]bool {
 		is[a.Name] = holds && err == nil
 	}
 	return is
+}
+
+// A preview and a look for drift take no lock and write nothing: a role that cannot write is enough for them. The bucket
+// keeps versions, so what was written and deleted again would be seen.
+func (b *sharedBench) looks(t *testing.T) {
+	versions := func() map[string]int {
+		listed, err := b.ground.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &b.laid.Bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, v := range listed.Versions {
+			seen[aws.ToString(v.Key)]++
+		}
+		for _, d := range listed.DeleteMarkers {
+			seen[aws.ToString(d.Key)]++
+		}
+		return seen
+	}
+	before := versions()
+	if before[".pulumi/stacks/bench/local.json"] < 2 {
+		t.Fatalf("the bucket keeps no versions: %v", before)
+	}
+	b.must("preview")
+	if found, err := b.open().Drift(t.Context(), nil); err != nil || len(found) > 0 {
+		t.Errorf("drift found %v, %v", found, err)
+	}
+	if diff := cmp.Diff(before, versions()); diff != "" {
+		t.Errorf("looking wrote (-before +after):\n%s", diff)
+	}
+	if err := b.open().KeepLook(t.Context(), Look{}); err != nil {
+		t.Fatal(err)
+	}
+	before[".slipway/drift/bench/local.json"]++
+	if diff := cmp.Diff(before, versions()); diff != "" {
+		t.Errorf("keeping a look wrote more than its word (-want +got):\n%s", diff)
+	}
 }
 
 // The second of two deployments at once is refused, says who has the stack, and touches nothing.
