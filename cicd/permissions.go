@@ -183,8 +183,12 @@ func (a *DeployerArgs) edge() []policy.Statement {
 func (a *DeployerArgs) data() []policy.Statement {
 	return []policy.Statement{
 		{
-			Sid:       "LookAtData",
-			Actions:   []string{"kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"},
+			// The provider looks for the database among all of them, by what it is called inside RDS.
+			Sid: "LookAtData",
+			Actions: []string{
+				"kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeOrderableDBInstanceOptions",
+				"ssm:DescribeParameters",
+			},
 			Resources: []any{"*"},
 		},
 		{
@@ -192,8 +196,8 @@ func (a *DeployerArgs) data() []policy.Statement {
 			Actions: []string{
 				"rds:AddSourceIdentifierToSubscription", "rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBParameterGroup",
 				"rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup", "rds:CreateEventSubscription", "rds:DeleteDBInstance",
-				"rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBInstances",
-				"rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups",
+				"rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBParameterGroups",
+				"rds:DescribeDBParameters", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups",
 				"rds:DescribeEventSubscriptions", "rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup",
 				"rds:ModifyDBSubnetGroup", "rds:ModifyEventSubscription", "rds:RebootDBInstance",
 				"rds:RemoveSourceIdentifierFromSubscription", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
