@@ -17,6 +17,7 @@ import (
 func deployerOf() *DeployerArgs {
 	return &DeployerArgs{
 		Site: testSite(false), Repository: "acme/shop", Environments: []string{"dev"}, Branches: []string{"main"},
+		ReadBranches: []string{"main"}, ReadPullRequests: true,
 		StateBucket: "acme-state", StateKeyARN: "arn:aws:kms:us-east-1:123456789012:key/state",
 	}
 }
@@ -76,21 +77,53 @@ func granted(t *testing.T, g graph.Graph) []statement {
 
 func TestOnlyTheNamedWorkflowsMayDeploy(t *testing.T) {
 	g := recordDeployer(t, deployerOf())
-	role := g.Named("aws:iam/role:Role", "deployer")
-	got := statements(t, role.Input("assumeRolePolicy"))
-	want := []statement{{
-		Sid: "GitHub", Effect: "Allow", Action: oneOrMore{"sts:AssumeRoleWithWebIdentity"},
-		Principal: map[string]string{"Federated": "arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"},
-		Condition: map[string]map[string]oneOrMore{"StringEquals": {
-			"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"},
-			"token.actions.githubusercontent.com:sub": {"repo:acme/shop:environment:dev", "repo:acme/shop:ref:refs/heads/main"},
-		}},
-	}}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("trust (-want +got):\n%s", diff)
+	for _, c := range []struct {
+		logical, name string
+		subjects      oneOrMore
+	}{
+		{"deployer", "slipway-dev-deploy", oneOrMore{"repo:acme/shop:environment:dev", "repo:acme/shop:ref:refs/heads/main"}},
+		{"deployer-read", "slipway-dev-read", oneOrMore{"repo:acme/shop:ref:refs/heads/main", "repo:acme/shop:pull_request"}},
+	} {
+		role := g.Named("aws:iam/role:Role", c.logical)
+		want := []statement{{
+			Sid: "GitHub", Effect: "Allow", Action: oneOrMore{"sts:AssumeRoleWithWebIdentity"},
+			Principal: map[string]string{"Federated": "arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"},
+			Condition: map[string]map[string]oneOrMore{"StringEquals": {
+				"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"},
+				"token.actions.githubusercontent.com:sub": c.subjects,
+			}},
+		}}
+		if diff := cmp.Diff(want, statements(t, role.Input("assumeRolePolicy"))); diff != "" {
+			t.Errorf("trust of %s (-want +got):\n%s", c.logical, diff)
+		}
+		if got := role.Input("name"); got != c.name {
+			t.Errorf("role is called %v, want %s", got, c.name)
+		}
 	}
-	if got := role.Input("name"); got != "slipway-dev-deploy" {
-		t.Errorf("role is called %v", got)
+}
+
+// A role that nobody may assume is not made.
+func TestThereIsAReadRoleOnlyForWhoeverIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		branches []string
+		pulls    bool
+		want     string
+	}{
+		{nil, false, ""},
+		{[]string{"main"}, false, "repo:acme/shop:ref:refs/heads/main"},
+		{nil, true, "repo:acme/shop:pull_request"},
+	} {
+		args := deployerOf()
+		args.ReadBranches, args.ReadPullRequests = c.branches, c.pulls
+		var made []string
+		for _, role := range recordDeployer(t, args).Of("aws:iam/role:Role") {
+			if role.Name != "deployer" {
+				made = append(made, statements(t, role.Input("assumeRolePolicy"))[0].Condition["StringEquals"][issuer+":sub"]...)
+			}
+		}
+		if strings.Join(made, " ") != c.want {
+			t.Errorf("branches %v, pull requests %v: the read role trusts %v, want %s", c.branches, c.pulls, made, c.want)
+		}
 	}
 }
 
@@ -108,13 +141,23 @@ func TestAccountsOneProviderIsUsed(t *testing.T) {
 }
 
 func TestPoliciesFitIAM(t *testing.T) {
-	g := recordDeployer(t, deployerOf())
+	args := deployerOf()
+	args.Site.Project, args.Site.Stack = "a-project-with", "a-long-name" // 32 characters are a balancer's name at most
+	g := recordDeployer(t, args)
 	policies := g.Of("aws:iam/policy:Policy")
-	if len(policies) == 0 || len(policies) > 10 {
-		t.Errorf("%d policies; a role takes 10", len(policies))
+	attached := map[string]int{}
+	for _, a := range g.Of("aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
+		attached[fmt.Sprint(a.Input("role"))]++
 	}
-	if attached := g.Of("aws:iam/rolePolicyAttachment:RolePolicyAttachment"); len(attached) != len(policies) {
-		t.Errorf("%d of %d policies are attached", len(attached), len(policies))
+	all := 0
+	for role, n := range attached {
+		all += n
+		if n > 10 {
+			t.Errorf("%s has %d policies; a role takes 10", role, n)
+		}
+	}
+	if len(attached) != 2 || all != len(policies) {
+		t.Errorf("%v of %d policies are attached", attached, len(policies))
 	}
 	for _, p := range policies {
 		if n := len(fmt.Sprint(p.Input("policy"))); n > 6144 {
@@ -176,7 +219,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 		"arn:aws:rds:us-east-1:123456789012:pg:default.*", "arn:aws:rds:us-east-1:123456789012:og:default:*",
 		"arn:aws:ssm:us-east-1::parameter/aws/service/*",
 		"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", "arn:aws:iam::123456789012:role/aws-service-role/*",
-		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*",
+		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*", "arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json",
 		// What other stacks released, to read and nothing else of their state.
 		"arn:aws:s3:::slipway-*-state-123456789012-*", "arn:aws:s3:::slipway-*-state-123456789012-*/.slipway/releases/*",
 		"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
@@ -251,8 +294,11 @@ func TestRolesArePassedToNamedServicesOnly(t *testing.T) {
 	}
 }
 
-func TestTheRoleCannotChangeItself(t *testing.T) {
-	want := oneOrMore{"arn:aws:iam::123456789012:role/slipway-dev-deploy", "arn:aws:iam::123456789012:policy/slipway-dev-deploy-*"}
+func TestTheRoleChangesNeitherItselfNorTheReadRole(t *testing.T) {
+	want := oneOrMore{
+		"arn:aws:iam::123456789012:role/slipway-dev-deploy", "arn:aws:iam::123456789012:policy/slipway-dev-deploy-*",
+		"arn:aws:iam::123456789012:role/slipway-dev-read", "arn:aws:iam::123456789012:policy/slipway-dev-read-*",
+	}
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
 		if s.Effect != "Deny" {
 			continue
@@ -260,7 +306,7 @@ func TestTheRoleCannotChangeItself(t *testing.T) {
 		if diff := cmp.Diff(want, s.Resource); diff != "" {
 			t.Errorf("denied resources (-want +got):\n%s", diff)
 		}
-		for _, action := range []string{"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"} {
+		for _, action := range []string{"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"} {
 			if !slices.Contains(s.Action, action) {
 				t.Errorf("%s is not denied", action)
 			}
@@ -295,6 +341,7 @@ func TestDeployerMistakes(t *testing.T) {
 		{"a subject for a repository", func(a *DeployerArgs) { a.Repository = "acme/shop:ref" }, `got "acme/shop:ref"`},
 		{"nobody", func(a *DeployerArgs) { a.Environments, a.Branches = nil, nil }, "github: environments or branches must name at least one that may deploy"},
 		{"every branch", func(a *DeployerArgs) { a.Branches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
+		{"every branch looks", func(a *DeployerArgs) { a.ReadBranches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
 		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} }, "github: environment must be an exact name"},
 		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} }, `github: environment must be an exact name without wildcards, got "x:y"`},
 		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" }, "github: provider must be the ARN"},

@@ -202,8 +202,12 @@ func (a *DeployerArgs) edge() []policy.Statement {
 func (a *DeployerArgs) data() []policy.Statement {
 	return []policy.Statement{
 		{
-			Sid:       "LookAtData",
-			Actions:   []string{"kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeOrderableDBInstanceOptions", "ssm:DescribeParameters"},
+			// The provider looks for the database among all of them, by what it is called inside RDS.
+			Sid: "LookAtData",
+			Actions: []string{
+				"kms:ListAliases", "rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeOrderableDBInstanceOptions",
+				"ssm:DescribeParameters",
+			},
 			Resources: []any{"*"},
 		},
 		{
@@ -211,8 +215,8 @@ func (a *DeployerArgs) data() []policy.Statement {
 			Actions: []string{
 				"rds:AddSourceIdentifierToSubscription", "rds:AddTagsToResource", "rds:CreateDBInstance", "rds:CreateDBParameterGroup",
 				"rds:CreateDBSnapshot", "rds:CreateDBSubnetGroup", "rds:CreateEventSubscription", "rds:DeleteDBInstance",
-				"rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBInstances",
-				"rds:DescribeDBParameterGroups", "rds:DescribeDBParameters", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups",
+				"rds:DeleteDBParameterGroup", "rds:DeleteDBSubnetGroup", "rds:DeleteEventSubscription", "rds:DescribeDBParameterGroups",
+				"rds:DescribeDBParameters", "rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups",
 				"rds:DescribeEventSubscriptions", "rds:ListTagsForResource", "rds:ModifyDBInstance", "rds:ModifyDBParameterGroup",
 				"rds:ModifyDBSubnetGroup", "rds:ModifyEventSubscription", "rds:RebootDBInstance",
 				"rds:RemoveSourceIdentifierFromSubscription", "rds:RemoveTagsFromResource", "rds:ResetDBParameterGroup",
@@ -466,16 +470,18 @@ func (a *DeployerArgs) identity() []policy.Statement {
 			}}},
 		},
 		{
-			// A change that widens what a workflow may do is applied by a person.
+			// A change that widens what a workflow may do, or who may look, is applied by a person.
 			Sid: "NeverChangeItself", Deny: true,
 			Actions: []string{
-				"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:DeleteRole",
-				"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole", "iam:PutRolePolicy", "iam:SetDefaultPolicyVersion",
-				"iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+				"iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:DeletePolicy",
+				"iam:DeletePolicyVersion", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole",
+				"iam:PutRolePolicy", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 			},
 			Resources: []any{
 				a.global("iam", "role/"+a.Site.Name(deployerPart)),
 				a.global("iam", "policy/"+a.Site.Name(deployerPart+"-*")),
+				a.global("iam", "role/"+a.Site.Name(readerPart)),
+				a.global("iam", "policy/"+a.Site.Name(readerPart+"-*")),
 			},
 		},
 	}

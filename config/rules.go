@@ -364,7 +364,7 @@ var (
 
 func (d *decoder) github(g GitHub) {
 	const key = "github.repository"
-	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != ""
+	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Reads() || g.ReadRole != ""
 	switch {
 	case !d.right(key):
 	case g.Repository == "" && given:
@@ -377,13 +377,13 @@ func (d *decoder) github(g GitHub) {
 	case len(g.Branches)+len(g.Environments) == 0 && d.right("github.branches", "github.environments"):
 		d.add("github", "", "must name the branches or the environments that may deploy")
 	}
-	each := func(key string, names []string, form *regexp.Regexp) {
+	each := func(key string, names []string, form *regexp.Regexp, may string) {
 		seen := map[string]bool{}
 		for i, name := range names {
 			at := fmt.Sprintf("%s[%d]", key, i)
 			switch {
 			case strings.ContainsAny(name, "*?"):
-				d.add(at, quoted(name), "must be one name: a wildcard would let others deploy")
+				d.add(at, quoted(name), "must be one name: a wildcard would let others %s", may)
 			case name != "" && (!form.MatchString(name) || strings.Contains(name, "..")):
 				d.add(at, quoted(name), "must be a name as GitHub knows it, without refs/ or special characters")
 			case strings.HasPrefix(name, "refs/"):
@@ -394,16 +394,27 @@ func (d *decoder) github(g GitHub) {
 			seen[name] = true
 		}
 	}
-	each("github.branches", g.Branches, branchForm)
-	each("github.environments", g.Environments, environmentForm)
+	each("github.branches", g.Branches, branchForm, "deploy")
+	each("github.environments", g.Environments, environmentForm, "deploy")
+	each("github.readBranches", g.ReadBranches, branchForm, "look")
 	if g.Provider != "" && !providerForm.MatchString(g.Provider) {
 		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
 	}
-	switch {
-	case g.Role != "" && !roleForm.MatchString(g.Role):
-		d.add("github.role", quoted(g.Role), "must be arn:aws:iam::<account>:role/<name>")
-	case g.Role != "" && g.Provider == "" && d.right("github.provider"):
-		d.add("github.role", quoted(g.Role), "needs github.provider too: whoever made the role made the provider that it trusts")
+	exists := func(key, role string) {
+		switch {
+		case role != "" && !roleForm.MatchString(role):
+			d.add(key, quoted(role), "must be arn:aws:iam::<account>:role/<name>")
+		case role != "" && g.Provider == "" && d.right("github.provider"):
+			d.add(key, quoted(role), "needs github.provider too: whoever made the role made the provider that it trusts")
+		}
+	}
+	exists("github.role", g.Role)
+	exists("github.readRole", g.ReadRole)
+	if g.ReadRole != "" && !g.Reads() && d.right("github.readBranches", "github.readPullRequests") {
+		d.add("github.readRole", quoted(g.ReadRole), "needs github.readBranches or github.readPullRequests: they say who may look")
+	}
+	if g.ReadRole != "" && g.ReadRole == g.Role {
+		d.add("github.readRole", quoted(g.ReadRole), "must be another role than github.role: whoever looks could deploy")
 	}
 }
 

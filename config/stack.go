@@ -49,7 +49,7 @@ type Stack struct {
 	Logs Logs `key:"logs"`
 	// Who hears of trouble.
 	Alarms Alarms `key:"alarms"`
-	// Which GitHub repository may deploy. Left out: no deploy role is made.
+	// Which GitHub repository may deploy, and which of its runs may only look. Left out: no role is made.
 	GitHub GitHub `key:"github"`
 	// Where the state of a stack that is deployed for real is kept. Slipway bootstrap writes it.
 	Backend Backend `key:"backend"`
@@ -193,7 +193,7 @@ type Alarms struct {
 	Email string `key:"email" rule:"one e-mail address"`
 }
 
-// A GitHub names the repository whose workflows may assume the deploy role.
+// A GitHub names the repository whose workflows may assume the deploy role or the read role.
 type GitHub struct {
 	// The repository: owner/name.
 	Repository string `key:"repository" rule:"owner/name, no wildcard; required if another key of github is given"`
@@ -205,7 +205,18 @@ type GitHub struct {
 	Provider string `key:"provider" rule:"arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com"`
 	// The ARN of a deploy role that exists already, as slipway bootstrap makes it. With it the stack makes none.
 	Role string `key:"role" rule:"arn:aws:iam::<account>:role/<name>; together with provider"`
+	// The branches that may look: they get a role that reads everything the stack is made of, secrets included, and changes
+	// nothing. The nightly look for drift then needs no approval. Left out, with readPullRequests: no read role is made.
+	ReadBranches []string `key:"readBranches" rule:"exact names, no wildcard"`
+	// Pull requests may look too, and whoever may push to the repository can open one and run code with these rights, which
+	// read the stack's secrets. Pull requests from forks get no identity from GitHub.
+	ReadPullRequests bool `key:"readPullRequests" default:"false"`
+	// The ARN of a read role that exists already, as slipway bootstrap makes it. With it the stack makes none.
+	ReadRole string `key:"readRole" rule:"arn:aws:iam::<account>:role/<name>; together with provider, and with readBranches or readPullRequests"`
 }
+
+// Reads says that somebody may only look, and so that there is a read role.
+func (g GitHub) Reads() bool { return len(g.ReadBranches) > 0 || g.ReadPullRequests }
 
 // A Backend is a bucket for Pulumi's state, and the key that encrypts the secrets in it.
 type Backend struct {

@@ -147,7 +147,8 @@ func TestCells(t *testing.T) {
 // live takes a cell through its life. A full one is protected if its stack is, and its database gets another class: every
 // change of a database costs a minute and a half of the provider's patience.
 func (c cell) live(t *testing.T, e endpoint, folder string, full bool) (row string) {
-	d := deploy(t, c.stack, c.further, e.env(), folder)
+	heard := listen(t, e)
+	d := deploy(t, c.stack, c.further, heard.env(), folder)
 	protected := full && d.setting("slipway:protect") == "true"
 	d.unlock = !protected
 	if zone := d.setting("slipway:zone"); zone != "" { // a registered domain has its zone before any program runs
@@ -157,9 +158,11 @@ func (c cell) live(t *testing.T, e endpoint, folder string, full bool) (row stri
 	up := d.state()
 	told := genuine{Unlocked: !protected, State: up}
 	t.Logf("%d resources", len(up))
+	calls := heard.take(t)
 	quiet(t, "a preview", d.preview())
 	quiet(t, "a second up", d.up())
 	quiet(t, "a refresh", d.refresh())
+	looks := heard.take(t)
 	c.lookAtTheAPI(t, e, up, protected)
 
 	d.edit()
@@ -177,6 +180,10 @@ func (c cell) live(t *testing.T, e endpoint, folder string, full bool) (row stri
 		t.Errorf("destroy left %d resources in the state", len(left))
 	}
 	c.lookForRemains(t, e, up)
+	if deploy := grants(t, up, "slipway-"+c.stack+"-deploy-"); len(deploy) > 0 { // the stack has roles for workflows
+		suffices(t, "the read role", grants(t, up, "slipway-"+c.stack+"-read-"), looks)
+		suffices(t, "the deploy role", deploy, slices.Concat(calls, looks, heard.take(t)))
+	}
 
 	row = fmt.Sprintf("%d resources; a second up and a refresh change 0; a release %s", len(up), told.Released.counted())
 	if told.Resized != nil {

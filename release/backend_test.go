@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
@@ -52,17 +53,20 @@ func newSharedBench(t *testing.T) *sharedBench {
 	b := &sharedBench{bench: newBench(t), ground: NewAWSGround(settings), foundation: &Foundation{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		RoleFor: func(keyARN string) (*Role, error) {
+		RolesFor: func(keyARN string) (deploy, read *Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
-			return &Role{
-				Name: "bench-local-deploy", Description: "deploys the bench", SessionSeconds: 7200, Issuer: issuer,
-				ProviderARN: "arn:aws:iam::123456789012:oidc-provider/" + issuer,
-				Trust: document(map[string]any{"Sid": "GitHub", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
-					"Principal": map[string]any{"Federated": "arn:aws:iam::123456789012:oidc-provider/" + issuer},
-					"Condition": map[string]any{"StringEquals": map[string]any{issuer + ":aud": "sts.amazonaws.com"}}}),
-				Policies: []RolePolicy{{"bench-local-deploy-state", "its state", document(map[string]any{
-					"Sid": "State", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": keyARN})}},
-			}, nil
+			role := func(what, part string) *Role {
+				return &Role{
+					What: what, Name: "bench-local-" + part, Description: part + " of the bench", SessionSeconds: 7200, Issuer: issuer,
+					ProviderARN: "arn:aws:iam::123456789012:oidc-provider/" + issuer,
+					Trust: document(map[string]any{"Sid": "GitHub", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
+						"Principal": map[string]any{"Federated": "arn:aws:iam::123456789012:oidc-provider/" + issuer},
+						"Condition": map[string]any{"StringEquals": map[string]any{issuer + ":aud": "sts.amazonaws.com"}}}),
+					Policies: []RolePolicy{{"bench-local-" + part + "-state", "its state", document(map[string]any{
+						"Sid": "State", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": keyARN})}},
+				}
+			}
+			return role("the deploy role", "deploy"), role("the read role", "read"), nil
 		},
 	}}
 	for name, value := range Surroundings() {
@@ -162,11 +166,11 @@ func TestSharedBackend(t *testing.T) {
 	ctx := t.Context()
 
 	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
@@ -253,6 +257,7 @@ func TestSharedBackend(t *testing.T) {
 		}
 	}
 
+	t.Run("looks", b.looks)
 	t.Run("two at once", b.twoAtOnce)
 	t.Run("killed", b.killed)
 	t.Run("workflow", b.workflow)
@@ -270,6 +275,43 @@ func (b *sharedBench) bucketIs(ctx context.Context) map[string]bool {
 		is[a.Name] = holds && err == nil
 	}
 	return is
+}
+
+// A preview and a look for drift take no lock and write nothing: a role that cannot write is enough for them. The bucket
+// keeps versions, so what was written and deleted again would be seen.
+func (b *sharedBench) looks(t *testing.T) {
+	versions := func() map[string]int {
+		listed, err := b.ground.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &b.laid.Bucket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		for _, v := range listed.Versions {
+			seen[aws.ToString(v.Key)]++
+		}
+		for _, d := range listed.DeleteMarkers {
+			seen[aws.ToString(d.Key)]++
+		}
+		return seen
+	}
+	before := versions()
+	if before[".pulumi/stacks/bench/local.json"] < 2 {
+		t.Fatalf("the bucket keeps no versions: %v", before)
+	}
+	b.must("preview")
+	if found, err := b.open().Drift(t.Context(), nil); err != nil || len(found) > 0 {
+		t.Errorf("drift found %v, %v", found, err)
+	}
+	if diff := cmp.Diff(before, versions()); diff != "" {
+		t.Errorf("looking wrote (-before +after):\n%s", diff)
+	}
+	if err := b.open().KeepLook(t.Context(), Look{}); err != nil {
+		t.Fatal(err)
+	}
+	before[".slipway/drift/bench/local.json"]++
+	if diff := cmp.Diff(before, versions()); diff != "" {
+		t.Errorf("keeping a look wrote more than its word (-want +got):\n%s", diff)
+	}
 }
 
 // The second of two deployments at once is refused, says who has the stack, and touches nothing.

@@ -9,24 +9,25 @@ import (
 
 // A Foundation is what must lie in an account before a stack can be deployed to it from anywhere: a bucket for the
 // engine's state, a key that encrypts it and the secrets in it, and, where workflows are to deploy, the account's OIDC
-// provider for GitHub and a role.
+// provider for GitHub and a role, or two.
 type Foundation struct {
 	Stack                      string // project-stack, for descriptions
 	Account, Partition, Region string
 	Bucket                     string // versioned, private, TLS only
 	Alias                      string // of the key: alias/project-stack-state
-	Role                       *Role  // nil: no workflow deploys
 
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
 	// and nothing else of the state. Each decides by its own IAM who there.
 	Readers []string
 
-	// RoleFor gives Role, whose policies name the key. Nil: no workflow deploys.
-	RoleFor func(keyARN string) (*Role, error)
+	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
+	// A nil one is not made. Nil: no workflow does either.
+	RolesFor func(keyARN string) (deploy, read *Role, err error)
 }
 
-// A Role is the role of the workflows that deploy a stack. Documents are JSON.
+// A Role is a role of the workflows of a stack. Documents are JSON.
 type Role struct {
+	What              string // "the deploy role"
 	Name, Description string
 	SessionSeconds    int32
 	Issuer            string // of the tokens, without https://
@@ -45,8 +46,8 @@ const oldVersionDays = 90
 type Ground interface {
 	Key(f *Foundation) Thing
 	Bucket(f *Foundation, keyARN string) Thing
-	Provider(f *Foundation) Thing
-	Role(f *Foundation) Thing
+	Provider(f *Foundation, trusted *Role) Thing // what the role trusts
+	Role(f *Foundation, role *Role) Thing
 }
 
 // A Thing is one part of a foundation.
@@ -119,7 +120,8 @@ type Laid struct {
 	Bucket   string  `json:"bucket"`
 	Key      string  `json:"key"`                // ARN
 	Provider string  `json:"provider,omitempty"` // ARN
-	Role     string  `json:"role,omitempty"`     // ARN
+	Role     string  `json:"role,omitempty"`     // ARN of the deploy role
+	ReadRole string  `json:"readRole,omitempty"` // ARN
 	Pieces   []Piece `json:"pieces"`
 }
 
@@ -140,19 +142,30 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 	if err := lay(ground.Bucket(f, laid.Key), &laid.Bucket); err != nil {
 		return laid, err
 	}
-	if f.RoleFor != nil {
-		var err error
-		if f.Role, err = f.RoleFor(laid.Key); err != nil {
+	if f.RolesFor == nil {
+		return laid, nil
+	}
+	deploy, read, err := f.RolesFor(laid.Key)
+	if err != nil {
+		return laid, err
+	}
+	for _, r := range []struct {
+		role *Role
+		id   *string
+	}{{deploy, &laid.Role}, {read, &laid.ReadRole}} {
+		if r.role == nil {
+			continue
+		}
+		if laid.Provider == "" {
+			if err := lay(ground.Provider(f, r.role), &laid.Provider); err != nil {
+				return laid, err
+			}
+		}
+		if err := lay(ground.Role(f, r.role), r.id); err != nil {
 			return laid, err
 		}
 	}
-	if f.Role == nil {
-		return laid, nil
-	}
-	if err := lay(ground.Provider(f), &laid.Provider); err != nil {
-		return laid, err
-	}
-	return laid, lay(ground.Role(f), &laid.Role)
+	return laid, nil
 }
 
 // BucketPolicy refuses whoever does not speak TLS, and lets Readers read the releases.

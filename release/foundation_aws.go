@@ -281,8 +281,8 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 
 // Provider implements Ground. An account has one provider for GitHub at most, so one that is there is used, whoever made
 // it.
-func (g *AWSGround) Provider(f *Foundation) Thing {
-	arn := &f.Role.ProviderARN
+func (g *AWSGround) Provider(_ *Foundation, trusted *Role) Thing {
+	arn := &trusted.ProviderARN
 	const audience = "sts.amazonaws.com"
 	get := func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
 		return g.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn})
@@ -298,7 +298,7 @@ func (g *AWSGround) Provider(f *Foundation) Thing {
 		},
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateOpenIDConnectProvider(ctx, &iam.CreateOpenIDConnectProviderInput{
-				Url: aws.String("https://" + f.Role.Issuer), ClientIDList: []string{audience},
+				Url: aws.String("https://" + trusted.Issuer), ClientIDList: []string{audience},
 			})
 			if err != nil {
 				return "", err
@@ -317,8 +317,8 @@ func (g *AWSGround) Provider(f *Foundation) Thing {
 }
 
 // Role implements Ground.
-func (g *AWSGround) Role(f *Foundation) Thing {
-	name := &f.Role.Name
+func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
+	name := &role.Name
 	get := func(ctx context.Context) (*iamtypes.Role, error) {
 		found, err := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
 		if err != nil {
@@ -327,24 +327,24 @@ func (g *AWSGround) Role(f *Foundation) Thing {
 		return found.Role, nil
 	}
 	thing := Thing{
-		What: "the deploy role", Name: *name,
+		What: role.What, Name: *name,
 		Find: func(ctx context.Context) (string, error) {
-			role, err := get(ctx)
+			there, err := get(ctx)
 			if is(err, "NoSuchEntity", "NoSuchEntityException") {
 				return "", nil
 			}
 			if err != nil {
 				return "", err
 			}
-			if !slices.ContainsFunc(role.Tags, func(t iamtypes.Tag) bool { return aws.ToString(t.Key) == madeBy && aws.ToString(t.Value) == bootstrap }) {
+			if !slices.ContainsFunc(there.Tags, func(t iamtypes.Tag) bool { return aws.ToString(t.Key) == madeBy && aws.ToString(t.Value) == bootstrap }) {
 				return "", errors.New("it is there, but bootstrap did not make it; it is left alone. If the stack itself made it, take " +
 					"slipway:github out of its file, run up, put it back and bootstrap again")
 			}
-			return aws.ToString(role.Arn), nil
+			return aws.ToString(there.Arn), nil
 		},
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateRole(ctx, &iam.CreateRoleInput{
-				RoleName: name, Description: &f.Role.Description, AssumeRolePolicyDocument: &f.Role.Trust, MaxSessionDuration: &f.Role.SessionSeconds,
+				RoleName: name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust, MaxSessionDuration: &role.SessionSeconds,
 				Tags: []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(bootstrap)}},
 			})
 			if err != nil {
@@ -354,26 +354,26 @@ func (g *AWSGround) Role(f *Foundation) Thing {
 		},
 		Aspects: []Aspect{
 			{"trust", func(ctx context.Context, _ string) (bool, error) {
-				role, err := get(ctx)
+				there, err := get(ctx)
 				if err != nil {
 					return false, err
 				}
-				return sameJSON(decoded(role.AssumeRolePolicyDocument), f.Role.Trust), nil
+				return sameJSON(decoded(there.AssumeRolePolicyDocument), role.Trust), nil
 			}, func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: &f.Role.Trust})
+				_, err := g.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: &role.Trust})
 				return err
 			}},
 			{"session", func(ctx context.Context, _ string) (bool, error) {
-				role, err := get(ctx)
-				return err == nil && aws.ToInt32(role.MaxSessionDuration) == f.Role.SessionSeconds, err
+				there, err := get(ctx)
+				return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
 			}, func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &f.Role.SessionSeconds, Description: &f.Role.Description})
+				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds, Description: &role.Description})
 				return err
 			}},
 		},
 	}
-	for _, p := range f.Role.Policies {
-		thing.Aspects = append(thing.Aspects, g.policy(f, p)...)
+	for _, p := range role.Policies {
+		thing.Aspects = append(thing.Aspects, g.policy(f, role, p)...)
 	}
 	return thing
 }
@@ -387,8 +387,8 @@ func decoded(document *string) string {
 	return text
 }
 
-// policy is one managed policy of the role: that it is there and says what it must, and that the role has it.
-func (g *AWSGround) policy(f *Foundation, p RolePolicy) []Aspect {
+// policy is one managed policy of a role: that it is there and says what it must, and that the role has it.
+func (g *AWSGround) policy(f *Foundation, role *Role, p RolePolicy) []Aspect {
 	arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
 	missing := func(err error) bool { return is(err, "NoSuchEntity", "NoSuchEntityException") }
 	return []Aspect{
@@ -414,7 +414,7 @@ func (g *AWSGround) policy(f *Foundation, p RolePolicy) []Aspect {
 			return err
 		}},
 		{"attachment of " + p.Name, func(ctx context.Context, _ string) (bool, error) {
-			for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &f.Role.Name}); pages.HasMorePages(); {
+			for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
 				page, err := pages.NextPage(ctx)
 				if err != nil {
 					return false, err
@@ -425,7 +425,7 @@ func (g *AWSGround) policy(f *Foundation, p RolePolicy) []Aspect {
 			}
 			return false, nil
 		}, func(ctx context.Context, _ string) error {
-			_, err := g.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &f.Role.Name, PolicyArn: &arn})
+			_, err := g.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role.Name, PolicyArn: &arn})
 			return err
 		}},
 	}

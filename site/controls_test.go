@@ -29,7 +29,7 @@ type control struct {
 }
 
 var (
-	published = []string{"staging", "prod"} // the stacks with a domain, a worker, a job and a deploy role
+	published = []string{"staging", "prod"} // the stacks with a domain, a worker, a job, a deploy role and a read role
 	protected = []string{"prod"}
 )
 
@@ -771,17 +771,17 @@ var attachable = []string{
 var wildcards = map[string]string{
 	"LoginToRegistry": "ecr:GetAuthorizationToken has no resource",
 	"ExecChannels":    "ssmmessages has no resources",
-	"LookAtNetwork":   "deploy role: ec2:Describe* has no resources",
-	"LookAtEdge":      "deploy role: elasticloadbalancing:Describe* and lists have no resources",
-	"LookAtData":      "deploy role: lists",
-	"LookAtCompute":   "deploy role: describing and deregistering a task definition know no resource",
-	"LookAtLogs":      "deploy role: lists",
-	"DeliverLogs":     "deploy role: a log delivery is no resource; in this region only",
+	"LookAtNetwork":   "deploy and read role: ec2:Describe* has no resources",
+	"LookAtEdge":      "deploy and read role: elasticloadbalancing:Describe* and lists have no resources",
+	"LookAtData":      "deploy and read role: lists",
+	"LookAtCompute":   "deploy and read role: describing and deregistering a task definition know no resource",
+	"LookAtLogs":      "deploy and read role: lists",
+	"DeliverLogs":     "deploy and read role: a log delivery is no resource; in this region only",
 	"MakeKeys":        "deploy role: a key has no name before it exists; in this region only",
 }
 
-// workflow is the subject of a token for one environment or branch of one repository.
-var workflow = regexp.MustCompile(`^repo:[^:*?/]+/[^:*?/]+:(environment:|ref:refs/heads/)[^*?]+$`)
+// workflow is the subject of a token for one environment or branch, or for the pull requests, of one repository.
+var workflow = regexp.MustCompile(`^repo:[^:*?/]+/[^:*?/]+:((environment:|ref:refs/heads/)[^*?]+|pull_request)$`)
 
 var identityControls = []control{
 	{"IAM.1, IAM.21, CIS 1.16, CKV_AWS_62, CKV_AWS_63, CKV_AWS_274, CKV2_AWS_40, CKV2_AWS_56, T0345, T0346, iam-no-policy-wildcards", "no permission for every action, of all or of a service", nil, allOf(
@@ -807,7 +807,8 @@ var identityControls = []control{
 	})},
 	{"CKV_AWS_286", "only the deploy role may change permissions", nil, eachGrant(func(r graph.Resource, s statement) string {
 		for _, action := range s.Action {
-			if (action == "*" || strings.HasPrefix(action, "iam:")) && action != "iam:PassRole" && !deploys(r) {
+			looking := looks(r) && (strings.HasPrefix(action, "iam:Get") || strings.HasPrefix(action, "iam:List"))
+			if (action == "*" || strings.HasPrefix(action, "iam:")) && action != "iam:PassRole" && !deploys(r) && !looking {
 				return "allows " + action
 			}
 		}
@@ -827,11 +828,11 @@ var identityControls = []control{
 		}
 		return ""
 	})},
-	{"KMS.1, KMS.2", "decrypts with one key, and the deploy role through services alone", nil, eachGrant(func(r graph.Resource, s statement) string {
+	{"KMS.1, KMS.2", "decrypts with one key, and the roles of workflows through services alone", nil, eachGrant(func(r graph.Resource, s statement) string {
 		if !s.allows("kms:Decrypt") && !s.allows("kms:ReEncryptFrom") {
 			return ""
 		}
-		if through := s.Condition["StringEquals"]["kms:ViaService"]; deploys(r) && len(through) > 0 {
+		if through := s.Condition["StringEquals"]["kms:ViaService"]; (deploys(r) || looks(r)) && len(through) > 0 {
 			return ""
 		}
 		for _, key := range s.Resource {

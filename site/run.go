@@ -174,20 +174,30 @@ func (d *deployment) admitGitHub() error {
 	if d.stack.GitHub.Repository == "" {
 		return nil
 	}
-	if role := d.stack.GitHub.Role; role != "" { // it exists already, and is not the stack's to change
-		d.ctx.Export("deployRole", pulumi.String(role))
-		return nil
-	}
-	deployer, err := cicd.NewDeployer(d.ctx, "github", &cicd.DeployerArgs{
-		Site: d.site, Repository: d.stack.GitHub.Repository,
-		Environments: d.stack.GitHub.Environments, Branches: d.stack.GitHub.Branches, ProviderARN: d.stack.GitHub.Provider,
+	github := d.stack.GitHub
+	args := &cicd.DeployerArgs{
+		Site: d.site, Repository: github.Repository,
+		Environments: github.Environments, Branches: github.Branches, ProviderARN: github.Provider,
 		Sources:     d.stack.Promotion.From,
 		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,
-	}, d.opts...)
+	}
+	if github.ReadRole != "" { // it exists already, and is not the stack's to change
+		d.ctx.Export("readRole", pulumi.String(github.ReadRole))
+	} else {
+		args.ReadBranches, args.ReadPullRequests = github.ReadBranches, github.ReadPullRequests
+	}
+	if github.Role != "" { // so does this one, and whoever made it makes a read role as well
+		d.ctx.Export("deployRole", pulumi.String(github.Role))
+		return nil
+	}
+	deployer, err := cicd.NewDeployer(d.ctx, "github", args, d.opts...)
 	if err != nil {
 		return err
 	}
 	d.ctx.Export("deployRole", deployer.RoleARN)
+	if args.Looking() {
+		d.ctx.Export("readRole", deployer.ReadRoleARN)
+	}
 	return nil
 }
 

@@ -26,8 +26,8 @@ func (t *tool) bootstrapCommand() *cobra.Command {
 		Short: "Make what a stack needs in its account before it can be deployed",
 		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, and, if the stack
-names a GitHub repository, the account's OIDC provider for GitHub and the deploy role. With --live it then writes the
-stack's settings into Pulumi.<stack>.yaml.
+names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, and the read role for whoever the
+stack says may only look. With --live it then writes the stack's settings into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what is there is found, what is missing is made, what somebody changed is put right and
 told. What belongs to somebody else is refused. In the rehearsal all of it happens in the model, and the file is left as
@@ -145,29 +145,39 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
 	}
 	if github := c.stack.GitHub; github.Repository != "" {
-		f.RoleFor = func(keyARN string) (*release.Role, error) {
-			paper, err := (&cicd.DeployerArgs{
+		f.RolesFor = func(keyARN string) (deploy, read *release.Role, err error) {
+			deployer, reader, err := (&cicd.DeployerArgs{
 				Site: here, Repository: github.Repository, Environments: github.Environments, Branches: github.Branches,
+				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
 				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, StateBucket: f.Bucket, StateKeyARN: keyARN,
-			}).Paper()
+			}).Papers()
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			if github.Role != "" && !strings.HasSuffix(github.Role, "/"+paper.Name) {
-				t.say("github.role is %s, a role of your own: it is left as it is.", github.Role)
-				return nil, nil
-			}
-			role := &release.Role{
-				Name: paper.Name, Description: paper.Description, SessionSeconds: int32(paper.SessionSeconds),
-				Issuer: paper.Issuer, ProviderARN: paper.ProviderARN, Trust: paper.Trust,
-			}
-			for _, p := range paper.Policies {
-				role.Policies = append(role.Policies, release.RolePolicy(p))
-			}
-			return role, nil
+			return t.roleOf(deployer, "the deploy role", "github.role", github.Role), t.roleOf(reader, "the read role", "github.readRole", github.ReadRole), nil
 		}
 	}
 	return f
+}
+
+// roleOf is the role that a paper describes, nil if there is no paper or the stack names a role of its owner's in its
+// place.
+func (t *tool) roleOf(paper *cicd.Paper, what, key, named string) *release.Role {
+	if paper == nil {
+		return nil
+	}
+	if named != "" && !strings.HasSuffix(named, "/"+paper.Name) {
+		t.say("%s is %s, a role of your own: it is left as it is.", key, named)
+		return nil
+	}
+	role := &release.Role{
+		What: what, Name: paper.Name, Description: paper.Description, SessionSeconds: int32(paper.SessionSeconds),
+		Issuer: paper.Issuer, ProviderARN: paper.ProviderARN, Trust: paper.Trust,
+	}
+	for _, p := range paper.Policies {
+		role.Policies = append(role.Policies, release.RolePolicy(p))
+	}
+	return role
 }
 
 // foreignSecrets refuses a file with secrets that another provider has encrypted: with the key that bootstrap makes nobody
@@ -219,9 +229,14 @@ func (t *tool) settings(ctx context.Context, c *configuration, where *place, lai
 	project := c.stack.Project
 	backend := c.stack.Backend
 	want(backend.Bucket == laid.Bucket && backend.Key == laid.Key, map[string]string{"bucket": laid.Bucket, "key": laid.Key}, "config", project+":backend")
-	if laid.Role != "" {
+	if laid.Provider != "" {
 		want(c.stack.GitHub.Provider == laid.Provider, laid.Provider, "config", project+":github", "provider")
+	}
+	if laid.Role != "" {
 		want(c.stack.GitHub.Role == laid.Role, laid.Role, "config", project+":github", "role")
+	}
+	if laid.ReadRole != "" {
+		want(c.stack.GitHub.ReadRole == laid.ReadRole, laid.ReadRole, "config", project+":github", "readRole")
 	}
 	want(len(c.accounts) > 0, []string{where.account}, "config", "aws:allowedAccountIds")
 	return all, nil

@@ -36,7 +36,8 @@ drift at night, and roll back and destroy by hand. Stacks, roles, regions, branc
 project's own files. Run it again when these change.
 
 The workflows hold no secret: a job gets its rights from AWS for an hour, through the role in github.role of its stack.
-A stack that has none yet takes the role from the repository's variable SLIPWAY_<STACK>_ROLE, and waits for it.
+A job that only looks takes github.readRole, where the stack says that it may. A stack that has no such role yet takes it
+from the repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and waits for it.
 
 A workflow that somebody changed by hand is left alone, and so is everything else. See docs/ci.md.`,
 		Example: `  slipway ci github
@@ -61,21 +62,27 @@ A workflow that somebody changed by hand is left alone, and so is everything els
 type pipeline struct {
 	All       []string   // every stack of the project, sorted
 	Path      []*ciStack // those that are deployed, in order
-	Previewed *ciStack   // the one whose account a pull request is compared with; nil if no role lets it
+	Previewed *ciStack   // the one whose account a pull request is compared with, with its Preview; nil if no role lets it
 	Branches  []string   // what is merged here is deployed
 }
 
 // A ciStack is a stack as its jobs see it.
 type ciStack struct {
-	ID, Name, Region string
-	RoleToAssume     string // the deploy role, or the variable that holds it
-	Condition        string // what must hold for the jobs to run; empty if the role is known
-	Environment      string // of GitHub, which the role trusts and which may ask for approval; empty if it trusts a branch
-	Watch            string // the environment for looking only: none, if the role trusts a branch as well
-	Emulated         bool   // its images are built for arm64
-	From             *ciStack
+	rights                // of the jobs that change it
+	Watch, Preview rights // of those that only look: at night, and for a pull request
+	Emulated       bool   // its images are built for arm64
+	From           *ciStack
 
 	branches []string
+}
+
+// Rights are how a job comes to what it may do in a stack's account.
+type rights struct {
+	ID, Name, Region string
+	RoleToAssume     string // the role, or the variable that holds it
+	Condition        string // what must hold for the job to run; empty if the role is known
+	Environment      string // of GitHub, which the role trusts and which may ask for approval; empty if it trusts another thing
+	ReadOnly         bool   // it is the read role
 }
 
 // ciGitHub writes the workflows into dir. Either all of them are written or none.
@@ -200,33 +207,44 @@ func (t *tool) pipeline(root string, path []string) (_ *pipeline, notes []string
 	if len(p.Branches) == 0 {
 		p.Branches = []string{"main"}
 	}
-	if first := p.Path[0]; first.Environment != "" {
+	switch first := p.Path[0]; {
+	case first.Preview.ReadOnly:
 		p.Previewed = first
-	} else {
+	case first.Environment != "":
+		p.Previewed = first
+		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, which their own code has then. "+
+			"With github.readPullRequests in Pulumi.%[1]s.yaml they may only look. docs/ci.md says what that reads.", first.Name))
+	default:
 		notes = append(notes, fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Name an environment in github.environments of Pulumi.%[1]s.yaml.", first.Name))
+			"Let them look, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
 	}
 	return p, notes, nil
 }
 
-// ciStackOf is how the jobs of a stack get their rights. A role trusts an environment, or else a branch; a protected
-// stack needs an environment, because only that can ask for approval.
+// ciStackOf is how the jobs of a stack get their rights. A deploy role trusts an environment, or else a branch; a protected
+// stack needs an environment, because only that can ask for approval. The read role trusts branches and pull requests, and
+// so needs no environment.
 func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	var notes []string
-	s := &ciStack{ID: regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(stack.Name, "_"), Name: stack.Name,
-		Region: stack.Region, RoleToAssume: stack.GitHub.Role, Emulated: stack.Web.Architecture == "arm64",
-		branches: stack.GitHub.Branches}
+	github := stack.GitHub
+	s := &ciStack{Emulated: stack.Web.Architecture == "arm64", branches: github.Branches}
+	s.ID, s.Name, s.Region = regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(stack.Name, "_"), stack.Name, stack.Region
 	if c := s.ID[0]; c >= '0' && c <= '9' {
 		s.ID = "_" + s.ID
 	}
-	if s.RoleToAssume == "" {
-		variable := "SLIPWAY_" + strings.ToUpper(regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(stack.Name, "_")) + "_ROLE"
-		s.RoleToAssume = "${{ vars." + variable + " }}"
-		s.Condition = "vars." + variable + " != ''"
-		notes = append(notes, fmt.Sprintf("Pulumi.%s.yaml has no github.role yet: its jobs wait for the repository's variable %s. "+
-			"Bootstrap the stack and run this again, and they need it no more.", stack.Name, variable))
+	from := func(r rights, jobs, key, role, suffix string) rights {
+		r.RoleToAssume = role
+		if role == "" {
+			variable := "SLIPWAY_" + strings.ToUpper(regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(stack.Name, "_")) + suffix
+			r.RoleToAssume = "${{ vars." + variable + " }}"
+			r.Condition = "vars." + variable + " != ''"
+			notes = append(notes, fmt.Sprintf("Pulumi.%s.yaml has no %s yet: %s wait for the repository's variable %s. "+
+				"Bootstrap the stack and run this again, and they need it no more.", stack.Name, key, jobs, variable))
+		}
+		return r
 	}
-	switch environments := stack.GitHub.Environments; {
+	s.rights = from(s.rights, "its jobs", "github.role", github.Role, "_ROLE")
+	switch environments := github.Environments; {
 	case len(environments) > 0:
 		s.Environment = environments[0]
 	case stack.Protect:
@@ -235,11 +253,23 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	case len(s.branches) == 0:
 		s.Environment = stack.Name
 	}
-	if s.Watch = s.Environment; len(s.branches) > 0 {
-		s.Watch = ""
-	} else if stack.Protect {
+	s.Watch, s.Preview = s.rights, s.rights
+	if github.Reads() {
+		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole", github.ReadRole, "_READ_ROLE")
+		if len(github.ReadBranches) > 0 {
+			s.Watch = look
+		}
+		if github.ReadPullRequests {
+			s.Preview = look
+		}
+	}
+	switch {
+	case s.Watch.ReadOnly:
+	case len(s.branches) > 0:
+		s.Watch.Environment = ""
+	case stack.Protect:
 		notes = append(notes, fmt.Sprintf("The nightly look for drift in %s asks for the approval of %s each time, as a deployment does. "+
-			"docs/ci.md says how to do without.", stack.Name, s.Environment))
+			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only looks and asks nobody.", stack.Name, s.Environment))
 	}
 	return s, notes, nil
 }

