@@ -56,7 +56,9 @@ func (s *Stack) Unlock(ctx context.Context, hold *Hold, program pulumi.RunFunc, 
 	defer func() { s.Program = declared }()
 	for targets := slices.Clone(urns); ; {
 		result, err := s.operate(ctx, hold, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
-			_, err := s.auto.Up(ctx, optup.Target(targets), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
+			// One after the other. What program does not declare the engine takes over from the state just before the first
+			// that needs it, and with several at a time the second may overtake both: a state in that order it refuses.
+			_, err := s.auto.Up(ctx, optup.Parallel(1), optup.Target(targets), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
 			return err
 		})
 		more := untargeted(err, targets)

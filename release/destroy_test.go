@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
 func TestWhatAKeptResourceNeeds(t *testing.T) {
@@ -29,6 +30,74 @@ func TestWhatAKeptResourceNeeds(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// The program that lifts a protection need not be the one that made the stack: a release's marker is not declared by a program
+// that builds. What needs one in the state must still come after it, or the engine refuses the state from then on.
+func TestLiftingAProtectionLeavesAStateInOrder(t *testing.T) {
+	b := newBench(t)
+	declared := func(size, markers int) pulumi.RunFunc {
+		return func(ctx *pulumi.Context) error {
+			register := func(name string, size int, opts ...pulumi.ResourceOption) (*pulumi.CustomResourceState, error) {
+				made := &pulumi.CustomResourceState{}
+				return made, ctx.RegisterResource(thingType, name, pulumi.Map{"size": pulumi.Sprintf("%d", size)}, made, opts...)
+			}
+			var needs []pulumi.ResourceOption
+			for i := range markers { // each needs the one before
+				marker, err := register(fmt.Sprintf("marker-%d", i), 1, needs...)
+				if err != nil {
+					return err
+				}
+				needs = []pulumi.ResourceOption{pulumi.DependsOn([]pulumi.Resource{marker})}
+			}
+			for i := range 60 {
+				if _, err := register(fmt.Sprintf("user-%d", i), 1, needs...); err != nil {
+					return err
+				}
+			}
+			_, err := register("locked", size)
+			return err
+		}
+	}
+	hold, err := Take(b.dir, "local", "destroy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hold.Release()
+	s, err := b.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Program = declared(1, 20)
+	if _, err := s.Up(t.Context(), hold); err != nil {
+		t.Fatal(err)
+	}
+	result, err := s.Unlock(t.Context(), hold, declared(2, 0), []string{"urn:pulumi:local::bench::" + thingType + "::locked"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Counts["update"] != 1 {
+		t.Errorf("it did %v, want 1 update", result.Counts)
+	}
+	state, err := s.readState(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[resource.URN]bool{}
+	for _, r := range state.Resources {
+		for _, needed := range r.Dependencies {
+			if !seen[needed] {
+				t.Errorf("%s stands before %s, which it needs", r.URN.Name(), needed.Name())
+			}
+		}
+		seen[r.URN] = true
+	}
+	if len(seen) != 83 { // the stack, its provider, and what was declared
+		t.Errorf("%d resources are in the state", len(seen))
+	}
+	if _, err := s.Destroy(t.Context(), hold); err != nil {
+		t.Error(err)
 	}
 }
 
