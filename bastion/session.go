@@ -52,9 +52,10 @@ func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.In
 		Actions:    []string{"sts:AssumeRole"},
 	})
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name:             pulumi.String(args.Site.Name("bastion")),
-		Description:      pulumi.String("Registers the bastion with Session Manager and records sessions"),
-		AssumeRolePolicy: trust,
+		Name:                pulumi.String(args.Site.Name("bastion")),
+		Description:         pulumi.String("Registers the bastion with Session Manager and records sessions"),
+		AssumeRolePolicy:    trust,
+		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(h))
 	if err != nil {
 		return nil, nil, err

@@ -137,9 +137,10 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 // starter is the role in which the scheduler starts this job and nothing else.
 func (j *Job) starter(ctx *pulumi.Context, name string, args *JobArgs) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-starter", &iam.RoleArgs{
-		Name:             pulumi.String(args.Site.Name(part(args.Name) + "-starter")),
-		Description:      pulumi.Sprintf("Starts the scheduled job %s", args.Name),
-		AssumeRolePolicy: policy.Trust("scheduler.amazonaws.com", args.Site.AccountID),
+		Name:                pulumi.String(args.Site.Name(part(args.Name) + "-starter")),
+		Description:         pulumi.Sprintf("Starts the scheduled job %s", args.Name),
+		AssumeRolePolicy:    policy.Trust("scheduler.amazonaws.com", args.Site.AccountID),
+		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(j))
 	if err != nil {
 		return nil, nil, err

@@ -32,6 +32,8 @@ type DeployerArgs struct {
 	ProviderARN string   // the account's OIDC provider for GitHub, if there is one: an account has one at most
 	Sources     []string // other accounts from which releases may be promoted to this stack
 
+	BoundaryARN string // of the roles that the stack makes; "": the one that NewBoundary makes
+
 	StateBucket string // the bucket that holds Pulumi's state; "": elsewhere, AWS need not allow it
 	StateKeyARN string // the key of Pulumi's secrets provider awskms; "": another provider
 }

@@ -298,6 +298,7 @@ func TestTheRoleChangesNeitherItselfNorTheReadRole(t *testing.T) {
 	want := oneOrMore{
 		"arn:aws:iam::123456789012:role/slipway-dev-deploy", "arn:aws:iam::123456789012:policy/slipway-dev-deploy-*",
 		"arn:aws:iam::123456789012:role/slipway-dev-read", "arn:aws:iam::123456789012:policy/slipway-dev-read-*",
+		"arn:aws:iam::123456789012:policy/slipway-dev-boundary",
 	}
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
 		if s.Effect != "Deny" {

@@ -1,6 +1,7 @@
 package cicd
 
 import (
+	"cmp"
 	"fmt"
 
 	"slipway/internal/policy"
@@ -25,9 +26,9 @@ type area struct {
 //   - by account and region where AWS gives out the identifier: VPC parts, KMS keys, certificates, endpoints;
 //   - not at all ("*") only for listing and describing, and for the few calls that know no resource.
 //
-// Whoever may write roles and pass them to a task can in the end do what those roles may do. What stands between a
-// workflow and that is GitHub: protect the environments or branches that are named in the configuration. The role at
-// least cannot widen itself (see identity).
+// Whoever may write roles and pass them to a task can in the end do what those roles may do. So it writes none without the
+// stack's permissions boundary (boundary.go), and neither the boundary nor a role of the workflows (see identity). Within
+// that, GitHub stands before it: protect the environments or branches that are named in the configuration.
 func (a *DeployerArgs) permissions() []area {
 	areas := []area{
 		{"network", a.network()},
@@ -82,6 +83,11 @@ func (a *DeployerArgs) released(service string, kinds ...string) []any {
 // global is the ARN of a resource that has no region.
 func (a *DeployerArgs) global(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s::%s:%s", a.Site.Partition, service, a.Site.AccountID, resource)
+}
+
+// boundaryARN is the permissions boundary of the roles that the stack makes.
+func (a *DeployerArgs) boundaryARN() string {
+	return cmp.Or(a.BoundaryARN, a.global("iam", "policy/"+a.Site.Name(boundaryPart)))
 }
 
 // through are services of this region as KMS names them when they call on somebody's behalf.
@@ -428,22 +434,27 @@ func (a *DeployerArgs) logs() []policy.Statement {
 
 func (a *DeployerArgs) identity() []policy.Statement {
 	roles := a.global("iam", "role/"+a.Site.Name("*"))
-	policies := a.global("iam", "policy/"+a.Site.Name("*"))
+	policies := a.global("iam", "policy/"+a.Site.Name("*")) // of the roles of the workflows, and the boundary: to look at
 	profiles := a.global("iam", "instance-profile/"+a.Site.Name("*"))
 	provider := a.global("iam", "oidc-provider/"+issuer)
 	return []policy.Statement{
 		{
 			Sid: "KeepRoles",
 			Actions: []string{
-				"iam:AddRoleToInstanceProfile", "iam:AttachRolePolicy", "iam:CreateInstanceProfile", "iam:CreatePolicy", "iam:CreatePolicyVersion",
-				"iam:CreateRole", "iam:DeleteInstanceProfile", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:DeleteRole",
+				"iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:DeleteRole",
 				"iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:GetInstanceProfile", "iam:GetPolicy", "iam:GetPolicyVersion", "iam:GetRole",
 				"iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListPolicyVersions",
-				"iam:ListRolePolicies", "iam:ListRoleTags", "iam:PutRolePolicy", "iam:RemoveRoleFromInstanceProfile", "iam:TagInstanceProfile",
-				"iam:TagPolicy", "iam:TagRole", "iam:UntagInstanceProfile", "iam:UntagPolicy", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
-				"iam:UpdateRole", "iam:UpdateRoleDescription",
+				"iam:ListRolePolicies", "iam:ListRoleTags", "iam:RemoveRoleFromInstanceProfile", "iam:TagInstanceProfile", "iam:TagRole",
+				"iam:UntagInstanceProfile", "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription",
 			},
 			Resources: []any{roles, policies, profiles},
+		},
+		{
+			// What gives a role more: only where the role is made, or is, with the boundary.
+			Sid:        "WidenBoundRoles",
+			Actions:    []string{"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"},
+			Resources:  []any{roles},
+			Conditions: map[string]map[string]any{"StringEquals": {"iam:PermissionsBoundary": a.boundaryARN()}},
 		},
 		{
 			Sid:       "LookAtProvider",
@@ -474,14 +485,16 @@ func (a *DeployerArgs) identity() []policy.Statement {
 			Sid: "NeverChangeItself", Deny: true,
 			Actions: []string{
 				"iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:DeletePolicy",
-				"iam:DeletePolicyVersion", "iam:DeleteRole", "iam:DeleteRolePolicy", "iam:DetachRolePolicy", "iam:PassRole",
-				"iam:PutRolePolicy", "iam:SetDefaultPolicyVersion", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
+				"iam:DeletePolicyVersion", "iam:DeleteRole", "iam:DeleteRolePermissionsBoundary", "iam:DeleteRolePolicy", "iam:DetachRolePolicy",
+				"iam:PassRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy", "iam:SetDefaultPolicyVersion",
+				"iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 			},
 			Resources: []any{
 				a.global("iam", "role/"+a.Site.Name(deployerPart)),
 				a.global("iam", "policy/"+a.Site.Name(deployerPart+"-*")),
 				a.global("iam", "role/"+a.Site.Name(readerPart)),
 				a.global("iam", "policy/"+a.Site.Name(readerPart+"-*")),
+				a.boundaryARN(),
 			},
 		},
 	}

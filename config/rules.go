@@ -364,7 +364,7 @@ var (
 
 func (d *decoder) github(g GitHub) {
 	const key = "github.repository"
-	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Reads() || g.ReadRole != ""
+	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Boundary != "" || g.Reads() || g.ReadRole != ""
 	switch {
 	case !d.right(key):
 	case g.Repository == "" && given:
@@ -410,6 +410,12 @@ func (d *decoder) github(g GitHub) {
 	}
 	exists("github.role", g.Role)
 	exists("github.readRole", g.ReadRole)
+	switch {
+	case g.Boundary != "" && !boundaryForm.MatchString(g.Boundary):
+		d.add("github.boundary", quoted(g.Boundary), "must be arn:aws:iam::<account>:policy/<name>")
+	case g.Boundary != "" && g.Role == "" && d.right("github.role"):
+		d.add("github.boundary", quoted(g.Boundary), "needs github.role too: without it the stack makes the role and the boundary")
+	}
 	if g.ReadRole != "" && !g.Reads() && d.right("github.readBranches", "github.readPullRequests") {
 		d.add("github.readRole", quoted(g.ReadRole), "needs github.readBranches or github.readPullRequests: they say who may look")
 	}
@@ -419,9 +425,10 @@ func (d *decoder) github(g GitHub) {
 }
 
 var (
-	roleForm   = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@/_-]{1,512}$`)
-	bucketForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
-	keyForm    = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
+	roleForm     = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@/_-]{1,512}$`)
+	boundaryForm = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:policy/[A-Za-z0-9+=,.@/_-]{1,512}$`)
+	bucketForm   = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+	keyForm      = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:kms:([a-z0-9-]+):[0-9]{12}:key/[A-Za-z0-9-]{1,64}$`)
 )
 
 func (d *decoder) backend(s *Stack) {

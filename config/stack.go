@@ -205,6 +205,9 @@ type GitHub struct {
 	Provider string `key:"provider" rule:"arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com"`
 	// The ARN of a deploy role that exists already, as slipway bootstrap makes it. With it the stack makes none.
 	Role string `key:"role" rule:"arn:aws:iam::<account>:role/<name>; together with provider"`
+	// The ARN of the permissions boundary of all roles of the stack, as slipway bootstrap makes it: what they may do at most,
+	// whatever a deployment gives them. Without role the stack makes one; with role and without this there is none.
+	Boundary string `key:"boundary" rule:"arn:aws:iam::<account>:policy/<name>; together with role"`
 	// The branches that may look: they get a role that reads everything the stack is made of, secrets included, and changes
 	// nothing. The nightly look for drift then needs no approval. Left out, with readPullRequests: no read role is made.
 	ReadBranches []string `key:"readBranches" rule:"exact names, no wildcard"`

@@ -105,9 +105,10 @@ func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulum
 // RDSOSMetrics, which all databases of an account and region share: no stack can own it.
 func (s *Store) monitor(ctx *pulumi.Context, name string, args *Args) (*iam.Role, pulumi.Resource, error) {
 	role, err := iam.NewRole(ctx, name+"-monitoring", &iam.RoleArgs{
-		Name:             pulumi.String(args.Site.Name("database-monitoring")),
-		Description:      pulumi.String("Enhanced monitoring of " + args.Site.Name("database")),
-		AssumeRolePolicy: policy.Trust("monitoring.rds.amazonaws.com", args.Site.AccountID),
+		Name:                pulumi.String(args.Site.Name("database-monitoring")),
+		Description:         pulumi.String("Enhanced monitoring of " + args.Site.Name("database")),
+		AssumeRolePolicy:    policy.Trust("monitoring.rds.amazonaws.com", args.Site.AccountID),
+		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, nil, err

@@ -110,9 +110,10 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 // deliverer is the role in which Firehose writes objects, encrypts them, and logs its errors.
 func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, errorsARN pulumi.StringOutput) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
-		Name:             pulumi.String(args.Site.Name("firehose-" + string(args.Source))),
-		Description:      pulumi.String("Firehose writes logs into the archive"),
-		AssumeRolePolicy: policy.Trust("firehose.amazonaws.com", args.Site.AccountID),
+		Name:                pulumi.String(args.Site.Name("firehose-" + string(args.Source))),
+		Description:         pulumi.String("Firehose writes logs into the archive"),
+		AssumeRolePolicy:    policy.Trust("firehose.amazonaws.com", args.Site.AccountID),
+		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return nil, nil, err
@@ -144,9 +145,10 @@ func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, e
 // writer is the role in which CloudWatch Logs puts records into the stream, and into nothing else.
 func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
-		Name:             pulumi.String(site.Name("logs-to-firehose")),
-		Description:      pulumi.String("CloudWatch Logs forwards log events to Firehose"),
-		AssumeRolePolicy: policy.Trust("logs."+site.Region+".amazonaws.com", site.AccountID),
+		Name:                pulumi.String(site.Name("logs-to-firehose")),
+		Description:         pulumi.String("CloudWatch Logs forwards log events to Firehose"),
+		AssumeRolePolicy:    policy.Trust("logs."+site.Region+".amazonaws.com", site.AccountID),
+		PermissionsBoundary: site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {
 		return err

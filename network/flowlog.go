@@ -21,9 +21,10 @@ func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
 		return err
 	}
 	role, err := iam.NewRole(ctx, m.name+"-flow", &iam.RoleArgs{
-		Name:             pulumi.String(site.Name("flow")),
-		Description:      pulumi.String("Writes the flow logs of the VPC"),
-		AssumeRolePolicy: policy.Trust("vpc-flow-logs.amazonaws.com", site.AccountID),
+		Name:                pulumi.String(site.Name("flow")),
+		Description:         pulumi.String("Writes the flow logs of the VPC"),
+		AssumeRolePolicy:    policy.Trust("vpc-flow-logs.amazonaws.com", site.AccountID),
+		PermissionsBoundary: site.Boundary,
 	}, pulumi.Parent(n))
 	if err != nil {
 		return err

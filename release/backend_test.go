@@ -53,6 +53,7 @@ func newSharedBench(t *testing.T) *sharedBench {
 	b := &sharedBench{bench: newBench(t), ground: NewAWSGround(settings), foundation: &Foundation{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
+		Boundary: &RolePolicy{"bench-local-boundary", "the most", document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
 		RolesFor: func(keyARN string) (deploy, read *Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
 			role := func(what, part string) *Role {
@@ -166,14 +167,18 @@ func TestSharedBackend(t *testing.T) {
 	ctx := t.Context()
 
 	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
+	boundary := b.foundation.Boundary.Document
+	b.foundation.Boundary.Document = strings.Replace(boundary, "s3:GetObject", "s3:*", 1) // what somebody made of it
+	b.lay()
+	b.foundation.Boundary.Document = boundary
 	bucket := &b.foundation.Bucket
 	if _, err := b.ground.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: bucket,
 		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusSuspended}}); err != nil {
@@ -182,7 +187,7 @@ func TestSharedBackend(t *testing.T) {
 	if _, err := b.ground.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	want[1] = "mended the bucket: versioning, policy"
+	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the bootstrap after somebody's changes (-want +got):\n%s", diff)
 	}

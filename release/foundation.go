@@ -9,7 +9,7 @@ import (
 
 // A Foundation is what must lie in an account before a stack can be deployed to it from anywhere: a bucket for the
 // engine's state, a key that encrypts it and the secrets in it, and, where workflows are to deploy, the account's OIDC
-// provider for GitHub and a role, or two.
+// provider for GitHub, a role, or two, and the boundary of the roles that the first may make.
 type Foundation struct {
 	Stack                      string // project-stack, for descriptions
 	Account, Partition, Region string
@@ -23,6 +23,9 @@ type Foundation struct {
 	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
 	// A nil one is not made. Nil: no workflow does either.
 	RolesFor func(keyARN string) (deploy, read *Role, err error)
+
+	// Boundary is the permissions boundary of all other roles of the stack. It is laid with the role that deploys.
+	Boundary *RolePolicy
 }
 
 // A Role is a role of the workflows of a stack. Documents are JSON.
@@ -48,6 +51,7 @@ type Ground interface {
 	Bucket(f *Foundation, keyARN string) Thing
 	Provider(f *Foundation, trusted *Role) Thing // what the role trusts
 	Role(f *Foundation, role *Role) Thing
+	Boundary(f *Foundation) Thing
 }
 
 // A Thing is one part of a foundation.
@@ -122,6 +126,7 @@ type Laid struct {
 	Provider string  `json:"provider,omitempty"` // ARN
 	Role     string  `json:"role,omitempty"`     // ARN of the deploy role
 	ReadRole string  `json:"readRole,omitempty"` // ARN
+	Boundary string  `json:"boundary,omitempty"` // ARN
 	Pieces   []Piece `json:"pieces"`
 }
 
@@ -165,7 +170,15 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 			return laid, err
 		}
 	}
-	return laid, nil
+	if deploy == nil || f.Boundary == nil {
+		return laid, nil
+	}
+	return laid, lay(ground.Boundary(f), &laid.Boundary)
+}
+
+// policyARN is what a managed policy of the foundation is called.
+func (f *Foundation) policyARN(p RolePolicy) string {
+	return "arn:" + f.Partition + ":iam::" + f.Account + ":policy/" + p.Name
 }
 
 // BucketPolicy refuses whoever does not speak TLS, and lets Readers read the releases.

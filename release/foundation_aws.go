@@ -373,9 +373,28 @@ func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
 		},
 	}
 	for _, p := range role.Policies {
-		thing.Aspects = append(thing.Aspects, g.policy(f, role, p)...)
+		arn := f.policyARN(p)
+		thing.Aspects = append(thing.Aspects, g.says(arn, p), g.attached(arn, role, p))
 	}
 	return thing
+}
+
+// Boundary implements Ground.
+func (g *AWSGround) Boundary(f *Foundation) Thing {
+	arn := f.policyARN(*f.Boundary)
+	says := g.says(arn, *f.Boundary)
+	return Thing{
+		What: "the permissions boundary", Name: f.Boundary.Name,
+		Find: func(ctx context.Context) (string, error) {
+			_, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
+			if is(err, "NoSuchEntity", "NoSuchEntityException") {
+				return "", nil
+			}
+			return arn, err
+		},
+		Make:    func(ctx context.Context) (string, error) { return arn, says.Set(ctx, arn) },
+		Aspects: []Aspect{says},
+	}
 }
 
 // decoded is a policy document as IAM gives it: percent-encoded.
@@ -387,48 +406,48 @@ func decoded(document *string) string {
 	return text
 }
 
-// policy is one managed policy of a role: that it is there and says what it must, and that the role has it.
-func (g *AWSGround) policy(f *Foundation, role *Role, p RolePolicy) []Aspect {
-	arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
-	missing := func(err error) bool { return is(err, "NoSuchEntity", "NoSuchEntityException") }
-	return []Aspect{
-		{"policy " + p.Name, func(ctx context.Context, _ string) (bool, error) {
-			found, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
-			if missing(err) {
-				return false, nil
-			}
+// says is that a managed policy is there and says what it must.
+func (g *AWSGround) says(arn string, p RolePolicy) Aspect {
+	return Aspect{"policy " + p.Name, func(ctx context.Context, _ string) (bool, error) {
+		found, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
+		if is(err, "NoSuchEntity", "NoSuchEntityException") {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		version, err := g.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: found.Policy.DefaultVersionId})
+		return err == nil && sameJSON(decoded(version.PolicyVersion.Document), p.Document), err
+	}, func(ctx context.Context, _ string) error {
+		_, err := g.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &p.Name, Description: &p.Description, PolicyDocument: &p.Document})
+		if !is(err, "EntityAlreadyExists", "EntityAlreadyExistsException") {
+			return err
+		}
+		if err := g.makeRoom(ctx, arn); err != nil {
+			return err
+		}
+		_, err = g.iam.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: &p.Document, SetAsDefault: true})
+		return err
+	}}
+}
+
+// attached is that a role has a managed policy.
+func (g *AWSGround) attached(arn string, role *Role, p RolePolicy) Aspect {
+	return Aspect{"attachment of " + p.Name, func(ctx context.Context, _ string) (bool, error) {
+		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
+			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return false, err
 			}
-			version, err := g.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: found.Policy.DefaultVersionId})
-			return err == nil && sameJSON(decoded(version.PolicyVersion.Document), p.Document), err
-		}, func(ctx context.Context, _ string) error {
-			_, err := g.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &p.Name, Description: &p.Description, PolicyDocument: &p.Document})
-			if !is(err, "EntityAlreadyExists", "EntityAlreadyExistsException") {
-				return err
+			if slices.ContainsFunc(page.AttachedPolicies, func(a iamtypes.AttachedPolicy) bool { return aws.ToString(a.PolicyArn) == arn }) {
+				return true, nil
 			}
-			if err := g.makeRoom(ctx, arn); err != nil {
-				return err
-			}
-			_, err = g.iam.CreatePolicyVersion(ctx, &iam.CreatePolicyVersionInput{PolicyArn: &arn, PolicyDocument: &p.Document, SetAsDefault: true})
-			return err
-		}},
-		{"attachment of " + p.Name, func(ctx context.Context, _ string) (bool, error) {
-			for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
-				page, err := pages.NextPage(ctx)
-				if err != nil {
-					return false, err
-				}
-				if slices.ContainsFunc(page.AttachedPolicies, func(a iamtypes.AttachedPolicy) bool { return aws.ToString(a.PolicyArn) == arn }) {
-					return true, nil
-				}
-			}
-			return false, nil
-		}, func(ctx context.Context, _ string) error {
-			_, err := g.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role.Name, PolicyArn: &arn})
-			return err
-		}},
-	}
+		}
+		return false, nil
+	}, func(ctx context.Context, _ string) error {
+		_, err := g.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role.Name, PolicyArn: &arn})
+		return err
+	}}
 }
 
 // makeRoom deletes the oldest version of a policy that has as many as IAM keeps.

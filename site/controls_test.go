@@ -814,6 +814,15 @@ var identityControls = []control{
 		}
 		return ""
 	})},
+	{"Permissions boundary", "every role but those of the workflows has it", published, each(roleType, func(g graph.Graph, r graph.Resource) string {
+		if slices.Contains([]string{"github", "github-read"}, r.Name) {
+			return is(r, map[string]any{"permissionsBoundary": nil})
+		}
+		if g.Named("aws:iam/policy:Policy", "boundary").Name == "" {
+			return "there is no boundary"
+		}
+		return is(r, map[string]any{"permissionsBoundary": "arn:aws:iam:us-east-1:" + graph.Account + ":policy/boundary"})
+	})},
 	{"T0342", "roles are passed by name, to named services", published, eachGrant(func(_ graph.Resource, s statement) string {
 		if !s.allows("iam:PassRole") {
 			return ""

@@ -131,7 +131,7 @@ type deployment struct {
 
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
-		d.place, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
+		d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
 		d.makeEdge, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
@@ -174,6 +174,23 @@ func (d *deployment) place() error {
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones.Names[:d.stack.Network.Zones],
 		Protect: d.stack.Protect, Snapshot: d.snapshot,
+	}
+	return nil
+}
+
+// bindRoles sees to it that all roles have the permissions boundary within which the deploy role may make them. Where there
+// is no such role, whoever deploys decides what roles may do.
+func (d *deployment) bindRoles() error {
+	github := d.stack.GitHub
+	switch {
+	case github.Boundary != "": // it exists already, as the role does
+		d.site.Boundary = pulumi.String(github.Boundary)
+	case github.Repository != "" && github.Role == "":
+		boundary, err := cicd.NewBoundary(d.ctx, "boundary", &cicd.BoundaryArgs{Site: d.site}, d.opts...)
+		if err != nil {
+			return err
+		}
+		d.site.Boundary = boundary.ARN
 	}
 	return nil
 }

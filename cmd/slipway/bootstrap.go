@@ -26,8 +26,8 @@ func (t *tool) bootstrapCommand() *cobra.Command {
 		Short: "Make what a stack needs in its account before it can be deployed",
 		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, and, if the stack
-names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, and the read role for whoever the
-stack says may only look. With --live it then writes the stack's settings into Pulumi.<stack>.yaml.
+names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for whoever the stack
+says may only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's settings into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what is there is found, what is missing is made, what somebody changed is put right and
 told. What belongs to somebody else is refused. In the rehearsal all of it happens in the model, and the file is left as
@@ -145,11 +145,12 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
 	}
 	if github := c.stack.GitHub; github.Repository != "" {
+		f.Boundary = t.boundaryOf(here, github.Boundary)
 		f.RolesFor = func(keyARN string) (deploy, read *release.Role, err error) {
 			deployer, reader, err := (&cicd.DeployerArgs{
 				Site: here, Repository: github.Repository, Environments: github.Environments, Branches: github.Branches,
 				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
-				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, StateBucket: f.Bucket, StateKeyARN: keyARN,
+				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, BoundaryARN: github.Boundary, StateBucket: f.Bucket, StateKeyARN: keyARN,
 			}).Papers()
 			if err != nil {
 				return nil, nil, err
@@ -178,6 +179,17 @@ func (t *tool) roleOf(paper *cicd.Paper, what, key, named string) *release.Role 
 		role.Policies = append(role.Policies, release.RolePolicy(p))
 	}
 	return role
+}
+
+// boundaryOf is the permissions boundary of a stack's roles, nil if the stack names one of its owner's in its place.
+func (t *tool) boundaryOf(here wiring.Site, named string) *release.RolePolicy {
+	paper := (&cicd.BoundaryArgs{Site: here}).Paper()
+	if named != "" && !strings.HasSuffix(named, "/"+paper.Name) {
+		t.say("github.boundary is %s, a policy of your own: it is left as it is.", named)
+		return nil
+	}
+	policy := release.RolePolicy(paper)
+	return &policy
 }
 
 // foreignSecrets refuses a file with secrets that another provider has encrypted: with the key that bootstrap makes nobody
@@ -237,6 +249,9 @@ func (t *tool) settings(ctx context.Context, c *configuration, where *place, lai
 	}
 	if laid.ReadRole != "" {
 		want(c.stack.GitHub.ReadRole == laid.ReadRole, laid.ReadRole, "config", project+":github", "readRole")
+	}
+	if laid.Boundary != "" {
+		want(c.stack.GitHub.Boundary == laid.Boundary, laid.Boundary, "config", project+":github", "boundary")
 	}
 	want(len(c.accounts) > 0, []string{where.account}, "config", "aws:allowedAccountIds")
 	return all, nil

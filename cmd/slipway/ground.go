@@ -187,3 +187,13 @@ func (g modelGround) Role(f *release.Foundation, role *release.Role) release.Thi
 		return parts
 	})
 }
+
+// Boundary implements release.Ground.
+func (g modelGround) Boundary(f *release.Foundation) release.Thing {
+	const kind = "aws:iam/policy:Policy"
+	p := f.Boundary
+	inputs := map[string]any{"policy": p.Document, "description": p.Description}
+	return g.thing("the permissions boundary", kind, "name", p.Name, inputs, output("arn"), func(*cloud.Object) []part {
+		return []part{{"policy " + p.Name, kind, "name", inputs}}
+	})
+}

@@ -65,9 +65,10 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 
 func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, statements []policy.Statement) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name+"-"+kind, &iam.RoleArgs{
-		Name:             pulumi.String(args.Site.Name(args.Part + "-" + kind)),
-		Description:      pulumi.Sprintf("%s role of the %s tasks", kind, args.Part),
-		AssumeRolePolicy: policy.Trust("ecs-tasks.amazonaws.com", args.Site.AccountID),
+		Name:                pulumi.String(args.Site.Name(args.Part + "-" + kind)),
+		Description:         pulumi.Sprintf("%s role of the %s tasks", kind, args.Part),
+		AssumeRolePolicy:    policy.Trust("ecs-tasks.amazonaws.com", args.Site.AccountID),
+		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(r))
 	if err != nil {
 		return pulumi.StringOutput{}, err

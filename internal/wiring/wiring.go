@@ -19,6 +19,8 @@ type Site struct {
 	Zones                        []string
 	Protect                      bool // a stack whose stateful resources must not be deleted by mistake
 	Snapshot                     bool // the database leaves a last snapshot when it is deleted; so does that of a protected stack
+
+	Boundary pulumi.StringPtrInput // ARN of the permissions boundary of every role; nil: none
 }
 
 // Name is the physical name of part in this stack: project-stack-part. Two stacks of one account never share it.

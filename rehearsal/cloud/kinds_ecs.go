@@ -360,9 +360,9 @@ func (a *Account) startable(definition *Object) error {
 	}
 	for _, c := range containers {
 		for _, want := range needs(a, c) {
-			if !mayDo(a, role, want.action, want.resource) {
-				return fail(c.Name, fmt.Sprintf("%s: %s is not authorized to perform: %s on resource: %s because no identity-based policy allows the %s action",
-					want.failure, role.Outputs["arn"], want.action, want.resource, want.action))
+			if why := denial(a, role, want.action, want.resource); why != "" {
+				return fail(c.Name, fmt.Sprintf("%s: %s is not authorized to perform: %s on resource: %s because no %s allows the %s action",
+					want.failure, role.Outputs["arn"], want.action, want.resource, why, want.action))
 			}
 		}
 	}

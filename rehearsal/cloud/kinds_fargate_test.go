@@ -146,7 +146,14 @@ func TestServiceIncidents(t *testing.T) {
 		{name: "an execution role that may not decrypt the parameter", before: withoutPermission("kms:Decrypt"), like: "service", code: "DeploymentFailed"},
 		{name: "an execution role that may not pull the image", before: withoutPermission("ecr:BatchGetImage"), like: "service", code: "DeploymentFailed"},
 		{name: "an execution role that may not write logs", before: withoutPermission("logs:CreateLogStream"), like: "service", code: "DeploymentFailed"},
+		{name: "an execution role whose boundary holds no secrets", before: bound("ecr:*", "logs:*", "kms:*"), like: "service", code: "DeploymentFailed"},
 	})
+}
+
+func TestABoundaryAllowsWhatItHolds(t *testing.T) {
+	w := siteWorld(t)
+	bound("ecr:*", "logs:*", "kms:*", "ssm:*")(w)
+	w.create(serviceType, "other", w.inputs["service"])
 }
 
 // withoutPermission takes one action from the execution role's policy.
@@ -154,6 +161,17 @@ func withoutPermission(action string) func(w *world) {
 	return func(w *world) {
 		text := w.inputs["execution-policy"]["policy"].(string)
 		if err := w.update("execution-policy", properties{"policy": strings.Replace(text, action, "s3:ListAllMyBuckets", 1)}); err != nil {
+			w.t.Fatal(err)
+		}
+		w.inputs["service"] = changed(w.inputs["service"], properties{"name": "other"})
+	}
+}
+
+// bound gives the execution role a permissions boundary that allows these actions.
+func bound(actions ...any) func(w *world) {
+	return func(w *world) {
+		w.create(policyType, "boundary", properties{"name": "boundary", "policy": policyText(allow(actions, "*"))})
+		if err := w.update("execution", properties{"permissionsBoundary": w.arn("boundary")}); err != nil {
 			w.t.Fatal(err)
 		}
 		w.inputs["service"] = changed(w.inputs["service"], properties{"name": "other"})

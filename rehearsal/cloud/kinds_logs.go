@@ -165,17 +165,28 @@ func admitSubscription(a *Account, o *Object) error {
 	if strings.Contains(in.String("destinationArn"), ":kinesis:") {
 		action = "kinesis:PutRecord"
 	}
-	if !mayDo(a, role, action, in.String("destinationArn")) {
-		return refuse("InvalidParameterException", "no policy of role "+role.ID+" allows "+action+" on "+in.String("destinationArn"), "%s", words)
+	if why := denial(a, role, action, in.String("destinationArn")); why != "" {
+		return refuse("InvalidParameterException", "no "+why+" of role "+role.ID+" allows "+action+" on "+in.String("destinationArn"), "%s", words)
 	}
 	return nil
 }
 
-// mayDo says whether the policies of the role allow action on resource, conditions left aside: it is what services find
-// out when they try. Managed policies of AWS are taken to allow what they are for.
-func mayDo(a *Account, role *Object, action, resource string) bool {
+// denial is what keeps the role from action on resource, in the words of AWS: that no policy of it allows that, or no
+// permissions boundary; "" if nothing does. It is what services find out when they try. Conditions are left aside, and
+// managed policies of AWS are taken to allow what they are for.
+func denial(a *Account, role *Object, action, resource string) string {
+	if !permits(roleStatements(a, role), action, resource) {
+		return "identity-based policy"
+	}
+	if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" && !permits(managedStatements(a, boundary), action, resource) {
+		return "permissions boundary"
+	}
+	return ""
+}
+
+func permits(statements []statement, action, resource string) bool {
 	allowed := false
-	for _, s := range roleStatements(a, role) {
+	for _, s := range statements {
 		if !anyMatch(s.actions, action) || !slices.ContainsFunc(s.resources, func(p string) bool { return matches(p, resource) }) {
 			continue
 		}
@@ -205,15 +216,20 @@ func roleStatements(a *Account, role *Object) []statement {
 		}
 	}
 	for _, name := range arns {
-		if p := find(a, "arn", name, policyType); p != nil {
-			all = append(all, documentOf(documentText(p.Inputs, "policy"))...)
-		} else if text := managedText[lastPart(name, "/")]; text != "" {
-			all = append(all, documentOf(text)...)
-		} else {
-			all = append(all, statement{actions: []string{"*"}, resources: []string{"*"}})
-		}
+		all = append(all, managedStatements(a, name)...)
 	}
 	return all
+}
+
+// managedStatements are those of a managed policy, the account's own or AWS's.
+func managedStatements(a *Account, arn string) []statement {
+	if p := find(a, "arn", arn, policyType); p != nil {
+		return documentOf(documentText(p.Inputs, "policy"))
+	}
+	if text := managedText[lastPart(arn, "/")]; text != "" {
+		return documentOf(text)
+	}
+	return []statement{{actions: []string{"*"}, resources: []string{"*"}}}
 }
 
 // managedText are the AWS-managed policies whose contents the model knows; the others are taken to allow everything.

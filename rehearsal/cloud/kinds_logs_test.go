@@ -23,6 +23,12 @@ func TestLogIncidents(t *testing.T) {
 				w.t.Fatal(err)
 			}
 		}, like: "subscription", change: properties{"name": "b"}, code: "InvalidParameterException"},
+		{name: "a subscription whose role's boundary holds no records", before: func(w *world) {
+			w.create(policyType, "boundary", properties{"name": "boundary", "policy": policyText(allow("logs:*", "*"))})
+			if err := w.update("subscription-role", properties{"permissionsBoundary": w.arn("boundary")}); err != nil {
+				w.t.Fatal(err)
+			}
+		}, like: "subscription", change: properties{"name": "b"}, code: "InvalidParameterException"},
 		{name: "a subscription to a stream that does not exist", like: "subscription", change: properties{"name": "b", "destinationArn": "arn:aws:firehose:us-east-1:" + DefaultAccountID + ":deliverystream/nothing"}, code: "ResourceNotFoundException"},
 		{name: "a metric with dimensions and a default", like: "errors", change: properties{"metricTransformation.dimensions": properties{"a": "$.a"}, "metricTransformation.defaultValue": "0"}, code: "no default", path: "metricTransformation.defaultValue"},
 		{name: "a stream whose name is too long", like: "firehose", change: properties{"name": strings.Repeat("x", 65)}, code: "at most 64", path: "name"},

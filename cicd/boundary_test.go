@@ -1,0 +1,121 @@
+package cicd
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/graph"
+)
+
+func recordBoundary(t *testing.T) graph.Resource {
+	t.Helper()
+	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
+		_, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Site: testSite(false)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.Named("aws:iam/policy:Policy", "boundary")
+}
+
+func TestTheBoundaryOnPaperIsThatOfTheProgram(t *testing.T) {
+	made, paper := recordBoundary(t), (&BoundaryArgs{Site: testSite(false)}).Paper()
+	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, paper.Document)); diff != "" {
+		t.Errorf("-program +paper:\n%s", diff)
+	}
+	if made.Input("name") != paper.Name || made.Input("description") != paper.Description {
+		t.Errorf("the program's is %v (%v), on paper it is %s (%s)", made.Input("name"), made.Input("description"), paper.Name, paper.Description)
+	}
+	if len(paper.Document) > 6144 {
+		t.Errorf("%d characters; IAM takes 6144", len(paper.Document))
+	}
+}
+
+// A role within the boundary has no way to more rights, and reaches nothing by name but this stack's.
+func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
+	everywhere := []string{ // calls that know no narrower resource
+		"arn:aws:logs:us-east-1:123456789012:log-group:*", "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"arn:aws:kms:us-east-1:123456789012:key/*", "arn:aws:ssm:us-east-1:*:document/AWS*",
+	}
+	for _, s := range statements(t, recordBoundary(t).Input("policy")) {
+		if s.Effect != "Allow" {
+			t.Errorf("%s is a %s", s.Sid, s.Effect)
+		}
+		for _, action := range s.Action {
+			service, call, _ := strings.Cut(action, ":")
+			switch {
+			case strings.Contains(action, "*"), service == "sts", service == "iam" && call != "PassRole":
+				t.Errorf("%s allows %s", s.Sid, action)
+			case call == "PassRole":
+				if diff := cmp.Diff(map[string]map[string]oneOrMore{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}}, s.Condition); diff != "" {
+					t.Errorf("roles are passed (-want +got):\n%s", diff)
+				}
+			}
+		}
+		for _, resource := range s.Resource {
+			if resource == "*" && !slices.Contains([]string{"SpeakToSystemsManager", "SignInToRegistry"}, s.Sid) {
+				t.Errorf("%s is about everything", s.Sid)
+			}
+			if resource != "*" && !strings.Contains(resource, "slipway-dev") && !strings.Contains(resource, "/slipway/dev/") && !slices.Contains(everywhere, resource) {
+				t.Errorf("%s is about %s, which does not name the stack", s.Sid, resource)
+			}
+		}
+	}
+}
+
+// Roles are made and widened within the boundary only, and the boundary is nobody's to change.
+func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
+	const own, theirs = "arn:aws:iam::123456789012:policy/slipway-dev-boundary", "arn:aws:iam::123456789012:policy/ours"
+	for given, want := range map[string]string{"": own, theirs: theirs} {
+		args := deployerOf()
+		args.BoundaryARN = given
+		widens, denied := 0, false
+		for _, s := range granted(t, recordDeployer(t, args)) {
+			for _, action := range s.Action {
+				_, call, _ := strings.Cut(action, ":")
+				switch {
+				case s.Effect == "Deny":
+					denied = denied || slices.Contains(s.Resource, want) && slices.Contains(s.Action, "iam:CreatePolicyVersion")
+				case slices.Contains([]string{"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}, action):
+					widens++
+					if diff := cmp.Diff(map[string]map[string]oneOrMore{"StringEquals": {"iam:PermissionsBoundary": {want}}}, s.Condition); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", action, diff)
+					}
+				case action == "iam:DeleteRolePermissionsBoundary",
+					strings.HasPrefix(action, "iam:") && strings.Contains(call, "Policy") && (strings.HasPrefix(call, "Create") || strings.HasPrefix(call, "Set")):
+					t.Errorf("%s allows %s", s.Sid, action)
+				}
+			}
+		}
+		if widens != 4 || !denied {
+			t.Errorf("boundary %q: %d calls widen roles, want 4; that it changes is denied: %v", given, widens, denied)
+		}
+	}
+}
+
+// The two policies of AWS's that roles of the stack have are theirs within the boundary too, but for parameters and
+// documents of the whole account. Source: the policies' texts in the AWS Managed Policy Reference Guide.
+func TestTheBoundaryHoldsWhatServicesNeed(t *testing.T) {
+	for action, resource := range map[string]string{
+		"logs:CreateLogGroup": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*", "logs:PutRetentionPolicy": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"logs:PutLogEvents": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*", "logs:GetLogEvents": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"ssm:DescribeAssociation": "*", "ssm:GetDeployablePatchSnapshotForInstance": "*", "ssm:GetManifest": "*", "ssm:ListAssociations": "*",
+		"ssm:ListInstanceAssociations": "*", "ssm:PutInventory": "*", "ssm:PutComplianceItems": "*", "ssm:PutConfigurePackageResult": "*",
+		"ssm:UpdateAssociationStatus": "*", "ssm:UpdateInstanceAssociationStatus": "*", "ssm:UpdateInstanceInformation": "*",
+		"ssmmessages:CreateControlChannel": "*", "ssmmessages:CreateDataChannel": "*", "ssmmessages:OpenControlChannel": "*",
+		"ssmmessages:OpenDataChannel": "*", "ec2messages:AcknowledgeMessage": "*", "ec2messages:DeleteMessage": "*",
+		"ec2messages:FailMessage": "*", "ec2messages:GetEndpoint": "*", "ec2messages:GetMessages": "*", "ec2messages:SendReply": "*",
+		"ssm:GetParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*", "ssm:GetDocument": "arn:aws:ssm:us-east-1:*:document/AWS*",
+	} {
+		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s statement) bool {
+			return slices.Contains(s.Action, action) && slices.Contains(s.Resource, resource)
+		}) {
+			t.Errorf("%s is not allowed for %s", action, resource)
+		}
+	}
+}
