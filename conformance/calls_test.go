@@ -282,6 +282,8 @@ var free = map[string]string{
 	"iam:GetUser":                     "is asked only where the credentials are not validated, as in a cell, and may be refused",
 	"iam:CreateOpenIDConnectProvider": "is a person's: bootstrap's, or that of the first up",
 	"iam:DeleteOpenIDConnectProvider": "is a person's",
+	"iam:CreatePolicy":                "is a person's: the boundary, and the policies of the workflows' roles, are bootstrap's or of the first up",
+	"iam:DeletePolicy":                "is a person's",
 }
 
 // suffices fails for every call that a role may not make.
