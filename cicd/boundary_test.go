@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/graph"
+	"slipway/internal/policy"
 )
 
 func recordBoundary(t *testing.T) graph.Resource {
@@ -52,7 +53,7 @@ func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 			case strings.Contains(action, "*"), service == "sts", service == "iam" && call != "PassRole":
 				t.Errorf("%s allows %s", s.Sid, action)
 			case call == "PassRole":
-				if diff := cmp.Diff(map[string]map[string]oneOrMore{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}}, s.Condition); diff != "" {
+				if diff := cmp.Diff(map[string]map[string]policy.Many{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}}, s.Condition); diff != "" {
 					t.Errorf("roles are passed (-want +got):\n%s", diff)
 				}
 			}
@@ -83,7 +84,7 @@ func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
 					denied = denied || slices.Contains(s.Resource, want) && slices.Contains(s.Action, "iam:CreatePolicyVersion")
 				case slices.Contains([]string{"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}, action):
 					widens++
-					if diff := cmp.Diff(map[string]map[string]oneOrMore{"StringEquals": {"iam:PermissionsBoundary": {want}}}, s.Condition); diff != "" {
+					if diff := cmp.Diff(map[string]map[string]policy.Many{"StringEquals": {"iam:PermissionsBoundary": {want}}}, s.Condition); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", action, diff)
 					}
 				case action == "iam:DeleteRolePermissionsBoundary",
@@ -112,7 +113,7 @@ func TestTheBoundaryHoldsWhatServicesNeed(t *testing.T) {
 		"ec2messages:FailMessage": "*", "ec2messages:GetEndpoint": "*", "ec2messages:GetMessages": "*", "ec2messages:SendReply": "*",
 		"ssm:GetParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*", "ssm:GetDocument": "arn:aws:ssm:us-east-1:*:document/AWS*",
 	} {
-		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s statement) bool {
+		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s policy.Told) bool {
 			return slices.Contains(s.Action, action) && slices.Contains(s.Resource, resource)
 		}) {
 			t.Errorf("%s is not allowed for %s", action, resource)

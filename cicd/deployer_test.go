@@ -1,7 +1,6 @@
 package cicd
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/graph"
+	"slipway/internal/policy"
 )
 
 func deployerOf() *DeployerArgs {
@@ -34,38 +34,18 @@ func recordDeployer(t *testing.T, args *DeployerArgs) graph.Graph {
 	return g
 }
 
-// A statement as it reads in JSON.
-type statement struct {
-	Sid, Effect string
-	Action      oneOrMore
-	Resource    oneOrMore
-	Principal   map[string]string
-	Condition   map[string]map[string]oneOrMore
-}
-
-type oneOrMore []string
-
-func (o *oneOrMore) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*o = oneOrMore{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(o))
-}
-
-func statements(t *testing.T, document any) []statement {
+func statements(t *testing.T, document any) []policy.Told {
 	t.Helper()
-	var d struct{ Statement []statement }
-	if err := json.Unmarshal([]byte(fmt.Sprint(document)), &d); err != nil {
+	told, err := policy.Read(fmt.Sprint(document))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return d.Statement
+	return told
 }
 
-func granted(t *testing.T, g graph.Graph) []statement {
+func granted(t *testing.T, g graph.Graph) []policy.Told {
 	t.Helper()
-	var all []statement
+	var all []policy.Told
 	for _, p := range g.Of("aws:iam/policy:Policy") {
 		all = append(all, statements(t, p.Input("policy"))...)
 	}
@@ -79,16 +59,16 @@ func TestOnlyTheNamedWorkflowsMayDeploy(t *testing.T) {
 	g := recordDeployer(t, deployerOf())
 	for _, c := range []struct {
 		logical, name string
-		subjects      oneOrMore
+		subjects      policy.Many
 	}{
-		{"deployer", "slipway-dev-deploy", oneOrMore{"repo:acme/shop:environment:dev", "repo:acme/shop:ref:refs/heads/main"}},
-		{"deployer-read", "slipway-dev-read", oneOrMore{"repo:acme/shop:ref:refs/heads/main", "repo:acme/shop:pull_request"}},
+		{"deployer", "slipway-dev-deploy", policy.Many{"repo:acme/shop:environment:dev", "repo:acme/shop:ref:refs/heads/main"}},
+		{"deployer-read", "slipway-dev-read", policy.Many{"repo:acme/shop:ref:refs/heads/main", "repo:acme/shop:pull_request"}},
 	} {
 		role := g.Named("aws:iam/role:Role", c.logical)
-		want := []statement{{
-			Sid: "GitHub", Effect: "Allow", Action: oneOrMore{"sts:AssumeRoleWithWebIdentity"},
-			Principal: map[string]string{"Federated": "arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"},
-			Condition: map[string]map[string]oneOrMore{"StringEquals": {
+		want := []policy.Told{{
+			Sid: "GitHub", Effect: "Allow", Action: policy.Many{"sts:AssumeRoleWithWebIdentity"},
+			Principal: map[string]policy.Many{"Federated": {"arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"}},
+			Condition: map[string]map[string]policy.Many{"StringEquals": {
 				"token.actions.githubusercontent.com:aud": {"sts.amazonaws.com"},
 				"token.actions.githubusercontent.com:sub": c.subjects,
 			}},
@@ -135,7 +115,7 @@ func TestAccountsOneProviderIsUsed(t *testing.T) {
 		t.Error("a second provider for the same issuer would be refused")
 	}
 	trust := statements(t, g.Named("aws:iam/role:Role", "deployer").Input("assumeRolePolicy"))
-	if got := trust[0].Principal["Federated"]; got != args.ProviderARN {
+	if got := trust[0].Principal["Federated"]; !slices.Equal(got, policy.Many{args.ProviderARN}) {
 		t.Errorf("trusts %s", got)
 	}
 }
@@ -237,30 +217,30 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 func TestReleasesComeFromTheNamedAccounts(t *testing.T) {
 	args := deployerOf()
 	args.Sources = []string{"222222222222"}
-	got := map[string]statement{}
+	got := map[string]policy.Told{}
 	for _, s := range granted(t, recordDeployer(t, args)) {
 		if slices.ContainsFunc(s.Resource, func(r string) bool { return strings.Contains(r, "222222222222") }) {
 			got[s.Sid] = s
 		}
 	}
 	const bucket, own = "arn:aws:s3:::slipway-*-state-222222222222-*", "arn:aws:s3:::slipway-*-state-123456789012-*"
-	want := map[string]statement{
+	want := map[string]policy.Told{
 		"PullReleases": {
-			Sid: "PullReleases", Effect: "Allow", Action: oneOrMore{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
-			Resource: oneOrMore{
+			Sid: "PullReleases", Effect: "Allow", Action: policy.Many{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Resource: policy.Many{
 				"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
 				"arn:aws:ecr:*:222222222222:repository/slipway-*/django", "arn:aws:ecr:*:222222222222:repository/slipway-*/nginx",
 			},
 		},
-		"ReadReleases": {Sid: "ReadReleases", Effect: "Allow", Action: oneOrMore{"s3:GetObject"}, Resource: oneOrMore{own + "/.slipway/releases/*", bucket + "/.slipway/releases/*"}},
+		"ReadReleases": {Sid: "ReadReleases", Effect: "Allow", Action: policy.Many{"s3:GetObject"}, Resource: policy.Many{own + "/.slipway/releases/*", bucket + "/.slipway/releases/*"}},
 		"FindReleases": {
-			Sid: "FindReleases", Effect: "Allow", Action: oneOrMore{"s3:ListBucket"}, Resource: oneOrMore{own, bucket},
-			Condition: map[string]map[string]oneOrMore{"StringLike": {"s3:prefix": {".slipway/releases/*"}}},
+			Sid: "FindReleases", Effect: "Allow", Action: policy.Many{"s3:ListBucket"}, Resource: policy.Many{own, bucket},
+			Condition: map[string]map[string]policy.Many{"StringLike": {"s3:prefix": {".slipway/releases/*"}}},
 		},
 		"OpenReleases": {
-			Sid: "OpenReleases", Effect: "Allow", Action: oneOrMore{"kms:Decrypt"},
-			Resource: oneOrMore{"arn:aws:kms:*:123456789012:key/*", "arn:aws:kms:*:222222222222:key/*"},
-			Condition: map[string]map[string]oneOrMore{
+			Sid: "OpenReleases", Effect: "Allow", Action: policy.Many{"kms:Decrypt"},
+			Resource: policy.Many{"arn:aws:kms:*:123456789012:key/*", "arn:aws:kms:*:222222222222:key/*"},
+			Condition: map[string]map[string]policy.Many{
 				"StringLike":             {"kms:ViaService": {"s3.*.amazonaws.com"}},
 				"ForAnyValue:StringLike": {"kms:ResourceAliases": {"alias/slipway-*-state"}},
 			},
@@ -278,7 +258,7 @@ func TestRolesArePassedToNamedServicesOnly(t *testing.T) {
 			continue
 		}
 		passes++
-		if diff := cmp.Diff(oneOrMore{"arn:aws:iam::123456789012:role/slipway-dev-*"}, s.Resource); diff != "" {
+		if diff := cmp.Diff(policy.Many{"arn:aws:iam::123456789012:role/slipway-dev-*"}, s.Resource); diff != "" {
 			t.Errorf("passes (-want +got):\n%s", diff)
 		}
 		services := s.Condition["StringEquals"]["iam:PassedToService"]
@@ -295,7 +275,7 @@ func TestRolesArePassedToNamedServicesOnly(t *testing.T) {
 }
 
 func TestTheRoleChangesNeitherItselfNorTheReadRole(t *testing.T) {
-	want := oneOrMore{
+	want := policy.Many{
 		"arn:aws:iam::123456789012:role/slipway-dev-deploy", "arn:aws:iam::123456789012:policy/slipway-dev-deploy-*",
 		"arn:aws:iam::123456789012:role/slipway-dev-read", "arn:aws:iam::123456789012:policy/slipway-dev-read-*",
 		"arn:aws:iam::123456789012:policy/slipway-dev-boundary",
@@ -322,7 +302,7 @@ func TestPushIsLimitedToTheTwoRepositories(t *testing.T) {
 		if !slices.Contains(s.Action, "ecr:PutImage") {
 			continue
 		}
-		want := oneOrMore{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django", "arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
+		want := policy.Many{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django", "arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
 		if diff := cmp.Diff(want, s.Resource); diff != "" {
 			t.Errorf("pushes to (-want +got):\n%s", diff)
 		}

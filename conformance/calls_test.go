@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"slipway/internal/policy"
 )
 
 // A heard call is one request of the provider: the action that IAM would be asked about, and every text that the request
@@ -199,36 +201,19 @@ func texts(value any) []string {
 	return all
 }
 
-// A grant is one statement of a role's policies.
-type grant struct {
-	Sid, Effect      string
-	Action, Resource oneOrMore
-}
-
-type oneOrMore []string
-
-func (o *oneOrMore) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*o = oneOrMore{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(o))
-}
-
 // grants are what the policies of a role allow, by what these are called in AWS.
-func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []grant {
+func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []policy.Told {
 	t.Helper()
-	var all []grant
+	var all []policy.Told
 	for _, r := range state {
 		if name, _ := r.Inputs["name"].(string); r.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		var document struct{ Statement []grant }
-		if err := json.Unmarshal([]byte(fmt.Sprint(r.Inputs["policy"])), &document); err != nil {
+		told, err := policy.Read(fmt.Sprint(r.Inputs["policy"]))
+		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, document.Statement...)
+		all = append(all, told...)
 	}
 	return all
 }
@@ -236,7 +221,7 @@ func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []
 // allowed says what keeps IAM from allowing a call, as far as can be seen here, "" if nothing does. Of the resource it sees
 // whether the request names one that a statement for the action is for. It sees no conditions, and nothing that AWS asks
 // about besides the call itself, such as the key of what is made or the role that is passed.
-func allowed(grants []grant, c heardCall) string {
+func allowed(grants []policy.Told, c heardCall) string {
 	found := false
 	for _, g := range grants {
 		if g.Effect != "Allow" || !slices.Contains(g.Action, c.action) {
@@ -287,7 +272,7 @@ var free = map[string]string{
 }
 
 // suffices fails for every call that a role may not make.
-func suffices(t *testing.T, role string, grants []grant, calls []heardCall) {
+func suffices(t *testing.T, role string, grants []policy.Told, calls []heardCall) {
 	t.Helper()
 	if len(grants) < 10 || len(calls) < 10 {
 		t.Errorf("%s: %d statements and %d calls are too few to say anything", role, len(grants), len(calls))
@@ -307,13 +292,13 @@ func suffices(t *testing.T, role string, grants []grant, calls []heardCall) {
 
 // TestWhatIsRefusedIsSeen holds a few calls against a few statements.
 func TestWhatIsRefusedIsSeen(t *testing.T) {
-	given := []grant{
-		{"Look", "Allow", oneOrMore{"ec2:DescribeVpcs"}, oneOrMore{"*"}},
-		{"Database", "Allow", oneOrMore{"rds:DescribeDBInstances"}, oneOrMore{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
-		{"Parameters", "Allow", oneOrMore{"ssm:GetParameter"}, oneOrMore{"arn:aws:ssm:us-east-1:1:parameter/site/dev/*"}},
-		{"Keys", "Allow", oneOrMore{"kms:DescribeKey"}, oneOrMore{"arn:aws:kms:us-east-1:1:key/*"}},
-		{"Buckets", "Allow", oneOrMore{"s3:GetEncryptionConfiguration"}, oneOrMore{"arn:aws:s3:::site-dev-*"}},
-		{"Never", "Deny", oneOrMore{"iam:PutRolePolicy"}, oneOrMore{"*"}},
+	given := []policy.Told{
+		{Sid: "Look", Effect: "Allow", Action: policy.Many{"ec2:DescribeVpcs"}, Resource: policy.Many{"*"}},
+		{Sid: "Database", Effect: "Allow", Action: policy.Many{"rds:DescribeDBInstances"}, Resource: policy.Many{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
+		{Sid: "Parameters", Effect: "Allow", Action: policy.Many{"ssm:GetParameter"}, Resource: policy.Many{"arn:aws:ssm:us-east-1:1:parameter/site/dev/*"}},
+		{Sid: "Keys", Effect: "Allow", Action: policy.Many{"kms:DescribeKey"}, Resource: policy.Many{"arn:aws:kms:us-east-1:1:key/*"}},
+		{Sid: "Buckets", Effect: "Allow", Action: policy.Many{"s3:GetEncryptionConfiguration"}, Resource: policy.Many{"arn:aws:s3:::site-dev-*"}},
+		{Sid: "Never", Effect: "Deny", Action: policy.Many{"iam:PutRolePolicy"}, Resource: policy.Many{"*"}},
 	}
 	request := func(service, method, path, target, form, body string) heardCall {
 		t.Helper()

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"slipway/internal/graph"
+	"slipway/internal/policy"
 )
 
 // An offender is a resource that breaks a rule.
@@ -626,7 +627,7 @@ var dataControls = []control{
 	})},
 	{"S3.5, CIS 2.1.1, CKV_AWS_379, secure_transport", "TLS only", nil, each(bucketType, func(g graph.Graph, r graph.Resource) string {
 		for _, s := range read(beside(g, "aws:s3/bucketPolicy:BucketPolicy", r).Input("policy")) {
-			if s.Effect == "Deny" && slices.Equal(s.Action, many{"s3:*"}) && slices.Equal(s.Condition["Bool"]["aws:SecureTransport"], many{"false"}) && len(s.Resource) == 2 {
+			if s.Effect == "Deny" && slices.Equal(s.Action, policy.Many{"s3:*"}) && slices.Equal(s.Condition["Bool"]["aws:SecureTransport"], policy.Many{"false"}) && len(s.Resource) == 2 {
 				return ""
 			}
 		}
@@ -785,7 +786,7 @@ var workflow = regexp.MustCompile(`^repo:[^:*?/]+/[^:*?/]+:((environment:|ref:re
 
 var identityControls = []control{
 	{"IAM.1, IAM.21, CIS 1.16, CKV_AWS_62, CKV_AWS_63, CKV_AWS_274, CKV2_AWS_40, CKV2_AWS_56, T0345, T0346, iam-no-policy-wildcards", "no permission for every action, of all or of a service", nil, allOf(
-		eachGrant(func(_ graph.Resource, s statement) string {
+		eachGrant(func(_ graph.Resource, s policy.Told) string {
 			for _, action := range s.Action {
 				if strings.Contains(action, "*") {
 					return "allows " + action
@@ -799,13 +800,13 @@ var identityControls = []control{
 			}
 			return ""
 		}))},
-	{"CKV_AWS_288, CKV_AWS_289, CKV_AWS_355", "a resource is named wherever AWS knows one", nil, eachGrant(func(_ graph.Resource, s statement) string {
+	{"CKV_AWS_288, CKV_AWS_289, CKV_AWS_355", "a resource is named wherever AWS knows one", nil, eachGrant(func(_ graph.Resource, s policy.Told) string {
 		if slices.Contains(s.Resource, "*") && wildcards[s.Sid] == "" {
 			return "is for every resource"
 		}
 		return ""
 	})},
-	{"CKV_AWS_286", "only the deploy role may change permissions", nil, eachGrant(func(r graph.Resource, s statement) string {
+	{"CKV_AWS_286", "only the deploy role may change permissions", nil, eachGrant(func(r graph.Resource, s policy.Told) string {
 		for _, action := range s.Action {
 			looking := looks(r) && (strings.HasPrefix(action, "iam:Get") || strings.HasPrefix(action, "iam:List"))
 			if (action == "*" || strings.HasPrefix(action, "iam:")) && action != "iam:PassRole" && !deploys(r) && !looking {
@@ -823,8 +824,8 @@ var identityControls = []control{
 		}
 		return is(r, map[string]any{"permissionsBoundary": "arn:aws:iam:us-east-1:" + graph.Account + ":policy/boundary"})
 	})},
-	{"T0342", "roles are passed by name, to named services", published, eachGrant(func(_ graph.Resource, s statement) string {
-		if !s.allows("iam:PassRole") {
+	{"T0342", "roles are passed by name, to named services", published, eachGrant(func(_ graph.Resource, s policy.Told) string {
+		if !s.About("iam:PassRole") {
 			return ""
 		}
 		if len(s.Condition["StringEquals"]["iam:PassedToService"]) == 0 {
@@ -837,8 +838,8 @@ var identityControls = []control{
 		}
 		return ""
 	})},
-	{"KMS.1, KMS.2", "decrypts with one key, and the roles of workflows through services alone", nil, eachGrant(func(r graph.Resource, s statement) string {
-		if !s.allows("kms:Decrypt") && !s.allows("kms:ReEncryptFrom") {
+	{"KMS.1, KMS.2", "decrypts with one key, and the roles of workflows through services alone", nil, eachGrant(func(r graph.Resource, s policy.Told) string {
+		if !s.About("kms:Decrypt") && !s.About("kms:ReEncryptFrom") {
 			return ""
 		}
 		if through := s.Condition["StringEquals"]["kms:ViaService"]; (deploys(r) || looks(r)) && len(through) > 0 {
@@ -862,7 +863,7 @@ var identityControls = []control{
 				}
 				federated++
 				equal := s.Condition["StringEquals"]
-				if !slices.Equal(equal[issuer+":aud"], many{"sts.amazonaws.com"}) || len(equal[issuer+":sub"]) == 0 || len(s.Condition) != 1 {
+				if !slices.Equal(equal[issuer+":aud"], policy.Many{"sts.amazonaws.com"}) || len(equal[issuer+":sub"]) == 0 || len(s.Condition) != 1 {
 					found = append(found, offender{r.Type, r.Name, fmt.Sprintf("%s admits under %v", s.Sid, s.Condition)})
 				}
 				for _, subject := range equal[issuer+":sub"] {
@@ -886,8 +887,8 @@ var identityControls = []control{
 		if len(s.Principal["AWS"]) > 0 || len(s.Principal) != 1 {
 			return fmt.Sprintf("trusts %v", s.Principal)
 		}
-		if service := s.Principal["Service"]; len(service) > 0 && !slices.Equal(service, many{"ec2.amazonaws.com"}) &&
-			!slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], many{graph.Account}) {
+		if service := s.Principal["Service"]; len(service) > 0 && !slices.Equal(service, policy.Many{"ec2.amazonaws.com"}) &&
+			!slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], policy.Many{graph.Account}) {
 			return fmt.Sprintf("trusts %v for any account", service)
 		}
 		return ""
@@ -897,7 +898,7 @@ var identityControls = []control{
 func TestEveryWildcardIsStillNeeded(t *testing.T) {
 	unused := maps.Clone(wildcards)
 	for _, stack := range stacks {
-		eachGrant(func(_ graph.Resource, s statement) string {
+		eachGrant(func(_ graph.Resource, s policy.Told) string {
 			if slices.Contains(s.Resource, "*") {
 				delete(unused, s.Sid)
 			}

@@ -1,60 +1,31 @@
 package site
 
 import (
-	"encoding/json"
 	"fmt"
-	"path"
-	"slices"
 	"strings"
 	"testing"
 
 	"slipway/internal/graph"
+	"slipway/internal/policy"
 )
 
-// many are the values of a policy's field, which may be written as one.
-type many []string
-
-func (m *many) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*m = many{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(m))
-}
-
-type statement struct {
-	Sid, Effect      string
-	Action, Resource many
-	Principal        map[string]many
-	Condition        map[string]map[string]many
-}
-
-// allows reports whether the statement's actions take in the one.
-func (s statement) allows(action string) bool {
-	return slices.ContainsFunc(s.Action, func(a string) bool {
-		ok, err := path.Match(a, action)
-		return ok || err != nil
-	})
-}
-
 // read is the policy in a resource's input. What cannot be read is a statement that no rule lets pass.
-func read(input any) []statement {
+func read(input any) []policy.Told {
 	if input == nil {
 		return nil
 	}
-	var document struct{ Statement []statement }
-	if err := json.Unmarshal([]byte(fmt.Sprint(input)), &document); err != nil {
-		return []statement{{Sid: "Unreadable", Effect: "Allow", Action: many{"*"}, Resource: many{"*"}, Principal: map[string]many{"AWS": {"*"}}}}
+	told, err := policy.Read(fmt.Sprint(input))
+	if err != nil {
+		return []policy.Told{{Sid: "Unreadable", Effect: "Allow", Action: policy.Many{"*"}, Resource: policy.Many{"*"}, Principal: map[string]policy.Many{"AWS": {"*"}}}}
 	}
-	return document.Statement
+	return told
 }
 
 // granting are the types whose input says what an identity may do.
 var granting = []string{"aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"}
 
 // eachGrant asks about every permission of an identity.
-func eachGrant(wrong func(r graph.Resource, s statement) string) rule {
+func eachGrant(wrong func(r graph.Resource, s policy.Told) string) rule {
 	return func(g graph.Graph) []offender {
 		var found []offender
 		seen := 0

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -10,25 +9,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/internal/policy"
 	"slipway/rehearsal/cloud"
 )
-
-// A permission is one statement of a policy.
-type permission struct {
-	Sid, Effect      string
-	Action, Resource oneOrMore
-}
-
-type oneOrMore []string
-
-func (o *oneOrMore) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*o = oneOrMore{one}
-		return nil
-	}
-	return json.Unmarshal(text, (*[]string)(o))
-}
 
 // bounded STACK checks that every role of a stack in the model, but those of its workflows, has the stack's permissions
 // boundary, and that all that its own policies allow lies within: the rest would be refused while the site runs.
@@ -39,14 +22,14 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", args[0], "model.json")), cloud.Options{})
 	ts.Check(err)
 	defer account.Close()
-	read := func(o *cloud.Object) []permission {
-		var document struct{ Statement []permission }
-		ts.Check(json.Unmarshal([]byte(fmt.Sprint(o.Inputs["policy"])), &document))
-		return document.Statement
+	read := func(o *cloud.Object) []policy.Told {
+		told, err := policy.Read(fmt.Sprint(o.Inputs["policy"]))
+		ts.Check(err)
+		return told
 	}
 	name := "slipway-" + args[0] + "-"
 	boundary := fmt.Sprintf("arn:aws:iam::%s:policy/%sboundary", account.AccountID, name)
-	var limits []permission
+	var limits []policy.Told
 	for _, o := range account.Objects() {
 		if o.Type == "aws:iam/policy:Policy" && o.Outputs["arn"] == boundary {
 			limits = read(o)
@@ -64,15 +47,15 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 		case "aws:iam/rolePolicy:RolePolicy":
 			for _, p := range read(o) {
 				statements++
-				if outside := p.outside(limits); outside != "" {
+				if outside := outside(p, limits); outside != "" {
 					ts.Fatalf("%s of role %v allows what the boundary does not: %s", p.Sid, o.Inputs["role"], outside)
 				}
 			}
 		case "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
-			policy := fmt.Sprint(o.Inputs["policyArn"])
-			workflows := strings.Contains(policy, name+"deploy-") || strings.Contains(policy, name+"read-")
-			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows && !slices.Contains(known, policy[strings.LastIndex(policy, "/")+1:]) {
-				ts.Fatalf("role %v has %s; see that the boundary holds it", o.Inputs["role"], policy)
+			attached := fmt.Sprint(o.Inputs["policyArn"])
+			workflows := strings.Contains(attached, name+"deploy-") || strings.Contains(attached, name+"read-")
+			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows && !slices.Contains(known, attached[strings.LastIndex(attached, "/")+1:]) {
+				ts.Fatalf("role %v has %s; see that the boundary holds it", o.Inputs["role"], attached)
 			}
 		}
 	}
@@ -82,10 +65,10 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // outside is an action and a resource that limits do not allow together, "" if there is none.
-func (p permission) outside(limits []permission) string {
+func outside(p policy.Told, limits []policy.Told) string {
 	for _, action := range p.Action {
 		for _, resource := range p.Resource {
-			if !slices.ContainsFunc(limits, func(limit permission) bool {
+			if !slices.ContainsFunc(limits, func(limit policy.Told) bool {
 				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) && slices.ContainsFunc(limit.Resource, func(pattern string) bool {
 					return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
 				})
