@@ -27,7 +27,8 @@ func (t *tool) bootstrapCommand() *cobra.Command {
 		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, and, if the stack
 names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for whoever the stack
-says may only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's settings into Pulumi.<stack>.yaml.
+says may only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's
+settings into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what is there is found, what is missing is made, what somebody changed is put right and
 told. What belongs to somebody else is refused. In the rehearsal all of it happens in the model, and the file is left as

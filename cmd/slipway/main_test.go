@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +27,30 @@ import (
 )
 
 // commands are those that the scripts find on their PATH.
-var commands = map[string]func(){"slipway": func() { breakRuns(); main() }, "docker-stand-in": dockerStandIn}
+var commands = map[string]func(){"slipway": conforming, "docker-stand-in": dockerStandIn}
+
+// conforming is the command as main runs it. Whatever it writes as JSON, in whichever script, must be what its schema says.
+func conforming() {
+	breakRuns()
+	if !slices.Contains(os.Args, "--json") {
+		main()
+	}
+	var out bytes.Buffer
+	code := execute(os.Args[1:], io.MultiWriter(os.Stdout, &out), os.Stderr)
+	command, _, err := new(tool).command().Find(os.Args[1:])
+	name := strings.TrimPrefix(command.CommandPath(), "slipway ")
+	if err == nil && out.Len() > 0 && !writesNone[name] {
+		var schema []byte
+		if schema, err = schemaOf(name); err == nil {
+			err = conform(schema, out.Bytes())
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "what %s wrote is not what its schema says: %v\n", name, err)
+			code = 99
+		}
+	}
+	os.Exit(code)
+}
 
 func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
