@@ -15,12 +15,17 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// says CODE COMMAND... is exits, and keeps what the command wrote in the folder said.
+// says CODE COMMAND... is exits, and keeps what the command wrote.
 func says(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, neg, args)
+	keep(ts, strings.Join(args[1:], " "))
+}
+
+// keep writes down, in the folder said, what the last command wrote.
+func keep(ts *testscript.TestScript, name string) {
 	dir := ts.MkAbs("said")
 	ts.Check(os.MkdirAll(dir, 0o755))
-	file := fmt.Sprintf("%d %s", len(must(os.ReadDir(dir))), strings.NewReplacer("/", "_", " ", "_").Replace(strings.Join(args[1:], " ")))
+	file := fmt.Sprintf("%d %s", len(must(os.ReadDir(dir))), strings.NewReplacer("/", "_", " ", "_").Replace(name))
 	text := ts.ReadFile("stdout") + ts.ReadFile("stderr")
 	ts.Check(os.WriteFile(filepath.Join(dir, file[:min(len(file), 100)]), []byte(text), 0o600))
 }
@@ -89,7 +94,8 @@ func leaks(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Logf("%d secrets were looked for in %d files", len(secrets), files)
 }
 
-// plaintexts are the secrets that an export shows: each is a JSON value inside of an object with the engine's mark.
+// plaintexts are the secrets that an export shows: each is a JSON value inside of an object with the engine's mark. The
+// provider calls the value of every parameter a secret, also of one that shows it in the open beside it.
 func plaintexts(v any) (all []string) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -100,8 +106,11 @@ func plaintexts(v any) (all []string) {
 			}
 			return texts(inside)
 		}
-		for _, inside := range v {
-			all = append(all, plaintexts(inside)...)
+		open, _ := v["insecureValue"].(string)
+		for name, inside := range v {
+			if name != "value" || open == "" {
+				all = append(all, plaintexts(inside)...)
+			}
 		}
 	case []any:
 		for _, inside := range v {

@@ -25,7 +25,7 @@ exec slipway "$@"
 
 // job WORKFLOW JOB [NAME=VALUE...] runs the steps of a job, as GitHub does: its scripts, with bash, one after the other.
 // An expression is one of the names given, or what an earlier job handed on. What is not slipway's own is left out: the
-// actions, and building the command. "! job" is one that fails.
+// actions, and building the command. What the scripts write is kept as the job's log. "! job" is one that fails.
 func runJob(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: job workflow job [name=value...]")
@@ -100,6 +100,7 @@ func runJob(ts *testscript.TestScript, neg bool, args []string) {
 		if _, exited := err.(*exec.ExitError); err != nil && !exited {
 			ts.Check(err)
 		}
+		keep(ts, args[0]+" "+args[1])
 		if err != nil && !s.Continue {
 			failed = true
 		}
