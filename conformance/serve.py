@@ -26,6 +26,7 @@ from moto.iam.access_control import PermissionResult
 from moto.logs.models import logs_backends
 from moto.rds.models import DBInstance, DBParameterGroup
 from moto.s3.models import FakeBucket
+from werkzeug.serving import WSGIRequestHandler
 
 
 # Server access logs: moto wants the target's policy to name exactly the prefix or the whole bucket, S3 matches patterns.
@@ -206,6 +207,11 @@ Task.__init__ = run
 # The policy of a bucket that denies what comes without TLS: moto reads no conditions, and denies everything, so that the
 # bucket of the state could not be read.
 FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+
+# An answer leaves in one piece. When its head arrives, smithy-go closes the request's body, and net/http, if it has not looked
+# for that body's end by then, takes this for a failure to send and closes the connection: what has not arrived is lost, with
+# "use of closed network connection". AWS is never that quick. Werkzeug's own way is the head first, and then the rest.
+WSGIRequestHandler.wbufsize = 1 << 20
 
 if __name__ == "__main__":
     moto_plus.main(sys.argv[1:])
