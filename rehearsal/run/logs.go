@@ -55,14 +55,14 @@ func (r *Run) firehose(d destination) *cloud.Object {
 // ship carries what containers wrote since the last time through their log groups and delivery streams into the bucket,
 // one object a stream. The engine keeps the lines until then. last says that the containers are about to be removed.
 func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
-	r.shipping.Lock()
-	defer r.shipping.Unlock()
-	// Two processes may ship: the one that serves, and the one that removes a task.
-	lock := flock.New(filepath.Join(r.dir, "ship.lock"), flock.SetPermissions(0o600))
-	if err := lock.Lock(); err != nil {
+	unlock, err := r.shipAlone()
+	if err != nil {
 		return err
 	}
-	defer lock.Unlock()
+	defer unlock()
+	if _, err := os.Stat(r.dir); err != nil { // removed while this waited
+		return err
+	}
 	file := filepath.Join(r.dir, "shipped.json")
 	shipped := map[string]string{} // container -> time of its last line
 	text, err := os.ReadFile(file)
@@ -120,6 +120,17 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 		return err
 	}
 	return replace(file, text)
+}
+
+// shipAlone waits until nobody else ships. Two processes may: the one that serves, and the one that removes a task.
+func (r *Run) shipAlone() (unlock func(), err error) {
+	r.shipping.Lock()
+	lock := flock.New(filepath.Join(r.dir, "ship.lock"), flock.SetPermissions(0o600))
+	if err := lock.Lock(); err != nil {
+		r.shipping.Unlock()
+		return nil, err
+	}
+	return func() { lock.Unlock(); r.shipping.Unlock() }, nil
 }
 
 var (

@@ -284,5 +284,23 @@ func Remove(ctx context.Context, dir string, options Options) error {
 	if err := r.engine.clean(ctx, prefix, strings.Fields(string(stages))); err != nil {
 		return err
 	}
-	return os.RemoveAll(r.dir)
+	return r.forget()
+}
+
+// forget removes the folder. Whoever serves may just be writing logs into it: it is waited for, and finds the folder gone
+// as a whole, for what is put into a folder while that is emptied keeps it from being removed.
+func (r *Run) forget() error {
+	unlock, err := r.shipAlone()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	gone := r.dir + ".gone"
+	if err := os.RemoveAll(gone); err != nil { // of a Remove that was killed
+		return err
+	}
+	if err := os.Rename(r.dir, gone); err != nil {
+		return err
+	}
+	return os.RemoveAll(gone)
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -203,6 +205,40 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	}
 	if text, err := io.ReadAll(z); err != nil || string(text) != "one\ntwo\n" {
 		t.Errorf("the object holds %q, %v", text, err)
+	}
+}
+
+// A destroy removes the folder into which the process that serves is writing logs.
+func TestWhoShipsIsNoHindranceToTheEnd(t *testing.T) {
+	for range 200 {
+		serves, destroys := frozen(t), frozen(t)
+		serves.dir = filepath.Join(serves.dir, "run")
+		destroys.dir = serves.dir
+		if err := os.Mkdir(serves.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		began, ended := make(chan bool), make(chan error, 1)
+		go func() {
+			for n := 0; ; n++ {
+				if n == 2 {
+					close(began)
+				}
+				if err := serves.ship(t.Context(), nil, false); err != nil {
+					ended <- err
+					return
+				}
+			}
+		}()
+		<-began
+		if err := destroys.forget(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("who shipped ended with %v", err)
+		}
+		if left, err := os.ReadDir(filepath.Dir(serves.dir)); err != nil || len(left) > 0 {
+			t.Fatalf("left are %v, %v", left, err)
+		}
 	}
 }
 

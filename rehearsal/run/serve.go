@@ -52,6 +52,9 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 		if ok, err := r.lock.TryLock(); err != nil || !ok {
 			continue
 		}
+		if !Exists(r.dir) { // the lock was waited for by whoever removed it
+			return r.lock.Unlock()
+		}
 		if info, err := os.Stat(r.model()); err == nil && info.ModTime().After(seen) {
 			if account, err := reopen(); err == nil {
 				objects := account.Objects()
