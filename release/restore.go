@@ -24,7 +24,8 @@ type StateVersion struct {
 }
 
 func (v StateVersion) String() string {
-	return fmt.Sprintf("version %s of %s, with %d resources and %d pending operations", v.ID, v.Written.UTC().Format(time.RFC3339), v.Resources, v.Pending)
+	return fmt.Sprintf("version %s of %s, with %d resources and %d pending operations",
+		v.ID, v.Written.UTC().Format(time.RFC3339), v.Resources, v.Pending)
 }
 
 // ErrSound says that the state can be read, so there is nothing to restore.
@@ -101,7 +102,8 @@ func readVersion(ctx context.Context, client *s3.Client, bucket string, listed s
 		return nil, nil // the caller asks for the next one
 	}
 	return &StateVersion{
-		ID: aws.ToString(listed.VersionId), Written: aws.ToTime(listed.LastModified).UTC(), Resources: len(state.Resources), Pending: len(state.Pending), data: data,
+		ID: aws.ToString(listed.VersionId), Written: aws.ToTime(listed.LastModified).UTC(),
+		Resources: len(state.Resources), Pending: len(state.Pending), data: data,
 	}, nil
 }
 

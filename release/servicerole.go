@@ -14,7 +14,8 @@ import (
 //
 // AWS makes each of these roles itself when the first resource that needs it is created, if the caller may. It does so
 // behind the call, so the first deployment to a fresh account can fail with "Unable to assume the service linked role":
-// the ECS developer guide, "Using service-linked roles", and hashicorp/terraform-provider-aws#11417, pulumi-aws#1041.
+// the ECS developer guide, "Using service-linked roles"; aws-cloudformation/cloudformation-coverage-roadmap#818 and
+// pulumi/pulumi-aws#1041.
 var ServiceRoles = []string{
 	"ecs.amazonaws.com", "rds.amazonaws.com", "elasticloadbalancing.amazonaws.com", "ecs.application-autoscaling.amazonaws.com",
 }

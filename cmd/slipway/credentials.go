@@ -20,7 +20,9 @@ const (
 
 // renewed are the sources whose credentials the SDK renews by itself while a run goes on, in the engine and its providers
 // too. What is left are those that end for good: copied into the environment, or those of an SSO session.
-var renewed = []string{"AssumeRoleProvider", "CredentialsEndpointProvider", "EC2RoleProvider", "LoginProvider", "ProcessProvider", "WebIdentityCredentials"}
+var renewed = []string{
+	"AssumeRoleProvider", "CredentialsEndpointProvider", "EC2RoleProvider", "LoginProvider", "ProcessProvider", "WebIdentityCredentials",
+}
 
 // remaining is for how long credentials last from now on, and whether that is known. The SDK does not know it of those in
 // the environment; `aws configure export-credentials` writes it beside them.
