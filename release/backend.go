@@ -63,6 +63,15 @@ func (b Backend) open(ctx context.Context) (*blob.Bucket, error) {
 	return bucket, nil
 }
 
+// bucketName is the name of the bucket in the URL.
+func (b Backend) bucketName() (string, error) {
+	parsed, err := url.Parse(b.URL)
+	if err != nil || parsed.Scheme != "s3" || parsed.Host == "" {
+		return "", fmt.Errorf("the backend %s is not in S3", b.URL)
+	}
+	return parsed.Host, nil
+}
+
 // stateKey is where a backend keeps the state of the stack.
 func (s *Stack) stateKey() string { return ".pulumi/stacks/" + s.project + "/" + s.Stack + ".json" }
 

@@ -52,7 +52,7 @@ func newSharedBench(t *testing.T) *sharedBench {
 	settings.Region = "eu-west-1"
 	b := &sharedBench{bench: newBench(t), ground: NewAWSGround(settings), foundation: &Foundation{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
-		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
+		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state", ServiceRoles: []string{"ecs.amazonaws.com"},
 		Boundary: &RolePolicy{"bench-local-boundary", "the most", document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
 		RolesFor: func(keyARN string) (deploy, read *Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
@@ -167,11 +167,11 @@ func TestSharedBackend(t *testing.T) {
 	ctx := t.Context()
 
 	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
+	want := []string{"made the key", "made the bucket", "made the service-linked role", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
+	want = []string{"found the key", "found the bucket", "found the service-linked role", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
@@ -187,7 +187,7 @@ func TestSharedBackend(t *testing.T) {
 	if _, err := b.ground.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
+	want[1], want[6] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
 	if diff := cmp.Diff(want, b.lay()); diff != "" {
 		t.Errorf("the bootstrap after somebody's changes (-want +got):\n%s", diff)
 	}
@@ -266,6 +266,8 @@ func TestSharedBackend(t *testing.T) {
 	t.Run("two at once", b.twoAtOnce)
 	t.Run("killed", b.killed)
 	t.Run("workflow", b.workflow)
+	t.Run("runners", b.runners)
+	t.Run("restored", b.restored)
 
 	if b.must("destroy"); len(b.shelf.things) != 0 {
 		t.Errorf("destroy left %v", b.shelf.names())

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 )
@@ -19,6 +20,9 @@ type Foundation struct {
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
 	// and nothing else of the state. Each decides by its own IAM who there.
 	Readers []string
+
+	// ServiceRoles are the services whose service-linked roles the stack needs.
+	ServiceRoles []string
 
 	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
 	// A nil one is not made. Nil: no workflow does either.
@@ -49,6 +53,7 @@ const oldVersionDays = 90
 type Ground interface {
 	Key(f *Foundation) Thing
 	Bucket(f *Foundation, keyARN string) Thing
+	ServiceRole(f *Foundation, service string) Thing
 	Provider(f *Foundation, trusted *Role) Thing // what the role trusts
 	Role(f *Foundation, role *Role) Thing
 	Boundary(f *Foundation) Thing
@@ -96,7 +101,9 @@ func (t Thing) Lay(ctx context.Context) (Piece, error) {
 	var err error
 	if p.ID, err = t.Find(ctx); err == nil && p.ID == "" {
 		p.Did = "made"
-		p.ID, err = t.Make(ctx)
+		if p.ID, err = t.Make(ctx); errors.Is(err, errFound) && p.ID != "" {
+			p.Did, err = "found", nil
+		}
 	}
 	if err != nil {
 		return p, fmt.Errorf("%s %s: %w", t.What, t.Name, err)
@@ -128,6 +135,8 @@ type Laid struct {
 	ReadRole string  `json:"readRole,omitempty"` // ARN
 	Boundary string  `json:"boundary,omitempty"` // ARN
 	Pieces   []Piece `json:"pieces"`
+
+	ServiceRoles []string `json:"serviceRoles"` // ARNs
 }
 
 // Lay lays the whole foundation. After an error it says what was done before it.
@@ -146,6 +155,12 @@ func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
 	}
 	if err := lay(ground.Bucket(f, laid.Key), &laid.Bucket); err != nil {
 		return laid, err
+	}
+	laid.ServiceRoles = make([]string, len(f.ServiceRoles))
+	for i, service := range f.ServiceRoles {
+		if err := lay(ground.ServiceRole(f, service), &laid.ServiceRoles[i]); err != nil {
+			return laid, err
+		}
 	}
 	if f.RolesFor == nil {
 		return laid, nil

@@ -15,12 +15,22 @@ type GitHubRun struct {
 	Repository string `json:"repository"` // owner/name
 	ID         string `json:"id"`
 	Attempt    int    `json:"attempt"`
+	Job        string `json:"job"` // the key of the job in its workflow
 	Workflow   string `json:"workflow"`
 	Actor      string `json:"actor"`
 }
 
 func (r GitHubRun) String() string {
-	return fmt.Sprintf("run %s of %q in %s by %s", r.ID, r.Workflow, r.Repository, r.Actor)
+	which := r.ID
+	if r.Attempt > 1 {
+		which += fmt.Sprintf(", attempt %d,", r.Attempt)
+	}
+	if r.Job != "" {
+		which = r.Job + " in run " + which
+	} else {
+		which = "run " + which
+	}
+	return fmt.Sprintf("%s of %q in %s by %s", which, r.Workflow, r.Repository, r.Actor)
 }
 
 // GitHubRunOf is the run that this process is part of, by the variables that GitHub sets; nil if it is none.
@@ -31,7 +41,7 @@ func GitHubRunOf(variable func(string) string) *GitHubRun {
 	attempt, _ := strconv.Atoi(variable("GITHUB_RUN_ATTEMPT"))
 	return &GitHubRun{
 		Repository: variable("GITHUB_REPOSITORY"), ID: variable("GITHUB_RUN_ID"), Attempt: attempt,
-		Workflow: variable("GITHUB_WORKFLOW"), Actor: variable("GITHUB_ACTOR"),
+		Job: variable("GITHUB_JOB"), Workflow: variable("GITHUB_WORKFLOW"), Actor: variable("GITHUB_ACTOR"),
 	}
 }
 

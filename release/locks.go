@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -100,10 +101,7 @@ func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
 			}
 		} else {
 			lock.PID, lock.Host, lock.User, lock.Since = written.PID, written.Hostname, written.Username, written.Timestamp
-			if n := noteOf(lock, runs); n != nil {
-				lock.Run, lock.note = &n.Owner, n.key
-			}
-			lock.Life, lock.Why = s.life(ctx, lock)
+			lock = s.attribute(ctx, lock, runs)
 		}
 		locks = append(locks, lock)
 	})
@@ -136,7 +134,7 @@ func each(ctx context.Context, bucket *blob.Bucket, prefix string, found func(ke
 
 // life finds out whether the run behind a lock still lives.
 func (s *Stack) life(ctx context.Context, l Lock) (Life, string) {
-	if here, err := os.Hostname(); err == nil && l.Host == here {
+	if ofThisMachine(l) {
 		if running(l.PID) {
 			return Alive, "the process runs on this host"
 		}
@@ -222,10 +220,9 @@ func (s *Stack) admit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	here, _ := os.Hostname()
 	own := GitHubRunOf(os.Getenv)
 	ended, left := divide(locks, func(l Lock) bool {
-		ours := l.Host == here || own != nil && l.Run != nil && l.Run.GitHub != nil && own.Repository == l.Run.GitHub.Repository
+		ours := ofThisMachine(l) || own != nil && l.Run != nil && l.Run.GitHub != nil && own.Repository == l.Run.GitHub.Repository
 		return ours && l.Life == Gone
 	})
 	if len(left) > 0 {
@@ -253,7 +250,7 @@ func (s *Stack) note(ctx context.Context, operation string) (func() error, error
 	if err != nil {
 		return nil, err
 	}
-	key := fmt.Sprintf("%s%s-%d-%s.json", s.notesKey(), owner.Since.UTC().Format("20060102T150405"), owner.PID, owner.Host)
+	key := s.notesKey() + owner.noteName()
 	if err := bucket.WriteAll(ctx, key, data, nil); err != nil {
 		return nil, fmt.Errorf("the backend %s: %w", s.backendURL(), err)
 	}
@@ -280,14 +277,15 @@ func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) 
 	return runs, err
 }
 
-// noteOf is the run that a lock belongs to: the last one that began on the lock's host before the lock was taken. A run
-// leaves its note before it starts the engine.
-func noteOf(l Lock, runs []note) *note {
-	var found *note
-	for i, r := range runs {
-		if r.Host == l.Host && !r.Since.After(l.Since) && (found == nil || r.Since.After(found.Since)) {
-			found = &runs[i]
+// notesOf are the runs that a lock may belong to, the last first: those that began on the lock's host before the lock was
+// taken. A run leaves its note before it starts the engine.
+func notesOf(l Lock, runs []note) []note {
+	var found []note
+	for _, r := range runs {
+		if r.Host == l.Host && !r.Since.After(l.Since) {
+			found = append(found, r)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b note) int { return b.Since.Compare(a.Since) })
 	return found
 }

@@ -66,7 +66,8 @@ func (s *Stack) readObject(ctx context.Context) (checkpoint, error) {
 	}
 	state, err := parseState(data)
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it",
+		return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it: "+
+			"slipway unlock --stack %[1]s --live --restore-state finds the newest one that can be read, and asks before it restores that",
 			s.Stack, s.stateKey(), s.Backend.URL, err)
 	}
 	return state, nil

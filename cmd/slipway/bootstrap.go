@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -25,10 +26,11 @@ func (t *tool) bootstrapCommand() *cobra.Command {
 		Use:   "bootstrap",
 		Short: "Make what a stack needs in its account before it can be deployed",
 		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
-(versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, and, if the stack
-names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for whoever the stack
-says may only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's
-settings into Pulumi.<stack>.yaml.
+(versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, the service-linked
+roles of ECS, RDS, Elastic Load Balancing and Application Auto Scaling, and of WAF if waf.enabled, and, if the stack names
+a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for whoever the stack says may
+only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's settings
+into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what is there is found, what is missing is made, what somebody changed is put right and
 told. What belongs to somebody else is refused. In the rehearsal all of it happens in the model, and the file is left as
@@ -144,6 +146,10 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 		// The names of buckets are one space for the whole world.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.account+"-"+where.region),
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
+		ServiceRoles: slices.Clone(release.ServiceRoles),
+	}
+	if c.stack.WAF.Enabled {
+		f.ServiceRoles = append(f.ServiceRoles, release.WAFServiceRole)
 	}
 	if github := c.stack.GitHub; github.Repository != "" {
 		f.Boundary = t.boundaryOf(here, github.Boundary)

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,7 @@ type tool struct {
 	live      bool // in the stack's own account, not in the model
 	yes       bool // whatever would be asked is answered
 	json      bool
+	wait      time.Duration // for a stack that is in use
 	overrides []string
 	comes     *coming // the release that is not built but runs again, or elsewhere
 	runs      bool    // up and rehearse: with containers
@@ -150,6 +152,7 @@ decrypted: each has a stand-in.`,
 			RunE: func(cmd *cobra.Command, _ []string) error { return t.rehearse(cmd.Context()) },
 		})),
 	)
+	t.letWait(root)
 	return root
 }
 

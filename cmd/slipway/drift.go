@@ -48,9 +48,15 @@ func (t *tool) drift(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := t.still(ctx, s); err != nil {
+		return err
+	}
 	found, err := s.stack.Drift(ctx, s.hold)
 	if err != nil {
 		return t.missing(err)
+	}
+	if err := t.still(ctx, s); err != nil { // what was found may be half of a deployment
+		return err
 	}
 	s.progress.close()
 	counts := map[string]int{}

@@ -166,6 +166,19 @@ func (g modelGround) Bucket(f *release.Foundation, keyARN string) release.Thing 
 	})
 }
 
+// ServiceRole implements release.Ground.
+func (g modelGround) ServiceRole(_ *release.Foundation, service string) release.Thing {
+	const kind, key = "aws:iam/serviceLinkedRole:ServiceLinkedRole", "awsServiceName"
+	return release.Thing{
+		What: "the service-linked role", Name: service,
+		Find: func(context.Context) (string, error) { return objectID(g.find(kind, key, service)), nil },
+		Make: func(context.Context) (string, error) {
+			o, err := g.make(part{kind: kind, key: key, inputs: map[string]any{key: service}})
+			return objectID(o), err
+		},
+	}
+}
+
 // Provider implements release.Ground.
 func (g modelGround) Provider(_ *release.Foundation, trusted *release.Role) release.Thing {
 	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+trusted.Issuer,

@@ -107,6 +107,11 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 	if err != nil {
 		return nil, err
 	}
+	if slices.Contains(lasting, operation) {
+		if err := t.lasts(ctx, where, operation); err != nil {
+			return nil, err
+		}
+	}
 	if slices.Contains(asks, operation) {
 		if err := t.agree(operation, where); err != nil {
 			return nil, err
@@ -149,6 +154,9 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 		GitHub: release.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: release.GitHubRunOf(os.Getenv)},
 		Told:   s.progress.told, Say: s.progress.say,
 	})
+	if err == nil && slices.Contains(lasting, operation) { // before anything is read that the other run may change
+		err = s.stack.Free(ctx)
+	}
 	if err != nil {
 		err = errors.Join(err, s.close())
 	}

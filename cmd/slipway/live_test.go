@@ -46,7 +46,7 @@ func TestLive(t *testing.T) {
 			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock, "damage": damage},
 	})
 }
 
@@ -63,6 +63,22 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := json.Marshal(map[string]any{"pid": 7, "username": "ada", "hostname": args[1], "timestamp": time.Now().Add(-time.Hour)})
 	ts.Check(err)
 	ts.Check(bucket.WriteAll(ctx, ".pulumi/locks/organization/slipway/"+args[0]+"/0b1c.json", data, nil))
+}
+
+// damage STACK cuts the stack's state short, as an engine does that loses its connection while it writes.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage stack")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	bucket, err := blob.OpenBucket(ctx, release.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
+	ts.Check(err)
+	defer bucket.Close()
+	key := ".pulumi/stacks/slipway/" + args[0] + ".json"
+	state, err := bucket.ReadAll(ctx, key)
+	ts.Check(err)
+	ts.Check(bucket.WriteAll(ctx, key, state[:len(state)/2], nil))
 }
 
 // server is moto, which takes a bucket policy's "deny without TLS" for "deny": it reads no conditions.

@@ -16,6 +16,7 @@ import (
 // An unlocking is what unlock was told to do.
 type unlocking struct {
 	force   bool
+	restore bool
 	confirm string
 	made    []string
 	notMade bool
@@ -34,15 +35,21 @@ you say what became of it, with --made or --not-made.
 The lock of a run that lives, or may live, is not removed. With --force it is, when the stack's name is typed or given with
 --confirm: two engines at once ruin the state.
 
+With --restore-state it puts the newest version of the state that can be read in the place of one that is damaged. It says
+which version that is, and asks for the stack's name too. Resources that were created after that version are not in it:
+they still exist, and have to be imported or deleted by hand.
+
 In the rehearsal the lock is the kernel's and ends with its process: there is nothing to break, only to repair.`,
 		Example: `  slipway unlock --stack prod --live
   slipway unlock --stack prod --live --force
+  slipway unlock --stack prod --live --restore-state
   slipway unlock --stack prod --live --made web-logs=/slipway/prod/web --not-made`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return t.unlock(cmd.Context(), k) },
 	}
 	cmd.Flags().BoolVar(&k.force, "force", false, "with --live: remove the lock of a run that lives, or may live")
-	cmd.Flags().StringVar(&k.confirm, "confirm", "", "with --force: the `name` of the stack, instead of typing it")
+	cmd.Flags().StringVar(&k.confirm, "confirm", "", "with --force or --restore-state: the `name` of the stack, instead of typing it")
+	cmd.Flags().BoolVar(&k.restore, "restore-state", false, "with --live: put the newest readable version in the place of a damaged state")
 	cmd.Flags().StringArrayVar(&k.made, "made", nil, "what a create in doubt has made, as `name=ID`")
 	cmd.Flags().BoolVar(&k.notMade, "not-made", false, "no other create in doubt has made anything")
 	return cmd
@@ -59,6 +66,8 @@ type unlocked struct {
 	Killed *release.Owner  `json:"killed,omitempty"` // in a rehearsal: the run whose work was repaired
 	Freed  bool            `json:"freed"`            // nobody holds the stack any more
 	Doubts []release.Doubt `json:"doubts,omitempty"` // creates of which nobody knows whether they happened
+
+	Restored *release.StateVersion `json:"restored,omitempty"` // the version that took the place of a damaged state
 }
 
 func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
@@ -68,6 +77,9 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 	}
 	if k.confirm != "" && k.confirm != t.stack {
 		return usageError{fmt.Errorf("--confirm names %s, and the stack is %s", k.confirm, t.stack)}
+	}
+	if k.restore && !t.live {
+		return usageError{errors.New("--restore-state: only with --live; a rehearsal keeps no versions of its state")}
 	}
 	c, err := t.configure()
 	if err != nil {
@@ -102,6 +114,11 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 	if err := t.mayBreak(report.Locks, k); err != nil {
 		return err
 	}
+	if k.restore {
+		if report.Restored, err = t.restore(ctx, s, k); err != nil {
+			return err
+		}
+	}
 	if err := s.stack.Break(ctx, report.Locks); err != nil {
 		return err
 	}
@@ -118,6 +135,8 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 	switch {
 	case len(report.Doubts) > 0:
 		err = &release.InDoubt{Stack: t.stack, Doubts: report.Doubts}
+	case report.Restored != nil:
+		t.say("Next: slipway preview%s --live. A resource that it would create and that exists has to be imported or deleted first.", t.stackFlag())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		t.say("Nobody holds stack %s.", t.stack)
 	default:

@@ -238,7 +238,7 @@ var linkedRoles = map[string]string{
 	"ecs.amazonaws.com": "ECS", "elasticloadbalancing.amazonaws.com": "ElasticLoadBalancing", "rds.amazonaws.com": "RDS",
 	"ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService", "autoscaling.amazonaws.com": "AutoScaling",
 	"elasticache.amazonaws.com": "ElastiCache", "spot.amazonaws.com": "EC2Spot", "backup.amazonaws.com": "Backup",
-	"replication.ecr.amazonaws.com": "ECRReplication", "ssm.amazonaws.com": "AmazonSSM",
+	"replication.ecr.amazonaws.com": "ECRReplication", "ssm.amazonaws.com": "AmazonSSM", "wafv2.amazonaws.com": "WAFV2Logging",
 }
 
 // managedPolicies are the AWS-managed policies that a site may attach; a name that AWS does not have is refused.
