@@ -56,8 +56,8 @@ while read -r name user path; do
 		fail "$name: the image does not declare $path as VOLUME"
 	real=$(docker run --rm --label "$run" --user 0 --entrypoint readlink "$image" -f "$path")
 	[ "$real" = "$path" ] || fail "$name: $path is a symbolic link to $real"
-	owner=$(docker run --rm --label "$run" --user 0 --entrypoint stat "$image" -c %u:%g "$path")
-	[ "$owner" = "$user" ] || fail "$name: $path belongs to $owner, and $user is to write it"
+	holder=$(docker run --rm --label "$run" --user 0 --entrypoint stat "$image" -c %u:%g "$path")
+	[ "$holder" = "$user" ] || fail "$name: $path belongs to $holder, and $user is to write it"
 done <"$work/mounts"
 say "each of $(grep -c . "$work/mounts") mounts is a real directory of its writer"
 

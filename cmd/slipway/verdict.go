@@ -163,8 +163,9 @@ func (f fleet) Definition(_ context.Context, arn string) (release.Definition, er
 			continue
 		}
 		var containers []struct {
-			Name, Image      string
-			LogConfiguration struct{ Options map[string]string }
+			Name, Image           string
+			LogConfiguration      struct{ Options map[string]string }
+			FirelensConfiguration any
 		}
 		if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &containers); err != nil {
 			return release.Definition{}, fmt.Errorf("task definition %s: %w", arn, err)
@@ -172,7 +173,8 @@ func (f fleet) Definition(_ context.Context, arn string) (release.Definition, er
 		d := release.Definition{ARN: arn}
 		for _, c := range containers {
 			options := c.LogConfiguration.Options
-			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"], Prefix: options["awslogs-stream-prefix"]})
+			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"],
+				Prefix: options["awslogs-stream-prefix"], Router: c.FirelensConfiguration != nil})
 		}
 		return d, nil
 	}
