@@ -43,7 +43,8 @@ func (t *tool) destroyCommand() *cobra.Command {
 running tasks, keys. A stack that is protected, or live, must be named to go on: on the terminal, or with --confirm.
 
 Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a last
-snapshot, and the key that encrypts it stays with it. With --keep-data the database and the media stay, with the network
+snapshot, and the key that encrypts it stays with it. Task definitions are deregistered, also those that releases have
+replaced. With --keep-data the database and the media stay, with the network
 and the keys that they need: the next up goes on with them.
 
 An unprotected stack of the rehearsal is destroyed without a question: the next up makes it all again.`,
