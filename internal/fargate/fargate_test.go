@@ -233,6 +233,9 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 	if diff := cmp.Diff(want, task.Input("volumes")); diff != "" {
 		t.Errorf("volumes: both containers write /tmp, as different users (-want +got):\n%s", diff)
 	}
+	if task.Input("skipDestroy") != true {
+		t.Error("the revision that ECS may go back to is deregistered when it is replaced")
+	}
 	var list []struct {
 		Name        string
 		MountPoints []struct{ SourceVolume, ContainerPath string }
