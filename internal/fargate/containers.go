@@ -137,7 +137,7 @@ func check(containers []Container) error {
 			}
 			for _, link := range links {
 				if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
-					bad(c, "writable path %q is under %s, a symbolic link in most images: Fargate would mount a volume that only root may write", path, link)
+					bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
 				}
 			}
 		}
