@@ -35,6 +35,32 @@ look() {
 look "$site" slipway-base:sid 10001:10001
 look "$nginx" slipway-nginx:sid 101:101
 
+# Fargate gives a volume the owner that the image gives the path, but only if the image declares that very path as VOLUME
+# and no part of it is a symbolic link; otherwise the volume is root's, and Docker hides it by following the link. So each
+# path that a task definition mounts is looked up in the image that it is mounted in. ECS Exec's agent runs as root.
+docker run --rm --label "$run" -v "$PWD/../site/testdata:/graphs:ro" --entrypoint python3 "$site" -c '
+import glob, json
+print("\n".join(sorted({" ".join((c["name"], c["user"], m["containerPath"]))
+    for graph in glob.glob("/graphs/graph.*.json")
+    for r in json.load(open(graph)) if r["type"] == "aws:ecs/taskDefinition:TaskDefinition"
+    for c in json.loads(r["inputs"]["containerDefinitions"]) for m in c["mountPoints"]})))' >"$work/mounts"
+[ "$(grep -c . "$work/mounts")" -gt 4 ] || fail "the task definitions mount next to nothing: $(cat "$work/mounts")"
+while read -r name user path; do
+	case $name in
+	django) image=$site ;;
+	nginx) image=$nginx ;;
+	*) fail "container $name mounts $path, and no image here is its" ;;
+	esac
+	case $path in /managed-agents | /var/*/amazon/ssm) user=0:0 ;; esac
+	docker image inspect -f '{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}' "$image" | grep -qx "$path" ||
+		fail "$name: the image does not declare $path as VOLUME"
+	real=$(docker run --rm --label "$run" --user 0 --entrypoint readlink "$image" -f "$path")
+	[ "$real" = "$path" ] || fail "$name: $path is a symbolic link to $real"
+	holder=$(docker run --rm --label "$run" --user 0 --entrypoint stat "$image" -c %u:%g "$path")
+	[ "$holder" = "$user" ] || fail "$name: $path belongs to $holder, and $user is to write it"
+done <"$work/mounts"
+say "each of $(grep -c . "$work/mounts") mounts is a real directory of its writer"
+
 # The tests run in the image that ships, which has neither tests nor coverage in it.
 mkdir -p "$work/tests/website" "$work/tests/feed"
 cp -R website/tests "$work/tests/website/" && cp -R feed/tests "$work/tests/feed/" && cp .coveragerc "$work/tests/"

@@ -172,11 +172,115 @@ func TestFailuresAreKeptEncrypted(t *testing.T) {
 
 func TestFailedRunsAreThoseOfJobsInThisCluster(t *testing.T) {
 	text, _ := sample(t).Named("aws:cloudwatch/eventRule:EventRule", "timetable-failed").Input("eventPattern").(string)
-	const want = `{"detail":{"$or":[{"containers":{"exitCode":[{"anything-but":[0]}]}},{"stopCode":["TaskFailedToStart"]}],` +
+	const want = `{"detail":{"$or":[{"containers":{"exitCode":[{"anything-but":[0]}],"name":["django"]}},` +
+		`{"stopCode":[{"anything-but":["EssentialContainerExited"]}]},` +
+		`{"containers":{"exitCode":[{"anything-but":[0,137,143]}]},"startedAt":[{"exists":false}]}],` +
 		`"clusterArn":["` + cluster + `"],"group":[{"prefix":"family:slipway-test-job-"}],"lastStatus":["STOPPED"]},` +
 		`"detail-type":["ECS Task State Change"],"source":["aws.ecs"]}`
 	if diff := cmp.Diff(want, text); diff != "" {
 		t.Errorf("pattern (-want +got):\n%s", diff)
+	}
+}
+
+// matches says whether an event pattern matches an event, as Event Ruler does: of an array of objects one element must
+// match in all fields that the pattern names. It knows the operators of failedRuns.
+func matches(t *testing.T, pattern, event any) bool {
+	t.Helper()
+	switch pattern := pattern.(type) {
+	case map[string]any:
+		if elements, ok := event.([]any); ok {
+			return slices.ContainsFunc(elements, func(e any) bool { return matches(t, pattern, e) })
+		}
+		fields, _ := event.(map[string]any)
+		for name, p := range pattern {
+			if name == "$or" {
+				if !slices.ContainsFunc(p.([]any), func(p any) bool { return matches(t, p, event) }) {
+					return false
+				}
+			} else if value, is := fields[name]; !is {
+				if !cmp.Equal(p, any([]any{map[string]any{"exists": false}})) {
+					return false
+				}
+			} else if !matches(t, p, value) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return slices.ContainsFunc(pattern, func(p any) bool {
+			operator, ok := p.(map[string]any)
+			if !ok {
+				return p == event
+			}
+			for name, operand := range operator {
+				switch name {
+				case "prefix":
+					return strings.HasPrefix(event.(string), operand.(string))
+				case "anything-but":
+					return !slices.Contains(operand.([]any), event)
+				case "exists":
+					return operand == true
+				}
+				t.Fatalf("operator %s is not known here", name)
+			}
+			return false
+		})
+	}
+	t.Fatalf("pattern %v", pattern)
+	return false
+}
+
+func TestTheJobsOwnContainerDecides(t *testing.T) {
+	text, _ := sample(t).Named("aws:cloudwatch/eventRule:EventRule", "timetable-failed").Input("eventPattern").(string)
+	var pattern any
+	if err := json.Unmarshal([]byte(text), &pattern); err != nil {
+		t.Fatal(err)
+	}
+	const none = -1
+	for _, c := range []struct {
+		name           string
+		router, django float64 // exit codes
+		stop           string  // stopCode; default EssentialContainerExited
+		unstarted      bool    // the task has no startedAt
+		want           bool
+	}{
+		{name: "all is well"},
+		{name: "the router is killed after the job", router: 137},
+		{name: "the router crashes after the job", router: 139},
+		{name: "the router ends by its signal", router: 143},
+		{name: "the job fails", django: 1, want: true},
+		{name: "the job fails, the router is killed", router: 137, django: 1, want: true},
+		{name: "the job runs out of memory", django: 137, want: true},
+		{name: "the job is stopped by hand and ends with 0", stop: "UserInitiated", want: true},
+		{name: "the image cannot be pulled", router: none, django: none, stop: "TaskFailedToStart", unstarted: true, want: true},
+		{name: "the router ends before the job begins", router: 1, django: none, unstarted: true, want: true},
+		{name: "a short job, seen only at its end", unstarted: true, router: 137},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			containers := []any{}
+			for _, one := range []struct {
+				name string
+				code float64
+			}{{"log-router", c.router}, {"django", c.django}} {
+				container := map[string]any{"name": one.name, "lastStatus": "STOPPED"}
+				if one.code != none {
+					container["exitCode"] = one.code
+				}
+				containers = append(containers, container)
+			}
+			detail := map[string]any{"clusterArn": cluster, "lastStatus": "STOPPED", "group": "family:slipway-test-job-cleanup",
+				"containers": containers, "stopCode": "EssentialContainerExited", "startedAt": "2030-01-01T03:00:00Z"}
+			if c.stop != "" {
+				detail["stopCode"] = c.stop
+			}
+			if c.unstarted {
+				delete(detail, "startedAt")
+			}
+			event := map[string]any{"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
+			if got := matches(t, pattern, any(event)); got != c.want {
+				t.Errorf("the rule matches: %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 

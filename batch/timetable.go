@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/fargate"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -116,7 +117,18 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 	return rule, err
 }
 
-// failedRuns is the event pattern of a job's task that stopped with an exit code other than 0, or that never had one.
+// failedRuns is the event pattern of a job that did not end by itself with exit code 0. The job's own container decides.
+// A log router beside it does not: it is stopped after the job, and is often killed (137) or crashes (139) on its way out
+// (aws/aws-for-fluent-bit#174 and #840).
+//
+// Name and exit code must be of one and the same container. Event Ruler, AWS's own matcher, sees to that: fields within an
+// array of objects match within one element (aws/event-ruler, README, "JSON Array Matching"). EventBridge's guide ("Arrays
+// in event patterns") does not say it. If EventBridge matched field by field, a router that was killed would raise the
+// alarm as well: an alarm too many, never one too few.
+//
+// A container that never ran has no exit code, and that is not visible within an array that holds other exit codes. So a
+// task that another container ended before the job began is known by the time it started, which it does not have. What
+// this still misses: a router that is killed from outside (137, 143) before the job began.
 func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 	return map[string]any{
 		"source":      []any{"aws.ecs"},
@@ -126,8 +138,15 @@ func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 			"lastStatus": []any{"STOPPED"},
 			"group":      []any{map[string]any{"prefix": "family:" + site.Name(part(""))}},
 			"$or": []any{
-				map[string]any{"containers": map[string]any{"exitCode": []any{map[string]any{"anything-but": []any{0}}}}},
-				map[string]any{"stopCode": []any{"TaskFailedToStart"}},
+				map[string]any{"containers": map[string]any{
+					"name": []any{fargate.AppName}, "exitCode": []any{map[string]any{"anything-but": []any{0}}},
+				}},
+				// It could not start, or was stopped by a person or by AWS, which the job may survive with exit code 0.
+				map[string]any{"stopCode": []any{map[string]any{"anything-but": []any{"EssentialContainerExited"}}}},
+				map[string]any{
+					"startedAt":  []any{map[string]any{"exists": false}},
+					"containers": map[string]any{"exitCode": []any{map[string]any{"anything-but": []any{0, 137, 143}}}},
+				},
 			},
 		},
 	}

@@ -115,7 +115,8 @@ type Web struct {
 	Min int `key:"min" default:"1" allowed:"1..1000"`
 	// The most tasks that scaling may start.
 	Max int `key:"max" default:"4" allowed:"1..1000" rule:"not below min"`
-	// The share of tasks on Fargate Spot, in percent. Spot is up to 70 % cheaper and is taken away at two minutes' notice.
+	// The share of tasks on Fargate Spot, in percent. Spot is up to 70 % cheaper and is taken away at two minutes' notice. Below
+	// 100 the first task stays on demand; at 100 every task is on Spot, and a shortage of Spot takes the site down.
 	Spot int `key:"spot" default:"0" allowed:"0..100"`
 	// The path that the balancer asks. It must answer 200 without asking the database.
 	HealthPath string `key:"healthPath" default:"/healthz" rule:"begins with /, at most 1024 characters, no spaces"`

@@ -282,6 +282,12 @@ func (c cell) lookForRemains(t *testing.T, e endpoint, state map[string]apitype.
 			t.Errorf("destroy left %s", id)
 		}
 	}
+	// The provider keeps them (skipDestroy); `slipway destroy` deregisters them.
+	for i, a := range e.each(t, outputs(state, "ecs/taskDefinition:TaskDefinition", "arn"), "ecs", "describe_task_definition", "taskDefinition") {
+		if at(a, "taskDefinition", "status") != "ACTIVE" {
+			t.Errorf("destroy deregistered task definition %d: %s", i, text(a))
+		}
+	}
 	for i, a := range e.each(t, outputs(state, "kms/key:Key", "keyId"), "kms", "describe_key", "KeyId") {
 		if at(a, "KeyMetadata", "KeyState") != "PendingDeletion" {
 			t.Errorf("destroy left key %d: %s", i, text(a))

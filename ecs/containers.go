@@ -35,7 +35,7 @@ func web(args *WebArgs) []fargate.Container {
 	gunicorn.Health = health(30)
 	return []fargate.Container{gunicorn, {
 		Name: "nginx", Image: args.Nginx, User: "101:101", Port: nginxPort,
-		Writable: append([]string{"/tmp", "/var/cache/nginx", "/var/run"}, fargate.ExecPaths...),
+		Writable: append([]string{"/tmp", "/var/cache/nginx"}, fargate.ExecPaths...),
 		Health:   health(10),
 		After:    []string{"django"},
 		Stop:     stopTimeout,

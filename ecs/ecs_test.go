@@ -220,6 +220,26 @@ func TestWebService(t *testing.T) {
 	})
 }
 
+func TestAShareOfSpotIsThatShare(t *testing.T) {
+	provider := func(name string, base, weight float64) any {
+		return map[string]any{"capacityProvider": name, "base": base, "weight": weight}
+	}
+	for spot, want := range map[int][]any{
+		0:   {provider("FARGATE", 1, 100)},
+		50:  {provider("FARGATE", 1, 50), provider("FARGATE_SPOT", 0, 50)},
+		100: {provider("FARGATE_SPOT", 0, 100)},
+	} {
+		w := sample()
+		w.web.Spot, w.worker.Spot = spot, spot
+		g := record(t, w)
+		for _, name := range []string{"web", "worker"} {
+			if diff := cmp.Diff(any(want), g.Named(serviceToken, name).Input("capacityProviderStrategies")); diff != "" {
+				t.Errorf("%s, spot %d (-want +got):\n%s", name, spot, diff)
+			}
+		}
+	}
+}
+
 func TestOnlyLongRunningTasksRestartForASecret(t *testing.T) {
 	g := record(t, sample())
 	for task, want := range map[string]bool{"web-task": true, "worker-task": true, "migration-task": false} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -19,6 +20,21 @@ import (
 // logTail is how many lines of a task's log are read back.
 const logTail = 50
 
+// IAM is eventually consistent: what a role may do, and that it exists, reaches ECS some seconds after the call that
+// changed it (IAM guide, "Troubleshoot IAM", changes that are not immediately visible). AWS names no bound.
+const (
+	// settle is how long after its first attempt a task is started again because a right is missing. Two minutes are
+	// several times what such changes take, and short beside the time that a migration has.
+	settle = 2 * time.Minute
+	// attempts is how many tasks may fail to start in that time. Fargate needs about half a minute to find a right missing,
+	// so four are what the time allows; and a right that is missing for good costs no more than these.
+	attempts = 4
+)
+
+// denied is how ECS says that a task could not start because its execution role was refused something, or could not be
+// assumed (ECS guide, "Stopped task error messages").
+var denied = regexp.MustCompile(`(?is)unable to assume|(ResourceInitializationError|CannotPull\w*Error).*(AccessDenied|not authorized)`)
+
 // patienceUnseen is for how many looks in a row a task may be invisible: a minute.
 const patienceUnseen = 12
 
@@ -29,7 +45,8 @@ type AWSRunner struct {
 	Region  string
 	Profile string        // of the shared configuration; empty: the environment's
 	Poll    time.Duration // between two looks at a task; default 5 seconds
-	Settle  time.Duration // how long a role just made may still be unknown to ECS; default 2 minutes
+	Settle  time.Duration // how long a role, or its policy, may still be unknown to ECS; default 2 minutes
+	Warn    func(string)  // hears of each attempt that is repeated; may be nil
 }
 
 // RunTask implements Runner.
@@ -39,11 +56,25 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 		return TaskResult{}, fmt.Errorf("AWS configuration: %w", err)
 	}
 	client := ecs.NewFromConfig(settings)
-	arn, err := r.start(ctx, client, run)
-	if err != nil {
-		return TaskResult{}, err
+	var result TaskResult
+	var arn string
+	settled := time.Now().Add(cmp.Or(r.Settle, settle))
+	for attempt := 1; ; attempt++ {
+		if arn, err = r.start(ctx, client, run, settled); err != nil {
+			return TaskResult{}, err
+		}
+		result, err = r.wait(ctx, client, run, arn)
+		// The container never ran, so nothing is done twice.
+		refused := err == nil && result.ExitCode == NotStarted && denied.MatchString(result.StoppedReason)
+		if !refused || attempt == attempts || time.Now().After(settled) {
+			break
+		}
+		r.warn("task %s could not start, attempt %d of %d: %s; IAM may not have passed on a change yet: starting it again",
+			arn[strings.LastIndex(arn, "/")+1:], attempt, attempts, result.StoppedReason)
+		if err := sleep(ctx, r.poll()); err != nil {
+			return result, fmt.Errorf("start of the task: %w", err)
+		}
 	}
-	result, err := r.wait(ctx, client, run, arn)
 	if err != nil {
 		// Two migrations must never run side by side, so the one that nobody watches any more is stopped.
 		stop(context.WithoutCancel(ctx), client, run, arn)
@@ -58,9 +89,8 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 	return result, err
 }
 
-// start starts the task, again while AWS has not yet heard of roles that were made a moment ago.
-func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun) (string, error) {
-	settled := time.Now().Add(cmp.Or(r.Settle, 2*time.Minute))
+// start starts the task, and until settled again while ECS does not know roles that were made a moment ago.
+func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, settled time.Time) (string, error) {
 	for {
 		out, err := client.RunTask(ctx, &ecs.RunTaskInput{
 			Cluster: aws.String(run.Cluster), TaskDefinition: aws.String(run.TaskDefinition), Count: aws.Int32(1),
@@ -78,6 +108,7 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun) (
 		case !strings.Contains(err.Error(), "unable to assume") || time.Now().After(settled):
 			return "", fmt.Errorf("start of the task: %w", err)
 		}
+		r.warn("ECS refuses to start the task: %v; IAM may not have passed on a change yet: trying again", err)
 		if err := sleep(ctx, r.poll()); err != nil {
 			return "", fmt.Errorf("start of the task: %w", err)
 		}
@@ -120,6 +151,12 @@ func (r AWSRunner) wait(ctx context.Context, client *ecs.Client, run TaskRun, ar
 		if err := sleep(ctx, r.poll()); err != nil {
 			return result, fmt.Errorf("watching the task: %w", err)
 		}
+	}
+}
+
+func (r AWSRunner) warn(format string, args ...any) {
+	if r.Warn != nil {
+		r.Warn(hide(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -48,6 +48,21 @@ func quick() AWSRunner {
 }
 
 func TestAWSRunner(t *testing.T) {
+	refusal := func(reason string) answer {
+		a := state("STOPPED", nil)
+		task := a["tasks"].([]any)[0].(map[string]any)
+		task["stoppedReason"], task["stopCode"] = reason, "TaskFailedToStart"
+		return a
+	}
+	const (
+		noSecrets = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: " +
+			"service call has been retried 1 time(s): AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: ssm:GetParameters"
+		noRegistry = "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve ecr registry auth: AccessDeniedException: " +
+			"User: x is not authorized to perform: ecr:GetAuthorizationToken"
+		noRole  = "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x' that was provided for this task."
+		noRoute = "ResourceInitializationError: unable to pull secrets or registry auth: context deadline exceeded"
+	)
+	noLog := []answer{{"__type": "ResourceNotFoundException", "message": "The specified log stream does not exist."}}
 	assume := answer{"__type": "ClientException", "message": "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x'"}
 	for _, c := range []struct {
 		name    string
@@ -55,7 +70,35 @@ func TestAWSRunner(t *testing.T) {
 		want    TaskResult
 		err     string
 		calls   []string // operations in order
+		warned  []string // parts of the warnings
 	}{
+		{
+			name: "the roles' policies are a moment old",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {refusal(noSecrets), refusal(noRegistry), refusal(noRole), state("STOPPED", 0)},
+				"GetLogEvents": lines("one")},
+			want:   TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
+			calls:  []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "GetLogEvents"},
+			warned: []string{"attempt 1 of 4: " + noSecrets, "attempt 2 of 4: " + noRegistry, "attempt 3 of 4: " + noRole},
+		},
+		{
+			name:    "a secret is denied for good",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {refusal(noSecrets)}, "GetLogEvents": noLog},
+			want:    TaskResult{TaskARN: taskARN, ExitCode: NotStarted, StoppedReason: noSecrets},
+			calls:   []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "GetLogEvents"},
+			warned:  []string{"attempt 1 of 4", "attempt 2 of 4", "attempt 3 of 4"},
+		},
+		{
+			name:    "no way to the secrets: time does not help",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {refusal(noRoute)}, "GetLogEvents": noLog},
+			want:    TaskResult{TaskARN: taskARN, ExitCode: NotStarted, StoppedReason: noRoute},
+			calls:   []string{"RunTask", "DescribeTasks", "GetLogEvents"},
+		},
+		{
+			name:    "the command itself is denied something: it ran, and does not run twice",
+			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 1)}, "GetLogEvents": lines(noSecrets)},
+			want:    TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{noSecrets}},
+			calls:   []string{"RunTask", "DescribeTasks", "GetLogEvents"},
+		},
 		{
 			name: "success",
 			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("PENDING", nil), state("RUNNING", nil), state("STOPPED", 0)},
@@ -80,8 +123,9 @@ func TestAWSRunner(t *testing.T) {
 			name: "the role is a moment old",
 			answers: map[string][]answer{"RunTask": append([]answer{assume, assume}, started()...), "DescribeTasks": {state("STOPPED", 0)},
 				"GetLogEvents": lines("one")},
-			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
-			calls: []string{"RunTask", "RunTask", "RunTask", "DescribeTasks", "GetLogEvents"},
+			want:   TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
+			calls:  []string{"RunTask", "RunTask", "RunTask", "DescribeTasks", "GetLogEvents"},
+			warned: []string{"unable to assume the role", "unable to assume the role"},
 		},
 		{
 			name: "the connection breaks for a moment, the log comes late",
@@ -112,7 +156,18 @@ func TestAWSRunner(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			calls := awstest.Pretend(t, c.answers)
-			got, err := quick().RunTask(context.Background(), run)
+			var warned []string
+			runner := quick()
+			runner.Warn = func(text string) { warned = append(warned, text) }
+			got, err := runner.RunTask(context.Background(), run)
+			if len(warned) != len(c.warned) {
+				t.Errorf("%d warnings, want %d: %q", len(warned), len(c.warned), warned)
+			}
+			for i, want := range c.warned[:min(len(c.warned), len(warned))] {
+				if !strings.Contains(warned[i], want) {
+					t.Errorf("warning %d is %q, want %q", i, warned[i], want)
+				}
+			}
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Fatalf("error is %v, want %q", err, c.err)
 			}
@@ -128,6 +183,17 @@ func TestAWSRunner(t *testing.T) {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A right that is missing for longer than IAM takes ends the attempts before their number does.
+func TestAWSRunnerGivesUpWhenIAMHasSettled(t *testing.T) {
+	assume := answer{"__type": "ClientException", "message": "ECS was unable to assume the role"}
+	calls := awstest.Pretend(t, map[string][]answer{"RunTask": {assume}})
+	runner := quick()
+	runner.Settle = 20 * time.Millisecond
+	if _, err := runner.RunTask(context.Background(), run); err == nil || !strings.Contains(err.Error(), "unable to assume") || len(calls()) < 2 {
+		t.Errorf("error is %v after %d calls", err, len(calls()))
 	}
 }
 

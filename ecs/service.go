@@ -30,7 +30,7 @@ type WebArgs struct {
 	Architecture string // "arm64" or "amd64"
 
 	Min, Max          int // tasks
-	Spot              int // share of the tasks beyond the first on Fargate Spot, in percent
+	Spot              int // share of the tasks beyond the first on Fargate Spot, in percent; 100: the first as well
 	CPUTarget         int // percent that scaling aims at; default 60
 	RequestsPerTarget int // requests per minute and task that scaling aims at; default 1000
 
@@ -134,7 +134,14 @@ func service(name string, cluster *Cluster, placement wiring.Placement, definiti
 }
 
 // capacity keeps the first task on demand, so that a shortage of Spot never takes the site down, and shares out the rest.
+// With everything on Spot there is no such task: a base on FARGATE would make the only task of a small stack an
+// on-demand one (ECS guide, "Amazon ECS capacity providers for Fargate": the base is placed before the weights count).
 func capacity(spot int) awsecs.ServiceCapacityProviderStrategyArray {
+	if spot == 100 {
+		return awsecs.ServiceCapacityProviderStrategyArray{&awsecs.ServiceCapacityProviderStrategyArgs{
+			CapacityProvider: pulumi.String("FARGATE_SPOT"), Base: pulumi.Int(0), Weight: pulumi.Int(100),
+		}}
+	}
 	all := awsecs.ServiceCapacityProviderStrategyArray{&awsecs.ServiceCapacityProviderStrategyArgs{
 		CapacityProvider: pulumi.String("FARGATE"), Base: pulumi.Int(1), Weight: pulumi.Int(100 - spot),
 	}}

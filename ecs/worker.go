@@ -31,7 +31,7 @@ type WorkerArgs struct {
 	CPU, Memory  int // units and MiB of one task
 	Architecture string
 	Count        int // tasks; 0 pauses the worker
-	Spot         int // percent of the tasks beyond the first on Fargate Spot
+	Spot         int // as in WebArgs
 
 	After []pulumi.Resource // as in WebArgs
 }

@@ -77,7 +77,7 @@ func (f awsFleet) Definition(ctx context.Context, arn string) (Definition, error
 	}
 	d := Definition{ARN: aws.ToString(out.TaskDefinition.TaskDefinitionArn)}
 	for _, c := range out.TaskDefinition.ContainerDefinitions {
-		container := Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image)}
+		container := Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image), Router: c.FirelensConfiguration != nil}
 		if log := c.LogConfiguration; log != nil && log.LogDriver == types.LogDriverAwslogs {
 			container.Group, container.Prefix = log.Options["awslogs-group"], log.Options["awslogs-stream-prefix"]
 		}

@@ -114,6 +114,7 @@ type Container struct {
 	Name, Image string
 	Group       string // log group; empty: its lines go elsewhere
 	Prefix      string // of its log streams
+	Router      bool   // FireLens's, which carries the lines of the others
 }
 
 // A Task is one that stopped.
@@ -303,8 +304,15 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 		}
 		slices.SortStableFunc(tasks, func(a, b Task) int { return b.At.Compare(a.At) })
 	}
+	var definition Definition
+	var unread error
+	if len(tasks) > 0 {
+		definition, unread = fleet.Definition(ctx, v.Asked.TaskDefinition)
+	}
 	var told []string
-	for _, t := range tasks {
+	for i, t := range tasks {
+		t = definition.withoutRouter(t)
+		tasks[i] = t
 		if words := hide(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
 			v.Stopped = append(v.Stopped, words)
 		}
@@ -320,7 +328,7 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 		}
 	}
 	if len(tasks) > 0 {
-		definition, err := fleet.Definition(ctx, v.Asked.TaskDefinition)
+		err := unread
 		if err == nil {
 			v.Logs, err = lastWords(ctx, fleet, definition, tasks)
 		}
@@ -334,6 +342,21 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 		}
 	}
 	v.Cause, v.Next = likely(told, v.Logs)
+}
+
+// withoutRouter is a task without its log router, where that was killed because the task ended. It is stopped last, and
+// often killed: its exit code says nothing of the task (aws/aws-for-fluent-bit#174).
+func (d Definition) withoutRouter(t Task) Task {
+	ran := slices.ContainsFunc(t.Containers, func(e Ended) bool { return e.ExitCode != nil && !d.routes(e.Name) })
+	t.Containers = slices.DeleteFunc(slices.Clone(t.Containers), func(e Ended) bool {
+		killed := e.ExitCode != nil && (*e.ExitCode == 137 || *e.ExitCode == 143) && e.Reason == ""
+		return ran && killed && d.routes(e.Name)
+	})
+	return t
+}
+
+func (d Definition) routes(name string) bool {
+	return slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == name && c.Router })
 }
 
 // scaled is why a task stops with which nothing is wrong: its deployment was taken back.

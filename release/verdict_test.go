@@ -192,6 +192,20 @@ func TestVerdict(t *testing.T) {
 				map[string]any{"name": "django", "image": "r/django@sha256:new", "logConfiguration": map[string]any{"logDriver": "awsfirelens"}}}}}}
 			return a
 		}(), want: []string{"it is not in CloudWatch Logs", "ended with an error as it started"}},
+		{name: "the program ended by itself, and the log router was killed after it", answers: func() map[string][]said {
+			a := failing("Essential container in task exited", logSays("router words"), map[string]any{"name": "log-router", "exitCode": 137}, map[string]any{"name": "django", "exitCode": 0})
+			a["DescribeTaskDefinition"] = []said{webDefinition(oldTask, "r/django@sha256:old"), {"taskDefinition": map[string]any{"taskDefinitionArn": newTask, "containerDefinitions": []any{
+				map[string]any{"name": "django", "image": "r/django@sha256:new", "logConfiguration": map[string]any{"logDriver": "awsfirelens"}},
+				map[string]any{"name": "log-router", "image": "r/router@sha256:x", "firelensConfiguration": map[string]any{"type": "fluentbit"},
+					"logConfiguration": map[string]any{"logDriver": "awslogs", "options": map[string]any{"awslogs-group": "/shop/django", "awslogs-stream-prefix": "web"}}}}}}}
+			return a
+		}(), want: []string{"Essential container in task exited (django: exit code 0)", "Likely cause: the program ended by itself"}, not: "137"},
+		{name: "the log router fails, and ends the task with it", answers: func() map[string][]said {
+			a := failing("Essential container in task exited", logSays("no such stream"), map[string]any{"name": "log-router", "exitCode": 1}, map[string]any{"name": "django", "exitCode": 0})
+			a["DescribeTaskDefinition"] = []said{webDefinition(oldTask, "r/django@sha256:old"), {"taskDefinition": map[string]any{"taskDefinitionArn": newTask, "containerDefinitions": []any{
+				map[string]any{"name": "log-router", "image": "r/router@sha256:x", "firelensConfiguration": map[string]any{"type": "fluentbit"}}}}}}
+			return a
+		}(), want: []string{"Essential container in task exited (log-router: exit code 1)"}},
 		{name: "throttled, once", good: true, answers: map[string][]said{"DescribeServices": {
 			{"__type": "ThrottlingException", "message": "Rate exceeded"}, webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" COMPLETED 1/1 0")}}, want: []string{"runs shop-web:7"}},
 	} {

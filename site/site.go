@@ -82,7 +82,8 @@ func Program(options Options) pulumi.RunFunc {
 		stack.Protect = stack.Protect && !options.Unlock
 		runner := options.Runner
 		if runner == nil && !options.Declare {
-			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text}
+			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
+				Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 		}
 		carry := cicd.Carrier(options.Carry)
 		if carry == nil && !options.Declare {

@@ -43,7 +43,8 @@ func (t *tool) destroyCommand() *cobra.Command {
 running tasks, keys. A stack that is protected, or live, must be named to go on: on the terminal, or with --confirm.
 
 Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a last
-snapshot, and the key that encrypts it stays with it. With --keep-data the database and the media stay, with the network
+snapshot, and the key that encrypts it stays with it. Task definitions are deregistered, also those that releases have
+replaced. With --keep-data the database and the media stay, with the network
 and the keys that they need: the next up goes on with them.
 
 An unprotected stack of the rehearsal is destroyed without a question: the next up makes it all again.`,
@@ -91,6 +92,10 @@ func (t *tool) destroy(ctx context.Context, w wish) (err error) {
 	}
 	s.progress.close()
 	if len(resources) == 0 && (s.live != nil || len(s.model.Account.Made()) == 0) {
+		// A destroy that was interrupted may have left them.
+		if err := s.retire(ctx, c, func(words string) { t.say("%s", words) }); err != nil {
+			return err
+		}
 		t.say("There is nothing to destroy: stack %s was never put up%s, or is destroyed already.", t.stack, s.elsewhere())
 		return t.print(destroyed{Stack: t.stack, Summary: release.Result{Counts: map[string]int{}}.Summary(), Losses: losses}, func() {})
 	}
@@ -293,8 +298,16 @@ func (d *demolition) flags() string {
 	return flags
 }
 
-// demolish takes the stack down: tasks first, then the protection, then all but what stays.
+// demolish takes the stack down: tasks first, then the protection, then all but what stays, and last the task definitions.
 func (d *demolition) demolish(ctx context.Context, resources []release.Resource) (release.Result, error) {
+	result, err := d.delete(ctx, resources)
+	if err != nil {
+		return result, err
+	}
+	return result, d.s.retire(ctx, d.c, d.s.progress.say)
+}
+
+func (d *demolition) delete(ctx context.Context, resources []release.Resource) (release.Result, error) {
 	s := d.s
 	if err := d.drain(ctx); err != nil {
 		return release.Result{}, err

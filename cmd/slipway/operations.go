@@ -304,6 +304,9 @@ func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected b
 		rest, err = s.stack.Destroy(ctx, s.hold)
 		gone = gone.Add(rest)
 	}
+	if err == nil {
+		err = s.retire(ctx, c, s.progress.say)
+	}
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,23 @@ func (s *stage) crew() release.Crew {
 	return fleet{s.model.Account}
 }
 
+// register holds the task definitions of the stack's account, or of the model.
+func (s *stage) register() release.Register {
+	if s.live != nil {
+		return release.AWSRegister(s.live.aws)
+	}
+	return fleet{s.model.Account}
+}
+
+// retire deregisters the task definitions that a stack leaves behind when it is deleted.
+func (s *stage) retire(ctx context.Context, c *configuration, say func(string)) error {
+	n, err := release.Retire(ctx, s.register(), c.stack.Project, c.stack.Name)
+	if n > 0 {
+		say(fmt.Sprintf("Deregistered %s: those in use, and those that releases replaced.", some(n, false, "task definition")))
+	}
+	return err
+}
+
 // wake gives services that a destroy scaled to zero, and that it did not come to delete, the tasks that were asked for.
 func (s *stage) wake(ctx context.Context) error {
 	return s.scale(ctx, func(asked release.Running, is release.Service) int {
@@ -163,8 +180,9 @@ func (f fleet) Definition(_ context.Context, arn string) (release.Definition, er
 			continue
 		}
 		var containers []struct {
-			Name, Image      string
-			LogConfiguration struct{ Options map[string]string }
+			Name, Image           string
+			LogConfiguration      struct{ Options map[string]string }
+			FirelensConfiguration any
 		}
 		if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &containers); err != nil {
 			return release.Definition{}, fmt.Errorf("task definition %s: %w", arn, err)
@@ -172,7 +190,8 @@ func (f fleet) Definition(_ context.Context, arn string) (release.Definition, er
 		d := release.Definition{ARN: arn}
 		for _, c := range containers {
 			options := c.LogConfiguration.Options
-			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"], Prefix: options["awslogs-stream-prefix"]})
+			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"],
+				Prefix: options["awslogs-stream-prefix"], Router: c.FirelensConfiguration != nil})
 		}
 		return d, nil
 	}
@@ -208,6 +227,34 @@ func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, 
 		}
 	}
 	return tasks, nil
+}
+
+// Active implements release.Register.
+func (f fleet) Active(_ context.Context, prefix string) ([]release.Registered, error) {
+	var all []release.Registered
+	for _, o := range f.account.Objects() {
+		out := cloud.Inputs(o.Outputs)
+		if o.Type != typeDefinition || o.Owner != "" || !strings.HasPrefix(out.String("family"), prefix) {
+			continue
+		}
+		d := release.Registered{ARN: out.String("arn"), Tags: map[string]string{}}
+		for name := range out.Map("tagsAll") {
+			d.Tags[name] = out.Map("tagsAll").String(name)
+		}
+		all = append(all, d)
+	}
+	return all, nil
+}
+
+// Deregister implements release.Register.
+func (f fleet) Deregister(_ context.Context, arn string) error {
+	for _, o := range f.account.Objects() {
+		if o.Type == typeDefinition && cloud.Inputs(o.Outputs).String("arn") == arn {
+			_, err := f.account.Remove(o.Type, o.ID)
+			return err
+		}
+	}
+	return fmt.Errorf("the model has no task definition %s", arn)
 }
 
 // Scale implements release.Crew.

@@ -25,8 +25,9 @@ type Container struct {
 	Env     map[string]pulumi.StringInput
 	Secrets map[string]wiring.Secret // read by the execution role when the task starts
 
-	// Writable are the paths that may be written. Each becomes a volume that dies with the task; the image declares
-	// the same paths as VOLUME, because Fargate gives a volume the owner that the image gives the path.
+	// Writable are the paths that may be written. Each becomes a volume that dies with the task. The image declares the
+	// same paths as VOLUME, on directories that belong to User: Fargate then gives the volume their owner and mode, and
+	// root's otherwise (ECS guide, "Use bind mounts with Amazon ECS").
 	Writable []string
 
 	Health *Health
@@ -40,11 +41,14 @@ type Container struct {
 	router bool
 }
 
+// AppName is the name of the container that runs the application, in every task.
+const AppName = "django"
+
 // App is the container of the application's image as every task runs it: by the user that the image makes, told what
 // binding says, writing to nothing but /tmp. A nil command runs the image's own.
 func App(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) Container {
 	return Container{
-		Name: "django", Image: image, Command: command, User: "10001:10001",
+		Name: AppName, Image: image, Command: command, User: "10001:10001",
 		Env: binding.Env, Secrets: binding.Secrets,
 		Writable: []string{"/tmp"},
 		Group:    group,
@@ -64,8 +68,16 @@ type Firehose struct {
 	RouterImage pulumi.StringInput // AWS for Fluent Bit, by digest where the stack must be reproducible
 }
 
-// ExecPaths are the paths that ECS Exec writes in every container that somebody may step into.
-var ExecPaths = []string{"/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
+// ExecPaths are the paths that ECS Exec writes in a container. AWS does not support ECS Exec on a read-only root file
+// system (ECS guide, "ECS Exec", considerations); reports of it working have exactly these three as volumes
+// (aws/containers-roadmap#1359 and #2824). The agent runs as root in every container, so the images leave them to root:
+// what the application cannot write, it cannot swap under the agent.
+var ExecPaths = []string{"/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
+
+// links are directories that are symbolic links in Debian, Alpine or Amazon Linux. A volume below one of them belongs to
+// root on Fargate, whatever the image says: VOLUME counts only for the real absolute path of the mount
+// (aws/containers-roadmap#938). Docker follows the link, so nothing shows on a laptop.
+var links = []string{"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/tmp", "/var/lock", "/var/run", "/var/spool/mail"}
 
 const routerName = "log-router"
 
@@ -122,6 +134,11 @@ func check(containers []Container) error {
 		for _, path := range c.Writable {
 			if !strings.HasPrefix(path, "/") || path == "/" {
 				bad(c, "writable path must be absolute and not the root, got %q", path)
+			}
+			for _, link := range links {
+				if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
+					bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
+				}
 			}
 		}
 	}

@@ -46,6 +46,9 @@ func TestMistakesInContainers(t *testing.T) {
 			c.Env, c.Secrets = map[string]pulumi.StringInput{"K": pulumi.String("v")}, map[string]wiring.Secret{"K": {}}
 		})}, "K is told both"},
 		{"the whole disk writable", []Container{container("a", func(c *Container) { c.Writable = []string{"/"} })}, "not the root"},
+		{"a symbolic link in the image", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run"} })}, `"/var/run" is under /var/run, a symbolic link`},
+		{"below a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run/nginx/"} })}, "is under /var/run"},
+		{"beside a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/running", "/library"} })}, ""},
 		{"no log group", []Container{container("a", func(c *Container) { c.Group = nil })}, "log group must be given"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -217,7 +220,7 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 			return err
 		}
 		_, err = NewTask(ctx, "task", &TaskArgs{Site: site, Part: "web", CPU: 256, Memory: 512, Architecture: "amd64", Roles: r, Containers: []Container{
-			container("nginx", func(c *Container) { c.Writable = []string{"/var/run", "/tmp"} }),
+			container("nginx", func(c *Container) { c.Writable = []string{"/var/cache/nginx", "/tmp"} }),
 			container("django", func(c *Container) { c.Writable = []string{"/tmp"} }),
 		}}, pulumi.Parent(r))
 		return err
@@ -226,9 +229,12 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := g.Named("aws:ecs/taskDefinition:TaskDefinition", "task")
-	want := []any{map[string]any{"name": "django-tmp"}, map[string]any{"name": "nginx-tmp"}, map[string]any{"name": "nginx-var-run"}}
+	want := []any{map[string]any{"name": "django-tmp"}, map[string]any{"name": "nginx-tmp"}, map[string]any{"name": "nginx-var-cache-nginx"}}
 	if diff := cmp.Diff(want, task.Input("volumes")); diff != "" {
 		t.Errorf("volumes: both containers write /tmp, as different users (-want +got):\n%s", diff)
+	}
+	if task.Input("skipDestroy") != true {
+		t.Error("the revision that ECS may go back to is deregistered when it is replaced")
 	}
 	var list []struct {
 		Name        string

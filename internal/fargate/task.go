@@ -37,8 +37,13 @@ func (args *TaskArgs) Check() error {
 	return errors.Join(append(all, check(args.Containers))...)
 }
 
-// NewTask registers a revision of a task definition. Any change makes a new revision and retires the old one; nothing
-// is charged for it. Callers check args before they register anything.
+// NewTask registers a revision of a task definition. Any change makes a new revision, and the old one stays registered;
+// nothing is charged for it. Callers check args before they register anything.
+//
+// The old one stays because ECS goes back to it when the deployment fails, after the engine has replaced it: a service
+// cannot be deployed, nor a task be run, from a definition that was deregistered (ECS guide, "Deregister a task
+// definition revision"). The provider reads skipDestroy from the state when it deletes, so it counts for the first
+// revision that was made with it. `slipway destroy` deregisters what has stayed; plain `pulumi destroy` does not.
 func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
 	family := args.Site.Name(args.Part)
 	return ecs.NewTaskDefinition(ctx, name, &ecs.TaskDefinitionArgs{
@@ -55,6 +60,7 @@ func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.Re
 		TaskRoleArn:          args.Roles.TaskARN,
 		Volumes:              volumes(args.Containers),
 		ContainerDefinitions: definitions(args.Part, args.Site.Region, args.Containers, args.Firehose),
+		SkipDestroy:          pulumi.Bool(true),
 	}, opts...)
 }
 

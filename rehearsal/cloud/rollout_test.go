@@ -138,3 +138,33 @@ func TestTolerated(t *testing.T) {
 		}
 	}
 }
+
+// A definition that skips its destruction is ACTIVE after the program has replaced it, and after its service is gone.
+func TestADefinitionThatSkipsDestroyStaysRegistered(t *testing.T) {
+	w := siteWorld(t)
+	var deregistered int
+	w.a.Before = func(_ int, action string, _ *Object) error {
+		if action == "ecs:DeregisterTaskDefinition" {
+			deregistered++
+		}
+		return nil
+	}
+	kept := w.create(taskType, "kept", changed(w.inputs["task"], properties{"skipDestroy": true}))
+	for range 2 { // the engine may ask again after it was killed
+		if err := w.delete("kept"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := w.a.Object(taskType, kept.ID)
+	if o == nil || o.URN != "" || o.Owner != "" || deregistered != 0 {
+		t.Fatalf("the definition is %+v after %d calls", o, deregistered)
+	}
+	next := w.create(taskType, "next", changed(w.inputs["task"], properties{"skipDestroy": true}))
+	if got, was := Inputs(next.Outputs).Int("revision"), Inputs(o.Outputs).Int("revision"); got != was+1 {
+		t.Errorf("the next revision is %d, want the one after %d", got, was)
+	}
+	plain := w.create(taskType, "plain", w.inputs["task"])
+	if err := w.delete("plain"); err != nil || w.a.Object(taskType, plain.ID) != nil || deregistered != 1 {
+		t.Errorf("a definition without skipDestroy stays: %v, %d calls", err, deregistered)
+	}
+}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"compress/gzip"
+	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -378,5 +380,29 @@ func TestWithoutAnEngineOneLineSaysWhatIsMissing(t *testing.T) {
 	_, err := Open(t.Context(), t.TempDir(), nil, Options{Stack: "dev"})
 	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "install Docker") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+// On Fargate a volume is the image's user's only at a real path that the image declares; nginx's /var/run was neither.
+func TestVolumesAreRootsUnlessTheImageDeclaresARealPath(t *testing.T) {
+	e := &engine{label: "slipway.stack=test-volumes"}
+	if _, err := e.do(t.Context(), nil, "image", "inspect", "slipway-debian:sid"); err != nil {
+		t.Skip("there is no Docker engine with slipway-debian:sid, which app/debian-base.sh makes")
+	}
+	const name = "slipway-test-volumes"
+	if _, err := e.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"}, `FROM slipway-debian:sid
+RUN mkdir -p /data /hidden && chown 101:101 /data /hidden /run
+VOLUME ["/data", "/var/run"]
+`, "build", "-q", "-t", name, "-"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.do(context.WithoutCancel(t.Context()), nil, "rmi", "-f", name) })
+	r := &Run{engine: e}
+	got, err := r.foreign(t.Context(), name, []mountPoint{{ContainerPath: "/data"}, {ContainerPath: "/var/run"}, {ContainerPath: "/hidden"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]bool{"/data": false, "/var/run": true, "/hidden": true}; !maps.Equal(got, want) {
+		t.Errorf("root's are %v, want %v", got, want)
 	}
 }

@@ -35,20 +35,22 @@ type container struct {
 	StopTimeout                         int // seconds; default 30
 	Environment                         []struct{ Name, Value string }
 	Secrets                             []struct{ Name, ValueFrom string }
-	MountPoints                         []struct {
-		SourceVolume, ContainerPath string
-		ReadOnly                    bool
-	}
-	DependsOn       []struct{ ContainerName, Condition string }
-	HealthCheck     *healthCheck
-	LinuxParameters struct{ InitProcessEnabled bool }
-	Ulimits         []struct {
+	MountPoints                         []mountPoint
+	DependsOn                           []struct{ ContainerName, Condition string }
+	HealthCheck                         *healthCheck
+	LinuxParameters                     struct{ InitProcessEnabled bool }
+	Ulimits                             []struct {
 		Name                 string
 		SoftLimit, HardLimit int
 	}
 	PortMappings          []struct{ ContainerPort int }
 	LogConfiguration      logConfiguration
 	FirelensConfiguration map[string]any
+}
+
+type mountPoint struct {
+	SourceVolume, ContainerPath string
+	ReadOnly                    bool
 }
 
 type healthCheck struct {
@@ -227,6 +229,10 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		}
 		args = append(args, "--ulimit", fmt.Sprintf("%s=%d:%d", u.Name, u.SoftLimit, u.HardLimit))
 	}
+	foreign, err := r.foreign(ctx, image, c.MountPoints)
+	if err != nil {
+		return err
+	}
 	for _, m := range c.MountPoints {
 		volume := fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, m.SourceVolume)
 		if _, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume); err != nil {
@@ -235,6 +241,9 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		mount := "type=volume,src=" + volume + ",dst=" + m.ContainerPath
 		if m.ReadOnly {
 			mount += ",readonly"
+		}
+		if foreign[m.ContainerPath] {
+			mount += ",volume-nocopy"
 		}
 		args = append(args, "--mount", mount)
 	}
@@ -283,6 +292,40 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		return r.launch(ctx, t, c, order)
 	}
 	return err
+}
+
+// foreign says which mounts get a volume of root's. Docker gives a new volume content and owner of the image's directory at
+// that path, following links. Fargate does so only where the image declares this very path as VOLUME and the path has no
+// symbolic link in it; else the volume is root's, with mode 0755 (ECS guide, "Use bind mounts with Amazon ECS";
+// aws/containers-roadmap#938). An image without readlink is taken to have no links.
+func (r *Run) foreign(ctx context.Context, image string, mounts []mountPoint) (map[string]bool, error) {
+	if len(mounts) == 0 {
+		return nil, nil
+	}
+	out, err := r.engine.do(ctx, nil, "image", "inspect", "-f", "{{json .Config.Volumes}}", image)
+	if err != nil {
+		return nil, err
+	}
+	var declared map[string]struct{}
+	if err := json.Unmarshal([]byte(out), &declared); err != nil {
+		return nil, fmt.Errorf("image %s: its volumes: %w", image, err)
+	}
+	look := []string{"run", "--rm", "--network", "none", "--label", r.engine.label, "--user", "0", "--entrypoint", "readlink", image, "-f"}
+	for _, m := range mounts {
+		look = append(look, m.ContainerPath)
+	}
+	real, err := r.engine.do(ctx, nil, look...)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	paths := strings.Split(real, "\n")
+	foreign := map[string]bool{}
+	for i, m := range mounts {
+		_, own := declared[m.ContainerPath]
+		linked := err == nil && len(paths) == len(mounts) && paths[i] != m.ContainerPath
+		foreign[m.ContainerPath] = !own || linked
+	}
+	return foreign, nil
 }
 
 // shell is a health check as the line that the engine hands to the container's shell.
