@@ -64,7 +64,7 @@ func document(statements []Statement) map[string]any {
 }
 
 // Conditions are the conditions of a statement: operator -> key -> a value or a []any of values. All of them must hold.
-type Conditions map[string]map[string]any
+type Conditions = map[string]map[string]any
 
 // Trust returns the trust policy of a role that service may assume under conditions, which are nil for a service that
 // sends no source. A condition on a key that the service does not send locks it out, so each caller names AWS's page
