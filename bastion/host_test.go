@@ -121,8 +121,11 @@ func TestTheNewestClientOfTheRepositoryIsInstalled(t *testing.T) {
 		"16 17 18": "18", "15 16 17": "17", "15 16": "16", "": "",
 	} {
 		// The repository of the stub has only these majors.
-		stub := `dnf() { for last; do :; done; case " $REPOSITORY " in *" ${last#postgresql} "*) echo "${last#postgresql}" ;; *) return 1 ;; esac; }`
-		shell := exec.Command("bash", "-euc", stub+"\n"+loop)
+		shell := exec.Command("bash", "-euc", `dnf() {
+			for last; do :; done
+			case " $REPOSITORY " in *" ${last#postgresql} "*) echo "${last#postgresql}" ;; *) return 1 ;; esac
+		}
+		`+loop)
 		shell.Env = append(os.Environ(), "REPOSITORY="+repository)
 		out, err := shell.Output()
 		if err != nil || strings.TrimSpace(string(out)) != want {

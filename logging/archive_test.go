@@ -35,8 +35,10 @@ func TestTheDocumentedCommandReadsOldAndNewArchives(t *testing.T) {
 		"1-old.gz": `{"level": "info", "message": "POST / 302"}` + "\nmigrations applied\n",
 		"2-new.gz": `{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","subscriptionFilters":[],` +
 			`"logEvents":[{"id":"","timestamp":1770091506000,"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}]}` + "\n" +
-			`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/slipway/prod/django","logStream":"web/django/t1","subscriptionFilters":["archive"],` +
-			`"logEvents":[{"id":"1","timestamp":1770091506789,"message":"{\"level\": \"info\"}"},{"id":"2","timestamp":1770091507000,"message":"two words"}]}` + "\n",
+			`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/slipway/prod/django",` +
+			`"logStream":"web/django/t1","subscriptionFilters":["archive"],` +
+			`"logEvents":[{"id":"1","timestamp":1770091506789,"message":"{\"level\": \"info\"}"},` +
+			`{"id":"2","timestamp":1770091507000,"message":"two words"}]}` + "\n",
 	} {
 		var zipped bytes.Buffer
 		z := gzip.NewWriter(&zipped)

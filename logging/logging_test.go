@@ -130,7 +130,9 @@ func TestBatchesOfCloudWatchLogsAreKeptWhole(t *testing.T) {
 	const processing = "extendedS3Configuration.processingConfiguration"
 	batches := g.Named("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "subscription")
 	want := []any{
-		map[string]any{"type": "Decompression", "parameters": []any{map[string]any{"parameterName": "CompressionFormat", "parameterValue": "GZIP"}}},
+		map[string]any{"type": "Decompression", "parameters": []any{
+			map[string]any{"parameterName": "CompressionFormat", "parameterValue": "GZIP"},
+		}},
 		map[string]any{"type": "AppendDelimiterToRecord"},
 	}
 	if diff := cmp.Diff(want, batches.Input(processing+".processors")); diff != "" || batches.Input(processing+".enabled") != true {

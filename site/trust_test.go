@@ -64,7 +64,8 @@ var documented = map[string]string{
 	// CloudWatch Logs guide: Encrypt log data in CloudWatch Logs.
 	"key logs.us-east-1": `{"ArnLike":{"kms:EncryptionContext:aws:logs:arn":["arn:aws:logs:us-east-1:123456789012:log-group:/PATH/*",` +
 		`"arn:aws:logs:us-east-1:123456789012:log-group:/aws/ecs/containerinsights/STACK-*",` +
-		`"arn:aws:logs:us-east-1:123456789012:log-group:/aws/rds/instance/STACK-*","arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-STACK-*"]}}`,
+		`"arn:aws:logs:us-east-1:123456789012:log-group:/aws/rds/instance/STACK-*",` +
+		`"arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-STACK-*"]}}`,
 	// SNS guide: Enable compatibility between event sources from AWS services and encrypted topics, which has the form for
 	// CloudWatch and says that EventBridge sends no source.
 	"key cloudwatch": fromAccount,
@@ -152,7 +153,8 @@ func TestTheRoleOfAScheduleMayDecryptIt(t *testing.T) {
 					continue
 				}
 				found = true
-				if want := "arn:aws:scheduler:us-east-1:123456789012:schedule/slipway-" + stack + "-*"; context[0] != want || len(s.Condition) != 1 || len(s.Action) != 1 {
+				want := "arn:aws:scheduler:us-east-1:123456789012:schedule/slipway-" + stack + "-*"
+				if context[0] != want || len(s.Condition) != 1 || len(s.Action) != 1 {
 					t.Errorf("%s: %s lets roles %v under %v, want to decrypt %s and no other condition", stack, key.Name, s.Action, s.Condition, want)
 				}
 			}
@@ -216,7 +218,8 @@ func TestTheWebACLsLogIsAdmittedBeforeItBegins(t *testing.T) {
 			}
 			for _, s := range read(admits[0].Input("policyDocument")) {
 				group := "arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-slipway-" + stack + "-web:log-stream:*"
-				if len(s.Resource) != 1 || s.Resource[0] != group || len(s.Action) != 2 || !s.About("logs:CreateLogStream") || !s.About("logs:PutLogEvents") {
+				writes := len(s.Action) == 2 && s.About("logs:CreateLogStream") && s.About("logs:PutLogEvents")
+				if len(s.Resource) != 1 || s.Resource[0] != group || !writes {
 					t.Errorf("%s: delivery may %v on %v, want to write into %s", stack, s.Action, s.Resource, group)
 				}
 			}

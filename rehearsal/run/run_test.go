@@ -190,7 +190,9 @@ func streamWith(processors ...string) *cloud.Object {
 
 func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	r := frozen(t,
-		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{"logGroup": "/site/dev/django", "name": "all", "destinationArn": streamARN}},
+		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{
+			"logGroup": "/site/dev/django", "name": "all", "destinationArn": streamARN,
+		}},
 		streamWith())
 	by := func(driver, option, value string) *cloud.Object {
 		stream, filter := r.firehose(destinationOf(logConfiguration{driver, map[string]string{option: value}}, "django", "t1"))
@@ -228,13 +230,18 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 }
 
 func TestAStreamWritesEventsAsItsProcessorsSay(t *testing.T) {
-	events, last := eventsOf("2026-02-03T04:05:06.000000001Z before\n2026-02-03T04:05:06.789000000Z one\n2026-02-03T04:05:07.000000002Z {\"two\": 2}\n", "2026-02-03T04:05:06.000000001Z")
+	const lines = `2026-02-03T04:05:06.000000001Z before
+2026-02-03T04:05:06.789000000Z one
+2026-02-03T04:05:07.000000002Z {"two": 2}
+`
+	events, last := eventsOf(lines, "2026-02-03T04:05:06.000000001Z")
 	if last != "2026-02-03T04:05:07.000000002Z" || len(events) != 2 || len(events[0].ID) != 56 || events[0].ID >= events[1].ID {
 		t.Fatalf("events %v until %s", events, last)
 	}
 	group := destination{Group: "/site/dev/django", Stream: "web/django/t1"}
 	batch := fmt.Sprintf(`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/site/dev/django","logStream":"web/django/t1",`+
-		`"subscriptionFilters":["all"],"logEvents":[{"id":%q,"timestamp":1770091506789,"message":"one"},{"id":%q,"timestamp":1770091507000,"message":"{\"two\": 2}"}]}`,
+		`"subscriptionFilters":["all"],"logEvents":[{"id":%q,"timestamp":1770091506789,"message":"one"},`+
+		`{"id":%q,"timestamp":1770091507000,"message":"{\"two\": 2}"}]}`,
 		events[0].ID, events[1].ID)
 	for name, c := range map[string]struct {
 		from   destination
