@@ -44,17 +44,11 @@ func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.D
 // The managed policy is what Session Manager asks for. It also lets the machine read SSM parameters, but no secret
 // ones: their key is not granted here.
 func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.InstanceProfile, []pulumi.Resource, error) {
-	// EC2 hands a role only to instances of the role's own account and sends no source account, so the usual condition
-	// on it would shut the instance out.
-	trust := policy.Document(policy.Statement{
-		Sid:        "Assume",
-		Principals: map[string][]any{"Service": {"ec2.amazonaws.com"}},
-		Actions:    []string{"sts:AssumeRole"},
-	})
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
-		Name:                pulumi.String(args.Site.Name("bastion")),
-		Description:         pulumi.String("Registers the bastion with Session Manager and records sessions"),
-		AssumeRolePolicy:    trust,
+		Name:        pulumi.String(args.Site.Name("bastion")),
+		Description: pulumi.String("Registers the bastion with Session Manager and records sessions"),
+		// EC2 gives a role only to instances of the role's own account and sends no source.
+		AssumeRolePolicy:    policy.Trust("ec2.amazonaws.com", nil),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(h))
 	if err != nil {
@@ -87,7 +81,7 @@ func (a *Args) recording() []policy.Statement {
 	bucket := pulumi.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.LogBucket)
 	return []policy.Statement{
 		{Sid: "KeepSession", Actions: []string{"s3:PutObject"}, Resources: []any{pulumi.Sprintf("%s/%s/*", bucket, a.logPrefix())}},
-		{Sid: "SeeThatBucketIsEncrypted", Actions: []string{"s3:GetEncryptionConfiguration"}, Resources: []any{bucket}},
+		{Sid: "ReadBucketSettings", Actions: []string{"s3:GetBucketLocation", "s3:GetEncryptionConfiguration"}, Resources: []any{bucket}},
 		{
 			Sid:       "StreamSession",
 			Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},

@@ -124,7 +124,8 @@ func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
 		t.Errorf("statements (-want +got):\n%s", diff)
 	}
 	trust, _ := sample(t).Named("aws:iam/role:Role", "cleanup-starter").Input("assumeRolePolicy").(string)
-	if !strings.Contains(trust, `"Service":"scheduler.amazonaws.com"`) || !strings.Contains(trust, `"aws:SourceAccount":"123456789012"`) {
+	if !strings.Contains(trust, `"Service":"scheduler.amazonaws.com"`) || !strings.Contains(trust, `"aws:SourceAccount":"123456789012"`) ||
+		!strings.Contains(trust, `"aws:SourceArn":"arn:aws:scheduler:us-east-1:123456789012:schedule-group/slipway-test-jobs"`) {
 		t.Errorf("trust policy is %s", trust)
 	}
 }

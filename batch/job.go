@@ -134,12 +134,14 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 	return j, ctx.RegisterResourceOutputs(j, pulumi.Map{"schedule": j.ScheduleName, "taskDefinition": j.TaskDefinitionARN})
 }
 
-// starter is the role in which the scheduler starts this job and nothing else.
+// starter is the role in which the scheduler starts this job and nothing else. The source of its trust is the group:
+// EventBridge Scheduler refuses a schedule, or a prefix of one. Source: EventBridge Scheduler User Guide, "Confused deputy
+// prevention".
 func (j *Job) starter(ctx *pulumi.Context, name string, args *JobArgs) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-starter", &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name(part(args.Name) + "-starter")),
 		Description:         pulumi.Sprintf("Starts the scheduled job %s", args.Name),
-		AssumeRolePolicy:    policy.Trust("scheduler.amazonaws.com", args.Site.AccountID),
+		AssumeRolePolicy:    policy.Trust("scheduler.amazonaws.com", policy.From(args.Site.AccountID, groupARN(args.Site))),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(j))
 	if err != nil {

@@ -24,7 +24,7 @@ const keepFailures = 14 * 24 * 60 * 60
 type TimetableArgs struct {
 	Site       wiring.Site
 	ClusterARN pulumi.StringInput
-	KeyARN     pulumi.StringInput // encrypts queue and schedules; it must admit events and scheduler
+	KeyARN     pulumi.StringInput // encrypts queue and schedules; it must admit events, and let roles decrypt schedules
 	TopicARN   pulumi.StringInput // is told by alarm
 }
 
@@ -58,7 +58,7 @@ func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ..
 	}
 
 	group, err := scheduler.NewScheduleGroup(ctx, name, &scheduler.ScheduleGroupArgs{
-		Name: pulumi.String(args.Site.Name("jobs")),
+		Name: pulumi.String(groupName(args.Site)),
 	}, pulumi.Parent(t))
 	if err != nil {
 		return nil, err
@@ -182,6 +182,13 @@ func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs,
 		}
 	}
 	return nil
+}
+
+// groupName is the name of the group of schedules.
+func groupName(site wiring.Site) string { return site.Name("jobs") }
+
+func groupARN(site wiring.Site) string {
+	return site.ARN("scheduler", "schedule-group/"+groupName(site))
 }
 
 // part is what a job's physical names end in, and what the rule knows jobs by.

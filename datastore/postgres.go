@@ -103,11 +103,17 @@ func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulum
 
 // monitor makes the role by which RDS writes the metrics of the operating system. They go to the log group
 // RDSOSMetrics, which all databases of an account and region share: no stack can own it.
+//
+// The trust is that of the RDS guide, "Setting up and enabling Enhanced Monitoring". It covers every instance of the
+// stack, because a replacement is created before the old instance is gone.
 func (s *Store) monitor(ctx *pulumi.Context, name string, args *Args) (*iam.Role, pulumi.Resource, error) {
 	role, err := iam.NewRole(ctx, name+"-monitoring", &iam.RoleArgs{
-		Name:                pulumi.String(args.Site.Name("database-monitoring")),
-		Description:         pulumi.String("Enhanced monitoring of " + args.Site.Name("database")),
-		AssumeRolePolicy:    policy.Trust("monitoring.rds.amazonaws.com", args.Site.AccountID),
+		Name:        pulumi.String(args.Site.Name("database-monitoring")),
+		Description: pulumi.String("Enhanced monitoring of " + args.Site.Name("database")),
+		AssumeRolePolicy: policy.Trust("monitoring.rds.amazonaws.com", policy.Conditions{
+			"StringEquals": {"aws:SourceAccount": args.Site.AccountID},
+			"StringLike":   {"aws:SourceArn": args.Site.ARN("rds", "db:"+args.Site.Name("database-*"))},
+		}),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {

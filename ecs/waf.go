@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
 
@@ -85,6 +87,10 @@ func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.Reso
 	}, guard, pulumi.Parent(w)); err != nil {
 		return nil, err
 	}
+	delivery, err := w.admitDelivery(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
 	log := &pulumi.CustomResourceState{}
 	if err := ctx.RegisterResource("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", name, pulumi.Map{
 		"resourceArn":           acl.ARN,
@@ -100,11 +106,29 @@ func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.Reso
 			pulumi.Map{"singleHeader": pulumi.Map{"name": pulumi.String("authorization")}},
 			pulumi.Map{"singleHeader": pulumi.Map{"name": pulumi.String("cookie")}},
 		},
-	}, log, pulumi.Parent(w)); err != nil {
+	}, log, pulumi.Parent(w), pulumi.DependsOn([]pulumi.Resource{delivery})); err != nil {
 		return nil, err
 	}
 	w.ARN = acl.ARN
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"arn": w.ARN})
+}
+
+// admitDelivery lets AWS deliver the log into its group. Where the policy is missing, AWS adds the group to one that all
+// stacks of the account share, which is full at 5,120 characters (terraform-provider-aws#25296), and leaves it there when
+// the stack is destroyed. An account takes 10 such policies a region, so this one is the stack's only one.
+//
+// Source: CloudWatch Logs guide, "Enable logging from AWS services", section "Logs sent to CloudWatch Logs".
+func (w *WAF) admitDelivery(ctx *pulumi.Context, name string, args *WAFArgs) (pulumi.Resource, error) {
+	return cloudwatch.NewLogResourcePolicy(ctx, name+"-delivery", &cloudwatch.LogResourcePolicyArgs{
+		PolicyName: pulumi.String(args.Site.Name("waf-logs")),
+		PolicyDocument: policy.Document(policy.Statement{
+			Sid:        "DeliverWAFLogs",
+			Principals: map[string][]any{"Service": {"delivery.logs.amazonaws.com"}},
+			Actions:    []string{"logs:CreateLogStream", "logs:PutLogEvents"},
+			Resources:  []any{args.Site.ARN("logs", "log-group:"+args.LogGroup+":log-stream:*")},
+			Conditions: policy.From(args.Site.AccountID, args.Site.ARN("logs", "*")),
+		}),
+	}, pulumi.Parent(w))
 }
 
 // rules are the limit first, so that a flood costs no more than a count, and then the rule groups.

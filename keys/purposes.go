@@ -27,19 +27,34 @@ var Purposes = []Purpose{Data, Logs, Settings, Images, Alarms, Disk}
 
 // users says who uses the key of each purpose, and how.
 var users = map[Purpose]struct {
-	holds    string   // what the key encrypts, in words
-	via      []string // services through which the account's own principals may use the key: they act with the caller's permissions
-	services []string // services that use the key in their own name, on behalf of this account
-	logs     bool     // CloudWatch Logs encrypts log groups with it
-	sessions bool     // both ends of a shell session (ECS Exec, Session Manager) call KMS themselves
+	holds     string    // what the key encrypts, in words
+	via       []string  // services through which the account's own principals may use the key: they act with the caller's permissions
+	services  []service // services that use the key in their own name, on behalf of this account
+	logs      bool      // CloudWatch Logs encrypts log groups with it
+	sessions  bool      // both ends of a shell session (ECS Exec, Session Manager) call KMS themselves
+	schedules bool      // EventBridge Scheduler encrypts schedules with it
 }{
 	Data:     {holds: "database and media", via: []string{"rds", "s3"}},
 	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, logs: true, sessions: true},
 	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
 	Images:   {holds: "container images", via: []string{"ecr"}},
-	// Alarms and RDS publish to the topic, rules and schedules report to the queue, each in the service's own name.
-	Alarms: {holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, services: []string{"cloudwatch", "events", "events.rds", "scheduler"}},
-	Disk:   {holds: "disk of the bastion", via: []string{"ec2"}},
+	// CloudWatch and RDS publish to the topic and EventBridge sends to the queue, each in the service's own name.
+	Alarms: {
+		holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, schedules: true,
+		services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},
+	},
+	Disk: {holds: "disk of the bastion", via: []string{"ec2"}},
+}
+
+// A service uses a key in its own name. account says that it sends aws:SourceAccount to KMS. EventBridge does not when it
+// publishes to an encrypted topic or queue, and of RDS events AWS does not say so: a condition would lock them out. What
+// they encrypt is still bounded, because the topic's and the queue's own policies name the source.
+//
+// Sources: SNS guide, "Key management", section "Enable compatibility between event sources from AWS services and
+// encrypted topics"; EventBridge guide, "Troubleshooting", on encrypted queues.
+type service struct {
+	name    string
+	account bool
 }
 
 // Statements is the policy of a key that serves purposes: the account administers it, and exactly the services of
@@ -51,15 +66,16 @@ var users = map[Purpose]struct {
 // itself; here the account may use the key only through the services that hold the data, so that reading a secret
 // always also needs ssm:GetParameter, and so on.
 func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
-	var via, services []string
-	var logs, sessions bool
+	var via []string
+	var services []service
+	var logs, sessions, schedules bool
 	for _, p := range purposes {
 		u := users[p]
 		for _, s := range u.via {
 			via = append(via, fmt.Sprintf("%s.%s.amazonaws.com", s, site.Region))
 		}
 		services = append(services, u.services...)
-		logs, sessions = logs || u.logs, sessions || u.sessions
+		logs, sessions, schedules = logs || u.logs, sessions || u.sessions, schedules || u.schedules
 	}
 
 	statements := []policy.Statement{administer(site), use(site, via), grant(site, via)}
@@ -69,8 +85,11 @@ func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
 	if logs {
 		statements = append(statements, logGroups(site))
 	}
-	for _, s := range sorted(services) {
-		statements = append(statements, service(site, s))
+	if schedules {
+		statements = append(statements, decryptSchedules(site))
+	}
+	for _, s := range services {
+		statements = append(statements, s.statement(site))
 	}
 	return statements
 }
@@ -149,14 +168,32 @@ func logGroups(site wiring.Site) policy.Statement {
 	}
 }
 
-func service(site wiring.Site, name string) policy.Statement {
+// EventBridge Scheduler decrypts a schedule with the schedule's own role, and calls KMS as that role and not through the
+// service: kms:ViaService is absent. The encryption context is the schedule, so a role can decrypt nothing else.
+// Source: EventBridge Scheduler User Guide, "Encryption at rest", with the CloudTrail event that it shows.
+func decryptSchedules(site wiring.Site) policy.Statement {
 	return policy.Statement{
-		Sid:        "Service" + strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], ".", ""),
-		Principals: map[string][]any{"Service": {name + ".amazonaws.com"}},
+		Sid:        "AccountDecryptsSchedules",
+		Principals: account(site),
+		Actions:    []string{"kms:Decrypt"},
+		Resources:  thisKey,
+		Conditions: policy.Conditions{"ArnLike": {
+			"kms:EncryptionContext:aws:scheduler:schedule:arn": site.ARN("scheduler", "schedule/"+site.Name("*")),
+		}},
+	}
+}
+
+func (s service) statement(site wiring.Site) policy.Statement {
+	statement := policy.Statement{
+		Sid:        "Service" + strings.ToUpper(s.name[:1]) + strings.ReplaceAll(s.name[1:], ".", ""),
+		Principals: map[string][]any{"Service": {s.name + ".amazonaws.com"}},
 		Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey*"},
 		Resources:  thisKey,
-		Conditions: map[string]map[string]any{"StringEquals": {"aws:SourceAccount": site.AccountID}},
 	}
+	if s.account {
+		statement.Conditions = policy.Conditions{"StringEquals": {"aws:SourceAccount": site.AccountID}}
+	}
+	return statement
 }
 
 // values is a condition's value: AWS keeps a list of one as its one value.

@@ -46,15 +46,23 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 		return nil, err
 	}
 	t.ARN = topic.Arn
-	thisAccount := map[string]any{"aws:SourceAccount": args.Site.AccountID}
 	t.policy, err = sns.NewTopicPolicy(ctx, name+"-policy", &sns.TopicPolicyArgs{
 		Arn: topic.Arn,
+		// Sources: SNS guide, "Example cases for Amazon SNS access control"; RDS guide, "Granting permissions to publish
+		// notifications to an Amazon SNS topic". RDS announces instances and parameter groups, so its source is any
+		// resource of RDS.
 		Policy: policy.Document(policy.Statement{
 			Sid:        "AlarmsPublish",
-			Principals: map[string][]any{"Service": {"cloudwatch.amazonaws.com", "events.rds.amazonaws.com"}},
+			Principals: map[string][]any{"Service": {"cloudwatch.amazonaws.com"}},
 			Actions:    []string{"sns:Publish"},
 			Resources:  []any{topic.Arn},
-			Conditions: map[string]map[string]any{"StringEquals": thisAccount},
+			Conditions: policy.From(args.Site.AccountID, args.Site.ARN("cloudwatch", "alarm:*")),
+		}, policy.Statement{
+			Sid:        "DatabaseEventsPublish",
+			Principals: map[string][]any{"Service": {"events.rds.amazonaws.com"}},
+			Actions:    []string{"sns:Publish"},
+			Resources:  []any{topic.Arn},
+			Conditions: policy.From(args.Site.AccountID, args.Site.ARN("rds", "*")),
 		}, policy.Statement{
 			Sid: "TLSOnly", Deny: true,
 			Principals: map[string][]any{"AWS": {"*"}},

@@ -6,6 +6,8 @@
 package logging
 
 import (
+	"fmt"
+
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -62,20 +64,22 @@ func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pul
 }
 
 // deliverAccessLogs lets the balancer write below alb/ and S3 below s3/, both for this account only.
+//
+// The balancer's statement has no condition, as in the guide "Access logs for your Application Load Balancer": its path
+// holds the account. With aws:SourceArn, AWS has answered "Access Denied for bucket". S3's statement is that of the S3
+// guide, "Enabling Amazon S3 server access logging", with the buckets of this stack as sources.
 func deliverAccessLogs(site wiring.Site, bucketARN pulumi.StringOutput) []policy.Statement {
-	thisAccount := map[string]map[string]any{"StringEquals": {"aws:SourceAccount": site.AccountID}}
 	return []policy.Statement{{
 		Sid:        "BalancerAccessLogs",
 		Principals: map[string][]any{"Service": {"logdelivery.elasticloadbalancing.amazonaws.com"}},
 		Actions:    []string{"s3:PutObject"},
 		Resources:  []any{pulumi.Sprintf("%s/alb/AWSLogs/%s/*", bucketARN, site.AccountID)},
-		Conditions: thisAccount,
 	}, {
 		Sid:        "S3AccessLogs",
 		Principals: map[string][]any{"Service": {"logging.s3.amazonaws.com"}},
 		Actions:    []string{"s3:PutObject"},
 		Resources:  []any{pulumi.Sprintf("%s/s3/*", bucketARN)},
-		Conditions: thisAccount,
+		Conditions: policy.From(site.AccountID, fmt.Sprintf("arn:%s:s3:::%s", site.Partition, site.Name("*"))),
 	}}
 }
 

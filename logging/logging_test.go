@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/graph"
@@ -119,10 +120,26 @@ func TestStreamsAreEncryptedCompressedDatedAndSayTheirErrors(t *testing.T) {
 				t.Errorf("%s: %s is %v, want %v", source, path, got, want)
 			}
 		}
-		opens := s.Input("extendedS3Configuration.processingConfiguration") != nil
-		if opens != (source == "subscription") {
-			t.Errorf("%s: envelopes of CloudWatch Logs must be opened for a subscription and only there: %v", source, opens)
-		}
+	}
+}
+
+// A batch of CloudWatch Logs is unzipped, kept whole and put on a line of its own: message extraction would drop the log
+// group, stream and time of each event. Lines of a log router are what they are.
+func TestBatchesOfCloudWatchLogsAreKeptWhole(t *testing.T) {
+	g := record(t)
+	const processing = "extendedS3Configuration.processingConfiguration"
+	batches := g.Named("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "subscription")
+	want := []any{
+		map[string]any{"type": "Decompression", "parameters": []any{
+			map[string]any{"parameterName": "CompressionFormat", "parameterValue": "GZIP"},
+		}},
+		map[string]any{"type": "AppendDelimiterToRecord"},
+	}
+	if diff := cmp.Diff(want, batches.Input(processing+".processors")); diff != "" || batches.Input(processing+".enabled") != true {
+		t.Errorf("processors (-want +got):\n%s", diff)
+	}
+	if got := g.Named("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "firelens").Input(processing); got != nil {
+		t.Errorf("lines of the log router are processed by %v", got)
 	}
 }
 

@@ -18,13 +18,14 @@ const streamType = "slipway:logging:Stream"
 type Source string
 
 const (
-	// Subscription: CloudWatch Logs, which sends gzipped envelopes that the stream opens again, so that S3 holds the lines.
+	// Subscription: CloudWatch Logs, which sends batches of log events, each one JSON object that says from which log
+	// group and stream they are. The object in S3 has one batch on each line.
 	Subscription Source = "subscription"
 	// FireLens: the log router of a task, which sends lines.
 	FireLens Source = "firelens"
 )
 
-// StreamArgs say whence and whither.
+// StreamArgs describe a stream: its source, its destination and its key.
 type StreamArgs struct {
 	Site      wiring.Site
 	Source    Source
@@ -107,12 +108,13 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "arn": s.ARN})
 }
 
-// deliverer is the role in which Firehose writes objects, encrypts them, and logs its errors.
+// deliverer is the role in which Firehose writes objects, encrypts them, and logs its errors. Its trust has no condition,
+// as in the Firehose guide, "Grant Firehose access to an Amazon S3 destination".
 func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, errorsARN pulumi.StringOutput) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name("firehose-" + string(args.Source))),
 		Description:         pulumi.String("Firehose writes logs into the archive"),
-		AssumeRolePolicy:    policy.Trust("firehose.amazonaws.com", args.Site.AccountID),
+		AssumeRolePolicy:    policy.Trust("firehose.amazonaws.com", nil),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {
@@ -142,12 +144,15 @@ func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, e
 	return role, grant, err
 }
 
-// writer is the role in which CloudWatch Logs puts records into the stream, and into nothing else.
+// writer is the role in which CloudWatch Logs puts records into the stream, and into nothing else. Its trust is that of
+// the CloudWatch Logs guide, "Subscription filters with Amazon Data Firehose", which names no source account.
 func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
-		Name:                pulumi.String(site.Name("logs-to-firehose")),
-		Description:         pulumi.String("CloudWatch Logs forwards log events to Firehose"),
-		AssumeRolePolicy:    policy.Trust("logs."+site.Region+".amazonaws.com", site.AccountID),
+		Name:        pulumi.String(site.Name("logs-to-firehose")),
+		Description: pulumi.String("CloudWatch Logs forwards log events to Firehose"),
+		AssumeRolePolicy: policy.Trust("logs."+site.Region+".amazonaws.com", policy.Conditions{
+			"StringLike": {"aws:SourceArn": site.ARN("logs", "*")},
+		}),
 		PermissionsBoundary: site.Boundary,
 	}, pulumi.Parent(s))
 	if err != nil {
@@ -168,25 +173,28 @@ func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) erro
 	return nil
 }
 
+// processing unzips what CloudWatch Logs sends and puts a newline after each batch; Firehose itself would write them
+// without anything in between. The processor CloudWatchLogProcessing stays off: it keeps only the text of each event, and
+// drops its log group, log stream, time and ID. Source: Firehose guide, "Send CloudWatch Logs to Firehose", and its API
+// reference, Processor, by which AppendDelimiterToRecord needs no parameter.
 func processing(source Source) kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationPtrInput {
 	if source != Subscription {
 		return nil
 	}
-	processor := func(kind, parameter, value string) *kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs {
-		return &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs{
-			Type: pulumi.String(kind),
-			Parameters: kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArray{
-				&kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs{
-					ParameterName: pulumi.String(parameter), ParameterValue: pulumi.String(value),
-				},
-			},
-		}
-	}
 	return &kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationArgs{
 		Enabled: pulumi.Bool(true),
 		Processors: kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArray{
-			processor("Decompression", "CompressionFormat", "GZIP"),
-			processor("CloudWatchLogProcessing", "DataMessageExtraction", "true"),
+			&kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs{
+				Type: pulumi.String("Decompression"),
+				Parameters: kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArray{
+					&kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorParameterArgs{
+						ParameterName: pulumi.String("CompressionFormat"), ParameterValue: pulumi.String("GZIP"),
+					},
+				},
+			},
+			&kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationProcessorArgs{
+				Type: pulumi.String("AppendDelimiterToRecord"),
+			},
 		},
 	}
 }

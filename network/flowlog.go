@@ -20,10 +20,11 @@ func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
 	if err != nil {
 		return err
 	}
+	// The conditions are those of the VPC guide, "IAM role for publishing flow logs to CloudWatch Logs".
 	role, err := iam.NewRole(ctx, m.name+"-flow", &iam.RoleArgs{
 		Name:                pulumi.String(site.Name("flow")),
 		Description:         pulumi.String("Writes the flow logs of the VPC"),
-		AssumeRolePolicy:    policy.Trust("vpc-flow-logs.amazonaws.com", site.AccountID),
+		AssumeRolePolicy:    policy.Trust("vpc-flow-logs.amazonaws.com", policy.From(site.AccountID, site.ARN("ec2", "vpc-flow-log/*"))),
 		PermissionsBoundary: site.Boundary,
 	}, pulumi.Parent(n))
 	if err != nil {

@@ -368,6 +368,37 @@ func TestPlacementWaitsForItsNetwork(t *testing.T) {
 	}
 }
 
+// In use1-az3 Fargate runs no arm64 tasks, and EC2 has no machine for the bastion.
+func TestARMWorkloadsStayOutOfZonesWithoutIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		without           []string
+		tasks             bool
+		web, work, tunnel string
+	}{
+		"everywhere":                    {nil, true, "a", "a", "a"},
+		"the first zone has none":       {[]string{"us-east-1a"}, true, "b", "b", "b"},
+		"the second zone has none":      {[]string{"us-east-1b"}, true, "a", "a", "a"},
+		"tasks of another architecture": {[]string{"us-east-1a"}, false, "a", "a", "b"},
+	} {
+		args := arguments(2, Single)
+		args.WithoutARM, args.ARMTasks = c.without, c.tasks
+		g := record(t, args)
+		for who, zone := range map[string]string{"in-web": c.web, "in-work": c.work, "in-bastion": c.tunnel} {
+			if got := g.Named("aws:ec2/instance:Instance", who).Input("subnetId"); got != "network-private-"+zone+"-id" {
+				t.Errorf("%s: %s is in %v, want zone %s", name, who, got, zone)
+			}
+		}
+		if n := len(g.Of("aws:ec2/subnet:Subnet")); n != 6 {
+			t.Errorf("%s: %d subnets, want three in each zone", name, n)
+		}
+	}
+	args := arguments(2, Single)
+	args.WithoutARM = []string{"us-east-1a", "us-east-1b"}
+	if _, err := args.check(); err == nil || !strings.Contains(err.Error(), "none of the zones [us-east-1a us-east-1b] has arm64 machines") {
+		t.Errorf("zones without arm64 machines are taken: %v", err)
+	}
+}
+
 func TestFlowLogsAreKeptEncrypted(t *testing.T) {
 	g := record(t, arguments(2, Single))
 	group := g.Named("aws:cloudwatch/logGroup:LogGroup", "network-flow")

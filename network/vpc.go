@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -64,6 +65,11 @@ type Args struct {
 	NAT     NAT  // a change interrupts outgoing connections for some minutes
 	Bastion bool // whether there is an operation server
 
+	// WithoutARM are the zones of Site.Zones that have no arm64 machines. The operation server, which is arm64, is placed in
+	// the others, and so are tasks if ARMTasks. The subnets stay in every zone: moving them would replace the network.
+	WithoutARM []string
+	ARMTasks   bool
+
 	FlowLogDays int                // how long flow logs are kept, in days
 	LogsKeyARN  pulumi.StringInput // the KMS key that encrypts flow logs
 }
@@ -105,12 +111,18 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 	n.VpcID = m.vpc.ID().ToStringOutput()
 	n.PublicSubnetIDs = subnets.public.ToStringArrayOutput()
-	n.PrivateSubnetIDs = after(ctx, subnets.private.ToStringArrayOutput(), append(endpoints, s3)...)
+	ready := append(endpoints, s3)
+	n.PrivateSubnetIDs = after(ctx, subnets.private.ToStringArrayOutput(), ready...)
+	arm := after(ctx, m.withARM(subnets.private).ToStringArrayOutput(), ready...)
 	n.DataSubnetIDs = subnets.data.ToStringArrayOutput()
 	n.Groups = fw.ready
-	n.Web, n.Work = n.placement(Web), n.placement(Work)
+	tasks := n.PrivateSubnetIDs
+	if args.ARMTasks {
+		tasks = arm
+	}
+	n.Web, n.Work = n.placement(Web, tasks), n.placement(Work, tasks)
 	if args.Bastion {
-		n.Bastion = n.placement(Bastion)
+		n.Bastion = n.placement(Bastion, arm)
 	}
 	groups := pulumi.Map{}
 	for g, id := range n.Groups {
@@ -133,7 +145,10 @@ func (a *Args) check() (Layout, error) {
 		errs = append(errs, fmt.Errorf("network: %d zones are wanted, the region %s has %d: %v", a.Zones, a.Site.Region, len(a.Site.Zones), a.Site.Zones))
 	}
 	letters := map[string]string{}
-	for _, zone := range a.Site.Zones[:min(max(a.Zones, 0), len(a.Site.Zones))] {
+	if zones := a.zones(); len(zones) > 0 && !slices.ContainsFunc(zones, a.hasARM) {
+		errs = append(errs, fmt.Errorf("network: none of the zones %v has arm64 machines", zones))
+	}
+	for _, zone := range a.zones() {
 		if other, taken := letters[letter(zone)]; taken || zone == "" {
 			errs = append(errs, fmt.Errorf("network: zones must end in different letters, got %q and %q", other, zone))
 		}
@@ -159,7 +174,22 @@ type making struct {
 }
 
 // zones lists the zones in use.
-func (m making) zones() []string { return m.args.Site.Zones[:m.args.Zones] }
+func (a *Args) zones() []string { return a.Site.Zones[:min(max(a.Zones, 0), len(a.Site.Zones))] }
+
+func (a *Args) hasARM(zone string) bool { return !slices.Contains(a.WithoutARM, zone) }
+
+func (m making) zones() []string { return m.args.zones() }
+
+// withARM leaves out the subnets of zones without arm64 machines. Every zone has one of subnets.
+func (m making) withARM(subnets pulumi.StringArray) pulumi.StringArray {
+	var all pulumi.StringArray
+	for i, zone := range m.zones() {
+		if m.args.hasARM(zone) {
+			all = append(all, subnets[i])
+		}
+	}
+	return all
+}
 
 // tags give part the name that the console shows.
 func (m making) tags(part string) pulumi.StringMap {
@@ -176,8 +206,8 @@ func letter(zone string) string {
 }
 
 // placement is where workloads of group g live.
-func (n *Network) placement(g Group) wiring.Placement {
-	return wiring.Placement{Subnets: n.PrivateSubnetIDs, SecurityGroups: pulumi.StringArray{n.Groups[g]}}
+func (n *Network) placement(g Group, subnets pulumi.StringArrayOutput) wiring.Placement {
+	return wiring.Placement{Subnets: subnets, SecurityGroups: pulumi.StringArray{n.Groups[g]}}
 }
 
 // newVPC makes the VPC and closes its default security group, in which AWS puts whatever names no other.

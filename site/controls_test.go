@@ -878,21 +878,25 @@ var identityControls = []control{
 		}
 		return found
 	}},
-	{"CKV_AWS_60, CKV_AWS_61, cross_service_confused_deputy", "a role trusts one service, for this account, but for the bastion's", nil, each(roleType, func(_ graph.Graph, r graph.Resource) string {
-		statements := read(r.Input("assumeRolePolicy"))
-		if len(statements) != 1 {
-			return fmt.Sprintf("%d statements, want one", len(statements))
-		}
-		s := statements[0]
-		if len(s.Principal["AWS"]) > 0 || len(s.Principal) != 1 {
-			return fmt.Sprintf("trusts %v", s.Principal)
-		}
-		if service := s.Principal["Service"]; len(service) > 0 && !slices.Equal(service, policy.Many{"ec2.amazonaws.com"}) &&
-			!slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], policy.Many{graph.Account}) {
-			return fmt.Sprintf("trusts %v for any account", service)
-		}
-		return ""
-	})},
+	{"CKV_AWS_60, CKV_AWS_61, cross_service_confused_deputy", "a role trusts one service, and only a source of this account",
+		nil, each(roleType, func(_ graph.Graph, r graph.Resource) string {
+			statements := read(r.Input("assumeRolePolicy"))
+			if len(statements) != 1 {
+				return fmt.Sprintf("%d statements, want one", len(statements))
+			}
+			s := statements[0]
+			if len(s.Principal["AWS"]) > 0 || len(s.Principal) != 1 {
+				return fmt.Sprintf("trusts %v", s.Principal)
+			}
+			for _, service := range s.Principal["Service"] { // EC2 and Firehose send no source
+				account := slices.Equal(s.Condition["StringEquals"]["aws:SourceAccount"], policy.Many{graph.Account})
+				source := slices.Equal(s.Condition["StringLike"]["aws:SourceArn"], policy.Many{"arn:aws:logs:us-east-1:" + graph.Account + ":*"})
+				if !account && !source && service != "ec2.amazonaws.com" && service != "firehose.amazonaws.com" {
+					return fmt.Sprintf("trusts %s for any account", service)
+				}
+			}
+			return ""
+		})},
 }
 
 func TestEveryWildcardIsStillNeeded(t *testing.T) {

@@ -134,3 +134,26 @@ func TestAReleaseByDigestBuildsNothing(t *testing.T) {
 		t.Errorf("only %d task definitions were looked at", users)
 	}
 }
+
+// Zone c is use1-az3 here, in which Fargate runs no arm64 tasks.
+func TestARMTasksStayOutOfTheZoneWithoutThem(t *testing.T) {
+	g := declared(t, "prod", nil)
+	if zone := g.Named("aws:ec2/subnet:Subnet", "network-private-c").Input("availabilityZone"); zone != "us-east-1c" {
+		t.Fatalf("prod has no third zone to stay out of: %v", zone)
+	}
+	seen := 0
+	for token, input := range map[string]string{
+		"aws:ecs/service:Service":         "networkConfiguration.subnets",
+		"aws:scheduler/schedule:Schedule": "target.ecsParameters.networkConfiguration.subnets",
+	} {
+		for _, r := range g.Of(token) {
+			seen++
+			if got := fmt.Sprint(r.Input(input)); got != "[network-private-a-id network-private-b-id]" {
+				t.Errorf("%s is placed in %s", r.Name, got)
+			}
+		}
+	}
+	if seen < 3 {
+		t.Errorf("only %d workloads were looked at", seen)
+	}
+}

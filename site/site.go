@@ -109,6 +109,8 @@ type deployment struct {
 	invoke pulumi.InvokeOption     // of every look-up
 	site   wiring.Site
 
+	withoutARM []string // zones of site.Zones
+
 	keys    *keys.Ring
 	network *network.Network
 
@@ -176,8 +178,17 @@ func (d *deployment) place() error {
 		Zones:   zones.Names[:d.stack.Network.Zones],
 		Protect: d.stack.Protect, Snapshot: d.snapshot,
 	}
+	for i, zone := range d.site.Zones {
+		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
+			d.withoutARM = append(d.withoutARM, zone)
+		}
+	}
 	return nil
 }
+
+// zoneWithoutARM is the id of the one zone in which Fargate runs no arm64 tasks; its name differs from account to account.
+// EC2 offers no Graviton instances there either. Source: ECS guide, "Supported Regions for Amazon ECS on AWS Fargate".
+const zoneWithoutARM = "use1-az3"
 
 // bindRoles sees to it that all roles have the permissions boundary within which the deploy role may make them. Where there
 // is no such role, whoever deploys decides what roles may do.
@@ -209,6 +220,7 @@ func (d *deployment) makeNetwork() error {
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
 		Bastion: d.stack.Bastion.Enabled, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
 }

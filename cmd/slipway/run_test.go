@@ -486,7 +486,8 @@ func (r *running) until(what string, yes func() bool) {
 	}
 }
 
-// archived waits until the log bucket holds each text, in a gzipped object under a dated prefix.
+// archived waits until the log bucket holds each text, in a gzipped object under a dated prefix, in a batch of events that
+// says from which log group and log stream it is.
 func (r *running) archived(texts ...string) {
 	r.t.Helper()
 	dated := regexp.MustCompile(`/subscription/20\d\d/\d\d/\d\d/\d\d/[^/]+\.gz$`)
@@ -506,9 +507,24 @@ func (r *running) archived(texts ...string) {
 				if err != nil {
 					return err
 				}
-				lines, err := io.ReadAll(z)
-				found = found || strings.Contains(string(lines), text)
-				return err
+				batches := json.NewDecoder(z)
+				for batches.More() {
+					var batch struct {
+						LogGroup, LogStream string
+						LogEvents           []struct {
+							Timestamp int64
+							Message   string
+						}
+					}
+					if err := batches.Decode(&batch); err != nil {
+						return fmt.Errorf("%s: %w", path, err)
+					}
+					for _, e := range batch.LogEvents {
+						named := strings.HasPrefix(batch.LogGroup, "/") && batch.LogStream != "" && e.Timestamp > 0
+						found = found || named && strings.Contains(e.Message, text)
+					}
+				}
+				return nil
 			})
 			return found
 		})

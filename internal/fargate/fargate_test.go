@@ -2,6 +2,7 @@ package fargate
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -174,8 +175,12 @@ func TestExecRecordsToABucketAsWell(t *testing.T) {
 	if got := task["ExecRecordToBucket"]["Resource"]; got != "arn:aws:s3:::logs/exec/*" {
 		t.Errorf("sessions are written to %v", got)
 	}
-	if got := task["ExecBucketIsEncrypted"]["Resource"]; got != "arn:aws:s3:::logs" {
-		t.Errorf("encryption is looked up on %v", got)
+	settings := task["ExecReadBucketSettings"]
+	if got := settings["Resource"]; got != "arn:aws:s3:::logs" {
+		t.Errorf("the agent may read the settings of %v", got)
+	}
+	if got := fmt.Sprint(settings["Action"]); got != "[s3:GetBucketLocation s3:GetEncryptionConfiguration]" {
+		t.Errorf("the agent may %s, and AWS lists location and encryption", got)
 	}
 }
 
@@ -202,7 +207,8 @@ func TestOnlyTasksOfThisAccountAssumeTheRoles(t *testing.T) {
 	g, _, _ := roles(t, workload())
 	for _, r := range g.Of("aws:iam/role:Role") {
 		trust, _ := r.Input("assumeRolePolicy").(string)
-		for _, want := range []string{`"Service":"ecs-tasks.amazonaws.com"`, `"aws:SourceAccount":"123456789012"`} {
+		for _, want := range []string{`"Service":"ecs-tasks.amazonaws.com"`, `"aws:SourceAccount":"123456789012"`,
+			`"ArnLike":{"aws:SourceArn":"arn:aws:ecs:us-east-1:123456789012:*"}`} {
 			if !strings.Contains(trust, want) {
 				t.Errorf("%s: trust policy without %s: %s", r.Name, want, trust)
 			}

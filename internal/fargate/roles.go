@@ -63,11 +63,13 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"executionArn": r.ExecutionARN, "taskArn": r.TaskARN})
 }
 
+// role makes one of the two. The trust is that of the ECS guide, "Amazon ECS task IAM role": a single cluster cannot be
+// named as the source.
 func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, statements []policy.Statement) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name+"-"+kind, &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name(args.Part + "-" + kind)),
 		Description:         pulumi.Sprintf("%s role of the %s tasks", kind, args.Part),
-		AssumeRolePolicy:    policy.Trust("ecs-tasks.amazonaws.com", args.Site.AccountID),
+		AssumeRolePolicy:    policy.Trust("ecs-tasks.amazonaws.com", policy.From(args.Site.AccountID, args.Site.ARN("ecs", "*"))),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(r))
 	if err != nil {
@@ -125,7 +127,8 @@ func taskStatements(args *RolesArgs) []policy.Statement {
 }
 
 // execStatements are what ECS Exec needs inside the task. The message channels take no resource.
-// Source: Amazon ECS Developer Guide, Monitor Amazon ECS containers with ECS Exec.
+// Source: Amazon ECS Developer Guide, "Logging ECS Exec", which lists the three S3 actions. Sessions are uploaded with the
+// ACL bucket-owner-full-control; a bucket with ACLs off takes that header without s3:PutObjectAcl.
 func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	statements := []policy.Statement{{
 		Sid: "ExecChannels",
@@ -155,8 +158,8 @@ func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 		Actions:   []string{"s3:PutObject"},
 		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s/%s/*", site.Partition, exec.Bucket, exec.Prefix)},
 	}, policy.Statement{
-		Sid:       "ExecBucketIsEncrypted",
-		Actions:   []string{"s3:GetEncryptionConfiguration"},
+		Sid:       "ExecReadBucketSettings",
+		Actions:   []string{"s3:GetBucketLocation", "s3:GetEncryptionConfiguration"},
 		Resources: []any{pulumi.Sprintf("arn:%s:s3:::%s", site.Partition, exec.Bucket)},
 	})
 }

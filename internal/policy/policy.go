@@ -21,7 +21,7 @@ type Statement struct {
 	Principals map[string][]any // "Service", "AWS", "Federated" -> names; nil in identity policies
 	Actions    []string
 	Resources  []any
-	Conditions map[string]map[string]any // operator -> key -> a value or a []any of values
+	Conditions Conditions
 }
 
 // Document returns the policy document that holds statements, in their order.
@@ -63,15 +63,25 @@ func document(statements []Statement) map[string]any {
 	return map[string]any{"Version": "2012-10-17", "Statement": list}
 }
 
-// Trust returns the trust policy of a role that service may assume, from this account only: accountID closes the
-// confused deputy (FSBP's cross-service rule).
-func Trust(service, accountID string) pulumi.StringOutput {
+// Conditions are the conditions of a statement: operator -> key -> a value or a []any of values. All of them must hold.
+type Conditions = map[string]map[string]any
+
+// Trust returns the trust policy of a role that service may assume under conditions, which are nil for a service that
+// sends no source. A condition on a key that the service does not send locks it out, so each caller names AWS's page
+// about its service.
+func Trust(service string, conditions Conditions) pulumi.StringOutput {
 	return Document(Statement{
 		Sid:        "Assume",
 		Principals: map[string][]any{"Service": {service}},
 		Actions:    []string{"sts:AssumeRole"},
-		Conditions: map[string]map[string]any{"StringEquals": {"aws:SourceAccount": accountID}},
+		Conditions: conditions,
 	})
+}
+
+// From holds for requests that a service makes for a resource of the account whose ARN is like arn. It is the form that
+// the IAM guide recommends against the confused deputy ("Cross-service confused deputy prevention").
+func From(accountID string, arn any) Conditions {
+	return Conditions{"StringEquals": {"aws:SourceAccount": accountID}, "ArnLike": {"aws:SourceArn": arn}}
 }
 
 func (s Statement) value() map[string]any {

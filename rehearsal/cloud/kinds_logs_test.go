@@ -176,6 +176,31 @@ func TestAWildcardSharesItsProof(t *testing.T) {
 	}
 }
 
+func TestIncidentsOfResourcePolicies(t *testing.T) {
+	const token = "aws:cloudwatch/logResourcePolicy:LogResourcePolicy"
+	policy := func(name, resource string) properties {
+		return properties{"policyName": name, "policyDocument": policyText(allow([]any{"logs:CreateLogStream", "logs:PutLogEvents"}, resource,
+			properties{"Principal": properties{"Service": "delivery.logs.amazonaws.com"}}))}
+	}
+	document := func(text string) func(*world) properties {
+		return func(*world) properties { return properties{"policyName": "waf", "policyDocument": text} }
+	}
+	long := "arn:aws:logs:us-east-1:" + DefaultAccountID + ":log-group:" + strings.Repeat("x", 5000)
+	refuses(t, []incident{
+		{name: "one that is too long", like: "waf", before: offer("waf", token, func(*world) properties { return policy("waf", long) }),
+			code: "at most 5120 characters", path: "policyDocument"},
+		{name: "one that is no JSON", like: "waf", before: offer("waf", token, document("{")),
+			code: "what is given is not JSON", path: "policyDocument"},
+		{name: "one that lets no service in", like: "waf", before: offer("waf", token, document(policyText(allow("logs:PutLogEvents", "*")))),
+			code: "it needs a Principal", path: "policyDocument"},
+		{name: "an eleventh", like: "p9", before: func(w *world) {
+			for i := range 10 {
+				w.create(token, fmt.Sprint("p", i), policy(fmt.Sprint("p", i), "*"))
+			}
+		}, change: properties{"policyName": "p10"}, code: "LimitExceededException"},
+	})
+}
+
 func TestRarerLogIncidents(t *testing.T) {
 	const s3 = "extendedS3Configuration"
 	body := func(widget string) properties { return properties{"dashboardBody": `{"widgets":[` + widget + `]}`} }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,18 +39,104 @@ func destinationOf(l logConfiguration, container, task string) destination {
 	return destination{}
 }
 
-// firehose is the delivery stream to which the destination's lines come in the end; nil when nobody forwards them.
-func (r *Run) firehose(d destination) *cloud.Object {
+// firehose is the delivery stream that receives the destination's lines in the end, and the name of the subscription
+// filter that forwards them, if they come from a log group. Without a stream it is nil.
+func (r *Run) firehose(d destination) (stream *cloud.Object, filter string) {
 	const kind = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 	if d.Firehose != "" {
-		return r.find(kind, "name", d.Firehose)
+		return r.find(kind, "name", d.Firehose), ""
 	}
 	for _, filter := range r.all("aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter") {
 		if out := cloud.Inputs(filter.Outputs); out.String("logGroup") == d.Group {
-			return r.find(kind, "arn", out.String("destinationArn"))
+			return r.find(kind, "arn", out.String("destinationArn")), out.String("name")
 		}
 	}
-	return nil
+	return nil, ""
+}
+
+// A logEvent is one line as CloudWatch Logs keeps it.
+type logEvent struct {
+	ID        string `json:"id"`
+	Timestamp int64  `json:"timestamp"` // milliseconds since 1970
+	Message   string `json:"message"`
+}
+
+// A logBatch is what CloudWatch Logs sends to the destination of a subscription filter: events of one log stream.
+// Source: CloudWatch Logs guide, "Log group-level subscription filters".
+type logBatch struct {
+	MessageType         string     `json:"messageType"`
+	Owner               string     `json:"owner"`
+	LogGroup            string     `json:"logGroup"`
+	LogStream           string     `json:"logStream"`
+	SubscriptionFilters []string   `json:"subscriptionFilters"`
+	LogEvents           []logEvent `json:"logEvents"`
+}
+
+// eventsOf reads what docker logs --timestamps says of the lines after since, and gives the time of the last one.
+func eventsOf(out, since string) (events []logEvent, last string) {
+	for line := range strings.Lines(out) {
+		at, message, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		if !ok || at <= since {
+			continue
+		}
+		last = max(last, at)
+		when, err := time.Parse(time.RFC3339Nano, at)
+		if err != nil {
+			when = time.Now()
+		}
+		events = append(events, logEvent{
+			ID:        fmt.Sprintf("%028d%028d", when.UnixNano(), len(events)), // 56 digits, in the order of time
+			Timestamp: when.UnixMilli(), Message: message,
+		})
+	}
+	return events, last
+}
+
+// records are the events as the stream writes them into the bucket. A log router sends lines. CloudWatch Logs sends
+// gzipped batches, and the stream's processors decide what becomes of them: without any, they stay as they are, one right
+// after the other.
+func records(stream *cloud.Object, d destination, filter string, events []logEvent) ([]byte, error) {
+	var text bytes.Buffer
+	steps := map[string]bool{}
+	processing := cloud.Inputs(stream.Outputs).Map("extendedS3Configuration").Map("processingConfiguration")
+	for _, step := range processing.Maps("processors") {
+		steps[step.String("type")] = processing.Bool("enabled")
+	}
+	if d.Group == "" || steps["CloudWatchLogProcessing"] {
+		for _, e := range events {
+			text.WriteString(e.Message + "\n")
+		}
+		return text.Bytes(), nil
+	}
+	batch := logBatch{
+		MessageType: "DATA_MESSAGE", LogGroup: d.Group, LogStream: d.Stream, SubscriptionFilters: []string{filter}, LogEvents: events,
+	}
+	if parts := strings.Split(cloud.Inputs(stream.Outputs).String("arn"), ":"); len(parts) > 4 {
+		batch.Owner = parts[4]
+	}
+	if err := batch.write(&text, steps["Decompression"]); err != nil {
+		return nil, err
+	}
+	if steps["AppendDelimiterToRecord"] {
+		text.WriteByte('\n')
+	}
+	return text.Bytes(), nil
+}
+
+func (b logBatch) write(to io.Writer, plain bool) error {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	if plain {
+		_, err = to.Write(text)
+		return err
+	}
+	zipped := gzip.NewWriter(to)
+	if _, err := zipped.Write(text); err != nil {
+		return err
+	}
+	return zipped.Close()
 }
 
 // ship carries what containers wrote since the last time through their log groups and delivery streams into the bucket,
@@ -72,14 +159,14 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	lines := map[*cloud.Object][]string{}
+	delivered := map[*cloud.Object][]byte{}
 	streams := map[string]*cloud.Object{}
 	for _, b := range boxes {
 		var to destination
 		if json.Unmarshal([]byte(b.Config.Labels[labelShip]), &to) != nil {
 			continue
 		}
-		stream := r.firehose(to)
+		stream, filter := r.firehose(to)
 		if stream == nil {
 			continue
 		}
@@ -99,20 +186,20 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 			}
 			return fmt.Errorf("docker logs %s: %w", b.Name, err)
 		}
-		for line := range strings.Lines(out) {
-			at, words, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")
-			if !ok || at <= since {
-				continue
+		if events, until := eventsOf(out, since); len(events) > 0 {
+			text, err := records(stream, to, filter, events)
+			if err != nil {
+				return err
 			}
-			shipped[b.ID] = max(shipped[b.ID], at)
-			lines[stream] = append(lines[stream], words)
+			shipped[b.ID] = until
+			delivered[stream] = append(delivered[stream], text...)
 		}
 		if last {
 			delete(shipped, b.ID)
 		}
 	}
-	for stream, lines := range lines {
-		if err := r.deliver(stream, lines); err != nil {
+	for stream, text := range delivered {
+		if err := r.deliver(stream, text); err != nil {
 			return err
 		}
 	}
@@ -139,7 +226,7 @@ var (
 )
 
 // deliver writes one object as Firehose does: under the stream's prefix with its time, named after stream and time.
-func (r *Run) deliver(stream *cloud.Object, lines []string) error {
+func (r *Run) deliver(stream *cloud.Object, text []byte) error {
 	out := cloud.Inputs(stream.Outputs)
 	to := out.Map("extendedS3Configuration")
 	_, bucket, _ := strings.Cut(to.String("bucketArn"), ":::")
@@ -152,7 +239,6 @@ func (r *Run) deliver(stream *cloud.Object, lines []string) error {
 		return now.Format(timePattern.Replace(timestampForm.FindStringSubmatch(m)[1]))
 	})
 	name := fmt.Sprintf("%s-1-%s-%s", out.String("name"), now.Format("2006-01-02-15-04-05"), draw())
-	text := []byte(strings.Join(lines, "\n") + "\n")
 	if strings.EqualFold(cmp.Or(to.String("compressionFormat"), "UNCOMPRESSED"), "GZIP") {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)

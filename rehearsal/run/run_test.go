@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -172,15 +173,35 @@ func TestHealthCommand(t *testing.T) {
 	}
 }
 
+const streamARN = "arn:aws:firehose:us-east-1:123456789012:deliverystream/site-logs"
+
+// streamWith is a delivery stream with processors.
+func streamWith(processors ...string) *cloud.Object {
+	steps := []any{}
+	for _, p := range processors {
+		steps = append(steps, map[string]any{"type": p})
+	}
+	return &cloud.Object{Type: "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", ID: streamARN, Outputs: map[string]any{
+		"arn": streamARN, "name": "site-logs",
+		"extendedS3Configuration": map[string]any{
+			"bucketArn": "arn:aws:s3:::archive", "prefix": "in/!{timestamp:yyyy/MM/dd/HH}/", "compressionFormat": "GZIP",
+			"processingConfiguration": map[string]any{"enabled": len(steps) > 0, "processors": steps},
+		},
+	}}
+}
+
 func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	r := frozen(t,
-		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{"logGroup": "/site/dev/django", "destinationArn": "arn:s"}},
-		&cloud.Object{Type: "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", ID: "arn:s", Outputs: map[string]any{
-			"arn": "arn:s", "name": "site-logs",
-			"extendedS3Configuration": map[string]any{"bucketArn": "arn:aws:s3:::archive", "prefix": "in/!{timestamp:yyyy/MM/dd/HH}/", "compressionFormat": "GZIP"},
-		}})
+		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{
+			"logGroup": "/site/dev/django", "name": "all", "destinationArn": streamARN,
+		}},
+		streamWith())
 	by := func(driver, option, value string) *cloud.Object {
-		return r.firehose(destinationOf(logConfiguration{driver, map[string]string{option: value}}, "django", "t1"))
+		stream, filter := r.firehose(destinationOf(logConfiguration{driver, map[string]string{option: value}}, "django", "t1"))
+		if want := map[bool]string{true: "all"}[stream != nil && driver == "awslogs"]; filter != want {
+			t.Errorf("lines of %s reach the stream by filter %q, want %q", driver, filter, want)
+		}
+		return stream
 	}
 	stream := by("awslogs", "awslogs-group", "/site/dev/django")
 	if stream == nil || by("awsfirelens", "delivery_stream", "site-logs") == nil {
@@ -189,7 +210,7 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	if by("awslogs", "awslogs-group", "/site/dev/nginx") != nil || by("awsfirelens", "delivery_stream", "other") != nil {
 		t.Error("lines of a group that nobody forwards find a stream")
 	}
-	if err := r.deliver(stream, []string{"one", "two"}); err != nil {
+	if err := r.deliver(stream, []byte("one\ntwo\n")); err != nil {
 		t.Fatal(err)
 	}
 	found, err := filepath.Glob(r.object("archive", "in/20[0-9][0-9]/[01][0-9]/[0-3][0-9]/[0-2][0-9]/site-logs-1-*.gz"))
@@ -207,6 +228,47 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	}
 	if text, err := io.ReadAll(z); err != nil || string(text) != "one\ntwo\n" {
 		t.Errorf("the object holds %q, %v", text, err)
+	}
+}
+
+func TestAStreamWritesEventsAsItsProcessorsSay(t *testing.T) {
+	const lines = `2026-02-03T04:05:06.000000001Z before
+2026-02-03T04:05:06.789000000Z one
+2026-02-03T04:05:07.000000002Z {"two": 2}
+`
+	events, last := eventsOf(lines, "2026-02-03T04:05:06.000000001Z")
+	if last != "2026-02-03T04:05:07.000000002Z" || len(events) != 2 || len(events[0].ID) != 56 || events[0].ID >= events[1].ID {
+		t.Fatalf("events %v until %s", events, last)
+	}
+	group := destination{Group: "/site/dev/django", Stream: "web/django/t1"}
+	batch := fmt.Sprintf(`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/site/dev/django","logStream":"web/django/t1",`+
+		`"subscriptionFilters":["all"],"logEvents":[{"id":%q,"timestamp":1770091506789,"message":"one"},`+
+		`{"id":%q,"timestamp":1770091507000,"message":"{\"two\": 2}"}]}`,
+		events[0].ID, events[1].ID)
+	for name, c := range map[string]struct {
+		from   destination
+		stream *cloud.Object
+		want   string
+	}{
+		"a batch on each line":      {group, streamWith("Decompression", "AppendDelimiterToRecord"), batch + "\n"},
+		"batches without a break":   {group, streamWith("Decompression"), batch},
+		"the messages alone":        {group, streamWith("Decompression", "CloudWatchLogProcessing"), "one\n{\"two\": 2}\n"},
+		"the lines of a log router": {destination{Firehose: "site-logs"}, streamWith(), "one\n{\"two\": 2}\n"},
+	} {
+		if got, err := records(c.stream, c.from, "all", events); err != nil || string(got) != c.want {
+			t.Errorf("%s: the stream writes %s, %v; want %s", name, got, err, c.want)
+		}
+	}
+	got, err := records(streamWith(), group, "all", events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(got))
+	if err != nil {
+		t.Fatalf("without Decompression a batch stays zipped: %v", err)
+	}
+	if text, err := io.ReadAll(z); err != nil || string(text) != batch {
+		t.Errorf("the zipped batch is %s, %v", text, err)
 	}
 }
 

@@ -2,7 +2,10 @@ package main
 
 var mutations = []mutation{
 	{"keys/ring.go", "a key does not rotate", `pulumi.Bool(true)`, `pulumi.Bool(false)`},
-	{"keys/purposes.go", "alarms may not use their key", `services: []string{"cloudwatch", "events", "scheduler"}`, `services: []string{"events", "scheduler"}`},
+	{"keys/purposes.go", "alarms may not use their key", `services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},`,
+		`services: []service{{name: "events"}, {name: "events.rds"}},`},
+	{"keys/purposes.go", "EventBridge must send a source to KMS, and sends none", `{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
+	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
 	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
 
 	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, 5432, \"Postgres\"})\n", ""},
@@ -52,6 +55,8 @@ var mutations = []mutation{
 	{"logging/alarms.go", "no alarm for 5xx of the site", `		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
 			Namespace: alb, Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: targets, Above: true, Threshold: 5, Minutes: 5, Period: 60},
 `, ""},
+	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`, `pulumi.String("RecordDeAggregation")`},
+	{"ecs/waf.go", "the web ACL logs before AWS may deliver", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},
 	{"logging/stream.go", "Firehose logs no errors", `				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
 `, "				Enabled: pulumi.Bool(false), LogGroupName: errors.Name, LogStreamName: errorStream.Name,\n"},
 
