@@ -12,27 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// Options say what account and region are modelled.
-type Options struct {
-	Region    string        // default us-east-1
-	AccountID string        // default 123456789012
-	Partition string        // default by region: aws, aws-cn or aws-us-gov
-	Wait      time.Duration // how long to wait for another process that holds the model; default none
-	Zones     []HostedZone  // public DNS zones that exist before the program comes
-	Now       func() time.Time
-}
-
-// A HostedZone is a DNS zone that the account has already, as a registered domain has.
-type HostedZone struct {
-	Name string // "example.com"
-	ID   string // default: made from the name
-}
 
 // An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through the
 // methods with lower-case names, which expect to be called by an operation.
@@ -59,9 +42,10 @@ type Account struct {
 	// Where the account is. Read them only; Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
-	now   func() time.Time
-	store *store
-	calls atomic.Int64
+	registry *registry
+	now      func() time.Time
+	store    *store
+	calls    atomic.Int64
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
@@ -74,96 +58,6 @@ type Account struct {
 
 	saving sync.Mutex
 	saved  int // the version that is on disk
-}
-
-// DefaultAccountID is the account that is modelled where nothing says another.
-const DefaultAccountID = "123456789012"
-
-// Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
-// process that holds it is named in the error.
-func Open(path string, options Options) (*Account, error) {
-	s, err := openStore(path, options.Wait)
-	if err != nil {
-		return nil, err
-	}
-	a, err := load(s, options)
-	if err != nil {
-		s.close()
-		return nil, err
-	}
-	return a, nil
-}
-
-func load(s *store, options Options) (*Account, error) {
-	a := &Account{
-		Region: options.Region, AccountID: options.AccountID, Partition: options.Partition, now: options.Now,
-		store: s, objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
-	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	if a.AccountID == "" {
-		a.AccountID = DefaultAccountID
-	}
-	if !accountForm.MatchString(a.AccountID) {
-		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
-	}
-	img, err := s.load()
-	if err != nil {
-		return nil, err
-	}
-	if a.Region == "" && img != nil {
-		a.Region = img.Region
-	}
-	if a.Region == "" {
-		a.Region = "us-east-1"
-	}
-	r, ok := regions[a.Region]
-	if !ok {
-		return nil, UnknownRegion(a.Region)
-	}
-	if a.Partition == "" {
-		a.Partition = r.partition()
-	}
-	for _, zone := range options.Zones {
-		a.seedZone(zone)
-	}
-	if img == nil {
-		return a, nil
-	}
-	if options.AccountID != "" && options.AccountID != img.AccountID {
-		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
-	}
-	a.AccountID = img.AccountID
-	for _, data := range img.Objects {
-		o, err := s.decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
-			continue // zones the options say anew; what is left of a stack that is gone stands in nobody's way
-		}
-		a.insert(o)
-		a.encoded[o] = data
-	}
-	for _, data := range img.Tasks {
-		var t TaskRecord
-		if err := json.Unmarshal(data, &t); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		a.tasks = append(a.tasks, t)
-	}
-	for _, data := range img.Rollouts {
-		var r Rollout
-		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		a.rollouts = append(a.rollouts, r)
-	}
-	if a.Region != img.Region && !a.empty() {
-		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
-	}
-	return a, nil
 }
 
 // Close writes what is not written yet and gives the account free.
@@ -242,9 +136,6 @@ func (a *Account) empty() bool {
 	return true
 }
 
-// Key is how an object names another that it belongs to.
-func Key(token, id string) string { return token + " " + id }
-
 // Made lists the objects that a program made, as against those that were there before it and those that come and go with
 // another one.
 func (a *Account) Made() []*Object {
@@ -266,8 +157,8 @@ func (a *Account) Remove(token, id string) (bool, error) {
 	o := a.get(token, id)
 	if o != nil {
 		a.drop(o)
-		if k := kinds[token]; k != nil && k.Gone != nil {
-			k.Gone(a, o)
+		if k := a.registry.kinds[token]; k != nil && k.AfterDelete != nil {
+			k.AfterDelete(a, o)
 		}
 	}
 	a.mu.Unlock()
@@ -288,22 +179,6 @@ func (a *Account) Alter(token, id string, change func(o *Object)) error {
 	err := a.put(c)
 	a.mu.Unlock()
 	return errors.Join(err, a.flush())
-}
-
-func (o *Object) copy() *Object {
-	c := *o
-	c.Inputs, c.Outputs = cloneMap(o.Inputs), cloneMap(o.Outputs)
-	c.Secrets = slices.Clone(o.Secrets)
-	return &c
-}
-
-// called is how messages speak of an object: what it is, its ID, and the program's name for it.
-func (o *Object) called() string {
-	text := noun(o.Type) + " " + o.ID
-	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
-		text += " (" + o.URN[i+2:] + ")"
-	}
-	return text
 }
 
 // What follows is for operations and kinds, which hold the account's lock.
@@ -471,21 +346,41 @@ func (a *Account) write(lasting bool) error {
 	return nil
 }
 
-// seedZone puts a DNS zone into the account that was there before the program.
-func (a *Account) seedZone(zone HostedZone) {
-	name := strings.TrimSuffix(zone.Name, ".")
-	id := zone.ID
-	if id == "" {
-		id = "Z" + drawLetters(20, "zone", name)
+// others are the objects of a type but o itself, which is among them when it is updated.
+func others(a *Account, o *Object, token string) []*Object {
+	var all []*Object
+	for _, other := range a.list(token) {
+		if other.Type != o.Type || o.ID == "" || other.ID != o.ID {
+			all = append(all, other)
+		}
 	}
-	if a.get(zoneType, id) != nil {
-		return
+	return all
+}
+
+// find is a.find for values that may be absent.
+func find(a *Account, by, value string, tokens ...string) *Object {
+	if value == "" {
+		return nil
 	}
-	o := &Object{Type: zoneType, ID: id, Seeded: true, Inputs: map[string]any{"name": name}, Outputs: map[string]any{
-		"name": name, "zoneId": id, "arn": "arn:" + a.Partition + ":route53:::hostedzone/" + id, "comment": "",
-		"nameServers": []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"}, "primaryNameServer": "ns-1.awsdns-00.com",
-	}}
-	a.insert(o)
-	a.encoded[o], _ = a.store.encode(o)
-	a.version++
+	return a.find(by, value, tokens...)
+}
+
+// zonesOf are the names of the region's availability zones.
+func zonesOf(a *Account) []string { return regions[a.Region].zoneNames() }
+
+// quota refuses one more of a type than the account may have; among picks those that count, nil for all.
+func quota(a *Account, o *Object, most int, code, message string, among func(*Object) bool) error {
+	if o.ID != "" {
+		return nil // it has its place already
+	}
+	n := 0
+	for _, other := range a.list(o.Type) {
+		if among == nil || among(other) {
+			n++
+		}
+	}
+	if n >= most {
+		return refuse(code, fmt.Sprintf("the quota is %d and there are %d", most, n), "%s", message)
+	}
+	return nil
 }

@@ -593,7 +593,7 @@ func FuzzCheck(f *testing.F) {
 		}
 		checked, problems := a.Check(CheckRequest{Type: token, URN: urn(token, "x"), News: in})
 		for _, p := range problems {
-			if p.Rule == "" || p.Path == "" && kinds[token] != nil && checked != nil {
+			if p.Rule == "" || p.Path == "" && awsRegistry().kinds[token] != nil && checked != nil {
 				t.Errorf("a problem without a rule or a place: %+v", p)
 			}
 		}

@@ -41,7 +41,7 @@ type Plan struct {
 // Diff compares the inputs of a resource with new ones, property by property. An input that is absent is the same as
 // one that says what AWS fills in; JSON documents are compared by what they say.
 func (a *Account) Diff(d Difference) (Plan, error) {
-	k, e, err := known(d.Type)
+	k, e, err := a.registry.find(d.Type)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -51,18 +51,9 @@ func (a *Account) Diff(d Difference) (Plan, error) {
 	return p, nil
 }
 
-// keepsName reports whether the program fixed the resource's name, and it stays: two cannot exist at once.
-func (k *rule) keepsName(d Difference, changes []PropertyChange) bool {
-	name := k.Name.Input
-	if name == "" || k.Name.Manual || d.News[name] == nil || wasDefault(d.News, name) {
-		return false
-	}
-	return !slices.ContainsFunc(changes, func(c PropertyChange) bool { return c.Path == name })
-}
-
 func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 	olds, _, _ := plainInputs(d.OldInputs)
-	for _, name := range k.Moved {
+	for _, name := range k.ServiceManaged {
 		if is, _, _ := plainInputs(d.OldOutputs); olds[name] != nil && is[name] != nil {
 			olds[name] = is[name]
 		}

@@ -36,3 +36,29 @@ func (e *Error) Error() string {
 	}
 	return text
 }
+
+// An Error is AWS's refusal: the code and the words that AWS uses, and why the model says so.
+type Error struct {
+	Code    string // "DependencyViolation"
+	Action  string // "ec2:DeleteVpc"
+	Status  int    // HTTP status; 400 unless said
+	Message string // AWS's words
+	Why     string // the model's reason: which object or rule; "" if the message says it all
+}
+
+// refuse is AWS's refusal of what is being done; the account adds the action.
+func refuse(code, why, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Why: why}
+}
+
+// acting fills in what the kind left out of its error.
+func acting(err error, action string) error {
+	e, ok := err.(*Error)
+	if !ok || e == nil {
+		return err
+	}
+	if e.Action == "" {
+		e.Action = action
+	}
+	return e
+}

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// imageType is the account's own type for a container image in a repository. An image is owned by its repository.
-const imageType = "ecr:image"
-
 // Push puts an image into the repository that name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1") speaks of,
 // as a registry does at the end of a push. A name that is not of a registry of this account is none of its business.
 func (a *Account) Push(name, digest string) error {
@@ -27,7 +24,7 @@ func (a *Account) Push(name, digest string) error {
 
 func (a *Account) push(host, repository, tag, digest string) error {
 	const action = "ecr:PutImage"
-	if want := a.registry(); host != want {
+	if want := a.imageRegistry(); host != want {
 		return &Error{Code: "RepositoryNotFoundException", Action: action, Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry '%s'", repository, host), Why: "the registry of this account and region is " + want}
 	}
 	r := a.find("name", repository, repositoryType)
@@ -65,7 +62,7 @@ func (a *Account) push(host, repository, tag, digest string) error {
 // Holds says whether a repository of the account has an image (registry/repository@digest).
 func (a *Account) Holds(reference string) bool {
 	host, id, _ := strings.Cut(reference, "/")
-	return host == a.registry() && a.Object(imageType, id) != nil
+	return host == a.imageRegistry() && a.Object(imageType, id) != nil
 }
 
 // images are what is in a repository.
@@ -75,7 +72,7 @@ func (a *Account) images(repository *Object) []*Object {
 }
 
 // registry is the host name of the account's container registry.
-func (a *Account) registry() string {
+func (a *Account) imageRegistry() string {
 	return a.AccountID + ".dkr.ecr." + a.Region + "." + regions[a.Region].dnsSuffix()
 }
 

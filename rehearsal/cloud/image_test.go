@@ -21,11 +21,11 @@ func TestAnAccountSaysWhichImagesItHolds(t *testing.T) {
 	}
 	defer a.Close()
 	create(t, a, repositoryType, "app", map[string]any{"name": "app", "forceDelete": true})
-	image := a.registry() + "/app@" + digest
+	image := a.imageRegistry() + "/app@" + digest
 	if a.Holds(image) || seen(image) {
 		t.Error("it holds what was not pushed")
 	}
-	if err := a.Push(a.registry()+"/app:v1", digest); err != nil {
+	if err := a.Push(a.imageRegistry()+"/app:v1", digest); err != nil {
 		t.Fatal(err)
 	}
 	if !a.Holds(image) || !seen(image) {

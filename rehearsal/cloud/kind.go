@@ -23,27 +23,27 @@ type Kind struct {
 	// with plain values only; unknown values have been left out, and listed in unknown by path.
 	Check func(in Inputs, unknown Unknowns) []Problem
 
-	// Admit judges a create or an update against the account (overlaps, collisions beyond the name, quotas). References
+	// CheckState judges a create or an update against the account (overlaps, collisions beyond the name, quotas). References
 	// have been resolved already.
-	Admit func(a *Account, o *Object) error
+	CheckState func(a *Account, o *Object) error
 
 	// Compute gives the new object its ID and its outputs; on update it is called again with o.ID set, and a.was(o) is the
 	// object before. Outputs start as a deep copy of inputs with Defaults and tagsAll; Compute adds what AWS works out.
 	Compute func(a *Account, o *Object) error
 
-	// Release judges a delete beyond references: deletion protection, a bucket that is not empty. Nil: nothing holds it.
-	Release func(a *Account, o *Object) error
+	// CheckDelete judges a delete beyond references: deletion protection, a bucket that is not empty. Nil: nothing holds it.
+	CheckDelete func(a *Account, o *Object) error
 
-	// Gone tidies the account after a delete. Nil: nothing to tidy.
-	Gone func(a *Account, o *Object)
+	// AfterDelete tidies the account after a delete. Nil: nothing to tidy.
+	AfterDelete func(a *Account, o *Object)
 
 	// Recomputed lists the outputs that a change of the given input makes unknown until it is applied, as the provider's
 	// plan says: "value" -> ["version"].
 	Recomputed map[string][]string
 
-	// Moved lists the inputs that AWS may change by itself. Like the provider, a diff compares them as they are and not as
+	// ServiceManaged lists the inputs that AWS may change by itself. Like the provider, a diff compares them as they are and not as
 	// they were asked for.
-	Moved []string
+	ServiceManaged []string
 
 	// Replaces lists the inputs of a resource whose change replaces it, where the schema does not say so or it depends on
 	// other inputs. Nil: what the schema says.
@@ -52,19 +52,6 @@ type Kind struct {
 	// DeleteFirst says that a replacement deletes the old one before it creates the new one, as the provider does for
 	// resources that cannot exist twice.
 	DeleteFirst bool
-}
-
-// A Name is how a resource is named in AWS.
-type Name struct {
-	Input  string // the input property that holds the name: "name", "bucket", "identifier"
-	Prefix string // the input that holds a prefix instead, if the provider has one
-	Lead   string // what a made-up name begins with: "alias/"
-	Manual bool   // the provider never makes the name up; it is absent, or AWS draws one
-	Max    int    // the longest name that AWS takes, in characters
-	Lower  bool   // only lower case
-	Form   string // regular expression of the whole name; "" for any
-	Taken  string // AWS's error code when the name exists: "EntityAlreadyExists"
-	Scope  string // "" unique in account and region per type; "global"; or the input within whose value it is unique ("cluster")
 }
 
 // A Ref is an input that names another resource. Path may go through lists and objects: "subnets[]",
@@ -77,29 +64,26 @@ type Ref struct {
 	Any  bool     // may also be something that is outside the model (a public principal, an AWS-managed policy, "self"); then it is looked up only when its form says that it belongs to this account
 }
 
-// A Problem is one thing that is wrong with inputs.
-type Problem struct {
-	Path string // property path
-	Rule string // "expected memory to be one of 512, 1024, 2048 for cpu 256, got 4096"
+// held is a reference that keeps its target from being deleted.
+func held(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by} }
+
+// soft is a reference that AWS looks up and that does not keep its target.
+func soft(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by, Weak: true} }
+
+// maybe is soft, but the input may also speak of something outside the model.
+func maybe(path, by string, to ...string) Ref {
+	return Ref{Path: path, To: to, By: by, Weak: true, Any: true}
 }
 
-// An Object is one resource in the account. Its values are plain; Secrets says which of them are secret.
-type Object struct {
-	Type    string         `json:"type"`
-	ID      string         `json:"id"`
-	URN     string         `json:"urn,omitempty"` // the Pulumi resource that made it
-	Inputs  map[string]any `json:"inputs,omitempty"`
-	Outputs map[string]any `json:"outputs,omitempty"`
-	Secrets []string       `json:"secrets,omitempty"` // paths of secret values, in the inputs and the outputs
-	Owner   string         `json:"owner,omitempty"`   // type and ID of the object with which AWS made it and with which it goes
-	Seeded  bool           `json:"seeded,omitempty"`  // was there before the program came, such as a registered domain's zone
-}
+// keyRef is an input that takes a KMS key by ARN, id or alias.
+func keyRef(path string) Ref { return maybe(path, "arn,id,name", keyType, aliasType) }
 
-// An Error is AWS's refusal: the code and the words that AWS uses, and why the model says so.
-type Error struct {
-	Code    string // "DependencyViolation"
-	Action  string // "ec2:DeleteVpc"
-	Status  int    // HTTP status; 400 unless said
-	Message string // AWS's words
-	Why     string // the model's reason: which object or rule; "" if the message says it all
+// roleRef is an input that takes a role by ARN.
+func roleRef(path string) Ref { return soft(path, "arn", roleType) }
+
+func (k *rule) notFound() string {
+	if k.NotFound != "" {
+		return k.NotFound
+	}
+	return "ResourceNotFoundException"
 }

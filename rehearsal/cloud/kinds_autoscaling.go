@@ -12,8 +12,15 @@ var scalable = map[string][]string{
 	"ec2":      {"ec2:spot-fleet-request:TargetCapacity"}, "elasticache": {"elasticache:replication-group:NodeGroups", "elasticache:replication-group:Replicas"},
 }
 
-func init() {
-	register(Kind{
+// autoscalingKinds are the resource types of Application Auto Scaling.
+func autoscalingKinds() []Kind {
+	return []Kind{
+		scalableTargetKind(), scalingPolicyKind(), scheduledScalingKind(),
+	}
+}
+
+func scalableTargetKind() Kind {
+	return Kind{
 		Type: scalingType, CreateAction: "application-autoscaling:RegisterScalableTarget", UpdateAction: "application-autoscaling:RegisterScalableTarget", DeleteAction: "application-autoscaling:DeregisterScalableTarget",
 		NotFound: "ObjectNotFoundException",
 		Refs:     []Ref{maybe("roleArn", "arn", roleType)},
@@ -24,7 +31,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			if in.String("serviceNamespace") != "ecs" {
 				return nil
@@ -45,9 +52,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func scalingPolicyKind() Kind {
+	return Kind{
 		Type: "aws:appautoscaling/policy:Policy", CreateAction: "application-autoscaling:PutScalingPolicy", UpdateAction: "application-autoscaling:PutScalingPolicy", DeleteAction: "application-autoscaling:DeleteScalingPolicy",
 		Name:     Name{Input: "name", Max: 255, Scope: "resourceId"},
 		NotFound: "ObjectNotFoundException",
@@ -84,7 +93,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if err := admitScaling(a, o); err != nil {
 				return err
 			}
@@ -112,9 +121,11 @@ func init() {
 			o.Outputs["alarmArns"] = alarms
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func scheduledScalingKind() Kind {
+	return Kind{
 		Type: "aws:appautoscaling/scheduledAction:ScheduledAction", CreateAction: "application-autoscaling:PutScheduledAction", UpdateAction: "application-autoscaling:PutScheduledAction", DeleteAction: "application-autoscaling:DeleteScheduledAction",
 		Name:     Name{Input: "name", Max: 256, Scope: "resourceId"},
 		NotFound: "ObjectNotFoundException",
@@ -132,14 +143,14 @@ func init() {
 			}
 			return p
 		},
-		Admit: admitScaling,
+		CheckState: admitScaling,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("name") + "-" + in.String("serviceNamespace") + "-" + in.String("resourceId")
 			o.Outputs["arn"] = a.arn("autoscaling", "scheduledAction:"+drawUUID(o.ID)+":resource/"+in.String("serviceNamespace")+"/"+in.String("resourceId")+":scheduledActionName/"+in.String("name"))
 			return nil
 		},
-	})
+	}
 }
 
 func scalableProblems(in Inputs) []Problem {

@@ -2,8 +2,15 @@ package cloud
 
 // AWS Backup.
 
-func init() {
-	register(Kind{
+// backupKinds are the resource types of AWS Backup.
+func backupKinds() []Kind {
+	return []Kind{
+		backupVaultKind(), backupPlanKind(), backupSelectionKind(),
+	}
+}
+
+func backupVaultKind() Kind {
+	return Kind{
 		Type: vaultType, CreateAction: "backup:CreateBackupVault", UpdateAction: "backup:TagResource", DeleteAction: "backup:DeleteBackupVault",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_-]{2,50}`, Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException", InUse: "InvalidRequestException",
@@ -17,9 +24,11 @@ func init() {
 			fill(o, "kmsKeyArn", a.arn("kms", "key/"+drawUUID(a.AccountID, "aws/backup")))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func backupPlanKind() Kind {
+	return Kind{
 		Type: planType, CreateAction: "backup:CreateBackupPlan", UpdateAction: "backup:UpdateBackupPlan", DeleteAction: "backup:DeleteBackupPlan",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_.-]+`, Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException", InUse: "InvalidRequestException",
@@ -62,9 +71,11 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"*": {"version"}},
-	})
+	}
+}
 
-	register(Kind{
+func backupSelectionKind() Kind {
+	return Kind{
 		Type: "aws:backup/selection:Selection", CreateAction: "backup:CreateBackupSelection", DeleteAction: "backup:DeleteBackupSelection",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_.-]+`, Scope: "planId", Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException",
@@ -75,7 +86,7 @@ func init() {
 			}
 			return nil
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "backup.amazonaws.com") {
 				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com", "IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
 			}
@@ -90,5 +101,5 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }

@@ -9,8 +9,15 @@ import (
 
 // Alarms, dashboards, and EventBridge rules.
 
-func init() {
-	register(Kind{
+// cloudwatchKinds are the resource types of CloudWatch alarms and dashboards, and EventBridge rules.
+func cloudwatchKinds() []Kind {
+	return []Kind{
+		alarmKind(), compositeAlarmKind(), dashboardKind(), eventRuleKind(), eventTargetKind(),
+	}
+}
+
+func alarmKind() Kind {
+	return Kind{
 		Type: alarmType, CreateAction: "cloudwatch:PutMetricAlarm", UpdateAction: "cloudwatch:PutMetricAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
 		Name:     Name{Input: "name", Max: 255, Taken: "ResourceAlreadyExistsException"},
 		NotFound: "ResourceNotFound",
@@ -23,9 +30,11 @@ func init() {
 			fill(o, "evaluateLowSampleCountPercentiles", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func compositeAlarmKind() Kind {
+	return Kind{
 		Type: compositeType, CreateAction: "cloudwatch:PutCompositeAlarm", UpdateAction: "cloudwatch:PutCompositeAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
 		Name:     Name{Input: "alarmName", Max: 255, Taken: "ResourceAlreadyExistsException"},
 		NotFound: "ResourceNotFound",
@@ -34,7 +43,7 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(alarmActions(in), longest(in, "alarmRule", 10240), longest(in, "alarmDescription", 1024), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			for _, m := range alarmNames.FindAllStringSubmatch(Inputs(o.Inputs).String("alarmRule"), -1) {
 				name := strings.Trim(m[1], `"' `)
 				if find(a, "id", name, alarmType, compositeType) == nil && find(a, "arn", name, alarmType, compositeType) == nil {
@@ -48,9 +57,11 @@ func init() {
 			o.Outputs["arn"] = a.arn("cloudwatch", "alarm:"+o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func dashboardKind() Kind {
+	return Kind{
 		Type: "aws:cloudwatch/dashboard:Dashboard", CreateAction: "cloudwatch:PutDashboard", UpdateAction: "cloudwatch:PutDashboard", DeleteAction: "cloudwatch:DeleteDashboards",
 		NotFound: "ResourceNotFound",
 		Check:    checkDashboard,
@@ -59,9 +70,11 @@ func init() {
 			o.Outputs["dashboardArn"] = a.globalARN("cloudwatch", "dashboard/"+o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func eventRuleKind() Kind {
+	return prefixed(Kind{
 		Type: eventRuleType, CreateAction: "events:PutRule", UpdateAction: "events:PutRule", DeleteAction: "events:DeleteRule",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
 		NotFound: "ResourceNotFoundException", InUse: "ValidationException",
@@ -93,8 +106,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func eventTargetKind() Kind {
+	return Kind{
 		Type: "aws:cloudwatch/eventTarget:EventTarget", CreateAction: "events:PutTargets", UpdateAction: "events:PutTargets", DeleteAction: "events:RemoveTargets",
 		Name:     Name{Input: "targetId", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Scope: "rule"},
 		NotFound: "ResourceNotFoundException",
@@ -117,7 +132,7 @@ func init() {
 			o.ID = in.String("rule") + "-" + in.String("targetId")
 			return nil
 		},
-	})
+	}
 }
 
 var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okActions[]", "arn", topicType), maybe("insufficientDataActions[]", "arn", topicType)}

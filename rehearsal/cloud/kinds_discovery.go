@@ -4,8 +4,15 @@ import "strings"
 
 // Cloud Map.
 
-func init() {
-	register(Kind{
+// discoveryKinds are the resource types of Cloud Map.
+func discoveryKinds() []Kind {
+	return []Kind{
+		privateDnsNamespaceKind(), discoveryServiceKind(),
+	}
+}
+
+func privateDnsNamespaceKind() Kind {
+	return Kind{
 		Type: namespaceType, CreateAction: "servicediscovery:CreatePrivateDnsNamespace", UpdateAction: "servicediscovery:UpdatePrivateDnsNamespace", DeleteAction: "servicediscovery:DeleteNamespace",
 		Name:     Name{Input: "name", Manual: true, Max: 253, Form: `[!-~]+`, Taken: "NamespaceAlreadyExists"},
 		NotFound: "NamespaceNotFound", InUse: "ResourceInUse",
@@ -19,9 +26,11 @@ func init() {
 			o.Outputs["hostedZone"] = "Z" + drawLetters(20, o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func discoveryServiceKind() Kind {
+	return Kind{
 		Type: discoveryType, CreateAction: "servicediscovery:CreateService", UpdateAction: "servicediscovery:UpdateService", DeleteAction: "servicediscovery:DeleteService",
 		Name:     Name{Input: "name", Max: 127, Form: `[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?`, Scope: "namespaceId", Taken: "ServiceAlreadyExists"},
 		NotFound: "ServiceNotFound", InUse: "ResourceInUse",
@@ -50,5 +59,5 @@ func init() {
 			fill(o, "type", "DNS_HTTP")
 			return nil
 		},
-	})
+	}
 }

@@ -15,8 +15,15 @@ var hostForm = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-z
 
 const pendingValidation, issuedCertificate = "PENDING_VALIDATION", "ISSUED"
 
-func init() {
-	register(Kind{
+// dnsKinds are the resource types of Route 53 and ACM.
+func dnsKinds() []Kind {
+	return []Kind{
+		zoneKind(), recordKind(), healthCheckKind(), certificateKind(), certificateValidationKind(),
+	}
+}
+
+func zoneKind() Kind {
+	return Kind{
 		Type: zoneType, CreateAction: "route53:CreateHostedZone", UpdateAction: "route53:UpdateHostedZoneComment", DeleteAction: "route53:DeleteHostedZone",
 		Name:     Name{Input: "name", Manual: true, Max: 255},
 		NotFound: "NoSuchHostedZone", InUse: "HostedZoneNotEmpty",
@@ -43,15 +50,17 @@ func init() {
 			o.Outputs["primaryNameServer"] = servers[0]
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func recordKind() Kind {
+	return Kind{
 		Type: recordType, CreateAction: "route53:ChangeResourceRecordSets", UpdateAction: "route53:ChangeResourceRecordSets", DeleteAction: "route53:ChangeResourceRecordSets",
-		NotFound: "InvalidChangeBatch",
-		Refs:     []Ref{held("zoneId", "id", zoneType), held("healthCheckId", "id", healthCheckType)},
-		Defaults: map[string]any{"allowOverwrite": false},
-		Check:    checkRecord,
-		Admit:    admitRecord,
+		NotFound:   "InvalidChangeBatch",
+		Refs:       []Ref{held("zoneId", "id", zoneType), held("healthCheckId", "id", healthCheckType)},
+		Defaults:   map[string]any{"allowOverwrite": false},
+		Check:      checkRecord,
+		CheckState: admitRecord,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.Outputs["fqdn"] = recordName(a, o)
@@ -64,9 +73,11 @@ func init() {
 			o.Outputs["name"] = strings.TrimSuffix(in.String("name"), ".") // the provider's form; the id keeps the dot
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func healthCheckKind() Kind {
+	return Kind{
 		Type: healthCheckType, CreateAction: "route53:CreateHealthCheck", UpdateAction: "route53:UpdateHealthCheck", DeleteAction: "route53:DeleteHealthCheck",
 		NotFound: "NoSuchHealthCheck", InUse: "HealthCheckInUse",
 		Refs:     []Ref{soft("cloudwatchAlarmName", "id", alarmType), held("childHealthchecks[]", "id", healthCheckType)},
@@ -88,23 +99,27 @@ func init() {
 			fill(o, "enableSni", Inputs(o.Outputs).String("type") == "HTTPS")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func certificateKind() Kind {
+	return Kind{
 		Type: certificateType, CreateAction: "acm:RequestCertificate", UpdateAction: "acm:UpdateCertificateOptions", DeleteAction: "acm:DeleteCertificate",
 		NotFound: "ResourceNotFoundException", InUse: "ResourceInUseException",
 		Check: checkCertificate,
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, 2500, "LimitExceededException", "Error: you have reached your limit of certificates.", nil)
 		},
 		Compute: computeCertificate,
-	})
+	}
+}
 
-	register(Kind{
+func certificateValidationKind() Kind {
+	return Kind{
 		Type: "aws:acm/certificateValidation:CertificateValidation", CreateAction: "acm:DescribeCertificate", UpdateAction: "acm:DescribeCertificate", DeleteAction: "acm:DescribeCertificate",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("certificateArn", "arn", certificateType)},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			c := find(a, "arn", in.String("certificateArn"), certificateType)
 			if c == nil {
@@ -132,7 +147,7 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }
 
 // recordName is the full name of a record: the provider adds the zone's name where it is missing.

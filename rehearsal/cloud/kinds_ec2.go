@@ -25,8 +25,15 @@ const (
 	quotaGroupsPerENI  = 5
 )
 
-func init() {
-	register(Kind{
+// networkKinds are the resource types of a VPC: its subnets, gateways and routes.
+func networkKinds() []Kind {
+	return []Kind{
+		vpcKind(), secondaryCIDRKind(), subnetKind(), internetGatewayKind(), eipKind(), eipAssociationKind(), natKind(), routeTableKind(), mainRouteTableKind(), routeKind(), routeTableAssociationKind(), mainRouteTableAssociationKind(), dhcpKind(), vpcDhcpOptionsAssociationKind(),
+	}
+}
+
+func vpcKind() Kind {
+	return Kind{
 		Type: vpcType, CreateAction: "ec2:CreateVpc", UpdateAction: "ec2:ModifyVpcAttribute", DeleteAction: "ec2:DeleteVpc",
 		NotFound: "InvalidVpcID.NotFound", InUse: "DependencyViolation",
 		Defaults: map[string]any{
@@ -41,7 +48,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, quotaVPCs, "VpcLimitExceeded", "The maximum number of VPCs has been reached.", nil)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -55,9 +62,11 @@ func init() {
 			o.Outputs["dhcpOptionsId"] = "dopt-" + draw(17, a.AccountID, a.Region)
 			return ownDefaults(a, o)
 		},
-	})
+	}
+}
 
-	register(Kind{
+func secondaryCIDRKind() Kind {
+	return Kind{
 		Type: secondaryCIDRType, CreateAction: "ec2:AssociateVpcCidrBlock", DeleteAction: "ec2:DisassociateVpcCidrBlock",
 		NotFound: "InvalidVpcCidrBlockAssociationIdError.NotFound",
 		Refs:     []Ref{held("vpcId", "id", vpcType)},
@@ -65,9 +74,11 @@ func init() {
 			return cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range")
 		},
 		Compute: func(a *Account, o *Object) error { newID(a, o, "vpc-cidr-assoc-"); return nil },
-	})
+	}
+}
 
-	register(Kind{
+func subnetKind() Kind {
+	return Kind{
 		Type: subnetType, CreateAction: "ec2:CreateSubnet", UpdateAction: "ec2:ModifySubnetAttribute", DeleteAction: "ec2:DeleteSubnet",
 		NotFound: "InvalidSubnetID.NotFound", InUse: "DependencyViolation",
 		Refs: []Ref{held("vpcId", "id", vpcType)},
@@ -93,7 +104,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: admitSubnet,
+		CheckState: admitSubnet,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "subnet-")
 			in := Inputs(o.Outputs)
@@ -114,15 +125,17 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func internetGatewayKind() Kind {
+	return Kind{
 		Type: gatewayType, CreateAction: "ec2:CreateInternetGateway", UpdateAction: "ec2:AttachInternetGateway", DeleteAction: "ec2:DeleteInternetGateway",
 		NotFound: "InvalidInternetGatewayID.NotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("vpcId", "id", vpcType)},
 		Defaults: map[string]any{"vpcId": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return tagProblems(in) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
 			for _, other := range others(a, o, gatewayType) {
 				if vpc != "" && Inputs(other.Outputs).String("vpcId") == vpc {
@@ -137,10 +150,12 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-		Release: releaseGateway,
-	})
+		CheckDelete: releaseGateway,
+	}
+}
 
-	register(Kind{
+func eipKind() Kind {
+	return Kind{
 		Type: eipType, CreateAction: "ec2:AllocateAddress", UpdateAction: "ec2:AssociateAddress", DeleteAction: "ec2:ReleaseAddress",
 		NotFound: "InvalidAllocationID.NotFound", InUse: "InvalidIPAddress.InUse",
 		Refs:     []Ref{soft("instance", "id", instanceType), soft("networkInterface", "id", interfaceType)},
@@ -148,7 +163,7 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(oneOf(in, "domain", "vpc", "standard"), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, quotaAddresses, "AddressLimitExceeded", "The maximum number of addresses has been reached.", nil)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -163,13 +178,15 @@ func init() {
 			fill(o, "networkBorderGroup", a.Region)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func eipAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/eipAssociation:EipAssociation", CreateAction: "ec2:AssociateAddress", DeleteAction: "ec2:DisassociateAddress",
-		NotFound: "InvalidAssociationID.NotFound",
-		Refs:     []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType), soft("networkInterfaceId", "id", interfaceType)},
-		Admit:    admitAddress("allocationId"),
+		NotFound:   "InvalidAssociationID.NotFound",
+		Refs:       []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType), soft("networkInterfaceId", "id", interfaceType)},
+		CheckState: admitAddress("allocationId"),
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eipassoc-")
 			if e := find(a, "id", Inputs(o.Inputs).String("allocationId"), eipType); e != nil {
@@ -180,9 +197,11 @@ func init() {
 			fill(o, "instanceId", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func natKind() Kind {
+	return Kind{
 		Type: natType, CreateAction: "ec2:CreateNatGateway", UpdateAction: "ec2:AssociateNatGatewayAddress", DeleteAction: "ec2:DeleteNatGateway",
 		NotFound: "NatGatewayNotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
@@ -198,7 +217,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: admitNAT,
+		CheckState: admitNAT,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "nat-0")
 			in := Inputs(o.Outputs)
@@ -210,9 +229,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func routeTableKind() Kind {
+	return Kind{
 		Type: routeTableType, CreateAction: "ec2:CreateRouteTable", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DeleteRouteTable",
 		NotFound: "InvalidRouteTableID.NotFound", InUse: "DependencyViolation",
 		Refs:     append(routeRefs("routes[]."), held("vpcId", "id", vpcType)),
@@ -220,7 +241,7 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(routesProblems(in, unknown), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
 			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.", sameVPC(vpc)); err != nil {
 				return err
@@ -233,9 +254,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func mainRouteTableKind() Kind {
+	return Kind{
 		Type: mainTableType, CreateAction: "ec2:ReplaceRoute", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DescribeRouteTables",
 		NotFound: "InvalidRouteTableID.NotFound",
 		Refs:     append(routeRefs("routes[]."), soft("defaultRouteTableId", "defaultRouteTableId", vpcType)),
@@ -252,16 +275,18 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func routeKind() Kind {
+	return Kind{
 		Type: routeType, CreateAction: "ec2:CreateRoute", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DeleteRoute",
 		NotFound: "InvalidRoute.NotFound",
 		Refs:     append(routeRefs(""), soft("routeTableId", "id", anyTable...)),
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return routeProblems(in, unknown, "", "destinationCidrBlock")
 		},
-		Admit: admitRoute,
+		CheckState: admitRoute,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = fmt.Sprintf("r-%s%d", in.String("routeTableId"), crc(destination(in)))
@@ -272,9 +297,11 @@ func init() {
 			fill(o, "networkInterfaceId", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func routeTableAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/routeTableAssociation:RouteTableAssociation", CreateAction: "ec2:AssociateRouteTable", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:DisassociateRouteTable",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("subnetId", "id", subnetType), soft("gatewayId", "id", gatewayType)},
@@ -284,7 +311,7 @@ func init() {
 			}
 			return nil
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, o.Type) {
 				if s := in.String("subnetId"); s != "" && Inputs(other.Inputs).String("subnetId") == s {
@@ -299,9 +326,11 @@ func init() {
 			return nil
 		},
 		Compute: func(a *Account, o *Object) error { newID(a, o, "rtbassoc-"); return nil },
-	})
+	}
+}
 
-	register(Kind{
+func mainRouteTableAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", CreateAction: "ec2:ReplaceRouteTableAssociation", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:ReplaceRouteTableAssociation",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("vpcId", "id", vpcType)},
@@ -312,9 +341,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func dhcpKind() Kind {
+	return Kind{
 		Type: dhcpType, CreateAction: "ec2:CreateDhcpOptions", DeleteAction: "ec2:DeleteDhcpOptions",
 		NotFound: "InvalidDhcpOptionID.NotFound", InUse: "DependencyViolation",
 		Compute: func(a *Account, o *Object) error {
@@ -323,8 +354,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func vpcDhcpOptionsAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation", CreateAction: "ec2:AssociateDhcpOptions", UpdateAction: "ec2:AssociateDhcpOptions", DeleteAction: "ec2:AssociateDhcpOptions",
 		NotFound: "InvalidDhcpOptionID.NotFound",
 		Refs:     []Ref{held("dhcpOptionsId", "id", dhcpType), soft("vpcId", "id", vpcType)},
@@ -333,7 +367,7 @@ func init() {
 			o.ID = in.String("dhcpOptionsId") + "-" + in.String("vpcId")
 			return nil
 		},
-	})
+	}
 }
 
 // ownDefaults makes what AWS makes with every VPC: its main route table, its default security group and network ACL.
@@ -441,15 +475,6 @@ func admitNAT(a *Account, o *Object) error {
 		s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
 		return s != nil && s.Outputs["availabilityZone"] == zone
 	})
-}
-
-func hasGateway(a *Account, vpc string) bool {
-	for _, g := range a.list(gatewayType) {
-		if g.Outputs["vpcId"] == vpc {
-			return true
-		}
-	}
-	return false
 }
 
 // admitAddress refuses an Elastic IP that something else has.
@@ -657,17 +682,4 @@ func zoneID(a *Account, zone string) string {
 		return r.zoneIDs()[i]
 	}
 	return ""
-}
-
-func joined(blocks []netip.Prefix) string {
-	var all []string
-	for _, b := range blocks {
-		all = append(all, b.String())
-	}
-	return strings.Join(all, ", ")
-}
-
-// sameVPC picks the objects of one VPC.
-func sameVPC(vpc string) func(*Object) bool {
-	return func(o *Object) bool { return o.Outputs["vpcId"] == vpc }
 }

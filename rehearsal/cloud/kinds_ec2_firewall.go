@@ -14,8 +14,15 @@ import (
 
 var groupDescription = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$`)
 
-func init() {
-	prefixed(Kind{
+// firewallKinds are the resource types of a VPC's firewall: security groups and network ACLs.
+func firewallKinds() []Kind {
+	return []Kind{
+		securityGroupKind(), defaultSecurityGroupKind(), securityGroupRuleKind(), oneRuleKind(ingressType, "Ingress"), oneRuleKind(egressType, "Egress"), networkAclKind(), defaultNetworkAclKind(), networkAclRuleKind(), networkAclAssociationKind(), flowLogKind(),
+	}
+}
+
+func securityGroupKind() Kind {
+	return prefixed(Kind{
 		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DeleteSecurityGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
 		NotFound: "InvalidGroup.NotFound", InUse: "DependencyViolation",
@@ -35,7 +42,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
 			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.", sameVPC(vpc)); err != nil {
 				return err
@@ -49,8 +56,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func defaultSecurityGroupKind() Kind {
+	return Kind{
 		Type: defaultGroupType, CreateAction: "ec2:RevokeSecurityGroupIngress", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DescribeSecurityGroups",
 		NotFound: "InvalidGroup.NotFound",
 		Refs:     append(inlineGroupRefs, soft("vpcId", "id", vpcType)),
@@ -66,9 +75,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func securityGroupRuleKind() Kind {
+	return Kind{
 		Type: groupRuleType, CreateAction: "ec2:AuthorizeSecurityGroupIngress", UpdateAction: "ec2:UpdateSecurityGroupRuleDescriptionsIngress", DeleteAction: "ec2:RevokeSecurityGroupIngress",
 		NotFound: "InvalidPermission.NotFound",
 		Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("sourceSecurityGroupId", "id", anyGroup...)},
@@ -80,7 +91,7 @@ func init() {
 			}
 			return append(p, blocksProblems(in, "")...)
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			g := find(a, "id", in.String("securityGroupId"), anyGroup...)
 			if g == nil {
@@ -97,54 +108,53 @@ func init() {
 			fill(o, "sourceSecurityGroupId", "")
 			return nil
 		},
-	})
-
-	for _, t := range []string{ingressType, egressType} {
-		direction := "Ingress"
-		if t == egressType {
-			direction = "Egress"
-		}
-		register(Kind{
-			Type: t, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules", DeleteAction: "ec2:RevokeSecurityGroup" + direction,
-			NotFound: "InvalidSecurityGroupRuleId.NotFound",
-			Replaces: func(Inputs) []string { return []string{"securityGroupId"} },
-			Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
-			Check: func(in Inputs, unknown Unknowns) []Problem {
-				p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
-					cidrProblems(in, "cidrIpv4", 0, 32, "InvalidParameterValue"))
-				sources := words("cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId")
-				if n := given(in, unknown, sources...); n != 1 {
-					p = append(p, problem("cidrIpv4", "exactly one of %s must be given, got %d", alternatives(sources), n))
-				}
-				if d := in.String("description"); !groupDescription.MatchString(d) {
-					p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
-				}
-				if proto := in.String("ipProtocol"); proto == "-1" {
-					if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
-						p = append(p, problem("fromPort", "protocol -1 is every protocol and every port: give no ports"))
-					}
-				} else if tcpOrUDP(proto) && (!in.Has("fromPort") && !unknown.Has("fromPort") || !in.Has("toPort") && !unknown.Has("toPort")) {
-					p = append(p, awsProblem("fromPort", "InvalidParameterValue", "protocol %s needs fromPort and toPort", proto))
-				}
-				return p
-			},
-			Admit: func(a *Account, o *Object) error {
-				g := find(a, "id", Inputs(o.Inputs).String("securityGroupId"), anyGroup...)
-				if g == nil {
-					return nil
-				}
-				return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
-			},
-			Compute: func(a *Account, o *Object) error {
-				newID(a, o, "sgr-0")
-				o.Outputs["securityGroupRuleId"] = o.ID
-				o.Outputs["arn"] = a.arn("ec2", "security-group-rule/"+o.ID)
-				return nil
-			},
-		})
 	}
+}
 
-	register(Kind{
+// oneRuleKind is a rule that is a resource of its own; direction is "Ingress" or "Egress".
+func oneRuleKind(token, direction string) Kind {
+	return Kind{
+		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules", DeleteAction: "ec2:RevokeSecurityGroup" + direction,
+		NotFound: "InvalidSecurityGroupRuleId.NotFound",
+		Replaces: func(Inputs) []string { return []string{"securityGroupId"} },
+		Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
+		Check: func(in Inputs, unknown Unknowns) []Problem {
+			p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
+				cidrProblems(in, "cidrIpv4", 0, 32, "InvalidParameterValue"))
+			sources := words("cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId")
+			if n := given(in, unknown, sources...); n != 1 {
+				p = append(p, problem("cidrIpv4", "exactly one of %s must be given, got %d", alternatives(sources), n))
+			}
+			if d := in.String("description"); !groupDescription.MatchString(d) {
+				p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
+			}
+			if proto := in.String("ipProtocol"); proto == "-1" {
+				if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
+					p = append(p, problem("fromPort", "protocol -1 is every protocol and every port: give no ports"))
+				}
+			} else if tcpOrUDP(proto) && (!in.Has("fromPort") && !unknown.Has("fromPort") || !in.Has("toPort") && !unknown.Has("toPort")) {
+				p = append(p, awsProblem("fromPort", "InvalidParameterValue", "protocol %s needs fromPort and toPort", proto))
+			}
+			return p
+		},
+		CheckState: func(a *Account, o *Object) error {
+			g := find(a, "id", Inputs(o.Inputs).String("securityGroupId"), anyGroup...)
+			if g == nil {
+				return nil
+			}
+			return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
+		},
+		Compute: func(a *Account, o *Object) error {
+			newID(a, o, "sgr-0")
+			o.Outputs["securityGroupRuleId"] = o.ID
+			o.Outputs["arn"] = a.arn("ec2", "security-group-rule/"+o.ID)
+			return nil
+		},
+	}
+}
+
+func networkAclKind() Kind {
+	return Kind{
 		Type: aclType, CreateAction: "ec2:CreateNetworkAcl", UpdateAction: "ec2:ReplaceNetworkAclEntry", DeleteAction: "ec2:DeleteNetworkAcl",
 		NotFound: "InvalidNetworkAclID.NotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("vpcId", "id", vpcType), soft("subnetIds[]", "id", subnetType)},
@@ -158,8 +168,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func defaultNetworkAclKind() Kind {
+	return Kind{
 		Type: defaultAclType, CreateAction: "ec2:ReplaceNetworkAclEntry", UpdateAction: "ec2:ReplaceNetworkAclEntry", DeleteAction: "ec2:DescribeNetworkAcls",
 		NotFound: "InvalidNetworkAclID.NotFound",
 		Refs:     []Ref{soft("defaultNetworkAclId", "defaultNetworkAclId", vpcType), soft("subnetIds[]", "id", subnetType)},
@@ -176,8 +189,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func networkAclRuleKind() Kind {
+	return Kind{
 		Type: "aws:ec2/networkAclRule:NetworkAclRule", CreateAction: "ec2:CreateNetworkAclEntry", DeleteAction: "ec2:DeleteNetworkAclEntry",
 		NotFound: "InvalidNetworkAclEntry.NotFound",
 		Refs:     []Ref{soft("networkAclId", "id", aclType, defaultAclType)},
@@ -185,7 +201,7 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(between(in, "ruleNumber", 1, 32766), oneOf(in, "ruleAction", "allow", "deny"), cidrProblems(in, "cidrBlock", 0, 32, "InvalidParameterValue"))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, o.Type) {
 				oi := Inputs(other.Inputs)
@@ -200,23 +216,28 @@ func init() {
 			o.ID = fmt.Sprintf("nacl-%d", crc(fmt.Sprint(in.String("networkAclId"), in.Int("ruleNumber"), in.Bool("egress"), in.String("protocol"))))
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func networkAclAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/networkAclAssociation:NetworkAclAssociation", CreateAction: "ec2:ReplaceNetworkAclAssociation", DeleteAction: "ec2:ReplaceNetworkAclAssociation",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("networkAclId", "id", aclType, defaultAclType), soft("subnetId", "id", subnetType)},
 		Compute:  func(a *Account, o *Object) error { newID(a, o, "aclassoc-0"); return nil },
-	})
+	}
+}
 
-	register(Kind{
+func flowLogKind() Kind {
+	return Kind{
 		Type: "aws:ec2/flowLog:FlowLog", CreateAction: "ec2:CreateFlowLogs", DeleteAction: "ec2:DeleteFlowLogs",
 		NotFound: "InvalidFlowLogId.NotFound",
 		Refs: []Ref{soft("vpcId", "id", vpcType), soft("subnetId", "id", subnetType), soft("eniId", "id", interfaceType), roleRef("iamRoleArn"),
 			maybe("logDestination", "arn", logGroupType, bucketType, firehoseType)},
 		Defaults: map[string]any{"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600,
 			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}"},
-		Check: flowLogProblems,
-		Admit: admitFlowLog,
+		Check:      flowLogProblems,
+		CheckState: admitFlowLog,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "fl-0")
 			o.Outputs["arn"] = a.arn("ec2", "vpc-flow-log/"+o.ID)
@@ -224,7 +245,7 @@ func init() {
 			fill(o, "logGroupName", "")
 			return nil
 		},
-	})
+	}
 }
 
 var inlineGroupRefs = []Ref{held("ingress[].securityGroups[]", "id", anyGroup...), held("egress[].securityGroups[]", "id", anyGroup...)}

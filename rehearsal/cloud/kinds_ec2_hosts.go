@@ -20,8 +20,15 @@ var instanceSizes = words("nano micro small medium large xlarge 2xlarge 3xlarge 
 
 var amiForm = regexp.MustCompile(`^ami-([0-9a-f]{8}|[0-9a-f]{17})$`)
 
-func init() {
-	register(Kind{
+// hostKinds are the resource types of EC2 instances and what attaches to a network interface.
+func hostKinds() []Kind {
+	return []Kind{
+		instanceKind(), launchTemplateKind(), keyPairKind(), networkInterfaceKind(), vpcEndpointKind(), vpcEndpointRouteTableAssociationKind(), vpcEndpointSubnetAssociationKind(), vpcEndpointPolicyKind(),
+	}
+}
+
+func instanceKind() Kind {
+	return Kind{
 		Type: instanceType, CreateAction: "ec2:RunInstances", UpdateAction: "ec2:ModifyInstanceAttribute", DeleteAction: "ec2:TerminateInstances",
 		NotFound: "InvalidInstanceID.NotFound",
 		Refs: []Ref{held("subnetId", "id", subnetType), held("vpcSecurityGroupIds[]", "id", anyGroup...), soft("keyName", "id", keyPairType),
@@ -36,17 +43,19 @@ func init() {
 			}
 			return nil
 		},
-		Admit:   admitInstance,
-		Compute: computeInstance,
-		Release: func(a *Account, o *Object) error {
-			if truth(o.Outputs, "disableApiTermination") {
+		CheckState: admitInstance,
+		Compute:    computeInstance,
+		CheckDelete: func(a *Account, o *Object) error {
+			if Inputs(o.Outputs).Bool("disableApiTermination") {
 				return refuse("OperationNotPermitted", "", "The instance '%s' may not be terminated. Modify its 'disableApiTermination' instance attribute and try again.", o.ID)
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func launchTemplateKind() Kind {
+	return prefixed(Kind{
 		Type: templateType, CreateAction: "ec2:CreateLaunchTemplate", UpdateAction: "ec2:CreateLaunchTemplateVersion", DeleteAction: "ec2:DeleteLaunchTemplate",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: `[a-zA-Z0-9().\-/_]{3,128}`, Taken: "InvalidLaunchTemplateName.AlreadyExistsException"},
 		NotFound: "InvalidLaunchTemplateId.NotFound",
@@ -68,8 +77,10 @@ func init() {
 		},
 		Recomputed: map[string][]string{"*": {"latestVersion"}},
 	})
+}
 
-	prefixed(Kind{
+func keyPairKind() Kind {
+	return prefixed(Kind{
 		Type: keyPairType, CreateAction: "ec2:ImportKeyPair", DeleteAction: "ec2:DeleteKeyPair",
 		Name:     Name{Input: "keyName", Prefix: "keyNamePrefix", Max: 255, Taken: "InvalidKeyPair.Duplicate"},
 		NotFound: "InvalidKeyPair.NotFound",
@@ -97,8 +108,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func networkInterfaceKind() Kind {
+	return Kind{
 		Type: interfaceType, CreateAction: "ec2:CreateNetworkInterface", UpdateAction: "ec2:ModifyNetworkInterfaceAttribute", DeleteAction: "ec2:DeleteNetworkInterface",
 		NotFound: "InvalidNetworkInterfaceID.NotFound", InUse: "InvalidParameterValue",
 		Refs:     []Ref{held("subnetId", "id", subnetType), held("securityGroups[]", "id", anyGroup...), held("attachments[].instance", "id", instanceType)},
@@ -117,19 +130,24 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func vpcEndpointKind() Kind {
+	return Kind{
 		Type: endpointType, CreateAction: "ec2:CreateVpcEndpoint", UpdateAction: "ec2:ModifyVpcEndpoint", DeleteAction: "ec2:DeleteVpcEndpoints",
 		NotFound: "InvalidVpcEndpointId.NotFound",
 		Refs: []Ref{held("vpcId", "id", vpcType), soft("routeTableIds[]", "id", anyTable...), held("subnetIds[]", "id", subnetType), held("securityGroupIds[]", "id", anyGroup...),
 			held("subnetConfigurations[].subnetId", "id", subnetType)},
-		Defaults: map[string]any{"vpcEndpointType": "Gateway"},
-		Check:    checkEndpoint,
-		Admit:    admitEndpoint,
-		Compute:  computeEndpoint,
-	})
-	register(Kind{
+		Defaults:   map[string]any{"vpcEndpointType": "Gateway"},
+		Check:      checkEndpoint,
+		CheckState: admitEndpoint,
+		Compute:    computeEndpoint,
+	}
+}
+
+func vpcEndpointRouteTableAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/vpcEndpointRouteTableAssociation:VpcEndpointRouteTableAssociation", CreateAction: "ec2:ModifyVpcEndpoint", DeleteAction: "ec2:ModifyVpcEndpoint",
 		NotFound: "InvalidVpcEndpointId.NotFound",
 		Refs:     []Ref{soft("vpcEndpointId", "id", endpointType), held("routeTableId", "id", anyTable...)},
@@ -138,8 +156,11 @@ func init() {
 			o.ID = "a-" + in.String("vpcEndpointId") + jsonText(crc(in.String("routeTableId")))
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func vpcEndpointSubnetAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/vpcEndpointSubnetAssociation:VpcEndpointSubnetAssociation", CreateAction: "ec2:ModifyVpcEndpoint", DeleteAction: "ec2:ModifyVpcEndpoint",
 		NotFound: "InvalidVpcEndpointId.NotFound",
 		Refs:     []Ref{soft("vpcEndpointId", "id", endpointType), held("subnetId", "id", subnetType)},
@@ -148,8 +169,11 @@ func init() {
 			o.ID = "a-" + in.String("vpcEndpointId") + jsonText(crc(in.String("subnetId")))
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func vpcEndpointPolicyKind() Kind {
+	return Kind{
 		Type: "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy", CreateAction: "ec2:ModifyVpcEndpoint", UpdateAction: "ec2:ModifyVpcEndpoint", DeleteAction: "ec2:ModifyVpcEndpoint",
 		NotFound: "InvalidVpcEndpointId.NotFound",
 		Refs:     []Ref{soft("vpcEndpointId", "id", endpointType)},
@@ -159,7 +183,7 @@ func init() {
 			fill(o, "policy", openPolicy)
 			return nil
 		},
-	})
+	}
 }
 
 func checkInstance(in Inputs, unknown Unknowns) []Problem {
@@ -282,7 +306,7 @@ func computeInstance(a *Account, o *Object) error {
 	zone := zonesOf(a)[0]
 	if subnet != nil {
 		zone = Inputs(subnet.Outputs).String("availabilityZone")
-		public = public || !in.Has("associatePublicIpAddress") && truth(subnet.Outputs, "mapPublicIpOnLaunch")
+		public = public || !in.Has("associatePublicIpAddress") && Inputs(subnet.Outputs).Bool("mapPublicIpOnLaunch")
 	}
 	address, name := "", ""
 	if public {
@@ -375,7 +399,7 @@ func admitEndpoint(a *Account, o *Object) error {
 	if vpc == nil {
 		return nil
 	}
-	if in.Bool("privateDnsEnabled") && (!truth(vpc.Outputs, "enableDnsHostnames") || !truth(vpc.Outputs, "enableDnsSupport")) {
+	if in.Bool("privateDnsEnabled") && (!Inputs(vpc.Outputs).Bool("enableDnsHostnames") || !Inputs(vpc.Outputs).Bool("enableDnsSupport")) {
 		return refuse("InvalidParameter", "", "Enabling private DNS requires both enableDnsSupport and enableDnsHostnames VPC attributes set to true for %s", vpc.ID)
 	}
 	for _, other := range others(a, o, endpointType) {

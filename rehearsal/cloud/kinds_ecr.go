@@ -4,8 +4,15 @@ import "slices"
 
 // Container registries. The images that were pushed are the repository's own: see image.go.
 
-func init() {
-	register(Kind{
+// ecrKinds are the resource types of ECR.
+func ecrKinds() []Kind {
+	return []Kind{
+		repositoryKind(), lifecyclePolicyKind(), repositoryPolicyKind(), registryScanningConfigurationKind(),
+	}
+}
+
+func repositoryKind() Kind {
+	return Kind{
 		Type: repositoryType, CreateAction: "ecr:CreateRepository", UpdateAction: "ecr:PutImageTagMutability", DeleteAction: "ecr:DeleteRepository",
 		Name:     Name{Input: "name", Max: 256, Lower: true, Form: `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`, Taken: "RepositoryAlreadyExistsException"},
 		NotFound: "RepositoryNotFoundException",
@@ -32,18 +39,20 @@ func init() {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("ecr", "repository/"+o.ID)
 			o.Outputs["registryId"] = a.AccountID
-			o.Outputs["repositoryUrl"] = a.registry() + "/" + o.ID
+			o.Outputs["repositoryUrl"] = a.imageRegistry() + "/" + o.ID
 			return nil
 		},
-		Release: func(a *Account, o *Object) error {
-			if n := len(a.images(o)); n > 0 && !truth(o.Outputs, "forceDelete") {
+		CheckDelete: func(a *Account, o *Object) error {
+			if n := len(a.images(o)); n > 0 && !Inputs(o.Outputs).Bool("forceDelete") {
 				return refuse("RepositoryNotEmptyException", "forceDelete deletes it with what it holds", "The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", o.ID, a.AccountID)
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func lifecyclePolicyKind() Kind {
+	return Kind{
 		Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", CreateAction: "ecr:PutLifecyclePolicy", UpdateAction: "ecr:PutLifecyclePolicy", DeleteAction: "ecr:DeleteLifecyclePolicy",
 		NotFound: "LifecyclePolicyNotFoundException",
 		Refs:     []Ref{soft("repository", "id", repositoryType)},
@@ -53,14 +62,16 @@ func init() {
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func repositoryPolicyKind() Kind {
+	return Kind{
 		Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", CreateAction: "ecr:SetRepositoryPolicy", UpdateAction: "ecr:SetRepositoryPolicy", DeleteAction: "ecr:DeleteRepositoryPolicy",
 		NotFound: "RepositoryPolicyNotFoundException",
 		Refs:     []Ref{soft("repository", "id", repositoryType)},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
 				return refuse(imageDocument.code, err.(*Error).Message, "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
 			}
@@ -71,9 +82,11 @@ func init() {
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func registryScanningConfigurationKind() Kind {
+	return Kind{
 		Type: "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", CreateAction: "ecr:PutRegistryScanningConfiguration", UpdateAction: "ecr:PutRegistryScanningConfiguration", DeleteAction: "ecr:PutRegistryScanningConfiguration",
 		NotFound: "RegistryPolicyNotFoundException",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -95,7 +108,7 @@ func init() {
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
 }
 
 // checkImageLifecycle judges the rules by which ECR expires images.

@@ -12,8 +12,15 @@ import (
 
 const ecsName = `[A-Za-z0-9_-]+`
 
-func init() {
-	register(Kind{
+// ecsKinds are the resource types of ECS.
+func ecsKinds() []Kind {
+	return []Kind{
+		clusterKind(), capacityProvidersKind(), taskDefinitionKind(), serviceKind(),
+	}
+}
+
+func clusterKind() Kind {
+	return Kind{
 		Type: clusterType, CreateAction: "ecs:CreateCluster", UpdateAction: "ecs:UpdateCluster", DeleteAction: "ecs:DeleteCluster",
 		Name:     Name{Input: "name", Max: 255, Form: ecsName, Taken: "InvalidParameterException"},
 		NotFound: "ClusterNotFoundException", InUse: "ClusterContainsServicesException",
@@ -42,9 +49,11 @@ func init() {
 			fill(o, "settings", []any{map[string]any{"name": "containerInsights", "value": "disabled"}})
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func capacityProvidersKind() Kind {
+	return Kind{
 		Type: providersType, CreateAction: "ecs:PutClusterCapacityProviders", UpdateAction: "ecs:PutClusterCapacityProviders", DeleteAction: "ecs:PutClusterCapacityProviders",
 		NotFound: "ClusterNotFoundException",
 		Refs:     []Ref{soft("clusterName", "name,arn", clusterType)},
@@ -62,7 +71,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			cluster := clusterNamed(a, Inputs(o.Inputs).String("clusterName"))
 			have := Inputs(o.Inputs).Strings("capacityProviders")
 			for _, service := range a.list(serviceType) {
@@ -78,7 +87,7 @@ func init() {
 			return nil
 		},
 		Compute: func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("clusterName"); return nil },
-		Release: func(a *Account, o *Object) error {
+		CheckDelete: func(a *Account, o *Object) error {
 			cluster := clusterNamed(a, o.ID)
 			for _, service := range a.list(serviceType) {
 				if cluster != nil && clusterNamed(a, Inputs(service.Inputs).String("cluster")) == cluster && len(Inputs(service.Inputs).List("capacityProviderStrategies")) > 0 {
@@ -87,15 +96,17 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func taskDefinitionKind() Kind {
+	return Kind{
 		Type: taskType, CreateAction: "ecs:RegisterTaskDefinition", UpdateAction: "ecs:TagResource", DeleteAction: "ecs:DeregisterTaskDefinition",
-		NotFound: "ClientException",
-		Refs:     []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
-		Defaults: map[string]any{"skipDestroy": false, "trackLatest": false},
-		Check:    checkTask,
-		Admit:    admitTask,
+		NotFound:   "ClientException",
+		Refs:       []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
+		Defaults:   map[string]any{"skipDestroy": false, "trackLatest": false},
+		Check:      checkTask,
+		CheckState: admitTask,
 		Compute: func(a *Account, o *Object) error {
 			family := Inputs(o.Outputs).String("family")
 			revision := kept(a, o, "revision", func() any { return nextRevision(a, family) })
@@ -112,10 +123,12 @@ func init() {
 			fill(o, "networkMode", mode)
 			return nil
 		},
-		Gone: (*Account).retire,
-	})
+		AfterDelete: (*Account).retire,
+	}
+}
 
-	register(Kind{
+func serviceKind() Kind {
+	return Kind{
 		Type: serviceType, CreateAction: "ecs:CreateService", UpdateAction: "ecs:UpdateService", DeleteAction: "ecs:DeleteService",
 		Name:     Name{Input: "name", Max: 255, Form: ecsName, Scope: "cluster", Taken: "InvalidParameterException"},
 		NotFound: "ServiceNotFoundException",
@@ -135,8 +148,8 @@ func init() {
 			"availabilityZoneRebalancing": "DISABLED", "deploymentController": map[string]any{"type": "ECS"},
 			"deploymentCircuitBreaker": map[string]any{"enable": false, "rollback": false},
 		},
-		Check: checkService,
-		Admit: admitService,
+		Check:      checkService,
+		CheckState: admitService,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			cluster := "default"
@@ -154,9 +167,9 @@ func init() {
 			}
 			return nil
 		},
-		Gone:  (*Account).undeployed,
-		Moved: []string{"taskDefinition"}, // back, when a deployment fails
-	})
+		AfterDelete:    (*Account).undeployed,
+		ServiceManaged: []string{"taskDefinition"}, // back, when a deployment fails
+	}
 }
 
 // clusterNamed is the cluster of a name or ARN, nil when there is none.
@@ -394,7 +407,7 @@ func needs(a *Account, c containerSpec) []need {
 		all = append(all, need{"ssm:GetParameters", Inputs(parameter.Outputs).String("arn"), secrets})
 		all = append(all, decrypts(a, Inputs(parameter.Outputs).String("keyId"), secrets)...)
 	}
-	if host, repository, _ := splitImage(c.Image); host == a.registry() {
+	if host, repository, _ := splitImage(c.Image); host == a.imageRegistry() {
 		const pull = "CannotPullContainerError: AccessDeniedException"
 		all = append(all, need{"ecr:GetAuthorizationToken", "*", pull}, need{"ecr:BatchGetImage", a.arn("ecr", "repository/"+repository), pull})
 	}
@@ -429,40 +442,4 @@ func providersOf(a *Account, cluster *Object) []string {
 		}
 	}
 	return nil
-}
-
-// oneNetwork is the VPC of subnets and security groups; its error names the one that is elsewhere.
-func oneNetwork(a *Account, subnets, groups []string) (string, error) {
-	vpc, first := "", ""
-	judge := func(id string, o *Object) error {
-		if o == nil {
-			return nil
-		}
-		v := Inputs(o.Outputs).String("vpcId")
-		if vpc == "" {
-			vpc, first = v, id
-		}
-		if v != vpc {
-			return fmt.Errorf("%s is in %s, %s in %s", first, vpc, id, v)
-		}
-		return nil
-	}
-	for _, id := range subnets {
-		if err := judge(id, find(a, "id", id, subnetType)); err != nil {
-			return "", err
-		}
-	}
-	for _, id := range groups {
-		if err := judge(id, find(a, "id", id, anyGroup...)); err != nil {
-			return "", err
-		}
-	}
-	return vpc, nil
-}
-
-func orNone(list []string) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	return strings.Join(list, ", ")
 }

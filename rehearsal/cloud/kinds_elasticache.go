@@ -10,15 +10,22 @@ import (
 
 var cacheEngines = words("redis valkey")
 
-func init() {
-	register(Kind{
+// elasticacheKinds are the resource types of ElastiCache.
+func elasticacheKinds() []Kind {
+	return []Kind{
+		cacheSubnetsKind(), cacheParametersKind(), replicationGroupKind(),
+	}
+}
+
+func cacheSubnetsKind() Kind {
+	return Kind{
 		Type: cacheSubnetType, CreateAction: "elasticache:CreateCacheSubnetGroup", UpdateAction: "elasticache:ModifyCacheSubnetGroup", DeleteAction: "elasticache:DeleteCacheSubnetGroup",
 		Name:     Name{Input: "name", Max: 255, Lower: true, Form: `[a-z0-9-]+`, Taken: "CacheSubnetGroupAlreadyExists"},
 		NotFound: "CacheSubnetGroupNotFoundFault", InUse: "CacheSubnetGroupInUse",
 		Refs:     []Ref{held("subnetIds[]", "id", subnetType)},
 		Defaults: map[string]any{"description": "Managed by Pulumi"},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return tagProblems(in) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if _, err := oneNetwork(a, Inputs(o.Inputs).Strings("subnetIds"), nil); err != nil {
 				return refuse("InvalidSubnet", err.Error(), "The requested subnets are not all in the same VPC")
 			}
@@ -32,9 +39,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func cacheParametersKind() Kind {
+	return Kind{
 		Type: cacheParamsType, CreateAction: "elasticache:CreateCacheParameterGroup", UpdateAction: "elasticache:ModifyCacheParameterGroup", DeleteAction: "elasticache:DeleteCacheParameterGroup",
 		Name:     Name{Input: "name", Max: 255, Lower: true, Form: rdsName, Taken: "CacheParameterGroupAlreadyExists"},
 		NotFound: "CacheParameterGroupNotFound", InUse: "InvalidCacheParameterGroupState",
@@ -47,9 +56,11 @@ func init() {
 			o.Outputs["arn"] = a.arn("elasticache", "parametergroup:"+o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func replicationGroupKind() Kind {
+	return Kind{
 		Type: "aws:elasticache/replicationGroup:ReplicationGroup", CreateAction: "elasticache:CreateReplicationGroup", UpdateAction: "elasticache:ModifyReplicationGroup", DeleteAction: "elasticache:DeleteReplicationGroup",
 		Name:     Name{Input: "replicationGroupId", Max: 40, Lower: true, Form: rdsName, Taken: "ReplicationGroupAlreadyExists"},
 		NotFound: "ReplicationGroupNotFoundFault",
@@ -107,5 +118,5 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }

@@ -16,8 +16,15 @@ var (
 	processorsSet = words("RecordDeAggregation Decompression CloudWatchLogProcessing Lambda MetadataExtraction AppendDelimiterToRecord")
 )
 
-func init() {
-	register(Kind{
+// streamKinds are the resource types of Data Firehose and Kinesis.
+func streamKinds() []Kind {
+	return []Kind{
+		deliveryStreamKind(), kinesisStreamKind(),
+	}
+}
+
+func deliveryStreamKind() Kind {
+	return Kind{
 		Type: firehoseType, CreateAction: "firehose:CreateDeliveryStream", UpdateAction: "firehose:UpdateDestination", DeleteAction: "firehose:DeleteDeliveryStream",
 		Name:     Name{Input: "name", Max: 64, Form: `[a-zA-Z0-9_.-]+`, Taken: "ResourceInUseException"},
 		NotFound: "ResourceNotFoundException",
@@ -25,9 +32,9 @@ func init() {
 			soft("extendedS3Configuration.s3BackupConfiguration.bucketArn", "arn", bucketType), keyRef("serverSideEncryption.keyArn"),
 			soft("kinesisSourceConfiguration.kinesisStreamArn", "arn", streamType), roleRef("kinesisSourceConfiguration.roleArn"),
 			roleRef("httpEndpointConfiguration.roleArn"), soft("httpEndpointConfiguration.s3Configuration.bucketArn", "arn", bucketType)},
-		Defaults: map[string]any{"destinationId": "destinationId-000000000001", "versionId": "1"},
-		Check:    checkFirehose,
-		Admit:    admitFirehose,
+		Defaults:   map[string]any{"destinationId": "destinationId-000000000001", "versionId": "1"},
+		Check:      checkFirehose,
+		CheckState: admitFirehose,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = a.arn("firehose", "deliverystream/"+Inputs(o.Outputs).String("name"))
 			o.Outputs["arn"] = o.ID
@@ -45,9 +52,11 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"extendedS3Configuration": {"versionId"}},
-	})
+	}
+}
 
-	register(Kind{
+func kinesisStreamKind() Kind {
+	return Kind{
 		Type: streamType, CreateAction: "kinesis:CreateStream", UpdateAction: "kinesis:UpdateShardCount", DeleteAction: "kinesis:DeleteStream",
 		Name:     Name{Input: "name", Max: 128, Form: `[a-zA-Z0-9_.-]+`, Taken: "ResourceInUseException"},
 		NotFound: "ResourceNotFoundException",
@@ -69,7 +78,7 @@ func init() {
 			fill(o, "streamModeDetails", map[string]any{"streamMode": "PROVISIONED"})
 			return nil
 		},
-	})
+	}
 }
 
 func checkFirehose(in Inputs, unknown Unknowns) []Problem {

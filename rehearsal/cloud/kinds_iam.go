@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Roles, policies and who has them.
@@ -14,8 +13,15 @@ const (
 	iamPath = `/|/[\x21-\x7e]*/`
 )
 
-func init() {
-	prefixed(Kind{
+// iamKinds are the resource types of IAM.
+func iamKinds() []Kind {
+	return []Kind{
+		roleKind(), rolePolicyKind(), managedPolicyKind(), rolePolicyAttachmentKind(), rolePolicyAttachmentsExclusiveKind(), rolePoliciesExclusiveKind(), instanceProfileKind(), openIdConnectProviderKind(), serviceLinkedRoleKind(), userKind(), iamGroupKind(),
+	}
+}
+
+func roleKind() Kind {
+	return prefixed(Kind{
 		Type: roleType, CreateAction: "iam:CreateRole", UpdateAction: "iam:UpdateRole", DeleteAction: "iam:DeleteRole",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -32,7 +38,7 @@ func init() {
 			}
 			return append(p, managedProblems(in, "managedPolicyArns[]")...)
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return admitPrincipals(a, documentOf(documentText(o.Inputs, "assumeRolePolicy")), trustDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -46,15 +52,17 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func rolePolicyKind() Kind {
+	return prefixed(Kind{
 		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy", DeleteAction: "iam:DeleteRolePolicy",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{held("role", "id", roleType)},
 		Defaults: map[string]any{"namePrefix": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", inlineDocument) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			total := printedLength(documentText(in, "policy"))
 			for _, other := range others(a, o, o.Type) {
@@ -73,8 +81,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func managedPolicyKind() Kind {
+	return prefixed(Kind{
 		Type: policyType, CreateAction: "iam:CreatePolicy", UpdateAction: "iam:CreatePolicyVersion", DeleteAction: "iam:DeletePolicy",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -91,13 +101,15 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func rolePolicyAttachmentKind() Kind {
+	return Kind{
 		Type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment", CreateAction: "iam:AttachRolePolicy", DeleteAction: "iam:DetachRolePolicy",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{held("role", "id", roleType), {Path: "policyArn", To: []string{policyType}, By: "arn", Any: true}},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return managedProblems(in, "policyArn") },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			n := 1
 			for _, other := range others(a, o, o.Type) {
 				if other.Inputs["role"] == o.Inputs["role"] {
@@ -114,23 +126,30 @@ func init() {
 			o.ID = in.String("role") + "-" + draw(26, in.String("policyArn"))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func rolePolicyAttachmentsExclusiveKind() Kind {
+	return Kind{
 		Type: "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", CreateAction: "iam:AttachRolePolicy", UpdateAction: "iam:AttachRolePolicy", DeleteAction: "iam:ListAttachedRolePolicies",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{soft("roleName", "id", roleType), maybe("policyArns[]", "arn", policyType)},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return managedProblems(in, "policyArns[]") },
 		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
-	})
-	register(Kind{
+	}
+}
+
+func rolePoliciesExclusiveKind() Kind {
+	return Kind{
 		Type: "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", CreateAction: "iam:DeleteRolePolicy", UpdateAction: "iam:DeleteRolePolicy", DeleteAction: "iam:ListRolePolicies",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{soft("roleName", "id", roleType)},
 		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
-	})
+	}
+}
 
-	prefixed(Kind{
+func instanceProfileKind() Kind {
+	return prefixed(Kind{
 		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile", DeleteAction: "iam:DeleteInstanceProfile",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -146,8 +165,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func openIdConnectProviderKind() Kind {
+	return Kind{
 		Type: oidcType, CreateAction: "iam:CreateOpenIDConnectProvider", UpdateAction: "iam:AddClientIDToOpenIDConnectProvider", DeleteAction: "iam:DeleteOpenIDConnectProvider",
 		NotFound: "NoSuchEntity",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -174,9 +195,11 @@ func init() {
 			return nil
 		},
 		Name: Name{Taken: "EntityAlreadyExists"},
-	})
+	}
+}
 
-	register(Kind{
+func serviceLinkedRoleKind() Kind {
+	return Kind{
 		Type: "aws:iam/serviceLinkedRole:ServiceLinkedRole", CreateAction: "iam:CreateServiceLinkedRole", UpdateAction: "iam:UpdateRoleDescription", DeleteAction: "iam:DeleteServiceLinkedRole",
 		Name:     Name{Taken: "InvalidInput"},
 		NotFound: "NoSuchEntity",
@@ -200,9 +223,11 @@ func init() {
 			o.Outputs["createDate"] = kept(a, o, "createDate", func() any { return stamp(a) })
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func userKind() Kind {
+	return Kind{
 		Type: userType, CreateAction: "iam:CreateUser", UpdateAction: "iam:UpdateUser", DeleteAction: "iam:DeleteUser",
 		Name:     Name{Input: "name", Max: 64, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -216,8 +241,11 @@ func init() {
 			o.Outputs["uniqueId"] = kept(a, o, "uniqueId", func() any { return "AIDA" + drawLetters(17, fresh(a, o)...) })
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func iamGroupKind() Kind {
+	return Kind{
 		Type: iamGroupType, CreateAction: "iam:CreateGroup", UpdateAction: "iam:UpdateGroup", DeleteAction: "iam:DeleteGroup",
 		Name:     Name{Input: "name", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -230,7 +258,7 @@ func init() {
 			o.Outputs["uniqueId"] = kept(a, o, "uniqueId", func() any { return "AGPA" + drawLetters(17, fresh(a, o)...) })
 			return nil
 		},
-	})
+	}
 }
 
 // linkedRoles are the service-linked roles that a site may need, by service.
@@ -281,38 +309,3 @@ func pathProblems(in Inputs) []Problem {
 	}
 	return []Problem{awsProblem("path", "ValidationError", "a path begins and ends with /, got %q", path)}
 }
-
-// trustOf is who may assume a role.
-func trustOf(role *Object) []statement {
-	return documentOf(documentText(role.Inputs, "assumeRolePolicy"))
-}
-
-// admitPrincipals refuses a document that names identities of this account that do not exist: AWS turns them into their
-// unique ids when it stores the document.
-func admitPrincipals(a *Account, statements []statement, kind documentKind) error {
-	for _, s := range statements {
-		for _, of := range []string{"AWS", "Federated"} {
-			for _, name := range s.principals[of] {
-				parts := strings.SplitN(name, ":", 6)
-				if len(parts) != 6 || parts[2] != "iam" || parts[4] != a.AccountID || parts[5] == "root" {
-					continue
-				}
-				if find(a, "arn", name, roleType, userType, oidcType) == nil && !strings.Contains(parts[5], "aws-service-role/") {
-					return refuse(kind.code, s.called()+" names it, and the account has none of this name", "Invalid principal in policy: %q:%q", strings.ToUpper(of), name)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// kept is an output that AWS chose when the object was made and that an update leaves.
-func kept(a *Account, o *Object, name string, make func() any) any {
-	if was := a.was(o); was != nil && was.Outputs[name] != nil {
-		return was.Outputs[name]
-	}
-	return make()
-}
-
-// stamp is the time now as AWS writes it.
-func stamp(a *Account) string { return a.now().UTC().Format(time.RFC3339) }

@@ -5,34 +5,43 @@ import (
 	"strings"
 )
 
-func init() {
-	register(Kind{
+// kmsKinds are the resource types of KMS.
+func kmsKinds() []Kind {
+	return []Kind{
+		keyKind(), aliasKind(), keyPolicyKind(), keyGrantKind(),
+	}
+}
+
+func keyKind() Kind {
+	return Kind{
 		Type: keyType, CreateAction: "kms:CreateKey", UpdateAction: "kms:UpdateKeyDescription", DeleteAction: "kms:ScheduleKeyDeletion",
 		NotFound: "NotFoundException",
 		Defaults: map[string]any{"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT", "isEnabled": true,
 			"enableKeyRotation": false, "bypassPolicyLockoutSafetyCheck": false, "multiRegion": false, "description": ""},
 		Check: checkKey,
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			if o.ID == "" {
 				o.ID = drawUUID(fresh(a, o)...)
-				if truth(o.Inputs, "multiRegion") {
+				if Inputs(o.Inputs).Bool("multiRegion") {
 					o.ID = "mrk-" + draw(32, fresh(a, o)...)
 				}
 			}
 			o.Outputs["keyId"] = o.ID
 			o.Outputs["arn"] = a.arn("kms", "key/"+o.ID)
 			fill(o, "policy", `{"Id":"key-default-1","Statement":[{"Action":"kms:*","Effect":"Allow","Principal":{"AWS":"`+a.globalARN("iam", "root")+`"},"Resource":"*","Sid":"Enable IAM User Permissions"}],"Version":"2012-10-17"}`)
-			if truth(o.Inputs, "enableKeyRotation") {
+			if Inputs(o.Inputs).Bool("enableKeyRotation") {
 				fill(o, "rotationPeriodInDays", 365)
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func aliasKind() Kind {
+	return prefixed(Kind{
 		Type: aliasType, CreateAction: "kms:CreateAlias", UpdateAction: "kms:UpdateAlias", DeleteAction: "kms:DeleteAlias",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
 		NotFound: "NotFoundException",
@@ -56,8 +65,10 @@ func init() {
 		},
 		Recomputed: map[string][]string{"targetKeyId": {"targetKeyArn"}},
 	})
+}
 
-	register(Kind{
+func keyPolicyKind() Kind {
+	return Kind{
 		Type: "aws:kms/keyPolicy:KeyPolicy", CreateAction: "kms:PutKeyPolicy", UpdateAction: "kms:PutKeyPolicy", DeleteAction: "kms:PutKeyPolicy",
 		NotFound: "NotFoundException",
 		Refs:     []Ref{soft("keyId", "id,arn", keyType)},
@@ -65,16 +76,18 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(policyProblems(in, "policy", keyDocument), lockoutProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = lastPart(Inputs(o.Inputs).String("keyId"), "/")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func keyGrantKind() Kind {
+	return Kind{
 		Type: "aws:kms/grant:Grant", CreateAction: "kms:CreateGrant", DeleteAction: "kms:RevokeGrant",
 		Name:     Name{Input: "name", Max: 256, Form: `[a-zA-Z0-9:/_-]+`},
 		NotFound: "NotFoundException",
@@ -99,7 +112,7 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }
 
 var keySpecs = map[string][]string{
@@ -155,7 +168,7 @@ func admitKeyPolicy(a *Account, o *Object, text string) error {
 	if err := admitPrincipals(a, statements, keyDocument); err != nil {
 		return refuse(keyDocument.code, err.(*Error).Message, "Policy contains a statement with one or more invalid principals.")
 	}
-	if truth(o.Inputs, "bypassPolicyLockoutSafetyCheck") {
+	if Inputs(o.Inputs).Bool("bypassPolicyLockoutSafetyCheck") {
 		return nil
 	}
 	for _, s := range statements {
@@ -170,53 +183,3 @@ func admitKeyPolicy(a *Account, o *Object, text string) error {
 	}
 	return refuse(keyDocument.code, "only other accounts may put a key policy", "The new key policy will not allow you to update the key policy in the future.")
 }
-
-// keyNamed is the key that a KMS key id, ARN, alias or alias ARN names; nil when it is not one of the account's.
-func keyNamed(a *Account, name string) *Object {
-	if alias := find(a, "arn", name, aliasType); alias != nil {
-		name = Inputs(alias.Outputs).String("targetKeyId")
-	} else if alias := find(a, "id", name, aliasType); alias != nil {
-		name = Inputs(alias.Outputs).String("targetKeyId")
-	}
-	if key := find(a, "id", name, keyType); key != nil {
-		return key
-	}
-	return find(a, "arn", name, keyType)
-}
-
-// keyLets refuses a key whose policy does not let the service use it. context are the condition keys whose values are
-// known; other conditions are taken to hold. The refusal's code and words are the service's.
-func keyLets(a *Account, name, service, action string, context map[string]string, code, message string) error {
-	key := keyNamed(a, name)
-	if key == nil {
-		return nil
-	}
-	if key.Outputs["isEnabled"] == false {
-		return refuse("KMSInvalidStateException", "", "%s is disabled.", key.Outputs["arn"])
-	}
-	text := documentText(key.Outputs, "policy")
-	for _, p := range a.list("aws:kms/keyPolicy:KeyPolicy") {
-		if p.ID == key.ID {
-			text = documentText(p.Inputs, "policy")
-		}
-	}
-	for _, s := range documentOf(text) {
-		if s.deny || !anyMatch(s.actions, action) || !s.holds(context) {
-			continue
-		}
-		if slices.Contains(s.principals["Service"], service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
-			return nil
-		}
-	}
-	return refuse(code, "the policy of key "+key.ID+" lets "+service+" do no "+action+said(context), "%s", message)
-}
-
-func said(context map[string]string) string {
-	var all []string
-	for _, key := range sortedKeys(context) {
-		all = append(all, " with "+key+" "+context[key])
-	}
-	return strings.Join(all, ",")
-}
-
-func truth(m map[string]any, path string) bool { return Inputs(m).Bool(path) }

@@ -42,8 +42,15 @@ var tlsPolicies = words(`ELBSecurityPolicy-2016-08 ELBSecurityPolicy-TLS-1-0-201
 	ELBSecurityPolicy-TLS13-1-2-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Res-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Ext0-FIPS-2023-04
 	ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04`)
 
-func init() {
-	prefixed(Kind{
+// balancerKinds are the resource types of Elastic Load Balancing.
+func balancerKinds() []Kind {
+	return []Kind{
+		loadBalancerKind(), targetGroupKind(), listenerKind(), listenerRuleKind(), listenerCertificateKind(),
+	}
+}
+
+func loadBalancerKind() Kind {
+	return prefixed(Kind{
 		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer", UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateLoadBalancerName"},
 		NotFound: "LoadBalancerNotFound",
@@ -53,8 +60,8 @@ func init() {
 			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "enableCrossZoneLoadBalancing": true, "ipAddressType": "ipv4", "preserveHostHeader": false,
 			"enableTlsVersionAndCipherSuiteHeaders": false, "enableXffClientPort": false, "xffHeaderProcessingMode": "append", "enableWafFailOpen": false, "clientKeepAlive": 3600,
 			"enableZonalShift": false, "dnsRecordClientRoutingPolicy": "any_availability_zone", "namePrefix": "", "customerOwnedIpv4Pool": ""},
-		Check: checkBalancer,
-		Admit: admitBalancer,
+		Check:      checkBalancer,
+		CheckState: admitBalancer,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			class := map[string]string{"network": "net", "gateway": "gwy"}[in.String("loadBalancerType")]
@@ -90,15 +97,17 @@ func init() {
 			fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
 			return nil
 		},
-		Release: func(a *Account, o *Object) error {
-			if truth(o.Outputs, "enableDeletionProtection") {
+		CheckDelete: func(a *Account, o *Object) error {
+			if Inputs(o.Outputs).Bool("enableDeletionProtection") {
 				return refuse("OperationNotPermitted", "enableDeletionProtection is true", "Load balancer '%s' cannot be deleted because deletion protection is enabled", o.ID)
 			}
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func targetGroupKind() Kind {
+	return prefixed(Kind{
 		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup", DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
 		NotFound: "TargetGroupNotFound", InUse: "ResourceInUse",
@@ -126,14 +135,16 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func listenerKind() Kind {
+	return Kind{
 		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener", DeleteAction: "elasticloadbalancing:DeleteListener",
-		NotFound: "ListenerNotFound",
-		Defaults: redirectDefaults("defaultActions[]."),
-		Refs:     append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType), Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
-		Check:    checkListener,
-		Admit:    admitListener,
+		NotFound:   "ListenerNotFound",
+		Defaults:   redirectDefaults("defaultActions[]."),
+		Refs:       append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType), Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
+		Check:      checkListener,
+		CheckState: admitListener,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			if o.ID == "" {
@@ -148,9 +159,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func listenerRuleKind() Kind {
+	return Kind{
 		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule", DeleteAction: "elasticloadbalancing:DeleteRule",
 		NotFound: "RuleNotFound",
 		Defaults: redirectDefaults("actions[]."),
@@ -173,7 +186,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, ruleType) {
 				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") && Inputs(other.Outputs).Int("priority") == in.Int("priority") {
@@ -197,19 +210,21 @@ func init() {
 			fill(o, "priority", kept(a, o, "priority", func() any { return last + 1 }))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func listenerCertificateKind() Kind {
+	return Kind{
 		Type: "aws:lb/listenerCertificate:ListenerCertificate", CreateAction: "elasticloadbalancing:AddListenerCertificates", DeleteAction: "elasticloadbalancing:RemoveListenerCertificates",
-		NotFound: "CertificateNotFound",
-		Refs:     []Ref{soft("listenerArn", "arn", listenerType), {Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
-		Admit:    func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
+		NotFound:   "CertificateNotFound",
+		Refs:       []Ref{soft("listenerArn", "arn", listenerType), {Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
+		CheckState: func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = in.String("listenerArn") + "_" + in.String("certificateArn")
 			return nil
 		},
-	})
+	}
 }
 
 // redirectDefaults keep of a request what a redirect does not name.
@@ -363,13 +378,6 @@ func statusCodes(text string) bool {
 		}
 	}
 	return true
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }
 
 func checkListener(in Inputs, unknown Unknowns) []Problem {

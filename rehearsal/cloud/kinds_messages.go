@@ -8,8 +8,15 @@ import (
 
 // SNS topics and SQS queues.
 
-func init() {
-	prefixed(Kind{
+// messageKinds are the resource types of SNS topics and SQS queues.
+func messageKinds() []Kind {
+	return append(queueAttributeKinds(),
+		topicKind(), topicPolicyKind(), topicSubscriptionKind(), queueKind(),
+	)
+}
+
+func topicKind() Kind {
+	return prefixed(Kind{
 		Type: topicType, CreateAction: "sns:CreateTopic", UpdateAction: "sns:SetTopicAttributes", DeleteAction: "sns:DeleteTopic",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 256, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "InvalidParameter"},
 		NotFound: "NotFound",
@@ -28,7 +35,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -40,15 +47,17 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func topicPolicyKind() Kind {
+	return Kind{
 		Type: "aws:sns/topicPolicy:TopicPolicy", CreateAction: "sns:SetTopicAttributes", DeleteAction: "sns:SetTopicAttributes",
 		NotFound: "NotFound",
 		Refs:     []Ref{soft("arn", "arn", topicType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(policyProblems(in, "policy", topicDocument), ownResource(in, "policy", in.String("arn"), topicDocument.code))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -56,9 +65,11 @@ func init() {
 			o.Outputs["owner"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func topicSubscriptionKind() Kind {
+	return Kind{
 		Type: "aws:sns/topicSubscription:TopicSubscription", CreateAction: "sns:Subscribe", UpdateAction: "sns:SetSubscriptionAttributes", DeleteAction: "sns:Unsubscribe",
 		NotFound: "NotFound",
 		Refs:     []Ref{soft("topic", "arn", topicType), roleRef("subscriptionRoleArn"), maybe("endpoint", "arn", queueType, firehoseType)},
@@ -111,13 +122,15 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			// Somebody has to follow the link in the mail; until then nothing is delivered.
 			o.Outputs["pendingConfirmation"] = slices.Contains(words("email email-json http https"), in.String("protocol")) && !in.Bool("endpointAutoConfirms")
-			o.Outputs["confirmationWasAuthenticated"] = !truth(o.Outputs, "pendingConfirmation")
+			o.Outputs["confirmationWasAuthenticated"] = !Inputs(o.Outputs).Bool("pendingConfirmation")
 			fill(o, "filterPolicyScope", "")
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func queueKind() Kind {
+	return prefixed(Kind{
 		Type: queueType, CreateAction: "sqs:CreateQueue", UpdateAction: "sqs:SetQueueAttributes", DeleteAction: "sqs:DeleteQueue",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 80, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "QueueAlreadyExists"},
 		NotFound: "AWS.SimpleQueueService.NonExistentQueue",
@@ -125,11 +138,11 @@ func init() {
 		Defaults: map[string]any{"delaySeconds": 0, "maxMessageSize": 262144, "messageRetentionSeconds": 345600, "receiveWaitTimeSeconds": 0, "visibilityTimeoutSeconds": 30,
 			"fifoQueue": false, "contentBasedDeduplication": false, "namePrefix": ""},
 		Check: checkQueue,
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
 				return err
 			}
-			return admitRedrive(a, Inputs(o.Inputs).String("redrivePolicy"), truth(o.Inputs, "fifoQueue"))
+			return admitRedrive(a, Inputs(o.Inputs).String("redrivePolicy"), Inputs(o.Inputs).Bool("fifoQueue"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			name := Inputs(o.Outputs).String("name")
@@ -144,25 +157,30 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	for _, k := range []Kind{
+// queueAttributeKinds are the parts of a queue that the provider makes resources of their own.
+func queueAttributeKinds() []Kind {
+	parts := []Kind{
 		{Type: "aws:sqs/queuePolicy:QueuePolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", queueDocument) },
-			Admit: func(a *Account, o *Object) error {
+			CheckState: func(a *Account, o *Object) error {
 				return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument)
 			}},
 		{Type: "aws:sqs/redrivePolicy:RedrivePolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return redriveProblems(in, "redrivePolicy") },
-			Admit: func(a *Account, o *Object) error {
+			CheckState: func(a *Account, o *Object) error {
 				in := Inputs(o.Inputs)
 				return admitRedrive(a, in.String("redrivePolicy"), strings.HasSuffix(in.String("queueUrl"), ".fifo"))
 			}},
 		{Type: "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return redriveAllowProblems(in) }},
-	} {
+	}
+	for i := range parts {
+		k := &parts[i]
 		k.CreateAction, k.UpdateAction, k.DeleteAction = "sqs:SetQueueAttributes", "sqs:SetQueueAttributes", "sqs:SetQueueAttributes"
 		k.NotFound = "AWS.SimpleQueueService.NonExistentQueue"
 		k.Refs = []Ref{soft("queueUrl", "id", queueType)}
 		k.Compute = func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("queueUrl"); return nil }
-		register(k)
 	}
+	return parts
 }
 
 // ownResource judges that a policy speaks of the one resource that it is put on.
@@ -232,15 +250,6 @@ func redriveAllowProblems(in Inputs) []Problem {
 	return inside("redriveAllowPolicy", oneOf(m, "redrivePermission", "allowAll", "denyAll", "byQueue"))
 }
 
-// inside moves problems of a document to the input that holds it.
-func inside(path string, inner []Problem) []Problem {
-	for i := range inner {
-		inner[i].Rule = inner[i].Path + ": " + inner[i].Rule
-		inner[i].Path = path
-	}
-	return inner
-}
-
 // admitRedrive refuses a dead-letter queue that is not there, or not of the same kind.
 func admitRedrive(a *Account, text string, fifo bool) error {
 	if text == "" {
@@ -252,7 +261,7 @@ func admitRedrive(a *Account, text string, fifo bool) error {
 	switch {
 	case queue == nil && a.ours(arn):
 		return refuse("InvalidParameterValue", "the account has no queue of this ARN", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.", text)
-	case queue != nil && truth(queue.Outputs, "fifoQueue") != fifo:
+	case queue != nil && Inputs(queue.Outputs).Bool("fifoQueue") != fifo:
 		return refuse("InvalidParameterValue", "", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be same type of queue as the source.", text)
 	}
 	return nil

@@ -40,8 +40,15 @@ var instanceClasses = map[string][]string{
 	"x2g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
 }
 
-func init() {
-	prefixed(Kind{
+// rdsKinds are the resource types of RDS.
+func rdsKinds() []Kind {
+	return []Kind{
+		databaseSubnetsKind(), databaseParametersKind(), optionGroupKind(), databaseEventsKind(), databaseKind(),
+	}
+}
+
+func databaseSubnetsKind() Kind {
+	return prefixed(Kind{
 		Type: databaseSubnetType, CreateAction: "rds:CreateDBSubnetGroup", UpdateAction: "rds:ModifyDBSubnetGroup", DeleteAction: "rds:DeleteDBSubnetGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: `[a-z0-9. _-]+`, Taken: "DBSubnetGroupAlreadyExists"},
 		NotFound: "DBSubnetGroupNotFoundFault", InUse: "InvalidDBSubnetGroupStateFault",
@@ -57,7 +64,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return coversZones(a, o, "DBSubnetGroupDoesNotCoverEnoughAZs", "DB")
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -70,8 +77,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func databaseParametersKind() Kind {
+	return prefixed(Kind{
 		Type: parametersType, CreateAction: "rds:CreateDBParameterGroup", UpdateAction: "rds:ModifyDBParameterGroup", DeleteAction: "rds:DeleteDBParameterGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "DBParameterGroupAlreadyExists"},
 		NotFound: "DBParameterGroupNotFound", InUse: "InvalidDBParameterGroupState",
@@ -112,8 +121,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func optionGroupKind() Kind {
+	return prefixed(Kind{
 		Type: optionsType, CreateAction: "rds:CreateOptionGroup", UpdateAction: "rds:ModifyOptionGroup", DeleteAction: "rds:DeleteOptionGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "OptionGroupAlreadyExistsFault"},
 		NotFound: "OptionGroupNotFoundFault", InUse: "InvalidOptionGroupStateFault",
@@ -131,8 +142,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func databaseEventsKind() Kind {
+	return prefixed(Kind{
 		Type: "aws:rds/eventSubscription:EventSubscription", CreateAction: "rds:CreateEventSubscription", UpdateAction: "rds:ModifyEventSubscription", DeleteAction: "rds:DeleteEventSubscription",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Form: `[A-Za-z0-9-]+`, Taken: "SubscriptionAlreadyExist"},
 		NotFound: "SubscriptionNotFound",
@@ -152,8 +165,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func databaseKind() Kind {
+	return prefixed(Kind{
 		Type: databaseType, CreateAction: "rds:CreateDBInstance", UpdateAction: "rds:ModifyDBInstance", DeleteAction: "rds:DeleteDBInstance",
 		Name:     Name{Input: "identifier", Prefix: "identifierPrefix", Max: 63, Lower: true, Form: rdsName, Taken: "DBInstanceAlreadyExists"},
 		NotFound: "DBInstanceNotFound", InUse: "InvalidDBInstanceState",
@@ -168,11 +183,11 @@ func init() {
 			"multiAz": false, "applyImmediately": false, "deleteAutomatedBackups": true, "maxAllocatedStorage": 0, "allowMajorVersionUpgrade": false,
 			"dedicatedLogVolume": false, "customerOwnedIpEnabled": false, "identifierPrefix": "",
 		},
-		Check:   checkDatabase,
-		Admit:   admitDatabase,
-		Compute: computeDatabase,
-		Release: releaseDatabase,
-		Gone:    keepSnapshot,
+		Check:       checkDatabase,
+		CheckState:  admitDatabase,
+		Compute:     computeDatabase,
+		CheckDelete: releaseDatabase,
+		AfterDelete: keepSnapshot,
 		Recomputed: map[string][]string{
 			"identifier": {"address", "arn", "endpoint"}, "engineVersion": {"engineVersionActual"}, "port": {"endpoint"},
 			"manageMasterUserPassword": {"masterUserSecrets"},
@@ -185,13 +200,6 @@ var staticParameters = words(`shared_preload_libraries max_connections shared_bu
 	rds.logical_replication rds.force_admin_logging_level autovacuum_max_workers max_prepared_transactions max_locks_per_transaction
 	superuser_reserved_connections huge_pages track_activity_query_size pg_stat_statements.max max_logical_replication_workers
 	max_replication_slots autovacuum_freeze_max_age listen_addresses`)
-
-func firstOf(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
-}
 
 // coversZones refuses a subnet group whose subnets are in one zone, or in several networks.
 func coversZones(a *Account, o *Object, code, what string) error {
@@ -482,8 +490,6 @@ func admitDatabaseChange(in, was Inputs) error {
 	return nil
 }
 
-func atoi(s string) int { n, _ := strconv.Atoi(s); return n }
-
 func computeDatabase(a *Account, o *Object) error {
 	in := Inputs(o.Outputs)
 	name := in.String("identifier")
@@ -563,10 +569,6 @@ func releaseDatabase(a *Account, o *Object) error {
 	}
 	return nil
 }
-
-// snapshotType is the account's own type for the last snapshot of an instance that was deleted. It stays when the stack
-// goes, and takes its name.
-const snapshotType = "rds:final-snapshot"
 
 func keepSnapshot(a *Account, o *Object) {
 	if out := Inputs(o.Outputs); !out.Bool("skipFinalSnapshot") {

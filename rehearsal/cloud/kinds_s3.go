@@ -25,14 +25,21 @@ var websiteZones = map[string]string{
 // storageClasses with the days that S3 wants between a transition and the object's birth.
 var storageClasses = map[string]int{"STANDARD_IA": 30, "ONEZONE_IA": 30, "INTELLIGENT_TIERING": 0, "GLACIER_IR": 0, "GLACIER": 0, "DEEP_ARCHIVE": 0}
 
-func init() {
-	prefixed(Kind{
+// s3Kinds are the resource types of S3.
+func s3Kinds() []Kind {
+	return append(bucketSettingKinds(),
+		bucketKind(), bucketObjectKind(), bucketPolicyKind(), bucketAclKind(),
+	)
+}
+
+func bucketKind() Kind {
+	return prefixed(Kind{
 		Type: bucketType, CreateAction: "s3:CreateBucket", UpdateAction: "s3:PutBucketTagging", DeleteAction: "s3:DeleteBucket",
 		Name:     Name{Input: "bucket", Prefix: "bucketPrefix", Max: 63, Lower: true, Taken: "BucketAlreadyOwnedByYou", Scope: "global"},
 		NotFound: "NoSuchBucket",
 		Defaults: map[string]any{"forceDestroy": false, "objectLockEnabled": false, "bucketPrefix": "", "requestPayer": "BucketOwner", "accelerationStatus": "", "policy": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return allOf(bucketNameProblems(in), tagProblems(in)) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			if name := Inputs(o.Inputs).String("bucket"); slices.Contains(bucketTaken, name) {
 				return &Error{Code: "BucketAlreadyExists", Status: 409, Message: "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
 					Why: name + " belongs to another account"}
@@ -49,10 +56,12 @@ func init() {
 			o.Outputs["grants"] = []any{map[string]any{"id": draw(64, a.AccountID), "permissions": []any{"FULL_CONTROL"}, "type": "CanonicalUser"}}
 			return nil
 		},
-		Release: releaseBucket,
+		CheckDelete: releaseBucket,
 	})
+}
 
-	register(Kind{
+func bucketObjectKind() Kind {
+	return Kind{
 		Type: objectType, CreateAction: "s3:PutObject", UpdateAction: "s3:PutObject", DeleteAction: "s3:DeleteObject",
 		Name:     Name{Input: "key", Max: 1024, Scope: "bucket"},
 		NotFound: "NoSuchKey",
@@ -78,14 +87,16 @@ func init() {
 			fill(o, "serverSideEncryption", "AES256")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func bucketPolicyKind() Kind {
+	return Kind{
 		Type: "aws:s3/bucketPolicy:BucketPolicy", CreateAction: "s3:PutBucketPolicy", UpdateAction: "s3:PutBucketPolicy", DeleteAction: "s3:DeleteBucketPolicy",
 		NotFound: "NoSuchBucketPolicy",
 		Refs:     []Ref{soft("bucket", "id", bucketType)},
 		Check:    checkBucketPolicy,
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			statements := documentOf(documentText(o.Inputs, "policy"))
 			if err := admitPrincipals(a, statements, bucketDocument); err != nil {
 				return refuse(bucketDocument.code, err.(*Error).Message, "Invalid principal in policy")
@@ -93,7 +104,7 @@ func init() {
 			bucket := Inputs(o.Inputs).String("bucket")
 			block := subresource(a, publicType, bucket)
 			for _, s := range statements {
-				if block != nil && truth(block.Outputs, "blockPublicPolicy") && public(s) {
+				if block != nil && Inputs(block.Outputs).Bool("blockPublicPolicy") && public(s) {
 					return &Error{Code: "AccessDenied", Status: 403, Message: "User is not authorized to perform: s3:PutBucketPolicy because public policies are blocked by the BlockPublicPolicy block public access setting.",
 						Why: s.called() + " lets everybody in, and " + block.URN + " blocks public policies"}
 				}
@@ -101,9 +112,12 @@ func init() {
 			return nil
 		},
 		Compute: bucketIdentity,
-	})
+	}
+}
 
-	for _, k := range []Kind{
+// bucketSettingKinds are the settings of a bucket that the provider makes resources of their own.
+func bucketSettingKinds() []Kind {
+	parts := []Kind{
 		{Type: publicType, CreateAction: "s3:PutBucketPublicAccessBlock", DeleteAction: "s3:DeletePublicAccessBlock", NotFound: "NoSuchPublicAccessBlockConfiguration",
 			Defaults: map[string]any{"blockPublicAcls": false, "blockPublicPolicy": false, "ignorePublicAcls": false, "restrictPublicBuckets": false}},
 		{Type: ownershipType, CreateAction: "s3:PutBucketOwnershipControls", DeleteAction: "s3:DeleteBucketOwnershipControls", NotFound: "OwnershipControlsNotFoundError",
@@ -125,14 +139,18 @@ func init() {
 			Check: checkBucketCORS},
 		{Type: "aws:s3/bucketNotification:BucketNotification", CreateAction: "s3:PutBucketNotificationConfiguration", DeleteAction: "s3:PutBucketNotificationConfiguration", NotFound: "NoSuchBucket",
 			Refs: []Ref{soft("queues[].queueArn", "arn", queueType), soft("topics[].topicArn", "arn", topicType)}, Defaults: map[string]any{"eventbridge": false}},
-	} {
+	}
+	for i := range parts {
+		k := &parts[i]
 		k.UpdateAction = k.CreateAction
 		k.Refs = append(k.Refs, soft("bucket", "id", bucketType))
 		k.Compute = bucketIdentity
-		register(k)
 	}
+	return parts
+}
 
-	register(Kind{
+func bucketAclKind() Kind {
+	return Kind{
 		Type: "aws:s3/bucketAclV2:BucketAclV2", CreateAction: "s3:PutBucketAcl", UpdateAction: "s3:PutBucketAcl", DeleteAction: "s3:PutBucketAcl",
 		NotFound: "NoSuchBucket",
 		Refs:     []Ref{soft("bucket", "id", bucketType)},
@@ -143,14 +161,14 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			own := subresource(a, ownershipType, in.String("bucket"))
 			if own == nil || Inputs(own.Inputs).String("rule.objectOwnership") == "BucketOwnerEnforced" {
 				return refuse("AccessControlListNotSupported", "new buckets have BucketOwnerEnforced; set BucketOwnershipControls first", "The bucket does not allow ACLs")
 			}
 			block := subresource(a, publicType, in.String("bucket"))
-			if strings.HasPrefix(in.String("acl"), "public-") && (block == nil || truth(block.Outputs, "blockPublicAcls")) {
+			if strings.HasPrefix(in.String("acl"), "public-") && (block == nil || Inputs(block.Outputs).Bool("blockPublicAcls")) {
 				return &Error{Code: "AccessDenied", Status: 403, Message: "Access Denied", Why: "the bucket blocks public ACLs"}
 			}
 			return nil
@@ -163,7 +181,7 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }
 
 // bucketIdentity gives what is configured on a bucket the bucket's name as its ID.
@@ -178,7 +196,7 @@ func subresource(a *Account, token, bucket string) *Object { return find(a, "id"
 // releaseBucket refuses to delete a bucket that holds objects: those that the program put there, and the test file that
 // a load balancer writes when it is told to log here.
 func releaseBucket(a *Account, o *Object) error {
-	if truth(o.Outputs, "forceDestroy") {
+	if Inputs(o.Outputs).Bool("forceDestroy") {
 		return nil
 	}
 	for _, t := range []string{objectType} {

@@ -10,8 +10,15 @@ import (
 
 const schedulerCode = "ValidationException"
 
-func init() {
-	prefixed(Kind{
+// schedulerKinds are the resource types of EventBridge Scheduler.
+func schedulerKinds() []Kind {
+	return []Kind{
+		scheduleGroupKind(), scheduleKind(),
+	}
+}
+
+func scheduleGroupKind() Kind {
+	return prefixed(Kind{
 		Type: scheduleGroupType, CreateAction: "scheduler:CreateScheduleGroup", UpdateAction: "scheduler:TagResource", DeleteAction: "scheduler:DeleteScheduleGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException"},
 		NotFound: "ResourceNotFoundException",
@@ -32,17 +39,19 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func scheduleKind() Kind {
+	return prefixed(Kind{
 		Type: "aws:scheduler/schedule:Schedule", CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule", DeleteAction: "scheduler:DeleteSchedule",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException", Scope: "groupName"},
 		NotFound: "ResourceNotFoundException",
 		Refs: []Ref{roleRef("target.roleArn"), maybe("target.arn", "arn", clusterType, queueType, topicType, firehoseType, streamType), maybe("target.deadLetterConfig.arn", "arn", queueType),
 			soft("target.ecsParameters.taskDefinitionArn", "arn,arnWithoutRevision", taskType), soft("target.ecsParameters.networkConfiguration.subnets[]", "id", subnetType),
 			soft("target.ecsParameters.networkConfiguration.securityGroups[]", "id", anyGroup...), keyRef("kmsKeyArn")},
-		Defaults: map[string]any{"groupName": "default", "state": "ENABLED", "scheduleExpressionTimezone": "UTC", "namePrefix": ""},
-		Check:    checkSchedule,
-		Admit:    admitSchedule,
+		Defaults:   map[string]any{"groupName": "default", "state": "ENABLED", "scheduleExpressionTimezone": "UTC", "namePrefix": ""},
+		Check:      checkSchedule,
+		CheckState: admitSchedule,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("groupName") + "/" + in.String("name")

@@ -6,8 +6,15 @@ import (
 
 // Secrets Manager.
 
-func init() {
-	prefixed(Kind{
+// secretsKinds are the resource types of Secrets Manager.
+func secretsKinds() []Kind {
+	return []Kind{
+		secretKind(), secretVersionKind(), secretRotationKind(),
+	}
+}
+
+func secretKind() Kind {
+	return prefixed(Kind{
 		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret", DeleteAction: "secretsmanager:DeleteSecret",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
 		NotFound: "ResourceNotFoundException",
@@ -20,7 +27,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			name := Inputs(o.Inputs).String("name")
 			if old := find(a, "id", name, scheduledSecret); old != nil && a.was(o) == nil {
 				return refuse("InvalidRequestException", "its window of recovery is not over; recoveryWindowInDays 0 deletes at once", "You can't create this secret because a secret with this name is already scheduled for deletion.")
@@ -35,14 +42,16 @@ func init() {
 			fill(o, "replicas", []any{})
 			return nil
 		},
-		Gone: func(a *Account, o *Object) {
+		AfterDelete: func(a *Account, o *Object) {
 			if out := Inputs(o.Outputs); out.Int("recoveryWindowInDays") > 0 {
 				_ = a.put(&Object{Type: scheduledSecret, ID: out.String("name"), Seeded: true, Outputs: map[string]any{"deletedAt": stamp(a)}})
 			}
 		},
 	})
+}
 
-	register(Kind{
+func secretVersionKind() Kind {
+	return Kind{
 		Type: "aws:secretsmanager/secretVersion:SecretVersion", CreateAction: "secretsmanager:PutSecretValue", UpdateAction: "secretsmanager:UpdateSecretVersionStage", DeleteAction: "secretsmanager:UpdateSecretVersionStage",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
@@ -70,9 +79,11 @@ func init() {
 			fill(o, "versionStages", []any{"AWSCURRENT"})
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func secretRotationKind() Kind {
+	return Kind{
 		Type: "aws:secretsmanager/secretRotation:SecretRotation", CreateAction: "secretsmanager:RotateSecret", UpdateAction: "secretsmanager:RotateSecret", DeleteAction: "secretsmanager:CancelRotateSecret",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
@@ -89,8 +100,5 @@ func init() {
 			o.Outputs["rotationEnabled"] = true
 			return nil
 		},
-	})
+	}
 }
-
-// scheduledSecret is the account's own type for a secret that is deleted and still has its name.
-const scheduledSecret = "secretsmanager:scheduled"

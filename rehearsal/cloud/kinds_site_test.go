@@ -220,8 +220,8 @@ func refuses(t *testing.T, incidents []incident) {
 					t.Fatalf("the site has no %s", c.like)
 				}
 				in := w.inputs[c.like]
-				if name := kinds[o.Type].Name.Input; name != "" && in[name] != nil {
-					if _, said := c.change[name]; !said && kinds[o.Type].Name.Taken != "" {
+				if name := awsRegistry().kinds[o.Type].Name.Input; name != "" && in[name] != nil {
+					if _, said := c.change[name]; !said && awsRegistry().kinds[o.Type].Name.Taken != "" {
 						in = changed(in, properties{name: in[name].(string) + "2"})
 					}
 				}
@@ -273,7 +273,7 @@ func trust(services ...string) string {
 // containerText are the container definitions of the site's task; change alters the application's container.
 func containerText(w *world, change func(app, proxy properties)) string {
 	app := properties{
-		"name": "django", "image": w.a.registry() + "/site/django@" + digest, "essential": true, "cpu": 192, "memory": 384, "user": "10001:10001",
+		"name": "django", "image": w.a.imageRegistry() + "/site/django@" + digest, "essential": true, "cpu": 192, "memory": 384, "user": "10001:10001",
 		"portMappings": []any{properties{"containerPort": 8000}}, "environment": []any{properties{"name": "LOG_LEVEL", "value": "info"}},
 		"secrets":          []any{properties{"name": "SECRET_KEY", "valueFrom": w.arn("secret-key")}},
 		"healthCheck":      properties{"command": []any{"CMD", "healthcheck"}, "interval": 10, "timeout": 5, "retries": 3, "startPeriod": 30},
@@ -282,7 +282,7 @@ func containerText(w *world, change func(app, proxy properties)) string {
 		"linuxParameters":  properties{"initProcessEnabled": true}, "stopTimeout": 40,
 	}
 	proxy := properties{
-		"name": "nginx", "image": w.a.registry() + "/site/django@" + digest, "essential": true, "cpu": 64, "memory": 128,
+		"name": "nginx", "image": w.a.imageRegistry() + "/site/django@" + digest, "essential": true, "cpu": 64, "memory": 128,
 		"portMappings": []any{properties{"containerPort": 8080}}, "dependsOn": []any{properties{"containerName": "django", "condition": "HEALTHY"}},
 	}
 	if change != nil {
@@ -383,7 +383,7 @@ func buildSite(w *world) {
 	w.create(parameterType, "secret-key", properties{"name": "/site/secret-key", "type": "SecureString", "value": "correct horse battery", "keyId": w.arn("key")})
 	w.create(repositoryType, "repository", properties{"name": "site/django", "imageTagMutability": "IMMUTABLE", "encryptionConfigurations": []any{properties{"encryptionType": "KMS", "kmsKey": w.arn("key")}}})
 	w.create("aws:ecr/lifecyclePolicy:LifecyclePolicy", "lifecycle", properties{"repository": w.id("repository"), "policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}`})
-	if err := w.a.Push(w.a.registry()+"/site/django:1", digest); err != nil {
+	if err := w.a.Push(w.a.imageRegistry()+"/site/django:1", digest); err != nil {
 		t.Fatal(err)
 	}
 	w.create(roleType, "execution", properties{"name": "execution", "assumeRolePolicy": trust("ecs-tasks.amazonaws.com")})

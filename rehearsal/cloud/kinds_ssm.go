@@ -10,8 +10,15 @@ import (
 
 var parameterName = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
-func init() {
-	register(Kind{
+// ssmKinds are the resource types of Systems Manager.
+func ssmKinds() []Kind {
+	return []Kind{
+		parameterKind(), ssmDocumentKind(),
+	}
+}
+
+func parameterKind() Kind {
+	return Kind{
 		Type: parameterType, CreateAction: "ssm:PutParameter", UpdateAction: "ssm:PutParameter", DeleteAction: "ssm:DeleteParameter",
 		Name:       Name{Input: "name", Max: 1011, Taken: "ParameterAlreadyExists"},
 		NotFound:   "ParameterNotFound",
@@ -19,7 +26,7 @@ func init() {
 		Defaults:   map[string]any{"tier": "Standard", "dataType": "text"},
 		Check:      checkParameter,
 		Recomputed: map[string][]string{"value": {"version"}, "insecureValue": {"version"}, "type": {"version"}, "description": {"version"}, "tier": {"version"}, "keyId": {"version"}, "allowedPattern": {"version"}},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			if pattern := in.String("allowedPattern"); pattern != "" {
 				// The value is not shown: it may be a secret.
@@ -61,9 +68,11 @@ func init() {
 			o.Outputs["version"] = version
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func ssmDocumentKind() Kind {
+	return Kind{
 		Type: "aws:ssm/document:Document", CreateAction: "ssm:CreateDocument", UpdateAction: "ssm:UpdateDocument", DeleteAction: "ssm:DeleteDocument",
 		Name:     Name{Input: "name", Max: 128, Form: `[a-zA-Z0-9_.-]{3,128}`, Taken: "DocumentAlreadyExists"},
 		NotFound: "InvalidDocument",
@@ -89,7 +98,7 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"content": {"latestVersion", "defaultVersion", "documentVersion", "hash", "schemaVersion", "description"}},
-	})
+	}
 }
 
 func checkParameter(in Inputs, unknown Unknowns) []Problem {

@@ -29,8 +29,15 @@ const mostCapacity = 5000
 // aclLogs is what the name of everything begins with that a web ACL can log to.
 const aclLogs = "aws-waf-logs-"
 
-func init() {
-	register(Kind{
+// wafKinds are the resource types of AWS WAF.
+func wafKinds() []Kind {
+	return []Kind{
+		webACLKind(), webACLAssociationKind(), webACLLoggingKind(),
+	}
+}
+
+func webACLKind() Kind {
+	return Kind{
 		Type: webACLType, CreateAction: "wafv2:CreateWebACL", UpdateAction: "wafv2:UpdateWebACL", DeleteAction: "wafv2:DeleteWebACL",
 		Name:     Name{Input: "name", Max: 128, Form: `[A-Za-z0-9_-]+`, Taken: "WAFDuplicateItemException"},
 		NotFound: "WAFNonexistentItemException", InUse: "WAFAssociatedItemException",
@@ -52,9 +59,11 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"rules": {"capacity", "lockToken"}},
-	})
+	}
+}
 
-	register(Kind{
+func webACLAssociationKind() Kind {
+	return Kind{
 		Type: webACLGuardType, CreateAction: "wafv2:AssociateWebACL", DeleteAction: "wafv2:DisassociateWebACL",
 		NotFound: "WAFNonexistentItemException",
 		Refs:     []Ref{held("webAclArn", "arn", webACLType), maybe("resourceArn", "arn", balancerType)},
@@ -65,7 +74,7 @@ func init() {
 			}
 			return []Problem{awsProblem("resourceArn", "WAFInvalidParameterException", "a web ACL stands before an application load balancer, got %q", arn)}
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			for _, other := range others(a, o, webACLGuardType) {
 				if other.Inputs["resourceArn"] == o.Inputs["resourceArn"] && other.Inputs["webAclArn"] != o.Inputs["webAclArn"] {
 					return refuse("WAFInvalidOperationException", "another web ACL stands before it", "The resource has a web ACL already.")
@@ -78,9 +87,11 @@ func init() {
 			o.ID = in.String("webAclArn") + "," + in.String("resourceArn")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func webACLLoggingKind() Kind {
+	return Kind{
 		Type: webACLLogsType, CreateAction: "wafv2:PutLoggingConfiguration",
 		UpdateAction: "wafv2:PutLoggingConfiguration", DeleteAction: "wafv2:DeleteLoggingConfiguration",
 		NotFound: "WAFNonexistentItemException",
@@ -103,7 +114,7 @@ func init() {
 			return p
 		},
 		Compute: func(a *Account, o *Object) error { o.ID = Inputs(o.Outputs).String("resourceArn"); return nil },
-	})
+	}
 }
 
 func checkWebACL(in Inputs, unknown Unknowns) []Problem {

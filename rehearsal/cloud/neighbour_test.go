@@ -31,7 +31,7 @@ func TestARepositoryAdmitsAnotherAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	image := a.registry() + "/app@" + digest
+	image := a.imageRegistry() + "/app@" + digest
 	may := func(account string) error {
 		t.Helper()
 		n, err := Look(path)

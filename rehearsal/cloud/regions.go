@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -102,3 +103,9 @@ func (r region) zoneIDs() []string {
 
 // Zones are the names of the availability zones that the account sees in its region.
 func (a *Account) Zones() []string { return regions[a.Region].zoneNames() }
+
+func knownRegion(name string) bool { _, ok := regions[name]; return ok }
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+)

@@ -251,23 +251,3 @@ func (s *store) opened(v any) (any, error) {
 	err = json.Unmarshal(clear, &out)
 	return out, err
 }
-
-// replaceAt changes the value at path in place, if there is one.
-func replaceAt(v any, path []segment, f func(any) any) {
-	for len(path) > 1 {
-		v, path = path[0].step(v), path[1:]
-	}
-	if len(path) == 0 {
-		return
-	}
-	old := path[0].step(v)
-	if old == nil {
-		return
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		v[path[0].key] = f(old)
-	case []any:
-		v[path[0].index] = f(old)
-	}
-}

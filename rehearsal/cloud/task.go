@@ -184,7 +184,7 @@ func (a *Account) stopped(c container) string {
 			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container %s: %s does not exist", s.Name, c.Name, s.ValueFrom)
 		}
 	}
-	if host, repository, reference := splitImage(c.Image); host == a.registry() {
+	if host, repository, reference := splitImage(c.Image); host == a.imageRegistry() {
 		r := a.find("name", repository, repositoryType)
 		found := r != nil && slices.ContainsFunc(a.images(r), func(o *Object) bool {
 			return o.ID == repository+"@"+reference || slices.Contains(Inputs(o.Outputs).Strings("imageTags"), reference)

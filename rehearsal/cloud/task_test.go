@@ -16,14 +16,14 @@ func stage(t *testing.T, a *Account) TaskRun {
 	group := create(t, a, groupType, "web", map[string]any{"vpcId": vpc.ID, "description": "web"})
 	cluster := create(t, a, clusterType, "site", map[string]any{"name": "site"})
 	create(t, a, repositoryType, "app", map[string]any{"name": "app"})
-	if err := a.Push(a.registry()+"/app:v1", digest); err != nil {
+	if err := a.Push(a.imageRegistry()+"/app:v1", digest); err != nil {
 		t.Fatal(err)
 	}
 	logs := create(t, a, logGroupType, "web", map[string]any{"name": "/site/web"})
 	secret := create(t, a, parameterType, "key", map[string]any{"name": "/site/key", "type": "SecureString", "value": Secret{"hunter2-correct-horse"}})
 	role := create(t, a, roleType, "run", map[string]any{"name": "run", "assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}`})
 	containers, err := json.Marshal([]any{map[string]any{
-		"name": "django", "image": a.registry() + "/app@" + digest, "command": []string{"python", "manage.py", "check"}, "essential": true,
+		"name": "django", "image": a.imageRegistry() + "/app@" + digest, "command": []string{"python", "manage.py", "check"}, "essential": true,
 		"secrets":          []any{map[string]any{"name": "SECRET_KEY", "valueFrom": secret.Outputs["arn"]}},
 		"logConfiguration": map[string]any{"logDriver": "awslogs", "options": map[string]any{"awslogs-group": logs.Outputs["name"], "awslogs-region": "us-east-1", "awslogs-stream-prefix": "web"}},
 	}})
@@ -101,7 +101,7 @@ func TestATagNamesOneImage(t *testing.T) {
 	create(t, a, repositoryType, "app", map[string]any{"name": "app", "imageTagMutability": "MUTABLE", "forceDelete": true})
 	other := strings.Replace(digest, "0", "f", 1)
 	for _, push := range []struct{ tag, digest string }{{"v1", digest}, {"v2", digest}, {"v1", other}} {
-		if err := a.Push(a.registry()+"/app:"+push.tag, push.digest); err != nil {
+		if err := a.Push(a.imageRegistry()+"/app:"+push.tag, push.digest); err != nil {
 			t.Fatal(err)
 		}
 	}

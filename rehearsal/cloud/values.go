@@ -465,3 +465,128 @@ func Top(path string) string {
 	}
 	return path
 }
+
+// asNumber reads a number; numbers written as text count, as the provider has several ("cpu": "256").
+func asNumber(v any) (float64, bool) {
+	if s, ok := v.(string); ok {
+		f, err := strconv.ParseFloat(s, 64)
+		return f, err == nil
+	}
+	return number(v)
+}
+
+// numberOr is the number at path or, when there is none, what AWS takes instead.
+func numberOr(in Inputs, path string, otherwise float64) float64 {
+	if n, ok := asNumber(in.Get(path)); ok {
+		return n
+	}
+	return otherwise
+}
+
+// oneOrMany reads what JSON documents write as one value or a list of them.
+func oneOrMany(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case bool, float64:
+		return []string{fmt.Sprint(v)}
+	case []any:
+		var all []string
+		for _, item := range v {
+			all = append(all, oneOrMany(item)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// first is the value of the first key that m has.
+func first(m map[string]any, keys ...string) any {
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			return v
+		}
+	}
+	return nil
+}
+
+// words splits a table written as text.
+func words(text string) []string { return strings.Fields(text) }
+
+// lastPart is what follows the last separator: the name in an ARN, the id in a path.
+func lastPart(s, separator string) string { return s[strings.LastIndex(s, separator)+1:] }
+
+// plainNumber writes a number without an exponent.
+func plainNumber(v any) string {
+	if f, ok := number(v); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// alternatives reads "a, b or c".
+func alternatives(list []string) string {
+	switch len(list) {
+	case 0:
+		return "nothing"
+	case 1:
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}
+
+// jsonText is a value as JSON.
+func jsonText(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// replaceAt changes the value at path in place, if there is one.
+func replaceAt(v any, path []segment, f func(any) any) {
+	for len(path) > 1 {
+		v, path = path[0].step(v), path[1:]
+	}
+	if len(path) == 0 {
+		return
+	}
+	old := path[0].step(v)
+	if old == nil {
+		return
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		v[path[0].key] = f(old)
+	case []any:
+		v[path[0].index] = f(old)
+	}
+}

@@ -9,47 +9,9 @@ import (
 	"time"
 )
 
-// A source answers one data source.
-type source func(a *Account, args Inputs) (map[string]any, error)
-
-// Invoke answers a data source from the account. Problems are mistakes in the arguments.
-func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []Problem, error) {
-	e := schema().get("F " + token)
-	if e == nil {
-		return nil, nil, fmt.Errorf("the AWS provider has no data source %s%s", token, suggest(token, sortedKeys(sources)))
-	}
-	answer := sources[token]
-	if answer == nil {
-		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot say what AWS would answer%s", token, suggest(token, sortedKeys(sources)))
-	}
-	if problems := e.check(args); len(problems) > 0 {
-		return nil, problems, nil
-	}
-	in, _ := Plain(args)
-	a.mu.RLock()
-	out, err := answer(a, in)
-	a.mu.RUnlock()
-	if err != nil {
-		return nil, nil, err
-	}
-	out = cloneMap(out)
-	for name, v := range in {
-		if e.Out[name] != nil && out[name] == nil {
-			out[name] = v
-		}
-	}
-	found := map[string]bool{}
-	secretPaths(e.Out, out, "", found)
-	for path := range found {
-		replaceAt(out, parsePath(path), func(v any) any { return Secret{v} })
-	}
-	return out, nil, nil
-}
-
-var sources map[string]source
-
-func init() {
-	sources = map[string]source{
+// dataSources are the data sources that the model answers.
+func dataSources() map[string]source {
+	return map[string]source{
 		"aws:index/getCallerIdentity:getCallerIdentity": func(a *Account, _ Inputs) (map[string]any, error) {
 			return map[string]any{
 				"accountId": a.AccountID, "id": a.AccountID, "userId": "AIDA" + drawLetters(17, a.AccountID, "rehearsal"),
@@ -82,14 +44,14 @@ func init() {
 			password, token := a.registryToken()
 			return map[string]any{
 				"id": a.Region, "authorizationToken": token, "userName": "AWS", "password": password,
-				"proxyEndpoint": "https://" + a.registry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
+				"proxyEndpoint": "https://" + a.imageRegistry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
 			}, nil
 		},
 		"aws:ecr/getCredentials:getCredentials": func(a *Account, in Inputs) (map[string]any, error) {
 			_, token := a.registryToken()
 			return map[string]any{
 				"id": a.Region, "registryId": in.String("registryId"), "authorizationToken": token,
-				"proxyEndpoint": "https://" + a.registry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
+				"proxyEndpoint": "https://" + a.imageRegistry(), "expiresAt": a.now().Add(12 * time.Hour).UTC().Format(time.RFC3339),
 			}, nil
 		},
 		"aws:route53/getZone:getZone":                 zoneSource,
@@ -124,15 +86,6 @@ func zonesSource(a *Account, in Inputs) (map[string]any, error) {
 		}
 	}
 	return map[string]any{"id": a.Region, "names": names, "zoneIds": ids, "groupNames": []string{a.Region}}, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // amiSource knows the machine images that Amazon publishes for Linux.

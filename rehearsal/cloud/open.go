@@ -1,0 +1,134 @@
+package cloud
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options say what account and region are modelled.
+type Options struct {
+	Region    string        // default us-east-1
+	AccountID string        // default 123456789012
+	Partition string        // default by region: aws, aws-cn or aws-us-gov
+	Wait      time.Duration // how long to wait for another process that holds the model; default none
+	Zones     []HostedZone  // public DNS zones that exist before the program comes
+	Now       func() time.Time
+}
+
+// A HostedZone is a DNS zone that the account has already, as a registered domain has.
+type HostedZone struct {
+	Name string // "example.com"
+	ID   string // default: made from the name
+}
+
+// DefaultAccountID is the account that is modelled where nothing says another.
+const DefaultAccountID = "123456789012"
+
+// Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
+// process that holds it is named in the error.
+func Open(path string, options Options) (*Account, error) {
+	s, err := openStore(path, options.Wait)
+	if err != nil {
+		return nil, err
+	}
+	a, err := load(s, options)
+	if err != nil {
+		s.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func load(s *store, options Options) (*Account, error) {
+	a := &Account{
+		Region: options.Region, AccountID: options.AccountID, Partition: options.Partition, registry: awsRegistry(), now: options.Now,
+		store: s, objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.AccountID == "" {
+		a.AccountID = DefaultAccountID
+	}
+	if !accountForm.MatchString(a.AccountID) {
+		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
+	}
+	img, err := s.load()
+	if err != nil {
+		return nil, err
+	}
+	if a.Region == "" && img != nil {
+		a.Region = img.Region
+	}
+	if a.Region == "" {
+		a.Region = "us-east-1"
+	}
+	r, ok := regions[a.Region]
+	if !ok {
+		return nil, UnknownRegion(a.Region)
+	}
+	if a.Partition == "" {
+		a.Partition = r.partition()
+	}
+	for _, zone := range options.Zones {
+		a.seedZone(zone)
+	}
+	if img == nil {
+		return a, nil
+	}
+	if options.AccountID != "" && options.AccountID != img.AccountID {
+		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
+	}
+	a.AccountID = img.AccountID
+	for _, data := range img.Objects {
+		o, err := s.decode(data)
+		if err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
+			continue // zones the options say anew; what is left of a stack that is gone stands in nobody's way
+		}
+		a.insert(o)
+		a.encoded[o] = data
+	}
+	for _, data := range img.Tasks {
+		var t TaskRecord
+		if err := json.Unmarshal(data, &t); err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		a.tasks = append(a.tasks, t)
+	}
+	for _, data := range img.Rollouts {
+		var r Rollout
+		if err := json.Unmarshal(data, &r); err != nil {
+			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+		}
+		a.rollouts = append(a.rollouts, r)
+	}
+	if a.Region != img.Region && !a.empty() {
+		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
+	}
+	return a, nil
+}
+
+// seedZone puts a DNS zone into the account that was there before the program.
+func (a *Account) seedZone(zone HostedZone) {
+	name := strings.TrimSuffix(zone.Name, ".")
+	id := zone.ID
+	if id == "" {
+		id = "Z" + drawLetters(20, "zone", name)
+	}
+	if a.get(zoneType, id) != nil {
+		return
+	}
+	o := &Object{Type: zoneType, ID: id, Seeded: true, Inputs: map[string]any{"name": name}, Outputs: map[string]any{
+		"name": name, "zoneId": id, "arn": "arn:" + a.Partition + ":route53:::hostedzone/" + id, "comment": "",
+		"nameServers": []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"}, "primaryNameServer": "ns-1.awsdns-00.com",
+	}}
+	a.insert(o)
+	a.encoded[o], _ = a.store.encode(o)
+	a.version++
+}
