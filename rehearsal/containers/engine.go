@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -178,3 +178,14 @@ func (e *engine) both(ctx context.Context, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
 	return string(out), err
 }
+
+// Labels of what the engine holds.
+const (
+	labelTask       = "slipway.task"
+	labelService    = "slipway.service"
+	labelDefinition = "slipway.definition"
+	labelContainer  = "slipway.container"
+	labelDatabase   = "slipway.database"
+	labelOrder      = "slipway.order"
+	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
+)

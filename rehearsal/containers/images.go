@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -220,14 +220,4 @@ func tail(err error, lines int) error {
 		return err
 	}
 	return fmt.Errorf("%s\n...\n%s", all[0], strings.Join(all[len(all)-lines:], "\n"))
-}
-
-// listen opens a port of an address; 0 is any, which is then remembered, so that it is the same the next time.
-func listen(address string, port *int) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(*port)))
-	if err != nil {
-		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken; stop whoever holds it: %w", *port, address, err)
-	}
-	*port = l.Addr().(*net.TCPAddr).Port
-	return l, nil
 }

@@ -1,15 +1,12 @@
-package run
+package containers
 
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -112,23 +109,6 @@ type task struct {
 
 func (t *task) box(r *Run, c string) string {
 	return fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, c)
-}
-
-// Labels of what the engine holds.
-const (
-	labelTask       = "slipway.task"
-	labelService    = "slipway.service"
-	labelDefinition = "slipway.definition"
-	labelContainer  = "slipway.container"
-	labelDatabase   = "slipway.database"
-	labelOrder      = "slipway.order"
-	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
-)
-
-func draw() string {
-	b := make([]byte, 6)
-	rand.Read(b)
-	return hex.EncodeToString(b)
 }
 
 // errStopped is a task that ended although it should run.
@@ -459,23 +439,6 @@ func (r *Run) last(ctx context.Context, name string, lines int) []string {
 		return nil
 	}
 	return strings.Split(strings.TrimRight(out, "\n"), "\n")
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// replace writes a file whole beside the old one and renames it over it.
-func replace(path string, text []byte) error {
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }
 
 // essentialExited is why ECS stops a task, in its words.
