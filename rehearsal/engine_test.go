@@ -73,7 +73,8 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	write(t, filepath.Join(app, "Dockerfile"), "FROM scratch\n")
 	description := "one"
 	r, stack := site(t, dir, func(ctx *pulumi.Context) error {
-		key, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"description": pulumi.String(description), "enableKeyRotation": pulumi.Bool(true)})
+		key, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"description": pulumi.String(description),
+			"enableKeyRotation": pulumi.Bool(true)})
 		if err != nil {
 			return err
 		}
@@ -86,7 +87,8 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 		}); err != nil {
 			return err
 		}
-		repository, err := register(ctx, "aws:ecr/repository:Repository", "app", pulumi.Map{"forceDelete": pulumi.Bool(true), "imageTagMutability": pulumi.String("IMMUTABLE")})
+		repository, err := register(ctx, "aws:ecr/repository:Repository", "app", pulumi.Map{"forceDelete": pulumi.Bool(true),
+			"imageTagMutability": pulumi.String("IMMUTABLE")})
 		if err != nil {
 			return err
 		}
@@ -116,7 +118,8 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	if arn, _ := first.Outputs["key"].Value.(string); !strings.HasPrefix(arn, "arn:aws:kms:us-east-1:123456789012:key/") {
 		t.Errorf("key = %q", arn)
 	}
-	if image, _ := first.Outputs["image"].Value.(string); !strings.Contains(image, ".dkr.ecr.us-east-1.amazonaws.com/app-") || !strings.Contains(image, "@sha256:") {
+	if image, _ := first.Outputs["image"].Value.(string); !strings.Contains(image, ".dkr.ecr.us-east-1.amazonaws.com/app-") ||
+		!strings.Contains(image, "@sha256:") {
 		t.Errorf("image = %q", image)
 	}
 	password, _ := first.Outputs["password"].Value.(string)
@@ -148,7 +151,8 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 // What is wrong with a resource is said all at once, and nothing is made.
 func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 	r, stack := site(t, t.TempDir(), func(ctx *pulumi.Context) error {
-		_, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"descripton": pulumi.String("x"), "enableKeyRotation": pulumi.String("yes")})
+		_, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"descripton": pulumi.String("x"),
+			"enableKeyRotation": pulumi.String("yes")})
 		return err
 	})
 	_, err := stack.Up(t.Context())

@@ -49,7 +49,8 @@ type Rehearsal struct {
 // Open opens the model that is kept at path, making an empty one if there is none, and holds it until Close. Beside
 // path are its lock and the key to its secret values.
 func Open(path string, options Options) (*Rehearsal, error) {
-	account, err := cloud.Open(path, cloud.Options{Region: options.Region, AccountID: options.AccountID, Zones: options.Zones, Wait: options.Wait})
+	account, err := cloud.Open(path, cloud.Options{Region: options.Region, AccountID: options.AccountID,
+		Zones: options.Zones, Wait: options.Wait})
 	if err != nil {
 		return nil, err
 	}

@@ -83,22 +83,32 @@ func TestCheck(t *testing.T) {
 	}{
 		{"right", keyType, map[string]any{"description": "x", "enableKeyRotation": true, "tags": map[string]any{"a": "b"}}, nil},
 		{"unknown values pass", keyType, map[string]any{"description": Unknown, "tags": Unknown}, nil},
-		{"secret values are looked into", keyType, map[string]any{"description": Secret{1.0}}, map[string]string{"description": "expected a string, got a number"}},
+		{"secret values are looked into", keyType, map[string]any{"description": Secret{1.0}},
+			map[string]string{"description": "expected a string, got a number"}},
 		{"misspelt", keyType, map[string]any{"descripton": "x"}, map[string]string{"descripton": `did you mean "description"?`}},
-		{"number as string", keyType, map[string]any{"deletionWindowInDays": "30"}, map[string]string{"deletionWindowInDays": "expected an integer, got a string"}},
-		{"fraction", keyType, map[string]any{"deletionWindowInDays": 7.5}, map[string]string{"deletionWindowInDays": "expected an integer, got 7.5"}},
+		{"number as string", keyType, map[string]any{"deletionWindowInDays": "30"},
+			map[string]string{"deletionWindowInDays": "expected an integer, got a string"}},
+		{"fraction", keyType, map[string]any{"deletionWindowInDays": 7.5},
+			map[string]string{"deletionWindowInDays": "expected an integer, got 7.5"}},
 		{"string as boolean", keyType, map[string]any{"isEnabled": "true"}, map[string]string{"isEnabled": "expected a boolean, got a string"}},
-		{"map of numbers", keyType, map[string]any{"tags": map[string]any{"a.b": 1.0}}, map[string]string{`tags["a.b"]`: "expected a string, got a number"}},
+		{"map of numbers", keyType, map[string]any{"tags": map[string]any{"a.b": 1.0}},
+			map[string]string{`tags["a.b"]`: "expected a string, got a number"}},
 		{"list for a map", keyType, map[string]any{"tags": []any{}}, map[string]string{"tags": "expected a map, got a list"}},
 		{"missing", subnetType, map[string]any{}, map[string]string{"vpcId": "missing required property"}},
-		{"nested", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": "x", "toPort": 1.0, "cidrBlock": []any{}}}},
-			map[string]string{"ingress[0].cidrBlock": `there is no property "cidrBlock"; did you mean "cidrBlocks"?`, "ingress[0].fromPort": "expected an integer"}},
-		{"nested missing", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": 1.0}}}, map[string]string{"ingress[0].toPort": "missing required property"}},
+		{"nested", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": "x",
+			"toPort": 1.0, "cidrBlock": []any{}}}},
+			map[string]string{"ingress[0].cidrBlock": `there is no property "cidrBlock"; did you mean "cidrBlocks"?`,
+				"ingress[0].fromPort": "expected an integer"}},
+		{"nested missing", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": 1.0}}},
+			map[string]string{"ingress[0].toPort": "missing required property"}},
 		{"policy that is no JSON", roleType, map[string]any{"assumeRolePolicy": "{"}, map[string]string{"assumeRolePolicy": "JSON"}},
-		{"all at once", keyType, map[string]any{"descripton": "x", "isEnabled": 1.0}, map[string]string{"descripton": "no property", "isEnabled": "expected a boolean"}},
-		{"unknown type", "aws:ec2/vpcc:Vpcc", nil, map[string]string{"": "no resource type aws:ec2/vpcc:Vpcc; did you mean \"aws:ec2/vpc:Vpc\"?"}},
+		{"all at once", keyType, map[string]any{"descripton": "x", "isEnabled": 1.0}, map[string]string{"descripton": "no property",
+			"isEnabled": "expected a boolean"}},
+		{"unknown type", "aws:ec2/vpcc:Vpcc", nil,
+			map[string]string{"": "no resource type aws:ec2/vpcc:Vpcc; did you mean \"aws:ec2/vpc:Vpc\"?"}},
 		{"type without a model", "aws:s3/bucketAclV2:BucketAclV2x", nil, map[string]string{"": "no resource type"}},
-		{"name too long", roleType, map[string]any{"name": strings.Repeat("a", 65), "assumeRolePolicy": "{}"}, map[string]string{"name": "at most 64 characters, got 65"}},
+		{"name too long", roleType, map[string]any{"name": strings.Repeat("a", 65), "assumeRolePolicy": "{}"},
+			map[string]string{"name": "at most 64 characters, got 65"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, problems := account(t).Check(CheckRequest{Type: c.token, URN: urn(c.token, "x"), News: c.in})
@@ -115,7 +125,8 @@ func TestCheck(t *testing.T) {
 }
 
 func TestAProblemDoesNotShowASecret(t *testing.T) {
-	_, problems := account(t).Check(CheckRequest{Type: roleType, URN: urn(roleType, "x"), News: map[string]any{"name": Secret{"not a role name!"}, "assumeRolePolicy": "{}"}})
+	_, problems := account(t).Check(CheckRequest{Type: roleType, URN: urn(roleType, "x"),
+		News: map[string]any{"name": Secret{"not a role name!"}, "assumeRolePolicy": "{}"}})
 	text := fmt.Sprint(problems)
 	if !strings.Contains(text, "[secret]") || strings.Contains(text, "not a role name!") {
 		t.Errorf("%s", text)
@@ -143,7 +154,8 @@ func TestMadeUpNames(t *testing.T) {
 	if other, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("other")}); other == first {
 		t.Errorf("another seed made the same name %q", other)
 	}
-	if kept, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("x"), Olds: map[string]any{"name": "web-abcdef0", defaultsMark: []any{"name"}}}); kept != "web-abcdef0" {
+	if kept, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("x"), Olds: map[string]any{"name": "web-abcdef0",
+		defaultsMark: []any{"name"}}}); kept != "web-abcdef0" {
 		t.Errorf("the name that was made up before became %q", kept)
 	}
 	if ruled, _ := check(roleType, "web", CheckRequest{Name: "by-the-engine"}); ruled != "by-the-engine" {
@@ -155,7 +167,8 @@ func TestMadeUpNames(t *testing.T) {
 	if alias, _ := check(aliasType, "data", CheckRequest{News: map[string]any{"targetKeyId": "x"}}); !strings.HasPrefix(alias, "alias/data-") {
 		t.Errorf("an alias is called %q", alias)
 	}
-	if _, problems := check(roleType, strings.Repeat("n", 60), CheckRequest{}); len(problems) != 1 || !strings.Contains(problems[0].Rule, "64") {
+	if _, problems := check(roleType, strings.Repeat("n", 60), CheckRequest{}); len(problems) != 1 ||
+		!strings.Contains(problems[0].Rule, "64") {
 		t.Errorf("a logical name that is too long: %+v", problems)
 	}
 }
@@ -167,31 +180,42 @@ func TestDiff(t *testing.T) {
 		want        Plan
 	}{
 		{"same", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16"}, Plan{}},
-		{"what AWS fills in", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16", "enableDnsSupport": true}, Plan{}},
+		{"what AWS fills in", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16",
+			"enableDnsSupport": true}, Plan{}},
 		{"no longer said and the default", vpcType, map[string]any{"enableDnsSupport": true}, map[string]any{}, Plan{}},
-		{"no longer said and not the default", vpcType, map[string]any{"enableDnsSupport": false}, map[string]any{}, Plan{Changes: []PropertyChange{{Path: "enableDnsSupport", Op: Delete}}}},
+		{"no longer said and not the default", vpcType, map[string]any{"enableDnsSupport": false}, map[string]any{},
+			Plan{Changes: []PropertyChange{{Path: "enableDnsSupport", Op: Delete}}}},
 		{"what AWS chose is kept", keyType, map[string]any{"description": "x"}, map[string]any{}, Plan{}},
-		{"in place", keyType, map[string]any{"description": "x"}, map[string]any{"description": "y"}, Plan{Changes: []PropertyChange{{Path: "description", Op: Update}}}},
-		{"replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.1.0.0/16"}, Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
-		{"unknown replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": Unknown}, Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
-		{"by key", keyType, map[string]any{"tags": map[string]any{"a": "1", "b": "2"}}, map[string]any{"tags": map[string]any{"b": "3", "c.d": "4"}},
+		{"in place", keyType, map[string]any{"description": "x"}, map[string]any{"description": "y"},
+			Plan{Changes: []PropertyChange{{Path: "description", Op: Update}}}},
+		{"replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.1.0.0/16"},
+			Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
+		{"unknown replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": Unknown},
+			Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
+		{"by key", keyType, map[string]any{"tags": map[string]any{"a": "1", "b": "2"}},
+			map[string]any{"tags": map[string]any{"b": "3", "c.d": "4"}},
 			Plan{Changes: []PropertyChange{{Path: "tags.a", Op: Delete}, {Path: "tags.b", Op: Update}, {Path: `tags["c.d"]`, Op: Add}}}},
 		{"empty is none", keyType, map[string]any{"tags": map[string]any{}}, map[string]any{}, Plan{}},
 		{"a secret that says the same", keyType, map[string]any{"description": "x"}, map[string]any{"description": Secret{"x"}}, Plan{}},
-		{"the same policy in other words", keyType, map[string]any{"policy": `{"a":1,"b":[2]}`}, map[string]any{"policy": "{ \"b\": [2],\n\"a\": 1 }"}, Plan{}},
+		{"the same policy in other words", keyType, map[string]any{"policy": `{"a":1,"b":[2]}`},
+			map[string]any{"policy": "{ \"b\": [2],\n\"a\": 1 }"}, Plan{}},
 		{"a policy that allows the same", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a","b"],"Resource":"*"},{"Action":"c"}]}`},
 			map[string]any{"policy": `{"Statement":[{"Action":["c"]},{"Resource":["*"],"Action":["b","a"]}]}`}, Plan{}},
-		{"a policy that allows more", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a"]}]}`}, map[string]any{"policy": `{"Statement":[{"Action":["a","b"]}]}`},
+		{"a policy that allows more", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a"]}]}`},
+			map[string]any{"policy": `{"Statement":[{"Action":["a","b"]}]}`},
 			Plan{Changes: []PropertyChange{{Path: "policy", Op: Update}}}},
 		{"a rule of another group", ingressType, map[string]any{"securityGroupId": "sg-1"}, map[string]any{"securityGroupId": "sg-2"},
 			Plan{Changes: []PropertyChange{{Path: "securityGroupId", Op: Update, Replaces: true}}, Replaces: true}},
-		{"what a machine runs first", instanceType, map[string]any{"userData": "a", "userDataReplaceOnChange": true}, map[string]any{"userData": "b", "userDataReplaceOnChange": true},
+		{"what a machine runs first", instanceType, map[string]any{"userData": "a", "userDataReplaceOnChange": true},
+			map[string]any{"userData": "b", "userDataReplaceOnChange": true},
 			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update, Replaces: true}}, Replaces: true}},
 		{"what a machine runs first, left alone", instanceType, map[string]any{"userData": "a"}, map[string]any{"userData": "b"},
 			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update}}}},
-		{"a fixed name cannot exist twice", roleType, map[string]any{"name": "web", "description": "x"}, map[string]any{"name": "web", "description": "x", "path": "/x/"},
+		{"a fixed name cannot exist twice", roleType, map[string]any{"name": "web", "description": "x"},
+			map[string]any{"name": "web", "description": "x", "path": "/x/"},
 			Plan{Changes: []PropertyChange{{Path: "path", Op: Add, Replaces: true}}, Replaces: true, DeleteFirst: true}},
-		{"a made-up name can", roleType, map[string]any{"name": "web-1", defaultsMark: []any{"name"}}, map[string]any{"name": "web-1", "path": "/x/", defaultsMark: []any{"name"}},
+		{"a made-up name can", roleType, map[string]any{"name": "web-1", defaultsMark: []any{"name"}}, map[string]any{"name": "web-1",
+			"path": "/x/", defaultsMark: []any{"name"}},
 			Plan{Changes: []PropertyChange{{Path: "path", Op: Add, Replaces: true}}, Replaces: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -209,14 +233,16 @@ func TestDiff(t *testing.T) {
 func TestDefaultTags(t *testing.T) {
 	a := account(t)
 	in := map[string]any{"description": "x", "tags": map[string]any{"Name": "mine"}}
-	_, out, err := a.Create(Change{Type: keyType, URN: urn(keyType, "k"), Inputs: in, Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
+	_, out, err := a.Create(Change{Type: keyType, URN: urn(keyType, "k"), Inputs: in,
+		Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, out["tagsAll"]); diff != "" {
 		t.Error(diff)
 	}
-	checked, _ := a.Check(CheckRequest{Type: keyType, URN: urn(keyType, "k"), News: in, Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
+	checked, _ := a.Check(CheckRequest{Type: keyType, URN: urn(keyType, "k"), News: in,
+		Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
 	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, checked["tags"]); diff != "" {
 		t.Errorf("the default tags are not among the resource's own: %s", diff)
 	}
@@ -568,7 +594,8 @@ func inventValue(r *rand.Rand, k *kindOf, depth int, unknowns bool) any {
 	case "asset":
 		return map[string]any{assetMark: "x"}
 	}
-	s := []string{"", "x", "web", "10.0.0.0/24", "10.0.1.5", "us-east-1a", "arn:aws:iam::123456789012:role/x", "vpc-0123456789abcdef0", "tcp", "{}", "[{}]", "[1]", "rate(1 day)", "é\n\"", "example.com", "-1", "256"}[r.IntN(17)]
+	s := []string{"", "x", "web", "10.0.0.0/24", "10.0.1.5", "us-east-1a", "arn:aws:iam::123456789012:role/x", "vpc-0123456789abcdef0", "tcp",
+		"{}", "[{}]", "[1]", "rate(1 day)", "é\n\"", "example.com", "-1", "256"}[r.IntN(17)]
 	if r.IntN(10) == 0 {
 		return Secret{s}
 	}
@@ -624,7 +651,8 @@ func BenchmarkThousandCreatesAndDiffs(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if plan, err := a.Diff(Difference{Type: keyType, OldInputs: checked, OldOutputs: out, News: checked}); err != nil || len(plan.Changes) > 0 {
+			if plan, err := a.Diff(Difference{Type: keyType, OldInputs: checked, OldOutputs: out, News: checked}); err != nil ||
+				len(plan.Changes) > 0 {
 				b.Fatal(plan, err)
 			}
 		}

@@ -175,7 +175,8 @@ var (
 const taskCode = "ClientException"
 
 func checkTask(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "networkMode", "awsvpc", "bridge", "host", "none"), oneOf(in, "pidMode", "host", "task"), oneOf(in, "ipcMode", "host", "task", "none"),
+	p := allOf(oneOf(in, "networkMode", "awsvpc", "bridge", "host", "none"), oneOf(in, "pidMode", "host", "task"),
+		oneOf(in, "ipcMode", "host", "task", "none"),
 		oneOf(in, "runtimePlatform.cpuArchitecture", "X86_64", "ARM64"), between(in, "ephemeralStorage.sizeInGib", 21, 200), tagProblems(in))
 	if f := in.String("family"); in.Has("family") && !familyForm.MatchString(f) {
 		p = append(p, awsProblem("family", taskCode, "a family has letters, digits, hyphens and underscores, at most 255, got %q", f))
@@ -227,7 +228,9 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 		return append(p, awsProblem("cpu", taskCode, "expected %s, got %q", alternatives(known), in.String("cpu")))
 	}
 	if m := in.String("memory"); in.Has("memory") && !slices.Contains(memories, m) {
-		p = append(p, awsProblem("memory", taskCode, "No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu, m, alternatives(memories)))
+		p = append(p, awsProblem("memory", taskCode,
+			"No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu,
+			m, alternatives(memories)))
 	}
 	return p
 }
@@ -299,7 +302,8 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 				say(mp+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
 			}
 			if m.HostPort != nil && *m.HostPort != m.ContainerPort && in.String("networkMode") == "awsvpc" {
-				say(mp+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d", *m.HostPort, m.ContainerPort)
+				say(mp+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d",
+					*m.HostPort, m.ContainerPort)
 			}
 			protocol := m.Protocol
 			if protocol == "" {
@@ -394,12 +398,15 @@ func environmentProblems(c containerSpec, here string) []Problem {
 	for i, s := range c.Secrets {
 		path := at(here+".secrets", i)
 		if have[s.Name] || secret[s.Name] {
-			p = append(p, awsProblem(path+".name", taskCode, "The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'", s.Name))
+			p = append(p, awsProblem(path+".name", taskCode,
+				"The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'",
+				s.Name))
 		}
 		secret[s.Name] = true
 		if s.ValueFrom == "" {
 			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s says not where its value comes from", s.Name))
-		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") && !strings.Contains(s.ValueFrom, ":secretsmanager:") {
+		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") &&
+			!strings.Contains(s.ValueFrom, ":secretsmanager:") {
 			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected a parameter of SSM or a secret of Secrets Manager, got %q", s.ValueFrom))
 		}
 	}
@@ -460,7 +467,8 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 		}
 	case "awsfirelens":
 		if !firelens {
-			p = append(p, awsProblem(here+".logDriver", taskCode, "When a firelens log driver is used, a container with a firelensConfiguration must be specified"))
+			p = append(p, awsProblem(here+".logDriver", taskCode,
+				"When a firelens log driver is used, a container with a firelensConfiguration must be specified"))
 		}
 	}
 	return p
@@ -479,13 +487,16 @@ func dependencyProblems(all []containerSpec) []Problem {
 			case d.ContainerName == c.Name:
 				p = append(p, awsProblem(here+".containerName", taskCode, "container %s depends on itself", c.Name))
 			case on == nil:
-				p = append(p, awsProblem(here+".containerName", taskCode, "The container dependency '%s' does not exist in the task definition", d.ContainerName))
+				p = append(p, awsProblem(here+".containerName", taskCode, "The container dependency '%s' does not exist in the task definition",
+					d.ContainerName))
 			case !slices.Contains(words("START COMPLETE SUCCESS HEALTHY"), d.Condition):
 				p = append(p, awsProblem(here+".condition", taskCode, "expected START, COMPLETE, SUCCESS or HEALTHY, got %q", d.Condition))
 			case d.Condition == "HEALTHY" && on.HealthCheck == nil:
-				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, which has no health check", c.Name, on.Name))
+				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, which has no health check", c.Name,
+					on.Name))
 			case (d.Condition == "COMPLETE" || d.Condition == "SUCCESS") && (on.Essential == nil || *on.Essential):
-				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits for the end of %s, which is essential: its end would stop the task", c.Name, on.Name))
+				p = append(p, awsProblem(here+".condition", taskCode,
+					"container %s waits for the end of %s, which is essential: its end would stop the task", c.Name, on.Name))
 			}
 			waits[c.Name] = append(waits[c.Name], d.ContainerName)
 		}
@@ -515,7 +526,9 @@ func admitTask(a *Account, o *Object) error {
 	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
 		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)
 		if role != nil && !trusts(trustOf(role), "ecs-tasks.amazonaws.com") {
-			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com", "ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
+			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com",
+				"ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper "+
+					"trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ func dataSources() map[string]source {
 			for i, j := 0, len(labels)-1; i < j; i, j = i+1, j-1 {
 				labels[i], labels[j] = labels[j], labels[i]
 			}
-			return map[string]any{"id": a.Partition, "partition": a.Partition, "dnsSuffix": suffix, "reverseDnsPrefix": strings.Join(labels, ".")}, nil
+			return map[string]any{"id": a.Partition, "partition": a.Partition, "dnsSuffix": suffix, "reverseDnsPrefix": strings.Join(labels, ".")},
+				nil
 		},
 		"aws:index/getAvailabilityZones:getAvailabilityZones": zonesSource,
 		"aws:ec2/getAmi:getAmi":                               amiSource,
@@ -71,10 +72,12 @@ func zonesSource(a *Account, in Inputs) (map[string]any, error) {
 	for _, f := range in.Maps("filters") {
 		switch name := f.String("name"); name {
 		case "opt-in-status", "zone-type", "region-name", "state":
-			want := map[string]string{"opt-in-status": "opt-in-not-required", "zone-type": "availability-zone", "region-name": a.Region, "state": "available"}[name]
+			want := map[string]string{"opt-in-status": "opt-in-not-required", "zone-type": "availability-zone", "region-name": a.Region,
+				"state": "available"}[name]
 			none = none || !contains(f.Strings("values"), want)
 		default:
-			return nil, fmt.Errorf("the model knows no filter %q of availability zones%s", name, suggest(name, []string{"opt-in-status", "zone-type", "region-name", "state"}))
+			return nil, fmt.Errorf("the model knows no filter %q of availability zones%s", name,
+				suggest(name, []string{"opt-in-status", "zone-type", "region-name", "state"}))
 		}
 	}
 	if s := in.String("state"); s != "" && s != "available" {
@@ -93,20 +96,25 @@ func amiSource(a *Account, in Inputs) (map[string]any, error) {
 	const action = "ec2:DescribeImages"
 	owners := in.Strings("owners")
 	if len(owners) > 0 && !contains(owners, "amazon") && !contains(owners, "137112412989") {
-		return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action, Message: "Your query returned no results. Please change your search criteria and try again.", Why: "the model knows Amazon's own images only; owners says " + strings.Join(owners, ", ")}
+		return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action,
+			Message: "Your query returned no results. Please change your search criteria and try again.",
+			Why:     "the model knows Amazon's own images only; owners says " + strings.Join(owners, ", ")}
 	}
 	var found map[string]any
 	for _, arch := range []string{"x86_64", "arm64"} {
-		for _, family := range []string{"al2023-ami-2023.6.20250115.0-kernel-6.1-" + arch, "al2023-ami-minimal-2023.6.20250115.0-kernel-6.1-" + arch, "amzn2-ami-hvm-2.0.20250116.0-" + arch + "-gp2"} {
+		for _, family := range []string{"al2023-ami-2023.6.20250115.0-kernel-6.1-" + arch, "al2023-ami-minimal-2023.6.20250115.0-kernel-6.1-" +
+			arch, "amzn2-ami-hvm-2.0.20250116.0-" + arch + "-gp2"} {
 			image := map[string]string{
 				"name": family, "architecture": arch, "virtualization-type": "hvm", "root-device-type": "ebs", "state": "available",
-				"owner-alias": "amazon", "block-device-mapping.volume-type": "gp3", "is-public": "true", "image-type": "machine", "ena-support": "true", "hypervisor": "xen",
+				"owner-alias": "amazon", "block-device-mapping.volume-type": "gp3", "is-public": "true", "image-type": "machine",
+				"ena-support": "true", "hypervisor": "xen",
 			}
 			fits := true
 			for _, f := range in.Maps("filters") {
 				value, ok := image[f.String("name")]
 				if !ok {
-					return nil, &Error{Code: "InvalidParameterValue", Action: action, Message: fmt.Sprintf("The filter '%s' is invalid", f.String("name")), Why: "the model knows the filters " + strings.Join(sortedKeys(image), ", ")}
+					return nil, &Error{Code: "InvalidParameterValue", Action: action, Message: fmt.Sprintf("The filter '%s' is invalid", f.String("name")),
+						Why: "the model knows the filters " + strings.Join(sortedKeys(image), ", ")}
 				}
 				fits = fits && anyMatch(f.Strings("values"), value)
 			}
@@ -124,9 +132,12 @@ func amiSource(a *Account, in Inputs) (map[string]any, error) {
 				"id": id, "imageId": id, "name": family, "architecture": arch, "arn": "arn:" + a.Partition + ":ec2:" + a.Region + "::image/" + id,
 				"creationDate": "2025-01-16T00:00:00.000Z", "description": "Amazon Linux", "ownerId": "137112412989", "imageOwnerAlias": "amazon",
 				"rootDeviceName": "/dev/xvda", "rootDeviceType": "ebs", "virtualizationType": "hvm", "hypervisor": "xen", "state": "available",
-				"enaSupport": true, "public": true, "imageType": "machine", "rootSnapshotId": "snap-0" + draw(16, a.Region, family, "root"), "sriovNetSupport": "simple",
-				"imageLocation": "amazon/" + family, "kernelId": "", "platform": "", "platformDetails": "Linux/UNIX", "ramdiskId": "", "usageOperation": "RunInstances",
-				"bootMode": "uefi-preferred", "imdsSupport": "v2.0", "deprecationTime": "", "tpmSupport": "", "stateReason": map[string]any{"code": "UNSET", "message": "UNSET"},
+				"enaSupport": true, "public": true, "imageType": "machine", "rootSnapshotId": "snap-0" + draw(16, a.Region, family, "root"),
+				"sriovNetSupport": "simple",
+				"imageLocation":   "amazon/" + family, "kernelId": "", "platform": "", "platformDetails": "Linux/UNIX", "ramdiskId": "",
+				"usageOperation": "RunInstances",
+				"bootMode":       "uefi-preferred", "imdsSupport": "v2.0", "deprecationTime": "", "tpmSupport": "",
+				"stateReason":         map[string]any{"code": "UNSET", "message": "UNSET"},
 				"blockDeviceMappings": []any{}, "productCodes": []any{}, "tags": map[string]any{},
 			}
 		}
@@ -134,7 +145,9 @@ func amiSource(a *Account, in Inputs) (map[string]any, error) {
 	if found != nil {
 		return found, nil
 	}
-	return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action, Message: "Your query returned no results. Please change your search criteria and try again.", Why: "no image of Amazon Linux 2023 or 2 fits the filters"}
+	return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action,
+		Message: "Your query returned no results. Please change your search criteria and try again.",
+		Why:     "no image of Amazon Linux 2023 or 2 fits the filters"}
 }
 
 // publicParameter is one of those that AWS keeps for everybody.
@@ -161,10 +174,12 @@ func parameterSource(a *Account, in Inputs) (map[string]any, error) {
 		o = a.find("arn", name, parameterType)
 	}
 	if o == nil {
-		return nil, &Error{Code: "ParameterNotFound", Action: "ssm:GetParameter", Message: "couldn't find resource", Why: fmt.Sprintf("the account has no parameter %q, and it is none of AWS's own that the model knows", name)}
+		return nil, &Error{Code: "ParameterNotFound", Action: "ssm:GetParameter", Message: "couldn't find resource",
+			Why: fmt.Sprintf("the account has no parameter %q, and it is none of AWS's own that the model knows", name)}
 	}
 	out := Inputs(o.Outputs)
-	answer := map[string]any{"id": name, "name": name, "type": out.String("type"), "value": out.String("value"), "version": out.Get("version"), "arn": out.String("arn"), "withDecryption": true}
+	answer := map[string]any{"id": name, "name": name, "type": out.String("type"), "value": out.String("value"), "version": out.Get("version"),
+		"arn": out.String("arn"), "withDecryption": true}
 	if out.String("type") != "SecureString" {
 		answer["insecureValue"] = out.String("value")
 	}
@@ -186,14 +201,16 @@ func zoneSource(a *Account, in Inputs) (map[string]any, error) {
 	for _, o := range a.list(zoneType) {
 		out := Inputs(o.Outputs)
 		private := len(out.List("vpcs")) > 0
-		if private != in.Bool("privateZone") && id == "" || id != "" && o.ID != id || name != "" && strings.TrimSuffix(out.String("name"), ".") != name {
+		if private != in.Bool("privateZone") && id == "" || id != "" && o.ID != id || name != "" &&
+			strings.TrimSuffix(out.String("name"), ".") != name {
 			continue
 		}
 		found = append(found, o)
 	}
 	switch len(found) {
 	case 0:
-		return nil, &Error{Code: "NoSuchHostedZone", Action: "route53:ListHostedZones", Status: 404, Message: "no matching Route 53 Hosted Zone found", Why: fmt.Sprintf("the account has %s", zoneNames(a))}
+		return nil, &Error{Code: "NoSuchHostedZone", Action: "route53:ListHostedZones", Status: 404,
+			Message: "no matching Route 53 Hosted Zone found", Why: fmt.Sprintf("the account has %s", zoneNames(a))}
 	case 1:
 	default:
 		return nil, fmt.Errorf("multiple Route 53 Hosted Zones matched %q: %s and %s", name, found[0].ID, found[1].ID)
@@ -223,14 +240,17 @@ func aliasSource(a *Account, in Inputs) (map[string]any, error) {
 	name := in.String("name")
 	if service, ok := strings.CutPrefix(name, "alias/aws/"); ok {
 		id := drawUUID(a.AccountID, a.Region, service)
-		return map[string]any{"id": a.arn("kms", name), "arn": a.arn("kms", name), "name": name, "targetKeyId": id, "targetKeyArn": a.arn("kms", "key/"+id)}, nil
+		return map[string]any{"id": a.arn("kms", name), "arn": a.arn("kms", name), "name": name, "targetKeyId": id,
+			"targetKeyArn": a.arn("kms", "key/"+id)}, nil
 	}
 	o := a.find("name", name, aliasType)
 	if o == nil {
-		return nil, &Error{Code: "NotFoundException", Action: "kms:DescribeKey", Message: fmt.Sprintf("Alias %s is not found.", a.arn("kms", name))}
+		return nil, &Error{Code: "NotFoundException", Action: "kms:DescribeKey",
+			Message: fmt.Sprintf("Alias %s is not found.", a.arn("kms", name))}
 	}
 	out := Inputs(o.Outputs)
-	return map[string]any{"id": out.String("arn"), "arn": out.String("arn"), "name": name, "targetKeyId": out.String("targetKeyId"), "targetKeyArn": out.String("targetKeyArn")}, nil
+	return map[string]any{"id": out.String("arn"), "arn": out.String("arn"), "name": name, "targetKeyId": out.String("targetKeyId"),
+		"targetKeyArn": out.String("targetKeyArn")}, nil
 }
 
 // policySource writes the policy document that the arguments describe.
@@ -269,7 +289,8 @@ func policySource(_ *Account, in Inputs) (map[string]any, error) {
 		if sid := s.String("sid"); sid != "" {
 			st["Sid"] = sid
 		}
-		for input, key := range map[string]string{"actions": "Action", "notActions": "NotAction", "resources": "Resource", "notResources": "NotResource"} {
+		for input, key := range map[string]string{"actions": "Action", "notActions": "NotAction", "resources": "Resource",
+			"notResources": "NotResource"} {
 			if l := s.Strings(input); len(l) > 0 {
 				st[key] = sole(l)
 			}

@@ -61,7 +61,8 @@ func FuzzModel(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(data), `{}`, `null`, `{"version":1}`, `{"version":1,"objects":[null,{}]}`, `{"version":1,"objects":[{"$sealed":"AAAA"}],"tasks":[{}],"rollouts":[0]}`} {
+	for _, seed := range []string{string(data), `{}`, `null`, `{"version":1}`, `{"version":1,"objects":[null,{}]}`,
+		`{"version":1,"objects":[{"$sealed":"AAAA"}],"tasks":[{}],"rollouts":[0]}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

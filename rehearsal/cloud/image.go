@@ -25,11 +25,15 @@ func (a *Account) Push(name, digest string) error {
 func (a *Account) push(host, repository, tag, digest string) error {
 	const action = "ecr:PutImage"
 	if want := a.imageRegistry(); host != want {
-		return &Error{Code: "RepositoryNotFoundException", Action: action, Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry '%s'", repository, host), Why: "the registry of this account and region is " + want}
+		return &Error{Code: "RepositoryNotFoundException", Action: action,
+			Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry '%s'", repository, host),
+			Why:     "the registry of this account and region is " + want}
 	}
 	r := a.find("name", repository, repositoryType)
 	if r == nil {
-		return &Error{Code: "RepositoryNotFoundException", Action: action, Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", repository, a.AccountID), Why: "no aws:ecr/repository:Repository of this stack has that name"}
+		return &Error{Code: "RepositoryNotFoundException", Action: action,
+			Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", repository, a.AccountID),
+			Why:     "no aws:ecr/repository:Repository of this stack has that name"}
 	}
 	id := repository + "@" + digest
 	tags := []string{tag}
@@ -46,7 +50,9 @@ func (a *Account) push(host, repository, tag, digest string) error {
 			continue
 		}
 		if Inputs(r.Outputs).String("imageTagMutability") == "IMMUTABLE" {
-			return &Error{Code: "ImageTagAlreadyExistsException", Action: action, Message: fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repository), Why: "the tag names " + o.ID + "; the image to push is " + digest}
+			return &Error{Code: "ImageTagAlreadyExistsException", Action: action,
+				Message: fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.",
+					tag, repository), Why: "the tag names " + o.ID + "; the image to push is " + digest}
 		}
 		untagged := o.copy()
 		untagged.Outputs["imageTags"] = clone(slices.DeleteFunc(held, func(t string) bool { return t == tag }))

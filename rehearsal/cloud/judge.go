@@ -39,7 +39,8 @@ func (a *Account) resolve(k *rule, ref *parsedRef, o *Object, action string) (er
 		}
 		target := a.registry.kinds[ref.To[0]]
 		what := noun(ref.To[0])
-		e := &Error{Action: action, Message: fmt.Sprintf("The %s '%s' does not exist", what, s), Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what)}
+		e := &Error{Action: action, Message: fmt.Sprintf("The %s '%s' does not exist", what, s),
+			Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what)}
 		if target != nil {
 			e.Code = target.notFound()
 		} else {
@@ -64,7 +65,8 @@ func (a *Account) untaken(k *rule, o *Object, action string) error {
 		if other.ID == o.ID || k.name(other) != name || scope != "" && Inputs(other.Inputs).String(k.Name.Scope) != scope {
 			continue
 		}
-		return &Error{Code: k.Name.Taken, Action: action, Status: 409, Message: fmt.Sprintf("A %s with the name '%s' already exists", noun(o.Type), name), Why: "the account has " + other.called()}
+		return &Error{Code: k.Name.Taken, Action: action, Status: 409, Message: fmt.Sprintf("A %s with the name '%s' already exists",
+			noun(o.Type), name), Why: "the account has " + other.called()}
 	}
 	return nil
 }

@@ -61,7 +61,9 @@ type Ref struct {
 	To   []string // tokens of the kinds it may name
 	By   string   // "id", "arn", "name" or another output of the target by which it is named; several with commas: "arn,name"
 	Weak bool     // AWS looks it up but lets the target be deleted while this refers to it
-	Any  bool     // may also be something that is outside the model (a public principal, an AWS-managed policy, "self"); then it is looked up only when its form says that it belongs to this account
+	// may also be something that is outside the model (a public principal, an AWS-managed policy, "self"); then it is looked up
+	// only when its form says that it belongs to this account
+	Any bool
 }
 
 // held is a reference that keeps its target from being deleted.

@@ -50,11 +50,13 @@ func backupPlanKind() Kind {
 					p = append(p, awsProblem(path+".startWindow", code, "expected at least 60 minutes, got %v", start))
 				}
 				if finish < start+60 {
-					p = append(p, awsProblem(path+".completionWindow", code, "expected at least 60 minutes more than startWindow (%v), got %v", start, finish))
+					p = append(p, awsProblem(path+".completionWindow", code, "expected at least 60 minutes more than startWindow (%v), got %v", start,
+						finish))
 				}
 				cold, gone := r.Int("lifecycle.coldStorageAfter"), r.Int("lifecycle.deleteAfter")
 				if cold > 0 && gone > 0 && gone < cold+90 {
-					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code, "what goes to cold storage stays there at least 90 days: expected %d or more, got %d", cold+90, gone))
+					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code,
+						"what goes to cold storage stays there at least 90 days: expected %d or more, got %d", cold+90, gone))
 				}
 				if r.Bool("enableContinuousBackup") && (gone < 1 || gone > 35) && !unknown.Within(path) {
 					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code, "continuous backups are kept 1 to 35 days, got %d", gone))
@@ -87,8 +89,10 @@ func backupSelectionKind() Kind {
 			return nil
 		},
 		CheckState: func(a *Account, o *Object) error {
-			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "backup.amazonaws.com") {
-				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com", "IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
+			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil &&
+				!trusts(trustOf(role), "backup.amazonaws.com") {
+				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com",
+					"IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
 			}
 			return nil
 		},

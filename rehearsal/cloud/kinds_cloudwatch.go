@@ -18,12 +18,13 @@ func cloudwatchKinds() []Kind {
 
 func alarmKind() Kind {
 	return Kind{
-		Type: alarmType, CreateAction: "cloudwatch:PutMetricAlarm", UpdateAction: "cloudwatch:PutMetricAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
-		Name:     Name{Input: "name", Max: 255, Taken: "ResourceAlreadyExistsException"},
-		NotFound: "ResourceNotFound",
-		Refs:     alarmRefs,
-		Defaults: map[string]any{"actionsEnabled": true, "treatMissingData": "missing"},
-		Check:    checkAlarm,
+		Type: alarmType, CreateAction: "cloudwatch:PutMetricAlarm", UpdateAction: "cloudwatch:PutMetricAlarm",
+		DeleteAction: "cloudwatch:DeleteAlarms",
+		Name:         Name{Input: "name", Max: 255, Taken: "ResourceAlreadyExistsException"},
+		NotFound:     "ResourceNotFound",
+		Refs:         alarmRefs,
+		Defaults:     map[string]any{"actionsEnabled": true, "treatMissingData": "missing"},
+		Check:        checkAlarm,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("cloudwatch", "alarm:"+o.ID)
@@ -35,11 +36,12 @@ func alarmKind() Kind {
 
 func compositeAlarmKind() Kind {
 	return Kind{
-		Type: compositeType, CreateAction: "cloudwatch:PutCompositeAlarm", UpdateAction: "cloudwatch:PutCompositeAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
-		Name:     Name{Input: "alarmName", Max: 255, Taken: "ResourceAlreadyExistsException"},
-		NotFound: "ResourceNotFound",
-		Refs:     append(slices.Clip(alarmRefs), soft("actionsSuppressor.alarm", "id,arn", alarmType, compositeType)),
-		Defaults: map[string]any{"actionsEnabled": true},
+		Type: compositeType, CreateAction: "cloudwatch:PutCompositeAlarm", UpdateAction: "cloudwatch:PutCompositeAlarm",
+		DeleteAction: "cloudwatch:DeleteAlarms",
+		Name:         Name{Input: "alarmName", Max: 255, Taken: "ResourceAlreadyExistsException"},
+		NotFound:     "ResourceNotFound",
+		Refs:         append(slices.Clip(alarmRefs), soft("actionsSuppressor.alarm", "id,arn", alarmType, compositeType)),
+		Defaults:     map[string]any{"actionsEnabled": true},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(alarmActions(in), longest(in, "alarmRule", 10240), longest(in, "alarmDescription", 1024), tagProblems(in))
 		},
@@ -62,9 +64,10 @@ func compositeAlarmKind() Kind {
 
 func dashboardKind() Kind {
 	return Kind{
-		Type: "aws:cloudwatch/dashboard:Dashboard", CreateAction: "cloudwatch:PutDashboard", UpdateAction: "cloudwatch:PutDashboard", DeleteAction: "cloudwatch:DeleteDashboards",
-		NotFound: "ResourceNotFound",
-		Check:    checkDashboard,
+		Type: "aws:cloudwatch/dashboard:Dashboard", CreateAction: "cloudwatch:PutDashboard", UpdateAction: "cloudwatch:PutDashboard",
+		DeleteAction: "cloudwatch:DeleteDashboards",
+		NotFound:     "ResourceNotFound",
+		Check:        checkDashboard,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Inputs).String("dashboardName")
 			o.Outputs["dashboardArn"] = a.globalARN("cloudwatch", "dashboard/"+o.ID)
@@ -76,7 +79,8 @@ func dashboardKind() Kind {
 func eventRuleKind() Kind {
 	return prefixed(Kind{
 		Type: eventRuleType, CreateAction: "events:PutRule", UpdateAction: "events:PutRule", DeleteAction: "events:DeleteRule",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
+		Name: Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`,
+			Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
 		NotFound: "ResourceNotFoundException", InUse: "ValidationException",
 		Refs:     []Ref{roleRef("roleArn")},
 		Defaults: map[string]any{"eventBusName": "default", "state": "ENABLED", "forceDestroy": false, "namePrefix": ""},
@@ -110,15 +114,20 @@ func eventRuleKind() Kind {
 
 func eventTargetKind() Kind {
 	return Kind{
-		Type: "aws:cloudwatch/eventTarget:EventTarget", CreateAction: "events:PutTargets", UpdateAction: "events:PutTargets", DeleteAction: "events:RemoveTargets",
-		Name:     Name{Input: "targetId", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Scope: "rule"},
-		NotFound: "ResourceNotFoundException",
-		Refs: []Ref{held("rule", "id", eventRuleType), maybe("arn", "arn", topicType, queueType, clusterType, logGroupType, firehoseType, streamType),
-			roleRef("roleArn"), maybe("deadLetterConfig.arn", "arn", queueType), soft("ecsTarget.taskDefinitionArn", "arn,arnWithoutRevision", taskType),
-			soft("ecsTarget.networkConfiguration.subnets[]", "id", subnetType), soft("ecsTarget.networkConfiguration.securityGroups[]", "id", anyGroup...)},
+		Type: "aws:cloudwatch/eventTarget:EventTarget", CreateAction: "events:PutTargets", UpdateAction: "events:PutTargets",
+		DeleteAction: "events:RemoveTargets",
+		Name:         Name{Input: "targetId", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Scope: "rule"},
+		NotFound:     "ResourceNotFoundException",
+		Refs: []Ref{held("rule", "id", eventRuleType), maybe("arn", "arn", topicType, queueType, clusterType, logGroupType,
+			firehoseType, streamType),
+			roleRef("roleArn"), maybe("deadLetterConfig.arn", "arn", queueType), soft("ecsTarget.taskDefinitionArn",
+				"arn,arnWithoutRevision", taskType),
+			soft("ecsTarget.networkConfiguration.subnets[]", "id", subnetType),
+			soft("ecsTarget.networkConfiguration.securityGroups[]", "id", anyGroup...)},
 		Defaults: map[string]any{"eventBusName": "default", "forceDestroy": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(between(in, "retryPolicy.maximumEventAgeInSeconds", 60, 86400), between(in, "retryPolicy.maximumRetryAttempts", 0, 185), longest(in, "input", 8192))
+			p := allOf(between(in, "retryPolicy.maximumEventAgeInSeconds", 60, 86400), between(in, "retryPolicy.maximumRetryAttempts", 0, 185),
+				longest(in, "input", 8192))
 			if in.Has("ecsTarget") && !in.Has("roleArn") && !unknown.Has("roleArn") {
 				p = append(p, awsProblem("roleArn", "ValidationException", "RoleArn is required for target that runs an ECS task"))
 			}
@@ -135,7 +144,8 @@ func eventTargetKind() Kind {
 	}
 }
 
-var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okActions[]", "arn", topicType), maybe("insufficientDataActions[]", "arn", topicType)}
+var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okActions[]", "arn", topicType),
+	maybe("insufficientDataActions[]", "arn", topicType)}
 
 var alarmNames = regexp.MustCompile(`(?:ALARM|OK|INSUFFICIENT_DATA)\(([^)]*)\)`)
 
@@ -150,10 +160,12 @@ var (
 )
 
 func checkAlarm(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "unit", units...), oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...), between(in, "evaluationPeriods", 1, 8640),
+	p := allOf(oneOf(in, "unit", units...), oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...),
+		between(in, "evaluationPeriods", 1, 8640),
 		oneOf(in, "treatMissingData", "missing", "ignore", "breaching", "notBreaching"), longest(in, "alarmDescription", 1024),
 		oneOf(in, "evaluateLowSampleCountPercentiles", "evaluate", "ignore"), alarmActions(in), tagProblems(in))
-	if d, n := in.Int("datapointsToAlarm"), in.Int("evaluationPeriods"); in.Has("datapointsToAlarm") && in.Has("evaluationPeriods") && (d < 1 || d > n) {
+	if d, n := in.Int("datapointsToAlarm"), in.Int("evaluationPeriods"); in.Has("datapointsToAlarm") &&
+		in.Has("evaluationPeriods") && (d < 1 || d > n) {
 		p = append(p, awsProblem("datapointsToAlarm", "ValidationError", "expected 1 to evaluationPeriods (%d), got %d", n, d))
 	}
 	if s := in.String("extendedStatistic"); s != "" && !percentiles.MatchString(s) {
@@ -163,7 +175,9 @@ func checkAlarm(in Inputs, unknown Unknowns) []Problem {
 		if n := in.Int("period"); n != 10 && n != 30 && (n < 60 || n%60 != 0) {
 			p = append(p, awsProblem("period", "ValidationError", "expected 10, 30 or a multiple of 60 seconds, got %d", n))
 		} else if total := n * in.Int("evaluationPeriods"); total > 7*86400 || total > 86400 && n < 3600 {
-			p = append(p, awsProblem("evaluationPeriods", "ValidationError", "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400, or a week for periods of an hour), got %d seconds", total))
+			p = append(p, awsProblem("evaluationPeriods", "ValidationError",
+				"Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400, or a week for periods of an hour), "+
+					"got %d seconds", total))
 		}
 	}
 	queries := in.Has("metricQueries") || unknown.Has("metricQueries")
@@ -180,7 +194,8 @@ func checkAlarm(in Inputs, unknown Unknowns) []Problem {
 			}
 		}
 	} else if given(in, nil, "metricName", "namespace", "statistic", "extendedStatistic", "period") > 0 {
-		p = append(p, awsProblem("metricQueries", "ValidationError", "with metricQueries the alarm takes no metricName, namespace, statistic or period of its own"))
+		p = append(p, awsProblem("metricQueries", "ValidationError",
+			"with metricQueries the alarm takes no metricName, namespace, statistic or period of its own"))
 	}
 	if given(in, unknown, "threshold", "thresholdMetricId") == 0 {
 		p = append(p, awsProblem("threshold", "ValidationError", "an alarm needs a threshold"))
@@ -320,7 +335,8 @@ func patternProblems(text string) []Problem {
 				walk(join(path, key), v)
 			case []any:
 			default:
-				p = append(p, awsProblem("eventPattern", "InvalidEventPatternException", "Event pattern is not valid. Reason: %q must be an object or an array", join(path, key)))
+				p = append(p, awsProblem("eventPattern", "InvalidEventPatternException",
+					"Event pattern is not valid. Reason: %q must be an object or an array", join(path, key)))
 			}
 		}
 	}

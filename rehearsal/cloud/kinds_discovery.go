@@ -13,7 +13,8 @@ func discoveryKinds() []Kind {
 
 func privateDnsNamespaceKind() Kind {
 	return Kind{
-		Type: namespaceType, CreateAction: "servicediscovery:CreatePrivateDnsNamespace", UpdateAction: "servicediscovery:UpdatePrivateDnsNamespace", DeleteAction: "servicediscovery:DeleteNamespace",
+		Type: namespaceType, CreateAction: "servicediscovery:CreatePrivateDnsNamespace",
+		UpdateAction: "servicediscovery:UpdatePrivateDnsNamespace", DeleteAction: "servicediscovery:DeleteNamespace",
 		Name:     Name{Input: "name", Manual: true, Max: 253, Form: `[!-~]+`, Taken: "NamespaceAlreadyExists"},
 		NotFound: "NamespaceNotFound", InUse: "ResourceInUse",
 		Refs:  []Ref{held("vpc", "id", vpcType)},
@@ -31,8 +32,10 @@ func privateDnsNamespaceKind() Kind {
 
 func discoveryServiceKind() Kind {
 	return Kind{
-		Type: discoveryType, CreateAction: "servicediscovery:CreateService", UpdateAction: "servicediscovery:UpdateService", DeleteAction: "servicediscovery:DeleteService",
-		Name:     Name{Input: "name", Max: 127, Form: `[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?`, Scope: "namespaceId", Taken: "ServiceAlreadyExists"},
+		Type: discoveryType, CreateAction: "servicediscovery:CreateService", UpdateAction: "servicediscovery:UpdateService",
+		DeleteAction: "servicediscovery:DeleteService",
+		Name: Name{Input: "name", Max: 127, Form: `[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?`, Scope: "namespaceId",
+			Taken: "ServiceAlreadyExists"},
 		NotFound: "ServiceNotFound", InUse: "ResourceInUse",
 		Refs:     []Ref{held("namespaceId", "id", namespaceType), held("dnsConfig.namespaceId", "id", namespaceType)},
 		Defaults: map[string]any{"forceDestroy": false},

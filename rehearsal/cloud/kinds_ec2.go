@@ -28,7 +28,9 @@ const (
 // networkKinds are the resource types of a VPC: its subnets, gateways and routes.
 func networkKinds() []Kind {
 	return []Kind{
-		vpcKind(), secondaryCIDRKind(), subnetKind(), internetGatewayKind(), eipKind(), eipAssociationKind(), natKind(), routeTableKind(), mainRouteTableKind(), routeKind(), routeTableAssociationKind(), mainRouteTableAssociationKind(), dhcpKind(), vpcDhcpOptionsAssociationKind(),
+		vpcKind(), secondaryCIDRKind(), subnetKind(), internetGatewayKind(), eipKind(), eipAssociationKind(), natKind(), routeTableKind(),
+		mainRouteTableKind(), routeKind(), routeTableAssociationKind(), mainRouteTableAssociationKind(), dhcpKind(),
+		vpcDhcpOptionsAssociationKind(),
 	}
 }
 
@@ -42,7 +44,8 @@ func vpcKind() Kind {
 			"ipv6NetmaskLength": 0, "ipv6CidrBlockNetworkBorderGroup": "", "ipv6AssociationId": "",
 		},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range"), oneOf(in, "instanceTenancy", "default", "dedicated"), tagProblems(in))
+			p := allOf(cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range"), oneOf(in, "instanceTenancy", "default",
+				"dedicated"), tagProblems(in))
 			if !in.Has("cidrBlock") && !unknown.Has("cidrBlock") && !in.Has("ipv4IpamPoolId") && !unknown.Has("ipv4IpamPoolId") {
 				p = append(p, problem("cidrBlock", "one of cidrBlock and ipv4IpamPoolId must be given"))
 			}
@@ -130,8 +133,9 @@ func subnetKind() Kind {
 
 func internetGatewayKind() Kind {
 	return Kind{
-		Type: gatewayType, CreateAction: "ec2:CreateInternetGateway", UpdateAction: "ec2:AttachInternetGateway", DeleteAction: "ec2:DeleteInternetGateway",
-		NotFound: "InvalidInternetGatewayID.NotFound", InUse: "DependencyViolation",
+		Type: gatewayType, CreateAction: "ec2:CreateInternetGateway", UpdateAction: "ec2:AttachInternetGateway",
+		DeleteAction: "ec2:DeleteInternetGateway",
+		NotFound:     "InvalidInternetGatewayID.NotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("vpcId", "id", vpcType)},
 		Defaults: map[string]any{"vpcId": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return tagProblems(in) },
@@ -158,8 +162,9 @@ func eipKind() Kind {
 	return Kind{
 		Type: eipType, CreateAction: "ec2:AllocateAddress", UpdateAction: "ec2:AssociateAddress", DeleteAction: "ec2:ReleaseAddress",
 		NotFound: "InvalidAllocationID.NotFound", InUse: "InvalidIPAddress.InUse",
-		Refs:     []Ref{soft("instance", "id", instanceType), soft("networkInterface", "id", interfaceType)},
-		Defaults: map[string]any{"domain": "vpc", "publicIpv4Pool": "amazon", "instance": "", "networkInterface": "", "customerOwnedIpv4Pool": "", "customerOwnedIp": "", "carrierIp": "", "ipamPoolId": "", "associationId": "", "privateIp": ""},
+		Refs: []Ref{soft("instance", "id", instanceType), soft("networkInterface", "id", interfaceType)},
+		Defaults: map[string]any{"domain": "vpc", "publicIpv4Pool": "amazon", "instance": "", "networkInterface": "", "customerOwnedIpv4Pool": "",
+			"customerOwnedIp": "", "carrierIp": "", "ipamPoolId": "", "associationId": "", "privateIp": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(oneOf(in, "domain", "vpc", "standard"), tagProblems(in))
 		},
@@ -184,8 +189,9 @@ func eipKind() Kind {
 func eipAssociationKind() Kind {
 	return Kind{
 		Type: "aws:ec2/eipAssociation:EipAssociation", CreateAction: "ec2:AssociateAddress", DeleteAction: "ec2:DisassociateAddress",
-		NotFound:   "InvalidAssociationID.NotFound",
-		Refs:       []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType), soft("networkInterfaceId", "id", interfaceType)},
+		NotFound: "InvalidAssociationID.NotFound",
+		Refs: []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType),
+			soft("networkInterfaceId", "id", interfaceType)},
 		CheckState: admitAddress("allocationId"),
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eipassoc-")
@@ -204,8 +210,9 @@ func natKind() Kind {
 	return Kind{
 		Type: natType, CreateAction: "ec2:CreateNatGateway", UpdateAction: "ec2:AssociateNatGatewayAddress", DeleteAction: "ec2:DeleteNatGateway",
 		NotFound: "NatGatewayNotFound", InUse: "DependencyViolation",
-		Refs:     []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
-		Defaults: map[string]any{"connectivityType": "public", "secondaryAllocationIds": []any{}, "secondaryPrivateIpAddresses": []any{}, "secondaryPrivateIpAddressCount": 0},
+		Refs: []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
+		Defaults: map[string]any{"connectivityType": "public", "secondaryAllocationIds": []any{}, "secondaryPrivateIpAddresses": []any{},
+			"secondaryPrivateIpAddressCount": 0},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(oneOf(in, "connectivityType", "public", "private"), address(in, "privateIp"), tagProblems(in))
 			private := in.String("connectivityType") == "private"
@@ -243,7 +250,8 @@ func routeTableKind() Kind {
 		},
 		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.", sameVPC(vpc)); err != nil {
+			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.",
+				sameVPC(vpc)); err != nil {
 				return err
 			}
 			return admitRoutes(a, o, vpc)
@@ -302,7 +310,8 @@ func routeKind() Kind {
 
 func routeTableAssociationKind() Kind {
 	return Kind{
-		Type: "aws:ec2/routeTableAssociation:RouteTableAssociation", CreateAction: "ec2:AssociateRouteTable", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:DisassociateRouteTable",
+		Type: "aws:ec2/routeTableAssociation:RouteTableAssociation", CreateAction: "ec2:AssociateRouteTable",
+		UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:DisassociateRouteTable",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("subnetId", "id", subnetType), soft("gatewayId", "id", gatewayType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -331,7 +340,8 @@ func routeTableAssociationKind() Kind {
 
 func mainRouteTableAssociationKind() Kind {
 	return Kind{
-		Type: "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", CreateAction: "ec2:ReplaceRouteTableAssociation", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:ReplaceRouteTableAssociation",
+		Type: "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", CreateAction: "ec2:ReplaceRouteTableAssociation",
+		UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:ReplaceRouteTableAssociation",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("vpcId", "id", vpcType)},
 		Compute: func(a *Account, o *Object) error {
@@ -359,7 +369,8 @@ func dhcpKind() Kind {
 
 func vpcDhcpOptionsAssociationKind() Kind {
 	return Kind{
-		Type: "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation", CreateAction: "ec2:AssociateDhcpOptions", UpdateAction: "ec2:AssociateDhcpOptions", DeleteAction: "ec2:AssociateDhcpOptions",
+		Type: "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation", CreateAction: "ec2:AssociateDhcpOptions",
+		UpdateAction: "ec2:AssociateDhcpOptions", DeleteAction: "ec2:AssociateDhcpOptions",
 		NotFound: "InvalidDhcpOptionID.NotFound",
 		Refs:     []Ref{held("dhcpOptionsId", "id", dhcpType), soft("vpcId", "id", vpcType)},
 		Compute: func(a *Account, o *Object) error {
@@ -399,7 +410,8 @@ func admitSubnet(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if z := in.String("availabilityZone"); z != "" && !slices.Contains(zonesOf(a), z) {
 		return refuse("InvalidParameterValue", "the region is "+a.Region,
-			"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.", z, strings.Join(zonesOf(a), ", "))
+			"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+			z, strings.Join(zonesOf(a), ", "))
 	}
 	vpc := find(a, "id", in.String("vpcId"), vpcType)
 	block, err := netip.ParsePrefix(in.String("cidrBlock"))
@@ -408,14 +420,16 @@ func admitSubnet(a *Account, o *Object) error {
 	}
 	inside := slices.ContainsFunc(vpcBlocks(a, vpc), func(p netip.Prefix) bool { return p.Bits() <= block.Bits() && p.Contains(block.Addr()) })
 	if !inside {
-		return refuse("InvalidSubnet.Range", fmt.Sprintf("%s is not inside %s of %s", block, joined(vpcBlocks(a, vpc)), vpc.ID), "The CIDR '%s' is invalid.", block)
+		return refuse("InvalidSubnet.Range", fmt.Sprintf("%s is not inside %s of %s", block, joined(vpcBlocks(a, vpc)), vpc.ID),
+			"The CIDR '%s' is invalid.", block)
 	}
 	for _, other := range others(a, o, subnetType) {
 		if other.Outputs["vpcId"] != vpc.ID {
 			continue
 		}
 		if p, err := netip.ParsePrefix(Inputs(other.Outputs).String("cidrBlock")); err == nil && p.Overlaps(block) {
-			return refuse("InvalidSubnet.Conflict", fmt.Sprintf("it overlaps %s of %s", p, other.ID), "The CIDR '%s' conflicts with another subnet", block)
+			return refuse("InvalidSubnet.Conflict", fmt.Sprintf("it overlaps %s of %s", p, other.ID),
+				"The CIDR '%s' conflicts with another subnet", block)
 		}
 	}
 	return quota(a, o, quotaSubnetsPerVPC, "SubnetLimitExceeded", "The maximum number of subnets has been reached.", sameVPC(vpc.ID))
@@ -444,12 +458,14 @@ func releaseGateway(a *Account, o *Object) error {
 	for _, nat := range a.list(natType) {
 		subnet := find(a, "id", Inputs(nat.Outputs).String("subnetId"), subnetType)
 		if subnet != nil && vpc != "" && subnet.Outputs["vpcId"] == vpc && Inputs(nat.Outputs).String("publicIp") != "" {
-			return refuse("DependencyViolation", nat.ID+" has one", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
+			return refuse("DependencyViolation", nat.ID+" has one",
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
 		}
 	}
 	for _, balancer := range a.list(balancerType) {
 		if vpc != "" && balancer.Outputs["vpcId"] == vpc && balancer.Outputs["internal"] == false {
-			return refuse("DependencyViolation", balancer.ID+" has some", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
+			return refuse("DependencyViolation", balancer.ID+" has some",
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
 		}
 	}
 	return nil
@@ -471,10 +487,11 @@ func admitNAT(a *Account, o *Object) error {
 		}
 	}
 	zone := subnet.Outputs["availabilityZone"]
-	return quota(a, o, quotaNATsPerZone, "NatGatewayLimitExceeded", fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone), func(other *Object) bool {
-		s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
-		return s != nil && s.Outputs["availabilityZone"] == zone
-	})
+	return quota(a, o, quotaNATsPerZone, "NatGatewayLimitExceeded",
+		fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone), func(other *Object) bool {
+			s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
+			return s != nil && s.Outputs["availabilityZone"] == zone
+		})
 }
 
 // admitAddress refuses an Elastic IP that something else has.

@@ -17,19 +17,24 @@ var groupDescription = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]
 // firewallKinds are the resource types of a VPC's firewall: security groups and network ACLs.
 func firewallKinds() []Kind {
 	return []Kind{
-		securityGroupKind(), defaultSecurityGroupKind(), securityGroupRuleKind(), oneRuleKind(ingressType, "Ingress"), oneRuleKind(egressType, "Egress"), networkAclKind(), defaultNetworkAclKind(), networkAclRuleKind(), networkAclAssociationKind(), flowLogKind(),
+		securityGroupKind(), defaultSecurityGroupKind(), securityGroupRuleKind(), oneRuleKind(ingressType, "Ingress"),
+		oneRuleKind(egressType, "Egress"), networkAclKind(), defaultNetworkAclKind(), networkAclRuleKind(),
+		networkAclAssociationKind(), flowLogKind(),
 	}
 }
 
 func securityGroupKind() Kind {
 	return prefixed(Kind{
-		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DeleteSecurityGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
-		NotFound: "InvalidGroup.NotFound", InUse: "DependencyViolation",
-		Refs:     append(inlineGroupRefs, held("vpcId", "id", vpcType)),
-		Defaults: map[string]any{"description": "Managed by Pulumi", "ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "namePrefix": ""},
+		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress",
+		DeleteAction: "ec2:DeleteSecurityGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
+		NotFound:     "InvalidGroup.NotFound", InUse: "DependencyViolation",
+		Refs: append(inlineGroupRefs, held("vpcId", "id", vpcType)),
+		Defaults: map[string]any{"description": "Managed by Pulumi", "ingress": []any{}, "egress": []any{},
+			"revokeRulesOnDelete": false, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"), longest(in, "description", 255), tagProblems(in))
+			p := allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"),
+				longest(in, "description", 255), tagProblems(in))
 			name := in.String("name")
 			if strings.HasPrefix(name, "sg-") {
 				p = append(p, awsProblem("name", "InvalidParameterValue", "group names may not begin with sg-"))
@@ -38,13 +43,15 @@ func securityGroupKind() Kind {
 				p = append(p, awsProblem("name", "InvalidParameterValue", "the name default is reserved"))
 			}
 			if d := in.String("description"); in.Has("description") && (d == "" || !groupDescription.MatchString(d)) {
-				p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and at least one"))
+				p = append(p, awsProblem("description", "InvalidParameterValue",
+					"a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and at least one"))
 			}
 			return p
 		},
 		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.", sameVPC(vpc)); err != nil {
+			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.",
+				sameVPC(vpc)); err != nil {
 				return err
 			}
 			return admitGroupRules(a, o, o.ID, vpc)
@@ -60,10 +67,12 @@ func securityGroupKind() Kind {
 
 func defaultSecurityGroupKind() Kind {
 	return Kind{
-		Type: defaultGroupType, CreateAction: "ec2:RevokeSecurityGroupIngress", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DescribeSecurityGroups",
-		NotFound: "InvalidGroup.NotFound",
-		Refs:     append(inlineGroupRefs, soft("vpcId", "id", vpcType)),
-		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "name": "default", "namePrefix": "", "description": "default VPC security group"},
+		Type: defaultGroupType, CreateAction: "ec2:RevokeSecurityGroupIngress", UpdateAction: "ec2:AuthorizeSecurityGroupIngress",
+		DeleteAction: "ec2:DescribeSecurityGroups",
+		NotFound:     "InvalidGroup.NotFound",
+		Refs:         append(inlineGroupRefs, soft("vpcId", "id", vpcType)),
+		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "name": "default", "namePrefix": "",
+			"description": "default VPC security group"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"), tagProblems(in))
 		},
@@ -80,13 +89,15 @@ func defaultSecurityGroupKind() Kind {
 
 func securityGroupRuleKind() Kind {
 	return Kind{
-		Type: groupRuleType, CreateAction: "ec2:AuthorizeSecurityGroupIngress", UpdateAction: "ec2:UpdateSecurityGroupRuleDescriptionsIngress", DeleteAction: "ec2:RevokeSecurityGroupIngress",
-		NotFound: "InvalidPermission.NotFound",
-		Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("sourceSecurityGroupId", "id", anyGroup...)},
-		Defaults: map[string]any{"self": false},
+		Type: groupRuleType, CreateAction: "ec2:AuthorizeSecurityGroupIngress", UpdateAction: "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+		DeleteAction: "ec2:RevokeSecurityGroupIngress",
+		NotFound:     "InvalidPermission.NotFound",
+		Refs:         []Ref{soft("securityGroupId", "id", anyGroup...), held("sourceSecurityGroupId", "id", anyGroup...)},
+		Defaults:     map[string]any{"self": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(oneOf(in, "type", "ingress", "egress"), portProblems(in, "protocol", ""), longest(in, "description", 255))
-			if given(in, unknown, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "sourceSecurityGroupId") == 0 && !in.Bool("self") && !unknown.Has("self") {
+			if given(in, unknown, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "sourceSecurityGroupId") == 0 &&
+				!in.Bool("self") && !unknown.Has("self") {
 				p = append(p, problem("cidrBlocks", "one of cidrBlocks, ipv6CidrBlocks, prefixListIds, self and sourceSecurityGroupId must be given"))
 			}
 			return append(p, blocksProblems(in, "")...)
@@ -114,10 +125,11 @@ func securityGroupRuleKind() Kind {
 // oneRuleKind is a rule that is a resource of its own; direction is "Ingress" or "Egress".
 func oneRuleKind(token, direction string) Kind {
 	return Kind{
-		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules", DeleteAction: "ec2:RevokeSecurityGroup" + direction,
-		NotFound: "InvalidSecurityGroupRuleId.NotFound",
-		Replaces: func(Inputs) []string { return []string{"securityGroupId"} },
-		Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
+		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules",
+		DeleteAction: "ec2:RevokeSecurityGroup" + direction,
+		NotFound:     "InvalidSecurityGroupRuleId.NotFound",
+		Replaces:     func(Inputs) []string { return []string{"securityGroupId"} },
+		Refs:         []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
 				cidrProblems(in, "cidrIpv4", 0, 32, "InvalidParameterValue"))
@@ -126,7 +138,8 @@ func oneRuleKind(token, direction string) Kind {
 				p = append(p, problem("cidrIpv4", "exactly one of %s must be given, got %d", alternatives(sources), n))
 			}
 			if d := in.String("description"); !groupDescription.MatchString(d) {
-				p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
+				p = append(p, awsProblem("description", "InvalidParameterValue",
+					"a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
 			}
 			if proto := in.String("ipProtocol"); proto == "-1" {
 				if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
@@ -173,10 +186,11 @@ func networkAclKind() Kind {
 
 func defaultNetworkAclKind() Kind {
 	return Kind{
-		Type: defaultAclType, CreateAction: "ec2:ReplaceNetworkAclEntry", UpdateAction: "ec2:ReplaceNetworkAclEntry", DeleteAction: "ec2:DescribeNetworkAcls",
-		NotFound: "InvalidNetworkAclID.NotFound",
-		Refs:     []Ref{soft("defaultNetworkAclId", "defaultNetworkAclId", vpcType), soft("subnetIds[]", "id", subnetType)},
-		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}},
+		Type: defaultAclType, CreateAction: "ec2:ReplaceNetworkAclEntry", UpdateAction: "ec2:ReplaceNetworkAclEntry",
+		DeleteAction: "ec2:DescribeNetworkAcls",
+		NotFound:     "InvalidNetworkAclID.NotFound",
+		Refs:         []Ref{soft("defaultNetworkAclId", "defaultNetworkAclId", vpcType), soft("subnetIds[]", "id", subnetType)},
+		Defaults:     map[string]any{"ingress": []any{}, "egress": []any{}},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(aclProblems(in, "ingress"), aclProblems(in, "egress"), tagProblems(in))
 		},
@@ -199,14 +213,17 @@ func networkAclRuleKind() Kind {
 		Refs:     []Ref{soft("networkAclId", "id", aclType, defaultAclType)},
 		Defaults: map[string]any{"egress": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(between(in, "ruleNumber", 1, 32766), oneOf(in, "ruleAction", "allow", "deny"), cidrProblems(in, "cidrBlock", 0, 32, "InvalidParameterValue"))
+			return allOf(between(in, "ruleNumber", 1, 32766), oneOf(in, "ruleAction", "allow", "deny"), cidrProblems(in, "cidrBlock", 0, 32,
+				"InvalidParameterValue"))
 		},
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, o.Type) {
 				oi := Inputs(other.Inputs)
-				if oi.String("networkAclId") == in.String("networkAclId") && oi.Int("ruleNumber") == in.Int("ruleNumber") && oi.Bool("egress") == in.Bool("egress") {
-					return refuse("NetworkAclEntryAlreadyExists", "it was made by "+other.URN, "The network acl entry identified by %d already exists.", in.Int("ruleNumber"))
+				if oi.String("networkAclId") == in.String("networkAclId") && oi.Int("ruleNumber") == in.Int("ruleNumber") &&
+					oi.Bool("egress") == in.Bool("egress") {
+					return refuse("NetworkAclEntryAlreadyExists", "it was made by "+other.URN,
+						"The network acl entry identified by %d already exists.", in.Int("ruleNumber"))
 				}
 			}
 			return nil
@@ -221,10 +238,11 @@ func networkAclRuleKind() Kind {
 
 func networkAclAssociationKind() Kind {
 	return Kind{
-		Type: "aws:ec2/networkAclAssociation:NetworkAclAssociation", CreateAction: "ec2:ReplaceNetworkAclAssociation", DeleteAction: "ec2:ReplaceNetworkAclAssociation",
-		NotFound: "InvalidAssociationID.NotFound",
-		Refs:     []Ref{held("networkAclId", "id", aclType, defaultAclType), soft("subnetId", "id", subnetType)},
-		Compute:  func(a *Account, o *Object) error { newID(a, o, "aclassoc-0"); return nil },
+		Type: "aws:ec2/networkAclAssociation:NetworkAclAssociation", CreateAction: "ec2:ReplaceNetworkAclAssociation",
+		DeleteAction: "ec2:ReplaceNetworkAclAssociation",
+		NotFound:     "InvalidAssociationID.NotFound",
+		Refs:         []Ref{held("networkAclId", "id", aclType, defaultAclType), soft("subnetId", "id", subnetType)},
+		Compute:      func(a *Account, o *Object) error { newID(a, o, "aclassoc-0"); return nil },
 	}
 }
 
@@ -235,7 +253,8 @@ func flowLogKind() Kind {
 		Refs: []Ref{soft("vpcId", "id", vpcType), soft("subnetId", "id", subnetType), soft("eniId", "id", interfaceType), roleRef("iamRoleArn"),
 			maybe("logDestination", "arn", logGroupType, bucketType, firehoseType)},
 		Defaults: map[string]any{"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600,
-			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}"},
+			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} " +
+				"${start} ${end} ${action} ${log-status}"},
 		Check:      flowLogProblems,
 		CheckState: admitFlowLog,
 		Compute: func(a *Account, o *Object) error {
@@ -258,8 +277,10 @@ func tcpOrUDP(protocol string) bool {
 func portProblems(in Inputs, protocol, prefix string) []Problem {
 	var p []Problem
 	proto := strings.ToLower(in.String(protocol))
-	if n, err := strconv.Atoi(proto); proto != "" && !slices.Contains(words("tcp udp icmp icmpv6 all"), proto) && (err != nil || n < -1 || n > 255) {
-		p = append(p, awsProblem(prefix+protocol, "InvalidParameterValue", "expected tcp, udp, icmp, icmpv6, -1 or a protocol number, got %q", proto))
+	if n, err := strconv.Atoi(proto); proto != "" && !slices.Contains(words("tcp udp icmp icmpv6 all"), proto) &&
+		(err != nil || n < -1 || n > 255) {
+		p = append(p, awsProblem(prefix+protocol, "InvalidParameterValue",
+			"expected tcp, udp, icmp, icmpv6, -1 or a protocol number, got %q", proto))
 	}
 	if !tcpOrUDP(proto) || !in.Has("fromPort") || !in.Has("toPort") {
 		return p
@@ -389,7 +410,8 @@ func admitGroupRules(a *Account, o *Object, group, vpc string) error {
 		}
 		have[k] = o.URN
 		if count[direction]++; count[direction] > quotaGroupRules {
-			return refuse("RulesPerSecurityGroupLimitExceeded", fmt.Sprintf("a group takes %d %s rules", quotaGroupRules, direction), "The maximum number of rules per security group has been reached.")
+			return refuse("RulesPerSecurityGroupLimitExceeded", fmt.Sprintf("a group takes %d %s rules", quotaGroupRules, direction),
+				"The maximum number of rules per security group has been reached.")
 		}
 	}
 	for _, k := range mine {
@@ -407,7 +429,8 @@ func aclProblems(in Inputs, list string) []Problem {
 	seen := map[int]bool{}
 	for i, r := range in.Maps(list) {
 		path := at(list, i) + "."
-		for _, x := range allOf(between(r, "ruleNo", 1, 32766), oneOf(r, "action", "allow", "deny"), cidrProblems(r, "cidrBlock", 0, 32, "InvalidParameterValue")) {
+		for _, x := range allOf(between(r, "ruleNo", 1, 32766), oneOf(r, "action", "allow", "deny"), cidrProblems(r, "cidrBlock", 0, 32,
+			"InvalidParameterValue")) {
 			x.Path = path + x.Path
 			p = append(p, x)
 		}
@@ -426,9 +449,11 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 	if n := given(in, unknown, subjects...); n != 1 {
 		p = append(p, problem("vpcId", "exactly one of %s must be given, got %d", alternatives(subjects), n))
 	}
-	toLogs := in.String("logDestinationType") == "" && !unknown.Has("logDestinationType") || in.String("logDestinationType") == "cloud-watch-logs"
+	toLogs := in.String("logDestinationType") == "" && !unknown.Has("logDestinationType") ||
+		in.String("logDestinationType") == "cloud-watch-logs"
 	if toLogs && !in.Has("iamRoleArn") && !unknown.Has("iamRoleArn") {
-		p = append(p, awsProblem("iamRoleArn", "InvalidParameter", "DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
+		p = append(p, awsProblem("iamRoleArn", "InvalidParameter",
+			"DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
 	}
 	if given(in, unknown, "logDestination", "logGroupName") == 0 {
 		p = append(p, awsProblem("logDestination", "InvalidParameter", "a flow log needs a destination"))
@@ -448,7 +473,8 @@ func admitFlowLog(a *Account, o *Object) error {
 		oi := Inputs(other.Inputs)
 		if oi.String("logDestination") == in.String("logDestination") && oi.String("trafficType") == in.String("trafficType") &&
 			oi.String("vpcId")+oi.String("subnetId")+oi.String("eniId") == in.String("vpcId")+in.String("subnetId")+in.String("eniId") {
-			return refuse("FlowLogAlreadyExists", "it was made by "+other.URN, "There is an existing Flow Log with the same configuration and log destination.")
+			return refuse("FlowLogAlreadyExists", "it was made by "+other.URN,
+				"There is an existing Flow Log with the same configuration and log destination.")
 		}
 	}
 	return nil

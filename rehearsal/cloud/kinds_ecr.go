@@ -13,8 +13,10 @@ func ecrKinds() []Kind {
 
 func repositoryKind() Kind {
 	return Kind{
-		Type: repositoryType, CreateAction: "ecr:CreateRepository", UpdateAction: "ecr:PutImageTagMutability", DeleteAction: "ecr:DeleteRepository",
-		Name:     Name{Input: "name", Max: 256, Lower: true, Form: `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`, Taken: "RepositoryAlreadyExistsException"},
+		Type: repositoryType, CreateAction: "ecr:CreateRepository", UpdateAction: "ecr:PutImageTagMutability",
+		DeleteAction: "ecr:DeleteRepository",
+		Name: Name{Input: "name", Max: 256, Lower: true, Form: `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`,
+			Taken: "RepositoryAlreadyExistsException"},
 		NotFound: "RepositoryNotFoundException",
 		Refs:     []Ref{keyRef("encryptionConfigurations[].kmsKey")},
 		Defaults: map[string]any{"imageTagMutability": "MUTABLE", "forceDelete": false},
@@ -44,7 +46,8 @@ func repositoryKind() Kind {
 		},
 		CheckDelete: func(a *Account, o *Object) error {
 			if n := len(a.images(o)); n > 0 && !Inputs(o.Outputs).Bool("forceDelete") {
-				return refuse("RepositoryNotEmptyException", "forceDelete deletes it with what it holds", "The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", o.ID, a.AccountID)
+				return refuse("RepositoryNotEmptyException", "forceDelete deletes it with what it holds",
+					"The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", o.ID, a.AccountID)
 			}
 			return nil
 		},
@@ -53,10 +56,11 @@ func repositoryKind() Kind {
 
 func lifecyclePolicyKind() Kind {
 	return Kind{
-		Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", CreateAction: "ecr:PutLifecyclePolicy", UpdateAction: "ecr:PutLifecyclePolicy", DeleteAction: "ecr:DeleteLifecyclePolicy",
-		NotFound: "LifecyclePolicyNotFoundException",
-		Refs:     []Ref{soft("repository", "id", repositoryType)},
-		Check:    checkImageLifecycle,
+		Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", CreateAction: "ecr:PutLifecyclePolicy", UpdateAction: "ecr:PutLifecyclePolicy",
+		DeleteAction: "ecr:DeleteLifecyclePolicy",
+		NotFound:     "LifecyclePolicyNotFoundException",
+		Refs:         []Ref{soft("repository", "id", repositoryType)},
+		Check:        checkImageLifecycle,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Inputs).String("repository")
 			o.Outputs["registryId"] = a.AccountID
@@ -67,13 +71,15 @@ func lifecyclePolicyKind() Kind {
 
 func repositoryPolicyKind() Kind {
 	return Kind{
-		Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", CreateAction: "ecr:SetRepositoryPolicy", UpdateAction: "ecr:SetRepositoryPolicy", DeleteAction: "ecr:DeleteRepositoryPolicy",
-		NotFound: "RepositoryPolicyNotFoundException",
-		Refs:     []Ref{soft("repository", "id", repositoryType)},
-		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
+		Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", CreateAction: "ecr:SetRepositoryPolicy", UpdateAction: "ecr:SetRepositoryPolicy",
+		DeleteAction: "ecr:DeleteRepositoryPolicy",
+		NotFound:     "RepositoryPolicyNotFoundException",
+		Refs:         []Ref{soft("repository", "id", repositoryType)},
+		Check:        func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
 		CheckState: func(a *Account, o *Object) error {
 			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
-				return refuse(imageDocument.code, err.(*Error).Message, "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
+				return refuse(imageDocument.code, err.(*Error).Message,
+					"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
 			}
 			return nil
 		},
@@ -87,7 +93,8 @@ func repositoryPolicyKind() Kind {
 
 func registryScanningConfigurationKind() Kind {
 	return Kind{
-		Type: "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", CreateAction: "ecr:PutRegistryScanningConfiguration", UpdateAction: "ecr:PutRegistryScanningConfiguration", DeleteAction: "ecr:PutRegistryScanningConfiguration",
+		Type: "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", CreateAction: "ecr:PutRegistryScanningConfiguration",
+		UpdateAction: "ecr:PutRegistryScanningConfiguration", DeleteAction: "ecr:PutRegistryScanningConfiguration",
 		NotFound: "RegistryPolicyNotFoundException",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := oneOf(in, "scanType", "BASIC", "ENHANCED")

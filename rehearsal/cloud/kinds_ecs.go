@@ -24,8 +24,10 @@ func clusterKind() Kind {
 		Type: clusterType, CreateAction: "ecs:CreateCluster", UpdateAction: "ecs:UpdateCluster", DeleteAction: "ecs:DeleteCluster",
 		Name:     Name{Input: "name", Max: 255, Form: ecsName, Taken: "InvalidParameterException"},
 		NotFound: "ClusterNotFoundException", InUse: "ClusterContainsServicesException",
-		Refs: []Ref{keyRef("configuration.executeCommandConfiguration.kmsKeyId"), soft("configuration.executeCommandConfiguration.logConfiguration.cloudWatchLogGroupName", "id", logGroupType),
-			soft("configuration.executeCommandConfiguration.logConfiguration.s3BucketName", "id", bucketType), maybe("serviceConnectDefaults.namespace", "arn", namespaceType)},
+		Refs: []Ref{keyRef("configuration.executeCommandConfiguration.kmsKeyId"),
+			soft("configuration.executeCommandConfiguration.logConfiguration.cloudWatchLogGroupName", "id", logGroupType),
+			soft("configuration.executeCommandConfiguration.logConfiguration.s3BucketName", "id", bucketType),
+			maybe("serviceConnectDefaults.namespace", "arn", namespaceType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := tagProblems(in)
 			for i, s := range in.Maps("settings") {
@@ -54,9 +56,10 @@ func clusterKind() Kind {
 
 func capacityProvidersKind() Kind {
 	return Kind{
-		Type: providersType, CreateAction: "ecs:PutClusterCapacityProviders", UpdateAction: "ecs:PutClusterCapacityProviders", DeleteAction: "ecs:PutClusterCapacityProviders",
-		NotFound: "ClusterNotFoundException",
-		Refs:     []Ref{soft("clusterName", "name,arn", clusterType)},
+		Type: providersType, CreateAction: "ecs:PutClusterCapacityProviders", UpdateAction: "ecs:PutClusterCapacityProviders",
+		DeleteAction: "ecs:PutClusterCapacityProviders",
+		NotFound:     "ClusterNotFoundException",
+		Refs:         []Ref{soft("clusterName", "name,arn", clusterType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := providerProblems(in, "capacityProviders[]")
 			p = append(p, strategyProblems(in, unknown, "defaultCapacityProviderStrategies")...)
@@ -66,7 +69,8 @@ func capacityProvidersKind() Kind {
 			have := in.Strings("capacityProviders")
 			for i, s := range in.Maps("defaultCapacityProviderStrategies") {
 				if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-					p = append(p, awsProblem(at("defaultCapacityProviderStrategies", i)+".capacityProvider", "InvalidParameterException", "%s is not among the cluster's capacity providers (%s)", name, strings.Join(have, ", ")))
+					p = append(p, awsProblem(at("defaultCapacityProviderStrategies", i)+".capacityProvider", "InvalidParameterException",
+						"%s is not among the cluster's capacity providers (%s)", name, strings.Join(have, ", ")))
 				}
 			}
 			return p
@@ -80,7 +84,8 @@ func capacityProvidersKind() Kind {
 				}
 				for _, s := range Inputs(service.Inputs).Maps("capacityProviderStrategies") {
 					if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-						return refuse("ResourceInUseException", service.called()+" uses it", "The specified capacity provider is in use and cannot be removed.")
+						return refuse("ResourceInUseException", service.called()+" uses it",
+							"The specified capacity provider is in use and cannot be removed.")
 					}
 				}
 			}
@@ -90,8 +95,10 @@ func capacityProvidersKind() Kind {
 		CheckDelete: func(a *Account, o *Object) error {
 			cluster := clusterNamed(a, o.ID)
 			for _, service := range a.list(serviceType) {
-				if cluster != nil && clusterNamed(a, Inputs(service.Inputs).String("cluster")) == cluster && len(Inputs(service.Inputs).List("capacityProviderStrategies")) > 0 {
-					return refuse("ResourceInUseException", service.called()+" uses them", "The specified capacity provider is in use and cannot be removed.")
+				if cluster != nil && clusterNamed(a, Inputs(service.Inputs).String("cluster")) == cluster &&
+					len(Inputs(service.Inputs).List("capacityProviderStrategies")) > 0 {
+					return refuse("ResourceInUseException", service.called()+" uses them",
+						"The specified capacity provider is in use and cannot be removed.")
 				}
 			}
 			return nil
@@ -195,7 +202,8 @@ func providerProblems(in Inputs, path string) []Problem {
 	var p []Problem
 	in.Each(path, func(path string, v any) {
 		if s, _ := v.(string); s != "FARGATE" && s != "FARGATE_SPOT" {
-			p = append(p, awsProblem(path, "InvalidParameterException", "The specified capacity provider '%s' was not found: the model knows FARGATE and FARGATE_SPOT", s))
+			p = append(p, awsProblem(path, "InvalidParameterException",
+				"The specified capacity provider '%s' was not found: the model knows FARGATE and FARGATE_SPOT", s))
 		}
 	})
 	return p
@@ -239,16 +247,19 @@ func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 
 func checkService(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidParameterException"
-	p := allOf(strategyProblems(in, unknown, "capacityProviderStrategies"), oneOf(in, "launchType", "EC2", "FARGATE", "EXTERNAL"), oneOf(in, "schedulingStrategy", "REPLICA", "DAEMON"),
+	p := allOf(strategyProblems(in, unknown, "capacityProviderStrategies"), oneOf(in, "launchType", "EC2", "FARGATE", "EXTERNAL"),
+		oneOf(in, "schedulingStrategy", "REPLICA", "DAEMON"),
 		oneOf(in, "propagateTags", "SERVICE", "TASK_DEFINITION", "NONE"), oneOf(in, "availabilityZoneRebalancing", "ENABLED", "DISABLED"),
 		oneOf(in, "deploymentController.type", "ECS", "CODE_DEPLOY", "EXTERNAL"), between(in, "healthCheckGracePeriodSeconds", 0, 2147483647),
-		between(in, "deploymentMinimumHealthyPercent", 0, 100), between(in, "deploymentMaximumPercent", 100, 400), between(in, "desiredCount", 0, 5000), tagProblems(in))
+		between(in, "deploymentMinimumHealthyPercent", 0, 100), between(in, "deploymentMaximumPercent", 100, 400),
+		between(in, "desiredCount", 0, 5000), tagProblems(in))
 	if in.Has("launchType") && len(in.List("capacityProviderStrategies")) > 0 {
 		p = append(p, awsProblem("launchType", code, "a capacity provider strategy and a launch type cannot both be given"))
 	}
 	lower, upper := numberOr(in, "deploymentMinimumHealthyPercent", 100), numberOr(in, "deploymentMaximumPercent", 200)
 	if lower >= 100 && upper <= 100 && !unknown.Has("deploymentMaximumPercent") && !unknown.Has("deploymentMinimumHealthyPercent") {
-		p = append(p, awsProblem("deploymentMaximumPercent", code, "with at least %v and at most %v percent no task can be stopped or started: a deployment could never progress", lower, upper))
+		p = append(p, awsProblem("deploymentMaximumPercent", code,
+			"with at least %v and at most %v percent no task can be stopped or started: a deployment could never progress", lower, upper))
 	}
 	if in.String("availabilityZoneRebalancing") == "ENABLED" && upper <= 100 {
 		p = append(p, awsProblem("availabilityZoneRebalancing", code, "rebalancing needs deploymentMaximumPercent above 100, got %v", upper))
@@ -257,7 +268,8 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem("networkConfiguration.subnets", code, "expected at most 16 subnets, got %d", n))
 	}
 	if n := len(in.List("networkConfiguration.securityGroups")); n > quotaGroupsPerENI {
-		p = append(p, awsProblem("networkConfiguration.securityGroups", code, "expected at most %d security groups, got %d", quotaGroupsPerENI, n))
+		p = append(p, awsProblem("networkConfiguration.securityGroups", code,
+			"expected at most %d security groups, got %d", quotaGroupsPerENI, n))
 	}
 	for i := range in.List("loadBalancers") {
 		p = append(p, between(in, at("loadBalancers", i)+".containerPort", 0, 65536)...)
@@ -265,8 +277,10 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	if n := len(in.List("loadBalancers")); n > 5 {
 		p = append(p, awsProblem("loadBalancers", code, "expected at most 5 target groups, got %d", n))
 	}
-	if in.Has("healthCheckGracePeriodSeconds") && in.Int("healthCheckGracePeriodSeconds") > 0 && given(in, unknown, "loadBalancers") == 0 && !unknown.Within("loadBalancers") {
-		p = append(p, awsProblem("healthCheckGracePeriodSeconds", code, "Health check grace period is only valid for services configured to use load balancers"))
+	if in.Has("healthCheckGracePeriodSeconds") && in.Int("healthCheckGracePeriodSeconds") > 0 && given(in, unknown, "loadBalancers") == 0 &&
+		!unknown.Within("loadBalancers") {
+		p = append(p, awsProblem("healthCheckGracePeriodSeconds", code,
+			"Health check grace period is only valid for services configured to use load balancers"))
 	}
 	return p
 }
@@ -287,12 +301,14 @@ func admitService(a *Account, o *Object) error {
 		have := providersOf(a, cluster)
 		for _, s := range in.Maps("capacityProviderStrategies") {
 			if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-				return refuse(code, fmt.Sprintf("the cluster has %s; aws:ecs:ClusterCapacityProviders adds more", orNone(have)), "The specified capacity provider '%s' is not associated with the cluster.", name)
+				return refuse(code, fmt.Sprintf("the cluster has %s; aws:ecs:ClusterCapacityProviders adds more", orNone(have)),
+					"The specified capacity provider '%s' is not associated with the cluster.", name)
 			}
 		}
 	}
 	if fargate && !slices.Contains(task.Strings("requiresCompatibilities"), "FARGATE") {
-		return refuse(code, "its requiresCompatibilities say "+orNone(task.Strings("requiresCompatibilities")), "Task definition does not support launch_type FARGATE.")
+		return refuse(code, "its requiresCompatibilities say "+orNone(task.Strings("requiresCompatibilities")),
+			"Task definition does not support launch_type FARGATE.")
 	}
 	if task.String("networkMode") == "awsvpc" && !in.Has("networkConfiguration") {
 		return refuse(code, "", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
@@ -314,7 +330,9 @@ func admitService(a *Account, o *Object) error {
 		}
 	}
 	if in.Bool("enableExecuteCommand") && task.String("taskRoleArn") == "" {
-		return refuse(code, "ECS Exec speaks to Session Manager as the task", "The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role in your task definition and try again.")
+		return refuse(code, "ECS Exec speaks to Session Manager as the task",
+			"The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role in your task definition "+
+				"and try again.")
 	}
 	if numberOr(in, "desiredCount", 0) > 0 {
 		return a.startable(definition)
@@ -330,10 +348,12 @@ func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc st
 		return nil
 	}
 	if len(listenersOf(a, group)) == 0 {
-		return refuse(code, "no listener and no rule forwards to it", "The target group with targetGroupArn %s does not have an associated load balancer.", group.ID)
+		return refuse(code, "no listener and no rule forwards to it",
+			"The target group with targetGroupArn %s does not have an associated load balancer.", group.ID)
 	}
 	if t := Inputs(group.Outputs).String("targetType"); task.String("networkMode") == "awsvpc" && t != "ip" {
-		return refuse(code, "", "The provided target group %s has target type %s, which is incompatible with the awsvpc network mode specified in the task definition.", group.ID, t)
+		return refuse(code, "", "The provided target group %s has target type %s, which is incompatible with the awsvpc network mode "+
+			"specified in the task definition.", group.ID, t)
 	}
 	if v := Inputs(group.Outputs).String("vpcId"); vpc != "" && v != "" && v != vpc {
 		return refuse(code, "the tasks are in "+vpc, "The target group %s is in a different VPC (%s) than the service's subnets.", group.ID, v)
@@ -341,7 +361,8 @@ func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc st
 	name, port := lb.String("containerName"), lb.Int("containerPort")
 	c := containerNamed(containers, name)
 	if c == nil {
-		return refuse(code, "its containers are "+strings.Join(containerNames(containers), ", "), "The container %s does not exist in the task definition.", name)
+		return refuse(code, "its containers are "+strings.Join(containerNames(containers), ", "),
+			"The container %s does not exist in the task definition.", name)
 	}
 	if !slices.ContainsFunc(c.PortMappings, func(p portMapping) bool { return p.ContainerPort == port }) {
 		return refuse(code, "", "The container %s did not have a container port %d defined.", name, port)
@@ -357,7 +378,8 @@ func (a *Account) startable(definition *Object) error {
 		return nil
 	}
 	fail := func(name, reason string) error {
-		return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + name + " of " + definition.ID + " cannot start"}
+		return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + name + " of " +
+			definition.ID + " cannot start"}
 	}
 	var plain []container
 	if json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &plain) == nil {
@@ -412,8 +434,10 @@ func needs(a *Account, c containerSpec) []need {
 		all = append(all, need{"ecr:GetAuthorizationToken", "*", pull}, need{"ecr:BatchGetImage", a.arn("ecr", "repository/"+repository), pull})
 	}
 	if group := c.LogConfiguration.Options["awslogs-group"]; group != "" && c.LogConfiguration.LogDriver == "awslogs" {
-		stream := a.arn("logs", "log-group:"+group+":log-stream:"+c.LogConfiguration.Options["awslogs-stream-prefix"]+"/"+c.Name+"/"+draw(32, group))
-		all = append(all, need{"logs:CreateLogStream", stream, "ResourceInitializationError: failed to validate logger args: AccessDeniedException"})
+		stream := a.arn("logs", "log-group:"+group+":log-stream:"+c.LogConfiguration.Options["awslogs-stream-prefix"]+"/"+
+			c.Name+"/"+draw(32, group))
+		all = append(all, need{"logs:CreateLogStream", stream,
+			"ResourceInitializationError: failed to validate logger args: AccessDeniedException"})
 	}
 	return all
 }

@@ -19,9 +19,10 @@ func elasticacheKinds() []Kind {
 
 func cacheSubnetsKind() Kind {
 	return Kind{
-		Type: cacheSubnetType, CreateAction: "elasticache:CreateCacheSubnetGroup", UpdateAction: "elasticache:ModifyCacheSubnetGroup", DeleteAction: "elasticache:DeleteCacheSubnetGroup",
-		Name:     Name{Input: "name", Max: 255, Lower: true, Form: `[a-z0-9-]+`, Taken: "CacheSubnetGroupAlreadyExists"},
-		NotFound: "CacheSubnetGroupNotFoundFault", InUse: "CacheSubnetGroupInUse",
+		Type: cacheSubnetType, CreateAction: "elasticache:CreateCacheSubnetGroup", UpdateAction: "elasticache:ModifyCacheSubnetGroup",
+		DeleteAction: "elasticache:DeleteCacheSubnetGroup",
+		Name:         Name{Input: "name", Max: 255, Lower: true, Form: `[a-z0-9-]+`, Taken: "CacheSubnetGroupAlreadyExists"},
+		NotFound:     "CacheSubnetGroupNotFoundFault", InUse: "CacheSubnetGroupInUse",
 		Refs:     []Ref{held("subnetIds[]", "id", subnetType)},
 		Defaults: map[string]any{"description": "Managed by Pulumi"},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return tagProblems(in) },
@@ -44,12 +45,14 @@ func cacheSubnetsKind() Kind {
 
 func cacheParametersKind() Kind {
 	return Kind{
-		Type: cacheParamsType, CreateAction: "elasticache:CreateCacheParameterGroup", UpdateAction: "elasticache:ModifyCacheParameterGroup", DeleteAction: "elasticache:DeleteCacheParameterGroup",
-		Name:     Name{Input: "name", Max: 255, Lower: true, Form: rdsName, Taken: "CacheParameterGroupAlreadyExists"},
-		NotFound: "CacheParameterGroupNotFound", InUse: "InvalidCacheParameterGroupState",
+		Type: cacheParamsType, CreateAction: "elasticache:CreateCacheParameterGroup", UpdateAction: "elasticache:ModifyCacheParameterGroup",
+		DeleteAction: "elasticache:DeleteCacheParameterGroup",
+		Name:         Name{Input: "name", Max: 255, Lower: true, Form: rdsName, Taken: "CacheParameterGroupAlreadyExists"},
+		NotFound:     "CacheParameterGroupNotFound", InUse: "InvalidCacheParameterGroupState",
 		Defaults: map[string]any{"description": "Managed by Pulumi"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(oneOf(in, "family", words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 memcached1.4 memcached1.5 memcached1.6")...), tagProblems(in))
+			return allOf(oneOf(in, "family", words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 memcached1.4 memcached1.5 memcached1.6")...),
+				tagProblems(in))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
@@ -61,16 +64,21 @@ func cacheParametersKind() Kind {
 
 func replicationGroupKind() Kind {
 	return Kind{
-		Type: "aws:elasticache/replicationGroup:ReplicationGroup", CreateAction: "elasticache:CreateReplicationGroup", UpdateAction: "elasticache:ModifyReplicationGroup", DeleteAction: "elasticache:DeleteReplicationGroup",
+		Type: "aws:elasticache/replicationGroup:ReplicationGroup", CreateAction: "elasticache:CreateReplicationGroup",
+		UpdateAction: "elasticache:ModifyReplicationGroup", DeleteAction: "elasticache:DeleteReplicationGroup",
 		Name:     Name{Input: "replicationGroupId", Max: 40, Lower: true, Form: rdsName, Taken: "ReplicationGroupAlreadyExists"},
 		NotFound: "ReplicationGroupNotFoundFault",
-		Refs: []Ref{held("subnetGroupName", "id", cacheSubnetType), held("securityGroupIds[]", "id", anyGroup...), {Path: "parameterGroupName", To: []string{cacheParamsType}, By: "id", Any: true},
+		Refs: []Ref{held("subnetGroupName", "id", cacheSubnetType), held("securityGroupIds[]", "id", anyGroup...),
+			{Path: "parameterGroupName", To: []string{cacheParamsType}, By: "id", Any: true},
 			keyRef("kmsKeyId"), maybe("notificationTopicArn", "arn", topicType)},
-		Defaults: map[string]any{"engine": "redis", "automaticFailoverEnabled": false, "multiAzEnabled": false, "port": 6379, "snapshotRetentionLimit": 0},
+		Defaults: map[string]any{"engine": "redis", "automaticFailoverEnabled": false, "multiAzEnabled": false, "port": 6379,
+			"snapshotRetentionLimit": 0},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			const code = "InvalidParameterCombination"
-			p := allOf(oneOf(in, "engine", cacheEngines...), between(in, "numCacheClusters", 1, 6), between(in, "numNodeGroups", 1, 500), between(in, "replicasPerNodeGroup", 0, 5),
-				between(in, "snapshotRetentionLimit", 0, 35), windowProblems(in, "snapshotWindow", "maintenanceWindow", "InvalidParameterValue"), tagProblems(in))
+			p := allOf(oneOf(in, "engine", cacheEngines...), between(in, "numCacheClusters", 1, 6), between(in, "numNodeGroups", 1, 500),
+				between(in, "replicasPerNodeGroup", 0, 5),
+				between(in, "snapshotRetentionLimit", 0, 35), windowProblems(in, "snapshotWindow", "maintenanceWindow",
+					"InvalidParameterValue"), tagProblems(in))
 			nodes := int(numberOr(in, "numCacheClusters", numberOr(in, "replicasPerNodeGroup", 0)+1))
 			if in.Bool("automaticFailoverEnabled") && nodes < 2 && !unknown.Has("numCacheClusters") && !unknown.Has("replicasPerNodeGroup") {
 				p = append(p, awsProblem("automaticFailoverEnabled", code, "failover needs at least 2 nodes, got %d", nodes))
@@ -113,7 +121,8 @@ func replicationGroupKind() Kind {
 			o.Outputs["memberClusters"] = members
 			fill(o, "engineVersion", map[bool]string{true: "8.0", false: "7.1"}[slices.Contains([]string{"valkey"}, in.String("engine"))])
 			o.Outputs["engineVersionActual"] = Inputs(o.Outputs).String("engineVersion")
-			for path, v := range map[string]any{"atRestEncryptionEnabled": false, "transitEncryptionEnabled": false, "autoMinorVersionUpgrade": true, "maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1, "replicasPerNodeGroup": 0} {
+			for path, v := range map[string]any{"atRestEncryptionEnabled": false, "transitEncryptionEnabled": false, "autoMinorVersionUpgrade": true,
+				"maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1, "replicasPerNodeGroup": 0} {
 				fill(o, path, v)
 			}
 			return nil

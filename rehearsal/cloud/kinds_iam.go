@@ -16,7 +16,8 @@ const (
 // iamKinds are the resource types of IAM.
 func iamKinds() []Kind {
 	return []Kind{
-		roleKind(), rolePolicyKind(), managedPolicyKind(), rolePolicyAttachmentKind(), rolePolicyAttachmentsExclusiveKind(), rolePoliciesExclusiveKind(), instanceProfileKind(), openIdConnectProviderKind(), serviceLinkedRoleKind(), userKind(), iamGroupKind(),
+		roleKind(), rolePolicyKind(), managedPolicyKind(), rolePolicyAttachmentKind(), rolePolicyAttachmentsExclusiveKind(),
+		rolePoliciesExclusiveKind(), instanceProfileKind(), openIdConnectProviderKind(), serviceLinkedRoleKind(), userKind(), iamGroupKind(),
 	}
 }
 
@@ -28,7 +29,8 @@ func roleKind() Kind {
 		Refs:     []Ref{maybe("managedPolicyArns[]", "arn", policyType), maybe("permissionsBoundary", "arn", policyType)},
 		Defaults: map[string]any{"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": false, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), arns(in, "permissionsBoundary"), between(in, "maxSessionDuration", 3600, 43200),
+			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), arns(in, "permissionsBoundary"),
+				between(in, "maxSessionDuration", 3600, 43200),
 				longest(in, "description", 1000), pathProblems(in), tagProblems(in))
 			for i, inline := range in.Maps("inlinePolicies") {
 				for _, x := range policyProblems(inline, "policy", inlineDocument) {
@@ -56,12 +58,13 @@ func roleKind() Kind {
 
 func rolePolicyKind() Kind {
 	return prefixed(Kind{
-		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy", DeleteAction: "iam:DeleteRolePolicy",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
-		NotFound: "NoSuchEntity",
-		Refs:     []Ref{held("role", "id", roleType)},
-		Defaults: map[string]any{"namePrefix": ""},
-		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", inlineDocument) },
+		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy",
+		DeleteAction: "iam:DeleteRolePolicy",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
+		NotFound:     "NoSuchEntity",
+		Refs:         []Ref{held("role", "id", roleType)},
+		Defaults:     map[string]any{"namePrefix": ""},
+		Check:        func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", inlineDocument) },
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			total := printedLength(documentText(in, "policy"))
@@ -71,7 +74,8 @@ func rolePolicyKind() Kind {
 				}
 			}
 			if total > 10240 {
-				return refuse("LimitExceeded", fmt.Sprintf("they have %d characters", total), "Maximum policy size of 10240 bytes exceeded for role %s", in.String("role"))
+				return refuse("LimitExceeded", fmt.Sprintf("they have %d characters", total),
+					"Maximum policy size of 10240 bytes exceeded for role %s", in.String("role"))
 			}
 			return nil
 		},
@@ -131,7 +135,8 @@ func rolePolicyAttachmentKind() Kind {
 
 func rolePolicyAttachmentsExclusiveKind() Kind {
 	return Kind{
-		Type: "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", CreateAction: "iam:AttachRolePolicy", UpdateAction: "iam:AttachRolePolicy", DeleteAction: "iam:ListAttachedRolePolicies",
+		Type: "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", CreateAction: "iam:AttachRolePolicy",
+		UpdateAction: "iam:AttachRolePolicy", DeleteAction: "iam:ListAttachedRolePolicies",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{soft("roleName", "id", roleType), maybe("policyArns[]", "arn", policyType)},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return managedProblems(in, "policyArns[]") },
@@ -141,18 +146,20 @@ func rolePolicyAttachmentsExclusiveKind() Kind {
 
 func rolePoliciesExclusiveKind() Kind {
 	return Kind{
-		Type: "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", CreateAction: "iam:DeleteRolePolicy", UpdateAction: "iam:DeleteRolePolicy", DeleteAction: "iam:ListRolePolicies",
-		NotFound: "NoSuchEntity",
-		Refs:     []Ref{soft("roleName", "id", roleType)},
-		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
+		Type: "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", CreateAction: "iam:DeleteRolePolicy", UpdateAction: "iam:DeleteRolePolicy",
+		DeleteAction: "iam:ListRolePolicies",
+		NotFound:     "NoSuchEntity",
+		Refs:         []Ref{soft("roleName", "id", roleType)},
+		Compute:      func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
 	}
 }
 
 func instanceProfileKind() Kind {
 	return prefixed(Kind{
-		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile", DeleteAction: "iam:DeleteInstanceProfile",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
-		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
+		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile",
+		DeleteAction: "iam:DeleteInstanceProfile",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
+		NotFound:     "NoSuchEntity", InUse: "DeleteConflict",
 		Refs:     []Ref{held("role", "id", roleType)},
 		Defaults: map[string]any{"path": "/", "namePrefix": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return allOf(pathProblems(in), tagProblems(in)) },
@@ -169,8 +176,9 @@ func instanceProfileKind() Kind {
 
 func openIdConnectProviderKind() Kind {
 	return Kind{
-		Type: oidcType, CreateAction: "iam:CreateOpenIDConnectProvider", UpdateAction: "iam:AddClientIDToOpenIDConnectProvider", DeleteAction: "iam:DeleteOpenIDConnectProvider",
-		NotFound: "NoSuchEntity",
+		Type: oidcType, CreateAction: "iam:CreateOpenIDConnectProvider", UpdateAction: "iam:AddClientIDToOpenIDConnectProvider",
+		DeleteAction: "iam:DeleteOpenIDConnectProvider",
+		NotFound:     "NoSuchEntity",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			var p []Problem
 			if u := in.String("url"); u != "" && (!strings.HasPrefix(u, "https://") || strings.ContainsAny(u, "?#")) {
@@ -200,7 +208,8 @@ func openIdConnectProviderKind() Kind {
 
 func serviceLinkedRoleKind() Kind {
 	return Kind{
-		Type: "aws:iam/serviceLinkedRole:ServiceLinkedRole", CreateAction: "iam:CreateServiceLinkedRole", UpdateAction: "iam:UpdateRoleDescription", DeleteAction: "iam:DeleteServiceLinkedRole",
+		Type: "aws:iam/serviceLinkedRole:ServiceLinkedRole", CreateAction: "iam:CreateServiceLinkedRole",
+		UpdateAction: "iam:UpdateRoleDescription", DeleteAction: "iam:DeleteServiceLinkedRole",
 		Name:     Name{Taken: "InvalidInput"},
 		NotFound: "NoSuchEntity",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -208,7 +217,8 @@ func serviceLinkedRoleKind() Kind {
 			if s == "" || linkedRoles[s] != "" {
 				return tagProblems(in)
 			}
-			return []Problem{awsProblem("awsServiceName", "InvalidInput", "the model knows the service-linked roles of %s, not of %q", alternatives(sortedKeys(linkedRoles)), s)}
+			return []Problem{awsProblem("awsServiceName", "InvalidInput", "the model knows the service-linked roles of %s, not of %q",
+				alternatives(sortedKeys(linkedRoles)), s)}
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)

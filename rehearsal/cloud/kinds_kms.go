@@ -31,7 +31,8 @@ func keyKind() Kind {
 			}
 			o.Outputs["keyId"] = o.ID
 			o.Outputs["arn"] = a.arn("kms", "key/"+o.ID)
-			fill(o, "policy", `{"Id":"key-default-1","Statement":[{"Action":"kms:*","Effect":"Allow","Principal":{"AWS":"`+a.globalARN("iam", "root")+`"},"Resource":"*","Sid":"Enable IAM User Permissions"}],"Version":"2012-10-17"}`)
+			fill(o, "policy", `{"Id":"key-default-1","Statement":[{"Action":"kms:*","Effect":"Allow","Principal":{"AWS":"`+a.globalARN("iam",
+				"root")+`"},"Resource":"*","Sid":"Enable IAM User Permissions"}],"Version":"2012-10-17"}`)
 			if Inputs(o.Inputs).Bool("enableKeyRotation") {
 				fill(o, "rotationPeriodInDays", 365)
 			}
@@ -43,7 +44,8 @@ func keyKind() Kind {
 func aliasKind() Kind {
 	return prefixed(Kind{
 		Type: aliasType, CreateAction: "kms:CreateAlias", UpdateAction: "kms:UpdateAlias", DeleteAction: "kms:DeleteAlias",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
+		Name: Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`,
+			Taken: "AlreadyExistsException"},
 		NotFound: "NotFoundException",
 		Refs:     []Ref{soft("targetKeyId", "id,arn", keyType)},
 		Defaults: map[string]any{"namePrefix": ""},
@@ -91,10 +93,13 @@ func keyGrantKind() Kind {
 		Type: "aws:kms/grant:Grant", CreateAction: "kms:CreateGrant", DeleteAction: "kms:RevokeGrant",
 		Name:     Name{Input: "name", Max: 256, Form: `[a-zA-Z0-9:/_-]+`},
 		NotFound: "NotFoundException",
-		Refs:     []Ref{soft("keyId", "id,arn", keyType), maybe("granteePrincipal", "arn", roleType, userType), maybe("retiringPrincipal", "arn", roleType, userType)},
+		Refs: []Ref{soft("keyId", "id,arn", keyType), maybe("granteePrincipal", "arn", roleType, userType),
+			maybe("retiringPrincipal", "arn", roleType, userType)},
 		Defaults: map[string]any{"retireOnDelete": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			operations := words("Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo Sign Verify GetPublicKey CreateGrant RetireGrant DescribeKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac VerifyMac DeriveSharedSecret")
+			operations := words("Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo Sign Verify " +
+				"GetPublicKey CreateGrant RetireGrant DescribeKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac VerifyMac " +
+				"DeriveSharedSecret")
 			var p []Problem
 			in.Each("operations[]", func(path string, v any) {
 				if s, _ := v.(string); !slices.Contains(operations, s) {
@@ -117,14 +122,18 @@ func keyGrantKind() Kind {
 
 var keySpecs = map[string][]string{
 	"SYMMETRIC_DEFAULT": {"ENCRYPT_DECRYPT"},
-	"RSA_2048":          {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_3072": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_4096": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
-	"ECC_NIST_P256": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P384": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P521": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_SECG_P256K1": {"SIGN_VERIFY"},
-	"HMAC_224": {"GENERATE_VERIFY_MAC"}, "HMAC_256": {"GENERATE_VERIFY_MAC"}, "HMAC_384": {"GENERATE_VERIFY_MAC"}, "HMAC_512": {"GENERATE_VERIFY_MAC"},
+	"RSA_2048":          {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_3072": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
+	"RSA_4096":      {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
+	"ECC_NIST_P256": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P384": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P521": {"SIGN_VERIFY",
+		"KEY_AGREEMENT"}, "ECC_SECG_P256K1": {"SIGN_VERIFY"},
+	"HMAC_224": {"GENERATE_VERIFY_MAC"}, "HMAC_256": {"GENERATE_VERIFY_MAC"}, "HMAC_384": {"GENERATE_VERIFY_MAC"},
+	"HMAC_512": {"GENERATE_VERIFY_MAC"},
 }
 
 func checkKey(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(between(in, "deletionWindowInDays", 7, 30), between(in, "rotationPeriodInDays", 90, 2560), longest(in, "description", 8192),
-		oneOf(in, "customerMasterKeySpec", sortedKeys(keySpecs)...), policyProblems(in, "policy", keyDocument), lockoutProblems(in), tagProblems(in))
+		oneOf(in, "customerMasterKeySpec", sortedKeys(keySpecs)...), policyProblems(in, "policy", keyDocument),
+		lockoutProblems(in), tagProblems(in))
 	spec := in.String("customerMasterKeySpec")
 	if spec == "" {
 		spec = "SYMMETRIC_DEFAULT"
@@ -133,7 +142,8 @@ func checkKey(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, oneOf(in, "keyUsage", uses...)...)
 	}
 	if in.Bool("enableKeyRotation") && spec != "SYMMETRIC_DEFAULT" {
-		p = append(p, awsProblem("enableKeyRotation", "UnsupportedOperationException", "only symmetric encryption keys rotate, this one is %s", spec))
+		p = append(p, awsProblem("enableKeyRotation", "UnsupportedOperationException",
+			"only symmetric encryption keys rotate, this one is %s", spec))
 	}
 	if in.Has("rotationPeriodInDays") && !in.Bool("enableKeyRotation") && !unknown.Has("enableKeyRotation") {
 		p = append(p, problem("rotationPeriodInDays", "it needs enableKeyRotation"))
@@ -157,7 +167,8 @@ func lockoutProblems(in Inputs) []Problem {
 			return nil
 		}
 	}
-	return []Problem{awsProblem("policy", "MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future: let the account's root have kms:*")}
+	return []Problem{awsProblem("policy", "MalformedPolicyDocumentException",
+		"The new key policy will not allow you to update the key policy in the future: let the account's root have kms:*")}
 }
 
 func admitKeyPolicy(a *Account, o *Object, text string) error {
@@ -181,5 +192,6 @@ func admitKeyPolicy(a *Account, o *Object, text string) error {
 			}
 		}
 	}
-	return refuse(keyDocument.code, "only other accounts may put a key policy", "The new key policy will not allow you to update the key policy in the future.")
+	return refuse(keyDocument.code, "only other accounts may put a key policy",
+		"The new key policy will not allow you to update the key policy in the future.")
 }

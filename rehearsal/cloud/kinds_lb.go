@@ -14,9 +14,11 @@ const balancerName = `[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?`
 var balancerZones = map[string]string{
 	"us-east-1": "Z35SXDOTRQ7X7K", "us-east-2": "Z3AADJGX6KTTL2", "us-west-1": "Z368ELLRRE2KJ0", "us-west-2": "Z1H1FL5HABSF5",
 	"af-south-1": "Z268VQBMOI5EKX", "ap-east-1": "Z3DQVH9N71FHZ0", "ap-south-1": "ZP97RAFLXTNZK", "ap-northeast-1": "Z14GRHDCWA56QT",
-	"ap-northeast-2": "ZWKZPGTI48KDX", "ap-northeast-3": "Z5LXEXXYW11ES", "ap-southeast-1": "Z1LMS91P8CMLE5", "ap-southeast-2": "Z1GM3OXH4ZPM65",
-	"ca-central-1": "ZQSVJUPU6J1EY", "eu-central-1": "Z215JYRZR1TBD5", "eu-west-1": "Z32O12XQLNTSW2", "eu-west-2": "ZHURV8PSTC4K8",
-	"eu-west-3": "Z3Q77PNBQS71R4", "eu-north-1": "Z23TAZ6LKFMNIO", "eu-south-1": "Z3ULH7SSC9OV64", "me-south-1": "ZS929ML54UICD", "sa-east-1": "Z2P70J7HTTTPLU",
+	"ap-northeast-2": "ZWKZPGTI48KDX", "ap-northeast-3": "Z5LXEXXYW11ES", "ap-southeast-1": "Z1LMS91P8CMLE5",
+	"ap-southeast-2": "Z1GM3OXH4ZPM65",
+	"ca-central-1":   "ZQSVJUPU6J1EY", "eu-central-1": "Z215JYRZR1TBD5", "eu-west-1": "Z32O12XQLNTSW2", "eu-west-2": "ZHURV8PSTC4K8",
+	"eu-west-3": "Z3Q77PNBQS71R4", "eu-north-1": "Z23TAZ6LKFMNIO", "eu-south-1": "Z3ULH7SSC9OV64", "me-south-1": "ZS929ML54UICD",
+	"sa-east-1": "Z2P70J7HTTTPLU",
 }
 
 // logAccounts are the accounts by which a load balancer writes access logs, in regions that began before August 2022;
@@ -51,14 +53,20 @@ func balancerKinds() []Kind {
 
 func loadBalancerKind() Kind {
 	return prefixed(Kind{
-		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer", UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
+		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer",
+		UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateLoadBalancerName"},
 		NotFound: "LoadBalancerNotFound",
-		Refs: []Ref{held("subnets[]", "id", subnetType), held("securityGroups[]", "id", anyGroup...), held("subnetMappings[].subnetId", "id", subnetType),
-			held("subnetMappings[].allocationId", "id", eipType), soft("accessLogs.bucket", "id", bucketType), soft("connectionLogs.bucket", "id", bucketType)},
-		Defaults: map[string]any{"internal": false, "loadBalancerType": "application", "idleTimeout": 60, "enableDeletionProtection": false, "enableHttp2": true,
-			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "enableCrossZoneLoadBalancing": true, "ipAddressType": "ipv4", "preserveHostHeader": false,
-			"enableTlsVersionAndCipherSuiteHeaders": false, "enableXffClientPort": false, "xffHeaderProcessingMode": "append", "enableWafFailOpen": false, "clientKeepAlive": 3600,
+		Refs: []Ref{held("subnets[]", "id", subnetType), held("securityGroups[]", "id", anyGroup...),
+			held("subnetMappings[].subnetId", "id", subnetType),
+			held("subnetMappings[].allocationId", "id", eipType), soft("accessLogs.bucket", "id", bucketType),
+			soft("connectionLogs.bucket", "id", bucketType)},
+		Defaults: map[string]any{"internal": false, "loadBalancerType": "application", "idleTimeout": 60,
+			"enableDeletionProtection": false, "enableHttp2": true,
+			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "enableCrossZoneLoadBalancing": true, "ipAddressType": "ipv4",
+			"preserveHostHeader":                    false,
+			"enableTlsVersionAndCipherSuiteHeaders": false, "enableXffClientPort": false, "xffHeaderProcessingMode": "append",
+			"enableWafFailOpen": false, "clientKeepAlive": 3600,
 			"enableZonalShift": false, "dnsRecordClientRoutingPolicy": "any_availability_zone", "namePrefix": "", "customerOwnedIpv4Pool": ""},
 		Check:      checkBalancer,
 		CheckState: admitBalancer,
@@ -99,7 +107,8 @@ func loadBalancerKind() Kind {
 		},
 		CheckDelete: func(a *Account, o *Object) error {
 			if Inputs(o.Outputs).Bool("enableDeletionProtection") {
-				return refuse("OperationNotPermitted", "enableDeletionProtection is true", "Load balancer '%s' cannot be deleted because deletion protection is enabled", o.ID)
+				return refuse("OperationNotPermitted", "enableDeletionProtection is true",
+					"Load balancer '%s' cannot be deleted because deletion protection is enabled", o.ID)
 			}
 			return nil
 		},
@@ -108,12 +117,15 @@ func loadBalancerKind() Kind {
 
 func targetGroupKind() Kind {
 	return prefixed(Kind{
-		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup", DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
-		NotFound: "TargetGroupNotFound", InUse: "ResourceInUse",
+		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup",
+		DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
+		NotFound:     "TargetGroupNotFound", InUse: "ResourceInUse",
 		Refs: []Ref{held("vpcId", "id", vpcType)},
-		Defaults: map[string]any{"targetType": "instance", "deregistrationDelay": 300, "slowStart": 0, "loadBalancingAlgorithmType": "round_robin",
-			"loadBalancingAnomalyMitigation": "off", "loadBalancingCrossZoneEnabled": "use_load_balancer_configuration", "ipAddressType": "ipv4", "proxyProtocolV2": false,
+		Defaults: map[string]any{"targetType": "instance", "deregistrationDelay": 300, "slowStart": 0,
+			"loadBalancingAlgorithmType":     "round_robin",
+			"loadBalancingAnomalyMitigation": "off", "loadBalancingCrossZoneEnabled": "use_load_balancer_configuration", "ipAddressType": "ipv4",
+			"proxyProtocolV2":                false,
 			"lambdaMultiValueHeadersEnabled": false, "namePrefix": "", "preserveClientIp": "", "connectionTermination": false},
 		Check: checkTargetGroup,
 		Compute: func(a *Account, o *Object) error {
@@ -129,7 +141,8 @@ func targetGroupKind() Kind {
 				fill(o, "protocolVersion", "HTTP1")
 				fill(o, "stickiness", map[string]any{"type": "lb_cookie", "enabled": false, "cookieDuration": 86400, "cookieName": ""})
 			}
-			for path, v := range map[string]any{"enabled": true, "healthyThreshold": 5, "unhealthyThreshold": 2, "interval": 30, "timeout": 5, "path": "/", "port": "traffic-port", "protocol": "HTTP", "matcher": "200"} {
+			for path, v := range map[string]any{"enabled": true, "healthyThreshold": 5, "unhealthyThreshold": 2, "interval": 30, "timeout": 5,
+				"path": "/", "port": "traffic-port", "protocol": "HTTP", "matcher": "200"} {
 				fill(o, "healthCheck."+path, v)
 			}
 			return nil
@@ -139,10 +152,12 @@ func targetGroupKind() Kind {
 
 func listenerKind() Kind {
 	return Kind{
-		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener", DeleteAction: "elasticloadbalancing:DeleteListener",
-		NotFound:   "ListenerNotFound",
-		Defaults:   redirectDefaults("defaultActions[]."),
-		Refs:       append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType), Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
+		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener",
+		DeleteAction: "elasticloadbalancing:DeleteListener",
+		NotFound:     "ListenerNotFound",
+		Defaults:     redirectDefaults("defaultActions[]."),
+		Refs: append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType),
+			Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
 		Check:      checkListener,
 		CheckState: admitListener,
 		Compute: func(a *Account, o *Object) error {
@@ -164,16 +179,18 @@ func listenerKind() Kind {
 
 func listenerRuleKind() Kind {
 	return Kind{
-		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule", DeleteAction: "elasticloadbalancing:DeleteRule",
-		NotFound: "RuleNotFound",
-		Defaults: redirectDefaults("actions[]."),
-		Refs:     append(actionRefs("actions[]."), soft("listenerArn", "arn", listenerType)),
+		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule",
+		DeleteAction: "elasticloadbalancing:DeleteRule",
+		NotFound:     "RuleNotFound",
+		Defaults:     redirectDefaults("actions[]."),
+		Refs:         append(actionRefs("actions[]."), soft("listenerArn", "arn", listenerType)),
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(between(in, "priority", 1, 50000), actionProblems(in, unknown, "actions"), tagProblems(in))
 			values := 0
 			for i, c := range in.Maps("conditions") {
 				path := at("conditions", i)
-				if n := given(c, nil, "hostHeader", "httpHeader", "httpRequestMethod", "pathPattern", "queryStrings", "sourceIp"); n != 1 && !unknown.Within(path) {
+				if n := given(c, nil, "hostHeader", "httpHeader", "httpRequestMethod", "pathPattern", "queryStrings",
+					"sourceIp"); n != 1 && !unknown.Within(path) {
 					p = append(p, awsProblem(path, "InvalidConfigurationRequest", "a condition has exactly one field, got %d", n))
 				}
 				for _, f := range words("hostHeader httpHeader httpRequestMethod pathPattern sourceIp") {
@@ -189,7 +206,8 @@ func listenerRuleKind() Kind {
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, ruleType) {
-				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") && Inputs(other.Outputs).Int("priority") == in.Int("priority") {
+				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") &&
+					Inputs(other.Outputs).Int("priority") == in.Int("priority") {
 					return refuse("PriorityInUse", "it was made by "+other.URN, "Priority '%d' is currently in use", in.Int("priority"))
 				}
 			}
@@ -215,9 +233,11 @@ func listenerRuleKind() Kind {
 
 func listenerCertificateKind() Kind {
 	return Kind{
-		Type: "aws:lb/listenerCertificate:ListenerCertificate", CreateAction: "elasticloadbalancing:AddListenerCertificates", DeleteAction: "elasticloadbalancing:RemoveListenerCertificates",
-		NotFound:   "CertificateNotFound",
-		Refs:       []Ref{soft("listenerArn", "arn", listenerType), {Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
+		Type: "aws:lb/listenerCertificate:ListenerCertificate", CreateAction: "elasticloadbalancing:AddListenerCertificates",
+		DeleteAction: "elasticloadbalancing:RemoveListenerCertificates",
+		NotFound:     "CertificateNotFound",
+		Refs: []Ref{soft("listenerArn", "arn", listenerType),
+			{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
 		CheckState: func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
@@ -246,8 +266,10 @@ func balancerSubnets(in Inputs) []string {
 }
 
 func checkBalancer(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "loadBalancerType", "application", "network", "gateway"), between(in, "idleTimeout", 1, 4000), between(in, "clientKeepAlive", 60, 604800),
-		oneOf(in, "desyncMitigationMode", "monitor", "defensive", "strictest"), oneOf(in, "ipAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
+	p := allOf(oneOf(in, "loadBalancerType", "application", "network", "gateway"), between(in, "idleTimeout", 1, 4000),
+		between(in, "clientKeepAlive", 60, 604800),
+		oneOf(in, "desyncMitigationMode", "monitor", "defensive", "strictest"), oneOf(in, "ipAddressType", "ipv4", "dualstack",
+			"dualstack-without-public-ipv4"),
 		oneOf(in, "xffHeaderProcessingMode", "append", "preserve", "remove"), tagProblems(in))
 	if strings.HasPrefix(in.String("name"), "internal-") {
 		p = append(p, awsProblem("name", "ValidationError", "a load balancer's name cannot begin with internal-, got %q", in.String("name")))
@@ -257,7 +279,8 @@ func checkBalancer(in Inputs, unknown Unknowns) []Problem {
 	}
 	application := !in.Has("loadBalancerType") || in.String("loadBalancerType") == "application"
 	if n := len(balancerSubnets(in)); application && n == 1 && !unknown.Within("subnets") && !unknown.Within("subnetMappings") {
-		p = append(p, awsProblem("subnets", "ValidationError", "At least two subnets in two different Availability Zones must be specified, got %d", n))
+		p = append(p, awsProblem("subnets", "ValidationError",
+			"At least two subnets in two different Availability Zones must be specified, got %d", n))
 	}
 	if n := len(in.List("securityGroups")); n > quotaGroupsPerENI {
 		p = append(p, awsProblem("securityGroups", "TooManySecurityGroups", "expected at most %d security groups, got %d", quotaGroupsPerENI, n))
@@ -276,7 +299,8 @@ func admitBalancer(a *Account, o *Object) error {
 		}
 		zone := Inputs(s.Outputs).String("availabilityZone")
 		if first := zones[zone]; first != "" {
-			return refuse("InvalidConfigurationRequest", first+" and "+id+" are both in "+zone, "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+			return refuse("InvalidConfigurationRequest", first+" and "+id+" are both in "+zone,
+				"A load balancer cannot be attached to multiple subnets in the same Availability Zone")
 		}
 		zones[zone] = id
 	}
@@ -324,7 +348,9 @@ func admitAccessLogs(a *Account, bucket, prefix string) error {
 			slices.ContainsFunc(s.principals["AWS"], func(p string) bool {
 				return logAccounts[a.Region] != "" && strings.Contains(p, logAccounts[a.Region])
 			})
-		if !s.deny && writer && anyMatch(s.actions, "s3:PutObject") && slices.ContainsFunc(s.resources, func(r string) bool { return matches(r, object) }) {
+		if !s.deny && writer && anyMatch(s.actions, "s3:PutObject") && slices.ContainsFunc(s.resources, func(r string) bool {
+			return matches(r, object)
+		}) {
 			allowed = true
 		}
 	}
@@ -335,17 +361,21 @@ func admitAccessLogs(a *Account, bucket, prefix string) error {
 }
 
 func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "targetType", "instance", "ip", "lambda", "alb"), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP GENEVE")...),
+	p := allOf(oneOf(in, "targetType", "instance", "ip", "lambda", "alb"),
+		oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP GENEVE")...),
 		between(in, "port", 1, 65535), between(in, "deregistrationDelay", 0, 3600), between(in, "healthCheck.interval", 5, 300),
-		between(in, "healthCheck.timeout", 2, 120), oneOf(in, "healthCheck.protocol", "HTTP", "HTTPS", "TCP"), between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
-		oneOf(in, "loadBalancingAlgorithmType", "round_robin", "least_outstanding_requests", "weighted_random"), oneOf(in, "protocolVersion", "HTTP1", "HTTP2", "GRPC"), tagProblems(in))
+		between(in, "healthCheck.timeout", 2, 120), oneOf(in, "healthCheck.protocol", "HTTP", "HTTPS", "TCP"),
+		between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
+		oneOf(in, "loadBalancingAlgorithmType", "round_robin", "least_outstanding_requests", "weighted_random"),
+		oneOf(in, "protocolVersion", "HTTP1", "HTTP2", "GRPC"), tagProblems(in))
 	if strings.HasPrefix(in.String("name"), "internal-") {
 		p = append(p, awsProblem("name", "ValidationError", "a target group's name cannot begin with internal-, got %q", in.String("name")))
 	}
 	if in.String("targetType") != "lambda" {
 		for _, name := range words("port protocol vpcId") {
 			if given(in, unknown, name) == 0 {
-				p = append(p, awsProblem(name, "ValidationError", "%s should be set when target type is %s", name, orElse(in.String("targetType"), "instance")))
+				p = append(p, awsProblem(name, "ValidationError", "%s should be set when target type is %s", name,
+					orElse(in.String("targetType"), "instance")))
 			}
 		}
 	}
@@ -354,13 +384,17 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	}
 	interval, timeout := numberOr(in, "healthCheck.interval", 30), numberOr(in, "healthCheck.timeout", 5)
 	if timeout >= interval && !unknown.Within("healthCheck") {
-		p = append(p, awsProblem("healthCheck.timeout", "ValidationError", "Health check timeout '%v' must be smaller than the interval '%v'", timeout, interval))
+		p = append(p, awsProblem("healthCheck.timeout", "ValidationError",
+			"Health check timeout '%v' must be smaller than the interval '%v'", timeout, interval))
 	}
-	if h := in.String("healthCheck.path"); in.Has("healthCheck.path") && (!strings.HasPrefix(h, "/") || len(h) > 1024 || strings.ContainsAny(h, " \t")) {
-		p = append(p, awsProblem("healthCheck.path", "ValidationError", "Health check path must begin with a '/' character and have no spaces, got %q", h))
+	if h := in.String("healthCheck.path"); in.Has("healthCheck.path") && (!strings.HasPrefix(h, "/") || len(h) > 1024 ||
+		strings.ContainsAny(h, " \t")) {
+		p = append(p, awsProblem("healthCheck.path", "ValidationError",
+			"Health check path must begin with a '/' character and have no spaces, got %q", h))
 	}
 	if m := in.String("healthCheck.matcher"); in.Has("healthCheck.matcher") && !statusCodes(m) {
-		p = append(p, awsProblem("healthCheck.matcher", "ValidationError", "expected status codes from 200 to 499 such as 200, 200,301 or 200-299, got %q", m))
+		p = append(p, awsProblem("healthCheck.matcher", "ValidationError",
+			"expected status codes from 200 to 499 such as 200, 200,301 or 200-299, got %q", m))
 	}
 	return p
 }
@@ -381,7 +415,8 @@ func statusCodes(text string) bool {
 }
 
 func checkListener(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...), actionProblems(in, unknown, "defaultActions"), tagProblems(in))
+	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...),
+		actionProblems(in, unknown, "defaultActions"), tagProblems(in))
 	if s := in.String("sslPolicy"); s != "" && !slices.Contains(tlsPolicies, s) {
 		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "there is no security policy %q%s", s, suggest(s, tlsPolicies)))
 	}
@@ -402,7 +437,8 @@ func admitListener(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, other := range others(a, o, listenerType) {
 		if other.Inputs["loadBalancerArn"] == in.String("loadBalancerArn") && Inputs(other.Inputs).Int("port") == in.Int("port") {
-			return refuse("DuplicateListener", "it was made by "+other.URN, "A listener already exists on this port for this load balancer '%s'", in.String("loadBalancerArn"))
+			return refuse("DuplicateListener", "it was made by "+other.URN, "A listener already exists on this port for this load balancer '%s'",
+				in.String("loadBalancerArn"))
 		}
 	}
 	if err := issued(a, in.String("certificateArn")); err != nil {
@@ -431,7 +467,8 @@ func issued(a *Account, arn string) error {
 	if c == nil || validated(a, c) {
 		return nil
 	}
-	return refuse("UnsupportedCertificate", "its status is PENDING_VALIDATION; wait for an aws:acm:CertificateValidation", "The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
+	return refuse("UnsupportedCertificate", "its status is PENDING_VALIDATION; wait for an aws:acm:CertificateValidation",
+		"The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
 }
 
 func actionGroups(action Inputs) []string {
@@ -447,7 +484,8 @@ func actionGroups(action Inputs) []string {
 
 func actionProblems(in Inputs, unknown Unknowns, list string) []Problem {
 	var p []Problem
-	wants := map[string][]string{"forward": {"targetGroupArn", "forward"}, "redirect": {"redirect"}, "fixed-response": {"fixedResponse"}, "authenticate-oidc": {"authenticateOidc"}, "authenticate-cognito": {"authenticateCognito"}}
+	wants := map[string][]string{"forward": {"targetGroupArn", "forward"}, "redirect": {"redirect"}, "fixed-response": {"fixedResponse"},
+		"authenticate-oidc": {"authenticateOidc"}, "authenticate-cognito": {"authenticateCognito"}}
 	for i, action := range in.Maps(list) {
 		path := at(list, i)
 		kind := action.String("type")
@@ -462,7 +500,8 @@ func actionProblems(in Inputs, unknown Unknowns, list string) []Problem {
 		if given(action, nil, names...) == 0 && !unknown.Within(path) {
 			p = append(p, awsProblem(path, "InvalidLoadBalancerAction", "an action of type %s needs %s", kind, alternatives(names)))
 		}
-		for _, x := range allOf(oneOf(action, "redirect.statusCode", "HTTP_301", "HTTP_302"), oneOf(action, "redirect.protocol", "HTTP", "HTTPS", "#{protocol}"),
+		for _, x := range allOf(oneOf(action, "redirect.statusCode", "HTTP_301", "HTTP_302"), oneOf(action, "redirect.protocol",
+			"HTTP", "HTTPS", "#{protocol}"),
 			oneOf(action, "fixedResponse.contentType", words("text/plain text/css text/html application/javascript application/json")...)) {
 			x.Path = path + "." + x.Path
 			p = append(p, x)

@@ -28,12 +28,14 @@ func logGroupKind() Kind {
 		Refs:     []Ref{keyRef("kmsKeyId")},
 		Defaults: map[string]any{"retentionInDays": 0, "skipDestroy": false, "logGroupClass": "STANDARD", "namePrefix": "", "kmsKeyId": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"), arns(in, "kmsKeyId"), tagProblems(in))
+			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"),
+				arns(in, "kmsKeyId"), tagProblems(in))
 		},
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			group := a.arn("logs", "log-group:"+in.String("name"))
-			return keyLets(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt", map[string]string{"kms:EncryptionContext:aws:logs:arn": group},
+			return keyLets(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt",
+				map[string]string{"kms:EncryptionContext:aws:logs:arn": group},
 				"InvalidParameterException", "The specified KMS key does not exist or is not allowed to be used with Arn '"+group+"'")
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -61,15 +63,18 @@ func logStreamKind() Kind {
 
 func subscriptionFilterKind() Kind {
 	return Kind{
-		Type: subscriptionType, CreateAction: "logs:PutSubscriptionFilter", UpdateAction: "logs:PutSubscriptionFilter", DeleteAction: "logs:DeleteSubscriptionFilter",
-		Name:     Name{Input: "name", Max: 512, Form: `[^:*]+`, Scope: "logGroup"},
-		NotFound: "ResourceNotFoundException",
-		Refs:     []Ref{soft("logGroup", "id", logGroupType), maybe("destinationArn", "arn", firehoseType, streamType), roleRef("roleArn")},
-		Defaults: map[string]any{"distribution": "ByLogStream"},
+		Type: subscriptionType, CreateAction: "logs:PutSubscriptionFilter", UpdateAction: "logs:PutSubscriptionFilter",
+		DeleteAction: "logs:DeleteSubscriptionFilter",
+		Name:         Name{Input: "name", Max: 512, Form: `[^:*]+`, Scope: "logGroup"},
+		NotFound:     "ResourceNotFoundException",
+		Refs:         []Ref{soft("logGroup", "id", logGroupType), maybe("destinationArn", "arn", firehoseType, streamType), roleRef("roleArn")},
+		Defaults:     map[string]any{"distribution": "ByLogStream"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(oneOf(in, "distribution", "Random", "ByLogStream"), longest(in, "filterPattern", 1024))
-			if d := in.String("destinationArn"); (strings.Contains(d, ":firehose:") || strings.Contains(d, ":kinesis:")) && !in.Has("roleArn") && !unknown.Has("roleArn") {
-				p = append(p, awsProblem("roleArn", "InvalidParameterException", "destinationArn for vendor firehose and kinesis needs a role that CloudWatch Logs may take"))
+			if d := in.String("destinationArn"); (strings.Contains(d, ":firehose:") || strings.Contains(d, ":kinesis:")) && !in.Has("roleArn") &&
+				!unknown.Has("roleArn") {
+				p = append(p, awsProblem("roleArn", "InvalidParameterException",
+					"destinationArn for vendor firehose and kinesis needs a role that CloudWatch Logs may take"))
 			}
 			return p
 		},
@@ -84,15 +89,18 @@ func subscriptionFilterKind() Kind {
 
 func metricFilterKind() Kind {
 	return Kind{
-		Type: "aws:cloudwatch/logMetricFilter:LogMetricFilter", CreateAction: "logs:PutMetricFilter", UpdateAction: "logs:PutMetricFilter", DeleteAction: "logs:DeleteMetricFilter",
-		Name:     Name{Input: "name", Max: 512, Form: `[^:*]+`, Scope: "logGroupName"},
-		NotFound: "ResourceNotFoundException",
-		Refs:     []Ref{soft("logGroupName", "id", logGroupType)},
+		Type: "aws:cloudwatch/logMetricFilter:LogMetricFilter", CreateAction: "logs:PutMetricFilter", UpdateAction: "logs:PutMetricFilter",
+		DeleteAction: "logs:DeleteMetricFilter",
+		Name:         Name{Input: "name", Max: 512, Form: `[^:*]+`, Scope: "logGroupName"},
+		NotFound:     "ResourceNotFoundException",
+		Refs:         []Ref{soft("logGroupName", "id", logGroupType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(longest(in, "pattern", 1024), longest(in, "metricTransformation.name", 255), longest(in, "metricTransformation.namespace", 255),
+			p := allOf(longest(in, "pattern", 1024), longest(in, "metricTransformation.name", 255),
+				longest(in, "metricTransformation.namespace", 255),
 				longest(in, "metricTransformation.value", 100))
 			if in.Has("metricTransformation.dimensions") && in.Has("metricTransformation.defaultValue") {
-				p = append(p, awsProblem("metricTransformation.defaultValue", "InvalidParameterException", "a metric with dimensions takes no default value"))
+				p = append(p, awsProblem("metricTransformation.defaultValue", "InvalidParameterException",
+					"a metric with dimensions takes no default value"))
 			}
 			if n := len(in.Map("metricTransformation.dimensions")); n > 3 {
 				p = append(p, awsProblem("metricTransformation.dimensions", "InvalidParameterException", "expected at most 3 dimensions, got %d", n))
@@ -122,7 +130,8 @@ func metricFilterKind() Kind {
 
 func logResourcePolicyKind() Kind {
 	return Kind{
-		Type: "aws:cloudwatch/logResourcePolicy:LogResourcePolicy", CreateAction: "logs:PutResourcePolicy", UpdateAction: "logs:PutResourcePolicy", DeleteAction: "logs:DeleteResourcePolicy",
+		Type: "aws:cloudwatch/logResourcePolicy:LogResourcePolicy", CreateAction: "logs:PutResourcePolicy",
+		UpdateAction: "logs:PutResourcePolicy", DeleteAction: "logs:DeleteResourcePolicy",
 		NotFound: "ResourceNotFoundException",
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policyDocument", logsDocument) },
 		CheckState: func(a *Account, o *Object) error {
@@ -134,10 +143,11 @@ func logResourcePolicyKind() Kind {
 
 func queryDefinitionKind() Kind {
 	return Kind{
-		Type: "aws:cloudwatch/queryDefinition:QueryDefinition", CreateAction: "logs:PutQueryDefinition", UpdateAction: "logs:PutQueryDefinition", DeleteAction: "logs:DeleteQueryDefinition",
-		Name:     Name{Input: "name", Max: 255},
-		NotFound: "ResourceNotFoundException",
-		Refs:     []Ref{soft("logGroupNames[]", "id", logGroupType)},
+		Type: "aws:cloudwatch/queryDefinition:QueryDefinition", CreateAction: "logs:PutQueryDefinition", UpdateAction: "logs:PutQueryDefinition",
+		DeleteAction: "logs:DeleteQueryDefinition",
+		Name:         Name{Input: "name", Max: 255},
+		NotFound:     "ResourceNotFoundException",
+		Refs:         []Ref{soft("logGroupNames[]", "id", logGroupType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := longest(in, "queryString", 10000)
 			if n := len(in.List("logGroupNames")); n > 50 {
@@ -181,7 +191,8 @@ func admitSubscription(a *Account, o *Object) error {
 		action = "kinesis:PutRecord"
 	}
 	if why := denial(a, role, action, in.String("destinationArn")); why != "" {
-		return refuse("InvalidParameterException", "no "+why+" of role "+role.ID+" allows "+action+" on "+in.String("destinationArn"), "%s", words)
+		return refuse("InvalidParameterException", "no "+why+" of role "+role.ID+" allows "+action+" on "+
+			in.String("destinationArn"), "%s", words)
 	}
 	return nil
 }

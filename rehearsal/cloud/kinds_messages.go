@@ -21,9 +21,11 @@ func topicKind() Kind {
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 256, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "InvalidParameter"},
 		NotFound: "NotFound",
 		Refs:     []Ref{keyRef("kmsMasterKeyId")},
-		Defaults: map[string]any{"fifoTopic": false, "contentBasedDeduplication": false, "namePrefix": "", "signatureVersion": 0, "tracingConfig": ""},
+		Defaults: map[string]any{"fifoTopic": false, "contentBasedDeduplication": false, "namePrefix": "",
+			"signatureVersion": 0, "tracingConfig": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(policyProblems(in, "policy", topicDocument), longest(in, "displayName", 100), oneOf(in, "tracingConfig", "PassThrough", "Active"), oneOf(in, "signatureVersion", "1", "2"), tagProblems(in))
+			p := allOf(policyProblems(in, "policy", topicDocument), longest(in, "displayName", 100), oneOf(in, "tracingConfig", "PassThrough",
+				"Active"), oneOf(in, "signatureVersion", "1", "2"), tagProblems(in))
 			for _, of := range words("http lambda sqs firehose application") {
 				p = append(p, between(in, of+"SuccessFeedbackSampleRate", 0, 100)...)
 			}
@@ -70,10 +72,11 @@ func topicPolicyKind() Kind {
 
 func topicSubscriptionKind() Kind {
 	return Kind{
-		Type: "aws:sns/topicSubscription:TopicSubscription", CreateAction: "sns:Subscribe", UpdateAction: "sns:SetSubscriptionAttributes", DeleteAction: "sns:Unsubscribe",
-		NotFound: "NotFound",
-		Refs:     []Ref{soft("topic", "arn", topicType), roleRef("subscriptionRoleArn"), maybe("endpoint", "arn", queueType, firehoseType)},
-		Defaults: map[string]any{"confirmationTimeoutInMinutes": 1, "endpointAutoConfirms": false, "rawMessageDelivery": false},
+		Type: "aws:sns/topicSubscription:TopicSubscription", CreateAction: "sns:Subscribe", UpdateAction: "sns:SetSubscriptionAttributes",
+		DeleteAction: "sns:Unsubscribe",
+		NotFound:     "NotFound",
+		Refs:         []Ref{soft("topic", "arn", topicType), roleRef("subscriptionRoleArn"), maybe("endpoint", "arn", queueType, firehoseType)},
+		Defaults:     map[string]any{"confirmationTimeoutInMinutes": 1, "endpointAutoConfirms": false, "rawMessageDelivery": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(arns(in, "topic"), oneOf(in, "protocol", words("email email-json http https sqs sms lambda firehose application")...))
 			endpoint, protocol := in.String("endpoint"), in.String("protocol")
@@ -121,7 +124,8 @@ func topicSubscriptionKind() Kind {
 			o.Outputs["arn"] = o.ID
 			o.Outputs["ownerId"] = a.AccountID
 			// Somebody has to follow the link in the mail; until then nothing is delivered.
-			o.Outputs["pendingConfirmation"] = slices.Contains(words("email email-json http https"), in.String("protocol")) && !in.Bool("endpointAutoConfirms")
+			o.Outputs["pendingConfirmation"] = slices.Contains(words("email email-json http https"), in.String("protocol")) &&
+				!in.Bool("endpointAutoConfirms")
 			o.Outputs["confirmationWasAuthenticated"] = !Inputs(o.Outputs).Bool("pendingConfirmation")
 			fill(o, "filterPolicyScope", "")
 			return nil
@@ -135,8 +139,9 @@ func queueKind() Kind {
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 80, Form: `[A-Za-z0-9_-]+(\.fifo)?`, Taken: "QueueAlreadyExists"},
 		NotFound: "AWS.SimpleQueueService.NonExistentQueue",
 		Refs:     []Ref{keyRef("kmsMasterKeyId")},
-		Defaults: map[string]any{"delaySeconds": 0, "maxMessageSize": 262144, "messageRetentionSeconds": 345600, "receiveWaitTimeSeconds": 0, "visibilityTimeoutSeconds": 30,
-			"fifoQueue": false, "contentBasedDeduplication": false, "namePrefix": ""},
+		Defaults: map[string]any{"delaySeconds": 0, "maxMessageSize": 262144, "messageRetentionSeconds": 345600, "receiveWaitTimeSeconds": 0,
+			"visibilityTimeoutSeconds": 30,
+			"fifoQueue":                false, "contentBasedDeduplication": false, "namePrefix": ""},
 		Check: checkQueue,
 		CheckState: func(a *Account, o *Object) error {
 			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
@@ -162,16 +167,22 @@ func queueKind() Kind {
 // queueAttributeKinds are the parts of a queue that the provider makes resources of their own.
 func queueAttributeKinds() []Kind {
 	parts := []Kind{
-		{Type: "aws:sqs/queuePolicy:QueuePolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", queueDocument) },
+		{Type: "aws:sqs/queuePolicy:QueuePolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
+			return policyProblems(in, "policy", queueDocument)
+		},
 			CheckState: func(a *Account, o *Object) error {
 				return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument)
 			}},
-		{Type: "aws:sqs/redrivePolicy:RedrivePolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return redriveProblems(in, "redrivePolicy") },
+		{Type: "aws:sqs/redrivePolicy:RedrivePolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
+			return redriveProblems(in, "redrivePolicy")
+		},
 			CheckState: func(a *Account, o *Object) error {
 				in := Inputs(o.Inputs)
 				return admitRedrive(a, in.String("redrivePolicy"), strings.HasSuffix(in.String("queueUrl"), ".fifo"))
 			}},
-		{Type: "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy", Check: func(in Inputs, unknown Unknowns) []Problem { return redriveAllowProblems(in) }},
+		{Type: "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
+			return redriveAllowProblems(in)
+		}},
 	}
 	for i := range parts {
 		k := &parts[i]
@@ -192,7 +203,8 @@ func ownResource(in Inputs, path, arn, code string) []Problem {
 	for _, s := range documentOf(documentText(in, path)) {
 		for _, r := range s.resources {
 			if !matches(r, arn) {
-				p = append(p, awsProblem(path, code, "%s: Invalid parameter: Policy statement must apply to a single resource: %q is not %s", s.called(), r, arn))
+				p = append(p, awsProblem(path, code, "%s: Invalid parameter: Policy statement must apply to a single resource: %q is not %s",
+					s.called(), r, arn))
 			}
 		}
 	}
@@ -203,8 +215,10 @@ func checkQueue(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidAttributeValue"
 	p := allOf(policyProblems(in, "policy", queueDocument), redriveProblems(in, "redrivePolicy"), redriveAllowProblems(in),
 		between(in, "delaySeconds", 0, 900), between(in, "maxMessageSize", 1024, 262144), between(in, "messageRetentionSeconds", 60, 1209600),
-		between(in, "receiveWaitTimeSeconds", 0, 20), between(in, "visibilityTimeoutSeconds", 0, 43200), between(in, "kmsDataKeyReusePeriodSeconds", 60, 86400),
-		oneOf(in, "deduplicationScope", "messageGroup", "queue"), oneOf(in, "fifoThroughputLimit", "perQueue", "perMessageGroupId"), tagProblems(in))
+		between(in, "receiveWaitTimeSeconds", 0, 20), between(in, "visibilityTimeoutSeconds", 0, 43200),
+		between(in, "kmsDataKeyReusePeriodSeconds", 60, 86400),
+		oneOf(in, "deduplicationScope", "messageGroup", "queue"), oneOf(in, "fifoThroughputLimit", "perQueue",
+			"perMessageGroupId"), tagProblems(in))
 	if name := in.String("name"); in.Has("name") && strings.HasSuffix(name, ".fifo") != in.Bool("fifoQueue") && !unknown.Has("fifoQueue") {
 		p = append(p, awsProblem("name", code, "the name of a FIFO queue, and no other, ends with .fifo, got %q", name))
 	}
@@ -260,9 +274,11 @@ func admitRedrive(a *Account, text string, fifo bool) error {
 	queue := find(a, "arn", arn, queueType)
 	switch {
 	case queue == nil && a.ours(arn):
-		return refuse("InvalidParameterValue", "the account has no queue of this ARN", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.", text)
+		return refuse("InvalidParameterValue", "the account has no queue of this ARN",
+			"Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.", text)
 	case queue != nil && Inputs(queue.Outputs).Bool("fifoQueue") != fifo:
-		return refuse("InvalidParameterValue", "", "Value %s for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be same type of queue as the source.", text)
+		return refuse("InvalidParameterValue", "",
+			"Value %s for parameter RedrivePolicy is invalid. Reason: Dead-letter queue must be same type of queue as the source.", text)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 // Buckets and what is configured on them. A bucket's name is unique in the world; the model knows one account's world.
 
 // bucketTaken are names that somebody else has for certain.
-var bucketTaken = words("test logs backup backups media static assets data public private www images my-bucket bucket example terraform-state")
+var bucketTaken = words("test logs backup backups media static assets data public private www images my-bucket bucket example " +
+	"terraform-state")
 
 // websiteZones are the hosted zone ids of S3's website endpoints, by region.
 var websiteZones = map[string]string{
@@ -23,7 +24,8 @@ var websiteZones = map[string]string{
 }
 
 // storageClasses with the days that S3 wants between a transition and the object's birth.
-var storageClasses = map[string]int{"STANDARD_IA": 30, "ONEZONE_IA": 30, "INTELLIGENT_TIERING": 0, "GLACIER_IR": 0, "GLACIER": 0, "DEEP_ARCHIVE": 0}
+var storageClasses = map[string]int{"STANDARD_IA": 30, "ONEZONE_IA": 30, "INTELLIGENT_TIERING": 0, "GLACIER_IR": 0,
+	"GLACIER": 0, "DEEP_ARCHIVE": 0}
 
 // s3Kinds are the resource types of S3.
 func s3Kinds() []Kind {
@@ -37,11 +39,14 @@ func bucketKind() Kind {
 		Type: bucketType, CreateAction: "s3:CreateBucket", UpdateAction: "s3:PutBucketTagging", DeleteAction: "s3:DeleteBucket",
 		Name:     Name{Input: "bucket", Prefix: "bucketPrefix", Max: 63, Lower: true, Taken: "BucketAlreadyOwnedByYou", Scope: "global"},
 		NotFound: "NoSuchBucket",
-		Defaults: map[string]any{"forceDestroy": false, "objectLockEnabled": false, "bucketPrefix": "", "requestPayer": "BucketOwner", "accelerationStatus": "", "policy": ""},
-		Check:    func(in Inputs, unknown Unknowns) []Problem { return allOf(bucketNameProblems(in), tagProblems(in)) },
+		Defaults: map[string]any{"forceDestroy": false, "objectLockEnabled": false, "bucketPrefix": "", "requestPayer": "BucketOwner",
+			"accelerationStatus": "", "policy": ""},
+		Check: func(in Inputs, unknown Unknowns) []Problem { return allOf(bucketNameProblems(in), tagProblems(in)) },
 		CheckState: func(a *Account, o *Object) error {
 			if name := Inputs(o.Inputs).String("bucket"); slices.Contains(bucketTaken, name) {
-				return &Error{Code: "BucketAlreadyExists", Status: 409, Message: "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.",
+				return &Error{Code: "BucketAlreadyExists", Status: 409,
+					Message: "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a " +
+						"different name and try again.",
 					Why: name + " belongs to another account"}
 			}
 			return nil
@@ -80,7 +85,8 @@ func bucketObjectKind() Kind {
 			o.Outputs["arn"] = "arn:" + a.Partition + ":s3:::" + in.String("bucket") + "/" + o.ID
 			o.Outputs["etag"] = draw(32, in.String("content")+in.String("contentBase64")+in.String("sourceHash")+jsonText(in.Get("source")))
 			o.Outputs["versionId"] = ""
-			if v := subresource(a, versionsType, in.String("bucket")); v != nil && Inputs(v.Inputs).String("versioningConfiguration.status") == "Enabled" {
+			if v := subresource(a, versionsType, in.String("bucket")); v != nil &&
+				Inputs(v.Inputs).String("versioningConfiguration.status") == "Enabled" {
 				o.Outputs["versionId"] = drawLetters(32, fresh(a, o)...)
 			}
 			fill(o, "contentType", "application/octet-stream")
@@ -92,10 +98,11 @@ func bucketObjectKind() Kind {
 
 func bucketPolicyKind() Kind {
 	return Kind{
-		Type: "aws:s3/bucketPolicy:BucketPolicy", CreateAction: "s3:PutBucketPolicy", UpdateAction: "s3:PutBucketPolicy", DeleteAction: "s3:DeleteBucketPolicy",
-		NotFound: "NoSuchBucketPolicy",
-		Refs:     []Ref{soft("bucket", "id", bucketType)},
-		Check:    checkBucketPolicy,
+		Type: "aws:s3/bucketPolicy:BucketPolicy", CreateAction: "s3:PutBucketPolicy", UpdateAction: "s3:PutBucketPolicy",
+		DeleteAction: "s3:DeleteBucketPolicy",
+		NotFound:     "NoSuchBucketPolicy",
+		Refs:         []Ref{soft("bucket", "id", bucketType)},
+		Check:        checkBucketPolicy,
 		CheckState: func(a *Account, o *Object) error {
 			statements := documentOf(documentText(o.Inputs, "policy"))
 			if err := admitPrincipals(a, statements, bucketDocument); err != nil {
@@ -105,7 +112,9 @@ func bucketPolicyKind() Kind {
 			block := subresource(a, publicType, bucket)
 			for _, s := range statements {
 				if block != nil && Inputs(block.Outputs).Bool("blockPublicPolicy") && public(s) {
-					return &Error{Code: "AccessDenied", Status: 403, Message: "User is not authorized to perform: s3:PutBucketPolicy because public policies are blocked by the BlockPublicPolicy block public access setting.",
+					return &Error{Code: "AccessDenied", Status: 403,
+						Message: "User is not authorized to perform: s3:PutBucketPolicy because public policies are blocked by the BlockPublicPolicy " +
+							"block public access setting.",
 						Why: s.called() + " lets everybody in, and " + block.URN + " blocks public policies"}
 				}
 			}
@@ -118,27 +127,39 @@ func bucketPolicyKind() Kind {
 // bucketSettingKinds are the settings of a bucket that the provider makes resources of their own.
 func bucketSettingKinds() []Kind {
 	parts := []Kind{
-		{Type: publicType, CreateAction: "s3:PutBucketPublicAccessBlock", DeleteAction: "s3:DeletePublicAccessBlock", NotFound: "NoSuchPublicAccessBlockConfiguration",
-			Defaults: map[string]any{"blockPublicAcls": false, "blockPublicPolicy": false, "ignorePublicAcls": false, "restrictPublicBuckets": false}},
-		{Type: ownershipType, CreateAction: "s3:PutBucketOwnershipControls", DeleteAction: "s3:DeleteBucketOwnershipControls", NotFound: "OwnershipControlsNotFoundError",
+		{Type: publicType, CreateAction: "s3:PutBucketPublicAccessBlock", DeleteAction: "s3:DeletePublicAccessBlock",
+			NotFound: "NoSuchPublicAccessBlockConfiguration",
+			Defaults: map[string]any{"blockPublicAcls": false, "blockPublicPolicy": false, "ignorePublicAcls": false,
+				"restrictPublicBuckets": false}},
+		{Type: ownershipType, CreateAction: "s3:PutBucketOwnershipControls", DeleteAction: "s3:DeleteBucketOwnershipControls",
+			NotFound: "OwnershipControlsNotFoundError",
 			Check: func(in Inputs, unknown Unknowns) []Problem {
 				return oneOf(in, "rule.objectOwnership", "BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
 			}},
-		{Type: "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", CreateAction: "s3:PutBucketEncryption", DeleteAction: "s3:DeleteBucketEncryption",
-			NotFound: "ServerSideEncryptionConfigurationNotFoundError", Refs: []Ref{keyRef("rules[].applyServerSideEncryptionByDefault.kmsMasterKeyId")},
-			Check: checkBucketEncryption},
+		{Type: "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
+			CreateAction: "s3:PutBucketEncryption", DeleteAction: "s3:DeleteBucketEncryption",
+			NotFound: "ServerSideEncryptionConfigurationNotFoundError",
+			Refs:     []Ref{keyRef("rules[].applyServerSideEncryptionByDefault.kmsMasterKeyId")},
+			Check:    checkBucketEncryption},
 		{Type: versionsType, CreateAction: "s3:PutBucketVersioning", DeleteAction: "s3:PutBucketVersioning", NotFound: "NoSuchBucket",
 			Check: func(in Inputs, unknown Unknowns) []Problem {
-				return allOf(ownerProblems(in), oneOf(in, "versioningConfiguration.status", "Enabled", "Suspended", "Disabled"), oneOf(in, "versioningConfiguration.mfaDelete", "Enabled", "Disabled"))
+				return allOf(ownerProblems(in), oneOf(in, "versioningConfiguration.status", "Enabled", "Suspended", "Disabled"),
+					oneOf(in, "versioningConfiguration.mfaDelete", "Enabled", "Disabled"))
 			}},
-		{Type: "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", CreateAction: "s3:PutBucketLifecycleConfiguration", DeleteAction: "s3:DeleteBucketLifecycle",
-			NotFound: "NoSuchLifecycleConfiguration", Check: checkBucketLifecycle, Defaults: map[string]any{"transitionDefaultMinimumObjectSize": "all_storage_classes_128K"}},
-		{Type: "aws:s3/bucketLoggingV2:BucketLoggingV2", CreateAction: "s3:PutBucketLogging", DeleteAction: "s3:PutBucketLogging", NotFound: "NoSuchBucket",
-			Refs: []Ref{soft("targetBucket", "id", bucketType)}},
-		{Type: "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2", CreateAction: "s3:PutBucketCors", DeleteAction: "s3:DeleteBucketCors", NotFound: "NoSuchCORSConfiguration",
+		{Type: "aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", CreateAction: "s3:PutBucketLifecycleConfiguration",
+			DeleteAction: "s3:DeleteBucketLifecycle",
+			NotFound:     "NoSuchLifecycleConfiguration", Check: checkBucketLifecycle,
+			Defaults: map[string]any{"transitionDefaultMinimumObjectSize": "all_storage_classes_128K"}},
+		{Type: "aws:s3/bucketLoggingV2:BucketLoggingV2", CreateAction: "s3:PutBucketLogging", DeleteAction: "s3:PutBucketLogging",
+			NotFound: "NoSuchBucket",
+			Refs:     []Ref{soft("targetBucket", "id", bucketType)}},
+		{Type: "aws:s3/bucketCorsConfigurationV2:BucketCorsConfigurationV2", CreateAction: "s3:PutBucketCors",
+			DeleteAction: "s3:DeleteBucketCors", NotFound: "NoSuchCORSConfiguration",
 			Check: checkBucketCORS},
-		{Type: "aws:s3/bucketNotification:BucketNotification", CreateAction: "s3:PutBucketNotificationConfiguration", DeleteAction: "s3:PutBucketNotificationConfiguration", NotFound: "NoSuchBucket",
-			Refs: []Ref{soft("queues[].queueArn", "arn", queueType), soft("topics[].topicArn", "arn", topicType)}, Defaults: map[string]any{"eventbridge": false}},
+		{Type: "aws:s3/bucketNotification:BucketNotification", CreateAction: "s3:PutBucketNotificationConfiguration",
+			DeleteAction: "s3:PutBucketNotificationConfiguration", NotFound: "NoSuchBucket",
+			Refs:     []Ref{soft("queues[].queueArn", "arn", queueType), soft("topics[].topicArn", "arn", topicType)},
+			Defaults: map[string]any{"eventbridge": false}},
 	}
 	for i := range parts {
 		k := &parts[i]
@@ -155,7 +176,8 @@ func bucketAclKind() Kind {
 		NotFound: "NoSuchBucket",
 		Refs:     []Ref{soft("bucket", "id", bucketType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := oneOf(in, "acl", words("private public-read public-read-write aws-exec-read authenticated-read bucket-owner-read bucket-owner-full-control log-delivery-write")...)
+			p := oneOf(in, "acl", words("private public-read public-read-write aws-exec-read authenticated-read bucket-owner-read "+
+				"bucket-owner-full-control log-delivery-write")...)
 			if n := given(in, unknown, "acl", "accessControlPolicy"); n != 1 {
 				p = append(p, problem("acl", "exactly one of acl and accessControlPolicy must be given, got %d", n))
 			}
@@ -165,7 +187,8 @@ func bucketAclKind() Kind {
 			in := Inputs(o.Inputs)
 			own := subresource(a, ownershipType, in.String("bucket"))
 			if own == nil || Inputs(own.Inputs).String("rule.objectOwnership") == "BucketOwnerEnforced" {
-				return refuse("AccessControlListNotSupported", "new buckets have BucketOwnerEnforced; set BucketOwnershipControls first", "The bucket does not allow ACLs")
+				return refuse("AccessControlListNotSupported", "new buckets have BucketOwnerEnforced; set BucketOwnershipControls first",
+					"The bucket does not allow ACLs")
 			}
 			block := subresource(a, publicType, in.String("bucket"))
 			if strings.HasPrefix(in.String("acl"), "public-") && (block == nil || Inputs(block.Outputs).Bool("blockPublicAcls")) {
@@ -202,13 +225,15 @@ func releaseBucket(a *Account, o *Object) error {
 	for _, t := range []string{objectType} {
 		for _, object := range a.list(t) {
 			if object.Inputs["bucket"] == o.ID {
-				return &Error{Code: "BucketNotEmpty", Status: 409, Message: "The bucket you tried to delete is not empty", Why: "it holds " + object.ID + "; set forceDestroy to delete it with what it holds"}
+				return &Error{Code: "BucketNotEmpty", Status: 409, Message: "The bucket you tried to delete is not empty",
+					Why: "it holds " + object.ID + "; set forceDestroy to delete it with what it holds"}
 			}
 		}
 	}
 	for _, balancer := range a.list(balancerType) {
 		if in := Inputs(balancer.Inputs); in.String("accessLogs.bucket") == o.ID && in.Bool("accessLogs.enabled") {
-			return &Error{Code: "BucketNotEmpty", Status: 409, Message: "The bucket you tried to delete is not empty", Why: balancer.called() + " writes its access logs there"}
+			return &Error{Code: "BucketNotEmpty", Status: 409, Message: "The bucket you tried to delete is not empty",
+				Why: balancer.called() + " writes its access logs there"}
 		}
 	}
 	return nil
@@ -227,7 +252,8 @@ func bucketNameProblems(in Inputs) []Problem {
 	case len(name) < 3 || len(name) > 63:
 		return []Problem{awsProblem("bucket", code, "a bucket's name has 3 to 63 characters, got %d (%q)", len(name), name)}
 	case !bucketForm.MatchString(name):
-		return []Problem{awsProblem("bucket", code, "a bucket's name takes small letters, digits, dots and hyphens, and begins and ends with a letter or digit, got %q", name)}
+		return []Problem{awsProblem("bucket", code,
+			"a bucket's name takes small letters, digits, dots and hyphens, and begins and ends with a letter or digit, got %q", name)}
 	case strings.Contains(name, ".."):
 		return []Problem{awsProblem("bucket", code, "a bucket's name has no two dots together, got %q", name)}
 	case notIP == nil:
@@ -258,7 +284,8 @@ func checkBucketPolicy(in Inputs, unknown Unknowns) []Problem {
 		for _, r := range s.resources {
 			name, _, _ := strings.Cut(lastPart(r, ":"), "/")
 			if r != "*" && (!strings.Contains(r, ":s3:::") || !matches(name, bucket)) {
-				p = append(p, awsProblem("policy", bucketDocument.code, "%s: Policy has invalid resource: %q is not of bucket %s", s.called(), r, bucket))
+				p = append(p, awsProblem("policy", bucketDocument.code, "%s: Policy has invalid resource: %q is not of bucket %s", s.called(), r,
+					bucket))
 			}
 		}
 		for _, action := range s.actions {
@@ -277,7 +304,8 @@ func public(s statement) bool {
 	}
 	for _, keys := range s.conditions {
 		for _, key := range sortedKeys(keys) {
-			if slices.Contains(words("aws:sourcearn aws:sourceaccount aws:sourcevpc aws:sourcevpce aws:principalorgid aws:sourceorgid aws:principalarn aws:principalaccount aws:userid s3:dataaccesspointarn aws:sourceip"), strings.ToLower(key)) {
+			if slices.Contains(words("aws:sourcearn aws:sourceaccount aws:sourcevpc aws:sourcevpce aws:principalorgid aws:sourceorgid "+
+				"aws:principalarn aws:principalaccount aws:userid s3:dataaccesspointarn aws:sourceip"), strings.ToLower(key)) {
 				return false
 			}
 		}
@@ -305,7 +333,8 @@ func checkBucketEncryption(in Inputs, unknown Unknowns) []Problem {
 			p = append(p, awsProblem(path+"sseAlgorithm", "MalformedXML", "expected AES256, aws:kms or aws:kms:dsse, got %q", alg))
 		}
 		if alg == "AES256" && r.Has("applyServerSideEncryptionByDefault.kmsMasterKeyId") {
-			p = append(p, awsProblem(path+"kmsMasterKeyId", "InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"))
+			p = append(p, awsProblem(path+"kmsMasterKeyId", "InvalidArgument",
+				"a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"))
 		}
 	}
 	return p
@@ -328,7 +357,8 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 			x.Path = path + "." + x.Path
 			p = append(p, x)
 		}
-		if given(r, nil, "expiration", "transitions", "noncurrentVersionExpiration", "noncurrentVersionTransitions", "abortIncompleteMultipartUpload") == 0 && !unknown.Within(path) {
+		if given(r, nil, "expiration", "transitions", "noncurrentVersionExpiration", "noncurrentVersionTransitions",
+			"abortIncompleteMultipartUpload") == 0 && !unknown.Within(path) {
 			p = append(p, awsProblem(path, "InvalidRequest", "At least one action needs to be specified in a rule"))
 		}
 		last, lastClass := 0, ""
@@ -340,9 +370,12 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 			case !known && class != "":
 				p = append(p, awsProblem(tp+".storageClass", "MalformedXML", "expected %s, got %q", alternatives(sortedKeys(storageClasses)), class))
 			case t.Has("days") && days < least:
-				p = append(p, awsProblem(tp+".days", "InvalidArgument", "'Days' in Transition action must be greater than or equal to %d for storageClass '%s', got %d", least, class, days))
+				p = append(p, awsProblem(tp+".days", "InvalidArgument",
+					"'Days' in Transition action must be greater than or equal to %d for storageClass '%s', got %d", least, class, days))
 			case t.Has("days") && lastClass != "" && days <= last:
-				p = append(p, awsProblem(tp+".days", "InvalidArgument", "'Days' in the Transition action for StorageClass '%s' must be greater than %d, of StorageClass '%s', got %d", class, last, lastClass, days))
+				p = append(p, awsProblem(tp+".days", "InvalidArgument",
+					"'Days' in the Transition action for StorageClass '%s' must be greater than %d, of StorageClass '%s', got %d",
+					class, last, lastClass, days))
 			}
 			last, lastClass = days, class
 		}
@@ -353,13 +386,17 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 		}
 		if e := r.Int("expiration.days"); r.Has("expiration.days") {
 			if e < 1 {
-				p = append(p, awsProblem(path+".expiration.days", "InvalidArgument", "'Days' for Expiration action must be a positive integer, got %d", e))
+				p = append(p, awsProblem(path+".expiration.days", "InvalidArgument",
+					"'Days' for Expiration action must be a positive integer, got %d", e))
 			} else if lastClass != "" && e <= last {
-				p = append(p, awsProblem(path+".expiration.days", "InvalidArgument", "'Days' in the Expiration action for filter must be greater than 'Days' in the Transition action (%d), got %d", last, e))
+				p = append(p, awsProblem(path+".expiration.days", "InvalidArgument",
+					"'Days' in the Expiration action for filter must be greater than 'Days' in the Transition action (%d), got %d", last, e))
 			}
 		}
-		if n := r.Int("abortIncompleteMultipartUpload.daysAfterInitiation"); r.Has("abortIncompleteMultipartUpload.daysAfterInitiation") && n < 1 {
-			p = append(p, awsProblem(path+".abortIncompleteMultipartUpload.daysAfterInitiation", "InvalidArgument", "expected at least 1 day, got %d", n))
+		if n := r.Int("abortIncompleteMultipartUpload.daysAfterInitiation"); r.Has("abortIncompleteMultipartUpload.daysAfterInitiation") &&
+			n < 1 {
+			p = append(p, awsProblem(path+".abortIncompleteMultipartUpload.daysAfterInitiation", "InvalidArgument",
+				"expected at least 1 day, got %d", n))
 		}
 	}
 	return p
@@ -371,7 +408,8 @@ func checkBucketCORS(in Inputs, unknown Unknowns) []Problem {
 		path := at("corsRules", i)
 		for j, m := range r.Strings("allowedMethods") {
 			if !slices.Contains(words("GET PUT POST DELETE HEAD"), m) {
-				p = append(p, awsProblem(at(path+".allowedMethods", j), "InvalidRequest", "Found unsupported HTTP method in CORS config. Unsupported method is %s", m))
+				p = append(p, awsProblem(at(path+".allowedMethods", j), "InvalidRequest",
+					"Found unsupported HTTP method in CORS config. Unsupported method is %s", m))
 			}
 		}
 		for j, o := range r.Strings("allowedOrigins") {

@@ -15,11 +15,12 @@ func secretsKinds() []Kind {
 
 func secretKind() Kind {
 	return prefixed(Kind{
-		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret", DeleteAction: "secretsmanager:DeleteSecret",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
-		NotFound: "ResourceNotFoundException",
-		Refs:     []Ref{keyRef("kmsKeyId")},
-		Defaults: map[string]any{"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": false, "namePrefix": "", "policy": ""},
+		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret",
+		DeleteAction: "secretsmanager:DeleteSecret",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
+		NotFound:     "ResourceNotFoundException",
+		Refs:         []Ref{keyRef("kmsKeyId")},
+		Defaults:     map[string]any{"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": false, "namePrefix": "", "policy": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(policyProblems(in, "policy", secretDocument), longest(in, "description", 2048), tagProblems(in))
 			if n := in.Int("recoveryWindowInDays"); in.Has("recoveryWindowInDays") && n != 0 && (n < 7 || n > 30) {
@@ -30,7 +31,8 @@ func secretKind() Kind {
 		CheckState: func(a *Account, o *Object) error {
 			name := Inputs(o.Inputs).String("name")
 			if old := find(a, "id", name, scheduledSecret); old != nil && a.was(o) == nil {
-				return refuse("InvalidRequestException", "its window of recovery is not over; recoveryWindowInDays 0 deletes at once", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+				return refuse("InvalidRequestException", "its window of recovery is not over; recoveryWindowInDays 0 deletes at once",
+					"You can't create this secret because a secret with this name is already scheduled for deletion.")
 			}
 			return nil
 		},
@@ -52,7 +54,8 @@ func secretKind() Kind {
 
 func secretVersionKind() Kind {
 	return Kind{
-		Type: "aws:secretsmanager/secretVersion:SecretVersion", CreateAction: "secretsmanager:PutSecretValue", UpdateAction: "secretsmanager:UpdateSecretVersionStage", DeleteAction: "secretsmanager:UpdateSecretVersionStage",
+		Type: "aws:secretsmanager/secretVersion:SecretVersion", CreateAction: "secretsmanager:PutSecretValue",
+		UpdateAction: "secretsmanager:UpdateSecretVersionStage", DeleteAction: "secretsmanager:UpdateSecretVersionStage",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -84,13 +87,16 @@ func secretVersionKind() Kind {
 
 func secretRotationKind() Kind {
 	return Kind{
-		Type: "aws:secretsmanager/secretRotation:SecretRotation", CreateAction: "secretsmanager:RotateSecret", UpdateAction: "secretsmanager:RotateSecret", DeleteAction: "secretsmanager:CancelRotateSecret",
+		Type: "aws:secretsmanager/secretRotation:SecretRotation", CreateAction: "secretsmanager:RotateSecret",
+		UpdateAction: "secretsmanager:RotateSecret", DeleteAction: "secretsmanager:CancelRotateSecret",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
 		Defaults: map[string]any{"rotateImmediately": true},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(between(in, "rotationRules.automaticallyAfterDays", 1, 1000), scheduleProblems(in, "rotationRules.scheduleExpression", "InvalidParameterException", "rate", "cron"))
-			if n := given(in, unknown, "rotationRules.automaticallyAfterDays", "rotationRules.scheduleExpression"); n != 1 && !unknown.Within("rotationRules") {
+			p := allOf(between(in, "rotationRules.automaticallyAfterDays", 1, 1000), scheduleProblems(in, "rotationRules.scheduleExpression",
+				"InvalidParameterException", "rate", "cron"))
+			if n := given(in, unknown, "rotationRules.automaticallyAfterDays", "rotationRules.scheduleExpression"); n != 1 &&
+				!unknown.Within("rotationRules") {
 				p = append(p, problem("rotationRules", "exactly one of automaticallyAfterDays and scheduleExpression must be given, got %d", n))
 			}
 			return p

@@ -72,7 +72,8 @@ func webACLAssociationKind() Kind {
 			if arn == "" || strings.Contains(arn, ":loadbalancer/app/") || !strings.Contains(arn, ":elasticloadbalancing:") {
 				return nil
 			}
-			return []Problem{awsProblem("resourceArn", "WAFInvalidParameterException", "a web ACL stands before an application load balancer, got %q", arn)}
+			return []Problem{awsProblem("resourceArn", "WAFInvalidParameterException",
+				"a web ACL stands before an application load balancer, got %q", arn)}
 		},
 		CheckState: func(a *Account, o *Object) error {
 			for _, other := range others(a, o, webACLGuardType) {
@@ -101,7 +102,8 @@ func webACLLoggingKind() Kind {
 			var p []Problem
 			for i, arn := range in.Strings("logDestinationConfigs") {
 				if name := arn[strings.LastIndexAny(strings.TrimSuffix(arn, ":*"), ":/")+1:]; !strings.HasPrefix(name, aclLogs) {
-					p = append(p, awsProblem(at("logDestinationConfigs", i), "WAFInvalidParameterException", "the name of the log group, stream or bucket begins with %s, got %q", aclLogs, name))
+					p = append(p, awsProblem(at("logDestinationConfigs", i), "WAFInvalidParameterException",
+						"the name of the log group, stream or bucket begins with %s, got %q", aclLogs, name))
 				}
 			}
 			p = append(p, oneOf(in, "loggingFilter.defaultBehavior", "KEEP", "DROP")...)
@@ -152,7 +154,8 @@ func checkWebACL(in Inputs, unknown Unknowns) []Problem {
 			say("."+managed+".name", "AWS manages no rule group %q", name)
 		}
 		const rate = "statement.rateBasedStatement"
-		for _, x := range allOf(between(rule, rate+".limit", 10, 2_000_000_000), oneOf(rule, rate+".evaluationWindowSec", "60", "120", "300", "600"),
+		for _, x := range allOf(between(rule, rate+".limit", 10, 2_000_000_000), oneOf(rule, rate+".evaluationWindowSec",
+			"60", "120", "300", "600"),
 			oneOf(rule, rate+".aggregateKeyType", "IP", "FORWARDED_IP", "CUSTOM_KEYS", "CONSTANT")) {
 			x.Path = path + "." + x.Path
 			p = append(p, x)

@@ -43,7 +43,8 @@ func prefixed(k Kind) Kind {
 		}
 		prefix := in.String(name.Prefix)
 		if n := len(prefix); name.Max > 0 && n > name.Max-added {
-			p = append(p, problem(name.Prefix, "the name has at most %d characters, of which the provider makes %d: expected at most %d, got %d", name.Max, added, name.Max-added, n))
+			p = append(p, problem(name.Prefix, "the name has at most %d characters, of which the provider makes %d: expected at most %d, got %d",
+				name.Max, added, name.Max-added, n))
 		}
 		if prefix != "" && in.String(name.Input) != "" {
 			p = append(p, problem(name.Prefix, "only one of %s and %s may be given", name.Input, name.Prefix))
@@ -74,7 +75,8 @@ func (k *rule) checkName(in Inputs) []Problem {
 		return []Problem{{k.Name.Input, fmt.Sprintf("expected %s to be in lower case, got %q", k.Name.Input, name)}}
 	case k.Name.Form != "":
 		if ok, err := regexp.MatchString("^(?:"+k.Name.Form+")$", name); err != nil || !ok {
-			return []Problem{{k.Name.Input, fmt.Sprintf("%q is not a name that AWS takes for a %s: expected the form %s", name, noun(k.Type), k.Name.Form)}}
+			return []Problem{{k.Name.Input, fmt.Sprintf("%q is not a name that AWS takes for a %s: expected the form %s", name,
+				noun(k.Type), k.Name.Form)}}
 		}
 	}
 	return nil
@@ -102,7 +104,8 @@ func (k *rule) autoname(e *entry, news map[string]any, r CheckRequest) *Problem 
 		name = r.URN[strings.LastIndex(r.URN, "::")+1:]
 		name = strings.TrimPrefix(name, ":")
 		if n.Max > 0 && len(n.Lead)+len(name)+8 > n.Max {
-			return &Problem{n.Input, fmt.Sprintf("a name made of %q and 8 further characters is longer than the %d characters that a %s may have: set %s, or give the resource a shorter name", name, n.Max, noun(k.Type), n.Input)}
+			return &Problem{n.Input, fmt.Sprintf("a name made of %q and 8 further characters is longer than the %d characters that a %s may "+
+				"have: set %s, or give the resource a shorter name", name, n.Max, noun(k.Type), n.Input)}
 		}
 		name += "-" + suffix(r.RandomSeed)
 	}

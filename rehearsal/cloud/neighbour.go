@@ -79,7 +79,8 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 		return err
 	}
 	for _, o := range n.objects {
-		if o.Type != "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2" || o.Inputs["bucket"] != bucket {
+		if o.Type != "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2" ||
+			o.Inputs["bucket"] != bucket {
 			continue
 		}
 		for _, rule := range Inputs(o.Inputs).Maps("rules") {
@@ -135,7 +136,8 @@ func (n *Neighbour) admits(accountID string, policy []statement, action, resourc
 		code, status = "AccessDenied", http.StatusForbidden
 	}
 	return &Error{
-		Code: code, Action: action, Status: status, Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s", root, action, named, because),
+		Code: code, Action: action, Status: status, Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
+			root, action, named, because),
 		Why: "it belongs to account " + n.AccountID + ", which must admit account " + accountID,
 	}
 }

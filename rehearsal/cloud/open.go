@@ -126,7 +126,8 @@ func (a *Account) seedZone(zone HostedZone) {
 	}
 	o := &Object{Type: zoneType, ID: id, Seeded: true, Inputs: map[string]any{"name": name}, Outputs: map[string]any{
 		"name": name, "zoneId": id, "arn": "arn:" + a.Partition + ":route53:::hostedzone/" + id, "comment": "",
-		"nameServers": []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"}, "primaryNameServer": "ns-1.awsdns-00.com",
+		"nameServers":       []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"},
+		"primaryNameServer": "ns-1.awsdns-00.com",
 	}}
 	a.insert(o)
 	a.encoded[o], _ = a.store.encode(o)

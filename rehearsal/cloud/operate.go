@@ -62,7 +62,8 @@ func (a *Account) create(k *rule, e *entry, o *Object) error {
 	}
 	if a.get(o.Type, o.ID) != nil {
 		a.dropOwned(o)
-		return acting(&Error{Code: k.Name.taken(), Message: fmt.Sprintf("%s already exists", o.ID), Why: "the account has " + a.get(o.Type, o.ID).called()}, k.CreateAction)
+		return acting(&Error{Code: k.Name.taken(), Message: fmt.Sprintf("%s already exists", o.ID), Why: "the account has " + a.get(o.Type,
+			o.ID).called()}, k.CreateAction)
 	}
 	return a.put(o)
 }
@@ -112,7 +113,8 @@ func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) 
 func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 	was := a.get(o.Type, o.ID)
 	if was == nil {
-		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID), Why: "it was deleted outside the program; a refresh takes note of it"}
+		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID),
+			Why: "it was deleted outside the program; a refresh takes note of it"}
 	}
 	o.Owner = was.Owner
 	// What AWS chose once stays when the program does not name it any more.
@@ -189,7 +191,8 @@ func (a *Account) delete(k *rule, token, id, action string) error {
 	}
 	if k.InUse != "" {
 		if users := a.users(o); len(users) > 0 {
-			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token), id), Why: "in use by " + several(users)}
+			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token),
+				id), Why: "in use by " + several(users)}
 		}
 	}
 	a.drop(o)
@@ -256,7 +259,8 @@ func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []P
 	}
 	answer := a.registry.sources[token]
 	if answer == nil {
-		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot say what AWS would answer%s", token, suggest(token, sortedKeys(a.registry.sources)))
+		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot say what AWS would answer%s", token,
+			suggest(token, sortedKeys(a.registry.sources)))
 	}
 	if problems := e.check(args); len(problems) > 0 {
 		return nil, problems, nil

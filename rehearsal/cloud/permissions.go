@@ -21,7 +21,8 @@ func admitPrincipals(a *Account, statements []statement, kind documentKind) erro
 					continue
 				}
 				if find(a, "arn", name, roleType, userType, oidcType) == nil && !strings.Contains(parts[5], "aws-service-role/") {
-					return refuse(kind.code, s.called()+" names it, and the account has none of this name", "Invalid principal in policy: %q:%q", strings.ToUpper(of), name)
+					return refuse(kind.code, s.called()+" names it, and the account has none of this name", "Invalid principal in policy: %q:%q",
+						strings.ToUpper(of), name)
 				}
 			}
 		}
@@ -36,7 +37,8 @@ func denial(a *Account, role *Object, action, resource string) string {
 	if !permits(roleStatements(a, role), action, resource) {
 		return "identity-based policy"
 	}
-	if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" && !permits(managedStatements(a, boundary), action, resource) {
+	if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" &&
+		!permits(managedStatements(a, boundary), action, resource) {
 		return "permissions boundary"
 	}
 	return ""

@@ -31,7 +31,8 @@ var (
 	queueDocument    = documentKind{name: "queue policy", principal: true, resource: true, max: 8192, code: "InvalidAttributeValue"}
 	imageDocument    = documentKind{name: "repository policy", principal: true, loose: true, max: 10240, code: "InvalidParameterException"}
 	logsDocument     = documentKind{name: "log resource policy", principal: true, resource: true, max: 5120, code: "InvalidParameterException"}
-	secretDocument   = documentKind{name: "secret policy", principal: true, resource: true, max: 20480, code: "MalformedPolicyDocumentException"}
+	secretDocument   = documentKind{name: "secret policy", principal: true, resource: true, max: 20480,
+		code: "MalformedPolicyDocumentException"}
 	endpointDocument = documentKind{name: "endpoint policy", principal: true, resource: true, max: 20480, code: "InvalidPolicyDocument"}
 )
 

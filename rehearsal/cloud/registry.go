@@ -74,7 +74,8 @@ func (r *registry) find(token string) (*rule, *entry, error) {
 	case e == nil:
 		return nil, nil, fmt.Errorf("the AWS provider has no resource type %s%s", token, suggest(token, r.types()))
 	case k == nil:
-		return nil, nil, fmt.Errorf("the model does not know the resource type %s, so the rehearsal cannot say what AWS would do with it%s", token, suggest(token, r.types()))
+		return nil, nil, fmt.Errorf("the model does not know the resource type %s, so the rehearsal cannot say what AWS would do with it%s",
+			token, suggest(token, r.types()))
 	}
 	return k, e, nil
 }

@@ -50,7 +50,8 @@ type Unsteady struct {
 }
 
 func (e *Unsteady) Error() string {
-	return fmt.Sprintf("waiting for ECS Service (%s) %s: timeout while waiting for state to become 'tfSTABLE' (last state: 'tfPENDING', timeout: 20m0s)", e.Service, e.Operation)
+	return fmt.Sprintf("waiting for ECS Service (%s) %s: timeout while waiting for state to become 'tfSTABLE' (last state: 'tfPENDING', "+
+		"timeout: 20m0s)", e.Service, e.Operation)
 }
 
 // Rollouts are the deployments that failed, of services that had no other since.

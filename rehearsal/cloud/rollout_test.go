@@ -43,8 +43,9 @@ func TestADeploymentIsRolledBack(t *testing.T) {
 
 	// What is asked for next is compared with what runs, as the provider does.
 	outputs := w.a.Object(serviceType, w.id("service")).Outputs
-	plan, err := w.a.Diff(Difference{Type: serviceType, OldInputs: changed(w.inputs["service"], properties{"taskDefinition": arn(second)}), OldOutputs: outputs,
-		News: changed(w.inputs["service"], properties{"taskDefinition": arn(second)})})
+	plan, err := w.a.Diff(Difference{Type: serviceType, OldInputs: changed(w.inputs["service"], properties{"taskDefinition": arn(second)}),
+		OldOutputs: outputs,
+		News:       changed(w.inputs["service"], properties{"taskDefinition": arn(second)})})
 	if err != nil || !slices.ContainsFunc(plan.Changes, func(c PropertyChange) bool { return c.Path == "taskDefinition" && !c.Replaces }) {
 		t.Errorf("the plan is %+v, %v", plan, err)
 	}
@@ -85,18 +86,21 @@ func TestAFirstDeploymentFails(t *testing.T) {
 	in := changed(w.inputs["service"], properties{"name": "other", "waitForSteadyState": true})
 	id, _, err := w.a.Create(Change{Type: serviceType, URN: urn(serviceType, "other"), Inputs: in})
 	var unsteady *Unsteady
-	if !errors.As(err, &unsteady) || !strings.Contains(err.Error(), "timeout while waiting for state to become 'tfSTABLE'") || w.a.Object(serviceType, id) == nil {
+	if !errors.As(err, &unsteady) || !strings.Contains(err.Error(), "timeout while waiting for state to become 'tfSTABLE'") ||
+		w.a.Object(serviceType, id) == nil {
 		t.Fatalf("ID %q, error %v", id, err)
 	}
 	if all := w.a.Rollouts(); len(all) != 1 || all[0].Back {
 		t.Errorf("rollouts are %+v", all)
 	}
 	// A second attempt has nothing to go back to either.
-	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: in}, in); !errors.As(err, &unsteady) || unsteady.Operation != "update" {
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: in}, in); !errors.As(err, &unsteady) ||
+		unsteady.Operation != "update" {
 		t.Errorf("error %v", err)
 	}
 	// Without tasks there is nothing that could fail.
-	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: changed(in, properties{"desiredCount": 0})}, in); err != nil {
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id,
+		Inputs: changed(in, properties{"desiredCount": 0})}, in); err != nil {
 		t.Error(err)
 	}
 	if len(w.a.Rollouts()) != 0 {

@@ -145,7 +145,8 @@ func (s *store) save(img *image, lasting bool) error {
 		size += len(o) + 2
 	}
 	b.Grow(size)
-	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region, img.AccountID, img.Partition)
+	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region,
+		img.AccountID, img.Partition)
 	list := func(items []json.RawMessage) {
 		for i, item := range items {
 			if i > 0 {

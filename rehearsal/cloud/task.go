@@ -56,7 +56,8 @@ type container struct {
 // has the reason in its result.
 func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
-	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster, "taskDefinition": run.TaskDefinition}}); err != nil {
+	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
+		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}
 	a.mu.RLock()
@@ -96,17 +97,20 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 		cluster = a.find("name", run.Cluster, clusterType)
 	}
 	if cluster == nil {
-		return TaskResult{}, &Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Why: fmt.Sprintf("the account has no cluster %q", run.Cluster)}
+		return TaskResult{}, &Error{Code: "ClusterNotFoundException", Message: "Cluster not found.",
+			Why: fmt.Sprintf("the account has no cluster %q", run.Cluster)}
 	}
 	definition := a.definition(run.TaskDefinition)
 	if definition == nil {
-		return TaskResult{}, &Error{Code: "ClientException", Message: "Unable to find task definition", Why: fmt.Sprintf("the account has no task definition %q", run.TaskDefinition)}
+		return TaskResult{}, &Error{Code: "ClientException", Message: "Unable to find task definition",
+			Why: fmt.Sprintf("the account has no task definition %q", run.TaskDefinition)}
 	}
 	if err := a.placed(run); err != nil {
 		return TaskResult{}, err
 	}
 	var containers []container
-	if err := json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &containers); err != nil || len(containers) == 0 {
+	if err := json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")),
+		&containers); err != nil || len(containers) == 0 {
 		return TaskResult{}, &Error{Code: "ClientException", Message: "Container definitions are not valid"}
 	}
 	if run.Container == "" {
@@ -118,12 +122,15 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 		for _, c := range containers {
 			names = append(names, c.Name)
 		}
-		return TaskResult{}, &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Override for container named %s is not a container in the TaskDefinition.", run.Container), Why: "its containers are " + strings.Join(names, ", ")}
+		return TaskResult{}, &Error{Code: "InvalidParameterException",
+			Message: fmt.Sprintf("Override for container named %s is not a container in the TaskDefinition.", run.Container),
+			Why:     "its containers are " + strings.Join(names, ", ")}
 	}
 	if run.Command == nil {
 		run.Command = containers[at].Command
 	}
-	result := TaskResult{ARN: a.arn("ecs", "task/"+Inputs(cluster.Outputs).String("name")+"/"+draw(32, run.TaskDefinition, fmt.Sprint(a.now().UnixNano(), a.calls.Load())))}
+	result := TaskResult{ARN: a.arn("ecs", "task/"+Inputs(cluster.Outputs).String("name")+"/"+draw(32, run.TaskDefinition,
+		fmt.Sprint(a.now().UnixNano(), a.calls.Load())))}
 	for _, c := range containers {
 		if reason := a.stopped(c); reason != "" {
 			result.ExitCode, result.Reason = NeverStarted, reason
@@ -154,25 +161,31 @@ func (a *Account) definition(name string) *Object {
 // placed judges where a task is to run.
 func (a *Account) placed(run *TaskRun) error {
 	if len(run.Subnets) == 0 {
-		return &Error{Code: "InvalidParameterException", Message: "Network Configuration must be provided when networkMode 'awsvpc' is specified."}
+		return &Error{Code: "InvalidParameterException",
+			Message: "Network Configuration must be provided when networkMode 'awsvpc' is specified."}
 	}
 	vpcs := map[string]bool{}
 	for _, id := range run.Subnets {
 		o := a.get(subnetType, id)
 		if o == nil {
-			return &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: InvalidSubnetID.NotFound)", id, id)}
+			return &Error{Code: "InvalidParameterException",
+				Message: fmt.Sprintf("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: "+
+					"InvalidSubnetID.NotFound)", id, id)}
 		}
 		vpcs[Inputs(o.Outputs).String("vpcId")] = true
 	}
 	for _, id := range run.SecurityGroups {
 		o := a.find("id", id, anyGroup...)
 		if o == nil {
-			return &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Error retrieving security group information for [%s]: The security group '%s' does not exist (ErrorCode: InvalidGroup.NotFound)", id, id)}
+			return &Error{Code: "InvalidParameterException",
+				Message: fmt.Sprintf("Error retrieving security group information for [%s]: The security group '%s' does not exist (ErrorCode: "+
+					"InvalidGroup.NotFound)", id, id)}
 		}
 		vpcs[Inputs(o.Outputs).String("vpcId")] = true
 	}
 	if len(vpcs) > 1 {
-		return &Error{Code: "InvalidParameterException", Message: "The provided subnets and security groups do not belong to the same VPC.", Why: "they are in " + strings.Join(sortedKeys(vpcs), " and ")}
+		return &Error{Code: "InvalidParameterException", Message: "The provided subnets and security groups do not belong to the same VPC.",
+			Why: "they are in " + strings.Join(sortedKeys(vpcs), " and ")}
 	}
 	return nil
 }
@@ -181,7 +194,8 @@ func (a *Account) placed(run *TaskRun) error {
 func (a *Account) stopped(c container) string {
 	for _, s := range c.Secrets {
 		if !a.holdsSecret(s.ValueFrom) {
-			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container %s: %s does not exist", s.Name, c.Name, s.ValueFrom)
+			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container "+
+				"%s: %s does not exist", s.Name, c.Name, s.ValueFrom)
 		}
 	}
 	if host, repository, reference := splitImage(c.Image); host == a.imageRegistry() {
@@ -193,8 +207,10 @@ func (a *Account) stopped(c container) string {
 			return fmt.Sprintf("CannotPullContainerError: failed to resolve ref %s: not found", c.Image)
 		}
 	}
-	if group := c.Log.Options["awslogs-group"]; c.Log.Driver == "awslogs" && c.Log.Options["awslogs-create-group"] != "true" && a.find("name", group, logGroupType) == nil {
-		return fmt.Sprintf("ResourceInitializationError: failed to validate logger args: ResourceNotFoundException: The specified log group does not exist: %s", group)
+	if group := c.Log.Options["awslogs-group"]; c.Log.Driver == "awslogs" && c.Log.Options["awslogs-create-group"] != "true" &&
+		a.find("name", group, logGroupType) == nil {
+		return fmt.Sprintf("ResourceInitializationError: failed to validate logger args: ResourceNotFoundException: The specified log group "+
+			"does not exist: %s", group)
 	}
 	return ""
 }

@@ -116,11 +116,13 @@ func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) err
 		if err != nil {
 			return err
 		}
-		args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelDatabase + "=" + id, "--label", "slipway.look=" + look,
+		args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelDatabase + "=" + id,
+			"--label", "slipway.look=" + look,
 			"--network", r.network, "--network-alias", address, "--user", "postgres", "--stop-signal", "SIGINT", "--shm-size", "256m",
 			"--mount", "type=volume,src=" + name + ",dst=/var/lib/postgresql", "-e", "TLS_CERTIFICATE", "-e", "TLS_KEY",
 			"--entrypoint", "/bin/sh", image, "-c", postgres, "postgres"}
-		if _, err := r.engine.do(ctx, []string{"TLS_CERTIFICATE=" + string(certificate), "TLS_KEY=" + string(key)}, append(args, settings...)...); err != nil {
+		if _, err := r.engine.do(ctx, []string{"TLS_CERTIFICATE=" + string(certificate), "TLS_KEY=" + string(key)},
+			append(args, settings...)...); err != nil {
 			return err
 		}
 	}
@@ -131,7 +133,8 @@ func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) err
 func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cloud.Inputs) error {
 	deadline := time.Now().Add(time.Minute)
 	psql := func(sql string) error {
-		_, err := r.engine.feed(ctx, nil, sql, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p", fmt.Sprint(port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "postgres")
+		_, err := r.engine.feed(ctx, nil, sql, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p", fmt.Sprint(port), "-U", "postgres", "-v",
+			"ON_ERROR_STOP=1", "postgres")
 		return err
 	}
 	for {
@@ -149,10 +152,12 @@ func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cl
 	}
 	owner, password, database := instance.String("username"), instance.String("password"), instance.String("dbName")
 	sql := fmt.Sprintf("SET log_statement = none; SET log_min_duration_statement = -1;\n"+
-		"SELECT 'CREATE ROLE ' || quote_ident(%[1]s) || ' LOGIN CREATEDB CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %[1]s) \\gexec\n"+
+		"SELECT 'CREATE ROLE ' || quote_ident(%[1]s) || ' LOGIN CREATEDB CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "+
+		"%[1]s) \\gexec\n"+
 		"ALTER ROLE %[2]s PASSWORD %[3]s;\n", literal(owner), identifier(owner), literal(password))
 	if database != "" {
-		sql += fmt.Sprintf("SELECT 'CREATE DATABASE ' || quote_ident(%[1]s) || ' OWNER ' || quote_ident(%[2]s) WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = %[1]s) \\gexec\n", literal(database), literal(owner))
+		sql += fmt.Sprintf("SELECT 'CREATE DATABASE ' || quote_ident(%[1]s) || ' OWNER ' || quote_ident(%[2]s) WHERE NOT EXISTS (SELECT FROM "+
+			"pg_database WHERE datname = %[1]s) \\gexec\n", literal(database), literal(owner))
 	}
 	if err := psql(sql); err != nil {
 		return errors.New("its owner could not be made: " + strings.ReplaceAll(firstLine(err.Error()), password, "[secret]"))
@@ -247,5 +252,6 @@ func sign(c *x509.Certificate, by *tls.Certificate) (certificate, key []byte, er
 	if err != nil {
 		return nil, nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), nil
 }

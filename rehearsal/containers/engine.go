@@ -64,7 +64,8 @@ func (e *engine) feed(ctx context.Context, extra []string, input string, args ..
 
 // gone reports whether the engine says that a container is not there any more, or not for long.
 func gone(words string) bool {
-	return strings.Contains(words, "No such container") || strings.Contains(words, "marked for removal") || strings.Contains(words, "is already in progress")
+	return strings.Contains(words, "No such container") || strings.Contains(words, "marked for removal") ||
+		strings.Contains(words, "is already in progress")
 }
 
 func firstLine(s string) string {
@@ -143,7 +144,8 @@ func (e *engine) clean(ctx context.Context, prefix string, stages []string) erro
 	if prefix == "" {
 		return nil
 	}
-	out, err := e.do(ctx, nil, "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests", "--filter", "reference="+prefix+"/*/*")
+	out, err := e.do(ctx, nil, "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests", "--filter",
+		"reference="+prefix+"/*/*")
 	if err != nil {
 		return err
 	}

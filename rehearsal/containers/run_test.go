@@ -61,14 +61,16 @@ func TestRegistryKeepsWhatWasPushed(t *testing.T) {
 	digest := func(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
 	const kind, layer = "application/vnd.docker.distribution.manifest.v2+json", "a layer"
 	config := "{}"
-	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q,"size":2},"layers":[{"digest":%q,"size":7}]}`, kind, digest(config), digest(layer))
+	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q,"size":2},"layers":[{"digest":%q,"size":7}]}`, kind,
+		digest(config), digest(layer))
 
 	first, url := open()
 	if first.has("site/django", digest(image)) {
 		t.Error("an empty registry has the image")
 	}
 	for _, blob := range []string{layer, config} {
-		if code, text := ask("POST", url+"/v2/site/django/blobs/uploads/?digest="+digest(blob), "application/octet-stream", blob); code != http.StatusCreated {
+		if code, text := ask("POST", url+"/v2/site/django/blobs/uploads/?digest="+digest(blob), "application/octet-stream",
+			blob); code != http.StatusCreated {
 			t.Fatal(code, text)
 		}
 	}
@@ -172,10 +174,12 @@ func TestHealthCommand(t *testing.T) {
 
 func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 	r := frozen(t,
-		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{"logGroup": "/site/dev/django", "destinationArn": "arn:s"}},
+		&cloud.Object{Type: "aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter", Outputs: map[string]any{"logGroup": "/site/dev/django",
+			"destinationArn": "arn:s"}},
 		&cloud.Object{Type: "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", ID: "arn:s", Outputs: map[string]any{
 			"arn": "arn:s", "name": "site-logs",
-			"extendedS3Configuration": map[string]any{"bucketArn": "arn:aws:s3:::archive", "prefix": "in/!{timestamp:yyyy/MM/dd/HH}/", "compressionFormat": "GZIP"},
+			"extendedS3Configuration": map[string]any{"bucketArn": "arn:aws:s3:::archive", "prefix": "in/!{timestamp:yyyy/MM/dd/HH}/",
+				"compressionFormat": "GZIP"},
 		}})
 	by := func(driver, option, value string) *cloud.Object {
 		return r.firehose(destinationOf(logConfiguration{driver, map[string]string{option: value}}, "django", "t1"))
@@ -288,7 +292,8 @@ func TestBalancer(t *testing.T) {
 			t.Errorf("%s, location %q", answer.Status, answer.Header.Get("Location"))
 		}
 		const public = "http://web-1.elb.amazonaws.com"
-		if told["host"] != "web-1.elb.amazonaws.com" || told["origin"] != public || told["referer"] != public+"/before" || told["proto"] != "http" || told["for"] != "198.51.100.7, 127.0.0.1" {
+		if told["host"] != "web-1.elb.amazonaws.com" || told["origin"] != public || told["referer"] != public+"/before" ||
+			told["proto"] != "http" || told["for"] != "198.51.100.7, 127.0.0.1" {
 			t.Errorf("the site is told %v", told)
 		}
 	}

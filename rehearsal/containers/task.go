@@ -155,7 +155,8 @@ func (r *Run) start(ctx context.Context, t *task, override func(*container)) err
 // fail is err with the last lines of the containers that did not do well, and the end of the task.
 func (r *Run) fail(ctx context.Context, t *task, container string, err error) error {
 	ctx = context.WithoutCancel(ctx)
-	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err), logs: r.last(ctx, t.box(r, container), 20)}
+	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err),
+		logs: r.last(ctx, t.box(r, container), 20)}
 	stopped.failure = &cloud.Failure{Container: container, ExitCode: cloud.NeverStarted, Reason: err.Error(), Logs: stopped.logs}
 	var exited essentialExited
 	if errors.As(err, &exited) {
@@ -178,7 +179,8 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	}
 	args := []string{"run", "-d", "--name", t.box(r, c.Name),
 		"--label", r.engine.label, "--label", labelTask + "=" + t.id, "--label", labelService + "=" + t.service,
-		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name, "--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
+		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name, "--label",
+		labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
 		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)),
 	}
 	if order == 0 {

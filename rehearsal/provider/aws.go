@@ -150,7 +150,8 @@ func (p *AWS) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.Ch
 	if err != nil {
 		return nil, err
 	}
-	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, Tags: p.defaultTags(), RandomSeed: r.GetRandomSeed()}
+	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, Tags: p.defaultTags(),
+		RandomSeed: r.GetRandomSeed()}
 	if a := r.GetAutonaming(); a != nil {
 		c.Name = a.GetProposedName()
 		c.Unnamed = a.GetMode() == pulumirpc.CheckRequest_AutonamingOptions_DISABLE
@@ -177,7 +178,8 @@ func (p *AWS) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.Diff
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.account.Diff(cloud.Difference{Type: typeOf(r.GetUrn()), OldInputs: oldInputs, OldOutputs: oldOutputs, News: news, Tags: p.defaultTags()})
+	plan, err := p.account.Diff(cloud.Difference{Type: typeOf(r.GetUrn()), OldInputs: oldInputs, OldOutputs: oldOutputs,
+		News: news, Tags: p.defaultTags()})
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +218,8 @@ func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.
 	if err != nil {
 		return nil, err
 	}
-	id, outputs, err := p.account.Create(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(), Preview: r.GetPreview()})
+	id, outputs, err := p.account.Create(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(),
+		Preview: r.GetPreview()})
 	if !r.GetPreview() {
 		p.event("create", r.GetUrn(), start, err)
 	}
@@ -236,7 +239,8 @@ func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.
 // partly tells the engine that a resource was made, or changed, and is not yet what it should be: the engine keeps it, and
 // updates it the next time.
 func partly(id string, outputs *structpb.Struct, err error) error {
-	s, wrong := status.New(codes.Unknown, err.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: outputs, Reasons: []string{err.Error()}})
+	s, wrong := status.New(codes.Unknown, err.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: outputs,
+		Reasons: []string{err.Error()}})
 	if wrong != nil {
 		return errors.Join(err, wrong)
 	}
@@ -254,7 +258,8 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := p.account.Update(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs, Tags: p.defaultTags(), Preview: r.GetPreview()}, olds)
+	outputs, err := p.account.Update(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs,
+		Tags: p.defaultTags(), Preview: r.GetPreview()}, olds)
 	if !r.GetPreview() {
 		p.event("update", r.GetUrn(), start, err)
 	}

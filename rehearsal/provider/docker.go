@@ -83,7 +83,8 @@ type build struct {
 }
 
 func buildOf(in cloud.Inputs) build {
-	b := build{context: in.String("build.context"), dockerfile: in.String("build.dockerfile"), platform: in.String("build.platform"), target: in.String("build.target"), args: in.Map("build.args")}
+	b := build{context: in.String("build.context"), dockerfile: in.String("build.dockerfile"), platform: in.String("build.platform"),
+		target: in.String("build.target"), args: in.Map("build.args")}
 	if b.context == "" {
 		b.context = "."
 	}
@@ -118,7 +119,8 @@ func (b build) order(name string) Build {
 // Check judges inputs, finds the files, and adds the digest of what a build would read.
 func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	if t := typeOf(r.GetUrn()); t != dockerImage {
-		return &pulumirpc.CheckResponse{Inputs: r.GetNews(), Failures: failures([]cloud.Problem{{Rule: fmt.Sprintf("the rehearsal's docker provider knows %s only, not %s", dockerImage, t)}})}, nil
+		return &pulumirpc.CheckResponse{Inputs: r.GetNews(),
+			Failures: failures([]cloud.Problem{{Rule: fmt.Sprintf("the rehearsal's docker provider knows %s only, not %s", dockerImage, t)}})}, nil
 	}
 	news, err := raw(r.GetNews())
 	if err != nil {

@@ -56,7 +56,8 @@ var stringDefaults = map[string]any{
 
 var drawings = map[string]drawing{
 	"random:index/randomPassword:RandomPassword": {
-		inputs: stringShape, defaults: stringDefaults, check: checkString, outputs: []string{"result", "bcryptHash"}, secret: []string{"result", "bcryptHash"},
+		inputs: stringShape, defaults: stringDefaults, check: checkString, outputs: []string{"result", "bcryptHash"},
+		secret: []string{"result", "bcryptHash"},
 		draw: func(in cloud.Inputs) (string, map[string]any, error) {
 			s, err := drawString(in)
 			if err != nil {
@@ -127,9 +128,14 @@ var drawings = map[string]drawing{
 }
 
 var (
-	petAdverbs    = strings.Fields("barely boldly calmly daily deeply duly fairly firmly freely gladly kindly largely lightly mostly nearly neatly openly partly purely quietly rarely safely softly surely truly warmly wholly")
-	petAdjectives = strings.Fields("able amber bold brave bright calm clever cosmic curious eager fair fine fond gentle glad golden grand happy humble keen kind lively loyal lucky merry mighty noble proud quick quiet rapid ready smart solid steady sunny swift tidy vital warm wise witty")
-	petNames      = strings.Fields("ant badger bat bear bee bison buck cat cobra crab crane crow deer dog dolphin dove duck eagle eel elk falcon finch fox frog gecko goat goose hare hawk hen heron horse ibex jay koala lark lion llama lynx mole moose moth mouse newt otter owl ox panda pig pony puma quail raven robin seal shark sloth snail swan tiger toad trout turtle viper wasp whale wolf wren yak")
+	petAdverbs = strings.Fields("barely boldly calmly daily deeply duly fairly firmly freely gladly kindly largely lightly mostly " +
+		"nearly neatly openly partly purely quietly rarely safely softly surely truly warmly wholly")
+	petAdjectives = strings.Fields("able amber bold brave bright calm clever cosmic curious eager fair fine fond gentle glad golden grand " +
+		"happy humble keen kind lively loyal lucky merry mighty noble proud quick quiet rapid ready smart solid steady sunny swift tidy vital " +
+		"warm wise witty")
+	petNames = strings.Fields("ant badger bat bear bee bison buck cat cobra crab crane crow deer dog dolphin dove duck eagle eel elk " +
+		"falcon finch fox frog gecko goat goose hare hawk hen heron horse ibex jay koala lark lion llama lynx mole moose moth mouse newt " +
+		"otter owl ox panda pig pony puma quail raven robin seal shark sloth snail swan tiger toad trout turtle viper wasp whale wolf wren yak")
 )
 
 func atLeastOne(name string) func(cloud.Inputs) []cloud.Problem {
@@ -145,7 +151,9 @@ func checkString(in cloud.Inputs) []cloud.Problem {
 	problems := atLeastOne("length")(in)
 	sum := in.Int("minLower") + in.Int("minUpper") + in.Int("minNumeric") + in.Int("minSpecial")
 	if in.Has("length") && in.Int("length") < sum {
-		problems = append(problems, cloud.Problem{Path: "length", Rule: fmt.Sprintf("expected length to be at least %d, the sum of minLower, minUpper, minNumeric and minSpecial, got %d", sum, in.Int("length"))})
+		problems = append(problems, cloud.Problem{Path: "length",
+			Rule: fmt.Sprintf("expected length to be at least %d, the sum of minLower, minUpper, minNumeric and minSpecial, got %d", sum,
+				in.Int("length"))})
 	}
 	return problems
 }
@@ -159,7 +167,8 @@ func drawString(in cloud.Inputs) (string, error) {
 	var all string
 	var out []byte
 	for _, class := range []struct{ use, least, signs string }{
-		{"lower", "minLower", lowerLetters}, {"upper", "minUpper", upperLetters}, {"numeric", "minNumeric", digits}, {"special", "minSpecial", special},
+		{"lower", "minLower", lowerLetters}, {"upper", "minUpper", upperLetters}, {"numeric", "minNumeric", digits},
+		{"special", "minSpecial", special},
 	} {
 		if in.Bool(class.use) && (class.use != "numeric" || in.Bool("number")) {
 			all += class.signs

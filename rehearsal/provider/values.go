@@ -15,7 +15,8 @@ import (
 
 // raw reads properties from the wire into what the model takes: plain values, cloud.Unknown and cloud.Secret.
 func raw(s *structpb.Struct) (map[string]any, error) {
-	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, SkipNulls: true, ComputeAssetHashes: true})
+	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, SkipNulls: true,
+		ComputeAssetHashes: true})
 	if err != nil {
 		return nil, err
 	}

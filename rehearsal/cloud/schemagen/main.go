@@ -108,7 +108,9 @@ func write(w io.Writer, data []byte) error {
 			continue
 		}
 		t, ok := schema.Types[name]
-		if !ok || strings.Contains(name, ":wafv2/") && slices.ContainsFunc(strings.Fields(nested), func(n string) bool { return strings.Contains(name, n+"Statement") }) {
+		if !ok || strings.Contains(name, ":wafv2/") && slices.ContainsFunc(strings.Fields(nested), func(n string) bool {
+			return strings.Contains(name, n+"Statement")
+		}) {
 			continue // the model takes a type that the schema does not spell out as it comes
 		}
 		e := entry{In: kinds(t.Properties), Required: t.Required}
