@@ -138,7 +138,8 @@ func TestMadeUpNames(t *testing.T) {
 	check := func(token, name string, r CheckRequest) (string, []Problem) {
 		r.Type, r.URN = token, urn(token, name)
 		if r.News == nil {
-			r.News = map[string]any{"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}`}
+			r.News = map[string]any{"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",` +
+				`"Principal":{"Service":"ec2.amazonaws.com"}}]}`}
 		}
 		in, problems := a.Check(r)
 		s, _ := in["name"].(string)

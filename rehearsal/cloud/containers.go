@@ -169,7 +169,8 @@ func containerNames(all []containerSpec) []string {
 var (
 	familyForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 	envForm      = regexp.MustCompile(`^[^=\x00]+$`)
-	imageRefForm = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+	imageRefForm = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})` +
+		`?(@sha256:[0-9a-f]{64})?$`)
 )
 
 const taskCode = "ClientException"

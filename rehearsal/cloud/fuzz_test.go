@@ -10,10 +10,14 @@ import (
 // FuzzContainers: container definitions that the model takes can be read by all that reads them later.
 func FuzzContainers(f *testing.F) {
 	for _, seed := range []string{
-		`[{"name":"django","image":"example.com/django@sha256:0000000000000000000000000000000000000000000000000000000000000000","essential":true,"portMappings":[{"containerPort":8000}]}]`,
-		`[{"name":"a","image":"x","dependsOn":[{"containerName":"b","condition":"START"}]},{"name":"b","image":"x","dependsOn":[{"containerName":"a","condition":"HEALTHY"}]}]`,
-		`[{"name":"a","image":"x","environment":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"secrets":[{"name":"A","valueFrom":"arn:aws:ssm:us-east-1:1:parameter/x"}]}]`,
-		`[{"name":"a","image":"x","logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"g"}},"healthCheck":{"command":["CMD","true"],"interval":5},"linuxParameters":{"initProcessEnabled":true}}]`,
+		`[{"name":"django","image":"example.com/django@sha256:0000000000000000000000000000000000000000000000000000000000000000",` +
+			`"essential":true,"portMappings":[{"containerPort":8000}]}]`,
+		`[{"name":"a","image":"x","dependsOn":[{"containerName":"b","condition":"START"}]},{"name":"b","image":"x",` +
+			`"dependsOn":[{"containerName":"a","condition":"HEALTHY"}]}]`,
+		`[{"name":"a","image":"x","environment":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"secrets":[{"name":"A",` +
+			`"valueFrom":"arn:aws:ssm:us-east-1:1:parameter/x"}]}]`,
+		`[{"name":"a","image":"x","logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"g"}},` +
+			`"healthCheck":{"command":["CMD","true"],"interval":5},"linuxParameters":{"initProcessEnabled":true}}]`,
 		`[null]`, `[]`, `null`, `{}`, `[[]]`, `[{"name":"a","image":"x"}] []`,
 	} {
 		f.Add(seed, "256", "512", true)

@@ -50,7 +50,8 @@ func scalableTargetKind() Kind {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("resourceId")
 			o.Outputs["arn"] = a.arn("application-autoscaling", "scalable-target/"+draw(36, in.String("resourceId"), in.String("scalableDimension")))
-			fill(o, "roleArn", a.globalARN("iam", "role/aws-service-role/ecs.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_ECSService"))
+			fill(o, "roleArn", a.globalARN("iam", "role/aws-service-role/ecs.application-autoscaling.amazonaws.com/"+
+				"AWSServiceRoleForApplicationAutoScaling_ECSService"))
 			for _, name := range words("dynamicScalingInSuspended dynamicScalingOutSuspended scheduledScalingSuspended") {
 				fill(o, "suspendedState."+name, false)
 			}

@@ -154,7 +154,8 @@ var (
 	units      = words(`Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits Gigabits
 		Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second Terabytes/Second Bits/Second Kilobits/Second
 		Megabits/Second Gigabits/Second Terabits/Second Count/Second None`)
-	percentiles = regexp.MustCompile(`^(p[0-9]{1,2}(\.[0-9]{1,10})?|p100|(tm|tc|ts|wm)[0-9]{1,2}(\.[0-9]{1,10})?|IQM|(PR|TC|TM|TS|WM)\([^)]*\))$`)
+	percentiles = regexp.MustCompile(`^(p[0-9]{1,2}(\.[0-9]{1,10})?|p100|(tm|tc|ts|wm)[0-9]{1,2}(\.[0-9]{1,10})?|IQM|(PR|TC|TM|TS|WM)` +
+		`\([^)]*\))$`)
 	comparisons = words(`GreaterThanOrEqualToThreshold GreaterThanThreshold LessThanThreshold LessThanOrEqualToThreshold
 		LessThanLowerOrGreaterThanUpperThreshold LessThanLowerThreshold GreaterThanUpperThreshold`)
 )

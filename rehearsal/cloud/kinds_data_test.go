@@ -341,9 +341,12 @@ func TestSettingIncidents(t *testing.T) {
 			code: "RepositoryAlreadyExistsException"},
 		{name: "a repository deleted with its images", like: "repository", delete: true, code: "RepositoryNotEmptyException"},
 		{name: "a lifecycle that expires tagged images without saying which", like: "lifecycle",
-			change: properties{"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","countType":"imageCountMoreThan","countNumber":5},"action":{"type":"expire"}}]}`}, code: "tagPrefixList", path: "policy"},
+			change: properties{"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"tagged","countType":"imageCountMoreThan",` +
+				`"countNumber":5},"action":{"type":"expire"}}]}`}, code: "tagPrefixList", path: "policy"},
 		{name: "a lifecycle whose last rule never counts", like: "lifecycle",
-			change: properties{"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan","countNumber":5},"action":{"type":"expire"}},{"rulePriority":2,"selection":{"tagStatus":"untagged","countType":"imageCountMoreThan","countNumber":5},"action":{"type":"expire"}}]}`}, code: "highest priority number", path: "policy"},
+			change: properties{"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"any","countType":"imageCountMoreThan",` +
+				`"countNumber":5},"action":{"type":"expire"}},{"rulePriority":2,"selection":{"tagStatus":"untagged",` +
+				`"countType":"imageCountMoreThan","countNumber":5},"action":{"type":"expire"}}]}`}, code: "highest priority number", path: "policy"},
 		{name: "a backup that is deleted before it is cold", like: "plan",
 			change: properties{"rules[0].lifecycle": properties{"coldStorageAfter": 30, "deleteAfter": 60}}, code: "120 or more",
 			path: "rules[0].lifecycle.deleteAfter"},

@@ -398,8 +398,8 @@ const openPolicy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*"
 var endpointServices = words(`s3 dynamodb ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs monitoring events ssm ssmmessages ec2messages
 	ec2 secretsmanager
 	kms sts sns sqs kinesis-firehose kinesis-streams scheduler elasticloadbalancing rds rds-data application-autoscaling autoscaling backup
-	servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-smtp cloudtrail config codebuild codepipeline acm-pca
-	elasticache elasticfilesystem synthetics guardduty-data inspector2 securityhub access-analyzer`)
+	servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-smtp cloudtrail config codebuild codepipeline
+	acm-pca 	elasticache elasticfilesystem synthetics guardduty-data inspector2 securityhub access-analyzer`)
 
 // gatewayServices have gateway endpoints too.
 var gatewayServices = words("s3 dynamodb")

@@ -287,7 +287,10 @@ func TestBalancerIncidents(t *testing.T) {
 			change: properties{"targetTrackingScalingPolicyConfiguration.targetValue": 0}, code: "more than 0",
 			path: "targetTrackingScalingPolicyConfiguration.targetValue"},
 		{name: "requests per target without saying of which", like: "scaling-cpu",
-			change: properties{"targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.predefinedMetricType": "ALBRequestCountPerTarget"}, code: "needs the label", path: "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel"},
+			change: properties{
+				"targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.predefinedMetricType": "ALBRequestCountPerTarget",
+			}, code: "needs the label",
+			path: "targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel"},
 	})
 }
 

@@ -175,8 +175,10 @@ func TestScheduleIncidents(t *testing.T) {
 
 // What AWS's documentation gives as examples is taken.
 func TestSchedulesThatAWSTakes(t *testing.T) {
-	for _, text := range entries(`rate(1 minute)|rate(5 minutes)|rate(1 hour)|rate(7 days)|at(2030-11-20T13:00:00)|cron(0 10 * * ? *)|cron(15 12 * * ? *)|cron(0 18 ? * MON-FRI *)|
-		cron(0 8 1 * ? *)|cron(0/15 * * * ? *)|cron(0/10 * ? * MON-FRI *)|cron(0/5 8-17 ? * MON-FRI *)|cron(0 9 ? * 2#1 *)|cron(0 0 L * ? *)|cron(0 0 ? * 6L 2024-2030)|cron(0 0 3W * ? *)|cron(0 6,18 * JAN,JUL ? *)`) {
+	for _, text := range entries(`rate(1 minute)|rate(5 minutes)|rate(1 hour)|rate(7 days)|at(2030-11-20T13:00:00)|
+		cron(0 10 * * ? *)|cron(15 12 * * ? *)|cron(0 18 ? * MON-FRI *)|
+		cron(0 8 1 * ? *)|cron(0/15 * * * ? *)|cron(0/10 * ? * MON-FRI *)|cron(0/5 8-17 ? * MON-FRI *)|cron(0 9 ? * 2#1 *)|
+		cron(0 0 L * ? *)|cron(0 0 ? * 6L 2024-2030)|cron(0 0 3W * ? *)|cron(0 6,18 * JAN,JUL ? *)`) {
 		if fault := scheduleFault(text, "at", "rate", "cron"); fault != "" {
 			t.Errorf("%s: %s", text, fault)
 		}

@@ -45,7 +45,10 @@ func topicKind() Kind {
 			o.Outputs["arn"] = o.ID
 			o.Outputs["owner"] = a.AccountID
 			o.Outputs["beginningArchiveTime"] = ""
-			fill(o, "policy", `{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID","Effect":"Allow","Principal":{"AWS":"*"},"Action":["SNS:Subscribe","SNS:Publish","SNS:GetTopicAttributes","SNS:SetTopicAttributes","SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic","SNS:ListSubscriptionsByTopic"],"Resource":"`+o.ID+`","Condition":{"StringEquals":{"AWS:SourceOwner":"`+a.AccountID+`"}}}]}`)
+			fill(o, "policy", `{"Version":"2008-10-17","Id":"__default_policy_ID","Statement":[{"Sid":"__default_statement_ID",`+
+				`"Effect":"Allow","Principal":{"AWS":"*"},"Action":["SNS:Subscribe","SNS:Publish","SNS:GetTopicAttributes",`+
+				`"SNS:SetTopicAttributes","SNS:AddPermission","SNS:RemovePermission","SNS:DeleteTopic","SNS:ListSubscriptionsByTopic"],`+
+				`"Resource":"`+o.ID+`","Condition":{"StringEquals":{"AWS:SourceOwner":"`+a.AccountID+`"}}}]}`)
 			return nil
 		},
 	})

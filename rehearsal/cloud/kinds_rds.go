@@ -438,8 +438,9 @@ func storageProblems(in Inputs, unknown Unknowns) []Problem {
 
 var (
 	dailyWindow  = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])$`)
-	weeklyWindow = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])$`)
-	weekdays     = words("mon tue wed thu fri sat sun")
+	weeklyWindow = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])-(mon|tue|wed|thu|fri|sat|sun)` +
+		`:([01][0-9]|2[0-3]):([0-5][0-9])$`)
+	weekdays = words("mon tue wed thu fri sat sun")
 )
 
 // windowProblems judges a daily window and a weekly one, in UTC: their form, that each is at least half an hour, and

@@ -404,7 +404,8 @@ func buildSite(w *world) {
 	w.create(repositoryType, "repository", properties{"name": "site/django", "imageTagMutability": "IMMUTABLE",
 		"encryptionConfigurations": []any{properties{"encryptionType": "KMS", "kmsKey": w.arn("key")}}})
 	w.create("aws:ecr/lifecyclePolicy:LifecyclePolicy", "lifecycle", properties{"repository": w.id("repository"),
-		"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days","countNumber":14},"action":{"type":"expire"}}]}`})
+		"policy": `{"rules":[{"rulePriority":1,"selection":{"tagStatus":"untagged","countType":"sinceImagePushed","countUnit":"days",` +
+			`"countNumber":14},"action":{"type":"expire"}}]}`})
 	if err := w.a.Push(w.a.imageRegistry()+"/site/django:1", digest); err != nil {
 		t.Fatal(err)
 	}
@@ -482,7 +483,8 @@ func buildSite(w *world) {
 		"metricName": "CPUUtilization", "namespace": "AWS/ECS", "period": 60, "statistic": "Average", "threshold": 80,
 		"alarmActions": []any{w.arn("topic")}})
 	w.create("aws:cloudwatch/dashboard:Dashboard", "dashboard", properties{"dashboardName": "site",
-		"dashboardBody": `{"widgets":[{"type":"metric","x":0,"y":0,"width":12,"height":6,"properties":{"metrics":[["AWS/ECS","CPUUtilization"]],"region":"us-east-1"}}]}`})
+		"dashboardBody": `{"widgets":[{"type":"metric","x":0,"y":0,"width":12,"height":6,"properties":{"metrics":[["AWS/ECS",` +
+			`"CPUUtilization"]],"region":"us-east-1"}}]}`})
 	visible := properties{"cloudwatchMetricsEnabled": true, "sampledRequestsEnabled": true, "metricName": "site"}
 	w.create(webACLType, "waf", properties{"name": "site", "scope": "REGIONAL", "defaultAction": properties{"allow": properties{}},
 		"visibilityConfig": visible, "rules": []any{
@@ -551,7 +553,8 @@ func buildSite(w *world) {
 	w.create("aws:elasticache/replicationGroup:ReplicationGroup", "cache", properties{"replicationGroupId": "site", "description": "cache",
 		"nodeType": "cache.t4g.micro", "subnetGroupName": "site", "securityGroupIds": []any{w.id("data")}})
 	w.create("aws:ssm/document:Document", "session", properties{"name": "site-session", "documentType": "Session",
-		"content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"cloudWatchLogGroupName":"/site/web","idleSessionTimeout":"20"}}`})
+		"content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"cloudWatchLogGroupName":"/site/web",` +
+			`"idleSessionTimeout":"20"}}`})
 }
 
 // A whole site comes up in the order of its references and goes down in the other; nothing is left.

@@ -53,7 +53,8 @@ func TestConditionsOnWhatIsKnown(t *testing.T) {
 }
 
 func FuzzReadDocument(f *testing.F) {
-	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":{"AWS":"*"},"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":{"AWS":"*"},` +
+		`"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)
 	f.Add(`{"Statement":{}}`)
 	f.Add(`[1,{"a":{"a":1}}]`)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -23,7 +23,8 @@ func stage(t *testing.T, a *Account) TaskRun {
 	secret := create(t, a, parameterType, "key", map[string]any{"name": "/site/key", "type": "SecureString",
 		"value": Secret{"hunter2-correct-horse"}})
 	role := create(t, a, roleType, "run", map[string]any{"name": "run",
-		"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}`})
+		"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",` +
+			`"Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}`})
 	containers, err := json.Marshal([]any{map[string]any{
 		"name": "django", "image": a.imageRegistry() + "/app@" + digest, "command": []string{"python", "manage.py", "check"}, "essential": true,
 		"secrets": []any{map[string]any{"name": "SECRET_KEY", "valueFrom": secret.Outputs["arn"]}},

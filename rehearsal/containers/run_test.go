@@ -148,7 +148,8 @@ func TestContainersStartAfterThoseTheyWaitFor(t *testing.T) {
 		}
 		return d, d.sort()
 	}
-	d, err := read(`[{"name":"nginx","dependsOn":[{"containerName":"django","condition":"HEALTHY"}]},{"name":"django","dependsOn":[{"containerName":"init","condition":"SUCCESS"}]},{"name":"init","essential":false}]`)
+	d, err := read(`[{"name":"nginx","dependsOn":[{"containerName":"django","condition":"HEALTHY"}]},{"name":"django",` +
+		`"dependsOn":[{"containerName":"init","condition":"SUCCESS"}]},{"name":"init","essential":false}]`)
 	if err != nil {
 		t.Fatal(err)
 	}
