@@ -238,148 +238,209 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 
 // containersProblems judges the containers' JSON. Its paths go into the document, as "containerDefinitions[0].image".
 func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) []Problem {
-	const root = "containerDefinitions"
-	var p []Problem
-	say := func(path, format string, args ...any) { p = append(p, awsProblem(path, taskCode, format, args...)) }
+	t := taskCheck{in: in, unknown: unknown, fargate: fargate, names: map[string]bool{}, ports: map[string]string{}}
+	if !t.decode(text) {
+		return t.problems
+	}
+	for i, c := range t.containers {
+		here := at(containersPath, i)
+		t.identity(c, here)
+		t.memory(c, here)
+		t.portMappings(c, here)
+		t.problems = append(t.problems, environmentProblems(c, here)...)
+		t.mountPoints(c, here)
+		t.problems = append(t.problems, healthProblems(c.HealthCheck, here+".healthCheck")...)
+		t.problems = append(t.problems, logProblems(c, here+".logConfiguration", fargate, t.hasLogRouter())...)
+		if fargate {
+			t.fargateLimits(c, here)
+			t.executionRole(c, here)
+		}
+	}
+	t.problems = append(t.problems, dependencyProblems(t.containers)...)
+	t.totals()
+	return t.problems
+}
 
-	var all []containerSpec
+const containersPath = "containerDefinitions"
+
+// A taskCheck judges the containers of one task definition.
+type taskCheck struct {
+	in         Inputs
+	unknown    Unknowns
+	fargate    bool
+	containers []containerSpec
+	names      map[string]bool
+	ports      map[string]string // "8080/tcp" -> the container that listens there
+	problems   []Problem
+}
+
+func (t *taskCheck) say(path, format string, args ...any) {
+	t.problems = append(t.problems, awsProblem(path, taskCode, format, args...))
+}
+
+// decode reads the document. It reports whether there is anything to judge further.
+func (t *taskCheck) decode(text string) bool {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&all); err != nil {
-		say(root, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
-		return p
+	if err := d.Decode(&t.containers); err != nil {
+		t.say(containersPath, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return false
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		say(root, "container definitions are not valid: something follows the list")
-		return p
+		t.say(containersPath, "container definitions are not valid: unexpected text after the list")
+		return false
 	}
-	if len(all) == 0 {
-		say(root, "Container list cannot be empty")
-		return p
+	if len(t.containers) == 0 {
+		t.say(containersPath, "Container list cannot be empty")
+		return false
 	}
-	if len(all) > 10 {
-		say(root, "a task has at most 10 containers, got %d", len(all))
+	if len(t.containers) > 10 {
+		t.say(containersPath, "a task has at most 10 containers, got %d", len(t.containers))
 	}
+	return true
+}
 
+func (t *taskCheck) hasLogRouter() bool {
+	return slices.ContainsFunc(t.containers, func(c containerSpec) bool { return c.Firelens != nil })
+}
+
+func (t *taskCheck) identity(c containerSpec, here string) {
+	if !familyForm.MatchString(c.Name) {
+		t.say(here+".name", "a container's name has letters, digits, hyphens and underscores, got %q", c.Name)
+	} else if t.names[c.Name] {
+		t.say(here+".name", "two containers have the name %q", c.Name)
+	}
+	t.names[c.Name] = true
+	switch {
+	case c.Image == "":
+		t.say(here+".image", "Container.image should not be null or empty")
+	case !imageRefForm.MatchString(c.Image):
+		t.say(here+".image", "%q is not an image: expected registry/repository@sha256:... or registry/repository:tag", c.Image)
+	}
+}
+
+func (t *taskCheck) memory(c containerSpec, here string) {
+	if c.Memory == nil {
+		return
+	}
+	if *c.Memory < 6 {
+		t.say(here+".memory", "a container needs at least 6 MiB, got %d", *c.Memory)
+	}
+	if c.MemoryReservation != nil && *c.MemoryReservation > *c.Memory {
+		t.say(here+".memoryReservation", "the reservation (%d MiB) is above the limit (%d MiB)", *c.MemoryReservation, *c.Memory)
+	}
+}
+
+func (t *taskCheck) portMappings(c containerSpec, here string) {
+	awsvpc := t.in.String("networkMode") == "awsvpc"
+	for i, m := range c.PortMappings {
+		path := at(here+".portMappings", i)
+		if m.ContainerPort < 1 || m.ContainerPort > 65535 {
+			t.say(path+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
+		}
+		if m.HostPort != nil && *m.HostPort != m.ContainerPort && awsvpc {
+			t.say(path+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d",
+				*m.HostPort, m.ContainerPort)
+		}
+		protocol := orElse(m.Protocol, "tcp")
+		if protocol != "tcp" && protocol != "udp" {
+			t.say(path+".protocol", "expected tcp or udp, got %q", protocol)
+		}
+		key := fmt.Sprintf("%d/%s", m.ContainerPort, protocol)
+		if by := t.ports[key]; by != "" && awsvpc {
+			t.say(path+".containerPort", "containers %s and %s both listen on port %d, and share the task's network interface",
+				by, c.Name, m.ContainerPort)
+		}
+		t.ports[key] = c.Name
+	}
+}
+
+func (t *taskCheck) mountPoints(c containerSpec, here string) {
 	var volumes []string
-	for _, v := range in.Maps("volumes") {
+	for _, v := range t.in.Maps("volumes") {
 		volumes = append(volumes, v.String("name"))
 	}
-	names, ports := map[string]bool{}, map[string]string{}
-	essential, cpu, memory, firelens := 0, 0, 0, false
-	for _, c := range all {
+	for i, m := range c.MountPoints {
+		path := at(here+".mountPoints", i)
+		if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
+			t.say(path+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
+		}
+		if !strings.HasPrefix(m.ContainerPath, "/") {
+			t.say(path+".containerPath", "expected an absolute path, got %q", m.ContainerPath)
+		}
+	}
+}
+
+// fargateLimits judges what Fargate does not offer, or only within limits.
+func (t *taskCheck) fargateLimits(c containerSpec, here string) {
+	if c.StopTimeout != nil && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
+		t.say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
+	}
+	if c.Privileged {
+		t.say(here+".privileged", "Fargate does not support privileged containers")
+	}
+	if l := c.LinuxParameters; l != nil {
+		for _, add := range l.Capabilities.Add {
+			if add != "SYS_PTRACE" {
+				t.say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
+			}
+		}
+		if len(l.Devices) > 0 || len(l.Tmpfs) > 0 || l.SharedMemorySize > 0 {
+			t.say(here+".linuxParameters", "Fargate does not support devices, sharedMemorySize or tmpfs")
+		}
+	}
+	if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
+		t.say(here, "network mode awsvpc does not support links, hostname, dnsServers, dnsSearchDomains or extraHosts")
+	}
+}
+
+// executionRole judges what ECS does on the task's behalf before a container starts, for which it needs a role.
+func (t *taskCheck) executionRole(c containerSpec, here string) {
+	if t.in.Has("executionRoleArn") || t.unknown.Has("executionRoleArn") {
+		return
+	}
+	if len(c.Secrets) > 0 {
+		t.say(here+".secrets", "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'")
+	}
+	if c.LogConfiguration.LogDriver == "awslogs" {
+		t.say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
+	}
+	if strings.Contains(c.Image, ".dkr.ecr.") {
+		t.say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
+	}
+}
+
+// totals judges the containers against the task.
+func (t *taskCheck) totals() {
+	essential, cpu, memory := 0, 0, 0
+	for _, c := range t.containers {
 		if c.Essential == nil || *c.Essential {
 			essential++
-		}
-		firelens = firelens || c.Firelens != nil
-	}
-	for i, c := range all {
-		here := at(root, i)
-		if !familyForm.MatchString(c.Name) {
-			say(here+".name", "a container's name has letters, digits, hyphens and underscores, got %q", c.Name)
-		} else if names[c.Name] {
-			say(here+".name", "two containers have the name %q", c.Name)
-		}
-		names[c.Name] = true
-		switch {
-		case c.Image == "":
-			say(here+".image", "Container.image should not be null or empty")
-		case !imageRefForm.MatchString(c.Image):
-			say(here+".image", "%q is no image: expected registry/repository@sha256:... or registry/repository:tag", c.Image)
 		}
 		cpu += c.CPU
 		if c.Memory != nil {
 			memory += *c.Memory
-			if *c.Memory < 6 {
-				say(here+".memory", "a container needs at least 6 MiB, got %d", *c.Memory)
-			}
-			if c.MemoryReservation != nil && *c.MemoryReservation > *c.Memory {
-				say(here+".memoryReservation", "the reservation (%d MiB) is above the limit (%d MiB)", *c.MemoryReservation, *c.Memory)
-			}
-		}
-		for j, m := range c.PortMappings {
-			mp := at(here+".portMappings", j)
-			if m.ContainerPort < 1 || m.ContainerPort > 65535 {
-				say(mp+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
-			}
-			if m.HostPort != nil && *m.HostPort != m.ContainerPort && in.String("networkMode") == "awsvpc" {
-				say(mp+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d",
-					*m.HostPort, m.ContainerPort)
-			}
-			protocol := m.Protocol
-			if protocol == "" {
-				protocol = "tcp"
-			}
-			if protocol != "tcp" && protocol != "udp" {
-				say(mp+".protocol", "expected tcp or udp, got %q", protocol)
-			}
-			key := fmt.Sprintf("%d/%s", m.ContainerPort, protocol)
-			if by := ports[key]; by != "" && in.String("networkMode") == "awsvpc" {
-				say(mp+".containerPort", "container %s and container %s both listen on port %d of the task's one address", by, c.Name, m.ContainerPort)
-			}
-			ports[key] = c.Name
-		}
-		p = append(p, environmentProblems(c, here)...)
-		for j, m := range c.MountPoints {
-			if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !unknown.Within("volumes") {
-				say(at(here+".mountPoints", j)+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
-			}
-			if !strings.HasPrefix(m.ContainerPath, "/") {
-				say(at(here+".mountPoints", j)+".containerPath", "expected an absolute path, got %q", m.ContainerPath)
-			}
-		}
-		p = append(p, healthProblems(c.HealthCheck, here+".healthCheck")...)
-		p = append(p, logProblems(c, here+".logConfiguration", fargate, firelens)...)
-		if c.StopTimeout != nil && fargate && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
-			say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
-		}
-		if fargate {
-			if c.Privileged {
-				say(here+".privileged", "Fargate does not support privileged containers")
-			}
-			if c.LinuxParameters != nil {
-				for _, add := range c.LinuxParameters.Capabilities.Add {
-					if add != "SYS_PTRACE" {
-						say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
-					}
-				}
-				if len(c.LinuxParameters.Devices) > 0 || len(c.LinuxParameters.Tmpfs) > 0 || c.LinuxParameters.SharedMemorySize > 0 {
-					say(here+".linuxParameters", "Fargate supports no devices, sharedMemorySize or tmpfs")
-				}
-			}
-			if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
-				say(here, "network mode awsvpc supports no links, hostname, dnsServers, dnsSearchDomains or extraHosts")
-			}
-			if len(c.Secrets) > 0 && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".secrets", "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'")
-			}
-			if c.LogConfiguration.LogDriver == "awslogs" && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
-			}
-			if strings.Contains(c.Image, ".dkr.ecr.") && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
-			}
 		}
 	}
-	p = append(p, dependencyProblems(all)...)
 	if essential == 0 {
-		say(root, "at least one container must be essential")
+		t.say(containersPath, "at least one container must be essential")
 	}
-	if total, ok := asNumber(in.Get("cpu")); ok && float64(cpu) > total {
-		say(root, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
+	if total, ok := asNumber(t.in.Get("cpu")); ok && float64(cpu) > total {
+		t.say(containersPath, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
 	}
-	if total, ok := asNumber(in.Get("memory")); ok {
-		if float64(memory) > total {
-			say(root, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
+	total, ok := asNumber(t.in.Get("memory"))
+	if ok && float64(memory) > total {
+		t.say(containersPath, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
+	}
+	if ok || t.fargate || t.unknown.Has("memory") {
+		return
+	}
+	for i, c := range t.containers {
+		if c.Memory == nil && c.MemoryReservation == nil {
+			t.say(at(containersPath, i), "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified",
+				c.Name)
 		}
-	} else if !fargate && !unknown.Has("memory") {
-		for i, c := range all {
-			if c.Memory == nil && c.MemoryReservation == nil {
-				say(at(root, i), "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified", c.Name)
-			}
-		}
 	}
-	return p
 }
 
 func environmentProblems(c containerSpec, here string) []Problem {

@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -251,103 +250,4 @@ func aliasSource(a *Account, in Inputs) (map[string]any, error) {
 	out := Inputs(o.Outputs)
 	return map[string]any{"id": out.String("arn"), "arn": out.String("arn"), "name": name, "targetKeyId": out.String("targetKeyId"),
 		"targetKeyArn": out.String("targetKeyArn")}, nil
-}
-
-// policySource writes the policy document that the arguments describe.
-func policySource(_ *Account, in Inputs) (map[string]any, error) {
-	version := in.String("version")
-	if version == "" {
-		version = "2012-10-17"
-	}
-	doc := map[string]any{"Version": version}
-	if id := in.String("policyId"); id != "" {
-		doc["Id"] = id
-	}
-	var statements []any
-	add := func(text string) error {
-		var source struct{ Statement any }
-		if err := json.Unmarshal([]byte(text), &source); err != nil {
-			return fmt.Errorf("a policy document that is to be merged is not JSON: %w", err)
-		}
-		if l, ok := source.Statement.([]any); ok {
-			statements = append(statements, l...)
-		} else if source.Statement != nil {
-			statements = append(statements, source.Statement)
-		}
-		return nil
-	}
-	for _, text := range in.Strings("sourcePolicyDocuments") {
-		if err := add(text); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range in.Maps("statements") {
-		st := map[string]any{"Effect": "Allow"}
-		if e := s.String("effect"); e != "" {
-			st["Effect"] = e
-		}
-		if sid := s.String("sid"); sid != "" {
-			st["Sid"] = sid
-		}
-		for input, key := range map[string]string{"actions": "Action", "notActions": "NotAction", "resources": "Resource",
-			"notResources": "NotResource"} {
-			if l := s.Strings(input); len(l) > 0 {
-				st[key] = sole(l)
-			}
-		}
-		for input, key := range map[string]string{"principals": "Principal", "notPrincipals": "NotPrincipal"} {
-			byType := map[string][]string{}
-			for _, p := range s.Maps(input) {
-				byType[p.String("type")] = append(byType[p.String("type")], p.Strings("identifiers")...)
-			}
-			if len(byType) == 0 {
-				continue
-			}
-			if any := byType["*"]; len(any) > 0 {
-				st[key] = "*"
-				continue
-			}
-			m := map[string]any{}
-			for t, ids := range byType {
-				m[t] = sole(ids)
-			}
-			st[key] = m
-		}
-		conditions := map[string]any{}
-		for _, c := range s.Maps("conditions") {
-			m, _ := conditions[c.String("test")].(map[string]any)
-			if m == nil {
-				m = map[string]any{}
-				conditions[c.String("test")] = m
-			}
-			m[c.String("variable")] = sole(c.Strings("values"))
-		}
-		if len(conditions) > 0 {
-			st["Condition"] = conditions
-		}
-		statements = append(statements, st)
-	}
-	for _, text := range in.Strings("overridePolicyDocuments") {
-		if err := add(text); err != nil {
-			return nil, err
-		}
-	}
-	doc["Statement"] = statements
-	text, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	small, err := json.Marshal(doc)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"id": draw(10, string(small)), "json": string(text), "minifiedJson": string(small)}, nil
-}
-
-// sole writes a list of one as its one value, as the provider does.
-func sole(l []string) any {
-	if len(l) == 1 {
-		return l[0]
-	}
-	return l
 }

@@ -395,11 +395,11 @@ func pairs(hex string) func(func(string) bool) {
 const openPolicy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}],"Version":"2008-10-17"}`
 
 // endpointServices are the services that have an interface endpoint in every region that the model has.
-var endpointServices = words(`s3 dynamodb ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs monitoring events ssm ssmmessages ec2messages
-	ec2 secretsmanager
-	kms sts sns sqs kinesis-firehose kinesis-streams scheduler elasticloadbalancing rds rds-data application-autoscaling autoscaling backup
-	servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-smtp cloudtrail config codebuild codepipeline
-	acm-pca 	elasticache elasticfilesystem synthetics guardduty-data inspector2 securityhub access-analyzer`)
+var endpointServices = words(`s3 dynamodb ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs monitoring events ssm ssmmessages ec2messages ec2
+	secretsmanager kms sts sns sqs kinesis-firehose kinesis-streams scheduler elasticloadbalancing rds rds-data application-
+	autoscaling autoscaling backup servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-
+	smtp cloudtrail config codebuild codepipeline acm-pca elasticache elasticfilesystem synthetics guardduty-data inspector2
+	securityhub access-analyzer`)
 
 // gatewayServices have gateway endpoints too.
 var gatewayServices = words("s3 dynamodb")

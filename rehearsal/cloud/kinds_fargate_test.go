@@ -48,8 +48,8 @@ func TestContainerIncidents(t *testing.T) {
 			proxy["name"], proxy["dependsOn"] = "django", nil
 		}),
 		bad("a container without an image", app+".image", "null or empty", set("image", "")),
-		bad("an image in capitals", app+".image", "is no image", set("image", "Site/Django")),
-		bad("a digest of the wrong length", app+".image", "is no image", set("image", "site@sha256:abc")),
+		bad("an image in capitals", app+".image", "is not an image", set("image", "Site/Django")),
+		bad("a digest of the wrong length", app+".image", "is not an image", set("image", "site@sha256:abc")),
 		bad("both containers on one port", proxy+".portMappings[0].containerPort", "both listen on port 8000", func(_, proxy properties) {
 			proxy["portMappings"] = []any{properties{"containerPort": 8000}}
 		}),

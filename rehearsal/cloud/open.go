@@ -43,53 +43,64 @@ func Open(path string, options Options) (*Account, error) {
 }
 
 func load(s *store, options Options) (*Account, error) {
-	a := &Account{
-		Region: options.Region, AccountID: options.AccountID, Partition: options.Partition, registry: awsRegistry(), now: options.Now,
-		store: s, objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
-	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	if a.AccountID == "" {
-		a.AccountID = DefaultAccountID
-	}
-	if !accountForm.MatchString(a.AccountID) {
-		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
-	}
 	img, err := s.load()
 	if err != nil {
 		return nil, err
 	}
-	if a.Region == "" && img != nil {
-		a.Region = img.Region
+	if img == nil {
+		return empty(s, options)
 	}
-	if a.Region == "" {
-		a.Region = "us-east-1"
+	if options.AccountID != "" && options.AccountID != img.AccountID {
+		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
+	}
+	options.AccountID = img.AccountID
+	options.Region = orElse(options.Region, img.Region)
+	a, err := empty(s, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.restore(img); err != nil {
+		return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+	}
+	if a.Region != img.Region && !a.empty() {
+		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
+	}
+	return a, nil
+}
+
+// empty is an account with nothing in it but the public DNS zones of the options.
+func empty(s *store, options Options) (*Account, error) {
+	a := &Account{
+		Region: orElse(options.Region, "us-east-1"), AccountID: orElse(options.AccountID, DefaultAccountID), Partition: options.Partition,
+		registry: awsRegistry(), now: options.Now, store: s,
+		objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if !accountForm.MatchString(a.AccountID) {
+		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
 	}
 	r, ok := regions[a.Region]
 	if !ok {
 		return nil, UnknownRegion(a.Region)
 	}
-	if a.Partition == "" {
-		a.Partition = r.partition()
-	}
+	a.Partition = orElse(a.Partition, r.partition())
 	for _, zone := range options.Zones {
 		a.seedZone(zone)
 	}
-	if img == nil {
-		return a, nil
-	}
-	if options.AccountID != "" && options.AccountID != img.AccountID {
-		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
-	}
-	a.AccountID = img.AccountID
+	return a, nil
+}
+
+// restore puts back what the file holds.
+func (a *Account) restore(img *image) error {
 	for _, data := range img.Objects {
-		o, err := s.decode(data)
+		o, err := a.store.decode(data)
 		if err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			return err
 		}
 		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
-			continue // zones the options say anew; what is left of a stack that is gone stands in nobody's way
+			continue // the options name the zones again, and what a destroyed stack left behind must not block the next one
 		}
 		a.insert(o)
 		a.encoded[o] = data
@@ -97,21 +108,18 @@ func load(s *store, options Options) (*Account, error) {
 	for _, data := range img.Tasks {
 		var t TaskRecord
 		if err := json.Unmarshal(data, &t); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			return err
 		}
 		a.tasks = append(a.tasks, t)
 	}
 	for _, data := range img.Rollouts {
 		var r Rollout
 		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
+			return err
 		}
 		a.rollouts = append(a.rollouts, r)
 	}
-	if a.Region != img.Region && !a.empty() {
-		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
-	}
-	return a, nil
+	return nil
 }
 
 // seedZone puts a DNS zone into the account that was there before the program.

@@ -131,120 +131,151 @@ func readDocument(text string, kind documentKind) ([]statement, []string) {
 }
 
 func readStatement(m map[string]any, index int, kind documentKind) (statement, []string) {
-	s := statement{index: index}
-	var wrong []string
-	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
+	r := statementReader{m: m, kind: kind, statement: statement{index: index}}
+	r.header()
+	r.actions()
+	r.resources()
+	r.principals()
+	r.conditions()
+	return r.statement, r.faults
+}
 
-	s.sid, _ = m["Sid"].(string)
-	for _, key := range sortedKeys(m) {
+// A statementReader reads one statement, element by element, and collects what AWS would refuse.
+type statementReader struct {
+	m         map[string]any
+	kind      documentKind
+	statement statement
+	faults    []string
+}
+
+func (r *statementReader) fault(format string, args ...any) {
+	r.faults = append(r.faults, fmt.Sprintf(format, args...))
+}
+
+func (r *statementReader) header() {
+	r.statement.sid, _ = r.m["Sid"].(string)
+	for _, key := range sortedKeys(r.m) {
 		if !slices.Contains(words("Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition"), key) {
-			fault("%q is no element of a statement", key)
+			r.fault("%q is not an element of a statement", key)
 		}
 	}
-	if kind.sids && !sidForm.MatchString(s.sid) {
-		fault("a Sid takes letters and digits only")
+	if r.kind.sids && !sidForm.MatchString(r.statement.sid) {
+		r.fault("a Sid takes letters and digits only")
 	}
-	switch m["Effect"] {
+	switch r.m["Effect"] {
 	case "Allow":
 	case "Deny":
-		s.deny = true
+		r.statement.deny = true
 	default:
-		fault("expected Effect to be Allow or Deny, got %v", m["Effect"])
+		r.fault("expected Effect to be Allow or Deny, got %v", r.m["Effect"])
 	}
+}
 
-	s.actions = oneOrMany(first(m, "Action", "NotAction"))
-	if len(s.actions) == 0 {
-		fault("it needs an Action")
+func (r *statementReader) actions() {
+	r.statement.actions = oneOrMany(first(r.m, "Action", "NotAction"))
+	if len(r.statement.actions) == 0 {
+		r.fault("it needs an Action")
 	}
-	for _, a := range s.actions {
+	for _, a := range r.statement.actions {
 		if a != "*" && !actionForm.MatchString(a) {
-			fault("action %q must be a service and an action, such as s3:GetObject", a)
-		} else if strings.HasPrefix(kind.name, "trust") && a != "*" && !strings.HasPrefix(a, "sts:") {
-			fault("a trust policy takes only sts: actions, got %q", a)
+			r.fault("action %q must be a service and an action, such as s3:GetObject", a)
+		} else if strings.HasPrefix(r.kind.name, "trust") && a != "*" && !strings.HasPrefix(a, "sts:") {
+			r.fault("a trust policy takes only sts: actions, got %q", a)
 		}
 	}
+}
 
-	resource := first(m, "Resource", "NotResource")
-	s.resources = oneOrMany(resource)
+func (r *statementReader) resources() {
+	resource := first(r.m, "Resource", "NotResource")
+	r.statement.resources = oneOrMany(resource)
 	switch {
-	case kind.resource && len(s.resources) == 0:
-		fault("it needs a Resource")
-	case !kind.resource && !kind.loose && resource != nil:
-		fault("a %s has no Resource: it speaks of what it is attached to", kind.name)
+	case r.kind.resource && len(r.statement.resources) == 0:
+		r.fault("it needs a Resource")
+	case !r.kind.resource && !r.kind.loose && resource != nil:
+		r.fault("a %s has no Resource: it applies to what it is attached to", r.kind.name)
 	}
-	for _, r := range s.resources {
-		if r != "*" && !arnForm.MatchString(r) {
-			fault("resource %q must be in ARN format or %q", r, "*")
+	for _, name := range r.statement.resources {
+		if name != "*" && !arnForm.MatchString(name) {
+			r.fault("resource %q must be in ARN format or %q", name, "*")
 		}
 	}
+}
 
-	principal := first(m, "Principal", "NotPrincipal")
+func (r *statementReader) principals() {
+	principal := first(r.m, "Principal", "NotPrincipal")
 	switch p := principal.(type) {
 	case nil:
-		if kind.principal {
-			fault("it needs a Principal")
+		if r.kind.principal {
+			r.fault("it needs a Principal")
 		}
 	case string:
-		s.principals = map[string][]string{"*": {p}}
+		r.statement.principals = map[string][]string{"*": {p}}
 		if p != "*" {
-			fault("expected Principal to be %q or an object, got %q", "*", p)
+			r.fault("expected Principal to be %q or an object, got %q", "*", p)
 		}
 	case map[string]any:
-		s.principals = map[string][]string{}
-		for _, key := range sortedKeys(p) {
-			if !slices.Contains(words("AWS Service Federated CanonicalUser"), key) {
-				fault("%q is no kind of principal; AWS, Service, Federated and CanonicalUser are", key)
-			}
-			s.principals[key] = oneOrMany(p[key])
-			if len(s.principals[key]) == 0 {
-				fault("principal %s names nobody", key)
-			}
-		}
-		if len(p) == 0 {
-			fault("Principal names nobody")
-		}
+		r.principalsByType(p)
 	default:
-		fault("Principal must be %q or an object", "*")
+		r.fault("Principal must be %q or an object", "*")
 	}
-	if !kind.principal && principal != nil {
-		fault("an %s has no Principal: it speaks of the identity that it is attached to", kind.name)
+	if !r.kind.principal && principal != nil {
+		r.fault("an %s has no Principal: it applies to the identity that it is attached to", r.kind.name)
 	}
-	for _, name := range s.principals["Service"] {
+	for _, name := range r.statement.principals["Service"] {
 		if !knownService(name) {
-			fault("%q is not a service principal that AWS knows", name)
+			r.fault("%q is not a service principal that AWS knows", name)
 		}
 	}
-	for _, name := range s.principals["AWS"] {
+	for _, name := range r.statement.principals["AWS"] {
 		if name != "*" && !accountForm.MatchString(name) && !arnForm.MatchString(name) {
-			fault("principal %q must be an account number, an ARN or %q", name, "*")
+			r.fault("principal %q must be an account ID, an ARN or %q", name, "*")
 		}
 	}
+}
 
-	if c, ok := m["Condition"]; ok {
-		operators, ok := c.(map[string]any)
-		if !ok {
-			fault("Condition must be an object")
+func (r *statementReader) principalsByType(p map[string]any) {
+	r.statement.principals = map[string][]string{}
+	for _, key := range sortedKeys(p) {
+		if !slices.Contains(words("AWS Service Federated CanonicalUser"), key) {
+			r.fault("%q is not a type of principal: expected AWS, Service, Federated or CanonicalUser", key)
 		}
-		s.conditions = map[string]map[string][]string{}
-		for _, op := range sortedKeys(operators) {
-			bare := strings.TrimPrefix(strings.TrimPrefix(op, "ForAllValues:"), "ForAnyValue:")
-			if !slices.Contains(conditionOperators, strings.TrimSuffix(bare, "IfExists")) {
-				fault("%q is no condition operator", op)
-			}
-			keys, ok := operators[op].(map[string]any)
-			if !ok || len(keys) == 0 {
-				fault("condition %s needs keys with values", op)
-			}
-			s.conditions[op] = map[string][]string{}
-			for _, key := range sortedKeys(keys) {
-				s.conditions[op][key] = oneOrMany(keys[key])
-				if !strings.Contains(key, ":") {
-					fault("condition key %q must be prefaced by its service, such as aws:SourceArn", key)
-				}
+		r.statement.principals[key] = oneOrMany(p[key])
+		if len(r.statement.principals[key]) == 0 {
+			r.fault("principal %s is empty", key)
+		}
+	}
+	if len(p) == 0 {
+		r.fault("Principal is empty")
+	}
+}
+
+func (r *statementReader) conditions() {
+	c, ok := r.m["Condition"]
+	if !ok {
+		return
+	}
+	operators, ok := c.(map[string]any)
+	if !ok {
+		r.fault("Condition must be an object")
+	}
+	r.statement.conditions = map[string]map[string][]string{}
+	for _, op := range sortedKeys(operators) {
+		bare := strings.TrimPrefix(strings.TrimPrefix(op, "ForAllValues:"), "ForAnyValue:")
+		if !slices.Contains(conditionOperators, strings.TrimSuffix(bare, "IfExists")) {
+			r.fault("%q is not a condition operator", op)
+		}
+		keys, ok := operators[op].(map[string]any)
+		if !ok || len(keys) == 0 {
+			r.fault("condition %s needs keys with values", op)
+		}
+		r.statement.conditions[op] = map[string][]string{}
+		for _, key := range sortedKeys(keys) {
+			r.statement.conditions[op][key] = oneOrMany(keys[key])
+			if !strings.Contains(key, ":") {
+				r.fault("condition key %q must be prefaced by its service, such as aws:SourceArn", key)
 			}
 		}
 	}
-	return s, wrong
 }
 
 // knownService says whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
