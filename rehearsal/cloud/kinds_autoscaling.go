@@ -64,64 +64,11 @@ func scalingPolicyKind() Kind {
 	return Kind{
 		Type: "aws:appautoscaling/policy:Policy", CreateAction: "application-autoscaling:PutScalingPolicy",
 		UpdateAction: "application-autoscaling:PutScalingPolicy", DeleteAction: "application-autoscaling:DeleteScalingPolicy",
-		Name:     Name{Input: "name", Max: 255, Scope: "resourceId"},
-		NotFound: "ObjectNotFoundException",
-		Defaults: map[string]any{"policyType": "StepScaling"},
-		Check: func(in Inputs, unknown Unknowns) []Problem {
-			const tracking = "targetTrackingScalingPolicyConfiguration"
-			p := allOf(scalableProblems(in), oneOf(in, "policyType", "StepScaling", "TargetTrackingScaling"))
-			kind := orElse(in.String("policyType"), "StepScaling")
-			if kind == "TargetTrackingScaling" && given(in, unknown, tracking) == 0 {
-				p = append(p, awsProblem(tracking, "ValidationException", "a policy of type TargetTrackingScaling needs it"))
-			}
-			if kind == "StepScaling" && given(in, unknown, "stepScalingPolicyConfiguration") == 0 && !unknown.Has("policyType") {
-				p = append(p, awsProblem("stepScalingPolicyConfiguration", "ValidationException",
-					"a policy of type StepScaling (the default) needs it"))
-			}
-			if !in.Has(tracking) {
-				return p
-			}
-			if n := given(in, unknown, tracking+".predefinedMetricSpecification", tracking+".customizedMetricSpecification"); n != 1 {
-				p = append(p, awsProblem(tracking, "ValidationException",
-					"exactly one of predefinedMetricSpecification and customizedMetricSpecification must be given, got %d", n))
-			}
-			if in.String("serviceNamespace") == "ecs" {
-				p = append(p, oneOf(in, tracking+".predefinedMetricSpecification.predefinedMetricType", "ECSServiceAverageCPUUtilization",
-					"ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget")...)
-			}
-			metric, label := in.String(tracking+".predefinedMetricSpecification.predefinedMetricType"),
-				tracking+".predefinedMetricSpecification.resourceLabel"
-			if requests := metric == "ALBRequestCountPerTarget"; metric != "" && !unknown.Has(label) {
-				if requests != in.Has(label) {
-					p = append(p, awsProblem(label, "ValidationException",
-						"ALBRequestCountPerTarget needs the label app/<balancer>/<id>/targetgroup/<group>/<id>, and other metrics take none"))
-				} else if l := in.String(label); requests && (!strings.HasPrefix(l, "app/") || !strings.Contains(l, "/targetgroup/")) {
-					p = append(p, awsProblem(label, "ValidationException", "expected app/<balancer>/<id>/targetgroup/<group>/<id>, got %q", l))
-				}
-			}
-			if in.Has(tracking+".targetValue") && in.Float(tracking+".targetValue") <= 0 {
-				p = append(p, awsProblem(tracking+".targetValue", "ValidationException", "expected more than 0, got %v",
-					in.Float(tracking+".targetValue")))
-			}
-			return p
-		},
-		CheckState: func(a *Account, o *Object) error {
-			if err := admitScaling(a, o); err != nil {
-				return err
-			}
-			label := Inputs(o.Inputs).String("targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel")
-			balancer, group, ok := strings.Cut(label, "/targetgroup/")
-			if !ok {
-				return nil
-			}
-			g := find(a, "arnSuffix", "targetgroup/"+group, targetGroupType)
-			if find(a, "arnSuffix", balancer, balancerType) == nil || g == nil || len(listenersOf(a, g)) == 0 {
-				return refuse("ValidationException", "the load balancer must exist and forward to the target group",
-					"Unable to retrieve capacity for resource: %s: the resource label %s does not refer to an attached target group",
-					Inputs(o.Inputs).String("resourceId"), label)
-			}
-			return nil
-		},
+		Name:       Name{Input: "name", Max: 255, Scope: "resourceId"},
+		NotFound:   "ObjectNotFoundException",
+		Defaults:   map[string]any{"policyType": "StepScaling"},
+		Check:      checkScalingPolicy,
+		CheckState: checkScalingPolicyState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("name")
@@ -137,6 +84,63 @@ func scalingPolicyKind() Kind {
 			return nil
 		},
 	}
+}
+
+func checkScalingPolicy(in Inputs, unknown Unknowns) []Problem {
+	const tracking = "targetTrackingScalingPolicyConfiguration"
+	p := allOf(scalableProblems(in), oneOf(in, "policyType", "StepScaling", "TargetTrackingScaling"))
+	kind := orElse(in.String("policyType"), "StepScaling")
+	if kind == "TargetTrackingScaling" && given(in, unknown, tracking) == 0 {
+		p = append(p, awsProblem(tracking, "ValidationException", "a policy of type TargetTrackingScaling needs it"))
+	}
+	if kind == "StepScaling" && given(in, unknown, "stepScalingPolicyConfiguration") == 0 && !unknown.Has("policyType") {
+		p = append(p, awsProblem("stepScalingPolicyConfiguration", "ValidationException",
+			"a policy of type StepScaling (the default) needs it"))
+	}
+	if !in.Has(tracking) {
+		return p
+	}
+	if n := given(in, unknown, tracking+".predefinedMetricSpecification", tracking+".customizedMetricSpecification"); n != 1 {
+		p = append(p, awsProblem(tracking, "ValidationException",
+			"exactly one of predefinedMetricSpecification and customizedMetricSpecification must be given, got %d", n))
+	}
+	if in.String("serviceNamespace") == "ecs" {
+		p = append(p, oneOf(in, tracking+".predefinedMetricSpecification.predefinedMetricType", "ECSServiceAverageCPUUtilization",
+			"ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget")...)
+	}
+	metric, label := in.String(tracking+".predefinedMetricSpecification.predefinedMetricType"),
+		tracking+".predefinedMetricSpecification.resourceLabel"
+	if requests := metric == "ALBRequestCountPerTarget"; metric != "" && !unknown.Has(label) {
+		if requests != in.Has(label) {
+			p = append(p, awsProblem(label, "ValidationException",
+				"ALBRequestCountPerTarget needs the label app/<balancer>/<id>/targetgroup/<group>/<id>, and other metrics take none"))
+		} else if l := in.String(label); requests && (!strings.HasPrefix(l, "app/") || !strings.Contains(l, "/targetgroup/")) {
+			p = append(p, awsProblem(label, "ValidationException", "expected app/<balancer>/<id>/targetgroup/<group>/<id>, got %q", l))
+		}
+	}
+	if in.Has(tracking+".targetValue") && in.Float(tracking+".targetValue") <= 0 {
+		p = append(p, awsProblem(tracking+".targetValue", "ValidationException", "expected more than 0, got %v",
+			in.Float(tracking+".targetValue")))
+	}
+	return p
+}
+
+func checkScalingPolicyState(a *Account, o *Object) error {
+	if err := admitScaling(a, o); err != nil {
+		return err
+	}
+	label := Inputs(o.Inputs).String("targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel")
+	balancer, group, ok := strings.Cut(label, "/targetgroup/")
+	if !ok {
+		return nil
+	}
+	g := find(a, "arnSuffix", "targetgroup/"+group, targetGroupType)
+	if find(a, "arnSuffix", balancer, balancerType) == nil || g == nil || len(listenersOf(a, g)) == 0 {
+		return refuse("ValidationException", "the load balancer must exist and forward to the target group",
+			"Unable to retrieve capacity for resource: %s: the resource label %s does not refer to an attached target group",
+			Inputs(o.Inputs).String("resourceId"), label)
+	}
+	return nil
 }
 
 func scheduledScalingKind() Kind {

@@ -1,6 +1,9 @@
 package cloud
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Container registries. The images that were pushed are the repository's own: see image.go.
 
@@ -142,44 +145,55 @@ func checkImageLifecycle(in Inputs, unknown Unknowns) []Problem {
 	catchAll, lowest := 0, 0
 	for i, r := range rules {
 		n := r.Int("rulePriority")
-		if n < 1 {
-			say("rule %d: rulePriority must be 1 or more", i+1)
-		}
 		if seen[n] {
-			say("rule %d: rulePriority %d is there twice", i+1, n)
+			say("rule %d: rulePriority %d is used twice", i+1, n)
 		}
 		seen[n] = true
 		lowest = max(lowest, n)
-		status := r.String("selection.tagStatus")
-		patterns := len(r.List("selection.tagPrefixList")) + len(r.List("selection.tagPatternList"))
-		switch {
-		case !slices.Contains(words("tagged untagged any"), status):
-			say("rule %d: expected tagStatus tagged, untagged or any, got %q", i+1, status)
-		case status == "tagged" && patterns == 0:
-			say("rule %d: tagged images need a tagPrefixList or a tagPatternList", i+1)
-		case status != "tagged" && patterns > 0:
-			say("rule %d: a tagPrefixList is for tagged images", i+1)
-		case status == "any":
+		if r.String("selection.tagStatus") == "any" {
 			catchAll = n
 		}
-		count, unit := r.String("selection.countType"), r.String("selection.countUnit")
-		switch {
-		case count != "imageCountMoreThan" && count != "sinceImagePushed":
-			say("rule %d: expected countType imageCountMoreThan or sinceImagePushed, got %q", i+1, count)
-		case count == "sinceImagePushed" && unit != "days":
-			say("rule %d: sinceImagePushed needs countUnit days", i+1)
-		case count == "imageCountMoreThan" && unit != "":
-			say("rule %d: imageCountMoreThan takes no countUnit", i+1)
-		}
-		if r.Int("selection.countNumber") < 1 {
-			say("rule %d: countNumber must be 1 or more", i+1)
-		}
-		if t := r.String("action.type"); t != "expire" {
-			say("rule %d: expected action expire, got %q", i+1, t)
+		for _, fault := range imageRuleFaults(r) {
+			say("rule %d: %s", i+1, fault)
 		}
 	}
 	if catchAll > 0 && catchAll != lowest {
 		say("the rule for any image (priority %d) must have the highest priority number (%d), or later rules would never count", catchAll, lowest)
 	}
 	return p
+}
+
+// imageRuleFaults are what is wrong with one rule of a lifecycle policy.
+func imageRuleFaults(r Inputs) []string {
+	var faults []string
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if r.Int("rulePriority") < 1 {
+		say("rulePriority must be 1 or more")
+	}
+	status := r.String("selection.tagStatus")
+	patterns := len(r.List("selection.tagPrefixList")) + len(r.List("selection.tagPatternList"))
+	switch {
+	case !slices.Contains(words("tagged untagged any"), status):
+		say("expected tagStatus tagged, untagged or any, got %q", status)
+	case status == "tagged" && patterns == 0:
+		say("tagged images need a tagPrefixList or a tagPatternList")
+	case status != "tagged" && patterns > 0:
+		say("a tagPrefixList is for tagged images")
+	}
+	count, unit := r.String("selection.countType"), r.String("selection.countUnit")
+	switch {
+	case count != "imageCountMoreThan" && count != "sinceImagePushed":
+		say("expected countType imageCountMoreThan or sinceImagePushed, got %q", count)
+	case count == "sinceImagePushed" && unit != "days":
+		say("sinceImagePushed needs countUnit days")
+	case count == "imageCountMoreThan" && unit != "":
+		say("imageCountMoreThan takes no countUnit")
+	}
+	if r.Int("selection.countNumber") < 1 {
+		say("countNumber must be 1 or more")
+	}
+	if t := r.String("action.type"); t != "expire" {
+		say("expected action expire, got %q", t)
+	}
+	return faults
 }

@@ -73,59 +73,63 @@ func replicationGroupKind() Kind {
 			keyRef("kmsKeyId"), maybe("notificationTopicArn", "arn", topicType)},
 		Defaults: map[string]any{"engine": "redis", "automaticFailoverEnabled": false, "multiAzEnabled": false, "port": 6379,
 			"snapshotRetentionLimit": 0},
-		Check: func(in Inputs, unknown Unknowns) []Problem {
-			const code = "InvalidParameterCombination"
-			p := allOf(oneOf(in, "engine", cacheEngines...), between(in, "numCacheClusters", 1, 6), between(in, "numNodeGroups", 1, 500),
-				between(in, "replicasPerNodeGroup", 0, 5),
-				between(in, "snapshotRetentionLimit", 0, 35), windowProblems(in, "snapshotWindow", "maintenanceWindow",
-					"InvalidParameterValue"), tagProblems(in))
-			nodes := int(numberOr(in, "numCacheClusters", numberOr(in, "replicasPerNodeGroup", 0)+1))
-			if in.Bool("automaticFailoverEnabled") && nodes < 2 && !unknown.Has("numCacheClusters") && !unknown.Has("replicasPerNodeGroup") {
-				p = append(p, awsProblem("automaticFailoverEnabled", code, "failover needs at least 2 nodes, got %d", nodes))
-			}
-			if in.Bool("multiAzEnabled") && !in.Bool("automaticFailoverEnabled") && !unknown.Has("automaticFailoverEnabled") {
-				p = append(p, awsProblem("multiAzEnabled", code, "several zones need automaticFailoverEnabled"))
-			}
-			if in.Has("authToken") && !in.Bool("transitEncryptionEnabled") && !unknown.Has("transitEncryptionEnabled") {
-				p = append(p, awsProblem("authToken", code, "a token needs transitEncryptionEnabled"))
-			}
-			if n := len(in.String("authToken")); in.Has("authToken") && (n < 16 || n > 128) {
-				p = append(p, awsProblem("authToken", "InvalidParameterValue", "a token has 16 to 128 characters"))
-			}
-			if in.Has("kmsKeyId") && !in.Bool("atRestEncryptionEnabled") && !unknown.Has("atRestEncryptionEnabled") {
-				p = append(p, awsProblem("kmsKeyId", code, "a key needs atRestEncryptionEnabled"))
-			}
-			if t := in.String("nodeType"); in.Has("nodeType") && (!strings.HasPrefix(t, "cache.") || strings.Count(t, ".") != 2) {
-				p = append(p, awsProblem("nodeType", "InvalidParameterValue", "expected a node type such as cache.t4g.micro, got %q", t))
-			}
-			return p
-		},
-		Compute: func(a *Account, o *Object) error {
-			in := Inputs(o.Outputs)
-			o.ID = in.String("replicationGroupId")
-			o.Outputs["arn"] = a.arn("elasticache", "replicationgroup:"+o.ID)
-			suffix := draw(6, a.AccountID, a.Region, "elasticache") + "." + regions[a.Region].short + ".cache.amazonaws.com"
-			o.Outputs["primaryEndpointAddress"] = "master." + o.ID + "." + suffix
-			o.Outputs["readerEndpointAddress"] = "replica." + o.ID + "." + suffix
-			clustered := in.Int("numNodeGroups") > 1
-			o.Outputs["clusterEnabled"] = clustered
-			o.Outputs["configurationEndpointAddress"] = ""
-			if clustered {
-				o.Outputs["configurationEndpointAddress"] = "clustercfg." + o.ID + "." + suffix
-			}
-			fill(o, "numCacheClusters", 1)
-			var members []any
-			for i := range Inputs(o.Outputs).Int("numCacheClusters") {
-				members = append(members, fmt.Sprintf("%s-%03d", o.ID, i+1))
-			}
-			o.Outputs["memberClusters"] = members
-			fill(o, "engineVersion", map[bool]string{true: "8.0", false: "7.1"}[slices.Contains([]string{"valkey"}, in.String("engine"))])
-			o.Outputs["engineVersionActual"] = Inputs(o.Outputs).String("engineVersion")
-			for path, v := range map[string]any{"atRestEncryptionEnabled": false, "transitEncryptionEnabled": false, "autoMinorVersionUpgrade": true,
-				"maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1, "replicasPerNodeGroup": 0} {
-				fill(o, path, v)
-			}
-			return nil
-		},
+		Check:   checkReplicationGroup,
+		Compute: computeReplicationGroup,
 	}
+}
+
+func checkReplicationGroup(in Inputs, unknown Unknowns) []Problem {
+	const code = "InvalidParameterCombination"
+	p := allOf(oneOf(in, "engine", cacheEngines...), between(in, "numCacheClusters", 1, 6), between(in, "numNodeGroups", 1, 500),
+		between(in, "replicasPerNodeGroup", 0, 5),
+		between(in, "snapshotRetentionLimit", 0, 35), windowProblems(in, "snapshotWindow", "maintenanceWindow",
+			"InvalidParameterValue"), tagProblems(in))
+	nodes := int(numberOr(in, "numCacheClusters", numberOr(in, "replicasPerNodeGroup", 0)+1))
+	if in.Bool("automaticFailoverEnabled") && nodes < 2 && !unknown.Has("numCacheClusters") && !unknown.Has("replicasPerNodeGroup") {
+		p = append(p, awsProblem("automaticFailoverEnabled", code, "failover needs at least 2 nodes, got %d", nodes))
+	}
+	if in.Bool("multiAzEnabled") && !in.Bool("automaticFailoverEnabled") && !unknown.Has("automaticFailoverEnabled") {
+		p = append(p, awsProblem("multiAzEnabled", code, "several zones need automaticFailoverEnabled"))
+	}
+	if in.Has("authToken") && !in.Bool("transitEncryptionEnabled") && !unknown.Has("transitEncryptionEnabled") {
+		p = append(p, awsProblem("authToken", code, "a token needs transitEncryptionEnabled"))
+	}
+	if n := len(in.String("authToken")); in.Has("authToken") && (n < 16 || n > 128) {
+		p = append(p, awsProblem("authToken", "InvalidParameterValue", "a token has 16 to 128 characters"))
+	}
+	if in.Has("kmsKeyId") && !in.Bool("atRestEncryptionEnabled") && !unknown.Has("atRestEncryptionEnabled") {
+		p = append(p, awsProblem("kmsKeyId", code, "a key needs atRestEncryptionEnabled"))
+	}
+	if t := in.String("nodeType"); in.Has("nodeType") && (!strings.HasPrefix(t, "cache.") || strings.Count(t, ".") != 2) {
+		p = append(p, awsProblem("nodeType", "InvalidParameterValue", "expected a node type such as cache.t4g.micro, got %q", t))
+	}
+	return p
+}
+
+func computeReplicationGroup(a *Account, o *Object) error {
+	in := Inputs(o.Outputs)
+	o.ID = in.String("replicationGroupId")
+	o.Outputs["arn"] = a.arn("elasticache", "replicationgroup:"+o.ID)
+	suffix := draw(6, a.AccountID, a.Region, "elasticache") + "." + regions[a.Region].short + ".cache.amazonaws.com"
+	o.Outputs["primaryEndpointAddress"] = "master." + o.ID + "." + suffix
+	o.Outputs["readerEndpointAddress"] = "replica." + o.ID + "." + suffix
+	clustered := in.Int("numNodeGroups") > 1
+	o.Outputs["clusterEnabled"] = clustered
+	o.Outputs["configurationEndpointAddress"] = ""
+	if clustered {
+		o.Outputs["configurationEndpointAddress"] = "clustercfg." + o.ID + "." + suffix
+	}
+	fill(o, "numCacheClusters", 1)
+	var members []any
+	for i := range Inputs(o.Outputs).Int("numCacheClusters") {
+		members = append(members, fmt.Sprintf("%s-%03d", o.ID, i+1))
+	}
+	o.Outputs["memberClusters"] = members
+	fill(o, "engineVersion", map[bool]string{true: "8.0", false: "7.1"}[slices.Contains([]string{"valkey"}, in.String("engine"))])
+	o.Outputs["engineVersionActual"] = Inputs(o.Outputs).String("engineVersion")
+	for path, v := range map[string]any{"atRestEncryptionEnabled": false, "transitEncryptionEnabled": false, "autoMinorVersionUpgrade": true,
+		"maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1, "replicasPerNodeGroup": 0} {
+		fill(o, path, v)
+	}
+	return nil
 }

@@ -70,41 +70,7 @@ func loadBalancerKind() Kind {
 			"enableZonalShift": false, "dnsRecordClientRoutingPolicy": "any_availability_zone", "namePrefix": "", "customerOwnedIpv4Pool": ""},
 		Check:      checkBalancer,
 		CheckState: admitBalancer,
-		Compute: func(a *Account, o *Object) error {
-			in := Inputs(o.Outputs)
-			class := map[string]string{"network": "net", "gateway": "gwy"}[in.String("loadBalancerType")]
-			if class == "" {
-				class = "app"
-			}
-			if o.ID == "" {
-				o.ID = a.arn("elasticloadbalancing", "loadbalancer/"+class+"/"+in.String("name")+"/"+draw(16, fresh(a, o)...))
-			}
-			o.Outputs["arn"] = o.ID
-			_, o.Outputs["arnSuffix"], _ = strings.Cut(o.ID, ":loadbalancer/")
-			dns := in.String("name") + "-" + drawDigits(10, o.ID) + "." + a.Region + ".elb.amazonaws.com"
-			if in.Bool("internal") {
-				dns = "internal-" + dns
-			}
-			o.Outputs["dnsName"] = dns
-			o.Outputs["zoneId"] = balancerZones[a.Region]
-			for _, id := range balancerSubnets(o.Inputs) {
-				if s := find(a, "id", id, subnetType); s != nil {
-					o.Outputs["vpcId"] = s.Outputs["vpcId"]
-				}
-			}
-			fill(o, "subnets", balancerSubnets(o.Inputs))
-			var mappings []any
-			for _, id := range balancerSubnets(o.Inputs) {
-				mappings = append(mappings, map[string]any{"subnetId": id})
-			}
-			fill(o, "subnetMappings", mappings)
-			if class == "app" {
-				delete(o.Outputs, "dnsRecordClientRoutingPolicy")
-			}
-			fill(o, "securityGroups", []any{})
-			fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
-			return nil
-		},
+		Compute:    computeLoadBalancer,
 		CheckDelete: func(a *Account, o *Object) error {
 			if Inputs(o.Outputs).Bool("enableDeletionProtection") {
 				return refuse("OperationNotPermitted", "enableDeletionProtection is true",
@@ -113,6 +79,42 @@ func loadBalancerKind() Kind {
 			return nil
 		},
 	})
+}
+
+func computeLoadBalancer(a *Account, o *Object) error {
+	in := Inputs(o.Outputs)
+	class := map[string]string{"network": "net", "gateway": "gwy"}[in.String("loadBalancerType")]
+	if class == "" {
+		class = "app"
+	}
+	if o.ID == "" {
+		o.ID = a.arn("elasticloadbalancing", "loadbalancer/"+class+"/"+in.String("name")+"/"+draw(16, fresh(a, o)...))
+	}
+	o.Outputs["arn"] = o.ID
+	_, o.Outputs["arnSuffix"], _ = strings.Cut(o.ID, ":loadbalancer/")
+	dns := in.String("name") + "-" + drawDigits(10, o.ID) + "." + a.Region + ".elb.amazonaws.com"
+	if in.Bool("internal") {
+		dns = "internal-" + dns
+	}
+	o.Outputs["dnsName"] = dns
+	o.Outputs["zoneId"] = balancerZones[a.Region]
+	for _, id := range balancerSubnets(o.Inputs) {
+		if s := find(a, "id", id, subnetType); s != nil {
+			o.Outputs["vpcId"] = s.Outputs["vpcId"]
+		}
+	}
+	fill(o, "subnets", balancerSubnets(o.Inputs))
+	var mappings []any
+	for _, id := range balancerSubnets(o.Inputs) {
+		mappings = append(mappings, map[string]any{"subnetId": id})
+	}
+	fill(o, "subnetMappings", mappings)
+	if class == "app" {
+		delete(o.Outputs, "dnsRecordClientRoutingPolicy")
+	}
+	fill(o, "securityGroups", []any{})
+	fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
+	return nil
 }
 
 func targetGroupKind() Kind {

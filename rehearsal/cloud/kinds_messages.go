@@ -80,45 +80,7 @@ func topicSubscriptionKind() Kind {
 		NotFound:     "NotFound",
 		Refs:         []Ref{soft("topic", "arn", topicType), roleRef("subscriptionRoleArn"), maybe("endpoint", "arn", queueType, firehoseType)},
 		Defaults:     map[string]any{"confirmationTimeoutInMinutes": 1, "endpointAutoConfirms": false, "rawMessageDelivery": false},
-		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(arns(in, "topic"), oneOf(in, "protocol", words("email email-json http https sqs sms lambda firehose application")...))
-			endpoint, protocol := in.String("endpoint"), in.String("protocol")
-			if !in.Has("endpoint") {
-				return p
-			}
-			bad := func(what string) {
-				p = append(p, awsProblem("endpoint", "InvalidParameter", "Invalid parameter: %s, got %q", what, endpoint))
-			}
-			switch protocol {
-			case "email", "email-json":
-				if m, err := mail.ParseAddress(endpoint); err != nil || m.Address != endpoint {
-					bad("Email endpoint: expected an address such as ops@example.com")
-				}
-			case "https", "http":
-				if !strings.HasPrefix(endpoint, protocol+"://") {
-					bad("Endpoint must match the specified protocol")
-				}
-			case "sqs", "lambda", "firehose":
-				if !strings.HasPrefix(endpoint, "arn:") || !strings.Contains(endpoint, ":"+protocol+":") {
-					bad(strings.ToUpper(protocol) + " endpoint ARN")
-				}
-			case "sms":
-				if !strings.HasPrefix(endpoint, "+") || strings.Trim(endpoint[1:], "0123456789") != "" {
-					bad("Invalid SMS endpoint: expected +4912345")
-				}
-			}
-			if protocol == "firehose" && given(in, unknown, "subscriptionRoleArn") == 0 {
-				p = append(p, awsProblem("subscriptionRoleArn", "InvalidParameter", "a subscription of Firehose needs a role"))
-			}
-			for _, name := range words("filterPolicy redrivePolicy deliveryPolicy") {
-				if text := in.String(name); text != "" {
-					if _, err := strictObject(text); err != nil {
-						p = append(p, awsProblem(name, "InvalidParameter", "it is not valid JSON: %v", err))
-					}
-				}
-			}
-			return append(p, oneOf(in, "filterPolicyScope", "MessageAttributes", "MessageBody")...)
-		},
+		Check:        checkTopicSubscription,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			if o.ID == "" {
@@ -134,6 +96,46 @@ func topicSubscriptionKind() Kind {
 			return nil
 		},
 	}
+}
+
+func checkTopicSubscription(in Inputs, unknown Unknowns) []Problem {
+	p := allOf(arns(in, "topic"), oneOf(in, "protocol", words("email email-json http https sqs sms lambda firehose application")...))
+	endpoint, protocol := in.String("endpoint"), in.String("protocol")
+	if !in.Has("endpoint") {
+		return p
+	}
+	bad := func(what string) {
+		p = append(p, awsProblem("endpoint", "InvalidParameter", "Invalid parameter: %s, got %q", what, endpoint))
+	}
+	switch protocol {
+	case "email", "email-json":
+		if m, err := mail.ParseAddress(endpoint); err != nil || m.Address != endpoint {
+			bad("Email endpoint: expected an address such as ops@example.com")
+		}
+	case "https", "http":
+		if !strings.HasPrefix(endpoint, protocol+"://") {
+			bad("Endpoint must match the specified protocol")
+		}
+	case "sqs", "lambda", "firehose":
+		if !strings.HasPrefix(endpoint, "arn:") || !strings.Contains(endpoint, ":"+protocol+":") {
+			bad(strings.ToUpper(protocol) + " endpoint ARN")
+		}
+	case "sms":
+		if !strings.HasPrefix(endpoint, "+") || strings.Trim(endpoint[1:], "0123456789") != "" {
+			bad("Invalid SMS endpoint: expected +4912345")
+		}
+	}
+	if protocol == "firehose" && given(in, unknown, "subscriptionRoleArn") == 0 {
+		p = append(p, awsProblem("subscriptionRoleArn", "InvalidParameter", "a subscription of Firehose needs a role"))
+	}
+	for _, name := range words("filterPolicy redrivePolicy deliveryPolicy") {
+		if text := in.String(name); text != "" {
+			if _, err := strictObject(text); err != nil {
+				p = append(p, awsProblem(name, "InvalidParameter", "it is not valid JSON: %v", err))
+			}
+		}
+	}
+	return append(p, oneOf(in, "filterPolicyScope", "MessageAttributes", "MessageBody")...)
 }
 
 func queueKind() Kind {

@@ -361,24 +361,8 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 			"abortIncompleteMultipartUpload") == 0 && !unknown.Within(path) {
 			p = append(p, awsProblem(path, "InvalidRequest", "At least one action needs to be specified in a rule"))
 		}
-		last, lastClass := 0, ""
-		for j, t := range r.Maps("transitions") {
-			tp := at(path+".transitions", j)
-			class, days := t.String("storageClass"), t.Int("days")
-			least, known := storageClasses[class]
-			switch {
-			case !known && class != "":
-				p = append(p, awsProblem(tp+".storageClass", "MalformedXML", "expected %s, got %q", alternatives(sortedKeys(storageClasses)), class))
-			case t.Has("days") && days < least:
-				p = append(p, awsProblem(tp+".days", "InvalidArgument",
-					"'Days' in Transition action must be greater than or equal to %d for storageClass '%s', got %d", least, class, days))
-			case t.Has("days") && lastClass != "" && days <= last:
-				p = append(p, awsProblem(tp+".days", "InvalidArgument",
-					"'Days' in the Transition action for StorageClass '%s' must be greater than %d, of StorageClass '%s', got %d",
-					class, last, lastClass, days))
-			}
-			last, lastClass = days, class
-		}
+		transitions, last, lastClass := transitionProblems(r, path)
+		p = append(p, transitions...)
 		if d := r.String("expiration.date"); d != "" {
 			if _, err := time.Parse(time.RFC3339, d); err != nil {
 				p = append(p, problem(path+".expiration.date", "expected a time such as 2030-01-01T00:00:00Z, got %q", d))
@@ -400,6 +384,28 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 		}
 	}
 	return p
+}
+
+// transitionProblems judges the transitions of a lifecycle rule, and returns the days and the class of the last one.
+func transitionProblems(r Inputs, path string) (p []Problem, last int, lastClass string) {
+	for j, t := range r.Maps("transitions") {
+		tp := at(path+".transitions", j)
+		class, days := t.String("storageClass"), t.Int("days")
+		least, known := storageClasses[class]
+		switch {
+		case !known && class != "":
+			p = append(p, awsProblem(tp+".storageClass", "MalformedXML", "expected %s, got %q", alternatives(sortedKeys(storageClasses)), class))
+		case t.Has("days") && days < least:
+			p = append(p, awsProblem(tp+".days", "InvalidArgument",
+				"'Days' in Transition action must be greater than or equal to %d for storageClass '%s', got %d", least, class, days))
+		case t.Has("days") && lastClass != "" && days <= last:
+			p = append(p, awsProblem(tp+".days", "InvalidArgument",
+				"'Days' in the Transition action for StorageClass '%s' must be greater than %d, of StorageClass '%s', got %d",
+				class, last, lastClass, days))
+		}
+		last, lastClass = days, class
+	}
+	return p, last, lastClass
 }
 
 func checkBucketCORS(in Inputs, unknown Unknowns) []Problem {

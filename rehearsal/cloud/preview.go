@@ -13,25 +13,9 @@ func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map
 		}
 	}
 	if e.Out["tagsAll"] != nil {
-		if tags, ok := c.Inputs["tags"].(map[string]any); ok || c.Inputs["tags"] == nil {
-			all := map[string]any{}
-			for name, v := range c.Tags {
-				all[name] = v
-			}
-			maps.Copy(all, tags)
-			out["tagsAll"] = all
-		} else {
-			out["tagsAll"] = Unknown
-		}
+		out["tagsAll"] = foreseenTags(c)
 	}
-	recomputed := map[string]bool{}
-	if olds != nil {
-		for _, change := range k.compare(e, Difference{Type: c.Type, OldInputs: olds, News: c.Inputs, Tags: c.Tags}) {
-			for _, name := range k.recomputed(change.Path) {
-				recomputed[name] = true
-			}
-		}
-	}
+	recomputed := k.recomputedBy(e, c, olds)
 	var before map[string]any
 	if was != nil {
 		before = was.raw(was.Outputs)
@@ -67,4 +51,32 @@ func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map
 		}
 	}
 	return out
+}
+
+// foreseenTags are the tags of the change with the provider's default ones, Unknown as long as the tags are.
+func foreseenTags(c Change) any {
+	tags, ok := c.Inputs["tags"].(map[string]any)
+	if !ok && c.Inputs["tags"] != nil {
+		return Unknown
+	}
+	all := map[string]any{}
+	for name, v := range c.Tags {
+		all[name] = v
+	}
+	maps.Copy(all, tags)
+	return all
+}
+
+// recomputedBy are the outputs that an update makes unknown until it is applied.
+func (k *rule) recomputedBy(e *entry, c Change, olds map[string]any) map[string]bool {
+	names := map[string]bool{}
+	if olds == nil {
+		return names
+	}
+	for _, change := range k.compare(e, Difference{Type: c.Type, OldInputs: olds, News: c.Inputs, Tags: c.Tags}) {
+		for _, name := range k.recomputed(change.Path) {
+			names[name] = true
+		}
+	}
+	return names
 }

@@ -146,37 +146,8 @@ func (c *checker) value(k *kindOf, v any, path string) {
 		v = map[string]any(w)
 	}
 	switch k.Kind {
-	case "string":
-		if _, ok := v.(string); !ok {
-			c.say(path, "expected a string, got %s", describe(v))
-		}
-	case "boolean":
-		if _, ok := v.(bool); !ok {
-			c.say(path, "expected a boolean, got %s", describe(v))
-		}
-	case "integer":
-		if f, ok := number(v); !ok {
-			c.say(path, "expected an integer, got %s", describe(v))
-		} else if f != math.Trunc(f) || math.IsInf(f, 0) {
-			c.say(path, "expected an integer, got %v", f)
-		}
-	case "number":
-		if f, ok := number(v); !ok || math.IsNaN(f) || math.IsInf(f, 0) {
-			c.say(path, "expected a number, got %s", describe(v))
-		}
 	case "array":
-		l, ok := v.([]any)
-		if !ok {
-			c.say(path, "expected a list, got %s", describe(v))
-			return
-		}
-		for i, e := range l {
-			if e == nil {
-				c.say(at(path, i), "a list cannot hold null")
-				continue
-			}
-			c.value(k.Elem, e, at(path, i))
-		}
+		c.list(k, v, path)
 	case "map":
 		m, ok := v.(map[string]any)
 		if !ok {
@@ -199,11 +170,51 @@ func (c *checker) value(k *kindOf, v any, path string) {
 		if e != nil {
 			c.object(e, m, path)
 		}
+	default:
+		c.scalar(k, v, path)
+	}
+}
+
+func (c *checker) list(k *kindOf, v any, path string) {
+	l, ok := v.([]any)
+	if !ok {
+		c.say(path, "expected a list, got %s", describe(v))
+		return
+	}
+	for i, e := range l {
+		if e == nil {
+			c.say(at(path, i), "a list cannot hold null")
+			continue
+		}
+		c.value(k.Elem, e, at(path, i))
+	}
+}
+
+func (c *checker) scalar(k *kindOf, v any, path string) {
+	switch k.Kind {
+	case "string":
+		if _, ok := v.(string); !ok {
+			c.say(path, "expected a string, got %s", describe(v))
+		}
+	case "boolean":
+		if _, ok := v.(bool); !ok {
+			c.say(path, "expected a boolean, got %s", describe(v))
+		}
+	case "integer":
+		if f, ok := number(v); !ok {
+			c.say(path, "expected an integer, got %s", describe(v))
+		} else if f != math.Trunc(f) || math.IsInf(f, 0) {
+			c.say(path, "expected an integer, got %v", f)
+		}
+	case "number":
+		if f, ok := number(v); !ok || math.IsNaN(f) || math.IsInf(f, 0) {
+			c.say(path, "expected a number, got %s", describe(v))
+		}
 	case "document":
 		switch v := v.(type) {
 		case string:
 			if !json.Valid([]byte(v)) {
-				c.say(path, "expected a JSON document; what is given is not JSON")
+				c.say(path, "expected a JSON document; the text is not JSON")
 			}
 		case map[string]any:
 		default:

@@ -173,21 +173,59 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 			return fmt.Errorf("CannotPullContainerError: %s: %w", c.Image, err)
 		}
 	}
-	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
+	args, err := r.identity(t, c, order)
 	if err != nil {
 		return err
 	}
-	args := []string{"run", "-d", "--name", t.box(r, c.Name),
+	args = append(args, r.limits(t, c)...)
+	mounts, err := r.mounts(ctx, t, c)
+	if err != nil {
+		return err
+	}
+	args = append(append(args, mounts...), r.healthCheck(c)...)
+	variables, secrets, err := r.environment(c)
+	if err != nil {
+		return err
+	}
+	args = append(args, variables...)
+	command := c.Command
+	if len(c.EntryPoint) > 0 {
+		args = append(args, "--entrypoint", c.EntryPoint[0])
+		command = append(slices.Clone(c.EntryPoint[1:]), command...)
+	}
+	_, err = r.engine.do(ctx, secrets, append(append(args, image), command...)...)
+	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
+		// An engine that is itself confined may not raise limits.
+		r.options.Say("Docker is not allowed to set ulimits here; containers run with its defaults.")
+		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
+			return err
+		}
+		return r.launch(ctx, t, c, order)
+	}
+	return err
+}
+
+// identity begins a docker run: the container's name, its labels, and the network, which it shares with the task's first one.
+func (r *Run) identity(t *task, c *container, order int) ([]string, error) {
+	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
+	if err != nil {
+		return nil, err
+	}
+	network := r.network
+	if order > 0 {
+		network = "container:" + t.box(r, t.definition.Containers[0].Name)
+	}
+	return []string{"run", "-d", "--name", t.box(r, c.Name),
 		"--label", r.engine.label, "--label", labelTask + "=" + t.id, "--label", labelService + "=" + t.service,
-		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name, "--label",
-		labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
-		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)),
-	}
-	if order == 0 {
-		args = append(args, "--network", r.network)
-	} else {
-		args = append(args, "--network", "container:"+t.box(r, t.definition.Containers[0].Name))
-	}
+		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name,
+		"--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
+		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)), "--network", network,
+	}, nil
+}
+
+// limits are what the container may use and how it runs.
+func (r *Run) limits(t *task, c *container) []string {
+	var args []string
 	if t.definition.Memory > 0 {
 		args = append(args, "--memory", fmt.Sprintf("%dm", t.definition.Memory))
 	}
@@ -203,16 +241,23 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	if c.LinuxParameters.InitProcessEnabled {
 		args = append(args, "--init")
 	}
+	if r.unlimited.Load() {
+		return args
+	}
 	for _, u := range c.Ulimits {
-		if r.unlimited.Load() {
-			break
-		}
 		args = append(args, "--ulimit", fmt.Sprintf("%s=%d:%d", u.Name, u.SoftLimit, u.HardLimit))
 	}
+	return args
+}
+
+// mounts makes the task's volumes, unless another container of it has already.
+func (r *Run) mounts(ctx context.Context, t *task, c *container) ([]string, error) {
+	var args []string
 	for _, m := range c.MountPoints {
 		volume := fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, m.SourceVolume)
-		if _, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume); err != nil {
-			return err
+		_, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume)
+		if err != nil {
+			return nil, err
 		}
 		mount := "type=volume,src=" + volume + ",dst=" + m.ContainerPath
 		if m.ReadOnly {
@@ -220,51 +265,46 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		}
 		args = append(args, "--mount", mount)
 	}
-	if h := c.HealthCheck; h != nil && len(h.Command) > 1 {
-		args = append(args, "--health-cmd", shell(h.Command),
-			"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
-			"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod))
-	} else { // as ECS, which knows nothing of the image's own
-		args = append(args, "--no-healthcheck")
+	return args, nil
+}
+
+// healthCheck is the task definition's. Like ECS, it ignores the one that an image brings along.
+func (r *Run) healthCheck(c *container) []string {
+	h := c.HealthCheck
+	if h == nil || len(h.Command) < 2 {
+		return []string{"--no-healthcheck"}
 	}
+	return []string{"--health-cmd", shell(h.Command),
+		"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
+		"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod)}
+}
+
+// environment are the arguments that set the container's variables. Secrets are named in them; their values are returned apart,
+// for the environment of the docker command.
+func (r *Run) environment(c *container) (args, secrets []string, err error) {
 	env := map[string]string{}
 	for _, e := range c.Environment {
 		env[e.Name] = e.Value
 	}
-	if env["DB_HOST"] != "" { // the bundle that vouches for RDS vouches for the stand-in
+	if env["DB_HOST"] != "" { // the certificate bundle of RDS is replaced by the authority of the stand-in
 		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst=/etc/ssl/rds/global-bundle.pem")
 	}
 	for name, value := range r.awsSettings() {
-		if _, told := env[name]; !told {
+		if _, set := env[name]; !set {
 			env[name] = value
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		args = append(args, "-e", name+"="+env[name])
 	}
-	var extra []string
 	for _, s := range c.Secrets {
 		value, err := r.secret(s.ValueFrom)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		args, extra = append(args, "-e", s.Name), append(extra, s.Name+"="+value)
+		args, secrets = append(args, "-e", s.Name), append(secrets, s.Name+"="+value)
 	}
-	command := c.Command
-	if len(c.EntryPoint) > 0 {
-		args = append(args, "--entrypoint", c.EntryPoint[0])
-		command = append(slices.Clone(c.EntryPoint[1:]), command...)
-	}
-	_, err = r.engine.do(ctx, extra, append(append(args, image), command...)...)
-	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
-		// An engine that is itself confined may not raise limits.
-		r.options.Say("The engine may not set limits (ulimits); containers run with its own.")
-		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
-			return err
-		}
-		return r.launch(ctx, t, c, order)
-	}
-	return err
+	return args, secrets, nil
 }
 
 // shell is a health check as the line that the engine hands to the container's shell.

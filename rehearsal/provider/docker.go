@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -331,19 +333,22 @@ func (b build) digest() (string, error) {
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "platform %q target %q\n", b.platform, b.target)
-	names := make([]string, 0, len(b.args))
-	for name := range b.args {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(b.args)) {
 		fmt.Fprintf(sum, "arg %q %q\n", name, b.args[name])
 	}
 	fmt.Fprint(sum, "dockerfile ")
 	if err := hashFile(sum, b.dockerfile); err != nil {
 		return "", err
 	}
-	err = filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
+	if err := b.hashContext(sum, ignored); err != nil {
+		return "", fmt.Errorf("read the build context: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// hashContext hashes the files of the build context that .dockerignore lets through.
+func (b build) hashContext(sum hash.Hash, ignored *patternmatcher.PatternMatcher) error {
+	return filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -380,10 +385,6 @@ func (b build) digest() (string, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return "", fmt.Errorf("read the build context: %w", err)
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // ignored reads the Dockerfile's own ignore file, else the context's.
