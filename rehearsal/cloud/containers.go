@@ -582,9 +582,9 @@ func dependencyProblems(all []containerSpec) []Problem {
 	return p
 }
 
-// admitTask judges the roles of a task definition: ECS must be able to take them. The images and secrets are looked up
+// checkTaskState judges the roles of a task definition: ECS must be able to take them. The images and secrets are looked up
 // when a task starts.
-func admitTask(a *Account, o *Object) error {
+func checkTaskState(a *Account, o *Object) error {
 	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
 		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)
 		if role != nil && !trusts(trustOf(role), "ecs-tasks.amazonaws.com") {

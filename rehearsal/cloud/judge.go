@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// admit judges o against the account: its references, its name, the kind's own rules.
-func (a *Account) admit(k *rule, o *Object, action string) error {
+// checkState judges o against the account: its references, its name, the kind's own rules.
+func (a *Account) checkState(k *rule, o *Object, action string) error {
 	for i := range k.refs {
 		if err := a.resolve(k, &k.refs[i], o, action); err != nil {
 			return err

@@ -126,7 +126,7 @@ func checkScalingPolicy(in Inputs, unknown Unknowns) []Problem {
 }
 
 func checkScalingPolicyState(a *Account, o *Object) error {
-	if err := admitScaling(a, o); err != nil {
+	if err := checkScalingState(a, o); err != nil {
 		return err
 	}
 	label := Inputs(o.Inputs).String("targetTrackingScalingPolicyConfiguration.predefinedMetricSpecification.resourceLabel")
@@ -163,7 +163,7 @@ func scheduledScalingKind() Kind {
 			}
 			return p
 		},
-		CheckState: admitScaling,
+		CheckState: checkScalingState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("name") + "-" + in.String("serviceNamespace") + "-" + in.String("resourceId")
@@ -186,8 +186,8 @@ func scalableProblems(in Inputs) []Problem {
 	return p
 }
 
-// admitScaling refuses what is put on something that was not registered for scaling.
-func admitScaling(a *Account, o *Object) error {
+// checkScalingState refuses what is put on something that was not registered for scaling.
+func checkScalingState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, t := range a.list(scalingType) {
 		if t.Inputs["resourceId"] == in.String("resourceId") && t.Inputs["scalableDimension"] == in.String("scalableDimension") {

@@ -62,7 +62,7 @@ func recordKind() Kind {
 		Refs:         []Ref{held("zoneId", "id", zoneType), held("healthCheckId", "id", healthCheckType)},
 		Defaults:     map[string]any{"allowOverwrite": false},
 		Check:        checkRecord,
-		CheckState:   admitRecord,
+		CheckState:   checkRecordState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.Outputs["fqdn"] = recordName(a, o)
@@ -216,7 +216,7 @@ func checkRecord(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitRecord(a *Account, o *Object) error {
+func checkRecordState(a *Account, o *Object) error {
 	const code = "InvalidChangeBatch"
 	in := Inputs(o.Inputs)
 	zone := find(a, "id", in.String("zoneId"), zoneType)

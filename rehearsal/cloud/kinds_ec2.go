@@ -107,7 +107,7 @@ func subnetKind() Kind {
 			}
 			return p
 		},
-		CheckState: admitSubnet,
+		CheckState: checkSubnetState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "subnet-")
 			in := Inputs(o.Outputs)
@@ -154,7 +154,7 @@ func internetGatewayKind() Kind {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-		CheckDelete: releaseGateway,
+		CheckDelete: checkGatewayDelete,
 	}
 }
 
@@ -192,7 +192,7 @@ func eipAssociationKind() Kind {
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs: []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType),
 			soft("networkInterfaceId", "id", interfaceType)},
-		CheckState: admitAddress("allocationId"),
+		CheckState: addressFits("allocationId"),
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eipassoc-")
 			if e := find(a, "id", Inputs(o.Inputs).String("allocationId"), eipType); e != nil {
@@ -224,7 +224,7 @@ func natKind() Kind {
 			}
 			return p
 		},
-		CheckState: admitNAT,
+		CheckState: checkNATState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "nat-0")
 			in := Inputs(o.Outputs)
@@ -254,7 +254,7 @@ func routeTableKind() Kind {
 				sameVPC(vpc)); err != nil {
 				return err
 			}
-			return admitRoutes(a, o, vpc)
+			return routesFit(a, o, vpc)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "rtb-0")
@@ -294,7 +294,7 @@ func routeKind() Kind {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return routeProblems(in, unknown, "", "destinationCidrBlock")
 		},
-		CheckState: admitRoute,
+		CheckState: checkRouteState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = fmt.Sprintf("r-%s%d", in.String("routeTableId"), crc(destination(in)))
@@ -405,8 +405,8 @@ func ownDefaults(a *Account, vpc *Object) error {
 	return nil
 }
 
-// admitSubnet judges the range against the VPC and its other subnets, and the zone against the region.
-func admitSubnet(a *Account, o *Object) error {
+// checkSubnetState judges the range against the VPC and its other subnets, and the zone against the region.
+func checkSubnetState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if z := in.String("availabilityZone"); z != "" && !slices.Contains(zonesOf(a), z) {
 		return refuse("InvalidParameterValue", "the region is "+a.Region,
@@ -452,8 +452,8 @@ func vpcBlocks(a *Account, vpc *Object) []netip.Prefix {
 	return blocks
 }
 
-// releaseGateway refuses to detach an internet gateway while the VPC has public addresses.
-func releaseGateway(a *Account, o *Object) error {
+// checkGatewayDelete refuses to detach an internet gateway while the VPC has public addresses.
+func checkGatewayDelete(a *Account, o *Object) error {
 	vpc := Inputs(o.Outputs).String("vpcId")
 	for _, nat := range a.list(natType) {
 		subnet := find(a, "id", Inputs(nat.Outputs).String("subnetId"), subnetType)
@@ -471,7 +471,7 @@ func releaseGateway(a *Account, o *Object) error {
 	return nil
 }
 
-func admitNAT(a *Account, o *Object) error {
+func checkNATState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	subnet := find(a, "id", in.String("subnetId"), subnetType)
 	if subnet == nil {
@@ -482,7 +482,7 @@ func admitNAT(a *Account, o *Object) error {
 		if !hasGateway(a, vpc) {
 			return refuse("Gateway.NotAttached", "", "Network %s has no Internet gateway attached", vpc)
 		}
-		if err := admitAddress("allocationId")(a, o); err != nil {
+		if err := addressFits("allocationId")(a, o); err != nil {
 			return err
 		}
 	}
@@ -494,8 +494,8 @@ func admitNAT(a *Account, o *Object) error {
 		})
 }
 
-// admitAddress refuses an Elastic IP that something else has.
-func admitAddress(path string) func(*Account, *Object) error {
+// addressFits refuses an Elastic IP that something else has.
+func addressFits(path string) func(*Account, *Object) error {
 	return func(a *Account, o *Object) error {
 		allocation := Inputs(o.Inputs).String(path)
 		for _, t := range []string{natType, "aws:ec2/eipAssociation:EipAssociation"} {
@@ -572,16 +572,16 @@ func destination(in Inputs) string {
 	return ""
 }
 
-func admitRoutes(a *Account, o *Object, vpc string) error {
+func routesFit(a *Account, o *Object, vpc string) error {
 	for _, r := range Inputs(o.Inputs).Maps("routes") {
-		if err := admitRouteTarget(a, r, o.ID, vpc); err != nil {
+		if err := routeTargetFits(a, r, o.ID, vpc); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func admitRoute(a *Account, o *Object) error {
+func checkRouteState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	table := find(a, "id", in.String("routeTableId"), anyTable...)
 	if table == nil {
@@ -610,10 +610,10 @@ func admitRoute(a *Account, o *Object) error {
 			return taken("every table has the local route of the VPC")
 		}
 	}
-	return admitRouteTarget(a, in, table.ID, vpc.ID)
+	return routeTargetFits(a, in, table.ID, vpc.ID)
 }
 
-func admitRouteTarget(a *Account, in Inputs, table, vpc string) error {
+func routeTargetFits(a *Account, in Inputs, table, vpc string) error {
 	if g := find(a, "id", in.String("gatewayId"), gatewayType); g != nil && g.Outputs["vpcId"] != vpc {
 		return refuse("InvalidParameterValue", "", "route table %s and network gateway %s belong to different networks", table, g.ID)
 	}

@@ -54,7 +54,7 @@ func securityGroupKind() Kind {
 				sameVPC(vpc)); err != nil {
 				return err
 			}
-			return admitGroupRules(a, o, o.ID, vpc)
+			return groupRulesFit(a, o, o.ID, vpc)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "sg-0")
@@ -108,7 +108,7 @@ func securityGroupRuleKind() Kind {
 			if g == nil {
 				return nil
 			}
-			return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
+			return groupRulesFit(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
@@ -155,7 +155,7 @@ func oneRuleKind(token, direction string) Kind {
 			if g == nil {
 				return nil
 			}
-			return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
+			return groupRulesFit(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "sgr-0")
@@ -256,7 +256,7 @@ func flowLogKind() Kind {
 			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} " +
 				"${start} ${end} ${action} ${log-status}"},
 		Check:      flowLogProblems,
-		CheckState: admitFlowLog,
+		CheckState: checkFlowLogState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "fl-0")
 			o.Outputs["arn"] = a.arn("ec2", "vpc-flow-log/"+o.ID)
@@ -384,9 +384,9 @@ func ruleKey(direction, protocol string, from, to int, peer string) string {
 	return fmt.Sprintf("%s peer: %s, %s, from port: %d, to port: %d, ALLOW", direction, peer, strings.ToUpper(protocol), from, to)
 }
 
-// admitGroupRules refuses rules that the group has already, groups of another network as peers, and more rules than a
+// groupRulesFit refuses rules that the group has already, groups of another network as peers, and more rules than a
 // group may have. group is "" when it is about to be made.
-func admitGroupRules(a *Account, o *Object, group, vpc string) error {
+func groupRulesFit(a *Account, o *Object, group, vpc string) error {
 	mine := ruleKeys(o)
 	have := map[string]string{}
 	for _, t := range []string{groupType, defaultGroupType, groupRuleType, ingressType, egressType} {
@@ -464,7 +464,7 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitFlowLog(a *Account, o *Object) error {
+func checkFlowLogState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if role := find(a, "arn", in.String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "vpc-flow-logs.amazonaws.com") {
 		return refuse("InvalidParameter", role.ID+" does not trust vpc-flow-logs.amazonaws.com", "Unable to assume given IAM role")

@@ -48,7 +48,7 @@ func instanceKind() Kind {
 			}
 			return nil
 		},
-		CheckState: admitInstance,
+		CheckState: checkInstanceState,
 		Compute:    computeInstance,
 		CheckDelete: func(a *Account, o *Object) error {
 			if Inputs(o.Outputs).Bool("disableApiTermination") {
@@ -156,7 +156,7 @@ func vpcEndpointKind() Kind {
 			held("subnetConfigurations[].subnetId", "id", subnetType)},
 		Defaults:   map[string]any{"vpcEndpointType": "Gateway"},
 		Check:      checkEndpoint,
-		CheckState: admitEndpoint,
+		CheckState: checkEndpointState,
 		Compute:    computeEndpoint,
 	}
 }
@@ -292,7 +292,7 @@ func architectureOf(a *Account, ami string) string {
 	return ""
 }
 
-func admitInstance(a *Account, o *Object) error {
+func checkInstanceState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	family, _, _ := strings.Cut(in.String("instanceType"), ".")
 	want := "x86_64"
@@ -423,7 +423,7 @@ func checkEndpoint(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitEndpoint(a *Account, o *Object) error {
+func checkEndpointState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	name := in.String("serviceName")
 	kind := orElse(in.String("vpcEndpointType"), "Gateway")

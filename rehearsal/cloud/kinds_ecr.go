@@ -80,7 +80,7 @@ func repositoryPolicyKind() Kind {
 		Refs:         []Ref{soft("repository", "id", repositoryType)},
 		Check:        func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
 		CheckState: func(a *Account, o *Object) error {
-			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
+			if err := principalsExist(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
 				return refuse(imageDocument.code, err.(*Error).Message,
 					"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
 			}

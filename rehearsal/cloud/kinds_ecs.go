@@ -113,7 +113,7 @@ func taskDefinitionKind() Kind {
 		Refs:       []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
 		Defaults:   map[string]any{"skipDestroy": false, "trackLatest": false},
 		Check:      checkTask,
-		CheckState: admitTask,
+		CheckState: checkTaskState,
 		Compute: func(a *Account, o *Object) error {
 			family := Inputs(o.Outputs).String("family")
 			revision := kept(a, o, "revision", func() any { return nextRevision(a, family) })
@@ -156,7 +156,7 @@ func serviceKind() Kind {
 			"deploymentCircuitBreaker": map[string]any{"enable": false, "rollback": false},
 		},
 		Check:      checkService,
-		CheckState: admitService,
+		CheckState: checkServiceState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			cluster := "default"
@@ -285,8 +285,8 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// admitService judges a service against its cluster, its network, its target groups and what a task of it would meet.
-func admitService(a *Account, o *Object) error {
+// checkServiceState judges a service against its cluster, its network, its target groups and what a task of it would meet.
+func checkServiceState(a *Account, o *Object) error {
 	const code = "InvalidParameterException"
 	in := Inputs(o.Inputs)
 	definition := taskNamed(a, in.String("taskDefinition"))
@@ -320,7 +320,7 @@ func admitService(a *Account, o *Object) error {
 
 	containers, _ := containersOf(definition)
 	for _, lb := range in.Maps("loadBalancers") {
-		if err := admitTarget(a, lb, task, containers, vpc); err != nil {
+		if err := targetFits(a, lb, task, containers, vpc); err != nil {
 			return err
 		}
 	}
@@ -340,8 +340,8 @@ func admitService(a *Account, o *Object) error {
 	return nil
 }
 
-// admitTarget judges one target group of a service.
-func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc string) error {
+// targetFits judges one target group of a service.
+func targetFits(a *Account, lb, task Inputs, containers []containerSpec, vpc string) error {
 	const code = "InvalidParameterException"
 	group := find(a, "arn", lb.String("targetGroupArn"), targetGroupType)
 	if group == nil {

@@ -36,7 +36,7 @@ func deliveryStreamKind() Kind {
 			roleRef("httpEndpointConfiguration.roleArn"), soft("httpEndpointConfiguration.s3Configuration.bucketArn", "arn", bucketType)},
 		Defaults:   map[string]any{"destinationId": "destinationId-000000000001", "versionId": "1"},
 		Check:      checkFirehose,
-		CheckState: admitFirehose,
+		CheckState: checkFirehoseState,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = a.arn("firehose", "deliverystream/"+Inputs(o.Outputs).String("name"))
 			o.Outputs["arn"] = o.ID
@@ -177,8 +177,8 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 	return p
 }
 
-// admitFirehose refuses a role that Firehose cannot take. What the role may do shows only when records are delivered.
-func admitFirehose(a *Account, o *Object) error {
+// checkFirehoseState refuses a role that Firehose cannot take. What the role may do shows only when records are delivered.
+func checkFirehoseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, path := range []string{"extendedS3Configuration.roleArn", "kinesisSourceConfiguration.roleArn",
 		"httpEndpointConfiguration.roleArn"} {

@@ -41,7 +41,7 @@ func roleKind() Kind {
 			return append(p, managedProblems(in, "managedPolicyArns[]")...)
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return admitPrincipals(a, documentOf(documentText(o.Inputs, "assumeRolePolicy")), trustDocument)
+			return principalsExist(a, documentOf(documentText(o.Inputs, "assumeRolePolicy")), trustDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)

@@ -20,7 +20,7 @@ func keyKind() Kind {
 			"enableKeyRotation": false, "bypassPolicyLockoutSafetyCheck": false, "multiRegion": false, "description": ""},
 		Check: checkKey,
 		CheckState: func(a *Account, o *Object) error {
-			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
+			return keyPolicyFits(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			if o.ID == "" {
@@ -79,7 +79,7 @@ func keyPolicyKind() Kind {
 			return allOf(policyProblems(in, "policy", keyDocument), lockoutProblems(in))
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
+			return keyPolicyFits(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = lastPart(Inputs(o.Inputs).String("keyId"), "/")
@@ -171,12 +171,12 @@ func lockoutProblems(in Inputs) []Problem {
 		"The new key policy will not allow you to update the key policy in the future: let the account's root have kms:*")}
 }
 
-func admitKeyPolicy(a *Account, o *Object, text string) error {
+func keyPolicyFits(a *Account, o *Object, text string) error {
 	if text == "" {
 		return nil
 	}
 	statements := documentOf(text)
-	if err := admitPrincipals(a, statements, keyDocument); err != nil {
+	if err := principalsExist(a, statements, keyDocument); err != nil {
 		return refuse(keyDocument.code, err.(*Error).Message, "Policy contains a statement with one or more invalid principals.")
 	}
 	if Inputs(o.Inputs).Bool("bypassPolicyLockoutSafetyCheck") {

@@ -69,7 +69,7 @@ func loadBalancerKind() Kind {
 			"enableWafFailOpen": false, "clientKeepAlive": 3600,
 			"enableZonalShift": false, "dnsRecordClientRoutingPolicy": "any_availability_zone", "namePrefix": "", "customerOwnedIpv4Pool": ""},
 		Check:      checkBalancer,
-		CheckState: admitBalancer,
+		CheckState: checkBalancerState,
 		Compute:    computeLoadBalancer,
 		CheckDelete: func(a *Account, o *Object) error {
 			if Inputs(o.Outputs).Bool("enableDeletionProtection") {
@@ -161,7 +161,7 @@ func listenerKind() Kind {
 		Refs: append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType),
 			Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
 		Check:      checkListener,
-		CheckState: admitListener,
+		CheckState: checkListenerState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			if o.ID == "" {
@@ -290,8 +290,8 @@ func checkBalancer(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// admitBalancer judges the zones of the subnets, the way out of public ones, and that access logs can be written.
-func admitBalancer(a *Account, o *Object) error {
+// checkBalancerState judges the zones of the subnets, the way out of public ones, and that access logs can be written.
+func checkBalancerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	zones := map[string]string{}
 	for _, id := range balancerSubnets(in) {
@@ -317,14 +317,14 @@ func admitBalancer(a *Account, o *Object) error {
 		return refuse("InvalidSubnet", "", "VPC %s has no internet gateway", vpc)
 	}
 	if in.Bool("accessLogs.enabled") {
-		return admitAccessLogs(a, in.String("accessLogs.bucket"), in.String("accessLogs.prefix"))
+		return accessLogsArrive(a, in.String("accessLogs.bucket"), in.String("accessLogs.prefix"))
 	}
 	return nil
 }
 
-// admitAccessLogs refuses a bucket that a load balancer may not write to, by the bucket's policy or because of a KMS
+// accessLogsArrive refuses a bucket that a load balancer may not write to, by the bucket's policy or because of a KMS
 // key, which access logs cannot use.
-func admitAccessLogs(a *Account, bucket, prefix string) error {
+func accessLogsArrive(a *Account, bucket, prefix string) error {
 	deny := func(why string) error {
 		return refuse("InvalidConfigurationRequest", why, "Access Denied for bucket: %s. Please check S3bucket permission", bucket)
 	}
@@ -435,7 +435,7 @@ func checkListener(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitListener(a *Account, o *Object) error {
+func checkListenerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, other := range others(a, o, listenerType) {
 		if other.Inputs["loadBalancerArn"] == in.String("loadBalancerArn") && Inputs(other.Inputs).Int("port") == in.Int("port") {

@@ -78,7 +78,7 @@ func subscriptionFilterKind() Kind {
 			}
 			return p
 		},
-		CheckState: admitSubscription,
+		CheckState: checkSubscriptionState,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = fmt.Sprintf("cwlsf-%d", crc(Inputs(o.Outputs).String("logGroup")+"-"+Inputs(o.Outputs).String("name")))
 			fill(o, "roleArn", "")
@@ -165,9 +165,9 @@ func queryDefinitionKind() Kind {
 	}
 }
 
-// admitSubscription judges the destination by sending it a test message, as CloudWatch Logs does: Firehose must be there
+// checkSubscriptionState judges the destination by sending it a test message, as CloudWatch Logs does: Firehose must be there
 // and the role must be one that the service may take and that may write.
-func admitSubscription(a *Account, o *Object) error {
+func checkSubscriptionState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	n := 0
 	for _, other := range others(a, o, o.Type) {

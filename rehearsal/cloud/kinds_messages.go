@@ -38,7 +38,7 @@ func topicKind() Kind {
 			return p
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
+			return principalsExist(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = a.arn("sns", Inputs(o.Outputs).String("name"))
@@ -63,7 +63,7 @@ func topicPolicyKind() Kind {
 			return allOf(policyProblems(in, "policy", topicDocument), ownResource(in, "policy", in.String("arn"), topicDocument.code))
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
+			return principalsExist(a, documentOf(documentText(o.Inputs, "policy")), topicDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Inputs).String("arn")
@@ -149,10 +149,10 @@ func queueKind() Kind {
 			"fifoQueue":                false, "contentBasedDeduplication": false, "namePrefix": ""},
 		Check: checkQueue,
 		CheckState: func(a *Account, o *Object) error {
-			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
+			if err := principalsExist(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
 				return err
 			}
-			return admitRedrive(a, Inputs(o.Inputs).String("redrivePolicy"), Inputs(o.Inputs).Bool("fifoQueue"))
+			return redriveFits(a, Inputs(o.Inputs).String("redrivePolicy"), Inputs(o.Inputs).Bool("fifoQueue"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			name := Inputs(o.Outputs).String("name")
@@ -176,14 +176,14 @@ func queueAttributeKinds() []Kind {
 			return policyProblems(in, "policy", queueDocument)
 		},
 			CheckState: func(a *Account, o *Object) error {
-				return admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), queueDocument)
+				return principalsExist(a, documentOf(documentText(o.Inputs, "policy")), queueDocument)
 			}},
 		{Type: "aws:sqs/redrivePolicy:RedrivePolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
 			return redriveProblems(in, "redrivePolicy")
 		},
 			CheckState: func(a *Account, o *Object) error {
 				in := Inputs(o.Inputs)
-				return admitRedrive(a, in.String("redrivePolicy"), strings.HasSuffix(in.String("queueUrl"), ".fifo"))
+				return redriveFits(a, in.String("redrivePolicy"), strings.HasSuffix(in.String("queueUrl"), ".fifo"))
 			}},
 		{Type: "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
 			return redriveAllowProblems(in)
@@ -269,8 +269,8 @@ func redriveAllowProblems(in Inputs) []Problem {
 	return inside("redriveAllowPolicy", oneOf(m, "redrivePermission", "allowAll", "denyAll", "byQueue"))
 }
 
-// admitRedrive refuses a dead-letter queue that is not there, or not of the same kind.
-func admitRedrive(a *Account, text string, fifo bool) error {
+// redriveFits refuses a dead-letter queue that is not there, or not of the same kind.
+func redriveFits(a *Account, text string, fifo bool) error {
 	if text == "" {
 		return nil
 	}

@@ -207,9 +207,9 @@ func databaseKind() Kind {
 			"dedicatedLogVolume":       false, "customerOwnedIpEnabled": false, "identifierPrefix": "",
 		},
 		Check:       checkDatabase,
-		CheckState:  admitDatabase,
+		CheckState:  checkDatabaseState,
 		Compute:     computeDatabase,
-		CheckDelete: releaseDatabase,
+		CheckDelete: checkDatabaseDelete,
 		AfterDelete: keepSnapshot,
 		Recomputed: map[string][]string{
 			"identifier": {"address", "arn", "endpoint"}, "engineVersion": {"engineVersionActual"}, "port": {"endpoint"},
@@ -489,7 +489,7 @@ func windowProblems(in Inputs, daily, weekly, code string) []Problem {
 	return p
 }
 
-func admitDatabase(a *Account, o *Object) error {
+func checkDatabaseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	subnets := find(a, "id", in.String("dbSubnetGroupName"), databaseSubnetType)
 	if subnets != nil {
@@ -524,13 +524,13 @@ func admitDatabase(a *Account, o *Object) error {
 			"The specified KMS key [%s] does not exist, is not enabled or you do not have permissions to access it.", key.ID)
 	}
 	if was := a.was(o); was != nil {
-		return admitDatabaseChange(in, Inputs(was.Outputs))
+		return databaseChangeFits(in, Inputs(was.Outputs))
 	}
 	return nil
 }
 
-// admitDatabaseChange refuses what an instance cannot become.
-func admitDatabaseChange(in, was Inputs) error {
+// databaseChangeFits refuses what an instance cannot become.
+func databaseChangeFits(in, was Inputs) error {
 	if in.Has("allocatedStorage") && in.Int("allocatedStorage") < was.Int("allocatedStorage") {
 		return refuse("InvalidParameterValue", "storage never shrinks",
 			"Requested storage size (%d) cannot be smaller than the existing one (%d)", in.Int("allocatedStorage"), was.Int("allocatedStorage"))
@@ -612,8 +612,8 @@ func computeDatabase(a *Account, o *Object) error {
 
 func majorOf(version string) string { major, _, _ := strings.Cut(version, "."); return major }
 
-// releaseDatabase refuses to delete what is protected, and a final snapshot that cannot be made.
-func releaseDatabase(a *Account, o *Object) error {
+// checkDatabaseDelete refuses to delete what is protected, and a final snapshot that cannot be made.
+func checkDatabaseDelete(a *Account, o *Object) error {
 	in := Inputs(o.Outputs)
 	if in.Bool("deletionProtection") {
 		return refuse("InvalidParameterCombination", "deletionProtection is true",

@@ -61,7 +61,7 @@ func bucketKind() Kind {
 			o.Outputs["grants"] = []any{map[string]any{"id": draw(64, a.AccountID), "permissions": []any{"FULL_CONTROL"}, "type": "CanonicalUser"}}
 			return nil
 		},
-		CheckDelete: releaseBucket,
+		CheckDelete: checkBucketDelete,
 	})
 }
 
@@ -105,7 +105,7 @@ func bucketPolicyKind() Kind {
 		Check:        checkBucketPolicy,
 		CheckState: func(a *Account, o *Object) error {
 			statements := documentOf(documentText(o.Inputs, "policy"))
-			if err := admitPrincipals(a, statements, bucketDocument); err != nil {
+			if err := principalsExist(a, statements, bucketDocument); err != nil {
 				return refuse(bucketDocument.code, err.(*Error).Message, "Invalid principal in policy")
 			}
 			bucket := Inputs(o.Inputs).String("bucket")
@@ -216,9 +216,9 @@ func bucketIdentity(a *Account, o *Object) error {
 // subresource is what of a type is configured on a bucket, nil when nothing is.
 func subresource(a *Account, token, bucket string) *Object { return find(a, "id", bucket, token) }
 
-// releaseBucket refuses to delete a bucket that holds objects: those that the program put there, and the test file that
+// checkBucketDelete refuses to delete a bucket that holds objects: those that the program put there, and the test file that
 // a load balancer writes when it is told to log here.
-func releaseBucket(a *Account, o *Object) error {
+func checkBucketDelete(a *Account, o *Object) error {
 	if Inputs(o.Outputs).Bool("forceDestroy") {
 		return nil
 	}

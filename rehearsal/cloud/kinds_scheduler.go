@@ -55,7 +55,7 @@ func scheduleKind() Kind {
 			soft("target.ecsParameters.networkConfiguration.securityGroups[]", "id", anyGroup...), keyRef("kmsKeyArn")},
 		Defaults:   map[string]any{"groupName": "default", "state": "ENABLED", "scheduleExpressionTimezone": "UTC", "namePrefix": ""},
 		Check:      checkSchedule,
-		CheckState: admitSchedule,
+		CheckState: checkScheduleState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("groupName") + "/" + in.String("name")
@@ -121,8 +121,8 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// admitSchedule judges the group, the role that Scheduler takes, and what the input says of the task's containers.
-func admitSchedule(a *Account, o *Object) error {
+// checkScheduleState judges the group, the role that Scheduler takes, and what the input says of the task's containers.
+func checkScheduleState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if g := in.String("groupName"); g != "" && g != "default" && find(a, "id", g, scheduleGroupType) == nil {
 		return &Error{Code: "ResourceNotFoundException", Status: 404, Message: "Schedule group " + g + " does not exist."}

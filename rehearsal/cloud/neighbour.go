@@ -59,7 +59,7 @@ func (n *Neighbour) MayPull(accountID, reference string) error {
 	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repository)
 	for _, action := range []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
 		arn := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", n.Partition, n.Region, n.AccountID, repository)
-		if err := n.admits(accountID, policy, action, "", arn, nil); err != nil {
+		if err := n.evaluate(accountID, policy, action, "", arn, nil); err != nil {
 			return err
 		}
 	}
@@ -72,10 +72,10 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 	arn := "arn:" + n.Partition + ":s3:::" + bucket
 	policy := n.policy("aws:s3/bucketPolicy:BucketPolicy", "bucket", bucket)
 	request := map[string]string{"aws:SecureTransport": "true", "s3:prefix": prefix}
-	if err := n.admits(accountID, policy, "s3:ListBucket", arn, arn, request); err != nil {
+	if err := n.evaluate(accountID, policy, "s3:ListBucket", arn, arn, request); err != nil {
 		return err
 	}
-	if err := n.admits(accountID, policy, "s3:GetObject", arn+"/"+prefix+"x", arn+"/"+prefix+"*", request); err != nil {
+	if err := n.evaluate(accountID, policy, "s3:GetObject", arn+"/"+prefix+"x", arn+"/"+prefix+"*", request); err != nil {
 		return err
 	}
 	for _, o := range n.objects {
@@ -89,7 +89,7 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 				continue
 			}
 			via := map[string]string{"kms:ViaService": "s3." + n.Region + ".amazonaws.com"}
-			if err := n.admits(accountID, n.policy(keyType, "arn", key), "kms:Decrypt", key, key, via); err != nil {
+			if err := n.evaluate(accountID, n.policy(keyType, "arn", key), "kms:Decrypt", key, key, via); err != nil {
 				return err
 			}
 		}
@@ -107,9 +107,9 @@ func (n *Neighbour) policy(kind, key, name string) []statement {
 	return nil
 }
 
-// admits evaluates the policy of a resource for an account as such, whose own IAM then decides who there. resource is what
+// evaluate evaluates the policy of a resource for an account as such, whose own IAM then decides who there. resource is what
 // the policy's statements must name; "" for a policy that speaks of what it is attached to. named is what AWS calls it.
-func (n *Neighbour) admits(accountID string, policy []statement, action, resource, named string, known map[string]string) error {
+func (n *Neighbour) evaluate(accountID string, policy []statement, action, resource, named string, known map[string]string) error {
 	root := "arn:" + n.Partition + ":iam::" + accountID + ":root"
 	allowed, denied := false, false
 	for _, s := range policy {

@@ -54,7 +54,7 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 }
 
 func (a *Account) create(k *rule, e *entry, o *Object) error {
-	if err := a.admit(k, o, k.CreateAction); err != nil {
+	if err := a.checkState(k, o, k.CreateAction); err != nil {
 		return err
 	}
 	if err := a.compute(k, e, o); err != nil {
@@ -123,7 +123,7 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 			o.Outputs[name] = clone(v)
 		}
 	}
-	if err := a.admit(k, o, action); err != nil {
+	if err := a.checkState(k, o, action); err != nil {
 		return err
 	}
 	if err := a.compute(k, e, o); err != nil {

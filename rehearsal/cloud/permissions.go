@@ -10,9 +10,9 @@ func trustOf(role *Object) []statement {
 	return documentOf(documentText(role.Inputs, "assumeRolePolicy"))
 }
 
-// admitPrincipals refuses a document that names identities of this account that do not exist: AWS turns them into their
+// principalsExist refuses a document that names identities of this account that do not exist: AWS turns them into their
 // unique ids when it stores the document.
-func admitPrincipals(a *Account, statements []statement, kind documentKind) error {
+func principalsExist(a *Account, statements []statement, kind documentKind) error {
 	for _, s := range statements {
 		for _, of := range []string{"AWS", "Federated"} {
 			for _, name := range s.principals[of] {
