@@ -1,10 +1,10 @@
 // Package cloud is a model of one AWS account in one region: what it holds, what AWS refuses, and why.
 //
-// Names, types and what replaces come from the schema of the AWS provider (schema.go). What AWS knows beyond it is in one
-// Kind a resource type (kind.go, kinds_*.go). The account keeps objects and judges each operation: references, names in
-// use, dependants (account.go, operate.go, diff.go). Judgements of the account as a whole, such as who may call what or
-// who reaches whom, read it through Objects and need no place in an operation; judgements of one call hang on
-// Account.Before. The package knows nothing of Pulumi.
+// Property names, types and replacements come from the schema of the AWS provider (schema.go). AWS's own rules are in one
+// Kind per resource type (kind.go, kinds_*.go). The account stores objects (account.go, store.go) and runs the operations of a
+// resource's life (check.go, diff.go, preview.go, operate.go); each checks references, names in use and dependants (judge.go).
+// Checks of the account as a whole, such as who may call what, read it through Objects; Account.Before sees each call.
+// The package does not depend on Pulumi.
 package cloud
 
 import (
@@ -17,29 +17,29 @@ import (
 	"time"
 )
 
-// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through the
-// methods with lower-case names, which expect to be called by an operation.
+// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds use its unexported methods,
+// which expect the operation that calls them to hold the lock.
 type Account struct {
-	// Before is called before each call that changes something, with a number that counts from 1, the API action, and
-	// the object as it is known then. An error is the call's answer, and nothing has happened. It must not call the
-	// account. Set it before the account is used.
+	// Before is called before each API call that changes something, with the number of the call (from 1), the API action, and
+	// the object as known so far. Its error becomes the answer, and nothing changes. It must not call the account. Set it
+	// before the account is used.
 	Before func(n int, action string, o *Object) error
 
-	// Tasks decides how a task that was started ends. Nil: with exit code 0. Set it before the account is used.
+	// Tasks decides how a started task ends; by default with exit code 0. Set it before the account is used.
 	Tasks func(TaskRun) TaskResult
 
-	// Carry makes the tasks of a service real: after it was created (was is nil) or updated, and before it is deleted (now
-	// is nil). It may call the account. A *Failure in its error is how the deployment ended, see Healthy; any other error is
-	// the operation's answer, and the service is as it was before. Nil: nothing is made real. Set it while nobody uses the
-	// account.
+	// Carry runs the tasks of a service: it is called after the service was created (was is nil) or updated, and before it is
+	// deleted (now is nil). It may call the account. A *Failure in its error means that the deployment failed, see Healthy; any
+	// other error becomes the answer of the operation, which is undone. By default no tasks run. Set it while the account is
+	// not in use.
 	Carry func(was, now *Object) error
 
-	// Healthy decides whether the tasks of a service that was created or updated become healthy; definition is its task
-	// definition. A failure is what the circuit breaker sees. It must not call the account. Nil: they do. Set it before
-	// the account is used.
+	// Healthy decides whether the tasks of a created or updated service become healthy; definition is its task definition. A
+	// failure trips the deployment circuit breaker. By default all tasks become healthy. It must not call the account. Set it
+	// before the account is used.
 	Healthy func(service, definition *Object) *Failure
 
-	// Where the account is. Read them only; Move changes the region of an empty account.
+	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
 	registry *registry
@@ -60,15 +60,15 @@ type Account struct {
 	saved  int // the version that is on disk
 }
 
-// Close writes what is not written yet and gives the account free.
+// Close writes pending changes and releases the lock.
 func (a *Account) Close() error {
 	return errors.Join(a.write(true), a.store.close())
 }
 
-// Path is where the account is kept.
+// Path is the account's file.
 func (a *Account) Path() string { return a.store.path }
 
-// Move puts the account into another region. Only an empty account can move.
+// Move changes the region of an empty account.
 func (a *Account) Move(region string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -107,7 +107,7 @@ func (a *Account) Object(token, id string) *Object {
 	return nil
 }
 
-// Summary counts the objects of the account by type, without what was there before the program.
+// Summary counts the objects of the account by type, without those that existed before the program.
 func (a *Account) Summary() map[string]int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -122,7 +122,7 @@ func (a *Account) Summary() map[string]int {
 	return counts
 }
 
-// Empty reports whether nothing is left in the account but what was there before the program.
+// Empty reports whether the account holds only what existed before the program.
 func (a *Account) Empty() bool { a.mu.RLock(); defer a.mu.RUnlock(); return a.empty() }
 
 func (a *Account) empty() bool {
@@ -136,8 +136,8 @@ func (a *Account) empty() bool {
 	return true
 }
 
-// Made lists the objects that a program made, as against those that were there before it and those that come and go with
-// another one.
+// Made lists the objects that a program created. It leaves out those that existed before, and those that AWS creates and
+// deletes together with another object.
 func (a *Account) Made() []*Object {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -150,8 +150,7 @@ func (a *Account) Made() []*Object {
 	return made
 }
 
-// Remove takes an object out of the account, as somebody with every right would by hand: nothing is asked. It reports
-// whether there was one.
+// Remove deletes an object behind the program's back, without any checks. It reports whether there was one.
 func (a *Account) Remove(token, id string) (bool, error) {
 	a.mu.Lock()
 	o := a.get(token, id)
@@ -165,7 +164,7 @@ func (a *Account) Remove(token, id string) (bool, error) {
 	return o != nil, a.flush()
 }
 
-// Alter changes an object behind the program's back: drift.
+// Alter changes an object behind the program's back, to cause drift.
 func (a *Account) Alter(token, id string, change func(o *Object)) error {
 	a.mu.Lock()
 	o := a.get(token, id)
@@ -181,12 +180,12 @@ func (a *Account) Alter(token, id string, change func(o *Object)) error {
 	return errors.Join(err, a.flush())
 }
 
-// What follows is for operations and kinds, which hold the account's lock.
+// The methods below are for operations and kinds, which hold the account's lock.
 
-// get returns an object, nil if there is none. It is the account's own: it must not be changed.
+// get returns an object, nil if there is none. It is not a copy and must not be changed.
 func (a *Account) get(token, id string) *Object { return a.objects[token][id] }
 
-// was returns the object as it is before the update that is going on; nil in a create.
+// was returns the object as it was before the current update; nil in a create.
 func (a *Account) was(o *Object) *Object {
 	if o.ID == "" {
 		return nil
@@ -194,7 +193,7 @@ func (a *Account) was(o *Object) *Object {
 	return a.get(o.Type, o.ID)
 }
 
-// list returns the objects of the types, oldest first. They are the account's own and must not be changed.
+// list returns the objects of the types, oldest first. They are not copies and must not be changed.
 func (a *Account) list(tokens ...string) []*Object {
 	var all []*Object
 	for _, token := range tokens {
@@ -215,7 +214,7 @@ func (a *Account) all() []*Object {
 	return all
 }
 
-// find returns the object of one of the types that value names by "id" or by an output such as "arn".
+// find returns the object of one of the types whose "id", or an output such as "arn", is value.
 func (a *Account) find(by, value string, tokens ...string) *Object {
 	for _, token := range tokens {
 		if by == "id" {
@@ -233,17 +232,17 @@ func (a *Account) find(by, value string, tokens ...string) *Object {
 	return nil
 }
 
-// arn is the name of a resource of this account and region: arn("ecs", "cluster/x").
+// arn is the ARN of a resource of this account and region: arn("ecs", "cluster/x").
 func (a *Account) arn(service, resource string) string {
 	return "arn:" + a.Partition + ":" + service + ":" + a.Region + ":" + a.AccountID + ":" + resource
 }
 
-// globalARN is the name of a resource of this account that has no region: globalARN("iam", "role/x").
+// globalARN is the ARN of a resource of this account without a region: globalARN("iam", "role/x").
 func (a *Account) globalARN(service, resource string) string {
 	return "arn:" + a.Partition + ":" + service + "::" + a.AccountID + ":" + resource
 }
 
-// own puts an object into the account that AWS makes together with parent, and that goes with it.
+// own adds an object that AWS creates and deletes together with parent.
 func (a *Account) own(parent, child *Object) error {
 	if parent.ID == "" {
 		return fmt.Errorf("%s owns a %s before it has an ID", parent.Type, child.Type)
@@ -253,7 +252,7 @@ func (a *Account) own(parent, child *Object) error {
 	return a.put(child)
 }
 
-// insert adds o, or takes the place of the object of its type and ID.
+// insert adds o, or replaces the object of the same type and ID.
 func (a *Account) insert(o *Object) {
 	place := a.next
 	if old := a.get(o.Type, o.ID); old != nil {
@@ -281,7 +280,7 @@ func (a *Account) put(o *Object) error {
 	return nil
 }
 
-// drop removes o and what goes with it.
+// drop removes o and what it owns.
 func (a *Account) drop(o *Object) {
 	delete(a.objects[o.Type], o.ID)
 	if len(a.objects[o.Type]) == 0 {
@@ -304,7 +303,7 @@ func (a *Account) dropOwned(o *Object) {
 	}
 }
 
-// flush returns when every change made before the call is in the file. Concurrent callers share one write.
+// flush returns when every change made before the call is in the file. Concurrent calls share one write.
 func (a *Account) flush() error { return a.write(false) }
 
 func (a *Account) write(lasting bool) error {
@@ -346,7 +345,7 @@ func (a *Account) write(lasting bool) error {
 	return nil
 }
 
-// others are the objects of a type but o itself, which is among them when it is updated.
+// others are the objects of a type, without o itself.
 func others(a *Account, o *Object, token string) []*Object {
 	var all []*Object
 	for _, other := range a.list(token) {
@@ -357,7 +356,7 @@ func others(a *Account, o *Object, token string) []*Object {
 	return all
 }
 
-// find is a.find for values that may be absent.
+// find is a.find for values that may be empty.
 func find(a *Account, by, value string, tokens ...string) *Object {
 	if value == "" {
 		return nil
@@ -368,10 +367,10 @@ func find(a *Account, by, value string, tokens ...string) *Object {
 // zonesOf are the names of the region's availability zones.
 func zonesOf(a *Account) []string { return regions[a.Region].zoneNames() }
 
-// quota refuses one more of a type than the account may have; among picks those that count, nil for all.
+// quota refuses an object beyond the account's quota. among selects the objects that count; nil means all.
 func quota(a *Account, o *Object, most int, code, message string, among func(*Object) bool) error {
 	if o.ID != "" {
-		return nil // it has its place already
+		return nil // an update
 	}
 	n := 0
 	for _, other := range a.list(o.Type) {

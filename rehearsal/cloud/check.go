@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// A CheckRequest asks whether inputs are right, and for the inputs that the provider makes of them.
+// A CheckRequest asks to validate inputs and to complete them as the provider does.
 type CheckRequest struct {
 	Type, URN  string
 	News       map[string]any    // raw
-	Olds       map[string]any    // raw inputs of the resource as it is; nil for a new one
-	Tags       map[string]string // the provider's default tags, which become the resource's own
-	RandomSeed []byte            // makes a made-up name repeatable
-	Name       string            // a name that the engine's own naming rule makes up; "" for the provider's
-	Unnamed    bool              // the engine forbids made-up names
+	Olds       map[string]any    // raw inputs of the last deployment; nil for a new resource
+	Tags       map[string]string // the provider's default tags
+	RandomSeed []byte            // makes a generated name repeatable
+	Name       string            // a name from the engine's auto-naming configuration; "" for the provider's own
+	Unnamed    bool              // the engine's configuration disables auto-naming
 }
 
-// Check returns the inputs with a made-up name where the program gave none, and everything that is wrong with them.
+// Check returns the inputs, with a generated name if the program set none, and everything that is wrong with them.
 func (a *Account) Check(r CheckRequest) (map[string]any, []Problem) {
 	k, e, err := a.registry.find(r.Type)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *Account) Check(r CheckRequest) (map[string]any, []Problem) {
 	return news, problems
 }
 
-// document turns a policy that was given as an object into its text, as the provider does.
+// document serializes a policy that was given as an object, as the provider does.
 func document(k *kindOf, v any) any {
 	if k == nil || k.Kind != "document" {
 		return v
@@ -76,8 +76,8 @@ func document(k *kindOf, v any) any {
 	return v
 }
 
-// defaultTags are raw tags with the provider's default ones among them, as the provider puts them there. Tags that are not
-// known yet, or are none, stay as they are.
+// defaultTags merges the provider's default tags into raw tags, as the provider does. Unknown or invalid tags are returned
+// unchanged.
 func defaultTags(defaults map[string]string, tags any) any {
 	if s, ok := tags.(Secret); ok {
 		return Secret{defaultTags(defaults, s.Value)}

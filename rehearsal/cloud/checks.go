@@ -9,20 +9,19 @@ import (
 	"strings"
 )
 
-// The forms of names that AWS gives: ARNs, ids, host names. Everything that AWS draws at random is derived from the
-// object's ID here, so that it stays the same when the object is read again or updated.
+// The checks that kinds share. Absent and unknown values pass all of them.
 
-// awsProblem is a problem that AWS itself refuses, with its error code.
+// awsProblem is a violation of a rule of AWS, with AWS's error code.
 func awsProblem(path, code, format string, args ...any) Problem {
 	return Problem{Path: path, Rule: fmt.Sprintf(format, args...) + " (" + code + ")"}
 }
 
-// problem is a problem that the provider or AWS refuses by a plain rule.
+// problem is a violation of a rule of the provider, or of AWS without an error code.
 func problem(path, format string, args ...any) Problem {
 	return Problem{Path: path, Rule: fmt.Sprintf(format, args...)}
 }
 
-// oneOf judges an enumeration; absent and unknown values pass.
+// oneOf checks an enumeration.
 func oneOf(in Inputs, path string, allowed ...string) []Problem {
 	v := in.Get(path)
 	if v == nil {
@@ -35,7 +34,7 @@ func oneOf(in Inputs, path string, allowed ...string) []Problem {
 	return []Problem{problem(path, "expected %s, got %q", alternatives(allowed), s)}
 }
 
-// between judges a range of whole numbers; absent and unknown values pass.
+// between checks a range of whole numbers.
 func between(in Inputs, path string, low, high float64) []Problem {
 	v := in.Get(path)
 	if v == nil {
@@ -48,7 +47,7 @@ func between(in Inputs, path string, low, high float64) []Problem {
 	return []Problem{problem(path, "expected %s to %s, got %s", plainNumber(low), plainNumber(high), plainNumber(v))}
 }
 
-// arns judges inputs that take an ARN and whose name does not say so; what is called arn is judged with the schema.
+// arns checks inputs that take an ARN without saying so in their name. The check against the schema covers the rest.
 func arns(in Inputs, paths ...string) []Problem {
 	var p []Problem
 	for _, path := range paths {
@@ -59,7 +58,7 @@ func arns(in Inputs, paths ...string) []Problem {
 	return p
 }
 
-// address judges an IPv4 address.
+// address checks an IPv4 address.
 func address(in Inputs, path string) []Problem {
 	if s := in.String(path); s != "" {
 		if ip, err := netip.ParseAddr(s); err != nil || !ip.Is4() {
@@ -69,7 +68,7 @@ func address(in Inputs, path string) []Problem {
 	return nil
 }
 
-// longest judges the length of a text.
+// longest checks the length of a string.
 func longest(in Inputs, path string, most int) []Problem {
 	if n := len([]rune(in.String(path))); n > most {
 		return []Problem{problem(path, "expected at most %d characters, got %d", most, n)}
@@ -77,10 +76,10 @@ func longest(in Inputs, path string, most int) []Problem {
 	return nil
 }
 
-// allOf gathers findings.
+// allOf concatenates lists of problems.
 func allOf(lists ...[]Problem) []Problem { return slices.Concat(lists...) }
 
-// given counts those of the inputs that are there or will be once they are known.
+// given counts the inputs that are set, including those that are still unknown.
 func given(in Inputs, unknown Unknowns, paths ...string) int {
 	n := 0
 	for _, p := range paths {
@@ -91,7 +90,7 @@ func given(in Inputs, unknown Unknowns, paths ...string) int {
 	return n
 }
 
-// tagProblems judges tags as every service does.
+// tagProblems checks tags by the rules that all services share.
 func tagProblems(in Inputs) []Problem {
 	tags := in.Map("tags")
 	var p []Problem
@@ -105,7 +104,7 @@ func tagProblems(in Inputs) []Problem {
 		case key == "" || len([]rune(key)) > 128:
 			p = append(p, problem(path, "a tag's key has 1 to 128 characters, got %d", len([]rune(key))))
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			p = append(p, problem(path, "keys that begin with aws: belong to AWS"))
+			p = append(p, problem(path, "tag keys starting with 'aws:' are reserved for internal use"))
 		case !tagForm.MatchString(key):
 			p = append(p, problem(path, "a tag takes letters, digits, spaces and + - = . _ : / @"))
 		}
@@ -126,7 +125,7 @@ type Problem struct {
 	Rule string // "expected memory to be one of 512, 1024, 2048 for cpu 256, got 4096"
 }
 
-// inside moves problems of a document to the input that holds it.
+// inside moves problems in a document to the input that holds it.
 func inside(path string, inner []Problem) []Problem {
 	for i := range inner {
 		inner[i].Rule = inner[i].Path + ": " + inner[i].Rule

@@ -418,10 +418,10 @@ func TestADamagedModelIsRefused(t *testing.T) {
 		text, key, want string
 	}{
 		"cut off":       {string(text[:len(text)/2]), strings.Repeat("k", 32), "is damaged"},
-		"other version": {strings.Replace(string(text), `"version":1`, `"version":9`, 1), strings.Repeat("k", 32), "is of version 9"},
-		"other key":     {string(text), strings.Repeat("k", 32), "does not open"},
+		"other version": {strings.Replace(string(text), `"version":1`, `"version":9`, 1), strings.Repeat("k", 32), "has version 9"},
+		"other key":     {string(text), strings.Repeat("k", 32), "cannot decrypt"},
 		"short key":     {string(text), "k", "expected 32 bytes, got 1"},
-		"key is gone":   {string(text), "", "is gone"},
+		"key is gone":   {string(text), "", "is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "account.json")

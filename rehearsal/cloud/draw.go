@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// draw returns n hexadecimal digits that stand for what AWS would have drawn for these parts.
+// draw derives n hexadecimal digits from parts, in place of random ones from AWS. The same parts give the same digits, so that an
+// object's values stay the same when it is read or updated.
 func draw(n int, parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
 	return hex.EncodeToString(sum[:])[:n]
@@ -46,15 +47,15 @@ func newID(a *Account, o *Object, prefix string) {
 	}
 }
 
-// fresh are parts from which a new object's id is drawn: another resource, or the same one made again, has others.
+// fresh are the parts for a new object's id. They differ for every object, even for the same resource created again.
 func fresh(a *Account, o *Object) []string {
 	return []string{a.AccountID, a.Region, o.Type, o.URN, strconv.Itoa(a.next), strconv.FormatInt(a.now().UnixNano(), 10)}
 }
 
-// crc is the checksum by which the provider shortens what it puts into ids.
+// crc is the checksum that the provider uses to shorten ids.
 func crc(s string) uint32 { return crc32.ChecksumIEEE([]byte(s)) }
 
-// kept is an output that AWS chose when the object was made and that an update leaves.
+// kept is an output that AWS chooses at creation and that updates do not change.
 func kept(a *Account, o *Object, name string, make func() any) any {
 	if was := a.was(o); was != nil && was.Outputs[name] != nil {
 		return was.Outputs[name]
@@ -62,5 +63,5 @@ func kept(a *Account, o *Object, name string, make func() any) any {
 	return make()
 }
 
-// stamp is the time now as AWS writes it.
+// stamp is the current time in AWS's format.
 func stamp(a *Account) string { return a.now().UTC().Format(time.RFC3339) }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// checkState judges o against the account: its references, its name, the kind's own rules.
+// checkState checks o against the account: its references, its name, and the kind's own rules.
 func (a *Account) checkState(k *rule, o *Object, action string) error {
 	for i := range k.refs {
 		if err := a.resolve(k, &k.refs[i], o, action); err != nil {
@@ -22,7 +22,7 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 	return nil
 }
 
-// resolve looks up what one reference names.
+// resolve checks that the target of a reference exists.
 func (a *Account) resolve(k *rule, ref *parsedRef, o *Object, action string) (err error) {
 	each(o.Inputs, ref.path, "", func(path string, v any) {
 		s, ok := v.(string)
@@ -51,7 +51,7 @@ func (a *Account) resolve(k *rule, ref *parsedRef, o *Object, action string) (er
 	return err
 }
 
-// untaken refuses a name that another object has.
+// untaken refuses a name that another object already has.
 func (a *Account) untaken(k *rule, o *Object, action string) error {
 	name := k.name(o)
 	if k.Name.Taken == "" || name == "" {
@@ -71,7 +71,7 @@ func (a *Account) untaken(k *rule, o *Object, action string) error {
 	return nil
 }
 
-// users names the objects that refer to o and keep it from being deleted.
+// users names the objects that refer to o and so prevent its deletion.
 func (a *Account) users(o *Object) []string {
 	var users []string
 	own := Key(o.Type, o.ID)
@@ -101,7 +101,7 @@ func several(items []string) string {
 	return strings.Join(items, ", ")
 }
 
-// ours reports whether value has the form of something of this account.
+// ours reports whether value looks like a resource of this account.
 func (a *Account) ours(value string) bool {
 	if strings.HasPrefix(value, "arn:") {
 		parts := strings.SplitN(value, ":", 6)

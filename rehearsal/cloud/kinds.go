@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// awsRegistry is what the model knows of AWS: one constructor a service.
+// awsRegistry holds everything that the model knows about AWS.
 var awsRegistry = sync.OnceValue(func() *registry {
 	return newRegistry(slices.Concat(
 		networkKinds(), firewallKinds(), hostKinds(), balancerKinds(), dnsKinds(), discoveryKinds(), wafKinds(),
@@ -20,7 +20,7 @@ var awsRegistry = sync.OnceValue(func() *registry {
 // Types lists the resource types that the model knows.
 func Types() []string { return awsRegistry().types() }
 
-// Valid reports mistakes of the registered kinds against the schema and each other. It is for tests.
+// Valid reports mistakes in the kinds: disagreements with the schema and with each other. It is for tests.
 func Valid() []error {
 	var wrong []error
 	kinds := awsRegistry().kinds
@@ -51,7 +51,7 @@ func Valid() []error {
 		}
 		for _, name := range []string{k.Name.Input, k.Name.Prefix} {
 			if name != "" && e.In[name] == nil {
-				say("%s: name in %s, which is no input", token, name)
+				say("%s: name in %s, which is not an input", token, name)
 			}
 		}
 		for in, outs := range k.Recomputed {

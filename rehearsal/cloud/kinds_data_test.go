@@ -328,7 +328,7 @@ func TestSettingIncidents(t *testing.T) {
 		{name: "a session document with a misspelt input", like: "session",
 			change: properties{"content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"s3Bucket":"x"}}`},
 			code:   "s3BucketName", path: "content"},
-		{name: "a document that belongs to AWS", like: "session", change: properties{"name": "AWS-Session"}, code: "belong to AWS", path: "name"},
+		{name: "a document that belongs to AWS", like: "session", change: properties{"name": "AWS-Session"}, code: "are reserved by AWS", path: "name"},
 		{name: "a secret in its window of recovery", before: func(w *world) {
 			if err := w.delete("secret"); err != nil {
 				w.t.Fatal(err)

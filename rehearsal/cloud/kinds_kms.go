@@ -51,7 +51,7 @@ func aliasKind() Kind {
 		Defaults: map[string]any{"namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			if strings.HasPrefix(in.String("name"), "alias/aws/") {
-				return []Problem{awsProblem("name", "NotAuthorizedException", "aliases that begin with alias/aws/ belong to AWS")}
+				return []Problem{awsProblem("name", "NotAuthorizedException", "aliases that begin with alias/aws/ are reserved by AWS")}
 			}
 			return nil
 		},

@@ -226,7 +226,7 @@ func TestRarerNetworkIncidents(t *testing.T) {
 			return tags
 		}()}, code: "at most 50", path: "tags"},
 		{name: "a tag of AWS", like: "vpc", change: properties{"tags": properties{"aws:name": "x"}},
-			code: "belong to AWS", path: "tags.aws:name"},
+			code: "are reserved for internal use", path: "tags.aws:name"},
 		{name: "a tag that is too long", like: "vpc", change: properties{"tags": properties{"a": strings.Repeat("x", 257)}},
 			code: "at most 256", path: "tags.a"},
 		{name: "a tag with a brace", like: "vpc", change: properties{"tags": properties{"a": "{}"}}, code: "letters, digits", path: "tags.a"},

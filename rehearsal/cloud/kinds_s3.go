@@ -261,12 +261,12 @@ func bucketNameProblems(in Inputs) []Problem {
 	}
 	for _, prefix := range words("xn-- sthree- amzn-s3-demo-") {
 		if strings.HasPrefix(name, prefix) {
-			return []Problem{awsProblem("bucket", code, "names that begin with %s belong to AWS, got %q", prefix, name)}
+			return []Problem{awsProblem("bucket", code, "names that begin with %s are reserved by AWS, got %q", prefix, name)}
 		}
 	}
 	for _, suffix := range words("-s3alias --ol-s3 .mrap --x-s3 --table-s3") {
 		if strings.HasSuffix(name, suffix) {
-			return []Problem{awsProblem("bucket", code, "names that end with %s belong to AWS, got %q", suffix, name)}
+			return []Problem{awsProblem("bucket", code, "names that end with %s are reserved by AWS, got %q", suffix, name)}
 		}
 	}
 	return nil

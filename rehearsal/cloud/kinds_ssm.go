@@ -166,7 +166,7 @@ func checkSSMDocument(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "documentType", documentTypes...), oneOf(in, "documentFormat", "JSON", "YAML", "TEXT"), tagProblems(in))
 	for _, prefix := range words("aws amazon amzn AWS- AMZN- Amazon-") {
 		if strings.HasPrefix(in.String("name"), prefix) {
-			p = append(p, problem("name", "names that begin with %s belong to AWS, got %q", prefix, in.String("name")))
+			p = append(p, problem("name", "names that begin with %s are reserved by AWS, got %q", prefix, in.String("name")))
 		}
 	}
 	text := in.String("content")

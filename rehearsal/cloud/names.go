@@ -15,10 +15,10 @@ import (
 type Name struct {
 	Input  string // the input property that holds the name: "name", "bucket", "identifier"
 	Prefix string // the input that holds a prefix instead, if the provider has one
-	Lead   string // what a made-up name begins with: "alias/"
-	Manual bool   // the provider never makes the name up; it is absent, or AWS draws one
+	Lead   string // what a generated name begins with: "alias/"
+	Manual bool   // the provider never generates the name; it stays empty, or AWS chooses one
 	Max    int    // the longest name that AWS takes, in characters
-	Lower  bool   // only lower case
+	Lower  bool   // lower case only
 	Form   string // regular expression of the whole name; "" for any
 	Taken  string // AWS's error code when the name exists: "EntityAlreadyExists"
 	Scope  string // "" unique in account and region per type; "global"; or the input within whose value it is unique ("cluster")
@@ -31,8 +31,7 @@ func (n Name) taken() string {
 	return "ResourceAlreadyExistsException"
 }
 
-// prefixed lets the program give only the beginning of the name: the provider appends the time and a counter, 26
-// characters in all.
+// prefixed adds support for a name prefix: the provider appends the time and a counter, 26 characters in all.
 func prefixed(k Kind) Kind {
 	const added = 26
 	name, check, compute := k.Name, k.Check, k.Compute
@@ -43,7 +42,7 @@ func prefixed(k Kind) Kind {
 		}
 		prefix := in.String(name.Prefix)
 		if n := len(prefix); name.Max > 0 && n > name.Max-added {
-			p = append(p, problem(name.Prefix, "the name has at most %d characters, of which the provider makes %d: expected at most %d, got %d",
+			p = append(p, problem(name.Prefix, "a name has at most %d characters, and the provider appends %d: expected at most %d, got %d",
 				name.Max, added, name.Max-added, n))
 		}
 		if prefix != "" && in.String(name.Input) != "" {
@@ -82,8 +81,8 @@ func (k *rule) checkName(in Inputs) []Problem {
 	return nil
 }
 
-// autoname makes up a name as the official provider does: the logical name, "-" and 7 hexadecimal digits. It keeps the
-// one that was made up before.
+// autoname generates a name as the provider does: the logical name, "-" and 7 hexadecimal digits. It keeps the name that was
+// generated before.
 func (k *rule) autoname(e *entry, news map[string]any, r CheckRequest) *Problem {
 	n := k.Name
 	if n.Input == "" || n.Manual || slices.Contains(e.Required, n.Input) {
@@ -104,8 +103,8 @@ func (k *rule) autoname(e *entry, news map[string]any, r CheckRequest) *Problem 
 		name = r.URN[strings.LastIndex(r.URN, "::")+1:]
 		name = strings.TrimPrefix(name, ":")
 		if n.Max > 0 && len(n.Lead)+len(name)+8 > n.Max {
-			return &Problem{n.Input, fmt.Sprintf("a name made of %q and 8 further characters is longer than the %d characters that a %s may "+
-				"have: set %s, or give the resource a shorter name", name, n.Max, noun(k.Type), n.Input)}
+			return &Problem{n.Input, fmt.Sprintf("%q with 8 further characters is longer than the %d characters that the name of a %s "+
+				"may have: set %s, or give the resource a shorter name", name, n.Max, noun(k.Type), n.Input)}
 		}
 		name += "-" + suffix(r.RandomSeed)
 	}
@@ -134,7 +133,7 @@ func suffix(seed []byte) string {
 	return hex.EncodeToString(sum[:])[:7]
 }
 
-// name is the name of an object whose kind names it, else "".
+// name is the name of an object, "" if its type has none.
 func (k *rule) name(o *Object) string {
 	if k.Name.Input == "" {
 		return ""
@@ -147,7 +146,7 @@ func (k *rule) name(o *Object) string {
 	return ""
 }
 
-// keepsName reports whether the program fixed the resource's name, and it stays: two cannot exist at once.
+// keepsName reports whether the program sets the name and does not change it: then old and new cannot exist at once.
 func (k *rule) keepsName(d Difference, changes []PropertyChange) bool {
 	name := k.Name.Input
 	if name == "" || k.Name.Manual || d.News[name] == nil || wasDefault(d.News, name) {

@@ -15,8 +15,8 @@ type Object struct {
 	Inputs  map[string]any `json:"inputs,omitempty"`
 	Outputs map[string]any `json:"outputs,omitempty"`
 	Secrets []string       `json:"secrets,omitempty"` // paths of secret values, in the inputs and the outputs
-	Owner   string         `json:"owner,omitempty"`   // type and ID of the object with which AWS made it and with which it goes
-	Seeded  bool           `json:"seeded,omitempty"`  // was there before the program came, such as a registered domain's zone
+	Owner   string         `json:"owner,omitempty"`   // type and ID of the object that AWS created it with, and deletes it with
+	Seeded  bool           `json:"seeded,omitempty"`  // existed before the program, such as a registered domain's zone
 }
 
 func (o *Object) copy() *Object {
@@ -26,7 +26,7 @@ func (o *Object) copy() *Object {
 	return &c
 }
 
-// called is how messages speak of an object: what it is, its ID, and the program's name for it.
+// called is how messages name an object: its type, its ID, and its name in the program.
 func (o *Object) called() string {
 	text := noun(o.Type) + " " + o.ID
 	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
@@ -42,7 +42,7 @@ func (o *Object) describe() string {
 	return "a " + noun(o.Type)
 }
 
-// markSecrets adds what the schema calls secret, and every output that carries a secret input's value.
+// markSecrets marks what the schema calls secret, and every output that contains the value of a secret input.
 func (o *Object) markSecrets(e *entry) {
 	found := map[string]bool{}
 	for _, path := range o.Secrets {
@@ -63,7 +63,7 @@ func (o *Object) markSecrets(e *entry) {
 	o.Secrets = sortedKeys(found)
 }
 
-// hide takes the object's secret values out of an error.
+// hide redacts the object's secret values in an error.
 func (o *Object) hide(err error) error {
 	found := map[string]bool{}
 	for _, path := range o.Secrets {
@@ -84,7 +84,7 @@ func (o *Object) hide(err error) error {
 // raw marks the object's secrets in a copy of m, which is its inputs or its outputs.
 func (o *Object) raw(m map[string]any) map[string]any {
 	c := cloneMap(m)
-	// Longest first: a secret inside a secret is marked before the outer one wraps it.
+	// Longest path first, so that a secret inside a secret is marked before the outer one wraps it.
 	paths := slices.Clone(o.Secrets)
 	slices.SortFunc(paths, func(x, y string) int { return len(y) - len(x) })
 	for _, path := range paths {
@@ -93,7 +93,7 @@ func (o *Object) raw(m map[string]any) map[string]any {
 	return c
 }
 
-// secretStrings are the strings at the paths that are long enough to be recognised elsewhere.
+// secretStrings are the strings at the paths, without those too short to be found reliably in other text.
 func secretStrings(in Inputs, paths map[string]bool) []string {
 	var all []string
 	for path := range paths {
@@ -113,7 +113,7 @@ func redact(text string, hidden []string) string {
 	return text
 }
 
-// noun is what people call a type: "aws:ec2/securityGroup:SecurityGroup" is a security group.
+// noun is the readable name of a type: "aws:ec2/securityGroup:SecurityGroup" is a security group.
 func noun(token string) string {
 	name := token[strings.LastIndexByte(token, ':')+1:]
 	var b strings.Builder
@@ -126,7 +126,7 @@ func noun(token string) string {
 	return strings.TrimSuffix(b.String(), " v2")
 }
 
-// fill puts value into the outputs at path unless the program gave one; unlike Defaults it makes the objects on the way.
+// fill sets the output at path unless the program set it. Unlike Defaults it creates the objects on the way.
 func fill(o *Object, path string, value any) {
 	m := o.Outputs
 	steps := strings.Split(path, ".")
@@ -143,5 +143,5 @@ func fill(o *Object, path string, value any) {
 	}
 }
 
-// Key is how an object names another that it belongs to.
+// Key identifies an object; owned objects hold the key of their owner.
 func Key(token, id string) string { return token + " " + id }

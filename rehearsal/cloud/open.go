@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// Options say what account and region are modelled.
+// Options choose the account and region to model.
 type Options struct {
 	Region    string        // default us-east-1
 	AccountID string        // default 123456789012
-	Partition string        // default by region: aws, aws-cn or aws-us-gov
-	Wait      time.Duration // how long to wait for another process that holds the model; default none
-	Zones     []HostedZone  // public DNS zones that exist before the program comes
+	Partition string        // default: that of the region (aws, aws-cn or aws-us-gov)
+	Wait      time.Duration // how long to wait while another process uses the model; default: not at all
+	Zones     []HostedZone  // public DNS zones that exist before the program runs
 	Now       func() time.Time
 }
 
-// A HostedZone is a DNS zone that the account has already, as a registered domain has.
+// A HostedZone is a DNS zone that exists before the program runs, such as that of a registered domain.
 type HostedZone struct {
 	Name string // "example.com"
-	ID   string // default: made from the name
+	ID   string // default: derived from the name
 }
 
-// DefaultAccountID is the account that is modelled where nothing says another.
+// DefaultAccountID is the account ID when Options set none.
 const DefaultAccountID = "123456789012"
 
-// Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
-// process that holds it is named in the error.
+// Open opens the account stored at path, or creates an empty one, and locks it until Close. If another process holds the
+// lock, the error names it.
 func Open(path string, options Options) (*Account, error) {
 	s, err := openStore(path, options.Wait)
 	if err != nil {
@@ -51,7 +51,7 @@ func load(s *store, options Options) (*Account, error) {
 		return empty(s, options)
 	}
 	if options.AccountID != "" && options.AccountID != img.AccountID {
-		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
+		return nil, fmt.Errorf("the model %s belongs to account %s, not %s", s.path, img.AccountID, options.AccountID)
 	}
 	options.AccountID = img.AccountID
 	options.Region = orElse(options.Region, img.Region)
@@ -68,7 +68,7 @@ func load(s *store, options Options) (*Account, error) {
 	return a, nil
 }
 
-// empty is an account with nothing in it but the public DNS zones of the options.
+// empty is an account that holds only the public DNS zones of the options.
 func empty(s *store, options Options) (*Account, error) {
 	a := &Account{
 		Region: orElse(options.Region, "us-east-1"), AccountID: orElse(options.AccountID, DefaultAccountID), Partition: options.Partition,
@@ -92,7 +92,7 @@ func empty(s *store, options Options) (*Account, error) {
 	return a, nil
 }
 
-// restore puts back what the file holds.
+// restore loads the contents of the file.
 func (a *Account) restore(img *image) error {
 	for _, data := range img.Objects {
 		o, err := a.store.decode(data)
@@ -122,7 +122,7 @@ func (a *Account) restore(img *image) error {
 	return nil
 }
 
-// seedZone puts a DNS zone into the account that was there before the program.
+// seedZone adds a DNS zone that exists before the program.
 func (a *Account) seedZone(zone HostedZone) {
 	name := strings.TrimSuffix(zone.Name, ".")
 	id := zone.ID

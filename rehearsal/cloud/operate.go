@@ -6,20 +6,19 @@ import (
 	"strings"
 )
 
-// The five operations of a resource's life: Check, Create, Read, Update, Delete. Diff is in diff.go. Inputs and outputs
-// that cross this border are raw: they may hold Unknown and Secret.
+// The operations of a resource's life. The inputs and outputs of exported methods are raw: they may hold Unknown and Secret.
 
 // A Change asks to create or update a resource.
 type Change struct {
 	Type, URN string
-	ID        string            // of the object that is updated; "" in a create
+	ID        string            // of the object to update; "" in a create
 	Inputs    map[string]any    // raw, as Check returned them
 	Tags      map[string]string // the provider's default tags
-	Preview   bool              // nothing happens; what is not known before the change is Unknown in the answer
+	Preview   bool              // change nothing; outputs that the change would compute are Unknown
 }
 
-// Create makes an object and returns its ID and raw outputs. The account is on disk when it returns. With an *Unsteady
-// error the object was made all the same.
+// Create creates an object and returns its ID and raw outputs, after the account was written to disk. With an *Unsteady
+// error the object exists nevertheless.
 func (a *Account) Create(c Change) (string, map[string]any, error) {
 	k, e, err := a.registry.find(c.Type)
 	if err != nil {
@@ -68,7 +67,7 @@ func (a *Account) create(k *rule, e *entry, o *Object) error {
 	return a.put(o)
 }
 
-// Update changes an object in place and returns its raw outputs. With an *Unsteady error it was changed all the same.
+// Update changes an object in place and returns its raw outputs. With an *Unsteady error the change was made nevertheless.
 func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) {
 	k, e, err := a.registry.find(c.Type)
 	if err != nil {
@@ -114,10 +113,10 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 	was := a.get(o.Type, o.ID)
 	if was == nil {
 		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID),
-			Why: "it was deleted outside the program; a refresh takes note of it"}
+			Why: "it was deleted outside the program; run a refresh to update the state"}
 	}
 	o.Owner = was.Owner
-	// What AWS chose once stays when the program does not name it any more.
+	// A value that AWS once chose stays when the program stops setting it.
 	for _, name := range e.Always {
 		if v, ok := was.Outputs[name]; ok && e.In[name] != nil && o.Inputs[name] == nil && name != "tagsAll" {
 			o.Outputs[name] = clone(v)
@@ -148,7 +147,7 @@ func (a *Account) Read(token, id string) (inputs, outputs map[string]any, ok boo
 	return o.raw(o.Inputs), o.raw(o.Outputs), true
 }
 
-// Delete removes an object. One that is gone already is no error.
+// Delete deletes an object. It is not an error if there is none.
 func (a *Account) Delete(token, id string) error {
 	k, _, err := a.registry.find(token)
 	if err != nil {
@@ -202,7 +201,7 @@ func (a *Account) delete(k *rule, token, id, action string) error {
 	return nil
 }
 
-// prepare makes the object that a change asks for, without what AWS works out.
+// prepare builds the object that a change asks for, without computed outputs.
 func prepare(k *rule, e *entry, c Change) (*Object, error) {
 	in, unknown, secret := plainInputs(c.Inputs)
 	if len(unknown) > 0 {
@@ -220,7 +219,7 @@ func prepare(k *rule, e *entry, c Change) (*Object, error) {
 	return o, nil
 }
 
-// before counts the call and lets the hook answer instead of AWS.
+// before counts the call and lets the Before hook refuse it.
 func (a *Account) before(action string, o *Object) error {
 	n := a.calls.Add(1)
 	if a.Before == nil {
@@ -229,7 +228,7 @@ func (a *Account) before(action string, o *Object) error {
 	return a.Before(int(n), action, o.copy())
 }
 
-// compute lets AWS work out the rest of o.
+// compute sets o's computed outputs.
 func (a *Account) compute(k *rule, e *entry, o *Object) error {
 	created := o.ID == ""
 	if k.Compute != nil {
@@ -244,14 +243,14 @@ func (a *Account) compute(k *rule, e *entry, o *Object) error {
 		o.ID = k.name(o)
 	}
 	if o.ID == "" {
-		return fmt.Errorf("the model gives %s no ID", k.Type)
+		return fmt.Errorf("the model has no ID for %s", k.Type)
 	}
 	o.Outputs = cloneMap(o.Outputs)
 	o.markSecrets(e)
 	return nil
 }
 
-// Invoke answers a data source from the account. Problems are mistakes in the arguments.
+// Invoke answers a data source from the account, or returns what is wrong with the arguments.
 func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []Problem, error) {
 	e := schema().get("F " + token)
 	if e == nil {
@@ -259,7 +258,7 @@ func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []P
 	}
 	answer := a.registry.sources[token]
 	if answer == nil {
-		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot say what AWS would answer%s", token,
+		return nil, nil, fmt.Errorf("the model does not know the data source %s, so the rehearsal cannot predict what AWS would answer%s", token,
 			suggest(token, sortedKeys(a.registry.sources)))
 	}
 	if problems := e.check(args); len(problems) > 0 {

@@ -2,7 +2,7 @@ package cloud
 
 import "maps"
 
-// foresee says what a preview can: the inputs, what AWS fills in by rule, and Unknown for what it works out.
+// foresee predicts the outputs in a preview: the inputs, their defaults, and Unknown for what AWS computes.
 func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map[string]any {
 	out := map[string]any{}
 	maps.Copy(out, c.Inputs)
@@ -53,7 +53,7 @@ func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map
 	return out
 }
 
-// foreseenTags are the tags of the change with the provider's default ones, Unknown as long as the tags are.
+// foreseenTags are the tags of the change merged with the provider's default tags; Unknown while the tags are.
 func foreseenTags(c Change) any {
 	tags, ok := c.Inputs["tags"].(map[string]any)
 	if !ok && c.Inputs["tags"] != nil {
@@ -67,7 +67,7 @@ func foreseenTags(c Change) any {
 	return all
 }
 
-// recomputedBy are the outputs that an update makes unknown until it is applied.
+// recomputedBy are the outputs that are unknown until the update is applied.
 func (k *rule) recomputedBy(e *entry, c Change, olds map[string]any) map[string]bool {
 	names := map[string]bool{}
 	if olds == nil {

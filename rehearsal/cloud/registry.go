@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A rule is a Kind made ready: its paths parsed, its schema entry found on first use.
+// A rule is a Kind with its paths parsed.
 type rule struct {
 	Kind
 	refs     []parsedRef
@@ -19,7 +19,7 @@ type parsedRef struct {
 	by   []string
 }
 
-// A holder is a kind and one of its references, seen from the target.
+// A holder is a kind with a reference to another one.
 type holder struct {
 	kind *rule
 	ref  *parsedRef
@@ -28,7 +28,7 @@ type holder struct {
 // A registry is a set of resource types and data sources, and how the types refer to each other.
 type registry struct {
 	kinds   map[string]*rule
-	holders map[string][]holder // by the type that is referred to
+	holders map[string][]holder // by the type that they refer to
 	sources map[string]source
 }
 
@@ -74,13 +74,13 @@ func (r *registry) find(token string) (*rule, *entry, error) {
 	case e == nil:
 		return nil, nil, fmt.Errorf("the AWS provider has no resource type %s%s", token, suggest(token, r.types()))
 	case k == nil:
-		return nil, nil, fmt.Errorf("the model does not know the resource type %s, so the rehearsal cannot say what AWS would do with it%s",
+		return nil, nil, fmt.Errorf("the model does not know the resource type %s, so the rehearsal cannot predict what AWS would do%s",
 			token, suggest(token, r.types()))
 	}
 	return k, e, nil
 }
 
-// matches reports whether o is what value names by one of the reference's ways.
+// matches reports whether value names o in one of the ways that the reference allows.
 func (r *parsedRef) matches(o *Object, value string) bool {
 	return slices.Contains(r.To, o.Type) && slices.ContainsFunc(r.by, func(by string) bool { return answersTo(o, by, value) })
 }

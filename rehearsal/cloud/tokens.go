@@ -1,6 +1,6 @@
 package cloud
 
-// The types that other types refer to.
+// The resource types that other types refer to.
 const (
 	vpcType           = "aws:ec2/vpc:Vpc"
 	subnetType        = "aws:ec2/subnet:Subnet"
@@ -88,15 +88,15 @@ var (
 	anyTable = []string{routeTableType, mainTableType}
 )
 
-// snapshotType is the account's own type for the last snapshot of an instance that was deleted. It stays when the stack
-// goes, and takes its name.
+// snapshotType is the model's own type for the final snapshot of a deleted instance. It outlives the stack, and its name stays
+// taken.
 const snapshotType = "rds:final-snapshot"
 
-// scheduledSecret is the account's own type for a secret that is deleted and still has its name.
+// scheduledSecret is the model's own type for a secret that is scheduled for deletion; its name stays taken.
 const scheduledSecret = "secretsmanager:scheduled"
 
-// imageType is the account's own type for a container image in a repository. An image is owned by its repository.
+// imageType is the model's own type for a container image in a repository. An image is owned by its repository.
 const imageType = "ecr:image"
 
-// defaultsMark is the input by which providers remember which inputs they filled in.
+// defaultsMark is the input in which providers record the inputs that they filled in.
 const defaultsMark = "__defaults"
