@@ -282,3 +282,33 @@ func explain(graph useGraph, circle []string) string {
 	}
 	return b.String()
 }
+
+// The measure must see every way in which a file can use another, or the test above would pass for the wrong reason.
+func TestCirclesAreSeen(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(root, "p", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("package p\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("constant.go", "func two() int { return one * 2 }")
+	write("function.go", "const one = 1; func three() int { return two() + value }")
+	write("method.go", "var value = thing{}.size()")
+	write("type.go", "import \"os\"; type thing struct{ f *os.File }; func (t thing) size() int { t.f.Close(); return three() }")
+	write("other.go", "func Close(two int) int { one := two; return one }") // shadows, and shares a name with a method of another package
+	write("user.go", "func four() int { return three() }")
+	write("user_test.go", "func five() int { return four() }")
+
+	uses := newReader(root).usesBetweenFiles(t, "p")
+	want := []string{"constant.go", "function.go", "method.go", "type.go"}
+	if got := largestCircle(uses); !slices.Equal(got, want) {
+		t.Errorf("expected the circle %v, got %v of %v", want, got, uses)
+	}
+	if len(uses["other.go"]) > 0 || len(uses["user.go"]) != 1 || len(uses) != 6 {
+		t.Errorf("other.go uses nothing, user.go uses function.go, and tests do not count; got %v", uses)
+	}
+}

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// A task definition and its containers: the JSON is read as ECS reads it, and all that ECS refuses is said at once.
+// Task definitions and their containers. The JSON is read as ECS reads it, and everything that ECS refuses is reported at once.
 
-// A containerSpec is one container of a task definition, as far as the model judges it.
+// A containerSpec is one container of a task definition: the fields that the model checks.
 type containerSpec struct {
 	Name                   string            `json:"name"`
 	Image                  string            `json:"image"`
@@ -117,14 +117,14 @@ type linuxParameters struct {
 	Devices          []map[string]any `json:"devices"`
 }
 
-// fargateSizes are the memories in MiB that Fargate has for each number of CPU units: the least, the most, the step.
-// 256 units have 512, 1024 and 2048.
+// fargateSizes are Fargate's memory sizes in MiB for each number of CPU units: minimum, maximum and step. 256 units have 512,
+// 1024 and 2048.
 var fargateSizes = []struct{ cpu, least, most, step int }{
 	{256, 512, 2048, 0}, {512, 1024, 4096, 1024}, {1024, 2048, 8192, 1024}, {2048, 4096, 16384, 1024},
 	{4096, 8192, 30720, 1024}, {8192, 16384, 61440, 4096}, {16384, 32768, 122880, 8192},
 }
 
-// fargateMemories lists the memories for cpu; nil when Fargate has no such cpu.
+// fargateMemories lists the memory sizes for a number of CPU units; nil if Fargate does not offer it.
 func fargateMemories(cpu int) []string {
 	for _, s := range fargateSizes {
 		if s.cpu != cpu {
@@ -193,7 +193,7 @@ func checkTask(in Inputs, unknown Unknowns) []Problem {
 	for i, v := range in.Maps("volumes") {
 		name := v.String("name")
 		if seen[name] {
-			p = append(p, awsProblem(at("volumes", i)+".name", taskCode, "the volume %q is there twice", name))
+			p = append(p, awsProblem(at("volumes", i)+".name", taskCode, "the volume %q appears twice", name))
 		}
 		seen[name] = true
 		if fargate && v.Has("dockerVolumeConfiguration") {
@@ -236,7 +236,7 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// containersProblems judges the containers' JSON. Its paths go into the document, as "containerDefinitions[0].image".
+// containersProblems checks the containers' JSON. Its paths continue into the document: "containerDefinitions[0].image".
 func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) []Problem {
 	t := taskCheck{in: in, unknown: unknown, fargate: fargate, names: map[string]bool{}, ports: map[string]string{}}
 	if !t.decode(text) {
@@ -263,7 +263,7 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 
 const containersPath = "containerDefinitions"
 
-// A taskCheck judges the containers of one task definition.
+// A taskCheck checks the containers of one task definition.
 type taskCheck struct {
 	in         Inputs
 	unknown    Unknowns
@@ -278,7 +278,7 @@ func (t *taskCheck) say(path, format string, args ...any) {
 	t.problems = append(t.problems, awsProblem(path, taskCode, format, args...))
 }
 
-// decode reads the document. It reports whether there is anything to judge further.
+// decode parses the document. It reports whether there are containers to check.
 func (t *taskCheck) decode(text string) bool {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
@@ -371,7 +371,7 @@ func (t *taskCheck) mountPoints(c containerSpec, here string) {
 	}
 }
 
-// fargateLimits judges what Fargate does not offer, or only within limits.
+// fargateLimits checks what Fargate does not offer, or only within limits.
 func (t *taskCheck) fargateLimits(c containerSpec, here string) {
 	if c.StopTimeout != nil && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
 		t.say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
@@ -394,7 +394,7 @@ func (t *taskCheck) fargateLimits(c containerSpec, here string) {
 	}
 }
 
-// executionRole judges what ECS does on the task's behalf before a container starts, for which it needs a role.
+// executionRole checks what ECS does on the task's behalf before a container starts, for which it needs a role.
 func (t *taskCheck) executionRole(c containerSpec, here string) {
 	if t.in.Has("executionRoleArn") || t.unknown.Has("executionRoleArn") {
 		return
@@ -410,7 +410,7 @@ func (t *taskCheck) executionRole(c containerSpec, here string) {
 	}
 }
 
-// totals judges the containers against the task.
+// totals checks the containers against the task.
 func (t *taskCheck) totals() {
 	essential, cpu, memory := 0, 0, 0
 	for _, c := range t.containers {
@@ -449,10 +449,10 @@ func environmentProblems(c containerSpec, here string) []Problem {
 	for i, e := range c.Environment {
 		path := at(here+".environment", i) + ".name"
 		if !envForm.MatchString(e.Name) {
-			p = append(p, awsProblem(path, taskCode, "%q is no name of an environment variable", e.Name))
+			p = append(p, awsProblem(path, taskCode, "%q is not a valid name for an environment variable", e.Name))
 		}
 		if have[e.Name] {
-			p = append(p, awsProblem(path, taskCode, "the environment variable %s is there twice", e.Name))
+			p = append(p, awsProblem(path, taskCode, "the environment variable %s appears twice", e.Name))
 		}
 		have[e.Name] = true
 	}
@@ -466,10 +466,10 @@ func environmentProblems(c containerSpec, here string) []Problem {
 		}
 		secret[s.Name] = true
 		if s.ValueFrom == "" {
-			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s says not where its value comes from", s.Name))
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s needs valueFrom", s.Name))
 		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") &&
 			!strings.Contains(s.ValueFrom, ":secretsmanager:") {
-			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected a parameter of SSM or a secret of Secrets Manager, got %q", s.ValueFrom))
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected an SSM parameter or a Secrets Manager secret, got %q", s.ValueFrom))
 		}
 	}
 	return p
@@ -481,7 +481,7 @@ func healthProblems(h *containerHealth, here string) []Problem {
 	}
 	var p []Problem
 	if len(h.Command) < 2 || h.Command[0] != "CMD" && h.Command[0] != "CMD-SHELL" {
-		p = append(p, awsProblem(here+".command", taskCode, "a health check is CMD or CMD-SHELL and a command, got %q", h.Command))
+		p = append(p, awsProblem(here+".command", taskCode, "expected CMD or CMD-SHELL and a command, got %q", h.Command))
 	}
 	for _, x := range []struct {
 		name      string
@@ -505,7 +505,8 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 		return p
 	}
 	if fargate && !slices.Contains(words("awslogs splunk awsfirelens"), l.LogDriver) {
-		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate has the log drivers awslogs, splunk and awsfirelens, got %q", l.LogDriver))
+		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate supports the log drivers awslogs, splunk and awsfirelens, got %q",
+			l.LogDriver))
 	}
 	if m := l.Options["mode"]; m != "" && m != "blocking" && m != "non-blocking" {
 		p = append(p, awsProblem(here+".options.mode", taskCode, "expected blocking or non-blocking, got %q", m))
@@ -536,8 +537,7 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 	return p
 }
 
-// dependencyProblems judges dependsOn: that it names other containers, that what is waited for can happen, and that
-// nobody waits in a circle.
+// dependencyProblems checks dependsOn: it must name other containers, the condition must be possible, and there must be no cycle.
 func dependencyProblems(all []containerSpec) []Problem {
 	var p []Problem
 	waits := map[string][]string{}
@@ -554,7 +554,7 @@ func dependencyProblems(all []containerSpec) []Problem {
 			case !slices.Contains(words("START COMPLETE SUCCESS HEALTHY"), d.Condition):
 				p = append(p, awsProblem(here+".condition", taskCode, "expected START, COMPLETE, SUCCESS or HEALTHY, got %q", d.Condition))
 			case d.Condition == "HEALTHY" && on.HealthCheck == nil:
-				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, which has no health check", c.Name,
+				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, but that has no health check", c.Name,
 					on.Name))
 			case (d.Condition == "COMPLETE" || d.Condition == "SUCCESS") && (on.Essential == nil || *on.Essential):
 				p = append(p, awsProblem(here+".condition", taskCode,
@@ -575,15 +575,14 @@ func dependencyProblems(all []containerSpec) []Problem {
 	}
 	for i, c := range all {
 		if len(c.DependsOn) > 0 && circle(c.Name, nil) {
-			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s waits in a circle", c.Name))
+			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s is part of a dependency cycle", c.Name))
 			break
 		}
 	}
 	return p
 }
 
-// checkTaskState judges the roles of a task definition: ECS must be able to take them. The images and secrets are looked up
-// when a task starts.
+// checkTaskState checks that ECS can assume the roles of a task definition. Images and secrets are looked up when a task starts.
 func checkTaskState(a *Account, o *Object) error {
 	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
 		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)

@@ -75,7 +75,7 @@ func zonesSource(a *Account, in Inputs) (map[string]any, error) {
 				"state": "available"}[name]
 			none = none || !contains(f.Strings("values"), want)
 		default:
-			return nil, fmt.Errorf("the model knows no filter %q of availability zones%s", name,
+			return nil, fmt.Errorf("the model does not know the filter %q of availability zones%s", name,
 				suggest(name, []string{"opt-in-status", "zone-type", "region-name", "state"}))
 		}
 	}
@@ -90,14 +90,14 @@ func zonesSource(a *Account, in Inputs) (map[string]any, error) {
 	return map[string]any{"id": a.Region, "names": names, "zoneIds": ids, "groupNames": []string{a.Region}}, nil
 }
 
-// amiSource knows the machine images that Amazon publishes for Linux.
+// amiSource knows the Linux images that Amazon publishes.
 func amiSource(a *Account, in Inputs) (map[string]any, error) {
 	const action = "ec2:DescribeImages"
 	owners := in.Strings("owners")
 	if len(owners) > 0 && !contains(owners, "amazon") && !contains(owners, "137112412989") {
 		return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action,
 			Message: "Your query returned no results. Please change your search criteria and try again.",
-			Why:     "the model knows Amazon's own images only; owners says " + strings.Join(owners, ", ")}
+			Why:     "the model knows only Amazon's own images; owners is " + strings.Join(owners, ", ")}
 	}
 	var found map[string]any
 	for _, arch := range []string{"x86_64", "arm64"} {
@@ -122,7 +122,7 @@ func amiSource(a *Account, in Inputs) (map[string]any, error) {
 			}
 			if found != nil {
 				if !in.Bool("mostRecent") {
-					return nil, fmt.Errorf("your query returned more than one result: give filters that only one image passes, or set mostRecent")
+					return nil, fmt.Errorf("your query returned more than one result: narrow the filters, or set mostRecent")
 				}
 				continue
 			}
@@ -146,10 +146,10 @@ func amiSource(a *Account, in Inputs) (map[string]any, error) {
 	}
 	return nil, &Error{Code: "InvalidAMIID.NotFound", Action: action,
 		Message: "Your query returned no results. Please change your search criteria and try again.",
-		Why:     "no image of Amazon Linux 2023 or 2 fits the filters"}
+		Why:     "no Amazon Linux 2023 or 2 image matches the filters"}
 }
 
-// publicParameter is one of those that AWS keeps for everybody.
+// publicParameter is the value of a public parameter of AWS.
 func (a *Account) publicParameter(name string) (string, bool) {
 	for _, prefix := range []string{"/aws/service/ami-amazon-linux-latest/", "/aws/service/ecs/optimized-ami/"} {
 		image, ok := strings.CutPrefix(name, prefix)
@@ -174,7 +174,7 @@ func parameterSource(a *Account, in Inputs) (map[string]any, error) {
 	}
 	if o == nil {
 		return nil, &Error{Code: "ParameterNotFound", Action: "ssm:GetParameter", Message: "couldn't find resource",
-			Why: fmt.Sprintf("the account has no parameter %q, and it is none of AWS's own that the model knows", name)}
+			Why: fmt.Sprintf("the account has no parameter %q, and the model knows no public parameter of that name", name)}
 	}
 	out := Inputs(o.Outputs)
 	answer := map[string]any{"id": name, "name": name, "type": out.String("type"), "value": out.String("value"), "version": out.Get("version"),
@@ -185,7 +185,7 @@ func parameterSource(a *Account, in Inputs) (map[string]any, error) {
 	return answer, nil
 }
 
-// registryToken is what docker login to the account's registry takes. It is as good for the model as it is long.
+// registryToken is the password for docker login to the account's registry, and its token. It has a realistic length.
 func (a *Account) registryToken() (password, token string) {
 	password = strings.Repeat(draw(64, a.AccountID, a.Region, a.now().Truncate(12*time.Hour).String()), 4)
 	return password, base64.StdEncoding.EncodeToString([]byte("AWS:" + password))
@@ -229,7 +229,7 @@ func zoneNames(a *Account) string {
 		names = append(names, Inputs(o.Outputs).String("name"))
 	}
 	if len(names) == 0 {
-		return "no zones; a rehearsal is told which domains are registered"
+		return "no zones; a rehearsal gets its registered domains as an option"
 	}
 	sort.Strings(names)
 	return "the zones " + strings.Join(names, ", ")

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Push puts an image into the repository that name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1") speaks of,
-// as a registry does at the end of a push. A name that is not of a registry of this account is none of its business.
+// Push adds an image to the repository in name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1"), as a registry does at the
+// end of a push. It ignores names in registries other than ECR.
 func (a *Account) Push(name, digest string) error {
 	host, repository, tag := splitImage(name)
 	if !strings.Contains(host, ".dkr.ecr.") {
@@ -65,24 +65,24 @@ func (a *Account) push(host, repository, tag, digest string) error {
 	}})
 }
 
-// Holds says whether a repository of the account has an image (registry/repository@digest).
+// Holds reports whether a repository of the account has an image (registry/repository@digest).
 func (a *Account) Holds(reference string) bool {
 	host, id, _ := strings.Cut(reference, "/")
 	return host == a.imageRegistry() && a.Object(imageType, id) != nil
 }
 
-// images are what is in a repository.
+// images are the images in a repository.
 func (a *Account) images(repository *Object) []*Object {
 	own := Key(repository.Type, repository.ID)
 	return slices.DeleteFunc(a.list(imageType), func(o *Object) bool { return o.Owner != own })
 }
 
-// registry is the host name of the account's container registry.
+// imageRegistry is the host name of the account's container registry.
 func (a *Account) imageRegistry() string {
 	return a.AccountID + ".dkr.ecr." + a.Region + "." + regions[a.Region].dnsSuffix()
 }
 
-// splitImage takes an image's name apart: registry host, repository, and tag (default latest) or digest.
+// splitImage splits an image's name into registry host, repository, and tag (default latest) or digest.
 func splitImage(name string) (host, repository, tag string) {
 	rest := name
 	if first, after, ok := strings.Cut(name, "/"); ok && (strings.ContainsAny(first, ".:") || first == "localhost") {

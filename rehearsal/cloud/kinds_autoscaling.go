@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// Application Auto Scaling: what scales the tasks of a service.
+// Application Auto Scaling: scales the number of tasks of a service.
 
 var scalable = map[string][]string{
 	"ecs": {"ecs:service:DesiredCount"}, "rds": {"rds:cluster:ReadReplicaCount"},
@@ -91,11 +91,11 @@ func checkScalingPolicy(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(scalableProblems(in), oneOf(in, "policyType", "StepScaling", "TargetTrackingScaling"))
 	kind := orElse(in.String("policyType"), "StepScaling")
 	if kind == "TargetTrackingScaling" && given(in, unknown, tracking) == 0 {
-		p = append(p, awsProblem(tracking, "ValidationException", "a policy of type TargetTrackingScaling needs it"))
+		p = append(p, awsProblem(tracking, "ValidationException", "required for a policy of type TargetTrackingScaling"))
 	}
 	if kind == "StepScaling" && given(in, unknown, "stepScalingPolicyConfiguration") == 0 && !unknown.Has("policyType") {
 		p = append(p, awsProblem("stepScalingPolicyConfiguration", "ValidationException",
-			"a policy of type StepScaling (the default) needs it"))
+			"required for a policy of type StepScaling (the default)"))
 	}
 	if !in.Has(tracking) {
 		return p
@@ -186,7 +186,7 @@ func scalableProblems(in Inputs) []Problem {
 	return p
 }
 
-// checkScalingState refuses what is put on something that was not registered for scaling.
+// checkScalingState refuses a policy or an action for something that is not registered as a scalable target.
 func checkScalingState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, t := range a.list(scalingType) {

@@ -220,10 +220,11 @@ func queryProblems(in Inputs) []Problem {
 		path := at("metricQueries", i)
 		id := q.String("id")
 		if !queryID.MatchString(id) {
-			p = append(p, awsProblem(path+".id", "ValidationError", "an id begins with a small letter and has letters, digits and _, got %q", id))
+			p = append(p, awsProblem(path+".id", "ValidationError", "an id begins with a lower-case letter and has letters, digits and _, got %q",
+				id))
 		}
 		if seen[id] {
-			p = append(p, awsProblem(path+".id", "ValidationError", "the id %q is there twice", id))
+			p = append(p, awsProblem(path+".id", "ValidationError", "the id %q appears twice", id))
 		}
 		seen[id] = true
 		if q.Has("metric") == q.Has("expression") {
@@ -239,7 +240,7 @@ func queryProblems(in Inputs) []Problem {
 	return p
 }
 
-// alarmActions judges what an alarm may do: at most five actions a state, each an ARN.
+// alarmActions checks an alarm's actions: at most five per state, each an ARN.
 func alarmActions(in Inputs) []Problem {
 	var p []Problem
 	for _, list := range words("alarmActions okActions insufficientDataActions") {
@@ -318,7 +319,7 @@ func checkDashboard(in Inputs, unknown Unknowns) []Problem {
 
 var dashboardName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 
-// patternProblems judges an event pattern: an object whose leaves are lists.
+// patternProblems checks an event pattern: an object whose leaves are lists.
 func patternProblems(text string) []Problem {
 	m, err := strictObject(text)
 	if err != nil {

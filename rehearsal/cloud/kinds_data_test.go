@@ -103,7 +103,7 @@ func TestDatabaseIncidents(t *testing.T) {
 			path: "parameters[0].applyMethod"},
 		{name: "a parameter twice", like: "db-parameters",
 			change: properties{"parameters": []any{properties{"name": "rds.force_ssl", "value": "1"}, properties{"name": "rds.force_ssl",
-				"value": "0"}}}, code: "there twice", path: "parameters[1].name"},
+				"value": "0"}}}, code: "appears twice", path: "parameters[1].name"},
 		{name: "a family that does not exist", like: "db-parameters", change: properties{"family": "postgres8"},
 			code: "not a valid parameter group family", path: "family"},
 		{name: "a cache that fails over to nobody", like: "cache", change: properties{"automaticFailoverEnabled": true}, code: "at least 2 nodes",
@@ -206,7 +206,7 @@ func TestIdentityIncidents(t *testing.T) {
 		policy("a statement without a resource", "needs a Resource", properties{"Resource": nil}),
 		policy("a resource that is a name", "ARN format", properties{"Resource": "site-media-1"}),
 		policy("an action without its service", "a service and an action", properties{"Action": "GetObject"}),
-		policy("an effect in small letters", "Allow or Deny", properties{"Effect": "allow"}),
+		policy("an effect in lower-case letters", "Allow or Deny", properties{"Effect": "allow"}),
 		policy("a principal in an identity policy", "no Principal", properties{"Principal": "*"}),
 		policy("a condition that does not exist", "not a condition operator",
 			properties{"Condition": properties{"StringEqual": properties{"aws:SourceAccount": "1"}}}),
@@ -219,7 +219,7 @@ func TestIdentityIncidents(t *testing.T) {
 				allow("s3:PutObject", "*", properties{"Sid": "A"}))}, code: "must be unique", path: "policy"},
 		{name: "a key twice in a statement", like: "reads",
 			change: properties{"policy": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Action":"ec2:*","Resource":"*"}}`},
-			code:   "there twice", path: "policy"},
+			code:   "appears twice", path: "policy"},
 		{name: "a version that is none", like: "reads",
 			change: properties{"policy": `{"Version":"2024-01-01","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`},
 			code:   "2012-10-17", path: "policy"},
@@ -328,7 +328,8 @@ func TestSettingIncidents(t *testing.T) {
 		{name: "a session document with a misspelt input", like: "session",
 			change: properties{"content": `{"schemaVersion":"1.0","sessionType":"Standard_Stream","inputs":{"s3Bucket":"x"}}`},
 			code:   "s3BucketName", path: "content"},
-		{name: "a document that belongs to AWS", like: "session", change: properties{"name": "AWS-Session"}, code: "are reserved by AWS", path: "name"},
+		{name: "a document that belongs to AWS", like: "session", change: properties{"name": "AWS-Session"},
+			code: "are reserved by AWS", path: "name"},
 		{name: "a secret in its window of recovery", before: func(w *world) {
 			if err := w.delete("secret"); err != nil {
 				w.t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Route 53 zones and records, and ACM certificates, which Route 53 proves.
+// Route 53 zones and records, and ACM certificates, which are validated by records.
 
 var hostForm = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\.)+[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]$`)
 
@@ -158,7 +158,7 @@ func certificateValidationKind() Kind {
 	}
 }
 
-// recordName is the full name of a record: the provider adds the zone's name where it is missing.
+// recordName is the full name of a record: the provider appends the zone's name if it is missing.
 func recordName(a *Account, o *Object) string {
 	in := Inputs(o.Inputs)
 	name := strings.ToLower(strings.TrimSuffix(in.String("name"), "."))
@@ -211,7 +211,7 @@ func checkRecord(in Inputs, unknown Unknowns) []Problem {
 	}
 	if policies := given(in, unknown, words("weightedRoutingPolicies failoverRoutingPolicies latencyRoutingPolicies "+
 		"geolocationRoutingPolicies geoproximityRoutingPolicy cidrRoutingPolicy")...); policies > 0 && given(in, unknown, "setIdentifier") == 0 {
-		p = append(p, problem("setIdentifier", "a routing policy needs it"))
+		p = append(p, problem("setIdentifier", "required with a routing policy"))
 	}
 	return p
 }
@@ -233,7 +233,7 @@ func checkRecordState(a *Account, o *Object) error {
 		}
 		oi := Inputs(other.Inputs)
 		if oi.String("type") == kind && oi.String("setIdentifier") == in.String("setIdentifier") && !in.Bool("allowOverwrite") {
-			return refuse(code, "it was made by "+other.URN, "[Tried to create resource record set [name='%s.', type='%s'] but it already exists]",
+			return refuse(code, "created by "+other.URN, "[Tried to create resource record set [name='%s.', type='%s'] but it already exists]",
 				name, kind)
 		}
 		if (kind == "CNAME") != (oi.String("type") == "CNAME") {
@@ -302,7 +302,7 @@ func computeCertificate(a *Account, o *Object) error {
 	var options []any
 	proofs := map[string]bool{}
 	for _, name := range names {
-		// A wildcard is proved by the same record as the name without it.
+		// A wildcard is validated by the same record as the name without it.
 		proof := strings.TrimPrefix(name, "*.")
 		if in.String("validationMethod") != "DNS" || imported {
 			break
@@ -329,10 +329,10 @@ func computeCertificate(a *Account, o *Object) error {
 	return nil
 }
 
-// validated says whether a certificate is issued: imported, or every name proved by its record in a zone of the account.
+// validated reports whether a certificate is issued: it was imported, or each name has its validation record in a zone of the account.
 func validated(a *Account, c *Object) bool { return missingRecord(a, c) == "" }
 
-// missingRecord names the first DNS record that a certificate still waits for.
+// missingRecord names the first DNS validation record that is missing.
 func missingRecord(a *Account, c *Object) string {
 	out := Inputs(c.Outputs)
 	if out.String("status") == issuedCertificate {
@@ -340,7 +340,7 @@ func missingRecord(a *Account, c *Object) string {
 	}
 	options := out.Maps("domainValidationOptions")
 	if len(options) == 0 {
-		return "somebody has to answer the mail"
+		return "the validation e-mail must be answered"
 	}
 	for _, option := range options {
 		name, value := strings.TrimSuffix(option.String("resourceRecordName"), "."), strings.TrimSuffix(option.String("resourceRecordValue"), ".")
@@ -352,7 +352,7 @@ func missingRecord(a *Account, c *Object) string {
 				slices.ContainsFunc(ri.Strings("records"), func(v string) bool { return strings.TrimSuffix(v, ".") == value })
 		})
 		if !proved {
-			return "there is no record " + name + " CNAME " + value
+			return "no record " + name + " CNAME " + value
 		}
 	}
 	return ""

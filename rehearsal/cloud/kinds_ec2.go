@@ -11,7 +11,7 @@ import (
 
 // VPCs, subnets, gateways and routes.
 
-// Quotas of a new account, per region unless said.
+// Quotas of a new account, per region unless noted.
 const (
 	quotaVPCs          = 5
 	quotaGateways      = 5
@@ -381,7 +381,7 @@ func vpcDhcpOptionsAssociationKind() Kind {
 	}
 }
 
-// ownDefaults makes what AWS makes with every VPC: its main route table, its default security group and network ACL.
+// ownDefaults creates what AWS creates with every VPC: its main route table, its default security group and network ACL.
 func ownDefaults(a *Account, vpc *Object) error {
 	out := Inputs(vpc.Outputs)
 	everything := map[string]any{"protocol": "-1", "fromPort": 0, "toPort": 0}
@@ -405,7 +405,7 @@ func ownDefaults(a *Account, vpc *Object) error {
 	return nil
 }
 
-// checkSubnetState judges the range against the VPC and its other subnets, and the zone against the region.
+// checkSubnetState checks the range against the VPC and its other subnets, and the zone against the region.
 func checkSubnetState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if z := in.String("availabilityZone"); z != "" && !slices.Contains(zonesOf(a), z) {
@@ -435,7 +435,7 @@ func checkSubnetState(a *Account, o *Object) error {
 	return quota(a, o, quotaSubnetsPerVPC, "SubnetLimitExceeded", "The maximum number of subnets has been reached.", sameVPC(vpc.ID))
 }
 
-// vpcBlocks are the IPv4 ranges of a VPC, the secondary ones too.
+// vpcBlocks are the IPv4 ranges of a VPC, including secondary ones.
 func vpcBlocks(a *Account, vpc *Object) []netip.Prefix {
 	texts := []string{Inputs(vpc.Outputs).String("cidrBlock")}
 	for _, o := range a.list(secondaryCIDRType) {
@@ -494,7 +494,7 @@ func checkNATState(a *Account, o *Object) error {
 		})
 }
 
-// addressFits refuses an Elastic IP that something else has.
+// addressFits refuses an Elastic IP that is in use.
 func addressFits(path string) func(*Account, *Object) error {
 	return func(a *Account, o *Object) error {
 		allocation := Inputs(o.Inputs).String(path)
@@ -509,7 +509,7 @@ func addressFits(path string) func(*Account, *Object) error {
 	}
 }
 
-// routeTargets are the inputs of a route of which exactly one says where it leads.
+// routeTargets are the inputs that name a route's target. A route has exactly one.
 var routeTargets = words(`gatewayId natGatewayId networkInterfaceId egressOnlyGatewayId transitGatewayId vpcEndpointId
 	vpcPeeringConnectionId carrierGatewayId coreNetworkArn localGatewayId instanceId`)
 
@@ -542,7 +542,7 @@ func routesProblems(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// routeProblems judges one route; prefix is its path with a dot, cidr the name of its IPv4 destination.
+// routeProblems checks one route; prefix is its path with a dot, cidr the name of its IPv4 destination.
 func routeProblems(in Inputs, unknown Unknowns, prefix, cidr string) []Problem {
 	var p []Problem
 	for _, x := range cidrProblems(in, cidr, 0, 32, "InvalidParameterValue") {
@@ -562,7 +562,7 @@ func routeProblems(in Inputs, unknown Unknowns, prefix, cidr string) []Problem {
 	return p
 }
 
-// destination is what a route leads to, by whatever name its input has.
+// destination is a route's destination, whichever input holds it.
 func destination(in Inputs) string {
 	for _, name := range words("destinationCidrBlock destinationIpv6CidrBlock destinationPrefixListId cidrBlock ipv6CidrBlock") {
 		if s := in.String(name); s != "" {
@@ -594,7 +594,7 @@ func checkRouteState(a *Account, o *Object) error {
 	}
 	for _, other := range others(a, o, routeType) {
 		if other.Inputs["routeTableId"] == table.ID && destination(other.Inputs) == to {
-			return taken("it was made by " + other.URN)
+			return taken("created by " + other.URN)
 		}
 	}
 	for _, r := range Inputs(table.Inputs).Maps("routes") {
@@ -625,7 +625,7 @@ func routeTargetFits(a *Account, in Inputs, table, vpc string) error {
 	return nil
 }
 
-// cidrProblems judges an IPv4 range: its form, that it has no host bits, and how long its prefix may be.
+// cidrProblems checks an IPv4 range: its form, that it has no host bits, and how long its prefix may be.
 func cidrProblems(in Inputs, path string, low, high int, code string) []Problem {
 	text := in.String(path)
 	if text == "" {
@@ -643,7 +643,7 @@ func cidrProblems(in Inputs, path string, low, high int, code string) []Problem 
 	return nil
 }
 
-// privateAddress gives the object an address of the subnet: the first four and the last belong to AWS.
+// privateAddress assigns an address of the subnet: AWS reserves the first four and the last.
 func privateAddress(a *Account, o *Object, subnet string) string {
 	s := find(a, "id", subnet, subnetType)
 	if s == nil {
@@ -678,13 +678,13 @@ func addTo(ip netip.Addr, n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 }
 
-// publicAddress is one of Amazon's, drawn for an id.
+// publicAddress is a public IPv4 address, derived from an id.
 func publicAddress(id string) string {
 	n := crc(id)
 	return fmt.Sprintf("%d.%d.%d.%d", []int{3, 13, 18, 35, 44, 52, 54}[n%7], n>>8&255, n>>16&255, 1+n>>24&253)
 }
 
-// publicName is the host name that AWS gives a public address.
+// publicName is the host name of a public address.
 func publicName(a *Account, ip string) string {
 	if a.Region == "us-east-1" {
 		return "ec2-" + strings.ReplaceAll(ip, ".", "-") + ".compute-1.amazonaws.com"

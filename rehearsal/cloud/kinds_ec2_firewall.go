@@ -9,8 +9,7 @@ import (
 	"strings"
 )
 
-// Security groups and their rules in the three forms that the provider has (inline, SecurityGroupRule, vpc rules),
-// network ACLs and flow logs.
+// Security groups and their rules in all three forms (inline, SecurityGroupRule, and the vpc rules), network ACLs and flow logs.
 
 var groupDescription = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$`)
 
@@ -122,7 +121,7 @@ func securityGroupRuleKind() Kind {
 	}
 }
 
-// oneRuleKind is a rule that is a resource of its own; direction is "Ingress" or "Egress".
+// oneRuleKind is a rule as a separate resource; direction is "Ingress" or "Egress".
 func oneRuleKind(token, direction string) Kind {
 	return Kind{
 		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules",
@@ -143,7 +142,7 @@ func oneRuleKind(token, direction string) Kind {
 			}
 			if proto := in.String("ipProtocol"); proto == "-1" {
 				if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
-					p = append(p, problem("fromPort", "protocol -1 is every protocol and every port: give no ports"))
+					p = append(p, problem("fromPort", "protocol -1 covers all protocols and ports: do not set ports"))
 				}
 			} else if tcpOrUDP(proto) && (!in.Has("fromPort") && !unknown.Has("fromPort") || !in.Has("toPort") && !unknown.Has("toPort")) {
 				p = append(p, awsProblem("fromPort", "InvalidParameterValue", "protocol %s needs fromPort and toPort", proto))
@@ -222,7 +221,7 @@ func networkAclRuleKind() Kind {
 				oi := Inputs(other.Inputs)
 				if oi.String("networkAclId") == in.String("networkAclId") && oi.Int("ruleNumber") == in.Int("ruleNumber") &&
 					oi.Bool("egress") == in.Bool("egress") {
-					return refuse("NetworkAclEntryAlreadyExists", "it was made by "+other.URN,
+					return refuse("NetworkAclEntryAlreadyExists", "created by "+other.URN,
 						"The network acl entry identified by %d already exists.", in.Int("ruleNumber"))
 				}
 			}
@@ -273,7 +272,7 @@ func tcpOrUDP(protocol string) bool {
 	return slices.Contains(words("tcp udp 6 17"), strings.ToLower(protocol))
 }
 
-// portProblems judges a protocol and its ports; prefix is the path of the rule with a dot.
+// portProblems checks a protocol and its ports; prefix is the path of the rule, with a dot.
 func portProblems(in Inputs, protocol, prefix string) []Problem {
 	var p []Problem
 	proto := strings.ToLower(in.String(protocol))
@@ -297,7 +296,7 @@ func portProblems(in Inputs, protocol, prefix string) []Problem {
 	return p
 }
 
-// blocksProblems judges the lists of ranges in a rule.
+// blocksProblems checks the lists of ranges in a rule.
 func blocksProblems(in Inputs, prefix string) []Problem {
 	var p []Problem
 	for _, list := range []string{"cidrBlocks", "ipv6CidrBlocks"} {
@@ -325,14 +324,13 @@ func inlineRuleProblems(in Inputs, unknown Unknowns, list string) []Problem {
 		p = append(p, portProblems(r, "protocol", path)...)
 		p = append(p, blocksProblems(r, path)...)
 		if given(r, nil, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "securityGroups") == 0 && !r.Bool("self") {
-			p = append(p, awsProblem(path+"cidrBlocks", "InvalidParameterValue", "the rule names neither addresses nor groups"))
+			p = append(p, awsProblem(path+"cidrBlocks", "InvalidParameterValue", "the rule needs an address range or a security group"))
 		}
 	}
 	return p
 }
 
-// ruleKeys says what an object allows, one text a direction, protocol, range of ports and peer: AWS takes each once a
-// group.
+// ruleKeys are the rules of an object, one string per direction, protocol, port range and peer. A group can have each only once.
 func ruleKeys(o *Object) []string {
 	in := Inputs(o.Inputs)
 	switch o.Type {
@@ -384,8 +382,8 @@ func ruleKey(direction, protocol string, from, to int, peer string) string {
 	return fmt.Sprintf("%s peer: %s, %s, from port: %d, to port: %d, ALLOW", direction, peer, strings.ToUpper(protocol), from, to)
 }
 
-// groupRulesFit refuses rules that the group has already, groups of another network as peers, and more rules than a
-// group may have. group is "" when it is about to be made.
+// groupRulesFit refuses rules that the group already has, peers in another VPC, and more rules than the quota. group is "" if it
+// does not exist yet.
 func groupRulesFit(a *Account, o *Object, group, vpc string) error {
 	mine := ruleKeys(o)
 	have := map[string]string{}
@@ -406,7 +404,7 @@ func groupRulesFit(a *Account, o *Object, group, vpc string) error {
 	for _, k := range mine {
 		direction, rule, _ := strings.Cut(k, " ")
 		if by, taken := have[k]; taken {
-			return refuse("InvalidPermission.Duplicate", "it was made by "+by, "the specified rule %q already exists", rule)
+			return refuse("InvalidPermission.Duplicate", "created by "+by, "the specified rule %q already exists", rule)
 		}
 		have[k] = o.URN
 		if count[direction]++; count[direction] > quotaGroupRules {
@@ -473,7 +471,7 @@ func checkFlowLogState(a *Account, o *Object) error {
 		oi := Inputs(other.Inputs)
 		if oi.String("logDestination") == in.String("logDestination") && oi.String("trafficType") == in.String("trafficType") &&
 			oi.String("vpcId")+oi.String("subnetId")+oi.String("eniId") == in.String("vpcId")+in.String("subnetId")+in.String("eniId") {
-			return refuse("FlowLogAlreadyExists", "it was made by "+other.URN,
+			return refuse("FlowLogAlreadyExists", "created by "+other.URN,
 				"There is an existing Flow Log with the same configuration and log destination.")
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Instances and what goes with them, and VPC endpoints.
+// Instances, launch templates, key pairs, network interfaces, and VPC endpoints.
 
 // armFamilies are the instance families with Graviton processors; the others of instanceFamilies are x86.
 var armFamilies = words("t4g m6g m6gd m7g m7gd m8g c6g c6gd c6gn c7g c7gd c7gn c8g r6g r6gd r7g r7gd r8g x2gd im4gn is4gen a1")
@@ -273,7 +273,7 @@ func imageProblems(in Inputs, path string) []Problem {
 	return nil
 }
 
-// architectureOf is the processor that an image is made for, when it is one that the model hands out; else "".
+// architectureOf is an image's CPU architecture; "" if the model does not know the image.
 func architectureOf(a *Account, ami string) string {
 	for _, arch := range []string{"x86_64", "arm64"} {
 		for _, family := range []string{"al2023-ami-2023.6.20250115.0-kernel-6.1-" + arch, "al2023-ami-minimal-2023.6.20250115.0-kernel-6.1-" +
@@ -366,7 +366,7 @@ func computeInstance(a *Account, o *Object) error {
 	} {
 		fill(o, path, v)
 	}
-	if text := in.String("userData"); text != "" { // the provider keeps a digest
+	if text := in.String("userData"); text != "" { // the provider stores a digest
 		sum := sha1.Sum([]byte(text))
 		o.Outputs["userData"] = hex.EncodeToString(sum[:])
 	}
@@ -381,7 +381,7 @@ func privateName(a *Account, ip string) string {
 	return "ip-" + strings.ReplaceAll(ip, ".", "-") + "." + a.Region + ".compute.internal"
 }
 
-// pairs are the digits of a hexadecimal text, two by two.
+// pairs are the digits of a hexadecimal string in pairs.
 func pairs(hex string) func(func(string) bool) {
 	return func(yield func(string) bool) {
 		for i := 0; i+1 < len(hex); i += 2 {
@@ -394,14 +394,14 @@ func pairs(hex string) func(func(string) bool) {
 
 const openPolicy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}],"Version":"2008-10-17"}`
 
-// endpointServices are the services that have an interface endpoint in every region that the model has.
+// endpointServices are the services with interface endpoints in all modelled regions.
 var endpointServices = words(`s3 dynamodb ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs monitoring events ssm ssmmessages ec2messages ec2
 	secretsmanager kms sts sns sqs kinesis-firehose kinesis-streams scheduler elasticloadbalancing rds rds-data application-
 	autoscaling autoscaling backup servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-
 	smtp cloudtrail config codebuild codepipeline acm-pca elasticache elasticfilesystem synthetics guardduty-data inspector2
 	securityhub access-analyzer`)
 
-// gatewayServices have gateway endpoints too.
+// gatewayServices also have gateway endpoints.
 var gatewayServices = words("s3 dynamodb")
 
 func checkEndpoint(in Inputs, unknown Unknowns) []Problem {

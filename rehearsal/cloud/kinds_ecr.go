@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Container registries. The images that were pushed are the repository's own: see image.go.
+// Container registries. For the images in them see image.go.
 
 // ecrKinds are the resource types of ECR.
 func ecrKinds() []Kind {
@@ -121,7 +121,7 @@ func registryScanningConfigurationKind() Kind {
 	}
 }
 
-// checkImageLifecycle judges the rules by which ECR expires images.
+// checkImageLifecycle checks a policy for expiring images.
 func checkImageLifecycle(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidParameterException"
 	text := documentText(in, "policy")

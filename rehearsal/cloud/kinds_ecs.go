@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Clusters, task definitions and services. What is inside a task definition's containers is judged in
-// kinds_ecs_containers.go.
+// Clusters, task definitions and services. containers.go checks the containers of a task definition.
 
 const ecsName = `[A-Za-z0-9_-]+`
 
@@ -40,7 +39,8 @@ func clusterKind() Kind {
 			p = append(p, oneOf(in, exec+".logging", "NONE", "DEFAULT", "OVERRIDE")...)
 			logs := in.Has(exec+".logConfiguration") || unknown.Within(exec+".logConfiguration")
 			if in.String(exec+".logging") == "OVERRIDE" != logs && in.Has(exec+".logging") {
-				p = append(p, awsProblem(exec+".logging", "InvalidParameterException", "logging OVERRIDE and a logConfiguration go together"))
+				p = append(p, awsProblem(exec+".logging", "InvalidParameterException",
+					"logging OVERRIDE needs a logConfiguration, and a logConfiguration needs OVERRIDE"))
 			}
 			return p
 		},
@@ -175,11 +175,11 @@ func serviceKind() Kind {
 			return nil
 		},
 		AfterDelete:    (*Account).undeployed,
-		ServiceManaged: []string{"taskDefinition"}, // back, when a deployment fails
+		ServiceManaged: []string{"taskDefinition"}, // ECS rolls it back when a deployment fails
 	}
 }
 
-// clusterNamed is the cluster of a name or ARN, nil when there is none.
+// clusterNamed finds a cluster by name or ARN; nil if there is none.
 func clusterNamed(a *Account, name string) *Object {
 	if c := find(a, "arn", name, clusterType); c != nil {
 		return c
@@ -187,7 +187,7 @@ func clusterNamed(a *Account, name string) *Object {
 	return find(a, "name", name, clusterType)
 }
 
-// nextRevision counts up within a family, past every revision that is still registered.
+// nextRevision is the next revision of a family.
 func nextRevision(a *Account, family string) int {
 	last := 0
 	for _, o := range a.list(taskType) {
@@ -209,7 +209,7 @@ func providerProblems(in Inputs, path string) []Problem {
 	return p
 }
 
-// strategyProblems judges a capacity provider strategy: known providers, one base, some weight.
+// strategyProblems checks a capacity provider strategy: known providers, at most one base, at least one weight.
 func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 	if unknown.Within(path) {
 		return nil
@@ -222,7 +222,7 @@ func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 		here := at(path, i)
 		name := s.String("capacityProvider")
 		if seen[name] {
-			p = append(p, awsProblem(here+".capacityProvider", code, "%s is there twice", name))
+			p = append(p, awsProblem(here+".capacityProvider", code, "%s appears twice", name))
 		}
 		seen[name] = true
 		if b := s.Int("base"); b < 0 || b > 100000 {
@@ -285,7 +285,7 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// checkServiceState judges a service against its cluster, its network, its target groups and what a task of it would meet.
+// checkServiceState checks a service against its cluster, network and target groups, and that its tasks can start.
 func checkServiceState(a *Account, o *Object) error {
 	const code = "InvalidParameterException"
 	in := Inputs(o.Inputs)
@@ -330,7 +330,7 @@ func checkServiceState(a *Account, o *Object) error {
 		}
 	}
 	if in.Bool("enableExecuteCommand") && task.String("taskRoleArn") == "" {
-		return refuse(code, "ECS Exec speaks to Session Manager as the task",
+		return refuse(code, "ECS Exec connects to Session Manager with the task role",
 			"The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role in your task definition "+
 				"and try again.")
 	}
@@ -340,7 +340,7 @@ func checkServiceState(a *Account, o *Object) error {
 	return nil
 }
 
-// targetFits judges one target group of a service.
+// targetFits checks one target group of a service.
 func targetFits(a *Account, lb, task Inputs, containers []containerSpec, vpc string) error {
 	const code = "InvalidParameterException"
 	group := find(a, "arn", lb.String("targetGroupArn"), targetGroupType)
@@ -370,8 +370,8 @@ func targetFits(a *Account, lb, task Inputs, containers []containerSpec, vpc str
 	return nil
 }
 
-// startable refuses what no task of the definition could survive: ECS takes the service, its tasks stop one after the
-// other, and the deployment never becomes stable.
+// startable refuses a task definition whose tasks cannot start: ECS would accept the service, but its tasks would stop one after
+// the other, and the deployment would never become stable.
 func (a *Account) startable(definition *Object) error {
 	containers, err := containersOf(definition)
 	if err != nil {
@@ -404,7 +404,7 @@ func (a *Account) startable(definition *Object) error {
 	return nil
 }
 
-// A need is what the execution role must be allowed before a container can start.
+// A need is a permission that the execution role needs for a container to start.
 type need struct{ action, resource, failure string }
 
 func needs(a *Account, c containerSpec) []need {
@@ -442,7 +442,7 @@ func needs(a *Account, c containerSpec) []need {
 	return all
 }
 
-// decrypts is the need of a customer-managed key; AWS's own keys ask nothing of the role.
+// decrypts is the need for a customer-managed key; AWS-managed keys need no permission.
 func decrypts(a *Account, name, failure string) []need {
 	if key := keyNamed(a, name); key != nil {
 		return []need{{"kms:Decrypt", Inputs(key.Outputs).String("arn"), failure}}
@@ -450,7 +450,7 @@ func decrypts(a *Account, name, failure string) []need {
 	return nil
 }
 
-// taskNamed is the task definition of an ARN, of family:revision, or the newest of a family.
+// taskNamed finds a task definition by ARN, by family:revision, or by family for the newest revision.
 func taskNamed(a *Account, name string) *Object {
 	if name == "" {
 		return nil

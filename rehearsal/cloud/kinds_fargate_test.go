@@ -56,11 +56,11 @@ func TestContainerIncidents(t *testing.T) {
 		bad("port 0", app+".portMappings[0].containerPort", "1 to 65535", set("portMappings", []any{properties{"containerPort": 0}})),
 		bad("another host port", app+".portMappings[0].hostPort", "must match",
 			set("portMappings", []any{properties{"containerPort": 8000, "hostPort": 80}})),
-		bad("a variable twice", app+".environment[1].name", "there twice", set("environment", []any{properties{"name": "A", "value": "1"},
+		bad("a variable twice", app+".environment[1].name", "appears twice", set("environment", []any{properties{"name": "A", "value": "1"},
 			properties{"name": "A", "value": "2"}})),
 		bad("a variable that is a secret too", app+".secrets[0].name", "must be unique",
 			set("environment", []any{properties{"name": "SECRET_KEY", "value": "x"}})),
-		bad("a secret from S3", app+".secrets[0].valueFrom", "SSM or a secret",
+		bad("a secret from S3", app+".secrets[0].valueFrom", "expected an SSM parameter",
 			set("secrets", []any{properties{"name": "A", "valueFrom": "arn:aws:s3:::bucket/key"}})),
 		bad("a container that waits for nobody", proxy+".dependsOn[0].containerName", "does not exist", func(_, proxy properties) {
 			proxy["dependsOn"] = []any{properties{"containerName": "djnago", "condition": "START"}}
@@ -69,7 +69,7 @@ func TestContainerIncidents(t *testing.T) {
 		bad("a container that waits for the end of an essential one", proxy+".dependsOn[0].condition", "essential", func(_, proxy properties) {
 			proxy["dependsOn"] = []any{properties{"containerName": "django", "condition": "SUCCESS"}}
 		}),
-		bad("two containers that wait for each other", app+".dependsOn", "circle",
+		bad("two containers that wait for each other", app+".dependsOn", "cycle",
 			set("dependsOn", []any{properties{"containerName": "nginx", "condition": "START"}})),
 		bad("no essential container", "containerDefinitions", "must be essential", func(app, proxy properties) {
 			app["essential"], proxy["essential"] = false, false
@@ -345,8 +345,9 @@ func TestRarerFargateIncidents(t *testing.T) {
 	}
 	refuses(t, []incident{
 		{name: "logging of shells that goes nowhere", like: "cluster",
-			change: properties{"configuration": properties{"executeCommandConfiguration": properties{"logging": "OVERRIDE"}}}, code: "go together",
-			path: "configuration.executeCommandConfiguration.logging"},
+			change: properties{"configuration": properties{"executeCommandConfiguration": properties{"logging": "OVERRIDE"}}},
+			code:   "logging OVERRIDE needs",
+			path:   "configuration.executeCommandConfiguration.logging"},
 		{name: "a capacity provider taken away under a service", like: "providers", update: true,
 			change: properties{"capacityProviders": []any{"FARGATE_SPOT"}}, code: "ResourceInUseException"},
 		{name: "a default strategy of a provider that the cluster has not", like: "providers",
@@ -355,7 +356,7 @@ func TestRarerFargateIncidents(t *testing.T) {
 			path: "defaultCapacityProviderStrategies[0].capacityProvider"},
 		{name: "a provider twice in a strategy", like: "service", change: properties{"capacityProviderStrategies": many(2, func(int) any {
 			return properties{"capacityProvider": "FARGATE", "weight": 1}
-		})}, code: "there twice", path: "capacityProviderStrategies[1].capacityProvider"},
+		})}, code: "appears twice", path: "capacityProviderStrategies[1].capacityProvider"},
 		{name: "a base below nothing", like: "service", change: properties{"capacityProviderStrategies[0].base": -1}, code: "0 to 100000",
 			path: "capacityProviderStrategies[0].base"},
 		{name: "two bases", like: "service", change: properties{"capacityProviderStrategies": []any{properties{"capacityProvider": "FARGATE",
@@ -393,15 +394,15 @@ func TestRarerFargateIncidents(t *testing.T) {
 		}), code: "InvalidParameterException"},
 
 		{name: "a volume twice", like: "task", change: properties{"volumes": []any{properties{"name": "tmp"}, properties{"name": "tmp"}}},
-			code: "there twice", path: "volumes[1].name"},
+			code: "appears twice", path: "volumes[1].name"},
 		{name: "a Docker volume on Fargate", like: "task",
 			change: properties{"volumes": []any{properties{"name": "tmp", "dockerVolumeConfiguration": properties{"scope": "task"}}}},
 			code:   "does not support Docker volumes", path: "volumes[0]"},
 		{name: "a folder of the host on Fargate", like: "task",
 			change: properties{"volumes": []any{properties{"name": "tmp", "hostPath": "/tmp"}}}, code: "host path", path: "volumes[0].hostPath"},
-		bad("a variable with an equals sign", app+".environment[0].name", "no name",
+		bad("a variable with an equals sign", app+".environment[0].name", "not a valid name",
 			properties{"environment": []any{properties{"name": "A=B", "value": "1"}}}),
-		bad("a secret from nowhere", app+".secrets[0].valueFrom", "says not where", properties{"secrets": []any{properties{"name": "A"}}}),
+		bad("a secret from nowhere", app+".secrets[0].valueFrom", "needs valueFrom", properties{"secrets": []any{properties{"name": "A"}}}),
 		bad("log options without a driver", app+".logConfiguration.logDriver", "need a logDriver",
 			properties{"logConfiguration": properties{"options": properties{"mode": "blocking"}}}),
 		bad("logs that half block", app+".logConfiguration.options.mode", "non-blocking",
@@ -446,7 +447,8 @@ func TestRarerFargateIncidents(t *testing.T) {
 		{name: "a fixed answer of two kilobytes", like: "listener", change: properties{"port": 81,
 			"defaultActions": []any{properties{"type": "fixed-response", "fixedResponse": properties{"contentType": "text/plain",
 				"messageBody": strings.Repeat("x", 2048)}}}}, code: "1024", path: "defaultActions[0].fixedResponse.messageBody"},
-		{name: "a policy that tracks nothing", like: "scaling-cpu", change: properties{policy: nil}, code: "needs it", path: policy},
+		{name: "a policy that tracks nothing", like: "scaling-cpu", change: properties{policy: nil},
+			code: "required for a policy of type TargetTrackingScaling", path: policy},
 		{name: "requests of a label in another form", like: "scaling-cpu", change: requests("site/targets"), code: "expected app/",
 			path: policy + ".predefinedMetricSpecification.resourceLabel"},
 		{name: "requests of a balancer that does not exist", like: "scaling-cpu",

@@ -103,7 +103,7 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 	}
 	const s3 = "extendedS3Configuration"
 	if given(in, unknown, s3) == 0 && !unknown.Within(s3) {
-		return append(p, awsProblem(s3, firehoseCode, "the destination extended_s3 needs it"))
+		return append(p, awsProblem(s3, firehoseCode, "required for the destination extended_s3"))
 	}
 	p = append(p, allOf(between(in, s3+".bufferingSize", 1, 128), between(in, s3+".bufferingInterval", 0, 900),
 		oneOf(in, s3+".compressionFormat", compressions...),
@@ -141,8 +141,8 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// prefixProblems judges the prefixes under which Firehose writes: expressions are !{namespace:value}, and a prefix that
-// has any needs an error prefix that says what kind of error it is.
+// prefixProblems checks the S3 prefixes of a delivery stream. Expressions are !{namespace:value}; a prefix with expressions needs
+// an errorOutputPrefix that contains the error type.
 func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 	var p []Problem
 	prefix, failed := s3.String("prefix"), s3.String("errorOutputPrefix")
@@ -153,7 +153,7 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 			switch {
 			case !slices.Contains(words("timestamp firehose partitionKeyFromQuery partitionKeyFromLambda"), space):
 				p = append(p, awsProblem(root+"."+name, firehoseCode,
-					"there is no expression !{%s}: expected timestamp, firehose, partitionKeyFromQuery or partitionKeyFromLambda", m[1]))
+					"unknown expression !{%s}: expected timestamp, firehose, partitionKeyFromQuery or partitionKeyFromLambda", m[1]))
 			case name == "prefix" && value == "error-output-type":
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "!{firehose:error-output-type} is for errorOutputPrefix only"))
 			case space == "firehose" && value != "random-string" && value != "error-output-type":
@@ -177,7 +177,7 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 	return p
 }
 
-// checkFirehoseState refuses a role that Firehose cannot take. What the role may do shows only when records are delivered.
+// checkFirehoseState refuses a role that Firehose cannot assume. AWS checks the role's permissions only at delivery.
 func checkFirehoseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, path := range []string{"extendedS3Configuration.roleArn", "kinesisSourceConfiguration.roleArn",

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Roles, policies and who has them.
+// Roles, policies and their attachments.
 
 const (
 	iamName = `[\w+=,.@-]+`
@@ -271,7 +271,7 @@ func iamGroupKind() Kind {
 	}
 }
 
-// linkedRoles are the service-linked roles that a site may need, by service.
+// linkedRoles are the names of service-linked roles, by service.
 var linkedRoles = map[string]string{
 	"ecs.amazonaws.com": "ECS", "elasticloadbalancing.amazonaws.com": "ElasticLoadBalancing", "rds.amazonaws.com": "RDS",
 	"ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService", "autoscaling.amazonaws.com": "AutoScaling",
@@ -279,7 +279,7 @@ var linkedRoles = map[string]string{
 	"replication.ecr.amazonaws.com": "ECRReplication", "ssm.amazonaws.com": "AmazonSSM",
 }
 
-// managedPolicies are the AWS-managed policies that a site may attach; a name that AWS does not have is refused.
+// managedPolicies are the AWS-managed policies that the model knows. Others are refused.
 var managedPolicies = words(`AdministratorAccess PowerUserAccess ReadOnlyAccess SecurityAudit ViewOnlyAccess
 	AmazonSSMManagedInstanceCore AmazonSSMPatchAssociation AmazonSSMReadOnlyAccess CloudWatchAgentServerPolicy
 	CloudWatchLogsFullAccess CloudWatchReadOnlyAccess AmazonEC2ContainerRegistryReadOnly
@@ -295,7 +295,7 @@ var managedPolicies = words(`AdministratorAccess PowerUserAccess ReadOnlyAccess 
 	service-role/AmazonSSMAutomationRole service-role/AmazonECSInfrastructureRolePolicyForVolumes
 	AWSBackupServiceRolePolicyForS3Backup AWSBackupServiceRolePolicyForS3Restore`)
 
-// managedProblems judges the names of AWS-managed policies at path.
+// managedProblems checks the names of AWS-managed policies at path.
 func managedProblems(in Inputs, path string) []Problem {
 	var p []Problem
 	in.Each(path, func(path string, v any) {
@@ -306,7 +306,8 @@ func managedProblems(in Inputs, path string) []Problem {
 			return
 		}
 		if name := strings.TrimPrefix(parts[5], "policy/"); parts[4] == "aws" && !slices.Contains(managedPolicies, name) {
-			p = append(p, awsProblem(path, "NoSuchEntity", "the model knows no AWS-managed policy %s%s", name, suggest(name, managedPolicies)))
+			p = append(p, awsProblem(path, "NoSuchEntity", "the model does not know the AWS-managed policy %s%s", name,
+				suggest(name, managedPolicies)))
 		}
 	})
 	return p

@@ -151,8 +151,8 @@ func checkKey(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// lockoutProblems refuses a key policy that nobody could change any more: no statement lets this account, or an
-// identity in it, put another policy.
+// lockoutProblems refuses a key policy that could never be changed again, because no statement allows this account, or an identity
+// in it, to call kms:PutKeyPolicy.
 func lockoutProblems(in Inputs) []Problem {
 	text := documentText(in, "policy")
 	if text == "" || in.Bool("bypassPolicyLockoutSafetyCheck") {

@@ -21,8 +21,8 @@ var balancerZones = map[string]string{
 	"sa-east-1": "Z2P70J7HTTTPLU",
 }
 
-// logAccounts are the accounts by which a load balancer writes access logs, in regions that began before August 2022;
-// the other regions have a service principal.
+// logAccounts are the AWS accounts that write access logs in regions launched before August 2022. Other regions use a service
+// principal.
 var logAccounts = map[string]string{
 	"us-east-1": "127311923021", "us-east-2": "033677994240", "us-west-1": "027434742980", "us-west-2": "797873946194",
 	"af-south-1": "098369216593", "ap-east-1": "754344448648", "ap-south-1": "718504428378", "ap-northeast-1": "582318560864",
@@ -34,7 +34,7 @@ var logAccounts = map[string]string{
 
 const logDelivery = "logdelivery.elasticloadbalancing.amazonaws.com"
 
-// tlsPolicies are the security policies that a listener takes.
+// tlsPolicies are the predefined security policies for listeners.
 var tlsPolicies = words(`ELBSecurityPolicy-2016-08 ELBSecurityPolicy-TLS-1-0-2015-04 ELBSecurityPolicy-TLS-1-1-2017-01
 	ELBSecurityPolicy-TLS-1-2-2017-01 ELBSecurityPolicy-TLS-1-2-Ext-2018-06 ELBSecurityPolicy-FS-2018-06 ELBSecurityPolicy-FS-1-1-2019-08
 	ELBSecurityPolicy-FS-1-2-2019-08 ELBSecurityPolicy-FS-1-2-Res-2019-08 ELBSecurityPolicy-FS-1-2-Res-2020-10
@@ -210,7 +210,7 @@ func listenerRuleKind() Kind {
 			for _, other := range others(a, o, ruleType) {
 				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") &&
 					Inputs(other.Outputs).Int("priority") == in.Int("priority") {
-					return refuse("PriorityInUse", "it was made by "+other.URN, "Priority '%d' is currently in use", in.Int("priority"))
+					return refuse("PriorityInUse", "created by "+other.URN, "Priority '%d' is currently in use", in.Int("priority"))
 				}
 			}
 			return nil
@@ -249,7 +249,7 @@ func listenerCertificateKind() Kind {
 	}
 }
 
-// redirectDefaults keep of a request what a redirect does not name.
+// redirectDefaults are the parts of the request that a redirect keeps by default.
 func redirectDefaults(prefix string) map[string]any {
 	return map[string]any{prefix + "redirect.host": "#{host}", prefix + "redirect.path": "/#{path}", prefix + "redirect.port": "#{port}",
 		prefix + "redirect.protocol": "#{protocol}", prefix + "redirect.query": "#{query}"}
@@ -290,7 +290,7 @@ func checkBalancer(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// checkBalancerState judges the zones of the subnets, the way out of public ones, and that access logs can be written.
+// checkBalancerState checks the zones of the subnets, that public ones have an internet gateway, and that access logs can be written.
 func checkBalancerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	zones := map[string]string{}
@@ -322,8 +322,8 @@ func checkBalancerState(a *Account, o *Object) error {
 	return nil
 }
 
-// accessLogsArrive refuses a bucket that a load balancer may not write to, by the bucket's policy or because of a KMS
-// key, which access logs cannot use.
+// accessLogsArrive refuses a bucket that a load balancer cannot write to, because of its policy or because it is encrypted with a
+// KMS key, which access logs do not support.
 func accessLogsArrive(a *Account, bucket, prefix string) error {
 	deny := func(why string) error {
 		return refuse("InvalidConfigurationRequest", why, "Access Denied for bucket: %s. Please check S3bucket permission", bucket)
@@ -357,7 +357,7 @@ func accessLogsArrive(a *Account, bucket, prefix string) error {
 		}
 	}
 	if !allowed {
-		return deny(fmt.Sprintf("no statement of the bucket's policy lets %s put %s", logDelivery, object))
+		return deny(fmt.Sprintf("no statement of the bucket policy allows %s to put %s", logDelivery, object))
 	}
 	return nil
 }
@@ -401,7 +401,7 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// statusCodes says whether text is a list of codes or ranges between 200 and 499.
+// statusCodes reports whether text is a list of codes or ranges between 200 and 499.
 func statusCodes(text string) bool {
 	for _, part := range strings.Split(text, ",") {
 		from, to, ranged := strings.Cut(part, "-")
@@ -420,7 +420,7 @@ func checkListener(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...),
 		actionProblems(in, unknown, "defaultActions"), tagProblems(in))
 	if s := in.String("sslPolicy"); s != "" && !slices.Contains(tlsPolicies, s) {
-		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "there is no security policy %q%s", s, suggest(s, tlsPolicies)))
+		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "SSL policy %q not found%s", s, suggest(s, tlsPolicies)))
 	}
 	if in.Has("defaultActions") && len(in.List("defaultActions")) == 0 {
 		p = append(p, awsProblem("defaultActions", "ValidationError", "a listener needs a default action"))
@@ -439,7 +439,7 @@ func checkListenerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, other := range others(a, o, listenerType) {
 		if other.Inputs["loadBalancerArn"] == in.String("loadBalancerArn") && Inputs(other.Inputs).Int("port") == in.Int("port") {
-			return refuse("DuplicateListener", "it was made by "+other.URN, "A listener already exists on this port for this load balancer '%s'",
+			return refuse("DuplicateListener", "created by "+other.URN, "A listener already exists on this port for this load balancer '%s'",
 				in.String("loadBalancerArn"))
 		}
 	}
@@ -463,7 +463,7 @@ func checkListenerState(a *Account, o *Object) error {
 	return nil
 }
 
-// issued refuses a certificate of the account that is not issued yet: a listener cannot serve it.
+// issued refuses a certificate that is not issued yet: a listener cannot use it.
 func issued(a *Account, arn string) error {
 	c := find(a, "arn", arn, certificateType)
 	if c == nil || validated(a, c) {

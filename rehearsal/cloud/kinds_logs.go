@@ -10,7 +10,7 @@ import (
 
 const logGroupForm = `[a-zA-Z0-9_./#-]+`
 
-// retentions are the days that a log group takes; 0 keeps events for ever.
+// retentions are the valid retention periods in days; 0 means forever.
 var retentions = words("0 1 3 5 7 14 30 60 90 120 150 180 365 400 545 731 1096 1827 2192 2557 2922 3288 3653")
 
 // logsKinds are the resource types of CloudWatch Logs.
@@ -34,7 +34,7 @@ func logGroupKind() Kind {
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			group := a.arn("logs", "log-group:"+in.String("name"))
-			return keyLets(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt",
+			return keyAllows(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt",
 				map[string]string{"kms:EncryptionContext:aws:logs:arn": group},
 				"InvalidParameterException", "The specified KMS key does not exist or is not allowed to be used with Arn '"+group+"'")
 		},
@@ -74,7 +74,7 @@ func subscriptionFilterKind() Kind {
 			if d := in.String("destinationArn"); (strings.Contains(d, ":firehose:") || strings.Contains(d, ":kinesis:")) && !in.Has("roleArn") &&
 				!unknown.Has("roleArn") {
 				p = append(p, awsProblem("roleArn", "InvalidParameterException",
-					"destinationArn for vendor firehose and kinesis needs a role that CloudWatch Logs may take"))
+					"destinationArn for vendor firehose and kinesis needs a role that CloudWatch Logs can assume"))
 			}
 			return p
 		},
@@ -165,8 +165,8 @@ func queryDefinitionKind() Kind {
 	}
 }
 
-// checkSubscriptionState judges the destination by sending it a test message, as CloudWatch Logs does: Firehose must be there
-// and the role must be one that the service may take and that may write.
+// checkSubscriptionState checks the destination. CloudWatch Logs sends a test message to it, so the destination must exist, and
+// CloudWatch Logs must be able to assume the role and to write with it.
 func checkSubscriptionState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	n := 0

@@ -45,7 +45,7 @@ func TestLogIncidents(t *testing.T) {
 		{name: "an error prefix that does not say the error", like: "firehose",
 			change: properties{s3 + ".errorOutputPrefix": "failed/!{timestamp:yyyy}/"}, code: "error-output-type", path: s3 + ".errorOutputPrefix"},
 		{name: "an expression that does not exist", like: "firehose", change: properties{s3 + ".prefix": "logs/!{time:yyyy}/"},
-			code: "there is no expression", path: s3 + ".prefix"},
+			code: "unknown expression", path: s3 + ".prefix"},
 		{name: "an expression that is not closed", like: "firehose", change: properties{s3 + ".prefix": "logs/!{timestamp:yyyy/"},
 			code: "not closed", path: s3 + ".prefix"},
 		{name: "a buffer of 200 MB", like: "firehose", change: properties{s3 + ".bufferingSize": 200}, code: "1 to 128",
@@ -89,7 +89,7 @@ func TestAlarmIncidents(t *testing.T) {
 			code: "exactly one query", path: "metricQueries"},
 		{name: "a query named in capitals", like: "alarm", change: properties{"metricName": nil, "namespace": nil, "statistic": nil,
 			"period": nil, "metricQueries": []any{
-				properties{"id": "Errors", "expression": "1", "returnData": true}}}, code: "small letter", path: "metricQueries[0].id"},
+				properties{"id": "Errors", "expression": "1", "returnData": true}}}, code: "lower-case letter", path: "metricQueries[0].id"},
 		{name: "a dashboard that is no JSON", like: "dashboard", change: properties{"dashboardBody": "{"},
 			code: "InvalidParameterInput", path: "dashboardBody"},
 		{name: "a widget past the edge", like: "dashboard", change: body(`{"type":"text","x":20,"width":8,"properties":{"markdown":"x"}}`),
@@ -139,16 +139,17 @@ func TestScheduleIncidents(t *testing.T) {
 	refuses(t, []incident{
 		expression("the cron of Unix", "cron(* * * * *)", "6 fields"),
 		expression("no form at all", "* * * * * *", "expected at(...)"),
-		expression("both days", "cron(0 3 1 * 2 *)", "must be ? and the other not"),
-		expression("no day", "cron(0 3 ? * ? *)", "must be ? and the other not"),
-		expression("minute 60", "cron(60 3 * * ? *)", "no minutes"),
-		expression("a month in German", "cron(0 3 1 MAI ? *)", "no month"),
+		expression("both days", "cron(0 3 1 * 2 *)", "exactly one of day of month and day of week"),
+		expression("no day", "cron(0 3 ? * ? *)", "exactly one of day of month and day of week"),
+		expression("minute 60", "cron(60 3 * * ? *)", "not valid for minutes"),
+		expression("a month in German", "cron(0 3 1 MAI ? *)", "not valid for month"),
 		expression("one days", "rate(1 days)", "takes the singular"),
 		expression("five minute", "rate(5 minute)", "takes the plural"),
 		expression("never", "rate(0 minutes)", "more than 0"),
 		expression("every few seconds", "rate(5 seconds)", "minutes|hours|days"),
 		expression("a day without an hour", "at(2030-01-01)", "yyyy-mm-ddThh:mm:ss"),
-		{name: "a zone that does not exist", like: "job", change: properties{"scheduleExpressionTimezone": "Europe/Bern"}, code: "no time zone",
+		{name: "a zone that does not exist", like: "job", change: properties{"scheduleExpressionTimezone": "Europe/Bern"},
+			code: "not an IANA time zone",
 			path: "scheduleExpressionTimezone"},
 		{name: "a window that is not flexible", like: "job", change: properties{"flexibleTimeWindow": properties{"mode": "OFF",
 			"maximumWindowInMinutes": 5}}, code: "FLEXIBLE", path: "flexibleTimeWindow.maximumWindowInMinutes"},
@@ -262,9 +263,10 @@ func TestRarerLogIncidents(t *testing.T) {
 		}, "firehose", func(w *world) properties {
 			return properties{"serverSideEncryption": properties{"enabled": true, "keyType": "CUSTOMER_MANAGED_CMK", "keyArn": w.arn("key")}}
 		}), code: "InvalidKMSResourceException"},
-		{name: "a destination that is not described", like: "firehose", change: properties{s3: nil}, code: "needs it", path: s3},
+		{name: "a destination that is not described", like: "firehose", change: properties{s3: nil},
+			code: "required for the destination", path: s3},
 		{name: "a prefix in a zone that does not exist", like: "firehose", change: properties{s3 + ".customTimeZone": "CET/Berlin"},
-			code: "no time zone", path: s3 + ".customTimeZone"},
+			code: "not an IANA time zone", path: s3 + ".customTimeZone"},
 		{name: "errors logged nowhere", like: "firehose", change: properties{s3 + ".cloudwatchLoggingOptions": properties{"enabled": true}},
 			code: "logGroupName", path: s3 + ".cloudwatchLoggingOptions"},
 		{name: "partitions with a small buffer", like: "firehose",
@@ -308,7 +310,7 @@ func TestRarerLogIncidents(t *testing.T) {
 			return d
 		}()}, code: "at most 30", path: "dimensions"},
 		{name: "two queries of one name", like: "alarm", change: queries(properties{"id": "a", "expression": "1", "returnData": true},
-			properties{"id": "a", "expression": "2"}), code: "there twice", path: "metricQueries[1].id"},
+			properties{"id": "a", "expression": "2"}), code: "appears twice", path: "metricQueries[1].id"},
 		{name: "a query of nothing", like: "alarm", change: queries(properties{"id": "a", "returnData": true}),
 			code: "either a metric or an expression", path: "metricQueries[0]"},
 		{name: "six actions", like: "alarm", before: and(nil, "alarm", func(w *world) properties {
@@ -337,7 +339,7 @@ func TestRarerMessageIncidents(t *testing.T) {
 	refuses(t, []incident{
 		{name: "mail through Firehose without a role", like: "mail", before: and(nil, "mail", func(w *world) properties {
 			return properties{"protocol": "firehose", "endpoint": w.arn("firehose")}
-		}), code: "needs a role", path: "subscriptionRoleArn"},
+		}), code: "required for the protocol firehose", path: "subscriptionRoleArn"},
 		{name: "a topic's policy for another topic", like: "topic-policy", before: offer("topic-policy", "aws:sns/topicPolicy:TopicPolicy",
 			func(w *world) properties {
 				return properties{"arn": w.arn("topic"), "policy": policyText(allow("sns:Publish", "arn:aws:sns:us-east-1:"+DefaultAccountID+":other",

@@ -30,10 +30,11 @@ func topicKind() Kind {
 				p = append(p, between(in, of+"SuccessFeedbackSampleRate", 0, 100)...)
 			}
 			if name := in.String("name"); in.Has("name") && strings.HasSuffix(name, ".fifo") != in.Bool("fifoTopic") && !unknown.Has("fifoTopic") {
-				p = append(p, awsProblem("name", "InvalidParameter", "the name of a FIFO topic, and no other, ends with .fifo, got %q", name))
+				p = append(p, awsProblem("name", "InvalidParameter",
+					"the name of a FIFO topic must end with .fifo, and that of a standard topic must not, got %q", name))
 			}
 			if in.Bool("contentBasedDeduplication") && !in.Bool("fifoTopic") {
-				p = append(p, problem("contentBasedDeduplication", "only a FIFO topic has it"))
+				p = append(p, problem("contentBasedDeduplication", "only valid for FIFO topics"))
 			}
 			return p
 		},
@@ -88,7 +89,7 @@ func topicSubscriptionKind() Kind {
 			}
 			o.Outputs["arn"] = o.ID
 			o.Outputs["ownerId"] = a.AccountID
-			// Somebody has to follow the link in the mail; until then nothing is delivered.
+			// Nothing is delivered until the recipient follows the link in the confirmation message.
 			o.Outputs["pendingConfirmation"] = slices.Contains(words("email email-json http https"), in.String("protocol")) &&
 				!in.Bool("endpointAutoConfirms")
 			o.Outputs["confirmationWasAuthenticated"] = !Inputs(o.Outputs).Bool("pendingConfirmation")
@@ -126,7 +127,7 @@ func checkTopicSubscription(in Inputs, unknown Unknowns) []Problem {
 		}
 	}
 	if protocol == "firehose" && given(in, unknown, "subscriptionRoleArn") == 0 {
-		p = append(p, awsProblem("subscriptionRoleArn", "InvalidParameter", "a subscription of Firehose needs a role"))
+		p = append(p, awsProblem("subscriptionRoleArn", "InvalidParameter", "required for the protocol firehose"))
 	}
 	for _, name := range words("filterPolicy redrivePolicy deliveryPolicy") {
 		if text := in.String(name); text != "" {
@@ -199,7 +200,7 @@ func queueAttributeKinds() []Kind {
 	return parts
 }
 
-// ownResource judges that a policy speaks of the one resource that it is put on.
+// ownResource checks that a policy names only the resource that it is attached to.
 func ownResource(in Inputs, path, arn, code string) []Problem {
 	var p []Problem
 	if arn == "" || !in.Has(path) {
@@ -225,10 +226,11 @@ func checkQueue(in Inputs, unknown Unknowns) []Problem {
 		oneOf(in, "deduplicationScope", "messageGroup", "queue"), oneOf(in, "fifoThroughputLimit", "perQueue",
 			"perMessageGroupId"), tagProblems(in))
 	if name := in.String("name"); in.Has("name") && strings.HasSuffix(name, ".fifo") != in.Bool("fifoQueue") && !unknown.Has("fifoQueue") {
-		p = append(p, awsProblem("name", code, "the name of a FIFO queue, and no other, ends with .fifo, got %q", name))
+		p = append(p, awsProblem("name", code, "the name of a FIFO queue must end with .fifo, and that of a standard queue must not, got %q",
+			name))
 	}
 	if in.Bool("contentBasedDeduplication") && !in.Bool("fifoQueue") {
-		p = append(p, awsProblem("contentBasedDeduplication", "InvalidAttributeName", "only a FIFO queue has it"))
+		p = append(p, awsProblem("contentBasedDeduplication", "InvalidAttributeName", "only valid for FIFO queues"))
 	}
 	if in.Bool("sqsManagedSseEnabled") && in.Has("kmsMasterKeyId") {
 		p = append(p, awsProblem("sqsManagedSseEnabled", code, "a queue is encrypted either by SQS or with a KMS key"))
@@ -269,7 +271,7 @@ func redriveAllowProblems(in Inputs) []Problem {
 	return inside("redriveAllowPolicy", oneOf(m, "redrivePermission", "allowAll", "denyAll", "byQueue"))
 }
 
-// redriveFits refuses a dead-letter queue that is not there, or not of the same kind.
+// redriveFits refuses a dead-letter queue that does not exist or has another type.
 func redriveFits(a *Account, text string, fifo bool) error {
 	if text == "" {
 		return nil
@@ -279,7 +281,7 @@ func redriveFits(a *Account, text string, fifo bool) error {
 	queue := find(a, "arn", arn, queueType)
 	switch {
 	case queue == nil && a.ours(arn):
-		return refuse("InvalidParameterValue", "the account has no queue of this ARN",
+		return refuse("InvalidParameterValue", "the account has no queue with this ARN",
 			"Value %s for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.", text)
 	case queue != nil && Inputs(queue.Outputs).Bool("fifoQueue") != fifo:
 		return refuse("InvalidParameterValue", "",

@@ -94,7 +94,7 @@ func TestFirewallIncidents(t *testing.T) {
 		{name: "a rule without ports", like: "edge-https", change: properties{"fromPort": nil, "toPort": nil},
 			code: "InvalidParameterValue", path: "fromPort"},
 		{name: "a rule of every protocol with ports", like: "web-out", change: properties{"fromPort": 0, "toPort": 65535},
-			code: "give no ports", path: "fromPort"},
+			code: "do not set ports", path: "fromPort"},
 		{name: "a rule of an unknown protocol", like: "edge-https", change: properties{"ipProtocol": "http"},
 			code: "InvalidParameterValue", path: "ipProtocol"},
 		{name: "a rule from two peers", like: "edge-https", change: properties{"cidrIpv6": "::/0"}, code: "exactly one of", path: "cidrIpv4"},

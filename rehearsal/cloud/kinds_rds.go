@@ -12,21 +12,21 @@ import (
 
 const rdsName = `[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*`
 
-// postgres are the major versions that RDS for PostgreSQL has, with the first and the last minor version that the model
-// knows of, as of the spring of 2026.
+// postgres are the major versions of RDS for PostgreSQL, with the first and the last minor version that the model knows (as of
+// spring 2026).
 var postgres = map[string][2]int{"11": {22, 22}, "12": {17, 22}, "13": {11, 23}, "14": {8, 20}, "15": {3, 15}, "16": {1, 11},
 	"17": {1, 7}, "18": {1, 1}}
 
-// postgresDefault is the version that RDS takes when none is named.
+// postgresDefault is RDS's default version.
 const postgresDefault = "17.6"
 
-// engines are the engines that RDS has; of their versions the model knows PostgreSQL's, whose port is 5432.
+// engines are RDS's engines with their default ports. The model knows only the versions of PostgreSQL.
 var engines = map[string]int{"postgres": 5432, "mysql": 3306, "mariadb": 3306, "oracle-ee": 1521, "oracle-se2": 1521,
 	"oracle-ee-cdb": 1521, "oracle-se2-cdb": 1521,
 	"sqlserver-ee": 1433, "sqlserver-se": 1433, "sqlserver-ex": 1433, "sqlserver-web": 1433, "db2-ae": 50000, "db2-se": 50000,
 	"custom-oracle-ee": 1521}
 
-// instanceClasses are the sizes of each family of instance classes for PostgreSQL.
+// instanceClasses are the instance classes for PostgreSQL: the sizes of each family.
 var instanceClasses = map[string][]string{
 	"t3":   words("micro small medium large xlarge 2xlarge"),
 	"t4g":  words("micro small medium large xlarge 2xlarge"),
@@ -113,7 +113,7 @@ func databaseParametersKind() Kind {
 				path := at("parameters", i)
 				name := x.String("name")
 				if seen[name] {
-					p = append(p, awsProblem(path+".name", "InvalidParameterValue", "the parameter %s is there twice", name))
+					p = append(p, awsProblem(path+".name", "InvalidParameterValue", "the parameter %s appears twice", name))
 				}
 				seen[name] = true
 				method := x.String("applyMethod")
@@ -218,13 +218,13 @@ func databaseKind() Kind {
 	})
 }
 
-// staticParameters of PostgreSQL take effect when the instance starts again.
+// staticParameters are the parameters of PostgreSQL that need a reboot.
 var staticParameters = words(`shared_preload_libraries max_connections shared_buffers wal_level max_wal_senders max_worker_processes
 	rds.logical_replication rds.force_admin_logging_level autovacuum_max_workers max_prepared_transactions max_locks_per_transaction
 	superuser_reserved_connections huge_pages track_activity_query_size pg_stat_statements.max max_logical_replication_workers
 	max_replication_slots autovacuum_freeze_max_age listen_addresses`)
 
-// coversZones refuses a subnet group whose subnets are in one zone, or in several networks.
+// coversZones refuses a subnet group whose subnets are in a single zone, or in several VPCs.
 func coversZones(a *Account, o *Object, code, what string) error {
 	zones := map[string]bool{}
 	ids := Inputs(o.Inputs).Strings("subnetIds")
@@ -285,11 +285,11 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		if n := given(in, unknown, "password"); n == 0 && !managed && !unknown.Has("manageMasterUserPassword") {
 			p = append(p, awsProblem("password", "MissingParameter", "one of password and manageMasterUserPassword must be given"))
 		} else if n > 0 && managed {
-			p = append(p, awsProblem("password", combination, "with manageMasterUserPassword RDS makes the password itself"))
+			p = append(p, awsProblem("password", combination, "with manageMasterUserPassword, RDS generates the password"))
 		}
 	}
 	if !in.Bool("skipFinalSnapshot") && given(in, unknown, "finalSnapshotIdentifier", "skipFinalSnapshot") == 0 {
-		// The provider says so only when it deletes, when it is too late to be of use.
+		// The provider itself checks this only on delete, which is too late.
 		p = append(p, problem("finalSnapshotIdentifier",
 			"it must be given unless skipFinalSnapshot is true: the provider refuses to delete the instance otherwise"))
 	}
@@ -306,7 +306,8 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	}
 	if !in.Bool("performanceInsightsEnabled") && !unknown.Has("performanceInsightsEnabled") &&
 		given(in, unknown, "performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod") > 0 {
-		p = append(p, awsProblem("performanceInsightsEnabled", combination, "Performance Insights' key and retention need it"))
+		p = append(p, awsProblem("performanceInsightsEnabled", combination,
+			"required by performanceInsightsKmsKeyId and performanceInsightsRetentionPeriod"))
 	}
 	if in.Bool("multiAz") && in.Has("availabilityZone") {
 		p = append(p, awsProblem("availabilityZone", combination, "requesting a specific availability zone is not valid for Multi-AZ instances"))
@@ -359,7 +360,7 @@ func postgresProblems(in Inputs) []Problem {
 	return p
 }
 
-// postgresVersion says what is wrong with a version: RDS takes a major version, or one of its minor versions.
+// postgresVersion describes what is wrong with a version: RDS accepts a major version, or one of its minor versions.
 func postgresVersion(v string) string {
 	major, minor, exact := strings.Cut(v, ".")
 	span, ok := postgres[major]
@@ -379,7 +380,7 @@ func databasePassword(in Inputs) []Problem {
 	if !in.Has("password") {
 		return nil
 	}
-	// The value is a secret: messages say what is wrong with it and never what it is.
+	// The value is a secret: messages must not contain it.
 	switch most := map[bool]int{true: 128, false: 41}[in.String("engine") == "postgres"]; {
 	case len(password) < 8:
 		return []Problem{awsProblem("password", code,
@@ -443,8 +444,8 @@ var (
 	weekdays = words("mon tue wed thu fri sat sun")
 )
 
-// windowProblems judges a daily window and a weekly one, in UTC: their form, that each is at least half an hour, and
-// that they keep apart.
+// windowProblems checks a daily window and a weekly one, in UTC: their format, their length, and that
+// they do not overlap.
 func windowProblems(in Inputs, daily, weekly, code string) []Problem {
 	const day, week = 24 * 60, 7 * 24 * 60
 	var p []Problem
@@ -529,10 +530,10 @@ func checkDatabaseState(a *Account, o *Object) error {
 	return nil
 }
 
-// databaseChangeFits refuses what an instance cannot become.
+// databaseChangeFits refuses changes that RDS does not support: smaller storage, an older version, an upgrade by accident.
 func databaseChangeFits(in, was Inputs) error {
 	if in.Has("allocatedStorage") && in.Int("allocatedStorage") < was.Int("allocatedStorage") {
-		return refuse("InvalidParameterValue", "storage never shrinks",
+		return refuse("InvalidParameterValue", "RDS cannot shrink storage",
 			"Requested storage size (%d) cannot be smaller than the existing one (%d)", in.Int("allocatedStorage"), was.Int("allocatedStorage"))
 	}
 	from, _, _ := strings.Cut(was.String("engineVersionActual"), ".")
@@ -540,7 +541,7 @@ func databaseChangeFits(in, was Inputs) error {
 	m, n := atoi(from), atoi(to)
 	switch {
 	case n < m:
-		return refuse("InvalidParameterCombination", "", "Cannot upgrade postgres from %s to %s: RDS goes up only",
+		return refuse("InvalidParameterCombination", "", "Cannot upgrade postgres from %s to %s: RDS supports upgrades only",
 			was.String("engineVersionActual"), in.String("engineVersion"))
 	case n > m && !in.Bool("allowMajorVersionUpgrade"):
 		return refuse("InvalidParameterCombination", "",
@@ -612,7 +613,7 @@ func computeDatabase(a *Account, o *Object) error {
 
 func majorOf(version string) string { major, _, _ := strings.Cut(version, "."); return major }
 
-// checkDatabaseDelete refuses to delete what is protected, and a final snapshot that cannot be made.
+// checkDatabaseDelete refuses to delete a protected instance, or one whose final snapshot cannot be created.
 func checkDatabaseDelete(a *Account, o *Object) error {
 	in := Inputs(o.Outputs)
 	if in.Bool("deletionProtection") {
@@ -628,7 +629,7 @@ func checkDatabaseDelete(a *Account, o *Object) error {
 	}
 	for _, s := range a.list(snapshotType) {
 		if s.ID == name {
-			return refuse("DBSnapshotAlreadyExists", "an earlier instance left it on "+Inputs(s.Outputs).String("createdAt"),
+			return refuse("DBSnapshotAlreadyExists", "created for an earlier instance on "+Inputs(s.Outputs).String("createdAt"),
 				"Cannot create the snapshot because a snapshot with the identifier %s already exists.", name)
 		}
 	}
@@ -637,7 +638,7 @@ func checkDatabaseDelete(a *Account, o *Object) error {
 
 func keepSnapshot(a *Account, o *Object) {
 	if out := Inputs(o.Outputs); !out.Bool("skipFinalSnapshot") {
-		// What is left belongs to no stack; Seeded says so. A name is all that it has.
+		// Seeded, because it belongs to no stack any longer.
 		_ = a.put(&Object{Type: snapshotType, ID: out.String("finalSnapshotIdentifier"), Seeded: true,
 			Outputs: map[string]any{"identifier": out.String("identifier"), "createdAt": stamp(a)}})
 	}

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Buckets and what is configured on them. A bucket's name is unique in the world; the model knows one account's world.
+// Buckets and their settings. Bucket names are globally unique; the model knows only the buckets of one account.
 
-// bucketTaken are names that somebody else has for certain.
+// bucketTaken are names that certainly belong to another account.
 var bucketTaken = words("test logs backup backups media static assets data public private www images my-bucket bucket example " +
 	"terraform-state")
 
@@ -23,7 +23,7 @@ var websiteZones = map[string]string{
 	"ap-southeast-2": "Z1WCIGYICN2BYD", "ap-south-1": "Z11RGJOFQNVJUP", "ca-central-1": "Z1QDHH18159H29", "sa-east-1": "Z7KQH4QJS55SO",
 }
 
-// storageClasses with the days that S3 wants between a transition and the object's birth.
+// storageClasses are the minimum days before a transition, by storage class.
 var storageClasses = map[string]int{"STANDARD_IA": 30, "ONEZONE_IA": 30, "INTELLIGENT_TIERING": 0, "GLACIER_IR": 0,
 	"GLACIER": 0, "DEEP_ARCHIVE": 0}
 
@@ -115,7 +115,7 @@ func bucketPolicyKind() Kind {
 					return &Error{Code: "AccessDenied", Status: 403,
 						Message: "User is not authorized to perform: s3:PutBucketPolicy because public policies are blocked by the BlockPublicPolicy " +
 							"block public access setting.",
-						Why: s.called() + " lets everybody in, and " + block.URN + " blocks public policies"}
+						Why: s.called() + " allows public access, and " + block.URN + " blocks public policies"}
 				}
 			}
 			return nil
@@ -207,17 +207,16 @@ func bucketAclKind() Kind {
 	}
 }
 
-// bucketIdentity gives what is configured on a bucket the bucket's name as its ID.
+// bucketIdentity makes the bucket's name the ID of its settings.
 func bucketIdentity(a *Account, o *Object) error {
 	o.ID = Inputs(o.Inputs).String("bucket")
 	return nil
 }
 
-// subresource is what of a type is configured on a bucket, nil when nothing is.
+// subresource is the setting of a type for a bucket; nil if there is none.
 func subresource(a *Account, token, bucket string) *Object { return find(a, "id", bucket, token) }
 
-// checkBucketDelete refuses to delete a bucket that holds objects: those that the program put there, and the test file that
-// a load balancer writes when it is told to log here.
+// checkBucketDelete refuses to delete a bucket that is not empty. A load balancer writes a test file when access logs are enabled.
 func checkBucketDelete(a *Account, o *Object) error {
 	if Inputs(o.Outputs).Bool("forceDestroy") {
 		return nil
@@ -253,7 +252,7 @@ func bucketNameProblems(in Inputs) []Problem {
 		return []Problem{awsProblem("bucket", code, "a bucket's name has 3 to 63 characters, got %d (%q)", len(name), name)}
 	case !bucketForm.MatchString(name):
 		return []Problem{awsProblem("bucket", code,
-			"a bucket's name takes small letters, digits, dots and hyphens, and begins and ends with a letter or digit, got %q", name)}
+			"a bucket's name takes lower-case letters, digits, dots and hyphens, and begins and ends with a letter or digit, got %q", name)}
 	case strings.Contains(name, ".."):
 		return []Problem{awsProblem("bucket", code, "a bucket's name has no two dots together, got %q", name)}
 	case notIP == nil:
@@ -272,7 +271,7 @@ func bucketNameProblems(in Inputs) []Problem {
 	return nil
 }
 
-// checkBucketPolicy judges the document and that its resources are this bucket's: S3 takes no other.
+// checkBucketPolicy checks the document, and that it names only resources of this bucket.
 func checkBucketPolicy(in Inputs, unknown Unknowns) []Problem {
 	p := policyProblems(in, "policy", bucketDocument)
 	bucket := in.String("bucket")
@@ -297,7 +296,7 @@ func checkBucketPolicy(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// public says whether a statement lets everybody in: anybody may do it and no condition narrows who.
+// public reports whether a statement allows public access: it applies to everyone, and no condition restricts that.
 func public(s statement) bool {
 	if s.deny || s.principals["*"] == nil && !slices.Contains(s.principals["AWS"], "*") {
 		return false
@@ -313,7 +312,7 @@ func public(s statement) bool {
 	return true
 }
 
-// ownerProblems judges the account that a bucket is expected to belong to.
+// ownerProblems checks expectedBucketOwner.
 func ownerProblems(in Inputs) []Problem {
 	if s := in.String("expectedBucketOwner"); s != "" && !accountForm.MatchString(s) {
 		return []Problem{problem("expectedBucketOwner", "expected the 12 digits of an account, got %q", s)}
@@ -386,7 +385,7 @@ func checkBucketLifecycle(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// transitionProblems judges the transitions of a lifecycle rule, and returns the days and the class of the last one.
+// transitionProblems checks the transitions of a lifecycle rule, and returns the days and the class of the last one.
 func transitionProblems(r Inputs, path string) (p []Problem, last int, lastClass string) {
 	for j, t := range r.Maps("transitions") {
 		tp := at(path+".transitions", j)

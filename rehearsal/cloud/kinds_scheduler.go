@@ -121,7 +121,7 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// checkScheduleState judges the group, the role that Scheduler takes, and what the input says of the task's containers.
+// checkScheduleState checks the schedule group, the role, and the containers that the input overrides.
 func checkScheduleState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if g := in.String("groupName"); g != "" && g != "default" && find(a, "id", g, scheduleGroupType) == nil {
@@ -141,7 +141,7 @@ func checkScheduleState(a *Account, o *Object) error {
 		return refuse(schedulerCode, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
 	}
 	if key := in.String("kmsKeyArn"); key != "" {
-		if err := keyLets(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode,
+		if err := keyAllows(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode,
 			"EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
 			return err
 		}
@@ -160,7 +160,7 @@ func checkScheduleState(a *Account, o *Object) error {
 	return nil
 }
 
-// rootMay says whether a key's policy leaves its use to the account's IAM policies.
+// rootMay reports whether a key policy delegates access to the account's IAM policies.
 func rootMay(a *Account, name string) bool {
 	key := keyNamed(a, name)
 	if key == nil {

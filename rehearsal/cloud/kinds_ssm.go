@@ -156,7 +156,7 @@ var documentTypes = words("Command Policy Automation Session Package Application
 	"DeploymentStrategy ChangeCalendar ProblemAnalysis ProblemAnalysisTemplate CloudFormation ConformancePackTemplate QuickSetup " +
 	"Automation.ChangeTemplate")
 
-// sessionInputs are the inputs of a document that holds Session Manager's preferences.
+// sessionInputs are the inputs of a document with Session Manager preferences.
 var sessionInputs = words(`s3BucketName s3KeyPrefix s3EncryptionEnabled cloudWatchLogGroupName cloudWatchEncryptionEnabled
 	cloudWatchStreamingEnabled
 	kmsKeyId runAsEnabled runAsDefaultUser idleSessionTimeout maxSessionDuration shellProfile`)

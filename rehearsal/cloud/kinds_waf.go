@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// AWS WAF: a web ACL, what it stands before, and where it logs.
+// AWS WAF: web ACLs, their associations and their logging.
 
 const (
 	webACLType      = "aws:wafv2/webAcl:WebAcl"
@@ -14,7 +14,7 @@ const (
 	webACLLogsType  = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 )
 
-// ruleGroups are the rule groups that AWS manages, with the capacity units that each takes of a web ACL's 5,000.
+// ruleGroups are the AWS-managed rule groups, with the capacity units that each uses of a web ACL's 5,000.
 // Source: AWS WAF Developer Guide, "AWS Managed Rules rule groups list". Those that cost extra have their own price.
 var ruleGroups = map[string]int{
 	"AWSManagedRulesCommonRuleSet": 700, "AWSManagedRulesAdminProtectionRuleSet": 100, "AWSManagedRulesKnownBadInputsRuleSet": 200,
@@ -26,7 +26,7 @@ var ruleGroups = map[string]int{
 
 const mostCapacity = 5000
 
-// aclLogs is what the name of everything begins with that a web ACL can log to.
+// aclLogs is the prefix that the names of a web ACL's log destinations must have.
 const aclLogs = "aws-waf-logs-"
 
 // wafKinds are the resource types of AWS WAF.
@@ -147,7 +147,7 @@ func checkWebACL(in Inputs, unknown Unknowns) []Problem {
 		case group && (rule.Has("action") || !rule.Has("overrideAction")):
 			say(".overrideAction", "a rule group has an override action and no action of its own")
 		case !group && (!rule.Has("action") || rule.Has("overrideAction")):
-			say(".action", "a rule that is no rule group has an action and no override action")
+			say(".action", "a rule other than a rule group needs an action, and takes no override action")
 		}
 		const managed = "statement.managedRuleGroupStatement"
 		if name := rule.String(managed + ".name"); rule.String(managed+".vendorName") == "AWS" && ruleGroups[name] == 0 {
@@ -164,8 +164,8 @@ func checkWebACL(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// capacity is what the rules take, in web ACL capacity units. Only rule groups and rates are known by number; anything
-// else is taken as the least that a statement costs.
+// capacity is what the rules use, in web ACL capacity units. It is exact for managed rule groups and rate-based rules; other
+// statements count as the minimum of one.
 func capacity(in Inputs) int {
 	units := 0
 	for _, rule := range in.Maps("rules") {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// oneNetwork is the VPC of subnets and security groups; its error names the one that is elsewhere.
+// oneNetwork is the VPC of subnets and security groups. Its error names the first one that is in another VPC.
 func oneNetwork(a *Account, subnets, groups []string) (string, error) {
 	vpc, first := "", ""
 	judge := func(id string, o *Object) error {
@@ -52,7 +52,7 @@ func joined(blocks []netip.Prefix) string {
 	return strings.Join(all, ", ")
 }
 
-// sameVPC picks the objects of one VPC.
+// sameVPC selects the objects of one VPC.
 func sameVPC(vpc string) func(*Object) bool {
 	return func(o *Object) bool { return o.Outputs["vpcId"] == vpc }
 }

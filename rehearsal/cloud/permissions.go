@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// trustOf is who may assume a role.
+// trustOf is a role's trust policy.
 func trustOf(role *Object) []statement {
 	return documentOf(documentText(role.Inputs, "assumeRolePolicy"))
 }
 
-// principalsExist refuses a document that names identities of this account that do not exist: AWS turns them into their
-// unique ids when it stores the document.
+// principalsExist refuses a document that names identities of this account that do not exist: AWS replaces
+// them with unique ids when it stores the document.
 func principalsExist(a *Account, statements []statement, kind documentKind) error {
 	for _, s := range statements {
 		for _, of := range []string{"AWS", "Federated"} {
@@ -21,7 +21,7 @@ func principalsExist(a *Account, statements []statement, kind documentKind) erro
 					continue
 				}
 				if find(a, "arn", name, roleType, userType, oidcType) == nil && !strings.Contains(parts[5], "aws-service-role/") {
-					return refuse(kind.code, s.called()+" names it, and the account has none of this name", "Invalid principal in policy: %q:%q",
+					return refuse(kind.code, s.called()+" names it, and it does not exist in this account", "Invalid principal in policy: %q:%q",
 						strings.ToUpper(of), name)
 				}
 			}
@@ -30,9 +30,9 @@ func principalsExist(a *Account, statements []statement, kind documentKind) erro
 	return nil
 }
 
-// denial is what keeps the role from action on resource, in the words of AWS: that no policy of it allows that, or no
-// permissions boundary; "" if nothing does. It is what services find out when they try. Conditions are left aside, and
-// managed policies of AWS are taken to allow what they are for.
+// denial is the kind of policy that fails to allow the role an action on a resource, in AWS's wording ("identity-based policy",
+// "permissions boundary"); "" if the role is allowed. Conditions are ignored, and AWS-managed policies whose contents the model
+// does not know count as allowing everything.
 func denial(a *Account, role *Object, action, resource string) string {
 	if !permits(roleStatements(a, role), action, resource) {
 		return "identity-based policy"
@@ -58,7 +58,7 @@ func permits(statements []statement, action, resource string) bool {
 	return allowed
 }
 
-// roleStatements are the statements of all policies that a role has.
+// roleStatements are the statements of all of a role's policies.
 func roleStatements(a *Account, role *Object) []statement {
 	var all []statement
 	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
@@ -81,7 +81,7 @@ func roleStatements(a *Account, role *Object) []statement {
 	return all
 }
 
-// managedStatements are those of a managed policy, the account's own or AWS's.
+// managedStatements are the statements of a customer-managed or AWS-managed policy.
 func managedStatements(a *Account, arn string) []statement {
 	if p := find(a, "arn", arn, policyType); p != nil {
 		return documentOf(documentText(p.Inputs, "policy"))
@@ -92,7 +92,7 @@ func managedStatements(a *Account, arn string) []statement {
 	return []statement{{actions: []string{"*"}, resources: []string{"*"}}}
 }
 
-// managedText are the AWS-managed policies whose contents the model knows; the others are taken to allow everything.
+// managedText holds the AWS-managed policies whose contents the model knows. The others count as allowing everything.
 var managedText = map[string]string{
 	"AmazonECSTaskExecutionRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ecr:GetAuthorizationToken",` +
 		`"ecr:BatchCheckLayerAvailability","ecr:GetDownloadUrlForLayer","ecr:BatchGetImage","logs:CreateLogStream","logs:PutLogEvents"],` +
@@ -106,7 +106,7 @@ var managedText = map[string]string{
 		`"ec2messages:FailMessage","ec2messages:GetEndpoint","ec2messages:GetMessages","ec2messages:SendReply"],"Resource":"*"}]}`,
 }
 
-// keyNamed is the key that a KMS key id, ARN, alias or alias ARN names; nil when it is not one of the account's.
+// keyNamed finds the account's key by id, ARN, alias or alias ARN; nil if there is none.
 func keyNamed(a *Account, name string) *Object {
 	if alias := find(a, "arn", name, aliasType); alias != nil {
 		name = Inputs(alias.Outputs).String("targetKeyId")
@@ -119,9 +119,9 @@ func keyNamed(a *Account, name string) *Object {
 	return find(a, "arn", name, keyType)
 }
 
-// keyLets refuses a key whose policy does not let the service use it. context are the condition keys whose values are
-// known; other conditions are taken to hold. The refusal's code and words are the service's.
-func keyLets(a *Account, name, service, action string, context map[string]string, code, message string) error {
+// keyAllows refuses a key whose policy does not allow the service to use it. context holds the condition keys whose values are
+// known; other conditions count as true. The refusal has the service's code and message.
+func keyAllows(a *Account, name, service, action string, context map[string]string, code, message string) error {
 	key := keyNamed(a, name)
 	if key == nil {
 		return nil
@@ -143,10 +143,10 @@ func keyLets(a *Account, name, service, action string, context map[string]string
 			return nil
 		}
 	}
-	return refuse(code, "the policy of key "+key.ID+" lets "+service+" do no "+action+said(context), "%s", message)
+	return refuse(code, "the policy of key "+key.ID+" does not allow "+service+" to "+action+contextText(context), "%s", message)
 }
 
-func said(context map[string]string) string {
+func contextText(context map[string]string) string {
 	var all []string
 	for _, key := range sortedKeys(context) {
 		all = append(all, " with "+key+" "+context[key])

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A documentKind is where a policy document is attached: it decides which elements AWS wants and which it refuses.
+// A documentKind is where a policy document is attached. It decides which elements AWS requires and which it refuses.
 type documentKind struct {
 	name      string
 	principal bool // Principal is required; otherwise it is refused
 	resource  bool // Resource is required; otherwise it is refused
-	loose     bool // Resource may be there or not (VPC endpoints and the like always have one; some services ignore it)
+	loose     bool // Resource is optional; the service ignores it
 	max       int  // characters, white space not counted
 	sids      bool // Sid takes letters and digits only and must be unique, as in IAM
 	code      string
@@ -36,12 +36,12 @@ var (
 	endpointDocument = documentKind{name: "endpoint policy", principal: true, resource: true, max: 20480, code: "InvalidPolicyDocument"}
 )
 
-// A statement is one statement of a policy document as AWS understands it: every "one or many" is a list.
+// A statement is one statement of a policy document as AWS understands it: every element that may be one value or a list is a list.
 type statement struct {
 	sid        string
 	index      int
 	deny       bool
-	principals map[string][]string // "AWS", "Service", "Federated"; {"*": ["*"]} for anybody
+	principals map[string][]string // "AWS", "Service", "Federated"; {"*": ["*"]} for everyone
 	actions    []string
 	resources  []string
 	conditions map[string]map[string][]string
@@ -67,8 +67,8 @@ var conditionOperators = words(`StringEquals StringNotEquals StringEqualsIgnoreC
 	NumericGreaterThanEquals DateEquals DateNotEquals DateLessThan DateLessThanEquals DateGreaterThan
 	DateGreaterThanEquals Bool BinaryEquals IpAddress NotIpAddress ArnEquals ArnLike ArnNotEquals ArnNotLike Null`)
 
-// servicePrincipals are the services that a role may trust, as far as the model knows them. Names with a region in the
-// middle (logs.eu-west-1.amazonaws.com) are reduced before they are looked up.
+// servicePrincipals are the service principals that the model knows, without .amazonaws.com and without a region
+// (logs.eu-west-1.amazonaws.com).
 var servicePrincipals = words(`apigateway application-autoscaling autoscaling backup backup-storage batch cloudformation
 	cloudfront cloudtrail cloudwatch cloudwatch-crossaccount codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
 	ecs.application-autoscaling edgelambda elasticache elasticloadbalancing events export.rds firehose guardduty
@@ -78,8 +78,8 @@ var servicePrincipals = words(`apigateway application-autoscaling autoscaling ba
 	elasticfilesystem email es glue imagebuilder iot macie mediastore opensearchservice organizations osis ops.emr-serverless
 	redshift resource-groups route53 route53resolver sagemaker synthetics transfer waf wafv2 xray billingreports`)
 
-// readDocument parses a policy document and says everything that AWS would refuse about it without knowing the account.
-// It returns no statements when there are problems with the JSON itself.
+// readDocument parses a policy document and lists everything about it that AWS refuses regardless of the account. It returns
+// no statements if the JSON itself is invalid.
 func readDocument(text string, kind documentKind) ([]statement, []string) {
 	var wrong []string
 	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -278,7 +278,7 @@ func (r *statementReader) conditions() {
 	}
 }
 
-// knownService says whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
+// knownService reports whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
 func knownService(name string) bool {
 	service, ok := strings.CutSuffix(name, ".amazonaws.com")
 	if !ok {
@@ -291,7 +291,7 @@ func knownService(name string) bool {
 	return at > 0 && knownRegion(service[at+1:]) && slices.Contains(servicePrincipals, service[:at])
 }
 
-// holds says whether the conditions of a statement hold for what is known; conditions on other keys are taken to hold.
+// holds reports whether the conditions of a statement hold for the known keys. Conditions on other keys count as true.
 func (s statement) holds(known map[string]string) bool {
 	for op, keys := range s.conditions {
 		for key, wants := range keys {
@@ -309,7 +309,7 @@ func (s statement) holds(known map[string]string) bool {
 	return true
 }
 
-// lookUp finds a condition key, whose name is the same in capitals and small letters.
+// lookUp finds a condition key; keys are not case-sensitive.
 func lookUp(m map[string]string, key string) (string, bool) {
 	for k, v := range m {
 		if strings.EqualFold(k, key) {
@@ -319,7 +319,7 @@ func lookUp(m map[string]string, key string) (string, bool) {
 	return "", false
 }
 
-// trusts says whether statements let the service take the role.
+// trusts reports whether the statements of a trust policy allow the service to assume the role.
 func trusts(statements []statement, service string) bool {
 	allowed := false
 	for _, s := range statements {
@@ -335,16 +335,16 @@ func trusts(statements []statement, service string) bool {
 	return allowed
 }
 
-// anyMatch says whether one of the patterns, with * and ? as IAM has them, matches value. Case counts only in resources,
-// so both are compared in lower case when they look like actions.
+// anyMatch reports whether one of the patterns, with IAM's * and ?, matches value. Actions are not case-sensitive, unlike
+// resources.
 func anyMatch(patterns []string, value string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return matches(strings.ToLower(p), strings.ToLower(value))
 	})
 }
 
-// matches is IAM's pattern matching: * for any characters, ? for one. It goes back to the last * only, so that no
-// pattern takes long.
+// matches is IAM's pattern matching: * for any characters, ? for one. It backtracks to the last * only, which keeps it
+// fast for every pattern.
 func matches(pattern, value string) bool {
 	star, from := -1, 0
 	p, v := 0, 0
@@ -366,7 +366,7 @@ func matches(pattern, value string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// policyProblems are readDocument's findings as problems of the input at path; nothing when it is absent or unknown.
+// policyProblems are readDocument's findings as problems of the input at path.
 func policyProblems(in Inputs, path string, kind documentKind) []Problem {
 	if in.Get(path) == nil {
 		return nil
@@ -379,7 +379,7 @@ func policyProblems(in Inputs, path string, kind documentKind) []Problem {
 	return problems
 }
 
-// documentText is the policy document at path: the provider takes JSON text or the object itself.
+// documentText is the policy document at path, which may be given as JSON text or as an object.
 func documentText(in Inputs, path string) string {
 	switch v := in.Get(path).(type) {
 	case nil:
@@ -392,20 +392,20 @@ func documentText(in Inputs, path string) string {
 	}
 }
 
-// documentOf reads a document that has been judged already.
+// documentOf reads a document that has already been checked.
 func documentOf(text string) []statement {
 	statements, _ := readDocument(text, documentKind{loose: true, principal: true, max: 1 << 30})
 	return statements
 }
 
-// strictObject decodes one JSON object and refuses repeated keys, which AWS does and encoding/json does not.
+// strictObject decodes one JSON object and refuses repeated keys, as AWS does and encoding/json does not.
 func strictObject(text string) (map[string]any, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	if err := repeatedKey(d); err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("there is more after the end of the object")
+		return nil, fmt.Errorf("unexpected text after the end of the object")
 	}
 	var m map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -432,7 +432,7 @@ func repeatedKey(d *json.Decoder) error {
 			}
 			name, _ := key.(string)
 			if seen[name] {
-				return fmt.Errorf("the key %q is there twice", name)
+				return fmt.Errorf("the key %q appears twice", name)
 			}
 			seen[name] = true
 		}
@@ -444,7 +444,7 @@ func repeatedKey(d *json.Decoder) error {
 	return err
 }
 
-// printedLength is how AWS counts a policy: without white space.
+// printedLength is a policy's length as AWS counts it: without white space.
 func printedLength(text string) int {
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(text)) != nil {

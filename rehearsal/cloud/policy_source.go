@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// policySource writes the policy document that the arguments describe.
+// policySource answers getPolicyDocument: it builds the JSON from the arguments.
 func policySource(_ *Account, in Inputs) (map[string]any, error) {
 	statements, err := mergedStatements(in)
 	if err != nil {
@@ -107,7 +107,7 @@ func writtenPrincipals(principals []Inputs) any {
 	return written
 }
 
-// sole writes a list of one as its one value, as the provider does.
+// sole turns a list of one into its value, as the provider does.
 func sole(l []string) any {
 	if len(l) == 1 {
 		return l[0]

@@ -10,38 +10,39 @@ import (
 
 // A TaskRun asks to run one task to its end, as ecs:RunTask does.
 type TaskRun struct {
-	Cluster        string            `json:"cluster"`        // name or ARN
-	TaskDefinition string            `json:"taskDefinition"` // ARN, family:revision, or family for the newest
-	Subnets        []string          `json:"subnets"`
-	SecurityGroups []string          `json:"securityGroups"`
-	Container      string            `json:"container,omitempty"` // whose command is overridden and whose exit code counts; default the first
-	Command        []string          `json:"command,omitempty"`   // default the container's own
-	Environment    map[string]string `json:"-"`                   // added to the container's own; never kept
-	StartedBy      string            `json:"startedBy,omitempty"`
+	Cluster        string   `json:"cluster"`        // name or ARN
+	TaskDefinition string   `json:"taskDefinition"` // ARN, family:revision, or family for the newest
+	Subnets        []string `json:"subnets"`
+	SecurityGroups []string `json:"securityGroups"`
+	// its command is overridden, and its exit code is the result; default: the first
+	Container   string            `json:"container,omitempty"`
+	Command     []string          `json:"command,omitempty"` // default: the container's own
+	Environment map[string]string `json:"-"`                 // added to the container's own; never stored
+	StartedBy   string            `json:"startedBy,omitempty"`
 }
 
 // A TaskResult is how a task ended.
 type TaskResult struct {
 	ARN      string   `json:"arn"`
-	ExitCode int      `json:"exitCode"`         // of the container; NeverStarted when it did not come so far
-	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's words
+	ExitCode int      `json:"exitCode"`         // of the container; NeverStarted if it did not start
+	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's wording
 	Logs     []string `json:"logs,omitempty"`
 }
 
-// NeverStarted is the exit code of a container that has none.
+// NeverStarted is the exit code of a container that did not start.
 const NeverStarted = -1
 
-// A TaskRecord is what the account keeps of a task.
+// A TaskRecord is a task that ran.
 type TaskRecord struct {
 	Run    TaskRun    `json:"run"`
 	Result TaskResult `json:"result"`
 	At     time.Time  `json:"at"`
 }
 
-// mostTasks is how many tasks the account remembers. ECS itself forgets a stopped task after an hour.
+// mostTasks is how many tasks the account remembers. ECS itself drops stopped tasks after an hour.
 const mostTasks = 50
 
-// A container is one of a task definition's containers, as far as running it asks.
+// A container is one container of a task definition: the fields that matter for running it.
 type container struct {
 	Name, Image string
 	Command     []string
@@ -52,8 +53,8 @@ type container struct {
 	} `json:"logConfiguration"`
 }
 
-// RunTask runs a task to its end. The error is ECS's refusal to start it; a task that was started and could not come up
-// has the reason in its result.
+// RunTask runs a task to its end. The error is ECS's refusal to start it. If the task started and its containers did not, the
+// result has the reason.
 func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
 	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
@@ -141,7 +142,7 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 	return result, nil
 }
 
-// definition is the task definition that name speaks of.
+// definition finds a task definition by ARN, by family:revision, or by family for the newest revision.
 func (a *Account) definition(name string) *Object {
 	var newest *Object
 	for _, o := range a.list(taskType) {
@@ -158,7 +159,7 @@ func (a *Account) definition(name string) *Object {
 	return newest
 }
 
-// placed judges where a task is to run.
+// placed checks the subnets and security groups of a task.
 func (a *Account) placed(run *TaskRun) error {
 	if len(run.Subnets) == 0 {
 		return &Error{Code: "InvalidParameterException",
@@ -190,7 +191,7 @@ func (a *Account) placed(run *TaskRun) error {
 	return nil
 }
 
-// stopped says why a container would stop before it starts, in ECS's words; "" if it would start.
+// stopped is why a container cannot start, in ECS's wording; "" if it can.
 func (a *Account) stopped(c container) string {
 	for _, s := range c.Secrets {
 		if !a.holdsSecret(s.ValueFrom) {
@@ -215,7 +216,7 @@ func (a *Account) stopped(c container) string {
 	return ""
 }
 
-// holdsSecret reports whether the account has the parameter or secret that a container is given.
+// holdsSecret reports whether the parameter or secret for a container exists.
 func (a *Account) holdsSecret(from string) bool {
 	if strings.Contains(from, ":secretsmanager:") {
 		if parts := strings.Split(from, ":"); len(parts) > 7 {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// replace writes a file whole beside the old one and renames it over it.
+// replace replaces a file atomically.
 func replace(path string, text []byte) error {
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		return err
@@ -27,11 +27,12 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// listen opens a port of an address; 0 is any, which is then remembered, so that it is the same the next time.
+// listen opens a port. If *port is 0 it chooses one and stores it there, so that it stays the same.
 func listen(address string, port *int) (net.Listener, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(*port)))
 	if err != nil {
-		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken; stop whoever holds it: %w", *port, address, err)
+		return nil, fmt.Errorf("port %d of %s, which this stack's containers use, is taken: stop the process that holds it: %w", *port, address,
+			err)
 	}
 	*port = l.Addr().(*net.TCPAddr).Port
 	return l, nil

@@ -21,7 +21,7 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// A destination is where the lines of a container go: into a log group, or past CloudWatch into a delivery stream.
+// A destination is where a container's lines go: to a log group, or with FireLens directly to a delivery stream.
 type destination struct {
 	Group    string `json:",omitempty"`
 	Stream   string `json:",omitempty"` // of the group
@@ -38,7 +38,7 @@ func destinationOf(l logConfiguration, container, task string) destination {
 	return destination{}
 }
 
-// firehose is the delivery stream to which the destination's lines come in the end; nil when nobody forwards them.
+// firehose is the delivery stream that receives the destination's lines; nil if there is none.
 func (r *Run) firehose(d destination) *cloud.Object {
 	const kind = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 	if d.Firehose != "" {
@@ -52,15 +52,15 @@ func (r *Run) firehose(d destination) *cloud.Object {
 	return nil
 }
 
-// ship carries what containers wrote since the last time through their log groups and delivery streams into the bucket,
-// one object a stream. The engine keeps the lines until then. last says that the containers are about to be removed.
+// ship delivers what containers wrote since the last call to the bucket, through their log groups and delivery streams, one object
+// per stream. Docker keeps the lines until then. last means that the containers are about to be removed.
 func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 	unlock, err := r.shipAlone()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := os.Stat(r.dir); err != nil { // removed while this waited
+	if _, err := os.Stat(r.dir); err != nil { // the stack was removed meanwhile
 		return err
 	}
 	file := filepath.Join(r.dir, "shipped.json")
@@ -87,25 +87,13 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 			stream = known
 		}
 		streams[stream.ID] = stream
-		args := []string{"logs", "--timestamps"}
-		since := shipped[b.ID]
-		if since != "" {
-			args = append(args, "--since", since)
-		}
-		out, err := r.engine.both(ctx, append(args, b.ID)...)
+		written, until, err := r.written(ctx, b, shipped[b.ID])
 		if err != nil {
-			if gone(out) {
-				continue
-			}
-			return fmt.Errorf("docker logs %s: %w", b.Name, err)
+			return err
 		}
-		for line := range strings.Lines(out) {
-			at, words, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")
-			if !ok || at <= since {
-				continue
-			}
-			shipped[b.ID] = max(shipped[b.ID], at)
-			lines[stream] = append(lines[stream], words)
+		lines[stream] = append(lines[stream], written...)
+		if until != "" {
+			shipped[b.ID] = until
 		}
 		if last {
 			delete(shipped, b.ID)
@@ -122,7 +110,31 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 	return replace(file, text)
 }
 
-// shipAlone waits until nobody else ships. Two processes may: the one that serves, and the one that removes a task.
+// written are the lines that a container wrote after the time since, and the time of the last one; none if it no longer exists.
+func (r *Run) written(ctx context.Context, b *box, since string) (lines []string, until string, err error) {
+	args := []string{"logs", "--timestamps"}
+	if since != "" {
+		args = append(args, "--since", since)
+	}
+	out, err := r.engine.both(ctx, append(args, b.ID)...)
+	if err != nil {
+		if gone(out) {
+			return nil, "", nil
+		}
+		return nil, "", fmt.Errorf("docker logs %s: %w", b.Name, err)
+	}
+	for line := range strings.Lines(out) {
+		at, words, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		if !ok || at <= since {
+			continue
+		}
+		until = max(until, at)
+		lines = append(lines, words)
+	}
+	return lines, until, nil
+}
+
+// shipAlone locks the delivery: the process that serves and a process that removes a task may both deliver.
 func (r *Run) shipAlone() (unlock func(), err error) {
 	r.shipping.Lock()
 	lock := flock.New(filepath.Join(r.dir, "ship.lock"), flock.SetPermissions(0o600))
@@ -138,7 +150,7 @@ var (
 	timePattern   = strings.NewReplacer("yyyy", "2006", "MM", "01", "dd", "02", "HH", "15", "mm", "04")
 )
 
-// deliver writes one object as Firehose does: under the stream's prefix with its time, named after stream and time.
+// deliver writes one object as Firehose does: under the stream's dated prefix, named after stream and time.
 func (r *Run) deliver(stream *cloud.Object, lines []string) error {
 	out := cloud.Inputs(stream.Outputs)
 	to := out.Map("extendedS3Configuration")
@@ -171,7 +183,7 @@ func (r *Run) deliver(stream *cloud.Object, lines []string) error {
 	return replace(path, text)
 }
 
-// shipAll carries the lines of every task that there is.
+// shipAll delivers the lines of all tasks.
 func (r *Run) shipAll(ctx context.Context) error {
 	boxes, err := r.engine.boxes(ctx, labelTask)
 	if err != nil {

@@ -17,8 +17,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Open makes ready to run what account holds. What a killed run left half started is removed. ctx ends what is under
-// way.
+// Open prepares to run what account holds, and removes what a killed run left behind. Cancelling ctx stops operations in progress.
 func Open(ctx context.Context, dir string, account *cloud.Account, options Options) (_ *Run, err error) {
 	r, err := known(ctx, dir, options)
 	if err != nil {
@@ -49,7 +48,7 @@ func Open(ctx context.Context, dir string, account *cloud.Account, options Optio
 	return r, r.sweep()
 }
 
-// known is a run by its folder, whether it exists yet or not.
+// known is the run in a folder, which need not exist yet.
 func known(ctx context.Context, dir string, options Options) (*Run, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -83,7 +82,7 @@ func known(ctx context.Context, dir string, options Options) (*Run, error) {
 	return r, err
 }
 
-// take waits for a server that is just replacing a task.
+// take locks the containers. It waits for a serving process that is replacing a task.
 func (r *Run) take() error {
 	ctx, cancel := context.WithTimeout(r.ctx, 2*time.Minute)
 	defer cancel()
@@ -93,7 +92,7 @@ func (r *Run) take() error {
 	return nil
 }
 
-// connect makes the network on which all tasks are, and finds this machine's address on it.
+// connect creates the tasks' network, and finds this machine's address on it.
 func (r *Run) connect() error {
 	if _, err := r.engine.do(r.ctx, nil, "network", "inspect", r.network); err != nil {
 		if _, err := r.engine.do(r.ctx, nil, "network", "create", "--label", r.engine.label, r.network); err != nil {
@@ -108,8 +107,7 @@ func (r *Run) connect() error {
 	return nil
 }
 
-// sweep removes the tasks that nobody waits for any more: of a migration or a job whose command was killed, and of
-// services that are gone.
+// sweep removes abandoned tasks: those of a migration or a job whose command was killed, and those of deleted services.
 func (r *Run) sweep() error {
 	boxes, err := r.engine.boxes(r.ctx, labelTask)
 	if err != nil {
@@ -129,7 +127,7 @@ func (r *Run) sweep() error {
 	return nil
 }
 
-// Close lets go of everything but the containers.
+// Close stops serving and releases the locks. The containers keep running.
 func (r *Run) Close() error {
 	var wrong []error
 	for _, s := range r.servers {
@@ -139,8 +137,8 @@ func (r *Run) Close() error {
 	return errors.Join(append(wrong, r.lock.Unlock(), r.server.Unlock())...)
 }
 
-// Remove removes every container, network, volume and image of the run, and its folder. Without an engine there is
-// nothing to be removed from, which is an error: what is there would be forgotten.
+// Remove removes every container, network, volume and image of the run, and its folder. It fails if Docker is not available,
+// rather than leave containers behind without a record.
 func Remove(ctx context.Context, dir string, options Options) error {
 	r, err := known(ctx, dir, options)
 	if err != nil {
@@ -164,8 +162,8 @@ func Remove(ctx context.Context, dir string, options Options) error {
 	return r.forget()
 }
 
-// forget removes the folder. Whoever serves may just be writing logs into it: it is waited for, and finds the folder gone
-// as a whole, for what is put into a folder while that is emptied keeps it from being removed.
+// forget removes the folder. It waits for a process that is writing logs there, and renames the folder first: files that appear
+// while a folder is being removed make that fail.
 func (r *Run) forget() error {
 	unlock, err := r.shipAlone()
 	if err != nil {
@@ -173,7 +171,7 @@ func (r *Run) forget() error {
 	}
 	defer unlock()
 	gone := r.dir + ".gone"
-	if err := os.RemoveAll(gone); err != nil { // of a Remove that was killed
+	if err := os.RemoveAll(gone); err != nil { // left by a Remove that was killed
 		return err
 	}
 	if err := os.Rename(r.dir, gone); err != nil {

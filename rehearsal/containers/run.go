@@ -1,14 +1,13 @@
-// Package containers carries out what a rehearsal deployed: images are really built and pushed, tasks really run as containers
-// from the task definitions that the program declared, behind a balancer that really asks for their health.
+// Package containers runs what a rehearsal deployed with Docker: it builds and pushes images, and runs tasks as containers from the
+// program's task definitions, behind a balancer that checks their health.
 //
-// Four things stand in for AWS inside the process: a registry for ECR, an S3 endpoint, the balancer, and the way of the
-// logs through Firehose into the bucket. A container of Postgres stands in for RDS, with the parameter group's settings
-// and a certificate for the name that RDS would give it. Everything else is the engine's: see README.md of rehearsal for
-// what that proves.
+// Four parts stand in for AWS inside the process: a registry for ECR, an S3 endpoint, the balancer, and the delivery of logs through
+// Firehose to the bucket. A Postgres container stands in for RDS, with the parameter group's settings and a certificate for its host
+// name in RDS. Docker does the rest; the README of rehearsal says what that proves.
 //
-// Containers outlive the command. Whoever comes first serves (balancer, S3, logs, tasks that died) until it is
-// interrupted; a further command deploys beside it. All that the engine holds carries the label slipway.stack=ID, by
-// which it is found again after a kill, and removed.
+// Containers outlive the command. The first command keeps serving (balancer, S3, logs, replacing stopped tasks) until it is
+// interrupted; others deploy beside it. Everything in Docker has the label slipway.stack=ID, so that it can be found and removed
+// after a kill.
 package containers
 
 import (
@@ -29,23 +28,23 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Options say how a stack is run.
+// Options choose how to run a stack.
 type Options struct {
 	Stack  string
-	Domain string // of the site; the balancer then speaks TLS, with a certificate that no browser knows
+	Domain string // of the site; if set, the balancer uses TLS, with a certificate that browsers do not trust
 
-	// Postgres is the image of the database; default the official one of the engine version that the program asks for.
-	// It must have initdb and a user postgres who owns /var/lib/postgresql. What was said once holds for the stack.
+	// Postgres is the image of the database; default: the official one for the program's engine version. It must have initdb
+	// and a user postgres that owns /var/lib/postgresql. A stack keeps its image.
 	Postgres string
 
-	// Haste divides the waits between checks of health and the drain of a target, which in an account are minutes of
-	// somebody's life. Timeouts and grace periods stay as they are. Default 5.
+	// Haste divides the intervals between health checks, which in AWS take minutes. Timeouts and grace periods are not changed.
+	// Default 5.
 	Haste int
 
-	Say func(string) // hears of what is going on; default nobody
+	Say func(string) // is called with messages about progress; may be nil
 }
 
-// A Run is the running side of a stack.
+// A Run is a stack that runs in containers.
 type Run struct {
 	dir, id, network, gateway string
 
@@ -53,31 +52,31 @@ type Run struct {
 	engine  *engine
 	ctx     context.Context
 	lock    *flock.Flock // held while containers are started and stopped
-	server  *flock.Flock // held by whoever serves
+	server  *flock.Flock // held by the process that serves
 
 	account *cloud.Account
-	frozen  atomic.Pointer[[]*cloud.Object] // what the account was when it was let go of
+	frozen  atomic.Pointer[[]*cloud.Object] // the account's objects when it was released
 
 	kept    kept
 	shelf   *shelf
-	store   *http.Server // of the shelf
+	store   *http.Server // serves the shelf
 	servers []*http.Server
 
-	unlimited atomic.Bool // the engine refused limits
+	unlimited atomic.Bool // Docker refused to set limits
 
 	building, targeting, shipping, databases sync.Mutex
 }
 
-// kept is what must be the same the next time: the engine's containers know these ports.
+// kept is what must stay the same: the containers use these ports.
 type kept struct {
 	Registry, Bucket, Balancer int
 	Postgres                   string
 }
 
-// Dir is where a stack that is run keeps what it needs, below the stack's own folder.
+// Dir is the folder for a stack's run, inside the stack's own folder.
 func Dir(stack string) string { return filepath.Join(stack, "run") }
 
-// Exists reports whether a stack is one that is run.
+// Exists reports whether a stack runs in containers.
 func Exists(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "kept.json"))
 	return err == nil
@@ -91,7 +90,7 @@ func (r *Run) keep() error {
 	return replace(filepath.Join(r.dir, "kept.json"), text)
 }
 
-// serve answers on l until Close.
+// serve serves h on l until Close.
 func (r *Run) serve(l net.Listener, h http.Handler) *http.Server {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	r.servers = append(r.servers, s)
@@ -99,12 +98,12 @@ func (r *Run) serve(l net.Listener, h http.Handler) *http.Server {
 	return s
 }
 
-// sooner is a declared wait in seconds, in haste.
+// sooner is an interval in seconds divided by Haste.
 func (r *Run) sooner(seconds int) time.Duration {
 	return max(time.Duration(seconds)*time.Second/time.Duration(r.options.Haste), 500*time.Millisecond)
 }
 
-// objects are what the account holds, or held when it was let go of.
+// objects are the account's objects, or what they were when the account was released.
 func (r *Run) objects() []*cloud.Object {
 	if frozen := r.frozen.Load(); frozen != nil {
 		return slices.Clone(*frozen)
@@ -112,7 +111,7 @@ func (r *Run) objects() []*cloud.Object {
 	return r.account.Objects()
 }
 
-// find is the object of a type of which an output has a value; nil when there is none.
+// find is the object of a type with this value of an output; nil if there is none.
 func (r *Run) find(kind, by, value string) *cloud.Object {
 	all := r.all(kind)
 	i := slices.IndexFunc(all, func(o *cloud.Object) bool { return cloud.Inputs(o.Outputs).String(by) == value })
@@ -126,7 +125,7 @@ func (r *Run) all(kind string) []*cloud.Object {
 	return slices.DeleteFunc(r.objects(), func(o *cloud.Object) bool { return o.Type != kind })
 }
 
-// URL is where the site is on this machine.
+// URL is the site's address on this machine.
 func (r *Run) URL() string {
 	scheme := "http"
 	if r.options.Domain != "" {

@@ -23,7 +23,7 @@ type definition struct {
 	Containers  []container
 }
 
-// A container is one of its containers, as far as an engine can carry it out.
+// A container is one of its containers: the settings that Docker supports.
 type container struct {
 	Name, Image, User, WorkingDirectory string
 	Command, EntryPoint                 []string
@@ -60,8 +60,8 @@ type logConfiguration struct {
 
 func (c *container) essential() bool { return c.Essential == nil || *c.Essential }
 
-// definition reads a task definition of the account. A log router is left out: what it would carry is carried from the
-// engine's own log.
+// definition reads a task definition of the account, without a FireLens log router: the lines are delivered from Docker's log
+// instead.
 func (r *Run) definition(arn string) (*definition, error) {
 	o := r.find("aws:ecs/taskDefinition:TaskDefinition", "arn", arn)
 	if o == nil {
@@ -77,7 +77,7 @@ func (r *Run) definition(arn string) (*definition, error) {
 	return d, d.sort()
 }
 
-// sort puts containers after those that they wait for.
+// sort puts containers after those that they depend on.
 func (d *definition) sort() error {
 	var sorted []container
 	for len(d.Containers) > 0 {
@@ -90,7 +90,7 @@ func (d *definition) sort() error {
 			return true
 		})
 		if i < 0 {
-			return fmt.Errorf("task definition %s: its containers wait for one another", d.ARN)
+			return fmt.Errorf("task definition %s: its containers depend on each other in a cycle", d.ARN)
 		}
 		sorted = append(sorted, d.Containers[i])
 		d.Containers = slices.Delete(d.Containers, i, i+1)
@@ -99,8 +99,8 @@ func (d *definition) sort() error {
 	return nil
 }
 
-// A task is a definition that runs. Its containers share the network namespace of the first, as those of an awsvpc task
-// share one interface.
+// A task is a running task definition. Its containers share the network namespace of the first one, as those of an awsvpc task
+// share a network interface.
 type task struct {
 	id         string
 	service    string // "" for a task that runs to its end
@@ -111,11 +111,11 @@ func (t *task) box(r *Run, c string) string {
 	return fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, c)
 }
 
-// errStopped is a task that ended although it should run.
+// errStopped is a task that stopped although it should run.
 type errStopped struct {
 	reason  string
 	logs    []string
-	failure *cloud.Failure // as ECS tells of it; nil for what ECS does not run
+	failure *cloud.Failure // as ECS reports it; nil for what ECS does not run
 }
 
 func (e *errStopped) Unwrap() error {
@@ -132,8 +132,8 @@ func (e *errStopped) Error() string {
 	return e.reason + "\nLast lines of its log:\n  " + strings.Join(e.logs, "\n  ")
 }
 
-// start starts every container of a task in its order, waiting for what each of them waits for. override, which may be
-// nil, changes a container before it runs. A task that does not come up is removed; the error has its last lines.
+// start starts the containers of a task in the order of their dependencies. override, if not nil, changes a container before it
+// starts. A task that does not start is removed; the error has its last lines.
 func (r *Run) start(ctx context.Context, t *task, override func(*container)) error {
 	for i := range t.definition.Containers {
 		c := t.definition.Containers[i]
@@ -152,7 +152,7 @@ func (r *Run) start(ctx context.Context, t *task, override func(*container)) err
 	return nil
 }
 
-// fail is err with the last lines of the containers that did not do well, and the end of the task.
+// fail removes a task, and returns err with the last lines of the failed container.
 func (r *Run) fail(ctx context.Context, t *task, container string, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err),
@@ -195,7 +195,7 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	}
 	_, err = r.engine.do(ctx, secrets, append(append(args, image), command...)...)
 	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
-		// An engine that is itself confined may not raise limits.
+		// Docker inside a restricted container may not raise limits.
 		r.options.Say("Docker is not allowed to set ulimits here; containers run with its defaults.")
 		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
 			return err
@@ -205,7 +205,7 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	return err
 }
 
-// identity begins a docker run: the container's name, its labels, and the network, which it shares with the task's first one.
+// identity is the beginning of a docker run: the container's name, its labels, and its network.
 func (r *Run) identity(t *task, c *container, order int) ([]string, error) {
 	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
 	if err != nil {
@@ -250,7 +250,7 @@ func (r *Run) limits(t *task, c *container) []string {
 	return args
 }
 
-// mounts makes the task's volumes, unless another container of it has already.
+// mounts creates the container's volumes if they do not exist yet.
 func (r *Run) mounts(ctx context.Context, t *task, c *container) ([]string, error) {
 	var args []string
 	for _, m := range c.MountPoints {
@@ -268,7 +268,7 @@ func (r *Run) mounts(ctx context.Context, t *task, c *container) ([]string, erro
 	return args, nil
 }
 
-// healthCheck is the task definition's. Like ECS, it ignores the one that an image brings along.
+// healthCheck is the task definition's. Like ECS, it ignores the health check of the image.
 func (r *Run) healthCheck(c *container) []string {
 	h := c.HealthCheck
 	if h == nil || len(h.Command) < 2 {
@@ -279,8 +279,8 @@ func (r *Run) healthCheck(c *container) []string {
 		"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod)}
 }
 
-// environment are the arguments that set the container's variables. Secrets are named in them; their values are returned apart,
-// for the environment of the docker command.
+// environment is the container's variables as arguments. Secrets appear there by name only; their values are for the environment
+// of the docker command.
 func (r *Run) environment(c *container) (args, secrets []string, err error) {
 	env := map[string]string{}
 	for _, e := range c.Environment {
@@ -307,7 +307,7 @@ func (r *Run) environment(c *container) (args, secrets []string, err error) {
 	return args, secrets, nil
 }
 
-// shell is a health check as the line that the engine hands to the container's shell.
+// shell is a health check as a shell command.
 func shell(command []string) string {
 	if command[0] == "CMD-SHELL" {
 		return strings.Join(command[1:], " ")
@@ -319,7 +319,7 @@ func shell(command []string) string {
 	return strings.Join(words, " ")
 }
 
-// secret is the value of a parameter or of a secret of the account.
+// secret is the value of a parameter.
 func (r *Run) secret(from string) (string, error) {
 	for _, by := range []string{"arn", "name"} {
 		if o := r.find("aws:ssm/parameter:Parameter", by, from); o != nil {
@@ -330,7 +330,7 @@ func (r *Run) secret(from string) (string, error) {
 	return "", fmt.Errorf("ResourceInitializationError: unable to retrieve secret: %s does not exist", from)
 }
 
-// await waits until a container of the task is as condition says: START, HEALTHY, COMPLETE or SUCCESS.
+// await waits until a container of the task reaches a condition: START, HEALTHY, COMPLETE or SUCCESS.
 func (r *Run) await(ctx context.Context, t *task, container, condition string) error {
 	name := t.box(r, container)
 	for {
@@ -360,7 +360,7 @@ func (r *Run) await(ctx context.Context, t *task, container, condition string) e
 	}
 }
 
-// well is nil while every essential container of the task runs and none is unhealthy; else it names the one that is not well.
+// well returns nil while every essential container of the task runs and none is unhealthy, or an error and the container's name.
 func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 	boxes, err := r.engine.boxes(ctx, labelTask+"="+t.id)
 	if err != nil {
@@ -385,17 +385,16 @@ func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 	return "", nil
 }
 
-// address is where the task's network interface is reached from this machine.
+// address is the task's address on its network.
 func (r *Run) address(ctx context.Context, t *task) (string, error) {
 	boxes, err := r.engine.inspect(ctx, t.box(r, t.definition.Containers[0].Name))
 	if err != nil || len(boxes) == 0 {
-		return "", errors.Join(err, errors.New("the task is gone"))
+		return "", errors.Join(err, errors.New("the task no longer exists"))
 	}
 	return boxes[0].NetworkSettings.Networks[r.network].IPAddress, nil
 }
 
-// remove stops the containers of a task, the last started first, each within its stop timeout, and removes them with
-// their volumes.
+// remove stops the containers of a task in reverse order, each with its stop timeout, and removes them and their volumes.
 func (r *Run) remove(ctx context.Context, id string) error {
 	boxes, err := r.engine.boxes(ctx, labelTask+"="+id)
 	if err != nil {
@@ -474,7 +473,7 @@ func (r *Run) task(run cloud.TaskRun) (result cloud.TaskResult, err error) {
 	return result, nil
 }
 
-// last are the last lines that a container wrote.
+// last are the last lines of a container's log.
 func (r *Run) last(ctx context.Context, name string, lines int) []string {
 	out, err := r.engine.both(ctx, "logs", "--tail", fmt.Sprint(lines), name)
 	if err != nil || out == "" {
@@ -483,7 +482,7 @@ func (r *Run) last(ctx context.Context, name string, lines int) []string {
 	return strings.Split(strings.TrimRight(out, "\n"), "\n")
 }
 
-// essentialExited is why ECS stops a task, in its words.
+// essentialExited is a reason for a stopped task in ECS's wording.
 type essentialExited int
 
 func (code essentialExited) Error() string {

@@ -17,10 +17,10 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Random serves the random provider. What it draws is really random; it lives in the engine's state only.
+// Random is the random provider. Its values are really random, and stored only in the engine's state.
 type Random struct{ base }
 
-// NewRandom makes the random provider. report, which may be nil, hears of what is done.
+// NewRandom returns the random provider. It calls report, if not nil, after each operation.
 func NewRandom(report func(Event)) *Random {
 	return &Random{base{name: "random", version: "4.19.0", report: report}}
 }
@@ -31,7 +31,7 @@ type drawing struct {
 	defaults map[string]any
 	check    func(in cloud.Inputs) []cloud.Problem
 	draw     func(in cloud.Inputs) (id string, out map[string]any, err error) // in has the defaults
-	outputs  []string                                                         // unknown until drawn
+	outputs  []string                                                         // unknown before the update
 	secret   []string
 }
 
@@ -158,7 +158,7 @@ func checkString(in cloud.Inputs) []cloud.Problem {
 	return problems
 }
 
-// drawString draws from the classes of signs that the inputs allow, as many of each as there must be.
+// drawString generates a string from the allowed character classes, with the minimum number of each.
 func drawString(in cloud.Inputs) (string, error) {
 	special := specialSigns
 	if s := in.String("overrideSpecial"); s != "" {
@@ -216,7 +216,7 @@ func (p *Random) drawing(urn string) (drawing, error) {
 	return d, nil
 }
 
-// Check judges inputs and fills in defaults.
+// Check validates inputs and fills in defaults.
 func (p *Random) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	d, err := p.drawing(r.GetUrn())
 	if err != nil {
@@ -299,7 +299,7 @@ func differ(olds, news, defaults map[string]any, replaces func(path string) bool
 	return plan
 }
 
-// Create draws.
+// Create generates the value.
 func (p *Random) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	start := time.Now()
 	d, err := p.drawing(r.GetUrn())
@@ -333,17 +333,17 @@ func (p *Random) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumir
 	return &pulumirpc.CreateResponse{Id: id, Properties: s}, err
 }
 
-// Read answers with what the state knows: what was drawn is nowhere else.
+// Read returns what is in the state, the only place where the value exists.
 func (p *Random) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: r.GetInputs(), Properties: r.GetProperties()}, nil
 }
 
-// Update is never planned, because every change replaces.
+// Update is never called, because every change replaces.
 func (p *Random) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	return nil, fmt.Errorf("%s cannot be changed in place", r.GetUrn())
 }
 
-// Delete forgets.
+// Delete has nothing to do.
 func (p *Random) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	p.event("delete", r.GetUrn(), time.Now(), nil)
 	return &emptypb.Empty{}, nil
