@@ -19,7 +19,7 @@ import (
 	"slipway/release"
 )
 
-// register registers any type by its token, so that these tests need not compile the AWS SDK.
+// register registers a resource by its type token, so that these tests do not compile the AWS SDK.
 func register(ctx *pulumi.Context, token, name string, inputs pulumi.Map, opts ...pulumi.ResourceOption) (*untyped, error) {
 	r := &untyped{}
 	return r, ctx.RegisterResource(token, name, inputs, r, opts...)
@@ -33,7 +33,7 @@ type untyped struct {
 	URL    pulumi.StringOutput `pulumi:"repositoryUrl"`
 }
 
-// site opens a rehearsal in dir and a stack of the real engine over it.
+// site opens a rehearsal in dir, and a stack of the real engine that uses it.
 func site(t *testing.T, dir string, program pulumi.RunFunc) (*rehearsal.Rehearsal, auto.Stack) {
 	t.Helper()
 	return siteWith(t, dir, program, rehearsal.Options{})
@@ -68,7 +68,7 @@ func siteWith(t *testing.T, dir string, program pulumi.RunFunc, options rehearsa
 	return r, stack
 }
 
-func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
+func TestTheRealEngineDeploysAndDestroys(t *testing.T) {
 	dir, app := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(app, "Dockerfile"), "FROM scratch\n")
 	description := "one"
@@ -124,7 +124,7 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	}
 	password, _ := first.Outputs["password"].Value.(string)
 	if !first.Outputs["password"].Secret || len(password) != 20 {
-		t.Errorf("the password is no secret of 20 characters: %+v", first.Outputs["password"].Secret)
+		t.Errorf("the password is not a secret of 20 characters: %+v", first.Outputs["password"].Secret)
 	}
 	nowhereIn(t, dir, password)
 
@@ -148,7 +148,7 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	}
 }
 
-// What is wrong with a resource is said all at once, and nothing is made.
+// All mistakes in a resource are reported at once, and nothing is created.
 func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 	r, stack := site(t, t.TempDir(), func(ctx *pulumi.Context) error {
 		_, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"descripton": pulumi.String("x"),
@@ -157,7 +157,7 @@ func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 	})
 	_, err := stack.Up(t.Context())
 	if err == nil {
-		t.Fatal("it went up")
+		t.Fatal("the deployment succeeded")
 	}
 	for _, want := range []string{`did you mean "description"?`, "expected a boolean, got a string"} {
 		if !strings.Contains(err.Error(), want) {
@@ -165,11 +165,11 @@ func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 		}
 	}
 	if !r.Account.Empty() {
-		t.Errorf("something was made: %v", r.Account.Summary())
+		t.Errorf("something was created: %v", r.Account.Summary())
 	}
 }
 
-// nowhereIn fails if secret can be read in any file below dir.
+// nowhereIn fails if a file below dir contains the secret.
 func nowhereIn(t *testing.T, dir, secret string) {
 	t.Helper()
 	inJSON, _ := json.Marshal(secret)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzContainers: container definitions that the model takes can be read by all that reads them later.
+// FuzzContainers: whatever container definitions the model accepts, all code that reads them later can.
 func FuzzContainers(f *testing.F) {
 	for _, seed := range []string{
 		`[{"name":"django","image":"example.com/django@sha256:0000000000000000000000000000000000000000000000000000000000000000",` +
@@ -32,7 +32,7 @@ func FuzzContainers(f *testing.F) {
 		}
 		all, err := containersOf(&Object{Outputs: map[string]any{"containerDefinitions": text}})
 		if err != nil || len(all) == 0 {
-			t.Fatalf("nothing is wrong with %q, and it has %d containers: %v", text, len(all), err)
+			t.Fatalf("%q is accepted, but has %d containers: %v", text, len(all), err)
 		}
 		var plain []container
 		if err := json.Unmarshal([]byte(text), &plain); err != nil {
@@ -46,8 +46,8 @@ func FuzzContainers(f *testing.F) {
 	})
 }
 
-// FuzzModel: whatever stands in the file of a model, opening it ends with an account or an error, and an account that
-// was opened can be opened again and holds the same.
+// FuzzModel: whatever is in a model's file, opening it returns an account or an error. An account that was opened can be reopened
+// with the same contents.
 func FuzzModel(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "model.json")

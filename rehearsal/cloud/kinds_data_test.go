@@ -106,7 +106,7 @@ func TestDatabaseIncidents(t *testing.T) {
 				"value": "0"}}}, code: "appears twice", path: "parameters[1].name"},
 		{name: "a family that does not exist", like: "db-parameters", change: properties{"family": "postgres8"},
 			code: "not a valid parameter group family", path: "family"},
-		{name: "a cache that fails over to nobody", like: "cache", change: properties{"automaticFailoverEnabled": true}, code: "at least 2 nodes",
+		{name: "failover with a single node", like: "cache", change: properties{"automaticFailoverEnabled": true}, code: "at least 2 nodes",
 			path: "automaticFailoverEnabled"},
 	})
 }
@@ -155,7 +155,7 @@ func TestBucketIncidents(t *testing.T) {
 		names = append(names, c)
 	}
 	refuses(t, append(names, []incident{
-		{name: "a bucket that somebody else has", like: "media", change: properties{"bucket": "my-bucket"}, code: "BucketAlreadyExists"},
+		{name: "a bucket name that is taken", like: "media", change: properties{"bucket": "my-bucket"}, code: "BucketAlreadyExists"},
 		{name: "a bucket that the account has", like: "media", change: properties{"bucket": "site-logs-1"}, code: "BucketAlreadyOwnedByYou"},
 		{name: "a bucket deleted with what it holds", like: "media", delete: true, code: "BucketNotEmpty"},
 		{name: "a bucket deleted under a balancer's logs", like: "log-bucket", delete: true, code: "BucketNotEmpty"},
@@ -268,7 +268,7 @@ func TestKeyIncidents(t *testing.T) {
 	refuses(t, []incident{
 		{name: "a window of five days", like: "key", change: properties{"deletionWindowInDays": 5}, code: "7 to 30",
 			path: "deletionWindowInDays"},
-		{name: "a key that nobody can manage", like: "key",
+		{name: "a key that cannot be managed", like: "key",
 			change: properties{"policy": policyText(allow("kms:Decrypt", "*", properties{"Principal": properties{"AWS": root}}))},
 			code:   "MalformedPolicyDocumentException", path: "policy"},
 		{name: "a key that another account manages", like: "key",
@@ -289,7 +289,7 @@ func TestKeyIncidents(t *testing.T) {
 			w.create(keyType, "private", properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}))})
 			w.inputs["logs"] = changed(w.inputs["logs"], properties{"kmsKeyId": w.arn("private")})
 		}, like: "logs", code: "InvalidParameterException"},
-		{name: "a log group that its key's policy does not speak of", before: func(w *world) {
+		{name: "a log group that its key policy does not allow", before: func(w *world) {
 			w.create(keyType, "narrow", properties{"policy": policyText(allow("kms:*", "*", properties{"Principal": properties{"AWS": root}}),
 				allow([]any{"kms:Encrypt*", "kms:Decrypt*"}, "*", properties{"Principal": properties{"Service": "logs.us-east-1.amazonaws.com"},
 					"Condition": properties{"ArnLike": properties{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:" + DefaultAccountID +

@@ -62,10 +62,10 @@ func TestContainerIncidents(t *testing.T) {
 			set("environment", []any{properties{"name": "SECRET_KEY", "value": "x"}})),
 		bad("a secret from S3", app+".secrets[0].valueFrom", "expected an SSM parameter",
 			set("secrets", []any{properties{"name": "A", "valueFrom": "arn:aws:s3:::bucket/key"}})),
-		bad("a container that waits for nobody", proxy+".dependsOn[0].containerName", "does not exist", func(_, proxy properties) {
+		bad("a dependency that does not exist", proxy+".dependsOn[0].containerName", "does not exist", func(_, proxy properties) {
 			proxy["dependsOn"] = []any{properties{"containerName": "djnago", "condition": "START"}}
 		}),
-		bad("a container that waits for health nobody checks", proxy+".dependsOn[0].condition", "no health check", set("healthCheck", nil)),
+		bad("a container that waits for health without a check", proxy+".dependsOn[0].condition", "no health check", set("healthCheck", nil)),
 		bad("a container that waits for the end of an essential one", proxy+".dependsOn[0].condition", "essential", func(_, proxy properties) {
 			proxy["dependsOn"] = []any{properties{"containerName": "django", "condition": "SUCCESS"}}
 		}),

@@ -107,7 +107,7 @@ func TestAlarmIncidents(t *testing.T) {
 
 func TestMessageIncidents(t *testing.T) {
 	refuses(t, []incident{
-		{name: "mail to nobody", like: "mail", change: properties{"endpoint": "ops"}, code: "Email endpoint", path: "endpoint"},
+		{name: "mail without an address", like: "mail", change: properties{"endpoint": "ops"}, code: "Email endpoint", path: "endpoint"},
 		{name: "a protocol that does not exist", like: "mail", change: properties{"protocol": "pager"}, code: "expected email", path: "protocol"},
 		{name: "a subscription of a topic that does not exist", like: "mail",
 			change: properties{"topic": "arn:aws:sns:us-east-1:" + DefaultAccountID + ":nothing"}, code: "NotFound"},
@@ -217,7 +217,7 @@ func TestDomainIncidents(t *testing.T) {
 		{name: "a certificate for eleven names", like: "certificate", change: properties{"subjectAlternativeNames": []any{"a.b.co", "b.b.co",
 			"c.b.co", "d.b.co", "e.b.co", "f.b.co", "g.b.co", "h.b.co", "i.b.co", "j.b.co", "k.b.co"}}, code: "LimitExceededException",
 			path: "subjectAlternativeNames"},
-		{name: "a certificate whose record nobody made", before: func(w *world) {
+		{name: "a certificate without its validation record", before: func(w *world) {
 			w.create(certificateType, "fresh", properties{"domainName": "new.example.com", "validationMethod": "DNS"})
 			w.inputs["valid"] = properties{"certificateArn": w.arn("fresh")}
 		}, like: "valid", code: "PENDING_VALIDATION"},
@@ -347,7 +347,7 @@ func TestRarerMessageIncidents(t *testing.T) {
 			}), code: "single resource", path: "policy"},
 		{name: "a FIFO queue without its ending", like: "queue", change: properties{"fifoQueue": true, "redrivePolicy": nil},
 			code: ".fifo", path: "name"},
-		{name: "a redrive that nobody may use", like: "queue", change: properties{"redriveAllowPolicy": `{"redrivePermission":"none"}`},
+		{name: "a redrive permission that does not exist", like: "queue", change: properties{"redriveAllowPolicy": `{"redrivePermission":"none"}`},
 			code: "allowAll", path: "redriveAllowPolicy"},
 		{name: "the default group", like: "group", change: properties{"name": "default"}, before: offer("group", scheduleGroupType,
 			func(*world) properties { return properties{"name": "default"} }), code: "exists already", path: "name"},

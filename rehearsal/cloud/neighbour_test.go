@@ -8,7 +8,7 @@ import (
 
 const neighbour, stranger = "222222222222", "333333333333"
 
-// A statement that lets the neighbour do something, in the account that is looked at.
+// A statement in the other account that allows the neighbour something.
 func lets(sid, action string, more map[string]any) map[string]any {
 	s := map[string]any{"Sid": sid, "Effect": "Allow", "Principal": map[string]any{"AWS": "arn:aws:iam::" + neighbour +
 		":root"}, "Action": action}
@@ -22,10 +22,10 @@ func written(statements ...map[string]any) string {
 	return jsonText(map[string]any{"Version": "2012-10-17", "Statement": statements})
 }
 
-func TestARepositoryAdmitsAnotherAccount(t *testing.T) {
+func TestARepositoryAllowsAnotherAccount(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.json")
 	if n, err := Look(path); err != nil || n.AccountID != "" {
-		t.Errorf("an account that was never made is %+v, %v", n, err)
+		t.Errorf("an account that does not exist is %+v, %v", n, err)
 	}
 	a, err := Open(path, Options{})
 	if err != nil {
@@ -51,7 +51,7 @@ func TestARepositoryAdmitsAnotherAccount(t *testing.T) {
 	half := written(lets("Half", "ecr:BatchGetImage", nil))
 	create(t, a, "aws:ecr/repositoryPolicy:RepositoryPolicy", "app", map[string]any{"repository": "app", "policy": half})
 	if err := may(neighbour); err == nil || !strings.Contains(err.Error(), "ecr:GetDownloadUrlForLayer") {
-		t.Errorf("without the layers an image is not pulled: %v", err)
+		t.Errorf("a pull without access to the layers: %v", err)
 	}
 	err = a.Alter("aws:ecr/repositoryPolicy:RepositoryPolicy", "app", func(o *Object) {
 		o.Inputs["policy"] = written(lets("Whole", "ecr:*", nil))
@@ -67,7 +67,7 @@ func TestARepositoryAdmitsAnotherAccount(t *testing.T) {
 	}
 }
 
-func TestABucketAdmitsAnotherAccount(t *testing.T) {
+func TestABucketAllowsAnotherAccount(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.json")
 	a, err := Open(path, Options{})
 	if err != nil {
@@ -101,7 +101,7 @@ func TestABucketAdmitsAnotherAccount(t *testing.T) {
 		account, prefix string
 		want            string // "": it may
 	}{
-		{"nobody is named", written(secure), written(root), neighbour, prefix,
+		{"no principal", written(secure), written(root), neighbour, prefix,
 			"s3:ListBucket on resource: arn:aws:s3:::state because no resource-based policy allows"},
 		{"listing alone", written(secure, find), written(root, open), neighbour, prefix,
 			"s3:GetObject on resource: arn:aws:s3:::state/.slipway/releases/slipway/dev/*"},
@@ -110,7 +110,7 @@ func TestABucketAdmitsAnotherAccount(t *testing.T) {
 		{"the key through another service", written(secure, find, read), written(root, elsewhere), neighbour, prefix, "kms:Decrypt"},
 		{"all three", written(secure, find, read), written(root, open), neighbour, prefix, ""},
 		{"the state beside the record", written(secure, find, read), written(root, open), neighbour, ".pulumi/stacks/", "s3:ListBucket"},
-		{"somebody else", written(secure, find, read), written(root, open), stranger, prefix, "s3:ListBucket"},
+		{"another account", written(secure, find, read), written(root, open), stranger, prefix, "s3:ListBucket"},
 		{"a wider denial", written(secure, find, read, map[string]any{"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
 			"Resource": arn + "/*"}),
 			written(root, open), neighbour, prefix, "because a resource-based policy denies it"},

@@ -23,7 +23,7 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 	}
 }
 
-// A pattern that is all stars does not take for ever.
+// Patterns with many stars are matched quickly.
 func TestAPatternOfManyStarsIsQuick(t *testing.T) {
 	start := time.Now()
 	if matches(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
@@ -34,7 +34,7 @@ func TestAPatternOfManyStarsIsQuick(t *testing.T) {
 	}
 }
 
-// A condition on what is known counts; one on anything else is taken to hold.
+// Conditions on known keys are evaluated; others count as true.
 func TestConditionsOnWhatIsKnown(t *testing.T) {
 	known := map[string]string{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:1:log-group:/site/web"}
 	for text, want := range map[string]bool{
@@ -61,7 +61,7 @@ func FuzzReadDocument(f *testing.F) {
 		for _, kind := range []documentKind{identityDocument, trustDocument, bucketDocument} {
 			statements, wrong := readDocument(text, kind)
 			if len(statements) == 0 && len(wrong) == 0 {
-				t.Errorf("nothing is wrong with %q, and it says nothing", text)
+				t.Errorf("%q is accepted, but has no statements", text)
 			}
 		}
 	})
@@ -73,7 +73,7 @@ func FuzzSchedule(f *testing.F) {
 	f.Add("at(2030-01-01T00:00:00)")
 	f.Fuzz(func(t *testing.T, text string) {
 		if fault := scheduleFault(text, "at", "rate", "cron"); fault == "" && !strings.HasSuffix(text, ")") {
-			t.Errorf("%q is no schedule", text)
+			t.Errorf("%q is not a schedule", text)
 		}
 	})
 }

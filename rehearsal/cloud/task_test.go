@@ -9,7 +9,7 @@ import (
 
 const digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// stage makes everything that a task of one container needs, and the run that starts it.
+// stage creates everything that a task with one container needs, and the run that starts it.
 func stage(t *testing.T, a *Account) TaskRun {
 	t.Helper()
 	vpc, subnet := network(t, a)

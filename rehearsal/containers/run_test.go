@@ -190,7 +190,7 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 		t.Fatal("a container's lines do not find the stream")
 	}
 	if by("awslogs", "awslogs-group", "/site/dev/nginx") != nil || by("awsfirelens", "delivery_stream", "other") != nil {
-		t.Error("lines of a group that nobody forwards find a stream")
+		t.Error("lines of a log group without a subscription filter find a delivery stream")
 	}
 	if err := r.deliver(stream, []string{"one", "two"}); err != nil {
 		t.Fatal(err)
@@ -272,9 +272,9 @@ func TestBalancer(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer answer.Body.Close()
-		told := map[string]string{}
-		json.NewDecoder(answer.Body).Decode(&told)
-		return answer, told
+		seen := map[string]string{}
+		json.NewDecoder(answer.Body).Decode(&seen)
+		return answer, seen
 	}
 	if answer, _ := ask(); answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("without a target it answers %s", answer.Status)
@@ -288,14 +288,14 @@ func TestBalancer(t *testing.T) {
 	r.register("dead", "g", gone.Addr().String())
 	r.register("live", "g", strings.TrimPrefix(site.URL, "http://"))
 	for range 4 {
-		answer, told := ask()
+		answer, seen := ask()
 		if answer.StatusCode != http.StatusOK || answer.Header.Get("Location") != "/next" {
 			t.Errorf("%s, location %q", answer.Status, answer.Header.Get("Location"))
 		}
 		const public = "http://web-1.elb.amazonaws.com"
-		if told["host"] != "web-1.elb.amazonaws.com" || told["origin"] != public || told["referer"] != public+"/before" ||
-			told["proto"] != "http" || told["for"] != "198.51.100.7, 127.0.0.1" {
-			t.Errorf("the site is told %v", told)
+		if seen["host"] != "web-1.elb.amazonaws.com" || seen["origin"] != public || seen["referer"] != public+"/before" ||
+			seen["proto"] != "http" || seen["for"] != "198.51.100.7, 127.0.0.1" {
+			t.Errorf("the site sees %v", seen)
 		}
 	}
 	if !r.register("live", "", "") || r.register("live", "", "") {
@@ -349,7 +349,7 @@ func TestBucketsAreThoseOfTheAccount(t *testing.T) {
 
 func TestDatabaseCertificateVouchesForItsNameOnly(t *testing.T) {
 	r := frozen(t)
-	for range 2 { // the second time nothing is made anew
+	for range 2 { // the second time nothing is created
 		if err := r.authority(); err != nil {
 			t.Fatal(err)
 		}
