@@ -9,13 +9,15 @@ import (
 // awsRegistry holds everything that the model knows about AWS.
 var awsRegistry = sync.OnceValue(func() *registry {
 	return newRegistry(slices.Concat(
-		networkKinds(), firewallKinds(), hostKinds(), balancerKinds(), dnsKinds(), discoveryKinds(), wafKinds(),
+		ec2Kinds(), balancerKinds(), dnsKinds(), discoveryKinds(), wafKinds(),
 		ecsKinds(), ecrKinds(), autoscalingKinds(), schedulerKinds(),
 		rdsKinds(), elasticacheKinds(), s3Kinds(), backupKinds(),
 		iamKinds(), kmsKinds(), secretsKinds(), ssmKinds(),
 		logsKinds(), cloudwatchKinds(), streamKinds(), messageKinds(),
 	), dataSources())
 })
+
+func ec2Kinds() []Kind { return slices.Concat(networkKinds(), firewallKinds(), hostKinds()) }
 
 // Types lists the resource types that the model knows.
 func Types() []string { return awsRegistry().types() }

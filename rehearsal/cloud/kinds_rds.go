@@ -275,18 +275,7 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, postgresProblems(in)...)
 	}
 	if !replica && !restored {
-		wants := words("engine allocatedStorage username")
-		for _, name := range wants {
-			if given(in, unknown, name) == 0 {
-				p = append(p, awsProblem(name, "MissingParameter", "the request must contain the parameter %s", name))
-			}
-		}
-		managed := in.Bool("manageMasterUserPassword")
-		if n := given(in, unknown, "password"); n == 0 && !managed && !unknown.Has("manageMasterUserPassword") {
-			p = append(p, awsProblem("password", "MissingParameter", "one of password and manageMasterUserPassword must be given"))
-		} else if n > 0 && managed {
-			p = append(p, awsProblem("password", combination, "with manageMasterUserPassword, RDS generates the password"))
-		}
+		p = append(p, newDatabaseProblems(in, unknown)...)
 	}
 	if !in.Bool("skipFinalSnapshot") && given(in, unknown, "finalSnapshotIdentifier", "skipFinalSnapshot") == 0 {
 		// The provider itself checks this only on delete, which is too late.
@@ -295,7 +284,7 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	}
 	if s := in.String("finalSnapshotIdentifier"); s != "" && (!snapshotName.MatchString(s) || len(s) > 255) {
 		p = append(p, problem("finalSnapshotIdentifier",
-			"it begins with a letter, has letters, digits and single hyphens, and ends with no hyphen, got %q", s))
+			"it must begin with a letter, contain only letters, digits and single hyphens, and not end with a hyphen, got %q", s))
 	}
 	if in.Has("kmsKeyId") && !in.Bool("storageEncrypted") && !unknown.Has("storageEncrypted") && !replica {
 		p = append(p, awsProblem("kmsKeyId", combination, "a key needs storageEncrypted"))
@@ -313,6 +302,24 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem("availabilityZone", combination, "requesting a specific availability zone is not valid for Multi-AZ instances"))
 	}
 	return append(p, storageProblems(in, unknown)...)
+}
+
+// newDatabaseProblems checks what an instance needs that is neither a replica nor restored from a snapshot.
+func newDatabaseProblems(in Inputs, unknown Unknowns) []Problem {
+	var p []Problem
+	for _, name := range words("engine allocatedStorage username") {
+		if given(in, unknown, name) == 0 {
+			p = append(p, awsProblem(name, "MissingParameter", "The request must contain the parameter %s", name))
+		}
+	}
+	managed := in.Bool("manageMasterUserPassword")
+	if n := given(in, unknown, "password"); n == 0 && !managed && !unknown.Has("manageMasterUserPassword") {
+		p = append(p, awsProblem("password", "MissingParameter", "one of password and manageMasterUserPassword must be given"))
+	} else if n > 0 && managed {
+		p = append(p, awsProblem("password", "InvalidParameterCombination",
+			"with manageMasterUserPassword, RDS generates the password"))
+	}
+	return p
 }
 
 func postgresProblems(in Inputs) []Problem {
