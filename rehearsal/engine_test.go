@@ -19,7 +19,7 @@ import (
 	"slipway/release"
 )
 
-// register registers any type by its token, so that these tests need not compile the AWS SDK.
+// register registers a resource by its type token, so that these tests do not compile the AWS SDK.
 func register(ctx *pulumi.Context, token, name string, inputs pulumi.Map, opts ...pulumi.ResourceOption) (*untyped, error) {
 	r := &untyped{}
 	return r, ctx.RegisterResource(token, name, inputs, r, opts...)
@@ -33,7 +33,7 @@ type untyped struct {
 	URL    pulumi.StringOutput `pulumi:"repositoryUrl"`
 }
 
-// site opens a rehearsal in dir and a stack of the real engine over it.
+// site opens a rehearsal in dir, and a stack of the real engine that uses it.
 func site(t *testing.T, dir string, program pulumi.RunFunc) (*rehearsal.Rehearsal, auto.Stack) {
 	t.Helper()
 	return siteWith(t, dir, program, rehearsal.Options{})
@@ -68,12 +68,13 @@ func siteWith(t *testing.T, dir string, program pulumi.RunFunc, options rehearsa
 	return r, stack
 }
 
-func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
+func TestTheRealEngineDeploysAndDestroys(t *testing.T) {
 	dir, app := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(app, "Dockerfile"), "FROM scratch\n")
 	description := "one"
 	r, stack := site(t, dir, func(ctx *pulumi.Context) error {
-		key, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"description": pulumi.String(description), "enableKeyRotation": pulumi.Bool(true)})
+		key, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"description": pulumi.String(description),
+			"enableKeyRotation": pulumi.Bool(true)})
 		if err != nil {
 			return err
 		}
@@ -86,7 +87,8 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 		}); err != nil {
 			return err
 		}
-		repository, err := register(ctx, "aws:ecr/repository:Repository", "app", pulumi.Map{"forceDelete": pulumi.Bool(true), "imageTagMutability": pulumi.String("IMMUTABLE")})
+		repository, err := register(ctx, "aws:ecr/repository:Repository", "app", pulumi.Map{"forceDelete": pulumi.Bool(true),
+			"imageTagMutability": pulumi.String("IMMUTABLE")})
 		if err != nil {
 			return err
 		}
@@ -116,12 +118,13 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	if arn, _ := first.Outputs["key"].Value.(string); !strings.HasPrefix(arn, "arn:aws:kms:us-east-1:123456789012:key/") {
 		t.Errorf("key = %q", arn)
 	}
-	if image, _ := first.Outputs["image"].Value.(string); !strings.Contains(image, ".dkr.ecr.us-east-1.amazonaws.com/app-") || !strings.Contains(image, "@sha256:") {
+	if image, _ := first.Outputs["image"].Value.(string); !strings.Contains(image, ".dkr.ecr.us-east-1.amazonaws.com/app-") ||
+		!strings.Contains(image, "@sha256:") {
 		t.Errorf("image = %q", image)
 	}
 	password, _ := first.Outputs["password"].Value.(string)
 	if !first.Outputs["password"].Secret || len(password) != 20 {
-		t.Errorf("the password is no secret of 20 characters: %+v", first.Outputs["password"].Secret)
+		t.Errorf("the password is not a secret of 20 characters: %+v", first.Outputs["password"].Secret)
 	}
 	nowhereIn(t, dir, password)
 
@@ -145,15 +148,16 @@ func TestTheRealEngineGoesUpAgainAndDown(t *testing.T) {
 	}
 }
 
-// What is wrong with a resource is said all at once, and nothing is made.
+// All mistakes in a resource are reported at once, and nothing is created.
 func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 	r, stack := site(t, t.TempDir(), func(ctx *pulumi.Context) error {
-		_, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"descripton": pulumi.String("x"), "enableKeyRotation": pulumi.String("yes")})
+		_, err := register(ctx, "aws:kms/key:Key", "data", pulumi.Map{"descripton": pulumi.String("x"),
+			"enableKeyRotation": pulumi.String("yes")})
 		return err
 	})
 	_, err := stack.Up(t.Context())
 	if err == nil {
-		t.Fatal("it went up")
+		t.Fatal("the deployment succeeded")
 	}
 	for _, want := range []string{`did you mean "description"?`, "expected a boolean, got a string"} {
 		if !strings.Contains(err.Error(), want) {
@@ -161,11 +165,11 @@ func TestTheRealEngineRefusesAWrongResource(t *testing.T) {
 		}
 	}
 	if !r.Account.Empty() {
-		t.Errorf("something was made: %v", r.Account.Summary())
+		t.Errorf("something was created: %v", r.Account.Summary())
 	}
 }
 
-// nowhereIn fails if secret can be read in any file below dir.
+// nowhereIn fails if a file below dir contains the secret.
 func nowhereIn(t *testing.T, dir, secret string) {
 	t.Helper()
 	inJSON, _ := json.Marshal(secret)

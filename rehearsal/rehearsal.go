@@ -1,5 +1,5 @@
-// Package rehearsal stands in for AWS. Open gives a model of an account that is kept in a file, Serve lets the real
-// Pulumi engine deploy into it. See README.md for what a green rehearsal proves and what it does not.
+// Package rehearsal stands in for AWS. Open opens the model of an account, which is stored in a file. Serve lets the real Pulumi
+// engine deploy into it. See README.md for what a green rehearsal proves and what it does not.
 package rehearsal
 
 import (
@@ -17,27 +17,27 @@ import (
 	"slipway/rehearsal/provider"
 )
 
-// Options say what is modelled.
+// Options choose what to model.
 type Options struct {
-	Region    string             // default: what the model on disk says, else us-east-1; the provider's configuration wins
+	Region    string             // default: the stored model's region, or us-east-1; the provider's configuration takes precedence
 	AccountID string             // default 123456789012
 	Zones     []cloud.HostedZone // public DNS zones that exist already
-	Root      string             // the project's folder, from which the paths of images count; default: the working directory
-	Wait      time.Duration      // how long to wait for another process that holds the model; default none
+	Root      string             // the project's folder, which the paths of images start from; default: the working directory
+	Wait      time.Duration      // how long to wait while another process uses the model; default: not at all
 
-	// Progress hears of everything that the providers did. It is called from several goroutines.
+	// Progress is called after each operation of a provider, from several goroutines.
 	Progress func(Event)
 }
 
-// An Event is something that a provider did.
+// An Event is a finished operation of a provider.
 type Event = provider.Event
 
 // A Rehearsal is a model of an account and the providers that serve it.
 type Rehearsal struct {
 	Account *cloud.Account
 
-	// Builder really builds images. Nil: none is built, and digests are made from what a build would read. Set it before
-	// Serve.
+	// Builder builds images with Docker. If nil, no image is built, and digests are computed from what a build would read. Set it
+	// before Serve.
 	Builder provider.Builder
 
 	root     string
@@ -46,22 +46,22 @@ type Rehearsal struct {
 	stop     func() bool
 }
 
-// Open opens the model that is kept at path, making an empty one if there is none, and holds it until Close. Beside
-// path are its lock and the key to its secret values.
+// Open opens the model stored at path, or creates an empty one, and locks it until Close. Beside path are its lock and the key to
+// its secret values.
 func Open(path string, options Options) (*Rehearsal, error) {
-	account, err := cloud.Open(path, cloud.Options{Region: options.Region, AccountID: options.AccountID, Zones: options.Zones, Wait: options.Wait})
+	account, err := cloud.Open(path, cloud.Options{Region: options.Region, AccountID: options.AccountID,
+		Zones: options.Zones, Wait: options.Wait})
 	if err != nil {
 		return nil, err
 	}
 	return &Rehearsal{Account: account, root: options.Root, progress: options.Progress}, nil
 }
 
-// Serve starts the providers, each on a loopback port of its own, until ctx is done or Close. It returns the
-// environment with which the engine must run: where the providers are, and nothing by which a real account could be
-// reached.
+// Serve starts the providers, each on its own loopback port, until ctx is done or Close is called. It returns the environment for
+// the engine: the addresses of the providers, and settings that keep it from reaching a real account.
 func (r *Rehearsal) Serve(ctx context.Context) (map[string]string, error) {
 	if len(r.servers) > 0 {
-		return nil, errors.New("rehearsal: the providers are served already")
+		return nil, errors.New("rehearsal: the providers are already running")
 	}
 	docker := provider.NewDocker(r.Account, r.progress)
 	docker.Root, docker.Builder = r.root, r.Builder
@@ -92,8 +92,8 @@ func (r *Rehearsal) Serve(ctx context.Context) (map[string]string, error) {
 	return env, nil
 }
 
-// Isolation is the environment that keeps a process from AWS credentials and from the network: no keys, no profile, no
-// metadata service, no plugin download.
+// Isolation is an environment that keeps a process from AWS credentials and the network: no keys, no profile, no metadata service,
+// no plugin download.
 func Isolation() map[string]string {
 	env := map[string]string{
 		"AWS_EC2_METADATA_DISABLED":                   "true",
@@ -113,7 +113,7 @@ func Isolation() map[string]string {
 	return env
 }
 
-// nowhere is a file that has nothing in it on every system that the engine runs on.
+// nowhere is a file that is empty on every system that the engine supports.
 const nowhere = os.DevNull
 
 func (r *Rehearsal) halt() error {
@@ -125,7 +125,7 @@ func (r *Rehearsal) halt() error {
 	return wrong
 }
 
-// Close stops the providers, writes the model and gives it free.
+// Close stops the providers, writes the model and releases its lock.
 func (r *Rehearsal) Close() error {
 	if r.stop != nil {
 		r.stop()

@@ -19,7 +19,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"slipway/rehearsal/cloud"
-	live "slipway/rehearsal/run"
+	live "slipway/rehearsal/containers"
 	"slipway/release"
 	"slipway/site"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/rehearsal/cloud"
-	live "slipway/rehearsal/run"
+	live "slipway/rehearsal/containers"
 )
 
 func (t *tool) runOptions(c *configuration, say func(string)) live.Options {

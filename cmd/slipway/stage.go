@@ -12,7 +12,7 @@ import (
 	"slipway/ecs"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
-	live "slipway/rehearsal/run"
+	live "slipway/rehearsal/containers"
 	"slipway/release"
 	"slipway/site"
 )

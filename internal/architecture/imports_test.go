@@ -1,4 +1,4 @@
-// Package architecture holds the rules of who may import whom.
+// Package architecture checks which packages may import which, and that files do not all depend on each other.
 package architecture
 
 import (
@@ -12,21 +12,21 @@ const module = "slipway/"
 
 var components = []string{"keys", "network", "datastore", "settings", "cicd", "ecs", "batch", "logging", "bastion"}
 
-// allowed says which packages of this module each part may import; a trailing slash covers what lies below.
+// allowed lists which packages of this module each package may import; a trailing slash includes the packages below.
 var allowed = map[string][]string{
-	"main":               {"site"},
-	"site":               append([]string{"config", "internal/"}, components...),
-	"config":             {"internal/fargate/size"}, // one table of what Fargate offers
-	"release":            {},
-	"rehearsal":          {"rehearsal/"},
-	"rehearsal/provider": {"rehearsal/cloud"},
-	"rehearsal/cloud":    {},
-	"rehearsal/run":      {"rehearsal/cloud", "rehearsal/provider"},
+	"main":                 {"site"},
+	"site":                 append([]string{"config", "internal/"}, components...),
+	"config":               {"internal/fargate/size"}, // one table of what Fargate offers
+	"release":              {},
+	"rehearsal":            {"rehearsal/"},
+	"rehearsal/provider":   {"rehearsal/cloud"},
+	"rehearsal/cloud":      {},
+	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 	"cmd/slipway": {"site", "config", "release", "rehearsal", "rehearsal/", "ecs",
 		"cicd", "internal/policy", "internal/wiring"}, // bootstrap makes the deploy role before a program can run
 }
 
-func TestWhoMayImportWhom(t *testing.T) {
+func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -45,18 +45,18 @@ func TestWhoMayImportWhom(t *testing.T) {
 			case ours && !may(importer, imported):
 				t.Errorf("%s imports %s: it may import only %v of this module", importer, imported, rule(importer))
 			case importer == "rehearsal/cloud" && strings.Contains(path, "pulumi"):
-				t.Errorf("%s imports %s: the model of AWS knows nothing of Pulumi", importer, path)
+				t.Errorf("%s imports %s: the model of AWS must not depend on Pulumi", importer, path)
 			case strings.HasPrefix(importer, "rehearsal") && strings.Contains(path, "pulumi-aws"):
 				t.Errorf("%s imports %s: the rehearsal reads the provider's schema, not its SDK", importer, path)
 			}
 		}
 	}
 	if seen < 100 {
-		t.Errorf("only %d imports were looked at: the listing is not what this test believes", seen)
+		t.Errorf("only %d imports were checked: go list printed something unexpected", seen)
 	}
 }
 
-// rule is what importer may import of this module.
+// rule lists what importer may import from this module.
 func rule(importer string) []string {
 	if own, ok := allowed[importer]; ok {
 		return own
@@ -70,7 +70,7 @@ func may(importer, imported string) bool {
 	})
 }
 
-func TestNoPackageIsADrawerForEverything(t *testing.T) {
+func TestPackageNamesSayWhatTheyAreAbout(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.Name}} {{.ImportPath}}", module+"...").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestNoPackageIsADrawerForEverything(t *testing.T) {
 	for _, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 		name, path, _ := strings.Cut(line, " ")
 		if slices.Contains([]string{"util", "utils", "common", "helpers", "types", "misc"}, name) {
-			t.Errorf("%s: a package says what it is about, %q says nothing", path, name)
+			t.Errorf("%s: %q does not say what the package is about", path, name)
 		}
 	}
 }

@@ -38,7 +38,8 @@ var plugins = []string{ProviderPlugin, "resource-docker-v4.10.0", "resource-rand
 // the first time.
 func Plugins() (string, error) {
 	var looked []string
-	for _, home := range []string{os.Getenv("PULUMI_HOME"), userFile(os.UserHomeDir, ".pulumi"), userFile(os.UserCacheDir, "slipway", "plugins")} {
+	for _, home := range []string{os.Getenv("PULUMI_HOME"), userFile(os.UserHomeDir, ".pulumi"),
+		userFile(os.UserCacheDir, "slipway", "plugins")} {
 		if home == "" {
 			continue
 		}

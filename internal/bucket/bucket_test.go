@@ -51,7 +51,8 @@ func TestNobodyOutsideReadsABucket(t *testing.T) {
 			t.Errorf("%s is %v", input, block.Input(input))
 		}
 	}
-	if owner := g.Named("aws:s3/bucketOwnershipControls:BucketOwnershipControls", "media-owner").Input("rule.objectOwnership"); owner != "BucketOwnerEnforced" {
+	if owner := g.Named("aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+		"media-owner").Input("rule.objectOwnership"); owner != "BucketOwnerEnforced" {
 		t.Errorf("ACLs count: object ownership is %v", owner)
 	}
 	want := map[string]any{
@@ -69,13 +70,15 @@ func TestNobodyOutsideReadsABucket(t *testing.T) {
 
 func TestABucketIsEncryptedWithItsKeyOrS3s(t *testing.T) {
 	encryption := func(args Args) any {
-		rules, _ := declare(t, args).Named("aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", "media-encryption").Input("rules").([]any)
+		rules, _ := declare(t, args).Named("aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
+			"media-encryption").Input("rules").([]any)
 		if len(rules) != 1 {
 			t.Fatalf("rules are %v", rules)
 		}
 		return rules[0]
 	}
-	key := map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "aws:kms", "kmsMasterKeyId": "the-key"}}
+	key := map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "aws:kms",
+		"kmsMasterKeyId": "the-key"}}
 	if diff := cmp.Diff(any(key), encryption(Args{Part: "media", KeyARN: pulumi.String("the-key")})); diff != "" {
 		t.Errorf("with a key (-want +got):\n%s", diff)
 	}
@@ -89,7 +92,8 @@ func TestWhatIsDeletedCanBeBroughtBackForAWhile(t *testing.T) {
 	g := declare(t, Args{Part: "media", Rules: []s3.BucketLifecycleConfigurationV2RuleInput{
 		&s3.BucketLifecycleConfigurationV2RuleArgs{Id: pulumi.String("own"), Status: pulumi.String("Enabled")},
 	}})
-	if status := g.Named("aws:s3/bucketVersioningV2:BucketVersioningV2", "media-versions").Input("versioningConfiguration.status"); status != "Enabled" {
+	if status := g.Named("aws:s3/bucketVersioningV2:BucketVersioningV2",
+		"media-versions").Input("versioningConfiguration.status"); status != "Enabled" {
 		t.Errorf("versioning is %v", status)
 	}
 	rules, _ := g.Named("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "media-lifecycle").Input("rules").([]any)

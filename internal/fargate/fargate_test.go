@@ -38,11 +38,13 @@ func TestMistakesInContainers(t *testing.T) {
 		{"root by number and group", []Container{container("a", func(c *Container) { c.User = "0:10001" })}, "other than root"},
 		{"root by name", []Container{container("a", func(c *Container) { c.User = "root" })}, "other than root"},
 		{"the image's user, whoever that is", []Container{container("a", func(c *Container) { c.User = "" })}, "other than root"},
-		{"nginx and gunicorn on one port", []Container{healthy, container("nginx", func(c *Container) { c.Port = 8000 })}, `port 8000 is taken by "django"`},
+		{"nginx and gunicorn on one port", []Container{healthy, container("nginx", func(c *Container) { c.Port = 8000 })},
+			`port 8000 is taken by "django"`},
 		{"a port beyond the last", []Container{container("a", func(c *Container) { c.Port = 70000 })}, "from 1 to 65535, got 70000"},
 		{"longer than Fargate waits", []Container{container("a", func(c *Container) { c.Stop = 121 })}, "from 2 to 120 seconds, got 121"},
 		{"waits for nobody", []Container{container("a", func(c *Container) { c.After = []string{"b"} })}, `after names "b"`},
-		{"waits for health that nobody checks", []Container{container("b", nil), container("a", func(c *Container) { c.After = []string{"b"} })}, "with a health check"},
+		{"waits for health that nobody checks", []Container{container("b", nil), container("a", func(c *Container) { c.After = []string{"b"} })},
+			"with a health check"},
 		{"a secret in plain as well", []Container{container("a", func(c *Container) {
 			c.Env, c.Secrets = map[string]pulumi.StringInput{"K": pulumi.String("v")}, map[string]wiring.Secret{"K": {}}
 		})}, "K is told both"},
@@ -62,7 +64,8 @@ func TestMistakesInContainers(t *testing.T) {
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
-	err := (&TaskArgs{Part: "web", CPU: 256, Memory: 4096, Architecture: "x86", Containers: []Container{container("a", func(c *Container) { c.User = "root" })}}).Check()
+	err := (&TaskArgs{Part: "web", CPU: 256, Memory: 4096, Architecture: "x86",
+		Containers: []Container{container("a", func(c *Container) { c.User = "root" })}}).Check()
 	for _, want := range []string{"memory for cpu 256", `got "x86"`, "other than root"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not say %q:\n%v", want, err)
@@ -225,10 +228,11 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = NewTask(ctx, "task", &TaskArgs{Site: site, Part: "web", CPU: 256, Memory: 512, Architecture: "amd64", Roles: r, Containers: []Container{
-			container("nginx", func(c *Container) { c.Writable = []string{"/var/cache/nginx", "/tmp"} }),
-			container("django", func(c *Container) { c.Writable = []string{"/tmp"} }),
-		}}, pulumi.Parent(r))
+		_, err = NewTask(ctx, "task", &TaskArgs{Site: site, Part: "web", CPU: 256, Memory: 512, Architecture: "amd64",
+			Roles: r, Containers: []Container{
+				container("nginx", func(c *Container) { c.Writable = []string{"/var/cache/nginx", "/tmp"} }),
+				container("django", func(c *Container) { c.Writable = []string{"/tmp"} }),
+			}}, pulumi.Parent(r))
 		return err
 	})
 	if err != nil {

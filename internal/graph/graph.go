@@ -108,7 +108,8 @@ func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		}
 		slices.Sort(r.DependsOn)
 		r.DependsOn = slices.Compact(r.DependsOn)
-		for _, hooks := range [][]string{rpc.GetHooks().GetBeforeCreate(), rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetAfterCreate(), rpc.GetHooks().GetAfterUpdate()} {
+		for _, hooks := range [][]string{rpc.GetHooks().GetBeforeCreate(), rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetAfterCreate(),
+			rpc.GetHooks().GetAfterUpdate()} {
 			r.Hooks = append(r.Hooks, hooks...)
 		}
 	}
@@ -122,19 +123,25 @@ func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	var answer map[string]any
 	switch args.Token {
 	case "aws:index/getCallerIdentity:getCallerIdentity":
-		answer = map[string]any{"accountId": Account, "arn": "arn:aws:iam::" + Account + ":user/rehearsal", "id": Account, "userId": "AIDAEXAMPLE"}
+		answer = map[string]any{"accountId": Account, "arn": "arn:aws:iam::" + Account + ":user/rehearsal",
+			"id": Account, "userId": "AIDAEXAMPLE"}
 	case "aws:index/getRegion:getRegion":
-		answer = map[string]any{"name": "us-east-1", "id": "us-east-1", "endpoint": "ec2.us-east-1.amazonaws.com", "description": "US East (N. Virginia)"}
+		answer = map[string]any{"name": "us-east-1", "id": "us-east-1", "endpoint": "ec2.us-east-1.amazonaws.com",
+			"description": "US East (N. Virginia)"}
 	case "aws:index/getPartition:getPartition":
 		answer = map[string]any{"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
 	case "aws:index/getAvailabilityZones:getAvailabilityZones":
-		answer = map[string]any{"names": []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"}, "zoneIds": []any{"use1-az1", "use1-az2", "use1-az3", "use1-az4"}, "id": "us-east-1", "groupNames": []any{"us-east-1"}}
+		answer = map[string]any{"names": []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"}, "zoneIds": []any{"use1-az1", "use1-az2",
+			"use1-az3", "use1-az4"}, "id": "us-east-1", "groupNames": []any{"us-east-1"}}
 	case "aws:ssm/getParameter:getParameter":
-		answer = map[string]any{"value": "ami-0123456789abcdef0", "insecureValue": "ami-0123456789abcdef0", "name": args.Args["name"].V, "type": "String", "arn": "arn:aws:ssm:us-east-1::parameter/ami", "id": "ami", "version": 1}
+		answer = map[string]any{"value": "ami-0123456789abcdef0", "insecureValue": "ami-0123456789abcdef0", "name": args.Args["name"].V,
+			"type": "String", "arn": "arn:aws:ssm:us-east-1::parameter/ami", "id": "ami", "version": 1}
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
-		answer = map[string]any{"userName": "AWS", "password": "token", "proxyEndpoint": "https://" + Account + ".dkr.ecr.us-east-1.amazonaws.com", "id": "us-east-1", "authorizationToken": "QVdTOnRva2Vu", "expiresAt": "2030-01-01T00:00:00Z"}
+		answer = map[string]any{"userName": "AWS", "password": "token", "proxyEndpoint": "https://" + Account +
+			".dkr.ecr.us-east-1.amazonaws.com", "id": "us-east-1", "authorizationToken": "QVdTOnRva2Vu", "expiresAt": "2030-01-01T00:00:00Z"}
 	case "aws:route53/getZone:getZone":
-		answer = map[string]any{"zoneId": "Z0123456789ABCDEFGHIJ", "id": "Z0123456789ABCDEFGHIJ", "name": args.Args["name"].V, "arn": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"}
+		answer = map[string]any{"zoneId": "Z0123456789ABCDEFGHIJ", "id": "Z0123456789ABCDEFGHIJ", "name": args.Args["name"].V,
+			"arn": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"}
 	case "aws:ec2/getPrefixList:getPrefixList", "aws:ec2/getManagedPrefixList:getManagedPrefixList":
 		answer = map[string]any{"id": "pl-63a5400a", "prefixListId": "pl-63a5400a", "name": "com.amazonaws.us-east-1.s3"}
 	default:
@@ -178,7 +185,8 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 		set("version", 1)
 	case "aws:acm/certificate:Certificate":
 		domain := args.Inputs["domainName"].V
-		set("domainValidationOptions", []any{map[string]any{"domainName": domain, "resourceRecordName": fmt.Sprintf("_x.%v.", domain), "resourceRecordType": "CNAME", "resourceRecordValue": "_y.acm-validations.aws."}})
+		set("domainValidationOptions", []any{map[string]any{"domainName": domain, "resourceRecordName": fmt.Sprintf("_x.%v.", domain),
+			"resourceRecordType": "CNAME", "resourceRecordValue": "_y.acm-validations.aws."}})
 	case "aws:ecs/taskDefinition:TaskDefinition":
 		set("revision", 1)
 		out["arn"] = resource.NewProperty(fmt.Sprintf("arn:aws:ecs:us-east-1:%s:task-definition/%s:1", Account, args.Name))

@@ -1,10 +1,10 @@
 // Package cloud is a model of one AWS account in one region: what it holds, what AWS refuses, and why.
 //
-// Names, types and what replaces come from the schema of the AWS provider (schema.go). What AWS knows beyond it is in one
-// Kind a resource type (kind.go, kinds_*.go). The account keeps objects and judges each operation: references, names in
-// use, dependants (account.go, operate.go, diff.go). Judgements of the account as a whole, such as who may call what or
-// who reaches whom, read it through Objects and need no place in an operation; judgements of one call hang on
-// Account.Before. The package knows nothing of Pulumi.
+// Property names, types and replacements come from the schema of the AWS provider (schema.go). AWS's own rules are in one
+// Kind per resource type (kind.go, kinds_*.go). The account stores objects (account.go, store.go) and runs the operations of a
+// resource's life (check.go, diff.go, preview.go, operate.go); each checks references, names in use and dependants (judge.go).
+// Checks of the account as a whole, such as who may call what, read it through Objects; Account.Before sees each call.
+// The package does not depend on Pulumi.
 package cloud
 
 import (
@@ -12,56 +12,40 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Options say what account and region are modelled.
-type Options struct {
-	Region    string        // default us-east-1
-	AccountID string        // default 123456789012
-	Partition string        // default by region: aws, aws-cn or aws-us-gov
-	Wait      time.Duration // how long to wait for another process that holds the model; default none
-	Zones     []HostedZone  // public DNS zones that exist before the program comes
-	Now       func() time.Time
-}
-
-// A HostedZone is a DNS zone that the account has already, as a registered domain has.
-type HostedZone struct {
-	Name string // "example.com"
-	ID   string // default: made from the name
-}
-
-// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds work on it through the
-// methods with lower-case names, which expect to be called by an operation.
+// An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds use its unexported methods,
+// which expect the operation that calls them to hold the lock.
 type Account struct {
-	// Before is called before each call that changes something, with a number that counts from 1, the API action, and
-	// the object as it is known then. An error is the call's answer, and nothing has happened. It must not call the
-	// account. Set it before the account is used.
+	// Before is called before each API call that changes something, with the number of the call (from 1), the API action, and
+	// the object as known so far. Its error becomes the answer, and nothing changes. It must not call the account. Set it
+	// before the account is used.
 	Before func(n int, action string, o *Object) error
 
-	// Tasks decides how a task that was started ends. Nil: with exit code 0. Set it before the account is used.
+	// Tasks decides how a started task ends; by default with exit code 0. Set it before the account is used.
 	Tasks func(TaskRun) TaskResult
 
-	// Carry makes the tasks of a service real: after it was created (was is nil) or updated, and before it is deleted (now
-	// is nil). It may call the account. A *Failure in its error is how the deployment ended, see Healthy; any other error is
-	// the operation's answer, and the service is as it was before. Nil: nothing is made real. Set it while nobody uses the
-	// account.
+	// Carry runs the tasks of a service: it is called after the service was created (was is nil) or updated, and before it is
+	// deleted (now is nil). It may call the account. A *Failure in its error means that the deployment failed, see Healthy; any
+	// other error becomes the answer of the operation, which is undone. By default no tasks run. Set it while the account is
+	// not in use.
 	Carry func(was, now *Object) error
 
-	// Healthy decides whether the tasks of a service that was created or updated become healthy; definition is its task
-	// definition. A failure is what the circuit breaker sees. It must not call the account. Nil: they do. Set it before
-	// the account is used.
+	// Healthy decides whether the tasks of a created or updated service become healthy; definition is its task definition. A
+	// failure trips the deployment circuit breaker. By default all tasks become healthy. It must not call the account. Set it
+	// before the account is used.
 	Healthy func(service, definition *Object) *Failure
 
-	// Where the account is. Read them only; Move changes the region of an empty account.
+	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
-	now   func() time.Time
-	store *store
-	calls atomic.Int64
+	registry *registry
+	now      func() time.Time
+	store    *store
+	calls    atomic.Int64
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
@@ -76,105 +60,15 @@ type Account struct {
 	saved  int // the version that is on disk
 }
 
-// DefaultAccountID is the account that is modelled where nothing says another.
-const DefaultAccountID = "123456789012"
-
-// Open opens the account that is kept at path, making an empty one if there is none, and locks it until Close. Another
-// process that holds it is named in the error.
-func Open(path string, options Options) (*Account, error) {
-	s, err := openStore(path, options.Wait)
-	if err != nil {
-		return nil, err
-	}
-	a, err := load(s, options)
-	if err != nil {
-		s.close()
-		return nil, err
-	}
-	return a, nil
-}
-
-func load(s *store, options Options) (*Account, error) {
-	a := &Account{
-		Region: options.Region, AccountID: options.AccountID, Partition: options.Partition, now: options.Now,
-		store: s, objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
-	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	if a.AccountID == "" {
-		a.AccountID = DefaultAccountID
-	}
-	if !accountForm.MatchString(a.AccountID) {
-		return nil, fmt.Errorf("an account ID has 12 digits, got %q", a.AccountID)
-	}
-	img, err := s.load()
-	if err != nil {
-		return nil, err
-	}
-	if a.Region == "" && img != nil {
-		a.Region = img.Region
-	}
-	if a.Region == "" {
-		a.Region = "us-east-1"
-	}
-	r, ok := regions[a.Region]
-	if !ok {
-		return nil, UnknownRegion(a.Region)
-	}
-	if a.Partition == "" {
-		a.Partition = r.partition()
-	}
-	for _, zone := range options.Zones {
-		a.seedZone(zone)
-	}
-	if img == nil {
-		return a, nil
-	}
-	if options.AccountID != "" && options.AccountID != img.AccountID {
-		return nil, fmt.Errorf("the model %s is of account %s, not %s", s.path, img.AccountID, options.AccountID)
-	}
-	a.AccountID = img.AccountID
-	for _, data := range img.Objects {
-		o, err := s.decode(data)
-		if err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
-			continue // zones the options say anew; what is left of a stack that is gone stands in nobody's way
-		}
-		a.insert(o)
-		a.encoded[o] = data
-	}
-	for _, data := range img.Tasks {
-		var t TaskRecord
-		if err := json.Unmarshal(data, &t); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		a.tasks = append(a.tasks, t)
-	}
-	for _, data := range img.Rollouts {
-		var r Rollout
-		if err := json.Unmarshal(data, &r); err != nil {
-			return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
-		}
-		a.rollouts = append(a.rollouts, r)
-	}
-	if a.Region != img.Region && !a.empty() {
-		return nil, fmt.Errorf("the model %s holds resources in %s, and the stack now says %s: destroy them first", s.path, img.Region, a.Region)
-	}
-	return a, nil
-}
-
-// Close writes what is not written yet and gives the account free.
+// Close writes pending changes and releases the lock.
 func (a *Account) Close() error {
 	return errors.Join(a.write(true), a.store.close())
 }
 
-// Path is where the account is kept.
+// Path is the account's file.
 func (a *Account) Path() string { return a.store.path }
 
-// Move puts the account into another region. Only an empty account can move.
+// Move changes the region of an empty account.
 func (a *Account) Move(region string) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -213,7 +107,7 @@ func (a *Account) Object(token, id string) *Object {
 	return nil
 }
 
-// Summary counts the objects of the account by type, without what was there before the program.
+// Summary counts the objects of the account by type, without those that existed before the program.
 func (a *Account) Summary() map[string]int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -228,7 +122,7 @@ func (a *Account) Summary() map[string]int {
 	return counts
 }
 
-// Empty reports whether nothing is left in the account but what was there before the program.
+// Empty reports whether the account holds only what existed before the program.
 func (a *Account) Empty() bool { a.mu.RLock(); defer a.mu.RUnlock(); return a.empty() }
 
 func (a *Account) empty() bool {
@@ -242,11 +136,8 @@ func (a *Account) empty() bool {
 	return true
 }
 
-// Key is how an object names another that it belongs to.
-func Key(token, id string) string { return token + " " + id }
-
-// Made lists the objects that a program made, as against those that were there before it and those that come and go with
-// another one.
+// Made lists the objects that a program created. It leaves out those that existed before, and those that AWS creates and
+// deletes together with another object.
 func (a *Account) Made() []*Object {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -259,22 +150,21 @@ func (a *Account) Made() []*Object {
 	return made
 }
 
-// Remove takes an object out of the account, as somebody with every right would by hand: nothing is asked. It reports
-// whether there was one.
+// Remove deletes an object behind the program's back, without any checks. It reports whether there was one.
 func (a *Account) Remove(token, id string) (bool, error) {
 	a.mu.Lock()
 	o := a.get(token, id)
 	if o != nil {
 		a.drop(o)
-		if k := kinds[token]; k != nil && k.Gone != nil {
-			k.Gone(a, o)
+		if k := a.registry.kinds[token]; k != nil && k.AfterDelete != nil {
+			k.AfterDelete(a, o)
 		}
 	}
 	a.mu.Unlock()
 	return o != nil, a.flush()
 }
 
-// Alter changes an object behind the program's back: drift.
+// Alter changes an object behind the program's back, to cause drift.
 func (a *Account) Alter(token, id string, change func(o *Object)) error {
 	a.mu.Lock()
 	o := a.get(token, id)
@@ -290,28 +180,12 @@ func (a *Account) Alter(token, id string, change func(o *Object)) error {
 	return errors.Join(err, a.flush())
 }
 
-func (o *Object) copy() *Object {
-	c := *o
-	c.Inputs, c.Outputs = cloneMap(o.Inputs), cloneMap(o.Outputs)
-	c.Secrets = slices.Clone(o.Secrets)
-	return &c
-}
+// The methods below are for operations and kinds, which hold the account's lock.
 
-// called is how messages speak of an object: what it is, its ID, and the program's name for it.
-func (o *Object) called() string {
-	text := noun(o.Type) + " " + o.ID
-	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
-		text += " (" + o.URN[i+2:] + ")"
-	}
-	return text
-}
-
-// What follows is for operations and kinds, which hold the account's lock.
-
-// get returns an object, nil if there is none. It is the account's own: it must not be changed.
+// get returns an object, nil if there is none. It is not a copy and must not be changed.
 func (a *Account) get(token, id string) *Object { return a.objects[token][id] }
 
-// was returns the object as it is before the update that is going on; nil in a create.
+// was returns the object as it was before the current update; nil in a create.
 func (a *Account) was(o *Object) *Object {
 	if o.ID == "" {
 		return nil
@@ -319,7 +193,7 @@ func (a *Account) was(o *Object) *Object {
 	return a.get(o.Type, o.ID)
 }
 
-// list returns the objects of the types, oldest first. They are the account's own and must not be changed.
+// list returns the objects of the types, oldest first. They are not copies and must not be changed.
 func (a *Account) list(tokens ...string) []*Object {
 	var all []*Object
 	for _, token := range tokens {
@@ -340,7 +214,7 @@ func (a *Account) all() []*Object {
 	return all
 }
 
-// find returns the object of one of the types that value names by "id" or by an output such as "arn".
+// find returns the object of one of the types whose "id", or an output such as "arn", is value.
 func (a *Account) find(by, value string, tokens ...string) *Object {
 	for _, token := range tokens {
 		if by == "id" {
@@ -358,17 +232,17 @@ func (a *Account) find(by, value string, tokens ...string) *Object {
 	return nil
 }
 
-// arn is the name of a resource of this account and region: arn("ecs", "cluster/x").
+// arn is the ARN of a resource of this account and region: arn("ecs", "cluster/x").
 func (a *Account) arn(service, resource string) string {
 	return "arn:" + a.Partition + ":" + service + ":" + a.Region + ":" + a.AccountID + ":" + resource
 }
 
-// globalARN is the name of a resource of this account that has no region: globalARN("iam", "role/x").
+// globalARN is the ARN of a resource of this account without a region: globalARN("iam", "role/x").
 func (a *Account) globalARN(service, resource string) string {
 	return "arn:" + a.Partition + ":" + service + "::" + a.AccountID + ":" + resource
 }
 
-// own puts an object into the account that AWS makes together with parent, and that goes with it.
+// own adds an object that AWS creates and deletes together with parent.
 func (a *Account) own(parent, child *Object) error {
 	if parent.ID == "" {
 		return fmt.Errorf("%s owns a %s before it has an ID", parent.Type, child.Type)
@@ -378,7 +252,7 @@ func (a *Account) own(parent, child *Object) error {
 	return a.put(child)
 }
 
-// insert adds o, or takes the place of the object of its type and ID.
+// insert adds o, or replaces the object of the same type and ID.
 func (a *Account) insert(o *Object) {
 	place := a.next
 	if old := a.get(o.Type, o.ID); old != nil {
@@ -406,7 +280,7 @@ func (a *Account) put(o *Object) error {
 	return nil
 }
 
-// drop removes o and what goes with it.
+// drop removes o and what it owns.
 func (a *Account) drop(o *Object) {
 	delete(a.objects[o.Type], o.ID)
 	if len(a.objects[o.Type]) == 0 {
@@ -429,7 +303,7 @@ func (a *Account) dropOwned(o *Object) {
 	}
 }
 
-// flush returns when every change made before the call is in the file. Concurrent callers share one write.
+// flush returns when every change made before the call is in the file. Concurrent calls share one write.
 func (a *Account) flush() error { return a.write(false) }
 
 func (a *Account) write(lasting bool) error {
@@ -471,21 +345,41 @@ func (a *Account) write(lasting bool) error {
 	return nil
 }
 
-// seedZone puts a DNS zone into the account that was there before the program.
-func (a *Account) seedZone(zone HostedZone) {
-	name := strings.TrimSuffix(zone.Name, ".")
-	id := zone.ID
-	if id == "" {
-		id = "Z" + drawLetters(20, "zone", name)
+// others are the objects of a type, without o itself.
+func others(a *Account, o *Object, token string) []*Object {
+	var all []*Object
+	for _, other := range a.list(token) {
+		if other.Type != o.Type || o.ID == "" || other.ID != o.ID {
+			all = append(all, other)
+		}
 	}
-	if a.get(zoneType, id) != nil {
-		return
+	return all
+}
+
+// find is a.find for values that may be empty.
+func find(a *Account, by, value string, tokens ...string) *Object {
+	if value == "" {
+		return nil
 	}
-	o := &Object{Type: zoneType, ID: id, Seeded: true, Inputs: map[string]any{"name": name}, Outputs: map[string]any{
-		"name": name, "zoneId": id, "arn": "arn:" + a.Partition + ":route53:::hostedzone/" + id, "comment": "",
-		"nameServers": []any{"ns-1.awsdns-00.com", "ns-2.awsdns-00.net", "ns-3.awsdns-00.org", "ns-4.awsdns-00.co.uk"}, "primaryNameServer": "ns-1.awsdns-00.com",
-	}}
-	a.insert(o)
-	a.encoded[o], _ = a.store.encode(o)
-	a.version++
+	return a.find(by, value, tokens...)
+}
+
+// zonesOf are the names of the region's availability zones.
+func zonesOf(a *Account) []string { return regions[a.Region].zoneNames() }
+
+// quota refuses an object beyond the account's quota. among selects the objects that count; nil means all.
+func quota(a *Account, o *Object, most int, code, message string, among func(*Object) bool) error {
+	if o.ID != "" {
+		return nil // an update
+	}
+	n := 0
+	for _, other := range a.list(o.Type) {
+		if among == nil || among(other) {
+			n++
+		}
+	}
+	if n >= most {
+		return refuse(code, fmt.Sprintf("the quota is %d and there are %d", most, n), "%s", message)
+	}
+	return nil
 }

@@ -63,12 +63,12 @@ func code(t testing.TB, err error) string {
 	t.Helper()
 	var e *Error
 	if !errors.As(err, &e) {
-		t.Fatalf("expected AWS's refusal, got %v", err)
+		t.Fatalf("expected an error from AWS, got %v", err)
 	}
 	return e.Code
 }
 
-// Every kind agrees with the provider's schema: what it names exists.
+// Every property that a kind names exists in the provider's schema.
 func TestTheKindsAgreeWithTheSchema(t *testing.T) {
 	for _, err := range Valid() {
 		t.Error(err)
@@ -83,28 +83,38 @@ func TestCheck(t *testing.T) {
 	}{
 		{"right", keyType, map[string]any{"description": "x", "enableKeyRotation": true, "tags": map[string]any{"a": "b"}}, nil},
 		{"unknown values pass", keyType, map[string]any{"description": Unknown, "tags": Unknown}, nil},
-		{"secret values are looked into", keyType, map[string]any{"description": Secret{1.0}}, map[string]string{"description": "expected a string, got a number"}},
+		{"secret values are looked into", keyType, map[string]any{"description": Secret{1.0}},
+			map[string]string{"description": "expected a string, got a number"}},
 		{"misspelt", keyType, map[string]any{"descripton": "x"}, map[string]string{"descripton": `did you mean "description"?`}},
-		{"number as string", keyType, map[string]any{"deletionWindowInDays": "30"}, map[string]string{"deletionWindowInDays": "expected an integer, got a string"}},
-		{"fraction", keyType, map[string]any{"deletionWindowInDays": 7.5}, map[string]string{"deletionWindowInDays": "expected an integer, got 7.5"}},
+		{"number as string", keyType, map[string]any{"deletionWindowInDays": "30"},
+			map[string]string{"deletionWindowInDays": "expected an integer, got a string"}},
+		{"fraction", keyType, map[string]any{"deletionWindowInDays": 7.5},
+			map[string]string{"deletionWindowInDays": "expected an integer, got 7.5"}},
 		{"string as boolean", keyType, map[string]any{"isEnabled": "true"}, map[string]string{"isEnabled": "expected a boolean, got a string"}},
-		{"map of numbers", keyType, map[string]any{"tags": map[string]any{"a.b": 1.0}}, map[string]string{`tags["a.b"]`: "expected a string, got a number"}},
+		{"map of numbers", keyType, map[string]any{"tags": map[string]any{"a.b": 1.0}},
+			map[string]string{`tags["a.b"]`: "expected a string, got a number"}},
 		{"list for a map", keyType, map[string]any{"tags": []any{}}, map[string]string{"tags": "expected a map, got a list"}},
 		{"missing", subnetType, map[string]any{}, map[string]string{"vpcId": "missing required property"}},
-		{"nested", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": "x", "toPort": 1.0, "cidrBlock": []any{}}}},
-			map[string]string{"ingress[0].cidrBlock": `there is no property "cidrBlock"; did you mean "cidrBlocks"?`, "ingress[0].fromPort": "expected an integer"}},
-		{"nested missing", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": 1.0}}}, map[string]string{"ingress[0].toPort": "missing required property"}},
+		{"nested", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": "x",
+			"toPort": 1.0, "cidrBlock": []any{}}}},
+			map[string]string{"ingress[0].cidrBlock": `there is no property "cidrBlock"; did you mean "cidrBlocks"?`,
+				"ingress[0].fromPort": "expected an integer"}},
+		{"nested missing", groupType, map[string]any{"ingress": []any{map[string]any{"protocol": "tcp", "fromPort": 1.0}}},
+			map[string]string{"ingress[0].toPort": "missing required property"}},
 		{"policy that is no JSON", roleType, map[string]any{"assumeRolePolicy": "{"}, map[string]string{"assumeRolePolicy": "JSON"}},
-		{"all at once", keyType, map[string]any{"descripton": "x", "isEnabled": 1.0}, map[string]string{"descripton": "no property", "isEnabled": "expected a boolean"}},
-		{"unknown type", "aws:ec2/vpcc:Vpcc", nil, map[string]string{"": "no resource type aws:ec2/vpcc:Vpcc; did you mean \"aws:ec2/vpc:Vpc\"?"}},
+		{"all at once", keyType, map[string]any{"descripton": "x", "isEnabled": 1.0}, map[string]string{"descripton": "no property",
+			"isEnabled": "expected a boolean"}},
+		{"unknown type", "aws:ec2/vpcc:Vpcc", nil,
+			map[string]string{"": "no resource type aws:ec2/vpcc:Vpcc; did you mean \"aws:ec2/vpc:Vpc\"?"}},
 		{"type without a model", "aws:s3/bucketAclV2:BucketAclV2x", nil, map[string]string{"": "no resource type"}},
-		{"name too long", roleType, map[string]any{"name": strings.Repeat("a", 65), "assumeRolePolicy": "{}"}, map[string]string{"name": "at most 64 characters, got 65"}},
+		{"name too long", roleType, map[string]any{"name": strings.Repeat("a", 65), "assumeRolePolicy": "{}"},
+			map[string]string{"name": "at most 64 characters, got 65"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, problems := account(t).Check(CheckRequest{Type: c.token, URN: urn(c.token, "x"), News: c.in})
 			for path, part := range c.want {
 				if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Path == path && strings.Contains(p.Rule, part) }) {
-					t.Errorf("no problem at %q that says %q; got %+v", path, part, problems)
+					t.Errorf("no problem at %q with %q; got %+v", path, part, problems)
 				}
 			}
 			if len(c.want) == 0 && len(problems) > 0 {
@@ -115,19 +125,21 @@ func TestCheck(t *testing.T) {
 }
 
 func TestAProblemDoesNotShowASecret(t *testing.T) {
-	_, problems := account(t).Check(CheckRequest{Type: roleType, URN: urn(roleType, "x"), News: map[string]any{"name": Secret{"not a role name!"}, "assumeRolePolicy": "{}"}})
+	_, problems := account(t).Check(CheckRequest{Type: roleType, URN: urn(roleType, "x"),
+		News: map[string]any{"name": Secret{"not a role name!"}, "assumeRolePolicy": "{}"}})
 	text := fmt.Sprint(problems)
 	if !strings.Contains(text, "[secret]") || strings.Contains(text, "not a role name!") {
 		t.Errorf("%s", text)
 	}
 }
 
-func TestMadeUpNames(t *testing.T) {
+func TestGeneratedNames(t *testing.T) {
 	a := account(t)
 	check := func(token, name string, r CheckRequest) (string, []Problem) {
 		r.Type, r.URN = token, urn(token, name)
 		if r.News == nil {
-			r.News = map[string]any{"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}`}
+			r.News = map[string]any{"assumeRolePolicy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole",` +
+				`"Principal":{"Service":"ec2.amazonaws.com"}}]}`}
 		}
 		in, problems := a.Check(r)
 		s, _ := in["name"].(string)
@@ -135,27 +147,29 @@ func TestMadeUpNames(t *testing.T) {
 	}
 	first, problems := check(roleType, "web", CheckRequest{RandomSeed: []byte("seed")})
 	if len(problems) > 0 || len(first) != len("web-1234567") || !strings.HasPrefix(first, "web-") {
-		t.Fatalf("made up %q, %v", first, problems)
+		t.Fatalf("generated %q, %v", first, problems)
 	}
 	if again, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("seed")}); again != first {
-		t.Errorf("the same seed made %q and %q", first, again)
+		t.Errorf("the same seed generated %q and %q", first, again)
 	}
 	if other, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("other")}); other == first {
-		t.Errorf("another seed made the same name %q", other)
+		t.Errorf("another seed generated the same name %q", other)
 	}
-	if kept, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("x"), Olds: map[string]any{"name": "web-abcdef0", defaultsMark: []any{"name"}}}); kept != "web-abcdef0" {
-		t.Errorf("the name that was made up before became %q", kept)
+	if kept, _ := check(roleType, "web", CheckRequest{RandomSeed: []byte("x"), Olds: map[string]any{"name": "web-abcdef0",
+		defaultsMark: []any{"name"}}}); kept != "web-abcdef0" {
+		t.Errorf("the generated name changed to %q", kept)
 	}
 	if ruled, _ := check(roleType, "web", CheckRequest{Name: "by-the-engine"}); ruled != "by-the-engine" {
-		t.Errorf("the engine's rule gave %q", ruled)
+		t.Errorf("the engine's naming rule gave %q", ruled)
 	}
 	if none, _ := check(roleType, "web", CheckRequest{Unnamed: true}); none != "" {
-		t.Errorf("made up %q though it is forbidden", none)
+		t.Errorf("generated %q although auto-naming is disabled", none)
 	}
 	if alias, _ := check(aliasType, "data", CheckRequest{News: map[string]any{"targetKeyId": "x"}}); !strings.HasPrefix(alias, "alias/data-") {
-		t.Errorf("an alias is called %q", alias)
+		t.Errorf("an alias has the name %q", alias)
 	}
-	if _, problems := check(roleType, strings.Repeat("n", 60), CheckRequest{}); len(problems) != 1 || !strings.Contains(problems[0].Rule, "64") {
+	if _, problems := check(roleType, strings.Repeat("n", 60), CheckRequest{}); len(problems) != 1 ||
+		!strings.Contains(problems[0].Rule, "64") {
 		t.Errorf("a logical name that is too long: %+v", problems)
 	}
 }
@@ -167,31 +181,42 @@ func TestDiff(t *testing.T) {
 		want        Plan
 	}{
 		{"same", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16"}, Plan{}},
-		{"what AWS fills in", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16", "enableDnsSupport": true}, Plan{}},
+		{"what AWS fills in", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.0.0.0/16",
+			"enableDnsSupport": true}, Plan{}},
 		{"no longer said and the default", vpcType, map[string]any{"enableDnsSupport": true}, map[string]any{}, Plan{}},
-		{"no longer said and not the default", vpcType, map[string]any{"enableDnsSupport": false}, map[string]any{}, Plan{Changes: []PropertyChange{{Path: "enableDnsSupport", Op: Delete}}}},
+		{"no longer said and not the default", vpcType, map[string]any{"enableDnsSupport": false}, map[string]any{},
+			Plan{Changes: []PropertyChange{{Path: "enableDnsSupport", Op: Delete}}}},
 		{"what AWS chose is kept", keyType, map[string]any{"description": "x"}, map[string]any{}, Plan{}},
-		{"in place", keyType, map[string]any{"description": "x"}, map[string]any{"description": "y"}, Plan{Changes: []PropertyChange{{Path: "description", Op: Update}}}},
-		{"replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.1.0.0/16"}, Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
-		{"unknown replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": Unknown}, Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
-		{"by key", keyType, map[string]any{"tags": map[string]any{"a": "1", "b": "2"}}, map[string]any{"tags": map[string]any{"b": "3", "c.d": "4"}},
+		{"in place", keyType, map[string]any{"description": "x"}, map[string]any{"description": "y"},
+			Plan{Changes: []PropertyChange{{Path: "description", Op: Update}}}},
+		{"replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": "10.1.0.0/16"},
+			Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
+		{"unknown replaces", vpcType, map[string]any{"cidrBlock": "10.0.0.0/16"}, map[string]any{"cidrBlock": Unknown},
+			Plan{Changes: []PropertyChange{{Path: "cidrBlock", Op: Update, Replaces: true}}, Replaces: true}},
+		{"by key", keyType, map[string]any{"tags": map[string]any{"a": "1", "b": "2"}},
+			map[string]any{"tags": map[string]any{"b": "3", "c.d": "4"}},
 			Plan{Changes: []PropertyChange{{Path: "tags.a", Op: Delete}, {Path: "tags.b", Op: Update}, {Path: `tags["c.d"]`, Op: Add}}}},
 		{"empty is none", keyType, map[string]any{"tags": map[string]any{}}, map[string]any{}, Plan{}},
 		{"a secret that says the same", keyType, map[string]any{"description": "x"}, map[string]any{"description": Secret{"x"}}, Plan{}},
-		{"the same policy in other words", keyType, map[string]any{"policy": `{"a":1,"b":[2]}`}, map[string]any{"policy": "{ \"b\": [2],\n\"a\": 1 }"}, Plan{}},
+		{"the same policy in other words", keyType, map[string]any{"policy": `{"a":1,"b":[2]}`},
+			map[string]any{"policy": "{ \"b\": [2],\n\"a\": 1 }"}, Plan{}},
 		{"a policy that allows the same", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a","b"],"Resource":"*"},{"Action":"c"}]}`},
 			map[string]any{"policy": `{"Statement":[{"Action":["c"]},{"Resource":["*"],"Action":["b","a"]}]}`}, Plan{}},
-		{"a policy that allows more", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a"]}]}`}, map[string]any{"policy": `{"Statement":[{"Action":["a","b"]}]}`},
+		{"a policy that allows more", keyType, map[string]any{"policy": `{"Statement":[{"Action":["a"]}]}`},
+			map[string]any{"policy": `{"Statement":[{"Action":["a","b"]}]}`},
 			Plan{Changes: []PropertyChange{{Path: "policy", Op: Update}}}},
 		{"a rule of another group", ingressType, map[string]any{"securityGroupId": "sg-1"}, map[string]any{"securityGroupId": "sg-2"},
 			Plan{Changes: []PropertyChange{{Path: "securityGroupId", Op: Update, Replaces: true}}, Replaces: true}},
-		{"what a machine runs first", instanceType, map[string]any{"userData": "a", "userDataReplaceOnChange": true}, map[string]any{"userData": "b", "userDataReplaceOnChange": true},
+		{"what a machine runs first", instanceType, map[string]any{"userData": "a", "userDataReplaceOnChange": true},
+			map[string]any{"userData": "b", "userDataReplaceOnChange": true},
 			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update, Replaces: true}}, Replaces: true}},
 		{"what a machine runs first, left alone", instanceType, map[string]any{"userData": "a"}, map[string]any{"userData": "b"},
 			Plan{Changes: []PropertyChange{{Path: "userData", Op: Update}}}},
-		{"a fixed name cannot exist twice", roleType, map[string]any{"name": "web", "description": "x"}, map[string]any{"name": "web", "description": "x", "path": "/x/"},
+		{"a fixed name cannot exist twice", roleType, map[string]any{"name": "web", "description": "x"},
+			map[string]any{"name": "web", "description": "x", "path": "/x/"},
 			Plan{Changes: []PropertyChange{{Path: "path", Op: Add, Replaces: true}}, Replaces: true, DeleteFirst: true}},
-		{"a made-up name can", roleType, map[string]any{"name": "web-1", defaultsMark: []any{"name"}}, map[string]any{"name": "web-1", "path": "/x/", defaultsMark: []any{"name"}},
+		{"a made-up name can", roleType, map[string]any{"name": "web-1", defaultsMark: []any{"name"}}, map[string]any{"name": "web-1",
+			"path": "/x/", defaultsMark: []any{"name"}},
 			Plan{Changes: []PropertyChange{{Path: "path", Op: Add, Replaces: true}}, Replaces: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -209,16 +234,18 @@ func TestDiff(t *testing.T) {
 func TestDefaultTags(t *testing.T) {
 	a := account(t)
 	in := map[string]any{"description": "x", "tags": map[string]any{"Name": "mine"}}
-	_, out, err := a.Create(Change{Type: keyType, URN: urn(keyType, "k"), Inputs: in, Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
+	_, out, err := a.Create(Change{Type: keyType, URN: urn(keyType, "k"), Inputs: in,
+		Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, out["tagsAll"]); diff != "" {
 		t.Error(diff)
 	}
-	checked, _ := a.Check(CheckRequest{Type: keyType, URN: urn(keyType, "k"), News: in, Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
+	checked, _ := a.Check(CheckRequest{Type: keyType, URN: urn(keyType, "k"), News: in,
+		Tags: map[string]string{"Stack": "dev", "Name": "theirs"}})
 	if diff := cmp.Diff(map[string]any{"Stack": "dev", "Name": "mine"}, checked["tags"]); diff != "" {
-		t.Errorf("the default tags are not among the resource's own: %s", diff)
+		t.Errorf("the default tags are not merged into the resource's own: %s", diff)
 	}
 	plan, err := a.Diff(Difference{Type: keyType, OldInputs: in, OldOutputs: out, News: in, Tags: map[string]string{"Stack": "prod"}})
 	if err != nil || len(plan.Changes) != 1 || plan.Changes[0].Path != "tagsAll" {
@@ -230,7 +257,7 @@ func TestReferences(t *testing.T) {
 	a := account(t)
 	_, err := try(a, subnetType, "lost", map[string]any{"vpcId": "vpc-0123456789abcdef0", "cidrBlock": "10.0.0.0/24"})
 	if got := code(t, err); got != "InvalidVpcID.NotFound" {
-		t.Errorf("a subnet in no VPC: %s", got)
+		t.Errorf("a subnet without a VPC: %s", got)
 	}
 	if !a.Empty() {
 		t.Errorf("a refused create left %v", a.Summary())
@@ -258,7 +285,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-func TestAVPCBringsItsOwnAndTakesItAway(t *testing.T) {
+func TestAVPCHasDefaultObjects(t *testing.T) {
 	a := account(t)
 	vpc, _ := network(t, a)
 	for _, output := range []string{"defaultSecurityGroupId", "mainRouteTableId", "defaultNetworkAclId"} {
@@ -269,17 +296,17 @@ func TestAVPCBringsItsOwnAndTakesItAway(t *testing.T) {
 		}
 	}
 	if made := a.Made(); len(made) != 2 {
-		t.Errorf("what comes with a VPC was made by nobody; got %d", len(made))
+		t.Errorf("what AWS creates with a VPC does not count as made; got %d", len(made))
 	}
 }
 
-func TestNamesAreTakenOnce(t *testing.T) {
+func TestNamesAreUnique(t *testing.T) {
 	a := account(t)
 	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}`
 	create(t, a, roleType, "one", map[string]any{"name": "web", "assumeRolePolicy": trust})
 	_, err := try(a, roleType, "two", map[string]any{"name": "web", "assumeRolePolicy": trust})
 	if got := code(t, err); got != "EntityAlreadyExists" {
-		t.Errorf("a role's name twice: %s", got)
+		t.Errorf("a second role of the same name: %s", got)
 	}
 }
 
@@ -295,22 +322,22 @@ func TestUpdate(t *testing.T) {
 	}
 	_, err = a.Update(Change{Type: keyType, URN: k.URN, ID: "gone", Inputs: map[string]any{}}, nil)
 	if got := code(t, err); got != "NotFoundException" {
-		t.Errorf("update of what is gone: %s", got)
+		t.Errorf("update of a deleted object: %s", got)
 	}
 }
 
-func TestPreviewKnowsWhatItCanAndTouchesNothing(t *testing.T) {
+func TestAPreviewChangesNothing(t *testing.T) {
 	a := account(t)
 	_, out, err := a.Create(Change{Type: vpcType, URN: urn(vpcType, "net"), Inputs: map[string]any{"cidrBlock": "10.0.0.0/16"}, Preview: true})
 	if err != nil || !a.Empty() {
 		t.Fatalf("%v, %v", err, a.Summary())
 	}
 	if out["cidrBlock"] != "10.0.0.0/16" || out["arn"] != any(Unknown) || out["enableDnsSupport"] != true {
-		t.Errorf("foresaw %v", out)
+		t.Errorf("predicted %v", out)
 	}
 }
 
-func TestTheHookAnswersInsteadOfAWS(t *testing.T) {
+func TestTheBeforeHookCanRefuse(t *testing.T) {
 	a := account(t)
 	var calls []string
 	a.Before = func(n int, action string, _ *Object) error {
@@ -325,14 +352,14 @@ func TestTheHookAnswersInsteadOfAWS(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	if a.Object(keyType, k.ID) == nil {
-		t.Error("the refused delete deleted")
+		t.Error("the refused delete deleted the object")
 	}
 	if diff := cmp.Diff([]string{"1 kms:CreateKey", "2 kms:ScheduleKeyDeletion"}, calls); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestWhatIsSavedIsFoundAgain(t *testing.T) {
+func TestAnAccountCanBeReopened(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "account.json")
 	a, err := Open(path, Options{Region: "eu-west-1"})
 	if err != nil {
@@ -341,7 +368,7 @@ func TestWhatIsSavedIsFoundAgain(t *testing.T) {
 	secret := "hunter2-correct-horse"
 	create(t, a, keyType, "k", map[string]any{"description": Secret{secret}})
 	before := a.Objects()
-	// The file is what a process that is killed now leaves behind.
+	// The state of the file if the process is killed now.
 	killed, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -373,10 +400,10 @@ func TestWhatIsSavedIsFoundAgain(t *testing.T) {
 	}
 	_, out, _ := b.Read(keyType, before[0].ID)
 	if out["description"] != any(Secret{secret}) {
-		t.Error("the secret is not the same, or is no secret any more")
+		t.Error("the secret has changed, or is not marked as a secret")
 	}
 	if err := b.Move("us-west-2"); err == nil || !strings.Contains(err.Error(), "holds resources in eu-west-1") {
-		t.Errorf("a full account moved: %v", err)
+		t.Errorf("an account with resources moved to another region: %v", err)
 	}
 }
 
@@ -391,10 +418,10 @@ func TestADamagedModelIsRefused(t *testing.T) {
 		text, key, want string
 	}{
 		"cut off":       {string(text[:len(text)/2]), strings.Repeat("k", 32), "is damaged"},
-		"other version": {strings.Replace(string(text), `"version":1`, `"version":9`, 1), strings.Repeat("k", 32), "is of version 9"},
-		"other key":     {string(text), strings.Repeat("k", 32), "does not open"},
+		"other version": {strings.Replace(string(text), `"version":1`, `"version":9`, 1), strings.Repeat("k", 32), "has version 9"},
+		"other key":     {string(text), strings.Repeat("k", 32), "cannot decrypt"},
 		"short key":     {string(text), "k", "expected 32 bytes, got 1"},
-		"key is gone":   {string(text), "", "is gone"},
+		"key is gone":   {string(text), "", "is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "account.json")
@@ -418,7 +445,7 @@ func TestADamagedModelIsRefused(t *testing.T) {
 	}
 }
 
-func TestASecondOpenerIsToldWhoHoldsTheModel(t *testing.T) {
+func TestTheLockErrorNamesTheHolder(t *testing.T) {
 	a := account(t)
 	_, err := Open(a.Path(), Options{})
 	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("in use by process %d", os.Getpid())) {
@@ -435,7 +462,7 @@ func TestASecondOpenerIsToldWhoHoldsTheModel(t *testing.T) {
 	b.Close()
 }
 
-func TestWhatIsRemovedByHandIsGoneUnasked(t *testing.T) {
+func TestRemoveSkipsAllChecks(t *testing.T) {
 	a := account(t)
 	kept := create(t, a, keyType, "kept", map[string]any{"description": "x"})
 	lost := create(t, a, keyType, "lost", map[string]any{"description": "x"})
@@ -477,7 +504,7 @@ func TestPaths(t *testing.T) {
 		t.Errorf("got %d", got)
 	}
 	if in.Has("a.x.y") || in.Has("n[0]") {
-		t.Error("there is something where nothing is")
+		t.Error("a path that does not exist has a value")
 	}
 	var paths []string
 	in.Each(`a["b.c"][]`, func(path string, _ any) { paths = append(paths, path) })
@@ -486,12 +513,12 @@ func TestPaths(t *testing.T) {
 	}
 	u := Unknowns{"subnets[1]": true, "tags": true}
 	if !u.Has("tags.x") || u.Has("subnets") || !u.Within("subnets") || u.Within("sub") {
-		t.Error("unknown paths are not told apart")
+		t.Error("unknown paths are confused")
 	}
 }
 
-// Inputs of the right types, in whatever combination and with whatever unknown, never make a kind fall over: neither in
-// Check nor, when they pass it, in the rest of the resource's life.
+// No combination of inputs of the right types, known or unknown, makes a kind panic: neither in Check nor, if they pass, in the
+// operations after it.
 func TestNoInputMakesAKindPanic(t *testing.T) {
 	a := account(t)
 	network(t, a)
@@ -526,11 +553,11 @@ func TestNoInputMakesAKindPanic(t *testing.T) {
 		}
 	}
 	if made < 100 {
-		t.Errorf("only %d of the inputs passed: this tests less than it says", made)
+		t.Errorf("only %d of the inputs passed Check: too few for this test", made)
 	}
 }
 
-// invent makes inputs of the types that e asks for: those that are required, and some of the others.
+// invent makes inputs of the types in e: the required ones and some of the others.
 func invent(r *rand.Rand, e *entry, depth int, unknowns bool) map[string]any {
 	in := map[string]any{}
 	for _, name := range sortedKeys(e.In) {
@@ -568,14 +595,15 @@ func inventValue(r *rand.Rand, k *kindOf, depth int, unknowns bool) any {
 	case "asset":
 		return map[string]any{assetMark: "x"}
 	}
-	s := []string{"", "x", "web", "10.0.0.0/24", "10.0.1.5", "us-east-1a", "arn:aws:iam::123456789012:role/x", "vpc-0123456789abcdef0", "tcp", "{}", "[{}]", "[1]", "rate(1 day)", "é\n\"", "example.com", "-1", "256"}[r.IntN(17)]
+	s := []string{"", "x", "web", "10.0.0.0/24", "10.0.1.5", "us-east-1a", "arn:aws:iam::123456789012:role/x", "vpc-0123456789abcdef0", "tcp",
+		"{}", "[{}]", "[1]", "rate(1 day)", "é\n\"", "example.com", "-1", "256"}[r.IntN(17)]
 	if r.IntN(10) == 0 {
 		return Secret{s}
 	}
 	return s
 }
 
-// Whatever is given, the checker answers, and never says that a property is wrong without naming it.
+// For any input, the checker returns, and every problem names its property.
 func FuzzCheck(f *testing.F) {
 	f.Add(groupType, `{"ingress":[{"protocol":"tcp","fromPort":1,"toPort":1}],"tags":{"a":"b"}}`)
 	f.Add(keyType, `{"policy":"{","deletionWindowInDays":1e300}`)
@@ -593,22 +621,22 @@ func FuzzCheck(f *testing.F) {
 		}
 		checked, problems := a.Check(CheckRequest{Type: token, URN: urn(token, "x"), News: in})
 		for _, p := range problems {
-			if p.Rule == "" || p.Path == "" && kinds[token] != nil && checked != nil {
-				t.Errorf("a problem without a rule or a place: %+v", p)
+			if p.Rule == "" || p.Path == "" && awsRegistry().kinds[token] != nil && checked != nil {
+				t.Errorf("a problem without a rule or a path: %+v", p)
 			}
 		}
 		if e := schema().get("R " + token); e != nil {
 			for name, v := range in {
 				reported := slices.ContainsFunc(problems, func(p Problem) bool { return Top(p.Path) == name })
 				if v != nil && e.In[name] == nil && !strings.HasPrefix(name, "__") && !reported {
-					t.Errorf("the property %q was let through", name)
+					t.Errorf("the unknown property %q was accepted", name)
 				}
 			}
 		}
 	})
 }
 
-// A stack of a thousand resources: what the model adds to each.
+// The cost of the model per resource, in a stack of a thousand.
 func BenchmarkThousandCreatesAndDiffs(b *testing.B) {
 	for b.Loop() {
 		a := account(b)
@@ -624,14 +652,15 @@ func BenchmarkThousandCreatesAndDiffs(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			if plan, err := a.Diff(Difference{Type: keyType, OldInputs: checked, OldOutputs: out, News: checked}); err != nil || len(plan.Changes) > 0 {
+			if plan, err := a.Diff(Difference{Type: keyType, OldInputs: checked, OldOutputs: out, News: checked}); err != nil ||
+				len(plan.Changes) > 0 {
 				b.Fatal(plan, err)
 			}
 		}
 	}
 }
 
-// What a command pays for the schema before its first check.
+// The cost of loading the schema.
 func BenchmarkSchemaIndex(b *testing.B) {
 	for b.Loop() {
 		if len(newIndex().lines) == 0 {

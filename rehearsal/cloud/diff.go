@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// A Difference asks what would have to be done to make new inputs true.
+// A Difference asks which changes new inputs need.
 type Difference struct {
 	Type       string
-	OldInputs  map[string]any // raw, as Check returned them when the object was made
+	OldInputs  map[string]any // raw, as Check returned them for the last deployment
 	OldOutputs map[string]any // raw
 	News       map[string]any // raw, as Check returned them
 	Tags       map[string]string
@@ -18,13 +18,13 @@ type Difference struct {
 type PropertyChange struct {
 	Path     string
 	Op       Op
-	Replaces bool // the change needs a new resource
+	Replaces bool // the change replaces the resource
 }
 
-// Op is what happens to a property.
+// Op is the kind of change.
 type Op int
 
-// What happens to a property.
+// The kinds of change.
 const (
 	Add Op = iota
 	Delete
@@ -35,13 +35,13 @@ const (
 type Plan struct {
 	Changes     []PropertyChange // in the order of their paths
 	Replaces    bool
-	DeleteFirst bool // the old resource goes before the new one comes
+	DeleteFirst bool // delete the old resource before creating the new one
 }
 
-// Diff compares the inputs of a resource with new ones, property by property. An input that is absent is the same as
-// one that says what AWS fills in; JSON documents are compared by what they say.
+// Diff compares the inputs of a resource with new ones, property by property. An absent input equals
+// AWS's default; JSON documents are compared by their contents.
 func (a *Account) Diff(d Difference) (Plan, error) {
-	k, e, err := known(d.Type)
+	k, e, err := a.registry.find(d.Type)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -51,18 +51,9 @@ func (a *Account) Diff(d Difference) (Plan, error) {
 	return p, nil
 }
 
-// keepsName reports whether the program fixed the resource's name, and it stays: two cannot exist at once.
-func (k *rule) keepsName(d Difference, changes []PropertyChange) bool {
-	name := k.Name.Input
-	if name == "" || k.Name.Manual || d.News[name] == nil || wasDefault(d.News, name) {
-		return false
-	}
-	return !slices.ContainsFunc(changes, func(c PropertyChange) bool { return c.Path == name })
-}
-
 func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 	olds, _, _ := plainInputs(d.OldInputs)
-	for _, name := range k.Moved {
+	for _, name := range k.ServiceManaged {
 		if is, _, _ := plainInputs(d.OldOutputs); olds[name] != nil && is[name] != nil {
 			olds[name] = is[name]
 		}
@@ -76,7 +67,7 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 		if strings.HasPrefix(name, "__") {
 			continue
 		}
-		// What AWS chooses when the program does not is kept when the program no longer says it.
+		// A value that AWS chose, or may choose, stays when the program stops setting it.
 		if d.News[name] == nil && slices.Contains(e.Always, name) {
 			continue
 		}
@@ -96,7 +87,7 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 type comparer struct {
 	kind     *rule
 	entry    *entry
-	replaces []string // inputs, beside those of the schema
+	replaces []string // inputs, in addition to those of the schema
 	changes  []PropertyChange
 }
 
@@ -168,7 +159,7 @@ func (c *comparer) policy(path string) bool {
 	return kind == "document" || kind == "string" && path == "policy"
 }
 
-// blank reports whether a value says as little as no value: the provider cannot tell an empty list or map from none.
+// blank reports whether a value is empty: the provider cannot tell an empty list or map from an absent one.
 func blank(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -198,7 +189,7 @@ func (c *comparer) add(path string, was, now any) {
 	c.changes = append(c.changes, change)
 }
 
-// recomputed lists the outputs that a change at path makes unknown until it is applied.
+// recomputed lists the outputs that are unknown until a change at path is applied.
 func (k *rule) recomputed(path string) []string {
 	top := parsePath(path)[0].key
 	var all []string

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// services are the names by which the AWS SDK calls the services that IAM calls by prefix.
+// services maps IAM's service prefixes to the names that the AWS SDK uses in errors.
 var services = map[string]string{
 	"acm": "ACM", "application-autoscaling": "Application Auto Scaling", "budgets": "Budgets", "cloudtrail": "CloudTrail",
 	"cloudwatch": "CloudWatch", "dynamodb": "DynamoDB", "ec2": "EC2", "ecr": "ECR", "ecs": "ECS",
@@ -18,7 +18,7 @@ var services = map[string]string{
 	"backup": "Backup",
 }
 
-// Error says it as the AWS SDK does, and adds the model's reason.
+// Error formats the error as the AWS SDK does, and adds the model's reason.
 func (e *Error) Error() string {
 	service, operation, _ := strings.Cut(e.Action, ":")
 	if name := services[service]; name != "" {
@@ -35,4 +35,30 @@ func (e *Error) Error() string {
 		text += "\n  why: " + e.Why
 	}
 	return text
+}
+
+// An Error is a refusal by AWS: AWS's error code and message, and the model's reason.
+type Error struct {
+	Code    string // "DependencyViolation"
+	Action  string // "ec2:DeleteVpc"
+	Status  int    // HTTP status; default 400
+	Message string // AWS's wording
+	Why     string // the model's reason: which object or rule; "" if the message says it all
+}
+
+// refuse is AWS's refusal of the current call; the account adds the action.
+func refuse(code, why, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Why: why}
+}
+
+// acting adds the action to an error if it has none.
+func acting(err error, action string) error {
+	e, ok := err.(*Error)
+	if !ok || e == nil {
+		return err
+	}
+	if e.Action == "" {
+		e.Action = action
+	}
+	return e
 }

@@ -7,13 +7,17 @@ import (
 	"testing"
 )
 
-// FuzzContainers: container definitions that the model takes can be read by all that reads them later.
+// FuzzContainers: whatever container definitions the model accepts, all code that reads them later can.
 func FuzzContainers(f *testing.F) {
 	for _, seed := range []string{
-		`[{"name":"django","image":"example.com/django@sha256:0000000000000000000000000000000000000000000000000000000000000000","essential":true,"portMappings":[{"containerPort":8000}]}]`,
-		`[{"name":"a","image":"x","dependsOn":[{"containerName":"b","condition":"START"}]},{"name":"b","image":"x","dependsOn":[{"containerName":"a","condition":"HEALTHY"}]}]`,
-		`[{"name":"a","image":"x","environment":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"secrets":[{"name":"A","valueFrom":"arn:aws:ssm:us-east-1:1:parameter/x"}]}]`,
-		`[{"name":"a","image":"x","logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"g"}},"healthCheck":{"command":["CMD","true"],"interval":5},"linuxParameters":{"initProcessEnabled":true}}]`,
+		`[{"name":"django","image":"example.com/django@sha256:0000000000000000000000000000000000000000000000000000000000000000",` +
+			`"essential":true,"portMappings":[{"containerPort":8000}]}]`,
+		`[{"name":"a","image":"x","dependsOn":[{"containerName":"b","condition":"START"}]},{"name":"b","image":"x",` +
+			`"dependsOn":[{"containerName":"a","condition":"HEALTHY"}]}]`,
+		`[{"name":"a","image":"x","environment":[{"name":"A","value":"1"},{"name":"A","value":"2"}],"secrets":[{"name":"A",` +
+			`"valueFrom":"arn:aws:ssm:us-east-1:1:parameter/x"}]}]`,
+		`[{"name":"a","image":"x","logConfiguration":{"logDriver":"awslogs","options":{"awslogs-group":"g"}},` +
+			`"healthCheck":{"command":["CMD","true"],"interval":5},"linuxParameters":{"initProcessEnabled":true}}]`,
 		`[null]`, `[]`, `null`, `{}`, `[[]]`, `[{"name":"a","image":"x"}] []`,
 	} {
 		f.Add(seed, "256", "512", true)
@@ -28,7 +32,7 @@ func FuzzContainers(f *testing.F) {
 		}
 		all, err := containersOf(&Object{Outputs: map[string]any{"containerDefinitions": text}})
 		if err != nil || len(all) == 0 {
-			t.Fatalf("nothing is wrong with %q, and it has %d containers: %v", text, len(all), err)
+			t.Fatalf("%q is accepted, but has %d containers: %v", text, len(all), err)
 		}
 		var plain []container
 		if err := json.Unmarshal([]byte(text), &plain); err != nil {
@@ -42,8 +46,8 @@ func FuzzContainers(f *testing.F) {
 	})
 }
 
-// FuzzModel: whatever stands in the file of a model, opening it ends with an account or an error, and an account that
-// was opened can be opened again and holds the same.
+// FuzzModel: whatever is in a model's file, opening it returns an account or an error. An account that was opened can be reopened
+// with the same contents.
 func FuzzModel(f *testing.F) {
 	dir := f.TempDir()
 	path := filepath.Join(dir, "model.json")
@@ -61,7 +65,8 @@ func FuzzModel(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, seed := range []string{string(data), `{}`, `null`, `{"version":1}`, `{"version":1,"objects":[null,{}]}`, `{"version":1,"objects":[{"$sealed":"AAAA"}],"tasks":[{}],"rollouts":[0]}`} {
+	for _, seed := range []string{string(data), `{}`, `null`, `{"version":1}`, `{"version":1,"objects":[null,{}]}`,
+		`{"version":1,"objects":[{"$sealed":"AAAA"}],"tasks":[{}],"rollouts":[0]}`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// imageType is the account's own type for a container image in a repository. An image is owned by its repository.
-const imageType = "ecr:image"
-
-// Push puts an image into the repository that name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1") speaks of,
-// as a registry does at the end of a push. A name that is not of a registry of this account is none of its business.
+// Push adds an image to the repository in name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1"), as a registry does at the
+// end of a push. It ignores names in registries other than ECR.
 func (a *Account) Push(name, digest string) error {
 	host, repository, tag := splitImage(name)
 	if !strings.Contains(host, ".dkr.ecr.") {
@@ -27,12 +24,16 @@ func (a *Account) Push(name, digest string) error {
 
 func (a *Account) push(host, repository, tag, digest string) error {
 	const action = "ecr:PutImage"
-	if want := a.registry(); host != want {
-		return &Error{Code: "RepositoryNotFoundException", Action: action, Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry '%s'", repository, host), Why: "the registry of this account and region is " + want}
+	if want := a.imageRegistry(); host != want {
+		return &Error{Code: "RepositoryNotFoundException", Action: action,
+			Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry '%s'", repository, host),
+			Why:     "the registry of this account and region is " + want}
 	}
 	r := a.find("name", repository, repositoryType)
 	if r == nil {
-		return &Error{Code: "RepositoryNotFoundException", Action: action, Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", repository, a.AccountID), Why: "no aws:ecr/repository:Repository of this stack has that name"}
+		return &Error{Code: "RepositoryNotFoundException", Action: action,
+			Message: fmt.Sprintf("The repository with name '%s' does not exist in the registry with id '%s'", repository, a.AccountID),
+			Why:     "no aws:ecr/repository:Repository of this stack has that name"}
 	}
 	id := repository + "@" + digest
 	tags := []string{tag}
@@ -49,7 +50,9 @@ func (a *Account) push(host, repository, tag, digest string) error {
 			continue
 		}
 		if Inputs(r.Outputs).String("imageTagMutability") == "IMMUTABLE" {
-			return &Error{Code: "ImageTagAlreadyExistsException", Action: action, Message: fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.", tag, repository), Why: "the tag names " + o.ID + "; the image to push is " + digest}
+			return &Error{Code: "ImageTagAlreadyExistsException", Action: action,
+				Message: fmt.Sprintf("The image tag '%s' already exists in the '%s' repository and cannot be overwritten because the tag is immutable.",
+					tag, repository), Why: "the tag names " + o.ID + "; the image to push is " + digest}
 		}
 		untagged := o.copy()
 		untagged.Outputs["imageTags"] = clone(slices.DeleteFunc(held, func(t string) bool { return t == tag }))
@@ -62,24 +65,24 @@ func (a *Account) push(host, repository, tag, digest string) error {
 	}})
 }
 
-// Holds says whether a repository of the account has an image (registry/repository@digest).
+// Holds reports whether a repository of the account has an image (registry/repository@digest).
 func (a *Account) Holds(reference string) bool {
 	host, id, _ := strings.Cut(reference, "/")
-	return host == a.registry() && a.Object(imageType, id) != nil
+	return host == a.imageRegistry() && a.Object(imageType, id) != nil
 }
 
-// images are what is in a repository.
+// images are the images in a repository.
 func (a *Account) images(repository *Object) []*Object {
 	own := Key(repository.Type, repository.ID)
 	return slices.DeleteFunc(a.list(imageType), func(o *Object) bool { return o.Owner != own })
 }
 
-// registry is the host name of the account's container registry.
-func (a *Account) registry() string {
+// imageRegistry is the host name of the account's container registry.
+func (a *Account) imageRegistry() string {
 	return a.AccountID + ".dkr.ecr." + a.Region + "." + regions[a.Region].dnsSuffix()
 }
 
-// splitImage takes an image's name apart: registry host, repository, and tag (default latest) or digest.
+// splitImage splits an image's name into registry host, repository, and tag (default latest) or digest.
 func splitImage(name string) (host, repository, tag string) {
 	rest := name
 	if first, after, ok := strings.Cut(name, "/"); ok && (strings.ContainsAny(first, ".:") || first == "localhost") {

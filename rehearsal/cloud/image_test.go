@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAnAccountSaysWhichImagesItHolds(t *testing.T) {
+func TestHolds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "model.json")
 	seen := func(reference string) bool { // while the account is in use
 		t.Helper()
@@ -21,11 +21,11 @@ func TestAnAccountSaysWhichImagesItHolds(t *testing.T) {
 	}
 	defer a.Close()
 	create(t, a, repositoryType, "app", map[string]any{"name": "app", "forceDelete": true})
-	image := a.registry() + "/app@" + digest
+	image := a.imageRegistry() + "/app@" + digest
 	if a.Holds(image) || seen(image) {
-		t.Error("it holds what was not pushed")
+		t.Error("it holds an image that was not pushed")
 	}
-	if err := a.Push(a.registry()+"/app:v1", digest); err != nil {
+	if err := a.Push(a.imageRegistry()+"/app:v1", digest); err != nil {
 		t.Fatal(err)
 	}
 	if !a.Holds(image) || !seen(image) {

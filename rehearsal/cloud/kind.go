@@ -1,9 +1,9 @@
 package cloud
 
-// A Kind is what the model knows of one resource type beyond the provider's schema: how AWS names it, what it refers
-// to, what AWS refuses, and what AWS works out. A type of the schema that has no Kind is refused by name.
+// A Kind is what the model knows about one resource type beyond the provider's schema: how AWS names it, what it refers
+// to, what AWS refuses, and which outputs AWS computes. A type of the schema without a Kind is refused by name.
 //
-// Kinds are declared in one file a service (kinds_ec2.go, kinds_ecs.go ...), each calling register in its init.
+// Each service has a file (kinds_ec2.go, kinds_ecs.go ...) with a function that returns its kinds; kinds.go lists those.
 type Kind struct {
 	Type string // the Pulumi token: "aws:ec2/vpc:Vpc"
 
@@ -13,58 +13,45 @@ type Kind struct {
 	Name Name  // how the resource is named, if it has a name of its own
 	Refs []Ref // the inputs that name other resources
 
-	NotFound string // AWS's error code when somebody names one that does not exist: "InvalidVpcID.NotFound"
-	InUse    string // AWS's error code when one is deleted while another resource refers to it: "DependencyViolation"
+	NotFound string // AWS's error code for a reference to one that does not exist: "InvalidVpcID.NotFound"
+	InUse    string // AWS's error code for deleting one that another resource refers to: "DependencyViolation"
 
 	// Defaults are what AWS fills in where the input is absent: property path -> value.
 	Defaults map[string]any
 
-	// Check judges inputs without looking at the account (ranges, enumerations, formats, JSON documents). It is called
-	// with plain values only; unknown values have been left out, and listed in unknown by path.
+	// Check validates inputs on their own (ranges, enumerations, formats, JSON documents), without the account. It gets
+	// plain values only; values that are still unknown are absent from in, and unknown lists their paths.
 	Check func(in Inputs, unknown Unknowns) []Problem
 
-	// Admit judges a create or an update against the account (overlaps, collisions beyond the name, quotas). References
-	// have been resolved already.
-	Admit func(a *Account, o *Object) error
+	// CheckState validates a create or an update against the account (overlaps, conflicts other than the name, quotas). References
+	// have already been resolved.
+	CheckState func(a *Account, o *Object) error
 
-	// Compute gives the new object its ID and its outputs; on update it is called again with o.ID set, and a.was(o) is the
-	// object before. Outputs start as a deep copy of inputs with Defaults and tagsAll; Compute adds what AWS works out.
+	// Compute sets the object's ID and computed outputs. On update it is called again with o.ID set, and a.was(o) is the
+	// object before the update. Outputs start as a deep copy of the inputs, with Defaults and tagsAll.
 	Compute func(a *Account, o *Object) error
 
-	// Release judges a delete beyond references: deletion protection, a bucket that is not empty. Nil: nothing holds it.
-	Release func(a *Account, o *Object) error
+	// CheckDelete refuses a delete for reasons other than references: deletion protection, a bucket that is not empty. Optional.
+	CheckDelete func(a *Account, o *Object) error
 
-	// Gone tidies the account after a delete. Nil: nothing to tidy.
-	Gone func(a *Account, o *Object)
+	// AfterDelete cleans up after a delete. Optional.
+	AfterDelete func(a *Account, o *Object)
 
-	// Recomputed lists the outputs that a change of the given input makes unknown until it is applied, as the provider's
-	// plan says: "value" -> ["version"].
+	// Recomputed lists, for an input, the outputs that are unknown in the plan when that input changes, as the provider
+	// shows them: "value" -> ["version"]. The input "*" stands for any change.
 	Recomputed map[string][]string
 
-	// Moved lists the inputs that AWS may change by itself. Like the provider, a diff compares them as they are and not as
-	// they were asked for.
-	Moved []string
+	// ServiceManaged lists inputs that AWS may change by itself. Like the provider, a diff compares their current values, not
+	// those of the last deployment.
+	ServiceManaged []string
 
-	// Replaces lists the inputs of a resource whose change replaces it, where the schema does not say so or it depends on
-	// other inputs. Nil: what the schema says.
+	// Replaces lists further inputs whose change replaces the resource, where the schema does not say so or it depends on other
+	// inputs. Optional.
 	Replaces func(in Inputs) []string
 
-	// DeleteFirst says that a replacement deletes the old one before it creates the new one, as the provider does for
+	// DeleteFirst makes a replacement delete the old resource before it creates the new one, as the provider does for
 	// resources that cannot exist twice.
 	DeleteFirst bool
-}
-
-// A Name is how a resource is named in AWS.
-type Name struct {
-	Input  string // the input property that holds the name: "name", "bucket", "identifier"
-	Prefix string // the input that holds a prefix instead, if the provider has one
-	Lead   string // what a made-up name begins with: "alias/"
-	Manual bool   // the provider never makes the name up; it is absent, or AWS draws one
-	Max    int    // the longest name that AWS takes, in characters
-	Lower  bool   // only lower case
-	Form   string // regular expression of the whole name; "" for any
-	Taken  string // AWS's error code when the name exists: "EntityAlreadyExists"
-	Scope  string // "" unique in account and region per type; "global"; or the input within whose value it is unique ("cluster")
 }
 
 // A Ref is an input that names another resource. Path may go through lists and objects: "subnets[]",
@@ -72,34 +59,33 @@ type Name struct {
 type Ref struct {
 	Path string
 	To   []string // tokens of the kinds it may name
-	By   string   // "id", "arn", "name" or another output of the target by which it is named; several with commas: "arn,name"
-	Weak bool     // AWS looks it up but lets the target be deleted while this refers to it
-	Any  bool     // may also be something that is outside the model (a public principal, an AWS-managed policy, "self"); then it is looked up only when its form says that it belongs to this account
+	By   string   // the output of the target that identifies it: "id", "arn", "name" ...; or several: "arn,name"
+	Weak bool     // AWS checks that the target exists, but allows deleting it while this refers to it
+	// The value may also name something outside the model (a public principal, an AWS-managed policy, "self"). It is looked up
+	// only if it looks like a resource of this account.
+	Any bool
 }
 
-// A Problem is one thing that is wrong with inputs.
-type Problem struct {
-	Path string // property path
-	Rule string // "expected memory to be one of 512, 1024, 2048 for cpu 256, got 4096"
+// held is a reference that prevents its target from being deleted.
+func held(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by} }
+
+// soft is a reference to something that must exist, but may be deleted later.
+func soft(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by, Weak: true} }
+
+// maybe is soft, but the value may also name something outside the model.
+func maybe(path, by string, to ...string) Ref {
+	return Ref{Path: path, To: to, By: by, Weak: true, Any: true}
 }
 
-// An Object is one resource in the account. Its values are plain; Secrets says which of them are secret.
-type Object struct {
-	Type    string         `json:"type"`
-	ID      string         `json:"id"`
-	URN     string         `json:"urn,omitempty"` // the Pulumi resource that made it
-	Inputs  map[string]any `json:"inputs,omitempty"`
-	Outputs map[string]any `json:"outputs,omitempty"`
-	Secrets []string       `json:"secrets,omitempty"` // paths of secret values, in the inputs and the outputs
-	Owner   string         `json:"owner,omitempty"`   // type and ID of the object with which AWS made it and with which it goes
-	Seeded  bool           `json:"seeded,omitempty"`  // was there before the program came, such as a registered domain's zone
-}
+// keyRef is an input that takes a KMS key by ARN, id or alias.
+func keyRef(path string) Ref { return maybe(path, "arn,id,name", keyType, aliasType) }
 
-// An Error is AWS's refusal: the code and the words that AWS uses, and why the model says so.
-type Error struct {
-	Code    string // "DependencyViolation"
-	Action  string // "ec2:DeleteVpc"
-	Status  int    // HTTP status; 400 unless said
-	Message string // AWS's words
-	Why     string // the model's reason: which object or rule; "" if the message says it all
+// roleRef is an input that takes a role by ARN.
+func roleRef(path string) Ref { return soft(path, "arn", roleType) }
+
+func (k *rule) notFound() string {
+	if k.NotFound != "" {
+		return k.NotFound
+	}
+	return "ResourceNotFoundException"
 }

@@ -2,8 +2,15 @@ package cloud
 
 // AWS Backup.
 
-func init() {
-	register(Kind{
+// backupKinds are the resource types of AWS Backup.
+func backupKinds() []Kind {
+	return []Kind{
+		backupVaultKind(), backupPlanKind(), backupSelectionKind(),
+	}
+}
+
+func backupVaultKind() Kind {
+	return Kind{
 		Type: vaultType, CreateAction: "backup:CreateBackupVault", UpdateAction: "backup:TagResource", DeleteAction: "backup:DeleteBackupVault",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_-]{2,50}`, Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException", InUse: "InvalidRequestException",
@@ -17,9 +24,11 @@ func init() {
 			fill(o, "kmsKeyArn", a.arn("kms", "key/"+drawUUID(a.AccountID, "aws/backup")))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func backupPlanKind() Kind {
+	return Kind{
 		Type: planType, CreateAction: "backup:CreateBackupPlan", UpdateAction: "backup:UpdateBackupPlan", DeleteAction: "backup:DeleteBackupPlan",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_.-]+`, Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException", InUse: "InvalidRequestException",
@@ -41,11 +50,13 @@ func init() {
 					p = append(p, awsProblem(path+".startWindow", code, "expected at least 60 minutes, got %v", start))
 				}
 				if finish < start+60 {
-					p = append(p, awsProblem(path+".completionWindow", code, "expected at least 60 minutes more than startWindow (%v), got %v", start, finish))
+					p = append(p, awsProblem(path+".completionWindow", code, "expected at least 60 minutes more than startWindow (%v), got %v", start,
+						finish))
 				}
 				cold, gone := r.Int("lifecycle.coldStorageAfter"), r.Int("lifecycle.deleteAfter")
 				if cold > 0 && gone > 0 && gone < cold+90 {
-					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code, "what goes to cold storage stays there at least 90 days: expected %d or more, got %d", cold+90, gone))
+					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code,
+						"what goes to cold storage stays there at least 90 days: expected %d or more, got %d", cold+90, gone))
 				}
 				if r.Bool("enableContinuousBackup") && (gone < 1 || gone > 35) && !unknown.Within(path) {
 					p = append(p, awsProblem(path+".lifecycle.deleteAfter", code, "continuous backups are kept 1 to 35 days, got %d", gone))
@@ -62,9 +73,11 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"*": {"version"}},
-	})
+	}
+}
 
-	register(Kind{
+func backupSelectionKind() Kind {
+	return Kind{
 		Type: "aws:backup/selection:Selection", CreateAction: "backup:CreateBackupSelection", DeleteAction: "backup:DeleteBackupSelection",
 		Name:     Name{Input: "name", Max: 50, Form: `[a-zA-Z0-9_.-]+`, Scope: "planId", Taken: "AlreadyExistsException"},
 		NotFound: "ResourceNotFoundException",
@@ -75,9 +88,11 @@ func init() {
 			}
 			return nil
 		},
-		Admit: func(a *Account, o *Object) error {
-			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "backup.amazonaws.com") {
-				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com", "IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
+		CheckState: func(a *Account, o *Object) error {
+			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil &&
+				!trusts(trustOf(role), "backup.amazonaws.com") {
+				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com",
+					"IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
 			}
 			return nil
 		},
@@ -90,5 +105,5 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }

@@ -9,32 +9,43 @@ import (
 
 // Alarms, dashboards, and EventBridge rules.
 
-func init() {
-	register(Kind{
-		Type: alarmType, CreateAction: "cloudwatch:PutMetricAlarm", UpdateAction: "cloudwatch:PutMetricAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
-		Name:     Name{Input: "name", Max: 255, Taken: "ResourceAlreadyExistsException"},
-		NotFound: "ResourceNotFound",
-		Refs:     alarmRefs,
-		Defaults: map[string]any{"actionsEnabled": true, "treatMissingData": "missing"},
-		Check:    checkAlarm,
+// cloudwatchKinds are the resource types of CloudWatch alarms and dashboards, and EventBridge rules.
+func cloudwatchKinds() []Kind {
+	return []Kind{
+		alarmKind(), compositeAlarmKind(), dashboardKind(), eventRuleKind(), eventTargetKind(),
+	}
+}
+
+func alarmKind() Kind {
+	return Kind{
+		Type: alarmType, CreateAction: "cloudwatch:PutMetricAlarm", UpdateAction: "cloudwatch:PutMetricAlarm",
+		DeleteAction: "cloudwatch:DeleteAlarms",
+		Name:         Name{Input: "name", Max: 255, Taken: "ResourceAlreadyExistsException"},
+		NotFound:     "ResourceNotFound",
+		Refs:         alarmRefs,
+		Defaults:     map[string]any{"actionsEnabled": true, "treatMissingData": "missing"},
+		Check:        checkAlarm,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("cloudwatch", "alarm:"+o.ID)
 			fill(o, "evaluateLowSampleCountPercentiles", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: compositeType, CreateAction: "cloudwatch:PutCompositeAlarm", UpdateAction: "cloudwatch:PutCompositeAlarm", DeleteAction: "cloudwatch:DeleteAlarms",
-		Name:     Name{Input: "alarmName", Max: 255, Taken: "ResourceAlreadyExistsException"},
-		NotFound: "ResourceNotFound",
-		Refs:     append(slices.Clip(alarmRefs), soft("actionsSuppressor.alarm", "id,arn", alarmType, compositeType)),
-		Defaults: map[string]any{"actionsEnabled": true},
+func compositeAlarmKind() Kind {
+	return Kind{
+		Type: compositeType, CreateAction: "cloudwatch:PutCompositeAlarm", UpdateAction: "cloudwatch:PutCompositeAlarm",
+		DeleteAction: "cloudwatch:DeleteAlarms",
+		Name:         Name{Input: "alarmName", Max: 255, Taken: "ResourceAlreadyExistsException"},
+		NotFound:     "ResourceNotFound",
+		Refs:         append(slices.Clip(alarmRefs), soft("actionsSuppressor.alarm", "id,arn", alarmType, compositeType)),
+		Defaults:     map[string]any{"actionsEnabled": true},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(alarmActions(in), longest(in, "alarmRule", 10240), longest(in, "alarmDescription", 1024), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			for _, m := range alarmNames.FindAllStringSubmatch(Inputs(o.Inputs).String("alarmRule"), -1) {
 				name := strings.Trim(m[1], `"' `)
 				if find(a, "id", name, alarmType, compositeType) == nil && find(a, "arn", name, alarmType, compositeType) == nil {
@@ -48,22 +59,28 @@ func init() {
 			o.Outputs["arn"] = a.arn("cloudwatch", "alarm:"+o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:cloudwatch/dashboard:Dashboard", CreateAction: "cloudwatch:PutDashboard", UpdateAction: "cloudwatch:PutDashboard", DeleteAction: "cloudwatch:DeleteDashboards",
-		NotFound: "ResourceNotFound",
-		Check:    checkDashboard,
+func dashboardKind() Kind {
+	return Kind{
+		Type: "aws:cloudwatch/dashboard:Dashboard", CreateAction: "cloudwatch:PutDashboard", UpdateAction: "cloudwatch:PutDashboard",
+		DeleteAction: "cloudwatch:DeleteDashboards",
+		NotFound:     "ResourceNotFound",
+		Check:        checkDashboard,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Inputs).String("dashboardName")
 			o.Outputs["dashboardArn"] = a.globalARN("cloudwatch", "dashboard/"+o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func eventRuleKind() Kind {
+	return prefixed(Kind{
 		Type: eventRuleType, CreateAction: "events:PutRule", UpdateAction: "events:PutRule", DeleteAction: "events:DeleteRule",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
+		Name: Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[.\-_A-Za-z0-9]+`,
+			Taken: "ResourceAlreadyExistsException", Scope: "eventBusName"},
 		NotFound: "ResourceNotFoundException", InUse: "ValidationException",
 		Refs:     []Ref{roleRef("roleArn")},
 		Defaults: map[string]any{"eventBusName": "default", "state": "ENABLED", "forceDestroy": false, "namePrefix": ""},
@@ -93,17 +110,24 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
-		Type: "aws:cloudwatch/eventTarget:EventTarget", CreateAction: "events:PutTargets", UpdateAction: "events:PutTargets", DeleteAction: "events:RemoveTargets",
-		Name:     Name{Input: "targetId", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Scope: "rule"},
-		NotFound: "ResourceNotFoundException",
-		Refs: []Ref{held("rule", "id", eventRuleType), maybe("arn", "arn", topicType, queueType, clusterType, logGroupType, firehoseType, streamType),
-			roleRef("roleArn"), maybe("deadLetterConfig.arn", "arn", queueType), soft("ecsTarget.taskDefinitionArn", "arn,arnWithoutRevision", taskType),
-			soft("ecsTarget.networkConfiguration.subnets[]", "id", subnetType), soft("ecsTarget.networkConfiguration.securityGroups[]", "id", anyGroup...)},
+func eventTargetKind() Kind {
+	return Kind{
+		Type: "aws:cloudwatch/eventTarget:EventTarget", CreateAction: "events:PutTargets", UpdateAction: "events:PutTargets",
+		DeleteAction: "events:RemoveTargets",
+		Name:         Name{Input: "targetId", Max: 64, Form: `[.\-_A-Za-z0-9]+`, Scope: "rule"},
+		NotFound:     "ResourceNotFoundException",
+		Refs: []Ref{held("rule", "id", eventRuleType), maybe("arn", "arn", topicType, queueType, clusterType, logGroupType,
+			firehoseType, streamType),
+			roleRef("roleArn"), maybe("deadLetterConfig.arn", "arn", queueType), soft("ecsTarget.taskDefinitionArn",
+				"arn,arnWithoutRevision", taskType),
+			soft("ecsTarget.networkConfiguration.subnets[]", "id", subnetType),
+			soft("ecsTarget.networkConfiguration.securityGroups[]", "id", anyGroup...)},
 		Defaults: map[string]any{"eventBusName": "default", "forceDestroy": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(between(in, "retryPolicy.maximumEventAgeInSeconds", 60, 86400), between(in, "retryPolicy.maximumRetryAttempts", 0, 185), longest(in, "input", 8192))
+			p := allOf(between(in, "retryPolicy.maximumEventAgeInSeconds", 60, 86400), between(in, "retryPolicy.maximumRetryAttempts", 0, 185),
+				longest(in, "input", 8192))
 			if in.Has("ecsTarget") && !in.Has("roleArn") && !unknown.Has("roleArn") {
 				p = append(p, awsProblem("roleArn", "ValidationException", "RoleArn is required for target that runs an ECS task"))
 			}
@@ -117,10 +141,11 @@ func init() {
 			o.ID = in.String("rule") + "-" + in.String("targetId")
 			return nil
 		},
-	})
+	}
 }
 
-var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okActions[]", "arn", topicType), maybe("insufficientDataActions[]", "arn", topicType)}
+var alarmRefs = []Ref{maybe("alarmActions[]", "arn", topicType), maybe("okActions[]", "arn", topicType),
+	maybe("insufficientDataActions[]", "arn", topicType)}
 
 var alarmNames = regexp.MustCompile(`(?:ALARM|OK|INSUFFICIENT_DATA)\(([^)]*)\)`)
 
@@ -129,16 +154,19 @@ var (
 	units      = words(`Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes Gigabytes Terabytes Bits Kilobits Megabits Gigabits
 		Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second Terabytes/Second Bits/Second Kilobits/Second
 		Megabits/Second Gigabits/Second Terabits/Second Count/Second None`)
-	percentiles = regexp.MustCompile(`^(p[0-9]{1,2}(\.[0-9]{1,10})?|p100|(tm|tc|ts|wm)[0-9]{1,2}(\.[0-9]{1,10})?|IQM|(PR|TC|TM|TS|WM)\([^)]*\))$`)
+	percentiles = regexp.MustCompile(`^(p[0-9]{1,2}(\.[0-9]{1,10})?|p100|(tm|tc|ts|wm)[0-9]{1,2}(\.[0-9]{1,10})?|IQM|(PR|TC|TM|TS|WM)` +
+		`\([^)]*\))$`)
 	comparisons = words(`GreaterThanOrEqualToThreshold GreaterThanThreshold LessThanThreshold LessThanOrEqualToThreshold
 		LessThanLowerOrGreaterThanUpperThreshold LessThanLowerThreshold GreaterThanUpperThreshold`)
 )
 
 func checkAlarm(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "unit", units...), oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...), between(in, "evaluationPeriods", 1, 8640),
+	p := allOf(oneOf(in, "unit", units...), oneOf(in, "comparisonOperator", comparisons...), oneOf(in, "statistic", statistics...),
+		between(in, "evaluationPeriods", 1, 8640),
 		oneOf(in, "treatMissingData", "missing", "ignore", "breaching", "notBreaching"), longest(in, "alarmDescription", 1024),
 		oneOf(in, "evaluateLowSampleCountPercentiles", "evaluate", "ignore"), alarmActions(in), tagProblems(in))
-	if d, n := in.Int("datapointsToAlarm"), in.Int("evaluationPeriods"); in.Has("datapointsToAlarm") && in.Has("evaluationPeriods") && (d < 1 || d > n) {
+	if d, n := in.Int("datapointsToAlarm"), in.Int("evaluationPeriods"); in.Has("datapointsToAlarm") &&
+		in.Has("evaluationPeriods") && (d < 1 || d > n) {
 		p = append(p, awsProblem("datapointsToAlarm", "ValidationError", "expected 1 to evaluationPeriods (%d), got %d", n, d))
 	}
 	if s := in.String("extendedStatistic"); s != "" && !percentiles.MatchString(s) {
@@ -148,7 +176,9 @@ func checkAlarm(in Inputs, unknown Unknowns) []Problem {
 		if n := in.Int("period"); n != 10 && n != 30 && (n < 60 || n%60 != 0) {
 			p = append(p, awsProblem("period", "ValidationError", "expected 10, 30 or a multiple of 60 seconds, got %d", n))
 		} else if total := n * in.Int("evaluationPeriods"); total > 7*86400 || total > 86400 && n < 3600 {
-			p = append(p, awsProblem("evaluationPeriods", "ValidationError", "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400, or a week for periods of an hour), got %d seconds", total))
+			p = append(p, awsProblem("evaluationPeriods", "ValidationError",
+				"Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400, or a week for periods of an hour), "+
+					"got %d seconds", total))
 		}
 	}
 	queries := in.Has("metricQueries") || unknown.Has("metricQueries")
@@ -165,7 +195,8 @@ func checkAlarm(in Inputs, unknown Unknowns) []Problem {
 			}
 		}
 	} else if given(in, nil, "metricName", "namespace", "statistic", "extendedStatistic", "period") > 0 {
-		p = append(p, awsProblem("metricQueries", "ValidationError", "with metricQueries the alarm takes no metricName, namespace, statistic or period of its own"))
+		p = append(p, awsProblem("metricQueries", "ValidationError",
+			"with metricQueries the alarm takes no metricName, namespace, statistic or period of its own"))
 	}
 	if given(in, unknown, "threshold", "thresholdMetricId") == 0 {
 		p = append(p, awsProblem("threshold", "ValidationError", "an alarm needs a threshold"))
@@ -189,10 +220,11 @@ func queryProblems(in Inputs) []Problem {
 		path := at("metricQueries", i)
 		id := q.String("id")
 		if !queryID.MatchString(id) {
-			p = append(p, awsProblem(path+".id", "ValidationError", "an id begins with a small letter and has letters, digits and _, got %q", id))
+			p = append(p, awsProblem(path+".id", "ValidationError", "an id begins with a lower-case letter and has letters, digits and _, got %q",
+				id))
 		}
 		if seen[id] {
-			p = append(p, awsProblem(path+".id", "ValidationError", "the id %q is there twice", id))
+			p = append(p, awsProblem(path+".id", "ValidationError", "the id %q appears twice", id))
 		}
 		seen[id] = true
 		if q.Has("metric") == q.Has("expression") {
@@ -208,7 +240,7 @@ func queryProblems(in Inputs) []Problem {
 	return p
 }
 
-// alarmActions judges what an alarm may do: at most five actions a state, each an ARN.
+// alarmActions checks an alarm's actions: at most five per state, each an ARN.
 func alarmActions(in Inputs) []Problem {
 	var p []Problem
 	for _, list := range words("alarmActions okActions insufficientDataActions") {
@@ -287,7 +319,7 @@ func checkDashboard(in Inputs, unknown Unknowns) []Problem {
 
 var dashboardName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 
-// patternProblems judges an event pattern: an object whose leaves are lists.
+// patternProblems checks an event pattern: an object whose leaves are lists.
 func patternProblems(text string) []Problem {
 	m, err := strictObject(text)
 	if err != nil {
@@ -305,7 +337,8 @@ func patternProblems(text string) []Problem {
 				walk(join(path, key), v)
 			case []any:
 			default:
-				p = append(p, awsProblem("eventPattern", "InvalidEventPatternException", "Event pattern is not valid. Reason: %q must be an object or an array", join(path, key)))
+				p = append(p, awsProblem("eventPattern", "InvalidEventPatternException",
+					"Event pattern is not valid. Reason: %q must be an object or an array", join(path, key)))
 			}
 		}
 	}

@@ -4,9 +4,17 @@ import "strings"
 
 // Cloud Map.
 
-func init() {
-	register(Kind{
-		Type: namespaceType, CreateAction: "servicediscovery:CreatePrivateDnsNamespace", UpdateAction: "servicediscovery:UpdatePrivateDnsNamespace", DeleteAction: "servicediscovery:DeleteNamespace",
+// discoveryKinds are the resource types of Cloud Map.
+func discoveryKinds() []Kind {
+	return []Kind{
+		privateDnsNamespaceKind(), discoveryServiceKind(),
+	}
+}
+
+func privateDnsNamespaceKind() Kind {
+	return Kind{
+		Type: namespaceType, CreateAction: "servicediscovery:CreatePrivateDnsNamespace",
+		UpdateAction: "servicediscovery:UpdatePrivateDnsNamespace", DeleteAction: "servicediscovery:DeleteNamespace",
 		Name:     Name{Input: "name", Manual: true, Max: 253, Form: `[!-~]+`, Taken: "NamespaceAlreadyExists"},
 		NotFound: "NamespaceNotFound", InUse: "ResourceInUse",
 		Refs:  []Ref{held("vpc", "id", vpcType)},
@@ -19,11 +27,15 @@ func init() {
 			o.Outputs["hostedZone"] = "Z" + drawLetters(20, o.ID)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: discoveryType, CreateAction: "servicediscovery:CreateService", UpdateAction: "servicediscovery:UpdateService", DeleteAction: "servicediscovery:DeleteService",
-		Name:     Name{Input: "name", Max: 127, Form: `[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?`, Scope: "namespaceId", Taken: "ServiceAlreadyExists"},
+func discoveryServiceKind() Kind {
+	return Kind{
+		Type: discoveryType, CreateAction: "servicediscovery:CreateService", UpdateAction: "servicediscovery:UpdateService",
+		DeleteAction: "servicediscovery:DeleteService",
+		Name: Name{Input: "name", Max: 127, Form: `[A-Za-z0-9_-]([A-Za-z0-9._-]*[A-Za-z0-9_-])?`, Scope: "namespaceId",
+			Taken: "ServiceAlreadyExists"},
 		NotFound: "ServiceNotFound", InUse: "ResourceInUse",
 		Refs:     []Ref{held("namespaceId", "id", namespaceType), held("dnsConfig.namespaceId", "id", namespaceType)},
 		Defaults: map[string]any{"forceDestroy": false},
@@ -50,5 +62,5 @@ func init() {
 			fill(o, "type", "DNS_HTTP")
 			return nil
 		},
-	})
+	}
 }

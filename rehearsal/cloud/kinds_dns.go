@@ -9,17 +9,25 @@ import (
 	"time"
 )
 
-// Route 53 zones and records, and ACM certificates, which Route 53 proves.
+// Route 53 zones and records, and ACM certificates, which are validated by records.
 
 var hostForm = regexp.MustCompile(`^(\*\.)?([a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?\.)+[a-zA-Z0-9][a-zA-Z0-9-]{0,61}[a-zA-Z0-9]$`)
 
 const pendingValidation, issuedCertificate = "PENDING_VALIDATION", "ISSUED"
 
-func init() {
-	register(Kind{
-		Type: zoneType, CreateAction: "route53:CreateHostedZone", UpdateAction: "route53:UpdateHostedZoneComment", DeleteAction: "route53:DeleteHostedZone",
-		Name:     Name{Input: "name", Manual: true, Max: 255},
-		NotFound: "NoSuchHostedZone", InUse: "HostedZoneNotEmpty",
+// dnsKinds are the resource types of Route 53 and ACM.
+func dnsKinds() []Kind {
+	return []Kind{
+		zoneKind(), recordKind(), healthCheckKind(), certificateKind(), certificateValidationKind(),
+	}
+}
+
+func zoneKind() Kind {
+	return Kind{
+		Type: zoneType, CreateAction: "route53:CreateHostedZone", UpdateAction: "route53:UpdateHostedZoneComment",
+		DeleteAction: "route53:DeleteHostedZone",
+		Name:         Name{Input: "name", Manual: true, Max: 255},
+		NotFound:     "NoSuchHostedZone", InUse: "HostedZoneNotEmpty",
 		Refs:     []Ref{soft("vpcs[].vpcId", "id", vpcType)},
 		Defaults: map[string]any{"comment": "Managed by Pulumi", "forceDestroy": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -43,15 +51,18 @@ func init() {
 			o.Outputs["primaryNameServer"] = servers[0]
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: recordType, CreateAction: "route53:ChangeResourceRecordSets", UpdateAction: "route53:ChangeResourceRecordSets", DeleteAction: "route53:ChangeResourceRecordSets",
-		NotFound: "InvalidChangeBatch",
-		Refs:     []Ref{held("zoneId", "id", zoneType), held("healthCheckId", "id", healthCheckType)},
-		Defaults: map[string]any{"allowOverwrite": false},
-		Check:    checkRecord,
-		Admit:    admitRecord,
+func recordKind() Kind {
+	return Kind{
+		Type: recordType, CreateAction: "route53:ChangeResourceRecordSets", UpdateAction: "route53:ChangeResourceRecordSets",
+		DeleteAction: "route53:ChangeResourceRecordSets",
+		NotFound:     "InvalidChangeBatch",
+		Refs:         []Ref{held("zoneId", "id", zoneType), held("healthCheckId", "id", healthCheckType)},
+		Defaults:     map[string]any{"allowOverwrite": false},
+		Check:        checkRecord,
+		CheckState:   checkRecordState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.Outputs["fqdn"] = recordName(a, o)
@@ -64,15 +75,19 @@ func init() {
 			o.Outputs["name"] = strings.TrimSuffix(in.String("name"), ".") // the provider's form; the id keeps the dot
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: healthCheckType, CreateAction: "route53:CreateHealthCheck", UpdateAction: "route53:UpdateHealthCheck", DeleteAction: "route53:DeleteHealthCheck",
-		NotFound: "NoSuchHealthCheck", InUse: "HealthCheckInUse",
+func healthCheckKind() Kind {
+	return Kind{
+		Type: healthCheckType, CreateAction: "route53:CreateHealthCheck", UpdateAction: "route53:UpdateHealthCheck",
+		DeleteAction: "route53:DeleteHealthCheck",
+		NotFound:     "NoSuchHealthCheck", InUse: "HealthCheckInUse",
 		Refs:     []Ref{soft("cloudwatchAlarmName", "id", alarmType), held("childHealthchecks[]", "id", healthCheckType)},
 		Defaults: map[string]any{"disabled": false, "invertHealthcheck": false, "measureLatency": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(oneOf(in, "type", words("HTTP HTTPS HTTP_STR_MATCH HTTPS_STR_MATCH TCP CALCULATED CLOUDWATCH_METRIC RECOVERY_CONTROL")...), oneOf(in, "requestInterval", "10", "30"),
+			p := allOf(oneOf(in, "type", words("HTTP HTTPS HTTP_STR_MATCH HTTPS_STR_MATCH TCP CALCULATED CLOUDWATCH_METRIC RECOVERY_CONTROL")...),
+				oneOf(in, "requestInterval", "10", "30"),
 				between(in, "failureThreshold", 1, 10), between(in, "port", 1, 65535), longest(in, "resourcePath", 255), tagProblems(in))
 			if strings.HasPrefix(in.String("type"), "HTTP") && given(in, unknown, "fqdn", "ipAddress") == 0 {
 				p = append(p, awsProblem("fqdn", "InvalidInput", "one of fqdn and ipAddress must be given"))
@@ -88,23 +103,29 @@ func init() {
 			fill(o, "enableSni", Inputs(o.Outputs).String("type") == "HTTPS")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: certificateType, CreateAction: "acm:RequestCertificate", UpdateAction: "acm:UpdateCertificateOptions", DeleteAction: "acm:DeleteCertificate",
-		NotFound: "ResourceNotFoundException", InUse: "ResourceInUseException",
+func certificateKind() Kind {
+	return Kind{
+		Type: certificateType, CreateAction: "acm:RequestCertificate", UpdateAction: "acm:UpdateCertificateOptions",
+		DeleteAction: "acm:DeleteCertificate",
+		NotFound:     "ResourceNotFoundException", InUse: "ResourceInUseException",
 		Check: checkCertificate,
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, 2500, "LimitExceededException", "Error: you have reached your limit of certificates.", nil)
 		},
 		Compute: computeCertificate,
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:acm/certificateValidation:CertificateValidation", CreateAction: "acm:DescribeCertificate", UpdateAction: "acm:DescribeCertificate", DeleteAction: "acm:DescribeCertificate",
+func certificateValidationKind() Kind {
+	return Kind{
+		Type: "aws:acm/certificateValidation:CertificateValidation", CreateAction: "acm:DescribeCertificate",
+		UpdateAction: "acm:DescribeCertificate", DeleteAction: "acm:DescribeCertificate",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("certificateArn", "arn", certificateType)},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			c := find(a, "arn", in.String("certificateArn"), certificateType)
 			if c == nil {
@@ -119,7 +140,9 @@ func init() {
 				}
 			}
 			if !validated(a, c) {
-				return refuse(pendingValidation, missingRecord(a, c), "waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become 'ISSUED' (last state: 'PENDING_VALIDATION', timeout: 1h15m0s)", c.ID)
+				return refuse(pendingValidation, missingRecord(a, c),
+					"waiting for ACM Certificate (%s) to be issued: timeout while waiting for state to become 'ISSUED' (last state: "+
+						"'PENDING_VALIDATION', timeout: 1h15m0s)", c.ID)
 			}
 			return nil
 		},
@@ -132,10 +155,10 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }
 
-// recordName is the full name of a record: the provider adds the zone's name where it is missing.
+// recordName is the full name of a record: the provider appends the zone's name if it is missing.
 func recordName(a *Account, o *Object) string {
 	in := Inputs(o.Inputs)
 	name := strings.ToLower(strings.TrimSuffix(in.String("name"), "."))
@@ -186,13 +209,14 @@ func checkRecord(in Inputs, unknown Unknowns) []Problem {
 	if name := strings.TrimSuffix(in.String("name"), "."); strings.ContainsAny(name, " /:") || strings.Contains(name, "..") {
 		p = append(p, awsProblem("name", code, "FATAL problem: DomainLabelEmpty or illegal characters in %q", name))
 	}
-	if policies := given(in, unknown, words("weightedRoutingPolicies failoverRoutingPolicies latencyRoutingPolicies geolocationRoutingPolicies geoproximityRoutingPolicy cidrRoutingPolicy")...); policies > 0 && given(in, unknown, "setIdentifier") == 0 {
-		p = append(p, problem("setIdentifier", "a routing policy needs it"))
+	if policies := given(in, unknown, words("weightedRoutingPolicies failoverRoutingPolicies latencyRoutingPolicies "+
+		"geolocationRoutingPolicies geoproximityRoutingPolicy cidrRoutingPolicy")...); policies > 0 && given(in, unknown, "setIdentifier") == 0 {
+		p = append(p, problem("setIdentifier", "required with a routing policy"))
 	}
 	return p
 }
 
-func admitRecord(a *Account, o *Object) error {
+func checkRecordState(a *Account, o *Object) error {
 	const code = "InvalidChangeBatch"
 	in := Inputs(o.Inputs)
 	zone := find(a, "id", in.String("zoneId"), zoneType)
@@ -209,10 +233,12 @@ func admitRecord(a *Account, o *Object) error {
 		}
 		oi := Inputs(other.Inputs)
 		if oi.String("type") == kind && oi.String("setIdentifier") == in.String("setIdentifier") && !in.Bool("allowOverwrite") {
-			return refuse(code, "it was made by "+other.URN, "[Tried to create resource record set [name='%s.', type='%s'] but it already exists]", name, kind)
+			return refuse(code, "created by "+other.URN, "[Tried to create resource record set [name='%s.', type='%s'] but it already exists]",
+				name, kind)
 		}
 		if (kind == "CNAME") != (oi.String("type") == "CNAME") {
-			return refuse(code, "", "[RRSet of type %s with DNS name %s. is not permitted as it conflicts with other records with the same DNS name in zone %s.]", kind, name, Inputs(zone.Outputs).String("name"))
+			return refuse(code, "", "[RRSet of type %s with DNS name %s. is not permitted as it conflicts with other records with the same DNS "+
+				"name in zone %s.]", kind, name, Inputs(zone.Outputs).String("name"))
 		}
 	}
 	for _, alias := range in.Maps("aliases") {
@@ -222,7 +248,8 @@ func admitRecord(a *Account, o *Object) error {
 		}
 		b := find(a, "dnsName", target, balancerType)
 		if b == nil || b.Outputs["zoneId"] != at {
-			return refuse(code, "", "[Tried to create an alias that targets %s., type %s in zone %s, but the alias target name does not lie within the target zone]", target, kind, at)
+			return refuse(code, "", "[Tried to create an alias that targets %s., type %s in zone %s, but the alias target name does not lie "+
+				"within the target zone]", target, kind, at)
 		}
 	}
 	return nil
@@ -230,7 +257,8 @@ func admitRecord(a *Account, o *Object) error {
 
 func checkCertificate(in Inputs, unknown Unknowns) []Problem {
 	const code = "ValidationException"
-	p := allOf(oneOf(in, "validationMethod", "DNS", "EMAIL"), oneOf(in, "keyAlgorithm", words("RSA_1024 RSA_2048 RSA_3072 RSA_4096 EC_prime256v1 EC_secp384r1 EC_secp521r1")...),
+	p := allOf(oneOf(in, "validationMethod", "DNS", "EMAIL"),
+		oneOf(in, "keyAlgorithm", words("RSA_1024 RSA_2048 RSA_3072 RSA_4096 EC_prime256v1 EC_secp384r1 EC_secp521r1")...),
 		oneOf(in, "options.certificateTransparencyLoggingPreference", "ENABLED", "DISABLED"), tagProblems(in))
 	imported := given(in, unknown, "certificateBody", "privateKey") > 0
 	if !imported && given(in, unknown, "domainName") == 0 {
@@ -274,7 +302,7 @@ func computeCertificate(a *Account, o *Object) error {
 	var options []any
 	proofs := map[string]bool{}
 	for _, name := range names {
-		// A wildcard is proved by the same record as the name without it.
+		// A wildcard is validated by the same record as the name without it.
 		proof := strings.TrimPrefix(name, "*.")
 		if in.String("validationMethod") != "DNS" || imported {
 			break
@@ -291,7 +319,8 @@ func computeCertificate(a *Account, o *Object) error {
 	}
 	o.Outputs["status"] = kept(a, o, "status", func() any { return status })
 	o.Outputs["type"] = kind
-	for name, v := range map[string]any{"notAfter": "", "notBefore": "", "pendingRenewal": false, "renewalEligibility": "INELIGIBLE", "renewalSummaries": []any{}, "validationEmails": []any{}} {
+	for name, v := range map[string]any{"notAfter": "", "notBefore": "", "pendingRenewal": false, "renewalEligibility": "INELIGIBLE",
+		"renewalSummaries": []any{}, "validationEmails": []any{}} {
 		o.Outputs[name] = v
 	}
 	fill(o, "keyAlgorithm", "RSA_2048")
@@ -300,10 +329,10 @@ func computeCertificate(a *Account, o *Object) error {
 	return nil
 }
 
-// validated says whether a certificate is issued: imported, or every name proved by its record in a zone of the account.
+// validated reports whether a certificate is issued: it was imported, or each name has its validation record in a zone of the account.
 func validated(a *Account, c *Object) bool { return missingRecord(a, c) == "" }
 
-// missingRecord names the first DNS record that a certificate still waits for.
+// missingRecord names the first DNS validation record that is missing.
 func missingRecord(a *Account, c *Object) string {
 	out := Inputs(c.Outputs)
 	if out.String("status") == issuedCertificate {
@@ -311,18 +340,19 @@ func missingRecord(a *Account, c *Object) string {
 	}
 	options := out.Maps("domainValidationOptions")
 	if len(options) == 0 {
-		return "somebody has to answer the mail"
+		return "the validation e-mail must be answered"
 	}
 	for _, option := range options {
 		name, value := strings.TrimSuffix(option.String("resourceRecordName"), "."), strings.TrimSuffix(option.String("resourceRecordValue"), ".")
 		proved := slices.ContainsFunc(a.list(recordType), func(r *Object) bool {
 			ri := Inputs(r.Inputs)
 			zone := find(a, "id", ri.String("zoneId"), zoneType)
-			return Inputs(r.Outputs).String("fqdn") == name && ri.String("type") == "CNAME" && zone != nil && len(Inputs(zone.Inputs).List("vpcs")) == 0 &&
+			return Inputs(r.Outputs).String("fqdn") == name && ri.String("type") == "CNAME" && zone != nil &&
+				len(Inputs(zone.Inputs).List("vpcs")) == 0 &&
 				slices.ContainsFunc(ri.Strings("records"), func(v string) bool { return strings.TrimSuffix(v, ".") == value })
 		})
 		if !proved {
-			return "there is no record " + name + " CNAME " + value
+			return "no record " + name + " CNAME " + value
 		}
 	}
 	return ""

@@ -11,7 +11,7 @@ import (
 
 // VPCs, subnets, gateways and routes.
 
-// Quotas of a new account, per region unless said.
+// Quotas of a new account, per region unless noted.
 const (
 	quotaVPCs          = 5
 	quotaGateways      = 5
@@ -25,8 +25,17 @@ const (
 	quotaGroupsPerENI  = 5
 )
 
-func init() {
-	register(Kind{
+// networkKinds are the resource types of a VPC: its subnets, gateways and routes.
+func networkKinds() []Kind {
+	return []Kind{
+		vpcKind(), secondaryCIDRKind(), subnetKind(), internetGatewayKind(), eipKind(), eipAssociationKind(), natKind(), routeTableKind(),
+		mainRouteTableKind(), routeKind(), routeTableAssociationKind(), mainRouteTableAssociationKind(), dhcpKind(),
+		vpcDhcpOptionsAssociationKind(),
+	}
+}
+
+func vpcKind() Kind {
+	return Kind{
 		Type: vpcType, CreateAction: "ec2:CreateVpc", UpdateAction: "ec2:ModifyVpcAttribute", DeleteAction: "ec2:DeleteVpc",
 		NotFound: "InvalidVpcID.NotFound", InUse: "DependencyViolation",
 		Defaults: map[string]any{
@@ -35,13 +44,14 @@ func init() {
 			"ipv6NetmaskLength": 0, "ipv6CidrBlockNetworkBorderGroup": "", "ipv6AssociationId": "",
 		},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range"), oneOf(in, "instanceTenancy", "default", "dedicated"), tagProblems(in))
+			p := allOf(cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range"), oneOf(in, "instanceTenancy", "default",
+				"dedicated"), tagProblems(in))
 			if !in.Has("cidrBlock") && !unknown.Has("cidrBlock") && !in.Has("ipv4IpamPoolId") && !unknown.Has("ipv4IpamPoolId") {
 				p = append(p, problem("cidrBlock", "one of cidrBlock and ipv4IpamPoolId must be given"))
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, quotaVPCs, "VpcLimitExceeded", "The maximum number of VPCs has been reached.", nil)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -55,9 +65,11 @@ func init() {
 			o.Outputs["dhcpOptionsId"] = "dopt-" + draw(17, a.AccountID, a.Region)
 			return ownDefaults(a, o)
 		},
-	})
+	}
+}
 
-	register(Kind{
+func secondaryCIDRKind() Kind {
+	return Kind{
 		Type: secondaryCIDRType, CreateAction: "ec2:AssociateVpcCidrBlock", DeleteAction: "ec2:DisassociateVpcCidrBlock",
 		NotFound: "InvalidVpcCidrBlockAssociationIdError.NotFound",
 		Refs:     []Ref{held("vpcId", "id", vpcType)},
@@ -65,9 +77,11 @@ func init() {
 			return cidrProblems(in, "cidrBlock", 16, 28, "InvalidVpc.Range")
 		},
 		Compute: func(a *Account, o *Object) error { newID(a, o, "vpc-cidr-assoc-"); return nil },
-	})
+	}
+}
 
-	register(Kind{
+func subnetKind() Kind {
+	return Kind{
 		Type: subnetType, CreateAction: "ec2:CreateSubnet", UpdateAction: "ec2:ModifySubnetAttribute", DeleteAction: "ec2:DeleteSubnet",
 		NotFound: "InvalidSubnetID.NotFound", InUse: "DependencyViolation",
 		Refs: []Ref{held("vpcId", "id", vpcType)},
@@ -93,7 +107,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: admitSubnet,
+		CheckState: checkSubnetState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "subnet-")
 			in := Inputs(o.Outputs)
@@ -114,15 +128,18 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: gatewayType, CreateAction: "ec2:CreateInternetGateway", UpdateAction: "ec2:AttachInternetGateway", DeleteAction: "ec2:DeleteInternetGateway",
-		NotFound: "InvalidInternetGatewayID.NotFound", InUse: "DependencyViolation",
+func internetGatewayKind() Kind {
+	return Kind{
+		Type: gatewayType, CreateAction: "ec2:CreateInternetGateway", UpdateAction: "ec2:AttachInternetGateway",
+		DeleteAction: "ec2:DeleteInternetGateway",
+		NotFound:     "InvalidInternetGatewayID.NotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("vpcId", "id", vpcType)},
 		Defaults: map[string]any{"vpcId": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return tagProblems(in) },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
 			for _, other := range others(a, o, gatewayType) {
 				if vpc != "" && Inputs(other.Outputs).String("vpcId") == vpc {
@@ -137,18 +154,21 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-		Release: releaseGateway,
-	})
+		CheckDelete: checkGatewayDelete,
+	}
+}
 
-	register(Kind{
+func eipKind() Kind {
+	return Kind{
 		Type: eipType, CreateAction: "ec2:AllocateAddress", UpdateAction: "ec2:AssociateAddress", DeleteAction: "ec2:ReleaseAddress",
 		NotFound: "InvalidAllocationID.NotFound", InUse: "InvalidIPAddress.InUse",
-		Refs:     []Ref{soft("instance", "id", instanceType), soft("networkInterface", "id", interfaceType)},
-		Defaults: map[string]any{"domain": "vpc", "publicIpv4Pool": "amazon", "instance": "", "networkInterface": "", "customerOwnedIpv4Pool": "", "customerOwnedIp": "", "carrierIp": "", "ipamPoolId": "", "associationId": "", "privateIp": ""},
+		Refs: []Ref{soft("instance", "id", instanceType), soft("networkInterface", "id", interfaceType)},
+		Defaults: map[string]any{"domain": "vpc", "publicIpv4Pool": "amazon", "instance": "", "networkInterface": "", "customerOwnedIpv4Pool": "",
+			"customerOwnedIp": "", "carrierIp": "", "ipamPoolId": "", "associationId": "", "privateIp": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(oneOf(in, "domain", "vpc", "standard"), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return quota(a, o, quotaAddresses, "AddressLimitExceeded", "The maximum number of addresses has been reached.", nil)
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -163,13 +183,16 @@ func init() {
 			fill(o, "networkBorderGroup", a.Region)
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func eipAssociationKind() Kind {
+	return Kind{
 		Type: "aws:ec2/eipAssociation:EipAssociation", CreateAction: "ec2:AssociateAddress", DeleteAction: "ec2:DisassociateAddress",
 		NotFound: "InvalidAssociationID.NotFound",
-		Refs:     []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType), soft("networkInterfaceId", "id", interfaceType)},
-		Admit:    admitAddress("allocationId"),
+		Refs: []Ref{held("allocationId", "id", eipType), soft("instanceId", "id", instanceType),
+			soft("networkInterfaceId", "id", interfaceType)},
+		CheckState: addressFits("allocationId"),
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eipassoc-")
 			if e := find(a, "id", Inputs(o.Inputs).String("allocationId"), eipType); e != nil {
@@ -180,13 +203,16 @@ func init() {
 			fill(o, "instanceId", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func natKind() Kind {
+	return Kind{
 		Type: natType, CreateAction: "ec2:CreateNatGateway", UpdateAction: "ec2:AssociateNatGatewayAddress", DeleteAction: "ec2:DeleteNatGateway",
 		NotFound: "NatGatewayNotFound", InUse: "DependencyViolation",
-		Refs:     []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
-		Defaults: map[string]any{"connectivityType": "public", "secondaryAllocationIds": []any{}, "secondaryPrivateIpAddresses": []any{}, "secondaryPrivateIpAddressCount": 0},
+		Refs: []Ref{held("subnetId", "id", subnetType), held("allocationId", "id", eipType), held("secondaryAllocationIds[]", "id", eipType)},
+		Defaults: map[string]any{"connectivityType": "public", "secondaryAllocationIds": []any{}, "secondaryPrivateIpAddresses": []any{},
+			"secondaryPrivateIpAddressCount": 0},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(oneOf(in, "connectivityType", "public", "private"), address(in, "privateIp"), tagProblems(in))
 			private := in.String("connectivityType") == "private"
@@ -198,7 +224,7 @@ func init() {
 			}
 			return p
 		},
-		Admit: admitNAT,
+		CheckState: checkNATState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "nat-0")
 			in := Inputs(o.Outputs)
@@ -210,9 +236,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func routeTableKind() Kind {
+	return Kind{
 		Type: routeTableType, CreateAction: "ec2:CreateRouteTable", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DeleteRouteTable",
 		NotFound: "InvalidRouteTableID.NotFound", InUse: "DependencyViolation",
 		Refs:     append(routeRefs("routes[]."), held("vpcId", "id", vpcType)),
@@ -220,12 +248,13 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(routesProblems(in, unknown), tagProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.", sameVPC(vpc)); err != nil {
+			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.",
+				sameVPC(vpc)); err != nil {
 				return err
 			}
-			return admitRoutes(a, o, vpc)
+			return routesFit(a, o, vpc)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "rtb-0")
@@ -233,9 +262,11 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func mainRouteTableKind() Kind {
+	return Kind{
 		Type: mainTableType, CreateAction: "ec2:ReplaceRoute", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DescribeRouteTables",
 		NotFound: "InvalidRouteTableID.NotFound",
 		Refs:     append(routeRefs("routes[]."), soft("defaultRouteTableId", "defaultRouteTableId", vpcType)),
@@ -252,16 +283,18 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func routeKind() Kind {
+	return Kind{
 		Type: routeType, CreateAction: "ec2:CreateRoute", UpdateAction: "ec2:ReplaceRoute", DeleteAction: "ec2:DeleteRoute",
 		NotFound: "InvalidRoute.NotFound",
 		Refs:     append(routeRefs(""), soft("routeTableId", "id", anyTable...)),
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return routeProblems(in, unknown, "", "destinationCidrBlock")
 		},
-		Admit: admitRoute,
+		CheckState: checkRouteState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = fmt.Sprintf("r-%s%d", in.String("routeTableId"), crc(destination(in)))
@@ -272,10 +305,13 @@ func init() {
 			fill(o, "networkInterfaceId", "")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ec2/routeTableAssociation:RouteTableAssociation", CreateAction: "ec2:AssociateRouteTable", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:DisassociateRouteTable",
+func routeTableAssociationKind() Kind {
+	return Kind{
+		Type: "aws:ec2/routeTableAssociation:RouteTableAssociation", CreateAction: "ec2:AssociateRouteTable",
+		UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:DisassociateRouteTable",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("subnetId", "id", subnetType), soft("gatewayId", "id", gatewayType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -284,7 +320,7 @@ func init() {
 			}
 			return nil
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, o.Type) {
 				if s := in.String("subnetId"); s != "" && Inputs(other.Inputs).String("subnetId") == s {
@@ -299,10 +335,13 @@ func init() {
 			return nil
 		},
 		Compute: func(a *Account, o *Object) error { newID(a, o, "rtbassoc-"); return nil },
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", CreateAction: "ec2:ReplaceRouteTableAssociation", UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:ReplaceRouteTableAssociation",
+func mainRouteTableAssociationKind() Kind {
+	return Kind{
+		Type: "aws:ec2/mainRouteTableAssociation:MainRouteTableAssociation", CreateAction: "ec2:ReplaceRouteTableAssociation",
+		UpdateAction: "ec2:ReplaceRouteTableAssociation", DeleteAction: "ec2:ReplaceRouteTableAssociation",
 		NotFound: "InvalidAssociationID.NotFound",
 		Refs:     []Ref{held("routeTableId", "id", anyTable...), soft("vpcId", "id", vpcType)},
 		Compute: func(a *Account, o *Object) error {
@@ -312,9 +351,11 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func dhcpKind() Kind {
+	return Kind{
 		Type: dhcpType, CreateAction: "ec2:CreateDhcpOptions", DeleteAction: "ec2:DeleteDhcpOptions",
 		NotFound: "InvalidDhcpOptionID.NotFound", InUse: "DependencyViolation",
 		Compute: func(a *Account, o *Object) error {
@@ -323,9 +364,13 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
-		Type: "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation", CreateAction: "ec2:AssociateDhcpOptions", UpdateAction: "ec2:AssociateDhcpOptions", DeleteAction: "ec2:AssociateDhcpOptions",
+	}
+}
+
+func vpcDhcpOptionsAssociationKind() Kind {
+	return Kind{
+		Type: "aws:ec2/vpcDhcpOptionsAssociation:VpcDhcpOptionsAssociation", CreateAction: "ec2:AssociateDhcpOptions",
+		UpdateAction: "ec2:AssociateDhcpOptions", DeleteAction: "ec2:AssociateDhcpOptions",
 		NotFound: "InvalidDhcpOptionID.NotFound",
 		Refs:     []Ref{held("dhcpOptionsId", "id", dhcpType), soft("vpcId", "id", vpcType)},
 		Compute: func(a *Account, o *Object) error {
@@ -333,10 +378,10 @@ func init() {
 			o.ID = in.String("dhcpOptionsId") + "-" + in.String("vpcId")
 			return nil
 		},
-	})
+	}
 }
 
-// ownDefaults makes what AWS makes with every VPC: its main route table, its default security group and network ACL.
+// ownDefaults creates what AWS creates with every VPC: its main route table, its default security group and network ACL.
 func ownDefaults(a *Account, vpc *Object) error {
 	out := Inputs(vpc.Outputs)
 	everything := map[string]any{"protocol": "-1", "fromPort": 0, "toPort": 0}
@@ -360,12 +405,13 @@ func ownDefaults(a *Account, vpc *Object) error {
 	return nil
 }
 
-// admitSubnet judges the range against the VPC and its other subnets, and the zone against the region.
-func admitSubnet(a *Account, o *Object) error {
+// checkSubnetState checks the range against the VPC and its other subnets, and the zone against the region.
+func checkSubnetState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if z := in.String("availabilityZone"); z != "" && !slices.Contains(zonesOf(a), z) {
 		return refuse("InvalidParameterValue", "the region is "+a.Region,
-			"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.", z, strings.Join(zonesOf(a), ", "))
+			"Value (%s) for parameter availabilityZone is invalid. Subnets can currently only be created in the following availability zones: %s.",
+			z, strings.Join(zonesOf(a), ", "))
 	}
 	vpc := find(a, "id", in.String("vpcId"), vpcType)
 	block, err := netip.ParsePrefix(in.String("cidrBlock"))
@@ -374,20 +420,22 @@ func admitSubnet(a *Account, o *Object) error {
 	}
 	inside := slices.ContainsFunc(vpcBlocks(a, vpc), func(p netip.Prefix) bool { return p.Bits() <= block.Bits() && p.Contains(block.Addr()) })
 	if !inside {
-		return refuse("InvalidSubnet.Range", fmt.Sprintf("%s is not inside %s of %s", block, joined(vpcBlocks(a, vpc)), vpc.ID), "The CIDR '%s' is invalid.", block)
+		return refuse("InvalidSubnet.Range", fmt.Sprintf("%s is not inside %s of %s", block, joined(vpcBlocks(a, vpc)), vpc.ID),
+			"The CIDR '%s' is invalid.", block)
 	}
 	for _, other := range others(a, o, subnetType) {
 		if other.Outputs["vpcId"] != vpc.ID {
 			continue
 		}
 		if p, err := netip.ParsePrefix(Inputs(other.Outputs).String("cidrBlock")); err == nil && p.Overlaps(block) {
-			return refuse("InvalidSubnet.Conflict", fmt.Sprintf("it overlaps %s of %s", p, other.ID), "The CIDR '%s' conflicts with another subnet", block)
+			return refuse("InvalidSubnet.Conflict", fmt.Sprintf("it overlaps %s of %s", p, other.ID),
+				"The CIDR '%s' conflicts with another subnet", block)
 		}
 	}
 	return quota(a, o, quotaSubnetsPerVPC, "SubnetLimitExceeded", "The maximum number of subnets has been reached.", sameVPC(vpc.ID))
 }
 
-// vpcBlocks are the IPv4 ranges of a VPC, the secondary ones too.
+// vpcBlocks are the IPv4 ranges of a VPC, including secondary ones.
 func vpcBlocks(a *Account, vpc *Object) []netip.Prefix {
 	texts := []string{Inputs(vpc.Outputs).String("cidrBlock")}
 	for _, o := range a.list(secondaryCIDRType) {
@@ -404,24 +452,26 @@ func vpcBlocks(a *Account, vpc *Object) []netip.Prefix {
 	return blocks
 }
 
-// releaseGateway refuses to detach an internet gateway while the VPC has public addresses.
-func releaseGateway(a *Account, o *Object) error {
+// checkGatewayDelete refuses to detach an internet gateway while the VPC has public addresses.
+func checkGatewayDelete(a *Account, o *Object) error {
 	vpc := Inputs(o.Outputs).String("vpcId")
 	for _, nat := range a.list(natType) {
 		subnet := find(a, "id", Inputs(nat.Outputs).String("subnetId"), subnetType)
 		if subnet != nil && vpc != "" && subnet.Outputs["vpcId"] == vpc && Inputs(nat.Outputs).String("publicIp") != "" {
-			return refuse("DependencyViolation", nat.ID+" has one", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
+			return refuse("DependencyViolation", nat.ID+" has one",
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
 		}
 	}
 	for _, balancer := range a.list(balancerType) {
 		if vpc != "" && balancer.Outputs["vpcId"] == vpc && balancer.Outputs["internal"] == false {
-			return refuse("DependencyViolation", balancer.ID+" has some", "Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
+			return refuse("DependencyViolation", balancer.ID+" has some",
+				"Network %s has some mapped public address(es). Please unmap those public address(es) before detaching the gateway.", vpc)
 		}
 	}
 	return nil
 }
 
-func admitNAT(a *Account, o *Object) error {
+func checkNATState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	subnet := find(a, "id", in.String("subnetId"), subnetType)
 	if subnet == nil {
@@ -432,28 +482,20 @@ func admitNAT(a *Account, o *Object) error {
 		if !hasGateway(a, vpc) {
 			return refuse("Gateway.NotAttached", "", "Network %s has no Internet gateway attached", vpc)
 		}
-		if err := admitAddress("allocationId")(a, o); err != nil {
+		if err := addressFits("allocationId")(a, o); err != nil {
 			return err
 		}
 	}
 	zone := subnet.Outputs["availabilityZone"]
-	return quota(a, o, quotaNATsPerZone, "NatGatewayLimitExceeded", fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone), func(other *Object) bool {
-		s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
-		return s != nil && s.Outputs["availabilityZone"] == zone
-	})
+	return quota(a, o, quotaNATsPerZone, "NatGatewayLimitExceeded",
+		fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone), func(other *Object) bool {
+			s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
+			return s != nil && s.Outputs["availabilityZone"] == zone
+		})
 }
 
-func hasGateway(a *Account, vpc string) bool {
-	for _, g := range a.list(gatewayType) {
-		if g.Outputs["vpcId"] == vpc {
-			return true
-		}
-	}
-	return false
-}
-
-// admitAddress refuses an Elastic IP that something else has.
-func admitAddress(path string) func(*Account, *Object) error {
+// addressFits refuses an Elastic IP that is in use.
+func addressFits(path string) func(*Account, *Object) error {
 	return func(a *Account, o *Object) error {
 		allocation := Inputs(o.Inputs).String(path)
 		for _, t := range []string{natType, "aws:ec2/eipAssociation:EipAssociation"} {
@@ -467,7 +509,7 @@ func admitAddress(path string) func(*Account, *Object) error {
 	}
 }
 
-// routeTargets are the inputs of a route of which exactly one says where it leads.
+// routeTargets are the inputs that name a route's target. A route has exactly one.
 var routeTargets = words(`gatewayId natGatewayId networkInterfaceId egressOnlyGatewayId transitGatewayId vpcEndpointId
 	vpcPeeringConnectionId carrierGatewayId coreNetworkArn localGatewayId instanceId`)
 
@@ -500,7 +542,7 @@ func routesProblems(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// routeProblems judges one route; prefix is its path with a dot, cidr the name of its IPv4 destination.
+// routeProblems checks one route; prefix is its path with a dot, cidr the name of its IPv4 destination.
 func routeProblems(in Inputs, unknown Unknowns, prefix, cidr string) []Problem {
 	var p []Problem
 	for _, x := range cidrProblems(in, cidr, 0, 32, "InvalidParameterValue") {
@@ -520,7 +562,7 @@ func routeProblems(in Inputs, unknown Unknowns, prefix, cidr string) []Problem {
 	return p
 }
 
-// destination is what a route leads to, by whatever name its input has.
+// destination is a route's destination, whichever input holds it.
 func destination(in Inputs) string {
 	for _, name := range words("destinationCidrBlock destinationIpv6CidrBlock destinationPrefixListId cidrBlock ipv6CidrBlock") {
 		if s := in.String(name); s != "" {
@@ -530,16 +572,16 @@ func destination(in Inputs) string {
 	return ""
 }
 
-func admitRoutes(a *Account, o *Object, vpc string) error {
+func routesFit(a *Account, o *Object, vpc string) error {
 	for _, r := range Inputs(o.Inputs).Maps("routes") {
-		if err := admitRouteTarget(a, r, o.ID, vpc); err != nil {
+		if err := routeTargetFits(a, r, o.ID, vpc); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func admitRoute(a *Account, o *Object) error {
+func checkRouteState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	table := find(a, "id", in.String("routeTableId"), anyTable...)
 	if table == nil {
@@ -552,7 +594,7 @@ func admitRoute(a *Account, o *Object) error {
 	}
 	for _, other := range others(a, o, routeType) {
 		if other.Inputs["routeTableId"] == table.ID && destination(other.Inputs) == to {
-			return taken("it was made by " + other.URN)
+			return taken("created by " + other.URN)
 		}
 	}
 	for _, r := range Inputs(table.Inputs).Maps("routes") {
@@ -568,10 +610,10 @@ func admitRoute(a *Account, o *Object) error {
 			return taken("every table has the local route of the VPC")
 		}
 	}
-	return admitRouteTarget(a, in, table.ID, vpc.ID)
+	return routeTargetFits(a, in, table.ID, vpc.ID)
 }
 
-func admitRouteTarget(a *Account, in Inputs, table, vpc string) error {
+func routeTargetFits(a *Account, in Inputs, table, vpc string) error {
 	if g := find(a, "id", in.String("gatewayId"), gatewayType); g != nil && g.Outputs["vpcId"] != vpc {
 		return refuse("InvalidParameterValue", "", "route table %s and network gateway %s belong to different networks", table, g.ID)
 	}
@@ -583,7 +625,7 @@ func admitRouteTarget(a *Account, in Inputs, table, vpc string) error {
 	return nil
 }
 
-// cidrProblems judges an IPv4 range: its form, that it has no host bits, and how long its prefix may be.
+// cidrProblems checks an IPv4 range: its form, that it has no host bits, and how long its prefix may be.
 func cidrProblems(in Inputs, path string, low, high int, code string) []Problem {
 	text := in.String(path)
 	if text == "" {
@@ -601,7 +643,7 @@ func cidrProblems(in Inputs, path string, low, high int, code string) []Problem 
 	return nil
 }
 
-// privateAddress gives the object an address of the subnet: the first four and the last belong to AWS.
+// privateAddress assigns an address of the subnet: AWS reserves the first four and the last.
 func privateAddress(a *Account, o *Object, subnet string) string {
 	s := find(a, "id", subnet, subnetType)
 	if s == nil {
@@ -636,13 +678,13 @@ func addTo(ip netip.Addr, n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
 }
 
-// publicAddress is one of Amazon's, drawn for an id.
+// publicAddress is a public IPv4 address, derived from an id.
 func publicAddress(id string) string {
 	n := crc(id)
 	return fmt.Sprintf("%d.%d.%d.%d", []int{3, 13, 18, 35, 44, 52, 54}[n%7], n>>8&255, n>>16&255, 1+n>>24&253)
 }
 
-// publicName is the host name that AWS gives a public address.
+// publicName is the host name of a public address.
 func publicName(a *Account, ip string) string {
 	if a.Region == "us-east-1" {
 		return "ec2-" + strings.ReplaceAll(ip, ".", "-") + ".compute-1.amazonaws.com"
@@ -657,17 +699,4 @@ func zoneID(a *Account, zone string) string {
 		return r.zoneIDs()[i]
 	}
 	return ""
-}
-
-func joined(blocks []netip.Prefix) string {
-	var all []string
-	for _, b := range blocks {
-		all = append(all, b.String())
-	}
-	return strings.Join(all, ", ")
-}
-
-// sameVPC picks the objects of one VPC.
-func sameVPC(vpc string) func(*Object) bool {
-	return func(o *Object) bool { return o.Outputs["vpcId"] == vpc }
 }

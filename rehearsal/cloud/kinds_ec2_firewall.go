@@ -9,20 +9,31 @@ import (
 	"strings"
 )
 
-// Security groups and their rules in the three forms that the provider has (inline, SecurityGroupRule, vpc rules),
-// network ACLs and flow logs.
+// Security groups and their rules in all three forms (inline, SecurityGroupRule, and the vpc rules), network ACLs and flow logs.
 
 var groupDescription = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]*$`)
 
-func init() {
-	prefixed(Kind{
-		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DeleteSecurityGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
-		NotFound: "InvalidGroup.NotFound", InUse: "DependencyViolation",
-		Refs:     append(inlineGroupRefs, held("vpcId", "id", vpcType)),
-		Defaults: map[string]any{"description": "Managed by Pulumi", "ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "namePrefix": ""},
+// firewallKinds are the resource types of a VPC's firewall: security groups and network ACLs.
+func firewallKinds() []Kind {
+	return []Kind{
+		securityGroupKind(), defaultSecurityGroupKind(), securityGroupRuleKind(), oneRuleKind(ingressType, "Ingress"),
+		oneRuleKind(egressType, "Egress"), networkAclKind(), defaultNetworkAclKind(), networkAclRuleKind(),
+		networkAclAssociationKind(), flowLogKind(),
+	}
+}
+
+func securityGroupKind() Kind {
+	return prefixed(Kind{
+		Type: groupType, CreateAction: "ec2:CreateSecurityGroup", UpdateAction: "ec2:AuthorizeSecurityGroupIngress",
+		DeleteAction: "ec2:DeleteSecurityGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 255, Taken: "InvalidGroup.Duplicate", Scope: "vpcId"},
+		NotFound:     "InvalidGroup.NotFound", InUse: "DependencyViolation",
+		Refs: append(inlineGroupRefs, held("vpcId", "id", vpcType)),
+		Defaults: map[string]any{"description": "Managed by Pulumi", "ingress": []any{}, "egress": []any{},
+			"revokeRulesOnDelete": false, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"), longest(in, "description", 255), tagProblems(in))
+			p := allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"),
+				longest(in, "description", 255), tagProblems(in))
 			name := in.String("name")
 			if strings.HasPrefix(name, "sg-") {
 				p = append(p, awsProblem("name", "InvalidParameterValue", "group names may not begin with sg-"))
@@ -31,16 +42,18 @@ func init() {
 				p = append(p, awsProblem("name", "InvalidParameterValue", "the name default is reserved"))
 			}
 			if d := in.String("description"); in.Has("description") && (d == "" || !groupDescription.MatchString(d)) {
-				p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and at least one"))
+				p = append(p, awsProblem("description", "InvalidParameterValue",
+					"a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*, and at least one"))
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.", sameVPC(vpc)); err != nil {
+			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.",
+				sameVPC(vpc)); err != nil {
 				return err
 			}
-			return admitGroupRules(a, o, o.ID, vpc)
+			return groupRulesFit(a, o, o.ID, vpc)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "sg-0")
@@ -49,12 +62,16 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
-		Type: defaultGroupType, CreateAction: "ec2:RevokeSecurityGroupIngress", UpdateAction: "ec2:AuthorizeSecurityGroupIngress", DeleteAction: "ec2:DescribeSecurityGroups",
-		NotFound: "InvalidGroup.NotFound",
-		Refs:     append(inlineGroupRefs, soft("vpcId", "id", vpcType)),
-		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "name": "default", "namePrefix": "", "description": "default VPC security group"},
+func defaultSecurityGroupKind() Kind {
+	return Kind{
+		Type: defaultGroupType, CreateAction: "ec2:RevokeSecurityGroupIngress", UpdateAction: "ec2:AuthorizeSecurityGroupIngress",
+		DeleteAction: "ec2:DescribeSecurityGroups",
+		NotFound:     "InvalidGroup.NotFound",
+		Refs:         append(inlineGroupRefs, soft("vpcId", "id", vpcType)),
+		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}, "revokeRulesOnDelete": false, "name": "default", "namePrefix": "",
+			"description": "default VPC security group"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(inlineRuleProblems(in, unknown, "ingress"), inlineRuleProblems(in, unknown, "egress"), tagProblems(in))
 		},
@@ -66,27 +83,31 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: groupRuleType, CreateAction: "ec2:AuthorizeSecurityGroupIngress", UpdateAction: "ec2:UpdateSecurityGroupRuleDescriptionsIngress", DeleteAction: "ec2:RevokeSecurityGroupIngress",
-		NotFound: "InvalidPermission.NotFound",
-		Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("sourceSecurityGroupId", "id", anyGroup...)},
-		Defaults: map[string]any{"self": false},
+func securityGroupRuleKind() Kind {
+	return Kind{
+		Type: groupRuleType, CreateAction: "ec2:AuthorizeSecurityGroupIngress", UpdateAction: "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+		DeleteAction: "ec2:RevokeSecurityGroupIngress",
+		NotFound:     "InvalidPermission.NotFound",
+		Refs:         []Ref{soft("securityGroupId", "id", anyGroup...), held("sourceSecurityGroupId", "id", anyGroup...)},
+		Defaults:     map[string]any{"self": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(oneOf(in, "type", "ingress", "egress"), portProblems(in, "protocol", ""), longest(in, "description", 255))
-			if given(in, unknown, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "sourceSecurityGroupId") == 0 && !in.Bool("self") && !unknown.Has("self") {
+			if given(in, unknown, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "sourceSecurityGroupId") == 0 &&
+				!in.Bool("self") && !unknown.Has("self") {
 				p = append(p, problem("cidrBlocks", "one of cidrBlocks, ipv6CidrBlocks, prefixListIds, self and sourceSecurityGroupId must be given"))
 			}
 			return append(p, blocksProblems(in, "")...)
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			g := find(a, "id", in.String("securityGroupId"), anyGroup...)
 			if g == nil {
 				return nil
 			}
-			return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
+			return groupRulesFit(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
@@ -97,54 +118,55 @@ func init() {
 			fill(o, "sourceSecurityGroupId", "")
 			return nil
 		},
-	})
-
-	for _, t := range []string{ingressType, egressType} {
-		direction := "Ingress"
-		if t == egressType {
-			direction = "Egress"
-		}
-		register(Kind{
-			Type: t, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules", DeleteAction: "ec2:RevokeSecurityGroup" + direction,
-			NotFound: "InvalidSecurityGroupRuleId.NotFound",
-			Replaces: func(Inputs) []string { return []string{"securityGroupId"} },
-			Refs:     []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
-			Check: func(in Inputs, unknown Unknowns) []Problem {
-				p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
-					cidrProblems(in, "cidrIpv4", 0, 32, "InvalidParameterValue"))
-				sources := words("cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId")
-				if n := given(in, unknown, sources...); n != 1 {
-					p = append(p, problem("cidrIpv4", "exactly one of %s must be given, got %d", alternatives(sources), n))
-				}
-				if d := in.String("description"); !groupDescription.MatchString(d) {
-					p = append(p, awsProblem("description", "InvalidParameterValue", "a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
-				}
-				if proto := in.String("ipProtocol"); proto == "-1" {
-					if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
-						p = append(p, problem("fromPort", "protocol -1 is every protocol and every port: give no ports"))
-					}
-				} else if tcpOrUDP(proto) && (!in.Has("fromPort") && !unknown.Has("fromPort") || !in.Has("toPort") && !unknown.Has("toPort")) {
-					p = append(p, awsProblem("fromPort", "InvalidParameterValue", "protocol %s needs fromPort and toPort", proto))
-				}
-				return p
-			},
-			Admit: func(a *Account, o *Object) error {
-				g := find(a, "id", Inputs(o.Inputs).String("securityGroupId"), anyGroup...)
-				if g == nil {
-					return nil
-				}
-				return admitGroupRules(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
-			},
-			Compute: func(a *Account, o *Object) error {
-				newID(a, o, "sgr-0")
-				o.Outputs["securityGroupRuleId"] = o.ID
-				o.Outputs["arn"] = a.arn("ec2", "security-group-rule/"+o.ID)
-				return nil
-			},
-		})
 	}
+}
 
-	register(Kind{
+// oneRuleKind is a rule as a separate resource; direction is "Ingress" or "Egress".
+func oneRuleKind(token, direction string) Kind {
+	return Kind{
+		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules",
+		DeleteAction: "ec2:RevokeSecurityGroup" + direction,
+		NotFound:     "InvalidSecurityGroupRuleId.NotFound",
+		Replaces:     func(Inputs) []string { return []string{"securityGroupId"} },
+		Refs:         []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
+		Check: func(in Inputs, unknown Unknowns) []Problem {
+			p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),
+				cidrProblems(in, "cidrIpv4", 0, 32, "InvalidParameterValue"))
+			sources := words("cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId")
+			if n := given(in, unknown, sources...); n != 1 {
+				p = append(p, problem("cidrIpv4", "exactly one of %s must be given, got %d", alternatives(sources), n))
+			}
+			if d := in.String("description"); !groupDescription.MatchString(d) {
+				p = append(p, awsProblem("description", "InvalidParameterValue",
+					"a description takes letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"))
+			}
+			if proto := in.String("ipProtocol"); proto == "-1" {
+				if in.Has("fromPort") && in.Int("fromPort") != -1 || in.Has("toPort") && in.Int("toPort") != -1 {
+					p = append(p, problem("fromPort", "protocol -1 covers all protocols and ports: do not set ports"))
+				}
+			} else if tcpOrUDP(proto) && (!in.Has("fromPort") && !unknown.Has("fromPort") || !in.Has("toPort") && !unknown.Has("toPort")) {
+				p = append(p, awsProblem("fromPort", "InvalidParameterValue", "protocol %s needs fromPort and toPort", proto))
+			}
+			return p
+		},
+		CheckState: func(a *Account, o *Object) error {
+			g := find(a, "id", Inputs(o.Inputs).String("securityGroupId"), anyGroup...)
+			if g == nil {
+				return nil
+			}
+			return groupRulesFit(a, o, g.ID, Inputs(g.Outputs).String("vpcId"))
+		},
+		Compute: func(a *Account, o *Object) error {
+			newID(a, o, "sgr-0")
+			o.Outputs["securityGroupRuleId"] = o.ID
+			o.Outputs["arn"] = a.arn("ec2", "security-group-rule/"+o.ID)
+			return nil
+		},
+	}
+}
+
+func networkAclKind() Kind {
+	return Kind{
 		Type: aclType, CreateAction: "ec2:CreateNetworkAcl", UpdateAction: "ec2:ReplaceNetworkAclEntry", DeleteAction: "ec2:DeleteNetworkAcl",
 		NotFound: "InvalidNetworkAclID.NotFound", InUse: "DependencyViolation",
 		Refs:     []Ref{held("vpcId", "id", vpcType), soft("subnetIds[]", "id", subnetType)},
@@ -158,12 +180,16 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
-		Type: defaultAclType, CreateAction: "ec2:ReplaceNetworkAclEntry", UpdateAction: "ec2:ReplaceNetworkAclEntry", DeleteAction: "ec2:DescribeNetworkAcls",
-		NotFound: "InvalidNetworkAclID.NotFound",
-		Refs:     []Ref{soft("defaultNetworkAclId", "defaultNetworkAclId", vpcType), soft("subnetIds[]", "id", subnetType)},
-		Defaults: map[string]any{"ingress": []any{}, "egress": []any{}},
+	}
+}
+
+func defaultNetworkAclKind() Kind {
+	return Kind{
+		Type: defaultAclType, CreateAction: "ec2:ReplaceNetworkAclEntry", UpdateAction: "ec2:ReplaceNetworkAclEntry",
+		DeleteAction: "ec2:DescribeNetworkAcls",
+		NotFound:     "InvalidNetworkAclID.NotFound",
+		Refs:         []Ref{soft("defaultNetworkAclId", "defaultNetworkAclId", vpcType), soft("subnetIds[]", "id", subnetType)},
+		Defaults:     map[string]any{"ingress": []any{}, "egress": []any{}},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(aclProblems(in, "ingress"), aclProblems(in, "egress"), tagProblems(in))
 		},
@@ -176,21 +202,27 @@ func init() {
 			o.Outputs["ownerId"] = a.AccountID
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func networkAclRuleKind() Kind {
+	return Kind{
 		Type: "aws:ec2/networkAclRule:NetworkAclRule", CreateAction: "ec2:CreateNetworkAclEntry", DeleteAction: "ec2:DeleteNetworkAclEntry",
 		NotFound: "InvalidNetworkAclEntry.NotFound",
 		Refs:     []Ref{soft("networkAclId", "id", aclType, defaultAclType)},
 		Defaults: map[string]any{"egress": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(between(in, "ruleNumber", 1, 32766), oneOf(in, "ruleAction", "allow", "deny"), cidrProblems(in, "cidrBlock", 0, 32, "InvalidParameterValue"))
+			return allOf(between(in, "ruleNumber", 1, 32766), oneOf(in, "ruleAction", "allow", "deny"), cidrProblems(in, "cidrBlock", 0, 32,
+				"InvalidParameterValue"))
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, o.Type) {
 				oi := Inputs(other.Inputs)
-				if oi.String("networkAclId") == in.String("networkAclId") && oi.Int("ruleNumber") == in.Int("ruleNumber") && oi.Bool("egress") == in.Bool("egress") {
-					return refuse("NetworkAclEntryAlreadyExists", "it was made by "+other.URN, "The network acl entry identified by %d already exists.", in.Int("ruleNumber"))
+				if oi.String("networkAclId") == in.String("networkAclId") && oi.Int("ruleNumber") == in.Int("ruleNumber") &&
+					oi.Bool("egress") == in.Bool("egress") {
+					return refuse("NetworkAclEntryAlreadyExists", "created by "+other.URN,
+						"The network acl entry identified by %d already exists.", in.Int("ruleNumber"))
 				}
 			}
 			return nil
@@ -200,23 +232,30 @@ func init() {
 			o.ID = fmt.Sprintf("nacl-%d", crc(fmt.Sprint(in.String("networkAclId"), in.Int("ruleNumber"), in.Bool("egress"), in.String("protocol"))))
 			return nil
 		},
-	})
-	register(Kind{
-		Type: "aws:ec2/networkAclAssociation:NetworkAclAssociation", CreateAction: "ec2:ReplaceNetworkAclAssociation", DeleteAction: "ec2:ReplaceNetworkAclAssociation",
-		NotFound: "InvalidAssociationID.NotFound",
-		Refs:     []Ref{held("networkAclId", "id", aclType, defaultAclType), soft("subnetId", "id", subnetType)},
-		Compute:  func(a *Account, o *Object) error { newID(a, o, "aclassoc-0"); return nil },
-	})
+	}
+}
 
-	register(Kind{
+func networkAclAssociationKind() Kind {
+	return Kind{
+		Type: "aws:ec2/networkAclAssociation:NetworkAclAssociation", CreateAction: "ec2:ReplaceNetworkAclAssociation",
+		DeleteAction: "ec2:ReplaceNetworkAclAssociation",
+		NotFound:     "InvalidAssociationID.NotFound",
+		Refs:         []Ref{held("networkAclId", "id", aclType, defaultAclType), soft("subnetId", "id", subnetType)},
+		Compute:      func(a *Account, o *Object) error { newID(a, o, "aclassoc-0"); return nil },
+	}
+}
+
+func flowLogKind() Kind {
+	return Kind{
 		Type: "aws:ec2/flowLog:FlowLog", CreateAction: "ec2:CreateFlowLogs", DeleteAction: "ec2:DeleteFlowLogs",
 		NotFound: "InvalidFlowLogId.NotFound",
 		Refs: []Ref{soft("vpcId", "id", vpcType), soft("subnetId", "id", subnetType), soft("eniId", "id", interfaceType), roleRef("iamRoleArn"),
 			maybe("logDestination", "arn", logGroupType, bucketType, firehoseType)},
 		Defaults: map[string]any{"logDestinationType": "cloud-watch-logs", "maxAggregationInterval": 600,
-			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} ${start} ${end} ${action} ${log-status}"},
-		Check: flowLogProblems,
-		Admit: admitFlowLog,
+			"logFormat": "${version} ${account-id} ${interface-id} ${srcaddr} ${dstaddr} ${srcport} ${dstport} ${protocol} ${packets} ${bytes} " +
+				"${start} ${end} ${action} ${log-status}"},
+		Check:      flowLogProblems,
+		CheckState: checkFlowLogState,
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "fl-0")
 			o.Outputs["arn"] = a.arn("ec2", "vpc-flow-log/"+o.ID)
@@ -224,7 +263,7 @@ func init() {
 			fill(o, "logGroupName", "")
 			return nil
 		},
-	})
+	}
 }
 
 var inlineGroupRefs = []Ref{held("ingress[].securityGroups[]", "id", anyGroup...), held("egress[].securityGroups[]", "id", anyGroup...)}
@@ -233,12 +272,14 @@ func tcpOrUDP(protocol string) bool {
 	return slices.Contains(words("tcp udp 6 17"), strings.ToLower(protocol))
 }
 
-// portProblems judges a protocol and its ports; prefix is the path of the rule with a dot.
+// portProblems checks a protocol and its ports; prefix is the path of the rule, with a dot.
 func portProblems(in Inputs, protocol, prefix string) []Problem {
 	var p []Problem
 	proto := strings.ToLower(in.String(protocol))
-	if n, err := strconv.Atoi(proto); proto != "" && !slices.Contains(words("tcp udp icmp icmpv6 all"), proto) && (err != nil || n < -1 || n > 255) {
-		p = append(p, awsProblem(prefix+protocol, "InvalidParameterValue", "expected tcp, udp, icmp, icmpv6, -1 or a protocol number, got %q", proto))
+	if n, err := strconv.Atoi(proto); proto != "" && !slices.Contains(words("tcp udp icmp icmpv6 all"), proto) &&
+		(err != nil || n < -1 || n > 255) {
+		p = append(p, awsProblem(prefix+protocol, "InvalidParameterValue",
+			"expected tcp, udp, icmp, icmpv6, -1 or a protocol number, got %q", proto))
 	}
 	if !tcpOrUDP(proto) || !in.Has("fromPort") || !in.Has("toPort") {
 		return p
@@ -255,7 +296,7 @@ func portProblems(in Inputs, protocol, prefix string) []Problem {
 	return p
 }
 
-// blocksProblems judges the lists of ranges in a rule.
+// blocksProblems checks the lists of ranges in a rule.
 func blocksProblems(in Inputs, prefix string) []Problem {
 	var p []Problem
 	for _, list := range []string{"cidrBlocks", "ipv6CidrBlocks"} {
@@ -283,14 +324,13 @@ func inlineRuleProblems(in Inputs, unknown Unknowns, list string) []Problem {
 		p = append(p, portProblems(r, "protocol", path)...)
 		p = append(p, blocksProblems(r, path)...)
 		if given(r, nil, "cidrBlocks", "ipv6CidrBlocks", "prefixListIds", "securityGroups") == 0 && !r.Bool("self") {
-			p = append(p, awsProblem(path+"cidrBlocks", "InvalidParameterValue", "the rule names neither addresses nor groups"))
+			p = append(p, awsProblem(path+"cidrBlocks", "InvalidParameterValue", "the rule needs an address range or a security group"))
 		}
 	}
 	return p
 }
 
-// ruleKeys says what an object allows, one text a direction, protocol, range of ports and peer: AWS takes each once a
-// group.
+// ruleKeys are the rules of an object, one string per direction, protocol, port range and peer. A group can have each only once.
 func ruleKeys(o *Object) []string {
 	in := Inputs(o.Inputs)
 	switch o.Type {
@@ -342,9 +382,9 @@ func ruleKey(direction, protocol string, from, to int, peer string) string {
 	return fmt.Sprintf("%s peer: %s, %s, from port: %d, to port: %d, ALLOW", direction, peer, strings.ToUpper(protocol), from, to)
 }
 
-// admitGroupRules refuses rules that the group has already, groups of another network as peers, and more rules than a
-// group may have. group is "" when it is about to be made.
-func admitGroupRules(a *Account, o *Object, group, vpc string) error {
+// groupRulesFit refuses rules that the group already has, peers in another VPC, and more rules than the quota. group is "" if it
+// does not exist yet.
+func groupRulesFit(a *Account, o *Object, group, vpc string) error {
 	mine := ruleKeys(o)
 	have := map[string]string{}
 	for _, t := range []string{groupType, defaultGroupType, groupRuleType, ingressType, egressType} {
@@ -364,11 +404,12 @@ func admitGroupRules(a *Account, o *Object, group, vpc string) error {
 	for _, k := range mine {
 		direction, rule, _ := strings.Cut(k, " ")
 		if by, taken := have[k]; taken {
-			return refuse("InvalidPermission.Duplicate", "it was made by "+by, "the specified rule %q already exists", rule)
+			return refuse("InvalidPermission.Duplicate", "created by "+by, "the specified rule %q already exists", rule)
 		}
 		have[k] = o.URN
 		if count[direction]++; count[direction] > quotaGroupRules {
-			return refuse("RulesPerSecurityGroupLimitExceeded", fmt.Sprintf("a group takes %d %s rules", quotaGroupRules, direction), "The maximum number of rules per security group has been reached.")
+			return refuse("RulesPerSecurityGroupLimitExceeded", fmt.Sprintf("a group takes %d %s rules", quotaGroupRules, direction),
+				"The maximum number of rules per security group has been reached.")
 		}
 	}
 	for _, k := range mine {
@@ -386,7 +427,8 @@ func aclProblems(in Inputs, list string) []Problem {
 	seen := map[int]bool{}
 	for i, r := range in.Maps(list) {
 		path := at(list, i) + "."
-		for _, x := range allOf(between(r, "ruleNo", 1, 32766), oneOf(r, "action", "allow", "deny"), cidrProblems(r, "cidrBlock", 0, 32, "InvalidParameterValue")) {
+		for _, x := range allOf(between(r, "ruleNo", 1, 32766), oneOf(r, "action", "allow", "deny"), cidrProblems(r, "cidrBlock", 0, 32,
+			"InvalidParameterValue")) {
 			x.Path = path + x.Path
 			p = append(p, x)
 		}
@@ -405,9 +447,11 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 	if n := given(in, unknown, subjects...); n != 1 {
 		p = append(p, problem("vpcId", "exactly one of %s must be given, got %d", alternatives(subjects), n))
 	}
-	toLogs := in.String("logDestinationType") == "" && !unknown.Has("logDestinationType") || in.String("logDestinationType") == "cloud-watch-logs"
+	toLogs := in.String("logDestinationType") == "" && !unknown.Has("logDestinationType") ||
+		in.String("logDestinationType") == "cloud-watch-logs"
 	if toLogs && !in.Has("iamRoleArn") && !unknown.Has("iamRoleArn") {
-		p = append(p, awsProblem("iamRoleArn", "InvalidParameter", "DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
+		p = append(p, awsProblem("iamRoleArn", "InvalidParameter",
+			"DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
 	}
 	if given(in, unknown, "logDestination", "logGroupName") == 0 {
 		p = append(p, awsProblem("logDestination", "InvalidParameter", "a flow log needs a destination"))
@@ -418,7 +462,7 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitFlowLog(a *Account, o *Object) error {
+func checkFlowLogState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if role := find(a, "arn", in.String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "vpc-flow-logs.amazonaws.com") {
 		return refuse("InvalidParameter", role.ID+" does not trust vpc-flow-logs.amazonaws.com", "Unable to assume given IAM role")
@@ -427,7 +471,8 @@ func admitFlowLog(a *Account, o *Object) error {
 		oi := Inputs(other.Inputs)
 		if oi.String("logDestination") == in.String("logDestination") && oi.String("trafficType") == in.String("trafficType") &&
 			oi.String("vpcId")+oi.String("subnetId")+oi.String("eniId") == in.String("vpcId")+in.String("subnetId")+in.String("eniId") {
-			return refuse("FlowLogAlreadyExists", "it was made by "+other.URN, "There is an existing Flow Log with the same configuration and log destination.")
+			return refuse("FlowLogAlreadyExists", "created by "+other.URN,
+				"There is an existing Flow Log with the same configuration and log destination.")
 		}
 	}
 	return nil

@@ -1,13 +1,25 @@
 package cloud
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
-// Container registries. The images that were pushed are the repository's own: see image.go.
+// Container registries. For the images in them see image.go.
 
-func init() {
-	register(Kind{
-		Type: repositoryType, CreateAction: "ecr:CreateRepository", UpdateAction: "ecr:PutImageTagMutability", DeleteAction: "ecr:DeleteRepository",
-		Name:     Name{Input: "name", Max: 256, Lower: true, Form: `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`, Taken: "RepositoryAlreadyExistsException"},
+// ecrKinds are the resource types of ECR.
+func ecrKinds() []Kind {
+	return []Kind{
+		repositoryKind(), lifecyclePolicyKind(), repositoryPolicyKind(), registryScanningConfigurationKind(),
+	}
+}
+
+func repositoryKind() Kind {
+	return Kind{
+		Type: repositoryType, CreateAction: "ecr:CreateRepository", UpdateAction: "ecr:PutImageTagMutability",
+		DeleteAction: "ecr:DeleteRepository",
+		Name: Name{Input: "name", Max: 256, Lower: true, Form: `(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*`,
+			Taken: "RepositoryAlreadyExistsException"},
 		NotFound: "RepositoryNotFoundException",
 		Refs:     []Ref{keyRef("encryptionConfigurations[].kmsKey")},
 		Defaults: map[string]any{"imageTagMutability": "MUTABLE", "forceDelete": false},
@@ -32,37 +44,45 @@ func init() {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("ecr", "repository/"+o.ID)
 			o.Outputs["registryId"] = a.AccountID
-			o.Outputs["repositoryUrl"] = a.registry() + "/" + o.ID
+			o.Outputs["repositoryUrl"] = a.imageRegistry() + "/" + o.ID
 			return nil
 		},
-		Release: func(a *Account, o *Object) error {
-			if n := len(a.images(o)); n > 0 && !truth(o.Outputs, "forceDelete") {
-				return refuse("RepositoryNotEmptyException", "forceDelete deletes it with what it holds", "The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", o.ID, a.AccountID)
+		CheckDelete: func(a *Account, o *Object) error {
+			if n := len(a.images(o)); n > 0 && !Inputs(o.Outputs).Bool("forceDelete") {
+				return refuse("RepositoryNotEmptyException", "forceDelete deletes it with what it holds",
+					"The repository with name '%s' in registry with id '%s' cannot be deleted because it still contains images", o.ID, a.AccountID)
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", CreateAction: "ecr:PutLifecyclePolicy", UpdateAction: "ecr:PutLifecyclePolicy", DeleteAction: "ecr:DeleteLifecyclePolicy",
-		NotFound: "LifecyclePolicyNotFoundException",
-		Refs:     []Ref{soft("repository", "id", repositoryType)},
-		Check:    checkImageLifecycle,
+func lifecyclePolicyKind() Kind {
+	return Kind{
+		Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", CreateAction: "ecr:PutLifecyclePolicy", UpdateAction: "ecr:PutLifecyclePolicy",
+		DeleteAction: "ecr:DeleteLifecyclePolicy",
+		NotFound:     "LifecyclePolicyNotFoundException",
+		Refs:         []Ref{soft("repository", "id", repositoryType)},
+		Check:        checkImageLifecycle,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Inputs).String("repository")
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", CreateAction: "ecr:SetRepositoryPolicy", UpdateAction: "ecr:SetRepositoryPolicy", DeleteAction: "ecr:DeleteRepositoryPolicy",
-		NotFound: "RepositoryPolicyNotFoundException",
-		Refs:     []Ref{soft("repository", "id", repositoryType)},
-		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
-		Admit: func(a *Account, o *Object) error {
-			if err := admitPrincipals(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
-				return refuse(imageDocument.code, err.(*Error).Message, "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
+func repositoryPolicyKind() Kind {
+	return Kind{
+		Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", CreateAction: "ecr:SetRepositoryPolicy", UpdateAction: "ecr:SetRepositoryPolicy",
+		DeleteAction: "ecr:DeleteRepositoryPolicy",
+		NotFound:     "RepositoryPolicyNotFoundException",
+		Refs:         []Ref{soft("repository", "id", repositoryType)},
+		Check:        func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", imageDocument) },
+		CheckState: func(a *Account, o *Object) error {
+			if err := principalsExist(a, documentOf(documentText(o.Inputs, "policy")), imageDocument); err != nil {
+				return refuse(imageDocument.code, err.(*Error).Message,
+					"Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'")
 			}
 			return nil
 		},
@@ -71,10 +91,13 @@ func init() {
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", CreateAction: "ecr:PutRegistryScanningConfiguration", UpdateAction: "ecr:PutRegistryScanningConfiguration", DeleteAction: "ecr:PutRegistryScanningConfiguration",
+func registryScanningConfigurationKind() Kind {
+	return Kind{
+		Type: "aws:ecr/registryScanningConfiguration:RegistryScanningConfiguration", CreateAction: "ecr:PutRegistryScanningConfiguration",
+		UpdateAction: "ecr:PutRegistryScanningConfiguration", DeleteAction: "ecr:PutRegistryScanningConfiguration",
 		NotFound: "RegistryPolicyNotFoundException",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := oneOf(in, "scanType", "BASIC", "ENHANCED")
@@ -95,10 +118,10 @@ func init() {
 			o.Outputs["registryId"] = a.AccountID
 			return nil
 		},
-	})
+	}
 }
 
-// checkImageLifecycle judges the rules by which ECR expires images.
+// checkImageLifecycle checks a policy for expiring images.
 func checkImageLifecycle(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidParameterException"
 	text := documentText(in, "policy")
@@ -122,44 +145,55 @@ func checkImageLifecycle(in Inputs, unknown Unknowns) []Problem {
 	catchAll, lowest := 0, 0
 	for i, r := range rules {
 		n := r.Int("rulePriority")
-		if n < 1 {
-			say("rule %d: rulePriority must be 1 or more", i+1)
-		}
 		if seen[n] {
-			say("rule %d: rulePriority %d is there twice", i+1, n)
+			say("rule %d: rulePriority %d is used twice", i+1, n)
 		}
 		seen[n] = true
 		lowest = max(lowest, n)
-		status := r.String("selection.tagStatus")
-		patterns := len(r.List("selection.tagPrefixList")) + len(r.List("selection.tagPatternList"))
-		switch {
-		case !slices.Contains(words("tagged untagged any"), status):
-			say("rule %d: expected tagStatus tagged, untagged or any, got %q", i+1, status)
-		case status == "tagged" && patterns == 0:
-			say("rule %d: tagged images need a tagPrefixList or a tagPatternList", i+1)
-		case status != "tagged" && patterns > 0:
-			say("rule %d: a tagPrefixList is for tagged images", i+1)
-		case status == "any":
+		if r.String("selection.tagStatus") == "any" {
 			catchAll = n
 		}
-		count, unit := r.String("selection.countType"), r.String("selection.countUnit")
-		switch {
-		case count != "imageCountMoreThan" && count != "sinceImagePushed":
-			say("rule %d: expected countType imageCountMoreThan or sinceImagePushed, got %q", i+1, count)
-		case count == "sinceImagePushed" && unit != "days":
-			say("rule %d: sinceImagePushed needs countUnit days", i+1)
-		case count == "imageCountMoreThan" && unit != "":
-			say("rule %d: imageCountMoreThan takes no countUnit", i+1)
-		}
-		if r.Int("selection.countNumber") < 1 {
-			say("rule %d: countNumber must be 1 or more", i+1)
-		}
-		if t := r.String("action.type"); t != "expire" {
-			say("rule %d: expected action expire, got %q", i+1, t)
+		for _, fault := range imageRuleFaults(r) {
+			say("rule %d: %s", i+1, fault)
 		}
 	}
 	if catchAll > 0 && catchAll != lowest {
 		say("the rule for any image (priority %d) must have the highest priority number (%d), or later rules would never count", catchAll, lowest)
 	}
 	return p
+}
+
+// imageRuleFaults are what is wrong with one rule of a lifecycle policy.
+func imageRuleFaults(r Inputs) []string {
+	var faults []string
+	say := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	if r.Int("rulePriority") < 1 {
+		say("rulePriority must be 1 or more")
+	}
+	status := r.String("selection.tagStatus")
+	patterns := len(r.List("selection.tagPrefixList")) + len(r.List("selection.tagPatternList"))
+	switch {
+	case !slices.Contains(words("tagged untagged any"), status):
+		say("expected tagStatus tagged, untagged or any, got %q", status)
+	case status == "tagged" && patterns == 0:
+		say("tagged images need a tagPrefixList or a tagPatternList")
+	case status != "tagged" && patterns > 0:
+		say("a tagPrefixList is for tagged images")
+	}
+	count, unit := r.String("selection.countType"), r.String("selection.countUnit")
+	switch {
+	case count != "imageCountMoreThan" && count != "sinceImagePushed":
+		say("expected countType imageCountMoreThan or sinceImagePushed, got %q", count)
+	case count == "sinceImagePushed" && unit != "days":
+		say("sinceImagePushed needs countUnit days")
+	case count == "imageCountMoreThan" && unit != "":
+		say("imageCountMoreThan takes no countUnit")
+	}
+	if r.Int("selection.countNumber") < 1 {
+		say("countNumber must be 1 or more")
+	}
+	if t := r.String("action.type"); t != "expire" {
+		say("expected action expire, got %q", t)
+	}
+	return faults
 }

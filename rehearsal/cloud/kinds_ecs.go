@@ -7,18 +7,26 @@ import (
 	"strings"
 )
 
-// Clusters, task definitions and services. What is inside a task definition's containers is judged in
-// kinds_ecs_containers.go.
+// Clusters, task definitions and services. containers.go checks the containers of a task definition.
 
 const ecsName = `[A-Za-z0-9_-]+`
 
-func init() {
-	register(Kind{
+// ecsKinds are the resource types of ECS.
+func ecsKinds() []Kind {
+	return []Kind{
+		clusterKind(), capacityProvidersKind(), taskDefinitionKind(), serviceKind(),
+	}
+}
+
+func clusterKind() Kind {
+	return Kind{
 		Type: clusterType, CreateAction: "ecs:CreateCluster", UpdateAction: "ecs:UpdateCluster", DeleteAction: "ecs:DeleteCluster",
 		Name:     Name{Input: "name", Max: 255, Form: ecsName, Taken: "InvalidParameterException"},
 		NotFound: "ClusterNotFoundException", InUse: "ClusterContainsServicesException",
-		Refs: []Ref{keyRef("configuration.executeCommandConfiguration.kmsKeyId"), soft("configuration.executeCommandConfiguration.logConfiguration.cloudWatchLogGroupName", "id", logGroupType),
-			soft("configuration.executeCommandConfiguration.logConfiguration.s3BucketName", "id", bucketType), maybe("serviceConnectDefaults.namespace", "arn", namespaceType)},
+		Refs: []Ref{keyRef("configuration.executeCommandConfiguration.kmsKeyId"),
+			soft("configuration.executeCommandConfiguration.logConfiguration.cloudWatchLogGroupName", "id", logGroupType),
+			soft("configuration.executeCommandConfiguration.logConfiguration.s3BucketName", "id", bucketType),
+			maybe("serviceConnectDefaults.namespace", "arn", namespaceType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := tagProblems(in)
 			for i, s := range in.Maps("settings") {
@@ -31,7 +39,8 @@ func init() {
 			p = append(p, oneOf(in, exec+".logging", "NONE", "DEFAULT", "OVERRIDE")...)
 			logs := in.Has(exec+".logConfiguration") || unknown.Within(exec+".logConfiguration")
 			if in.String(exec+".logging") == "OVERRIDE" != logs && in.Has(exec+".logging") {
-				p = append(p, awsProblem(exec+".logging", "InvalidParameterException", "logging OVERRIDE and a logConfiguration go together"))
+				p = append(p, awsProblem(exec+".logging", "InvalidParameterException",
+					"logging OVERRIDE needs a logConfiguration, and a logConfiguration needs OVERRIDE"))
 			}
 			return p
 		},
@@ -42,12 +51,15 @@ func init() {
 			fill(o, "settings", []any{map[string]any{"name": "containerInsights", "value": "disabled"}})
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: providersType, CreateAction: "ecs:PutClusterCapacityProviders", UpdateAction: "ecs:PutClusterCapacityProviders", DeleteAction: "ecs:PutClusterCapacityProviders",
-		NotFound: "ClusterNotFoundException",
-		Refs:     []Ref{soft("clusterName", "name,arn", clusterType)},
+func capacityProvidersKind() Kind {
+	return Kind{
+		Type: providersType, CreateAction: "ecs:PutClusterCapacityProviders", UpdateAction: "ecs:PutClusterCapacityProviders",
+		DeleteAction: "ecs:PutClusterCapacityProviders",
+		NotFound:     "ClusterNotFoundException",
+		Refs:         []Ref{soft("clusterName", "name,arn", clusterType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := providerProblems(in, "capacityProviders[]")
 			p = append(p, strategyProblems(in, unknown, "defaultCapacityProviderStrategies")...)
@@ -57,12 +69,13 @@ func init() {
 			have := in.Strings("capacityProviders")
 			for i, s := range in.Maps("defaultCapacityProviderStrategies") {
 				if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-					p = append(p, awsProblem(at("defaultCapacityProviderStrategies", i)+".capacityProvider", "InvalidParameterException", "%s is not among the cluster's capacity providers (%s)", name, strings.Join(have, ", ")))
+					p = append(p, awsProblem(at("defaultCapacityProviderStrategies", i)+".capacityProvider", "InvalidParameterException",
+						"%s is not among the cluster's capacity providers (%s)", name, strings.Join(have, ", ")))
 				}
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			cluster := clusterNamed(a, Inputs(o.Inputs).String("clusterName"))
 			have := Inputs(o.Inputs).Strings("capacityProviders")
 			for _, service := range a.list(serviceType) {
@@ -71,31 +84,36 @@ func init() {
 				}
 				for _, s := range Inputs(service.Inputs).Maps("capacityProviderStrategies") {
 					if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-						return refuse("ResourceInUseException", service.called()+" uses it", "The specified capacity provider is in use and cannot be removed.")
+						return refuse("ResourceInUseException", service.called()+" uses it",
+							"The specified capacity provider is in use and cannot be removed.")
 					}
 				}
 			}
 			return nil
 		},
 		Compute: func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("clusterName"); return nil },
-		Release: func(a *Account, o *Object) error {
+		CheckDelete: func(a *Account, o *Object) error {
 			cluster := clusterNamed(a, o.ID)
 			for _, service := range a.list(serviceType) {
-				if cluster != nil && clusterNamed(a, Inputs(service.Inputs).String("cluster")) == cluster && len(Inputs(service.Inputs).List("capacityProviderStrategies")) > 0 {
-					return refuse("ResourceInUseException", service.called()+" uses them", "The specified capacity provider is in use and cannot be removed.")
+				if cluster != nil && clusterNamed(a, Inputs(service.Inputs).String("cluster")) == cluster &&
+					len(Inputs(service.Inputs).List("capacityProviderStrategies")) > 0 {
+					return refuse("ResourceInUseException", service.called()+" uses them",
+						"The specified capacity provider is in use and cannot be removed.")
 				}
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func taskDefinitionKind() Kind {
+	return Kind{
 		Type: taskType, CreateAction: "ecs:RegisterTaskDefinition", UpdateAction: "ecs:TagResource", DeleteAction: "ecs:DeregisterTaskDefinition",
-		NotFound: "ClientException",
-		Refs:     []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
-		Defaults: map[string]any{"skipDestroy": false, "trackLatest": false},
-		Check:    checkTask,
-		Admit:    admitTask,
+		NotFound:   "ClientException",
+		Refs:       []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
+		Defaults:   map[string]any{"skipDestroy": false, "trackLatest": false},
+		Check:      checkTask,
+		CheckState: checkTaskState,
 		Compute: func(a *Account, o *Object) error {
 			family := Inputs(o.Outputs).String("family")
 			revision := kept(a, o, "revision", func() any { return nextRevision(a, family) })
@@ -112,10 +130,12 @@ func init() {
 			fill(o, "networkMode", mode)
 			return nil
 		},
-		Gone: (*Account).retire,
-	})
+		AfterDelete: (*Account).retire,
+	}
+}
 
-	register(Kind{
+func serviceKind() Kind {
+	return Kind{
 		Type: serviceType, CreateAction: "ecs:CreateService", UpdateAction: "ecs:UpdateService", DeleteAction: "ecs:DeleteService",
 		Name:     Name{Input: "name", Max: 255, Form: ecsName, Scope: "cluster", Taken: "InvalidParameterException"},
 		NotFound: "ServiceNotFoundException",
@@ -135,8 +155,8 @@ func init() {
 			"availabilityZoneRebalancing": "DISABLED", "deploymentController": map[string]any{"type": "ECS"},
 			"deploymentCircuitBreaker": map[string]any{"enable": false, "rollback": false},
 		},
-		Check: checkService,
-		Admit: admitService,
+		Check:      checkService,
+		CheckState: checkServiceState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			cluster := "default"
@@ -154,12 +174,12 @@ func init() {
 			}
 			return nil
 		},
-		Gone:  (*Account).undeployed,
-		Moved: []string{"taskDefinition"}, // back, when a deployment fails
-	})
+		AfterDelete:    (*Account).undeployed,
+		ServiceManaged: []string{"taskDefinition"}, // ECS rolls it back when a deployment fails
+	}
 }
 
-// clusterNamed is the cluster of a name or ARN, nil when there is none.
+// clusterNamed finds a cluster by name or ARN; nil if there is none.
 func clusterNamed(a *Account, name string) *Object {
 	if c := find(a, "arn", name, clusterType); c != nil {
 		return c
@@ -167,7 +187,7 @@ func clusterNamed(a *Account, name string) *Object {
 	return find(a, "name", name, clusterType)
 }
 
-// nextRevision counts up within a family, past every revision that is still registered.
+// nextRevision is the next revision of a family.
 func nextRevision(a *Account, family string) int {
 	last := 0
 	for _, o := range a.list(taskType) {
@@ -182,13 +202,14 @@ func providerProblems(in Inputs, path string) []Problem {
 	var p []Problem
 	in.Each(path, func(path string, v any) {
 		if s, _ := v.(string); s != "FARGATE" && s != "FARGATE_SPOT" {
-			p = append(p, awsProblem(path, "InvalidParameterException", "The specified capacity provider '%s' was not found: the model knows FARGATE and FARGATE_SPOT", s))
+			p = append(p, awsProblem(path, "InvalidParameterException",
+				"The specified capacity provider '%s' was not found: the model knows FARGATE and FARGATE_SPOT", s))
 		}
 	})
 	return p
 }
 
-// strategyProblems judges a capacity provider strategy: known providers, one base, some weight.
+// strategyProblems checks a capacity provider strategy: known providers, at most one base, at least one weight.
 func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 	if unknown.Within(path) {
 		return nil
@@ -201,7 +222,7 @@ func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 		here := at(path, i)
 		name := s.String("capacityProvider")
 		if seen[name] {
-			p = append(p, awsProblem(here+".capacityProvider", code, "%s is there twice", name))
+			p = append(p, awsProblem(here+".capacityProvider", code, "%s appears twice", name))
 		}
 		seen[name] = true
 		if b := s.Int("base"); b < 0 || b > 100000 {
@@ -226,16 +247,19 @@ func strategyProblems(in Inputs, unknown Unknowns, path string) []Problem {
 
 func checkService(in Inputs, unknown Unknowns) []Problem {
 	const code = "InvalidParameterException"
-	p := allOf(strategyProblems(in, unknown, "capacityProviderStrategies"), oneOf(in, "launchType", "EC2", "FARGATE", "EXTERNAL"), oneOf(in, "schedulingStrategy", "REPLICA", "DAEMON"),
+	p := allOf(strategyProblems(in, unknown, "capacityProviderStrategies"), oneOf(in, "launchType", "EC2", "FARGATE", "EXTERNAL"),
+		oneOf(in, "schedulingStrategy", "REPLICA", "DAEMON"),
 		oneOf(in, "propagateTags", "SERVICE", "TASK_DEFINITION", "NONE"), oneOf(in, "availabilityZoneRebalancing", "ENABLED", "DISABLED"),
 		oneOf(in, "deploymentController.type", "ECS", "CODE_DEPLOY", "EXTERNAL"), between(in, "healthCheckGracePeriodSeconds", 0, 2147483647),
-		between(in, "deploymentMinimumHealthyPercent", 0, 100), between(in, "deploymentMaximumPercent", 100, 400), between(in, "desiredCount", 0, 5000), tagProblems(in))
+		between(in, "deploymentMinimumHealthyPercent", 0, 100), between(in, "deploymentMaximumPercent", 100, 400),
+		between(in, "desiredCount", 0, 5000), tagProblems(in))
 	if in.Has("launchType") && len(in.List("capacityProviderStrategies")) > 0 {
 		p = append(p, awsProblem("launchType", code, "a capacity provider strategy and a launch type cannot both be given"))
 	}
 	lower, upper := numberOr(in, "deploymentMinimumHealthyPercent", 100), numberOr(in, "deploymentMaximumPercent", 200)
 	if lower >= 100 && upper <= 100 && !unknown.Has("deploymentMaximumPercent") && !unknown.Has("deploymentMinimumHealthyPercent") {
-		p = append(p, awsProblem("deploymentMaximumPercent", code, "with at least %v and at most %v percent no task can be stopped or started: a deployment could never progress", lower, upper))
+		p = append(p, awsProblem("deploymentMaximumPercent", code,
+			"with at least %v and at most %v percent no task can be stopped or started: a deployment could never progress", lower, upper))
 	}
 	if in.String("availabilityZoneRebalancing") == "ENABLED" && upper <= 100 {
 		p = append(p, awsProblem("availabilityZoneRebalancing", code, "rebalancing needs deploymentMaximumPercent above 100, got %v", upper))
@@ -244,7 +268,8 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem("networkConfiguration.subnets", code, "expected at most 16 subnets, got %d", n))
 	}
 	if n := len(in.List("networkConfiguration.securityGroups")); n > quotaGroupsPerENI {
-		p = append(p, awsProblem("networkConfiguration.securityGroups", code, "expected at most %d security groups, got %d", quotaGroupsPerENI, n))
+		p = append(p, awsProblem("networkConfiguration.securityGroups", code,
+			"expected at most %d security groups, got %d", quotaGroupsPerENI, n))
 	}
 	for i := range in.List("loadBalancers") {
 		p = append(p, between(in, at("loadBalancers", i)+".containerPort", 0, 65536)...)
@@ -252,14 +277,16 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	if n := len(in.List("loadBalancers")); n > 5 {
 		p = append(p, awsProblem("loadBalancers", code, "expected at most 5 target groups, got %d", n))
 	}
-	if in.Has("healthCheckGracePeriodSeconds") && in.Int("healthCheckGracePeriodSeconds") > 0 && given(in, unknown, "loadBalancers") == 0 && !unknown.Within("loadBalancers") {
-		p = append(p, awsProblem("healthCheckGracePeriodSeconds", code, "Health check grace period is only valid for services configured to use load balancers"))
+	if in.Has("healthCheckGracePeriodSeconds") && in.Int("healthCheckGracePeriodSeconds") > 0 && given(in, unknown, "loadBalancers") == 0 &&
+		!unknown.Within("loadBalancers") {
+		p = append(p, awsProblem("healthCheckGracePeriodSeconds", code,
+			"Health check grace period is only valid for services configured to use load balancers"))
 	}
 	return p
 }
 
-// admitService judges a service against its cluster, its network, its target groups and what a task of it would meet.
-func admitService(a *Account, o *Object) error {
+// checkServiceState checks a service against its cluster, network and target groups, and that its tasks can start.
+func checkServiceState(a *Account, o *Object) error {
 	const code = "InvalidParameterException"
 	in := Inputs(o.Inputs)
 	definition := taskNamed(a, in.String("taskDefinition"))
@@ -274,12 +301,14 @@ func admitService(a *Account, o *Object) error {
 		have := providersOf(a, cluster)
 		for _, s := range in.Maps("capacityProviderStrategies") {
 			if name := s.String("capacityProvider"); !slices.Contains(have, name) {
-				return refuse(code, fmt.Sprintf("the cluster has %s; aws:ecs:ClusterCapacityProviders adds more", orNone(have)), "The specified capacity provider '%s' is not associated with the cluster.", name)
+				return refuse(code, fmt.Sprintf("the cluster has %s; aws:ecs:ClusterCapacityProviders adds more", orNone(have)),
+					"The specified capacity provider '%s' is not associated with the cluster.", name)
 			}
 		}
 	}
 	if fargate && !slices.Contains(task.Strings("requiresCompatibilities"), "FARGATE") {
-		return refuse(code, "its requiresCompatibilities say "+orNone(task.Strings("requiresCompatibilities")), "Task definition does not support launch_type FARGATE.")
+		return refuse(code, "its requiresCompatibilities say "+orNone(task.Strings("requiresCompatibilities")),
+			"Task definition does not support launch_type FARGATE.")
 	}
 	if task.String("networkMode") == "awsvpc" && !in.Has("networkConfiguration") {
 		return refuse(code, "", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
@@ -291,7 +320,7 @@ func admitService(a *Account, o *Object) error {
 
 	containers, _ := containersOf(definition)
 	for _, lb := range in.Maps("loadBalancers") {
-		if err := admitTarget(a, lb, task, containers, vpc); err != nil {
+		if err := targetFits(a, lb, task, containers, vpc); err != nil {
 			return err
 		}
 	}
@@ -301,7 +330,9 @@ func admitService(a *Account, o *Object) error {
 		}
 	}
 	if in.Bool("enableExecuteCommand") && task.String("taskRoleArn") == "" {
-		return refuse(code, "ECS Exec speaks to Session Manager as the task", "The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role in your task definition and try again.")
+		return refuse(code, "ECS Exec connects to Session Manager with the task role",
+			"The service couldn't be created because a valid taskRoleArn is not being used. Specify a valid task role in your task definition "+
+				"and try again.")
 	}
 	if numberOr(in, "desiredCount", 0) > 0 {
 		return a.startable(definition)
@@ -309,18 +340,20 @@ func admitService(a *Account, o *Object) error {
 	return nil
 }
 
-// admitTarget judges one target group of a service.
-func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc string) error {
+// targetFits checks one target group of a service.
+func targetFits(a *Account, lb, task Inputs, containers []containerSpec, vpc string) error {
 	const code = "InvalidParameterException"
 	group := find(a, "arn", lb.String("targetGroupArn"), targetGroupType)
 	if group == nil {
 		return nil
 	}
 	if len(listenersOf(a, group)) == 0 {
-		return refuse(code, "no listener and no rule forwards to it", "The target group with targetGroupArn %s does not have an associated load balancer.", group.ID)
+		return refuse(code, "no listener and no rule forwards to it",
+			"The target group with targetGroupArn %s does not have an associated load balancer.", group.ID)
 	}
 	if t := Inputs(group.Outputs).String("targetType"); task.String("networkMode") == "awsvpc" && t != "ip" {
-		return refuse(code, "", "The provided target group %s has target type %s, which is incompatible with the awsvpc network mode specified in the task definition.", group.ID, t)
+		return refuse(code, "", "The provided target group %s has target type %s, which is incompatible with the awsvpc network mode "+
+			"specified in the task definition.", group.ID, t)
 	}
 	if v := Inputs(group.Outputs).String("vpcId"); vpc != "" && v != "" && v != vpc {
 		return refuse(code, "the tasks are in "+vpc, "The target group %s is in a different VPC (%s) than the service's subnets.", group.ID, v)
@@ -328,7 +361,8 @@ func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc st
 	name, port := lb.String("containerName"), lb.Int("containerPort")
 	c := containerNamed(containers, name)
 	if c == nil {
-		return refuse(code, "its containers are "+strings.Join(containerNames(containers), ", "), "The container %s does not exist in the task definition.", name)
+		return refuse(code, "its containers are "+strings.Join(containerNames(containers), ", "),
+			"The container %s does not exist in the task definition.", name)
 	}
 	if !slices.ContainsFunc(c.PortMappings, func(p portMapping) bool { return p.ContainerPort == port }) {
 		return refuse(code, "", "The container %s did not have a container port %d defined.", name, port)
@@ -336,15 +370,16 @@ func admitTarget(a *Account, lb, task Inputs, containers []containerSpec, vpc st
 	return nil
 }
 
-// startable refuses what no task of the definition could survive: ECS takes the service, its tasks stop one after the
-// other, and the deployment never becomes stable.
+// startable refuses a task definition whose tasks cannot start: ECS would accept the service, but its tasks would stop one after
+// the other, and the deployment would never become stable.
 func (a *Account) startable(definition *Object) error {
 	containers, err := containersOf(definition)
 	if err != nil {
 		return nil
 	}
 	fail := func(name, reason string) error {
-		return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + name + " of " + definition.ID + " cannot start"}
+		return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + name + " of " +
+			definition.ID + " cannot start"}
 	}
 	var plain []container
 	if json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &plain) == nil {
@@ -369,7 +404,7 @@ func (a *Account) startable(definition *Object) error {
 	return nil
 }
 
-// A need is what the execution role must be allowed before a container can start.
+// A need is a permission that the execution role needs for a container to start.
 type need struct{ action, resource, failure string }
 
 func needs(a *Account, c containerSpec) []need {
@@ -394,18 +429,20 @@ func needs(a *Account, c containerSpec) []need {
 		all = append(all, need{"ssm:GetParameters", Inputs(parameter.Outputs).String("arn"), secrets})
 		all = append(all, decrypts(a, Inputs(parameter.Outputs).String("keyId"), secrets)...)
 	}
-	if host, repository, _ := splitImage(c.Image); host == a.registry() {
+	if host, repository, _ := splitImage(c.Image); host == a.imageRegistry() {
 		const pull = "CannotPullContainerError: AccessDeniedException"
 		all = append(all, need{"ecr:GetAuthorizationToken", "*", pull}, need{"ecr:BatchGetImage", a.arn("ecr", "repository/"+repository), pull})
 	}
 	if group := c.LogConfiguration.Options["awslogs-group"]; group != "" && c.LogConfiguration.LogDriver == "awslogs" {
-		stream := a.arn("logs", "log-group:"+group+":log-stream:"+c.LogConfiguration.Options["awslogs-stream-prefix"]+"/"+c.Name+"/"+draw(32, group))
-		all = append(all, need{"logs:CreateLogStream", stream, "ResourceInitializationError: failed to validate logger args: AccessDeniedException"})
+		stream := a.arn("logs", "log-group:"+group+":log-stream:"+c.LogConfiguration.Options["awslogs-stream-prefix"]+"/"+
+			c.Name+"/"+draw(32, group))
+		all = append(all, need{"logs:CreateLogStream", stream,
+			"ResourceInitializationError: failed to validate logger args: AccessDeniedException"})
 	}
 	return all
 }
 
-// decrypts is the need of a customer-managed key; AWS's own keys ask nothing of the role.
+// decrypts is the need for a customer-managed key; AWS-managed keys need no permission.
 func decrypts(a *Account, name, failure string) []need {
 	if key := keyNamed(a, name); key != nil {
 		return []need{{"kms:Decrypt", Inputs(key.Outputs).String("arn"), failure}}
@@ -413,7 +450,7 @@ func decrypts(a *Account, name, failure string) []need {
 	return nil
 }
 
-// taskNamed is the task definition of an ARN, of family:revision, or the newest of a family.
+// taskNamed finds a task definition by ARN, by family:revision, or by family for the newest revision.
 func taskNamed(a *Account, name string) *Object {
 	if name == "" {
 		return nil
@@ -429,40 +466,4 @@ func providersOf(a *Account, cluster *Object) []string {
 		}
 	}
 	return nil
-}
-
-// oneNetwork is the VPC of subnets and security groups; its error names the one that is elsewhere.
-func oneNetwork(a *Account, subnets, groups []string) (string, error) {
-	vpc, first := "", ""
-	judge := func(id string, o *Object) error {
-		if o == nil {
-			return nil
-		}
-		v := Inputs(o.Outputs).String("vpcId")
-		if vpc == "" {
-			vpc, first = v, id
-		}
-		if v != vpc {
-			return fmt.Errorf("%s is in %s, %s in %s", first, vpc, id, v)
-		}
-		return nil
-	}
-	for _, id := range subnets {
-		if err := judge(id, find(a, "id", id, subnetType)); err != nil {
-			return "", err
-		}
-	}
-	for _, id := range groups {
-		if err := judge(id, find(a, "id", id, anyGroup...)); err != nil {
-			return "", err
-		}
-	}
-	return vpc, nil
-}
-
-func orNone(list []string) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	return strings.Join(list, ", ")
 }

@@ -16,18 +16,27 @@ var (
 	processorsSet = words("RecordDeAggregation Decompression CloudWatchLogProcessing Lambda MetadataExtraction AppendDelimiterToRecord")
 )
 
-func init() {
-	register(Kind{
-		Type: firehoseType, CreateAction: "firehose:CreateDeliveryStream", UpdateAction: "firehose:UpdateDestination", DeleteAction: "firehose:DeleteDeliveryStream",
-		Name:     Name{Input: "name", Max: 64, Form: `[a-zA-Z0-9_.-]+`, Taken: "ResourceInUseException"},
-		NotFound: "ResourceNotFoundException",
-		Refs: []Ref{soft("extendedS3Configuration.bucketArn", "arn", bucketType), roleRef("extendedS3Configuration.roleArn"), keyRef("extendedS3Configuration.kmsKeyArn"),
+// streamKinds are the resource types of Data Firehose and Kinesis.
+func streamKinds() []Kind {
+	return []Kind{
+		deliveryStreamKind(), kinesisStreamKind(),
+	}
+}
+
+func deliveryStreamKind() Kind {
+	return Kind{
+		Type: firehoseType, CreateAction: "firehose:CreateDeliveryStream", UpdateAction: "firehose:UpdateDestination",
+		DeleteAction: "firehose:DeleteDeliveryStream",
+		Name:         Name{Input: "name", Max: 64, Form: `[a-zA-Z0-9_.-]+`, Taken: "ResourceInUseException"},
+		NotFound:     "ResourceNotFoundException",
+		Refs: []Ref{soft("extendedS3Configuration.bucketArn", "arn", bucketType), roleRef("extendedS3Configuration.roleArn"),
+			keyRef("extendedS3Configuration.kmsKeyArn"),
 			soft("extendedS3Configuration.s3BackupConfiguration.bucketArn", "arn", bucketType), keyRef("serverSideEncryption.keyArn"),
 			soft("kinesisSourceConfiguration.kinesisStreamArn", "arn", streamType), roleRef("kinesisSourceConfiguration.roleArn"),
 			roleRef("httpEndpointConfiguration.roleArn"), soft("httpEndpointConfiguration.s3Configuration.bucketArn", "arn", bucketType)},
-		Defaults: map[string]any{"destinationId": "destinationId-000000000001", "versionId": "1"},
-		Check:    checkFirehose,
-		Admit:    admitFirehose,
+		Defaults:   map[string]any{"destinationId": "destinationId-000000000001", "versionId": "1"},
+		Check:      checkFirehose,
+		CheckState: checkFirehoseState,
 		Compute: func(a *Account, o *Object) error {
 			o.ID = a.arn("firehose", "deliverystream/"+Inputs(o.Outputs).String("name"))
 			o.Outputs["arn"] = o.ID
@@ -38,24 +47,29 @@ func init() {
 				}
 			}
 			if Inputs(o.Inputs).Has("extendedS3Configuration") {
-				for path, v := range map[string]any{"bufferingInterval": 300, "bufferingSize": 5, "compressionFormat": "UNCOMPRESSED", "s3BackupMode": "Disabled", "customTimeZone": "UTC"} {
+				for path, v := range map[string]any{"bufferingInterval": 300, "bufferingSize": 5, "compressionFormat": "UNCOMPRESSED",
+					"s3BackupMode": "Disabled", "customTimeZone": "UTC"} {
 					fill(o, "extendedS3Configuration."+path, v)
 				}
 			}
 			return nil
 		},
 		Recomputed: map[string][]string{"extendedS3Configuration": {"versionId"}},
-	})
+	}
+}
 
-	register(Kind{
+func kinesisStreamKind() Kind {
+	return Kind{
 		Type: streamType, CreateAction: "kinesis:CreateStream", UpdateAction: "kinesis:UpdateShardCount", DeleteAction: "kinesis:DeleteStream",
 		Name:     Name{Input: "name", Max: 128, Form: `[a-zA-Z0-9_.-]+`, Taken: "ResourceInUseException"},
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{keyRef("kmsKeyId")},
 		Defaults: map[string]any{"retentionPeriod": 24, "encryptionType": "NONE", "enforceConsumerDeletion": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(between(in, "retentionPeriod", 24, 8760), oneOf(in, "encryptionType", "NONE", "KMS"), oneOf(in, "streamModeDetails.streamMode", "PROVISIONED", "ON_DEMAND"), tagProblems(in))
-			if in.String("streamModeDetails.streamMode") != "ON_DEMAND" && given(in, unknown, "shardCount") == 0 && !unknown.Within("streamModeDetails") {
+			p := allOf(between(in, "retentionPeriod", 24, 8760), oneOf(in, "encryptionType", "NONE", "KMS"),
+				oneOf(in, "streamModeDetails.streamMode", "PROVISIONED", "ON_DEMAND"), tagProblems(in))
+			if in.String("streamModeDetails.streamMode") != "ON_DEMAND" && given(in, unknown, "shardCount") == 0 &&
+				!unknown.Within("streamModeDetails") {
 				p = append(p, awsProblem("shardCount", firehoseCode, "a provisioned stream needs at least 1 shard"))
 			}
 			if in.String("encryptionType") == "KMS" && given(in, unknown, "kmsKeyId") == 0 {
@@ -69,11 +83,12 @@ func init() {
 			fill(o, "streamModeDetails", map[string]any{"streamMode": "PROVISIONED"})
 			return nil
 		},
-	})
+	}
 }
 
 func checkFirehose(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "destination", destinations...), oneOf(in, "serverSideEncryption.keyType", "AWS_OWNED_CMK", "CUSTOMER_MANAGED_CMK"), tagProblems(in))
+	p := allOf(oneOf(in, "destination", destinations...), oneOf(in, "serverSideEncryption.keyType", "AWS_OWNED_CMK",
+		"CUSTOMER_MANAGED_CMK"), tagProblems(in))
 	if in.Has("serverSideEncryption.keyArn") && in.String("serverSideEncryption.keyType") != "CUSTOMER_MANAGED_CMK" {
 		p = append(p, awsProblem("serverSideEncryption.keyType", firehoseCode, "a key needs keyType CUSTOMER_MANAGED_CMK"))
 	}
@@ -88,9 +103,10 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 	}
 	const s3 = "extendedS3Configuration"
 	if given(in, unknown, s3) == 0 && !unknown.Within(s3) {
-		return append(p, awsProblem(s3, firehoseCode, "the destination extended_s3 needs it"))
+		return append(p, awsProblem(s3, firehoseCode, "required for the destination extended_s3"))
 	}
-	p = append(p, allOf(between(in, s3+".bufferingSize", 1, 128), between(in, s3+".bufferingInterval", 0, 900), oneOf(in, s3+".compressionFormat", compressions...),
+	p = append(p, allOf(between(in, s3+".bufferingSize", 1, 128), between(in, s3+".bufferingInterval", 0, 900),
+		oneOf(in, s3+".compressionFormat", compressions...),
 		oneOf(in, s3+".s3BackupMode", "Disabled", "Enabled"), longest(in, s3+".prefix", 1024), longest(in, s3+".errorOutputPrefix", 1024))...)
 	p = append(p, prefixProblems(in.Map(s3), unknown, s3)...)
 	if z := in.String(s3 + ".customTimeZone"); z != "" {
@@ -98,12 +114,14 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 			p = append(p, awsProblem(s3+".customTimeZone", firehoseCode, "%s", f))
 		}
 	}
-	if in.Bool(s3+".cloudwatchLoggingOptions.enabled") && (given(in, unknown, s3+".cloudwatchLoggingOptions.logGroupName") == 0 || given(in, unknown, s3+".cloudwatchLoggingOptions.logStreamName") == 0) {
+	if in.Bool(s3+".cloudwatchLoggingOptions.enabled") && (given(in, unknown, s3+".cloudwatchLoggingOptions.logGroupName") == 0 ||
+		given(in, unknown, s3+".cloudwatchLoggingOptions.logStreamName") == 0) {
 		p = append(p, awsProblem(s3+".cloudwatchLoggingOptions", firehoseCode, "error logging needs logGroupName and logStreamName"))
 	}
 	dynamic := in.Bool(s3 + ".dynamicPartitioningConfiguration.enabled")
 	if size := numberOr(in, s3+".bufferingSize", 5); dynamic && size < 64 {
-		p = append(p, awsProblem(s3+".bufferingSize", firehoseCode, "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled, got %v", size))
+		p = append(p, awsProblem(s3+".bufferingSize", firehoseCode,
+			"BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled, got %v", size))
 	}
 	if x := in.String(s3 + ".fileExtension"); x != "" && !strings.HasPrefix(x, ".") {
 		p = append(p, awsProblem(s3+".fileExtension", firehoseCode, "expected an extension with its dot, such as .log.gz, got %q", x))
@@ -112,7 +130,8 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 	for i, step := range in.Maps(s3 + ".processingConfiguration.processors") {
 		kind := step.String("type")
 		if !slices.Contains(processorsSet, kind) {
-			p = append(p, awsProblem(at(s3+".processingConfiguration.processors", i)+".type", firehoseCode, "expected %s, got %q", alternatives(processorsSet), kind))
+			p = append(p, awsProblem(at(s3+".processingConfiguration.processors", i)+".type", firehoseCode, "expected %s, got %q",
+				alternatives(processorsSet), kind))
 		}
 		steps[kind] = true
 	}
@@ -122,8 +141,8 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// prefixProblems judges the prefixes under which Firehose writes: expressions are !{namespace:value}, and a prefix that
-// has any needs an error prefix that says what kind of error it is.
+// prefixProblems checks the S3 prefixes of a delivery stream. Expressions are !{namespace:value}; a prefix with expressions needs
+// an errorOutputPrefix that contains the error type.
 func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 	var p []Problem
 	prefix, failed := s3.String("prefix"), s3.String("errorOutputPrefix")
@@ -133,11 +152,13 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 			space, value, _ := strings.Cut(m[1], ":")
 			switch {
 			case !slices.Contains(words("timestamp firehose partitionKeyFromQuery partitionKeyFromLambda"), space):
-				p = append(p, awsProblem(root+"."+name, firehoseCode, "there is no expression !{%s}: expected timestamp, firehose, partitionKeyFromQuery or partitionKeyFromLambda", m[1]))
+				p = append(p, awsProblem(root+"."+name, firehoseCode,
+					"unknown expression !{%s}: expected timestamp, firehose, partitionKeyFromQuery or partitionKeyFromLambda", m[1]))
 			case name == "prefix" && value == "error-output-type":
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "!{firehose:error-output-type} is for errorOutputPrefix only"))
 			case space == "firehose" && value != "random-string" && value != "error-output-type":
-				p = append(p, awsProblem(root+"."+name, firehoseCode, "expected !{firehose:random-string} or !{firehose:error-output-type}, got !{%s}", m[1]))
+				p = append(p, awsProblem(root+"."+name, firehoseCode, "expected !{firehose:random-string} or !{firehose:error-output-type}, got !{%s}",
+					m[1]))
 			case name == "errorOutputPrefix" && strings.HasPrefix(space, "partitionKey"):
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "an error prefix takes no partition keys"))
 			}
@@ -150,17 +171,20 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 		p = append(p, awsProblem(root+".errorOutputPrefix", firehoseCode, "ErrorOutputPrefix must be given when Prefix has expressions"))
 	}
 	if strings.Contains(failed, "!{") && !strings.Contains(failed, "!{firehose:error-output-type}") {
-		p = append(p, awsProblem(root+".errorOutputPrefix", firehoseCode, "ErrorOutputPrefix with expressions must hold !{firehose:error-output-type}"))
+		p = append(p, awsProblem(root+".errorOutputPrefix", firehoseCode,
+			"ErrorOutputPrefix with expressions must hold !{firehose:error-output-type}"))
 	}
 	return p
 }
 
-// admitFirehose refuses a role that Firehose cannot take. What the role may do shows only when records are delivered.
-func admitFirehose(a *Account, o *Object) error {
+// checkFirehoseState refuses a role that Firehose cannot assume. AWS checks the role's permissions only at delivery.
+func checkFirehoseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
-	for _, path := range []string{"extendedS3Configuration.roleArn", "kinesisSourceConfiguration.roleArn", "httpEndpointConfiguration.roleArn"} {
+	for _, path := range []string{"extendedS3Configuration.roleArn", "kinesisSourceConfiguration.roleArn",
+		"httpEndpointConfiguration.roleArn"} {
 		if role := find(a, "arn", in.String(path), roleType); role != nil && !trusts(trustOf(role), "firehose.amazonaws.com") {
-			return refuse(firehoseCode, role.ID+" does not trust firehose.amazonaws.com", "Firehose is unable to assume role %s. Please check the role provided.", role.Outputs["arn"])
+			return refuse(firehoseCode, role.ID+" does not trust firehose.amazonaws.com",
+				"Firehose is unable to assume role %s. Please check the role provided.", role.Outputs["arn"])
 		}
 	}
 	if key := keyNamed(a, in.String("serverSideEncryption.keyArn")); key != nil && key.Outputs["isEnabled"] == false {

@@ -4,25 +4,33 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
-// Roles, policies and who has them.
+// Roles, policies and their attachments.
 
 const (
 	iamName = `[\w+=,.@-]+`
 	iamPath = `/|/[\x21-\x7e]*/`
 )
 
-func init() {
-	prefixed(Kind{
+// iamKinds are the resource types of IAM.
+func iamKinds() []Kind {
+	return []Kind{
+		roleKind(), rolePolicyKind(), managedPolicyKind(), rolePolicyAttachmentKind(), rolePolicyAttachmentsExclusiveKind(),
+		rolePoliciesExclusiveKind(), instanceProfileKind(), openIdConnectProviderKind(), serviceLinkedRoleKind(), userKind(), iamGroupKind(),
+	}
+}
+
+func roleKind() Kind {
+	return prefixed(Kind{
 		Type: roleType, CreateAction: "iam:CreateRole", UpdateAction: "iam:UpdateRole", DeleteAction: "iam:DeleteRole",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
 		Refs:     []Ref{maybe("managedPolicyArns[]", "arn", policyType), maybe("permissionsBoundary", "arn", policyType)},
 		Defaults: map[string]any{"path": "/", "maxSessionDuration": 3600, "forceDetachPolicies": false, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), arns(in, "permissionsBoundary"), between(in, "maxSessionDuration", 3600, 43200),
+			p := allOf(policyProblems(in, "assumeRolePolicy", trustDocument), arns(in, "permissionsBoundary"),
+				between(in, "maxSessionDuration", 3600, 43200),
 				longest(in, "description", 1000), pathProblems(in), tagProblems(in))
 			for i, inline := range in.Maps("inlinePolicies") {
 				for _, x := range policyProblems(inline, "policy", inlineDocument) {
@@ -32,8 +40,8 @@ func init() {
 			}
 			return append(p, managedProblems(in, "managedPolicyArns[]")...)
 		},
-		Admit: func(a *Account, o *Object) error {
-			return admitPrincipals(a, documentOf(documentText(o.Inputs, "assumeRolePolicy")), trustDocument)
+		CheckState: func(a *Account, o *Object) error {
+			return principalsExist(a, documentOf(documentText(o.Inputs, "assumeRolePolicy")), trustDocument)
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
@@ -46,15 +54,18 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
-		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy", DeleteAction: "iam:DeleteRolePolicy",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
-		NotFound: "NoSuchEntity",
-		Refs:     []Ref{held("role", "id", roleType)},
-		Defaults: map[string]any{"namePrefix": ""},
-		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", inlineDocument) },
-		Admit: func(a *Account, o *Object) error {
+func rolePolicyKind() Kind {
+	return prefixed(Kind{
+		Type: "aws:iam/rolePolicy:RolePolicy", CreateAction: "iam:PutRolePolicy", UpdateAction: "iam:PutRolePolicy",
+		DeleteAction: "iam:DeleteRolePolicy",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Scope: "role"},
+		NotFound:     "NoSuchEntity",
+		Refs:         []Ref{held("role", "id", roleType)},
+		Defaults:     map[string]any{"namePrefix": ""},
+		Check:        func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policy", inlineDocument) },
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			total := printedLength(documentText(in, "policy"))
 			for _, other := range others(a, o, o.Type) {
@@ -63,7 +74,8 @@ func init() {
 				}
 			}
 			if total > 10240 {
-				return refuse("LimitExceeded", fmt.Sprintf("they have %d characters", total), "Maximum policy size of 10240 bytes exceeded for role %s", in.String("role"))
+				return refuse("LimitExceeded", fmt.Sprintf("they have %d characters", total),
+					"Maximum policy size of 10240 bytes exceeded for role %s", in.String("role"))
 			}
 			return nil
 		},
@@ -73,8 +85,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func managedPolicyKind() Kind {
+	return prefixed(Kind{
 		Type: policyType, CreateAction: "iam:CreatePolicy", UpdateAction: "iam:CreatePolicyVersion", DeleteAction: "iam:DeletePolicy",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -91,13 +105,15 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
+func rolePolicyAttachmentKind() Kind {
+	return Kind{
 		Type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment", CreateAction: "iam:AttachRolePolicy", DeleteAction: "iam:DetachRolePolicy",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{held("role", "id", roleType), {Path: "policyArn", To: []string{policyType}, By: "arn", Any: true}},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return managedProblems(in, "policyArn") },
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			n := 1
 			for _, other := range others(a, o, o.Type) {
 				if other.Inputs["role"] == o.Inputs["role"] {
@@ -114,26 +130,36 @@ func init() {
 			o.ID = in.String("role") + "-" + draw(26, in.String("policyArn"))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", CreateAction: "iam:AttachRolePolicy", UpdateAction: "iam:AttachRolePolicy", DeleteAction: "iam:ListAttachedRolePolicies",
+func rolePolicyAttachmentsExclusiveKind() Kind {
+	return Kind{
+		Type: "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive", CreateAction: "iam:AttachRolePolicy",
+		UpdateAction: "iam:AttachRolePolicy", DeleteAction: "iam:ListAttachedRolePolicies",
 		NotFound: "NoSuchEntity",
 		Refs:     []Ref{soft("roleName", "id", roleType), maybe("policyArns[]", "arn", policyType)},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return managedProblems(in, "policyArns[]") },
 		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
-	})
-	register(Kind{
-		Type: "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", CreateAction: "iam:DeleteRolePolicy", UpdateAction: "iam:DeleteRolePolicy", DeleteAction: "iam:ListRolePolicies",
-		NotFound: "NoSuchEntity",
-		Refs:     []Ref{soft("roleName", "id", roleType)},
-		Compute:  func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
-	})
+	}
+}
 
-	prefixed(Kind{
-		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile", DeleteAction: "iam:DeleteInstanceProfile",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
-		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
+func rolePoliciesExclusiveKind() Kind {
+	return Kind{
+		Type: "aws:iam/rolePoliciesExclusive:RolePoliciesExclusive", CreateAction: "iam:DeleteRolePolicy", UpdateAction: "iam:DeleteRolePolicy",
+		DeleteAction: "iam:ListRolePolicies",
+		NotFound:     "NoSuchEntity",
+		Refs:         []Ref{soft("roleName", "id", roleType)},
+		Compute:      func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("roleName"); return nil },
+	}
+}
+
+func instanceProfileKind() Kind {
+	return prefixed(Kind{
+		Type: profileType, CreateAction: "iam:CreateInstanceProfile", UpdateAction: "iam:AddRoleToInstanceProfile",
+		DeleteAction: "iam:DeleteInstanceProfile",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
+		NotFound:     "NoSuchEntity", InUse: "DeleteConflict",
 		Refs:     []Ref{held("role", "id", roleType)},
 		Defaults: map[string]any{"path": "/", "namePrefix": ""},
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return allOf(pathProblems(in), tagProblems(in)) },
@@ -146,10 +172,13 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	register(Kind{
-		Type: oidcType, CreateAction: "iam:CreateOpenIDConnectProvider", UpdateAction: "iam:AddClientIDToOpenIDConnectProvider", DeleteAction: "iam:DeleteOpenIDConnectProvider",
-		NotFound: "NoSuchEntity",
+func openIdConnectProviderKind() Kind {
+	return Kind{
+		Type: oidcType, CreateAction: "iam:CreateOpenIDConnectProvider", UpdateAction: "iam:AddClientIDToOpenIDConnectProvider",
+		DeleteAction: "iam:DeleteOpenIDConnectProvider",
+		NotFound:     "NoSuchEntity",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			var p []Problem
 			if u := in.String("url"); u != "" && (!strings.HasPrefix(u, "https://") || strings.ContainsAny(u, "?#")) {
@@ -174,10 +203,13 @@ func init() {
 			return nil
 		},
 		Name: Name{Taken: "EntityAlreadyExists"},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:iam/serviceLinkedRole:ServiceLinkedRole", CreateAction: "iam:CreateServiceLinkedRole", UpdateAction: "iam:UpdateRoleDescription", DeleteAction: "iam:DeleteServiceLinkedRole",
+func serviceLinkedRoleKind() Kind {
+	return Kind{
+		Type: "aws:iam/serviceLinkedRole:ServiceLinkedRole", CreateAction: "iam:CreateServiceLinkedRole",
+		UpdateAction: "iam:UpdateRoleDescription", DeleteAction: "iam:DeleteServiceLinkedRole",
 		Name:     Name{Taken: "InvalidInput"},
 		NotFound: "NoSuchEntity",
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -185,7 +217,8 @@ func init() {
 			if s == "" || linkedRoles[s] != "" {
 				return tagProblems(in)
 			}
-			return []Problem{awsProblem("awsServiceName", "InvalidInput", "the model knows the service-linked roles of %s, not of %q", alternatives(sortedKeys(linkedRoles)), s)}
+			return []Problem{awsProblem("awsServiceName", "InvalidInput", "the model knows the service-linked roles of %s, not of %q",
+				alternatives(sortedKeys(linkedRoles)), s)}
 		},
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
@@ -200,9 +233,11 @@ func init() {
 			o.Outputs["createDate"] = kept(a, o, "createDate", func() any { return stamp(a) })
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func userKind() Kind {
+	return Kind{
 		Type: userType, CreateAction: "iam:CreateUser", UpdateAction: "iam:UpdateUser", DeleteAction: "iam:DeleteUser",
 		Name:     Name{Input: "name", Max: 64, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -216,8 +251,11 @@ func init() {
 			o.Outputs["uniqueId"] = kept(a, o, "uniqueId", func() any { return "AIDA" + drawLetters(17, fresh(a, o)...) })
 			return nil
 		},
-	})
-	register(Kind{
+	}
+}
+
+func iamGroupKind() Kind {
+	return Kind{
 		Type: iamGroupType, CreateAction: "iam:CreateGroup", UpdateAction: "iam:UpdateGroup", DeleteAction: "iam:DeleteGroup",
 		Name:     Name{Input: "name", Max: 128, Form: iamName, Taken: "EntityAlreadyExists"},
 		NotFound: "NoSuchEntity", InUse: "DeleteConflict",
@@ -230,10 +268,10 @@ func init() {
 			o.Outputs["uniqueId"] = kept(a, o, "uniqueId", func() any { return "AGPA" + drawLetters(17, fresh(a, o)...) })
 			return nil
 		},
-	})
+	}
 }
 
-// linkedRoles are the service-linked roles that a site may need, by service.
+// linkedRoles are the names of service-linked roles, by service.
 var linkedRoles = map[string]string{
 	"ecs.amazonaws.com": "ECS", "elasticloadbalancing.amazonaws.com": "ElasticLoadBalancing", "rds.amazonaws.com": "RDS",
 	"ecs.application-autoscaling.amazonaws.com": "ApplicationAutoScaling_ECSService", "autoscaling.amazonaws.com": "AutoScaling",
@@ -241,7 +279,7 @@ var linkedRoles = map[string]string{
 	"replication.ecr.amazonaws.com": "ECRReplication", "ssm.amazonaws.com": "AmazonSSM", "wafv2.amazonaws.com": "WAFV2Logging",
 }
 
-// managedPolicies are the AWS-managed policies that a site may attach; a name that AWS does not have is refused.
+// managedPolicies are the AWS-managed policies that the model knows. Others are refused.
 var managedPolicies = words(`AdministratorAccess PowerUserAccess ReadOnlyAccess SecurityAudit ViewOnlyAccess
 	AmazonSSMManagedInstanceCore AmazonSSMPatchAssociation AmazonSSMReadOnlyAccess CloudWatchAgentServerPolicy
 	CloudWatchLogsFullAccess CloudWatchReadOnlyAccess AmazonEC2ContainerRegistryReadOnly
@@ -257,7 +295,7 @@ var managedPolicies = words(`AdministratorAccess PowerUserAccess ReadOnlyAccess 
 	service-role/AmazonSSMAutomationRole service-role/AmazonECSInfrastructureRolePolicyForVolumes
 	AWSBackupServiceRolePolicyForS3Backup AWSBackupServiceRolePolicyForS3Restore`)
 
-// managedProblems judges the names of AWS-managed policies at path.
+// managedProblems checks the names of AWS-managed policies at path.
 func managedProblems(in Inputs, path string) []Problem {
 	var p []Problem
 	in.Each(path, func(path string, v any) {
@@ -268,7 +306,8 @@ func managedProblems(in Inputs, path string) []Problem {
 			return
 		}
 		if name := strings.TrimPrefix(parts[5], "policy/"); parts[4] == "aws" && !slices.Contains(managedPolicies, name) {
-			p = append(p, awsProblem(path, "NoSuchEntity", "the model knows no AWS-managed policy %s%s", name, suggest(name, managedPolicies)))
+			p = append(p, awsProblem(path, "NoSuchEntity", "the model does not know the AWS-managed policy %s%s", name,
+				suggest(name, managedPolicies)))
 		}
 	})
 	return p
@@ -281,38 +320,3 @@ func pathProblems(in Inputs) []Problem {
 	}
 	return []Problem{awsProblem("path", "ValidationError", "a path begins and ends with /, got %q", path)}
 }
-
-// trustOf is who may assume a role.
-func trustOf(role *Object) []statement {
-	return documentOf(documentText(role.Inputs, "assumeRolePolicy"))
-}
-
-// admitPrincipals refuses a document that names identities of this account that do not exist: AWS turns them into their
-// unique ids when it stores the document.
-func admitPrincipals(a *Account, statements []statement, kind documentKind) error {
-	for _, s := range statements {
-		for _, of := range []string{"AWS", "Federated"} {
-			for _, name := range s.principals[of] {
-				parts := strings.SplitN(name, ":", 6)
-				if len(parts) != 6 || parts[2] != "iam" || parts[4] != a.AccountID || parts[5] == "root" {
-					continue
-				}
-				if find(a, "arn", name, roleType, userType, oidcType) == nil && !strings.Contains(parts[5], "aws-service-role/") {
-					return refuse(kind.code, s.called()+" names it, and the account has none of this name", "Invalid principal in policy: %q:%q", strings.ToUpper(of), name)
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// kept is an output that AWS chose when the object was made and that an update leaves.
-func kept(a *Account, o *Object, name string, make func() any) any {
-	if was := a.was(o); was != nil && was.Outputs[name] != nil {
-		return was.Outputs[name]
-	}
-	return make()
-}
-
-// stamp is the time now as AWS writes it.
-func stamp(a *Account) string { return a.now().UTC().Format(time.RFC3339) }

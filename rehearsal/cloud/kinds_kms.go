@@ -5,42 +5,53 @@ import (
 	"strings"
 )
 
-func init() {
-	register(Kind{
+// kmsKinds are the resource types of KMS.
+func kmsKinds() []Kind {
+	return []Kind{
+		keyKind(), aliasKind(), keyPolicyKind(), keyGrantKind(),
+	}
+}
+
+func keyKind() Kind {
+	return Kind{
 		Type: keyType, CreateAction: "kms:CreateKey", UpdateAction: "kms:UpdateKeyDescription", DeleteAction: "kms:ScheduleKeyDeletion",
 		NotFound: "NotFoundException",
 		Defaults: map[string]any{"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT", "isEnabled": true,
 			"enableKeyRotation": false, "bypassPolicyLockoutSafetyCheck": false, "multiRegion": false, "description": ""},
 		Check: checkKey,
-		Admit: func(a *Account, o *Object) error {
-			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
+		CheckState: func(a *Account, o *Object) error {
+			return keyPolicyFits(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			if o.ID == "" {
 				o.ID = drawUUID(fresh(a, o)...)
-				if truth(o.Inputs, "multiRegion") {
+				if Inputs(o.Inputs).Bool("multiRegion") {
 					o.ID = "mrk-" + draw(32, fresh(a, o)...)
 				}
 			}
 			o.Outputs["keyId"] = o.ID
 			o.Outputs["arn"] = a.arn("kms", "key/"+o.ID)
-			fill(o, "policy", `{"Id":"key-default-1","Statement":[{"Action":"kms:*","Effect":"Allow","Principal":{"AWS":"`+a.globalARN("iam", "root")+`"},"Resource":"*","Sid":"Enable IAM User Permissions"}],"Version":"2012-10-17"}`)
-			if truth(o.Inputs, "enableKeyRotation") {
+			fill(o, "policy", `{"Id":"key-default-1","Statement":[{"Action":"kms:*","Effect":"Allow","Principal":{"AWS":"`+a.globalARN("iam",
+				"root")+`"},"Resource":"*","Sid":"Enable IAM User Permissions"}],"Version":"2012-10-17"}`)
+			if Inputs(o.Inputs).Bool("enableKeyRotation") {
 				fill(o, "rotationPeriodInDays", 365)
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	prefixed(Kind{
+func aliasKind() Kind {
+	return prefixed(Kind{
 		Type: aliasType, CreateAction: "kms:CreateAlias", UpdateAction: "kms:UpdateAlias", DeleteAction: "kms:DeleteAlias",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`, Taken: "AlreadyExistsException"},
+		Name: Name{Input: "name", Prefix: "namePrefix", Lead: "alias/", Max: 256, Form: `alias/[a-zA-Z0-9/_-]+`,
+			Taken: "AlreadyExistsException"},
 		NotFound: "NotFoundException",
 		Refs:     []Ref{soft("targetKeyId", "id,arn", keyType)},
 		Defaults: map[string]any{"namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			if strings.HasPrefix(in.String("name"), "alias/aws/") {
-				return []Problem{awsProblem("name", "NotAuthorizedException", "aliases that begin with alias/aws/ belong to AWS")}
+				return []Problem{awsProblem("name", "NotAuthorizedException", "aliases that begin with alias/aws/ are reserved by AWS")}
 			}
 			return nil
 		},
@@ -56,8 +67,10 @@ func init() {
 		},
 		Recomputed: map[string][]string{"targetKeyId": {"targetKeyArn"}},
 	})
+}
 
-	register(Kind{
+func keyPolicyKind() Kind {
+	return Kind{
 		Type: "aws:kms/keyPolicy:KeyPolicy", CreateAction: "kms:PutKeyPolicy", UpdateAction: "kms:PutKeyPolicy", DeleteAction: "kms:PutKeyPolicy",
 		NotFound: "NotFoundException",
 		Refs:     []Ref{soft("keyId", "id,arn", keyType)},
@@ -65,23 +78,28 @@ func init() {
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			return allOf(policyProblems(in, "policy", keyDocument), lockoutProblems(in))
 		},
-		Admit: func(a *Account, o *Object) error {
-			return admitKeyPolicy(a, o, documentText(o.Inputs, "policy"))
+		CheckState: func(a *Account, o *Object) error {
+			return keyPolicyFits(a, o, documentText(o.Inputs, "policy"))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = lastPart(Inputs(o.Inputs).String("keyId"), "/")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func keyGrantKind() Kind {
+	return Kind{
 		Type: "aws:kms/grant:Grant", CreateAction: "kms:CreateGrant", DeleteAction: "kms:RevokeGrant",
 		Name:     Name{Input: "name", Max: 256, Form: `[a-zA-Z0-9:/_-]+`},
 		NotFound: "NotFoundException",
-		Refs:     []Ref{soft("keyId", "id,arn", keyType), maybe("granteePrincipal", "arn", roleType, userType), maybe("retiringPrincipal", "arn", roleType, userType)},
+		Refs: []Ref{soft("keyId", "id,arn", keyType), maybe("granteePrincipal", "arn", roleType, userType),
+			maybe("retiringPrincipal", "arn", roleType, userType)},
 		Defaults: map[string]any{"retireOnDelete": false},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			operations := words("Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo Sign Verify GetPublicKey CreateGrant RetireGrant DescribeKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac VerifyMac DeriveSharedSecret")
+			operations := words("Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo Sign Verify " +
+				"GetPublicKey CreateGrant RetireGrant DescribeKey GenerateDataKeyPair GenerateDataKeyPairWithoutPlaintext GenerateMac VerifyMac " +
+				"DeriveSharedSecret")
 			var p []Problem
 			in.Each("operations[]", func(path string, v any) {
 				if s, _ := v.(string); !slices.Contains(operations, s) {
@@ -99,19 +117,23 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
 }
 
 var keySpecs = map[string][]string{
 	"SYMMETRIC_DEFAULT": {"ENCRYPT_DECRYPT"},
-	"RSA_2048":          {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_3072": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_4096": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
-	"ECC_NIST_P256": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P384": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P521": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_SECG_P256K1": {"SIGN_VERIFY"},
-	"HMAC_224": {"GENERATE_VERIFY_MAC"}, "HMAC_256": {"GENERATE_VERIFY_MAC"}, "HMAC_384": {"GENERATE_VERIFY_MAC"}, "HMAC_512": {"GENERATE_VERIFY_MAC"},
+	"RSA_2048":          {"ENCRYPT_DECRYPT", "SIGN_VERIFY"}, "RSA_3072": {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
+	"RSA_4096":      {"ENCRYPT_DECRYPT", "SIGN_VERIFY"},
+	"ECC_NIST_P256": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P384": {"SIGN_VERIFY", "KEY_AGREEMENT"}, "ECC_NIST_P521": {"SIGN_VERIFY",
+		"KEY_AGREEMENT"}, "ECC_SECG_P256K1": {"SIGN_VERIFY"},
+	"HMAC_224": {"GENERATE_VERIFY_MAC"}, "HMAC_256": {"GENERATE_VERIFY_MAC"}, "HMAC_384": {"GENERATE_VERIFY_MAC"},
+	"HMAC_512": {"GENERATE_VERIFY_MAC"},
 }
 
 func checkKey(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(between(in, "deletionWindowInDays", 7, 30), between(in, "rotationPeriodInDays", 90, 2560), longest(in, "description", 8192),
-		oneOf(in, "customerMasterKeySpec", sortedKeys(keySpecs)...), policyProblems(in, "policy", keyDocument), lockoutProblems(in), tagProblems(in))
+		oneOf(in, "customerMasterKeySpec", sortedKeys(keySpecs)...), policyProblems(in, "policy", keyDocument),
+		lockoutProblems(in), tagProblems(in))
 	spec := in.String("customerMasterKeySpec")
 	if spec == "" {
 		spec = "SYMMETRIC_DEFAULT"
@@ -120,7 +142,8 @@ func checkKey(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, oneOf(in, "keyUsage", uses...)...)
 	}
 	if in.Bool("enableKeyRotation") && spec != "SYMMETRIC_DEFAULT" {
-		p = append(p, awsProblem("enableKeyRotation", "UnsupportedOperationException", "only symmetric encryption keys rotate, this one is %s", spec))
+		p = append(p, awsProblem("enableKeyRotation", "UnsupportedOperationException",
+			"only symmetric encryption keys rotate, this one is %s", spec))
 	}
 	if in.Has("rotationPeriodInDays") && !in.Bool("enableKeyRotation") && !unknown.Has("enableKeyRotation") {
 		p = append(p, problem("rotationPeriodInDays", "it needs enableKeyRotation"))
@@ -128,8 +151,8 @@ func checkKey(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// lockoutProblems refuses a key policy that nobody could change any more: no statement lets this account, or an
-// identity in it, put another policy.
+// lockoutProblems refuses a key policy that could never be changed again, because no statement allows this account, or an identity
+// in it, to call kms:PutKeyPolicy.
 func lockoutProblems(in Inputs) []Problem {
 	text := documentText(in, "policy")
 	if text == "" || in.Bool("bypassPolicyLockoutSafetyCheck") {
@@ -144,18 +167,19 @@ func lockoutProblems(in Inputs) []Problem {
 			return nil
 		}
 	}
-	return []Problem{awsProblem("policy", "MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future: let the account's root have kms:*")}
+	return []Problem{awsProblem("policy", "MalformedPolicyDocumentException",
+		"The new key policy will not allow you to update the key policy in the future: let the account's root have kms:*")}
 }
 
-func admitKeyPolicy(a *Account, o *Object, text string) error {
+func keyPolicyFits(a *Account, o *Object, text string) error {
 	if text == "" {
 		return nil
 	}
 	statements := documentOf(text)
-	if err := admitPrincipals(a, statements, keyDocument); err != nil {
+	if err := principalsExist(a, statements, keyDocument); err != nil {
 		return refuse(keyDocument.code, err.(*Error).Message, "Policy contains a statement with one or more invalid principals.")
 	}
-	if truth(o.Inputs, "bypassPolicyLockoutSafetyCheck") {
+	if Inputs(o.Inputs).Bool("bypassPolicyLockoutSafetyCheck") {
 		return nil
 	}
 	for _, s := range statements {
@@ -168,55 +192,6 @@ func admitKeyPolicy(a *Account, o *Object, text string) error {
 			}
 		}
 	}
-	return refuse(keyDocument.code, "only other accounts may put a key policy", "The new key policy will not allow you to update the key policy in the future.")
+	return refuse(keyDocument.code, "only other accounts may put a key policy",
+		"The new key policy will not allow you to update the key policy in the future.")
 }
-
-// keyNamed is the key that a KMS key id, ARN, alias or alias ARN names; nil when it is not one of the account's.
-func keyNamed(a *Account, name string) *Object {
-	if alias := find(a, "arn", name, aliasType); alias != nil {
-		name = Inputs(alias.Outputs).String("targetKeyId")
-	} else if alias := find(a, "id", name, aliasType); alias != nil {
-		name = Inputs(alias.Outputs).String("targetKeyId")
-	}
-	if key := find(a, "id", name, keyType); key != nil {
-		return key
-	}
-	return find(a, "arn", name, keyType)
-}
-
-// keyLets refuses a key whose policy does not let the service use it. context are the condition keys whose values are
-// known; other conditions are taken to hold. The refusal's code and words are the service's.
-func keyLets(a *Account, name, service, action string, context map[string]string, code, message string) error {
-	key := keyNamed(a, name)
-	if key == nil {
-		return nil
-	}
-	if key.Outputs["isEnabled"] == false {
-		return refuse("KMSInvalidStateException", "", "%s is disabled.", key.Outputs["arn"])
-	}
-	text := documentText(key.Outputs, "policy")
-	for _, p := range a.list("aws:kms/keyPolicy:KeyPolicy") {
-		if p.ID == key.ID {
-			text = documentText(p.Inputs, "policy")
-		}
-	}
-	for _, s := range documentOf(text) {
-		if s.deny || !anyMatch(s.actions, action) || !s.holds(context) {
-			continue
-		}
-		if slices.Contains(s.principals["Service"], service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
-			return nil
-		}
-	}
-	return refuse(code, "the policy of key "+key.ID+" lets "+service+" do no "+action+said(context), "%s", message)
-}
-
-func said(context map[string]string) string {
-	var all []string
-	for _, key := range sortedKeys(context) {
-		all = append(all, " with "+key+" "+context[key])
-	}
-	return strings.Join(all, ",")
-}
-
-func truth(m map[string]any, path string) bool { return Inputs(m).Bool(path) }

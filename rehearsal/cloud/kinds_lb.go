@@ -14,13 +14,15 @@ const balancerName = `[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?`
 var balancerZones = map[string]string{
 	"us-east-1": "Z35SXDOTRQ7X7K", "us-east-2": "Z3AADJGX6KTTL2", "us-west-1": "Z368ELLRRE2KJ0", "us-west-2": "Z1H1FL5HABSF5",
 	"af-south-1": "Z268VQBMOI5EKX", "ap-east-1": "Z3DQVH9N71FHZ0", "ap-south-1": "ZP97RAFLXTNZK", "ap-northeast-1": "Z14GRHDCWA56QT",
-	"ap-northeast-2": "ZWKZPGTI48KDX", "ap-northeast-3": "Z5LXEXXYW11ES", "ap-southeast-1": "Z1LMS91P8CMLE5", "ap-southeast-2": "Z1GM3OXH4ZPM65",
-	"ca-central-1": "ZQSVJUPU6J1EY", "eu-central-1": "Z215JYRZR1TBD5", "eu-west-1": "Z32O12XQLNTSW2", "eu-west-2": "ZHURV8PSTC4K8",
-	"eu-west-3": "Z3Q77PNBQS71R4", "eu-north-1": "Z23TAZ6LKFMNIO", "eu-south-1": "Z3ULH7SSC9OV64", "me-south-1": "ZS929ML54UICD", "sa-east-1": "Z2P70J7HTTTPLU",
+	"ap-northeast-2": "ZWKZPGTI48KDX", "ap-northeast-3": "Z5LXEXXYW11ES", "ap-southeast-1": "Z1LMS91P8CMLE5",
+	"ap-southeast-2": "Z1GM3OXH4ZPM65",
+	"ca-central-1":   "ZQSVJUPU6J1EY", "eu-central-1": "Z215JYRZR1TBD5", "eu-west-1": "Z32O12XQLNTSW2", "eu-west-2": "ZHURV8PSTC4K8",
+	"eu-west-3": "Z3Q77PNBQS71R4", "eu-north-1": "Z23TAZ6LKFMNIO", "eu-south-1": "Z3ULH7SSC9OV64", "me-south-1": "ZS929ML54UICD",
+	"sa-east-1": "Z2P70J7HTTTPLU",
 }
 
-// logAccounts are the accounts by which a load balancer writes access logs, in regions that began before August 2022;
-// the other regions have a service principal.
+// logAccounts are the AWS accounts that write access logs in regions launched before August 2022. Other regions use a service
+// principal.
 var logAccounts = map[string]string{
 	"us-east-1": "127311923021", "us-east-2": "033677994240", "us-west-1": "027434742980", "us-west-2": "797873946194",
 	"af-south-1": "098369216593", "ap-east-1": "754344448648", "ap-south-1": "718504428378", "ap-northeast-1": "582318560864",
@@ -32,7 +34,7 @@ var logAccounts = map[string]string{
 
 const logDelivery = "logdelivery.elasticloadbalancing.amazonaws.com"
 
-// tlsPolicies are the security policies that a listener takes.
+// tlsPolicies are the predefined security policies for listeners.
 var tlsPolicies = words(`ELBSecurityPolicy-2016-08 ELBSecurityPolicy-TLS-1-0-2015-04 ELBSecurityPolicy-TLS-1-1-2017-01
 	ELBSecurityPolicy-TLS-1-2-2017-01 ELBSecurityPolicy-TLS-1-2-Ext-2018-06 ELBSecurityPolicy-FS-2018-06 ELBSecurityPolicy-FS-1-1-2019-08
 	ELBSecurityPolicy-FS-1-2-2019-08 ELBSecurityPolicy-FS-1-2-Res-2019-08 ELBSecurityPolicy-FS-1-2-Res-2020-10
@@ -42,69 +44,90 @@ var tlsPolicies = words(`ELBSecurityPolicy-2016-08 ELBSecurityPolicy-TLS-1-0-201
 	ELBSecurityPolicy-TLS13-1-2-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Res-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Ext0-FIPS-2023-04
 	ELBSecurityPolicy-TLS13-1-2-Ext1-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-2-Ext2-FIPS-2023-04 ELBSecurityPolicy-TLS13-1-3-FIPS-2023-04`)
 
-func init() {
-	prefixed(Kind{
-		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer", UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
+// balancerKinds are the resource types of Elastic Load Balancing.
+func balancerKinds() []Kind {
+	return []Kind{
+		loadBalancerKind(), targetGroupKind(), listenerKind(), listenerRuleKind(), listenerCertificateKind(),
+	}
+}
+
+func loadBalancerKind() Kind {
+	return prefixed(Kind{
+		Type: balancerType, CreateAction: "elasticloadbalancing:CreateLoadBalancer",
+		UpdateAction: "elasticloadbalancing:ModifyLoadBalancerAttributes", DeleteAction: "elasticloadbalancing:DeleteLoadBalancer",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateLoadBalancerName"},
 		NotFound: "LoadBalancerNotFound",
-		Refs: []Ref{held("subnets[]", "id", subnetType), held("securityGroups[]", "id", anyGroup...), held("subnetMappings[].subnetId", "id", subnetType),
-			held("subnetMappings[].allocationId", "id", eipType), soft("accessLogs.bucket", "id", bucketType), soft("connectionLogs.bucket", "id", bucketType)},
-		Defaults: map[string]any{"internal": false, "loadBalancerType": "application", "idleTimeout": 60, "enableDeletionProtection": false, "enableHttp2": true,
-			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "enableCrossZoneLoadBalancing": true, "ipAddressType": "ipv4", "preserveHostHeader": false,
-			"enableTlsVersionAndCipherSuiteHeaders": false, "enableXffClientPort": false, "xffHeaderProcessingMode": "append", "enableWafFailOpen": false, "clientKeepAlive": 3600,
+		Refs: []Ref{held("subnets[]", "id", subnetType), held("securityGroups[]", "id", anyGroup...),
+			held("subnetMappings[].subnetId", "id", subnetType),
+			held("subnetMappings[].allocationId", "id", eipType), soft("accessLogs.bucket", "id", bucketType),
+			soft("connectionLogs.bucket", "id", bucketType)},
+		Defaults: map[string]any{"internal": false, "loadBalancerType": "application", "idleTimeout": 60,
+			"enableDeletionProtection": false, "enableHttp2": true,
+			"dropInvalidHeaderFields": false, "desyncMitigationMode": "defensive", "enableCrossZoneLoadBalancing": true, "ipAddressType": "ipv4",
+			"preserveHostHeader":                    false,
+			"enableTlsVersionAndCipherSuiteHeaders": false, "enableXffClientPort": false, "xffHeaderProcessingMode": "append",
+			"enableWafFailOpen": false, "clientKeepAlive": 3600,
 			"enableZonalShift": false, "dnsRecordClientRoutingPolicy": "any_availability_zone", "namePrefix": "", "customerOwnedIpv4Pool": ""},
-		Check: checkBalancer,
-		Admit: admitBalancer,
-		Compute: func(a *Account, o *Object) error {
-			in := Inputs(o.Outputs)
-			class := map[string]string{"network": "net", "gateway": "gwy"}[in.String("loadBalancerType")]
-			if class == "" {
-				class = "app"
-			}
-			if o.ID == "" {
-				o.ID = a.arn("elasticloadbalancing", "loadbalancer/"+class+"/"+in.String("name")+"/"+draw(16, fresh(a, o)...))
-			}
-			o.Outputs["arn"] = o.ID
-			_, o.Outputs["arnSuffix"], _ = strings.Cut(o.ID, ":loadbalancer/")
-			dns := in.String("name") + "-" + drawDigits(10, o.ID) + "." + a.Region + ".elb.amazonaws.com"
-			if in.Bool("internal") {
-				dns = "internal-" + dns
-			}
-			o.Outputs["dnsName"] = dns
-			o.Outputs["zoneId"] = balancerZones[a.Region]
-			for _, id := range balancerSubnets(o.Inputs) {
-				if s := find(a, "id", id, subnetType); s != nil {
-					o.Outputs["vpcId"] = s.Outputs["vpcId"]
-				}
-			}
-			fill(o, "subnets", balancerSubnets(o.Inputs))
-			var mappings []any
-			for _, id := range balancerSubnets(o.Inputs) {
-				mappings = append(mappings, map[string]any{"subnetId": id})
-			}
-			fill(o, "subnetMappings", mappings)
-			if class == "app" {
-				delete(o.Outputs, "dnsRecordClientRoutingPolicy")
-			}
-			fill(o, "securityGroups", []any{})
-			fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
-			return nil
-		},
-		Release: func(a *Account, o *Object) error {
-			if truth(o.Outputs, "enableDeletionProtection") {
-				return refuse("OperationNotPermitted", "enableDeletionProtection is true", "Load balancer '%s' cannot be deleted because deletion protection is enabled", o.ID)
+		Check:      checkBalancer,
+		CheckState: checkBalancerState,
+		Compute:    computeLoadBalancer,
+		CheckDelete: func(a *Account, o *Object) error {
+			if Inputs(o.Outputs).Bool("enableDeletionProtection") {
+				return refuse("OperationNotPermitted", "enableDeletionProtection is true",
+					"Load balancer '%s' cannot be deleted because deletion protection is enabled", o.ID)
 			}
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
-		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup", DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
-		NotFound: "TargetGroupNotFound", InUse: "ResourceInUse",
+func computeLoadBalancer(a *Account, o *Object) error {
+	in := Inputs(o.Outputs)
+	class := map[string]string{"network": "net", "gateway": "gwy"}[in.String("loadBalancerType")]
+	if class == "" {
+		class = "app"
+	}
+	if o.ID == "" {
+		o.ID = a.arn("elasticloadbalancing", "loadbalancer/"+class+"/"+in.String("name")+"/"+draw(16, fresh(a, o)...))
+	}
+	o.Outputs["arn"] = o.ID
+	_, o.Outputs["arnSuffix"], _ = strings.Cut(o.ID, ":loadbalancer/")
+	dns := in.String("name") + "-" + drawDigits(10, o.ID) + "." + a.Region + ".elb.amazonaws.com"
+	if in.Bool("internal") {
+		dns = "internal-" + dns
+	}
+	o.Outputs["dnsName"] = dns
+	o.Outputs["zoneId"] = balancerZones[a.Region]
+	for _, id := range balancerSubnets(o.Inputs) {
+		if s := find(a, "id", id, subnetType); s != nil {
+			o.Outputs["vpcId"] = s.Outputs["vpcId"]
+		}
+	}
+	fill(o, "subnets", balancerSubnets(o.Inputs))
+	var mappings []any
+	for _, id := range balancerSubnets(o.Inputs) {
+		mappings = append(mappings, map[string]any{"subnetId": id})
+	}
+	fill(o, "subnetMappings", mappings)
+	if class == "app" {
+		delete(o.Outputs, "dnsRecordClientRoutingPolicy")
+	}
+	fill(o, "securityGroups", []any{})
+	fill(o, "enforceSecurityGroupInboundRulesOnPrivateLinkTraffic", "")
+	return nil
+}
+
+func targetGroupKind() Kind {
+	return prefixed(Kind{
+		Type: targetGroupType, CreateAction: "elasticloadbalancing:CreateTargetGroup", UpdateAction: "elasticloadbalancing:ModifyTargetGroup",
+		DeleteAction: "elasticloadbalancing:DeleteTargetGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 32, Form: balancerName, Taken: "DuplicateTargetGroupName"},
+		NotFound:     "TargetGroupNotFound", InUse: "ResourceInUse",
 		Refs: []Ref{held("vpcId", "id", vpcType)},
-		Defaults: map[string]any{"targetType": "instance", "deregistrationDelay": 300, "slowStart": 0, "loadBalancingAlgorithmType": "round_robin",
-			"loadBalancingAnomalyMitigation": "off", "loadBalancingCrossZoneEnabled": "use_load_balancer_configuration", "ipAddressType": "ipv4", "proxyProtocolV2": false,
+		Defaults: map[string]any{"targetType": "instance", "deregistrationDelay": 300, "slowStart": 0,
+			"loadBalancingAlgorithmType":     "round_robin",
+			"loadBalancingAnomalyMitigation": "off", "loadBalancingCrossZoneEnabled": "use_load_balancer_configuration", "ipAddressType": "ipv4",
+			"proxyProtocolV2":                false,
 			"lambdaMultiValueHeadersEnabled": false, "namePrefix": "", "preserveClientIp": "", "connectionTermination": false},
 		Check: checkTargetGroup,
 		Compute: func(a *Account, o *Object) error {
@@ -120,20 +143,25 @@ func init() {
 				fill(o, "protocolVersion", "HTTP1")
 				fill(o, "stickiness", map[string]any{"type": "lb_cookie", "enabled": false, "cookieDuration": 86400, "cookieName": ""})
 			}
-			for path, v := range map[string]any{"enabled": true, "healthyThreshold": 5, "unhealthyThreshold": 2, "interval": 30, "timeout": 5, "path": "/", "port": "traffic-port", "protocol": "HTTP", "matcher": "200"} {
+			for path, v := range map[string]any{"enabled": true, "healthyThreshold": 5, "unhealthyThreshold": 2, "interval": 30, "timeout": 5,
+				"path": "/", "port": "traffic-port", "protocol": "HTTP", "matcher": "200"} {
 				fill(o, "healthCheck."+path, v)
 			}
 			return nil
 		},
 	})
+}
 
-	register(Kind{
-		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener", DeleteAction: "elasticloadbalancing:DeleteListener",
-		NotFound: "ListenerNotFound",
-		Defaults: redirectDefaults("defaultActions[]."),
-		Refs:     append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType), Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
-		Check:    checkListener,
-		Admit:    admitListener,
+func listenerKind() Kind {
+	return Kind{
+		Type: listenerType, CreateAction: "elasticloadbalancing:CreateListener", UpdateAction: "elasticloadbalancing:ModifyListener",
+		DeleteAction: "elasticloadbalancing:DeleteListener",
+		NotFound:     "ListenerNotFound",
+		Defaults:     redirectDefaults("defaultActions[]."),
+		Refs: append(actionRefs("defaultActions[]."), soft("loadBalancerArn", "arn", balancerType),
+			Ref{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}),
+		Check:      checkListener,
+		CheckState: checkListenerState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			if o.ID == "" {
@@ -148,19 +176,23 @@ func init() {
 			}
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule", DeleteAction: "elasticloadbalancing:DeleteRule",
-		NotFound: "RuleNotFound",
-		Defaults: redirectDefaults("actions[]."),
-		Refs:     append(actionRefs("actions[]."), soft("listenerArn", "arn", listenerType)),
+func listenerRuleKind() Kind {
+	return Kind{
+		Type: ruleType, CreateAction: "elasticloadbalancing:CreateRule", UpdateAction: "elasticloadbalancing:ModifyRule",
+		DeleteAction: "elasticloadbalancing:DeleteRule",
+		NotFound:     "RuleNotFound",
+		Defaults:     redirectDefaults("actions[]."),
+		Refs:         append(actionRefs("actions[]."), soft("listenerArn", "arn", listenerType)),
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(between(in, "priority", 1, 50000), actionProblems(in, unknown, "actions"), tagProblems(in))
 			values := 0
 			for i, c := range in.Maps("conditions") {
 				path := at("conditions", i)
-				if n := given(c, nil, "hostHeader", "httpHeader", "httpRequestMethod", "pathPattern", "queryStrings", "sourceIp"); n != 1 && !unknown.Within(path) {
+				if n := given(c, nil, "hostHeader", "httpHeader", "httpRequestMethod", "pathPattern", "queryStrings",
+					"sourceIp"); n != 1 && !unknown.Within(path) {
 					p = append(p, awsProblem(path, "InvalidConfigurationRequest", "a condition has exactly one field, got %d", n))
 				}
 				for _, f := range words("hostHeader httpHeader httpRequestMethod pathPattern sourceIp") {
@@ -173,11 +205,12 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			for _, other := range others(a, o, ruleType) {
-				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") && Inputs(other.Outputs).Int("priority") == in.Int("priority") {
-					return refuse("PriorityInUse", "it was made by "+other.URN, "Priority '%d' is currently in use", in.Int("priority"))
+				if other.Inputs["listenerArn"] == in.String("listenerArn") && in.Has("priority") &&
+					Inputs(other.Outputs).Int("priority") == in.Int("priority") {
+					return refuse("PriorityInUse", "created by "+other.URN, "Priority '%d' is currently in use", in.Int("priority"))
 				}
 			}
 			return nil
@@ -197,22 +230,26 @@ func init() {
 			fill(o, "priority", kept(a, o, "priority", func() any { return last + 1 }))
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:lb/listenerCertificate:ListenerCertificate", CreateAction: "elasticloadbalancing:AddListenerCertificates", DeleteAction: "elasticloadbalancing:RemoveListenerCertificates",
-		NotFound: "CertificateNotFound",
-		Refs:     []Ref{soft("listenerArn", "arn", listenerType), {Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
-		Admit:    func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
+func listenerCertificateKind() Kind {
+	return Kind{
+		Type: "aws:lb/listenerCertificate:ListenerCertificate", CreateAction: "elasticloadbalancing:AddListenerCertificates",
+		DeleteAction: "elasticloadbalancing:RemoveListenerCertificates",
+		NotFound:     "CertificateNotFound",
+		Refs: []Ref{soft("listenerArn", "arn", listenerType),
+			{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
+		CheckState: func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = in.String("listenerArn") + "_" + in.String("certificateArn")
 			return nil
 		},
-	})
+	}
 }
 
-// redirectDefaults keep of a request what a redirect does not name.
+// redirectDefaults are the parts of the request that a redirect keeps by default.
 func redirectDefaults(prefix string) map[string]any {
 	return map[string]any{prefix + "redirect.host": "#{host}", prefix + "redirect.path": "/#{path}", prefix + "redirect.port": "#{port}",
 		prefix + "redirect.protocol": "#{protocol}", prefix + "redirect.query": "#{query}"}
@@ -231,8 +268,10 @@ func balancerSubnets(in Inputs) []string {
 }
 
 func checkBalancer(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "loadBalancerType", "application", "network", "gateway"), between(in, "idleTimeout", 1, 4000), between(in, "clientKeepAlive", 60, 604800),
-		oneOf(in, "desyncMitigationMode", "monitor", "defensive", "strictest"), oneOf(in, "ipAddressType", "ipv4", "dualstack", "dualstack-without-public-ipv4"),
+	p := allOf(oneOf(in, "loadBalancerType", "application", "network", "gateway"), between(in, "idleTimeout", 1, 4000),
+		between(in, "clientKeepAlive", 60, 604800),
+		oneOf(in, "desyncMitigationMode", "monitor", "defensive", "strictest"), oneOf(in, "ipAddressType", "ipv4", "dualstack",
+			"dualstack-without-public-ipv4"),
 		oneOf(in, "xffHeaderProcessingMode", "append", "preserve", "remove"), tagProblems(in))
 	if strings.HasPrefix(in.String("name"), "internal-") {
 		p = append(p, awsProblem("name", "ValidationError", "a load balancer's name cannot begin with internal-, got %q", in.String("name")))
@@ -242,7 +281,8 @@ func checkBalancer(in Inputs, unknown Unknowns) []Problem {
 	}
 	application := !in.Has("loadBalancerType") || in.String("loadBalancerType") == "application"
 	if n := len(balancerSubnets(in)); application && n == 1 && !unknown.Within("subnets") && !unknown.Within("subnetMappings") {
-		p = append(p, awsProblem("subnets", "ValidationError", "At least two subnets in two different Availability Zones must be specified, got %d", n))
+		p = append(p, awsProblem("subnets", "ValidationError",
+			"At least two subnets in two different Availability Zones must be specified, got %d", n))
 	}
 	if n := len(in.List("securityGroups")); n > quotaGroupsPerENI {
 		p = append(p, awsProblem("securityGroups", "TooManySecurityGroups", "expected at most %d security groups, got %d", quotaGroupsPerENI, n))
@@ -250,8 +290,8 @@ func checkBalancer(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// admitBalancer judges the zones of the subnets, the way out of public ones, and that access logs can be written.
-func admitBalancer(a *Account, o *Object) error {
+// checkBalancerState checks the zones of the subnets, that public ones have an internet gateway, and that access logs can be written.
+func checkBalancerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	zones := map[string]string{}
 	for _, id := range balancerSubnets(in) {
@@ -261,7 +301,8 @@ func admitBalancer(a *Account, o *Object) error {
 		}
 		zone := Inputs(s.Outputs).String("availabilityZone")
 		if first := zones[zone]; first != "" {
-			return refuse("InvalidConfigurationRequest", first+" and "+id+" are both in "+zone, "A load balancer cannot be attached to multiple subnets in the same Availability Zone")
+			return refuse("InvalidConfigurationRequest", first+" and "+id+" are both in "+zone,
+				"A load balancer cannot be attached to multiple subnets in the same Availability Zone")
 		}
 		zones[zone] = id
 	}
@@ -276,14 +317,14 @@ func admitBalancer(a *Account, o *Object) error {
 		return refuse("InvalidSubnet", "", "VPC %s has no internet gateway", vpc)
 	}
 	if in.Bool("accessLogs.enabled") {
-		return admitAccessLogs(a, in.String("accessLogs.bucket"), in.String("accessLogs.prefix"))
+		return accessLogsArrive(a, in.String("accessLogs.bucket"), in.String("accessLogs.prefix"))
 	}
 	return nil
 }
 
-// admitAccessLogs refuses a bucket that a load balancer may not write to, by the bucket's policy or because of a KMS
-// key, which access logs cannot use.
-func admitAccessLogs(a *Account, bucket, prefix string) error {
+// accessLogsArrive refuses a bucket that a load balancer cannot write to, because of its policy or because it is encrypted with a
+// KMS key, which access logs do not support.
+func accessLogsArrive(a *Account, bucket, prefix string) error {
 	deny := func(why string) error {
 		return refuse("InvalidConfigurationRequest", why, "Access Denied for bucket: %s. Please check S3bucket permission", bucket)
 	}
@@ -309,28 +350,34 @@ func admitAccessLogs(a *Account, bucket, prefix string) error {
 			slices.ContainsFunc(s.principals["AWS"], func(p string) bool {
 				return logAccounts[a.Region] != "" && strings.Contains(p, logAccounts[a.Region])
 			})
-		if !s.deny && writer && anyMatch(s.actions, "s3:PutObject") && slices.ContainsFunc(s.resources, func(r string) bool { return matches(r, object) }) {
+		if !s.deny && writer && anyMatch(s.actions, "s3:PutObject") && slices.ContainsFunc(s.resources, func(r string) bool {
+			return matches(r, object)
+		}) {
 			allowed = true
 		}
 	}
 	if !allowed {
-		return deny(fmt.Sprintf("no statement of the bucket's policy lets %s put %s", logDelivery, object))
+		return deny(fmt.Sprintf("no statement of the bucket policy allows %s to put %s", logDelivery, object))
 	}
 	return nil
 }
 
 func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "targetType", "instance", "ip", "lambda", "alb"), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP GENEVE")...),
+	p := allOf(oneOf(in, "targetType", "instance", "ip", "lambda", "alb"),
+		oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP GENEVE")...),
 		between(in, "port", 1, 65535), between(in, "deregistrationDelay", 0, 3600), between(in, "healthCheck.interval", 5, 300),
-		between(in, "healthCheck.timeout", 2, 120), oneOf(in, "healthCheck.protocol", "HTTP", "HTTPS", "TCP"), between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
-		oneOf(in, "loadBalancingAlgorithmType", "round_robin", "least_outstanding_requests", "weighted_random"), oneOf(in, "protocolVersion", "HTTP1", "HTTP2", "GRPC"), tagProblems(in))
+		between(in, "healthCheck.timeout", 2, 120), oneOf(in, "healthCheck.protocol", "HTTP", "HTTPS", "TCP"),
+		between(in, "healthCheck.healthyThreshold", 2, 10), between(in, "healthCheck.unhealthyThreshold", 2, 10),
+		oneOf(in, "loadBalancingAlgorithmType", "round_robin", "least_outstanding_requests", "weighted_random"),
+		oneOf(in, "protocolVersion", "HTTP1", "HTTP2", "GRPC"), tagProblems(in))
 	if strings.HasPrefix(in.String("name"), "internal-") {
 		p = append(p, awsProblem("name", "ValidationError", "a target group's name cannot begin with internal-, got %q", in.String("name")))
 	}
 	if in.String("targetType") != "lambda" {
 		for _, name := range words("port protocol vpcId") {
 			if given(in, unknown, name) == 0 {
-				p = append(p, awsProblem(name, "ValidationError", "%s should be set when target type is %s", name, orElse(in.String("targetType"), "instance")))
+				p = append(p, awsProblem(name, "ValidationError", "%s should be set when target type is %s", name,
+					orElse(in.String("targetType"), "instance")))
 			}
 		}
 	}
@@ -339,18 +386,22 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	}
 	interval, timeout := numberOr(in, "healthCheck.interval", 30), numberOr(in, "healthCheck.timeout", 5)
 	if timeout >= interval && !unknown.Within("healthCheck") {
-		p = append(p, awsProblem("healthCheck.timeout", "ValidationError", "Health check timeout '%v' must be smaller than the interval '%v'", timeout, interval))
+		p = append(p, awsProblem("healthCheck.timeout", "ValidationError",
+			"Health check timeout '%v' must be smaller than the interval '%v'", timeout, interval))
 	}
-	if h := in.String("healthCheck.path"); in.Has("healthCheck.path") && (!strings.HasPrefix(h, "/") || len(h) > 1024 || strings.ContainsAny(h, " \t")) {
-		p = append(p, awsProblem("healthCheck.path", "ValidationError", "Health check path must begin with a '/' character and have no spaces, got %q", h))
+	if h := in.String("healthCheck.path"); in.Has("healthCheck.path") && (!strings.HasPrefix(h, "/") || len(h) > 1024 ||
+		strings.ContainsAny(h, " \t")) {
+		p = append(p, awsProblem("healthCheck.path", "ValidationError",
+			"Health check path must begin with a '/' character and have no spaces, got %q", h))
 	}
 	if m := in.String("healthCheck.matcher"); in.Has("healthCheck.matcher") && !statusCodes(m) {
-		p = append(p, awsProblem("healthCheck.matcher", "ValidationError", "expected status codes from 200 to 499 such as 200, 200,301 or 200-299, got %q", m))
+		p = append(p, awsProblem("healthCheck.matcher", "ValidationError",
+			"expected status codes from 200 to 499 such as 200, 200,301 or 200-299, got %q", m))
 	}
 	return p
 }
 
-// statusCodes says whether text is a list of codes or ranges between 200 and 499.
+// statusCodes reports whether text is a list of codes or ranges between 200 and 499.
 func statusCodes(text string) bool {
 	for _, part := range strings.Split(text, ",") {
 		from, to, ranged := strings.Cut(part, "-")
@@ -365,17 +416,11 @@ func statusCodes(text string) bool {
 	return true
 }
 
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
 func checkListener(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...), actionProblems(in, unknown, "defaultActions"), tagProblems(in))
+	p := allOf(between(in, "port", 1, 65535), oneOf(in, "protocol", words("HTTP HTTPS TCP TLS UDP TCP_UDP")...),
+		actionProblems(in, unknown, "defaultActions"), tagProblems(in))
 	if s := in.String("sslPolicy"); s != "" && !slices.Contains(tlsPolicies, s) {
-		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "there is no security policy %q%s", s, suggest(s, tlsPolicies)))
+		p = append(p, awsProblem("sslPolicy", "SSLPolicyNotFound", "SSL policy %q not found%s", s, suggest(s, tlsPolicies)))
 	}
 	if in.Has("defaultActions") && len(in.List("defaultActions")) == 0 {
 		p = append(p, awsProblem("defaultActions", "ValidationError", "a listener needs a default action"))
@@ -390,11 +435,12 @@ func checkListener(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-func admitListener(a *Account, o *Object) error {
+func checkListenerState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	for _, other := range others(a, o, listenerType) {
 		if other.Inputs["loadBalancerArn"] == in.String("loadBalancerArn") && Inputs(other.Inputs).Int("port") == in.Int("port") {
-			return refuse("DuplicateListener", "it was made by "+other.URN, "A listener already exists on this port for this load balancer '%s'", in.String("loadBalancerArn"))
+			return refuse("DuplicateListener", "created by "+other.URN, "A listener already exists on this port for this load balancer '%s'",
+				in.String("loadBalancerArn"))
 		}
 	}
 	if err := issued(a, in.String("certificateArn")); err != nil {
@@ -417,13 +463,14 @@ func admitListener(a *Account, o *Object) error {
 	return nil
 }
 
-// issued refuses a certificate of the account that is not issued yet: a listener cannot serve it.
+// issued refuses a certificate that is not issued yet: a listener cannot use it.
 func issued(a *Account, arn string) error {
 	c := find(a, "arn", arn, certificateType)
 	if c == nil || validated(a, c) {
 		return nil
 	}
-	return refuse("UnsupportedCertificate", "its status is PENDING_VALIDATION; wait for an aws:acm:CertificateValidation", "The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
+	return refuse("UnsupportedCertificate", "its status is PENDING_VALIDATION; wait for an aws:acm:CertificateValidation",
+		"The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
 }
 
 func actionGroups(action Inputs) []string {
@@ -439,7 +486,8 @@ func actionGroups(action Inputs) []string {
 
 func actionProblems(in Inputs, unknown Unknowns, list string) []Problem {
 	var p []Problem
-	wants := map[string][]string{"forward": {"targetGroupArn", "forward"}, "redirect": {"redirect"}, "fixed-response": {"fixedResponse"}, "authenticate-oidc": {"authenticateOidc"}, "authenticate-cognito": {"authenticateCognito"}}
+	wants := map[string][]string{"forward": {"targetGroupArn", "forward"}, "redirect": {"redirect"}, "fixed-response": {"fixedResponse"},
+		"authenticate-oidc": {"authenticateOidc"}, "authenticate-cognito": {"authenticateCognito"}}
 	for i, action := range in.Maps(list) {
 		path := at(list, i)
 		kind := action.String("type")
@@ -454,7 +502,8 @@ func actionProblems(in Inputs, unknown Unknowns, list string) []Problem {
 		if given(action, nil, names...) == 0 && !unknown.Within(path) {
 			p = append(p, awsProblem(path, "InvalidLoadBalancerAction", "an action of type %s needs %s", kind, alternatives(names)))
 		}
-		for _, x := range allOf(oneOf(action, "redirect.statusCode", "HTTP_301", "HTTP_302"), oneOf(action, "redirect.protocol", "HTTP", "HTTPS", "#{protocol}"),
+		for _, x := range allOf(oneOf(action, "redirect.statusCode", "HTTP_301", "HTTP_302"), oneOf(action, "redirect.protocol",
+			"HTTP", "HTTPS", "#{protocol}"),
 			oneOf(action, "fixedResponse.contentType", words("text/plain text/css text/html application/javascript application/json")...)) {
 			x.Path = path + "." + x.Path
 			p = append(p, x)

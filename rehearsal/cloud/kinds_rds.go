@@ -12,38 +12,58 @@ import (
 
 const rdsName = `[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*`
 
-// postgres are the major versions that RDS for PostgreSQL has, with the first and the last minor version that the model
-// knows of, as of the spring of 2026.
-var postgres = map[string][2]int{"11": {22, 22}, "12": {17, 22}, "13": {11, 23}, "14": {8, 20}, "15": {3, 15}, "16": {1, 11}, "17": {1, 7}, "18": {1, 1}}
+// postgres are the major versions of RDS for PostgreSQL, with the first and the last minor version that the model knows (as of
+// spring 2026).
+var postgres = map[string][2]int{"11": {22, 22}, "12": {17, 22}, "13": {11, 23}, "14": {8, 20}, "15": {3, 15}, "16": {1, 11},
+	"17": {1, 7}, "18": {1, 1}}
 
-// postgresDefault is the version that RDS takes when none is named.
+// postgresDefault is RDS's default version.
 const postgresDefault = "17.6"
 
-// engines are the engines that RDS has; of their versions the model knows PostgreSQL's, whose port is 5432.
-var engines = map[string]int{"postgres": 5432, "mysql": 3306, "mariadb": 3306, "oracle-ee": 1521, "oracle-se2": 1521, "oracle-ee-cdb": 1521, "oracle-se2-cdb": 1521,
-	"sqlserver-ee": 1433, "sqlserver-se": 1433, "sqlserver-ex": 1433, "sqlserver-web": 1433, "db2-ae": 50000, "db2-se": 50000, "custom-oracle-ee": 1521}
+// engines are RDS's engines with their default ports. The model knows only the versions of PostgreSQL.
+var engines = map[string]int{"postgres": 5432, "mysql": 3306, "mariadb": 3306, "oracle-ee": 1521, "oracle-se2": 1521,
+	"oracle-ee-cdb": 1521, "oracle-se2-cdb": 1521,
+	"sqlserver-ee": 1433, "sqlserver-se": 1433, "sqlserver-ex": 1433, "sqlserver-web": 1433, "db2-ae": 50000, "db2-se": 50000,
+	"custom-oracle-ee": 1521}
 
-// instanceClasses are the sizes of each family of instance classes for PostgreSQL.
+// instanceClasses are the instance classes for PostgreSQL: the sizes of each family.
 var instanceClasses = map[string][]string{
-	"t3":  words("micro small medium large xlarge 2xlarge"),
-	"t4g": words("micro small medium large xlarge 2xlarge"),
-	"m5":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"), "m5d": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
-	"m6g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"), "m6gd": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
-	"m6i": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"), "m6id": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
-	"m7g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"), "m7i": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
-	"m8g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
-	"r5":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"), "r5b": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
-	"r6g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"), "r6gd": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
-	"r6i": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"), "r6id": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
-	"r7g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"), "r7i": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
-	"r8g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
-	"x2g": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"t3":   words("micro small medium large xlarge 2xlarge"),
+	"t4g":  words("micro small medium large xlarge 2xlarge"),
+	"m5":   words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
+	"m5d":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
+	"m6g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"m6gd": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"m6i":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+	"m6id": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+	"m7g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"m7i":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+	"m8g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+	"r5":   words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
+	"r5b":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge"),
+	"r6g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"r6gd": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"r6i":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+	"r6id": words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 32xlarge"),
+	"r7g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
+	"r7i":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+	"r8g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge 24xlarge 48xlarge"),
+	"x2g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
 }
 
-func init() {
-	prefixed(Kind{
-		Type: databaseSubnetType, CreateAction: "rds:CreateDBSubnetGroup", UpdateAction: "rds:ModifyDBSubnetGroup", DeleteAction: "rds:DeleteDBSubnetGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: `[a-z0-9. _-]+`, Taken: "DBSubnetGroupAlreadyExists"},
+// rdsKinds are the resource types of RDS.
+func rdsKinds() []Kind {
+	return []Kind{
+		databaseSubnetsKind(), databaseParametersKind(), optionGroupKind(), databaseEventsKind(), databaseKind(),
+	}
+}
+
+func databaseSubnetsKind() Kind {
+	return prefixed(Kind{
+		Type: databaseSubnetType, CreateAction: "rds:CreateDBSubnetGroup", UpdateAction: "rds:ModifyDBSubnetGroup",
+		DeleteAction: "rds:DeleteDBSubnetGroup",
+		Name: Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: `[a-z0-9. _-]+`,
+			Taken: "DBSubnetGroupAlreadyExists"},
 		NotFound: "DBSubnetGroupNotFoundFault", InUse: "InvalidDBSubnetGroupStateFault",
 		Refs:     []Ref{held("subnetIds[]", "id", subnetType)},
 		Defaults: map[string]any{"description": "Managed by Pulumi", "namePrefix": ""},
@@ -53,11 +73,12 @@ func init() {
 				p = append(p, awsProblem("name", "InvalidParameterValue", "the name default is reserved"))
 			}
 			if n := len(in.List("subnetIds")); n < 2 && !unknown.Within("subnetIds") {
-				p = append(p, awsProblem("subnetIds", "DBSubnetGroupDoesNotCoverEnoughAZs", "a DB subnet group needs subnets in at least 2 zones, got %d subnets", n))
+				p = append(p, awsProblem("subnetIds", "DBSubnetGroupDoesNotCoverEnoughAZs",
+					"a DB subnet group needs subnets in at least 2 zones, got %d subnets", n))
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			return coversZones(a, o, "DBSubnetGroupDoesNotCoverEnoughAZs", "DB")
 		},
 		Compute: func(a *Account, o *Object) error {
@@ -70,12 +91,16 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
-		Type: parametersType, CreateAction: "rds:CreateDBParameterGroup", UpdateAction: "rds:ModifyDBParameterGroup", DeleteAction: "rds:DeleteDBParameterGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "DBParameterGroupAlreadyExists"},
-		NotFound: "DBParameterGroupNotFound", InUse: "InvalidDBParameterGroupState",
-		Defaults: map[string]any{"description": "Managed by Pulumi", "namePrefix": "", "skipDestroy": false, "parameters[].applyMethod": "immediate"},
+func databaseParametersKind() Kind {
+	return prefixed(Kind{
+		Type: parametersType, CreateAction: "rds:CreateDBParameterGroup", UpdateAction: "rds:ModifyDBParameterGroup",
+		DeleteAction: "rds:DeleteDBParameterGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "DBParameterGroupAlreadyExists"},
+		NotFound:     "DBParameterGroupNotFound", InUse: "InvalidDBParameterGroupState",
+		Defaults: map[string]any{"description": "Managed by Pulumi", "namePrefix": "", "skipDestroy": false,
+			"parameters[].applyMethod": "immediate"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := tagProblems(in)
 			if f := in.String("family"); strings.HasPrefix(f, "postgres") {
@@ -88,7 +113,7 @@ func init() {
 				path := at("parameters", i)
 				name := x.String("name")
 				if seen[name] {
-					p = append(p, awsProblem(path+".name", "InvalidParameterValue", "the parameter %s is there twice", name))
+					p = append(p, awsProblem(path+".name", "InvalidParameterValue", "the parameter %s appears twice", name))
 				}
 				seen[name] = true
 				method := x.String("applyMethod")
@@ -96,10 +121,12 @@ func init() {
 					p = append(p, problem(path+".applyMethod", "expected immediate or pending-reboot, got %q", method))
 				}
 				if slices.Contains(staticParameters, name) && method != "pending-reboot" && !unknown.Within(path) {
-					p = append(p, awsProblem(path+".applyMethod", "InvalidParameterCombination", "cannot use immediate apply method for static parameter %s: set pending-reboot", name))
+					p = append(p, awsProblem(path+".applyMethod", "InvalidParameterCombination",
+						"cannot use immediate apply method for static parameter %s: set pending-reboot", name))
 				}
 				if strings.HasPrefix(in.String("family"), "postgres") {
-					if strings.ContainsAny(name, " ;'\"") || name != strings.ToLower(name) && name != "DateStyle" && name != "TimeZone" && name != "IntervalStyle" {
+					if strings.ContainsAny(name, " ;'\"") || name != strings.ToLower(name) && name != "DateStyle" && name != "TimeZone" &&
+						name != "IntervalStyle" {
 						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "Could not find parameter with name: %s", name))
 					}
 				}
@@ -112,8 +139,10 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func optionGroupKind() Kind {
+	return prefixed(Kind{
 		Type: optionsType, CreateAction: "rds:CreateOptionGroup", UpdateAction: "rds:ModifyOptionGroup", DeleteAction: "rds:DeleteOptionGroup",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Lower: true, Form: rdsName, Taken: "OptionGroupAlreadyExistsFault"},
 		NotFound: "OptionGroupNotFoundFault", InUse: "InvalidOptionGroupStateFault",
@@ -131,15 +160,19 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
-		Type: "aws:rds/eventSubscription:EventSubscription", CreateAction: "rds:CreateEventSubscription", UpdateAction: "rds:ModifyEventSubscription", DeleteAction: "rds:DeleteEventSubscription",
+func databaseEventsKind() Kind {
+	return prefixed(Kind{
+		Type: "aws:rds/eventSubscription:EventSubscription", CreateAction: "rds:CreateEventSubscription",
+		UpdateAction: "rds:ModifyEventSubscription", DeleteAction: "rds:DeleteEventSubscription",
 		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 255, Form: `[A-Za-z0-9-]+`, Taken: "SubscriptionAlreadyExist"},
 		NotFound: "SubscriptionNotFound",
 		Refs:     []Ref{maybe("snsTopic", "arn", topicType), soft("sourceIds[]", "identifier,id", databaseType, parametersType)},
 		Defaults: map[string]any{"enabled": true, "namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(oneOf(in, "sourceType", words("db-instance db-security-group db-parameter-group db-snapshot db-cluster db-cluster-snapshot db-proxy blue-green-deployment custom-engine-version")...), tagProblems(in))
+			p := allOf(oneOf(in, "sourceType", words("db-instance db-security-group db-parameter-group db-snapshot db-cluster "+
+				"db-cluster-snapshot db-proxy blue-green-deployment custom-engine-version")...), tagProblems(in))
 			if len(in.List("sourceIds")) > 0 && given(in, unknown, "sourceType") == 0 {
 				p = append(p, awsProblem("sourceType", "InvalidParameterCombination", "sourceIds need a sourceType"))
 			}
@@ -152,27 +185,32 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
+func databaseKind() Kind {
+	return prefixed(Kind{
 		Type: databaseType, CreateAction: "rds:CreateDBInstance", UpdateAction: "rds:ModifyDBInstance", DeleteAction: "rds:DeleteDBInstance",
 		Name:     Name{Input: "identifier", Prefix: "identifierPrefix", Max: 63, Lower: true, Form: rdsName, Taken: "DBInstanceAlreadyExists"},
 		NotFound: "DBInstanceNotFound", InUse: "InvalidDBInstanceState",
 		Refs: []Ref{
 			held("dbSubnetGroupName", "id", databaseSubnetType), Ref{Path: "parameterGroupName", To: []string{parametersType}, By: "id", Any: true},
 			Ref{Path: "optionGroupName", To: []string{optionsType}, By: "id", Any: true}, held("vpcSecurityGroupIds[]", "id", anyGroup...),
-			keyRef("kmsKeyId"), keyRef("performanceInsightsKmsKeyId"), keyRef("masterUserSecretKmsKeyId"), roleRef("monitoringRoleArn"), held("replicateSourceDb", "id,identifier,arn", databaseType),
+			keyRef("kmsKeyId"), keyRef("performanceInsightsKmsKeyId"), keyRef("masterUserSecretKmsKeyId"), roleRef("monitoringRoleArn"),
+			held("replicateSourceDb", "id,identifier,arn", databaseType),
 		},
 		Defaults: map[string]any{
 			"autoMinorVersionUpgrade": true, "copyTagsToSnapshot": false, "deletionProtection": false, "iamDatabaseAuthenticationEnabled": false,
-			"publiclyAccessible": false, "skipFinalSnapshot": false, "storageEncrypted": false, "monitoringInterval": 0, "performanceInsightsEnabled": false,
-			"multiAz": false, "applyImmediately": false, "deleteAutomatedBackups": true, "maxAllocatedStorage": 0, "allowMajorVersionUpgrade": false,
-			"dedicatedLogVolume": false, "customerOwnedIpEnabled": false, "identifierPrefix": "",
+			"publiclyAccessible": false, "skipFinalSnapshot": false, "storageEncrypted": false, "monitoringInterval": 0,
+			"performanceInsightsEnabled": false,
+			"multiAz":                    false, "applyImmediately": false, "deleteAutomatedBackups": true, "maxAllocatedStorage": 0,
+			"allowMajorVersionUpgrade": false,
+			"dedicatedLogVolume":       false, "customerOwnedIpEnabled": false, "identifierPrefix": "",
 		},
-		Check:   checkDatabase,
-		Admit:   admitDatabase,
-		Compute: computeDatabase,
-		Release: releaseDatabase,
-		Gone:    keepSnapshot,
+		Check:       checkDatabase,
+		CheckState:  checkDatabaseState,
+		Compute:     computeDatabase,
+		CheckDelete: checkDatabaseDelete,
+		AfterDelete: keepSnapshot,
 		Recomputed: map[string][]string{
 			"identifier": {"address", "arn", "endpoint"}, "engineVersion": {"engineVersionActual"}, "port": {"endpoint"},
 			"manageMasterUserPassword": {"masterUserSecrets"},
@@ -180,20 +218,13 @@ func init() {
 	})
 }
 
-// staticParameters of PostgreSQL take effect when the instance starts again.
+// staticParameters are the parameters of PostgreSQL that need a reboot.
 var staticParameters = words(`shared_preload_libraries max_connections shared_buffers wal_level max_wal_senders max_worker_processes
 	rds.logical_replication rds.force_admin_logging_level autovacuum_max_workers max_prepared_transactions max_locks_per_transaction
 	superuser_reserved_connections huge_pages track_activity_query_size pg_stat_statements.max max_logical_replication_workers
 	max_replication_slots autovacuum_freeze_max_age listen_addresses`)
 
-func firstOf(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[0]
-}
-
-// coversZones refuses a subnet group whose subnets are in one zone, or in several networks.
+// coversZones refuses a subnet group whose subnets are in a single zone, or in several VPCs.
 func coversZones(a *Account, o *Object, code, what string) error {
 	zones := map[string]bool{}
 	ids := Inputs(o.Inputs).Strings("subnetIds")
@@ -203,7 +234,9 @@ func coversZones(a *Account, o *Object, code, what string) error {
 		}
 	}
 	if len(zones) < 2 {
-		return refuse(code, "the subnets are all in "+strings.Join(sortedKeys(zones), ", "), "The %s subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: %s. Add subnets to cover at least 2 AZs.", what, strings.Join(sortedKeys(zones), ", "))
+		return refuse(code, "the subnets are all in "+strings.Join(sortedKeys(zones), ", "),
+			"The %s subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: %s. Add subnets to cover at "+
+				"least 2 AZs.", what, strings.Join(sortedKeys(zones), ", "))
 	}
 	if _, err := oneNetwork(a, ids, nil); err != nil {
 		return refuse("InvalidSubnet", err.Error(), "The requested subnets are not all in the same VPC")
@@ -222,12 +255,17 @@ var (
 
 func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	const value, combination = "InvalidParameterValue", "InvalidParameterCombination"
-	p := allOf(oneOf(in, "storageType", words("standard gp2 gp3 io1 io2")...), between(in, "backupRetentionPeriod", 0, 35), between(in, "port", 1150, 65535),
-		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"), oneOf(in, "replicaMode", "open-read-only", "mounted"), databasePassword(in), windowProblems(in, "backupWindow", "maintenanceWindow", value), tagProblems(in))
-	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 && (d%31 != 0 || d < 31 || d > 713) {
+	p := allOf(oneOf(in, "storageType", words("standard gp2 gp3 io1 io2")...), between(in, "backupRetentionPeriod", 0, 35),
+		between(in, "port", 1150, 65535),
+		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"),
+		oneOf(in, "replicaMode", "open-read-only", "mounted"), databasePassword(in), windowProblems(in, "backupWindow",
+			"maintenanceWindow", value), tagProblems(in))
+	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 &&
+		(d%31 != 0 || d < 31 || d > 713) {
 		p = append(p, awsProblem("performanceInsightsRetentionPeriod", value, "expected 7, a month as a multiple of 31, or 731 days, got %d", d))
 	}
-	replica, restored := given(in, unknown, "replicateSourceDb") > 0, given(in, unknown, "snapshotIdentifier", "restoreToPointInTime", "s3Import") > 0
+	replica, restored := given(in, unknown, "replicateSourceDb") > 0, given(in, unknown, "snapshotIdentifier",
+		"restoreToPointInTime", "s3Import") > 0
 
 	engine := in.String("engine")
 	if in.Has("engine") && engines[engine] == 0 {
@@ -237,39 +275,51 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, postgresProblems(in)...)
 	}
 	if !replica && !restored {
-		wants := words("engine allocatedStorage username")
-		for _, name := range wants {
-			if given(in, unknown, name) == 0 {
-				p = append(p, awsProblem(name, "MissingParameter", "the request must contain the parameter %s", name))
-			}
-		}
-		managed := in.Bool("manageMasterUserPassword")
-		if n := given(in, unknown, "password"); n == 0 && !managed && !unknown.Has("manageMasterUserPassword") {
-			p = append(p, awsProblem("password", "MissingParameter", "one of password and manageMasterUserPassword must be given"))
-		} else if n > 0 && managed {
-			p = append(p, awsProblem("password", combination, "with manageMasterUserPassword RDS makes the password itself"))
-		}
+		p = append(p, newDatabaseProblems(in, unknown)...)
 	}
 	if !in.Bool("skipFinalSnapshot") && given(in, unknown, "finalSnapshotIdentifier", "skipFinalSnapshot") == 0 {
-		// The provider says so only when it deletes, when it is too late to be of use.
-		p = append(p, problem("finalSnapshotIdentifier", "it must be given unless skipFinalSnapshot is true: the provider refuses to delete the instance otherwise"))
+		// The provider itself checks this only on delete, which is too late.
+		p = append(p, problem("finalSnapshotIdentifier",
+			"it must be given unless skipFinalSnapshot is true: the provider refuses to delete the instance otherwise"))
 	}
 	if s := in.String("finalSnapshotIdentifier"); s != "" && (!snapshotName.MatchString(s) || len(s) > 255) {
-		p = append(p, problem("finalSnapshotIdentifier", "it begins with a letter, has letters, digits and single hyphens, and ends with no hyphen, got %q", s))
+		p = append(p, problem("finalSnapshotIdentifier",
+			"it must begin with a letter, contain only letters, digits and single hyphens, and not end with a hyphen, got %q", s))
 	}
 	if in.Has("kmsKeyId") && !in.Bool("storageEncrypted") && !unknown.Has("storageEncrypted") && !replica {
 		p = append(p, awsProblem("kmsKeyId", combination, "a key needs storageEncrypted"))
 	}
 	if in.Int("monitoringInterval") > 0 && given(in, unknown, "monitoringRoleArn") == 0 {
-		p = append(p, awsProblem("monitoringRoleArn", combination, "A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0"))
+		p = append(p, awsProblem("monitoringRoleArn", combination,
+			"A MonitoringRoleARN value is required if you specify a MonitoringInterval value other than 0"))
 	}
-	if !in.Bool("performanceInsightsEnabled") && !unknown.Has("performanceInsightsEnabled") && given(in, unknown, "performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod") > 0 {
-		p = append(p, awsProblem("performanceInsightsEnabled", combination, "Performance Insights' key and retention need it"))
+	if !in.Bool("performanceInsightsEnabled") && !unknown.Has("performanceInsightsEnabled") &&
+		given(in, unknown, "performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod") > 0 {
+		p = append(p, awsProblem("performanceInsightsEnabled", combination,
+			"required by performanceInsightsKmsKeyId and performanceInsightsRetentionPeriod"))
 	}
 	if in.Bool("multiAz") && in.Has("availabilityZone") {
 		p = append(p, awsProblem("availabilityZone", combination, "requesting a specific availability zone is not valid for Multi-AZ instances"))
 	}
 	return append(p, storageProblems(in, unknown)...)
+}
+
+// newDatabaseProblems checks what an instance needs that is neither a replica nor restored from a snapshot.
+func newDatabaseProblems(in Inputs, unknown Unknowns) []Problem {
+	var p []Problem
+	for _, name := range words("engine allocatedStorage username") {
+		if given(in, unknown, name) == 0 {
+			p = append(p, awsProblem(name, "MissingParameter", "The request must contain the parameter %s", name))
+		}
+	}
+	managed := in.Bool("manageMasterUserPassword")
+	if n := given(in, unknown, "password"); n == 0 && !managed && !unknown.Has("manageMasterUserPassword") {
+		p = append(p, awsProblem("password", "MissingParameter", "one of password and manageMasterUserPassword must be given"))
+	} else if n > 0 && managed {
+		p = append(p, awsProblem("password", "InvalidParameterCombination",
+			"with manageMasterUserPassword, RDS generates the password"))
+	}
+	return p
 }
 
 func postgresProblems(in Inputs) []Problem {
@@ -285,34 +335,39 @@ func postgresProblems(in Inputs) []Problem {
 		sizes := instanceClasses[family]
 		switch {
 		case !strings.HasPrefix(class, "db.") || sizes == nil:
-			p = append(p, awsProblem("instanceClass", value, "Invalid DB Instance class: %s; the families are %s", class, strings.Join(sortedKeys(instanceClasses), ", ")))
+			p = append(p, awsProblem("instanceClass", value, "Invalid DB Instance class: %s; the families are %s", class,
+				strings.Join(sortedKeys(instanceClasses), ", ")))
 		case !slices.Contains(sizes, size):
-			p = append(p, awsProblem("instanceClass", value, "Invalid DB Instance class: %s; db.%s has %s", class, family, strings.Join(sizes, ", ")))
+			p = append(p, awsProblem("instanceClass", value, "Invalid DB Instance class: %s; db.%s has %s", class, family,
+				strings.Join(sizes, ", ")))
 		}
 	}
 	if name := in.String("dbName"); in.Has("dbName") {
 		if !databaseName.MatchString(name) {
-			p = append(p, awsProblem("dbName", value, "DBName must begin with a letter or _ and contain only letters, digits and _, at most 63, got %q", name))
+			p = append(p, awsProblem("dbName", value,
+				"DBName must begin with a letter or _ and contain only letters, digits and _, at most 63, got %q", name))
 		} else if slices.Contains(reservedNames, strings.ToLower(name)) {
 			p = append(p, awsProblem("dbName", value, "DBName %s cannot be used. It is a reserved word for this engine", name))
 		}
 	}
 	if name := in.String("username"); in.Has("username") {
 		if !databaseUser.MatchString(name) {
-			p = append(p, awsProblem("username", value, "MasterUsername must begin with a letter and contain only letters, digits and _, at most 63, got %q", name))
+			p = append(p, awsProblem("username", value,
+				"MasterUsername must begin with a letter and contain only letters, digits and _, at most 63, got %q", name))
 		} else if slices.Contains(reservedUsers, strings.ToLower(name)) || strings.HasPrefix(name, "pg_") {
 			p = append(p, awsProblem("username", value, "MasterUsername %s cannot be used as it is a reserved word used by the engine", name))
 		}
 	}
 	in.Each("enabledCloudwatchLogsExports[]", func(path string, v any) {
 		if s, _ := v.(string); !slices.Contains(databaseExport, s) {
-			p = append(p, awsProblem(path, combination, "You cannot use the log types '%s' with engine version postgres; it has %s", s, alternatives(databaseExport)))
+			p = append(p, awsProblem(path, combination, "You cannot use the log types '%s' with engine version postgres; it has %s", s,
+				alternatives(databaseExport)))
 		}
 	})
 	return p
 }
 
-// postgresVersion says what is wrong with a version: RDS takes a major version, or one of its minor versions.
+// postgresVersion describes what is wrong with a version: RDS accepts a major version, or one of its minor versions.
 func postgresVersion(v string) string {
 	major, minor, exact := strings.Cut(v, ".")
 	span, ok := postgres[major]
@@ -332,14 +387,17 @@ func databasePassword(in Inputs) []Problem {
 	if !in.Has("password") {
 		return nil
 	}
-	// The value is a secret: messages say what is wrong with it and never what it is.
+	// The value is a secret: messages must not contain it.
 	switch most := map[bool]int{true: 128, false: 41}[in.String("engine") == "postgres"]; {
 	case len(password) < 8:
-		return []Problem{awsProblem("password", code, "The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters")}
+		return []Problem{awsProblem("password", code,
+			"The parameter MasterUserPassword is not a valid password because it is shorter than 8 characters")}
 	case len(password) > most:
-		return []Problem{awsProblem("password", code, "The parameter MasterUserPassword is not a valid password because it is longer than %d characters", most)}
+		return []Problem{awsProblem("password", code,
+			"The parameter MasterUserPassword is not a valid password because it is longer than %d characters", most)}
 	case strings.ContainsAny(password, "/@\" ") || strings.ContainsFunc(password, func(r rune) bool { return r < 32 || r > 126 }):
-		return []Problem{awsProblem("password", code, "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used")}
+		return []Problem{awsProblem("password", code,
+			"The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used")}
 	}
 	return nil
 }
@@ -360,18 +418,22 @@ func storageProblems(in Inputs, unknown Unknowns) []Problem {
 			least, most = 5, 3072
 		}
 		if size < least || size > most {
-			p = append(p, awsProblem("allocatedStorage", value, "Invalid storage size for engine name %s and storage type %s: %d; expected %d to %d GiB", in.String("engine"), kind, size, least, most))
+			p = append(p, awsProblem("allocatedStorage", value,
+				"Invalid storage size for engine name %s and storage type %s: %d; expected %d to %d GiB", in.String("engine"), kind, size, least, most))
 		}
 		if limit := in.Int("maxAllocatedStorage"); in.Has("maxAllocatedStorage") && limit != 0 {
 			if limit <= size {
-				p = append(p, awsProblem("maxAllocatedStorage", combination, "Max storage size must be greater than storage size: got %d and %d GiB", limit, size))
+				p = append(p, awsProblem("maxAllocatedStorage", combination, "Max storage size must be greater than storage size: got %d and %d GiB",
+					limit, size))
 			} else if limit > most {
 				p = append(p, awsProblem("maxAllocatedStorage", value, "expected at most %d GiB, got %d", most, limit))
 			}
 		}
 	}
-	if kind == "gp3" && in.Has("allocatedStorage") && size < 400 && given(in, nil, "iops", "storageThroughput") > 0 && in.String("engine") == "postgres" {
-		p = append(p, awsProblem("iops", combination, "You can't specify IOPS or storage throughput for engine postgres and a storage size less than 400"))
+	if kind == "gp3" && in.Has("allocatedStorage") && size < 400 && given(in, nil, "iops", "storageThroughput") > 0 &&
+		in.String("engine") == "postgres" {
+		p = append(p, awsProblem("iops", combination,
+			"You can't specify IOPS or storage throughput for engine postgres and a storage size less than 400"))
 	}
 	if (kind == "io1" || kind == "io2") && given(in, unknown, "iops") == 0 {
 		p = append(p, awsProblem("iops", combination, "storage of type %s needs iops", kind))
@@ -384,12 +446,13 @@ func storageProblems(in Inputs, unknown Unknowns) []Problem {
 
 var (
 	dailyWindow  = regexp.MustCompile(`^([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])$`)
-	weeklyWindow = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])$`)
-	weekdays     = words("mon tue wed thu fri sat sun")
+	weeklyWindow = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])-(mon|tue|wed|thu|fri|sat|sun)` +
+		`:([01][0-9]|2[0-3]):([0-5][0-9])$`)
+	weekdays = words("mon tue wed thu fri sat sun")
 )
 
-// windowProblems judges a daily window and a weekly one, in UTC: their form, that each is at least half an hour, and
-// that they keep apart.
+// windowProblems checks a daily window and a weekly one, in UTC: their format, their length, and that
+// they do not overlap.
 func windowProblems(in Inputs, daily, weekly, code string) []Problem {
 	const day, week = 24 * 60, 7 * 24 * 60
 	var p []Problem
@@ -427,62 +490,72 @@ func windowProblems(in Inputs, daily, weekly, code string) []Problem {
 	for d := -1; d <= 7; d++ {
 		from := d*day + dailyFrom
 		if from < weeklyFrom+weeklyLength && weeklyFrom < from+dailyLength {
-			return append(p, awsProblem(daily, code, "The backup window and maintenance window must not overlap: %s and %s", in.String(daily), in.String(weekly)))
+			return append(p, awsProblem(daily, code, "The backup window and maintenance window must not overlap: %s and %s",
+				in.String(daily), in.String(weekly)))
 		}
 	}
 	return p
 }
 
-func admitDatabase(a *Account, o *Object) error {
+func checkDatabaseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	subnets := find(a, "id", in.String("dbSubnetGroupName"), databaseSubnetType)
 	if subnets != nil {
 		for _, id := range in.Strings("vpcSecurityGroupIds") {
 			if g := find(a, "id", id, anyGroup...); g != nil && g.Outputs["vpcId"] != subnets.Outputs["vpcId"] {
-				return refuse("InvalidParameterCombination", "", "The DB instance and EC2 security group are in different VPCs. The DB instance is in %s and the EC2 security group is in %s", subnets.Outputs["vpcId"], g.Outputs["vpcId"])
+				return refuse("InvalidParameterCombination", "",
+					"The DB instance and EC2 security group are in different VPCs. The DB instance is in %s and the EC2 security group is in %s",
+					subnets.Outputs["vpcId"], g.Outputs["vpcId"])
 			}
 		}
 		if in.Bool("publiclyAccessible") && !hasGateway(a, Inputs(subnets.Outputs).String("vpcId")) {
-			return refuse("InvalidVPCNetworkStateFault", "", "Cannot create a publicly accessible DBInstance. The specified VPC has no internet gateway attached.")
+			return refuse("InvalidVPCNetworkStateFault", "",
+				"Cannot create a publicly accessible DBInstance. The specified VPC has no internet gateway attached.")
 		}
 	}
 	if group := find(a, "id", in.String("parameterGroupName"), parametersType); group != nil && in.String("engine") == "postgres" {
 		version := orElse(in.String("engineVersion"), postgresDefault)
 		major, _, _ := strings.Cut(version, ".")
 		if family := Inputs(group.Inputs).String("family"); family != "postgres"+major {
-			return refuse("InvalidParameterCombination", "its family is "+family, "The parameter group %s can't be used for this instance. Please use a parameter group with DBParameterGroupFamily postgres%s", group.ID, major)
+			return refuse("InvalidParameterCombination", "its family is "+family,
+				"The parameter group %s can't be used for this instance. Please use a parameter group with DBParameterGroupFamily postgres%s", group.ID,
+				major)
 		}
 	}
-	if role := find(a, "arn", in.String("monitoringRoleArn"), roleType); role != nil && !trusts(trustOf(role), "monitoring.rds.amazonaws.com") {
-		return refuse("InvalidParameterValue", role.ID+" does not trust monitoring.rds.amazonaws.com", "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING")
+	if role := find(a, "arn", in.String("monitoringRoleArn"), roleType); role != nil &&
+		!trusts(trustOf(role), "monitoring.rds.amazonaws.com") {
+		return refuse("InvalidParameterValue", role.ID+" does not trust monitoring.rds.amazonaws.com",
+			"IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING")
 	}
 	if key := keyNamed(a, in.String("kmsKeyId")); key != nil && key.Outputs["isEnabled"] == false {
-		return refuse("KMSKeyNotAccessibleFault", "the key is disabled", "The specified KMS key [%s] does not exist, is not enabled or you do not have permissions to access it.", key.ID)
+		return refuse("KMSKeyNotAccessibleFault", "the key is disabled",
+			"The specified KMS key [%s] does not exist, is not enabled or you do not have permissions to access it.", key.ID)
 	}
 	if was := a.was(o); was != nil {
-		return admitDatabaseChange(in, Inputs(was.Outputs))
+		return databaseChangeFits(in, Inputs(was.Outputs))
 	}
 	return nil
 }
 
-// admitDatabaseChange refuses what an instance cannot become.
-func admitDatabaseChange(in, was Inputs) error {
+// databaseChangeFits refuses changes that RDS does not support: smaller storage, an older version, an upgrade by accident.
+func databaseChangeFits(in, was Inputs) error {
 	if in.Has("allocatedStorage") && in.Int("allocatedStorage") < was.Int("allocatedStorage") {
-		return refuse("InvalidParameterValue", "storage never shrinks", "Requested storage size (%d) cannot be smaller than the existing one (%d)", in.Int("allocatedStorage"), was.Int("allocatedStorage"))
+		return refuse("InvalidParameterValue", "RDS cannot shrink storage",
+			"Requested storage size (%d) cannot be smaller than the existing one (%d)", in.Int("allocatedStorage"), was.Int("allocatedStorage"))
 	}
 	from, _, _ := strings.Cut(was.String("engineVersionActual"), ".")
 	to, _, _ := strings.Cut(orElse(in.String("engineVersion"), was.String("engineVersionActual")), ".")
 	m, n := atoi(from), atoi(to)
 	switch {
 	case n < m:
-		return refuse("InvalidParameterCombination", "", "Cannot upgrade postgres from %s to %s: RDS goes up only", was.String("engineVersionActual"), in.String("engineVersion"))
+		return refuse("InvalidParameterCombination", "", "Cannot upgrade postgres from %s to %s: RDS supports upgrades only",
+			was.String("engineVersionActual"), in.String("engineVersion"))
 	case n > m && !in.Bool("allowMajorVersionUpgrade"):
-		return refuse("InvalidParameterCombination", "", "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.")
+		return refuse("InvalidParameterCombination", "",
+			"The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.")
 	}
 	return nil
 }
-
-func atoi(s string) int { n, _ := strconv.Atoi(s); return n }
 
 func computeDatabase(a *Account, o *Object) error {
 	in := Inputs(o.Outputs)
@@ -522,9 +595,12 @@ func computeDatabase(a *Account, o *Object) error {
 	}
 	zones := zonesOf(a)
 	for path, v := range map[string]any{
-		"availabilityZone": zones[int(crc(o.ID))%min(2, len(zones))], "backupRetentionPeriod": 0, "backupWindow": "06:00-06:30", "maintenanceWindow": "sun:07:00-sun:07:30",
-		"backupTarget": "region", "caCertIdentifier": "rds-ca-rsa2048-g1", "networkType": "IPV4", "licenseModel": "postgresql-license", "engineLifecycleSupport": "open-source-rds-extended-support",
-		"optionGroupName": "default:postgres-" + majorOf(version), "parameterGroupName": "default.postgres" + majorOf(version), "vpcSecurityGroupIds": []any{}, "dbName": "",
+		"availabilityZone": zones[int(crc(o.ID))%min(2, len(zones))], "backupRetentionPeriod": 0, "backupWindow": "06:00-06:30",
+		"maintenanceWindow": "sun:07:00-sun:07:30",
+		"backupTarget":      "region", "caCertIdentifier": "rds-ca-rsa2048-g1", "networkType": "IPV4", "licenseModel": "postgresql-license",
+		"engineLifecycleSupport": "open-source-rds-extended-support",
+		"optionGroupName":        "default:postgres-" + majorOf(version), "parameterGroupName": "default.postgres" + majorOf(version),
+		"vpcSecurityGroupIds": []any{}, "dbName": "",
 		"iops": 0, "storageThroughput": 0, "performanceInsightsRetentionPeriod": 0,
 	} {
 		fill(o, path, v)
@@ -535,7 +611,8 @@ func computeDatabase(a *Account, o *Object) error {
 	o.Outputs["masterUserSecrets"] = []any{}
 	if in.Bool("manageMasterUserPassword") {
 		o.Outputs["masterUserSecrets"] = []any{map[string]any{
-			"secretArn": a.arn("secretsmanager", "secret:rds!"+strings.ToLower(o.ID)+"-"+draw(6, o.ID, "secret")), "secretStatus": "active", "kmsKeyId": in.String("masterUserSecretKmsKeyId"),
+			"secretArn": a.arn("secretsmanager", "secret:rds!"+strings.ToLower(o.ID)+"-"+draw(6, o.ID, "secret")), "secretStatus": "active",
+			"kmsKeyId": in.String("masterUserSecretKmsKeyId"),
 		}}
 	}
 	return nil
@@ -543,11 +620,12 @@ func computeDatabase(a *Account, o *Object) error {
 
 func majorOf(version string) string { major, _, _ := strings.Cut(version, "."); return major }
 
-// releaseDatabase refuses to delete what is protected, and a final snapshot that cannot be made.
-func releaseDatabase(a *Account, o *Object) error {
+// checkDatabaseDelete refuses to delete a protected instance, or one whose final snapshot cannot be created.
+func checkDatabaseDelete(a *Account, o *Object) error {
 	in := Inputs(o.Outputs)
 	if in.Bool("deletionProtection") {
-		return refuse("InvalidParameterCombination", "deletionProtection is true", "Cannot delete protected DB Instance, please disable deletion protection and try again.")
+		return refuse("InvalidParameterCombination", "deletionProtection is true",
+			"Cannot delete protected DB Instance, please disable deletion protection and try again.")
 	}
 	if in.Bool("skipFinalSnapshot") {
 		return nil
@@ -558,19 +636,16 @@ func releaseDatabase(a *Account, o *Object) error {
 	}
 	for _, s := range a.list(snapshotType) {
 		if s.ID == name {
-			return refuse("DBSnapshotAlreadyExists", "an earlier instance left it on "+Inputs(s.Outputs).String("createdAt"), "Cannot create the snapshot because a snapshot with the identifier %s already exists.", name)
+			return refuse("DBSnapshotAlreadyExists", "created for an earlier instance on "+Inputs(s.Outputs).String("createdAt"),
+				"Cannot create the snapshot because a snapshot with the identifier %s already exists.", name)
 		}
 	}
 	return nil
 }
 
-// snapshotType is the account's own type for the last snapshot of an instance that was deleted. It stays when the stack
-// goes, and takes its name.
-const snapshotType = "rds:final-snapshot"
-
 func keepSnapshot(a *Account, o *Object) {
 	if out := Inputs(o.Outputs); !out.Bool("skipFinalSnapshot") {
-		// What is left belongs to no stack; Seeded says so. A name is all that it has.
+		// Seeded, because it belongs to no stack any longer.
 		_ = a.put(&Object{Type: snapshotType, ID: out.String("finalSnapshotIdentifier"), Seeded: true,
 			Outputs: map[string]any{"identifier": out.String("identifier"), "createdAt": stamp(a)}})
 	}

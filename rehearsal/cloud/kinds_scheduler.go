@@ -10,12 +10,20 @@ import (
 
 const schedulerCode = "ValidationException"
 
-func init() {
-	prefixed(Kind{
-		Type: scheduleGroupType, CreateAction: "scheduler:CreateScheduleGroup", UpdateAction: "scheduler:TagResource", DeleteAction: "scheduler:DeleteScheduleGroup",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException"},
-		NotFound: "ResourceNotFoundException",
-		Defaults: map[string]any{"namePrefix": ""},
+// schedulerKinds are the resource types of EventBridge Scheduler.
+func schedulerKinds() []Kind {
+	return []Kind{
+		scheduleGroupKind(), scheduleKind(),
+	}
+}
+
+func scheduleGroupKind() Kind {
+	return prefixed(Kind{
+		Type: scheduleGroupType, CreateAction: "scheduler:CreateScheduleGroup", UpdateAction: "scheduler:TagResource",
+		DeleteAction: "scheduler:DeleteScheduleGroup",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException"},
+		NotFound:     "ResourceNotFoundException",
+		Defaults:     map[string]any{"namePrefix": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := tagProblems(in)
 			if in.String("name") == "default" {
@@ -32,17 +40,22 @@ func init() {
 			return nil
 		},
 	})
+}
 
-	prefixed(Kind{
-		Type: "aws:scheduler/schedule:Schedule", CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule", DeleteAction: "scheduler:DeleteSchedule",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException", Scope: "groupName"},
-		NotFound: "ResourceNotFoundException",
-		Refs: []Ref{roleRef("target.roleArn"), maybe("target.arn", "arn", clusterType, queueType, topicType, firehoseType, streamType), maybe("target.deadLetterConfig.arn", "arn", queueType),
-			soft("target.ecsParameters.taskDefinitionArn", "arn,arnWithoutRevision", taskType), soft("target.ecsParameters.networkConfiguration.subnets[]", "id", subnetType),
+func scheduleKind() Kind {
+	return prefixed(Kind{
+		Type: "aws:scheduler/schedule:Schedule", CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule",
+		DeleteAction: "scheduler:DeleteSchedule",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException", Scope: "groupName"},
+		NotFound:     "ResourceNotFoundException",
+		Refs: []Ref{roleRef("target.roleArn"), maybe("target.arn", "arn", clusterType, queueType, topicType, firehoseType, streamType),
+			maybe("target.deadLetterConfig.arn", "arn", queueType),
+			soft("target.ecsParameters.taskDefinitionArn", "arn,arnWithoutRevision", taskType),
+			soft("target.ecsParameters.networkConfiguration.subnets[]", "id", subnetType),
 			soft("target.ecsParameters.networkConfiguration.securityGroups[]", "id", anyGroup...), keyRef("kmsKeyArn")},
-		Defaults: map[string]any{"groupName": "default", "state": "ENABLED", "scheduleExpressionTimezone": "UTC", "namePrefix": ""},
-		Check:    checkSchedule,
-		Admit:    admitSchedule,
+		Defaults:   map[string]any{"groupName": "default", "state": "ENABLED", "scheduleExpressionTimezone": "UTC", "namePrefix": ""},
+		Check:      checkSchedule,
+		CheckState: checkScheduleState,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("groupName") + "/" + in.String("name")
@@ -55,7 +68,8 @@ func init() {
 }
 
 func checkSchedule(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(scheduleProblems(in, "scheduleExpression", schedulerCode, "at", "rate", "cron"), oneOf(in, "state", "ENABLED", "DISABLED"), longest(in, "description", 512),
+	p := allOf(scheduleProblems(in, "scheduleExpression", schedulerCode, "at", "rate", "cron"), oneOf(in, "state", "ENABLED", "DISABLED"),
+		longest(in, "description", 512),
 		oneOf(in, "flexibleTimeWindow.mode", "OFF", "FLEXIBLE"), between(in, "flexibleTimeWindow.maximumWindowInMinutes", 1, 1440),
 		between(in, "target.retryPolicy.maximumEventAgeInSeconds", 60, 86400), between(in, "target.retryPolicy.maximumRetryAttempts", 0, 185))
 	if z := in.String("scheduleExpressionTimezone"); in.Has("scheduleExpressionTimezone") {
@@ -65,7 +79,8 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	}
 	flexible := in.String("flexibleTimeWindow.mode") == "FLEXIBLE"
 	if has := given(in, unknown, "flexibleTimeWindow.maximumWindowInMinutes") > 0; in.Has("flexibleTimeWindow.mode") && has != flexible {
-		p = append(p, awsProblem("flexibleTimeWindow.maximumWindowInMinutes", schedulerCode, "a window of mode FLEXIBLE, and no other, says its minutes"))
+		p = append(p, awsProblem("flexibleTimeWindow.maximumWindowInMinutes", schedulerCode,
+			"a window of mode FLEXIBLE, and no other, says its minutes"))
 	}
 	var dates [2]time.Time
 	for i, name := range []string{"startDate", "endDate"} {
@@ -88,7 +103,8 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	if !in.Has(ecs) {
 		return p
 	}
-	p = append(p, allOf(between(in, ecs+".taskCount", 1, 10), oneOf(in, ecs+".launchType", "EC2", "FARGATE", "EXTERNAL"), oneOf(in, ecs+".propagateTags", "TASK_DEFINITION"),
+	p = append(p, allOf(between(in, ecs+".taskCount", 1, 10), oneOf(in, ecs+".launchType", "EC2", "FARGATE", "EXTERNAL"),
+		oneOf(in, ecs+".propagateTags", "TASK_DEFINITION"),
 		strategyProblems(in, unknown, ecs+".capacityProviderStrategies"))...)
 	if in.Has(ecs+".launchType") && len(in.List(ecs+".capacityProviderStrategies")) > 0 {
 		p = append(p, awsProblem(ecs+".launchType", schedulerCode, "a launch type and a capacity provider strategy cannot both be given"))
@@ -105,25 +121,28 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// admitSchedule judges the group, the role that Scheduler takes, and what the input says of the task's containers.
-func admitSchedule(a *Account, o *Object) error {
+// checkScheduleState checks the schedule group, the role, and the containers that the input overrides.
+func checkScheduleState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if g := in.String("groupName"); g != "" && g != "default" && find(a, "id", g, scheduleGroupType) == nil {
 		return &Error{Code: "ResourceNotFoundException", Status: 404, Message: "Schedule group " + g + " does not exist."}
 	}
 	role := find(a, "arn", in.String("target.roleArn"), roleType)
 	if role != nil && !trusts(trustOf(role), "scheduler.amazonaws.com") {
-		return refuse(schedulerCode, role.ID+" does not trust scheduler.amazonaws.com", "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
+		return refuse(schedulerCode, role.ID+" does not trust scheduler.amazonaws.com",
+			"The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
 	}
 	definition := taskNamed(a, in.String("target.ecsParameters.taskDefinitionArn"))
 	if definition == nil {
 		return nil
 	}
-	if _, err := oneNetwork(a, in.Strings("target.ecsParameters.networkConfiguration.subnets"), in.Strings("target.ecsParameters.networkConfiguration.securityGroups")); err != nil {
+	if _, err := oneNetwork(a, in.Strings("target.ecsParameters.networkConfiguration.subnets"),
+		in.Strings("target.ecsParameters.networkConfiguration.securityGroups")); err != nil {
 		return refuse(schedulerCode, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
 	}
 	if key := in.String("kmsKeyArn"); key != "" {
-		if err := keyLets(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode, "EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
+		if err := keyAllows(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode,
+			"EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
 			return err
 		}
 	}
@@ -134,20 +153,23 @@ func admitSchedule(a *Account, o *Object) error {
 	containers, _ := containersOf(definition)
 	for _, override := range Inputs(m).Maps("containerOverrides") {
 		if name := override.String("name"); !slices.Contains(containerNames(containers), name) {
-			return refuse(schedulerCode, "each run would fail; its containers are "+orNone(containerNames(containers)), "Override for container named %s is not a container in the TaskDefinition.", name)
+			return refuse(schedulerCode, "each run would fail; its containers are "+orNone(containerNames(containers)),
+				"Override for container named %s is not a container in the TaskDefinition.", name)
 		}
 	}
 	return nil
 }
 
-// rootMay says whether a key's policy leaves its use to the account's IAM policies.
+// rootMay reports whether a key policy delegates access to the account's IAM policies.
 func rootMay(a *Account, name string) bool {
 	key := keyNamed(a, name)
 	if key == nil {
 		return true
 	}
 	for _, s := range documentOf(documentText(key.Outputs, "policy")) {
-		if !s.deny && anyMatch(s.actions, "kms:Decrypt") && slices.ContainsFunc(s.principals["AWS"], func(p string) bool { return p == a.AccountID || strings.HasSuffix(p, ":root") }) {
+		if !s.deny && anyMatch(s.actions, "kms:Decrypt") && slices.ContainsFunc(s.principals["AWS"], func(p string) bool {
+			return p == a.AccountID || strings.HasSuffix(p, ":root")
+		}) {
 			return true
 		}
 	}

@@ -6,13 +6,21 @@ import (
 
 // Secrets Manager.
 
-func init() {
-	prefixed(Kind{
-		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret", DeleteAction: "secretsmanager:DeleteSecret",
-		Name:     Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
-		NotFound: "ResourceNotFoundException",
-		Refs:     []Ref{keyRef("kmsKeyId")},
-		Defaults: map[string]any{"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": false, "namePrefix": "", "policy": ""},
+// secretsKinds are the resource types of Secrets Manager.
+func secretsKinds() []Kind {
+	return []Kind{
+		secretKind(), secretVersionKind(), secretRotationKind(),
+	}
+}
+
+func secretKind() Kind {
+	return prefixed(Kind{
+		Type: secretType, CreateAction: "secretsmanager:CreateSecret", UpdateAction: "secretsmanager:UpdateSecret",
+		DeleteAction: "secretsmanager:DeleteSecret",
+		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 512, Form: `[a-zA-Z0-9/_+=.@-]+`, Taken: "ResourceExistsException"},
+		NotFound:     "ResourceNotFoundException",
+		Refs:         []Ref{keyRef("kmsKeyId")},
+		Defaults:     map[string]any{"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": false, "namePrefix": "", "policy": ""},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(policyProblems(in, "policy", secretDocument), longest(in, "description", 2048), tagProblems(in))
 			if n := in.Int("recoveryWindowInDays"); in.Has("recoveryWindowInDays") && n != 0 && (n < 7 || n > 30) {
@@ -20,10 +28,11 @@ func init() {
 			}
 			return p
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			name := Inputs(o.Inputs).String("name")
 			if old := find(a, "id", name, scheduledSecret); old != nil && a.was(o) == nil {
-				return refuse("InvalidRequestException", "its window of recovery is not over; recoveryWindowInDays 0 deletes at once", "You can't create this secret because a secret with this name is already scheduled for deletion.")
+				return refuse("InvalidRequestException", "its window of recovery is not over; recoveryWindowInDays 0 deletes at once",
+					"You can't create this secret because a secret with this name is already scheduled for deletion.")
 			}
 			return nil
 		},
@@ -35,15 +44,18 @@ func init() {
 			fill(o, "replicas", []any{})
 			return nil
 		},
-		Gone: func(a *Account, o *Object) {
+		AfterDelete: func(a *Account, o *Object) {
 			if out := Inputs(o.Outputs); out.Int("recoveryWindowInDays") > 0 {
 				_ = a.put(&Object{Type: scheduledSecret, ID: out.String("name"), Seeded: true, Outputs: map[string]any{"deletedAt": stamp(a)}})
 			}
 		},
 	})
+}
 
-	register(Kind{
-		Type: "aws:secretsmanager/secretVersion:SecretVersion", CreateAction: "secretsmanager:PutSecretValue", UpdateAction: "secretsmanager:UpdateSecretVersionStage", DeleteAction: "secretsmanager:UpdateSecretVersionStage",
+func secretVersionKind() Kind {
+	return Kind{
+		Type: "aws:secretsmanager/secretVersion:SecretVersion", CreateAction: "secretsmanager:PutSecretValue",
+		UpdateAction: "secretsmanager:UpdateSecretVersionStage", DeleteAction: "secretsmanager:UpdateSecretVersionStage",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
@@ -70,16 +82,21 @@ func init() {
 			fill(o, "versionStages", []any{"AWSCURRENT"})
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:secretsmanager/secretRotation:SecretRotation", CreateAction: "secretsmanager:RotateSecret", UpdateAction: "secretsmanager:RotateSecret", DeleteAction: "secretsmanager:CancelRotateSecret",
+func secretRotationKind() Kind {
+	return Kind{
+		Type: "aws:secretsmanager/secretRotation:SecretRotation", CreateAction: "secretsmanager:RotateSecret",
+		UpdateAction: "secretsmanager:RotateSecret", DeleteAction: "secretsmanager:CancelRotateSecret",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("secretId", "id,arn,name", secretType)},
 		Defaults: map[string]any{"rotateImmediately": true},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(between(in, "rotationRules.automaticallyAfterDays", 1, 1000), scheduleProblems(in, "rotationRules.scheduleExpression", "InvalidParameterException", "rate", "cron"))
-			if n := given(in, unknown, "rotationRules.automaticallyAfterDays", "rotationRules.scheduleExpression"); n != 1 && !unknown.Within("rotationRules") {
+			p := allOf(between(in, "rotationRules.automaticallyAfterDays", 1, 1000), scheduleProblems(in, "rotationRules.scheduleExpression",
+				"InvalidParameterException", "rate", "cron"))
+			if n := given(in, unknown, "rotationRules.automaticallyAfterDays", "rotationRules.scheduleExpression"); n != 1 &&
+				!unknown.Within("rotationRules") {
 				p = append(p, problem("rotationRules", "exactly one of automaticallyAfterDays and scheduleExpression must be given, got %d", n))
 			}
 			return p
@@ -89,8 +106,5 @@ func init() {
 			o.Outputs["rotationEnabled"] = true
 			return nil
 		},
-	})
+	}
 }
-
-// scheduledSecret is the account's own type for a secret that is deleted and still has its name.
-const scheduledSecret = "secretsmanager:scheduled"

@@ -10,16 +10,24 @@ import (
 
 var parameterName = regexp.MustCompile(`^[a-zA-Z0-9_.\-/]+$`)
 
-func init() {
-	register(Kind{
+// ssmKinds are the resource types of Systems Manager.
+func ssmKinds() []Kind {
+	return []Kind{
+		parameterKind(), ssmDocumentKind(),
+	}
+}
+
+func parameterKind() Kind {
+	return Kind{
 		Type: parameterType, CreateAction: "ssm:PutParameter", UpdateAction: "ssm:PutParameter", DeleteAction: "ssm:DeleteParameter",
-		Name:       Name{Input: "name", Max: 1011, Taken: "ParameterAlreadyExists"},
-		NotFound:   "ParameterNotFound",
-		Refs:       []Ref{keyRef("keyId")},
-		Defaults:   map[string]any{"tier": "Standard", "dataType": "text"},
-		Check:      checkParameter,
-		Recomputed: map[string][]string{"value": {"version"}, "insecureValue": {"version"}, "type": {"version"}, "description": {"version"}, "tier": {"version"}, "keyId": {"version"}, "allowedPattern": {"version"}},
-		Admit: func(a *Account, o *Object) error {
+		Name:     Name{Input: "name", Max: 1011, Taken: "ParameterAlreadyExists"},
+		NotFound: "ParameterNotFound",
+		Refs:     []Ref{keyRef("keyId")},
+		Defaults: map[string]any{"tier": "Standard", "dataType": "text"},
+		Check:    checkParameter,
+		Recomputed: map[string][]string{"value": {"version"}, "insecureValue": {"version"}, "type": {"version"}, "description": {"version"},
+			"tier": {"version"}, "keyId": {"version"}, "allowedPattern": {"version"}},
+		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			if pattern := in.String("allowedPattern"); pattern != "" {
 				// The value is not shown: it may be a secret.
@@ -31,7 +39,9 @@ func init() {
 				return refuse("InvalidKeyId", "", "%s is disabled.", key.ID)
 			}
 			if was := a.was(o); was != nil && was.Outputs["tier"] == "Advanced" && o.Outputs["tier"] == "Standard" {
-				return refuse("ValidationException", "", "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier.")
+				return refuse("ValidationException", "",
+					"This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the "+
+						"standard-parameter tier.")
 			}
 			return nil
 		},
@@ -61,14 +71,17 @@ func init() {
 			o.Outputs["version"] = version
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
-		Type: "aws:ssm/document:Document", CreateAction: "ssm:CreateDocument", UpdateAction: "ssm:UpdateDocument", DeleteAction: "ssm:DeleteDocument",
-		Name:     Name{Input: "name", Max: 128, Form: `[a-zA-Z0-9_.-]{3,128}`, Taken: "DocumentAlreadyExists"},
-		NotFound: "InvalidDocument",
-		Defaults: map[string]any{"documentFormat": "JSON"},
-		Check:    checkSSMDocument,
+func ssmDocumentKind() Kind {
+	return Kind{
+		Type: "aws:ssm/document:Document", CreateAction: "ssm:CreateDocument", UpdateAction: "ssm:UpdateDocument",
+		DeleteAction: "ssm:DeleteDocument",
+		Name:         Name{Input: "name", Max: 128, Form: `[a-zA-Z0-9_.-]{3,128}`, Taken: "DocumentAlreadyExists"},
+		NotFound:     "InvalidDocument",
+		Defaults:     map[string]any{"documentFormat": "JSON"},
+		Check:        checkSSMDocument,
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Outputs)
 			o.ID = in.String("name")
@@ -80,7 +93,8 @@ func init() {
 				}
 			}
 			m, _ := strictObject(in.String("content"))
-			for name, v := range map[string]any{"arn": a.arn("ssm", "document/"+o.ID), "owner": a.AccountID, "status": "Active", "hashType": "Sha256",
+			for name, v := range map[string]any{"arn": a.arn("ssm", "document/"+o.ID), "owner": a.AccountID,
+				"status": "Active", "hashType": "Sha256",
 				"hash": draw(64, in.String("content")), "latestVersion": version, "defaultVersion": version, "documentVersion": version,
 				"createdDate": kept(a, o, "createdDate", func() any { return stamp(a) }), "schemaVersion": Inputs(m).String("schemaVersion"),
 				"description": Inputs(m).String("description"), "platformTypes": []any{"Linux", "MacOS", "Windows"}, "parameters": []any{}} {
@@ -88,14 +102,16 @@ func init() {
 			}
 			return nil
 		},
-		Recomputed: map[string][]string{"content": {"latestVersion", "defaultVersion", "documentVersion", "hash", "schemaVersion", "description"}},
-	})
+		Recomputed: map[string][]string{"content": {"latestVersion", "defaultVersion", "documentVersion", "hash",
+			"schemaVersion", "description"}},
+	}
 }
 
 func checkParameter(in Inputs, unknown Unknowns) []Problem {
 	const code = "ValidationException"
 	p := allOf(oneOf(in, "type", "String", "StringList", "SecureString"), oneOf(in, "tier", "Standard", "Advanced", "Intelligent-Tiering"),
-		oneOf(in, "dataType", "text", "aws:ec2:image", "aws:ssm:integration"), longest(in, "description", 1024), longest(in, "allowedPattern", 1024), tagProblems(in))
+		oneOf(in, "dataType", "text", "aws:ec2:image", "aws:ssm:integration"), longest(in, "description", 1024),
+		longest(in, "allowedPattern", 1024), tagProblems(in))
 	if name := in.String("name"); in.Has("name") {
 		lower := strings.ToLower(strings.TrimPrefix(name, "/"))
 		switch {
@@ -108,7 +124,8 @@ func checkParameter(in Inputs, unknown Unknowns) []Problem {
 		case strings.HasSuffix(name, "/") || strings.Contains(name, "//"):
 			p = append(p, awsProblem("name", code, "a parameter's name has no empty level, got %q", name))
 		case strings.Count(name, "/") > 15:
-			p = append(p, awsProblem("name", "HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of 15 levels, got %d", strings.Count(name, "/")))
+			p = append(p, awsProblem("name", "HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of 15 levels, got %d",
+				strings.Count(name, "/")))
 		}
 	}
 	if n := given(in, unknown, "value", "insecureValue"); n != 1 {
@@ -126,7 +143,8 @@ func checkParameter(in Inputs, unknown Unknowns) []Problem {
 		most = 4096
 	}
 	if len(value) > most {
-		p = append(p, awsProblem("value", code, "%s tier parameters support a maximum parameter value of %d characters, got %d", orElse(in.String("tier"), "Standard"), most, len(value)))
+		p = append(p, awsProblem("value", code, "%s tier parameters support a maximum parameter value of %d characters, got %d",
+			orElse(in.String("tier"), "Standard"), most, len(value)))
 	}
 	if strings.Contains(value, "{{") {
 		p = append(p, awsProblem("value", code, "Parameter value can't nest another parameter: it holds {{"))
@@ -134,10 +152,13 @@ func checkParameter(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-var documentTypes = words("Command Policy Automation Session Package ApplicationConfiguration ApplicationConfigurationSchema DeploymentStrategy ChangeCalendar ProblemAnalysis ProblemAnalysisTemplate CloudFormation ConformancePackTemplate QuickSetup Automation.ChangeTemplate")
+var documentTypes = words("Command Policy Automation Session Package ApplicationConfiguration ApplicationConfigurationSchema " +
+	"DeploymentStrategy ChangeCalendar ProblemAnalysis ProblemAnalysisTemplate CloudFormation ConformancePackTemplate QuickSetup " +
+	"Automation.ChangeTemplate")
 
-// sessionInputs are the inputs of a document that holds Session Manager's preferences.
-var sessionInputs = words(`s3BucketName s3KeyPrefix s3EncryptionEnabled cloudWatchLogGroupName cloudWatchEncryptionEnabled cloudWatchStreamingEnabled
+// sessionInputs are the inputs of a document with Session Manager preferences.
+var sessionInputs = words(`s3BucketName s3KeyPrefix s3EncryptionEnabled cloudWatchLogGroupName cloudWatchEncryptionEnabled
+	cloudWatchStreamingEnabled
 	kmsKeyId runAsEnabled runAsDefaultUser idleSessionTimeout maxSessionDuration shellProfile`)
 
 func checkSSMDocument(in Inputs, unknown Unknowns) []Problem {
@@ -145,7 +166,7 @@ func checkSSMDocument(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "documentType", documentTypes...), oneOf(in, "documentFormat", "JSON", "YAML", "TEXT"), tagProblems(in))
 	for _, prefix := range words("aws amazon amzn AWS- AMZN- Amazon-") {
 		if strings.HasPrefix(in.String("name"), prefix) {
-			p = append(p, problem("name", "names that begin with %s belong to AWS, got %q", prefix, in.String("name")))
+			p = append(p, problem("name", "names that begin with %s are reserved by AWS, got %q", prefix, in.String("name")))
 		}
 	}
 	text := in.String("content")
@@ -157,13 +178,16 @@ func checkSSMDocument(in Inputs, unknown Unknowns) []Problem {
 		return append(p, awsProblem("content", code, "the content is not valid JSON: %v", err))
 	}
 	content := Inputs(m)
-	versions := map[string][]string{"Session": {"1.0"}, "Command": {"1.2", "2.0", "2.2"}, "Automation": {"0.3"}, "Policy": {"2.0"}}[in.String("documentType")]
+	versions := map[string][]string{"Session": {"1.0"}, "Command": {"1.2", "2.0", "2.2"}, "Automation": {"0.3"},
+		"Policy": {"2.0"}}[in.String("documentType")]
 	if v := content.String("schemaVersion"); versions != nil && !slices.Contains(versions, v) {
-		p = append(p, awsProblem("content", code, "a %s document has schemaVersion %s, got %q", in.String("documentType"), alternatives(versions), v))
+		p = append(p, awsProblem("content", code, "a %s document has schemaVersion %s, got %q", in.String("documentType"),
+			alternatives(versions), v))
 	}
 	if in.String("documentType") == "Session" {
 		if t := content.String("sessionType"); !slices.Contains(words("Standard_Stream InteractiveCommands NonInteractiveCommands Port"), t) {
-			p = append(p, awsProblem("content", code, "expected sessionType Standard_Stream, InteractiveCommands, NonInteractiveCommands or Port, got %q", t))
+			p = append(p, awsProblem("content", code,
+				"expected sessionType Standard_Stream, InteractiveCommands, NonInteractiveCommands or Port, got %q", t))
 		}
 		for _, name := range sortedKeys(content.Map("inputs")) {
 			if !slices.Contains(sessionInputs, name) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// AWS WAF: a web ACL, what it stands before, and where it logs.
+// AWS WAF: web ACLs, their associations and their logging.
 
 const (
 	webACLType      = "aws:wafv2/webAcl:WebAcl"
@@ -14,7 +14,7 @@ const (
 	webACLLogsType  = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
 )
 
-// ruleGroups are the rule groups that AWS manages, with the capacity units that each takes of a web ACL's 5,000.
+// ruleGroups are the AWS-managed rule groups, with the capacity units that each uses of a web ACL's 5,000.
 // Source: AWS WAF Developer Guide, "AWS Managed Rules rule groups list". Those that cost extra have their own price.
 var ruleGroups = map[string]int{
 	"AWSManagedRulesCommonRuleSet": 700, "AWSManagedRulesAdminProtectionRuleSet": 100, "AWSManagedRulesKnownBadInputsRuleSet": 200,
@@ -26,11 +26,18 @@ var ruleGroups = map[string]int{
 
 const mostCapacity = 5000
 
-// aclLogs is what the name of everything begins with that a web ACL can log to.
+// aclLogs is the prefix that the names of a web ACL's log destinations must have.
 const aclLogs = "aws-waf-logs-"
 
-func init() {
-	register(Kind{
+// wafKinds are the resource types of AWS WAF.
+func wafKinds() []Kind {
+	return []Kind{
+		webACLKind(), webACLAssociationKind(), webACLLoggingKind(),
+	}
+}
+
+func webACLKind() Kind {
+	return Kind{
 		Type: webACLType, CreateAction: "wafv2:CreateWebACL", UpdateAction: "wafv2:UpdateWebACL", DeleteAction: "wafv2:DeleteWebACL",
 		Name:     Name{Input: "name", Max: 128, Form: `[A-Za-z0-9_-]+`, Taken: "WAFDuplicateItemException"},
 		NotFound: "WAFNonexistentItemException", InUse: "WAFAssociatedItemException",
@@ -52,9 +59,11 @@ func init() {
 			return nil
 		},
 		Recomputed: map[string][]string{"rules": {"capacity", "lockToken"}},
-	})
+	}
+}
 
-	register(Kind{
+func webACLAssociationKind() Kind {
+	return Kind{
 		Type: webACLGuardType, CreateAction: "wafv2:AssociateWebACL", DeleteAction: "wafv2:DisassociateWebACL",
 		NotFound: "WAFNonexistentItemException",
 		Refs:     []Ref{held("webAclArn", "arn", webACLType), maybe("resourceArn", "arn", balancerType)},
@@ -63,9 +72,10 @@ func init() {
 			if arn == "" || strings.Contains(arn, ":loadbalancer/app/") || !strings.Contains(arn, ":elasticloadbalancing:") {
 				return nil
 			}
-			return []Problem{awsProblem("resourceArn", "WAFInvalidParameterException", "a web ACL stands before an application load balancer, got %q", arn)}
+			return []Problem{awsProblem("resourceArn", "WAFInvalidParameterException",
+				"a web ACL stands before an application load balancer, got %q", arn)}
 		},
-		Admit: func(a *Account, o *Object) error {
+		CheckState: func(a *Account, o *Object) error {
 			for _, other := range others(a, o, webACLGuardType) {
 				if other.Inputs["resourceArn"] == o.Inputs["resourceArn"] && other.Inputs["webAclArn"] != o.Inputs["webAclArn"] {
 					return refuse("WAFInvalidOperationException", "another web ACL stands before it", "The resource has a web ACL already.")
@@ -78,9 +88,11 @@ func init() {
 			o.ID = in.String("webAclArn") + "," + in.String("resourceArn")
 			return nil
 		},
-	})
+	}
+}
 
-	register(Kind{
+func webACLLoggingKind() Kind {
+	return Kind{
 		Type: webACLLogsType, CreateAction: "wafv2:PutLoggingConfiguration",
 		UpdateAction: "wafv2:PutLoggingConfiguration", DeleteAction: "wafv2:DeleteLoggingConfiguration",
 		NotFound: "WAFNonexistentItemException",
@@ -90,7 +102,8 @@ func init() {
 			var p []Problem
 			for i, arn := range in.Strings("logDestinationConfigs") {
 				if name := arn[strings.LastIndexAny(strings.TrimSuffix(arn, ":*"), ":/")+1:]; !strings.HasPrefix(name, aclLogs) {
-					p = append(p, awsProblem(at("logDestinationConfigs", i), "WAFInvalidParameterException", "the name of the log group, stream or bucket begins with %s, got %q", aclLogs, name))
+					p = append(p, awsProblem(at("logDestinationConfigs", i), "WAFInvalidParameterException",
+						"the name of the log group, stream or bucket begins with %s, got %q", aclLogs, name))
 				}
 			}
 			p = append(p, oneOf(in, "loggingFilter.defaultBehavior", "KEEP", "DROP")...)
@@ -103,7 +116,7 @@ func init() {
 			return p
 		},
 		Compute: func(a *Account, o *Object) error { o.ID = Inputs(o.Outputs).String("resourceArn"); return nil },
-	})
+	}
 }
 
 func checkWebACL(in Inputs, unknown Unknowns) []Problem {
@@ -134,14 +147,15 @@ func checkWebACL(in Inputs, unknown Unknowns) []Problem {
 		case group && (rule.Has("action") || !rule.Has("overrideAction")):
 			say(".overrideAction", "a rule group has an override action and no action of its own")
 		case !group && (!rule.Has("action") || rule.Has("overrideAction")):
-			say(".action", "a rule that is no rule group has an action and no override action")
+			say(".action", "a rule other than a rule group needs an action, and takes no override action")
 		}
 		const managed = "statement.managedRuleGroupStatement"
 		if name := rule.String(managed + ".name"); rule.String(managed+".vendorName") == "AWS" && ruleGroups[name] == 0 {
 			say("."+managed+".name", "AWS manages no rule group %q", name)
 		}
 		const rate = "statement.rateBasedStatement"
-		for _, x := range allOf(between(rule, rate+".limit", 10, 2_000_000_000), oneOf(rule, rate+".evaluationWindowSec", "60", "120", "300", "600"),
+		for _, x := range allOf(between(rule, rate+".limit", 10, 2_000_000_000), oneOf(rule, rate+".evaluationWindowSec",
+			"60", "120", "300", "600"),
 			oneOf(rule, rate+".aggregateKeyType", "IP", "FORWARDED_IP", "CUSTOM_KEYS", "CONSTANT")) {
 			x.Path = path + "." + x.Path
 			p = append(p, x)
@@ -150,8 +164,8 @@ func checkWebACL(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// capacity is what the rules take, in web ACL capacity units. Only rule groups and rates are known by number; anything
-// else is taken as the least that a statement costs.
+// capacity is what the rules use, in web ACL capacity units. It is exact for managed rule groups and rate-based rules; other
+// statements count as the minimum of one.
 func capacity(in Inputs) int {
 	units := 0
 	for _, rule := range in.Maps("rules") {

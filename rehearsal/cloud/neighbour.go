@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// A Neighbour is an account as another one sees it: what it holds that can be read from outside, and the policies that say
-// who may. It is read from where the account is kept, which may be in use, and never changed.
+// A Neighbour is another account as seen from outside: its images, its buckets, and the policies that allow access to them. It is
+// a read-only view of the account's file, which may be in use.
 type Neighbour struct {
 	AccountID, Partition, Region string
 
 	objects []neighbourly
 }
 
-// neighbourly is what is seen of an object: nothing in it is secret.
+// neighbourly is the visible part of an object. It holds no secrets.
 type neighbourly struct {
 	Type    string         `json:"type"`
 	Inputs  map[string]any `json:"inputs"`
 	Outputs map[string]any `json:"outputs"`
 }
 
-// Look looks at the account that is kept at path. One that was never made is nobody's and holds nothing.
+// Look reads the account stored at path. If there is none, the result is empty.
 func Look(path string) (*Neighbour, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,39 +47,40 @@ func Look(path string) (*Neighbour, error) {
 	return &Neighbour{kept.AccountID, kept.Partition, kept.Region, kept.Objects}, nil
 }
 
-// Holds says whether a repository of the account has an image (registry/repository@digest).
+// Holds reports whether a repository of the account has an image (registry/repository@digest).
 func (n *Neighbour) Holds(reference string) bool {
 	return slices.ContainsFunc(n.objects, func(o neighbourly) bool { return o.Type == imageType && o.Outputs["imageUri"] == reference })
 }
 
-// MayPull says what ECR says when somebody with every right in another account pulls an image: nil if the repository's own
-// policy lets that account.
+// MayPull is ECR's answer when an administrator of another account pulls an image: nil if the repository policy allows that
+// account.
 func (n *Neighbour) MayPull(accountID, reference string) error {
 	_, repository, _ := splitImage(reference)
 	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repository)
 	for _, action := range []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
 		arn := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", n.Partition, n.Region, n.AccountID, repository)
-		if err := n.admits(accountID, policy, action, "", arn, nil); err != nil {
+		if err := n.evaluate(accountID, policy, action, "", arn, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// MayRead says what S3 says when somebody with every right in another account lists what begins with prefix in a bucket, and
-// reads it: nil if the policies of the bucket, and of the key that encrypts it, let that account.
+// MayRead is S3's answer when an administrator of another account lists and reads the objects under prefix in a bucket: nil if the
+// policies of the bucket, and of the key that encrypts it, allow that account.
 func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 	arn := "arn:" + n.Partition + ":s3:::" + bucket
 	policy := n.policy("aws:s3/bucketPolicy:BucketPolicy", "bucket", bucket)
 	request := map[string]string{"aws:SecureTransport": "true", "s3:prefix": prefix}
-	if err := n.admits(accountID, policy, "s3:ListBucket", arn, arn, request); err != nil {
+	if err := n.evaluate(accountID, policy, "s3:ListBucket", arn, arn, request); err != nil {
 		return err
 	}
-	if err := n.admits(accountID, policy, "s3:GetObject", arn+"/"+prefix+"x", arn+"/"+prefix+"*", request); err != nil {
+	if err := n.evaluate(accountID, policy, "s3:GetObject", arn+"/"+prefix+"x", arn+"/"+prefix+"*", request); err != nil {
 		return err
 	}
 	for _, o := range n.objects {
-		if o.Type != "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2" || o.Inputs["bucket"] != bucket {
+		if o.Type != "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2" ||
+			o.Inputs["bucket"] != bucket {
 			continue
 		}
 		for _, rule := range Inputs(o.Inputs).Maps("rules") {
@@ -88,7 +89,7 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 				continue
 			}
 			via := map[string]string{"kms:ViaService": "s3." + n.Region + ".amazonaws.com"}
-			if err := n.admits(accountID, n.policy(keyType, "arn", key), "kms:Decrypt", key, key, via); err != nil {
+			if err := n.evaluate(accountID, n.policy(keyType, "arn", key), "kms:Decrypt", key, key, via); err != nil {
 				return err
 			}
 		}
@@ -96,7 +97,7 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 	return nil
 }
 
-// policy is the policy of the object of a type that has this name.
+// policy is the policy of the object with this type and name.
 func (n *Neighbour) policy(kind, key, name string) []statement {
 	for _, o := range n.objects {
 		if o.Type == kind && (o.Inputs[key] == name || o.Outputs[key] == name) {
@@ -106,9 +107,9 @@ func (n *Neighbour) policy(kind, key, name string) []statement {
 	return nil
 }
 
-// admits evaluates the policy of a resource for an account as such, whose own IAM then decides who there. resource is what
-// the policy's statements must name; "" for a policy that speaks of what it is attached to. named is what AWS calls it.
-func (n *Neighbour) admits(accountID string, policy []statement, action, resource, named string, known map[string]string) error {
+// evaluate evaluates a resource-based policy for another account as a whole; that account's IAM policies then decide who in it has
+// access. resource is what the statements must name, "" for policies without resources. named is how AWS's message names it.
+func (n *Neighbour) evaluate(accountID string, policy []statement, action, resource, named string, known map[string]string) error {
 	root := "arn:" + n.Partition + ":iam::" + accountID + ":root"
 	allowed, denied := false, false
 	for _, s := range policy {
@@ -135,7 +136,8 @@ func (n *Neighbour) admits(accountID string, policy []statement, action, resourc
 		code, status = "AccessDenied", http.StatusForbidden
 	}
 	return &Error{
-		Code: code, Action: action, Status: status, Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s", root, action, named, because),
-		Why: "it belongs to account " + n.AccountID + ", which must admit account " + accountID,
+		Code: code, Action: action, Status: status, Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
+			root, action, named, because),
+		Why: "it belongs to account " + n.AccountID + ", whose resource policy must allow account " + accountID,
 	}
 }

@@ -2,11 +2,12 @@ package cloud
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
-// A region is what the model knows of one: the letters of the zones that a new account sees, and the prefix of the ids
-// that its zones have in every account.
+// A region is what the model knows about a region: the letters of the zones that a new account sees, and the prefix of the zone
+// ids, which are the same in every account.
 type region struct {
 	name, zones, short string
 }
@@ -59,7 +60,7 @@ cn-northwest-1 abc cnnw1`) {
 // Regions lists the names of the regions.
 func Regions() []string { return sortedKeys(regions) }
 
-// UnknownRegion is the error for a region that does not exist; it names the nearest one that does.
+// UnknownRegion is the error for a region that does not exist; it names the most similar one that does.
 func UnknownRegion(name string) error {
 	return fmt.Errorf("there is no AWS region %q%s", name, suggest(name, Regions()))
 }
@@ -91,7 +92,7 @@ func (r region) zoneNames() []string {
 	return all
 }
 
-// zoneIDs are the same zones' ids, which mean the same place in every account: "use1-az1".
+// zoneIDs are the ids of the same zones; an id is the same place in every account: "use1-az1".
 func (r region) zoneIDs() []string {
 	var all []string
 	for i := range r.zones {
@@ -102,3 +103,9 @@ func (r region) zoneIDs() []string {
 
 // Zones are the names of the availability zones that the account sees in its region.
 func (a *Account) Zones() []string { return regions[a.Region].zoneNames() }
+
+func knownRegion(name string) bool { _, ok := regions[name]; return ok }
+
+var (
+	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
+)

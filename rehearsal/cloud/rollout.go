@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// How the deployment of a service ends. ECS starts tasks of the new definition until enough are healthy, or until so many
-// have failed that the deployment circuit breaker opens. Then it goes back to the task definition of the last deployment
-// that was completed. The provider waits for the service to be stable, which it is again after that: an update that was
-// rolled back looks like one that went well. A first deployment has nothing to go back to, and the wait ends in a timeout.
+// How the deployment of a service ends. ECS starts tasks of the new definition until enough are healthy, or until so many have
+// failed that the deployment circuit breaker trips. Then it rolls back to the task definition of the last completed deployment.
+// The provider waits until the service is stable, which it also is after a rollback: to the provider, an update that was rolled
+// back looks successful. A first deployment cannot be rolled back, and the wait ends in a timeout.
 
-// A Failure is why the tasks of a deployment do not become healthy.
+// A Failure is why the tasks of a deployment did not become healthy.
 type Failure struct {
 	Container string   `json:"container"`        // the one that failed
-	ExitCode  int      `json:"exitCode"`         // its exit code; NeverStarted when it has none
-	Reason    string   `json:"reason"`           // why the task stopped, in ECS's words
-	Detail    string   `json:"detail,omitempty"` // what ECS says of the container
+	ExitCode  int      `json:"exitCode"`         // its exit code, or NeverStarted
+	Reason    string   `json:"reason"`           // why the task stopped, in ECS's wording
+	Detail    string   `json:"detail,omitempty"` // ECS's reason for the container
 	Logs      []string `json:"logs,omitempty"`   // its last lines
 }
 
@@ -30,19 +30,18 @@ func (f *Failure) Error() string {
 	return strings.Join(append([]string{text}, f.Logs...), "\n  ")
 }
 
-// A Rollout is a deployment that failed. It is kept until the service's next deployment, as ECS keeps its stopped tasks
-// for a while.
+// A Rollout is a failed deployment. It is kept until the service's next deployment, as ECS keeps stopped tasks for a while.
 type Rollout struct {
 	Service        string    `json:"service"`        // ARN
 	TaskDefinition string    `json:"taskDefinition"` // ARN of the one that failed
-	Back           bool      `json:"back"`           // it was rolled back; else nothing healthy was there before it
+	Back           bool      `json:"back"`           // it was rolled back; false if there was no completed deployment before
 	Tasks          []string  `json:"tasks"`          // ARNs of those that stopped
 	Failure        Failure   `json:"failure"`
 	At             time.Time `json:"at"`
 }
 
-// An Unsteady error says that a service was made, or changed, and did not become stable in the time that the provider
-// waits for it. The service is in the account.
+// An Unsteady error means that a service was created or updated, but did not become stable before the provider's timeout. The
+// service exists.
 type Unsteady struct {
 	Operation string // "create" or "update"
 	Service   string
@@ -50,18 +49,19 @@ type Unsteady struct {
 }
 
 func (e *Unsteady) Error() string {
-	return fmt.Sprintf("waiting for ECS Service (%s) %s: timeout while waiting for state to become 'tfSTABLE' (last state: 'tfPENDING', timeout: 20m0s)", e.Service, e.Operation)
+	return fmt.Sprintf("waiting for ECS Service (%s) %s: timeout while waiting for state to become 'tfSTABLE' (last state: 'tfPENDING', "+
+		"timeout: 20m0s)", e.Service, e.Operation)
 }
 
-// Rollouts are the deployments that failed, of services that had no other since.
+// Rollouts are the failed deployments of services whose last deployment failed.
 func (a *Account) Rollouts() []Rollout {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return slices.Clone(a.rollouts)
 }
 
-// carry lets Healthy and Carry decide what becomes of a service. was is nil in a create, now in a delete. A failure is of
-// the deployment, an error of the call.
+// carry lets Healthy and Carry decide how a deployment ends. was is nil in a create, now in a delete. A failure means that the
+// deployment failed, an error that the call did.
 func (a *Account) carry(was, now *Object) (*Failure, error) {
 	o := now
 	if o == nil {
@@ -92,8 +92,7 @@ func (a *Account) carry(was, now *Object) (*Failure, error) {
 	return nil, err
 }
 
-// settle enters how the deployment of o ended. was is the service before it, nil if it is new. o becomes what the service
-// is after it.
+// settle records how the deployment of o ended, and rolls o back if it failed. was is the service before, nil for a new one.
 func (a *Account) settle(was, o *Object, f *Failure) error {
 	if o.Type != serviceType {
 		return nil
@@ -140,7 +139,7 @@ func (a *Account) settle(was, o *Object, f *Failure) error {
 	return a.put(o)
 }
 
-// tolerated is how many tasks may fail before the circuit breaker opens: half of those wanted, at least 3 and at most 200.
+// tolerated is how many failed tasks trip the circuit breaker: half of the desired count, at least 3 and at most 200.
 func tolerated(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
 
 // clusterOf is the cluster's name in a service's ARN.
@@ -152,8 +151,8 @@ func clusterOf(service string) string {
 	return parts[len(parts)-2]
 }
 
-// retire keeps a task definition that is deregistered while a service runs it: ECS calls it INACTIVE, and the service goes
-// on with it. It goes when the service does, or runs another.
+// retire keeps a deregistered task definition while a service uses it. In ECS it is INACTIVE, and the service continues to use it.
+// It is dropped with the service, or when the service uses another one.
 func (a *Account) retire(definition *Object) {
 	arn := Inputs(definition.Outputs).String("arn")
 	for _, service := range a.list(serviceType) {
@@ -161,14 +160,14 @@ func (a *Account) retire(definition *Object) {
 			kept := definition.copy()
 			kept.URN = ""
 			kept.Owner = Key(serviceType, service.ID)
-			// It was in the account a moment ago, so it can be encoded.
+			// The error is always nil: the object has been encoded before.
 			_ = a.put(kept)
 			return
 		}
 	}
 }
 
-// forget drops the retired task definitions that service does not run any more.
+// forget drops the retired task definitions that service no longer uses.
 func (a *Account) forget(service *Object) {
 	runs := Inputs(service.Outputs).String("taskDefinition")
 	for _, d := range a.list(taskType) {
@@ -178,7 +177,7 @@ func (a *Account) forget(service *Object) {
 	}
 }
 
-// undeployed forgets the failed deployment of a service that is deleted.
+// undeployed removes the failed deployment of a deleted service.
 func (a *Account) undeployed(service *Object) {
 	a.rollouts = slices.DeleteFunc(a.rollouts, func(r Rollout) bool { return r.Service == service.ID })
 }

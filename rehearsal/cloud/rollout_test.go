@@ -9,7 +9,7 @@ import (
 
 var breaker = properties{"deploymentCircuitBreaker": properties{"enable": true, "rollback": true}}
 
-// A deployment that fails is taken back as ECS takes it back, and the provider calls that an update.
+// A failed deployment is rolled back as in ECS, and the update succeeds.
 func TestADeploymentIsRolledBack(t *testing.T) {
 	w := siteWorld(t)
 	w.inputs["service"] = changed(w.inputs["service"], breaker)
@@ -41,15 +41,16 @@ func TestADeploymentIsRolledBack(t *testing.T) {
 		t.Fatalf("rollouts are %+v", all)
 	}
 
-	// What is asked for next is compared with what runs, as the provider does.
+	// The next diff compares with the task definition that runs, as the provider does.
 	outputs := w.a.Object(serviceType, w.id("service")).Outputs
-	plan, err := w.a.Diff(Difference{Type: serviceType, OldInputs: changed(w.inputs["service"], properties{"taskDefinition": arn(second)}), OldOutputs: outputs,
-		News: changed(w.inputs["service"], properties{"taskDefinition": arn(second)})})
+	plan, err := w.a.Diff(Difference{Type: serviceType, OldInputs: changed(w.inputs["service"], properties{"taskDefinition": arn(second)}),
+		OldOutputs: outputs,
+		News:       changed(w.inputs["service"], properties{"taskDefinition": arn(second)})})
 	if err != nil || !slices.ContainsFunc(plan.Changes, func(c PropertyChange) bool { return c.Path == "taskDefinition" && !c.Replaces }) {
 		t.Errorf("the plan is %+v, %v", plan, err)
 	}
 
-	// The program retires the old definition; the service goes on with it, as ECS goes on with an inactive one.
+	// The program deletes the old definition; the service keeps using it, as it does in ECS while the definition is INACTIVE.
 	if err := w.delete("task"); err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestADeploymentIsRolledBack(t *testing.T) {
 		t.Fatalf("the definition that runs is %+v", kept)
 	}
 
-	// All of it is still known when the model is opened again.
+	// All of this is stored in the file.
 	if err := w.a.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestADeploymentIsRolledBack(t *testing.T) {
 		t.Errorf("after opening: %+v", again)
 	}
 
-	// A deployment that goes well forgets the one that did not, and the retired definition.
+	// A successful deployment drops the record of the failed one, and the retired definition.
 	if err := w.update("service", properties{"taskDefinition": arn(second)}); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestADeploymentIsRolledBack(t *testing.T) {
 	}
 }
 
-// A first deployment has nothing to go back to: the wait for it ends in a timeout, and the service is there.
+// A first deployment cannot be rolled back: the wait ends in a timeout, and the service exists.
 func TestAFirstDeploymentFails(t *testing.T) {
 	w := siteWorld(t)
 	w.a.Healthy = func(_, _ *Object) *Failure {
@@ -85,18 +86,21 @@ func TestAFirstDeploymentFails(t *testing.T) {
 	in := changed(w.inputs["service"], properties{"name": "other", "waitForSteadyState": true})
 	id, _, err := w.a.Create(Change{Type: serviceType, URN: urn(serviceType, "other"), Inputs: in})
 	var unsteady *Unsteady
-	if !errors.As(err, &unsteady) || !strings.Contains(err.Error(), "timeout while waiting for state to become 'tfSTABLE'") || w.a.Object(serviceType, id) == nil {
+	if !errors.As(err, &unsteady) || !strings.Contains(err.Error(), "timeout while waiting for state to become 'tfSTABLE'") ||
+		w.a.Object(serviceType, id) == nil {
 		t.Fatalf("ID %q, error %v", id, err)
 	}
 	if all := w.a.Rollouts(); len(all) != 1 || all[0].Back {
 		t.Errorf("rollouts are %+v", all)
 	}
-	// A second attempt has nothing to go back to either.
-	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: in}, in); !errors.As(err, &unsteady) || unsteady.Operation != "update" {
+	// Neither can a second attempt.
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: in}, in); !errors.As(err, &unsteady) ||
+		unsteady.Operation != "update" {
 		t.Errorf("error %v", err)
 	}
-	// Without tasks there is nothing that could fail.
-	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id, Inputs: changed(in, properties{"desiredCount": 0})}, in); err != nil {
+	// Without tasks nothing can fail.
+	if _, err := w.a.Update(Change{Type: serviceType, URN: urn(serviceType, "other"), ID: id,
+		Inputs: changed(in, properties{"desiredCount": 0})}, in); err != nil {
 		t.Error(err)
 	}
 	if len(w.a.Rollouts()) != 0 {
@@ -107,8 +111,8 @@ func TestAFirstDeploymentFails(t *testing.T) {
 	}
 }
 
-// Whoever makes tasks real says with a Failure that a deployment failed, and with any other error that it could not be tried.
-func TestCarrySaysHowADeploymentEnds(t *testing.T) {
+// A Failure from Carry means that the deployment failed; any other error means that it was not attempted.
+func TestCarryDecidesHowADeploymentEnds(t *testing.T) {
 	w := siteWorld(t)
 	w.inputs["service"] = changed(w.inputs["service"], breaker)
 	second := w.create(taskType, "second", w.inputs["task"])

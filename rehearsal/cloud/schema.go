@@ -21,7 +21,7 @@ import (
 //
 //	go run ./rehearsal/cloud/schemagen schema.json > rehearsal/cloud/schema.gz
 //
-// One line is one entry, so that an entry is decoded only when somebody asks for it.
+// Each line is one entry, so that entries can be decoded on demand.
 //
 //go:embed schema.gz
 var schemaGzip []byte
@@ -42,7 +42,7 @@ type kindOf struct {
 	Secret   bool    `json:"s"`
 	Replaces bool    `json:"w"`
 
-	of *entry // an object type that is in no schema
+	of *entry // an object type that the schema does not have
 }
 
 type schemaIndex struct {
@@ -93,7 +93,7 @@ func (s *schemaIndex) get(name string) *entry {
 	return e
 }
 
-// check judges raw inputs by name, type and presence. Every mistake is reported, in the order of their paths.
+// check validates raw inputs by name, type and presence. It reports every mistake, sorted by path.
 func (e *entry) check(in map[string]any) []Problem {
 	c := checker{}
 	c.object(e, in, "")
@@ -112,7 +112,7 @@ func (c *checker) say(path, rule string, args ...any) {
 func (c *checker) object(e *entry, in map[string]any, path string) {
 	for name, v := range in {
 		if strings.HasPrefix(name, "__") {
-			continue // the engine's and the providers' own marks
+			continue // internal marks of the engine and the providers
 		}
 		k, ok := e.In[name]
 		if !ok {
@@ -146,37 +146,8 @@ func (c *checker) value(k *kindOf, v any, path string) {
 		v = map[string]any(w)
 	}
 	switch k.Kind {
-	case "string":
-		if _, ok := v.(string); !ok {
-			c.say(path, "expected a string, got %s", describe(v))
-		}
-	case "boolean":
-		if _, ok := v.(bool); !ok {
-			c.say(path, "expected a boolean, got %s", describe(v))
-		}
-	case "integer":
-		if f, ok := number(v); !ok {
-			c.say(path, "expected an integer, got %s", describe(v))
-		} else if f != math.Trunc(f) || math.IsInf(f, 0) {
-			c.say(path, "expected an integer, got %v", f)
-		}
-	case "number":
-		if f, ok := number(v); !ok || math.IsNaN(f) || math.IsInf(f, 0) {
-			c.say(path, "expected a number, got %s", describe(v))
-		}
 	case "array":
-		l, ok := v.([]any)
-		if !ok {
-			c.say(path, "expected a list, got %s", describe(v))
-			return
-		}
-		for i, e := range l {
-			if e == nil {
-				c.say(at(path, i), "a list cannot hold null")
-				continue
-			}
-			c.value(k.Elem, e, at(path, i))
-		}
+		c.list(k, v, path)
 	case "map":
 		m, ok := v.(map[string]any)
 		if !ok {
@@ -199,11 +170,51 @@ func (c *checker) value(k *kindOf, v any, path string) {
 		if e != nil {
 			c.object(e, m, path)
 		}
+	default:
+		c.scalar(k, v, path)
+	}
+}
+
+func (c *checker) list(k *kindOf, v any, path string) {
+	l, ok := v.([]any)
+	if !ok {
+		c.say(path, "expected a list, got %s", describe(v))
+		return
+	}
+	for i, e := range l {
+		if e == nil {
+			c.say(at(path, i), "a list cannot hold null")
+			continue
+		}
+		c.value(k.Elem, e, at(path, i))
+	}
+}
+
+func (c *checker) scalar(k *kindOf, v any, path string) {
+	switch k.Kind {
+	case "string":
+		if _, ok := v.(string); !ok {
+			c.say(path, "expected a string, got %s", describe(v))
+		}
+	case "boolean":
+		if _, ok := v.(bool); !ok {
+			c.say(path, "expected a boolean, got %s", describe(v))
+		}
+	case "integer":
+		if f, ok := number(v); !ok {
+			c.say(path, "expected an integer, got %s", describe(v))
+		} else if f != math.Trunc(f) || math.IsInf(f, 0) {
+			c.say(path, "expected an integer, got %v", f)
+		}
+	case "number":
+		if f, ok := number(v); !ok || math.IsNaN(f) || math.IsInf(f, 0) {
+			c.say(path, "expected a number, got %s", describe(v))
+		}
 	case "document":
 		switch v := v.(type) {
 		case string:
 			if !json.Valid([]byte(v)) {
-				c.say(path, "expected a JSON document; what is given is not JSON")
+				c.say(path, "expected a JSON document; the text is not JSON")
 			}
 		case map[string]any:
 		default:
@@ -216,7 +227,7 @@ func (c *checker) value(k *kindOf, v any, path string) {
 	}
 }
 
-// assetMark is the key by which Pulumi marks an asset or an archive in its plain form.
+// assetMark is the key that marks an asset or an archive in Pulumi's wire format.
 const assetMark = "4dabf18193072939515e22adb298388d"
 
 // describe names the type of a value. The value itself may be a secret and is not shown.
@@ -237,7 +248,7 @@ func describe(v any) string {
 	return fmt.Sprintf("a %T", v)
 }
 
-// suggest names the nearest of known, or lists them when they are few.
+// suggest names the most similar known name, or lists the known names if they are few.
 func suggest(name string, known []string) string {
 	best, distance := "", len(name)/2+1
 	for _, k := range known {
@@ -250,13 +261,13 @@ func suggest(name string, known []string) string {
 	case best != "":
 		return fmt.Sprintf("; did you mean %q?", best)
 	case len(known) > 0 && len(known) <= 8:
-		return "; known are " + strings.Join(known, ", ")
+		return "; expected one of " + strings.Join(known, ", ")
 	}
 	return ""
 }
 
-// along calls f with the type of every property on the way to path, until f returns false. It reports whether the whole
-// path is in the schema.
+// along calls f with the type of every property on the way to path, until f returns false. It reports whether the schema has
+// the path.
 func (e *entry) along(path []segment, f func(*kindOf) bool) bool {
 	at := e
 	var k *kindOf
@@ -291,14 +302,14 @@ func (e *entry) along(path []segment, f func(*kindOf) bool) bool {
 	return true
 }
 
-// replaces reports whether a change at path means a new resource.
+// replaces reports whether a change at path replaces the resource.
 func (e *entry) replaces(path string) bool {
 	found := false
 	e.along(parsePath(path), func(k *kindOf) bool { found = found || k.Replaces; return !found })
 	return found
 }
 
-// secretPaths adds the paths of m that the schema calls secret.
+// secretPaths adds the paths of m that are secret by the schema to found.
 func secretPaths(properties map[string]*kindOf, m map[string]any, path string, found map[string]bool) {
 	for name, v := range m {
 		k := properties[name]

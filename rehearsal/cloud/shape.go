@@ -2,12 +2,12 @@ package cloud
 
 import "strings"
 
-// A Shape describes properties that are in no schema of ours: those of the small providers beside AWS. It maps a name,
-// with "!" at its end if the property is required, to "string", "integer", "number", "boolean", "[]string",
+// A Shape describes the properties of the small providers beside AWS, which the embedded schema does not have. It maps a name,
+// ending in "!" if the property is required, to "string", "integer", "number", "boolean", "[]string",
 // "map" (of strings), "any", or another Shape.
 type Shape map[string]any
 
-// Check judges raw inputs by name, type and presence, as it is done for AWS.
+// Check validates raw inputs by name, type and presence, as for AWS.
 func (s Shape) Check(in map[string]any) []Problem { return s.entry().check(in) }
 
 func (s Shape) entry() *entry {
@@ -34,19 +34,19 @@ func (s Shape) entry() *entry {
 	return e
 }
 
-// Plain takes the unknown values out of raw properties, naming their paths, and the secret marks off.
+// Plain converts raw properties to plain values, and returns the paths of unknown ones, which are left out.
 func Plain(raw map[string]any) (Inputs, Unknowns) {
 	in, unknown, _ := plainInputs(raw)
 	return in, unknown
 }
 
-// Same reports whether two plain values say the same.
+// Same reports whether two plain values are equal; JSON documents are compared by their contents.
 func Same(a, b any) bool { return same(a, b) }
 
-// Nearest ends a sentence about a name that is not known with the nearest one that is.
+// Nearest completes a message about an unknown name with the most similar known one.
 func Nearest(name string, known []string) string { return suggest(name, known) }
 
-// CheckConfig judges the provider's configuration by name and type, and its region by what exists.
+// CheckConfig validates the provider's configuration by name and type, and checks that its region exists.
 func CheckConfig(config map[string]any) []Problem {
 	problems := schema().get("C config").check(config)
 	in, unknown := Plain(config)

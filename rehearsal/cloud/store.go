@@ -20,18 +20,18 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// The account is one JSON file, written whole beside the old one and renamed over it, so that a reader and a killed
-// process see all of a save or none. Beside it are its lock (.lock, which holds the holder's process id) and the key
-// that seals secret values (.key, readable by the owner only).
+// The account is one JSON file. It is written to a temporary file and renamed, so that a save happens completely or not at
+// all. Beside it are its lock (.lock, which holds the process ID of the holder) and the key that encrypts secret values (.key,
+// readable by the owner only).
 
-// A store is an account's place on disk.
+// A store is an account's file.
 type store struct {
 	path string
 	lock *flock.Flock
 	seal cipher.AEAD
 }
 
-// image is the file.
+// image is the contents of the file.
 type image struct {
 	Version   int               `json:"version"`
 	Region    string            `json:"region"`
@@ -44,7 +44,7 @@ type image struct {
 
 const (
 	imageVersion = 1
-	sealedMark   = "$sealed" // the key of an object that stands for a secret value
+	sealedMark   = "$sealed" // the key of an object that holds an encrypted value
 )
 
 func openStore(path string, wait time.Duration) (*store, error) {
@@ -62,9 +62,9 @@ func openStore(path string, wait time.Duration) (*store, error) {
 	return s, nil
 }
 
-// take locks the account for this process, waiting at most wait for another one to be done.
+// take locks the account for this process, waiting at most wait for another one to finish.
 func (s *store) take(wait time.Duration) error {
-	ok, err := s.lock.TryLock() // a deadline alone could pass before the first try
+	ok, err := s.lock.TryLock() // with a deadline alone, it could pass before the first try
 	if err == nil && !ok && wait > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), wait)
 		defer cancel()
@@ -87,7 +87,7 @@ func (s *store) take(wait time.Duration) error {
 	if text, err := os.ReadFile(s.lock.Path()); err == nil && len(text) > 0 {
 		holder = "process " + strings.TrimSpace(string(text))
 	}
-	return fmt.Errorf("the model %s is in use by %s: wait until it is done, or stop it", s.path, holder)
+	return fmt.Errorf("the model %s is in use by %s: wait until it finishes, or stop it", s.path, holder)
 }
 
 func (s *store) close() error { return s.lock.Close() }
@@ -97,7 +97,7 @@ func (s *store) readKey() error {
 	key, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(s.path); err == nil {
-			return fmt.Errorf("%s is gone, which opens the secrets of %s: put it back, or delete both and the stack's state", path, s.path)
+			return fmt.Errorf("%s, the key to the secrets of %s, is missing: restore it, or delete both and the stack's state", path, s.path)
 		}
 		key = make([]byte, 32)
 		rand.Read(key)
@@ -117,7 +117,7 @@ func (s *store) readKey() error {
 	return err
 }
 
-// load reads the file; a file that is not there is an empty account.
+// load reads the file; nil if there is none.
 func (s *store) load() (*image, error) {
 	data, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,13 +131,13 @@ func (s *store) load() (*image, error) {
 		return nil, fmt.Errorf("the model %s is damaged: %w", s.path, err)
 	}
 	if img.Version != imageVersion {
-		return nil, fmt.Errorf("the model %s is of version %d, and this program knows version %d", s.path, img.Version, imageVersion)
+		return nil, fmt.Errorf("the model %s has version %d, and this program supports version %d", s.path, img.Version, imageVersion)
 	}
 	return &img, nil
 }
 
-// save writes one object a line: the file can be read, compared and searched. What it wrote outlives this process from
-// then on; only a lasting save also outlives a crash of the machine, and waits for the disk, which an operation need not.
+// save writes one object per line, so that the file can be read, compared and searched. The result survives the end of this
+// process; only a lasting save, which waits for the disk, also survives a crash of the machine.
 func (s *store) save(img *image, lasting bool) error {
 	var b bytes.Buffer
 	size := 1 << 10
@@ -145,7 +145,8 @@ func (s *store) save(img *image, lasting bool) error {
 		size += len(o) + 2
 	}
 	b.Grow(size)
-	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region, img.AccountID, img.Partition)
+	fmt.Fprintf(&b, "{\"version\":%d,\"region\":%q,\"accountID\":%q,\"partition\":%q,\n\"objects\":[", img.Version, img.Region,
+		img.AccountID, img.Partition)
 	list := func(items []json.RawMessage) {
 		for i, item := range items {
 			if i > 0 {
@@ -178,7 +179,7 @@ func (s *store) save(img *image, lasting bool) error {
 	return nil
 }
 
-// encode writes an object with its secret values sealed.
+// encode serializes an object with its secret values encrypted.
 func (s *store) encode(o *Object) (json.RawMessage, error) {
 	c := *o
 	if len(o.Secrets) > 0 {
@@ -221,7 +222,7 @@ func (s *store) decode(data json.RawMessage) (*Object, error) {
 
 func (s *store) sealed(v any) any {
 	if m, ok := v.(map[string]any); ok && m[sealedMark] != nil {
-		return v // inside a secret that is sealed already
+		return v // inside a secret that is already encrypted
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -240,34 +241,14 @@ func (s *store) opened(v any) (any, error) {
 	}
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(data) < s.seal.NonceSize() {
-		return nil, errors.New("a sealed value is damaged")
+		return nil, errors.New("an encrypted value is damaged")
 	}
 	n := s.seal.NonceSize()
 	clear, err := s.seal.Open(nil, data[:n], data[n:], nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s.key does not open a sealed value: it belongs to another model", s.path)
+		return nil, fmt.Errorf("%s.key cannot decrypt a value: it belongs to another model", s.path)
 	}
 	var out any
 	err = json.Unmarshal(clear, &out)
 	return out, err
-}
-
-// replaceAt changes the value at path in place, if there is one.
-func replaceAt(v any, path []segment, f func(any) any) {
-	for len(path) > 1 {
-		v, path = path[0].step(v), path[1:]
-	}
-	if len(path) == 0 {
-		return
-	}
-	old := path[0].step(v)
-	if old == nil {
-		return
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		v[path[0].key] = f(old)
-	case []any:
-		v[path[0].index] = f(old)
-	}
 }

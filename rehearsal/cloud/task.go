@@ -10,38 +10,39 @@ import (
 
 // A TaskRun asks to run one task to its end, as ecs:RunTask does.
 type TaskRun struct {
-	Cluster        string            `json:"cluster"`        // name or ARN
-	TaskDefinition string            `json:"taskDefinition"` // ARN, family:revision, or family for the newest
-	Subnets        []string          `json:"subnets"`
-	SecurityGroups []string          `json:"securityGroups"`
-	Container      string            `json:"container,omitempty"` // whose command is overridden and whose exit code counts; default the first
-	Command        []string          `json:"command,omitempty"`   // default the container's own
-	Environment    map[string]string `json:"-"`                   // added to the container's own; never kept
-	StartedBy      string            `json:"startedBy,omitempty"`
+	Cluster        string   `json:"cluster"`        // name or ARN
+	TaskDefinition string   `json:"taskDefinition"` // ARN, family:revision, or family for the newest
+	Subnets        []string `json:"subnets"`
+	SecurityGroups []string `json:"securityGroups"`
+	// its command is overridden, and its exit code is the result; default: the first
+	Container   string            `json:"container,omitempty"`
+	Command     []string          `json:"command,omitempty"` // default: the container's own
+	Environment map[string]string `json:"-"`                 // added to the container's own; never stored
+	StartedBy   string            `json:"startedBy,omitempty"`
 }
 
 // A TaskResult is how a task ended.
 type TaskResult struct {
 	ARN      string   `json:"arn"`
-	ExitCode int      `json:"exitCode"`         // of the container; NeverStarted when it did not come so far
-	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's words
+	ExitCode int      `json:"exitCode"`         // of the container; NeverStarted if it did not start
+	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's wording
 	Logs     []string `json:"logs,omitempty"`
 }
 
-// NeverStarted is the exit code of a container that has none.
+// NeverStarted is the exit code of a container that did not start.
 const NeverStarted = -1
 
-// A TaskRecord is what the account keeps of a task.
+// A TaskRecord is a task that ran.
 type TaskRecord struct {
 	Run    TaskRun    `json:"run"`
 	Result TaskResult `json:"result"`
 	At     time.Time  `json:"at"`
 }
 
-// mostTasks is how many tasks the account remembers. ECS itself forgets a stopped task after an hour.
+// mostTasks is how many tasks the account remembers. ECS itself drops stopped tasks after an hour.
 const mostTasks = 50
 
-// A container is one of a task definition's containers, as far as running it asks.
+// A container is one container of a task definition: the fields that matter for running it.
 type container struct {
 	Name, Image string
 	Command     []string
@@ -52,11 +53,12 @@ type container struct {
 	} `json:"logConfiguration"`
 }
 
-// RunTask runs a task to its end. The error is ECS's refusal to start it; a task that was started and could not come up
-// has the reason in its result.
+// RunTask runs a task to its end. The error is ECS's refusal to start it. If the task started and its containers did not, the
+// result has the reason.
 func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
-	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster, "taskDefinition": run.TaskDefinition}}); err != nil {
+	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
+		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}
 	a.mu.RLock()
@@ -96,17 +98,20 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 		cluster = a.find("name", run.Cluster, clusterType)
 	}
 	if cluster == nil {
-		return TaskResult{}, &Error{Code: "ClusterNotFoundException", Message: "Cluster not found.", Why: fmt.Sprintf("the account has no cluster %q", run.Cluster)}
+		return TaskResult{}, &Error{Code: "ClusterNotFoundException", Message: "Cluster not found.",
+			Why: fmt.Sprintf("the account has no cluster %q", run.Cluster)}
 	}
 	definition := a.definition(run.TaskDefinition)
 	if definition == nil {
-		return TaskResult{}, &Error{Code: "ClientException", Message: "Unable to find task definition", Why: fmt.Sprintf("the account has no task definition %q", run.TaskDefinition)}
+		return TaskResult{}, &Error{Code: "ClientException", Message: "Unable to find task definition",
+			Why: fmt.Sprintf("the account has no task definition %q", run.TaskDefinition)}
 	}
 	if err := a.placed(run); err != nil {
 		return TaskResult{}, err
 	}
 	var containers []container
-	if err := json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &containers); err != nil || len(containers) == 0 {
+	if err := json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")),
+		&containers); err != nil || len(containers) == 0 {
 		return TaskResult{}, &Error{Code: "ClientException", Message: "Container definitions are not valid"}
 	}
 	if run.Container == "" {
@@ -118,12 +123,15 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 		for _, c := range containers {
 			names = append(names, c.Name)
 		}
-		return TaskResult{}, &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Override for container named %s is not a container in the TaskDefinition.", run.Container), Why: "its containers are " + strings.Join(names, ", ")}
+		return TaskResult{}, &Error{Code: "InvalidParameterException",
+			Message: fmt.Sprintf("Override for container named %s is not a container in the TaskDefinition.", run.Container),
+			Why:     "its containers are " + strings.Join(names, ", ")}
 	}
 	if run.Command == nil {
 		run.Command = containers[at].Command
 	}
-	result := TaskResult{ARN: a.arn("ecs", "task/"+Inputs(cluster.Outputs).String("name")+"/"+draw(32, run.TaskDefinition, fmt.Sprint(a.now().UnixNano(), a.calls.Load())))}
+	result := TaskResult{ARN: a.arn("ecs", "task/"+Inputs(cluster.Outputs).String("name")+"/"+draw(32, run.TaskDefinition,
+		fmt.Sprint(a.now().UnixNano(), a.calls.Load())))}
 	for _, c := range containers {
 		if reason := a.stopped(c); reason != "" {
 			result.ExitCode, result.Reason = NeverStarted, reason
@@ -134,7 +142,7 @@ func (a *Account) start(run *TaskRun) (TaskResult, error) {
 	return result, nil
 }
 
-// definition is the task definition that name speaks of.
+// definition finds a task definition by ARN, by family:revision, or by family for the newest revision.
 func (a *Account) definition(name string) *Object {
 	var newest *Object
 	for _, o := range a.list(taskType) {
@@ -151,40 +159,47 @@ func (a *Account) definition(name string) *Object {
 	return newest
 }
 
-// placed judges where a task is to run.
+// placed checks the subnets and security groups of a task.
 func (a *Account) placed(run *TaskRun) error {
 	if len(run.Subnets) == 0 {
-		return &Error{Code: "InvalidParameterException", Message: "Network Configuration must be provided when networkMode 'awsvpc' is specified."}
+		return &Error{Code: "InvalidParameterException",
+			Message: "Network Configuration must be provided when networkMode 'awsvpc' is specified."}
 	}
 	vpcs := map[string]bool{}
 	for _, id := range run.Subnets {
 		o := a.get(subnetType, id)
 		if o == nil {
-			return &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: InvalidSubnetID.NotFound)", id, id)}
+			return &Error{Code: "InvalidParameterException",
+				Message: fmt.Sprintf("Error retrieving subnet information for [%s]: The subnet ID '%s' does not exist (ErrorCode: "+
+					"InvalidSubnetID.NotFound)", id, id)}
 		}
 		vpcs[Inputs(o.Outputs).String("vpcId")] = true
 	}
 	for _, id := range run.SecurityGroups {
 		o := a.find("id", id, anyGroup...)
 		if o == nil {
-			return &Error{Code: "InvalidParameterException", Message: fmt.Sprintf("Error retrieving security group information for [%s]: The security group '%s' does not exist (ErrorCode: InvalidGroup.NotFound)", id, id)}
+			return &Error{Code: "InvalidParameterException",
+				Message: fmt.Sprintf("Error retrieving security group information for [%s]: The security group '%s' does not exist (ErrorCode: "+
+					"InvalidGroup.NotFound)", id, id)}
 		}
 		vpcs[Inputs(o.Outputs).String("vpcId")] = true
 	}
 	if len(vpcs) > 1 {
-		return &Error{Code: "InvalidParameterException", Message: "The provided subnets and security groups do not belong to the same VPC.", Why: "they are in " + strings.Join(sortedKeys(vpcs), " and ")}
+		return &Error{Code: "InvalidParameterException", Message: "The provided subnets and security groups do not belong to the same VPC.",
+			Why: "they are in " + strings.Join(sortedKeys(vpcs), " and ")}
 	}
 	return nil
 }
 
-// stopped says why a container would stop before it starts, in ECS's words; "" if it would start.
+// stopped is why a container cannot start, in ECS's wording; "" if it can.
 func (a *Account) stopped(c container) string {
 	for _, s := range c.Secrets {
 		if !a.holdsSecret(s.ValueFrom) {
-			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container %s: %s does not exist", s.Name, c.Name, s.ValueFrom)
+			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container "+
+				"%s: %s does not exist", s.Name, c.Name, s.ValueFrom)
 		}
 	}
-	if host, repository, reference := splitImage(c.Image); host == a.registry() {
+	if host, repository, reference := splitImage(c.Image); host == a.imageRegistry() {
 		r := a.find("name", repository, repositoryType)
 		found := r != nil && slices.ContainsFunc(a.images(r), func(o *Object) bool {
 			return o.ID == repository+"@"+reference || slices.Contains(Inputs(o.Outputs).Strings("imageTags"), reference)
@@ -193,13 +208,15 @@ func (a *Account) stopped(c container) string {
 			return fmt.Sprintf("CannotPullContainerError: failed to resolve ref %s: not found", c.Image)
 		}
 	}
-	if group := c.Log.Options["awslogs-group"]; c.Log.Driver == "awslogs" && c.Log.Options["awslogs-create-group"] != "true" && a.find("name", group, logGroupType) == nil {
-		return fmt.Sprintf("ResourceInitializationError: failed to validate logger args: ResourceNotFoundException: The specified log group does not exist: %s", group)
+	if group := c.Log.Options["awslogs-group"]; c.Log.Driver == "awslogs" && c.Log.Options["awslogs-create-group"] != "true" &&
+		a.find("name", group, logGroupType) == nil {
+		return fmt.Sprintf("ResourceInitializationError: failed to validate logger args: ResourceNotFoundException: The specified log group "+
+			"does not exist: %s", group)
 	}
 	return ""
 }
 
-// holdsSecret reports whether the account has the parameter or secret that a container is given.
+// holdsSecret reports whether the parameter or secret for a container exists.
 func (a *Account) holdsSecret(from string) bool {
 	if strings.Contains(from, ":secretsmanager:") {
 		if parts := strings.Split(from, ":"); len(parts) > 7 {

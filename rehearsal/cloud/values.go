@@ -11,18 +11,18 @@ import (
 	"strings"
 )
 
-// Unknown stands for a value that a preview does not know yet.
+// Unknown is a value that is not known before the update.
 var Unknown = unknown{}
 
 type unknown struct{}
 
 // A Secret is a value that must not be shown or kept in plain text. The model's own code sees plain values; Secrets
-// exist only at its border and in its file.
+// exist only in the arguments and results of exported methods, and in the file.
 type Secret struct{ Value any }
 
 // Inputs are the properties of a resource as the model sees them: map[string]any, []any, string, float64, bool.
-// Accessors take a property path such as "loadBalancers[0].containerName" and return the zero value where there is
-// nothing of their type. A key that holds a dot or a bracket is written ["key"].
+// Accessors take a property path such as "loadBalancers[0].containerName" and return the zero value if there is
+// no value of their type. A key that holds a dot or a bracket is written ["key"].
 type Inputs map[string]any
 
 // Get returns the value at path, nil if there is none.
@@ -77,12 +77,12 @@ func (in Inputs) Strings(path string) []string {
 	return all
 }
 
-// Each calls f with every value that pattern names and with that value's own path; "subnets[]" names every element.
+// Each calls f with every value that pattern matches and with that value's path; "subnets[]" names every element.
 func (in Inputs) Each(pattern string, f func(path string, v any)) {
 	each(map[string]any(in), parsePath(pattern), "", f)
 }
 
-// Unknowns are the paths of inputs that a preview does not know yet.
+// Unknowns are the paths of inputs that are not known before the update.
 type Unknowns map[string]bool
 
 // Has reports whether the value at path, or the object or list that would hold it, is unknown.
@@ -191,7 +191,7 @@ func each(v any, segs []segment, path string, f func(string, any)) {
 	}
 }
 
-// join and at write property paths as Pulumi does.
+// join and at build property paths in Pulumi's notation.
 func join(path, key string) string {
 	if strings.ContainsAny(key, `.["]`) || key == "" {
 		return path + "[" + strconv.Quote(key) + "]"
@@ -204,7 +204,7 @@ func join(path, key string) string {
 
 func at(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// pattern makes the path of one element the path of every element: a[3].b becomes a[].b.
+// pattern turns the path of one element into that of every element: a[3].b becomes a[].b.
 func pattern(path string) string {
 	var b strings.Builder
 	for _, s := range parsePath(path) {
@@ -220,8 +220,7 @@ func pattern(path string) string {
 	return b.String()
 }
 
-// set puts v at path inside m, making the objects on the way; a pattern puts it into every element that is there. It
-// leaves values that are there already.
+// setDefault sets v at the path inside m unless there is a value; a pattern sets it in every element.
 func setDefault(m map[string]any, segs []segment, v any) {
 	s := segs[0]
 	if s.list { // paths begin with a key
@@ -249,8 +248,8 @@ func setDefault(m map[string]any, segs []segment, v any) {
 	}
 }
 
-// plain takes a raw value apart: what is left are plain values, without the unknown ones, whose paths go to u, and
-// without the secret marks, whose paths go to s. Nulls are left out.
+// plain converts a raw value to plain values. Unknown values are left out and their paths added to u; secrets are unwrapped
+// and their paths added to s. Nulls are left out.
 func plain(v any, path string, u Unknowns, s map[string]bool) (any, bool) {
 	switch v := v.(type) {
 	case nil:
@@ -292,7 +291,7 @@ func plain(v any, path string, u Unknowns, s map[string]bool) (any, bool) {
 	return plain(generic(v), path, u, s)
 }
 
-// plainInputs takes raw inputs apart.
+// plainInputs is plain for raw inputs.
 func plainInputs(raw map[string]any) (Inputs, Unknowns, map[string]bool) {
 	u, s := Unknowns{}, map[string]bool{}
 	v, _ := plain(raw, "", u, s)
@@ -344,7 +343,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// clone is a deep copy, with every value made plain.
+// clone is a deep copy as plain values.
 func clone(v any) any {
 	c, _ := plain(v, "", nil, nil)
 	return c
@@ -358,8 +357,8 @@ func cloneMap(m map[string]any) map[string]any {
 	return c
 }
 
-// same compares plain values. Strings that hold JSON objects or lists are equal when what they say is, as the provider
-// compares policies and container definitions.
+// same compares plain values. Strings that hold JSON objects or lists are compared by their contents, as the
+// provider compares policies and container definitions.
 func same(a, b any) bool {
 	switch a := a.(type) {
 	case nil:
@@ -398,7 +397,7 @@ func sameJSON(a, b string) bool {
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }
 
-// samePolicy compares policy documents by what they allow: one value is the same as a list of it, and order means nothing.
+// samePolicy compares policy documents by their meaning: a single value equals a list of it, and order does not matter.
 func samePolicy(a, b any) bool {
 	read := func(v any) (document any) {
 		if text, ok := v.(string); !ok || json.Unmarshal([]byte(text), &document) != nil {
@@ -458,10 +457,135 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// Top is the property in which path begins.
+// Top is the first property of path.
 func Top(path string) string {
 	if segs := parsePath(path); len(segs) > 0 {
 		return segs[0].key
 	}
 	return path
+}
+
+// asNumber reads a number, or a string that holds one, as several properties of the provider do ("cpu": "256").
+func asNumber(v any) (float64, bool) {
+	if s, ok := v.(string); ok {
+		f, err := strconv.ParseFloat(s, 64)
+		return f, err == nil
+	}
+	return number(v)
+}
+
+// numberOr is the number at path, or the default if there is none.
+func numberOr(in Inputs, path string, otherwise float64) float64 {
+	if n, ok := asNumber(in.Get(path)); ok {
+		return n
+	}
+	return otherwise
+}
+
+// oneOrMany reads what JSON documents write as a single value or as a list.
+func oneOrMany(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case bool, float64:
+		return []string{fmt.Sprint(v)}
+	case []any:
+		var all []string
+		for _, item := range v {
+			all = append(all, oneOrMany(item)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// first is the value of the first key that m has.
+func first(m map[string]any, keys ...string) any {
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			return v
+		}
+	}
+	return nil
+}
+
+// words splits a string at white space.
+func words(text string) []string { return strings.Fields(text) }
+
+// lastPart is what follows the last separator: the name in an ARN, the id in a path.
+func lastPart(s, separator string) string { return s[strings.LastIndex(s, separator)+1:] }
+
+// plainNumber writes a number without an exponent.
+func plainNumber(v any) string {
+	if f, ok := number(v); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
+}
+
+// alternatives formats a list as "a, b or c".
+func alternatives(list []string) string {
+	switch len(list) {
+	case 0:
+		return "nothing"
+	case 1:
+		return list[0]
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
+}
+
+// jsonText is a value as JSON.
+func jsonText(v any) string {
+	b, _ := json.Marshal(v)
+	return string(b)
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+func firstOf(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
+}
+
+// replaceAt changes the value at path in place, if there is one.
+func replaceAt(v any, path []segment, f func(any) any) {
+	for len(path) > 1 {
+		v, path = path[0].step(v), path[1:]
+	}
+	if len(path) == 0 {
+		return
+	}
+	old := path[0].step(v)
+	if old == nil {
+		return
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		v[path[0].key] = f(old)
+	case []any:
+		v[path[0].index] = f(old)
+	}
 }

@@ -18,7 +18,7 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// AWS serves the model of an account as the AWS provider.
+// AWS is the AWS provider, backed by the model of an account.
 type AWS struct {
 	base
 	account *cloud.Account
@@ -27,12 +27,12 @@ type AWS struct {
 	tags map[string]string // the provider's default tags
 }
 
-// NewAWS makes the AWS provider over account. report, which may be nil, hears of what is done.
+// NewAWS returns the AWS provider for account. It calls report, if not nil, after each operation.
 func NewAWS(account *cloud.Account, report func(Event)) *AWS {
 	return &AWS{base: base{name: "aws", version: "6.83.2", report: report}, account: account}
 }
 
-// config reads the provider's configuration, in which nested values come as JSON text.
+// config reads the provider's configuration, in which nested values are JSON strings.
 func config(s *structpb.Struct) (map[string]any, error) {
 	m, err := raw(s)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *AWS) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumi
 	return &pulumirpc.CheckResponse{Inputs: r.GetNews(), Failures: failures(cloud.CheckConfig(m))}, nil
 }
 
-// DiffConfig says that another region means another provider and so other resources; nothing else matters here.
+// DiffConfig replaces the provider, and so its resources, when the region changes. No other change matters here.
 func (p *AWS) DiffConfig(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	olds, err := config(r.GetOldInputs())
 	if err != nil {
@@ -110,7 +110,7 @@ func plainOf(v any) any {
 	return in["v"]
 }
 
-// Configure takes the region and the default tags.
+// Configure sets the region and the default tags.
 func (p *AWS) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	m, err := config(r.GetArgs())
 	if err != nil {
@@ -140,7 +140,7 @@ func (p *AWS) defaultTags() map[string]string {
 	return p.tags
 }
 
-// Check judges inputs and makes up a name where the program gave none.
+// Check validates inputs and generates a name if the program sets none.
 func (p *AWS) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	news, err := raw(r.GetNews())
 	if err != nil {
@@ -150,7 +150,8 @@ func (p *AWS) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.Ch
 	if err != nil {
 		return nil, err
 	}
-	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, Tags: p.defaultTags(), RandomSeed: r.GetRandomSeed()}
+	c := cloud.CheckRequest{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), News: news, Olds: olds, Tags: p.defaultTags(),
+		RandomSeed: r.GetRandomSeed()}
 	if a := r.GetAutonaming(); a != nil {
 		c.Name = a.GetProposedName()
 		c.Unnamed = a.GetMode() == pulumirpc.CheckRequest_AutonamingOptions_DISABLE
@@ -177,14 +178,15 @@ func (p *AWS) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.Diff
 	if err != nil {
 		return nil, err
 	}
-	plan, err := p.account.Diff(cloud.Difference{Type: typeOf(r.GetUrn()), OldInputs: oldInputs, OldOutputs: oldOutputs, News: news, Tags: p.defaultTags()})
+	plan, err := p.account.Diff(cloud.Difference{Type: typeOf(r.GetUrn()), OldInputs: oldInputs, OldOutputs: oldOutputs,
+		News: news, Tags: p.defaultTags()})
 	if err != nil {
 		return nil, err
 	}
 	return planned(plan), nil
 }
 
-// planned writes a plan as the engine reads it.
+// planned converts a plan to the engine's format.
 func planned(plan cloud.Plan) *pulumirpc.DiffResponse {
 	d := &pulumirpc.DiffResponse{
 		Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true,
@@ -209,14 +211,15 @@ func planned(plan cloud.Plan) *pulumirpc.DiffResponse {
 	return d
 }
 
-// Create makes a resource, or foresees it.
+// Create creates a resource, or predicts it in a preview.
 func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	start := time.Now()
 	inputs, err := raw(r.GetProperties())
 	if err != nil {
 		return nil, err
 	}
-	id, outputs, err := p.account.Create(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(), Preview: r.GetPreview()})
+	id, outputs, err := p.account.Create(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(),
+		Preview: r.GetPreview()})
 	if !r.GetPreview() {
 		p.event("create", r.GetUrn(), start, err)
 	}
@@ -233,17 +236,18 @@ func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.
 	return &pulumirpc.CreateResponse{Id: id, Properties: s}, nil
 }
 
-// partly tells the engine that a resource was made, or changed, and is not yet what it should be: the engine keeps it, and
-// updates it the next time.
+// partly reports that a resource was created or changed, but is not in its final state. The engine keeps it and updates it next
+// time.
 func partly(id string, outputs *structpb.Struct, err error) error {
-	s, wrong := status.New(codes.Unknown, err.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: outputs, Reasons: []string{err.Error()}})
+	s, wrong := status.New(codes.Unknown, err.Error()).WithDetails(&pulumirpc.ErrorResourceInitFailed{Id: id, Properties: outputs,
+		Reasons: []string{err.Error()}})
 	if wrong != nil {
 		return errors.Join(err, wrong)
 	}
 	return s.Err()
 }
 
-// Update changes a resource in place, or foresees it.
+// Update changes a resource in place, or predicts the change in a preview.
 func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	start := time.Now()
 	inputs, err := raw(r.GetNews())
@@ -254,7 +258,8 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := p.account.Update(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs, Tags: p.defaultTags(), Preview: r.GetPreview()}, olds)
+	outputs, err := p.account.Update(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs,
+		Tags: p.defaultTags(), Preview: r.GetPreview()}, olds)
 	if !r.GetPreview() {
 		p.event("update", r.GetUrn(), start, err)
 	}
@@ -272,7 +277,7 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 	return &pulumirpc.UpdateResponse{Properties: s}, nil
 }
 
-// Read answers with the resource as it is; no ID when it is gone.
+// Read returns the resource's current state; without an ID if it no longer exists.
 func (p *AWS) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	inputs, outputs, ok := p.account.Read(typeOf(r.GetUrn()), r.GetId())
 	if !ok {

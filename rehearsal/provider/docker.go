@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,19 +26,19 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Docker serves the docker provider's Image. Without a Builder nothing is built: the digest of an image is made from all
-// that a build would read, so that it changes when and only when the image would. A push is recorded in the account's
+// Docker is the docker provider, with its Image resource. Without a Builder it builds nothing: an image's digest is computed from
+// everything that a build would read, so that it changes exactly when the image would. A push is recorded in the account's
 // registry.
 type Docker struct {
 	base
 	account *cloud.Account
 
 	// Set these before the provider is served.
-	Root    string // the folder from which relative paths count, the project's; default: the working directory
+	Root    string // the project's folder, which relative paths start from; default: the working directory
 	Builder Builder
 }
 
-// A Builder really builds images and pushes them.
+// A Builder builds images with Docker and pushes them.
 type Builder interface {
 	Build(Build) (digest string, err error)
 	Has(reference string) bool // whether repository@digest was pushed
@@ -49,16 +51,15 @@ type Build struct {
 	Args                        []string // NAME=value, sorted
 }
 
-// NewDocker makes the docker provider, which pushes to the registry of account. report, which may be nil, hears of what
-// is done.
+// NewDocker returns the docker provider, which pushes to the registry of account. It calls report, if not nil, after each
+// operation.
 func NewDocker(account *cloud.Account, report func(Event)) *Docker {
 	return &Docker{base: base{name: "docker", version: "4.10.0", report: report}, account: account}
 }
 
 const dockerImage = "docker:index/image:Image"
 
-// contextDigest is an input that the provider adds to build, as the real one does: by it the engine sees that a file
-// changed.
+// contextDigest is an input that the provider adds to build, as the real one does. It shows the engine that a file changed.
 const contextDigest = "contextDigest"
 
 var imageShape = cloud.Shape{
@@ -83,7 +84,8 @@ type build struct {
 }
 
 func buildOf(in cloud.Inputs) build {
-	b := build{context: in.String("build.context"), dockerfile: in.String("build.dockerfile"), platform: in.String("build.platform"), target: in.String("build.target"), args: in.Map("build.args")}
+	b := build{context: in.String("build.context"), dockerfile: in.String("build.dockerfile"), platform: in.String("build.platform"),
+		target: in.String("build.target"), args: in.Map("build.args")}
 	if b.context == "" {
 		b.context = "."
 	}
@@ -96,7 +98,7 @@ func buildOf(in cloud.Inputs) build {
 	return b
 }
 
-// found is the build with its paths as this process sees them. What is told to the engine stays as it was given.
+// found is the build with its paths resolved for this process. The engine sees the paths unchanged.
 func (b build) found(root string) build {
 	for _, path := range []*string{&b.context, &b.dockerfile} {
 		if !filepath.IsAbs(*path) {
@@ -115,10 +117,11 @@ func (b build) order(name string) Build {
 	return o
 }
 
-// Check judges inputs, finds the files, and adds the digest of what a build would read.
+// Check validates inputs, finds the files, and adds the digest of what a build would read.
 func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	if t := typeOf(r.GetUrn()); t != dockerImage {
-		return &pulumirpc.CheckResponse{Inputs: r.GetNews(), Failures: failures([]cloud.Problem{{Rule: fmt.Sprintf("the rehearsal's docker provider knows %s only, not %s", dockerImage, t)}})}, nil
+		return &pulumirpc.CheckResponse{Inputs: r.GetNews(),
+			Failures: failures([]cloud.Problem{{Rule: fmt.Sprintf("the rehearsal's docker provider knows %s only, not %s", dockerImage, t)}})}, nil
 	}
 	news, err := raw(r.GetNews())
 	if err != nil {
@@ -164,7 +167,7 @@ func (p *Docker) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc
 	return &pulumirpc.CheckResponse{Inputs: s, Failures: failures(problems)}, err
 }
 
-// Diff compares everything but the registry's password, which is another one every time.
+// Diff compares everything but the registry's password, which is different every time.
 func (p *Docker) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	olds, err := raw(r.GetOldInputs())
 	if err != nil {
@@ -179,7 +182,7 @@ func (p *Docker) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.D
 		return c.Path == "registry.password" || c.Path == "registry" || c.Path == "buildOnPreview"
 	})
 	if p.Builder != nil && len(plan.Changes) == 0 {
-		// A stack that was only rehearsed until now has digests of images that nobody built.
+		// A stack that was rehearsed without containers has digests of images that were never built.
 		outputs, err := raw(r.GetOlds())
 		if err != nil {
 			return nil, err
@@ -191,7 +194,7 @@ func (p *Docker) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.D
 	return planned(plan), nil
 }
 
-// Create builds and pushes, as far as the model does.
+// Create builds and pushes an image, or simulates it.
 func (p *Docker) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	start := time.Now()
 	inputs, err := raw(r.GetProperties())
@@ -213,7 +216,7 @@ func (p *Docker) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumir
 	return &pulumirpc.CreateResponse{Id: id, Properties: s}, err
 }
 
-// Update builds and pushes again.
+// Update builds and pushes the image again.
 func (p *Docker) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	start := time.Now()
 	inputs, err := raw(r.GetNews())
@@ -272,17 +275,17 @@ func (p *Docker) make(inputs map[string]any, preview bool) (map[string]any, erro
 		return out, nil
 	}
 	if strings.Contains(registryOf(name), ".dkr.ecr.") && in.String("registry.password") == "" {
-		return nil, fmt.Errorf("error pushing %s: no basic auth credentials: the image's registry has no username and password", name)
+		return nil, fmt.Errorf("error pushing %s: no basic auth credentials: the image's registry needs a username and a password", name)
 	}
 	return out, p.account.Push(name, digest)
 }
 
-// Read answers with what the state knows.
+// Read returns what is in the state.
 func (p *Docker) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: r.GetInputs(), Properties: r.GetProperties()}, nil
 }
 
-// Delete leaves the registry as it is: the real provider removes neither image nor tag.
+// Delete does not change the registry: the real provider removes neither image nor tag.
 func (p *Docker) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	p.event("delete", r.GetUrn(), time.Now(), nil)
 	return &emptypb.Empty{}, nil
@@ -314,7 +317,7 @@ func (e *missingError) Error() string {
 	return fmt.Sprintf("%s %s does not exist", e.what, path)
 }
 
-// digest is made from everything that a build reads: the Dockerfile, the files of the context that .dockerignore leaves,
+// digest hashes everything that a build reads: the Dockerfile, the files of the context that .dockerignore does not exclude,
 // arguments, target and platform.
 func (b build) digest() (string, error) {
 	if info, err := os.Stat(b.context); err != nil || !info.IsDir() {
@@ -329,19 +332,22 @@ func (b build) digest() (string, error) {
 	}
 	sum := sha256.New()
 	fmt.Fprintf(sum, "platform %q target %q\n", b.platform, b.target)
-	names := make([]string, 0, len(b.args))
-	for name := range b.args {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(b.args)) {
 		fmt.Fprintf(sum, "arg %q %q\n", name, b.args[name])
 	}
 	fmt.Fprint(sum, "dockerfile ")
 	if err := hashFile(sum, b.dockerfile); err != nil {
 		return "", err
 	}
-	err = filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
+	if err := b.hashContext(sum, ignored); err != nil {
+		return "", fmt.Errorf("read the build context: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// hashContext hashes the files of the build context that .dockerignore does not exclude.
+func (b build) hashContext(sum hash.Hash, ignored *patternmatcher.PatternMatcher) error {
+	return filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -360,13 +366,13 @@ func (b build) digest() (string, error) {
 			return nil
 		}
 		if d.IsDir() {
-			return nil // a directory is in its files, as for git
+			return nil // as in git, a directory only matters for its files
 		}
 		info, err := d.Info()
 		if err != nil {
 			return err
 		}
-		// Of the mode only what git keeps: two checkouts are one image.
+		// Only the mode bits that git stores, so that two checkouts give the same image.
 		fmt.Fprintf(sum, "%q %v %t\n", filepath.ToSlash(rel), info.Mode().Type(), info.Mode().Perm()&0o100 != 0)
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
@@ -378,13 +384,9 @@ func (b build) digest() (string, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return "", fmt.Errorf("read the build context: %w", err)
-	}
-	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// ignored reads the Dockerfile's own ignore file, else the context's.
+// ignored reads the Dockerfile's own ignore file, or the context's if there is none.
 func (b build) ignored() (*patternmatcher.PatternMatcher, error) {
 	for _, path := range []string{b.dockerfile + ".dockerignore", filepath.Join(b.context, ".dockerignore")} {
 		f, err := os.Open(path)

@@ -92,7 +92,8 @@ func reasons(failures []*pulumirpc.CheckFailure) string {
 }
 
 // register checks and creates.
-func register(t *testing.T, c pulumirpc.ResourceProviderClient, token, name string, in map[string]any) (string, map[string]any, map[string]any) {
+func register(t *testing.T, c pulumirpc.ResourceProviderClient, token, name string, in map[string]any) (string,
+	map[string]any, map[string]any) {
 	t.Helper()
 	checked, err := c.Check(t.Context(), &pulumirpc.CheckRequest{Urn: urn(token, name), News: sent(t, in), RandomSeed: []byte(name)})
 	if err != nil {
@@ -120,7 +121,8 @@ func TestValuesSurviveTheWire(t *testing.T) {
 
 func TestPluginInfo(t *testing.T) {
 	a := model(t)
-	for want, p := range map[string]pulumirpc.ResourceProviderServer{"6.83.2": NewAWS(a, nil), "4.10.0": NewDocker(a, nil), "4.19.0": NewRandom(nil)} {
+	for want, p := range map[string]pulumirpc.ResourceProviderServer{"6.83.2": NewAWS(a, nil), "4.10.0": NewDocker(a, nil),
+		"4.19.0": NewRandom(nil)} {
 		info, err := attach(t, p).GetPluginInfo(t.Context(), &emptypb.Empty{})
 		if err != nil || info.Version != want {
 			t.Errorf("version %q, expected %q (%v)", info.GetVersion(), want, err)
@@ -134,7 +136,8 @@ func TestAWSConfiguration(t *testing.T) {
 		want string // part of the reason
 		at   string
 	}{
-		"right":              {map[string]any{"region": "eu-west-1", "version": "6.83.2", "defaultTags": `{"tags":{"a":"b"}}`, "maxRetries": "3"}, "", ""},
+		"right": {map[string]any{"region": "eu-west-1", "version": "6.83.2", "defaultTags": `{"tags":{"a":"b"}}`,
+			"maxRetries": "3"}, "", ""},
 		"no region":          {map[string]any{}, "missing", "region"},
 		"region that is not": {map[string]any{"region": "eu-west-9"}, `no AWS region "eu-west-9"; did you mean "eu-west-`, "region"},
 		"shouted region":     {map[string]any{"region": "EU-WEST-1"}, `did you mean "eu-west-1"?`, "region"},
@@ -160,7 +163,8 @@ func TestAWSLife(t *testing.T) {
 	a := model(t)
 	var events []string
 	c := attach(t, NewAWS(a, func(e Event) { events = append(events, e.Action+" "+e.Type) }))
-	if _, err := c.Configure(t.Context(), &pulumirpc.ConfigureRequest{Args: sent(t, map[string]any{"region": "eu-west-1", "defaultTags": `{"tags":{"Stack":"dev"}}`})}); err != nil {
+	if _, err := c.Configure(t.Context(), &pulumirpc.ConfigureRequest{Args: sent(t, map[string]any{"region": "eu-west-1",
+		"defaultTags": `{"tags":{"Stack":"dev"}}`})}); err != nil {
 		t.Fatal(err)
 	}
 	if a.Region != "eu-west-1" {
@@ -172,7 +176,8 @@ func TestAWSLife(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out := got(t, foreseen.Properties); out["arn"] != any(cloud.Unknown) || out["description"] != any(cloud.Secret{Value: "hunter2-correct-horse"}) {
+	if out := got(t, foreseen.Properties); out["arn"] != any(cloud.Unknown) ||
+		out["description"] != any(cloud.Secret{Value: "hunter2-correct-horse"}) {
 		t.Errorf("foresaw %v", out)
 	}
 
@@ -188,16 +193,19 @@ func TestAWSLife(t *testing.T) {
 	}
 
 	changed := map[string]any{"description": "other", "multiRegion": true}
-	diff, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Id: id, Urn: urn(keyType, "k"), OldInputs: sent(t, inputs), Olds: sent(t, out), News: sent(t, changed)})
+	diff, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Id: id, Urn: urn(keyType, "k"), OldInputs: sent(t, inputs),
+		Olds: sent(t, out), News: sent(t, changed)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if !cmp.Equal(diff.Replaces, []string{"multiRegion"}) || diff.DetailedDiff["description"].GetKind() != pulumirpc.PropertyDiff_UPDATE ||
-		diff.DetailedDiff["multiRegion"].GetKind() != pulumirpc.PropertyDiff_ADD_REPLACE || diff.DetailedDiff["tags"].GetKind() != pulumirpc.PropertyDiff_DELETE {
+		diff.DetailedDiff["multiRegion"].GetKind() != pulumirpc.PropertyDiff_ADD_REPLACE ||
+		diff.DetailedDiff["tags"].GetKind() != pulumirpc.PropertyDiff_DELETE {
 		t.Errorf("planned %v", diff)
 	}
 
-	updated, err := c.Update(t.Context(), &pulumirpc.UpdateRequest{Id: id, Urn: urn(keyType, "k"), OldInputs: sent(t, inputs), Olds: sent(t, out), News: sent(t, map[string]any{"description": "other"})})
+	updated, err := c.Update(t.Context(), &pulumirpc.UpdateRequest{Id: id, Urn: urn(keyType, "k"), OldInputs: sent(t, inputs),
+		Olds: sent(t, out), News: sent(t, map[string]any{"description": "other"})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +229,8 @@ func TestAWSLife(t *testing.T) {
 }
 
 func TestAWSSaysEverythingThatIsWrongAtOnce(t *testing.T) {
-	r, err := attach(t, NewAWS(model(t), nil)).Check(t.Context(), &pulumirpc.CheckRequest{Urn: urn(keyType, "k"), News: sent(t, map[string]any{"descripton": "x", "isEnabled": "yes", "deletionWindowInDays": 5.0})})
+	r, err := attach(t, NewAWS(model(t), nil)).Check(t.Context(), &pulumirpc.CheckRequest{Urn: urn(keyType, "k"),
+		News: sent(t, map[string]any{"descripton": "x", "isEnabled": "yes", "deletionWindowInDays": 5.0})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,18 +259,24 @@ func TestAWSDataSources(t *testing.T) {
 		{"aws:index/getCallerIdentity:getCallerIdentity", nil, "accountId", "123456789012"},
 		{"aws:index/getRegion:getRegion", nil, "name", "us-east-1"},
 		{"aws:index/getPartition:getPartition", nil, "dnsSuffix", "amazonaws.com"},
-		{"aws:index/getAvailabilityZones:getAvailabilityZones", map[string]any{"state": "available"}, "names", []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"}},
-		{"aws:index/getAvailabilityZones:getAvailabilityZones", map[string]any{"excludeZoneIds": []any{"use1-az3"}}, "zoneIds", []any{"use1-az1", "use1-az2", "use1-az4", "use1-az5", "use1-az6"}},
+		{"aws:index/getAvailabilityZones:getAvailabilityZones", map[string]any{"state": "available"}, "names", []any{"us-east-1a", "us-east-1b",
+			"us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"}},
+		{"aws:index/getAvailabilityZones:getAvailabilityZones", map[string]any{"excludeZoneIds": []any{"use1-az3"}}, "zoneIds",
+			[]any{"use1-az1", "use1-az2", "use1-az4", "use1-az5", "use1-az6"}},
 		{"aws:route53/getZone:getZone", map[string]any{"name": "example.com."}, "name", "example.com"},
 		{"aws:route53/getZone:getZone", map[string]any{"name": "example.org"}, "no matching Route 53 Hosted Zone found", nil},
-		{"aws:ssm/getParameter:getParameter", map[string]any{"name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}, "type", "String"},
+		{"aws:ssm/getParameter:getParameter", map[string]any{"name": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"},
+			"type", "String"},
 		{"aws:ssm/getParameter:getParameter", map[string]any{"name": "/mine"}, "ParameterNotFound", nil},
 		{"aws:ssm/getParameter:getParameter", map[string]any{}, "missing required property", nil},
-		{"aws:ec2/getAmi:getAmi", map[string]any{"owners": []any{"amazon"}, "mostRecent": true, "filters": []any{map[string]any{"name": "name", "values": []any{"al2023-ami-2023*"}}, map[string]any{"name": "architecture", "values": []any{"arm64"}}}}, "architecture", "arm64"},
+		{"aws:ec2/getAmi:getAmi", map[string]any{"owners": []any{"amazon"}, "mostRecent": true,
+			"filters": []any{map[string]any{"name": "name", "values": []any{"al2023-ami-2023*"}}, map[string]any{"name": "architecture",
+				"values": []any{"arm64"}}}}, "architecture", "arm64"},
 		{"aws:ec2/getAmi:getAmi", map[string]any{"owners": []any{"amazon"}}, "more than one result", nil},
 		{"aws:ecr/getAuthorizationToken:getAuthorizationToken", nil, "userName", "AWS"},
 		{"aws:kms/getAlias:getAlias", map[string]any{"name": "alias/none"}, "NotFoundException", nil},
-		{"aws:iam/getPolicyDocument:getPolicyDocument", map[string]any{"statements": []any{map[string]any{"actions": []any{"s3:GetObject"}, "resources": []any{"*"}}}}, "minifiedJson",
+		{"aws:iam/getPolicyDocument:getPolicyDocument",
+			map[string]any{"statements": []any{map[string]any{"actions": []any{"s3:GetObject"}, "resources": []any{"*"}}}}, "minifiedJson",
 			`{"Statement":[{"Action":"s3:GetObject","Effect":"Allow","Resource":"*"}],"Version":"2012-10-17"}`},
 		{"aws:ec2/getVpc:getVpc", nil, "does not know the data source aws:ec2/getVpc:getVpc", nil},
 		{"aws:ec2/getNothing:getNothing", nil, "has no data source aws:ec2/getNothing:getNothing", nil},
@@ -293,7 +308,8 @@ func TestAWSDataSources(t *testing.T) {
 
 func TestRandom(t *testing.T) {
 	c := attach(t, NewRandom(nil))
-	_, inputs, out := register(t, c, passwordType, "p", map[string]any{"length": 30.0, "special": false, "minNumeric": 3.0, "keepers": map[string]any{"v": "1"}})
+	_, inputs, out := register(t, c, passwordType, "p", map[string]any{"length": 30.0, "special": false, "minNumeric": 3.0,
+		"keepers": map[string]any{"v": "1"}})
 	secret, ok := out["result"].(cloud.Secret)
 	if !ok {
 		t.Fatal("a password is no secret")
@@ -314,11 +330,13 @@ func TestRandom(t *testing.T) {
 	if other["result"] == out["result"] {
 		t.Error("the same password twice")
 	}
-	same, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Urn: urn(passwordType, "p"), OldInputs: sent(t, inputs), News: sent(t, merged(inputs, map[string]any{"upper": true}))})
+	same, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Urn: urn(passwordType, "p"), OldInputs: sent(t, inputs),
+		News: sent(t, merged(inputs, map[string]any{"upper": true}))})
 	if err != nil || same.Changes != pulumirpc.DiffResponse_DIFF_NONE {
 		t.Errorf("saying the default is a change: %v %v", same, err)
 	}
-	kept, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Urn: urn(passwordType, "p"), OldInputs: sent(t, inputs), News: sent(t, merged(inputs, map[string]any{"keepers": map[string]any{"v": "2"}}))})
+	kept, err := c.Diff(t.Context(), &pulumirpc.DiffRequest{Urn: urn(passwordType, "p"), OldInputs: sent(t, inputs),
+		News: sent(t, merged(inputs, map[string]any{"keepers": map[string]any{"v": "2"}}))})
 	if err != nil || kept.DetailedDiff["keepers.v"].GetKind() != pulumirpc.PropertyDiff_UPDATE_REPLACE {
 		t.Errorf("another keeper does not replace: %v %v", kept, err)
 	}
@@ -402,7 +420,8 @@ func TestDocker(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte("FROM scratch\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	id, _, repository := register(t, aws, "aws:ecr/repository:Repository", "app", map[string]any{"name": "app", "imageTagMutability": "IMMUTABLE"})
+	id, _, repository := register(t, aws, "aws:ecr/repository:Repository", "app",
+		map[string]any{"name": "app", "imageTagMutability": "IMMUTABLE"})
 	url, _ := repository["repositoryUrl"].(string)
 	image := func(name, dir string) map[string]any {
 		return map[string]any{
@@ -451,8 +470,10 @@ func TestDocker(t *testing.T) {
 		"Dockerfile does not exist":      image(url+":v3", t.TempDir()),
 		`did you mean "imageName"?`:      merged(image(url+":v3", dir), map[string]any{"imagename": "x"}),
 		"is not an image name":           image("App:v3", dir),
-		"expected a platform":            merged(image(url+":v3", dir), map[string]any{"build": map[string]any{"context": dir, "platform": "arm"}}),
-		`did you mean "dockerfile"?`:     merged(image(url+":v3", dir), map[string]any{"build": map[string]any{"context": dir, "dockerFile": "x"}}),
+		"expected a platform": merged(image(url+":v3", dir),
+			map[string]any{"build": map[string]any{"context": dir, "platform": "arm"}}),
+		`did you mean "dockerfile"?`: merged(image(url+":v3", dir),
+			map[string]any{"build": map[string]any{"context": dir, "dockerFile": "x"}}),
 	} {
 		if err := refused("bad", in); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("expected %q, got %v", want, err)

@@ -17,10 +17,10 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Random serves the random provider. What it draws is really random; it lives in the engine's state only.
+// Random is the random provider. Its values are really random, and stored only in the engine's state.
 type Random struct{ base }
 
-// NewRandom makes the random provider. report, which may be nil, hears of what is done.
+// NewRandom returns the random provider. It calls report, if not nil, after each operation.
 func NewRandom(report func(Event)) *Random {
 	return &Random{base{name: "random", version: "4.19.0", report: report}}
 }
@@ -31,7 +31,7 @@ type drawing struct {
 	defaults map[string]any
 	check    func(in cloud.Inputs) []cloud.Problem
 	draw     func(in cloud.Inputs) (id string, out map[string]any, err error) // in has the defaults
-	outputs  []string                                                         // unknown until drawn
+	outputs  []string                                                         // unknown before the update
 	secret   []string
 }
 
@@ -56,7 +56,8 @@ var stringDefaults = map[string]any{
 
 var drawings = map[string]drawing{
 	"random:index/randomPassword:RandomPassword": {
-		inputs: stringShape, defaults: stringDefaults, check: checkString, outputs: []string{"result", "bcryptHash"}, secret: []string{"result", "bcryptHash"},
+		inputs: stringShape, defaults: stringDefaults, check: checkString, outputs: []string{"result", "bcryptHash"},
+		secret: []string{"result", "bcryptHash"},
 		draw: func(in cloud.Inputs) (string, map[string]any, error) {
 			s, err := drawString(in)
 			if err != nil {
@@ -127,9 +128,14 @@ var drawings = map[string]drawing{
 }
 
 var (
-	petAdverbs    = strings.Fields("barely boldly calmly daily deeply duly fairly firmly freely gladly kindly largely lightly mostly nearly neatly openly partly purely quietly rarely safely softly surely truly warmly wholly")
-	petAdjectives = strings.Fields("able amber bold brave bright calm clever cosmic curious eager fair fine fond gentle glad golden grand happy humble keen kind lively loyal lucky merry mighty noble proud quick quiet rapid ready smart solid steady sunny swift tidy vital warm wise witty")
-	petNames      = strings.Fields("ant badger bat bear bee bison buck cat cobra crab crane crow deer dog dolphin dove duck eagle eel elk falcon finch fox frog gecko goat goose hare hawk hen heron horse ibex jay koala lark lion llama lynx mole moose moth mouse newt otter owl ox panda pig pony puma quail raven robin seal shark sloth snail swan tiger toad trout turtle viper wasp whale wolf wren yak")
+	petAdverbs = strings.Fields("barely boldly calmly daily deeply duly fairly firmly freely gladly kindly largely lightly mostly " +
+		"nearly neatly openly partly purely quietly rarely safely softly surely truly warmly wholly")
+	petAdjectives = strings.Fields("able amber bold brave bright calm clever cosmic curious eager fair fine fond gentle glad golden grand " +
+		"happy humble keen kind lively loyal lucky merry mighty noble proud quick quiet rapid ready smart solid steady sunny swift tidy vital " +
+		"warm wise witty")
+	petNames = strings.Fields("ant badger bat bear bee bison buck cat cobra crab crane crow deer dog dolphin dove duck eagle eel elk " +
+		"falcon finch fox frog gecko goat goose hare hawk hen heron horse ibex jay koala lark lion llama lynx mole moose moth mouse newt " +
+		"otter owl ox panda pig pony puma quail raven robin seal shark sloth snail swan tiger toad trout turtle viper wasp whale wolf wren yak")
 )
 
 func atLeastOne(name string) func(cloud.Inputs) []cloud.Problem {
@@ -145,12 +151,14 @@ func checkString(in cloud.Inputs) []cloud.Problem {
 	problems := atLeastOne("length")(in)
 	sum := in.Int("minLower") + in.Int("minUpper") + in.Int("minNumeric") + in.Int("minSpecial")
 	if in.Has("length") && in.Int("length") < sum {
-		problems = append(problems, cloud.Problem{Path: "length", Rule: fmt.Sprintf("expected length to be at least %d, the sum of minLower, minUpper, minNumeric and minSpecial, got %d", sum, in.Int("length"))})
+		problems = append(problems, cloud.Problem{Path: "length",
+			Rule: fmt.Sprintf("expected length to be at least %d, the sum of minLower, minUpper, minNumeric and minSpecial, got %d", sum,
+				in.Int("length"))})
 	}
 	return problems
 }
 
-// drawString draws from the classes of signs that the inputs allow, as many of each as there must be.
+// drawString generates a string from the allowed character classes, with the minimum number of each.
 func drawString(in cloud.Inputs) (string, error) {
 	special := specialSigns
 	if s := in.String("overrideSpecial"); s != "" {
@@ -159,7 +167,8 @@ func drawString(in cloud.Inputs) (string, error) {
 	var all string
 	var out []byte
 	for _, class := range []struct{ use, least, signs string }{
-		{"lower", "minLower", lowerLetters}, {"upper", "minUpper", upperLetters}, {"numeric", "minNumeric", digits}, {"special", "minSpecial", special},
+		{"lower", "minLower", lowerLetters}, {"upper", "minUpper", upperLetters}, {"numeric", "minNumeric", digits},
+		{"special", "minSpecial", special},
 	} {
 		if in.Bool(class.use) && (class.use != "numeric" || in.Bool("number")) {
 			all += class.signs
@@ -207,7 +216,7 @@ func (p *Random) drawing(urn string) (drawing, error) {
 	return d, nil
 }
 
-// Check judges inputs and fills in defaults.
+// Check validates inputs and fills in defaults.
 func (p *Random) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	d, err := p.drawing(r.GetUrn())
 	if err != nil {
@@ -290,7 +299,7 @@ func differ(olds, news, defaults map[string]any, replaces func(path string) bool
 	return plan
 }
 
-// Create draws.
+// Create generates the value.
 func (p *Random) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	start := time.Now()
 	d, err := p.drawing(r.GetUrn())
@@ -324,17 +333,17 @@ func (p *Random) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumir
 	return &pulumirpc.CreateResponse{Id: id, Properties: s}, err
 }
 
-// Read answers with what the state knows: what was drawn is nowhere else.
+// Read returns what is in the state, the only place where the value exists.
 func (p *Random) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: r.GetInputs(), Properties: r.GetProperties()}, nil
 }
 
-// Update is never planned, because every change replaces.
+// Update is never called, because every change replaces.
 func (p *Random) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	return nil, fmt.Errorf("%s cannot be changed in place", r.GetUrn())
 }
 
-// Delete forgets.
+// Delete has nothing to do.
 func (p *Random) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	p.event("delete", r.GetUrn(), time.Now(), nil)
 	return &emptypb.Empty{}, nil

@@ -1,6 +1,6 @@
-// Package provider speaks the Pulumi provider protocol for the model of AWS in rehearsal/cloud, and for the two small
-// providers that a site needs beside it: docker (images) and random (passwords). The real engine attaches to them as it
-// does to plugins; nothing but loopback is opened.
+// Package provider implements the Pulumi provider protocol for the model of AWS in rehearsal/cloud, and for the two small
+// providers that a site also needs: docker (images) and random (passwords). The real engine attaches to them as it does to
+// plugins. They listen on loopback only.
 package provider
 
 import (
@@ -19,7 +19,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// An Event is something that a provider did, for a command to show.
+// An Event is a finished operation of a provider, for display.
 type Event struct {
 	Action string // "create", "update", "delete", "replace", "build", "push"
 	Type   string
@@ -54,7 +54,7 @@ func Serve(p pulumirpc.ResourceProviderServer) (*Server, error) {
 	return s, nil
 }
 
-// Close lets the calls that are going on end, for a second at most, and stops.
+// Close waits up to a second for running calls, and stops the server.
 func (s *Server) Close() error {
 	s.once.Do(func() { s.err = s.shut() })
 	return s.err
@@ -74,7 +74,7 @@ func (s *Server) shut() error {
 	return nil
 }
 
-// A base answers what every provider answers alike.
+// A base implements what all providers have in common.
 type base struct {
 	pulumirpc.UnimplementedResourceProviderServer
 	name, version string
@@ -130,7 +130,7 @@ func (b *base) GetMappings(context.Context, *pulumirpc.GetMappingsRequest) (*pul
 	return &pulumirpc.GetMappingsResponse{}, nil
 }
 
-// event reports what was done since start.
+// event reports an operation that began at start.
 func (b *base) event(action, urn string, start time.Time, err error) {
 	if b.report != nil {
 		b.report(Event{Action: action, Type: typeOf(urn), URN: urn, Err: err, Took: time.Since(start)})

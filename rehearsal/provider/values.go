@@ -13,9 +13,10 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// raw reads properties from the wire into what the model takes: plain values, cloud.Unknown and cloud.Secret.
+// raw converts properties from the wire format to the model's: plain values, cloud.Unknown and cloud.Secret.
 func raw(s *structpb.Struct) (map[string]any, error) {
-	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, SkipNulls: true, ComputeAssetHashes: true})
+	m, err := plugin.UnmarshalProperties(s, plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, SkipNulls: true,
+		ComputeAssetHashes: true})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func rawValue(v resource.PropertyValue) (any, error) {
 	return nil, fmt.Errorf("a %s cannot be a property here", v.TypeString())
 }
 
-// wire writes raw properties as the engine reads them.
+// wire converts raw properties to the engine's wire format.
 func wire(m map[string]any) (*structpb.Struct, error) {
 	p, err := propertyMap(m)
 	if err != nil {
@@ -155,7 +156,7 @@ func property(v any) (resource.PropertyValue, error) {
 	return resource.PropertyValue{}, fmt.Errorf("a %T cannot be a property", v)
 }
 
-// failures are a model's problems as the engine shows them.
+// failures converts the model's problems to the engine's format.
 func failures(problems []cloud.Problem) []*pulumirpc.CheckFailure {
 	var all []*pulumirpc.CheckFailure
 	for _, p := range problems {

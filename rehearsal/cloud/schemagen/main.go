@@ -13,9 +13,9 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"os"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -77,6 +77,30 @@ func main() {
 }
 
 func write(w io.Writer, data []byte) error {
+	lines, err := entries(data)
+	if err != nil {
+		return err
+	}
+	zip, err := gzip.NewWriterLevel(w, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriter(zip)
+	for _, name := range slices.Sorted(maps.Keys(lines)) {
+		line, err := json.Marshal(lines[name])
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s %s\n", name, line)
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return zip.Close()
+}
+
+// entries are the lines of the model's schema by name: the wanted resources and functions, and every type that they use.
+func entries(data []byte) (map[string]entry, error) {
 	var schema struct {
 		Config    struct{ Variables map[string]property }
 		Resources map[string]resource
@@ -84,7 +108,7 @@ func write(w io.Writer, data []byte) error {
 		Types     map[string]property
 	}
 	if err := json.Unmarshal(data, &schema); err != nil {
-		return err
+		return nil, err
 	}
 	lines := map[string]entry{"C config": {In: kinds(schema.Config.Variables)}}
 	for token, r := range schema.Resources {
@@ -108,35 +132,16 @@ func write(w io.Writer, data []byte) error {
 			continue
 		}
 		t, ok := schema.Types[name]
-		if !ok || strings.Contains(name, ":wafv2/") && slices.ContainsFunc(strings.Fields(nested), func(n string) bool { return strings.Contains(name, n+"Statement") }) {
+		if !ok || strings.Contains(name, ":wafv2/") && slices.ContainsFunc(strings.Fields(nested), func(n string) bool {
+			return strings.Contains(name, n+"Statement")
+		}) {
 			continue // the model takes a type that the schema does not spell out as it comes
 		}
 		e := entry{In: kinds(t.Properties), Required: t.Required}
 		lines["T "+name] = e
 		todo = append(todo, refs(e)...)
 	}
-
-	names := make([]string, 0, len(lines))
-	for name := range lines {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	zip, err := gzip.NewWriterLevel(w, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	out := bufio.NewWriter(zip)
-	for _, name := range names {
-		line, err := json.Marshal(lines[name])
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(out, "%s %s\n", name, line)
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return zip.Close()
+	return lines, nil
 }
 
 func wanted(token string) bool {

@@ -16,7 +16,8 @@ func TestWhatTheModelNeedsIsKept(t *testing.T) {
 			"aws:ecs/cluster:Cluster": {
 				"inputProperties": {
 					"name": {"type": "string", "willReplaceOnChanges": true}, "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-					"settings": {"type": "array", "items": {"$ref": "#/types/aws:ecs%2FClusterSetting:ClusterSetting"}}, "secret": {"type": "string", "secret": true}
+					"settings": {"type": "array", "items": {"$ref": "#/types/aws:ecs%2FClusterSetting:ClusterSetting"}},
+					"secret": {"type": "string", "secret": true}
 				},
 				"properties": {"arn": {"type": "string"}}, "requiredInputs": ["name"], "required": ["arn"]
 			},

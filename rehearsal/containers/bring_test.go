@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"strings"
@@ -45,8 +45,9 @@ func TestImagesGoFromOneStackToAnother(t *testing.T) {
 		t.Errorf("from a stack that is not run: %v", err)
 	}
 	unknown := strings.Replace(from, "sha256:", "sha256:0000", 1)[:len(from)]
-	if err := prod.Bring(dev.dir, unknown, strings.Replace(unknown, "dev", "prod", 1), "release-1"); err == nil || !strings.Contains(err.Error(), "was never built") {
-		t.Errorf("an image that nobody built: %v", err)
+	if err := prod.Bring(dev.dir, unknown, strings.Replace(unknown, "dev", "prod", 1), "release-1"); err == nil ||
+		!strings.Contains(err.Error(), "was never built") {
+		t.Errorf("an image that was never built: %v", err)
 	}
 	if prod.Has(to) {
 		t.Fatal("it is there before it is brought")

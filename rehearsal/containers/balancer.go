@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// A target is a task that may be given requests. The list is a file, because whoever deploys is not always who serves.
+// A target is a task that receives requests. The list is a file, because the process that deploys may not be the one that serves.
 type target struct{ Task, Group, Address string }
 
 func (r *Run) targetsFile() string { return filepath.Join(r.dir, "targets.json") }
@@ -33,7 +33,7 @@ func (r *Run) targets() []target {
 	return all
 }
 
-// register adds a target, or with no address takes those of a task away. It reports whether the list changed.
+// register adds a target; without an address it removes a task's targets. It reports whether the list changed.
 func (r *Run) register(task, group, address string) bool {
 	r.targeting.Lock()
 	defer r.targeting.Unlock()
@@ -54,7 +54,7 @@ func (r *Run) register(task, group, address string) bool {
 	return err == nil && replace(r.targetsFile(), text) == nil
 }
 
-// front serves what stands in for AWS towards the tasks and the visitors, unless another process does already.
+// front starts the S3 endpoint and the balancer, unless another process already serves them.
 func (r *Run) front() error {
 	first, err := r.server.TryLock()
 	if err != nil || !first {
@@ -70,7 +70,7 @@ func (r *Run) front() error {
 	}
 	r.serve(bucket, h)
 	balancer, err := listen("127.0.0.1", &r.kept.Balancer)
-	if err != nil { // only browsers know this port
+	if err != nil { // another port will do: no container depends on it
 		r.kept.Balancer = 0
 		balancer, err = listen("127.0.0.1", &r.kept.Balancer)
 	}
@@ -88,7 +88,7 @@ func (r *Run) front() error {
 	return r.keep()
 }
 
-// host is the site's name in the account, by which alone it lets itself be called.
+// host is the site's host name, the only one that it answers to.
 func (r *Run) host() string {
 	if r.options.Domain != "" {
 		return r.options.Domain
@@ -101,8 +101,7 @@ func (r *Run) host() string {
 	return ""
 }
 
-// balancer is the reverse proxy. A visitor calls it by this machine's address; the site is called by its own name, and
-// never learns the difference.
+// balancer is the reverse proxy. Visitors use this machine's address; the site only ever sees requests for its own host name.
 func (r *Run) balancer() http.Handler {
 	scheme, _, _ := strings.Cut(r.URL(), ":")
 	name := atomic.Pointer[string]{}
@@ -123,7 +122,7 @@ func (r *Run) balancer() http.Handler {
 			p.Out.Header["X-Forwarded-For"] = p.In.Header["X-Forwarded-For"]
 			p.SetXForwarded()
 			p.Out.Header.Set("X-Forwarded-Proto", scheme)
-			p.Out.Header.Del("X-Forwarded-Host") // an application load balancer sends none
+			p.Out.Header.Del("X-Forwarded-Host") // an Application Load Balancer does not send it
 			for _, header := range []string{"Origin", "Referer"} {
 				if v := p.Out.Header.Get(header); strings.HasPrefix(v, local) {
 					p.Out.Header.Set(header, public+strings.TrimPrefix(v, local))
@@ -137,7 +136,7 @@ func (r *Run) balancer() http.Handler {
 			}
 			return nil
 		},
-		// A connection for each request: a target that leaves never holds an idle one that the next request would meet.
+		// One connection per request, so that no request uses an idle connection to a task that has stopped.
 		Transport: &http.Transport{DisableKeepAlives: true, DialContext: r.dial(), ResponseHeaderTimeout: time.Minute},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -149,7 +148,7 @@ func (r *Run) balancer() http.Handler {
 	}
 }
 
-// dial connects to the next target in turn. One that does not take the connection is passed over: nothing was sent yet.
+// dial connects to the next target in turn. It skips targets that refuse the connection, since nothing was sent yet.
 func (r *Run) dial() func(context.Context, string, string) (net.Conn, error) {
 	var turn atomic.Uint64
 	dialer := net.Dialer{Timeout: 2 * time.Second}

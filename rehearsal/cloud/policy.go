@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A documentKind is where a policy document is attached: it decides which elements AWS wants and which it refuses.
+// A documentKind is where a policy document is attached. It decides which elements AWS requires and which it refuses.
 type documentKind struct {
 	name      string
 	principal bool // Principal is required; otherwise it is refused
 	resource  bool // Resource is required; otherwise it is refused
-	loose     bool // Resource may be there or not (VPC endpoints and the like always have one; some services ignore it)
+	loose     bool // Resource is optional; the service ignores it
 	max       int  // characters, white space not counted
 	sids      bool // Sid takes letters and digits only and must be unique, as in IAM
 	code      string
@@ -31,16 +31,17 @@ var (
 	queueDocument    = documentKind{name: "queue policy", principal: true, resource: true, max: 8192, code: "InvalidAttributeValue"}
 	imageDocument    = documentKind{name: "repository policy", principal: true, loose: true, max: 10240, code: "InvalidParameterException"}
 	logsDocument     = documentKind{name: "log resource policy", principal: true, resource: true, max: 5120, code: "InvalidParameterException"}
-	secretDocument   = documentKind{name: "secret policy", principal: true, resource: true, max: 20480, code: "MalformedPolicyDocumentException"}
+	secretDocument   = documentKind{name: "secret policy", principal: true, resource: true, max: 20480,
+		code: "MalformedPolicyDocumentException"}
 	endpointDocument = documentKind{name: "endpoint policy", principal: true, resource: true, max: 20480, code: "InvalidPolicyDocument"}
 )
 
-// A statement is one statement of a policy document as AWS understands it: every "one or many" is a list.
+// A statement is one statement of a policy document as AWS understands it: every element that may be one value or a list is a list.
 type statement struct {
 	sid        string
 	index      int
 	deny       bool
-	principals map[string][]string // "AWS", "Service", "Federated"; {"*": ["*"]} for anybody
+	principals map[string][]string // "AWS", "Service", "Federated"; {"*": ["*"]} for everyone
 	actions    []string
 	resources  []string
 	conditions map[string]map[string][]string
@@ -66,8 +67,8 @@ var conditionOperators = words(`StringEquals StringNotEquals StringEqualsIgnoreC
 	NumericGreaterThanEquals DateEquals DateNotEquals DateLessThan DateLessThanEquals DateGreaterThan
 	DateGreaterThanEquals Bool BinaryEquals IpAddress NotIpAddress ArnEquals ArnLike ArnNotEquals ArnNotLike Null`)
 
-// servicePrincipals are the services that a role may trust, as far as the model knows them. Names with a region in the
-// middle (logs.eu-west-1.amazonaws.com) are reduced before they are looked up.
+// servicePrincipals are the service principals that the model knows, without .amazonaws.com and without a region
+// (logs.eu-west-1.amazonaws.com).
 var servicePrincipals = words(`apigateway application-autoscaling autoscaling backup backup-storage batch cloudformation
 	cloudfront cloudtrail cloudwatch cloudwatch-crossaccount codebuild codedeploy codepipeline config delivery.logs ec2 ecr ecs ecs-tasks
 	ecs.application-autoscaling edgelambda elasticache elasticloadbalancing events export.rds firehose guardduty
@@ -77,8 +78,8 @@ var servicePrincipals = words(`apigateway application-autoscaling autoscaling ba
 	elasticfilesystem email es glue imagebuilder iot macie mediastore opensearchservice organizations osis ops.emr-serverless
 	redshift resource-groups route53 route53resolver sagemaker synthetics transfer waf wafv2 xray billingreports`)
 
-// readDocument parses a policy document and says everything that AWS would refuse about it without knowing the account.
-// It returns no statements when there are problems with the JSON itself.
+// readDocument parses a policy document and lists everything about it that AWS refuses regardless of the account. It returns
+// no statements if the JSON itself is invalid.
 func readDocument(text string, kind documentKind) ([]statement, []string) {
 	var wrong []string
 	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
@@ -130,123 +131,154 @@ func readDocument(text string, kind documentKind) ([]statement, []string) {
 }
 
 func readStatement(m map[string]any, index int, kind documentKind) (statement, []string) {
-	s := statement{index: index}
-	var wrong []string
-	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
-
-	s.sid, _ = m["Sid"].(string)
-	for _, key := range sortedKeys(m) {
-		if !slices.Contains(words("Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition"), key) {
-			fault("%q is no element of a statement", key)
-		}
-	}
-	if kind.sids && !sidForm.MatchString(s.sid) {
-		fault("a Sid takes letters and digits only")
-	}
-	switch m["Effect"] {
-	case "Allow":
-	case "Deny":
-		s.deny = true
-	default:
-		fault("expected Effect to be Allow or Deny, got %v", m["Effect"])
-	}
-
-	s.actions = oneOrMany(first(m, "Action", "NotAction"))
-	if len(s.actions) == 0 {
-		fault("it needs an Action")
-	}
-	for _, a := range s.actions {
-		if a != "*" && !actionForm.MatchString(a) {
-			fault("action %q must be a service and an action, such as s3:GetObject", a)
-		} else if strings.HasPrefix(kind.name, "trust") && a != "*" && !strings.HasPrefix(a, "sts:") {
-			fault("a trust policy takes only sts: actions, got %q", a)
-		}
-	}
-
-	resource := first(m, "Resource", "NotResource")
-	s.resources = oneOrMany(resource)
-	switch {
-	case kind.resource && len(s.resources) == 0:
-		fault("it needs a Resource")
-	case !kind.resource && !kind.loose && resource != nil:
-		fault("a %s has no Resource: it speaks of what it is attached to", kind.name)
-	}
-	for _, r := range s.resources {
-		if r != "*" && !arnForm.MatchString(r) {
-			fault("resource %q must be in ARN format or %q", r, "*")
-		}
-	}
-
-	principal := first(m, "Principal", "NotPrincipal")
-	switch p := principal.(type) {
-	case nil:
-		if kind.principal {
-			fault("it needs a Principal")
-		}
-	case string:
-		s.principals = map[string][]string{"*": {p}}
-		if p != "*" {
-			fault("expected Principal to be %q or an object, got %q", "*", p)
-		}
-	case map[string]any:
-		s.principals = map[string][]string{}
-		for _, key := range sortedKeys(p) {
-			if !slices.Contains(words("AWS Service Federated CanonicalUser"), key) {
-				fault("%q is no kind of principal; AWS, Service, Federated and CanonicalUser are", key)
-			}
-			s.principals[key] = oneOrMany(p[key])
-			if len(s.principals[key]) == 0 {
-				fault("principal %s names nobody", key)
-			}
-		}
-		if len(p) == 0 {
-			fault("Principal names nobody")
-		}
-	default:
-		fault("Principal must be %q or an object", "*")
-	}
-	if !kind.principal && principal != nil {
-		fault("an %s has no Principal: it speaks of the identity that it is attached to", kind.name)
-	}
-	for _, name := range s.principals["Service"] {
-		if !knownService(name) {
-			fault("%q is not a service principal that AWS knows", name)
-		}
-	}
-	for _, name := range s.principals["AWS"] {
-		if name != "*" && !accountForm.MatchString(name) && !arnForm.MatchString(name) {
-			fault("principal %q must be an account number, an ARN or %q", name, "*")
-		}
-	}
-
-	if c, ok := m["Condition"]; ok {
-		operators, ok := c.(map[string]any)
-		if !ok {
-			fault("Condition must be an object")
-		}
-		s.conditions = map[string]map[string][]string{}
-		for _, op := range sortedKeys(operators) {
-			bare := strings.TrimPrefix(strings.TrimPrefix(op, "ForAllValues:"), "ForAnyValue:")
-			if !slices.Contains(conditionOperators, strings.TrimSuffix(bare, "IfExists")) {
-				fault("%q is no condition operator", op)
-			}
-			keys, ok := operators[op].(map[string]any)
-			if !ok || len(keys) == 0 {
-				fault("condition %s needs keys with values", op)
-			}
-			s.conditions[op] = map[string][]string{}
-			for _, key := range sortedKeys(keys) {
-				s.conditions[op][key] = oneOrMany(keys[key])
-				if !strings.Contains(key, ":") {
-					fault("condition key %q must be prefaced by its service, such as aws:SourceArn", key)
-				}
-			}
-		}
-	}
-	return s, wrong
+	r := statementReader{m: m, kind: kind, statement: statement{index: index}}
+	r.header()
+	r.actions()
+	r.resources()
+	r.principals()
+	r.conditions()
+	return r.statement, r.faults
 }
 
-// knownService says whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
+// A statementReader reads one statement, element by element, and collects what AWS would refuse.
+type statementReader struct {
+	m         map[string]any
+	kind      documentKind
+	statement statement
+	faults    []string
+}
+
+func (r *statementReader) fault(format string, args ...any) {
+	r.faults = append(r.faults, fmt.Sprintf(format, args...))
+}
+
+func (r *statementReader) header() {
+	r.statement.sid, _ = r.m["Sid"].(string)
+	for _, key := range sortedKeys(r.m) {
+		if !slices.Contains(words("Sid Effect Principal NotPrincipal Action NotAction Resource NotResource Condition"), key) {
+			r.fault("%q is not an element of a statement", key)
+		}
+	}
+	if r.kind.sids && !sidForm.MatchString(r.statement.sid) {
+		r.fault("a Sid takes letters and digits only")
+	}
+	switch r.m["Effect"] {
+	case "Allow":
+	case "Deny":
+		r.statement.deny = true
+	default:
+		r.fault("expected Effect to be Allow or Deny, got %v", r.m["Effect"])
+	}
+}
+
+func (r *statementReader) actions() {
+	r.statement.actions = oneOrMany(first(r.m, "Action", "NotAction"))
+	if len(r.statement.actions) == 0 {
+		r.fault("it needs an Action")
+	}
+	for _, a := range r.statement.actions {
+		if a != "*" && !actionForm.MatchString(a) {
+			r.fault("action %q must be a service and an action, such as s3:GetObject", a)
+		} else if strings.HasPrefix(r.kind.name, "trust") && a != "*" && !strings.HasPrefix(a, "sts:") {
+			r.fault("a trust policy takes only sts: actions, got %q", a)
+		}
+	}
+}
+
+func (r *statementReader) resources() {
+	resource := first(r.m, "Resource", "NotResource")
+	r.statement.resources = oneOrMany(resource)
+	switch {
+	case r.kind.resource && len(r.statement.resources) == 0:
+		r.fault("it needs a Resource")
+	case !r.kind.resource && !r.kind.loose && resource != nil:
+		r.fault("a %s has no Resource: it applies to what it is attached to", r.kind.name)
+	}
+	for _, name := range r.statement.resources {
+		if name != "*" && !arnForm.MatchString(name) {
+			r.fault("resource %q must be in ARN format or %q", name, "*")
+		}
+	}
+}
+
+func (r *statementReader) principals() {
+	principal := first(r.m, "Principal", "NotPrincipal")
+	switch p := principal.(type) {
+	case nil:
+		if r.kind.principal {
+			r.fault("it needs a Principal")
+		}
+	case string:
+		r.statement.principals = map[string][]string{"*": {p}}
+		if p != "*" {
+			r.fault("expected Principal to be %q or an object, got %q", "*", p)
+		}
+	case map[string]any:
+		r.principalsByType(p)
+	default:
+		r.fault("Principal must be %q or an object", "*")
+	}
+	if !r.kind.principal && principal != nil {
+		r.fault("an %s has no Principal: it applies to the identity that it is attached to", r.kind.name)
+	}
+	for _, name := range r.statement.principals["Service"] {
+		if !knownService(name) {
+			r.fault("%q is not a service principal that AWS knows", name)
+		}
+	}
+	for _, name := range r.statement.principals["AWS"] {
+		if name != "*" && !accountForm.MatchString(name) && !arnForm.MatchString(name) {
+			r.fault("principal %q must be an account ID, an ARN or %q", name, "*")
+		}
+	}
+}
+
+func (r *statementReader) principalsByType(p map[string]any) {
+	r.statement.principals = map[string][]string{}
+	for _, key := range sortedKeys(p) {
+		if !slices.Contains(words("AWS Service Federated CanonicalUser"), key) {
+			r.fault("%q is not a type of principal: expected AWS, Service, Federated or CanonicalUser", key)
+		}
+		r.statement.principals[key] = oneOrMany(p[key])
+		if len(r.statement.principals[key]) == 0 {
+			r.fault("principal %s is empty", key)
+		}
+	}
+	if len(p) == 0 {
+		r.fault("Principal is empty")
+	}
+}
+
+func (r *statementReader) conditions() {
+	c, ok := r.m["Condition"]
+	if !ok {
+		return
+	}
+	operators, ok := c.(map[string]any)
+	if !ok {
+		r.fault("Condition must be an object")
+	}
+	r.statement.conditions = map[string]map[string][]string{}
+	for _, op := range sortedKeys(operators) {
+		bare := strings.TrimPrefix(strings.TrimPrefix(op, "ForAllValues:"), "ForAnyValue:")
+		if !slices.Contains(conditionOperators, strings.TrimSuffix(bare, "IfExists")) {
+			r.fault("%q is not a condition operator", op)
+		}
+		keys, ok := operators[op].(map[string]any)
+		if !ok || len(keys) == 0 {
+			r.fault("condition %s needs keys with values", op)
+		}
+		r.statement.conditions[op] = map[string][]string{}
+		for _, key := range sortedKeys(keys) {
+			r.statement.conditions[op][key] = oneOrMany(keys[key])
+			if !strings.Contains(key, ":") {
+				r.fault("condition key %q must be prefaced by its service, such as aws:SourceArn", key)
+			}
+		}
+	}
+}
+
+// knownService reports whether name is a service principal: <service>.amazonaws.com, <service>.<region>.amazonaws.com.
 func knownService(name string) bool {
 	service, ok := strings.CutSuffix(name, ".amazonaws.com")
 	if !ok {
@@ -259,7 +291,7 @@ func knownService(name string) bool {
 	return at > 0 && knownRegion(service[at+1:]) && slices.Contains(servicePrincipals, service[:at])
 }
 
-// holds says whether the conditions of a statement hold for what is known; conditions on other keys are taken to hold.
+// holds reports whether the conditions of a statement hold for the known keys. Conditions on other keys count as true.
 func (s statement) holds(known map[string]string) bool {
 	for op, keys := range s.conditions {
 		for key, wants := range keys {
@@ -277,7 +309,7 @@ func (s statement) holds(known map[string]string) bool {
 	return true
 }
 
-// lookUp finds a condition key, whose name is the same in capitals and small letters.
+// lookUp finds a condition key; keys are not case-sensitive.
 func lookUp(m map[string]string, key string) (string, bool) {
 	for k, v := range m {
 		if strings.EqualFold(k, key) {
@@ -287,7 +319,7 @@ func lookUp(m map[string]string, key string) (string, bool) {
 	return "", false
 }
 
-// trusts says whether statements let the service take the role.
+// trusts reports whether the statements of a trust policy allow the service to assume the role.
 func trusts(statements []statement, service string) bool {
 	allowed := false
 	for _, s := range statements {
@@ -303,16 +335,16 @@ func trusts(statements []statement, service string) bool {
 	return allowed
 }
 
-// anyMatch says whether one of the patterns, with * and ? as IAM has them, matches value. Case counts only in resources,
-// so both are compared in lower case when they look like actions.
+// anyMatch reports whether one of the patterns, with IAM's * and ?, matches value. Actions are not case-sensitive, unlike
+// resources.
 func anyMatch(patterns []string, value string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return matches(strings.ToLower(p), strings.ToLower(value))
 	})
 }
 
-// matches is IAM's pattern matching: * for any characters, ? for one. It goes back to the last * only, so that no
-// pattern takes long.
+// matches is IAM's pattern matching: * for any characters, ? for one. It backtracks to the last * only, which keeps it
+// fast for every pattern.
 func matches(pattern, value string) bool {
 	star, from := -1, 0
 	p, v := 0, 0
@@ -334,7 +366,7 @@ func matches(pattern, value string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// policyProblems are readDocument's findings as problems of the input at path; nothing when it is absent or unknown.
+// policyProblems are readDocument's findings as problems of the input at path.
 func policyProblems(in Inputs, path string, kind documentKind) []Problem {
 	if in.Get(path) == nil {
 		return nil
@@ -347,7 +379,7 @@ func policyProblems(in Inputs, path string, kind documentKind) []Problem {
 	return problems
 }
 
-// documentText is the policy document at path: the provider takes JSON text or the object itself.
+// documentText is the policy document at path, which may be given as JSON text or as an object.
 func documentText(in Inputs, path string) string {
 	switch v := in.Get(path).(type) {
 	case nil:
@@ -360,20 +392,20 @@ func documentText(in Inputs, path string) string {
 	}
 }
 
-// documentOf reads a document that has been judged already.
+// documentOf reads a document that has already been checked.
 func documentOf(text string) []statement {
 	statements, _ := readDocument(text, documentKind{loose: true, principal: true, max: 1 << 30})
 	return statements
 }
 
-// strictObject decodes one JSON object and refuses repeated keys, which AWS does and encoding/json does not.
+// strictObject decodes one JSON object and refuses repeated keys, as AWS does and encoding/json does not.
 func strictObject(text string) (map[string]any, error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	if err := repeatedKey(d); err != nil {
 		return nil, err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("there is more after the end of the object")
+		return nil, fmt.Errorf("unexpected text after the end of the object")
 	}
 	var m map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -400,7 +432,7 @@ func repeatedKey(d *json.Decoder) error {
 			}
 			name, _ := key.(string)
 			if seen[name] {
-				return fmt.Errorf("the key %q is there twice", name)
+				return fmt.Errorf("the key %q appears twice", name)
 			}
 			seen[name] = true
 		}
@@ -412,7 +444,7 @@ func repeatedKey(d *json.Decoder) error {
 	return err
 }
 
-// printedLength is how AWS counts a policy: without white space.
+// printedLength is a policy's length as AWS counts it: without white space.
 func printedLength(text string) int {
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(text)) != nil {

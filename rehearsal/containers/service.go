@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"cmp"
@@ -14,8 +14,8 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// carry makes the tasks of a service follow what was told about it: was is nil when it is made, now when it is deleted.
-// An error means that they do not, and that the tasks of before go on.
+// carry starts and stops the tasks of a service after a change. was is nil in a create, now in a delete. After an error the
+// previous tasks keep running.
 func (r *Run) carry(was, now *cloud.Object) error {
 	if now == nil {
 		return r.stop(was)
@@ -36,7 +36,7 @@ func (r *Run) stop(service *cloud.Object) error {
 	return nil
 }
 
-// tasks are the containers of a service by task.
+// tasks are the containers of a service, by task.
 func (r *Run) tasks(ctx context.Context, service string) (map[string][]*box, error) {
 	boxes, err := r.engine.boxes(ctx, labelService+"="+service)
 	if err != nil {
@@ -50,8 +50,7 @@ func (r *Run) tasks(ctx context.Context, service string) (map[string][]*box, err
 	return tasks, nil
 }
 
-// retire takes a task out of the balancer and then stops it. What it is answering it may finish: the containers end in
-// good order, within their stop timeouts.
+// retire deregisters a task from the balancer and stops it. Containers may finish current requests within their stop timeouts.
 func (r *Run) retire(ctx context.Context, id string) error {
 	if r.register(id, "", "") {
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
@@ -61,13 +60,12 @@ func (r *Run) retire(ctx context.Context, id string) error {
 	return r.remove(ctx, id)
 }
 
-// failures is how many tasks in a row may fail before the deployment circuit breaker opens: half of the tasks wanted, but
-// at least 3 and at most 200, as ECS counts.
+// failures is how many failed tasks trip the deployment circuit breaker: half of the desired count, at least 3 and at most 200.
 func failures(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
 
-// roll brings a service to its task definition and its number of tasks as ECS does between 100 and 200 percent: new tasks
-// come first, old ones go when enough new ones are healthy. When the new ones fail too often, those that came are taken
-// back and the old ones stay; the error then holds a *cloud.Failure, which the account takes as the end of the deployment.
+// roll deploys a service's task definition and desired count, as ECS does between 100 and 200 percent: it starts new tasks first,
+// and stops old ones when enough new ones are healthy. If new ones fail too often, it stops them and keeps the old ones; the error
+// then wraps a *cloud.Failure, and the account records a failed deployment.
 func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	in := cloud.Inputs(service.Outputs)
 	name, wanted := in.String("name"), in.Int("desiredCount")
@@ -111,9 +109,9 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		for _, id := range made {
 			err = errors.Join(err, r.retire(ctx, id))
 		}
-		back := "no task of before is left"
+		back := "there was no previous task to keep"
 		if n := len(old); n > 0 {
-			back = fmt.Sprintf("the deployment was rolled back and %d of before serve on", n)
+			back = fmt.Sprintf("rolled back, %d previous tasks keep running", n)
 		}
 		why := fmt.Sprintf("%s: deployment failed: tasks failed to start (%d of %d): %s", name, failed, failures(wanted), back)
 		r.options.Say(why)
@@ -127,7 +125,7 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	return nil
 }
 
-// begin starts a task of a service and waits until it is healthy, for its containers and for the balancer.
+// begin starts a task of a service and waits until its containers and the balancer's health checks are healthy.
 func (r *Run) begin(ctx context.Context, t *task, service cloud.Inputs) error {
 	if err := r.start(ctx, t, nil); err != nil {
 		return err
@@ -148,7 +146,7 @@ func (r *Run) begin(ctx context.Context, t *task, service cloud.Inputs) error {
 	return nil
 }
 
-// steady waits until every health check of the task's containers passes, and a moment for those that have none.
+// steady waits until the task's containers are healthy, and a few seconds for those without a health check.
 func (r *Run) steady(ctx context.Context, t *task) (string, error) {
 	for _, c := range t.definition.Containers {
 		if c.HealthCheck != nil {
@@ -163,8 +161,8 @@ func (r *Run) steady(ctx context.Context, t *task) (string, error) {
 	return r.well(ctx, t)
 }
 
-// admit makes the health checks of a target group until the target is healthy, and then gives it requests. As a balancer
-// does with a new target, one good answer is enough. Bad ones count only after the service's grace period.
+// admit runs the health checks of a target group until the target is healthy, and registers it. As with a load balancer, a new
+// target is healthy after one success. Failures count only after the service's grace period.
 func (r *Run) admit(ctx context.Context, t *task, target cloud.Inputs, grace int) (container string, err error) {
 	container = target.String("containerName")
 	group := r.find("aws:lb/targetGroup:TargetGroup", "arn", target.String("targetGroupArn"))
@@ -234,10 +232,10 @@ func matches(matcher string, code int) bool {
 	})
 }
 
-// Converge brings every service to what the account says, which an up that has nothing to change does not.
+// Converge starts the tasks of every service, which an update without changes does not do.
 func (r *Run) Converge() error { return r.converge(r.ctx) }
 
-// converge brings every service to what the account says: after a kill, a restart of the engine, or the end of a task.
+// converge brings every service to its desired count: after a kill, a restart of Docker, or the end of a task.
 func (r *Run) converge(ctx context.Context) error {
 	var wrong []error
 	for _, service := range r.all("aws:ecs/service:Service") {

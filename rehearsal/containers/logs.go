@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// A destination is where the lines of a container go: into a log group, or past CloudWatch into a delivery stream.
+// A destination is where a container's lines go: to a log group, or with FireLens directly to a delivery stream.
 type destination struct {
 	Group    string `json:",omitempty"`
 	Stream   string `json:",omitempty"` // of the group
@@ -139,15 +139,15 @@ func (b logBatch) write(to io.Writer, plain bool) error {
 	return zipped.Close()
 }
 
-// ship carries what containers wrote since the last time through their log groups and delivery streams into the bucket,
-// one object a stream. The engine keeps the lines until then. last says that the containers are about to be removed.
+// ship delivers what containers wrote since the last call to the bucket, through their log groups and delivery streams, one object
+// per stream. Docker keeps the lines until then. last means that the containers are about to be removed.
 func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 	unlock, err := r.shipAlone()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if _, err := os.Stat(r.dir); err != nil { // removed while this waited
+	if _, err := os.Stat(r.dir); err != nil { // the stack was removed meanwhile
 		return err
 	}
 	file := filepath.Join(r.dir, "shipped.json")
@@ -174,19 +174,11 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 			stream = known
 		}
 		streams[stream.ID] = stream
-		args := []string{"logs", "--timestamps"}
-		since := shipped[b.ID]
-		if since != "" {
-			args = append(args, "--since", since)
-		}
-		out, err := r.engine.both(ctx, append(args, b.ID)...)
+		events, until, err := r.written(ctx, b, shipped[b.ID])
 		if err != nil {
-			if gone(out) {
-				continue
-			}
-			return fmt.Errorf("docker logs %s: %w", b.Name, err)
+			return err
 		}
-		if events, until := eventsOf(out, since); len(events) > 0 {
+		if len(events) > 0 {
 			text, err := records(stream, to, filter, events)
 			if err != nil {
 				return err
@@ -209,7 +201,24 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 	return replace(file, text)
 }
 
-// shipAlone waits until nobody else ships. Two processes may: the one that serves, and the one that removes a task.
+// written are the lines that a container wrote after the time since, and the time of the last one; none if it no longer exists.
+func (r *Run) written(ctx context.Context, b *box, since string) (events []logEvent, until string, err error) {
+	args := []string{"logs", "--timestamps"}
+	if since != "" {
+		args = append(args, "--since", since)
+	}
+	out, err := r.engine.both(ctx, append(args, b.ID)...)
+	if err != nil {
+		if gone(out) {
+			return nil, "", nil
+		}
+		return nil, "", fmt.Errorf("docker logs %s: %w", b.Name, err)
+	}
+	events, until = eventsOf(out, since)
+	return events, until, nil
+}
+
+// shipAlone locks the delivery: the process that serves and a process that removes a task may both deliver.
 func (r *Run) shipAlone() (unlock func(), err error) {
 	r.shipping.Lock()
 	lock := flock.New(filepath.Join(r.dir, "ship.lock"), flock.SetPermissions(0o600))
@@ -257,7 +266,7 @@ func (r *Run) deliver(stream *cloud.Object, text []byte) error {
 	return replace(path, text)
 }
 
-// shipAll carries the lines of every task that there is.
+// shipAll delivers the lines of all tasks.
 func (r *Run) shipAll(ctx context.Context) error {
 	boxes, err := r.engine.boxes(ctx, labelTask)
 	if err != nil {

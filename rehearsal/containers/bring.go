@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"errors"
@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// Bring copies an image from the registry of another stack that is run, whose folder is dir, into this one's, under a
-// tag. from and to are registry/repository@digest. Nothing is built.
+// Bring copies an image from the registry of another stack, whose folder is dir, to this one's, and tags it. from and to are
+// registry/repository@digest. Nothing is built.
 func (r *Run) Bring(dir, from, to, tag string) error {
 	if r.Has(to) {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // zones are judged the same on every machine
+	_ "time/tzdata" // so that the same time zones are valid on every machine
 )
 
 // The schedule grammar that EventBridge, EventBridge Scheduler, Application Auto Scaling and AWS Backup share:
@@ -18,8 +18,8 @@ var (
 	rateForm     = regexp.MustCompile(`^([0-9]+) (minute|minutes|hour|hours|day|days)$`)
 )
 
-// scheduleFault says what is wrong with a schedule expression, "" when nothing is. forms are those that the service
-// takes: "at", "rate", "cron".
+// scheduleFault describes what is wrong with a schedule expression, "" when nothing is. forms are those that the service
+// accepts: "at", "rate", "cron".
 func scheduleFault(expression string, forms ...string) string {
 	m := scheduleForm.FindStringSubmatch(expression)
 	if m == nil || !slices.Contains(forms, m[1]) {
@@ -53,7 +53,7 @@ func scheduleFault(expression string, forms ...string) string {
 	return ""
 }
 
-// A cronField is one of the six fields of AWS's cron: its range, its names and the signs that it alone takes.
+// A cronField is one of the six fields of AWS's cron: its range, its names, and the special characters that it accepts.
 type cronField struct {
 	name      string
 	low, high int
@@ -78,12 +78,12 @@ func cronFault(body string) string {
 	for i, f := range cronFields {
 		for _, part := range strings.Split(fields[i], ",") {
 			if !f.takes(part) {
-				return fmt.Sprintf("%q is no %s of AWS's cron", fields[i], f.name)
+				return fmt.Sprintf("%q is not valid for %s in an AWS cron expression", fields[i], f.name)
 			}
 		}
 	}
 	if (fields[2] == "?") == (fields[4] == "?") {
-		return fmt.Sprintf("one of day of month and day of week must be ? and the other not, got cron(%s)", body)
+		return fmt.Sprintf("exactly one of day of month and day of week must be ?, got cron(%s)", body)
 	}
 	return ""
 }
@@ -124,15 +124,15 @@ func (f cronField) value(s string) bool {
 	return err == nil && n >= f.low && n <= f.high
 }
 
-// zoneFault says what is wrong with the name of a time zone, "" when nothing is.
+// zoneFault describes what is wrong with the name of a time zone, "" when nothing is.
 func zoneFault(name string) string {
 	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
-		return fmt.Sprintf("%q is no time zone of the IANA database, such as Europe/Berlin or UTC", name)
+		return fmt.Sprintf("%q is not an IANA time zone, such as Europe/Berlin or UTC", name)
 	}
 	return ""
 }
 
-// scheduleProblems judges the schedule expression at path.
+// scheduleProblems checks the schedule expression at path.
 func scheduleProblems(in Inputs, path, code string, forms ...string) []Problem {
 	if in.Get(path) == nil {
 		return nil

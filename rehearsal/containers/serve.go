@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// Deployed lets go of the account, so that another command may change it, of the registry, so that it may push, and of
-// the right to change containers. What is asked of the account from now on is answered from a copy.
+// Deployed releases the account, the registry's port and the containers, so that another command can deploy. From now on the run
+// uses a copy of the account's objects.
 func (r *Run) Deployed() error {
 	objects := r.account.Objects()
 	r.frozen.Store(&objects)
@@ -24,12 +24,12 @@ func (r *Run) Deployed() error {
 	return errors.Join(r.store.Close(), r.lock.Unlock())
 }
 
-// Serves reports whether this process is the one that answers for the site.
+// Serves reports whether this process serves the site.
 func (r *Run) Serves() bool { return r.server.Locked() }
 
-// Serve stays until ctx is done or the stack is removed: the balancer and the bucket answer, logs are carried away, and a
-// task that ended is replaced. It returns at once when another process serves. reopen opens the account again, which
-// another command may have changed; an error means that it is in use, and is asked again later.
+// Serve serves the site until ctx is done or the stack is removed: it delivers logs and replaces stopped tasks while the balancer
+// and the buckets answer. It returns at once if another process serves. reopen opens the account again after another command
+// changed it; if it returns an error because the account is in use, Serve tries again later.
 func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) error {
 	if !r.Serves() {
 		return nil
@@ -52,7 +52,7 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 		if ok, err := r.lock.TryLock(); err != nil || !ok {
 			continue
 		}
-		if !Exists(r.dir) { // the lock was waited for by whoever removed it
+		if !Exists(r.dir) { // another command removed it meanwhile
 			return r.lock.Unlock()
 		}
 		if info, err := os.Stat(r.model()); err == nil && info.ModTime().After(seen) {
@@ -79,7 +79,7 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 
 func (r *Run) model() string { return filepath.Join(filepath.Dir(r.dir), "model.json") }
 
-// Check asks for the site's first page through the balancer, as a visitor does, and wants an answer that is no failure.
+// Check requests the site's front page through the balancer, and fails unless the status is below 400.
 func (r *Run) Check(ctx context.Context) error {
 	client := &http.Client{
 		Timeout:       30 * time.Second,
@@ -93,7 +93,7 @@ func (r *Run) Check(ctx context.Context) error {
 	return err
 }
 
-// Archived reports how many log objects lie in the buckets, once there is one: what was written must have come through.
+// Archived counts the log objects in the buckets, after delivering what is pending.
 func (r *Run) Archived(ctx context.Context) (int, error) {
 	if err := r.shipAll(ctx); err != nil {
 		return 0, err
@@ -108,7 +108,7 @@ func (r *Run) Archived(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// Job runs a job of the account now, as its schedule would, and returns how it ended.
+// Job runs a scheduled job now and returns its result.
 func (r *Run) Job(name string) (cloud.TaskResult, error) {
 	var names []string
 	for _, o := range r.all("aws:scheduler/schedule:Schedule") {

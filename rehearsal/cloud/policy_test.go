@@ -13,7 +13,8 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 	}{
 		{"*", "", true}, {"*", "s3:GetObject", true}, {"s3:Get*", "s3:GetObject", true}, {"s3:Get*", "s3:PutObject", false},
 		{"s3:*Object", "s3:GetObject", true}, {"s3:*Object", "s3:GetObjectAcl", false}, {"s3:?etObject", "s3:GetObject", true},
-		{"s3:?etObject", "s3:etObject", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false}, {"", "", true}, {"", "x", false}, {"a**", "a", true},
+		{"s3:?etObject", "s3:etObject", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXbYbZ", false}, {"", "", true},
+		{"", "x", false}, {"a**", "a", true},
 		{"arn:aws:s3:::site/*", "arn:aws:s3:::site/", true}, {"arn:aws:s3:::site/*", "arn:aws:s3:::site", false},
 	} {
 		if got := matches(c.pattern, c.value); got != c.want {
@@ -22,7 +23,7 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 	}
 }
 
-// A pattern that is all stars does not take for ever.
+// Patterns with many stars are matched quickly.
 func TestAPatternOfManyStarsIsQuick(t *testing.T) {
 	start := time.Now()
 	if matches(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
@@ -33,7 +34,7 @@ func TestAPatternOfManyStarsIsQuick(t *testing.T) {
 	}
 }
 
-// A condition on what is known counts; one on anything else is taken to hold.
+// Conditions on known keys are evaluated; others count as true.
 func TestConditionsOnWhatIsKnown(t *testing.T) {
 	known := map[string]string{"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:us-east-1:1:log-group:/site/web"}
 	for text, want := range map[string]bool{
@@ -52,14 +53,15 @@ func TestConditionsOnWhatIsKnown(t *testing.T) {
 }
 
 func FuzzReadDocument(f *testing.F) {
-	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":{"AWS":"*"},"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)
+	f.Add(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":{"AWS":"*"},` +
+		`"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)
 	f.Add(`{"Statement":{}}`)
 	f.Add(`[1,{"a":{"a":1}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range []documentKind{identityDocument, trustDocument, bucketDocument} {
 			statements, wrong := readDocument(text, kind)
 			if len(statements) == 0 && len(wrong) == 0 {
-				t.Errorf("nothing is wrong with %q, and it says nothing", text)
+				t.Errorf("%q is accepted, but has no statements", text)
 			}
 		}
 	})
@@ -71,7 +73,7 @@ func FuzzSchedule(f *testing.F) {
 	f.Add("at(2030-01-01T00:00:00)")
 	f.Fuzz(func(t *testing.T, text string) {
 		if fault := scheduleFault(text, "at", "rate", "cron"); fault == "" && !strings.HasSuffix(text, ")") {
-			t.Errorf("%q is no schedule", text)
+			t.Errorf("%q is not a schedule", text)
 		}
 	})
 }

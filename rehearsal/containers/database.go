@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"cmp"
@@ -25,8 +25,7 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// ensureDatabases brings up a Postgres for every database instance of the account, takes away those that the account does
-// not have any more, and gives each owner the password that the account says.
+// ensureDatabases runs a Postgres for each database instance of the account, removes the others, and sets the owners' passwords.
 func (r *Run) ensureDatabases(ctx context.Context) error {
 	r.databases.Lock()
 	defer r.databases.Unlock()
@@ -64,8 +63,8 @@ func (r *Run) dropDatabase(ctx context.Context, id string, data bool) error {
 	return err
 }
 
-// postgres starts a cluster once, and the server for good. It runs as the image's own user postgres: TLS only, as
-// rds.force_ssl has it, and no password for whoever is inside the container.
+// postgres initializes a cluster if there is none, and starts the server. It runs as the image's user postgres, accepts only TLS
+// like rds.force_ssl, and asks for no password inside the container.
 const postgres = `set -eu
 PATH="$PATH:$(echo /usr/lib/postgresql/*/bin)"
 home=/var/lib/postgresql/slipway
@@ -77,19 +76,18 @@ printf 'local all all trust\nhostssl all all all scram-sha-256\n' >$home/pg_hba.
 exec postgres -D $home -k /tmp -c listen_addresses='*' -c ssl=on -c ssl_cert_file=$home/tls.pem -c ssl_key_file=$home/tls.key "$@"
 `
 
-// unreal are settings of RDS that are not Postgres's.
+// unreal reports whether a parameter exists only in RDS.
 func unreal(name, value string) bool {
 	return strings.HasPrefix(name, "rds.") || strings.ContainsAny(value, "{}")
 }
 
-// ensureDatabase brings up one instance. Settings, address or image that changed make the container anew over the data
-// that it had.
+// ensureDatabase runs one instance. If its settings, address or image changed, it replaces the container and keeps the data.
 func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) error {
 	out := cloud.Inputs(o.Outputs)
 	id, address, port := out.String("identifier"), out.String("address"), cmp.Or(out.Int("port"), 5432)
 	major, _, _ := strings.Cut(out.String("engineVersion"), ".")
 	image := cmp.Or(r.kept.Postgres, "postgres:"+major)
-	// RDS always has this library; pg_stat_statements has settings in the parameter group.
+	// RDS always loads this library; the parameter group has settings for pg_stat_statements.
 	settings := []string{"-c", "shared_preload_libraries=pg_stat_statements", "-c", fmt.Sprintf("port=%d", port)}
 	if group := r.find("aws:rds/parameterGroup:ParameterGroup", "name", out.String("parameterGroupName")); group != nil {
 		for _, p := range cloud.Inputs(group.Outputs).Maps("parameters") {
@@ -116,22 +114,25 @@ func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) err
 		if err != nil {
 			return err
 		}
-		args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelDatabase + "=" + id, "--label", "slipway.look=" + look,
+		args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelDatabase + "=" + id,
+			"--label", "slipway.look=" + look,
 			"--network", r.network, "--network-alias", address, "--user", "postgres", "--stop-signal", "SIGINT", "--shm-size", "256m",
 			"--mount", "type=volume,src=" + name + ",dst=/var/lib/postgresql", "-e", "TLS_CERTIFICATE", "-e", "TLS_KEY",
 			"--entrypoint", "/bin/sh", image, "-c", postgres, "postgres"}
-		if _, err := r.engine.do(ctx, []string{"TLS_CERTIFICATE=" + string(certificate), "TLS_KEY=" + string(key)}, append(args, settings...)...); err != nil {
+		if _, err := r.engine.do(ctx, []string{"TLS_CERTIFICATE=" + string(certificate), "TLS_KEY=" + string(key)},
+			append(args, settings...)...); err != nil {
 			return err
 		}
 	}
-	return r.admitOwner(ctx, name, port, out)
+	return r.createOwner(ctx, name, port, out)
 }
 
-// admitOwner waits for the server and makes what RDS makes: the owner's role, who is no superuser, and the database.
-func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cloud.Inputs) error {
+// createOwner waits for the server and creates what RDS creates: the owner's role, which is not a superuser, and the database.
+func (r *Run) createOwner(ctx context.Context, name string, port int, instance cloud.Inputs) error {
 	deadline := time.Now().Add(time.Minute)
 	psql := func(sql string) error {
-		_, err := r.engine.feed(ctx, nil, sql, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p", fmt.Sprint(port), "-U", "postgres", "-v", "ON_ERROR_STOP=1", "postgres")
+		_, err := r.engine.feed(ctx, nil, sql, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p", fmt.Sprint(port), "-U", "postgres", "-v",
+			"ON_ERROR_STOP=1", "postgres")
 		return err
 	}
 	for {
@@ -141,7 +142,7 @@ func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cl
 		}
 		boxes, gone := r.engine.inspect(ctx, name)
 		if gone != nil || len(boxes) == 0 || boxes[0].ended() || time.Now().After(deadline) {
-			return &errStopped{reason: "it does not start: " + firstLine(err.Error()), logs: r.last(ctx, name, 20)}
+			return &errStopped{reason: "the server does not start: " + firstLine(err.Error()), logs: r.last(ctx, name, 20)}
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -149,13 +150,15 @@ func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cl
 	}
 	owner, password, database := instance.String("username"), instance.String("password"), instance.String("dbName")
 	sql := fmt.Sprintf("SET log_statement = none; SET log_min_duration_statement = -1;\n"+
-		"SELECT 'CREATE ROLE ' || quote_ident(%[1]s) || ' LOGIN CREATEDB CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = %[1]s) \\gexec\n"+
+		"SELECT 'CREATE ROLE ' || quote_ident(%[1]s) || ' LOGIN CREATEDB CREATEROLE' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = "+
+		"%[1]s) \\gexec\n"+
 		"ALTER ROLE %[2]s PASSWORD %[3]s;\n", literal(owner), identifier(owner), literal(password))
 	if database != "" {
-		sql += fmt.Sprintf("SELECT 'CREATE DATABASE ' || quote_ident(%[1]s) || ' OWNER ' || quote_ident(%[2]s) WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = %[1]s) \\gexec\n", literal(database), literal(owner))
+		sql += fmt.Sprintf("SELECT 'CREATE DATABASE ' || quote_ident(%[1]s) || ' OWNER ' || quote_ident(%[2]s) WHERE NOT EXISTS (SELECT FROM "+
+			"pg_database WHERE datname = %[1]s) \\gexec\n", literal(database), literal(owner))
 	}
 	if err := psql(sql); err != nil {
-		return errors.New("its owner could not be made: " + strings.ReplaceAll(firstLine(err.Error()), password, "[secret]"))
+		return errors.New("cannot create its owner: " + strings.ReplaceAll(firstLine(err.Error()), password, "[secret]"))
 	}
 	return nil
 }
@@ -163,10 +166,10 @@ func (r *Run) admitOwner(ctx context.Context, name string, port int, instance cl
 func literal(s string) string    { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 func identifier(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// A pair is the certificate authority that stands in for those of RDS. Its key stays beside the model's.
+// A pair is the certificate authority in place of RDS's.
 type pair struct{ Certificate, Key []byte } // PEM
 
-// authority makes ca.pem, which tasks find where the bundle of RDS is, once for all.
+// authority creates the certificate authority, once. Tasks find its certificate, ca.pem, in place of RDS's bundle.
 func (r *Run) authority() error {
 	file := filepath.Join(r.dir, "ca.json")
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
@@ -189,7 +192,7 @@ func (r *Run) authority() error {
 	return replace(file, text)
 }
 
-// issue makes a certificate for names or addresses, in PEM.
+// issue creates a certificate for host names or addresses, in PEM.
 func (r *Run) issue(names ...string) (certificate, key []byte, err error) {
 	text, err := os.ReadFile(filepath.Join(r.dir, "ca.json"))
 	if err != nil {
@@ -247,5 +250,6 @@ func sign(c *x509.Certificate, by *tls.Certificate) (certificate, key []byte, er
 	if err != nil {
 		return nil, nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}), nil
 }

@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -12,16 +12,16 @@ import (
 	"time"
 )
 
-// An engine is the Docker engine that the docker command reaches. The command is used rather than a client library
-// because it knows contexts, remote sockets and both builders as its user has set them up.
+// An engine is the Docker engine that the docker command uses. The command rather than a client library, because it has the user's
+// contexts, remote sockets and builders.
 type engine struct {
-	label    string // of everything that is made: slipway.stack=ID
+	label    string // of everything that this package creates: slipway.stack=ID
 	buildKit bool
 }
 
-// newEngine finds the engine. The error is one line that says what is missing and how to get it.
+// newEngine finds the engine. Its error is one line with what is missing and how to install it.
 func newEngine(ctx context.Context, id string) (*engine, error) {
-	const get = "install Docker (https://docs.docker.com/engine/install), start it, or leave --run out"
+	const get = "install Docker (https://docs.docker.com/engine/install), start it, or omit --run"
 	if _, err := exec.LookPath("docker"); err != nil {
 		return nil, fmt.Errorf("--run needs the docker command, which is not on PATH: %s", get)
 	}
@@ -36,8 +36,8 @@ func newEngine(ctx context.Context, id string) (*engine, error) {
 	return e, nil
 }
 
-// do runs docker. What extra names comes on top of this process's environment: a value that must not be seen in a list
-// of processes travels there.
+// do runs docker. extra is added to the environment of this process: values that must not appear in a list of processes are passed
+// that way.
 func (e *engine) do(ctx context.Context, extra []string, args ...string) (string, error) {
 	return e.feed(ctx, extra, "", args...)
 }
@@ -62,9 +62,10 @@ func (e *engine) feed(ctx context.Context, extra []string, input string, args ..
 	return strings.TrimSpace(out.String()), nil
 }
 
-// gone reports whether the engine says that a container is not there any more, or not for long.
+// gone reports whether the message means that the container does not exist or is being removed.
 func gone(words string) bool {
-	return strings.Contains(words, "No such container") || strings.Contains(words, "marked for removal") || strings.Contains(words, "is already in progress")
+	return strings.Contains(words, "No such container") || strings.Contains(words, "marked for removal") ||
+		strings.Contains(words, "is already in progress")
 }
 
 func firstLine(s string) string {
@@ -72,7 +73,7 @@ func firstLine(s string) string {
 	return line
 }
 
-// A box is a container as the engine tells of it.
+// A box is a container in the output of docker inspect.
 type box struct {
 	ID, Name string
 	State    struct {
@@ -90,10 +91,10 @@ type box struct {
 	}
 }
 
-// ended reports whether the container ran and does not any more.
+// ended reports whether the container has stopped.
 func (b *box) ended() bool { return b.State.Status == "exited" || b.State.Status == "dead" }
 
-// inspect looks at containers. One that is gone is left out.
+// inspect returns the state of containers, without those that no longer exist.
 func (e *engine) inspect(ctx context.Context, names ...string) ([]*box, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -109,7 +110,7 @@ func (e *engine) inspect(ctx context.Context, names ...string) ([]*box, error) {
 	return boxes, nil
 }
 
-// boxes are the containers of this run that carry all of the labels (name=value), running or not.
+// boxes are the containers of this run that have all of the labels (name=value), running or not.
 func (e *engine) boxes(ctx context.Context, labels ...string) ([]*box, error) {
 	args := []string{"ps", "-aq", "--no-trunc", "--filter", "label=" + e.label}
 	for _, l := range labels {
@@ -122,8 +123,8 @@ func (e *engine) boxes(ctx context.Context, labels ...string) ([]*box, error) {
 	return e.inspect(ctx, strings.Fields(out)...)
 }
 
-// clean removes every container, network and volume of this run, its images below prefix, and of those in stages the ones
-// that have no name and that nobody builds upon.
+// clean removes every container, network and volume of this run, its images below prefix, and those of stages that are untagged
+// and unused.
 func (e *engine) clean(ctx context.Context, prefix string, stages []string) error {
 	for _, kind := range []struct{ list, remove []string }{
 		{[]string{"ps", "-aq"}, []string{"rm", "-fv"}},
@@ -143,7 +144,8 @@ func (e *engine) clean(ctx context.Context, prefix string, stages []string) erro
 	if prefix == "" {
 		return nil
 	}
-	out, err := e.do(ctx, nil, "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests", "--filter", "reference="+prefix+"/*/*")
+	out, err := e.do(ctx, nil, "images", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}", "--digests", "--filter",
+		"reference="+prefix+"/*/*")
 	if err != nil {
 		return err
 	}
@@ -156,7 +158,7 @@ func (e *engine) clean(ctx context.Context, prefix string, stages []string) erro
 		if words[1] == "<none>" {
 			name = words[0] + "@" + words[2]
 		}
-		// Another tag of the same image may have taken it along.
+		// It may have been removed together with another tag.
 		if _, err := e.do(ctx, nil, "rmi", name); err != nil && !strings.Contains(err.Error(), "No such image") {
 			return err
 		}
@@ -167,14 +169,25 @@ func (e *engine) clean(ctx context.Context, prefix string, stages []string) erro
 	}
 	for _, id := range strings.Fields(nameless) {
 		if slices.Contains(stages, id) {
-			e.do(ctx, nil, "rmi", id) // refused when somebody has come to use it
+			e.do(ctx, nil, "rmi", id) // Docker refuses if the image is in use
 		}
 	}
 	return nil
 }
 
-// both runs docker and returns what it wrote to either stream, as `docker logs` does with both of a container's.
+// both runs docker and returns its standard output and error: `docker logs` writes to both.
 func (e *engine) both(ctx context.Context, args ...string) (string, error) {
 	out, err := exec.CommandContext(ctx, "docker", args...).CombinedOutput()
 	return string(out), err
 }
+
+// The labels of containers and volumes.
+const (
+	labelTask       = "slipway.task"
+	labelService    = "slipway.service"
+	labelDefinition = "slipway.definition"
+	labelContainer  = "slipway.container"
+	labelDatabase   = "slipway.database"
+	labelOrder      = "slipway.order"
+	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
+)

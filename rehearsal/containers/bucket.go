@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/afero"
 )
 
-// buckets is the S3 endpoint: gofakes3 over a folder, for the buckets that the account has and no others.
+// buckets is the S3 endpoint: gofakes3 over a folder. It serves only buckets that exist in the account.
 func (r *Run) buckets() (http.Handler, error) {
 	dir := filepath.Join(r.dir, "s3")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -43,8 +43,8 @@ func (r *Run) buckets() (http.Handler, error) {
 	}), nil
 }
 
-// A lister is the folder's backend, except that a prefix under which nothing lies is an empty list: gofakes3 takes a
-// missing folder for a missing bucket.
+// A lister is the folder's backend, but lists a prefix without objects as empty: gofakes3 mistakes a missing folder for a missing
+// bucket.
 type lister struct{ *s3afero.MultiBucketBackend }
 
 func (l lister) ListBucket(name string, prefix *gofakes3.Prefix, page gofakes3.ListBucketPage) (*gofakes3.ObjectList, error) {
@@ -62,7 +62,7 @@ func (r *Run) object(bucket, key string) string {
 	return filepath.Join(r.dir, "s3", "buckets", bucket, filepath.FromSlash(key))
 }
 
-// awsSettings are what the AWS SDKs in a container are told so that they find the stand-in for S3. The keys open nothing.
+// awsSettings point the AWS SDKs in a container to the S3 endpoint. The keys are not real.
 func (r *Run) awsSettings() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL_S3":              "http://" + net.JoinHostPort(r.gateway, fmt.Sprint(r.kept.Bucket)),

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// A task definition and its containers: the JSON is read as ECS reads it, and all that ECS refuses is said at once.
+// Task definitions and their containers. The JSON is read as ECS reads it, and everything that ECS refuses is reported at once.
 
-// A containerSpec is one container of a task definition, as far as the model judges it.
+// A containerSpec is one container of a task definition: the fields that the model checks.
 type containerSpec struct {
 	Name                   string            `json:"name"`
 	Image                  string            `json:"image"`
@@ -117,14 +117,14 @@ type linuxParameters struct {
 	Devices          []map[string]any `json:"devices"`
 }
 
-// fargateSizes are the memories in MiB that Fargate has for each number of CPU units: the least, the most, the step.
-// 256 units have 512, 1024 and 2048.
+// fargateSizes are Fargate's memory sizes in MiB for each number of CPU units: minimum, maximum and step. 256 units have 512,
+// 1024 and 2048.
 var fargateSizes = []struct{ cpu, least, most, step int }{
 	{256, 512, 2048, 0}, {512, 1024, 4096, 1024}, {1024, 2048, 8192, 1024}, {2048, 4096, 16384, 1024},
 	{4096, 8192, 30720, 1024}, {8192, 16384, 61440, 4096}, {16384, 32768, 122880, 8192},
 }
 
-// fargateMemories lists the memories for cpu; nil when Fargate has no such cpu.
+// fargateMemories lists the memory sizes for a number of CPU units; nil if Fargate does not offer it.
 func fargateMemories(cpu int) []string {
 	for _, s := range fargateSizes {
 		if s.cpu != cpu {
@@ -169,13 +169,15 @@ func containerNames(all []containerSpec) []string {
 var (
 	familyForm   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
 	envForm      = regexp.MustCompile(`^[^=\x00]+$`)
-	imageRefForm = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+	imageRefForm = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})` +
+		`?(@sha256:[0-9a-f]{64})?$`)
 )
 
 const taskCode = "ClientException"
 
 func checkTask(in Inputs, unknown Unknowns) []Problem {
-	p := allOf(oneOf(in, "networkMode", "awsvpc", "bridge", "host", "none"), oneOf(in, "pidMode", "host", "task"), oneOf(in, "ipcMode", "host", "task", "none"),
+	p := allOf(oneOf(in, "networkMode", "awsvpc", "bridge", "host", "none"), oneOf(in, "pidMode", "host", "task"),
+		oneOf(in, "ipcMode", "host", "task", "none"),
 		oneOf(in, "runtimePlatform.cpuArchitecture", "X86_64", "ARM64"), between(in, "ephemeralStorage.sizeInGib", 21, 200), tagProblems(in))
 	if f := in.String("family"); in.Has("family") && !familyForm.MatchString(f) {
 		p = append(p, awsProblem("family", taskCode, "a family has letters, digits, hyphens and underscores, at most 255, got %q", f))
@@ -191,7 +193,7 @@ func checkTask(in Inputs, unknown Unknowns) []Problem {
 	for i, v := range in.Maps("volumes") {
 		name := v.String("name")
 		if seen[name] {
-			p = append(p, awsProblem(at("volumes", i)+".name", taskCode, "the volume %q is there twice", name))
+			p = append(p, awsProblem(at("volumes", i)+".name", taskCode, "the volume %q appears twice", name))
 		}
 		seen[name] = true
 		if fargate && v.Has("dockerVolumeConfiguration") {
@@ -227,154 +229,218 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 		return append(p, awsProblem("cpu", taskCode, "expected %s, got %q", alternatives(known), in.String("cpu")))
 	}
 	if m := in.String("memory"); in.Has("memory") && !slices.Contains(memories, m) {
-		p = append(p, awsProblem("memory", taskCode, "No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu, m, alternatives(memories)))
+		p = append(p, awsProblem("memory", taskCode,
+			"No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu,
+			m, alternatives(memories)))
 	}
 	return p
 }
 
-// containersProblems judges the containers' JSON. Its paths go into the document, as "containerDefinitions[0].image".
+// containersProblems checks the containers' JSON. Its paths continue into the document: "containerDefinitions[0].image".
 func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) []Problem {
-	const root = "containerDefinitions"
-	var p []Problem
-	say := func(path, format string, args ...any) { p = append(p, awsProblem(path, taskCode, format, args...)) }
+	t := taskCheck{in: in, unknown: unknown, fargate: fargate, names: map[string]bool{}, ports: map[string]string{}}
+	if !t.decode(text) {
+		return t.problems
+	}
+	for i, c := range t.containers {
+		here := at(containersPath, i)
+		t.identity(c, here)
+		t.memory(c, here)
+		t.portMappings(c, here)
+		t.problems = append(t.problems, environmentProblems(c, here)...)
+		t.mountPoints(c, here)
+		t.problems = append(t.problems, healthProblems(c.HealthCheck, here+".healthCheck")...)
+		t.problems = append(t.problems, logProblems(c, here+".logConfiguration", fargate, t.hasLogRouter())...)
+		if fargate {
+			t.fargateLimits(c, here)
+			t.executionRole(c, here)
+		}
+	}
+	t.problems = append(t.problems, dependencyProblems(t.containers)...)
+	t.totals()
+	return t.problems
+}
 
-	var all []containerSpec
+const containersPath = "containerDefinitions"
+
+// A taskCheck checks the containers of one task definition.
+type taskCheck struct {
+	in         Inputs
+	unknown    Unknowns
+	fargate    bool
+	containers []containerSpec
+	names      map[string]bool
+	ports      map[string]string // "8080/tcp" -> the container that listens there
+	problems   []Problem
+}
+
+func (t *taskCheck) say(path, format string, args ...any) {
+	t.problems = append(t.problems, awsProblem(path, taskCode, format, args...))
+}
+
+// decode parses the document. It reports whether there are containers to check.
+func (t *taskCheck) decode(text string) bool {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&all); err != nil {
-		say(root, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
-		return p
+	if err := d.Decode(&t.containers); err != nil {
+		t.say(containersPath, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return false
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		say(root, "container definitions are not valid: something follows the list")
-		return p
+		t.say(containersPath, "container definitions are not valid: unexpected text after the list")
+		return false
 	}
-	if len(all) == 0 {
-		say(root, "Container list cannot be empty")
-		return p
+	if len(t.containers) == 0 {
+		t.say(containersPath, "Container list cannot be empty")
+		return false
 	}
-	if len(all) > 10 {
-		say(root, "a task has at most 10 containers, got %d", len(all))
+	if len(t.containers) > 10 {
+		t.say(containersPath, "a task has at most 10 containers, got %d", len(t.containers))
 	}
+	return true
+}
 
+func (t *taskCheck) hasLogRouter() bool {
+	return slices.ContainsFunc(t.containers, func(c containerSpec) bool { return c.Firelens != nil })
+}
+
+func (t *taskCheck) identity(c containerSpec, here string) {
+	if !familyForm.MatchString(c.Name) {
+		t.say(here+".name", "a container's name has letters, digits, hyphens and underscores, got %q", c.Name)
+	} else if t.names[c.Name] {
+		t.say(here+".name", "two containers have the name %q", c.Name)
+	}
+	t.names[c.Name] = true
+	switch {
+	case c.Image == "":
+		t.say(here+".image", "Container.image should not be null or empty")
+	case !imageRefForm.MatchString(c.Image):
+		t.say(here+".image", "%q is not an image: expected registry/repository@sha256:... or registry/repository:tag", c.Image)
+	}
+}
+
+func (t *taskCheck) memory(c containerSpec, here string) {
+	if c.Memory == nil {
+		return
+	}
+	if *c.Memory < 6 {
+		t.say(here+".memory", "a container needs at least 6 MiB, got %d", *c.Memory)
+	}
+	if c.MemoryReservation != nil && *c.MemoryReservation > *c.Memory {
+		t.say(here+".memoryReservation", "the reservation (%d MiB) is above the limit (%d MiB)", *c.MemoryReservation, *c.Memory)
+	}
+}
+
+func (t *taskCheck) portMappings(c containerSpec, here string) {
+	awsvpc := t.in.String("networkMode") == "awsvpc"
+	for i, m := range c.PortMappings {
+		path := at(here+".portMappings", i)
+		if m.ContainerPort < 1 || m.ContainerPort > 65535 {
+			t.say(path+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
+		}
+		if m.HostPort != nil && *m.HostPort != m.ContainerPort && awsvpc {
+			t.say(path+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d",
+				*m.HostPort, m.ContainerPort)
+		}
+		protocol := orElse(m.Protocol, "tcp")
+		if protocol != "tcp" && protocol != "udp" {
+			t.say(path+".protocol", "expected tcp or udp, got %q", protocol)
+		}
+		key := fmt.Sprintf("%d/%s", m.ContainerPort, protocol)
+		if by := t.ports[key]; by != "" && awsvpc {
+			t.say(path+".containerPort", "containers %s and %s both listen on port %d, and share the task's network interface",
+				by, c.Name, m.ContainerPort)
+		}
+		t.ports[key] = c.Name
+	}
+}
+
+func (t *taskCheck) mountPoints(c containerSpec, here string) {
 	var volumes []string
-	for _, v := range in.Maps("volumes") {
+	for _, v := range t.in.Maps("volumes") {
 		volumes = append(volumes, v.String("name"))
 	}
-	names, ports := map[string]bool{}, map[string]string{}
-	essential, cpu, memory, firelens := 0, 0, 0, false
-	for _, c := range all {
+	for i, m := range c.MountPoints {
+		path := at(here+".mountPoints", i)
+		if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
+			t.say(path+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
+		}
+		if !strings.HasPrefix(m.ContainerPath, "/") {
+			t.say(path+".containerPath", "expected an absolute path, got %q", m.ContainerPath)
+		}
+	}
+}
+
+// fargateLimits checks what Fargate does not offer, or only within limits.
+func (t *taskCheck) fargateLimits(c containerSpec, here string) {
+	if c.StopTimeout != nil && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
+		t.say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
+	}
+	if c.Privileged {
+		t.say(here+".privileged", "Fargate does not support privileged containers")
+	}
+	if l := c.LinuxParameters; l != nil {
+		for _, add := range l.Capabilities.Add {
+			if add != "SYS_PTRACE" {
+				t.say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
+			}
+		}
+		if len(l.Devices) > 0 || len(l.Tmpfs) > 0 || l.SharedMemorySize > 0 {
+			t.say(here+".linuxParameters", "Fargate does not support devices, sharedMemorySize or tmpfs")
+		}
+	}
+	if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
+		t.say(here, "network mode awsvpc does not support links, hostname, dnsServers, dnsSearchDomains or extraHosts")
+	}
+}
+
+// executionRole checks what ECS does on the task's behalf before a container starts, for which it needs a role.
+func (t *taskCheck) executionRole(c containerSpec, here string) {
+	if t.in.Has("executionRoleArn") || t.unknown.Has("executionRoleArn") {
+		return
+	}
+	if len(c.Secrets) > 0 {
+		t.say(here+".secrets", "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'")
+	}
+	if c.LogConfiguration.LogDriver == "awslogs" {
+		t.say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
+	}
+	if strings.Contains(c.Image, ".dkr.ecr.") {
+		t.say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
+	}
+}
+
+// totals checks the containers against the task.
+func (t *taskCheck) totals() {
+	essential, cpu, memory := 0, 0, 0
+	for _, c := range t.containers {
 		if c.Essential == nil || *c.Essential {
 			essential++
-		}
-		firelens = firelens || c.Firelens != nil
-	}
-	for i, c := range all {
-		here := at(root, i)
-		if !familyForm.MatchString(c.Name) {
-			say(here+".name", "a container's name has letters, digits, hyphens and underscores, got %q", c.Name)
-		} else if names[c.Name] {
-			say(here+".name", "two containers have the name %q", c.Name)
-		}
-		names[c.Name] = true
-		switch {
-		case c.Image == "":
-			say(here+".image", "Container.image should not be null or empty")
-		case !imageRefForm.MatchString(c.Image):
-			say(here+".image", "%q is no image: expected registry/repository@sha256:... or registry/repository:tag", c.Image)
 		}
 		cpu += c.CPU
 		if c.Memory != nil {
 			memory += *c.Memory
-			if *c.Memory < 6 {
-				say(here+".memory", "a container needs at least 6 MiB, got %d", *c.Memory)
-			}
-			if c.MemoryReservation != nil && *c.MemoryReservation > *c.Memory {
-				say(here+".memoryReservation", "the reservation (%d MiB) is above the limit (%d MiB)", *c.MemoryReservation, *c.Memory)
-			}
-		}
-		for j, m := range c.PortMappings {
-			mp := at(here+".portMappings", j)
-			if m.ContainerPort < 1 || m.ContainerPort > 65535 {
-				say(mp+".containerPort", "expected a port from 1 to 65535, got %d", m.ContainerPort)
-			}
-			if m.HostPort != nil && *m.HostPort != m.ContainerPort && in.String("networkMode") == "awsvpc" {
-				say(mp+".hostPort", "When networkMode=awsvpc, the host ports and container ports in port mappings must match, got %d and %d", *m.HostPort, m.ContainerPort)
-			}
-			protocol := m.Protocol
-			if protocol == "" {
-				protocol = "tcp"
-			}
-			if protocol != "tcp" && protocol != "udp" {
-				say(mp+".protocol", "expected tcp or udp, got %q", protocol)
-			}
-			key := fmt.Sprintf("%d/%s", m.ContainerPort, protocol)
-			if by := ports[key]; by != "" && in.String("networkMode") == "awsvpc" {
-				say(mp+".containerPort", "container %s and container %s both listen on port %d of the task's one address", by, c.Name, m.ContainerPort)
-			}
-			ports[key] = c.Name
-		}
-		p = append(p, environmentProblems(c, here)...)
-		for j, m := range c.MountPoints {
-			if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !unknown.Within("volumes") {
-				say(at(here+".mountPoints", j)+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
-			}
-			if !strings.HasPrefix(m.ContainerPath, "/") {
-				say(at(here+".mountPoints", j)+".containerPath", "expected an absolute path, got %q", m.ContainerPath)
-			}
-		}
-		p = append(p, healthProblems(c.HealthCheck, here+".healthCheck")...)
-		p = append(p, logProblems(c, here+".logConfiguration", fargate, firelens)...)
-		if c.StopTimeout != nil && fargate && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
-			say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
-		}
-		if fargate {
-			if c.Privileged {
-				say(here+".privileged", "Fargate does not support privileged containers")
-			}
-			if c.LinuxParameters != nil {
-				for _, add := range c.LinuxParameters.Capabilities.Add {
-					if add != "SYS_PTRACE" {
-						say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
-					}
-				}
-				if len(c.LinuxParameters.Devices) > 0 || len(c.LinuxParameters.Tmpfs) > 0 || c.LinuxParameters.SharedMemorySize > 0 {
-					say(here+".linuxParameters", "Fargate supports no devices, sharedMemorySize or tmpfs")
-				}
-			}
-			if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
-				say(here, "network mode awsvpc supports no links, hostname, dnsServers, dnsSearchDomains or extraHosts")
-			}
-			if len(c.Secrets) > 0 && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".secrets", "When you are specifying container secrets, you must also specify a value for 'executionRoleArn'")
-			}
-			if c.LogConfiguration.LogDriver == "awslogs" && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
-			}
-			if strings.Contains(c.Image, ".dkr.ecr.") && !in.Has("executionRoleArn") && !unknown.Has("executionRoleArn") {
-				say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
-			}
 		}
 	}
-	p = append(p, dependencyProblems(all)...)
 	if essential == 0 {
-		say(root, "at least one container must be essential")
+		t.say(containersPath, "at least one container must be essential")
 	}
-	if total, ok := asNumber(in.Get("cpu")); ok && float64(cpu) > total {
-		say(root, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
+	if total, ok := asNumber(t.in.Get("cpu")); ok && float64(cpu) > total {
+		t.say(containersPath, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
 	}
-	if total, ok := asNumber(in.Get("memory")); ok {
-		if float64(memory) > total {
-			say(root, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
+	total, ok := asNumber(t.in.Get("memory"))
+	if ok && float64(memory) > total {
+		t.say(containersPath, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
+	}
+	if ok || t.fargate || t.unknown.Has("memory") {
+		return
+	}
+	for i, c := range t.containers {
+		if c.Memory == nil && c.MemoryReservation == nil {
+			t.say(at(containersPath, i), "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified",
+				c.Name)
 		}
-	} else if !fargate && !unknown.Has("memory") {
-		for i, c := range all {
-			if c.Memory == nil && c.MemoryReservation == nil {
-				say(at(root, i), "Invalid setting for container '%s'. At least one of 'memory' or 'memoryReservation' must be specified", c.Name)
-			}
-		}
 	}
-	return p
 }
 
 func environmentProblems(c containerSpec, here string) []Problem {
@@ -383,10 +449,10 @@ func environmentProblems(c containerSpec, here string) []Problem {
 	for i, e := range c.Environment {
 		path := at(here+".environment", i) + ".name"
 		if !envForm.MatchString(e.Name) {
-			p = append(p, awsProblem(path, taskCode, "%q is no name of an environment variable", e.Name))
+			p = append(p, awsProblem(path, taskCode, "%q is not a valid name for an environment variable", e.Name))
 		}
 		if have[e.Name] {
-			p = append(p, awsProblem(path, taskCode, "the environment variable %s is there twice", e.Name))
+			p = append(p, awsProblem(path, taskCode, "the environment variable %s appears twice", e.Name))
 		}
 		have[e.Name] = true
 	}
@@ -394,13 +460,16 @@ func environmentProblems(c containerSpec, here string) []Problem {
 	for i, s := range c.Secrets {
 		path := at(here+".secrets", i)
 		if have[s.Name] || secret[s.Name] {
-			p = append(p, awsProblem(path+".name", taskCode, "The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'", s.Name))
+			p = append(p, awsProblem(path+".name", taskCode,
+				"The secret name must be unique and not shared with any new or existing environment variables set on the container, such as '%s'",
+				s.Name))
 		}
 		secret[s.Name] = true
 		if s.ValueFrom == "" {
-			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s says not where its value comes from", s.Name))
-		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") && !strings.Contains(s.ValueFrom, ":secretsmanager:") {
-			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected a parameter of SSM or a secret of Secrets Manager, got %q", s.ValueFrom))
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "the secret %s needs valueFrom", s.Name))
+		} else if strings.HasPrefix(s.ValueFrom, "arn:") && !strings.Contains(s.ValueFrom, ":ssm:") &&
+			!strings.Contains(s.ValueFrom, ":secretsmanager:") {
+			p = append(p, awsProblem(path+".valueFrom", taskCode, "expected an SSM parameter or a Secrets Manager secret, got %q", s.ValueFrom))
 		}
 	}
 	return p
@@ -412,7 +481,7 @@ func healthProblems(h *containerHealth, here string) []Problem {
 	}
 	var p []Problem
 	if len(h.Command) < 2 || h.Command[0] != "CMD" && h.Command[0] != "CMD-SHELL" {
-		p = append(p, awsProblem(here+".command", taskCode, "a health check is CMD or CMD-SHELL and a command, got %q", h.Command))
+		p = append(p, awsProblem(here+".command", taskCode, "expected CMD or CMD-SHELL and a command, got %q", h.Command))
 	}
 	for _, x := range []struct {
 		name      string
@@ -436,7 +505,8 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 		return p
 	}
 	if fargate && !slices.Contains(words("awslogs splunk awsfirelens"), l.LogDriver) {
-		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate has the log drivers awslogs, splunk and awsfirelens, got %q", l.LogDriver))
+		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate supports the log drivers awslogs, splunk and awsfirelens, got %q",
+			l.LogDriver))
 	}
 	if m := l.Options["mode"]; m != "" && m != "blocking" && m != "non-blocking" {
 		p = append(p, awsProblem(here+".options.mode", taskCode, "expected blocking or non-blocking, got %q", m))
@@ -460,14 +530,14 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 		}
 	case "awsfirelens":
 		if !firelens {
-			p = append(p, awsProblem(here+".logDriver", taskCode, "When a firelens log driver is used, a container with a firelensConfiguration must be specified"))
+			p = append(p, awsProblem(here+".logDriver", taskCode,
+				"When a firelens log driver is used, a container with a firelensConfiguration must be specified"))
 		}
 	}
 	return p
 }
 
-// dependencyProblems judges dependsOn: that it names other containers, that what is waited for can happen, and that
-// nobody waits in a circle.
+// dependencyProblems checks dependsOn: it must name other containers, the condition must be possible, and there must be no cycle.
 func dependencyProblems(all []containerSpec) []Problem {
 	var p []Problem
 	waits := map[string][]string{}
@@ -479,13 +549,16 @@ func dependencyProblems(all []containerSpec) []Problem {
 			case d.ContainerName == c.Name:
 				p = append(p, awsProblem(here+".containerName", taskCode, "container %s depends on itself", c.Name))
 			case on == nil:
-				p = append(p, awsProblem(here+".containerName", taskCode, "The container dependency '%s' does not exist in the task definition", d.ContainerName))
+				p = append(p, awsProblem(here+".containerName", taskCode, "The container dependency '%s' does not exist in the task definition",
+					d.ContainerName))
 			case !slices.Contains(words("START COMPLETE SUCCESS HEALTHY"), d.Condition):
 				p = append(p, awsProblem(here+".condition", taskCode, "expected START, COMPLETE, SUCCESS or HEALTHY, got %q", d.Condition))
 			case d.Condition == "HEALTHY" && on.HealthCheck == nil:
-				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, which has no health check", c.Name, on.Name))
+				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits until %s is HEALTHY, but that has no health check", c.Name,
+					on.Name))
 			case (d.Condition == "COMPLETE" || d.Condition == "SUCCESS") && (on.Essential == nil || *on.Essential):
-				p = append(p, awsProblem(here+".condition", taskCode, "container %s waits for the end of %s, which is essential: its end would stop the task", c.Name, on.Name))
+				p = append(p, awsProblem(here+".condition", taskCode,
+					"container %s waits for the end of %s, which is essential: its end would stop the task", c.Name, on.Name))
 			}
 			waits[c.Name] = append(waits[c.Name], d.ContainerName)
 		}
@@ -502,20 +575,21 @@ func dependencyProblems(all []containerSpec) []Problem {
 	}
 	for i, c := range all {
 		if len(c.DependsOn) > 0 && circle(c.Name, nil) {
-			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s waits in a circle", c.Name))
+			p = append(p, awsProblem(at("containerDefinitions", i)+".dependsOn", taskCode, "container %s is part of a dependency cycle", c.Name))
 			break
 		}
 	}
 	return p
 }
 
-// admitTask judges the roles of a task definition: ECS must be able to take them. The images and secrets are looked up
-// when a task starts.
-func admitTask(a *Account, o *Object) error {
+// checkTaskState checks that ECS can assume the roles of a task definition. Images and secrets are looked up when a task starts.
+func checkTaskState(a *Account, o *Object) error {
 	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
 		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)
 		if role != nil && !trusts(trustOf(role), "ecs-tasks.amazonaws.com") {
-			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com", "ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
+			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com",
+				"ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper "+
+					"trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
 		}
 	}
 	return nil

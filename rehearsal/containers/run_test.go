@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -64,14 +64,16 @@ func TestRegistryKeepsWhatWasPushed(t *testing.T) {
 	digest := func(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
 	const kind, layer = "application/vnd.docker.distribution.manifest.v2+json", "a layer"
 	config := "{}"
-	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q,"size":2},"layers":[{"digest":%q,"size":7}]}`, kind, digest(config), digest(layer))
+	image := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"config":{"digest":%q,"size":2},"layers":[{"digest":%q,"size":7}]}`, kind,
+		digest(config), digest(layer))
 
 	first, url := open()
 	if first.has("site/django", digest(image)) {
 		t.Error("an empty registry has the image")
 	}
 	for _, blob := range []string{layer, config} {
-		if code, text := ask("POST", url+"/v2/site/django/blobs/uploads/?digest="+digest(blob), "application/octet-stream", blob); code != http.StatusCreated {
+		if code, text := ask("POST", url+"/v2/site/django/blobs/uploads/?digest="+digest(blob), "application/octet-stream",
+			blob); code != http.StatusCreated {
 			t.Fatal(code, text)
 		}
 	}
@@ -149,7 +151,8 @@ func TestContainersStartAfterThoseTheyWaitFor(t *testing.T) {
 		}
 		return d, d.sort()
 	}
-	d, err := read(`[{"name":"nginx","dependsOn":[{"containerName":"django","condition":"HEALTHY"}]},{"name":"django","dependsOn":[{"containerName":"init","condition":"SUCCESS"}]},{"name":"init","essential":false}]`)
+	d, err := read(`[{"name":"nginx","dependsOn":[{"containerName":"django","condition":"HEALTHY"}]},{"name":"django",` +
+		`"dependsOn":[{"containerName":"init","condition":"SUCCESS"}]},{"name":"init","essential":false}]`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +211,7 @@ func TestLinesReachTheBucketThroughGroupAndStream(t *testing.T) {
 		t.Fatal("a container's lines do not find the stream")
 	}
 	if by("awslogs", "awslogs-group", "/site/dev/nginx") != nil || by("awsfirelens", "delivery_stream", "other") != nil {
-		t.Error("lines of a group that nobody forwards find a stream")
+		t.Error("lines of a log group without a subscription filter find a delivery stream")
 	}
 	if err := r.deliver(stream, []byte("one\ntwo\n")); err != nil {
 		t.Fatal(err)
@@ -331,9 +334,9 @@ func TestBalancer(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer answer.Body.Close()
-		told := map[string]string{}
-		json.NewDecoder(answer.Body).Decode(&told)
-		return answer, told
+		seen := map[string]string{}
+		json.NewDecoder(answer.Body).Decode(&seen)
+		return answer, seen
 	}
 	if answer, _ := ask(); answer.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("without a target it answers %s", answer.Status)
@@ -347,13 +350,14 @@ func TestBalancer(t *testing.T) {
 	r.register("dead", "g", gone.Addr().String())
 	r.register("live", "g", strings.TrimPrefix(site.URL, "http://"))
 	for range 4 {
-		answer, told := ask()
+		answer, seen := ask()
 		if answer.StatusCode != http.StatusOK || answer.Header.Get("Location") != "/next" {
 			t.Errorf("%s, location %q", answer.Status, answer.Header.Get("Location"))
 		}
 		const public = "http://web-1.elb.amazonaws.com"
-		if told["host"] != "web-1.elb.amazonaws.com" || told["origin"] != public || told["referer"] != public+"/before" || told["proto"] != "http" || told["for"] != "198.51.100.7, 127.0.0.1" {
-			t.Errorf("the site is told %v", told)
+		if seen["host"] != "web-1.elb.amazonaws.com" || seen["origin"] != public || seen["referer"] != public+"/before" ||
+			seen["proto"] != "http" || seen["for"] != "198.51.100.7, 127.0.0.1" {
+			t.Errorf("the site sees %v", seen)
 		}
 	}
 	if !r.register("live", "", "") || r.register("live", "", "") {
@@ -407,7 +411,7 @@ func TestBucketsAreThoseOfTheAccount(t *testing.T) {
 
 func TestDatabaseCertificateVouchesForItsNameOnly(t *testing.T) {
 	r := frozen(t)
-	for range 2 { // the second time nothing is made anew
+	for range 2 { // the second time nothing is created
 		if err := r.authority(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 package cloud
 
-// The types that other types refer to.
+// The resource types that other types refer to.
 const (
 	vpcType           = "aws:ec2/vpc:Vpc"
 	subnetType        = "aws:ec2/subnet:Subnet"
@@ -88,49 +88,15 @@ var (
 	anyTable = []string{routeTableType, mainTableType}
 )
 
-// held is a reference that keeps its target from being deleted.
-func held(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by} }
+// snapshotType is the model's own type for the final snapshot of a deleted instance. It outlives the stack, and its name stays
+// taken.
+const snapshotType = "rds:final-snapshot"
 
-// soft is a reference that AWS looks up and that does not keep its target.
-func soft(path, by string, to ...string) Ref { return Ref{Path: path, To: to, By: by, Weak: true} }
+// scheduledSecret is the model's own type for a secret that is scheduled for deletion; its name stays taken.
+const scheduledSecret = "secretsmanager:scheduled"
 
-// maybe is soft, but the input may also speak of something outside the model.
-func maybe(path, by string, to ...string) Ref {
-	return Ref{Path: path, To: to, By: by, Weak: true, Any: true}
-}
+// imageType is the model's own type for a container image in a repository. An image is owned by its repository.
+const imageType = "ecr:image"
 
-// keyRef is an input that takes a KMS key by ARN, id or alias.
-func keyRef(path string) Ref { return maybe(path, "arn,id,name", keyType, aliasType) }
-
-// roleRef is an input that takes a role by ARN.
-func roleRef(path string) Ref { return soft(path, "arn", roleType) }
-
-// prefixed registers a kind of which the program may name only the beginning: the provider adds the time and a counter,
-// 26 characters in all.
-func prefixed(k Kind) {
-	const added = 26
-	name, check, compute := k.Name, k.Check, k.Compute
-	k.Check = func(in Inputs, unknown Unknowns) []Problem {
-		var p []Problem
-		if check != nil {
-			p = check(in, unknown)
-		}
-		prefix := in.String(name.Prefix)
-		if n := len(prefix); name.Max > 0 && n > name.Max-added {
-			p = append(p, problem(name.Prefix, "the name has at most %d characters, of which the provider makes %d: expected at most %d, got %d", name.Max, added, name.Max-added, n))
-		}
-		if prefix != "" && in.String(name.Input) != "" {
-			p = append(p, problem(name.Prefix, "only one of %s and %s may be given", name.Input, name.Prefix))
-		}
-		return p
-	}
-	k.Compute = func(a *Account, o *Object) error {
-		if prefix := Inputs(o.Inputs).String(name.Prefix); o.Outputs[name.Input] == nil && prefix != "" {
-			o.Outputs[name.Input] = kept(a, o, name.Input, func() any {
-				return prefix + a.now().UTC().Format("20060102150405") + "0000" + draw(8, fresh(a, o)...)
-			})
-		}
-		return compute(a, o)
-	}
-	register(k)
-}
+// defaultsMark is the input in which providers record the inputs that they filled in.
+const defaultsMark = "__defaults"

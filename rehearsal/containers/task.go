@@ -1,15 +1,12 @@
-package run
+package containers
 
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -26,7 +23,7 @@ type definition struct {
 	Containers  []container
 }
 
-// A container is one of its containers, as far as an engine can carry it out.
+// A container is one of its containers: the settings that Docker supports.
 type container struct {
 	Name, Image, User, WorkingDirectory string
 	Command, EntryPoint                 []string
@@ -65,8 +62,8 @@ type logConfiguration struct {
 
 func (c *container) essential() bool { return c.Essential == nil || *c.Essential }
 
-// definition reads a task definition of the account. A log router is left out: what it would carry is carried from the
-// engine's own log.
+// definition reads a task definition of the account, without a FireLens log router: the lines are delivered from Docker's log
+// instead.
 func (r *Run) definition(arn string) (*definition, error) {
 	o := r.find("aws:ecs/taskDefinition:TaskDefinition", "arn", arn)
 	if o == nil {
@@ -82,7 +79,7 @@ func (r *Run) definition(arn string) (*definition, error) {
 	return d, d.sort()
 }
 
-// sort puts containers after those that they wait for.
+// sort puts containers after those that they depend on.
 func (d *definition) sort() error {
 	var sorted []container
 	for len(d.Containers) > 0 {
@@ -95,7 +92,7 @@ func (d *definition) sort() error {
 			return true
 		})
 		if i < 0 {
-			return fmt.Errorf("task definition %s: its containers wait for one another", d.ARN)
+			return fmt.Errorf("task definition %s: its containers depend on each other in a cycle", d.ARN)
 		}
 		sorted = append(sorted, d.Containers[i])
 		d.Containers = slices.Delete(d.Containers, i, i+1)
@@ -104,8 +101,8 @@ func (d *definition) sort() error {
 	return nil
 }
 
-// A task is a definition that runs. Its containers share the network namespace of the first, as those of an awsvpc task
-// share one interface.
+// A task is a running task definition. Its containers share the network namespace of the first one, as those of an awsvpc task
+// share a network interface.
 type task struct {
 	id         string
 	service    string // "" for a task that runs to its end
@@ -116,28 +113,11 @@ func (t *task) box(r *Run, c string) string {
 	return fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, c)
 }
 
-// Labels of what the engine holds.
-const (
-	labelTask       = "slipway.task"
-	labelService    = "slipway.service"
-	labelDefinition = "slipway.definition"
-	labelContainer  = "slipway.container"
-	labelDatabase   = "slipway.database"
-	labelOrder      = "slipway.order"
-	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
-)
-
-func draw() string {
-	b := make([]byte, 6)
-	rand.Read(b)
-	return hex.EncodeToString(b)
-}
-
-// errStopped is a task that ended although it should run.
+// errStopped is a task that stopped although it should run.
 type errStopped struct {
 	reason  string
 	logs    []string
-	failure *cloud.Failure // as ECS tells of it; nil for what ECS does not run
+	failure *cloud.Failure // as ECS reports it; nil for what ECS does not run
 }
 
 func (e *errStopped) Unwrap() error {
@@ -154,8 +134,8 @@ func (e *errStopped) Error() string {
 	return e.reason + "\nLast lines of its log:\n  " + strings.Join(e.logs, "\n  ")
 }
 
-// start starts every container of a task in its order, waiting for what each of them waits for. override, which may be
-// nil, changes a container before it runs. A task that does not come up is removed; the error has its last lines.
+// start starts the containers of a task in the order of their dependencies. override, if not nil, changes a container before it
+// starts. A task that does not start is removed; the error has its last lines.
 func (r *Run) start(ctx context.Context, t *task, override func(*container)) error {
 	for i := range t.definition.Containers {
 		c := t.definition.Containers[i]
@@ -174,10 +154,11 @@ func (r *Run) start(ctx context.Context, t *task, override func(*container)) err
 	return nil
 }
 
-// fail is err with the last lines of the containers that did not do well, and the end of the task.
+// fail removes a task, and returns err with the last lines of the failed container.
 func (r *Run) fail(ctx context.Context, t *task, container string, err error) error {
 	ctx = context.WithoutCancel(ctx)
-	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err), logs: r.last(ctx, t.box(r, container), 20)}
+	stopped := &errStopped{reason: fmt.Sprintf("task %s of %s, container %s: %v", t.id, t.definition.Family, container, err),
+		logs: r.last(ctx, t.box(r, container), 20)}
 	stopped.failure = &cloud.Failure{Container: container, ExitCode: cloud.NeverStarted, Reason: err.Error(), Logs: stopped.logs}
 	var exited essentialExited
 	if errors.As(err, &exited) {
@@ -194,20 +175,59 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 			return fmt.Errorf("CannotPullContainerError: %s: %w", c.Image, err)
 		}
 	}
-	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
+	args, err := r.identity(t, c, order)
 	if err != nil {
 		return err
 	}
-	args := []string{"run", "-d", "--name", t.box(r, c.Name),
+	args = append(args, r.limits(t, c)...)
+	mounts, err := r.mounts(ctx, t, c, image)
+	if err != nil {
+		return err
+	}
+	args = append(append(args, mounts...), r.healthCheck(c)...)
+	variables, secrets, err := r.environment(c)
+	if err != nil {
+		return err
+	}
+	args = append(args, variables...)
+	command := c.Command
+	if len(c.EntryPoint) > 0 {
+		args = append(args, "--entrypoint", c.EntryPoint[0])
+		command = append(slices.Clone(c.EntryPoint[1:]), command...)
+	}
+	_, err = r.engine.do(ctx, secrets, append(append(args, image), command...)...)
+	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
+		// Docker inside a restricted container may not raise limits.
+		r.options.Say("Docker is not allowed to set ulimits here; containers run with its defaults.")
+		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
+			return err
+		}
+		return r.launch(ctx, t, c, order)
+	}
+	return err
+}
+
+// identity is the beginning of a docker run: the container's name, its labels, and its network.
+func (r *Run) identity(t *task, c *container, order int) ([]string, error) {
+	ship, err := json.Marshal(destinationOf(c.LogConfiguration, c.Name, t.id))
+	if err != nil {
+		return nil, err
+	}
+	network := r.network
+	if order > 0 {
+		network = "container:" + t.box(r, t.definition.Containers[0].Name)
+	}
+	return []string{"run", "-d", "--name", t.box(r, c.Name),
 		"--label", r.engine.label, "--label", labelTask + "=" + t.id, "--label", labelService + "=" + t.service,
-		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name, "--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
-		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)),
-	}
-	if order == 0 {
-		args = append(args, "--network", r.network)
-	} else {
-		args = append(args, "--network", "container:"+t.box(r, t.definition.Containers[0].Name))
-	}
+		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name,
+		"--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
+		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)), "--network", network,
+	}, nil
+}
+
+// limits are what the container may use and how it runs.
+func (r *Run) limits(t *task, c *container) []string {
+	var args []string
 	if t.definition.Memory > 0 {
 		args = append(args, "--memory", fmt.Sprintf("%dm", t.definition.Memory))
 	}
@@ -223,20 +243,27 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	if c.LinuxParameters.InitProcessEnabled {
 		args = append(args, "--init")
 	}
+	if r.unlimited.Load() {
+		return args
+	}
 	for _, u := range c.Ulimits {
-		if r.unlimited.Load() {
-			break
-		}
 		args = append(args, "--ulimit", fmt.Sprintf("%s=%d:%d", u.Name, u.SoftLimit, u.HardLimit))
 	}
+	return args
+}
+
+// mounts creates the container's volumes if they do not exist yet.
+func (r *Run) mounts(ctx context.Context, t *task, c *container, image string) ([]string, error) {
 	foreign, err := r.foreign(ctx, image, c.MountPoints)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var args []string
 	for _, m := range c.MountPoints {
 		volume := fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, m.SourceVolume)
-		if _, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume); err != nil {
-			return err
+		_, err := r.engine.do(ctx, nil, "volume", "create", "--label", r.engine.label, "--label", labelTask+"="+t.id, volume)
+		if err != nil {
+			return nil, err
 		}
 		mount := "type=volume,src=" + volume + ",dst=" + m.ContainerPath
 		if m.ReadOnly {
@@ -247,54 +274,10 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 		}
 		args = append(args, "--mount", mount)
 	}
-	if h := c.HealthCheck; h != nil && len(h.Command) > 1 {
-		args = append(args, "--health-cmd", shell(h.Command),
-			"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
-			"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod))
-	} else { // as ECS, which knows nothing of the image's own
-		args = append(args, "--no-healthcheck")
-	}
-	env := map[string]string{}
-	for _, e := range c.Environment {
-		env[e.Name] = e.Value
-	}
-	if env["DB_HOST"] != "" { // the bundle that vouches for RDS vouches for the stand-in
-		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst=/etc/ssl/rds/global-bundle.pem")
-	}
-	for name, value := range r.awsSettings() {
-		if _, told := env[name]; !told {
-			env[name] = value
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		args = append(args, "-e", name+"="+env[name])
-	}
-	var extra []string
-	for _, s := range c.Secrets {
-		value, err := r.secret(s.ValueFrom)
-		if err != nil {
-			return err
-		}
-		args, extra = append(args, "-e", s.Name), append(extra, s.Name+"="+value)
-	}
-	command := c.Command
-	if len(c.EntryPoint) > 0 {
-		args = append(args, "--entrypoint", c.EntryPoint[0])
-		command = append(slices.Clone(c.EntryPoint[1:]), command...)
-	}
-	_, err = r.engine.do(ctx, extra, append(append(args, image), command...)...)
-	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
-		// An engine that is itself confined may not raise limits.
-		r.options.Say("The engine may not set limits (ulimits); containers run with its own.")
-		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
-			return err
-		}
-		return r.launch(ctx, t, c, order)
-	}
-	return err
+	return args, nil
 }
 
-// foreign says which mounts get a volume of root's. Docker gives a new volume content and owner of the image's directory at
+// foreign says which mounts get a volume of root's. Docker gives a new volume the content and owner of the image's directory at
 // that path, following links. Fargate does so only where the image declares this very path as VOLUME and the path has no
 // symbolic link in it; else the volume is root's, with mode 0755 (ECS guide, "Use bind mounts with Amazon ECS";
 // aws/containers-roadmap#938). An image without readlink is taken to have no links.
@@ -328,7 +311,46 @@ func (r *Run) foreign(ctx context.Context, image string, mounts []mountPoint) (m
 	return foreign, nil
 }
 
-// shell is a health check as the line that the engine hands to the container's shell.
+// healthCheck is the task definition's. Like ECS, it ignores the health check of the image.
+func (r *Run) healthCheck(c *container) []string {
+	h := c.HealthCheck
+	if h == nil || len(h.Command) < 2 {
+		return []string{"--no-healthcheck"}
+	}
+	return []string{"--health-cmd", shell(h.Command),
+		"--health-interval", r.sooner(cmp.Or(h.Interval, 30)).String(), "--health-timeout", fmt.Sprintf("%ds", cmp.Or(h.Timeout, 5)),
+		"--health-retries", fmt.Sprint(cmp.Or(h.Retries, 3)), "--health-start-period", fmt.Sprintf("%ds", h.StartPeriod)}
+}
+
+// environment is the container's variables as arguments. Secrets appear there by name only; their values are for the environment
+// of the docker command.
+func (r *Run) environment(c *container) (args, secrets []string, err error) {
+	env := map[string]string{}
+	for _, e := range c.Environment {
+		env[e.Name] = e.Value
+	}
+	if env["DB_HOST"] != "" { // the certificate bundle of RDS is replaced by the authority of the stand-in
+		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst=/etc/ssl/rds/global-bundle.pem")
+	}
+	for name, value := range r.awsSettings() {
+		if _, set := env[name]; !set {
+			env[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		args = append(args, "-e", name+"="+env[name])
+	}
+	for _, s := range c.Secrets {
+		value, err := r.secret(s.ValueFrom)
+		if err != nil {
+			return nil, nil, err
+		}
+		args, secrets = append(args, "-e", s.Name), append(secrets, s.Name+"="+value)
+	}
+	return args, secrets, nil
+}
+
+// shell is a health check as a shell command.
 func shell(command []string) string {
 	if command[0] == "CMD-SHELL" {
 		return strings.Join(command[1:], " ")
@@ -340,7 +362,7 @@ func shell(command []string) string {
 	return strings.Join(words, " ")
 }
 
-// secret is the value of a parameter or of a secret of the account.
+// secret is the value of a parameter.
 func (r *Run) secret(from string) (string, error) {
 	for _, by := range []string{"arn", "name"} {
 		if o := r.find("aws:ssm/parameter:Parameter", by, from); o != nil {
@@ -351,7 +373,7 @@ func (r *Run) secret(from string) (string, error) {
 	return "", fmt.Errorf("ResourceInitializationError: unable to retrieve secret: %s does not exist", from)
 }
 
-// await waits until a container of the task is as condition says: START, HEALTHY, COMPLETE or SUCCESS.
+// await waits until a container of the task reaches a condition: START, HEALTHY, COMPLETE or SUCCESS.
 func (r *Run) await(ctx context.Context, t *task, container, condition string) error {
 	name := t.box(r, container)
 	for {
@@ -381,7 +403,7 @@ func (r *Run) await(ctx context.Context, t *task, container, condition string) e
 	}
 }
 
-// well is nil while every essential container of the task runs and none is unhealthy; else it names the one that is not well.
+// well returns nil while every essential container of the task runs and none is unhealthy, or an error and the container's name.
 func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 	boxes, err := r.engine.boxes(ctx, labelTask+"="+t.id)
 	if err != nil {
@@ -406,17 +428,16 @@ func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 	return "", nil
 }
 
-// address is where the task's network interface is reached from this machine.
+// address is the task's address on its network.
 func (r *Run) address(ctx context.Context, t *task) (string, error) {
 	boxes, err := r.engine.inspect(ctx, t.box(r, t.definition.Containers[0].Name))
 	if err != nil || len(boxes) == 0 {
-		return "", errors.Join(err, errors.New("the task is gone"))
+		return "", errors.Join(err, errors.New("the task no longer exists"))
 	}
 	return boxes[0].NetworkSettings.Networks[r.network].IPAddress, nil
 }
 
-// remove stops the containers of a task, the last started first, each within its stop timeout, and removes them with
-// their volumes.
+// remove stops the containers of a task in reverse order, each with its stop timeout, and removes them and their volumes.
 func (r *Run) remove(ctx context.Context, id string) error {
 	boxes, err := r.engine.boxes(ctx, labelTask+"="+id)
 	if err != nil {
@@ -495,7 +516,7 @@ func (r *Run) task(run cloud.TaskRun) (result cloud.TaskResult, err error) {
 	return result, nil
 }
 
-// last are the last lines that a container wrote.
+// last are the last lines of a container's log.
 func (r *Run) last(ctx context.Context, name string, lines int) []string {
 	out, err := r.engine.both(ctx, "logs", "--tail", fmt.Sprint(lines), name)
 	if err != nil || out == "" {
@@ -504,24 +525,7 @@ func (r *Run) last(ctx context.Context, name string, lines int) []string {
 	return strings.Split(strings.TrimRight(out, "\n"), "\n")
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
-}
-
-// replace writes a file whole beside the old one and renames it over it.
-func replace(path string, text []byte) error {
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
-}
-
-// essentialExited is why ECS stops a task, in its words.
+// essentialExited is a reason for a stopped task in ECS's wording.
 type essentialExited int
 
 func (code essentialExited) Error() string {

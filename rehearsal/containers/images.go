@@ -1,4 +1,4 @@
-package run
+package containers
 
 import (
 	"bytes"
@@ -21,8 +21,8 @@ import (
 	"slipway/rehearsal/provider"
 )
 
-// A shelf is the registry behind the modelled ECR: go-containerregistry's, which keeps layers on disk and manifests in
-// memory. The shelf keeps the manifests too, so that an image outlives the process that pushed it.
+// A shelf is the registry behind the modelled ECR. go-containerregistry stores layers on disk and manifests in memory; the shelf
+// also stores the manifests, so that images outlive the process that pushed them.
 type shelf struct {
 	dir     string
 	handler http.Handler
@@ -88,7 +88,7 @@ func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.handler.ServeHTTP(w, r)
 }
 
-// quiet is an answer that nobody reads but for its code.
+// quiet is a response writer that keeps only the status code.
 type quiet struct {
 	header http.Header
 	code   int
@@ -109,7 +109,7 @@ func (s *shelf) has(repository, digest string) bool {
 	return q.code == http.StatusOK
 }
 
-// shelve serves the registry on the port that this stack always has, which is part of its images' names on the engine.
+// shelve serves the registry on this stack's port, which is part of its images' names in Docker.
 func (r *Run) shelve() error {
 	s, err := openShelf(filepath.Join(r.dir, "registry"))
 	if err != nil {
@@ -123,7 +123,7 @@ func (r *Run) shelve() error {
 	return r.keep()
 }
 
-// local is where the engine finds an image of the account's registry; any other name stays as it is.
+// local is the name in Docker of an image of the account's registry; other names are unchanged.
 func (r *Run) local(image string) string {
 	host, rest, ok := strings.Cut(image, "/")
 	if !ok || !strings.Contains(host, ".dkr.ecr.") {
@@ -134,21 +134,21 @@ func (r *Run) local(image string) string {
 
 func (r *Run) registry() string { return net.JoinHostPort("127.0.0.1", fmt.Sprint(r.kept.Registry)) }
 
-// Has reports whether the image of a digest (registry/repository@sha256:...) was really pushed.
+// Has reports whether the image (registry/repository@sha256:...) was pushed.
 func (r *Run) Has(reference string) bool {
 	_, rest, _ := strings.Cut(reference, "/")
 	repository, digest, ok := strings.Cut(rest, "@")
 	return ok && r.shelf.has(repository, digest)
 }
 
-// Build builds an image with the engine's builder, pushes it to the registry that stands for ECR, and returns its digest.
+// Build builds an image, pushes it to the registry in place of ECR, and returns its digest.
 //
-// The image is of the engine's own platform, whichever the stack asks for: it must run here.
+// The image is for Docker's own platform, not the stack's, because it must run here.
 func (r *Run) Build(b provider.Build) (string, error) {
 	name := r.local(b.Name)
 	args := []string{"build", "-t", name, "-f", b.Dockerfile}
 	if r.engine.buildKit {
-		// An attestation would make of the image an index that differs with every build.
+		// An attestation would turn the image into an index with a different digest for every build.
 		args = append(args, "--provenance=false")
 	}
 	if b.Target != "" {
@@ -176,18 +176,18 @@ func (r *Run) Build(b provider.Build) (string, error) {
 		return "", err
 	}
 	repository := name[:strings.LastIndexByte(name, ':')]
-	// An image that other stacks have too has a digest for each; all are of one manifest, but this registry's counts.
+	// An image that other stacks also pushed has a digest for each of their registries.
 	i := slices.IndexFunc(digests, func(d string) bool { return strings.HasPrefix(d, repository+"@") })
 	if i < 0 {
-		return "", fmt.Errorf("push %s: the engine knows no digest of it", name)
+		return "", fmt.Errorf("push %s: Docker has no digest for it", name)
 	}
 	return strings.TrimPrefix(digests[i], repository+"@"), nil
 }
 
-// build runs a build and returns what it said. The images that the classic builder made on its way and gave no name, its
-// earlier stages, are kept in mind: nobody else would ever remove them. BuildKit has a cache that it cleans by itself.
+// build runs a build and returns its output. It records the untagged images of earlier stages that the classic builder leaves
+// behind, for Remove. BuildKit cleans up its own cache.
 func (r *Run) build(extra, args []string) (said string, err error) {
-	r.building.Lock() // the classic builder would make the same first stage twice
+	r.building.Lock() // the classic builder would build the same first stage twice
 	defer r.building.Unlock()
 	if r.engine.buildKit {
 		return r.engine.do(r.ctx, extra, args...)
@@ -213,21 +213,11 @@ func (r *Run) stagesFile() string { return filepath.Join(r.dir, "stages") }
 
 var builtStep = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
 
-// tail is an error with the last lines of its words.
+// tail shortens an error to its first and last lines.
 func tail(err error, lines int) error {
 	all := strings.Split(strings.TrimSpace(err.Error()), "\n")
 	if len(all) <= lines {
 		return err
 	}
 	return fmt.Errorf("%s\n...\n%s", all[0], strings.Join(all[len(all)-lines:], "\n"))
-}
-
-// listen opens a port of an address; 0 is any, which is then remembered, so that it is the same the next time.
-func listen(address string, port *int) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(*port)))
-	if err != nil {
-		return nil, fmt.Errorf("port %d of %s, which this stack's containers know, is taken; stop whoever holds it: %w", *port, address, err)
-	}
-	*port = l.Addr().(*net.TCPAddr).Port
-	return l, nil
 }
