@@ -69,6 +69,11 @@ func join(a, b requestContext) requestContext {
 	return all
 }
 
+// tagged is the context of a call on a resource of a stack.
+func tagged(stack string) requestContext {
+	return requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {stack}}
+}
+
 // An incident is a call, and what happens to the deployment or to the account if IAM answers otherwise.
 type incident struct {
 	name string
@@ -132,6 +137,34 @@ var must = []incident{
 	{"a promotion opens the release of dev", on("kms:Decrypt", via(devStateKey, "s3"), "arn:aws:kms:us-east-1:222222222222:key/state-of-dev")},
 }
 
+// neverState are calls that change or erase the state of any stack of the project.
+var neverState = []incident{
+	{"it takes over the state's key by tagging it as its own", on("kms:TagResource", join(stateKey, prodTags), prodStateKey)},
+	{"it takes over a state's key that has no alias yet", on("kms:TagResource",
+		join(requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}}, prodTags), someKey)},
+	{"it points the state's alias at another key", on("kms:UpdateAlias", ownKey, someKey, arn("kms", "alias/slipway-prod-state"))},
+	{"it takes the state's alias", on("kms:DeleteAlias", stateKey, prodStateKey, arn("kms", "alias/slipway-prod-state"))},
+	{"it passes a key off as dev's state key", on("kms:CreateAlias", ownKey, someKey, arn("kms", "alias/slipway-dev-state"))},
+	{"it gives the state's key another alias", on("kms:CreateAlias", stateKey, prodStateKey, arn("kms", "alias/slipway-prod-x"))},
+	{"it rewrites the policy of the state's key", on("kms:PutKeyPolicy", stateKey, prodStateKey)},
+	{"it rewrites the policy of the state's key, which somebody tagged", on("kms:PutKeyPolicy", ownKey, prodStateKey)},
+	{"it deletes the state's key", on("kms:ScheduleKeyDeletion", stateKey, prodStateKey)},
+	{"it disables the state's key", on("kms:DisableKey", stateKey, prodStateKey)},
+	{"it grants the state's key", on("kms:CreateGrant", via(stateKey, "ec2").with("kms:GrantIsForAWSResource", "true"), prodStateKey)},
+	{"it rewrites the policy of dev's state key", on("kms:PutKeyPolicy", devStateKey, someKey)},
+	{"it deletes dev's state key, which somebody tagged as prod's", on("kms:ScheduleKeyDeletion", join(ownKey, requestContext{"kms:ResourceAliases": {"alias/slipway-dev-state"}}), someKey)},
+	{"it opens the state to the world", on("s3:PutBucketPolicy", nil, s3ARN(prodStateBucket))},
+	{"it drops the state's policy", on("s3:DeleteBucketPolicy", nil, s3ARN(prodStateBucket))},
+	{"it turns the state's versions off", on("s3:PutBucketVersioning", nil, s3ARN(prodStateBucket))},
+	{"it lets the state expire", on("s3:PutLifecycleConfiguration", nil, s3ARN(prodStateBucket))},
+	{"it changes the state's encryption", on("s3:PutEncryptionConfiguration", nil, s3ARN(prodStateBucket))},
+	{"it lets the public at the state", on("s3:PutBucketPublicAccessBlock", nil, s3ARN(prodStateBucket))},
+	{"it brings access lists back to the state", on("s3:PutBucketOwnershipControls", nil, s3ARN(prodStateBucket))},
+	{"it deletes the bucket of the state", on("s3:DeleteBucket", nil, s3ARN(prodStateBucket))},
+	{"it erases the history of the state", on("s3:DeleteObjectVersion", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
+	{"it erases the history of dev's state", on("s3:DeleteObjectVersion", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
+}
+
 // never are calls by which a stolen or careless workflow of prod would reach further than prod's site.
 var never = []incident{
 	{"it calls KMS itself for a data key", on("kms:GenerateDataKeyWithoutPlaintext", ownKey, someKey)},
@@ -157,36 +190,12 @@ var never = []incident{
 	{"it disables a key", on("kms:DisableKey", ownKey, someKey)},
 	{"it takes over dev's key by tagging it as its own", on("kms:TagResource", join(devKey, prodTags), someKey)},
 	{"it takes over another program's key by tagging it as its own", on("kms:TagResource", join(plainKey, prodTags), someKey)},
-	{"it takes over the state's key by tagging it as its own", on("kms:TagResource", join(stateKey, prodTags), prodStateKey)},
-	{"it takes over a state's key that has no alias yet", on("kms:TagResource",
-		join(requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}}, prodTags), someKey)},
 	{"it tags a new key as dev's", on("kms:TagResource", devTags, someKey)},
 	{"it takes dev's tags away", on("kms:UntagResource", devKey, someKey)},
 	{"it gives dev's key an alias", on("kms:CreateAlias", devKey, someKey, arn("kms", "alias/slipway-prod-data"))},
 	{"it takes an alias of dev's", on("kms:UpdateAlias", ownKey, someKey, arn("kms", "alias/slipway-dev-data"))},
-	{"it points the state's alias at another key", on("kms:UpdateAlias", ownKey, someKey, arn("kms", "alias/slipway-prod-state"))},
-	{"it takes the state's alias", on("kms:DeleteAlias", stateKey, prodStateKey, arn("kms", "alias/slipway-prod-state"))},
-	{"it passes a key off as dev's state key", on("kms:CreateAlias", ownKey, someKey, arn("kms", "alias/slipway-dev-state"))},
-	{"it gives the state's key another alias", on("kms:CreateAlias", stateKey, prodStateKey, arn("kms", "alias/slipway-prod-x"))},
-	{"it rewrites the policy of the state's key", on("kms:PutKeyPolicy", stateKey, prodStateKey)},
-	{"it rewrites the policy of the state's key, which somebody tagged", on("kms:PutKeyPolicy", ownKey, prodStateKey)},
-	{"it deletes the state's key", on("kms:ScheduleKeyDeletion", stateKey, prodStateKey)},
-	{"it disables the state's key", on("kms:DisableKey", stateKey, prodStateKey)},
-	{"it grants the state's key", on("kms:CreateGrant", via(stateKey, "ec2").with("kms:GrantIsForAWSResource", "true"), prodStateKey)},
-	{"it rewrites the policy of dev's state key", on("kms:PutKeyPolicy", devStateKey, someKey)},
-	{"it deletes dev's state key, which somebody tagged as prod's", on("kms:ScheduleKeyDeletion", join(ownKey, requestContext{"kms:ResourceAliases": {"alias/slipway-dev-state"}}), someKey)},
 	{"it opens the secrets in dev's state", on("kms:Decrypt", devStateKey, "arn:aws:kms:us-east-1:222222222222:key/state-of-dev")},
 	{"it opens the secrets in the state of another stack here", on("kms:Decrypt", devStateKey, someKey)},
-	{"it opens the state to the world", on("s3:PutBucketPolicy", nil, s3ARN(prodStateBucket))},
-	{"it drops the state's policy", on("s3:DeleteBucketPolicy", nil, s3ARN(prodStateBucket))},
-	{"it turns the state's versions off", on("s3:PutBucketVersioning", nil, s3ARN(prodStateBucket))},
-	{"it lets the state expire", on("s3:PutLifecycleConfiguration", nil, s3ARN(prodStateBucket))},
-	{"it changes the state's encryption", on("s3:PutEncryptionConfiguration", nil, s3ARN(prodStateBucket))},
-	{"it lets the public at the state", on("s3:PutBucketPublicAccessBlock", nil, s3ARN(prodStateBucket))},
-	{"it brings access lists back to the state", on("s3:PutBucketOwnershipControls", nil, s3ARN(prodStateBucket))},
-	{"it deletes the bucket of the state", on("s3:DeleteBucket", nil, s3ARN(prodStateBucket))},
-	{"it erases the history of the state", on("s3:DeleteObjectVersion", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
-	{"it erases the history of dev's state", on("s3:DeleteObjectVersion", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
 	{"it deletes the state of prod-eu, whose name begins alike", on("s3:DeleteObject", nil, s3ARN("slipway-prod-eu-state-123456789012-us-east-1/.pulumi/stacks/slipway/prod-eu.json"))},
 	{"it reads the state of dev", on("s3:GetObject", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
 	{"it writes the state of dev", on("s3:PutObject", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
@@ -204,6 +213,8 @@ var never = []incident{
 	{"it makes a role without the boundary", on("iam:CreateRole", nil, iamARN("role/slipway-prod-x"))},
 	{"it makes a role within dev's boundary", on("iam:CreateRole", bounded("slipway-dev-boundary"), iamARN("role/slipway-prod-x"))},
 	{"it widens itself", on("iam:PutRolePolicy", bounded("slipway-prod-boundary"), iamARN("role/slipway-prod-deploy"))},
+	{"it widens the read role", on("iam:PutRolePolicy", bounded("slipway-prod-boundary"), iamARN("role/slipway-prod-read"))},
+	{"it lets others assume the read role", on("iam:UpdateAssumeRolePolicy", nil, iamARN("role/slipway-prod-read"))},
 	{"it widens the boundary", on("iam:CreatePolicyVersion", nil, iamARN("policy/slipway-prod-boundary"))},
 	{"it takes a boundary away", on("iam:DeleteRolePermissionsBoundary", nil, iamARN("role/slipway-prod-web-task"))},
 	{"it lets others assume it", on("iam:UpdateAssumeRolePolicy", nil, iamARN("role/slipway-prod-deploy"))},
@@ -245,7 +256,40 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	judge(t, parse(t, documents(deployer.Policies...)...), never, false)
+	statements := parse(t, documents(deployer.Policies...)...)
+	judge(t, statements, never, false)
+	judge(t, statements, neverState, false)
+}
+
+// The state is denied explicitly: a policy that somebody adds to the role opens nothing of it.
+func TestNoOtherPolicyOpensTheState(t *testing.T) {
+	deployer, _, err := prod().Papers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const everything = `{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"*","Resource":"*"}]}`
+	judge(t, parse(t, append(documents(deployer.Policies...), everything)...), neverState, false)
+}
+
+// What docs/security.md lists as open is open: a change that closes one of these has to change that page too.
+func TestTheOpenPointsOfTheDocumentAreOpen(t *testing.T) {
+	deployer, _, err := prod().Papers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge(t, parse(t, documents(deployer.Policies...)...), []incident{
+		{"a VPC of another stack is deleted", on("ec2:DeleteVpc", tagged("dev"), arn("ec2", "vpc/vpc-1"))},
+		{"an instance of another stack is stopped", on("ec2:StopInstances", tagged("dev"), arn("ec2", "instance/i-1"))},
+		{"a certificate of another stack is deleted", on("acm:DeleteCertificate", tagged("dev"), arn("acm", "certificate/1"))},
+		{"a record of another stack is changed", on("route53:ChangeResourceRecordSets", nil, "arn:aws:route53:::hostedzone/Z1")},
+		{"a key without tags and alias is tagged", on("kms:TagResource", prodTags, someKey)},
+		{"an alarm without tags is deleted", on("cloudwatch:DeleteAlarms", nil, arn("cloudwatch", "alarm:payroll"))},
+		{"a resource policy of another program is rewritten", on("logs:PutResourcePolicy", here, "*")},
+		{"a service of prod-eu, whose name begins alike, is changed", on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
+	}, true)
+	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site}).Paper().Document), []incident{
+		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
+	}, true)
 }
 
 // One shared key, and names of buckets and keys of one's own, change nothing of this.
