@@ -98,7 +98,8 @@ func TestBothFormsOfTheSubjectAreTrusted(t *testing.T) {
 		},
 	} {
 		trust := statements(t, g.Named("aws:iam/role:Role", logical).Input("assumeRolePolicy"))
-		if diff := cmp.Diff(want, trust[0].Condition["StringEquals"][issuer+":sub"]); diff != "" || len(trust) != 1 || len(trust[0].Condition) != 1 {
+		diff := cmp.Diff(want, trust[0].Condition["StringEquals"][issuer+":sub"])
+		if diff != "" || len(trust) != 1 || len(trust[0].Condition) != 1 {
 			t.Errorf("%s trusts %v (-want +got):\n%s", logical, trust, diff)
 		}
 	}
@@ -191,8 +192,8 @@ func TestEveryActionIsNamed(t *testing.T) {
 }
 
 // Calls that change nothing, that take no resource, or (alarms) whose resource AWS does not document.
-var anywhere = regexp.MustCompile(`:(Describe|List|Get)|^kms:CreateKey$|^ecs:DeregisterTaskDefinition$|^logs:\w+(LogDelivery|ResourcePolicy)$|` +
-	`^cloudwatch:(DeleteAlarms|PutMetricAlarm)$`)
+var anywhere = regexp.MustCompile(`:(Describe|List|Get)|^kms:CreateKey$|^ecs:DeregisterTaskDefinition$|` +
+	`^logs:\w+(LogDelivery|ResourcePolicy)$|^cloudwatch:(DeleteAlarms|PutMetricAlarm)$`)
 
 func TestChangesAreLimitedToThisStack(t *testing.T) {
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
@@ -355,8 +356,10 @@ func TestDeployerMistakes(t *testing.T) {
 		{"every branch looks", func(a *DeployerArgs) { a.ReadBranches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
 		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} }, "github: environment must be an exact name"},
 		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} }, `github: environment must be an exact name without wildcards, got "x:y"`},
-		{"an owner without a repository", func(a *DeployerArgs) { a.OwnerID = 1 }, "github: owner and repository ids must be positive numbers and go together, got 1 and 0"},
-		{"a repository without an owner", func(a *DeployerArgs) { a.RepositoryID = 1 }, "github: owner and repository ids must be positive numbers and go together, got 0 and 1"},
+		{"an owner without a repository", func(a *DeployerArgs) { a.OwnerID = 1 },
+			"github: owner and repository ids must be positive numbers and go together, got 1 and 0"},
+		{"a repository without an owner", func(a *DeployerArgs) { a.RepositoryID = 1 },
+			"github: owner and repository ids must be positive numbers and go together, got 0 and 1"},
 		{"a negative number", func(a *DeployerArgs) { a.OwnerID, a.RepositoryID = -1, 5 }, "got -1 and 5"},
 		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" }, "github: provider must be the ARN"},
 		{"two at once", func(a *DeployerArgs) { a.Repository, a.Branches = "", []string{"?"} },

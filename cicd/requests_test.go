@@ -18,7 +18,9 @@ const (
 // prod is the deploy role of a protected stack as bootstrap makes it.
 func prod() *DeployerArgs {
 	return &DeployerArgs{
-		Site:       wiring.Site{Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true},
+		Site: wiring.Site{
+			Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
+		},
 		Repository: "acme/shop", OwnerID: 583231, RepositoryID: 1296269, Environments: []string{"production"},
 		ReadBranches: []string{"main"}, StateBucket: prodStateBucket, StateKeyARN: prodStateKey, Sources: []string{"222222222222"},
 	}
@@ -36,9 +38,9 @@ func s3ARN(resource string) string { return "arn:aws:s3:::" + resource }
 // Keys and the context that a call about one has.
 var (
 	someKey  = arn("kms", "key/0d990263")
-	ownKey   = requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"prod"}, "kms:ResourceAliases": {"alias/slipway-prod-data"}}
-	devKey   = requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"dev"}, "kms:ResourceAliases": {"alias/slipway-dev-data"}}
-	euKey    = requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"prod-eu"}}
+	ownKey   = tagged("prod").with("kms:ResourceAliases", "alias/slipway-prod-data")
+	devKey   = tagged("dev").with("kms:ResourceAliases", "alias/slipway-dev-data")
+	euKey    = tagged("prod-eu")
 	shopKey  = requestContext{"aws:ResourceTag/project": {"shop"}, "aws:ResourceTag/stack": {"prod"}}
 	plainKey = requestContext{"kms:ResourceAliases": {"alias/payroll"}} // of a program that sets no tags
 	newKey   = requestContext{}                                         // KMS does not see its tags yet
@@ -89,8 +91,10 @@ var must = []incident{
 	{"first deployment: the AMI's snapshot is encrypted anew, to", on("kms:ReEncryptTo", via(ownKey, "ec2"), someKey)},
 	{"first deployment: EBS gets a grant", on("kms:CreateGrant", via(ownKey, "ec2").with("kms:GrantIsForAWSResource", "true"), someKey)},
 	{"first deployment: RDS gets a grant", on("kms:CreateGrant", via(ownKey, "rds").with("kms:GrantIsForAWSResource", "true"), someKey)},
-	{"first deployment: Firehose gets a grant", on("kms:CreateGrant", via(ownKey, "firehose").with("kms:GrantIsForAWSResource", "true"), someKey)},
-	{"first deployment: a repository gets a grant", on("kms:CreateGrant", via(ownKey, "ecr").with("kms:GrantIsForAWSResource", "true"), someKey)},
+	{"first deployment: Firehose gets a grant",
+		on("kms:CreateGrant", via(ownKey, "firehose").with("kms:GrantIsForAWSResource", "true"), someKey)},
+	{"first deployment: a repository gets a grant",
+		on("kms:CreateGrant", via(ownKey, "ecr").with("kms:GrantIsForAWSResource", "true"), someKey)},
 	{"destroy: a repository gives its grant back", on("kms:RetireGrant", via(ownKey, "ecr"), someKey)},
 	{"a secret is written", on("kms:Encrypt", via(ownKey, "ssm"), someKey)},
 	{"a secret is compared", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
@@ -111,17 +115,24 @@ var must = []incident{
 	{"target tracking: and to look at them", on("cloudwatch:DescribeAlarms", nil, "*")},
 	{"target tracking: and to delete them", on("cloudwatch:DeleteAlarms", nil,
 		arn("cloudwatch", "alarm:TargetTracking-service/slipway-prod-site/slipway-prod-web-AlarmLow-1"))},
-	{"an alarm of the stack changes", on("cloudwatch:PutMetricAlarm", requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"prod"}},
-		arn("cloudwatch", "alarm:slipway-prod-errors"))},
+	{"an alarm of the stack changes",
+		on("cloudwatch:PutMetricAlarm", tagged("prod"),
+			arn("cloudwatch", "alarm:slipway-prod-errors"))},
 	{"WAF logs: the resource policy is written", on("logs:PutResourcePolicy", here, "*")},
 	{"WAF logs: the resource policy is looked for", on("logs:DescribeResourcePolicies", here, "*")},
 	{"WAF logs: destroy takes the resource policy away", on("logs:DeleteResourcePolicy", here, "*")},
 	{"WAF logs: the first logging configuration of an account makes WAF's role", on("iam:CreateServiceLinkedRole",
-		requestContext{"iam:AWSServiceName": {"wafv2.amazonaws.com"}}, iamARN("role/aws-service-role/wafv2.amazonaws.com/AWSServiceRoleForWAFV2Logging"))},
-	{"the pipeline asks why tasks stopped", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-site")}}, arn("ecs", "container-instance/slipway-prod-site/*"))},
-	{"the role of subscription filters is passed, CloudWatch Logs says so", on("iam:PassRole", to("logs.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
-	{"the role of subscription filters is passed, CloudWatch Logs says so by region", on("iam:PassRole", to("logs.us-east-1.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
-	{"the role of subscription filters is passed, CloudWatch Logs says nothing", on("iam:PassRole", nil, iamARN("role/slipway-prod-logs-to-firehose"))},
+		requestContext{"iam:AWSServiceName": {"wafv2.amazonaws.com"}},
+		iamARN("role/aws-service-role/wafv2.amazonaws.com/AWSServiceRoleForWAFV2Logging"))},
+	{"the pipeline asks why tasks stopped",
+		on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-site")}},
+			arn("ecs", "container-instance/slipway-prod-site/*"))},
+	{"the role of subscription filters is passed, CloudWatch Logs says so",
+		on("iam:PassRole", to("logs.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
+	{"the role of subscription filters is passed, CloudWatch Logs says so by region",
+		on("iam:PassRole", to("logs.us-east-1.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
+	{"the role of subscription filters is passed, CloudWatch Logs says nothing",
+		on("iam:PassRole", nil, iamARN("role/slipway-prod-logs-to-firehose"))},
 	{"a task's role is passed", on("iam:PassRole", to("ecs-tasks.amazonaws.com"), iamARN("role/slipway-prod-web-task"))},
 	{"a role is made within the boundary", on("iam:CreateRole", bounded("slipway-prod-boundary"), iamARN("role/slipway-prod-web-task"))},
 	{"the state is read", on("s3:GetObject", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
@@ -133,7 +144,8 @@ var must = []incident{
 	{"the media bucket gets its policy", on("s3:PutBucketPolicy", nil, s3ARN("slipway-prod-media-20260101"))},
 	{"the log bucket gets its lifecycle", on("s3:PutLifecycleConfiguration", nil, s3ARN("slipway-prod-logs-20260101"))},
 	{"destroy empties the access-log bucket", on("s3:DeleteObjectVersion", nil, s3ARN("slipway-prod-access-20260101/s3/1"))},
-	{"a promotion reads the release of dev", on("s3:GetObject", nil, s3ARN("slipway-dev-state-222222222222-us-east-1/.slipway/releases/slipway/dev.json"))},
+	{"a promotion reads the release of dev",
+		on("s3:GetObject", nil, s3ARN("slipway-dev-state-222222222222-us-east-1/.slipway/releases/slipway/dev.json"))},
 	{"a promotion opens the release of dev", on("kms:Decrypt", via(devStateKey, "s3"), "arn:aws:kms:us-east-1:222222222222:key/state-of-dev")},
 }
 
@@ -147,12 +159,13 @@ var neverState = []incident{
 	{"it passes a key off as dev's state key", on("kms:CreateAlias", ownKey, someKey, arn("kms", "alias/slipway-dev-state"))},
 	{"it gives the state's key another alias", on("kms:CreateAlias", stateKey, prodStateKey, arn("kms", "alias/slipway-prod-x"))},
 	{"it rewrites the policy of the state's key", on("kms:PutKeyPolicy", stateKey, prodStateKey)},
-	{"it rewrites the policy of the state's key, which somebody tagged", on("kms:PutKeyPolicy", ownKey, prodStateKey)},
+	{"it rewrites the policy of the state's key, after an administrator tagged it", on("kms:PutKeyPolicy", ownKey, prodStateKey)},
 	{"it deletes the state's key", on("kms:ScheduleKeyDeletion", stateKey, prodStateKey)},
 	{"it disables the state's key", on("kms:DisableKey", stateKey, prodStateKey)},
 	{"it grants the state's key", on("kms:CreateGrant", via(stateKey, "ec2").with("kms:GrantIsForAWSResource", "true"), prodStateKey)},
 	{"it rewrites the policy of dev's state key", on("kms:PutKeyPolicy", devStateKey, someKey)},
-	{"it deletes dev's state key, which somebody tagged as prod's", on("kms:ScheduleKeyDeletion", join(ownKey, requestContext{"kms:ResourceAliases": {"alias/slipway-dev-state"}}), someKey)},
+	{"it deletes dev's state key, after an administrator tagged it as prod's",
+		on("kms:ScheduleKeyDeletion", join(ownKey, requestContext{"kms:ResourceAliases": {"alias/slipway-dev-state"}}), someKey)},
 	{"it opens the state to the world", on("s3:PutBucketPolicy", nil, s3ARN(prodStateBucket))},
 	{"it drops the state's policy", on("s3:DeleteBucketPolicy", nil, s3ARN(prodStateBucket))},
 	{"it turns the state's versions off", on("s3:PutBucketVersioning", nil, s3ARN(prodStateBucket))},
@@ -162,7 +175,8 @@ var neverState = []incident{
 	{"it brings access lists back to the state", on("s3:PutBucketOwnershipControls", nil, s3ARN(prodStateBucket))},
 	{"it deletes the bucket of the state", on("s3:DeleteBucket", nil, s3ARN(prodStateBucket))},
 	{"it erases the history of the state", on("s3:DeleteObjectVersion", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
-	{"it erases the history of dev's state", on("s3:DeleteObjectVersion", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
+	{"it erases the history of dev's state",
+		on("s3:DeleteObjectVersion", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
 }
 
 // never are calls by which a stolen or careless workflow of prod would reach further than prod's site.
@@ -180,7 +194,9 @@ var never = []incident{
 	{"it retires any grant", on("kms:RetireGrant", ownKey, someKey)},
 	{"it makes keys that belong to no stack", on("kms:CreateKey", here, "*")},
 	{"it makes a key for dev", on("kms:CreateKey", devTags, "*")},
-	{"it makes a key elsewhere", on("kms:CreateKey", requestContext{"aws:RequestTag/project": {"slipway"}, "aws:RequestTag/stack": {"prod"}, "aws:RequestedRegion": {"eu-west-1"}}, "*")},
+	{"it makes a key elsewhere",
+		on("kms:CreateKey", requestContext{"aws:RequestTag/project": {"slipway"}, "aws:RequestTag/stack": {"prod"},
+			"aws:RequestedRegion": {"eu-west-1"}}, "*")},
 	{"it rewrites the policy of dev's key", on("kms:PutKeyPolicy", devKey, someKey)},
 	{"it rewrites the policy of a key of prod-eu, whose name begins alike", on("kms:PutKeyPolicy", euKey, someKey)},
 	{"it rewrites the policy of a key of another project's prod", on("kms:PutKeyPolicy", shopKey, someKey)},
@@ -196,18 +212,25 @@ var never = []incident{
 	{"it takes an alias of dev's", on("kms:UpdateAlias", ownKey, someKey, arn("kms", "alias/slipway-dev-data"))},
 	{"it opens the secrets in dev's state", on("kms:Decrypt", devStateKey, "arn:aws:kms:us-east-1:222222222222:key/state-of-dev")},
 	{"it opens the secrets in the state of another stack here", on("kms:Decrypt", devStateKey, someKey)},
-	{"it deletes the state of prod-eu, whose name begins alike", on("s3:DeleteObject", nil, s3ARN("slipway-prod-eu-state-123456789012-us-east-1/.pulumi/stacks/slipway/prod-eu.json"))},
+	{"it deletes the state of prod-eu, whose name begins alike",
+		on("s3:DeleteObject", nil, s3ARN("slipway-prod-eu-state-123456789012-us-east-1/.pulumi/stacks/slipway/prod-eu.json"))},
 	{"it reads the state of dev", on("s3:GetObject", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
 	{"it writes the state of dev", on("s3:PutObject", nil, s3ARN("slipway-dev-state-123456789012-us-east-1/.pulumi/stacks/slipway/dev.json"))},
-	{"it forges a release of dev", on("s3:PutObject", nil, s3ARN("slipway-dev-state-222222222222-us-east-1/.slipway/releases/slipway/dev.json"))},
-	{"it silences an alarm of dev", on("cloudwatch:DeleteAlarms", requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"dev"}}, arn("cloudwatch", "alarm:slipway-dev-errors"))},
-	{"it changes an alarm of another project's prod", on("cloudwatch:PutMetricAlarm", requestContext{"aws:ResourceTag/project": {"shop"}, "aws:ResourceTag/stack": {"prod"}}, arn("cloudwatch", "alarm:shop-prod-errors"))},
+	{"it forges a release of dev",
+		on("s3:PutObject", nil, s3ARN("slipway-dev-state-222222222222-us-east-1/.slipway/releases/slipway/dev.json"))},
+	{"it silences an alarm of dev",
+		on("cloudwatch:DeleteAlarms", tagged("dev"), arn("cloudwatch", "alarm:slipway-dev-errors"))},
+	{"it changes an alarm of another project's prod",
+		on("cloudwatch:PutMetricAlarm", requestContext{"aws:ResourceTag/project": {"shop"}, "aws:ResourceTag/stack": {"prod"}},
+			arn("cloudwatch", "alarm:shop-prod-errors"))},
 	{"it lists the tasks of dev", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-dev-site")}}, "*")},
-	{"it lists the tasks of prod-eu, whose name begins alike", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-eu-site")}}, "*")},
+	{"it lists the tasks of prod-eu, whose name begins alike",
+		on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-eu-site")}}, "*")},
 	{"it lists all tasks", on("ecs:ListTasks", nil, "*")},
 	{"it writes resource policies elsewhere", on("logs:PutResourcePolicy", requestContext{"aws:RequestedRegion": {"eu-west-1"}}, "*")},
 	{"it passes a task's role to a service that does not say which it is", on("iam:PassRole", nil, iamARN("role/slipway-prod-web-task"))},
-	{"it passes the role of subscription filters to Lambda", on("iam:PassRole", to("lambda.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
+	{"it passes the role of subscription filters to Lambda",
+		on("iam:PassRole", to("lambda.amazonaws.com"), iamARN("role/slipway-prod-logs-to-firehose"))},
 	{"it passes itself to a task", on("iam:PassRole", to("ecs-tasks.amazonaws.com"), iamARN("role/slipway-prod-deploy"))},
 	{"it passes a role of dev", on("iam:PassRole", to("ecs-tasks.amazonaws.com"), iamARN("role/slipway-dev-web-task"))},
 	{"it makes a role without the boundary", on("iam:CreateRole", nil, iamARN("role/slipway-prod-x"))},
@@ -261,7 +284,7 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 	judge(t, statements, neverState, false)
 }
 
-// The state is denied explicitly: a policy that somebody adds to the role opens nothing of it.
+// The state is denied explicitly: another policy on the role opens nothing of it.
 func TestNoOtherPolicyOpensTheState(t *testing.T) {
 	deployer, _, err := prod().Papers()
 	if err != nil {
@@ -285,7 +308,8 @@ func TestTheOpenPointsOfTheDocumentAreOpen(t *testing.T) {
 		{"a key without tags and alias is tagged", on("kms:TagResource", prodTags, someKey)},
 		{"an alarm without tags is deleted", on("cloudwatch:DeleteAlarms", nil, arn("cloudwatch", "alarm:payroll"))},
 		{"a resource policy of another program is rewritten", on("logs:PutResourcePolicy", here, "*")},
-		{"a service of prod-eu, whose name begins alike, is changed", on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
+		{"a service of prod-eu, whose name begins alike, is changed",
+			on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
 	}, true)
 	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site}).Paper().Document), []incident{
 		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
@@ -301,7 +325,7 @@ func TestAStateKeyAndABucketOfOnesOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	statements := parse(t, documents(deployer.Policies...)...)
-	shared := requestContext{"aws:ResourceTag/project": {"slipway"}, "aws:ResourceTag/stack": {"prod"}, "kms:ResourceAliases": {"alias/slipway-prod-all"}}
+	shared := tagged("prod").with("kms:ResourceAliases", "alias/slipway-prod-all")
 	judge(t, statements, []incident{
 		{"the state is written", on("s3:PutObject", nil, s3ARN("acme-pulumi/.pulumi/stacks/slipway/prod.json"))},
 		{"a secret in the state is sealed", on("kms:Encrypt", plainKey, arn("kms", "key/acme"))},
@@ -327,7 +351,9 @@ func TestWhatAPullRequestReads(t *testing.T) {
 		{"the tasks are listed", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-site")}}, "*")},
 		{"the tags of a key are read", on("kms:ListResourceTags", ownKey, someKey)},
 		{"the state is read", on("s3:GetObject", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
-		{"a parameter is opened", on("kms:Decrypt", via(ownKey, "ssm").with("kms:EncryptionContext:PARAMETER_ARN", arn("ssm", "parameter/slipway/prod/db/password")), someKey)},
+		{"a parameter is opened",
+			on("kms:Decrypt", via(ownKey, "ssm").with("kms:EncryptionContext:PARAMETER_ARN",
+				arn("ssm", "parameter/slipway/prod/db/password")), someKey)},
 	}, true)
 	judge(t, statements, []incident{
 		{"it tags a key", on("kms:TagResource", join(ownKey, prodTags), someKey)},
@@ -339,7 +365,9 @@ func TestWhatAPullRequestReads(t *testing.T) {
 		{"it lists the tasks of dev", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-dev-site")}}, "*")},
 		{"it writes the state", on("s3:PutObject", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
 		{"it deletes the state", on("s3:DeleteObject", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
-		{"it opens a parameter of dev", on("kms:Decrypt", via(devKey, "ssm").with("kms:EncryptionContext:PARAMETER_ARN", arn("ssm", "parameter/slipway/dev/db/password")), someKey)},
+		{"it opens a parameter of dev",
+			on("kms:Decrypt", via(devKey, "ssm").with("kms:EncryptionContext:PARAMETER_ARN",
+				arn("ssm", "parameter/slipway/dev/db/password")), someKey)},
 		{"it passes a role", on("iam:PassRole", nil, iamARN("role/slipway-prod-logs-to-firehose"))},
 	}, false)
 }
@@ -358,7 +386,8 @@ func TestWhatTheBoundaryLetsThrough(t *testing.T) {
 		{"a task opens what prod-eu stored", on("kms:Decrypt", euKey, someKey)},
 		{"a task opens the secrets in Pulumi.prod.yaml", on("kms:Decrypt", stateKey, prodStateKey)},
 		{"a task opens the secrets in Pulumi.dev.yaml", on("kms:Decrypt", devStateKey, someKey)},
-		{"a task opens the secrets in Pulumi.dev.yaml, before the key has its alias", on("kms:Decrypt", requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}}, someKey)},
+		{"a task opens the secrets in Pulumi.dev.yaml, before the key has its alias",
+			on("kms:Decrypt", requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}}, someKey)},
 		{"a task reads the state", on("s3:GetObject", nil, s3ARN(prodStateBucket+"/.pulumi/stacks/slipway/prod.json"))},
 		{"a task rewrites a key's policy", on("kms:PutKeyPolicy", ownKey, someKey)},
 		{"a task makes a role", on("iam:CreateRole", bounded("slipway-prod-boundary"), iamARN("role/slipway-prod-x"))},
@@ -376,12 +405,14 @@ func TestWhichTokensMayDeployAndLook(t *testing.T) {
 		deploy, read            bool
 	}{
 		{"the environment, as older repositories sign in", "repo:acme/shop:environment:production", "sts.amazonaws.com", true, false},
-		{"the environment, as newer repositories sign in", "repo:acme@583231/shop@1296269:environment:production", "sts.amazonaws.com", true, false},
+		{"the environment, as newer repositories sign in",
+			"repo:acme@583231/shop@1296269:environment:production", "sts.amazonaws.com", true, false},
 		{"the branch, as older repositories sign in", "repo:acme/shop:ref:refs/heads/main", "sts.amazonaws.com", false, true},
 		{"the branch, as newer repositories sign in", "repo:acme@583231/shop@1296269:ref:refs/heads/main", "sts.amazonaws.com", false, true},
 		{"a repository of the same name, made later", "repo:acme@583231/shop@99:environment:production", "sts.amazonaws.com", false, false},
 		{"an owner of the same name, who came later", "repo:acme@99/shop@1296269:environment:production", "sts.amazonaws.com", false, false},
-		{"a repository that is named like an owner with a number", "repo:acme@583231/shop:environment:production", "sts.amazonaws.com", false, false},
+		{"a repository that is named like an owner with a number",
+			"repo:acme@583231/shop:environment:production", "sts.amazonaws.com", false, false},
 		{"another environment", "repo:acme/shop:environment:staging", "sts.amazonaws.com", false, false},
 		{"another environment that begins alike", "repo:acme/shop:environment:production-eu", "sts.amazonaws.com", false, false},
 		{"a pull request", "repo:acme/shop:pull_request", "sts.amazonaws.com", false, false},

@@ -778,7 +778,7 @@ var wildcards = map[string]string{
 	"LookAtCompute":   "deploy and read role: describing and deregistering a task definition know no resource",
 	"LookAtLogs":      "deploy and read role: lists",
 	"DeliverLogs":     "deploy and read role: log deliveries and resource policies of CloudWatch Logs take no resource; in this region only",
-	"FindTasks":       "deploy and read role: ecs:ListTasks is for container instances, of which Fargate has none; of this stack's cluster only",
+	"FindTasks":       "deploy and read role: ecs:ListTasks is for container instances, which Fargate lacks; of this stack's cluster only",
 	"KeepAlarms":      "deploy role: AWS documents the rights for target tracking on every alarm; not on those tagged for another stack",
 	"MakeKeys":        "deploy role: a key has no ARN before it exists; in this region and with this stack's tags only",
 }
@@ -831,7 +831,8 @@ var identityControls = []control{
 			return ""
 		}
 		// CloudWatch Logs is reported not to name itself: such a role must be named exactly.
-		exact := len(s.Condition["StringEqualsIfExists"]["iam:PassedToService"]) > 0 && len(s.Resource) == 1 && !strings.Contains(s.Resource[0], "*")
+		exact := len(s.Condition["StringEqualsIfExists"]["iam:PassedToService"]) > 0 &&
+			len(s.Resource) == 1 && !strings.Contains(s.Resource[0], "*")
 		if len(s.Condition["StringEquals"]["iam:PassedToService"]) == 0 && !exact {
 			return "passes roles to any service"
 		}
