@@ -97,11 +97,24 @@ func (a *BoundaryArgs) limits() []policy.Statement {
 			},
 		},
 		{
-			// Each role names its keys. What these keys encrypt lies behind the other statements, and their own policies say
-			// through which services they are used.
+			// Each role names its keys, whose own policies say through which services they are used. A key of another stack is out
+			// of reach by its tags; KMS may not see those of this stack's keys in their first five minutes, so none is allowed too.
 			Sid:       "UseKeys",
 			Actions:   []string{"kms:Decrypt", "kms:GenerateDataKey"},
 			Resources: []any{site.ARN("kms", "key/*")},
+			Conditions: map[string]map[string]any{"StringEqualsIfExists": {
+				"aws:ResourceTag/project": site.Project, "aws:ResourceTag/stack": site.Stack,
+			}},
+		},
+		{
+			// The key of a state has no tags of a stack. Its policy leaves it to IAM who may use it, and what it opens lies in
+			// Pulumi.<stack>.yaml, where anybody can read the ciphertext.
+			Sid: "NeverUseStateKeys", Deny: true, Actions: []string{"kms:*"}, Resources: []any{site.ARN("kms", "key/*")},
+			Conditions: map[string]map[string]any{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + site.Project + "-*-state"}},
+		},
+		{
+			Sid: "NeverUseBootstrapKeys", Deny: true, Actions: []string{"kms:*"}, Resources: []any{site.ARN("kms", "key/*")},
+			Conditions: map[string]map[string]any{"StringEquals": {"aws:ResourceTag/" + madeBy: "bootstrap"}},
 		},
 		{
 			Sid:       "ReadSecrets",

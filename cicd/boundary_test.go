@@ -44,8 +44,8 @@ func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 		"arn:aws:kms:us-east-1:123456789012:key/*", "arn:aws:ssm:us-east-1:*:document/AWS*",
 	}
 	for _, s := range statements(t, recordBoundary(t).Input("policy")) {
-		if s.Effect != "Allow" {
-			t.Errorf("%s is a %s", s.Sid, s.Effect)
+		if s.Effect == "Deny" {
+			continue
 		}
 		for _, action := range s.Action {
 			service, call, _ := strings.Cut(action, ":")

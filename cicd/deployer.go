@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -23,6 +24,8 @@ const issuer = "token.actions.githubusercontent.com"
 type DeployerArgs struct {
 	Site         wiring.Site
 	Repository   string   // owner/name
+	OwnerID      int      // GitHub's numbers of the owner and of the repository, both or neither: with them the roles also
+	RepositoryID int      // trust the immutable form of the subject
 	Environments []string // GitHub environments that may deploy: the better gate, since GitHub can ask for a reviewer
 	Branches     []string // branches that may deploy
 
@@ -145,11 +148,21 @@ func (a *DeployerArgs) read() role {
 // Looking says whether there is somebody who may only look, and so a read role.
 func (a *DeployerArgs) Looking() bool { return len(a.ReadBranches) > 0 || a.ReadPullRequests }
 
-// subjects are what GitHub calls a run of the repository in each of these places.
+// subjects are what GitHub calls a run of the repository in each of these places. Which of two forms it uses is a setting of
+// the repository: repo:OWNER/NAME:..., or, by default for repositories since July 2026, repo:OWNER@ID/NAME@ID:..., which does
+// not fit a repository that is made later under the same name.
+// Sources: github/docs#45221; aws-actions/configure-aws-credentials#1888.
 func (a *DeployerArgs) subjects(kind string, names []string) []any {
+	repositories := []string{a.Repository}
+	if a.OwnerID != 0 && a.RepositoryID != 0 {
+		owner, name, _ := strings.Cut(a.Repository, "/")
+		repositories = append(repositories, fmt.Sprintf("%s@%d/%s@%d", owner, a.OwnerID, name, a.RepositoryID))
+	}
 	var all []any
 	for _, name := range names {
-		all = append(all, "repo:"+a.Repository+":"+kind+name)
+		for _, repository := range repositories {
+			all = append(all, "repo:"+repository+":"+kind+name)
+		}
 	}
 	return all
 }
@@ -224,6 +237,9 @@ func (a *DeployerArgs) check() error {
 	say := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("github: "+format, values...)) }
 	if !repositoryForm.MatchString(a.Repository) {
 		say("repository must be owner/name without wildcards, got %q", a.Repository)
+	}
+	if (a.OwnerID == 0) != (a.RepositoryID == 0) || a.OwnerID < 0 || a.RepositoryID < 0 {
+		say("owner and repository ids must be positive numbers and go together, got %d and %d", a.OwnerID, a.RepositoryID)
 	}
 	if len(a.Environments)+len(a.Branches) == 0 {
 		say("environments or branches must name at least one that may deploy")

@@ -12,6 +12,7 @@ import (
 func TestTheRolesOnPaperAreTheRolesOfTheProgram(t *testing.T) {
 	args := deployerOf()
 	args.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+	args.OwnerID, args.RepositoryID = 583231, 1296269
 	g := recordDeployer(t, args)
 	args.ProviderARN = "" // the account's one is known by its name
 	deployer, reader, err := args.Papers()

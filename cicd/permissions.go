@@ -23,20 +23,23 @@ type area struct {
 //
 //   - by name (project-stack-*, /project/stack/*) where the name is part of the ARN: roles, databases, services, log
 //     groups, parameters, topics, queues, streams, repositories, buckets;
-//   - by account and region where AWS gives out the identifier: VPC parts, KMS keys, certificates, endpoints;
-//   - not at all ("*") only for listing and describing, and for the few calls that know no resource.
+//   - by the stack's tags for KMS keys, whose identifiers AWS chooses (see keys);
+//   - by account and region for the other resources whose identifiers AWS chooses: VPC parts, certificates, endpoints;
+//   - not at all ("*") only for listing and describing, and for the few calls that take no resource.
 //
-// Whoever may write roles and pass them to a task can in the end do what those roles may do. So it writes none without the
-// stack's permissions boundary (boundary.go), and neither the boundary nor a role of the workflows (see identity). Within
-// that, GitHub stands before it: protect the environments or branches that are named in the configuration.
+// A role that may write roles and pass them to a task can do whatever those roles may do. So the deploy role can only write
+// roles that have the stack's permissions boundary (boundary.go), and cannot change the boundary or the roles of the
+// workflows (see identity). Within that limit GitHub is the gate: protect the environments or branches that the
+// configuration names.
 func (a *DeployerArgs) permissions() []area {
 	areas := []area{
 		{"network", a.network()},
 		{"edge", a.edge()},
 		{"data", a.data()},
+		{"keys", a.keys()},
 		{"compute", a.compute()},
 		{"logs", a.logs()},
-		{"identity", a.identity()},
+		{"identity", append(a.identity(), a.stateIsOffLimits()...)},
 	}
 	if a.StateBucket != "" || a.StateKeyARN != "" {
 		areas = append(areas, area{"state", a.state()})
@@ -62,6 +65,13 @@ func (a *DeployerArgs) within(service string, kinds ...string) []any {
 	return arns
 }
 
+// tagged requires the two tags by which a key belongs to this stack: "aws:ResourceTag" those that it has, "aws:RequestTag"
+// those that the request gives it. The stack's AWS provider puts both on everything that it makes (site/provider.go), and
+// the configuration cannot give them other values. They are compared as a whole, so prod does not match prod-eu.
+func (a *DeployerArgs) tagged(where string) map[string]any {
+	return map[string]any{where + "/project": a.Site.Project, where + "/stack": a.Site.Stack}
+}
+
 // any is the site of whichever stack of the project.
 func (a *DeployerArgs) any() wiring.Site {
 	site := a.Site
@@ -80,6 +90,15 @@ func (a *DeployerArgs) released(service string, kinds ...string) []any {
 	return arns
 }
 
+// buckets are the stack's buckets, and what is in them.
+func (a *DeployerArgs) buckets(parts ...string) []any {
+	var arns []any
+	for _, part := range parts {
+		arns = append(arns, fmt.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.Site.Name(part)))
+	}
+	return arns
+}
+
 // global is the ARN of a resource that has no region.
 func (a *DeployerArgs) global(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s::%s:%s", a.Site.Partition, service, a.Site.AccountID, resource)
@@ -90,7 +109,7 @@ func (a *DeployerArgs) boundaryARN() string {
 	return cmp.Or(a.BoundaryARN, a.global("iam", "policy/"+a.Site.Name(boundaryPart)))
 }
 
-// through are services of this region as KMS names them when they call on somebody's behalf.
+// through are services of this region as KMS names them when they call with the caller's permissions.
 func (a *DeployerArgs) through(services ...string) []any {
 	var names []any
 	for _, s := range services {
@@ -230,7 +249,8 @@ func (a *DeployerArgs) data() []policy.Statement {
 			Resources: append(a.named("rds", "db:", "pg:", "subgrp:", "snapshot:", "es:"), a.Site.ARN("rds", "pg:default.*"), a.Site.ARN("rds", "og:default:*")),
 		},
 		{
-			// Buckets' own settings; what is in them only so far as destroy must empty them.
+			// The settings of the stack's three buckets. Of their contents only what destroy needs in order to empty them. The
+			// names are listed because project-stack-* would also match the bucket that holds the state.
 			Sid: "KeepBuckets",
 			Actions: []string{
 				"s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", "s3:DeleteObject", "s3:DeleteObjectVersion",
@@ -242,7 +262,7 @@ func (a *DeployerArgs) data() []policy.Statement {
 				"s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:PutBucketVersioning", "s3:PutEncryptionConfiguration",
 				"s3:PutLifecycleConfiguration",
 			},
-			Resources: []any{fmt.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.Site.Name("*"))},
+			Resources: a.buckets("access-*", "logs-*", "media-*"),
 		},
 		{
 			Sid: "KeepParameters",
@@ -266,30 +286,101 @@ func (a *DeployerArgs) data() []policy.Statement {
 			},
 			Resources: a.named("ssm", "document/"),
 		},
+	}
+}
+
+// keys are the stack's KMS keys. A key's ARN does not name the stack, so its tags do.
+//
+// Sources: KMS guide, "Controlling access to tags" (CreateKey with tags needs kms:TagResource on all keys of the account and
+// region), "Use tags to control access to KMS keys" (a change of tags or aliases takes up to five minutes to affect
+// authorization), "Controlling access to aliases" (a call is authorized on the alias and on the key).
+func (a *DeployerArgs) keys() []policy.Statement {
+	every := a.within("kms", "key/*")
+	alias := []string{"kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"}
+	tags := a.tagged("aws:RequestTag")
+	tags["aws:RequestedRegion"] = a.Site.Region
+	// via is that one of services calls with this role's permissions, for a key of this stack or one without tags.
+	via := func(services ...string) map[string]map[string]any {
+		var names any = a.through(services...)
+		if len(services) == 1 {
+			names = a.through(services...)[0]
+		}
+		return map[string]map[string]any{"StringEquals": {"kms:ViaService": names}, "StringEqualsIfExists": a.tagged("aws:ResourceTag")}
+	}
+	grant := via("ec2", "ecr", "firehose", "rds")
+	grant["Bool"] = map[string]any{"kms:GrantIsForAWSResource": "true"}
+	return []policy.Statement{
 		{
-			Sid: "KeepKeys",
-			Actions: []string{
-				"kms:CreateAlias", "kms:DeleteAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy",
-				"kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource",
-				"kms:UntagResource", "kms:UpdateAlias", "kms:UpdateKeyDescription",
-			},
-			Resources: append(a.within("kms", "key/*"), a.named("kms", "alias/")...),
+			Sid:       "LookAtKeys",
+			Actions:   []string{"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags"},
+			Resources: every,
 		},
 		{
-			// The services that hold this stack's data, which are those that its keys' own policies admit. The keys of others in
-			// the account may admit whoever IAM does: for them it is this condition that keeps a workflow from decrypting.
-			Sid:       "UseKeysThroughServices",
-			Actions:   []string{"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"},
-			Resources: a.within("kms", "key/*"),
-			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": a.through(
-				"ec2", "ecr", "firehose", "rds", "s3", "scheduler", "sns", "sqs", "ssm")}},
-		},
-		{
-			// A key has no name before it exists.
+			// A key has no ARN before it exists.
 			Sid:        "MakeKeys",
 			Actions:    []string{"kms:CreateKey"},
 			Resources:  []any{"*"},
-			Conditions: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": a.Site.Region}},
+			Conditions: map[string]map[string]any{"StringEquals": tags},
+		},
+		{
+			// Tags decide who may change a key, so this must not take over an existing one: whatever has a stack's tags, the tag
+			// of bootstrap or an alias is not new.
+			Sid:       "TagNewKeys",
+			Actions:   []string{"kms:TagResource"},
+			Resources: every,
+			Conditions: map[string]map[string]any{
+				"StringEquals": a.tagged("aws:RequestTag"),
+				"Null": {
+					"aws:ResourceTag/" + madeBy: "true", "aws:ResourceTag/project": "true", "aws:ResourceTag/stack": "true",
+					"kms:ResourceAliases": "true",
+				},
+			},
+		},
+		{
+			Sid: "KeepKeys",
+			Actions: []string{
+				"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription",
+			},
+			Resources:  every,
+			Conditions: map[string]map[string]any{"StringEquals": a.tagged("aws:ResourceTag")},
+		},
+		{
+			// These follow seconds after CreateKey, when KMS may not yet see the tags. On a key without tags they do no harm: the
+			// alias still has to be one of this stack's.
+			Sid:        "NameKeys",
+			Actions:    []string{"kms:CreateAlias", "kms:DeleteAlias", "kms:EnableKeyRotation", "kms:UpdateAlias"},
+			Resources:  every,
+			Conditions: map[string]map[string]any{"StringEqualsIfExists": a.tagged("aws:ResourceTag")},
+		},
+		{Sid: "KeepAliases", Actions: alias, Resources: a.named("kms", "alias/")},
+		{
+			// The services that hold this stack's data; the policies of its own keys admit the same ones. Some keys without tags
+			// (of other programs in the account) leave the decision to IAM: a workflow cannot call KMS with those itself.
+			Sid:        "UseKeysThroughServices",
+			Actions:    []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"},
+			Resources:  every,
+			Conditions: via("ec2", "ecr", "firehose", "rds", "s3", "scheduler", "sns", "sqs", "ssm"),
+		},
+		{
+			// EBS guide, "Requirements for Amazon EBS encryption": without these the instance ends with Client.InternalError.
+			Sid:        "EncryptDisks",
+			Actions:    []string{"kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"},
+			Resources:  every,
+			Conditions: via("ec2"),
+		},
+		{
+			// Services that go on using a key when no caller is there have the caller grant it.
+			Sid:        "GrantKeysToServices",
+			Actions:    []string{"kms:CreateGrant"},
+			Resources:  every,
+			Conditions: grant,
+		},
+		{
+			// ECR guide, "Encryption at rest": needed to make and to delete an encrypted repository.
+			Sid:        "RetireGrants",
+			Actions:    []string{"kms:RetireGrant"},
+			Resources:  every,
+			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": a.through("ecr")[0]}},
 		},
 	}
 }
@@ -305,6 +396,13 @@ func (a *DeployerArgs) compute() []policy.Statement {
 				"ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions",
 			},
 			Resources: []any{"*"},
+		},
+		{
+			// Authorized on container instances, of which Fargate has none: ECS guide, "Identity and Access Management", ListTasks.
+			Sid:        "FindTasks",
+			Actions:    []string{"ecs:ListTasks"},
+			Resources:  []any{"*"},
+			Conditions: map[string]map[string]any{"ArnEquals": {"ecs:cluster": a.Site.ARN("ecs", "cluster/"+a.Site.Name("site"))}},
 		},
 		{
 			Sid: "KeepServices",
@@ -376,9 +474,13 @@ func (a *DeployerArgs) logs() []policy.Statement {
 				"log-group:/aws/rds/instance/"+a.Site.Name("*"), "log-group:aws-waf-logs-"+a.Site.Name("*")),
 		},
 		{
-			// Who turns a log on for a service needs leave for the delivery, which knows no resource.
-			Sid:        "DeliverLogs",
-			Actions:    []string{"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries", "logs:UpdateLogDelivery"},
+			// Turning on a log of a service (here: of WAF) takes the rights to the delivery and to the resource policy that lets the
+			// service write. Neither takes a resource. CloudWatch Logs guide, "Logging that requires additional permissions".
+			Sid: "DeliverLogs",
+			Actions: []string{
+				"logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DeleteResourcePolicy", "logs:GetLogDelivery",
+				"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+			},
 			Resources:  []any{"*"},
 			Conditions: map[string]map[string]any{"StringEquals": {"aws:RequestedRegion": a.Site.Region}},
 		},
@@ -392,13 +494,20 @@ func (a *DeployerArgs) logs() []policy.Statement {
 			Resources: a.named("firehose", "deliverystream/"),
 		},
 		{
-			Sid: "KeepAlarms",
-			Actions: []string{
-				"cloudwatch:DeleteAlarms", "cloudwatch:ListTagsForResource", "cloudwatch:PutMetricAlarm", "cloudwatch:TagResource",
-				"cloudwatch:UntagResource",
-			},
+			Sid:       "TagAlarms",
+			Actions:   []string{"cloudwatch:ListTagsForResource", "cloudwatch:TagResource", "cloudwatch:UntagResource"},
 			Resources: a.named("cloudwatch", "alarm:"),
 		},
+		{
+			// The stack's own alarms, and those of target tracking: Application Auto Scaling makes them with its own role, but first
+			// checks that the caller may. AWS documents these rights for every alarm and names none. Application Auto Scaling guide,
+			// "Permissions validation for Application Auto Scaling API calls on target resources".
+			Sid:       "KeepAlarms",
+			Actions:   []string{"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"},
+			Resources: []any{"*"},
+		},
+		a.othersAlarms("OtherStacksAlarms", "stack", a.Site.Stack),
+		a.othersAlarms("OtherProjectsAlarms", "project", a.Site.Project),
 		{
 			Sid:       "KeepDashboard",
 			Actions:   []string{"cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard", "cloudwatch:PutDashboard"},
@@ -428,6 +537,18 @@ func (a *DeployerArgs) logs() []policy.Statement {
 				"events:PutTargets", "events:RemoveTargets", "events:TagResource", "events:UntagResource",
 			},
 			Resources: a.named("events", "rule/"),
+		},
+	}
+}
+
+// othersAlarms are off limits: those whose tag has another value. Alarms of target tracking have no tags.
+func (a *DeployerArgs) othersAlarms(sid, tag, own string) policy.Statement {
+	return policy.Statement{
+		Sid: sid, Deny: true,
+		Actions:   []string{"cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm"},
+		Resources: []any{"*"},
+		Conditions: map[string]map[string]any{
+			"Null": {"aws:ResourceTag/" + tag: "false"}, "StringNotEquals": {"aws:ResourceTag/" + tag: own},
 		},
 	}
 }
@@ -467,8 +588,18 @@ func (a *DeployerArgs) identity() []policy.Statement {
 			Actions:   []string{"iam:PassRole"},
 			Resources: []any{roles},
 			Conditions: map[string]map[string]any{"StringEquals": {"iam:PassedToService": []any{
-				"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "firehose.amazonaws.com", "logs.amazonaws.com",
-				"monitoring.rds.amazonaws.com", "scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+				"ec2.amazonaws.com", "ecs-tasks.amazonaws.com", "firehose.amazonaws.com", "monitoring.rds.amazonaws.com",
+				"scheduler.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+			}}},
+		},
+		{
+			// PutSubscriptionFilter is reported not to send iam:PassedToService (aws-cloudformation/cloudformation-coverage-roadmap
+			// #1784), so this is for the one role that subscription filters use (logging/stream.go).
+			Sid:       "PassSubscriptionRole",
+			Actions:   []string{"iam:PassRole"},
+			Resources: []any{a.global("iam", "role/"+a.Site.Name("logs-to-firehose"))},
+			Conditions: map[string]map[string]any{"StringEqualsIfExists": {"iam:PassedToService": []any{
+				"logs.amazonaws.com", "logs." + a.Site.Region + ".amazonaws.com",
 			}}},
 		},
 		{
@@ -478,6 +609,7 @@ func (a *DeployerArgs) identity() []policy.Statement {
 			Resources: []any{a.global("iam", "role/aws-service-role/*")},
 			Conditions: map[string]map[string]any{"StringEquals": {"iam:AWSServiceName": []any{
 				"ecs.amazonaws.com", "ecs.application-autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com", "rds.amazonaws.com",
+				"wafv2.amazonaws.com",
 			}}},
 		},
 		{
@@ -496,6 +628,46 @@ func (a *DeployerArgs) identity() []policy.Statement {
 				a.global("iam", "policy/"+a.Site.Name(readerPart+"-*")),
 				a.boundaryARN(),
 			},
+		},
+	}
+}
+
+// madeBy is the tag that bootstrap puts on the key of a stack's state. The key has none of the stack's own tags.
+const madeBy = "slipway:made-by"
+
+// stateIsOffLimits denies what no deployment does to the buckets and keys that hold state: this stack's, and by their names
+// those of all stacks of the project. Whatever else the role is given later, the history of a state stays.
+func (a *DeployerArgs) stateIsOffLimits() []policy.Statement {
+	buckets := []any{fmt.Sprintf("arn:%s:s3:::%s-*-state-%s-*", a.Site.Partition, a.Site.Project, a.Site.AccountID)}
+	if a.StateBucket != "" {
+		bucket := fmt.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.StateBucket)
+		buckets = append(buckets, bucket, bucket+"/*")
+	}
+	keys := []any{a.Site.ARN("kms", "alias/"+a.any().Name("state"))}
+	if a.StateKeyARN != "" {
+		keys = append(keys, a.StateKeyARN)
+	}
+	manage := []string{
+		"kms:Cancel*", "kms:Create*", "kms:Delete*", "kms:Disable*", "kms:Enable*", "kms:Import*", "kms:Put*", "kms:Replicate*",
+		"kms:Retire*", "kms:Revoke*", "kms:Rotate*", "kms:Schedule*", "kms:Tag*", "kms:Untag*", "kms:Update*",
+	}
+	return []policy.Statement{
+		{
+			Sid: "NeverManageStateBuckets", Deny: true,
+			Actions: []string{
+				"s3:BypassGovernanceRetention", "s3:CreateBucket*", "s3:DeleteBucket*", "s3:DeleteObjectVersion*", "s3:Put*Configuration",
+				"s3:PutBucket*", "s3:PutObjectAcl", "s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:PutObjectVersion*", "s3:Replicate*",
+			},
+			Resources: buckets,
+		},
+		{Sid: "NeverManageStateKeys", Deny: true, Actions: manage, Resources: keys},
+		{
+			Sid: "NeverManageStateKeysByAlias", Deny: true, Actions: manage, Resources: a.within("kms", "key/*"),
+			Conditions: map[string]map[string]any{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + a.any().Name("state")}},
+		},
+		{
+			Sid: "NeverManageBootstrapKeys", Deny: true, Actions: manage, Resources: a.within("kms", "key/*"),
+			Conditions: map[string]map[string]any{"StringEquals": {"aws:ResourceTag/" + madeBy: "bootstrap"}},
 		},
 	}
 }

@@ -46,7 +46,7 @@ func (a *DeployerArgs) looks() []area {
 	site, operation := area{name: "site"}, area{name: "operation"}
 	for _, deploy := range a.permissions() {
 		switch deploy.name {
-		case "network", "edge", "data":
+		case "network", "edge", "data", "keys":
 			site.statements = append(site.statements, reading(deploy.statements)...)
 		case "state": // of the state it needs less, and something else: see lookAtState
 		default:

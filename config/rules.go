@@ -364,7 +364,8 @@ var (
 
 func (d *decoder) github(g GitHub) {
 	const key = "github.repository"
-	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Boundary != "" || g.Reads() || g.ReadRole != ""
+	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Boundary != "" || g.Reads() ||
+		g.ReadRole != "" || g.OwnerID != 0 || g.RepositoryID != 0
 	switch {
 	case !d.right(key):
 	case g.Repository == "" && given:
@@ -392,6 +393,17 @@ func (d *decoder) github(g GitHub) {
 				d.add(at, quoted(name), "is listed twice")
 			}
 			seen[name] = true
+		}
+	}
+	for _, pair := range []struct {
+		key, other string
+		id, needs  int
+	}{
+		{"github.ownerId", "github.repositoryId", g.OwnerID, g.RepositoryID},
+		{"github.repositoryId", "github.ownerId", g.RepositoryID, g.OwnerID},
+	} {
+		if pair.id != 0 && pair.needs == 0 && d.right(pair.other) {
+			d.add(pair.key, strconv.Itoa(pair.id), "needs %s too: GitHub's tokens name both", pair.other)
 		}
 	}
 	each("github.branches", g.Branches, branchForm, "deploy")

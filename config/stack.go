@@ -198,6 +198,11 @@ type Alarms struct {
 type GitHub struct {
 	// The repository: owner/name.
 	Repository string `key:"repository" rule:"owner/name, no wildcard; required if another key of github is given"`
+	// GitHub's number of the repository's owner. GitHub's tokens of a repository that is new since July 2026, was renamed since,
+	// or has opted in, hold both numbers; without them here its workflows cannot sign in. docs/ci.md says how to ask for them.
+	OwnerID int `key:"ownerId" allowed:"1..999999999999" rule:"together with repositoryId"`
+	// GitHub's number of the repository, which never changes and is never used again.
+	RepositoryID int `key:"repositoryId" allowed:"1..999999999999" rule:"together with ownerId"`
 	// The branches that may deploy.
 	Branches []string `key:"branches" rule:"exact names, no wildcard; a repository needs a branch or an environment"`
 	// The GitHub environments that may deploy.

@@ -777,8 +777,10 @@ var wildcards = map[string]string{
 	"LookAtData":      "deploy and read role: lists",
 	"LookAtCompute":   "deploy and read role: describing and deregistering a task definition know no resource",
 	"LookAtLogs":      "deploy and read role: lists",
-	"DeliverLogs":     "deploy and read role: a log delivery is no resource; in this region only",
-	"MakeKeys":        "deploy role: a key has no name before it exists; in this region only",
+	"DeliverLogs":     "deploy and read role: log deliveries and resource policies of CloudWatch Logs take no resource; in this region only",
+	"FindTasks":       "deploy and read role: ecs:ListTasks is for container instances, which Fargate lacks; of this stack's cluster only",
+	"KeepAlarms":      "deploy role: AWS documents the rights for target tracking on every alarm; not on those tagged for another stack",
+	"MakeKeys":        "deploy role: a key has no ARN before it exists; in this region and with this stack's tags only",
 }
 
 // workflow is the subject of a token for one environment or branch, or for the pull requests, of one repository.
@@ -828,7 +830,10 @@ var identityControls = []control{
 		if !s.About("iam:PassRole") {
 			return ""
 		}
-		if len(s.Condition["StringEquals"]["iam:PassedToService"]) == 0 {
+		// CloudWatch Logs is reported not to name itself: such a role must be named exactly.
+		exact := len(s.Condition["StringEqualsIfExists"]["iam:PassedToService"]) > 0 &&
+			len(s.Resource) == 1 && !strings.Contains(s.Resource[0], "*")
+		if len(s.Condition["StringEquals"]["iam:PassedToService"]) == 0 && !exact {
 			return "passes roles to any service"
 		}
 		for _, r := range s.Resource {

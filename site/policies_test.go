@@ -77,3 +77,65 @@ func TestEveryStatementSaysWhatItIsFor(t *testing.T) {
 		return ""
 	})
 }
+
+// The policies of the workflows and the boundary name tags, buckets, a cluster and a role of the stack. What they say must
+// be what the stack makes: a key with other tags could be made, and then not be changed.
+func TestTheWorkflowsPoliciesAreForWhatTheStackMakes(t *testing.T) {
+	for _, stack := range published {
+		g := declared(t, stack, nil)
+		tags, _ := g.Named("pulumi:providers:aws", "aws").Input("defaultTags.tags").(map[string]any)
+		prefixes := map[string]bool{}
+		for _, r := range g.Of(bucketType) {
+			prefixes[fmt.Sprint(r.Input("bucketPrefix"))] = true
+		}
+		writer, cluster := g.Named(roleType, "subscription-writer").Input("name"), g.Named(clusterType, "cluster").Input("name")
+		seen := map[string]int{}
+		for _, r := range g.Of("aws:iam/policy:Policy") {
+			for _, s := range read(r.Input("policy")) {
+				for operator, keys := range s.Condition {
+					for key, values := range keys {
+						where, tag, _ := strings.Cut(key, "/")
+						if s.Effect == "Allow" && operator != "Null" && (where == "aws:ResourceTag" || where == "aws:RequestTag") {
+							seen["tag"]++
+							if len(values) != 1 || values[0] != tags[tag] {
+								t.Errorf("%s: %s wants %s to be %v, the provider's tags are %v", stack, s.Sid, key, values, tags)
+							}
+						}
+						if key == "ecs:cluster" {
+							seen["cluster"]++
+							if len(values) != 1 || !strings.HasSuffix(values[0], fmt.Sprintf(":cluster/%v", cluster)) {
+								t.Errorf("%s: %s is for %v, the cluster is %v", stack, s.Sid, values, cluster)
+							}
+						}
+					}
+				}
+				for _, resource := range s.Resource {
+					switch {
+					case s.Sid == "KeepBuckets" && deploys(r):
+						prefix := strings.TrimSuffix(strings.TrimPrefix(resource, "arn:aws:s3:::"), "*")
+						if !prefixes[prefix] {
+							t.Errorf("%s: %s is for %s, which no bucket of the stack is called", stack, s.Sid, resource)
+						}
+						delete(prefixes, prefix)
+					case s.Sid == "PassSubscriptionRole":
+						seen["writer"]++
+						if !strings.HasSuffix(resource, fmt.Sprintf(":role/%v", writer)) {
+							t.Errorf("%s: %s is for %s, the role is %v", stack, s.Sid, resource, writer)
+						}
+					}
+				}
+			}
+		}
+		if len(prefixes) > 0 {
+			t.Errorf("%s: the deploy role may not make the buckets %v", stack, prefixes)
+		}
+		if seen["tag"] < 10 || seen["cluster"] != 2 || seen["writer"] != 1 {
+			t.Errorf("%s: too little was looked at: %v", stack, seen)
+		}
+		for _, r := range g.Of(keyType) {
+			if r.Input("tags") != nil {
+				t.Errorf("%s: key %s has tags of its own: %v", stack, r.Name, r.Input("tags"))
+			}
+		}
+	}
+}

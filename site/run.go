@@ -176,7 +176,7 @@ func (d *deployment) admitGitHub() error {
 	}
 	github := d.stack.GitHub
 	args := &cicd.DeployerArgs{
-		Site: d.site, Repository: github.Repository,
+		Site: d.site, Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
 		Environments: github.Environments, Branches: github.Branches, ProviderARN: github.Provider,
 		Sources:     d.stack.Promotion.From,
 		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,

@@ -155,7 +155,8 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 		f.Boundary = t.boundaryOf(here, github.Boundary)
 		f.RolesFor = func(keyARN string) (deploy, read *release.Role, err error) {
 			deployer, reader, err := (&cicd.DeployerArgs{
-				Site: here, Repository: github.Repository, Environments: github.Environments, Branches: github.Branches,
+				Site: here, Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
+				Environments: github.Environments, Branches: github.Branches,
 				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
 				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, BoundaryARN: github.Boundary, StateBucket: f.Bucket, StateKeyARN: keyARN,
 			}).Papers()

@@ -29,7 +29,9 @@ var mutations = []mutation{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
 `, ""},
-	{"cicd/deployer.go", "any environment of the repository may deploy", `"repo:%s:environment:%s"`, `"repo:%s:%.0s*"`},
+	{"cicd/deployer.go", "any environment of the repository may deploy", `":"+kind+name)`, `":"+kind+name[:0]+"*")`},
+	{"cicd/permissions.go", "a deploy role rewrites the policy of another stack's key",
+		`Conditions: map[string]map[string]any{"StringEquals": a.tagged("aws:ResourceTag")},`, ""},
 	{"cicd/deployer.go", "a token made for somebody else will do", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
