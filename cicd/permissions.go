@@ -393,7 +393,7 @@ func (a *DeployerArgs) compute() []policy.Statement {
 			Actions: []string{
 				"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
 				"application-autoscaling:DescribeScheduledActions", "ecr:GetAuthorizationToken", "ecs:DeregisterTaskDefinition",
-				"ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions",
+				"ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions",
 			},
 			Resources: []any{"*"},
 		},

@@ -259,7 +259,7 @@ func TestIncidentsOfResourcePolicies(t *testing.T) {
 		{name: "one that is too long", like: "waf", before: offer("waf", token, func(*world) properties { return policy("waf", long) }),
 			code: "at most 5120 characters", path: "policyDocument"},
 		{name: "one that is no JSON", like: "waf", before: offer("waf", token, document("{")),
-			code: "what is given is not JSON", path: "policyDocument"},
+			code: "the text is not JSON", path: "policyDocument"},
 		{name: "one that lets no service in", like: "waf", before: offer("waf", token, document(policyText(allow("logs:PutLogEvents", "*")))),
 			code: "it needs a Principal", path: "policyDocument"},
 		{name: "an eleventh", like: "p9", before: func(w *world) {
