@@ -1,16 +1,18 @@
-package release
+package bootstrap
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
 	"reflect"
+
+	"slipway/release"
 )
 
-// A Foundation is what must lie in an account before a stack can be deployed to it from anywhere: a bucket for the
-// engine's state, a key that encrypts it and the secrets in it, and, where workflows are to deploy, the account's OIDC
-// provider for GitHub, a role, or two, and the boundary of the roles that the first may make.
-type Foundation struct {
+// A Spec is what an account needs before a stack can be deployed to it: a bucket for the engine's state, a key that encrypts
+// the state and the secrets in it, and, if workflows deploy, the account's OIDC provider for GitHub, one or two roles, and
+// the permissions boundary of the roles that the deploy role may create.
+type Spec struct {
 	Stack                      string // project-stack, for descriptions
 	Account, Partition, Region string
 	Bucket                     string // versioned, private, TLS only
@@ -24,8 +26,8 @@ type Foundation struct {
 	// A nil one is not made. Nil: no workflow does either.
 	RolesFor func(keyARN string) (deploy, read *Role, err error)
 
-	// Boundary is the permissions boundary of all other roles of the stack. It is laid with the role that deploys.
-	Boundary *RolePolicy
+	// Boundary is the permissions boundary of all other roles of the stack. It is created with the deploy role.
+	Boundary *Policy
 }
 
 // A Role is a role of the workflows of a stack. Documents are JSON.
@@ -36,52 +38,52 @@ type Role struct {
 	Issuer            string // of the tokens, without https://
 	ProviderARN       string
 	Trust             string
-	Policies          []RolePolicy
+	Policies          []Policy
 }
 
-// A RolePolicy is a managed policy of a role.
-type RolePolicy struct{ Name, Description, Document string }
+// A Policy is a managed policy of a role.
+type Policy struct{ Name, Description, Document string }
 
-// oldVersionDays is for how long the bucket keeps a state that was overwritten.
-const oldVersionDays = 90
+// OldVersionDays is how long the bucket keeps a state that was overwritten.
+const OldVersionDays = 90
 
-// A Ground is an account in which a foundation can be laid.
-type Ground interface {
-	Key(f *Foundation) Thing
-	Bucket(f *Foundation, keyARN string) Thing
-	Provider(f *Foundation, trusted *Role) Thing // what the role trusts
-	Role(f *Foundation, role *Role) Thing
-	Boundary(f *Foundation) Thing
+// An Account is where a Spec is applied: it says how each resource is found, created and set.
+type Account interface {
+	Key(f *Spec) Resource
+	Bucket(f *Spec, keyARN string) Resource
+	Provider(f *Spec, trusted *Role) Resource // what the role trusts
+	Role(f *Spec, role *Role) Resource
+	Boundary(f *Spec) Resource
 }
 
-// A Thing is one part of a foundation.
-type Thing struct {
+// A Resource is one resource of a Spec.
+type Resource struct {
 	What string // "the bucket"
 	Name string
 
 	Find func(ctx context.Context) (id string, err error) // "" if there is none; an error if it belongs to somebody else
 	Make func(ctx context.Context) (id string, err error)
 
-	// Aspects are how it must be, besides being there. They are set in this order.
-	Aspects []Aspect
+	// Settings are applied in this order, whether the resource is new or was found.
+	Settings []Setting
 }
 
-// An Aspect is one setting of a thing.
-type Aspect struct {
+// A Setting is one setting of a resource.
+type Setting struct {
 	Name  string // "versioning"
 	Holds func(ctx context.Context, id string) (bool, error)
 	Set   func(ctx context.Context, id string) error
 }
 
-// A Piece is what was done for a thing.
-type Piece struct {
+// An Outcome is what was done for one resource.
+type Outcome struct {
 	What   string   `json:"what"`
 	ID     string   `json:"id"`
 	Did    string   `json:"did"`              // "made", "found" or "mended"
-	Mended []string `json:"mended,omitempty"` // the aspects that were not as they must be
+	Mended []string `json:"mended,omitempty"` // the settings that were wrong
 }
 
-func (p Piece) String() string {
+func (p Outcome) String() string {
 	words := fmt.Sprintf("%-6s  %s %s", p.Did, p.What, p.ID)
 	for i, m := range p.Mended {
 		words += map[bool]string{true: ": ", false: ", "}[i == 0] + m
@@ -89,10 +91,10 @@ func (p Piece) String() string {
 	return words
 }
 
-// Lay finds or makes a thing, and makes it what it must be. It can be called again at any time: what an earlier run left
-// half done is completed, and what somebody changed since is put right.
-func (t Thing) Lay(ctx context.Context) (Piece, error) {
-	p := Piece{What: t.What, Did: "found"}
+// Apply finds or creates a resource and applies its settings. It can be repeated at any time: it completes what an
+// interrupted run left, and reverts manual changes.
+func (t Resource) Apply(ctx context.Context) (Outcome, error) {
+	p := Outcome{What: t.What, Did: "found"}
 	var err error
 	if p.ID, err = t.Find(ctx); err == nil && p.ID == "" {
 		p.Did = "made"
@@ -101,7 +103,7 @@ func (t Thing) Lay(ctx context.Context) (Piece, error) {
 	if err != nil {
 		return p, fmt.Errorf("%s %s: %w", t.What, t.Name, err)
 	}
-	for _, a := range t.Aspects {
+	for _, a := range t.Settings {
 		holds, err := a.Holds(ctx, p.ID)
 		if err == nil && !holds {
 			if p.Did == "found" {
@@ -119,70 +121,70 @@ func (t Thing) Lay(ctx context.Context) (Piece, error) {
 	return p, nil
 }
 
-// A Laid foundation says what everything is called.
-type Laid struct {
-	Bucket   string  `json:"bucket"`
-	Key      string  `json:"key"`                // ARN
-	Provider string  `json:"provider,omitempty"` // ARN
-	Role     string  `json:"role,omitempty"`     // ARN of the deploy role
-	ReadRole string  `json:"readRole,omitempty"` // ARN
-	Boundary string  `json:"boundary,omitempty"` // ARN
-	Pieces   []Piece `json:"pieces"`
+// A Result names everything that a Spec needs.
+type Result struct {
+	Bucket   string    `json:"bucket"`
+	Key      string    `json:"key"`                // ARN
+	Provider string    `json:"provider,omitempty"` // ARN
+	Role     string    `json:"role,omitempty"`     // ARN of the deploy role
+	ReadRole string    `json:"readRole,omitempty"` // ARN
+	Boundary string    `json:"boundary,omitempty"` // ARN
+	Outcomes []Outcome `json:"pieces"`
 }
 
-// Lay lays the whole foundation. After an error it says what was done before it.
-func (f *Foundation) Lay(ctx context.Context, ground Ground) (Laid, error) {
-	var laid Laid
-	lay := func(t Thing, id *string) error {
-		p, err := t.Lay(ctx)
+// Apply creates and sets everything. After an error the Result holds what was done before it.
+func (f *Spec) Apply(ctx context.Context, account Account) (Result, error) {
+	var result Result
+	apply := func(t Resource, id *string) error {
+		p, err := t.Apply(ctx)
 		if err != nil {
 			return err
 		}
-		*id, laid.Pieces = p.ID, append(laid.Pieces, p)
+		*id, result.Outcomes = p.ID, append(result.Outcomes, p)
 		return nil
 	}
-	if err := lay(ground.Key(f), &laid.Key); err != nil {
-		return laid, err
+	if err := apply(account.Key(f), &result.Key); err != nil {
+		return result, err
 	}
-	if err := lay(ground.Bucket(f, laid.Key), &laid.Bucket); err != nil {
-		return laid, err
+	if err := apply(account.Bucket(f, result.Key), &result.Bucket); err != nil {
+		return result, err
 	}
 	if f.RolesFor == nil {
-		return laid, nil
+		return result, nil
 	}
-	deploy, read, err := f.RolesFor(laid.Key)
+	deploy, read, err := f.RolesFor(result.Key)
 	if err != nil {
-		return laid, err
+		return result, err
 	}
 	for _, r := range []struct {
 		role *Role
 		id   *string
-	}{{deploy, &laid.Role}, {read, &laid.ReadRole}} {
+	}{{deploy, &result.Role}, {read, &result.ReadRole}} {
 		if r.role == nil {
 			continue
 		}
-		if laid.Provider == "" {
-			if err := lay(ground.Provider(f, r.role), &laid.Provider); err != nil {
-				return laid, err
+		if result.Provider == "" {
+			if err := apply(account.Provider(f, r.role), &result.Provider); err != nil {
+				return result, err
 			}
 		}
-		if err := lay(ground.Role(f, r.role), r.id); err != nil {
-			return laid, err
+		if err := apply(account.Role(f, r.role), r.id); err != nil {
+			return result, err
 		}
 	}
 	if deploy == nil || f.Boundary == nil {
-		return laid, nil
+		return result, nil
 	}
-	return laid, lay(ground.Boundary(f), &laid.Boundary)
+	return result, apply(account.Boundary(f), &result.Boundary)
 }
 
-// policyARN is what a managed policy of the foundation is called.
-func (f *Foundation) policyARN(p RolePolicy) string {
+// PolicyARN is the ARN of a managed policy of the Spec.
+func (f *Spec) PolicyARN(p Policy) string {
 	return "arn:" + f.Partition + ":iam::" + f.Account + ":policy/" + p.Name
 }
 
 // BucketPolicy refuses whoever does not speak TLS, and lets Readers read the releases.
-func (f *Foundation) BucketPolicy() string {
+func (f *Spec) BucketPolicy() string {
 	bucket := "arn:" + f.Partition + ":s3:::" + f.Bucket
 	statements := []map[string]any{{
 		"Sid": "TLSOnly", "Effect": "Deny", "Principal": map[string]any{"AWS": "*"}, "Action": "s3:*",
@@ -192,10 +194,10 @@ func (f *Foundation) BucketPolicy() string {
 	if len(f.Readers) > 0 {
 		statements = append(statements, map[string]any{
 			"Sid": "ReadReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:GetObject",
-			"Resource": bucket + "/" + releasesKey + "*",
+			"Resource": bucket + "/" + release.LedgerRoot + "*",
 		}, map[string]any{
 			"Sid": "FindReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:ListBucket", "Resource": bucket,
-			"Condition": map[string]any{"StringLike": map[string]any{"s3:prefix": releasesKey + "*"}},
+			"Condition": map[string]any{"StringLike": map[string]any{"s3:prefix": release.LedgerRoot + "*"}},
 		})
 	}
 	return document(statements...)
@@ -203,7 +205,7 @@ func (f *Foundation) BucketPolicy() string {
 
 // KeyPolicy leaves it to the account's IAM who may use the key. Readers may use it through S3 alone: it opens to them what
 // the bucket lets them read, and never a secret in the state, which is decrypted by a call to KMS itself.
-func (f *Foundation) KeyPolicy() string {
+func (f *Spec) KeyPolicy() string {
 	statements := []map[string]any{{
 		"Sid": "Account", "Effect": "Allow", "Principal": f.principals([]string{f.Account}), "Action": "kms:*", "Resource": "*",
 	}}
@@ -217,7 +219,7 @@ func (f *Foundation) KeyPolicy() string {
 }
 
 // principals are accounts as such. AWS keeps a list of one as its one value, so that is how it is asked for.
-func (f *Foundation) principals(accounts []string) map[string]any {
+func (f *Spec) principals(accounts []string) map[string]any {
 	var roots []any
 	for _, account := range accounts {
 		roots = append(roots, "arn:"+f.Partition+":iam::"+account+":root")
@@ -229,7 +231,7 @@ func (f *Foundation) principals(accounts []string) map[string]any {
 }
 
 // KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.
-func (f *Foundation) KeyDescription() string {
+func (f *Spec) KeyDescription() string {
 	return f.Stack + ": state of Pulumi, and the secrets in it"
 }
 
@@ -241,8 +243,8 @@ func document(statements ...map[string]any) string {
 	return string(text)
 }
 
-// sameJSON says whether two documents say the same.
-func sameJSON(a, b string) bool {
+// SameJSON says whether two JSON documents are equal.
+func SameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)
 }

@@ -1,4 +1,4 @@
-package release
+package bootstrap
 
 import (
 	"encoding/json"
@@ -7,9 +7,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Whom the foundation lets in from other accounts, and to what.
+// What the bootstrap lets other accounts read.
 func TestReadersReadTheRecordAndNothingElse(t *testing.T) {
-	f := &Foundation{Account: "111111111111", Partition: "aws", Region: "eu-west-1", Bucket: "state"}
+	f := &Spec{Account: "111111111111", Partition: "aws", Region: "eu-west-1", Bucket: "state"}
 	type statement struct {
 		Sid, Effect      string
 		Principal        map[string]any

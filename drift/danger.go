@@ -1,12 +1,12 @@
-package release
+package drift
 
 import (
 	"regexp"
 	"strings"
 )
 
-// precious are the types of which one that is missing takes something with it that up does not bring back.
-var precious = map[string]string{
+// lossIfMissing says, by type, what is lost when a resource is missing and up cannot restore it.
+var lossIfMissing = map[string]string{
 	"aws:rds/instance:Instance":                              "up makes an empty database; restore a snapshot first",
 	"aws:s3/bucketV2:BucketV2":                               "up makes an empty bucket; what it held is gone",
 	"aws:kms/key:Key":                                        "what it encrypted cannot be read until its deletion is cancelled",
@@ -20,7 +20,7 @@ var precious = map[string]string{
 	"aws:wafv2/webAcl:WebAcl":                                "the site is without its firewall",
 }
 
-// A risk is a change by which somebody gets in, sees more, or something is not protected any more.
+// A risk is a change that gives access, exposes data or removes a protection.
 type risk struct {
 	kind *regexp.Regexp // of resources
 	path *regexp.Regexp // of the property; "" is the whole
@@ -109,8 +109,8 @@ func label(path string) bool {
 		strings.HasPrefix(path, "tagsAll.") || strings.HasPrefix(path, "tagsAll[")
 }
 
-// moving are the outputs that AWS itself changes while nobody does anything, by type: they are no drift.
-var moving = map[string]*regexp.Regexp{
+// awsManagedOutputs are the outputs that AWS changes by itself, by type. They are no drift.
+var awsManagedOutputs = map[string]*regexp.Regexp{
 	"aws:ecs/service:Service":                                   regexp.MustCompile(`^desiredCount$`), // scaling's
 	"aws:rds/instance:Instance":                                 regexp.MustCompile(`^(latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage)$`),
 	"aws:ec2/instance:Instance":                                 regexp.MustCompile(`^(instanceState|publicIp|publicDns)$`),
@@ -123,6 +123,6 @@ var moving = map[string]*regexp.Regexp{
 }
 
 func expected(kind, path string) bool {
-	m := moving[kind]
+	m := awsManagedOutputs[kind]
 	return m != nil && m.MatchString(path)
 }

@@ -1,4 +1,4 @@
-package release
+package drift
 
 import (
 	"encoding/json"
@@ -21,9 +21,9 @@ func TestTheTablesSpeakOfWhatTheSiteIsMadeOf(t *testing.T) {
 	for _, r := range declared {
 		types[r.Type] = true
 	}
-	for kind := range precious {
+	for kind := range lossIfMissing {
 		if !types[kind] {
-			t.Errorf("precious: the site has no %s", kind)
+			t.Errorf("lossIfMissing: the site has no %s", kind)
 		}
 	}
 	for _, kind := range mirrors {
@@ -31,9 +31,9 @@ func TestTheTablesSpeakOfWhatTheSiteIsMadeOf(t *testing.T) {
 			t.Errorf("mirrors: the site has no %s", kind)
 		}
 	}
-	for kind := range moving {
+	for kind := range awsManagedOutputs {
 		if !types[kind] {
-			t.Errorf("moving: the site has no %s", kind)
+			t.Errorf("awsManagedOutputs: the site has no %s", kind)
 		}
 	}
 	for _, r := range risks {

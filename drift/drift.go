@@ -1,16 +1,12 @@
-package release
+package drift
 
 import (
 	"cmp"
-	"context"
-	"io"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
@@ -32,8 +28,8 @@ func (c Class) String() string { return classes[c] }
 // MarshalText writes the class as a word.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
-// A Drifted is a resource that is not as the last operation left it.
-type Drifted struct {
+// A Resource is one that differs from what the last operation left.
+type Resource struct {
 	URN        string       `json:"urn"`
 	Type       string       `json:"type"`
 	Name       string       `json:"name"` // in the program
@@ -52,51 +48,27 @@ type Difference struct {
 	Why   string `json:"why,omitempty"`
 }
 
-// Drift asks the providers what became of every resource, and changes nothing: neither the account nor the state. The
-// worst comes first.
-func (s *Stack) Drift(ctx context.Context, hold *Hold) ([]Drifted, error) {
-	there, err := s.exists(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !there {
-		return nil, ErrNoStack
-	}
-	all := []Drifted{}
-	_, err = s.operate(ctx, hold, "drift", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		seen, followed := make(chan events.EngineEvent), make(chan struct{})
-		go func() {
-			defer close(followed)
-			for event := range seen {
-				if e := event.ResOutputsEvent; e != nil {
-					if d := driftOf(e.Metadata); d != nil {
-						all = append(all, *d)
-					}
-				}
-				stream <- event
-			}
-			close(stream)
-		}()
-		_, err := s.auto.PreviewRefresh(ctx, optrefresh.EventStreams(seen), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
-			optrefresh.SuppressProgress(), optrefresh.RunProgram(false))
-		if err == nil {
-			<-followed
+// Of is the resources that differ from what the last operation left, given the steps of a refresh. The worst comes first.
+func Of(steps []apitype.StepEventMetadata) []Resource {
+	all := []Resource{}
+	for _, step := range steps {
+		if d := resourceOf(step); d != nil {
+			all = append(all, *d)
 		}
-		return err
-	})
-	slices.SortStableFunc(all, func(a, b Drifted) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.URN, b.URN)) })
-	return all, err
+	}
+	slices.SortStableFunc(all, func(a, b Resource) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.URN, b.URN)) })
+	return all
 }
 
-// driftOf is what a step of a refresh found, nil if nothing.
-func driftOf(meta apitype.StepEventMetadata) *Drifted {
+// resourceOf is the drift that a step of a refresh found, nil if there is none.
+func resourceOf(meta apitype.StepEventMetadata) *Resource {
 	if meta.Old == nil || !meta.Old.Custom || strings.HasPrefix(meta.Type, "pulumi:") {
 		return nil
 	}
-	d := &Drifted{URN: meta.URN, Type: meta.Type, Name: resource.URN(meta.URN).Name(), ID: meta.Old.ID}
+	d := &Resource{URN: meta.URN, Type: meta.Type, Name: resource.URN(meta.URN).Name(), ID: meta.Old.ID}
 	if meta.New == nil || meta.Op == apitype.OpDelete {
 		d.Class, d.Why = Missing, "somebody deleted it"
-		if reason := precious[meta.Type]; reason != "" {
+		if reason := lossIfMissing[meta.Type]; reason != "" {
 			d.Why += "; " + reason
 		}
 		return d
@@ -130,8 +102,8 @@ func driftOf(meta apitype.StepEventMetadata) *Drifted {
 	return d
 }
 
-// compare tells of every leaf in which two values differ. Lists are compared as wholes: their elements have no names.
-func compare(path string, from, to any, tell func(path string, from, to any)) {
+// compare reports every leaf in which two values differ. Lists are compared as wholes: their elements have no names.
+func compare(path string, from, to any, report func(path string, from, to any)) {
 	was, isMap := from.(map[string]any)
 	is, areMaps := to.(map[string]any)
 	if isMap && areMaps && was[resource.SigKey] == nil && is[resource.SigKey] == nil {
@@ -150,16 +122,16 @@ func compare(path string, from, to any, tell func(path string, from, to any)) {
 					at = path + "[" + strconv.Quote(name) + "]"
 				}
 			}
-			compare(at, was[name], is[name], tell)
+			compare(at, was[name], is[name], report)
 		}
 		return
 	}
 	if !reflect.DeepEqual(from, to) && !(empty(from) && empty(to)) {
-		tell(path, shownValue(from), shownValue(to))
+		report(path, shownValue(from), shownValue(to))
 	}
 }
 
-// empty says whether a value says nothing: what is not told and what is empty are the same to a provider.
+// empty says whether a value is empty. To a provider an empty value and none are the same.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:

@@ -1,4 +1,4 @@
-package release
+package drift
 
 import (
 	"testing"
@@ -17,13 +17,13 @@ func TestDriftOfAResource(t *testing.T) {
 	meta := func(op apitype.OpType, old, is *apitype.StepEventStateMetadata) apitype.StepEventMetadata {
 		return apitype.StepEventMetadata{Op: op, URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Old: old, New: is}
 	}
-	found := func(class Class, why string, properties ...Difference) *Drifted {
-		return &Drifted{URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Name: "database", ID: "db-1", Class: class, Why: why, Properties: properties}
+	found := func(class Class, why string, properties ...Difference) *Resource {
+		return &Resource{URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Name: "database", ID: "db-1", Class: class, Why: why, Properties: properties}
 	}
 	for _, c := range []struct {
 		name string
 		meta apitype.StepEventMetadata
-		want *Drifted
+		want *Resource
 	}{
 		{"as it was", meta(apitype.OpSame, state(map[string]any{"port": 5432.0}), state(map[string]any{"port": 5432.0})), nil},
 		{"what was not told is empty now", meta(apitype.OpUpdate, state(map[string]any{}), state(map[string]any{"tags": map[string]any{}, "domain": ""})), nil},
@@ -43,7 +43,7 @@ func TestDriftOfAResource(t *testing.T) {
 		{"a component is nothing in itself", apitype.StepEventMetadata{Type: "slipway:x:Y", Old: &apitype.StepEventStateMetadata{}, Op: apitype.OpDelete}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, driftOf(c.meta)); diff != "" {
+			if diff := cmp.Diff(c.want, resourceOf(c.meta)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -1,4 +1,4 @@
-package release
+package drift
 
 import (
 	"context"
@@ -6,63 +6,57 @@ import (
 	"fmt"
 	"time"
 
+	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 )
 
-// A Look is what the last look for drift came to. It is kept beside the state.
-type Look struct {
+// A Check is the result of one drift check. The last one is kept beside the state.
+type Check struct {
 	When    time.Time      `json:"when"`
-	Found   int            `json:"found"` // resources that are not as the state says
+	Found   int            `json:"found"` // resources that differ from the state
 	Classes map[string]int `json:"classes,omitempty"`
 }
 
-func (s *Stack) lookKey() string { return ".slipway/drift/" + s.project + "/" + s.Stack + ".json" }
+// NewCheck counts what a check found.
+func NewCheck(when time.Time, found []Resource) Check {
+	c := Check{When: when.UTC().Truncate(time.Second), Found: len(found), Classes: map[string]int{}}
+	for class := Harmless; class <= Missing; class++ {
+		c.Classes[class.String()] = 0
+	}
+	for _, d := range found {
+		c.Classes[d.Class.String()]++
+	}
+	return c
+}
 
-// KeepLook keeps a look in the place of the one before it.
-func (s *Stack) KeepLook(ctx context.Context, l Look) error {
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return err
-	}
-	defer bucket.Close()
-	data, err := json.Marshal(l)
+func checkKey(project, stack string) string {
+	return ".slipway/drift/" + project + "/" + stack + ".json"
+}
+
+// Write replaces the last check of a stack, in the bucket of its state.
+func (c Check) Write(ctx context.Context, bucket *blob.Bucket, project, stack string) error {
+	data, err := json.Marshal(c)
 	if err == nil {
-		err = bucket.WriteAll(ctx, s.lookKey(), data, nil)
+		err = bucket.WriteAll(ctx, checkKey(project, stack), data, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("release: %s: %w", s.lookKey(), err)
+		return fmt.Errorf("drift: %s: %w", checkKey(project, stack), err)
 	}
 	return nil
 }
 
-// LastLook is the last look for drift, nil if nobody has looked.
-func (s *Stack) LastLook(ctx context.Context) (*Look, error) {
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer bucket.Close()
-	data, err := bucket.ReadAll(ctx, s.lookKey())
+// LastCheck is the last drift check of a stack, nil if there was none.
+func LastCheck(ctx context.Context, bucket *blob.Bucket, project, stack string) (*Check, error) {
+	data, err := bucket.ReadAll(ctx, checkKey(project, stack))
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil, nil
 	}
-	var l Look
+	var c Check
 	if err == nil {
-		err = json.Unmarshal(data, &l)
+		err = json.Unmarshal(data, &c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("release: %s: %w", s.lookKey(), err)
+		return nil, fmt.Errorf("drift: %s: %w", checkKey(project, stack), err)
 	}
-	return &l, nil
-}
-
-// Deployed says whether the state holds any resource.
-func (s *Stack) Deployed(ctx context.Context) (bool, error) {
-	state, err := s.readState(ctx)
-	for _, r := range state.Resources {
-		if r.Custom && r.Type.Package() != "pulumi" {
-			return true, err
-		}
-	}
-	return false, err
+	return &c, nil
 }

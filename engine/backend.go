@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"context"
@@ -39,23 +39,31 @@ func KMS(keyARN, region string) string {
 	return "awskms:///" + keyARN + "?" + url.Values{"region": {region}, "awssdk": {"v2"}}.Encode()
 }
 
-// Bucket is where the stack's state is kept, opened for the caller, who closes it. The engine keeps its own things in it
-// under .pulumi/; whatever else is kept of a stack belongs beside them, under .slipway/.
-func (s *Stack) Bucket(ctx context.Context) (*blob.Bucket, error) {
-	if s.Backend != nil {
-		return s.Backend.open(ctx)
+// A store is where the state of one stack is kept: in a directory of its own, or in a bucket.
+type store struct {
+	dir            string // absolute
+	project, stack string
+	backend        *Backend // nil: in dir
+}
+
+// Bucket opens the bucket that holds the stack's state. The caller closes it. The engine keeps its files under .pulumi/;
+// everything else about a stack goes under .slipway/.
+func (s store) Bucket(ctx context.Context) (*blob.Bucket, error) {
+	if s.backend != nil {
+		return s.backend.Open(ctx)
 	}
 	if err := os.MkdirAll(s.stateDir(), 0o700); err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+		return nil, fmt.Errorf("engine: %w", err)
 	}
 	bucket, err := fileblob.OpenBucket(s.stateDir(), &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
 	if err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+		return nil, fmt.Errorf("engine: %w", err)
 	}
 	return bucket, nil
 }
 
-func (b Backend) open(ctx context.Context) (*blob.Bucket, error) {
+// Open opens the bucket of the backend. The caller closes it.
+func (b Backend) Open(ctx context.Context) (*blob.Bucket, error) {
 	bucket, err := blob.OpenBucket(ctx, b.URL)
 	if err != nil {
 		return nil, fmt.Errorf("the backend %s: %w", b.URL, err)
@@ -64,19 +72,19 @@ func (b Backend) open(ctx context.Context) (*blob.Bucket, error) {
 }
 
 // stateKey is where a backend keeps the state of the stack.
-func (s *Stack) stateKey() string { return ".pulumi/stacks/" + s.project + "/" + s.Stack + ".json" }
+func (s store) stateKey() string { return ".pulumi/stacks/" + s.project + "/" + s.stack + ".json" }
 
 // locksKey is the folder in which a backend keeps the locks of the stack.
-func (s *Stack) locksKey() string {
-	return ".pulumi/locks/organization/" + s.project + "/" + s.Stack + "/"
+func (s store) locksKey() string {
+	return ".pulumi/locks/organization/" + s.project + "/" + s.stack + "/"
 }
 
 // stateDir is the file backend: that of a stack which has no other.
-func (s *Stack) stateDir() string { return filepath.Join(s.dir, "state") }
+func (s store) stateDir() string { return filepath.Join(s.dir, "state") }
 
-func (s *Stack) backendURL() string {
-	if s.Backend != nil {
-		return s.Backend.URL
+func (s store) url() string {
+	if s.backend != nil {
+		return s.backend.URL
 	}
 	return "file://" + filepath.ToSlash(s.stateDir())
 }

@@ -1,8 +1,9 @@
-package release
+package engine
 
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,77 +19,68 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
 	"gocloud.dev/blob"
 	"gopkg.in/yaml.v3"
+
+	"slipway/internal/awstest"
 )
 
 // A shared bench is a stack whose state is in S3 and whose secrets a KMS key encrypts, as they are for real. Pulumi's own
-// code speaks to the bucket and the key; behind both is moto.
+// code calls the bucket and the key; behind both is moto.
 type sharedBench struct {
 	*bench
-	ground     *AWSGround
-	foundation *Foundation
-	laid       Laid
-	backend    Backend
-	github     GitHub
+	s3      *s3.Client
+	bucket  string
+	key     string // ARN
+	dataKey string
+	backend Backend
+	github  GitHub
 }
 
 const planted = "correct-horse-battery-staple"
 
 func newSharedBench(t *testing.T) *sharedBench {
 	t.Helper()
-	url := moto(t)
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": "",
-		"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "GITHUB_ACTIONS": "",
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-	} {
-		t.Setenv(name, value)
+	awstest.Point(t, awstest.Moto(t, "-m", "moto.server"))
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	t.Setenv("GITHUB_ACTIONS", "")
+	settings, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	settings := awsAt(t, url)
-	settings.Region = "eu-west-1"
-	b := &sharedBench{bench: newBench(t), ground: NewAWSGround(settings), foundation: &Foundation{
-		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
-		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		Boundary: &RolePolicy{"bench-local-boundary", "the most", document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
-		RolesFor: func(keyARN string) (deploy, read *Role, err error) {
-			const issuer = "token.actions.githubusercontent.com"
-			role := func(what, part string) *Role {
-				return &Role{
-					What: what, Name: "bench-local-" + part, Description: part + " of the bench", SessionSeconds: 7200, Issuer: issuer,
-					ProviderARN: "arn:aws:iam::123456789012:oidc-provider/" + issuer,
-					Trust: document(map[string]any{"Sid": "GitHub", "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
-						"Principal": map[string]any{"Federated": "arn:aws:iam::123456789012:oidc-provider/" + issuer},
-						"Condition": map[string]any{"StringEquals": map[string]any{issuer + ":aud": "sts.amazonaws.com"}}}),
-					Policies: []RolePolicy{{"bench-local-" + part + "-state", "its state", document(map[string]any{
-						"Sid": "State", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": keyARN})}},
-				}
-			}
-			return role("the deploy role", "deploy"), role("the read role", "read"), nil
-		},
-	}}
+	b := &sharedBench{bench: newBench(t), bucket: "bench-local-state",
+		s3: s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = true })}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = b.s3.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &b.bucket,
+		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
+	must(err)
+	_, err = b.s3.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &b.bucket,
+		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
+	must(err)
+	keys := kms.NewFromConfig(settings)
+	made, err := keys.CreateKey(t.Context(), &kms.CreateKeyInput{})
+	must(err)
+	b.key = aws.ToString(made.KeyMetadata.Arn)
+	data, err := keys.GenerateDataKeyWithoutPlaintext(t.Context(), &kms.GenerateDataKeyWithoutPlaintextInput{
+		KeyId: &b.key, KeySpec: kmstypes.DataKeySpecAes256})
+	must(err)
+	b.dataKey = base64.StdEncoding.EncodeToString(data.CiphertextBlob)
 	for name, value := range Surroundings() {
 		b.env[name] = value
 	}
 	return b
-}
-
-// lay lays the foundation and gives what was done, without the names.
-func (b *sharedBench) lay() []string {
-	b.t.Helper()
-	laid, err := b.foundation.Lay(b.t.Context(), b.ground)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.laid = laid
-	var did []string
-	for _, p := range laid.Pieces {
-		did = append(did, strings.TrimSuffix(p.Did+" "+p.What+": "+strings.Join(p.Mended, ", "), ": "))
-	}
-	return did
 }
 
 func (b *sharedBench) open() *Stack {
@@ -104,7 +96,7 @@ func (b *sharedBench) open() *Stack {
 	s, err := Open(Options{
 		CLI: &CLI{path: found.path, version: found.version}, Dir: b.t.TempDir(), Stack: "local", Project: []byte("name: bench\nruntime: go\n"),
 		Config: Config{doc.Content[0]}, Program: program, Env: b.env, Backend: &b.backend, GitHub: b.github,
-		Say: func(words string) { b.said = append(b.said, words) },
+		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -115,7 +107,7 @@ func (b *sharedBench) open() *Stack {
 func (b *sharedBench) must(operation string) Result {
 	b.t.Helper()
 	s := b.open()
-	run := map[string]func(context.Context, *Hold) (Result, error){"up": s.Up, "preview": s.Preview, "destroy": s.Destroy}[operation]
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
 	result, err := run(b.t.Context(), nil)
 	if err != nil {
 		b.t.Fatalf("%s: %v", operation, err)
@@ -166,48 +158,8 @@ func TestSharedBackend(t *testing.T) {
 	b := newSharedBench(t)
 	ctx := t.Context()
 
-	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
-	if diff := cmp.Diff(want, b.lay()); diff != "" {
-		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
-	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
-	if diff := cmp.Diff(want, b.lay()); diff != "" {
-		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
-	}
-	boundary := b.foundation.Boundary.Document
-	b.foundation.Boundary.Document = strings.Replace(boundary, "s3:GetObject", "s3:*", 1) // what somebody made of it
-	b.lay()
-	b.foundation.Boundary.Document = boundary
-	bucket := &b.foundation.Bucket
-	if _, err := b.ground.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: bucket,
-		VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusSuspended}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.ground.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
-		t.Fatal(err)
-	}
-	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
-	if diff := cmp.Diff(want, b.lay()); diff != "" {
-		t.Errorf("the bootstrap after somebody's changes (-want +got):\n%s", diff)
-	}
-	for what, holds := range b.bucketIs(ctx) {
-		if !holds {
-			t.Errorf("the bucket's %s is not as it must be", what)
-		}
-	}
-
-	// moto reads no conditions: it takes "deny without TLS" for "deny".
-	if _, err := b.ground.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
-		t.Fatal(err)
-	}
-
 	// The secret is encrypted as a user would have Pulumi do it, with the KMS key.
-	key, err := b.ground.DataKey(ctx, b.laid.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.backend = Backend{URL: S3(b.laid.Bucket, "eu-west-1", ""), SecretsProvider: KMS(b.laid.Key, "eu-west-1"), EncryptedKey: key}
+	b.backend = Backend{URL: S3(b.bucket, "eu-west-1", ""), SecretsProvider: KMS(b.key, "eu-west-1"), EncryptedKey: b.dataKey}
 	b.config = "bench:size: 2\n"
 	s := b.open()
 	if err := s.Init(ctx); err != nil {
@@ -228,7 +180,7 @@ func TestSharedBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings, err := yaml.Marshal(&file.Config)
-	if err != nil || file.EncryptedKey != key || !bytes.Contains(settings, []byte("secure:")) || bytes.Contains(written, []byte(planted)) {
+	if err != nil || file.EncryptedKey != b.dataKey || !bytes.Contains(settings, []byte("secure:")) || bytes.Contains(written, []byte(planted)) {
 		t.Fatalf("the engine encrypted the setting as\n%s%v", written, err)
 	}
 	b.config = string(settings)
@@ -272,21 +224,11 @@ func TestSharedBackend(t *testing.T) {
 	}
 }
 
-// bucketIs says which promises about the bucket hold.
-func (b *sharedBench) bucketIs(ctx context.Context) map[string]bool {
-	is := map[string]bool{}
-	for _, a := range b.ground.Bucket(b.foundation, b.laid.Key).Aspects {
-		holds, err := a.Holds(ctx, b.laid.Bucket)
-		is[a.Name] = holds && err == nil
-	}
-	return is
-}
-
 // A preview and a look for drift take no lock and write nothing: a role that cannot write is enough for them. The bucket
 // keeps versions, so what was written and deleted again would be seen.
 func (b *sharedBench) looks(t *testing.T) {
 	versions := func() map[string]int {
-		listed, err := b.ground.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &b.laid.Bucket})
+		listed, err := b.s3.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{Bucket: &b.bucket})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -304,18 +246,17 @@ func (b *sharedBench) looks(t *testing.T) {
 		t.Fatalf("the bucket keeps no versions: %v", before)
 	}
 	b.must("preview")
-	if found, err := b.open().Drift(t.Context(), nil); err != nil || len(found) > 0 {
-		t.Errorf("drift found %v, %v", found, err)
+	steps, err := b.open().Reread(t.Context(), nil)
+	if err != nil || len(steps) < 3 {
+		t.Errorf("a drift check read %v, %v", steps, err)
+	}
+	for _, step := range steps {
+		if step.New == nil || !cmp.Equal(step.Old.Outputs, step.New.Outputs) {
+			t.Errorf("a drift check found %+v", step)
+		}
 	}
 	if diff := cmp.Diff(before, versions()); diff != "" {
 		t.Errorf("looking wrote (-before +after):\n%s", diff)
-	}
-	if err := b.open().KeepLook(t.Context(), Look{}); err != nil {
-		t.Fatal(err)
-	}
-	before[".slipway/drift/bench/local.json"]++
-	if diff := cmp.Diff(before, versions()); diff != "" {
-		t.Errorf("keeping a look wrote more than its word (-want +got):\n%s", diff)
 	}
 }
 
@@ -328,7 +269,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	}
 	b.shelf.updating = func() { close(inside); <-leave }
 	first := make(chan error)
-	go func() { _, err := b.open().Up(t.Context(), nil); first <- err }()
+	go func() { _, err := b.open().Up(t.Context(), nil, UpOptions{}); first <- err }()
 	select {
 	case <-inside:
 	case err := <-first:
@@ -336,10 +277,10 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("the first does not begin")
 	}
-	_, err := b.open().Up(t.Context(), nil)
-	var locked *Locked
+	_, err := b.open().Up(t.Context(), nil, UpOptions{})
+	var locked *StateLockedError
 	if !errors.As(err, &locked) || len(locked.Locks) != 1 {
-		t.Errorf("the second: %v, want a *Locked", err)
+		t.Errorf("the second: %v, want a *StateLockedError", err)
 	} else if l := locked.Locks[0]; l.Life != Alive || l.Run == nil || l.Run.Operation != "up" || l.Run.PID != os.Getpid() {
 		t.Errorf("the lock is %+v of %+v", l, l.Run)
 	}
@@ -359,7 +300,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 }
 
 // A run whose engine is killed leaves its lock, and a create of which nobody knows whether it happened. The next run frees
-// the stack, and then asks; with the answer nothing is made twice.
+// the stack, and then asks; with the resolution nothing is made twice.
 func (b *sharedBench) killed(t *testing.T) {
 	for id, thing := range b.shelf.things { // so that one is made anew
 		if strings.HasSuffix(thing.urn, "::top") {
@@ -381,7 +322,7 @@ func (b *sharedBench) killed(t *testing.T) {
 		}
 		syscall.Kill(locks[0].PID, syscall.SIGKILL)
 	}
-	if _, err := b.open().Up(t.Context(), nil); err == nil {
+	if _, err := b.open().Up(t.Context(), nil, UpOptions{}); err == nil {
 		t.Fatal("an engine that was killed reported success")
 	}
 	b.shelf.created = nil
@@ -392,26 +333,26 @@ func (b *sharedBench) killed(t *testing.T) {
 	}
 
 	b.said = nil
-	_, err = b.open().Up(t.Context(), nil)
-	var doubt *InDoubt
-	if !errors.As(err, &doubt) || len(doubt.Doubts) != 1 || doubt.Doubts[0].Name != "top" {
+	_, err = b.open().Up(t.Context(), nil, UpOptions{})
+	var pending *PendingCreatesError
+	if !errors.As(err, &pending) || len(pending.Creates) != 1 || pending.Creates[0].Name != "top" {
 		t.Fatalf("the up after the kill: %v, want to be asked about top", err)
 	}
 	if !strings.Contains(strings.Join(b.said, "\n"), "Releasing the lock of a run that has ended") {
-		t.Errorf("nobody was told that the lock was released: %q", b.said)
+		t.Errorf("the release of the lock was not reported: %q", b.said)
 	}
-	if _, err := b.open().Settle(t.Context(), &Answer{Made: map[string]string{"bottom": "thing-1"}}); err == nil || !strings.Contains(err.Error(), `"bottom"`) {
-		t.Errorf("an answer about what is not in doubt: %v", err)
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"bottom": "thing-1"}}); err == nil || !strings.Contains(err.Error(), `"bottom"`) {
+		t.Errorf("a resolution of what is not pending: %v", err)
 	}
-	if _, err := b.open().Settle(t.Context(), &Answer{}); err == nil || !strings.Contains(err.Error(), "nothing of top (toy:index:Thing)") {
-		t.Errorf("no answer: %v", err)
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{}); err == nil || !strings.Contains(err.Error(), "nothing is said about top (toy:index:Thing)") {
+		t.Errorf("no resolution: %v", err)
 	}
-	left, err := b.open().Settle(t.Context(), &Answer{Made: map[string]string{"top": fmt.Sprintf("thing-%d", made)}})
+	left, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"top": fmt.Sprintf("thing-%d", made)}})
 	if err != nil || len(left) != 0 {
-		t.Fatalf("after the answer: %v, %v", left, err)
+		t.Fatalf("after the resolution: %v, %v", left, err)
 	}
 	if up := b.must("up"); b.shelf.made != made || up.Counts["create"] != 0 {
-		t.Errorf("the up after the answer counts %v, and %d things were made in all, want %d", up.Counts, b.shelf.made, made)
+		t.Errorf("the up after the resolution counts %v, and %d things were made in all, want %d", up.Counts, b.shelf.made, made)
 	}
 	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
 		t.Errorf("the shelf has %v", got)
@@ -453,8 +394,8 @@ func (b *sharedBench) workflow(t *testing.T) {
 			}
 			answer = c.answer
 			b.github = GitHub{API: github.URL, Token: c.token, Own: GitHubRunOf(os.Getenv)}
-			err := b.open().admit(t.Context())
-			var locked *Locked
+			err := b.open().locks.admit(t.Context())
+			var locked *StateLockedError
 			if c.free && err != nil || !c.free && (!errors.As(err, &locked) || !strings.Contains(err.Error(), c.why)) {
 				t.Errorf("got %v, want free %t, %q", err, c.free, c.why)
 			}
@@ -467,24 +408,5 @@ func (b *sharedBench) workflow(t *testing.T) {
 	}
 	if got, _ := (GitHub{Own: &GitHubRun{Repository: "example/site", ID: "77", Attempt: 2}}).life(t.Context(), *run); got != Gone {
 		t.Errorf("a second attempt takes the first for %s", got)
-	}
-}
-
-// A bucket of that name may belong to anybody: S3 answers 403 where the owner is not the one that is expected.
-func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
-	var asked []string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.Method+" "+r.Header.Get("x-amz-expected-bucket-owner"))
-		w.WriteHeader(http.StatusForbidden)
-	}))
-	defer server.Close()
-	ground := NewAWSGround(awsAt(t, server.URL))
-	f := &Foundation{Account: "123456789012", Partition: "aws", Region: "us-east-1", Bucket: "shop-prod-state"}
-	_, err := ground.Bucket(f, "arn:aws:kms:us-east-1:123456789012:key/k").Lay(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "the bucket shop-prod-state: it belongs to another account than 123456789012") {
-		t.Errorf("got %v", err)
-	}
-	if diff := cmp.Diff([]string{"HEAD 123456789012"}, asked); diff != "" {
-		t.Errorf("what was asked of it (-want +got):\n%s", diff)
 	}
 }

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"cmp"
@@ -53,7 +53,7 @@ func (r Result) Add(next Result) Result {
 	return sum
 }
 
-// An Event is a step of an operation, told while it happens.
+// An Event is a step of an operation, reported while it happens.
 type Event struct {
 	Change    Change
 	Phase     Phase
@@ -109,14 +109,14 @@ func (f *Failure) Error() string {
 
 // A record makes a Result of the engine's events.
 type record struct {
-	told     func(Event)
+	onEvent  func(Event)
 	result   Result
 	problems []Problem
 	begun    map[string]time.Time // by operation and URN
 }
 
-func newRecord(told func(Event)) *record {
-	return &record{told: told, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
+func newRecord(onEvent func(Event)) *record {
+	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
 }
 
 // follow takes in events until their channel is closed.
@@ -169,7 +169,7 @@ func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
 	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
 		event.Took = time.Since(at)
 	}
-	r.told(event)
+	r.onEvent(event)
 }
 
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".

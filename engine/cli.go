@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"archive/tar"
@@ -50,7 +50,7 @@ type finder struct {
 func FindCLI(ctx context.Context, say func(format string, args ...any)) (*CLI, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return nil, fmt.Errorf("release: no place to keep the Pulumi CLI: %w", err)
+		return nil, fmt.Errorf("engine: no place to keep the Pulumi CLI: %w", err)
 	}
 	f := finder{
 		version: sdk.Version,
@@ -78,11 +78,11 @@ func (f finder) find(ctx context.Context) (*CLI, error) {
 	}
 	lock := flock.New(filepath.Join(dir, "lock"))
 	if held, err := lock.TryLock(); err != nil {
-		return nil, fmt.Errorf("release: %s: %w", lock.Path(), err)
+		return nil, fmt.Errorf("engine: %s: %w", lock.Path(), err)
 	} else if !held {
 		f.say("another process is getting the Pulumi CLI; waiting for it")
 		if _, err := lock.TryLockContext(ctx, 200*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("release: waiting for the Pulumi CLI: %w", err)
+			return nil, fmt.Errorf("engine: waiting for the Pulumi CLI: %w", err)
 		}
 	}
 	defer lock.Unlock()
@@ -99,7 +99,7 @@ func (f finder) find(ctx context.Context) (*CLI, error) {
 	}
 	f.say("the Pulumi CLI cannot be downloaded (%v)", downloadErr)
 	if err := f.build(ctx, cached); err != nil {
-		return nil, fmt.Errorf("release: no Pulumi CLI: none of version %s or newer on PATH, none in %s, "+
+		return nil, fmt.Errorf("engine: no Pulumi CLI: none of version %s or newer on PATH, none in %s, "+
 			"the download failed (%v), and the build failed: %w", f.version, dir, downloadErr, err)
 	}
 	return newCLI(ctx, cached)

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"archive/tar"

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"bytes"
@@ -39,11 +39,11 @@ func newCLI(ctx context.Context, path string) (*CLI, error) {
 	cmd.Env = append(surroundings(), "PULUMI_SKIP_UPDATE_CHECK=true")
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("release: %s version: %w", path, err)
+		return nil, fmt.Errorf("engine: %s version: %w", path, err)
 	}
 	version, err := semver.ParseTolerant(strings.TrimSpace(string(out)))
 	if err != nil {
-		return nil, fmt.Errorf("release: %s version: %w", path, err)
+		return nil, fmt.Errorf("engine: %s version: %w", path, err)
 	}
 	return &CLI{path: path, version: version}, nil
 }
@@ -89,7 +89,7 @@ func (c *CLI) Run(ctx context.Context, workdir string, stdin io.Reader, stdouts,
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
-		return "", "", -1, fmt.Errorf("release: %w", err)
+		return "", "", -1, fmt.Errorf("engine: %w", err)
 	}
 	ended := make(chan struct{})
 	terminate := func() {

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package release
+package engine
 
 import (
 	"os/exec"

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"bytes"
@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
@@ -28,85 +27,81 @@ func StandIn(ciphertext string) string {
 	return "rehearsed-" + hex.EncodeToString(sum[:])
 }
 
-// writeConfig writes the workspace's Pulumi.<stack>.yaml, encrypted with the stack's own passphrase. Encrypting takes
-// the better part of a second, by design of the key derivation, so a file that says the same already is left alone.
-func (s *Stack) writeConfig() error {
-	path := filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml")
-	if s.Backend != nil {
-		return s.writeSettings(path)
-	}
-	source, err := yaml.Marshal(s.Config.Node)
+// write writes the workspace's Pulumi.<stack>.yaml, encrypted with the passphrase in a file. Encrypting takes most of a
+// second, by design of the key derivation, so a file that was made from the same configuration is not written again.
+func (c Config) write(path, passphraseFile string) error {
+	source, err := yaml.Marshal(c.Node)
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	mark := []byte(fmt.Sprintf("# made from a configuration with checksum %x\n", sha256.Sum256(source)))
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	if bytes.HasPrefix(old, mark) {
 		return nil
 	}
-	passphrase, err := os.ReadFile(s.passphraseFile())
+	passphrase, err := os.ReadFile(passphraseFile)
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	var settings struct {
 		Salt   string     `yaml:"encryptionsalt"`
 		Config *yaml.Node `yaml:"config,omitempty"`
 	}
 	if err := yaml.Unmarshal(old, &settings); err != nil {
-		return fmt.Errorf("release: %s: %w", path, err)
+		return fmt.Errorf("engine: %s: %w", path, err)
 	}
 	var salt []byte
 	if settings.Salt == "" {
 		salt = make([]byte, 8)
 		rand.Read(salt)
 	} else if _, err := fmt.Sscanf(settings.Salt, "v1:%s", new(string)); err != nil {
-		return fmt.Errorf("release: %s: encryptionsalt is damaged", path)
+		return fmt.Errorf("engine: %s: encryptionsalt is damaged", path)
 	} else if salt, err = base64.StdEncoding.DecodeString(string(bytes.SplitN([]byte(settings.Salt), []byte(":"), 3)[1])); err != nil {
-		return fmt.Errorf("release: %s: encryptionsalt: %w", path, err)
+		return fmt.Errorf("engine: %s: encryptionsalt: %w", path, err)
 	}
 	crypter := config.NewSymmetricCrypterFromPassphrase(string(passphrase), salt)
 	if settings.Salt == "" { // the form in which the engine keeps it: the salt, and a known word by which it knows the passphrase
 		proof, err := crypter.EncryptValue(context.Background(), "pulumi")
 		if err != nil {
-			return fmt.Errorf("release: %w", err)
+			return fmt.Errorf("engine: %w", err)
 		}
 		settings.Salt = "v1:" + base64.StdEncoding.EncodeToString(salt) + ":" + proof
 	}
 	var copied yaml.Node
 	if err := yaml.Unmarshal(source, &copied); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	if len(copied.Content) == 1 {
 		settings.Config = copied.Content[0]
 	}
 	if err := standIns(settings.Config, crypter); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	written, err := yaml.Marshal(settings)
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	if err := renameio.WriteFile(path, append(mark, written...), 0o600); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
 
-// writeSettings writes the workspace's Pulumi.<stack>.yaml of a stack whose secrets the engine itself decrypts.
-func (s *Stack) writeSettings(path string) error {
+// writeShared writes the workspace's Pulumi.<stack>.yaml of a stack whose secrets the engine itself decrypts.
+func (c Config) writeShared(path string, backend Backend) error {
 	written, err := yaml.Marshal(struct {
 		SecretsProvider string     `yaml:"secretsprovider"`
 		EncryptedKey    string     `yaml:"encryptedkey"`
 		Config          *yaml.Node `yaml:"config,omitempty"`
-	}{s.Backend.SecretsProvider, s.Backend.EncryptedKey, s.Config.Node})
+	}{backend.SecretsProvider, backend.EncryptedKey, c.Node})
 	if err == nil {
 		err = renameio.WriteFile(path, written, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// A Resource is what the state says of one. Secrets among its settings are masked or sealed.
+// A Resource is the state's record of one resource. Secrets in it are encrypted.
 type Resource struct {
 	URN, Type, ID   string
 	Name            string // in the program
@@ -28,34 +28,29 @@ type Resource struct {
 // Text is an output that is a string; "" for any other.
 func (r Resource) Text(output string) string { s, _ := r.Outputs[output].(string); return s }
 
-// Resources are what the state says that the stack has, in the order of their creation; components are left out. A stack
-// that was never made has none.
-func (s *Stack) Resources(ctx context.Context) ([]Resource, error) {
-	state, err := s.readState(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Managed is the resources that the provider manages, in the order of their creation. Components are left out.
+func (c Checkpoint) Managed() []Resource {
 	var all []Resource
-	for _, r := range state.Resources {
+	for _, r := range c.Resources {
 		if r.Custom && !r.Delete && !r.External && !isProvider(r) {
 			all = append(all, Resource{URN: string(r.URN), Type: string(r.Type), ID: string(r.ID), Name: r.URN.Name(),
 				Inputs: r.Inputs, Outputs: r.Outputs, Protect: r.Protect})
 		}
 	}
-	return all, nil
+	return all
 }
 
 func isProvider(r apitype.ResourceV3) bool { return providers.IsProviderType(r.Type) }
 
-// Unlock runs program for these resources alone, and for no other: a program that declares them without their protection.
-// What else the program would change stays as it is. What it does not declare any more, and what needs one of these, is
-// deleted: the engine does not leave it behind.
-func (s *Stack) Unlock(ctx context.Context, hold *Hold, program pulumi.RunFunc, urns []string) (Result, error) {
+// Unprotect runs a program that declares these resources without their protection, for these resources only. Other changes
+// of the program are not made. A resource that the program no longer declares is deleted together with what needs it: the
+// engine does not keep either.
+func (s *Stack) Unprotect(ctx context.Context, lock *Lock, program pulumi.RunFunc, urns []string) (Result, error) {
 	declared := s.Program
 	s.Program = program
 	defer func() { s.Program = declared }()
 	for targets := slices.Clone(urns); ; {
-		result, err := s.operate(ctx, hold, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
+		result, err := s.operate(ctx, lock, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
 			// One after the other. What program does not declare the engine takes over from the state just before the first
 			// that needs it, and with several at a time the second may overtake both: a state in that order it refuses.
 			_, err := s.auto.Up(ctx, optup.Parallel(1), optup.Target(targets), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
@@ -87,14 +82,14 @@ func untargeted(err error, targets []string) []string {
 // Destroy deletes the resources of the stack, or none: if one that would go is protected the error is a *Protected. (The
 // engine alone would delete whatever no protected resource needs, the web service first.) It goes by the state; the
 // program does not run.
-func (s *Stack) Destroy(ctx context.Context, hold *Hold) (Result, error) {
-	return s.DestroyBut(ctx, hold, nil)
+func (s *Stack) Destroy(ctx context.Context, lock *Lock) (Result, error) {
+	return s.DestroyBut(ctx, lock, nil)
 }
 
-// DestroyBut is Destroy of all but what is kept, by URN: that stays in the account and in the state, with all that it
-// needs, and the next up goes on with it.
-func (s *Stack) DestroyBut(ctx context.Context, hold *Hold, kept []string) (Result, error) {
-	state, err := s.readState(ctx)
+// DestroyBut is Destroy for all resources except those kept, by URN. These stay in the account and in the state, with
+// everything that they need, and the next up continues with them.
+func (s *Stack) DestroyBut(ctx context.Context, lock *Lock, kept []string) (Result, error) {
+	state, err := s.read(ctx)
 	if err != nil {
 		return Result{}, err
 	}
@@ -116,7 +111,7 @@ func (s *Stack) DestroyBut(ctx context.Context, hold *Hold, kept []string) (Resu
 	if len(kept) > 0 && len(targets) == 0 {
 		return Result{Counts: map[string]int{}}, nil // without targets the engine would delete everything
 	}
-	return s.operate(ctx, hold, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
+	return s.operate(ctx, lock, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
 		options := []optdestroy.Option{optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress()}
 		if len(kept) > 0 {
 			options = append(options, optdestroy.Target(targets))
@@ -126,18 +121,13 @@ func (s *Stack) DestroyBut(ctx context.Context, hold *Hold, kept []string) (Resu
 	})
 }
 
-// Needs are the resources that these need, themselves included: what they name, the components they are part of, their
-// providers.
-func (s *Stack) Needs(ctx context.Context, urns []string) (map[string]bool, error) {
-	state, err := s.readState(ctx)
-	if err != nil {
-		return nil, err
-	}
+// Needs is the set of resources that the given ones need, themselves included: their dependencies, parents and providers.
+func (c Checkpoint) Needs(urns []string) map[string]bool {
 	needs := map[string]bool{}
-	for urn := range closure(state.Resources, urns) {
+	for urn := range closure(c.Resources, urns) {
 		needs[string(urn)] = true
 	}
-	return needs, nil
+	return needs
 }
 
 func closure(resources []apitype.ResourceV3, urns []string) map[resource.URN]bool {

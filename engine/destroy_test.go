@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"errors"
@@ -60,27 +60,27 @@ func TestLiftingAProtectionLeavesAStateInOrder(t *testing.T) {
 			return err
 		}
 	}
-	hold, err := Take(b.dir, "local", "destroy")
+	lock, err := Acquire(b.dir, "local", "destroy")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hold.Release()
+	defer lock.Unlock()
 	s, err := b.open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Program = declared(1, 20)
-	if _, err := s.Up(t.Context(), hold); err != nil {
+	if _, err := s.Up(t.Context(), lock, UpOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	result, err := s.Unlock(t.Context(), hold, declared(2, 0), []string{"urn:pulumi:local::bench::" + thingType + "::locked"})
+	result, err := s.Unprotect(t.Context(), lock, declared(2, 0), []string{"urn:pulumi:local::bench::" + thingType + "::locked"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if result.Counts["update"] != 1 {
 		t.Errorf("it did %v, want 1 update", result.Counts)
 	}
-	state, err := s.readState(t.Context())
+	state, err := s.read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestLiftingAProtectionLeavesAStateInOrder(t *testing.T) {
 	if len(seen) != 83 { // the stack, its provider, and what was declared
 		t.Errorf("%d resources are in the state", len(seen))
 	}
-	if _, err := s.Destroy(t.Context(), hold); err != nil {
+	if _, err := s.Destroy(t.Context(), lock); err != nil {
 		t.Error(err)
 	}
 }

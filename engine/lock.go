@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"encoding/json"
@@ -11,7 +11,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// An Owner is who holds a stack.
+// An Owner is the run that has a lock.
 type Owner struct {
 	PID       int       `json:"pid"`
 	Host      string    `json:"host"`
@@ -26,22 +26,22 @@ func (o Owner) String() string {
 		o.Since.Format(time.RFC3339), time.Since(o.Since).Round(time.Second))
 }
 
-// A Held error says that another operation is under way on the stack.
-type Held struct {
+// A LockedError says that another operation is under way on the stack.
+type LockedError struct {
 	Stack string
 	Owner Owner
 }
 
-func (e *Held) Error() string {
+func (e *LockedError) Error() string {
 	return fmt.Sprintf("stack %s is in use by %s; wait for it to end", e.Stack, e.Owner)
 }
 
-// A Hold is the right to change a stack; one process has it at a time.
+// A Lock is the right to change a stack in a local directory. One process has it at a time.
 //
-// It is a lock that the kernel gives back when its process ends, however it ends: nobody has to guess whether a process
-// number of long ago is alive. Beside the lock lies a note of who took it. The note is removed when an operation ends in
-// an orderly way, so a note that is found while the lock is free was left by an operation that was killed.
-type Hold struct {
+// The kernel releases it when its process ends, however it ends, so no process number has to be checked. A note beside
+// the lock says who has it. An operation removes its note when it ends normally, so a note that is found while the lock
+// is free comes from an operation that was killed.
+type Lock struct {
 	Dir   string // of the stack
 	Stack string
 
@@ -49,51 +49,51 @@ type Hold struct {
 	Killed *Owner
 
 	owner Owner // this process
-	lock  *flock.Flock
+	file  *flock.Flock
 }
 
-// Take takes hold of the stack whose directory is dir, making the directory if need be. It does not wait: if another
-// process holds the stack the error is a *Held.
-func Take(dir, stack, operation string) (*Hold, error) {
+// Acquire locks the stack whose directory is dir, and creates the directory if necessary. It does not wait: if another
+// process has the lock the error is a *LockedError.
+func Acquire(dir, stack, operation string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("release: %w", err)
 	}
-	h := &Hold{Dir: dir, Stack: stack, owner: self(operation), lock: flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))}
-	free, err := h.lock.TryLock()
+	l := &Lock{Dir: dir, Stack: stack, owner: self(operation), file: flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))}
+	free, err := l.file.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("release: %s: %w", h.lock.Path(), err)
+		return nil, fmt.Errorf("release: %s: %w", l.file.Path(), err)
 	}
-	owner, noteErr := h.readNote()
+	owner, noteErr := l.readNote()
 	if !free {
 		if owner == nil {
 			owner = &Owner{Operation: "operation"}
 		}
-		return nil, &Held{Stack: stack, Owner: *owner}
+		return nil, &LockedError{Stack: stack, Owner: *owner}
 	}
 	if noteErr != nil { // killed in the middle of writing it
 		owner = &Owner{Operation: "operation"}
 	}
-	h.Killed = owner
-	if err := h.writeNote(); err != nil {
-		h.lock.Unlock()
+	l.Killed = owner
+	if err := l.writeNote(); err != nil {
+		l.file.Unlock()
 		return nil, err
 	}
-	return h, nil
+	return l, nil
 }
 
-// Release gives the stack back. The note of an operation that was killed stays until an operation has repaired its work.
-func (h *Hold) Release() error {
+// Unlock releases the stack. The note of an operation that was killed stays until a later operation has repaired its work.
+func (l *Lock) Unlock() error {
 	var err error
-	if h.Killed == nil {
-		err = os.Remove(h.note())
+	if l.Killed == nil {
+		err = os.Remove(l.note())
 	}
-	return errors.Join(err, h.lock.Unlock())
+	return errors.Join(err, l.file.Unlock())
 }
 
-func (h *Hold) note() string { return filepath.Join(h.Dir, "owner.json") }
+func (l *Lock) note() string { return filepath.Join(l.Dir, "owner.json") }
 
-func (h *Hold) readNote() (*Owner, error) {
-	data, err := os.ReadFile(h.note())
+func (l *Lock) readNote() (*Owner, error) {
+	data, err := os.ReadFile(l.note())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -107,12 +107,12 @@ func (h *Hold) readNote() (*Owner, error) {
 	return &owner, nil
 }
 
-func (h *Hold) writeNote() error {
-	data, err := json.Marshal(h.owner)
+func (l *Lock) writeNote() error {
+	data, err := json.Marshal(l.owner)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(h.note(), data, 0o600)
+	return os.WriteFile(l.note(), data, 0o600)
 }
 
 func self(operation string) Owner {

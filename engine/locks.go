@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"context"
@@ -26,8 +26,8 @@ const (
 	Unclear Life = "unknown" // it runs, or ran, where nobody can look from here
 )
 
-// A Lock is the engine's lock on a stack, and what is known of who took it. Unlike a Hold it outlives its process.
-type Lock struct {
+// A StateLock is the engine's lock on a stack, and what is known of who took it. Unlike a Lock it outlives its process.
+type StateLock struct {
 	Key   string    `json:"key"` // its object in the backend's bucket
 	PID   int       `json:"pid"` // of the engine
 	Host  string    `json:"host"`
@@ -40,7 +40,7 @@ type Lock struct {
 	note string // the object in which Run is kept
 }
 
-func (l Lock) String() string {
+func (l StateLock) String() string {
 	who := fmt.Sprintf("%s@%s, process %d, since %s (%s ago)", l.User, l.Host, l.PID,
 		l.Since.Format(time.RFC3339), time.Since(l.Since).Round(time.Second))
 	if l.Run != nil {
@@ -52,13 +52,13 @@ func (l Lock) String() string {
 	return who + ": " + l.Why
 }
 
-// A Locked error says that the engine holds the stack for somebody else.
-type Locked struct {
+// A StateLockedError says that another engine has the stack.
+type StateLockedError struct {
 	Stack string
-	Locks []Lock
+	Locks []StateLock
 }
 
-func (e *Locked) Error() string {
+func (e *StateLockedError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stack %s is in use by a Pulumi engine:", e.Stack)
 	for _, l := range e.Locks {
@@ -68,11 +68,18 @@ func (e *Locked) Error() string {
 	return b.String()
 }
 
-// Locks are the engine's locks on the stack, oldest first.
-func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
-	if s.Backend == nil {
-		if err := s.mendBackend(s.locksKey()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("release: %w", err)
+// stateLocks are the engine's locks on a stack, in the bucket of its state.
+type stateLocks struct {
+	store
+	github GitHub
+	logf   func(format string, args ...any)
+}
+
+// list is the locks, oldest first.
+func (s stateLocks) list(ctx context.Context) ([]StateLock, error) {
+	if s.backend == nil {
+		if err := s.mend(s.locksKey()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("engine: %w", err)
 		}
 	}
 	bucket, err := s.Bucket(ctx)
@@ -84,9 +91,9 @@ func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	var locks []Lock
+	var locks []StateLock
 	err = each(ctx, bucket, s.locksKey(), func(key string, data []byte) {
-		lock := Lock{Key: key}
+		lock := StateLock{Key: key}
 		var written struct {
 			PID       int
 			Hostname  string
@@ -95,7 +102,7 @@ func (s *Stack) Locks(ctx context.Context) ([]Lock, error) {
 		}
 		if err := json.Unmarshal(data, &written); err != nil {
 			lock.Life, lock.Why = Unclear, "the lock is damaged: "+err.Error()
-			if s.Backend == nil { // a file can be cut short, an object of S3 cannot
+			if s.backend == nil { // a file can be cut short, an object of S3 cannot
 				lock.Life = Gone
 			}
 		} else {
@@ -118,7 +125,7 @@ func each(ctx context.Context, bucket *blob.Bucket, prefix string, found func(ke
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("release: listing %s: %w", prefix, err)
+			return fmt.Errorf("engine: listing %s: %w", prefix, err)
 		}
 		if !strings.HasSuffix(object.Key, ".json") {
 			continue
@@ -128,14 +135,14 @@ func each(ctx context.Context, bucket *blob.Bucket, prefix string, found func(ke
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("release: %s: %w", object.Key, err)
+			return fmt.Errorf("engine: %s: %w", object.Key, err)
 		}
 		found(object.Key, data)
 	}
 }
 
 // life finds out whether the run behind a lock still lives.
-func (s *Stack) life(ctx context.Context, l Lock) (Life, string) {
+func (s stateLocks) life(ctx context.Context, l StateLock) (Life, string) {
 	if here, err := os.Hostname(); err == nil && l.Host == here {
 		if running(l.PID) {
 			return Alive, "the process runs on this host"
@@ -145,7 +152,7 @@ func (s *Stack) life(ctx context.Context, l Lock) (Life, string) {
 	if l.Run == nil || l.Run.GitHub == nil {
 		return Unclear, "it cannot be seen from this host"
 	}
-	return s.GitHub.life(ctx, *l.Run.GitHub)
+	return s.github.life(ctx, *l.Run.GitHub)
 }
 
 // running says whether a process of this host exists.
@@ -158,8 +165,8 @@ func running(pid int) bool {
 	return err == nil || errors.Is(err, os.ErrPermission)
 }
 
-// Break removes locks, and the notes of their runs.
-func (s *Stack) Break(ctx context.Context, locks []Lock) error {
+// remove removes locks, and the notes of their runs.
+func (s stateLocks) remove(ctx context.Context, locks []StateLock) error {
 	bucket, err := s.Bucket(ctx)
 	if err != nil {
 		return err
@@ -171,39 +178,39 @@ func (s *Stack) Break(ctx context.Context, locks []Lock) error {
 				continue
 			}
 			if err := bucket.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-				return fmt.Errorf("release: %s: %w", key, err)
+				return fmt.Errorf("engine: %s: %w", key, err)
 			}
 		}
 	}
 	return nil
 }
 
-// clearEngineLocks removes the locks of engines that are dead from the stack's own directory. The caller has the Hold, so
-// an engine that is alive is either the last owner's, which is ending because its program is gone, or somebody else's who
-// uses the backend without slipway: it is waited for as long as patience lasts, and then refused.
-func (s *Stack) clearEngineLocks(ctx context.Context, patience time.Duration) error {
+// clear removes the locks of dead engines from the stack's own directory. The caller has the Lock, so an engine that is
+// alive either belongs to the last owner and is about to end, because its program is gone, or to someone who uses the
+// backend without slipway. It waits for such an engine for the given patience, then refuses.
+func (s stateLocks) clear(ctx context.Context, patience time.Duration) error {
 	if _, err := os.Stat(filepath.Join(s.stateDir(), filepath.FromSlash(s.locksKey()))); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
-		locks, err := s.Locks(ctx)
+		locks, err := s.list(ctx)
 		if err != nil {
 			return err
 		}
-		ended, left := divide(locks, func(l Lock) bool { return l.Life == Gone })
-		if err := s.Break(ctx, ended); err != nil {
+		ended, left := divide(locks, func(l StateLock) bool { return l.Life == Gone })
+		if err := s.remove(ctx, ended); err != nil {
 			return err
 		}
 		if len(left) == 0 {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return &Locked{Stack: s.Stack, Locks: left}
+			return &StateLockedError{Stack: s.stack, Locks: left}
 		}
 	}
 }
 
-func divide(locks []Lock, by func(Lock) bool) (yes, no []Lock) {
+func divide(locks []StateLock, by func(StateLock) bool) (yes, no []StateLock) {
 	for _, l := range locks {
 		if by(l) {
 			yes = append(yes, l)
@@ -214,35 +221,35 @@ func divide(locks []Lock, by func(Lock) bool) (yes, no []Lock) {
 	return yes, no
 }
 
-// admit lets an operation begin on a stack with a Backend. A lock whose run is known to have ended is removed if that run
-// was of this host, or of this repository's workflows: nobody else's business is touched. Any other lock is refused. The
-// engine then takes its own lock, and so decides between two who come at once.
-func (s *Stack) admit(ctx context.Context) error {
-	locks, err := s.Locks(ctx)
+// admit lets an operation begin on a stack with a Backend. It removes a lock whose run is known to have ended, if that was
+// a run of this host or of this repository's workflows. Any other lock is refused. The engine then takes its own lock,
+// which decides between two runs that start at once.
+func (s stateLocks) admit(ctx context.Context) error {
+	locks, err := s.list(ctx)
 	if err != nil {
 		return err
 	}
 	here, _ := os.Hostname()
 	own := GitHubRunOf(os.Getenv)
-	ended, left := divide(locks, func(l Lock) bool {
+	ended, left := divide(locks, func(l StateLock) bool {
 		ours := l.Host == here || own != nil && l.Run != nil && l.Run.GitHub != nil && own.Repository == l.Run.GitHub.Repository
 		return ours && l.Life == Gone
 	})
 	if len(left) > 0 {
-		return &Locked{Stack: s.Stack, Locks: left}
+		return &StateLockedError{Stack: s.stack, Locks: left}
 	}
 	for _, l := range ended {
-		s.Say("Releasing the lock of a run that has ended: " + l.String() + ".")
+		s.logf("Releasing the lock of a run that has ended: %s.", l)
 	}
-	return s.Break(ctx, ended)
+	return s.remove(ctx, ended)
 }
 
 // notesKey is the folder in which runs on a stack with a Backend say who they are: the engine's lock names a process and
 // a host, which tells nobody what became of a run in CI.
-func (s *Stack) notesKey() string { return ".slipway/runs/" + s.project + "/" + s.Stack + "/" }
+func (s stateLocks) notesKey() string { return ".slipway/runs/" + s.project + "/" + s.stack + "/" }
 
 // note leaves word of this run, and gives what takes it back.
-func (s *Stack) note(ctx context.Context, operation string) (func() error, error) {
+func (s stateLocks) note(ctx context.Context, operation string) (func() error, error) {
 	bucket, err := s.Bucket(ctx)
 	if err != nil {
 		return nil, err
@@ -255,10 +262,10 @@ func (s *Stack) note(ctx context.Context, operation string) (func() error, error
 	}
 	key := fmt.Sprintf("%s%s-%d-%s.json", s.notesKey(), owner.Since.UTC().Format("20060102T150405"), owner.PID, owner.Host)
 	if err := bucket.WriteAll(ctx, key, data, nil); err != nil {
-		return nil, fmt.Errorf("the backend %s: %w", s.backendURL(), err)
+		return nil, fmt.Errorf("the backend %s: %w", s.url(), err)
 	}
 	return func() error {
-		return s.Break(context.WithoutCancel(ctx), []Lock{{Key: key}})
+		return s.remove(context.WithoutCancel(ctx), []StateLock{{Key: key}})
 	}, nil
 }
 
@@ -269,7 +276,7 @@ type note struct {
 }
 
 // notes are the runs that left word.
-func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) {
+func (s stateLocks) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) {
 	var runs []note
 	err := each(ctx, bucket, s.notesKey(), func(key string, data []byte) {
 		n := note{key: key}
@@ -282,7 +289,7 @@ func (s *Stack) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) 
 
 // noteOf is the run that a lock belongs to: the last one that began on the lock's host before the lock was taken. A run
 // leaves its note before it starts the engine.
-func noteOf(l Lock, runs []note) *note {
+func noteOf(l StateLock, runs []note) *note {
 	var found *note
 	for i, r := range runs {
 		if r.Host == l.Host && !r.Since.After(l.Since) && (found == nil || r.Since.After(found.Since)) {

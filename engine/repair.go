@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"context"
@@ -15,9 +15,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// An Account is where the resources of a stack live, as far as repair needs to know it. Everything in it belongs to the
-// stack.
-type Account interface {
+// An Inventory lists what exists in the account of a stack. Everything in it belongs to the stack.
+type Inventory interface {
 	// Objects are all that exist.
 	Objects() []Object
 	// Keeps says whether resources of a type are in the account at all: a random password is nowhere but in the state.
@@ -31,7 +30,7 @@ type Object struct{ URN, Type, ID string }
 
 // repair makes the engine's state and the account agree again after an operation was killed. The engine writes down what
 // it is about to do, does it, and writes down that it is done; what was killed between the first and the last is in
-// doubt. Each doubt has one answer, and it is the account that gives it:
+// doubt. Each doubt has one resolution, and it is the account that gives it:
 //
 //   - a create that happened, of a resource that the state does not have: the object is adopted. The intention that the
 //     engine wrote down has all that the state needs (inputs, parent, provider), but for the object's ID;
@@ -43,24 +42,24 @@ type Object struct{ URN, Type, ID string }
 //     Nothing depends on it: whatever would have used it was not begun. The run that follows makes it again.
 //
 // There is no race in this: the caller holds the stack, no engine is alive, and nobody else changes the account. If
-// repair itself is killed it is begun again, since every step leaves fewer doubts than before.
-func (s *Stack) repair(ctx context.Context, hold *Hold) error {
-	state, err := s.readState(ctx)
+// repair itself is killed it is begun again, since every step leaves fewer creates than before.
+func (s *Stack) repair(ctx context.Context, lock *Lock) error {
+	state, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
 	orphans, lost := s.compare(state)
-	if hold.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && lost == 0 {
+	if lock.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && lost == 0 {
 		return nil
 	}
-	if hold.Killed != nil {
-		s.Say("The last operation was killed: " + hold.Killed.String() + ".")
+	if lock.Killed != nil {
+		s.Logf("The last operation was killed: %s.", lock.Killed)
 	}
 	if len(state.Resources) == 0 && len(state.Pending) == 0 && len(orphans) == 0 {
-		hold.Killed = nil
+		lock.Killed = nil
 		return nil
 	}
-	s.Say("Finding out what it did, and repairing the state.")
+	s.Logf("Checking what it did and repairing the state.")
 	if len(state.Pending) > 0 {
 		if err := s.settlePending(ctx, state, orphans); err != nil {
 			return err
@@ -69,30 +68,30 @@ func (s *Stack) repair(ctx context.Context, hold *Hold) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	if state, err = s.readState(ctx); err != nil {
+	if state, err = s.read(ctx); err != nil {
 		return err
 	}
 	orphans, _ = s.compare(state)
 	if err := s.deleteAll(ctx, orphans); err != nil {
 		return err
 	}
-	hold.Killed = nil
+	lock.Killed = nil
 	return nil
 }
 
 // compare gives the objects that no resource stands for, and the number of resources that have no object.
-func (s *Stack) compare(state checkpoint) (orphans []Object, lost int) {
-	if s.Account == nil {
+func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
+	if s.Inventory == nil {
 		return nil, 0
 	}
 	type key struct{ kind, id string }
 	known := map[key]bool{}
 	for _, r := range state.Resources {
-		if r.Custom && !r.External && s.Account.Keeps(string(r.Type)) {
+		if r.Custom && !r.External && s.Inventory.Keeps(string(r.Type)) {
 			known[key{string(r.Type), string(r.ID)}] = true
 		}
 	}
-	for _, o := range s.Account.Objects() {
+	for _, o := range s.Inventory.Objects() {
 		if k := (key{o.Type, o.ID}); known[k] {
 			delete(known, k)
 		} else {
@@ -104,24 +103,24 @@ func (s *Stack) compare(state checkpoint) (orphans []Object, lost int) {
 
 // settlePending strikes out every pending operation of the state, and makes resources of the creates that happened. The
 // state is rewritten by the engine's own import; its secrets stay encrypted on the way.
-func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []Object) error {
+func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []Object) error {
 	exported, err := s.Export(ctx, false)
 	if err != nil {
 		return err
 	}
 	var envelope apitype.UntypedDeployment
 	if err := json.Unmarshal(exported, &envelope); err != nil {
-		return fmt.Errorf("release: the exported state: %w", err)
+		return fmt.Errorf("engine: the exported state: %w", err)
 	}
 	var deployment map[string]json.RawMessage // kept raw, so that what this program does not know survives
 	if err := json.Unmarshal(envelope.Deployment, &deployment); err != nil {
-		return fmt.Errorf("release: the exported state: %w", err)
+		return fmt.Errorf("engine: the exported state: %w", err)
 	}
 	var resources, pending []json.RawMessage
 	for name, into := range map[string]*[]json.RawMessage{"resources": &resources, "pending_operations": &pending} {
 		if raw, ok := deployment[name]; ok {
 			if err := json.Unmarshal(raw, into); err != nil {
-				return fmt.Errorf("release: the exported state: %s: %w", name, err)
+				return fmt.Errorf("engine: the exported state: %s: %w", name, err)
 			}
 		}
 	}
@@ -131,11 +130,11 @@ func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []O
 			Resource map[string]json.RawMessage
 		}
 		if err := json.Unmarshal(raw, &op); err != nil {
-			return fmt.Errorf("release: the exported state: pending operation: %w", err)
+			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
 		}
 		var urn resource.URN
 		if err := json.Unmarshal(op.Resource["urn"], &urn); err != nil {
-			return fmt.Errorf("release: the exported state: pending operation: %w", err)
+			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
 		}
 		made := slices.IndexFunc(orphans, func(o Object) bool { return o.URN == string(urn) })
 		if op.Type != apitype.OperationTypeCreating || made < 0 || state.has(urn) {
@@ -154,7 +153,7 @@ func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []O
 			return err
 		}
 		resources = append(resources, adopted)
-		s.Say("Adopting " + urn.Name() + " (" + string(urn.Type()) + "), which was made but not recorded.")
+		s.Logf("Adopting %s (%s), which was created but not recorded.", urn.Name(), urn.Type())
 	}
 	delete(deployment, "pending_operations")
 	if deployment["resources"], err = json.Marshal(resources); err != nil {
@@ -170,14 +169,10 @@ func (s *Stack) settlePending(ctx context.Context, state checkpoint, orphans []O
 	file := filepath.Join(s.dir, "repaired.json")
 	defer os.Remove(file)
 	if err := os.WriteFile(file, edited, 0o600); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.Stack)
 	return err
-}
-
-func (c checkpoint) has(urn resource.URN) bool {
-	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
 }
 
 // deleteAll deletes objects in whatever order the account allows.
@@ -186,86 +181,86 @@ func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
 		var left []Object
 		var refusals []string
 		for _, o := range objects {
-			if err := s.Account.Delete(ctx, o); err != nil {
+			if err := s.Inventory.Delete(ctx, o); err != nil {
 				left, refusals = append(left, o), append(refusals, err.Error())
 				continue
 			}
-			s.Say("Deleted " + o.ID + " (" + o.Type + "), which no resource of the state stands for.")
+			s.Logf("Deleted %s (%s), which has no resource in the state.", o.ID, o.Type)
 		}
 		if len(left) == len(objects) {
-			return fmt.Errorf("release: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
+			return fmt.Errorf("engine: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
 		}
 		objects = left
 	}
 	return nil
 }
 
-// A Doubt is a create that was begun by an operation that was killed. Whether it happened only the account knows.
-type Doubt struct {
+// A PendingCreate is a create that a killed operation started. Only the account shows whether it happened.
+type PendingCreate struct {
 	URN  string `json:"urn"`
 	Type string `json:"type"`
 	Name string `json:"name"`
 }
 
-// An InDoubt error says that nothing more is done before somebody has looked.
-type InDoubt struct {
-	Stack  string
-	Doubts []Doubt
+// A PendingCreatesError says that the user must resolve creates with an unknown outcome before the next operation.
+type PendingCreatesError struct {
+	Stack   string
+	Creates []PendingCreate
 }
 
-func (e *InDoubt) Error() string {
+func (e *PendingCreatesError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "stack %s: an operation was killed while it created these, and nobody knows whether they were made:", e.Stack)
-	for _, d := range e.Doubts {
+	fmt.Fprintf(&b, "stack %s: an operation was killed while it created these resources, and it is unknown whether they exist:", e.Stack)
+	for _, d := range e.Creates {
 		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
 	}
-	fmt.Fprintf(&b, "\nlook in the account; then: slipway unlock --stack %s --made NAME=ID for each that exists, and --not-made if the others do not", e.Stack)
+	fmt.Fprintf(&b, "\ncheck the account; then run: slipway unlock --stack %s, with --made NAME=ID for each that exists, and --not-made if the others do not", e.Stack)
 	return b.String()
 }
 
-// An Answer says what became of creates in doubt.
-type Answer struct {
+// A Resolution says what became of pending creates.
+type Resolution struct {
 	Made    map[string]string // the ID of what was made, by the resource's name or URN
 	NotMade bool              // nothing else was
 }
 
-// settle ends the pending operations of a stack with a Backend: the engine reads back every resource, which says what
-// became of updates and deletes. A create in doubt stays pending until there is an answer; then it becomes a resource, or
-// is struck out.
-func (s *Stack) settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
-	state, err := s.readState(ctx)
+// settle completes the pending operations of a stack with a Backend: the engine refreshes every resource, which shows the
+// outcome of updates and deletes. A create stays pending until there is a resolution; then it becomes a resource, or is
+// removed.
+func (s *Stack) settle(ctx context.Context, resolution *Resolution) ([]PendingCreate, error) {
+	state, err := s.read(ctx)
 	if err != nil || len(state.Pending) == 0 {
 		return nil, err
 	}
-	doubts := state.doubts()
-	if len(doubts) == len(state.Pending) && answer == nil {
-		return doubts, nil
+	creates := state.pendingCreates()
+	if len(creates) == len(state.Pending) && resolution == nil {
+		return creates, nil
 	}
-	s.Say(fmt.Sprintf("A killed operation left %d steps pending. Reading every resource back.", len(state.Pending)))
-	if answer != nil {
-		made, err := answer.to(doubts)
+	s.Logf("A killed operation left %d steps pending. Refreshing every resource.", len(state.Pending))
+	if resolution != nil {
+		made, err := resolution.to(creates)
 		if err != nil {
-			return doubts, err
+			return creates, err
 		}
 		if err := s.settlePending(ctx, state, made); err != nil {
-			return doubts, err
+			return creates, err
 		}
 	}
 	if err := s.refresh(ctx); err != nil {
-		return doubts, err
+		return creates, err
 	}
-	if state, err = s.readState(ctx); err != nil {
+	if state, err = s.read(ctx); err != nil {
 		return nil, err
 	}
-	return state.doubts(), nil
+	return state.pendingCreates(), nil
 }
 
-// to is the answer to every doubt: what was made. One that it says nothing of would be lost, so it is an error.
-func (a *Answer) to(doubts []Doubt) ([]Object, error) {
+// to gives the objects that exist. A pending create that the resolution does not mention would be lost, so that is an error.
+func (a *Resolution) to(creates []PendingCreate) ([]Object, error) {
 	left := maps.Clone(a.Made)
 	var made []Object
 	var open, wrong []string
-	for _, d := range doubts {
+	for _, d := range creates {
 		id, ok := left[d.URN]
 		if !ok {
 			id, ok = left[d.Name]
@@ -280,10 +275,10 @@ func (a *Answer) to(doubts []Doubt) ([]Object, error) {
 		}
 	}
 	if len(open) > 0 {
-		wrong = append(wrong, "the answer says nothing of "+strings.Join(open, ", "))
+		wrong = append(wrong, "nothing is said about "+strings.Join(open, ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		wrong = append(wrong, fmt.Sprintf("%q is not in doubt", name))
+		wrong = append(wrong, fmt.Sprintf("%q is not a pending create", name))
 	}
 	if len(wrong) > 0 {
 		return nil, errors.New(strings.Join(wrong, "; "))
@@ -291,39 +286,39 @@ func (a *Answer) to(doubts []Doubt) ([]Object, error) {
 	return made, nil
 }
 
-func (c checkpoint) doubts() []Doubt {
-	var all []Doubt
+func (c Checkpoint) pendingCreates() []PendingCreate {
+	var all []PendingCreate
 	for _, op := range c.Pending {
 		if op.Type == apitype.OperationTypeCreating && !c.has(op.Resource.URN) {
-			all = append(all, Doubt{URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name()})
+			all = append(all, PendingCreate{URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name()})
 		}
 	}
 	return all
 }
 
-// Settle ends what a killed operation left undone on a stack that nobody has locked, and gives the creates that stay in
-// doubt.
-func (s *Stack) Settle(ctx context.Context, answer *Answer) ([]Doubt, error) {
-	if there, err := s.exists(ctx); err != nil || !there {
+// Recover completes what a killed operation left undone, as the next operation would. The stack must not be locked by another
+// run. A stack in a local directory needs its Lock, and is repaired from the inventory. On a stack with a Backend the
+// resolution, which may be nil, says what became of pending creates; those that are still pending are returned.
+func (s *Stack) Recover(ctx context.Context, lock *Lock, resolution *Resolution) ([]PendingCreate, error) {
+	there, err := s.exists(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(ctx); err != nil {
+	if s.Backend != nil {
+		if !there {
+			return nil, nil
+		}
+		if err := s.prepare(ctx); err != nil {
+			return nil, err
+		}
+		return s.settle(ctx, resolution)
+	}
+	if !there {
+		lock.Killed = nil
+		return nil, nil
+	}
+	if err := s.ready(ctx, lock); err != nil {
 		return nil, err
 	}
-	return s.settle(ctx, answer)
-}
-
-// Repair ends what a killed operation left undone in the stack's own directory, as the next operation would. The caller
-// has the Hold.
-func (s *Stack) Repair(ctx context.Context, hold *Hold) error {
-	if there, err := s.exists(ctx); err != nil {
-		return err
-	} else if !there {
-		hold.Killed = nil
-		return nil
-	}
-	if err := s.ready(ctx, hold); err != nil {
-		return err
-	}
-	return s.repair(ctx, hold)
+	return nil, s.repair(ctx, lock)
 }

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
@@ -39,30 +39,34 @@ type Options struct {
 	Env     map[string]string // what else the engine is told: where the providers are
 
 	// Backend is where the state is kept and locked. Nil: in Dir, with a passphrase of its own, and who changes the stack
-	// has its Hold.
+	// has its Lock.
 	Backend *Backend
 	Home    string // the engine's home, with its plugins; "": in Dir
 	GitHub  GitHub // who can say whether a run in CI, which left a lock, still lives
 
-	// Account is where the resources live. With one, an operation that follows a killed one first finds out what that
+	// Inventory lists what exists in the account. With one, an operation that follows a killed one first finds out what that
 	// one did. Nil: the engine's own state is all that is known.
-	Account Account
+	Inventory Inventory
 
 	// Throwaway makes the engine write its state once, at the end. It is much faster, and a run that is killed leaves
 	// nothing to go on from.
 	Throwaway bool
 
-	Told func(Event)  // what is being done; nil: nobody is told
-	Say  func(string) // what the reader of the terminal should know besides; nil: nobody
+	// ReadBack names the resources, by URN, whose outputs an up may have made outdated, given the state before and after it.
+	// The engine reads these back. Only for a stack with a Backend; nil: none.
+	ReadBack func(before, after []apitype.ResourceV3) []string
+
+	OnEvent func(Event)                      // hears of every step; may be nil
+	Logf    func(format string, args ...any) // hears of everything else that the user should know; may be nil
 }
 
-// A Stack is one deployment of the program. Operations that change it need its Hold.
+// A Stack is one deployment of the program. Operations that change it need its Lock.
 type Stack struct {
 	Options
-	project string
-	dir     string // absolute
-	env     map[string]string
-	auto    auto.Stack
+	store
+	locks stateLocks
+	env   map[string]string
+	auto  auto.Stack
 }
 
 // ErrNoStack says that a stack was never put up.
@@ -80,18 +84,19 @@ func Open(o Options) (*Stack, error) {
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s := &Stack{Options: o, project: project.Name, dir: dir}
-	if s.Told == nil {
-		s.Told = func(Event) {}
+	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend}}
+	if s.OnEvent == nil {
+		s.OnEvent = func(Event) {}
 	}
-	if s.Say == nil {
-		s.Say = func(string) {}
+	if s.Logf == nil {
+		s.Logf = func(string, ...any) {}
 	}
+	s.locks = stateLocks{s.store, o.GitHub, s.Logf}
 	s.env = map[string]string{
 		"HOME":                     s.home(),
-		"PULUMI_BACKEND_URL":       s.backendURL(),
+		"PULUMI_BACKEND_URL":       s.url(),
 		"PULUMI_SKIP_UPDATE_CHECK": "true",
 	}
 	if o.Backend == nil {
@@ -107,7 +112,7 @@ func Open(o Options) (*Stack, error) {
 	if o.Backend != nil {
 		return s, nil // it is read when there is an operation
 	}
-	_, err = s.readState(context.Background())
+	_, err = s.read(context.Background())
 	return s, err
 }
 
@@ -119,7 +124,7 @@ func (s *Stack) prepare(ctx context.Context) error {
 	}
 	for _, made := range needed {
 		if err := os.MkdirAll(made, 0o700); err != nil {
-			return fmt.Errorf("release: %w", err)
+			return fmt.Errorf("engine: %w", err)
 		}
 	}
 	if s.Backend == nil {
@@ -133,9 +138,14 @@ func (s *Stack) prepare(ctx context.Context) error {
 		}
 	}
 	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
-	if err := s.writeConfig(); err != nil {
+	path := filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml")
+	write := func() error { return s.Config.write(path, s.passphraseFile()) }
+	if s.Backend != nil {
+		write = func() error { return s.Config.writeShared(path, *s.Backend) }
+	}
+	if err := write(); err != nil {
 		return err
 	}
 	options := []auto.LocalWorkspaceOption{auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
@@ -145,35 +155,31 @@ func (s *Stack) prepare(ctx context.Context) error {
 	}
 	local, err := auto.NewLocalWorkspace(ctx, options...)
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	s.auto, err = auto.UpsertStack(ctx, s.Stack, &workspace{local.(*auto.LocalWorkspace), s})
 	if err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
 
+// Checkpoint is the state of the stack as it is stored. A stack that was never created has an empty one.
+func (s *Stack) Checkpoint(ctx context.Context) (Checkpoint, error) { return s.read(ctx) }
+
+// Locks is the engine's locks on the stack, oldest first.
+func (s *Stack) Locks(ctx context.Context) ([]StateLock, error) { return s.locks.list(ctx) }
+
+// Break removes locks, and the notes of their runs.
+func (s *Stack) Break(ctx context.Context, locks []StateLock) error {
+	return s.locks.remove(ctx, locks)
+}
+
+// ProjectName is the name in Pulumi.yaml.
+func (s *Stack) ProjectName() string { return s.project }
+
 // Init makes the stack in its backend, without anything in it, if it is not there.
 func (s *Stack) Init(ctx context.Context) error { return s.prepare(ctx) }
-
-// exists says whether the stack was ever made.
-func (s *Stack) exists(ctx context.Context) (bool, error) {
-	if s.Backend == nil {
-		_, err := os.Stat(s.statePath())
-		return err == nil, nil
-	}
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return false, err
-	}
-	defer bucket.Close()
-	there, err := bucket.Exists(ctx, s.stateKey())
-	if err != nil {
-		return false, fmt.Errorf("the backend %s: %w", s.Backend.URL, err)
-	}
-	return there, nil
-}
 
 func (s *Stack) home() string {
 	if s.Home != "" {
@@ -191,10 +197,10 @@ func (s *Stack) silence() error {
 		return nil
 	}
 	if err := os.RemoveAll(logs); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	if err := os.WriteFile(logs, []byte("The engine keeps no log here.\n"), 0o600); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
@@ -213,7 +219,7 @@ func (s *Stack) makePassphrase(ctx context.Context) error {
 			"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.Stack, s.dir)
 	}
 	if err := renameio.WriteFile(s.passphraseFile(), []byte(rand.Text()), 0o600); err != nil {
-		return fmt.Errorf("release: %w", err)
+		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
 }
@@ -234,23 +240,25 @@ func (w *workspace) SelectStack(ctx context.Context, name string) error {
 
 func (w *workspace) StackOutputs(context.Context, string) (auto.OutputMap, error) { return nil, nil }
 
-// Up makes the account what the program says.
-//
-// The engine compares with what it left, and does not see what somebody changed by hand since. After a look for drift that
-// found something it reads everything back first, and so puts it right.
-func (s *Stack) Up(ctx context.Context, hold *Hold) (Result, error) {
-	var found bool
-	result, err := s.operate(ctx, hold, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
+// UpOptions are the choices of one Up.
+type UpOptions struct {
+	// Refresh reads every resource from the provider first. The engine compares the program with its own record, and does not
+	// see what was changed by hand since.
+	Refresh bool
+}
+
+// Up creates, changes and deletes what it takes to make the resources match the program.
+func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
+	return s.operate(ctx, lock, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
 		options := []optup.Option{optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress()}
-		look, err := s.LastLook(ctx)
-		if found = err == nil && look != nil && look.Found > 0; found {
+		if o.Refresh {
 			options = append(options, optup.Refresh())
 		}
-		if s.Backend == nil { // the model's resources show nothing of each other
-			_, err = s.auto.Up(ctx, options...)
+		if s.Backend == nil || s.ReadBack == nil { // the model's resources show nothing of each other
+			_, err := s.auto.Up(ctx, options...)
 			return err
 		}
-		before, err := s.readState(ctx)
+		before, err := s.read(ctx)
 		if err != nil {
 			return err
 		}
@@ -259,19 +267,15 @@ func (s *Stack) Up(ctx context.Context, hold *Hold) (Result, error) {
 			return err
 		}
 		if unread := s.readBack(ctx, before); unread != nil && err == nil {
-			s.Say("The next look for drift may take for somebody's work what this up made: reading that back failed: " + unread.Error())
+			s.Logf("The next drift check may report changes that this up made as manual changes: reading them back failed: %v", unread)
 		}
 		return err
 	})
-	if err == nil && found {
-		err = s.KeepLook(ctx, Look{When: time.Now().UTC()})
-	}
-	return result, err
 }
 
 // Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.
-func (s *Stack) Preview(ctx context.Context, hold *Hold) (Result, error) {
-	return s.operate(ctx, hold, "preview", func(stream chan<- events.EngineEvent, words io.Writer) error {
+func (s *Stack) Preview(ctx context.Context, lock *Lock) (Result, error) {
+	return s.operate(ctx, lock, "preview", func(stream chan<- events.EngineEvent, words io.Writer) error {
 		_, err := s.auto.Preview(ctx, optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words), optpreview.SuppressOutputs(), optpreview.SuppressProgress())
 		return err
 	})
@@ -293,34 +297,34 @@ func (e *Protected) Error() string {
 }
 
 // operate runs one operation, after repairing what the last one left if that was killed.
-func (s *Stack) operate(ctx context.Context, hold *Hold, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
+func (s *Stack) operate(ctx context.Context, lock *Lock, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
 	if s.Backend != nil {
 		return s.operateShared(ctx, name, run)
 	}
-	if err := s.ready(ctx, hold); err != nil {
+	if err := s.ready(ctx, lock); err != nil {
 		return Result{}, err
 	}
 	// Repairing takes note of what is missing, which is what a look for drift is to find.
-	if name != "drift" || hold.Killed != nil {
-		if err := s.repair(ctx, hold); err != nil {
+	if name != "drift" || lock.Killed != nil {
+		if err := s.repair(ctx, lock); err != nil {
 			return Result{}, err
 		}
 	}
 	result, err := s.engine(ctx, name, run)
 	if err != nil && s.CLI.killed.Load() {
-		hold.Killed = &hold.owner
+		lock.Killed = &lock.owner
 	}
 	return result, err
 }
 
 // ready makes the stack's own directory one that an engine can work in, whatever the last one left there.
-func (s *Stack) ready(ctx context.Context, hold *Hold) error {
-	if err := s.clearEngineLocks(ctx, enginePatience); err != nil {
+func (s *Stack) ready(ctx context.Context, lock *Lock) error {
+	if err := s.locks.clear(ctx, enginePatience); err != nil {
 		return err
 	}
-	if hold.Killed != nil {
-		if err := s.mendBackend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("release: %w", err)
+	if lock.Killed != nil {
+		if err := s.mend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("engine: %w", err)
 		}
 	}
 	return s.prepare(ctx)
@@ -335,10 +339,10 @@ func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- 
 		}
 		return s.engine(ctx, name, run)
 	}
-	if err := s.admit(ctx); err != nil {
+	if err := s.locks.admit(ctx); err != nil {
 		return Result{}, err
 	}
-	takeBack, err := s.note(ctx, name)
+	takeBack, err := s.locks.note(ctx, name)
 	if err != nil {
 		return Result{}, err
 	}
@@ -350,30 +354,30 @@ func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- 
 	if err := s.prepare(ctx); err != nil {
 		return Result{}, err
 	}
-	doubts, err := s.settle(ctx, nil)
-	if err == nil && len(doubts) > 0 {
-		err = &InDoubt{Stack: s.Stack, Doubts: doubts}
+	pending, err := s.settle(ctx, nil)
+	if err == nil && len(pending) > 0 {
+		err = &PendingCreatesError{Stack: s.Stack, Creates: pending}
 	}
 	if err == nil {
 		result, err = s.engine(ctx, name, run)
 	}
 	if err != nil && strings.Contains(err.Error(), engineLocked) {
-		locks, lockErr := s.Locks(ctx)
+		locks, lockErr := s.locks.list(ctx)
 		if lockErr != nil || len(locks) == 0 {
 			return Result{}, errors.Join(err, lockErr)
 		}
-		return Result{}, &Locked{Stack: s.Stack, Locks: locks}
+		return Result{}, &StateLockedError{Stack: s.Stack, Locks: locks}
 	}
 	return result, err
 }
 
-// engineLocked is how the engine begins to say that somebody else has the lock.
+// engineLocked is how the engine's message begins if another run has the lock.
 const engineLocked = "the stack is currently locked by"
 
 // engine runs one operation of the engine and follows its events.
 func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
 	started := time.Now()
-	r := newRecord(s.Told)
+	r := newRecord(s.OnEvent)
 	stream, followed := make(chan events.EngineEvent), make(chan struct{})
 	go func() { r.follow(stream); close(followed) }()
 	var words bytes.Buffer
@@ -410,7 +414,7 @@ func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, 
 	}
 	outputs := map[string]any{}
 	if err := json.Unmarshal(out, &outputs); err != nil {
-		return nil, fmt.Errorf("release: the engine's outputs: %w", err)
+		return nil, fmt.Errorf("engine: the engine's outputs: %w", err)
 	}
 	return outputs, nil
 }
@@ -447,17 +451,7 @@ func (s *Stack) command(ctx context.Context, args ...string) ([]byte, error) {
 	}
 	stdout, stderr, _, err := s.CLI.Run(ctx, s.dir, nil, nil, nil, env, args...)
 	if err != nil {
-		return nil, fmt.Errorf("release: pulumi %s %s: %w\n%s", args[0], args[1], err, bytes.TrimSpace([]byte(stderr)))
+		return nil, fmt.Errorf("engine: pulumi %s %s: %w\n%s", args[0], args[1], err, bytes.TrimSpace([]byte(stderr)))
 	}
 	return []byte(stdout), nil
-}
-
-// refresh has the engine ask the providers what became of every resource.
-func (s *Stack) refresh(ctx context.Context) error {
-	_, err := s.engine(ctx, "reading back", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
-			optrefresh.SuppressProgress(), optrefresh.RunProgram(false))
-		return err
-	})
-	return err
 }

@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"bytes"
@@ -220,20 +220,25 @@ func program(ctx *pulumi.Context) error {
 	return nil
 }
 
+// up is an Up without options.
+func up(s *Stack) func(context.Context, *Lock) (Result, error) {
+	return func(ctx context.Context, lock *Lock) (Result, error) { return s.Up(ctx, lock, UpOptions{}) }
+}
+
 // do opens the stack and runs one operation on it.
 func (b *bench) do(ctx context.Context, operation string) (Result, error) {
 	b.t.Helper()
-	hold, err := Take(b.dir, "local", operation)
+	lock, err := Acquire(b.dir, "local", operation)
 	if err != nil {
 		return Result{}, err
 	}
-	defer hold.Release()
+	defer lock.Unlock()
 	s, err := b.open()
 	if err != nil {
 		return Result{}, err
 	}
-	run := map[string]func(context.Context, *Hold) (Result, error){"up": s.Up, "preview": s.Preview, "destroy": s.Destroy}[operation]
-	return run(ctx, hold)
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
+	return run(ctx, lock)
 }
 
 func (b *bench) open() (*Stack, error) {
@@ -248,8 +253,8 @@ func (b *bench) open() (*Stack, error) {
 	}
 	return Open(Options{
 		CLI: found, Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
-		Program: program, Env: b.env, Account: shelfAccount{b.shelf},
-		Say: func(words string) { b.said = append(b.said, words) },
+		Program: program, Env: b.env, Inventory: shelfAccount{b.shelf},
+		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
 }
 
@@ -442,11 +447,11 @@ func TestKilledWhileWriting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	hold, err := Take(b.dir, "local", "up")
+	lock, err := Acquire(b.dir, "local", "up")
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold.lock.Unlock() // as the kernel does when a process is killed
+	lock.file.Unlock() // as the kernel does when a process is killed
 	if result := b.must("up"); result.Changed() != 0 {
 		t.Errorf("the up after the kill changed %v", result.Changes)
 	}
@@ -455,29 +460,29 @@ func TestKilledWhileWriting(t *testing.T) {
 func TestTwoAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	hold, err := Take(dir, "local", "up")
+	lock, err := Acquire(dir, "local", "up")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Take(dir, "local", "destroy")
-	var held *Held
+	_, err = Acquire(dir, "local", "destroy")
+	var held *LockedError
 	if !errors.As(err, &held) || held.Owner.PID != os.Getpid() || held.Owner.Operation != "up" {
 		t.Errorf("the second hold: %v, want the owner of the first", err)
 	}
-	if err := hold.Release(); err != nil {
+	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	after, err := Take(dir, "local", "destroy")
+	after, err := Acquire(dir, "local", "destroy")
 	if err != nil || after.Killed != nil {
 		t.Fatalf("after the first ended: killed %v, %v", after.Killed, err)
 	}
-	after.lock.Unlock() // as the kernel does when a process is killed
-	last, err := Take(dir, "local", "up")
+	after.file.Unlock() // as the kernel does when a process is killed
+	last, err := Acquire(dir, "local", "up")
 	if err != nil || last.Killed == nil || last.Killed.Operation != "destroy" {
 		t.Fatalf("after a kill: %+v, %v", last, err)
 	}
-	last.Release()
-	if again, err := Take(dir, "local", "up"); err != nil || again.Killed == nil {
+	last.Unlock()
+	if again, err := Acquire(dir, "local", "up"); err != nil || again.Killed == nil {
 		t.Errorf("nobody repaired what the killed one did, and its note is gone: %+v, %v", again, err)
 	}
 }
@@ -500,7 +505,7 @@ func TestEngineLocks(t *testing.T) {
 		{"of another host", `{"pid":1,"hostname":"elsewhere","username":"ada"}`, "ada@elsewhere, process 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := &Stack{Options: Options{Stack: "local"}, project: "toy", dir: t.TempDir()}
+			s := stateLocks{store: store{stack: "local", project: "toy", dir: t.TempDir()}}
 			dir := filepath.Join(s.stateDir(), ".pulumi", "locks", "organization", "toy", "local")
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				t.Fatal(err)
@@ -509,7 +514,7 @@ func TestEngineLocks(t *testing.T) {
 			if err := os.WriteFile(path, []byte(c.lock), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := s.clearEngineLocks(t.Context(), 0)
+			err := s.clear(t.Context(), 0)
 			_, statErr := os.Stat(path)
 			if c.refuse == "" && (err != nil || statErr == nil) {
 				t.Errorf("it was not cleared: %v", err)

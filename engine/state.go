@@ -1,4 +1,4 @@
-package release
+package engine
 
 import (
 	"context"
@@ -8,34 +8,54 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gocloud.dev/gcerrors"
 )
 
-// A checkpoint is the part of the engine's state file that can be read without its passphrase.
-type checkpoint struct {
+// A Checkpoint is the part of the engine's state file that can be read without its passphrase.
+type Checkpoint struct {
 	Resources []apitype.ResourceV3
 	Pending   []apitype.OperationV2
 }
 
 // statePath is where the file backend keeps the state of the stack.
-func (s *Stack) statePath() string {
+func (s store) statePath() string {
 	return filepath.Join(s.stateDir(), filepath.FromSlash(s.stateKey()))
 }
 
-// readState reads the state. A stack that was never made has an empty one.
-func (s *Stack) readState(ctx context.Context) (checkpoint, error) {
-	if s.Backend != nil {
+// exists says whether the stack was ever created.
+func (s store) exists(ctx context.Context) (bool, error) {
+	if s.backend == nil {
+		_, err := os.Stat(s.statePath())
+		return err == nil, nil
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer bucket.Close()
+	there, err := bucket.Exists(ctx, s.stateKey())
+	if err != nil {
+		return false, fmt.Errorf("the backend %s: %w", s.backend.URL, err)
+	}
+	return there, nil
+}
+
+// read reads the state. A stack that does not exist yet has an empty one.
+func (s store) read(ctx context.Context) (Checkpoint, error) {
+	if s.backend != nil {
 		return s.readObject(ctx)
 	}
 	path := s.statePath()
 	data, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return checkpoint{}, nil
+		return Checkpoint{}, nil
 	}
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("release: %w", err)
+		return Checkpoint{}, fmt.Errorf("engine: %w", err)
 	}
 	state, err := parseState(data)
 	if err == nil {
@@ -47,38 +67,38 @@ func (s *Stack) readState(ctx context.Context) (checkpoint, error) {
 			advice = fmt.Sprintf("the state before the last change is %s.bak: copy it over the damaged file and run again", path)
 		}
 	}
-	return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s: %w\nnothing was changed; %s", s.Stack, path, err, advice)
+	return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s: %w\nnothing was changed; %s", s.stack, path, err, advice)
 }
 
 // readObject reads the state in the bucket of the backend.
-func (s *Stack) readObject(ctx context.Context) (checkpoint, error) {
+func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	bucket, err := s.Bucket(ctx)
 	if err != nil {
-		return checkpoint{}, err
+		return Checkpoint{}, err
 	}
 	defer bucket.Close()
 	data, err := bucket.ReadAll(ctx, s.stateKey())
 	if gcerrors.Code(err) == gcerrors.NotFound {
-		return checkpoint{}, nil
+		return Checkpoint{}, nil
 	}
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("the backend %s: %w", s.Backend.URL, err)
+		return Checkpoint{}, fmt.Errorf("the backend %s: %w", s.backend.URL, err)
 	}
 	state, err := parseState(data)
 	if err != nil {
-		return checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it",
-			s.Stack, s.stateKey(), s.Backend.URL, err)
+		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it",
+			s.stack, s.stateKey(), s.backend.URL, err)
 	}
 	return state, nil
 }
 
-func parseState(data []byte) (checkpoint, error) {
+func parseState(data []byte) (Checkpoint, error) {
 	var versioned apitype.VersionedCheckpoint
 	if err := json.Unmarshal(data, &versioned); err != nil {
-		return checkpoint{}, err
+		return Checkpoint{}, err
 	}
 	if v := versioned.Version; v < 3 || v > apitype.DeploymentSchemaVersionLatest {
-		return checkpoint{}, fmt.Errorf("its version is %d, this program reads 3 to %d", v, apitype.DeploymentSchemaVersionLatest)
+		return Checkpoint{}, fmt.Errorf("its version is %d, this program reads 3 to %d", v, apitype.DeploymentSchemaVersionLatest)
 	}
 	var latest struct {
 		Latest *struct {
@@ -87,29 +107,39 @@ func parseState(data []byte) (checkpoint, error) {
 		} `json:"latest"`
 	}
 	if err := json.Unmarshal(versioned.Checkpoint, &latest); err != nil {
-		return checkpoint{}, err
+		return Checkpoint{}, err
 	}
 	if latest.Latest == nil {
-		return checkpoint{}, nil
+		return Checkpoint{}, nil
 	}
-	state := checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}
+	state := Checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}
 	for i, r := range state.Resources {
 		if !r.URN.IsValid() {
-			return checkpoint{}, fmt.Errorf("resource %d has the URN %q, which is none", i, r.URN)
+			return Checkpoint{}, fmt.Errorf("resource %d has the URN %q, which is none", i, r.URN)
 		}
 	}
 	for i, op := range state.Pending {
 		if !op.Resource.URN.IsValid() {
-			return checkpoint{}, fmt.Errorf("pending operation %d has the URN %q, which is none", i, op.Resource.URN)
+			return Checkpoint{}, fmt.Errorf("pending operation %d has the URN %q, which is none", i, op.Resource.URN)
 		}
 	}
 	return state, nil
 }
 
-// mendBackend removes what an engine that was killed while it wrote has left cut short, below a key of the file backend. The file backend puts a file in
-// place whole, but the note of attributes beside it (.attrs) it writes in place, and then cannot read the file without
-// it. A file does without the note, which says nothing that is needed.
-func (s *Stack) mendBackend(below string) error {
+// has says whether the checkpoint holds a resource.
+func (c Checkpoint) has(urn resource.URN) bool {
+	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
+}
+
+// Deployed says whether the state holds any resource of the program.
+func (c Checkpoint) Deployed() bool {
+	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.Custom && r.Type.Package() != "pulumi" })
+}
+
+// mend removes what an engine that was killed while writing has left truncated, below a key of the file backend. The file
+// backend replaces a file atomically, but it writes the attributes beside it (.attrs) in place, and cannot read the file
+// if they are truncated. Nothing needs the attributes.
+func (s store) mend(below string) error {
 	return filepath.WalkDir(filepath.Join(s.stateDir(), filepath.FromSlash(below)), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || filepath.Ext(path) != ".attrs" {
 			return err

@@ -20,6 +20,8 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
+
+	"slipway/verdict"
 )
 
 // Images are where the two images of a release are: repository@sha256:digest.
@@ -88,10 +90,10 @@ type Deployment struct {
 	When      time.Time `json:"when"` // it began
 
 	// What is known when it has ended. A deployment without a verdict never did: it is under way, or it was killed.
-	Ended   time.Time `json:"ended,omitzero"`
-	Images  *Images   `json:"images,omitempty"` // in this stack's own repositories
-	Changes int       `json:"changes"`          // resources
-	Verdict *Verdict  `json:"verdict,omitempty"`
+	Ended   time.Time        `json:"ended,omitzero"`
+	Images  *Images          `json:"images,omitempty"` // in this stack's own repositories
+	Changes int              `json:"changes"`          // resources
+	Verdict *verdict.Verdict `json:"verdict,omitempty"`
 }
 
 // Good says whether the deployment ended, and well.
@@ -121,32 +123,14 @@ type entry struct {
 	Ended   *Deployment `json:"ended,omitempty"`
 }
 
-// Ledger opens the ledger of the stack for the caller, who closes it.
-func (s *Stack) Ledger(ctx context.Context) (*Ledger, error) {
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Ledger{Bucket: bucket, Project: s.project, Stack: s.Stack}, nil
-}
-
-// OpenLedger opens the ledger of a stack whose state is in a backend, for a caller who only reads it, and closes it.
-func OpenLedger(ctx context.Context, backend Backend, project, stack string) (*Ledger, error) {
-	bucket, err := backend.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Ledger{Bucket: bucket, Project: project, Stack: stack}, nil
-}
-
-// Close gives the bucket back.
+// Close closes the bucket.
 func (l *Ledger) Close() error { return l.Bucket.Close() }
 
-// releasesKey is where the ledgers of a bucket are.
-const releasesKey = ".slipway/releases/"
+// LedgerRoot is the folder of all ledgers in a bucket.
+const LedgerRoot = ".slipway/releases/"
 
 // LedgerPrefix is where the ledger of a stack is in the bucket of its state.
-func LedgerPrefix(project, stack string) string { return releasesKey + project + "/" + stack + "/" }
+func LedgerPrefix(project, stack string) string { return LedgerRoot + project + "/" + stack + "/" }
 
 func (l *Ledger) prefix() string { return LedgerPrefix(l.Project, l.Stack) }
 

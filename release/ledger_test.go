@@ -17,6 +17,8 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
+
+	"slipway/verdict"
 )
 
 func digest(letter string) string { return "sha256:" + strings.Repeat(letter, 64) }
@@ -58,7 +60,7 @@ func (s *story) deploy(d Deployment, good *bool) {
 	d.When, d.Who = s.now, "ada@laptop"
 	d, err := s.ledger.Begin(s.Context(), d)
 	if err == nil && good != nil {
-		d.Verdict, d.Ended = &Verdict{Good: *good, Logs: []string{"password=hunter2"}}, s.now.Add(30*time.Second)
+		d.Verdict, d.Ended = &verdict.Verdict{Good: *good, Logs: []string{"password=hunter2"}}, s.now.Add(30*time.Second)
 		err = s.ledger.End(s.Context(), d)
 	}
 	if err != nil {
@@ -240,7 +242,7 @@ func TestConcurrentDeploymentsAreAllKept(t *testing.T) {
 						err = s.ledger.Keep(t.Context(), release)
 					}
 					if err == nil {
-						d.Verdict = &Verdict{Good: true}
+						d.Verdict = &verdict.Verdict{Good: true}
 						err = s.ledger.End(t.Context(), d)
 					}
 					if err != nil {
@@ -271,7 +273,7 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 				t.Errorf("another under the same name: %v", err)
 			}
 			d := s.read().Deployments[0]
-			d.Verdict = &Verdict{}
+			d.Verdict = &verdict.Verdict{}
 			if err := s.ledger.End(t.Context(), d); err == nil || !strings.Contains(err.Error(), "never changed") {
 				t.Errorf("a second verdict: %v", err)
 			}
@@ -364,7 +366,7 @@ func FuzzLedger(f *testing.F) {
 	release := NewRelease("dev", "ada", noon, imagesAt("a"), Source{Commit: "abc", Migrations: []string{"feed/0001_first"}})
 	deployment := Deployment{ID: "20261122-120000-0123456789ab", Operation: "up", When: noon, Release: release.ID}
 	ended := deployment
-	ended.Verdict = &Verdict{Reasons: []string{"no"}}
+	ended.Verdict = &verdict.Verdict{Reasons: []string{"no"}}
 	for _, e := range []entry{{Release: &release}, {Begun: &deployment}, {Ended: &ended}} {
 		e.Version = ledgerVersion
 		data, err := json.Marshal(e)

@@ -1,4 +1,4 @@
-package release
+package verdict
 
 import "regexp"
 
@@ -102,11 +102,11 @@ var clues = []clue{
 		"the log says why; the same image runs on this machine with: slipway up --run"},
 }
 
-// likely is the cause that what is told and the log point to, and the next step. The log decides where ECS only knows that
+// likely is the cause that the reported reasons and the log point to, and the next step. The log decides where ECS only knows that
 // a container ended.
-func likely(told, log []string) (cause, next string) {
+func likely(reported, log []string) (cause, next string) {
 	for _, c := range clues {
-		for _, words := range [][]string{told, log} {
+		for _, words := range [][]string{reported, log} {
 			for _, line := range words {
 				if c.sign.MatchString(line) {
 					return c.cause, c.next
@@ -114,7 +114,7 @@ func likely(told, log []string) (cause, next string) {
 			}
 		}
 	}
-	if len(told)+len(log) == 0 {
+	if len(reported)+len(log) == 0 {
 		return "ECS started no task, or has forgotten it: it keeps stopped tasks for an hour",
 			"run up again, and ask for the verdict while it is fresh"
 	}

@@ -1,4 +1,4 @@
-package release
+package verdict
 
 import (
 	"cmp"
@@ -15,32 +15,32 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
-// A Verdict says whether what runs is what was asked for. "Stable" is not enough: a service whose deployment failed is
+// A Verdict says whether the services run what the program declares. "Stable" is not enough: a service whose deployment failed is
 // stable again as soon as the circuit breaker has rolled it back.
 //
-// Asked, Runs and all that follows tell of one service: the first that is wrong, else the first of all.
+// Expected, Runs and the fields after them describe one service: the first that is wrong, else the first of all.
 type Verdict struct {
 	Good    bool     `json:"good"`
 	Reasons []string `json:"reasons,omitempty"` // what is wrong, one a service
 
-	Asked   Running  `json:"asked"`
-	Runs    Running  `json:"runs"`
-	Stopped []string `json:"stopped,omitempty"` // why tasks stopped, the newest first, each reason once
-	Logs    []string `json:"logs,omitempty"`    // the last lines of the container that failed
-	Cause   string   `json:"cause,omitempty"`   // the likely one, in words
-	Next    string   `json:"next,omitempty"`    // what to do about it
+	Expected Running  `json:"asked"`
+	Runs     Running  `json:"runs"`
+	Stopped  []string `json:"stopped,omitempty"` // why tasks stopped, the newest first, each reason once
+	Logs     []string `json:"logs,omitempty"`    // the last lines of the container that failed
+	Cause    string   `json:"cause,omitempty"`   // the likely one, in words
+	Next     string   `json:"next,omitempty"`    // what to do about it
 
-	Services []Judged `json:"services"`
+	Services []ServiceStatus `json:"services"`
 }
 
-// A Judged is what became of one service.
-type Judged struct {
-	Service string `json:"service"`
-	Good    bool   `json:"good"`
-	Asked   string `json:"asked"`          // task definition, family:revision
-	Runs    string `json:"runs,omitempty"` // the same; empty: nothing does
-	Tasks   int    `json:"tasks"`          // that run
-	Desired int    `json:"desired"`
+// A ServiceStatus is the verdict on one service.
+type ServiceStatus struct {
+	Service  string `json:"service"`
+	Good     bool   `json:"good"`
+	Expected string `json:"asked"`          // task definition, family:revision
+	Runs     string `json:"runs,omitempty"` // the same; empty: nothing does
+	Tasks    int    `json:"tasks"`          // that run
+	Desired  int    `json:"desired"`
 }
 
 // A Running is what a service runs, or is to run.
@@ -49,17 +49,17 @@ type Running struct {
 	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
 	Images         map[string]string `json:"images,omitempty"`         // by container: repository@digest
 	Deployment     string            `json:"deployment,omitempty"`     // ECS's name for it
-	Tasks          int               `json:"-"`                        // how many were asked for to begin with; scaling owns the number
+	Tasks          int               `json:"-"`                        // the declared number to start with; scaling owns it afterwards
 }
 
-// An Asked is what was asked of the services of a cluster.
-type Asked struct {
+// Expected is what the services of a cluster should run.
+type Expected struct {
 	Cluster  string // ARN or name
 	Services []Running
 }
 
-// A Fleet answers what Judge asks: of ECS and CloudWatch Logs, or of a model of them.
-type Fleet interface {
+// An ECSReader reads ECS and CloudWatch Logs, or a model of them.
+type ECSReader interface {
 	// Services are those of a cluster with these names, without those that do not exist.
 	Services(ctx context.Context, cluster string, names []string) ([]Service, error)
 
@@ -73,9 +73,9 @@ type Fleet interface {
 	Tail(ctx context.Context, group, stream string, lines int) ([]string, error)
 }
 
-// A Crew is a Fleet whose services can be given another number of tasks.
-type Crew interface {
-	Fleet
+// An ECSScaler can also change the number of tasks of a service.
+type ECSScaler interface {
+	ECSReader
 	Scale(ctx context.Context, cluster, service string, tasks int) error
 }
 
@@ -84,7 +84,7 @@ type Service struct {
 	Name, Status     string // Status: ACTIVE, DRAINING or INACTIVE
 	Desired, Running int    // tasks
 	Deployments      []Deployed
-	Events           []Happening // the newest first
+	Events           []ServiceEvent // the newest first
 }
 
 // A Deployed is one deployment of a service. A service has one, and more while it changes.
@@ -97,8 +97,8 @@ type Deployed struct {
 	Created          time.Time
 }
 
-// A Happening is an event of a service.
-type Happening struct {
+// A ServiceEvent is an event of a service.
+type ServiceEvent struct {
 	At      time.Time
 	Message string
 }
@@ -121,11 +121,11 @@ type Task struct {
 	ARN, TaskDefinition string
 	Code, Reason        string // ECS's stop code and reason
 	At                  time.Time
-	Containers          []Ended
+	Containers          []StoppedContainer
 }
 
-// An Ended is a container of a stopped task.
-type Ended struct {
+// A StoppedContainer is a container of a stopped task.
+type StoppedContainer struct {
 	Name     string
 	ExitCode *int // nil: it never started
 	Reason   string
@@ -133,36 +133,36 @@ type Ended struct {
 
 const (
 	logLines    = 20 // of a failing container
-	stopReasons = 5  // told of a service
+	stopReasons = 5  // shown of a service
 )
 
-// look is how long to wait between two looks at a service that is still changing.
-var look = 5 * time.Second
+// poll is how long to wait between two reads of a service that is still changing.
+var poll = 5 * time.Second
 
-// Judge compares what the services run with what was asked of them, and waits for those that are still changing, at most
-// for wait. A service whose deployment failed, or was rolled back, is wrong at once; so is, after wait, one that did not
-// settle. The error is of asking, never of what was found.
-func Judge(ctx context.Context, fleet Fleet, asked Asked, wait time.Duration) (Verdict, error) {
-	v := Verdict{Good: true, Services: []Judged{}}
-	if len(asked.Services) == 0 {
+// Judge compares what the services run with what is expected, and waits up to wait for services that are still changing. A
+// service whose deployment failed or was rolled back is wrong at once; one that has not settled after wait is wrong too. The
+// error is a failure to read, never what was found.
+func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Duration) (Verdict, error) {
+	v := Verdict{Good: true, Services: []ServiceStatus{}}
+	if len(expected.Services) == 0 {
 		return v, nil
 	}
-	names := make([]string, len(asked.Services))
-	for i, s := range asked.Services {
+	names := make([]string, len(expected.Services))
+	for i, s := range expected.Services {
 		names[i] = s.Service
 	}
 	deadline := time.Now().Add(wait)
 	var found map[string]Service
 	for {
-		services, err := fleet.Services(ctx, asked.Cluster, names)
+		services, err := ecs.Services(ctx, expected.Cluster, names)
 		if err != nil {
-			return Verdict{}, fmt.Errorf("verdict: the services of cluster %s: %w", asked.Cluster, err)
+			return Verdict{}, fmt.Errorf("verdict: the services of cluster %s: %w", expected.Cluster, err)
 		}
 		found = map[string]Service{}
 		for _, s := range services {
 			found[s.Name] = s
 		}
-		changing := slices.ContainsFunc(asked.Services, func(r Running) bool {
+		changing := slices.ContainsFunc(expected.Services, func(r Running) bool {
 			_, settled := judge(found[r.Service], r)
 			return !settled
 		})
@@ -172,39 +172,39 @@ func Judge(ctx context.Context, fleet Fleet, asked Asked, wait time.Duration) (V
 		select {
 		case <-ctx.Done():
 			return Verdict{}, fmt.Errorf("verdict: %w", ctx.Err())
-		case <-time.After(min(look, time.Until(deadline))):
+		case <-time.After(min(poll, time.Until(deadline))):
 		}
 	}
 
-	for i, want := range asked.Services {
+	for i, want := range expected.Services {
 		service := found[want.Service]
 		wrong, settled := judge(service, want)
 		if !settled {
 			wrong = fmt.Sprintf("did not settle within %s: %s", wait, wrong)
 		}
 		primary := service.primary()
-		v.Services = append(v.Services, Judged{Service: want.Service, Good: wrong == "", Asked: short(want.TaskDefinition),
+		v.Services = append(v.Services, ServiceStatus{Service: want.Service, Good: wrong == "", Expected: short(want.TaskDefinition),
 			Runs: short(primary.TaskDefinition), Tasks: service.Running, Desired: service.Desired})
-		tell := i == 0
+		show := i == 0
 		if wrong != "" {
-			tell = tell || v.Good
+			show = show || v.Good
 			v.Good = false
 			v.Reasons = append(v.Reasons, "service "+want.Service+" "+wrong)
 		}
-		if !tell {
+		if !show {
 			continue
 		}
-		v.Asked, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
-		v.Asked.Deployment = service.of(want.TaskDefinition).ID
+		v.Expected, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
+		v.Expected.Deployment = service.of(want.TaskDefinition).ID
 		if v.Runs.TaskDefinition == want.TaskDefinition {
 			v.Runs.Images = want.Images
 		} else if primary.TaskDefinition != "" {
 			// Without its images the verdict is as true.
-			d, _ := fleet.Definition(ctx, primary.TaskDefinition)
+			d, _ := ecs.Definition(ctx, primary.TaskDefinition)
 			v.Runs.Images = d.images()
 		}
 		if wrong != "" {
-			v.explain(ctx, fleet, asked.Cluster, service)
+			v.explain(ctx, ecs, expected.Cluster, service)
 		}
 	}
 	return v, nil
@@ -223,7 +223,7 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
 		}
 		// ECS forgets a failed deployment with its last task, but not what happened.
-		if slices.ContainsFunc(s.Events, func(e Happening) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
+		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
 			return "was rolled back: " + runs, true
 		}
 		return "does not run what was asked for: " + runs + "; it was rolled back, or somebody has deployed past this stack", true
@@ -239,7 +239,7 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 	return "", true
 }
 
-// rolledBack is how ECS tells of it among the events of a service.
+// rolledBack matches the events of a service that report a rollback.
 var rolledBack = regexp.MustCompile(`(?i)rolling back|rolled back|deployment failed`)
 
 func reason(d Deployed) string {
@@ -275,7 +275,7 @@ func (d Definition) images() map[string]string {
 }
 
 // silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
-func (d Definition) silent(suspects []Ended) bool {
+func (d Definition) silent(suspects []StoppedContainer) bool {
 	return len(suspects) > 0 && slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
 }
 
@@ -289,40 +289,40 @@ func short(arn string) string {
 
 // explain finds out why the tasks that were asked for do not run. What cannot be found out is said in its place: the
 // verdict stands without it.
-func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Service) {
+func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s Service) {
 	var tasks []Task
 	if s.Name != "" {
-		stopped, err := fleet.Stopped(ctx, cluster, s.Name)
+		stopped, err := ecs.Stopped(ctx, cluster, s.Name)
 		if err != nil {
 			v.Stopped = append(v.Stopped, "they cannot be asked for: "+err.Error())
 		}
 		for _, t := range stopped {
-			if t.TaskDefinition == v.Asked.TaskDefinition && !scaled.MatchString(t.Reason) {
+			if t.TaskDefinition == v.Expected.TaskDefinition && !scaled.MatchString(t.Reason) {
 				tasks = append(tasks, t)
 			}
 		}
 		slices.SortStableFunc(tasks, func(a, b Task) int { return b.At.Compare(a.At) })
 	}
-	var told []string
+	var reported []string
 	for _, t := range tasks {
 		if words := hide(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
 			v.Stopped = append(v.Stopped, words)
 		}
-		told = append(told, t.words())
+		reported = append(reported, t.words())
 	}
-	since := s.of(v.Asked.TaskDefinition).Created
+	since := s.of(v.Expected.TaskDefinition).Created
 	for _, e := range s.Events {
 		if !e.At.Before(since) {
-			told = append(told, e.Message)
+			reported = append(reported, e.Message)
 			if len(tasks) == 0 && len(v.Stopped) < stopReasons && !strings.Contains(e.Message, "has reached a steady state") {
 				v.Stopped = append(v.Stopped, hide(e.Message))
 			}
 		}
 	}
 	if len(tasks) > 0 {
-		definition, err := fleet.Definition(ctx, v.Asked.TaskDefinition)
+		definition, err := ecs.Definition(ctx, v.Expected.TaskDefinition)
 		if err == nil {
-			v.Logs, err = lastWords(ctx, fleet, definition, tasks)
+			v.Logs, err = lastWords(ctx, ecs, definition, tasks)
 		}
 		switch {
 		case err != nil:
@@ -333,7 +333,7 @@ func (v *Verdict) explain(ctx context.Context, fleet Fleet, cluster string, s Se
 			}()
 		}
 	}
-	v.Cause, v.Next = likely(told, v.Logs)
+	v.Cause, v.Next = likely(reported, v.Logs)
 }
 
 // scaled is why a task stops with which nothing is wrong: its deployment was taken back.
@@ -342,7 +342,7 @@ var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
 // words say why a task stopped: "Essential container in task exited (django: exit code 3)".
 func (t Task) words() string {
 	var parts []string
-	failed := slices.ContainsFunc(t.Containers, func(c Ended) bool { return c.ExitCode != nil && *c.ExitCode != 0 })
+	failed := slices.ContainsFunc(t.Containers, func(c StoppedContainer) bool { return c.ExitCode != nil && *c.ExitCode != 0 })
 	for _, c := range t.Containers {
 		part := ""
 		if c.ExitCode != nil && (*c.ExitCode != 0 || !failed && strings.HasPrefix(t.Reason, "Essential container")) {
@@ -363,8 +363,8 @@ func (t Task) words() string {
 }
 
 // suspects are the containers of a task whose log may say why it stopped, the likeliest first.
-func (t Task) suspects() []Ended {
-	rank := func(c Ended) int {
+func (t Task) suspects() []StoppedContainer {
+	rank := func(c StoppedContainer) int {
 		switch {
 		case c.ExitCode == nil && c.Reason == "": // it waited for another
 			return 4
@@ -376,12 +376,12 @@ func (t Task) suspects() []Ended {
 		return 1
 	}
 	all := slices.Clone(t.Containers)
-	slices.SortStableFunc(all, func(a, b Ended) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(all, func(a, b StoppedContainer) int { return rank(a) - rank(b) })
 	return all
 }
 
 // lastWords are the last lines of the container that failed, of the newest task that left any.
-func lastWords(ctx context.Context, fleet Fleet, d Definition, tasks []Task) ([]string, error) {
+func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) ([]string, error) {
 	const most = 3 // a task that never started has no log; the one before it may have
 	for _, t := range tasks[:min(len(tasks), most)] {
 		for _, c := range t.suspects() {
@@ -390,7 +390,7 @@ func lastWords(ctx context.Context, fleet Fleet, d Definition, tasks []Task) ([]
 				continue
 			}
 			stream := d.Containers[i].Prefix + "/" + c.Name + "/" + t.ARN[strings.LastIndex(t.ARN, "/")+1:]
-			lines, err := fleet.Tail(ctx, d.Containers[i].Group, stream, logLines)
+			lines, err := ecs.Tail(ctx, d.Containers[i].Group, stream, logLines)
 			if err != nil {
 				return nil, fmt.Errorf("container %s: %w", c.Name, err)
 			}
@@ -415,7 +415,7 @@ func (v Verdict) String() string {
 	if v.Good {
 		var all []string
 		for _, s := range v.Services {
-			all = append(all, fmt.Sprintf("%s runs %s", s.Service, s.Asked))
+			all = append(all, fmt.Sprintf("%s runs %s", s.Service, s.Expected))
 		}
 		return strings.Join(all, ", ")
 	}
@@ -431,10 +431,10 @@ func (v Verdict) String() string {
 		}
 	}
 	tasks := ""
-	if i := slices.IndexFunc(v.Services, func(j Judged) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
+	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
 		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
 	}
-	show("Asked for:", v.Asked, "")
+	show("Asked for:", v.Expected, "")
 	show("Runs now: ", v.Runs, tasks)
 	list := func(title string, lines []string) {
 		if len(lines) > 0 {
@@ -455,16 +455,8 @@ func (v Verdict) String() string {
 	return b.String()
 }
 
-// Asked reads from the state of the stack what its program last asked of its services.
-func (s *Stack) Asked(ctx context.Context) (Asked, error) {
-	state, err := s.readState(ctx)
-	if err != nil {
-		return Asked{}, err
-	}
-	return askedOf(state.Resources)
-}
-
-func askedOf(resources []apitype.ResourceV3) (Asked, error) {
+// ExpectedOf is what the program last declared of its services, given the resources of the stack's checkpoint.
+func ExpectedOf(resources []apitype.ResourceV3) (Expected, error) {
 	images := map[string]map[string]string{}
 	for _, r := range resources {
 		if r.Type == "aws:ecs/taskDefinition:TaskDefinition" {
@@ -473,23 +465,23 @@ func askedOf(resources []apitype.ResourceV3) (Asked, error) {
 			images[arn] = imagesOf(text)
 		}
 	}
-	var asked Asked
+	var expected Expected
 	for _, r := range resources {
 		if r.Type != "aws:ecs/service:Service" || r.Delete {
 			continue
 		}
 		text := func(key string) string { s, _ := r.Inputs[key].(string); return s }
-		if asked.Cluster != "" && asked.Cluster != text("cluster") {
-			return Asked{}, errors.New("release: the stack's services are in more than one cluster")
+		if expected.Cluster != "" && expected.Cluster != text("cluster") {
+			return Expected{}, errors.New("verdict: the stack's services are in more than one cluster")
 		}
-		asked.Cluster = text("cluster")
+		expected.Cluster = text("cluster")
 		tasks, _ := r.Inputs["desiredCount"].(float64)
-		asked.Services = append(asked.Services, Running{
+		expected.Services = append(expected.Services, Running{
 			Tasks:   int(tasks),
 			Service: cmp.Or(text("name"), r.URN.Name()), TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
 		})
 	}
-	return asked, nil
+	return expected, nil
 }
 
 func imagesOf(containerDefinitions string) map[string]string {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // BenchmarkUp and BenchmarkPreview run the whole command on the rehearsed prod stack, which is up and to which nothing
@@ -109,7 +109,7 @@ func clone(b *testing.B) {
 		b.Fatal(err)
 	}
 	// Got here, where tools/pulumi is found: it may have to be built.
-	if _, err := release.FindCLI(b.Context(), b.Logf); err != nil {
+	if _, err := engine.FindCLI(b.Context(), b.Logf); err != nil {
 		b.Fatal(err)
 	}
 	b.Chdir(b.TempDir())
@@ -138,7 +138,7 @@ func first(b *testing.B, more string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	_, err = s.stack.Up(b.Context(), s.hold)
+	_, err = s.up(b.Context())
 	if closed := s.close(); err == nil {
 		err = closed
 	}

@@ -15,9 +15,11 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"slipway/bootstrap"
 	"slipway/cicd"
+	"slipway/engine"
 	"slipway/internal/wiring"
-	"slipway/release"
+	"slipway/operation/account/awsaccount"
 )
 
 func (t *tool) bootstrapCommand() *cobra.Command {
@@ -55,7 +57,7 @@ func (t *tool) bootstrap(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	var ground release.Ground
+	var ground bootstrap.Account
 	var where *place
 	if t.live {
 		if err := t.foreignSecrets(c); err != nil {
@@ -67,7 +69,7 @@ func (t *tool) bootstrap(ctx context.Context) (err error) {
 		if err := t.agree("bootstrap", where); err != nil {
 			return err
 		}
-		ground = release.NewAWSGround(where.aws)
+		ground = awsaccount.NewBootstrap(where.aws)
 	} else {
 		s, err := t.open(ctx, c, stackDir(c.root, t.stack), "bootstrap", false)
 		if err != nil {
@@ -79,8 +81,8 @@ func (t *tool) bootstrap(ctx context.Context) (err error) {
 		ground = modelGround{account}
 	}
 
-	laid, err := t.foundation(c, where).Lay(ctx, ground)
-	for _, p := range laid.Pieces {
+	laid, err := t.foundation(c, where).Apply(ctx, ground)
+	for _, p := range laid.Outcomes {
 		t.say("%s", p)
 	}
 	if err != nil {
@@ -109,7 +111,7 @@ func (t *tool) bootstrap(ctx context.Context) (err error) {
 		Live    bool   `json:"live"`
 		Account string `json:"account"`
 		Region  string `json:"region"`
-		release.Laid
+		bootstrap.Result
 		Settings []setting `json:"settings"` // that were not in the stack's file, and in a rehearsal are not yet
 	}{t.stack, t.live, where.account, where.region, laid, append([]setting{}, settings...)}, func() {})
 }
@@ -136,10 +138,10 @@ func (t *tool) sayBootstrapped(where *place, file string, settings []setting) {
 }
 
 // foundation is what the stack needs in a place.
-func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
+func (t *tool) foundation(c *configuration, where *place) *bootstrap.Spec {
 	partition := strings.Split(where.caller, ":")[1]
 	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: partition, Region: where.region, AccountID: where.account}
-	f := &release.Foundation{
+	f := &bootstrap.Spec{
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.account, Partition: partition, Region: where.region,
 		// The names of buckets are one space for the whole world.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.account+"-"+where.region),
@@ -147,7 +149,7 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 	}
 	if github := c.stack.GitHub; github.Repository != "" {
 		f.Boundary = t.boundaryOf(here, github.Boundary)
-		f.RolesFor = func(keyARN string) (deploy, read *release.Role, err error) {
+		f.RolesFor = func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			deployer, reader, err := (&cicd.DeployerArgs{
 				Site: here, Repository: github.Repository, Environments: github.Environments, Branches: github.Branches,
 				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
@@ -164,7 +166,7 @@ func (t *tool) foundation(c *configuration, where *place) *release.Foundation {
 
 // roleOf is the role that a paper describes, nil if there is no paper or the stack names a role of its owner's in its
 // place.
-func (t *tool) roleOf(paper *cicd.Paper, what, key, named string) *release.Role {
+func (t *tool) roleOf(paper *cicd.Paper, what, key, named string) *bootstrap.Role {
 	if paper == nil {
 		return nil
 	}
@@ -172,24 +174,24 @@ func (t *tool) roleOf(paper *cicd.Paper, what, key, named string) *release.Role 
 		t.say("%s is %s, a role of your own: it is left as it is.", key, named)
 		return nil
 	}
-	role := &release.Role{
+	role := &bootstrap.Role{
 		What: what, Name: paper.Name, Description: paper.Description, SessionSeconds: int32(paper.SessionSeconds),
 		Issuer: paper.Issuer, ProviderARN: paper.ProviderARN, Trust: paper.Trust,
 	}
 	for _, p := range paper.Policies {
-		role.Policies = append(role.Policies, release.RolePolicy(p))
+		role.Policies = append(role.Policies, bootstrap.Policy(p))
 	}
 	return role
 }
 
 // boundaryOf is the permissions boundary of a stack's roles, nil if the stack names one of its owner's in its place.
-func (t *tool) boundaryOf(here wiring.Site, named string) *release.RolePolicy {
+func (t *tool) boundaryOf(here wiring.Site, named string) *bootstrap.Policy {
 	paper := (&cicd.BoundaryArgs{Site: here}).Paper()
 	if named != "" && !strings.HasSuffix(named, "/"+paper.Name) {
 		t.say("github.boundary is %s, a policy of your own: it is left as it is.", named)
 		return nil
 	}
-	policy := release.RolePolicy(paper)
+	policy := bootstrap.Policy(paper)
 	return &policy
 }
 
@@ -216,16 +218,16 @@ func (t *tool) foreignSecrets(c *configuration) error {
 }
 
 // settings are what the stack's file must say and does not yet.
-func (t *tool) settings(ctx context.Context, c *configuration, where *place, laid release.Laid, ground release.Ground) ([]setting, error) {
+func (t *tool) settings(ctx context.Context, c *configuration, where *place, laid bootstrap.Result, ground bootstrap.Account) ([]setting, error) {
 	var all []setting
 	want := func(has bool, value any, path ...string) {
 		if !has {
 			all = append(all, setting{path, value})
 		}
 	}
-	if aws, ok := ground.(*release.AWSGround); ok {
-		provider := release.KMS(laid.Key, where.region)
-		t.backendURL = release.S3(laid.Bucket, where.region, c.profile)
+	if aws, ok := ground.(*awsaccount.Bootstrap); ok {
+		provider := engine.KMS(laid.Key, where.region)
+		t.backendURL = engine.S3(laid.Bucket, where.region, c.profile)
 		if c.seal.Provider != "" && c.seal.Provider != provider {
 			return nil, fmt.Errorf("file Pulumi.%s.yaml says secretsprovider: %s, and bootstrap's key is %s\n"+
 				"nothing was written; change it with: pulumi stack change-secrets-provider '%[3]s'", t.stack, c.seal.Provider, provider)

@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // A tool is one run of the command.
@@ -226,7 +226,7 @@ func shown(v any) string {
 
 // missing explains an operation on a stack that was never put up.
 func (t *tool) missing(err error) error {
-	if errors.Is(err, release.ErrNoStack) {
+	if errors.Is(err, engine.ErrNoStack) {
 		return fmt.Errorf("stack %s was never put up here; begin with: slipway up%s", t.stack, t.stackFlag())
 	}
 	return err

@@ -20,7 +20,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 func (t *tool) commentCommand() *cobra.Command {
@@ -56,12 +56,12 @@ const commentMark = "<!-- slipway comment -->"
 
 // A told is what one file says of a stack.
 type told struct {
-	Stack   string           `json:"stack"`
-	Live    bool             `json:"live"`
-	Counts  map[string]int   `json:"counts"`  // of a preview
-	Changes []release.Change `json:"changes"` // of a preview
-	Good    *bool            `json:"good"`    // of a rehearsal
-	Reasons []string         `json:"reasons"` // of a rehearsal
+	Stack   string          `json:"stack"`
+	Live    bool            `json:"live"`
+	Counts  map[string]int  `json:"counts"`  // of a preview
+	Changes []engine.Change `json:"changes"` // of a preview
+	Good    *bool           `json:"good"`    // of a rehearsal
+	Reasons []string        `json:"reasons"` // of a rehearsal
 	empty   bool
 }
 

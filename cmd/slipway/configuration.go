@@ -12,7 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/config"
-	"slipway/release"
+	"slipway/engine"
 )
 
 // A configuration is what one run of the command knows of a stack before anything is started.
@@ -20,7 +20,7 @@ type configuration struct {
 	root     string // the folder of Pulumi.yaml
 	project  []byte // Pulumi.yaml
 	stack    *config.Stack
-	engine   release.Config
+	engine   engine.Config
 	seal     seal     // what encrypts its secrets, when it is deployed for real
 	profile  string   // of the shared AWS configuration: aws:profile
 	accounts []string // the accounts that the stack may be deployed to

@@ -12,9 +12,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/spf13/cobra"
 
+	"slipway/engine"
+	"slipway/operation/account/awsaccount"
 	"slipway/rehearsal/cloud"
-	"slipway/release"
 	"slipway/site"
+	"slipway/verdict"
 )
 
 // draining is how long the tasks of services may take to end before they are deleted anyway. The balancer lets a request
@@ -61,10 +63,10 @@ An unprotected stack of the rehearsal is destroyed without a question: the next 
 // A destroyed is what destroy writes with --json.
 type destroyed struct {
 	Stack string `json:"stack"`
-	release.Summary
-	Losses []loss           `json:"losses"`
-	Kept   []release.Import `json:"kept,omitempty"` // as `pulumi import --file` takes it
-	Left   map[string]int   `json:"left,omitempty"`
+	engine.Summary
+	Losses []loss          `json:"losses"`
+	Kept   []engine.Import `json:"kept,omitempty"` // as `pulumi import --file` takes it
+	Left   map[string]int  `json:"left,omitempty"`
 }
 
 func (t *tool) destroy(ctx context.Context, w wish) (err error) {
@@ -80,10 +82,11 @@ func (t *tool) destroy(ctx context.Context, w wish) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	resources, err := s.stack.Resources(ctx)
+	state, err := s.stack.Checkpoint(ctx)
 	if err != nil {
 		return err
 	}
+	resources := state.Managed()
 	d := &demolition{tool: t, c: c, s: s, keep: w.keep}
 	losses, err := d.survey(ctx, resources)
 	if err != nil {
@@ -92,7 +95,7 @@ func (t *tool) destroy(ctx context.Context, w wish) (err error) {
 	s.progress.close()
 	if len(resources) == 0 && (s.live != nil || len(s.model.Account.Made()) == 0) {
 		t.say("There is nothing to destroy: stack %s was never put up%s, or is destroyed already.", t.stack, s.elsewhere())
-		return t.print(destroyed{Stack: t.stack, Summary: release.Result{Counts: map[string]int{}}.Summary(), Losses: losses}, func() {})
+		return t.print(destroyed{Stack: t.stack, Summary: engine.Result{Counts: map[string]int{}}.Summary(), Losses: losses}, func() {})
 	}
 	d.say(losses)
 	if err := d.agree(c, resources, w.confirm); err != nil {
@@ -141,9 +144,9 @@ type demolition struct {
 	s    *stage
 	keep bool
 
-	kept     []release.Import // what stays on purpose
-	snapshot string           // that the database leaves
-	key      string           // the ARN of the key that encrypts it, and stays with it
+	kept     []engine.Import // what stays on purpose
+	snapshot string          // that the database leaves
+	key      string          // the ARN of the key that encrypts it, and stays with it
 }
 
 const (
@@ -155,9 +158,9 @@ const (
 )
 
 // ofData says whether a resource is of the database or of the media bucket.
-func ofData(r release.Resource) bool { return strings.Contains(r.URN, "slipway:datastore:") }
+func ofData(r engine.Resource) bool { return strings.Contains(r.URN, "slipway:datastore:") }
 
-func dataOf(resources []release.Resource) []string {
+func dataOf(resources []engine.Resource) []string {
 	var urns []string
 	for _, r := range resources {
 		if ofData(r) {
@@ -168,13 +171,14 @@ func dataOf(resources []release.Resource) []string {
 }
 
 // survey lists what destroy ends, deletes or leaves.
-func (d *demolition) survey(ctx context.Context, resources []release.Resource) ([]loss, error) {
+func (d *demolition) survey(ctx context.Context, resources []engine.Resource) ([]loss, error) {
 	stays := map[string]bool{}
 	if d.keep {
-		var err error
-		if stays, err = d.s.stack.Needs(ctx, dataOf(resources)); err != nil {
+		state, err := d.s.stack.Checkpoint(ctx)
+		if err != nil {
 			return nil, err
 		}
+		stays = state.Needs(dataOf(resources))
 	}
 	contents := d.s.contents()
 	sealed := ""
@@ -258,8 +262,8 @@ func (d *demolition) say(losses []loss) {
 }
 
 // agree asks for the stack's name where more than a rehearsal of a moment is lost.
-func (d *demolition) agree(c *configuration, resources []release.Resource, confirm string) error {
-	protected := c.stack.Protect || slices.ContainsFunc(resources, func(r release.Resource) bool { return r.Protect })
+func (d *demolition) agree(c *configuration, resources []engine.Resource, confirm string) error {
+	protected := c.stack.Protect || slices.ContainsFunc(resources, func(r engine.Resource) bool { return r.Protect })
 	if !protected && d.s.live == nil || confirm == d.stack {
 		return nil
 	}
@@ -294,19 +298,20 @@ func (d *demolition) flags() string {
 }
 
 // demolish takes the stack down: tasks first, then the protection, then all but what stays.
-func (d *demolition) demolish(ctx context.Context, resources []release.Resource) (release.Result, error) {
+func (d *demolition) demolish(ctx context.Context, resources []engine.Resource) (engine.Result, error) {
 	s := d.s
 	if err := d.drain(ctx); err != nil {
-		return release.Result{}, err
+		return engine.Result{}, err
 	}
 	var kept []string
 	stays := map[string]bool{}
 	if d.keep {
 		kept = dataOf(resources)
-		var err error
-		if stays, err = s.stack.Needs(ctx, kept); err != nil {
-			return release.Result{}, err
+		state, err := s.stack.Checkpoint(ctx)
+		if err != nil {
+			return engine.Result{}, err
 		}
+		stays = state.Needs(kept)
 	}
 	var locked []string
 	for _, r := range resources {
@@ -316,13 +321,14 @@ func (d *demolition) demolish(ctx context.Context, resources []release.Resource)
 	}
 	if len(locked) > 0 {
 		s.progress.say(fmt.Sprintf("Lifting the protection of %d resources.", len(locked)))
-		if _, err := s.stack.Unlock(ctx, s.hold, d.unlocked(), locked); err != nil {
-			return release.Result{}, err
+		if _, err := s.stack.Unprotect(ctx, s.hold, d.unlocked(), locked); err != nil {
+			return engine.Result{}, err
 		}
-		var err error
-		if resources, err = s.stack.Resources(ctx); err != nil {
-			return release.Result{}, err
+		state, err := s.stack.Checkpoint(ctx)
+		if err != nil {
+			return engine.Result{}, err
 		}
+		resources = state.Managed()
 	}
 	keyURN := ""
 	if !d.keep {
@@ -336,8 +342,8 @@ func (d *demolition) demolish(ctx context.Context, resources []release.Resource)
 		return result, err
 	}
 	if d.keep {
-		rest, err := s.stack.Resources(ctx)
-		d.kept = release.Imports(rest)
+		rest, err := s.stack.Checkpoint(ctx)
+		d.kept = engine.Imports(rest.Managed())
 		return result, err
 	}
 	if keyURN == "" {
@@ -364,7 +370,7 @@ func (d *demolition) unlocked() pulumi.RunFunc {
 }
 
 // sealed finds the snapshot that the database is going to leave, and the key that encrypts it.
-func (d *demolition) sealed(resources []release.Resource) (keyURN string) {
+func (d *demolition) sealed(resources []engine.Resource) (keyURN string) {
 	for _, r := range resources {
 		if skip, _ := r.Outputs["skipFinalSnapshot"].(bool); r.Type != typeInstance || skip {
 			continue
@@ -381,12 +387,12 @@ func (d *demolition) sealed(resources []release.Resource) (keyURN string) {
 
 // drain scales every service to zero and waits until its tasks have ended, so that nothing is deleted from under them.
 func (d *demolition) drain(ctx context.Context) error {
-	asked, err := d.s.stack.Asked(ctx)
+	asked, err := d.s.expected(ctx)
 	if err != nil || len(asked.Services) == 0 {
 		return err
 	}
 	d.s.progress.say("Scaling the services to zero.")
-	if err := d.s.scale(ctx, func(release.Running, release.Service) int { return 0 }); err != nil {
+	if err := d.s.scale(ctx, func(verdict.Running, verdict.Service) int { return 0 }); err != nil {
 		return err
 	}
 	var names []string
@@ -398,7 +404,7 @@ func (d *demolition) drain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(services, func(s release.Service) bool { return s.Running > 0 }) {
+		if !slices.ContainsFunc(services, func(s verdict.Service) bool { return s.Running > 0 }) {
 			return nil
 		}
 		select {
@@ -414,7 +420,7 @@ func (d *demolition) drain(ctx context.Context) error {
 func (d *demolition) left() map[string]int {
 	left := map[string]int{}
 	for _, o := range d.s.model.Account.Objects() {
-		stays := slices.ContainsFunc(d.kept, func(k release.Import) bool {
+		stays := slices.ContainsFunc(d.kept, func(k engine.Import) bool {
 			return o.Type == k.Type && o.ID == k.ID || o.Owner == cloud.Key(k.Type, k.ID)
 		})
 		if !o.Seeded && !stays && !disowned(o) {
@@ -425,7 +431,7 @@ func (d *demolition) left() map[string]int {
 }
 
 // tell says how it ended.
-func (d *demolition) tell(result release.Result) {
+func (d *demolition) tell(result engine.Result) {
 	where := "The model of AWS is empty."
 	if d.s.live != nil {
 		where = "It was in " + d.s.live.String() + "."
@@ -445,9 +451,9 @@ func (d *demolition) tell(result release.Result) {
 }
 
 // contents are those of the account's buckets and repositories, or of the model's.
-func (s *stage) contents() release.Contents {
+func (s *stage) contents() awsaccount.Contents {
 	if s.live != nil {
-		return release.AWSContents(s.live.aws)
+		return awsaccount.AWSContents(s.live.aws)
 	}
 	return contents{s.model.Account}
 }

@@ -9,7 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/drift"
+	"slipway/engine"
 )
 
 // A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
@@ -48,27 +49,28 @@ func (t *tool) drift(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	found, err := s.stack.Drift(ctx, s.hold)
+	steps, err := s.stack.Reread(ctx, s.hold)
 	if err != nil {
 		return t.missing(err)
 	}
+	found := drift.Of(steps)
 	s.progress.close()
 	counts := map[string]int{}
-	for class := release.Harmless; class <= release.Missing; class++ {
+	for class := drift.Harmless; class <= drift.Missing; class++ {
 		counts[class.String()] = 0
 	}
 	for _, d := range found {
 		counts[d.Class.String()]++
 	}
-	if err := s.stack.KeepLook(ctx, release.Look{When: time.Now().UTC().Truncate(time.Second), Found: len(found), Classes: counts}); err != nil {
+	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), found)); err != nil {
 		t.say("What was found is not kept for slipway stacks: %v", err)
 	}
 	err = t.print(struct {
-		Stack     string            `json:"stack"`
-		Live      bool              `json:"live,omitempty"`
-		Drift     bool              `json:"drift"`
-		Counts    map[string]int    `json:"counts"`
-		Resources []release.Drifted `json:"resources"`
+		Stack     string           `json:"stack"`
+		Live      bool             `json:"live,omitempty"`
+		Drift     bool             `json:"drift"`
+		Counts    map[string]int   `json:"counts"`
+		Resources []drift.Resource `json:"resources"`
 	}{t.stack, s.live != nil, len(found) > 0, counts, found}, func() { t.printDrift(found) })
 	if err != nil {
 		return err
@@ -78,7 +80,7 @@ func (t *tool) drift(ctx context.Context) (err error) {
 		return nil
 	}
 	var words []string
-	for class := release.Missing; class >= release.Harmless; class-- {
+	for class := drift.Missing; class >= drift.Harmless; class-- {
 		if n := counts[class.String()]; n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", n, class))
 		}
@@ -92,7 +94,7 @@ func (t *tool) drift(ctx context.Context) (err error) {
 }
 
 // printDrift writes one line a resource, with the reason, and one line a property.
-func (t *tool) printDrift(found []release.Drifted) {
+func (t *tool) printDrift(found []drift.Resource) {
 	for _, d := range found {
 		fmt.Fprintf(t.stdout, "%-9s %s  %s", d.Class, d.Name, d.Type)
 		if d.Why != "" {
@@ -103,4 +105,29 @@ func (t *tool) printDrift(found []release.Drifted) {
 			fmt.Fprintf(t.stdout, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
 		}
 	}
+}
+
+func (s *stage) keepCheck(ctx context.Context, c drift.Check) error {
+	bucket, err := s.stack.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	return c.Write(ctx, bucket, s.stack.ProjectName(), s.stack.Stack)
+}
+
+// up brings the stack up. What a drift check found since the last one is read first, and so put right.
+func (s *stage) up(ctx context.Context) (engine.Result, error) {
+	bucket, err := s.stack.Bucket(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	last, err := drift.LastCheck(ctx, bucket, s.stack.ProjectName(), s.stack.Stack)
+	bucket.Close()
+	found := err == nil && last != nil && last.Found > 0
+	result, err := s.stack.Up(ctx, s.hold, engine.UpOptions{Refresh: found})
+	if err == nil && found {
+		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
+	}
+	return result, err
 }

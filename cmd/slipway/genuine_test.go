@@ -44,6 +44,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/engine"
 	"slipway/internal/awstest"
 	"slipway/release"
 )
@@ -61,7 +62,7 @@ func TestGenuine(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	cli, err := release.FindCLI(t.Context(), t.Logf)
+	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

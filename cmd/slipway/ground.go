@@ -7,8 +7,8 @@ import (
 	"reflect"
 	"slices"
 
+	"slipway/bootstrap"
 	"slipway/rehearsal/cloud"
-	"slipway/release"
 )
 
 // A modelGround is the model as an account in which a foundation is laid. What bootstrap makes there was there before any
@@ -16,8 +16,8 @@ import (
 type modelGround struct{ account *cloud.Account }
 
 // thing is an object of the model, found by one of its inputs, and the objects that say how it is.
-func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, id func(*cloud.Object) string, aspects func(o *cloud.Object) []part) release.Thing {
-	t := release.Thing{
+func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, id func(*cloud.Object) string, aspects func(o *cloud.Object) []part) bootstrap.Resource {
+	t := bootstrap.Resource{
 		What: what, Name: name,
 		Find: func(context.Context) (string, error) {
 			o := g.find(kind, key, name)
@@ -40,7 +40,7 @@ func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, 
 	}
 	for n, sample := range aspects(nil) {
 		current := func() part { return aspects(g.find(kind, key, name))[n] }
-		t.Aspects = append(t.Aspects, release.Aspect{
+		t.Settings = append(t.Settings, bootstrap.Setting{
 			Name: sample.name,
 			Holds: func(context.Context, string) (bool, error) {
 				p := current()
@@ -130,8 +130,8 @@ func objectID(o *cloud.Object) string {
 	return o.ID
 }
 
-// Key implements release.Ground.
-func (g modelGround) Key(f *release.Foundation) release.Thing {
+// Key implements bootstrap.Account.
+func (g modelGround) Key(f *bootstrap.Spec) bootstrap.Resource {
 	return g.thing("the key", "aws:kms/key:Key", "description", f.KeyDescription(), map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
 		output("arn"), func(o *cloud.Object) []part {
 			return []part{
@@ -142,8 +142,8 @@ func (g modelGround) Key(f *release.Foundation) release.Thing {
 		})
 }
 
-// Bucket implements release.Ground.
-func (g modelGround) Bucket(f *release.Foundation, keyARN string) release.Thing {
+// Bucket implements bootstrap.Account.
+func (g modelGround) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource {
 	of := func(name, kind string, inputs map[string]any) part {
 		return part{name, "aws:s3/" + kind, "bucket", with(inputs, "bucket", f.Bucket)}
 	}
@@ -166,14 +166,14 @@ func (g modelGround) Bucket(f *release.Foundation, keyARN string) release.Thing 
 	})
 }
 
-// Provider implements release.Ground.
-func (g modelGround) Provider(_ *release.Foundation, trusted *release.Role) release.Thing {
+// Provider implements bootstrap.Account.
+func (g modelGround) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
 	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+trusted.Issuer,
 		map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, output("arn"), func(*cloud.Object) []part { return nil })
 }
 
-// Role implements release.Ground.
-func (g modelGround) Role(f *release.Foundation, role *release.Role) release.Thing {
+// Role implements bootstrap.Account.
+func (g modelGround) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
 	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
 	return g.thing(role.What, kind, "name", role.Name, inputs, output("arn"), func(*cloud.Object) []part {
@@ -188,8 +188,8 @@ func (g modelGround) Role(f *release.Foundation, role *release.Role) release.Thi
 	})
 }
 
-// Boundary implements release.Ground.
-func (g modelGround) Boundary(f *release.Foundation) release.Thing {
+// Boundary implements bootstrap.Account.
+func (g modelGround) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 	const kind = "aws:iam/policy:Policy"
 	p := f.Boundary
 	inputs := map[string]any{"policy": p.Document, "description": p.Description}

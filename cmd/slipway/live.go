@@ -19,7 +19,8 @@ import (
 	"golang.org/x/term"
 	"gopkg.in/yaml.v3"
 
-	"slipway/release"
+	"slipway/drift"
+	"slipway/engine"
 	"slipway/site"
 )
 
@@ -112,16 +113,16 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 			return nil, err
 		}
 	}
-	cli, err := release.FindCLI(ctx, t.say)
+	cli, err := engine.FindCLI(ctx, t.say)
 	if err != nil {
 		return nil, err
 	}
 	t.interrupts.engine(cli)
-	env := release.Surroundings()
+	env := engine.Surroundings()
 	if c.profile != "" { // which the engine needs for its secrets provider as well
 		env["AWS_PROFILE"] = c.profile
 	}
-	home, err := release.PluginHome()
+	home, err := engine.PluginHome()
 	if err != nil {
 		return nil, err
 	}
@@ -139,15 +140,15 @@ func (t *tool) openLive(ctx context.Context, c *configuration, operation string)
 		return nil, err
 	}
 	s := &stage{live: where, progress: newProgress(t.stderr)}
-	s.stack, err = release.Open(release.Options{
+	s.stack, err = engine.Open(engine.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env, Home: home,
 		Program: t.program(c, s, site.Options{}),
-		Backend: &release.Backend{
-			URL:             release.S3(c.stack.Backend.Bucket, where.region, c.profile),
+		Backend: &engine.Backend{
+			URL:             engine.S3(c.stack.Backend.Bucket, where.region, c.profile),
 			SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
 		},
-		GitHub: release.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: release.GitHubRunOf(os.Getenv)},
-		Told:   s.progress.told, Say: s.progress.say,
+		GitHub:  engine.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: engine.GitHubRunOf(os.Getenv)},
+		OnEvent: s.progress.told, Logf: s.progress.logf, ReadBack: drift.Outdated,
 	})
 	if err != nil {
 		err = errors.Join(err, s.close())

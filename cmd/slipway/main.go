@@ -12,7 +12,7 @@ import (
 	"sync"
 	"syscall"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 func main() { os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -39,8 +39,8 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		err = errors.Join(err, clear())
 	}
 	var usage usageError
-	var held *release.Held
-	var locked *release.Locked
+	var held *engine.LockedError
+	var locked *engine.StateLockedError
 	var drift *driftFound
 	switch {
 	case err == nil:
@@ -76,7 +76,7 @@ type interrupts struct {
 
 	mu  sync.Mutex
 	got os.Signal
-	cli *release.CLI
+	cli *engine.CLI
 }
 
 func newInterrupts(stderr io.Writer) *interrupts {
@@ -123,7 +123,7 @@ func (i *interrupts) signal() os.Signal {
 }
 
 // engine says which engine a second interrupt ends.
-func (i *interrupts) engine(cli *release.CLI) {
+func (i *interrupts) engine(cli *engine.CLI) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.cli = cli

@@ -21,9 +21,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/engine"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
-	"slipway/release"
 )
 
 // commands are those that the scripts find on their PATH.
@@ -80,7 +80,7 @@ func scripts(t *testing.T) []string {
 // written to be read: they say what the command does, and what it refuses.
 func TestScripts(t *testing.T) {
 	// The CLI is got here, where tools/pulumi is found. On a machine that has none this takes minutes.
-	cli, err := release.FindCLI(t.Context(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	cli, err := engine.FindCLI(t.Context(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestScripts(t *testing.T) {
 }
 
 // furnish gives a script the project's own Pulumi files and app, and the CLI.
-func furnish(env *testscript.Env, cli *release.CLI) error {
+func furnish(env *testscript.Env, cli *engine.CLI) error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		return err
@@ -248,7 +248,7 @@ func changes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: changes file [op type name path... [, ...]]")
 	}
-	var result release.Summary
+	var result engine.Summary
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &result))
 	got := map[string]bool{}
 	for _, c := range result.Changes {

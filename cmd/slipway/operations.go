@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"slipway/config"
-	"slipway/release"
+	"slipway/engine"
+	"slipway/verdict"
 )
 
 // up deploys the program as it is configured: with images that it builds, or with those of a release of this stack.
@@ -45,19 +46,19 @@ func (t *tool) deploy(ctx context.Context, c *configuration, s *stage, operation
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
 	s.first = func() error { return k.begin(ctx) }
-	result, err := s.stack.Up(ctx, s.hold)
+	result, err := s.up(ctx)
 	if err == nil {
 		err = s.wake(ctx)
 	}
 	if err == nil && s.run != nil {
 		result.Outputs["url"], err = s.run.URL(), s.run.Converge()
 	}
-	verdict, err := s.judged(ctx, result.Outputs, err)
-	of, unkept := k.end(ctx, result, verdict, err)
+	judged, err := s.judged(ctx, result.Outputs, err)
+	of, unkept := k.end(ctx, result, judged, err)
 	if unkept != nil {
 		err = errors.Join(err, unkept)
 	}
-	if err != nil && verdict.Good {
+	if err != nil && judged.Good {
 		return err
 	}
 	s.progress.close()
@@ -69,10 +70,10 @@ func (t *tool) deploy(ctx context.Context, c *configuration, s *stage, operation
 	err = errors.Join(err, t.print(struct {
 		Stack   string `json:"stack"`
 		Release string `json:"release,omitempty"`
-		release.Summary
+		engine.Summary
 		Outputs map[string]any  `json:"outputs"`
-		Verdict release.Verdict `json:"verdict"`
-	}{t.stack, idOf(of), result.Summary(), result.Outputs, verdict}, func() { t.printOutputs(result.Outputs) }))
+		Verdict verdict.Verdict `json:"verdict"`
+	}{t.stack, idOf(of), result.Summary(), result.Outputs, judged}, func() { t.printOutputs(result.Outputs) }))
 	if err != nil {
 		return err
 	}
@@ -116,14 +117,14 @@ func (t *tool) preview(ctx context.Context, id string) (err error) {
 	err = t.print(struct {
 		Stack string `json:"stack"`
 		Live  bool   `json:"live,omitempty"`
-		release.Summary
+		engine.Summary
 	}{t.stack, s.live != nil, result.Summary()}, func() { t.tellChanges(t.stdout, result.Changes) })
 	t.say("An up of stack %s would make: %s.", t.stack, counted(result))
 	return err
 }
 
 // tellChanges writes one line a resource and one line a setting that differs.
-func (t *tool) tellChanges(out io.Writer, changes []release.Change) {
+func (t *tool) tellChanges(out io.Writer, changes []engine.Change) {
 	for _, c := range changes {
 		fmt.Fprintf(out, "%-8s %s  %s\n", c.Op, c.Name(), c.Type)
 		for _, p := range c.Properties {
@@ -147,7 +148,7 @@ func short(v any) string {
 }
 
 // stored opens the stack for reading what is kept of it.
-func (t *tool) stored(ctx context.Context) (*release.Stack, error) {
+func (t *tool) stored(ctx context.Context) (*engine.Stack, error) {
 	if t.live {
 		c, err := t.configure()
 		if err != nil {
@@ -170,11 +171,11 @@ func (t *tool) stored(ctx context.Context) (*release.Stack, error) {
 	if _, err := config.FromFile(root + "/Pulumi." + t.stack + ".yaml"); err != nil {
 		return nil, t.mistakes(err)
 	}
-	cli, err := release.FindCLI(ctx, t.say)
+	cli, err := engine.FindCLI(ctx, t.say)
 	if err != nil {
 		return nil, err
 	}
-	return release.Open(release.Options{CLI: cli, Dir: stackDir(root, t.stack), Stack: t.stack, Project: project})
+	return engine.Open(engine.Options{CLI: cli, Dir: stackDir(root, t.stack), Stack: t.stack, Project: project})
 }
 
 func (t *tool) outputs(ctx context.Context, showSecrets bool) error {
@@ -202,8 +203,8 @@ func (t *tool) export(ctx context.Context, showSecrets bool) error {
 	return err
 }
 
-// A verdict is what a rehearsal came to.
-type verdict struct {
+// A rehearsalResult is what a rehearsal came to.
+type rehearsalResult struct {
 	Stack     string         `json:"stack"`
 	Good      bool           `json:"good"`
 	Reasons   []string       `json:"reasons,omitempty"` // why it is not
@@ -216,13 +217,13 @@ type verdict struct {
 
 // An act is one operation of a rehearsal.
 type act struct {
-	Counts  map[string]int   `json:"counts"`
-	Seconds float64          `json:"seconds"`
-	Changes []release.Change `json:"changes,omitempty"` // of an act that should have none
+	Counts  map[string]int  `json:"counts"`
+	Seconds float64         `json:"seconds"`
+	Changes []engine.Change `json:"changes,omitempty"` // of an act that should have none
 	note    string
 }
 
-func newAct(r release.Result) *act {
+func newAct(r engine.Result) *act {
 	return &act{Counts: r.Counts, Seconds: r.Summary().Seconds, note: counted(r)}
 }
 
@@ -242,7 +243,7 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 
-	v := verdict{Stack: t.stack}
+	v := rehearsalResult{Stack: t.stack}
 	err = t.play(ctx, c, s, c.stack.Protect, &v)
 	// Also after an interrupt: nobody knows a rehearsal's containers later.
 	err = errors.Join(err, t.unrun(context.WithoutCancel(ctx), c, s))
@@ -264,9 +265,9 @@ func (t *tool) rehearse(ctx context.Context) (err error) {
 }
 
 // play takes the stack through its life. What is wrong but does not stop the play is a reason of the verdict.
-func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected bool, v *verdict) error {
+func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected bool, v *rehearsalResult) error {
 	s.progress.say("Rehearsing stack " + t.stack + ": up.")
-	up, err := s.stack.Up(ctx, s.hold)
+	up, err := s.up(ctx)
 	if _, err := s.judged(ctx, up.Outputs, err); err != nil {
 		return err
 	}
@@ -276,7 +277,7 @@ func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected b
 	}
 
 	s.progress.say("Up again: nothing must change.")
-	again, err := s.stack.Up(ctx, s.hold)
+	again, err := s.up(ctx)
 	if err != nil {
 		return err
 	}
@@ -294,13 +295,13 @@ func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected b
 		v.Reasons = append(v.Reasons, strings.TrimSuffix(reason, ";"))
 	}
 
-	var gone release.Result
+	var gone engine.Result
 	if protected {
 		gone, err = t.protection(ctx, c, s, v)
 	}
 	if err == nil {
 		s.progress.say("Destroy: nothing must be left.")
-		var rest release.Result
+		var rest engine.Result
 		rest, err = s.stack.Destroy(ctx, s.hold)
 		gone = gone.Add(rest)
 	}
@@ -316,21 +317,21 @@ func (t *tool) play(ctx context.Context, c *configuration, s *stage, protected b
 
 // protection plays two acts more with a protected stack: it must refuse to be destroyed, and then come down in good order
 // with its protection lifted. What is left on purpose is then taken away.
-func (t *tool) protection(ctx context.Context, c *configuration, s *stage, v *verdict) (release.Result, error) {
+func (t *tool) protection(ctx context.Context, c *configuration, s *stage, v *rehearsalResult) (engine.Result, error) {
 	s.progress.say("Destroy while it is protected: it must refuse.")
 	_, err := s.stack.Destroy(ctx, s.hold)
-	var refusal *release.Protected
+	var refusal *engine.Protected
 	if !errors.As(err, &refusal) {
 		v.Reasons = append(v.Reasons, "the stack says protect: true, and destroy was not refused")
-		return release.Result{}, err
+		return engine.Result{}, err
 	}
 	v.Protected = refusal.URNs
-	resources, err := s.stack.Resources(ctx)
+	state, err := s.stack.Checkpoint(ctx)
 	if err != nil {
-		return release.Result{}, err
+		return engine.Result{}, err
 	}
 	d := &demolition{tool: t, c: c, s: s}
-	result, err := d.demolish(ctx, resources)
+	result, err := d.demolish(ctx, state.Managed())
 	if err != nil {
 		return result, err
 	}
@@ -347,7 +348,7 @@ func (t *tool) protection(ctx context.Context, c *configuration, s *stage, v *ve
 	return result, nil
 }
 
-func (t *tool) printVerdict(v verdict) {
+func (t *tool) printVerdict(v rehearsalResult) {
 	line := func(name string, a *act) {
 		if a != nil {
 			fmt.Fprintf(t.stdout, "%-9s %7s  %s\n", name, elapsed(time.Duration(a.Seconds*float64(time.Second))), a.note)
@@ -370,7 +371,7 @@ func (t *tool) printVerdict(v verdict) {
 }
 
 // counted says what an operation did: "139 created", "0 changes".
-func counted(r release.Result) string {
+func counted(r engine.Result) string {
 	var parts []string
 	for _, op := range []struct{ op, done string }{
 		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"}, {"delete", "deleted"}, {"import", "adopted"},

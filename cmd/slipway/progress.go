@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/term"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // A progress tells what the engine does: a line for each resource that is done, and on a terminal a last line that says
@@ -25,7 +25,7 @@ type progress struct {
 
 	mu    sync.Mutex
 	count int
-	busy  []release.Event // in the order in which they began
+	busy  []engine.Event // in the order in which they began
 	drawn bool
 }
 
@@ -42,7 +42,7 @@ func newProgress(out io.Writer) *progress {
 }
 
 // told takes in an event of the engine.
-func (p *progress) told(e release.Event) {
+func (p *progress) told(e engine.Event) {
 	if e.Component {
 		return
 	}
@@ -55,12 +55,12 @@ func (p *progress) told(e release.Event) {
 		}
 	}
 	switch e.Phase {
-	case release.Begun:
+	case engine.Begun:
 		p.busy = append(p.busy, e)
-	case release.Done:
+	case engine.Done:
 		p.count++
 		p.line(fmt.Sprintf("%7s  %-8s %s  %s%s", elapsed(time.Since(p.started)), past(e.Change.Op), e.Change.Name(), e.Change.Type, took(e)))
-	case release.Failed:
+	case engine.Failed:
 		p.line(fmt.Sprintf("%7s  FAILED   %s  %s%s", elapsed(time.Since(p.started)), e.Change.Name(), e.Change.Type, took(e)))
 	}
 	p.draw()
@@ -143,7 +143,7 @@ func past(op string) string {
 	return op
 }
 
-func took(e release.Event) string {
+func took(e engine.Event) string {
 	if e.Took < time.Second {
 		return ""
 	}
@@ -157,3 +157,5 @@ func elapsed(d time.Duration) string {
 	}
 	return d.Round(time.Second).String()
 }
+
+func (p *progress) logf(format string, args ...any) { p.say(fmt.Sprintf(format, args...)) }

@@ -18,10 +18,12 @@ import (
 	"github.com/spf13/cobra"
 	"gocloud.dev/gcerrors"
 
+	"slipway/engine"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/run"
 	"slipway/release"
 	"slipway/site"
+	"slipway/verdict"
 )
 
 // A coming is a release that is to run again, or elsewhere, instead of one that is built.
@@ -92,7 +94,7 @@ func (t *tool) carrier(c *configuration, s *stage) func(ctx context.Context, fro
 
 // who is the person or the workflow run that deploys.
 func who() string {
-	if run := release.GitHubRunOf(os.Getenv); run != nil {
+	if run := engine.GitHubRunOf(os.Getenv); run != nil {
 		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
 	}
 	name, host := "somebody", "an unknown host"
@@ -118,7 +120,7 @@ type keeper struct {
 
 // keeper reads the ledger. What is damaged in it is said, and does not count.
 func (t *tool) keeper(ctx context.Context, c *configuration, s *stage, operation string) (*keeper, error) {
-	ledger, err := s.stack.Ledger(ctx)
+	ledger, err := ledgerOf(ctx, s.stack)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +167,7 @@ const keepPatience = 30 * time.Second
 
 // end records how the deployment ended, and gives the release that it was of: a new one, if it was built and anything
 // changed. A deployment that never began, because the engine could not have the stack, leaves no trace.
-func (k *keeper) end(ctx context.Context, result release.Result, verdict release.Verdict, wrong error) (*release.Release, error) {
+func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdict, wrong error) (*release.Release, error) {
 	if k.deployment.ID == "" {
 		return nil, nil
 	}
@@ -193,8 +195,8 @@ func (k *keeper) end(ctx context.Context, result release.Result, verdict release
 		}
 		d.Release = of.ID
 	}
-	d.Verdict = &verdict
-	if wrong != nil && (verdict.Good || len(verdict.Reasons) == 0) {
+	d.Verdict = &v
+	if wrong != nil && (v.Good || len(v.Reasons) == 0) {
 		d.Verdict.Good, d.Verdict.Reasons = false, reasons(wrong, interrupted)
 	}
 	return of, k.ledger.End(ctx, d)
@@ -202,21 +204,21 @@ func (k *keeper) end(ctx context.Context, result release.Result, verdict release
 
 // goes keeps in the ledger that the stack is destroyed: that it begins, once the engine has something to tell and so has the
 // stack, and, when the function that it returns is called, how it ended.
-func (t *tool) goes(ctx context.Context, s *stage) (func(release.Result, error) error, error) {
-	ledger, err := s.stack.Ledger(ctx)
+func (t *tool) goes(ctx context.Context, s *stage) (func(engine.Result, error) error, error) {
+	ledger, err := ledgerOf(ctx, s.stack)
 	if err != nil {
 		return nil, err
 	}
 	k := &keeper{ledger: ledger, images: s.images.Load, deployment: release.Deployment{Operation: "destroy", Who: who()}}
 	var once sync.Once
 	var unkept error
-	told := s.stack.Told
-	s.stack.Told = func(e release.Event) {
+	told := s.stack.OnEvent
+	s.stack.OnEvent = func(e engine.Event) {
 		once.Do(func() { unkept = k.begin(ctx) })
 		told(e)
 	}
-	return func(result release.Result, wrong error) error {
-		_, err := k.end(ctx, result, release.Verdict{Good: wrong == nil}, wrong)
+	return func(result engine.Result, wrong error) error {
+		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil}, wrong)
 		return errors.Join(unkept, err, k.close())
 	}, nil
 }
@@ -251,7 +253,7 @@ func reasons(err error, interrupted bool) []string {
 		first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 		return hookFailure.ReplaceAllString(first, "")
 	}
-	var failure *release.Failure
+	var failure *engine.Failure
 	if !errors.As(err, &failure) || len(failure.Problems) == 0 {
 		return []string{line(err.Error())}
 	}
@@ -293,7 +295,7 @@ func (t *tool) history(ctx context.Context) (release.History, error) {
 			return release.History{Stack: t.stack, Releases: []release.Release{}, Deployments: []release.Deployment{}}, nil
 		}
 	}
-	ledger, err := s.Ledger(ctx)
+	ledger, err := ledgerOf(ctx, s)
 	if err != nil {
 		return release.History{}, err
 	}
@@ -306,10 +308,11 @@ func (t *tool) recorded(ctx context.Context, c *configuration) (release.History,
 	if c.stack.Backend.Bucket == "" {
 		return release.History{}, t.homeless()
 	}
-	ledger, err := release.OpenLedger(ctx, release.Backend{URL: release.S3(c.stack.Backend.Bucket, c.stack.Region, c.profile)}, c.stack.Project, t.stack)
+	bucket, err := engine.Backend{URL: engine.S3(c.stack.Backend.Bucket, c.stack.Region, c.profile)}.Open(ctx)
 	if err != nil {
 		return release.History{}, err
 	}
+	ledger := &release.Ledger{Bucket: bucket, Project: c.stack.Project, Stack: t.stack}
 	h, err := ledger.Read(ctx)
 	return h, errors.Join(err, ledger.Close())
 }
@@ -727,3 +730,11 @@ func outcome(d release.Deployment) string {
 }
 
 func moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+func ledgerOf(ctx context.Context, s *engine.Stack) (*release.Ledger, error) {
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &release.Ledger{Bucket: bucket, Project: s.ProjectName(), Stack: s.Stack}, nil
+}

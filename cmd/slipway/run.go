@@ -83,7 +83,7 @@ func (t *tool) unrun(ctx context.Context, c *configuration, s *stage) error {
 }
 
 // look is the part of a rehearsal that asks the running site.
-func (s *stage) look(ctx context.Context, v *verdict) error {
+func (s *stage) look(ctx context.Context, v *rehearsalResult) error {
 	if s.run == nil {
 		return nil
 	}

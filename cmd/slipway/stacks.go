@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/drift"
+	"slipway/engine"
 	"slipway/release"
 )
 
@@ -40,7 +42,7 @@ type environment struct {
 	Up        bool                `json:"up"` // it was deployed, and is not destroyed
 	Release   *release.Release    `json:"release,omitempty"`
 	Last      *release.Deployment `json:"last,omitempty"` // the newest deployment, of this release or another
-	Drift     *release.Look       `json:"drift,omitempty"`
+	Drift     *drift.Check        `json:"drift,omitempty"`
 	Problem   string              `json:"problem,omitempty"` // why no more is known
 }
 
@@ -74,8 +76,8 @@ func (t *tool) stacks(ctx context.Context) error {
 		table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "STACK\tWHERE\tRELEASE\tAGE\tVERDICT\tDRIFT")
 		for _, e := range all {
-			release, age, verdict, drift := e.words()
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Stack, e.where(), release, age, verdict, drift)
+			running, age, verdict, drift := e.words()
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Stack, e.where(), running, age, verdict, drift)
 		}
 		table.Flush()
 		for _, e := range all {
@@ -153,7 +155,7 @@ func (t *tool) look(ctx context.Context, e *environment) error {
 		return err
 	}
 	e.Region, e.Protected = c.stack.Region, c.stack.Protect
-	options := release.Options{Dir: stackDir(c.root, t.stack), Stack: t.stack, Project: c.project, Config: c.engine}
+	options := engine.Options{Dir: stackDir(c.root, t.stack), Stack: t.stack, Project: c.project, Config: c.engine}
 	if t.live {
 		if c.stack.Backend.Bucket == "" {
 			return nil // never bootstrapped
@@ -163,7 +165,7 @@ func (t *tool) look(ctx context.Context, e *environment) error {
 			return err
 		}
 		e.Account = where.account
-		options.Backend = &release.Backend{URL: release.S3(c.stack.Backend.Bucket, where.region, c.profile)}
+		options.Backend = &engine.Backend{URL: engine.S3(c.stack.Backend.Bucket, where.region, c.profile)}
 	} else {
 		if _, err := os.Stat(options.Dir); errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -172,14 +174,16 @@ func (t *tool) look(ctx context.Context, e *environment) error {
 			e.Account = c.accounts[0]
 		}
 	}
-	s, err := release.Open(options)
+	s, err := engine.Open(options)
 	if err != nil {
 		return err
 	}
-	if e.Up, err = s.Deployed(ctx); err != nil {
+	state, err := s.Checkpoint(ctx)
+	if err != nil {
 		return err
 	}
-	ledger, err := s.Ledger(ctx)
+	e.Up = state.Deployed()
+	ledger, err := ledgerOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -194,6 +198,6 @@ func (t *tool) look(ctx context.Context, e *environment) error {
 	if last, ok := history.Last(); ok {
 		e.Last = &last
 	}
-	e.Drift, err = s.LastLook(ctx)
+	e.Drift, err = drift.LastCheck(ctx, ledger.Bucket, s.ProjectName(), s.Stack)
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"slipway/ecs"
+	"slipway/engine"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/run"
@@ -20,14 +21,14 @@ import (
 // A stage is all that one operation needs: the engine, and behind it either the model of AWS with its providers and the
 // right to change the stack, or a real account, where the engine's own lock is that right.
 type stage struct {
-	stack    *release.Stack
+	stack    *engine.Stack
 	progress *progress
 	first    func() error                   // what is done when the engine has the stack, before anything else; may be nil
 	images   atomic.Pointer[release.Images] // that are to run, as soon as it is known
 
 	live *place // nil in a rehearsal; all that follows is nil where this is not
 
-	hold   *release.Hold
+	hold   *engine.Lock
 	model  *rehearsal.Rehearsal
 	run    *live.Run // nil unless the stack is run
 	runDir string
@@ -53,12 +54,12 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	if err := c.overlay(dir); err != nil {
 		return nil, err
 	}
-	cli, err := release.FindCLI(ctx, t.say)
+	cli, err := engine.FindCLI(ctx, t.say)
 	if err != nil {
 		return nil, err
 	}
 	t.interrupts.engine(cli)
-	hold, err := release.Take(dir, t.stack, operation)
+	hold, err := engine.Acquire(dir, t.stack, operation)
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +90,12 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 	if err != nil {
 		return nil, err
 	}
-	s.stack, err = release.Open(release.Options{
+	s.stack, err = engine.Open(engine.Options{
 		CLI: cli, Dir: dir, Stack: t.stack, Project: c.project, Config: c.engine, Env: env,
 		Program:   t.program(c, s, site.Options{Runner: runner{s.model.Account}, Carry: t.carrier(c, s)}),
-		Account:   account{s.model.Account},
+		Inventory: account{s.model.Account},
 		Throwaway: throwaway,
-		Told:      s.progress.told, Say: s.progress.say,
+		OnEvent:   s.progress.told, Logf: s.progress.logf,
 	})
 	return s, err
 }
@@ -102,7 +103,7 @@ func (t *tool) open(ctx context.Context, c *configuration, dir, operation string
 // tell goes on telling what the engine does, after the progress was closed.
 func (s *stage) tell(out io.Writer) {
 	s.progress = newProgress(out)
-	s.stack.Told, s.stack.Say = s.progress.told, s.progress.say
+	s.stack.OnEvent, s.stack.Logf = s.progress.told, s.progress.logf
 }
 
 func (s *stage) close() error {
@@ -123,7 +124,7 @@ func (s *stage) rest() error {
 		errs = append(errs, s.model.Close())
 	}
 	if s.hold != nil {
-		errs = append(errs, s.hold.Release())
+		errs = append(errs, s.hold.Unlock())
 	}
 	s.model, s.hold = nil, nil
 	return errors.Join(errs...)
@@ -145,15 +146,15 @@ type account struct{ *cloud.Account }
 
 func (a account) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
 
-func (a account) Objects() []release.Object {
-	var all []release.Object
+func (a account) Objects() []engine.Object {
+	var all []engine.Object
 	for _, o := range a.Made() {
-		all = append(all, release.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
 	}
 	return all
 }
 
-func (a account) Delete(_ context.Context, o release.Object) error {
+func (a account) Delete(_ context.Context, o engine.Object) error {
 	gone, err := a.Account.Remove(o.Type, o.ID)
 	if err == nil && !gone {
 		err = fmt.Errorf("%s %s is not in the model", o.Type, o.ID)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // An unlocking is what unlock was told to do.
@@ -53,12 +53,12 @@ const enginePatience = 10 * time.Second
 
 // An unlocked is what unlock writes with --json.
 type unlocked struct {
-	Stack  string          `json:"stack"`
-	Live   bool            `json:"live"`
-	Locks  []release.Lock  `json:"locks"`            // that there were
-	Killed *release.Owner  `json:"killed,omitempty"` // in a rehearsal: the run whose work was repaired
-	Freed  bool            `json:"freed"`            // nobody holds the stack any more
-	Doubts []release.Doubt `json:"doubts,omitempty"` // creates of which nobody knows whether they happened
+	Stack  string                 `json:"stack"`
+	Live   bool                   `json:"live"`
+	Locks  []engine.StateLock     `json:"locks"`            // that there were
+	Killed *engine.Owner          `json:"killed,omitempty"` // in a rehearsal: the run whose work was repaired
+	Freed  bool                   `json:"freed"`            // nobody holds the stack any more
+	Doubts []engine.PendingCreate `json:"doubts,omitempty"` // creates of which nobody knows whether they happened
 }
 
 func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
@@ -74,7 +74,7 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 		return err
 	}
 	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "unlock", false)
-	var held *release.Held
+	var held *engine.LockedError
 	if errors.As(err, &held) && k.force {
 		return fmt.Errorf("%w: the kernel gives its lock back when that process ends, and not before; nothing can break it", err)
 	}
@@ -89,12 +89,12 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 		if report.Locks, err = s.stack.Locks(ctx); err != nil {
 			return err
 		}
-		alive := slices.ContainsFunc(report.Locks, func(l release.Lock) bool { return l.Life == release.Alive })
+		alive := slices.ContainsFunc(report.Locks, func(l engine.StateLock) bool { return l.Life == engine.Alive })
 		if !alive || s.hold == nil || s.hold.Killed == nil || ctx.Err() != nil || time.Now().After(deadline) {
 			break
 		}
 	}
-	report.Locks = append([]release.Lock{}, report.Locks...)
+	report.Locks = append([]engine.StateLock{}, report.Locks...)
 	s.progress.close()
 	for _, l := range report.Locks {
 		t.say("Stack %s is locked by %s.", t.stack, l)
@@ -106,10 +106,10 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 		return err
 	}
 	if s.live != nil {
-		report.Doubts, err = s.stack.Settle(ctx, answer)
+		report.Doubts, err = s.stack.Recover(ctx, nil, answer)
 	} else {
 		report.Killed = s.hold.Killed
-		err = s.stack.Repair(ctx, s.hold)
+		_, err = s.stack.Recover(ctx, s.hold, nil)
 	}
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 	report.Freed = true
 	switch {
 	case len(report.Doubts) > 0:
-		err = &release.InDoubt{Stack: t.stack, Doubts: report.Doubts}
+		err = &engine.PendingCreatesError{Stack: t.stack, Creates: report.Doubts}
 	case len(report.Locks) == 0 && report.Killed == nil:
 		t.say("Nobody holds stack %s.", t.stack)
 	default:
@@ -127,13 +127,13 @@ func (t *tool) unlock(ctx context.Context, k unlocking) (err error) {
 }
 
 // mayBreak refuses to break the locks of runs that live or may live, unless it was told twice to.
-func (t *tool) mayBreak(locks []release.Lock, k unlocking) error {
-	locks = slices.DeleteFunc(slices.Clone(locks), func(l release.Lock) bool { return l.Life == release.Gone })
+func (t *tool) mayBreak(locks []engine.StateLock, k unlocking) error {
+	locks = slices.DeleteFunc(slices.Clone(locks), func(l engine.StateLock) bool { return l.Life == engine.Gone })
 	if len(locks) == 0 {
 		return nil
 	}
 	if !k.force {
-		return &release.Locked{Stack: t.stack, Locks: locks}
+		return &engine.StateLockedError{Stack: t.stack, Locks: locks}
 	}
 	if k.confirm == t.stack {
 		return nil
@@ -150,11 +150,11 @@ func (t *tool) mayBreak(locks []release.Lock, k unlocking) error {
 }
 
 // answer is what the flags say of creates in doubt, nil if they say nothing.
-func (k unlocking) answer() (*release.Answer, error) {
+func (k unlocking) answer() (*engine.Resolution, error) {
 	if len(k.made) == 0 && !k.notMade {
 		return nil, nil
 	}
-	answer := &release.Answer{Made: map[string]string{}, NotMade: k.notMade}
+	answer := &engine.Resolution{Made: map[string]string{}, NotMade: k.notMade}
 	for _, words := range k.made {
 		name, id, ok := strings.Cut(words, "=")
 		if !ok || name == "" || id == "" {

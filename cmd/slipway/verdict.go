@@ -11,33 +11,34 @@ import (
 	"strings"
 	"time"
 
+	"slipway/operation/account/awsaccount"
 	"slipway/rehearsal/cloud"
-	"slipway/release"
+	"slipway/verdict"
 )
 
 // settling is how long the services may still be changing when the engine is done. It has waited for them already.
 const settling = 10 * time.Minute
 
 // judge says whether the stack's services run what its program asked for.
-func (s *stage) judge(ctx context.Context, _ map[string]any) (release.Verdict, error) {
-	asked, err := s.stack.Asked(ctx)
+func (s *stage) judge(ctx context.Context, _ map[string]any) (verdict.Verdict, error) {
+	asked, err := s.expected(ctx)
 	if err != nil {
-		return release.Verdict{}, err
+		return verdict.Verdict{}, err
 	}
-	return release.Judge(ctx, s.crew(), asked, settling)
+	return verdict.Judge(ctx, s.crew(), asked, settling)
 }
 
 // crew are the services of the stack's account, or of the model.
-func (s *stage) crew() release.Crew {
+func (s *stage) crew() verdict.ECSScaler {
 	if s.live != nil {
-		return release.AWSFleet(s.live.aws)
+		return awsaccount.ECS(s.live.aws)
 	}
 	return fleet{s.model.Account}
 }
 
 // wake gives services that a destroy scaled to zero, and that it did not come to delete, the tasks that were asked for.
 func (s *stage) wake(ctx context.Context) error {
-	return s.scale(ctx, func(asked release.Running, is release.Service) int {
+	return s.scale(ctx, func(asked verdict.Running, is verdict.Service) int {
 		if is.Desired == 0 {
 			return asked.Tasks
 		}
@@ -46,12 +47,12 @@ func (s *stage) wake(ctx context.Context) error {
 }
 
 // scale gives each service as many tasks as want says.
-func (s *stage) scale(ctx context.Context, want func(release.Running, release.Service) int) error {
-	asked, err := s.stack.Asked(ctx)
+func (s *stage) scale(ctx context.Context, want func(verdict.Running, verdict.Service) int) error {
+	asked, err := s.expected(ctx)
 	if err != nil || len(asked.Services) == 0 {
 		return err
 	}
-	byName := map[string]release.Running{}
+	byName := map[string]verdict.Running{}
 	for _, r := range asked.Services {
 		byName[r.Service] = r
 	}
@@ -72,7 +73,7 @@ func (s *stage) scale(ctx context.Context, want func(release.Running, release.Se
 
 // A badVerdict is the error of a command after which the services do not run what was asked for.
 type badVerdict struct {
-	release.Verdict
+	verdict.Verdict
 	engine error // what the engine said of it, if anything
 }
 
@@ -86,18 +87,18 @@ func (e *badVerdict) Error() string {
 func (e *badVerdict) Unwrap() error { return e.engine }
 
 // judged is err with the verdict, after an engine that is done or gave up.
-func (s *stage) judged(ctx context.Context, outputs map[string]any, err error) (release.Verdict, error) {
+func (s *stage) judged(ctx context.Context, outputs map[string]any, err error) (verdict.Verdict, error) {
 	if ctx.Err() != nil {
-		return release.Verdict{}, err
+		return verdict.Verdict{}, err
 	}
-	verdict, wrong := s.judge(ctx, outputs)
+	v, wrong := s.judge(ctx, outputs)
 	switch {
 	case wrong != nil:
-		return verdict, errors.Join(err, wrong)
-	case !verdict.Good:
-		return verdict, &badVerdict{verdict, err}
+		return v, errors.Join(err, wrong)
+	case !v.Good:
+		return v, &badVerdict{v, err}
 	}
-	return verdict, err
+	return v, err
 }
 
 // A fleet is the model as ECS and CloudWatch Logs.
@@ -108,8 +109,8 @@ const (
 	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 )
 
-func (f fleet) Services(_ context.Context, cluster string, names []string) ([]release.Service, error) {
-	var all []release.Service
+func (f fleet) Services(_ context.Context, cluster string, names []string) ([]verdict.Service, error) {
+	var all []verdict.Service
 	for _, o := range f.account.Objects() {
 		out := cloud.Inputs(o.Outputs)
 		if o.Type == typeService && out.String("cluster") == cluster && slices.Contains(names, out.String("name")) {
@@ -119,25 +120,25 @@ func (f fleet) Services(_ context.Context, cluster string, names []string) ([]re
 	return all, nil
 }
 
-func (f fleet) service(o *cloud.Object) release.Service {
+func (f fleet) service(o *cloud.Object) verdict.Service {
 	out := cloud.Inputs(o.Outputs)
 	runs, desired := out.String("taskDefinition"), out.Int("desiredCount")
-	s := release.Service{Name: out.String("name"), Status: "ACTIVE", Desired: desired, Running: desired}
-	primary := release.Deployed{ID: deployment(o.ID, runs, time.Time{}), Status: "PRIMARY", TaskDefinition: runs, Rollout: "COMPLETED",
+	s := verdict.Service{Name: out.String("name"), Status: "ACTIVE", Desired: desired, Running: desired}
+	primary := verdict.Deployed{ID: deployment(o.ID, runs, time.Time{}), Status: "PRIMARY", TaskDefinition: runs, Rollout: "COMPLETED",
 		Reason: "ECS deployment completed.", Desired: desired, Running: desired}
 	r := f.rollout(o.ID)
 	if r == nil {
-		s.Deployments = []release.Deployed{primary}
+		s.Deployments = []verdict.Deployed{primary}
 		return s
 	}
-	failed := release.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
+	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
 		Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.", Failed: len(r.Tasks), Created: r.At}
 	if r.Back {
-		s.Deployments = []release.Deployed{primary, failed}
+		s.Deployments = []verdict.Deployed{primary, failed}
 		return s
 	}
 	failed.Status, failed.Desired = "PRIMARY", desired
-	s.Running, s.Deployments = 0, []release.Deployed{failed}
+	s.Running, s.Deployments = 0, []verdict.Deployed{failed}
 	return s
 }
 
@@ -156,7 +157,7 @@ func deployment(service, definition string, at time.Time) string {
 	return fmt.Sprintf("ecs-svc/%019d", sum.Sum64()%1e19)
 }
 
-func (f fleet) Definition(_ context.Context, arn string) (release.Definition, error) {
+func (f fleet) Definition(_ context.Context, arn string) (verdict.Definition, error) {
 	for _, o := range f.account.Objects() {
 		out := cloud.Inputs(o.Outputs)
 		if o.Type != typeDefinition || out.String("arn") != arn {
@@ -167,20 +168,20 @@ func (f fleet) Definition(_ context.Context, arn string) (release.Definition, er
 			LogConfiguration struct{ Options map[string]string }
 		}
 		if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &containers); err != nil {
-			return release.Definition{}, fmt.Errorf("task definition %s: %w", arn, err)
+			return verdict.Definition{}, fmt.Errorf("task definition %s: %w", arn, err)
 		}
-		d := release.Definition{ARN: arn}
+		d := verdict.Definition{ARN: arn}
 		for _, c := range containers {
 			options := c.LogConfiguration.Options
-			d.Containers = append(d.Containers, release.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"], Prefix: options["awslogs-stream-prefix"]})
+			d.Containers = append(d.Containers, verdict.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"], Prefix: options["awslogs-stream-prefix"]})
 		}
 		return d, nil
 	}
-	return release.Definition{}, fmt.Errorf("the model has no task definition %s", arn)
+	return verdict.Definition{}, fmt.Errorf("the model has no task definition %s", arn)
 }
 
-func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, error) {
-	var tasks []release.Task
+func (f fleet) Stopped(ctx context.Context, _, service string) ([]verdict.Task, error) {
+	var tasks []verdict.Task
 	for _, r := range f.account.Rollouts() {
 		if !strings.HasSuffix(r.Service, "/"+service) {
 			continue
@@ -190,9 +191,9 @@ func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, 
 			return nil, err
 		}
 		for _, arn := range r.Tasks {
-			t := release.Task{ARN: arn, TaskDefinition: r.TaskDefinition, Reason: r.Failure.Reason, At: r.At}
+			t := verdict.Task{ARN: arn, TaskDefinition: r.TaskDefinition, Reason: r.Failure.Reason, At: r.At}
 			for _, c := range definition.Containers {
-				ended := release.Ended{Name: c.Name}
+				ended := verdict.StoppedContainer{Name: c.Name}
 				if c.Name == r.Failure.Container {
 					ended.Reason = r.Failure.Detail
 				}
@@ -210,7 +211,7 @@ func (f fleet) Stopped(ctx context.Context, _, service string) ([]release.Task, 
 	return tasks, nil
 }
 
-// Scale implements release.Crew.
+// Scale implements verdict.ECSScaler.
 func (f fleet) Scale(_ context.Context, _, service string, tasks int) error {
 	for _, o := range f.account.Objects() {
 		if o.Type == typeService && cloud.Inputs(o.Outputs).String("name") == service {
@@ -230,4 +231,12 @@ func (f fleet) Tail(_ context.Context, _, stream string, lines int) ([]string, e
 		}
 	}
 	return nil, nil
+}
+
+func (s *stage) expected(ctx context.Context) (verdict.Expected, error) {
+	state, err := s.stack.Checkpoint(ctx)
+	if err != nil {
+		return verdict.Expected{}, err
+	}
+	return verdict.ExpectedOf(state.Resources)
 }

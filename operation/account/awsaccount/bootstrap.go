@@ -1,4 +1,4 @@
-package release
+package awsaccount
 
 import (
 	"context"
@@ -18,18 +18,20 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"slipway/bootstrap"
 )
 
-// An AWSGround is an AWS account, with the credentials of whoever lays the foundation.
-type AWSGround struct {
+// A Bootstrap is an AWS account to which a bootstrap.Spec is applied, with the credentials of the caller.
+type Bootstrap struct {
 	s3  *s3.Client
 	kms *kms.Client
 	iam *iam.Client
 }
 
-// NewAWSGround is the account that settings lead to.
-func NewAWSGround(settings aws.Config) *AWSGround {
-	return &AWSGround{
+// NewBootstrap is the account of these credentials.
+func NewBootstrap(settings aws.Config) *Bootstrap {
+	return &Bootstrap{
 		s3: s3.NewFromConfig(settings, func(o *s3.Options) {
 			o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""
 		}),
@@ -38,7 +40,7 @@ func NewAWSGround(settings aws.Config) *AWSGround {
 }
 
 // madeBy is the tag of what bootstrap makes.
-const madeBy, bootstrap = "slipway:made-by", "bootstrap"
+const madeBy, byBootstrap = "slipway:made-by", "bootstrap"
 
 // is says whether an error has one of these codes.
 func is(err error, codes ...string) bool {
@@ -56,7 +58,7 @@ func status(err error) int {
 
 // DataKey makes the key that encrypts the stack's secrets, and gives it encrypted by the KMS key, in base64, as Pulumi
 // keeps it in Pulumi.<stack>.yaml. Nobody sees it in plain text: whoever may use the KMS key can have it decrypted.
-func (g *AWSGround) DataKey(ctx context.Context, keyARN string) (string, error) {
+func (g *Bootstrap) DataKey(ctx context.Context, keyARN string) (string, error) {
 	made, err := g.kms.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{
 		KeyId: &keyARN, KeySpec: kmstypes.DataKeySpecAes256,
 	})
@@ -66,8 +68,8 @@ func (g *AWSGround) DataKey(ctx context.Context, keyARN string) (string, error) 
 	return base64.StdEncoding.EncodeToString(made.CiphertextBlob), nil
 }
 
-// Key implements Ground.
-func (g *AWSGround) Key(f *Foundation) Thing {
+// Key implements bootstrap.Account.
+func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 	describe := func(ctx context.Context, id string) (*kmstypes.KeyMetadata, error) {
 		found, err := g.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
 		if err != nil {
@@ -75,7 +77,7 @@ func (g *AWSGround) Key(f *Foundation) Thing {
 		}
 		return found.KeyMetadata, nil
 	}
-	return Thing{
+	return bootstrap.Resource{
 		What: "the key", Name: f.Alias,
 		Find: func(ctx context.Context) (string, error) {
 			key, err := describe(ctx, f.Alias)
@@ -90,49 +92,49 @@ func (g *AWSGround) Key(f *Foundation) Thing {
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.kms.CreateKey(ctx, &kms.CreateKeyInput{
 				Description: aws.String(f.KeyDescription()), Policy: aws.String(f.KeyPolicy()),
-				Tags: []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(bootstrap)}},
+				Tags: []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(byBootstrap)}},
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.KeyMetadata.Arn), nil
 		},
-		Aspects: []Aspect{
-			{"its deletion", func(ctx context.Context, id string) (bool, error) {
+		Settings: []bootstrap.Setting{
+			{Name: "its deletion", Holds: func(ctx context.Context, id string) (bool, error) {
 				key, err := describe(ctx, id)
 				return err == nil && key.KeyState != kmstypes.KeyStatePendingDeletion, err
-			}, func(ctx context.Context, id string) error {
+			}, Set: func(ctx context.Context, id string) error {
 				_, err := g.kms.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: &id})
 				return err
 			}},
-			{"it was disabled", func(ctx context.Context, id string) (bool, error) {
+			{Name: "it was disabled", Holds: func(ctx context.Context, id string) (bool, error) {
 				key, err := describe(ctx, id)
 				return err == nil && key.Enabled, err
-			}, func(ctx context.Context, id string) error {
+			}, Set: func(ctx context.Context, id string) error {
 				_, err := g.kms.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &id})
 				return err
 			}},
-			{"alias", func(ctx context.Context, id string) (bool, error) {
+			{Name: "alias", Holds: func(ctx context.Context, id string) (bool, error) {
 				key, err := describe(ctx, f.Alias)
 				if is(err, "NotFoundException") {
 					return false, nil
 				}
 				return err == nil && aws.ToString(key.Arn) == id, err
-			}, func(ctx context.Context, id string) error {
+			}, Set: func(ctx context.Context, id string) error {
 				_, err := g.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &f.Alias, TargetKeyId: &id})
 				return err
 			}},
-			{"rotation", func(ctx context.Context, id string) (bool, error) {
+			{Name: "rotation", Holds: func(ctx context.Context, id string) (bool, error) {
 				found, err := g.kms.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: &id})
 				return err == nil && found.KeyRotationEnabled, err
-			}, func(ctx context.Context, id string) error {
+			}, Set: func(ctx context.Context, id string) error {
 				_, err := g.kms.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &id})
 				return err
 			}},
-			{"policy", func(ctx context.Context, id string) (bool, error) {
+			{Name: "policy", Holds: func(ctx context.Context, id string) (bool, error) {
 				found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
-				return err == nil && sameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
-			}, func(ctx context.Context, id string) error {
+				return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
+			}, Set: func(ctx context.Context, id string) error {
 				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: aws.String(f.KeyPolicy())})
 				return err
 			}},
@@ -141,7 +143,7 @@ func (g *AWSGround) Key(f *Foundation) Thing {
 }
 
 // nameless looks for the key of a run that was killed before the key had its alias.
-func (g *AWSGround) nameless(ctx context.Context, f *Foundation, describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
+func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec, describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
 	for pages := kms.NewListKeysPaginator(g.kms, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -160,10 +162,10 @@ func (g *AWSGround) nameless(ctx context.Context, f *Foundation, describe func(c
 	return "", nil
 }
 
-// Bucket implements Ground.
-func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
+// Bucket implements bootstrap.Account.
+func (g *Bootstrap) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource {
 	owner := &f.Account
-	return Thing{
+	return bootstrap.Resource{
 		What: "the bucket", Name: f.Bucket,
 		Find: func(ctx context.Context) (string, error) {
 			_, err := g.s3.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
@@ -188,8 +190,8 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 			}
 			return f.Bucket, err
 		},
-		Aspects: []Aspect{
-			{"public access block", func(ctx context.Context, _ string) (bool, error) {
+		Settings: []bootstrap.Setting{
+			{Name: "public access block", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetPublicAccessBlock(ctx, &s3.GetPublicAccessBlockInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				if is(err, "NoSuchPublicAccessBlockConfiguration") {
 					return false, nil
@@ -199,26 +201,26 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 				}
 				is := found.PublicAccessBlockConfiguration
 				return aws.ToBool(is.BlockPublicAcls) && aws.ToBool(is.BlockPublicPolicy) && aws.ToBool(is.IgnorePublicAcls) && aws.ToBool(is.RestrictPublicBuckets), nil
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				yes := aws.Bool(true)
 				_, err := g.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner,
 					PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{
 						BlockPublicAcls: yes, BlockPublicPolicy: yes, IgnorePublicAcls: yes, RestrictPublicBuckets: yes}})
 				return err
 			}},
-			{"ownership", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "ownership", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetBucketOwnershipControls(ctx, &s3.GetBucketOwnershipControlsInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				if is(err, "OwnershipControlsNotFoundError") {
 					return false, nil
 				}
 				return err == nil && len(found.OwnershipControls.Rules) == 1 &&
 					found.OwnershipControls.Rules[0].ObjectOwnership == s3types.ObjectOwnershipBucketOwnerEnforced, err
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner,
 					OwnershipControls: &s3types.OwnershipControls{Rules: []s3types.OwnershipControlsRule{{ObjectOwnership: s3types.ObjectOwnershipBucketOwnerEnforced}}}})
 				return err
 			}},
-			{"encryption", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "encryption", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				if is(err, "ServerSideEncryptionConfigurationNotFoundError") {
 					return false, nil
@@ -230,7 +232,7 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 				by := rule.ApplyServerSideEncryptionByDefault
 				return by != nil && by.SSEAlgorithm == s3types.ServerSideEncryptionAwsKms && aws.ToString(by.KMSMasterKeyID) == keyARN &&
 					aws.ToBool(rule.BucketKeyEnabled), nil
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner,
 					ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
 						BucketKeyEnabled: aws.Bool(true),
@@ -239,39 +241,39 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 					}}}})
 				return err
 			}},
-			{"versioning", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "versioning", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				return err == nil && found.Status == s3types.BucketVersioningStatusEnabled, err
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner,
 					VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
 				return err
 			}},
-			{"lifecycle", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "lifecycle", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetBucketLifecycleConfiguration(ctx, &s3.GetBucketLifecycleConfigurationInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				if is(err, "NoSuchLifecycleConfiguration") {
 					return false, nil
 				}
 				return err == nil && slices.ContainsFunc(found.Rules, func(r s3types.LifecycleRule) bool {
 					return r.Status == s3types.ExpirationStatusEnabled && r.NoncurrentVersionExpiration != nil &&
-						aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays) == oldVersionDays
+						aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays) == bootstrap.OldVersionDays
 				}), err
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner,
 					LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
 						ID: aws.String("old-versions"), Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
-						NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(oldVersionDays)},
+						NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(bootstrap.OldVersionDays)},
 						AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)},
 					}}}})
 				return err
 			}},
-			{"policy", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "policy", Holds: func(ctx context.Context, _ string) (bool, error) {
 				found, err := g.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner})
 				if is(err, "NoSuchBucketPolicy") {
 					return false, nil
 				}
-				return err == nil && sameJSON(aws.ToString(found.Policy), f.BucketPolicy()), err
-			}, func(ctx context.Context, _ string) error {
+				return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), f.BucketPolicy()), err
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &f.Bucket, ExpectedBucketOwner: owner, Policy: aws.String(f.BucketPolicy())})
 				return err
 			}},
@@ -279,15 +281,15 @@ func (g *AWSGround) Bucket(f *Foundation, keyARN string) Thing {
 	}
 }
 
-// Provider implements Ground. An account has one provider for GitHub at most, so one that is there is used, whoever made
+// Provider implements bootstrap.Account. An account has one provider for GitHub at most, so one that is there is used, whoever made
 // it.
-func (g *AWSGround) Provider(_ *Foundation, trusted *Role) Thing {
+func (g *Bootstrap) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
 	arn := &trusted.ProviderARN
 	const audience = "sts.amazonaws.com"
 	get := func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
 		return g.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: arn})
 	}
-	return Thing{
+	return bootstrap.Resource{
 		What: "the OIDC provider", Name: *arn,
 		Find: func(ctx context.Context) (string, error) {
 			_, err := get(ctx)
@@ -305,10 +307,10 @@ func (g *AWSGround) Provider(_ *Foundation, trusted *Role) Thing {
 			}
 			return aws.ToString(made.OpenIDConnectProviderArn), nil
 		},
-		Aspects: []Aspect{{"audience " + audience, func(ctx context.Context, _ string) (bool, error) {
+		Settings: []bootstrap.Setting{{Name: "audience " + audience, Holds: func(ctx context.Context, _ string) (bool, error) {
 			found, err := get(ctx)
 			return err == nil && slices.Contains(found.ClientIDList, audience), err
-		}, func(ctx context.Context, _ string) error {
+		}, Set: func(ctx context.Context, _ string) error {
 			_, err := g.iam.AddClientIDToOpenIDConnectProvider(ctx, &iam.AddClientIDToOpenIDConnectProviderInput{
 				OpenIDConnectProviderArn: arn, ClientID: aws.String(audience)})
 			return err
@@ -316,8 +318,8 @@ func (g *AWSGround) Provider(_ *Foundation, trusted *Role) Thing {
 	}
 }
 
-// Role implements Ground.
-func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
+// Role implements bootstrap.Account.
+func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	name := &role.Name
 	get := func(ctx context.Context) (*iamtypes.Role, error) {
 		found, err := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
@@ -326,7 +328,7 @@ func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
 		}
 		return found.Role, nil
 	}
-	thing := Thing{
+	thing := bootstrap.Resource{
 		What: role.What, Name: *name,
 		Find: func(ctx context.Context) (string, error) {
 			there, err := get(ctx)
@@ -336,7 +338,9 @@ func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
 			if err != nil {
 				return "", err
 			}
-			if !slices.ContainsFunc(there.Tags, func(t iamtypes.Tag) bool { return aws.ToString(t.Key) == madeBy && aws.ToString(t.Value) == bootstrap }) {
+			if !slices.ContainsFunc(there.Tags, func(t iamtypes.Tag) bool {
+				return aws.ToString(t.Key) == madeBy && aws.ToString(t.Value) == byBootstrap
+			}) {
 				return "", errors.New("it is there, but bootstrap did not make it; it is left alone. If the stack itself made it, take " +
 					"slipway:github out of its file, run up, put it back and bootstrap again")
 			}
@@ -345,45 +349,45 @@ func (g *AWSGround) Role(f *Foundation, role *Role) Thing {
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateRole(ctx, &iam.CreateRoleInput{
 				RoleName: name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust, MaxSessionDuration: &role.SessionSeconds,
-				Tags: []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(bootstrap)}},
+				Tags: []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(byBootstrap)}},
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.Role.Arn), nil
 		},
-		Aspects: []Aspect{
-			{"trust", func(ctx context.Context, _ string) (bool, error) {
+		Settings: []bootstrap.Setting{
+			{Name: "trust", Holds: func(ctx context.Context, _ string) (bool, error) {
 				there, err := get(ctx)
 				if err != nil {
 					return false, err
 				}
-				return sameJSON(decoded(there.AssumeRolePolicyDocument), role.Trust), nil
-			}, func(ctx context.Context, _ string) error {
+				return bootstrap.SameJSON(decoded(there.AssumeRolePolicyDocument), role.Trust), nil
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: &role.Trust})
 				return err
 			}},
-			{"session", func(ctx context.Context, _ string) (bool, error) {
+			{Name: "session", Holds: func(ctx context.Context, _ string) (bool, error) {
 				there, err := get(ctx)
 				return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
-			}, func(ctx context.Context, _ string) error {
+			}, Set: func(ctx context.Context, _ string) error {
 				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds, Description: &role.Description})
 				return err
 			}},
 		},
 	}
 	for _, p := range role.Policies {
-		arn := f.policyARN(p)
-		thing.Aspects = append(thing.Aspects, g.says(arn, p), g.attached(arn, role, p))
+		arn := f.PolicyARN(p)
+		thing.Settings = append(thing.Settings, g.says(arn, p), g.attached(arn, role, p))
 	}
 	return thing
 }
 
-// Boundary implements Ground.
-func (g *AWSGround) Boundary(f *Foundation) Thing {
-	arn := f.policyARN(*f.Boundary)
+// Boundary implements bootstrap.Account.
+func (g *Bootstrap) Boundary(f *bootstrap.Spec) bootstrap.Resource {
+	arn := f.PolicyARN(*f.Boundary)
 	says := g.says(arn, *f.Boundary)
-	return Thing{
+	return bootstrap.Resource{
 		What: "the permissions boundary", Name: f.Boundary.Name,
 		Find: func(ctx context.Context) (string, error) {
 			_, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
@@ -392,8 +396,8 @@ func (g *AWSGround) Boundary(f *Foundation) Thing {
 			}
 			return arn, err
 		},
-		Make:    func(ctx context.Context) (string, error) { return arn, says.Set(ctx, arn) },
-		Aspects: []Aspect{says},
+		Make:     func(ctx context.Context) (string, error) { return arn, says.Set(ctx, arn) },
+		Settings: []bootstrap.Setting{says},
 	}
 }
 
@@ -407,8 +411,8 @@ func decoded(document *string) string {
 }
 
 // says is that a managed policy is there and says what it must.
-func (g *AWSGround) says(arn string, p RolePolicy) Aspect {
-	return Aspect{"policy " + p.Name, func(ctx context.Context, _ string) (bool, error) {
+func (g *Bootstrap) says(arn string, p bootstrap.Policy) bootstrap.Setting {
+	return bootstrap.Setting{Name: "policy " + p.Name, Holds: func(ctx context.Context, _ string) (bool, error) {
 		found, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 		if is(err, "NoSuchEntity", "NoSuchEntityException") {
 			return false, nil
@@ -417,8 +421,8 @@ func (g *AWSGround) says(arn string, p RolePolicy) Aspect {
 			return false, err
 		}
 		version, err := g.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: found.Policy.DefaultVersionId})
-		return err == nil && sameJSON(decoded(version.PolicyVersion.Document), p.Document), err
-	}, func(ctx context.Context, _ string) error {
+		return err == nil && bootstrap.SameJSON(decoded(version.PolicyVersion.Document), p.Document), err
+	}, Set: func(ctx context.Context, _ string) error {
 		_, err := g.iam.CreatePolicy(ctx, &iam.CreatePolicyInput{PolicyName: &p.Name, Description: &p.Description, PolicyDocument: &p.Document})
 		if !is(err, "EntityAlreadyExists", "EntityAlreadyExistsException") {
 			return err
@@ -432,8 +436,8 @@ func (g *AWSGround) says(arn string, p RolePolicy) Aspect {
 }
 
 // attached is that a role has a managed policy.
-func (g *AWSGround) attached(arn string, role *Role, p RolePolicy) Aspect {
-	return Aspect{"attachment of " + p.Name, func(ctx context.Context, _ string) (bool, error) {
+func (g *Bootstrap) attached(arn string, role *bootstrap.Role, p bootstrap.Policy) bootstrap.Setting {
+	return bootstrap.Setting{Name: "attachment of " + p.Name, Holds: func(ctx context.Context, _ string) (bool, error) {
 		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
@@ -444,14 +448,14 @@ func (g *AWSGround) attached(arn string, role *Role, p RolePolicy) Aspect {
 			}
 		}
 		return false, nil
-	}, func(ctx context.Context, _ string) error {
+	}, Set: func(ctx context.Context, _ string) error {
 		_, err := g.iam.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: &role.Name, PolicyArn: &arn})
 		return err
 	}}
 }
 
 // makeRoom deletes the oldest version of a policy that has as many as IAM keeps.
-func (g *AWSGround) makeRoom(ctx context.Context, arn string) error {
+func (g *Bootstrap) makeRoom(ctx context.Context, arn string) error {
 	const most = 5
 	found, err := g.iam.ListPolicyVersions(ctx, &iam.ListPolicyVersionsInput{PolicyArn: &arn})
 	if err != nil || len(found.Versions) < most {

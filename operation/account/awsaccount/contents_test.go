@@ -1,4 +1,4 @@
-package release
+package awsaccount
 
 import (
 	"strings"
@@ -56,7 +56,7 @@ func TestContentsAgainstMoto(t *testing.T) {
 	must(err)
 	_, err = services.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("shop"), ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(2)})
 	must(err)
-	crew := AWSFleet(settings)
+	crew := ECS(settings)
 	must(crew.Scale(ctx, "shop", "web", 0))
 	if all, err := crew.Services(ctx, "shop", []string{"web"}); err != nil || len(all) != 1 || all[0].Desired != 0 {
 		t.Errorf("services are %+v, %v", all, err)

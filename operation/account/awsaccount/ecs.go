@@ -1,4 +1,4 @@
-package release
+package awsaccount
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"slipway/verdict"
 )
 
 // Limits of the API: how many services and tasks one call describes.
@@ -20,20 +22,20 @@ const (
 	tasksACall    = 100
 )
 
-// AWSFleet asks ECS and CloudWatch Logs of an account. It needs ecs:DescribeServices, ecs:DescribeTaskDefinition,
-// ecs:ListTasks, ecs:DescribeTasks, logs:GetLogEvents and, for Scale alone, ecs:UpdateService. Throttled calls are made
-// again by the SDK.
-func AWSFleet(settings aws.Config) Crew {
-	return awsFleet{ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings)}
+// ECS reads ECS and CloudWatch Logs of an account. It needs ecs:DescribeServices, ecs:DescribeTaskDefinition,
+// ecs:ListTasks, ecs:DescribeTasks, logs:GetLogEvents and, for Scale alone, ecs:UpdateService. The SDK retries throttled
+// calls.
+func ECS(settings aws.Config) verdict.ECSScaler {
+	return ecsScaler{ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings)}
 }
 
-type awsFleet struct {
+type ecsScaler struct {
 	ecs  *ecs.Client
 	logs *cloudwatchlogs.Client
 }
 
-func (f awsFleet) Services(ctx context.Context, cluster string, names []string) ([]Service, error) {
-	var all []Service
+func (f ecsScaler) Services(ctx context.Context, cluster string, names []string) ([]verdict.Service, error) {
+	var all []verdict.Service
 	for part := range slices.Chunk(names, servicesACall) {
 		out, err := f.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(cluster), Services: part})
 		var none *types.ClusterNotFoundException
@@ -55,29 +57,29 @@ func (f awsFleet) Services(ctx context.Context, cluster string, names []string) 
 	return all, nil
 }
 
-func serviceOf(s types.Service) Service {
-	service := Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount), Running: int(s.RunningCount)}
+func serviceOf(s types.Service) verdict.Service {
+	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount), Running: int(s.RunningCount)}
 	for _, d := range s.Deployments {
-		service.Deployments = append(service.Deployments, Deployed{
+		service.Deployments = append(service.Deployments, verdict.Deployed{
 			ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: aws.ToString(d.TaskDefinition),
 			Rollout: string(d.RolloutState), Reason: aws.ToString(d.RolloutStateReason),
 			Desired: int(d.DesiredCount), Running: int(d.RunningCount), Failed: int(d.FailedTasks), Created: aws.ToTime(d.CreatedAt),
 		})
 	}
 	for _, e := range s.Events {
-		service.Events = append(service.Events, Happening{At: aws.ToTime(e.CreatedAt), Message: aws.ToString(e.Message)})
+		service.Events = append(service.Events, verdict.ServiceEvent{At: aws.ToTime(e.CreatedAt), Message: aws.ToString(e.Message)})
 	}
 	return service
 }
 
-func (f awsFleet) Definition(ctx context.Context, arn string) (Definition, error) {
+func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definition, error) {
 	out, err := f.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(arn)})
 	if err != nil {
-		return Definition{}, err
+		return verdict.Definition{}, err
 	}
-	d := Definition{ARN: aws.ToString(out.TaskDefinition.TaskDefinitionArn)}
+	d := verdict.Definition{ARN: aws.ToString(out.TaskDefinition.TaskDefinitionArn)}
 	for _, c := range out.TaskDefinition.ContainerDefinitions {
-		container := Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image)}
+		container := verdict.Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image)}
 		if log := c.LogConfiguration; log != nil && log.LogDriver == types.LogDriverAwslogs {
 			container.Group, container.Prefix = log.Options["awslogs-group"], log.Options["awslogs-stream-prefix"]
 		}
@@ -86,8 +88,8 @@ func (f awsFleet) Definition(ctx context.Context, arn string) (Definition, error
 	return d, nil
 }
 
-func (f awsFleet) Stopped(ctx context.Context, cluster, service string) ([]Task, error) {
-	var tasks []Task
+func (f ecsScaler) Stopped(ctx context.Context, cluster, service string) ([]verdict.Task, error) {
+	var tasks []verdict.Task
 	pages := ecs.NewListTasksPaginator(f.ecs, &ecs.ListTasksInput{
 		Cluster: aws.String(cluster), ServiceName: aws.String(service), DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksACall),
 	})
@@ -114,8 +116,8 @@ func (f awsFleet) Stopped(ctx context.Context, cluster, service string) ([]Task,
 	return tasks, nil
 }
 
-func taskOf(t types.Task) Task {
-	task := Task{
+func taskOf(t types.Task) verdict.Task {
+	task := verdict.Task{
 		ARN: aws.ToString(t.TaskArn), TaskDefinition: aws.ToString(t.TaskDefinitionArn),
 		Code: string(t.StopCode), Reason: aws.ToString(t.StoppedReason), At: aws.ToTime(t.StoppedAt),
 	}
@@ -123,7 +125,7 @@ func taskOf(t types.Task) Task {
 		task.At = aws.ToTime(t.StoppingAt)
 	}
 	for _, c := range t.Containers {
-		ended := Ended{Name: aws.ToString(c.Name), Reason: aws.ToString(c.Reason)}
+		ended := verdict.StoppedContainer{Name: aws.ToString(c.Name), Reason: aws.ToString(c.Reason)}
 		if c.ExitCode != nil {
 			code := int(*c.ExitCode)
 			ended.ExitCode = &code
@@ -136,13 +138,13 @@ func taskOf(t types.Task) Task {
 	return task
 }
 
-// Scale implements Crew.
-func (f awsFleet) Scale(ctx context.Context, cluster, service string, tasks int) error {
+// Scale implements verdict.ECSScaler.
+func (f ecsScaler) Scale(ctx context.Context, cluster, service string, tasks int) error {
 	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service), DesiredCount: aws.Int32(int32(tasks))})
 	return err
 }
 
-func (f awsFleet) Tail(ctx context.Context, group, stream string, lines int) ([]string, error) {
+func (f ecsScaler) Tail(ctx context.Context, group, stream string, lines int) ([]string, error) {
 	in := &cloudwatchlogs.GetLogEventsInput{
 		LogGroupName: aws.String(group), LogStreamName: aws.String(stream), Limit: aws.Int32(int32(lines)), StartFromHead: aws.Bool(false),
 	}
