@@ -210,7 +210,7 @@ func (c changes) String() string {
 // operate runs one operation and gathers what it changed. It fails the test if the operation fails.
 func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *strings.Builder) error) changes {
 	d.t.Helper()
-	d.stack.Workspace().SetProgram(site.Program(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}))
+	d.stack.Workspace().SetProgram(site.New(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}).Run)
 	stream, followed := make(chan events.EngineEvent), make(chan struct{})
 	done := changes{}
 	var problems []string

@@ -21,45 +21,28 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"slipway/internal/image"
 	"slipway/verdict"
 )
-
-// Images are where the two images of a release are: repository@sha256:digest.
-type Images struct {
-	Django string `json:"django"`
-	Nginx  string `json:"nginx"`
-}
-
-// Digests are the images without their repositories: what stays the same when a release goes from stack to stack.
-func (i Images) Digests() Images { return Images{digestOf(i.Django), digestOf(i.Nginx)} }
-
-// Repositories are the images without their digests.
-func (i Images) Repositories() Images { return Images{repositoryOf(i.Django), repositoryOf(i.Nginx)} }
-
-func digestOf(reference string) string { _, digest, _ := strings.Cut(reference, "@"); return digest }
-func repositoryOf(reference string) string {
-	before, _, _ := strings.Cut(reference, "@")
-	return before
-}
 
 // A Release is what can be deployed: two images that belong together, and what is known of where they come from. It is
 // written once, by the stack that built it, and copied as it is into the ledger of each stack that it is promoted to.
 type Release struct {
-	ID         string    `json:"id"` // "20261122-190817-3f2a9c1": when it was made (UTC), and of which digests
-	Stack      string    `json:"stack"`
-	When       time.Time `json:"when"`
-	Who        string    `json:"who"`
-	Commit     string    `json:"commit,omitempty"` // of git; "": not known
-	Dirty      bool      `json:"dirty,omitempty"`  // files differed from the commit
-	Images     Images    `json:"images"`           // where they were built
-	Processor  string    `json:"processor"`        // that they run on: "arm64" or "amd64"
-	Migrations []string  `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
-	Adds       []string  `json:"adds"`             // those that the stack's release before it did not have
+	ID         string     `json:"id"` // "20261122-190817-3f2a9c1": when it was made (UTC), and of which digests
+	Stack      string     `json:"stack"`
+	When       time.Time  `json:"when"`
+	Who        string     `json:"who"`
+	Commit     string     `json:"commit,omitempty"` // of git; "": not known
+	Dirty      bool       `json:"dirty,omitempty"`  // files differed from the commit
+	Images     image.Pair `json:"images"`           // where they were built
+	Processor  string     `json:"processor"`        // that they run on: "arm64" or "amd64"
+	Migrations []string   `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
+	Adds       []string   `json:"adds"`             // those that the stack's release before it did not have
 }
 
 // NewRelease makes a release of a stack's images. The name is made from the time, so that names sort by it, and from the
 // digests, so that two releases of the same images are seen to be that.
-func NewRelease(stack, who string, when time.Time, images Images, source Source) Release {
+func NewRelease(stack, who string, when time.Time, images image.Pair, source Source) Release {
 	digests := images.Digests()
 	sum := sha256.Sum256([]byte(digests.Django + "\n" + digests.Nginx))
 	when = when.UTC().Truncate(time.Second)
@@ -91,7 +74,7 @@ type Deployment struct {
 
 	// What is known when it has ended. A deployment without a verdict never did: it is under way, or it was killed.
 	Ended   time.Time        `json:"ended,omitzero"`
-	Images  *Images          `json:"images,omitempty"` // in this stack's own repositories
+	Images  *image.Pair      `json:"images,omitempty"` // in this stack's own repositories
 	Changes int              `json:"changes"`          // resources
 	Verdict *verdict.Verdict `json:"verdict,omitempty"`
 }
@@ -320,7 +303,7 @@ func parseEntry(key string, data []byte) (entry, error) {
 func (e entry) check() error {
 	var all []error
 	say := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
-	images := func(i Images) {
+	images := func(i image.Pair) {
 		for _, reference := range []string{i.Django, i.Nginx} {
 			if !referenceForm.MatchString(reference) {
 				say("images must be repository@sha256: and 64 hexadecimal digits, got %q", reference)

@@ -18,14 +18,15 @@ import (
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
 
+	"slipway/internal/image"
 	"slipway/verdict"
 )
 
 func digest(letter string) string { return "sha256:" + strings.Repeat(letter, 64) }
 
-func imagesAt(letter string) Images {
+func imagesAt(letter string) image.Pair {
 	const registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com/slipway-dev/"
-	return Images{registry + "django@" + digest(letter), registry + "nginx@" + digest("f")}
+	return image.Pair{Django: registry + "django@" + digest(letter), Nginx: registry + "nginx@" + digest("f")}
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -286,7 +287,7 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 
 func TestWhatCannotBeReadIsNotWritten(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
-	r := NewRelease("dev", "ada", noon, Images{"app:latest", ""}, Source{})
+	r := NewRelease("dev", "ada", noon, image.Pair{Django: "app:latest"}, Source{})
 	if err := s.ledger.Keep(t.Context(), r); err == nil || !strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
 		t.Error(err)
 	}
@@ -472,7 +473,7 @@ func TestSourceKnowsItsCommit(t *testing.T) {
 
 func TestImagesComeApart(t *testing.T) {
 	i := imagesAt("a")
-	if got := i.Digests(); got != (Images{digest("a"), digest("f")}) {
+	if got := i.Digests(); got != (image.Pair{Django: digest("a"), Nginx: digest("f")}) {
 		t.Error(got)
 	}
 	if got := i.Repositories(); !slices.Equal([]string{got.Django, got.Nginx}, []string{

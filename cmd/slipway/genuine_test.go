@@ -46,7 +46,7 @@ import (
 
 	"slipway/engine"
 	"slipway/internal/awstest"
-	"slipway/release"
+	"slipway/internal/image"
 )
 
 // TestGenuine plays testdata/genuine/*.txtar: the command with --live from the first bootstrap to the last destroy, with the
@@ -272,7 +272,7 @@ func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: runs stack file")
 	}
 	var up struct {
-		Outputs struct{ Images release.Images }
+		Outputs struct{ Images image.Pair }
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &up))
 	want := []string{up.Outputs.Images.Digests().Django, up.Outputs.Images.Digests().Nginx}

@@ -10,20 +10,13 @@ import (
 	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"slipway/operation/account"
 )
 
-// Contents says what would be lost with a bucket or a repository.
-type Contents interface {
-	// Objects counts the objects of a bucket, up to a thousand; more says that there are more. No bucket has none.
-	Objects(ctx context.Context, bucket string) (n int, more bool, err error)
-
-	// Images counts the images of a repository. No repository has none.
-	Images(ctx context.Context, repository string) (int, error)
-}
-
-// AWSContents asks S3 and ECR of an account. It needs s3:ListBucket and ecr:DescribeImages, and changes nothing.
-func AWSContents(settings aws.Config) Contents {
-	return awsContents{
+// Contents counts in S3 and ECR of an account. It needs s3:ListBucket and ecr:DescribeImages, and changes nothing.
+func Contents(settings aws.Config) account.Contents {
+	return contents{
 		s3.NewFromConfig(settings, func(o *s3.Options) {
 			o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""
 		}),
@@ -31,12 +24,12 @@ func AWSContents(settings aws.Config) Contents {
 	}
 }
 
-type awsContents struct {
+type contents struct {
 	s3  *s3.Client
 	ecr *ecr.Client
 }
 
-func (c awsContents) Objects(ctx context.Context, bucket string) (int, bool, error) {
+func (c contents) Objects(ctx context.Context, bucket string) (int, bool, error) {
 	out, err := c.s3.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 	var none *s3types.NoSuchBucket
 	if errors.As(err, &none) {
@@ -48,7 +41,7 @@ func (c awsContents) Objects(ctx context.Context, bucket string) (int, bool, err
 	return len(out.Contents), aws.ToBool(out.IsTruncated), nil
 }
 
-func (c awsContents) Images(ctx context.Context, repository string) (int, error) {
+func (c contents) Images(ctx context.Context, repository string) (int, error) {
 	n := 0
 	pages := ecr.NewDescribeImagesPaginator(c.ecr, &ecr.DescribeImagesInput{RepositoryName: aws.String(repository)})
 	for pages.HasMorePages() {

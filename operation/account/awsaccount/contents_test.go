@@ -36,7 +36,7 @@ func TestContentsAgainstMoto(t *testing.T) {
 			`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"sha256:` + strings.Repeat(tag, 64) + `"},"layers":[]}`)})
 		must(err)
 	}
-	contents := AWSContents(settings)
+	contents := Contents(settings)
 	for bucket, want := range map[string]int{"shop-media": 2, "shop-gone": 0} {
 		if n, more, err := contents.Objects(ctx, bucket); err != nil || n != want || more {
 			t.Errorf("%s holds %d objects, want %d; more is %t, error %v", bucket, n, want, more, err)

@@ -1,4 +1,4 @@
-package main
+package modelaccount
 
 import (
 	"context"
@@ -11,12 +11,21 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// A modelGround is the model as an account in which a foundation is laid. What bootstrap makes there was there before any
-// program, so the program's destroy still leaves nothing.
-type modelGround struct{ account *cloud.Account }
+// A bootstrapModel is the model as an account to which a bootstrap.Spec is applied.
+type bootstrapModel struct{ account *cloud.Account }
 
-// thing is an object of the model, found by one of its inputs, and the objects that say how it is.
-func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, id func(*cloud.Object) string, aspects func(o *cloud.Object) []part) bootstrap.Resource {
+// An object is one object of the model, found by one of its inputs, with the objects that hold its settings.
+type object struct {
+	what, kind string
+	key, name  string // the input by which it is found, and its value
+	inputs     map[string]any
+	id         func(*cloud.Object) string
+	parts      func(*cloud.Object) []part // the object is nil before it exists
+}
+
+// resource is the object as a resource of the bootstrap.
+func (g bootstrapModel) resource(spec object) bootstrap.Resource {
+	what, kind, key, name, inputs, id, parts := spec.what, spec.kind, spec.key, spec.name, spec.inputs, spec.id, spec.parts
 	t := bootstrap.Resource{
 		What: what, Name: name,
 		Find: func(context.Context) (string, error) {
@@ -38,8 +47,8 @@ func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, 
 			return id(o), nil
 		},
 	}
-	for n, sample := range aspects(nil) {
-		current := func() part { return aspects(g.find(kind, key, name))[n] }
+	for n, sample := range parts(nil) {
+		current := func() part { return parts(g.find(kind, key, name))[n] }
 		t.Settings = append(t.Settings, bootstrap.Setting{
 			Name: sample.name,
 			Holds: func(context.Context, string) (bool, error) {
@@ -72,13 +81,13 @@ func (g modelGround) thing(what, kind, key, name string, inputs map[string]any, 
 	return t
 }
 
-// A part is an object that says how a thing is. Its own kind: the thing's own inputs.
+// A part is an object that holds a setting of another. If it has the kind of that object, it is that object's own input.
 type part struct {
 	name, kind, key string
 	inputs          map[string]any
 }
 
-func (g modelGround) find(kind, key, name string) *cloud.Object {
+func (g bootstrapModel) find(kind, key, name string) *cloud.Object {
 	all := g.account.Objects()
 	i := slices.IndexFunc(all, func(o *cloud.Object) bool { return o.Type == kind && fmt.Sprint(o.Inputs[key]) == name })
 	if i < 0 {
@@ -87,7 +96,7 @@ func (g modelGround) find(kind, key, name string) *cloud.Object {
 	return all[i]
 }
 
-func (g modelGround) make(p part) (*cloud.Object, error) {
+func (g bootstrapModel) make(p part) (*cloud.Object, error) {
 	urn := "urn:pulumi:bootstrap::bootstrap::" + p.kind + "::" + fmt.Sprint(p.inputs[p.key])
 	inputs, problems := g.account.Check(cloud.CheckRequest{Type: p.kind, URN: urn, News: p.inputs})
 	if len(problems) > 0 {
@@ -131,23 +140,24 @@ func objectID(o *cloud.Object) string {
 }
 
 // Key implements bootstrap.Account.
-func (g modelGround) Key(f *bootstrap.Spec) bootstrap.Resource {
-	return g.thing("the key", "aws:kms/key:Key", "description", f.KeyDescription(), map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
-		output("arn"), func(o *cloud.Object) []part {
+func (g bootstrapModel) Key(f *bootstrap.Spec) bootstrap.Resource {
+	return g.resource(object{what: "the key", kind: "aws:kms/key:Key", key: "description", name: f.KeyDescription(),
+		inputs: map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
+		id:     output("arn"), parts: func(o *cloud.Object) []part {
 			return []part{
 				{"rotation", "aws:kms/key:Key", "description", map[string]any{"enableKeyRotation": true}},
 				{"policy", "aws:kms/key:Key", "description", map[string]any{"policy": f.KeyPolicy()}},
 				{"alias", "aws:kms/alias:Alias", "name", map[string]any{"name": f.Alias, "targetKeyId": objectID(o)}},
 			}
-		})
+		}})
 }
 
 // Bucket implements bootstrap.Account.
-func (g modelGround) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource {
+func (g bootstrapModel) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource {
 	of := func(name, kind string, inputs map[string]any) part {
 		return part{name, "aws:s3/" + kind, "bucket", with(inputs, "bucket", f.Bucket)}
 	}
-	return g.thing("the bucket", "aws:s3/bucketV2:BucketV2", "bucket", f.Bucket, nil, objectID, func(*cloud.Object) []part {
+	return g.resource(object{what: "the bucket", kind: "aws:s3/bucketV2:BucketV2", key: "bucket", name: f.Bucket, id: objectID, parts: func(*cloud.Object) []part {
 		return []part{
 			of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
 				"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true}),
@@ -163,20 +173,20 @@ func (g modelGround) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource
 					"noncurrentVersionExpiration": map[string]any{"noncurrentDays": float64(90)}}}}),
 			of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
 		}
-	})
+	}})
 }
 
 // Provider implements bootstrap.Account.
-func (g modelGround) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
-	return g.thing("the OIDC provider", "aws:iam/openIdConnectProvider:OpenIdConnectProvider", "url", "https://"+trusted.Issuer,
-		map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, output("arn"), func(*cloud.Object) []part { return nil })
+func (g bootstrapModel) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
+	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url", name: "https://" + trusted.Issuer,
+		inputs: map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, id: output("arn"), parts: func(*cloud.Object) []part { return nil }})
 }
 
 // Role implements bootstrap.Account.
-func (g modelGround) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
+func (g bootstrapModel) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
 	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
-	return g.thing(role.What, kind, "name", role.Name, inputs, output("arn"), func(*cloud.Object) []part {
+	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
 		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
 		for _, p := range role.Policies {
 			arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
@@ -185,15 +195,15 @@ func (g modelGround) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Res
 				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": role.Name}})
 		}
 		return parts
-	})
+	}})
 }
 
 // Boundary implements bootstrap.Account.
-func (g modelGround) Boundary(f *bootstrap.Spec) bootstrap.Resource {
+func (g bootstrapModel) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 	const kind = "aws:iam/policy:Policy"
 	p := f.Boundary
 	inputs := map[string]any{"policy": p.Document, "description": p.Description}
-	return g.thing("the permissions boundary", kind, "name", p.Name, inputs, output("arn"), func(*cloud.Object) []part {
+	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
 		return []part{{"policy " + p.Name, kind, "name", inputs}}
-	})
+	}})
 }

@@ -1,4 +1,4 @@
-package main
+package operation
 
 import (
 	"encoding/json"
@@ -15,7 +15,7 @@ import (
 	"slipway/engine"
 )
 
-// A configuration is what one run of the command knows of a stack before anything is started.
+// A configuration is what is known about a stack before anything is started.
 type configuration struct {
 	root     string // the folder of Pulumi.yaml
 	project  []byte // Pulumi.yaml
@@ -26,8 +26,8 @@ type configuration struct {
 	accounts []string // the accounts that the stack may be deployed to
 }
 
-// root finds the folder of Pulumi.yaml: the working directory or the nearest one above it.
-func findRoot() (string, error) {
+// FindRoot finds the folder of Pulumi.yaml: the working directory or the nearest one above it.
+func FindRoot() (string, error) {
 	here, err := os.Getwd()
 	if err != nil {
 		return "", err
@@ -42,19 +42,15 @@ func findRoot() (string, error) {
 	}
 }
 
-// configure reads the stack's configuration and judges it, so that every mistake is told before anything is made.
-func (t *tool) configure() (*configuration, error) {
-	root, err := findRoot()
-	if err != nil {
-		return nil, err
-	}
-	file := filepath.Join(root, "Pulumi."+t.stack+".yaml")
+// configure reads and checks the stack's configuration, so that every mistake is reported before anything is created.
+func configure(t Target) (*configuration, error) {
+	file := filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")
 	source, err := config.FromFile(file)
 	if err != nil {
-		return nil, t.mistakes(err)
+		return nil, Mistakes(t.Stack, err)
 	}
-	c := &configuration{root: root}
-	if c.project, err = os.ReadFile(filepath.Join(root, "Pulumi.yaml")); err != nil {
+	c := &configuration{root: t.Root}
+	if c.project, err = os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml")); err != nil {
 		return nil, err
 	}
 	written, err := os.ReadFile(file)
@@ -68,19 +64,19 @@ func (t *tool) configure() (*configuration, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	for _, words := range t.overrides {
+	for _, words := range t.Overrides {
 		key, err := override(node, source.Project, words)
 		if err != nil {
 			path, _, _ := strings.Cut(words, "=") // the value may be a secret that does not belong there
-			return nil, usageError{fmt.Errorf("--config %s: %w", path, err)}
+			return nil, UsageError{fmt.Errorf("--config %s: %w", path, err)}
 		}
 		if source.Values[key], err = raw(valueOf(node, key)); err != nil {
-			return nil, usageError{fmt.Errorf("--config %s: %w", words, err)}
+			return nil, UsageError{fmt.Errorf("--config %s: %w", words, err)}
 		}
 	}
 	c.engine.Node = node
 	if c.stack, err = config.Load(source); err != nil {
-		return nil, t.mistakes(err)
+		return nil, Mistakes(t.Stack, err)
 	}
 	if profile := valueOf(node, "aws:profile"); profile != nil {
 		c.profile = profile.Value
@@ -93,8 +89,8 @@ func (t *tool) configure() (*configuration, error) {
 	return c, nil
 }
 
-// mistakes tells all that is wrong with a configuration at once.
-func (t *tool) mistakes(err error) error {
+// Mistakes lists everything that is wrong with the configuration of a stack.
+func Mistakes(stack string, err error) error {
 	var all config.Mistakes
 	if !errors.As(err, &all) || len(all) == 0 {
 		return err
@@ -107,7 +103,7 @@ func (t *tool) mistakes(err error) error {
 	if len(all) > 1 {
 		what = fmt.Sprintf("%d mistakes", len(all))
 	}
-	return fmt.Errorf("the configuration of stack %s has %s; nothing was started:%s", t.stack, what, strings.Join(lines, ""))
+	return fmt.Errorf("the configuration of stack %s has %s; nothing was started:%s", stack, what, strings.Join(lines, ""))
 }
 
 // configOf is the mapping under config of a stack's file, empty if there is none.
@@ -218,4 +214,26 @@ func raw(node *yaml.Node) (config.RawValue, error) {
 	}
 	text, err := json.Marshal(value)
 	return config.RawValue{Text: string(text)}, err
+}
+
+// A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
+type seal struct {
+	Provider     string `yaml:"secretsprovider"`
+	EncryptedKey string `yaml:"encryptedkey"`
+	Salt         string `yaml:"encryptionsalt"`
+}
+
+// sealOf reads what encrypts the secrets of a stack's file.
+func sealOf(data []byte) (seal, error) {
+	var s seal
+	err := yaml.Unmarshal(data, &s)
+	return s, err
+}
+
+// allowed is the accounts that a stack may be deployed to: those that it names, or the one that its state is in.
+func (c *configuration) allowed() []string {
+	if key := strings.Split(c.stack.Backend.Key, ":"); len(c.accounts) == 0 && len(key) > 4 {
+		return []string{key[4]}
+	}
+	return c.accounts
 }

@@ -1,9 +1,8 @@
-package main
+package workflows
 
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -97,7 +96,7 @@ var (
 
 func rendered(t *testing.T, root string, path ...string) (*pipeline, map[string][]byte, []string) {
 	t.Helper()
-	p, notes, err := new(tool).pipeline(root, path)
+	p, notes, err := newPipeline(root, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,7 +431,7 @@ func TestAPathThatIsNone(t *testing.T) {
 			"file Pulumi.prod.yaml: github.environments is empty: a protected stack is deployed behind the approval"},
 		{project(t, [3]string{"Pulumi.dev.yaml", "zones: 2", "zones: 9"}), nil, "network.zones"},
 	} {
-		_, _, err := new(tool).pipeline(c.root, c.path)
+		_, _, err := newPipeline(c.root, c.path)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %q", c.path, err, c.want)
 		}
@@ -441,10 +440,9 @@ func TestAPathThatIsNone(t *testing.T) {
 
 func TestWorkflowsOfOthersAreLeftAlone(t *testing.T) {
 	root := project(t)
-	t.Chdir(root)
-	var words bytes.Buffer
 	write := func() error {
-		return (&tool{stdout: io.Discard, stderr: &words}).ciGitHub(".github/workflows", nil)
+		_, err := Write(root, ".github/workflows", nil)
+		return err
 	}
 	if err := write(); err != nil {
 		t.Fatal(err)

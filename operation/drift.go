@@ -1,0 +1,50 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"slipway/drift"
+)
+
+// Drift is the resources that differ from what the last operation left. It changes nothing, but for the record that a check
+// was made.
+func Drift(ctx context.Context, t Target) (found []drift.Resource, err error) {
+	c, err := configure(t)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, t, c, openArgs{operation: "preview"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	steps, err := s.stack.Reread(ctx, s.account.Lock())
+	if err != nil {
+		return nil, missing(t, err)
+	}
+	found = drift.Of(steps)
+	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), found)); err != nil {
+		t.Progress.Logf("The result is not kept for slipway stacks: %v", err)
+	}
+	return found, nil
+}
+
+func (s *session) keepCheck(ctx context.Context, c drift.Check) error {
+	bucket, err := s.stack.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	return c.Write(ctx, bucket, s.stack.ProjectName(), s.stack.Stack)
+}
+
+func (s *session) lastCheck(ctx context.Context) (*drift.Check, error) {
+	bucket, err := s.stack.Bucket(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer bucket.Close()
+	return drift.LastCheck(ctx, bucket, s.stack.ProjectName(), s.stack.Stack)
+}
