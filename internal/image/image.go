@@ -20,8 +20,11 @@ func (p Pair) At(repositories Pair) Pair {
 	return Pair{repositories.Django + "@" + p.Django, repositories.Nginx + "@" + p.Nginx}
 }
 
-func digestOf(reference string) string     { _, digest, _ := strings.Cut(reference, "@"); return digest }
-func repositoryOf(reference string) string { before, _, _ := strings.Cut(reference, "@"); return before }
+func digestOf(reference string) string { _, digest, _ := strings.Cut(reference, "@"); return digest }
+func repositoryOf(reference string) string {
+	before, _, _ := strings.Cut(reference, "@")
+	return before
+}
 
 // A Pinned release runs images that exist already. Nothing is built.
 type Pinned struct {
