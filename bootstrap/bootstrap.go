@@ -61,7 +61,7 @@ type Resource struct {
 	What string // "the bucket"
 	Name string
 
-	Find func(ctx context.Context) (id string, err error) // "" if there is none; an error if it belongs to somebody else
+	Find func(ctx context.Context) (id string, err error) // "" if there is none; an error if it belongs to another owner
 	Make func(ctx context.Context) (id string, err error)
 
 	// Settings are applied in this order, whether the resource is new or was found.
@@ -183,7 +183,7 @@ func (f *Spec) PolicyARN(p Policy) string {
 	return "arn:" + f.Partition + ":iam::" + f.Account + ":policy/" + p.Name
 }
 
-// BucketPolicy refuses whoever does not speak TLS, and lets Readers read the releases.
+// BucketPolicy refuses requests without TLS, and lets Readers read the releases.
 func (f *Spec) BucketPolicy() string {
 	bucket := "arn:" + f.Partition + ":s3:::" + f.Bucket
 	statements := []map[string]any{{

@@ -131,7 +131,7 @@ func (r *record) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil:
 		meta := event.ResourcePreEvent.Metadata
-		if event.ResourcePreEvent.Planning { // a preview tells no more of the step than this
+		if event.ResourcePreEvent.Planning { // a preview reports nothing else about the step
 			r.count(meta)
 			return
 		}

@@ -18,7 +18,7 @@ import (
 
 const (
 	pipesTimeout = 5 * time.Second  // how long the output of an engine that has ended may still be held open
-	killAfter    = 10 * time.Second // how long an engine that was told to terminate may take
+	killAfter    = 10 * time.Second // how long an engine may take to end after an interrupt
 )
 
 // A CLI is a Pulumi CLI. It is the Automation API's PulumiCommand, with another idea of how an operation ends.
@@ -54,7 +54,7 @@ func (c *CLI) Version() semver.Version { return c.version }
 // Path is where the CLI is.
 func (c *CLI) Path() string { return c.path }
 
-// Terminate tells an engine that is already ending to end at once. Calls under way are abandoned: the state says that
+// Terminate ends at once an engine that is already ending. Calls under way are abandoned: the state says that
 // they are pending, and the next operation on the stack finds out what became of them.
 func (c *CLI) Terminate() {
 	if end := c.terminate.Load(); end != nil {

@@ -23,7 +23,7 @@ type Life string
 const (
 	Alive   Life = "alive"
 	Gone    Life = "ended"
-	Unclear Life = "unknown" // it runs, or ran, where nobody can look from here
+	Unclear Life = "unknown" // it runs, or ran, where this host cannot see it
 )
 
 // A StateLock is the engine's lock on a stack, and what is known of who took it. Unlike a Lock it outlives its process.
@@ -245,7 +245,7 @@ func (s stateLocks) admit(ctx context.Context) error {
 }
 
 // notesKey is the folder in which runs on a stack with a Backend say who they are: the engine's lock names a process and
-// a host, which tells nobody what became of a run in CI.
+// a host, which does not identify a run in CI.
 func (s stateLocks) notesKey() string { return ".slipway/runs/" + s.project + "/" + s.stack + "/" }
 
 // note leaves word of this run, and gives what takes it back.

@@ -41,7 +41,7 @@ type Object struct{ URN, Type, ID string }
 //     replacement, or its intention was lost because the engine lived just long enough to call the create a failure.
 //     Nothing depends on it: whatever would have used it was not begun. The run that follows makes it again.
 //
-// There is no race in this: the caller holds the stack, no engine is alive, and nobody else changes the account. If
+// There is no race in this: the caller holds the stack, no engine is alive, and nothing else changes the account. If
 // repair itself is killed it is begun again, since every step leaves fewer creates than before.
 func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 	state, err := s.read(ctx)

@@ -36,7 +36,7 @@ type Options struct {
 	Project []byte            // Pulumi.yaml
 	Config  Config            // the configuration that the engine is to see
 	Program pulumi.RunFunc    // runs in this process
-	Env     map[string]string // what else the engine is told: where the providers are
+	Env     map[string]string // further variables of the engine: where the providers are
 
 	// Backend is where the state is kept and locked. Nil: in Dir, with a passphrase of its own, and who changes the stack
 	// has its Lock.

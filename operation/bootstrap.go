@@ -155,8 +155,8 @@ func (b *bootstrapping) boundaryOf(here wiring.Site, named string) *bootstrap.Po
 	return &policy
 }
 
-// foreignSecrets refuses a file with secrets that another provider has encrypted: with the key that bootstrap makes nobody
-// could read them.
+// foreignSecrets refuses a file with secrets that another provider has encrypted: they cannot be read with the key that
+// bootstrap creates.
 func (b *bootstrapping) foreignSecrets() error {
 	c := b.config
 	var names []string

@@ -23,7 +23,7 @@ func who() string {
 	if run := engine.GitHubRunOf(os.Getenv); run != nil {
 		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
 	}
-	name, host := "somebody", "an unknown host"
+	name, host := "unknown", "an unknown host"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
 	}

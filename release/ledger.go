@@ -131,7 +131,7 @@ func (l *Ledger) Begin(ctx context.Context, d Deployment) (Deployment, error) {
 }
 
 // End records how a deployment that was begun has ended. Log lines are not kept: they are the site's own words, and
-// nobody knows what is in them.
+// may contain anything.
 func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	if d.Verdict == nil {
 		return errors.New("release: a deployment ends with a verdict")

@@ -226,7 +226,7 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
 			return "was rolled back: " + runs, true
 		}
-		return "does not run what was asked for: " + runs + "; it was rolled back, or somebody has deployed past this stack", true
+		return "does not run what was asked for: " + runs + "; it was rolled back, or another deployment has replaced it", true
 	case primary.Rollout == "FAILED":
 		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
 	case primary.Rollout != "" && primary.Rollout != "COMPLETED":

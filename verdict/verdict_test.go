@@ -143,7 +143,7 @@ func TestVerdict(t *testing.T) {
 		{name: "somebody deployed past the stack", answers: map[string][]said{
 			"DescribeServices":       {webService("ACTIVE", 2, 2, "PRIMARY "+awsPart+"task-definition/shop-web:9 COMPLETED 2/2 0")},
 			"DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:other")}, "ListTasks": {{"taskArns": []string{}}}},
-			want: []string{"it runs shop-web:9, and shop-web:7 was asked for; it was rolled back, or somebody has deployed past this stack", "ECS started no task"}},
+			want: []string{"it runs shop-web:9, and shop-web:7 was asked for; it was rolled back, or another deployment has replaced it", "ECS started no task"}},
 		{name: "it never settles", answers: map[string][]said{
 			"DescribeServices":       {webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" IN_PROGRESS 1/2 7", "ACTIVE "+oldTask+" COMPLETED 1/1 0")},
 			"DescribeTaskDefinition": {webDefinition(newTask, "r/django@sha256:new")},

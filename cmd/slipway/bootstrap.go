@@ -16,12 +16,12 @@ func bootstrapCommand(run *invocation) *cobra.Command {
 		Short: "Make what a stack needs in its account before it can be deployed",
 		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, and, if the stack
-names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for whoever the stack
-says may only look, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's
+names a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for those that the stack
+allows to read only, and the permissions boundary of all other roles of the stack. With --live it then writes the stack's
 settings into Pulumi.<stack>.yaml.
 
-It can be run again at any time: what is there is found, what is missing is made, what somebody changed is put right and
-told. What belongs to somebody else is refused. In the rehearsal all of it happens in the model, and the file is left as
+It can be run again at any time: what exists is found, what is missing is created, manual changes are reverted and
+reported. What belongs to another owner is refused. In the rehearsal all of it happens in the model, and the file is left as
 it is. None of it is deleted by destroy.
 
 Cost: $1 a month for the key.`,

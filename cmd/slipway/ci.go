@@ -24,7 +24,7 @@ The workflows hold no secret: a job gets its rights from AWS for an hour, throug
 A job that only looks takes github.readRole, where the stack says that it may. A stack that has no such role yet takes it
 from the repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and waits for it.
 
-A workflow that somebody changed by hand is left alone, and so is everything else. See docs/ci.md.`,
+A workflow that was changed by hand is not overwritten, and nothing else is touched. See docs/ci.md.`,
 		Example: `  slipway ci github
   slipway ci github --path dev,prod`,
 		Args: cobra.NoArgs,

@@ -103,12 +103,20 @@ func short(v any) string {
 
 // counted says what an operation did: "139 created", "0 changes".
 func counted(r engine.Result) string {
+	return counts(r, map[string]string{"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "import": "adopted"})
+}
+
+// planned says what an operation would do: "139 to create", "0 changes".
+func planned(r engine.Result) string {
+	return counts(r, map[string]string{"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete",
+		"import": "to adopt"})
+}
+
+func counts(r engine.Result, names map[string]string) string {
 	var parts []string
-	for _, op := range []struct{ op, done string }{
-		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"}, {"delete", "deleted"}, {"import", "adopted"},
-	} {
-		if n := r.Counts[op.op]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, op.done))
+	for _, op := range []string{"create", "update", "replace", "delete", "import"} {
+		if n := r.Counts[op]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, names[op]))
 		}
 	}
 	if len(parts) == 0 {

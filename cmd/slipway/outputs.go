@@ -12,7 +12,7 @@ func outputsCommand(run *invocation) *cobra.Command {
 	var show bool
 	cmd := &cobra.Command{
 		Use:   "outputs",
-		Short: "Say what the program gave: the url, names, addresses",
+		Short: "Show outputs: the url, names, addresses",
 		Example: `  slipway outputs
   slipway outputs --json | jq -r .url`,
 		Args: cobra.NoArgs,

@@ -13,7 +13,7 @@ func previewCommand(run *invocation) *cobra.Command {
 	var release string
 	cmd := &cobra.Command{
 		Use:   "preview",
-		Short: "Say what up would do",
+		Short: "Show what up would change",
 		Long: `Preview says which resources up would create, change, replace or delete, and which of their settings
 differ. It changes nothing. Secrets are shown as [secret].`,
 		Example: `  slipway preview
@@ -39,6 +39,6 @@ func preview(ctx context.Context, run *invocation, release string) error {
 		Live  bool   `json:"live,omitempty"`
 		engine.Summary
 	}{run.stack, run.live, result.Summary()}, func() { writeChanges(run.out.stdout, result.Changes) })
-	run.out.say("An up of stack %s would make: %s.", run.stack, counted(result))
+	run.out.say("Plan for %s: %s.", run.stack, planned(result))
 	return err
 }

@@ -24,14 +24,14 @@ func unlockCommand(run *invocation) *cobra.Command {
 	var f unlockFlags
 	cmd := &cobra.Command{
 		Use:   "unlock",
-		Short: "Say who holds a stack, and free it from a run that has ended",
-		Long: `Unlock says who holds the stack, since when, and whether that run still lives: a process of this host is looked for,
+		Short: "Show who has locked a stack, and free it from a run that has ended",
+		Long: `Unlock shows who has locked the stack, since when, and whether that run is still alive: a process of this host is looked for,
 and of a GitHub run GitHub is asked, if there is a GITHUB_TOKEN. The lock of a run that has ended is removed, and what it
-left undone is settled: every resource is read back. A create of which nobody knows whether it happened stays listed until
-you say what became of it, with --made or --not-made.
+left undone is settled: every resource is read back. Creates with an unknown outcome stay listed until you resolve them,
+with --made or --not-made.
 
-The lock of a run that lives, or may live, is not removed. With --force it is, when the stack's name is typed or given with
---confirm: two engines at once ruin the state.
+The lock of a run that is alive, or may be, is not removed. With --force it is, when the stack's name is typed or given with
+--confirm: two concurrent runs corrupt the state.
 
 In the rehearsal the lock is the kernel's and ends with its process: there is nothing to break, only to repair.`,
 		Example: `  slipway unlock --stack prod --live

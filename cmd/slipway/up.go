@@ -17,7 +17,7 @@ func upCommand(run *invocation) *cobra.Command {
 	var release string
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Make the account what the program says",
+		Short: "Deploy the program: create, change and delete what it takes",
 		Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
 
 A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,

@@ -57,7 +57,7 @@ func status(err error) int {
 }
 
 // DataKey makes the key that encrypts the stack's secrets, and gives it encrypted by the KMS key, in base64, as Pulumi
-// keeps it in Pulumi.<stack>.yaml. Nobody sees it in plain text: whoever may use the KMS key can have it decrypted.
+// keeps it in Pulumi.<stack>.yaml. It is never shown in plain text: who may use the KMS key can decrypt it.
 func (g *Bootstrap) DataKey(ctx context.Context, keyARN string) (string, error) {
 	made, err := g.kms.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{
 		KeyId: &keyARN, KeySpec: kmstypes.DataKeySpecAes256,
@@ -281,7 +281,7 @@ func (g *Bootstrap) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource 
 	}
 }
 
-// Provider implements bootstrap.Account. An account has one provider for GitHub at most, so one that is there is used, whoever made
+// Provider implements bootstrap.Account. An account has one provider for GitHub at most, so an existing one is used, no matter who created
 // it.
 func (g *Bootstrap) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
 	arn := &trusted.ProviderARN

@@ -150,9 +150,6 @@ func (a *Account) Leftovers(kept []engine.Import) map[string]int {
 	return left
 }
 
-// Empty says whether the model holds nothing of the stack.
-func (a *Account) Empty() bool { return len(a.model.Account.Made()) == 0 }
-
 // Close implements account.Account.
 func (a *Account) Close() error {
 	var errs []error
