@@ -57,7 +57,12 @@ func Bootstrap(ctx context.Context, t Target) (report *Bootstrapped, err error) 
 	if b.account, err = openAccount(ctx, t, c, "bootstrap"); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.account.Close()) }()
+	defer func() {
+		err = errors.Join(err, b.account.Close())
+		if running := b.account.Containers(); running != nil {
+			err = errors.Join(err, running.Close())
+		}
+	}()
 
 	made, err := b.spec().Apply(ctx, b.account.Bootstrap())
 	for _, p := range made.Outcomes {
