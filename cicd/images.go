@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/image"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -36,7 +37,7 @@ type ImagesArgs struct {
 
 	Root        string            // the project's folder, from the working directory; "" is the working directory itself
 	Context     string            // the folder that is built, from Root
-	Dockerfiles Pair              // from Context
+	Dockerfiles image.Pair        // from Context
 	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
 
 	// Stage is the folder, from Root, for clean copies of the context, so that two machines build the same thing whatever
@@ -47,20 +48,12 @@ type ImagesArgs struct {
 	// IAM who there.
 	Readers []string
 
-	// Digests of a release ("sha256:..."). With them nothing is built and Docker is not asked.
-	Digests Pair
-	// From are the repositories that hold the release ("registry/name"): its images are copied from there. Zero: the
-	// repositories of this stack must hold them already.
-	From Pair
-	// Tag is what a copied image is called, so that the rule for untagged images does not take it. Required with From.
-	Tag string
+	// Release is what runs. With it nothing is built and Docker is not called. Nil: the images are built.
+	Release *image.Pinned
 	// Carry brings the images of a release. Nil declares the release's marker without its hook, for a program that is
 	// looked at and never run: Pulumi's mocks know no hooks.
 	Carry Carrier
 }
-
-// A Pair is one text for each of the two images.
-type Pair struct{ Django, Nginx string }
 
 // Images are the Django and the nginx image, each in its repository, pinned by digest.
 //
@@ -97,14 +90,14 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 			return nil, err
 		}
 		i.Repositories, urls = append(i.Repositories, repository.Arn), append(urls, repository.RepositoryUrl)
-		if args.Digests != (Pair{}) {
+		if args.Release != nil {
 			continue
 		}
 		if *part.reference, err = i.build(ctx, name, args, part.name, part.dockerfile, repository); err != nil {
 			return nil, err
 		}
 	}
-	if args.Digests != (Pair{}) {
+	if args.Release != nil {
 		if err := i.release(ctx, name, args, urls); err != nil {
 			return nil, err
 		}
@@ -254,14 +247,15 @@ func (a *ImagesArgs) check() error {
 	if a.Architecture != "arm64" && a.Architecture != "amd64" {
 		say("architecture must be arm64 or amd64, got %q", a.Architecture)
 	}
-	if a.Digests != (Pair{}) {
-		for _, digest := range []string{a.Digests.Django, a.Digests.Nginx} {
+	if r := a.Release; r != nil {
+		for _, digest := range []string{r.Digests.Django, r.Digests.Nginx} {
 			if !digestForm.MatchString(digest) {
 				say("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
 			}
 		}
-		if a.From != (Pair{}) && (a.From.Django == "" || a.From.Nginx == "" || !tagForm.MatchString(a.Tag)) {
-			say("a release that is copied needs two repositories to copy from and a tag, got %q, %q and %q", a.From.Django, a.From.Nginx, a.Tag)
+		if from := r.From; from != nil && (from.Repositories.Django == "" || from.Repositories.Nginx == "" || !tagForm.MatchString(r.Tag())) {
+			say("a release that is copied needs two repositories to copy from and a tag, got %q, %q and %q",
+				from.Repositories.Django, from.Repositories.Nginx, r.Tag())
 		}
 		return errors.Join(wrong...)
 	}

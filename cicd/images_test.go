@@ -12,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/graph"
+	"slipway/internal/image"
 	"slipway/internal/wiring"
 )
 
@@ -35,7 +36,7 @@ func imagesOf(t *testing.T) *ImagesArgs {
 	write(t, root, files)
 	return &ImagesArgs{
 		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
-		Dockerfiles: Pair{"Dockerfile", "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
+		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
 	}
 }
 
@@ -180,7 +181,7 @@ func TestReleaseIsNotBuilt(t *testing.T) {
 	django, nginx := "sha256:"+strings.Repeat("a", 64), "sha256:"+strings.Repeat("b", 64)
 	args := imagesOf(t)
 	args.Context = "does-not-exist" // a release needs no source
-	args.Digests = Pair{django, nginx}
+	args.Release = &image.Pinned{Digests: image.Pair{Django: django, Nginx: nginx}}
 	g, images := recordImages(t, args)
 	if built := g.Of(imageToken); len(built) != 0 {
 		t.Errorf("built %d images", len(built))
@@ -230,9 +231,13 @@ func TestImageMistakes(t *testing.T) {
 		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" }, `images: Dockerfile "../Dockerfile" must be inside app`},
 		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
 		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
-		{"one digest of two", func(a *ImagesArgs) { a.Digests.Django = "sha256:" + strings.Repeat("a", 64) },
+		{"one digest of two", func(a *ImagesArgs) {
+			a.Release = &image.Pinned{Digests: image.Pair{Django: "sha256:" + strings.Repeat("a", 64)}}
+		},
 			`images: a release needs two digests, sha256: and 64 hexadecimal digits, got ""`},
-		{"a tag for a digest", func(a *ImagesArgs) { a.Digests = Pair{"latest", "sha256:" + strings.Repeat("a", 64)} }, `got "latest"`},
+		{"a tag for a digest", func(a *ImagesArgs) {
+			a.Release = &image.Pinned{Digests: image.Pair{Django: "latest", Nginx: "sha256:" + strings.Repeat("a", 64)}}
+		}, `got "latest"`},
 		{"two at once", func(a *ImagesArgs) { a.KeyARN, a.Context = nil, "ap" }, "images: needs a key\nimages: folder ap does not exist"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,9 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ssm"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
+
+	"slipway/internal/image"
 )
 
 // A Carrier makes sure that an image of a release is where it is to run. to is repository@sha256:digest. With from, in
@@ -28,11 +31,11 @@ const carryWait = 20 * time.Minute
 func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, urls []pulumi.StringOutput) error {
 	// The hook is shown the inputs of the marker and nothing else, so what it needs of the repositories comes to it this
 	// way: the marker depends on an output that resolves only after the plan is stored.
-	planned := &atomic.Pointer[Pair]{}
-	known := pulumi.All(urls[0], urls[1]).ApplyT(func(v []any) []pulumi.Resource {
-		planned.Store(&Pair{Django: v[0].(string), Nginx: v[1].(string)})
+	planned := &atomic.Pointer[image.Pair]{}
+	known := pulumi.ToOutput(pulumix.Apply2(urls[0], urls[1], func(django, nginx string) []pulumi.Resource {
+		planned.Store(&image.Pair{Django: django, Nginx: nginx})
 		return nil
-	}).(pulumi.ResourceArrayOutput)
+	})).(pulumi.ResourceArrayOutput)
 
 	hooks := pulumi.ResourceHooks(nil)
 	if args.Carry != nil {
@@ -49,7 +52,7 @@ func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, url
 		Description: pulumi.String("The release whose images the repositories of this stack hold. Changing it by hand changes nothing but this text."),
 		Type:        pulumi.String("String"),
 		// Not value, which the SDK marks as secret: a preview shows from which release to which.
-		InsecureValue: pulumi.String("django " + args.Digests.Django + " nginx " + args.Digests.Nginx),
+		InsecureValue: pulumi.String("django " + args.Release.Digests.Django + " nginx " + args.Release.Digests.Nginx),
 	}, pulumi.Parent(i), pulumi.DependsOnInputs(known), hooks)
 	if err != nil {
 		return err
@@ -57,28 +60,27 @@ func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, url
 	reference := func(url pulumi.StringOutput, digest string) pulumi.StringOutput {
 		return pulumi.OutputWithDependencies(ctx.Context(), pulumi.Sprintf("%s@%s", url, digest), marker).(pulumi.StringOutput)
 	}
-	i.Django, i.Nginx = reference(urls[0], args.Digests.Django), reference(urls[1], args.Digests.Nginx)
+	i.Django, i.Nginx = reference(urls[0], args.Release.Digests.Django), reference(urls[1], args.Release.Digests.Nginx)
 	return nil
 }
 
 // carry is the hook: it has both images carried, in at most carryWait.
-func carry(ctx context.Context, args *ImagesArgs, planned *atomic.Pointer[Pair]) pulumi.ResourceHookFunction {
+func carry(ctx context.Context, args *ImagesArgs, planned *atomic.Pointer[image.Pair]) pulumi.ResourceHookFunction {
 	return func(*pulumi.ResourceHookArgs) error {
-		to := planned.Load()
-		if to == nil {
+		r, repositories := args.Release, planned.Load()
+		if repositories == nil {
 			return errors.New("images: the repositories are not known yet, although the marker depends on them: this is a mistake in slipway")
 		}
 		ctx, cancel := context.WithTimeout(ctx, carryWait)
 		defer cancel()
-		for _, image := range []struct{ from, to, digest string }{
-			{args.From.Django, to.Django, args.Digests.Django},
-			{args.From.Nginx, to.Nginx, args.Digests.Nginx},
+		to, from := r.Digests.At(*repositories), image.Pair{}
+		if r.From != nil {
+			from = r.Digests.At(r.From.Repositories)
+		}
+		for _, one := range []struct{ from, to string }{
+			{from.Django, to.Django}, {from.Nginx, to.Nginx},
 		} {
-			from := ""
-			if image.from != "" {
-				from = image.from + "@" + image.digest
-			}
-			if err := args.Carry(ctx, from, image.to+"@"+image.digest, args.Tag); err != nil {
+			if err := args.Carry(ctx, one.from, one.to, r.Tag()); err != nil {
 				return fmt.Errorf("images: %w. Nothing was changed behind it: the services are as they were", err)
 			}
 		}

@@ -13,11 +13,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/graph"
+	"slipway/internal/image"
 )
 
 const parameterType = "aws:ssm/parameter:Parameter"
 
-var someDigests = Pair{"sha256:" + strings.Repeat("a", 64), "sha256:" + strings.Repeat("b", 64)}
+var someDigests = image.Pair{Django: "sha256:" + strings.Repeat("a", 64), Nginx: "sha256:" + strings.Repeat("b", 64)}
 
 func TestABuiltStackHasNoReleaseMarker(t *testing.T) {
 	if g, _ := recordImages(t, imagesOf(t)); len(g.Of(parameterType)) != 0 {
@@ -27,7 +28,7 @@ func TestABuiltStackHasNoReleaseMarker(t *testing.T) {
 
 func TestTheMarkerSaysWhichReleaseTheRepositoriesHold(t *testing.T) {
 	args := imagesOf(t)
-	args.Digests = someDigests
+	args.Release = &image.Pinned{Digests: someDigests}
 	g, _ := recordImages(t, args)
 	marker := g.Named(parameterType, "images-marker")
 	if got, want := marker.Input("insecureValue"), "django "+someDigests.Django+" nginx "+someDigests.Nginx; got != want {
@@ -41,7 +42,7 @@ func TestTheMarkerSaysWhichReleaseTheRepositoriesHold(t *testing.T) {
 // A reference that did not wait for its marker would let a service start a task whose image is not there yet.
 func TestWhoeverUsesAReleaseWaitsForItsImages(t *testing.T) {
 	args := imagesOf(t)
-	args.Digests = someDigests
+	args.Release = &image.Pinned{Digests: someDigests}
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
 		images, err := NewImages(ctx, "images", args)
 		if err != nil {
@@ -72,8 +73,9 @@ func TestWhoeverUsesAReleaseWaitsForItsImages(t *testing.T) {
 type used struct{ pulumi.CustomResourceState }
 
 func TestTheHookCarriesBothImages(t *testing.T) {
-	args := &ImagesArgs{Digests: someDigests, From: Pair{"r/dev/django", "r/dev/nginx"}, Tag: "release-1"}
-	planned := &atomic.Pointer[Pair]{}
+	args := &ImagesArgs{Release: &image.Pinned{ID: "1", Digests: someDigests,
+		From: &image.Source{Repositories: image.Pair{Django: "r/dev/django", Nginx: "r/dev/nginx"}}}}
+	planned := &atomic.Pointer[image.Pair]{}
 	var got []string
 	args.Carry = func(_ context.Context, from, to, tag string) error {
 		got = append(got, from+" > "+to+" "+tag)
@@ -82,7 +84,7 @@ func TestTheHookCarriesBothImages(t *testing.T) {
 	if err := carry(t.Context(), args, planned)(nil); err == nil || len(got) > 0 {
 		t.Errorf("before the repositories are known: %v, %v", err, got)
 	}
-	planned.Store(&Pair{"r/prod/django", "r/prod/nginx"})
+	planned.Store(&image.Pair{Django: "r/prod/django", Nginx: "r/prod/nginx"})
 	if err := carry(t.Context(), args, planned)(nil); err != nil {
 		t.Error(err)
 	}
@@ -94,7 +96,7 @@ func TestTheHookCarriesBothImages(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
-	got, args.From = nil, Pair{}
+	got, args.Release.From = nil, nil
 	if err := carry(t.Context(), args, planned)(nil); err != nil {
 		t.Error(err)
 	}

@@ -23,7 +23,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/ecs"
-	"slipway/release"
+	"slipway/engine"
 	"slipway/site"
 )
 
@@ -74,7 +74,7 @@ func deploy(t *testing.T, name string, further map[string]any, env map[string]st
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "DOCKER_PLUGIN_FAKE": "1",
 	}
 	maps.Copy(told, env)
-	cli, err := release.FindCLI(t.Context(), t.Logf)
+	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func (c changes) String() string {
 // operate runs one operation and gathers what it changed. It fails the test if the operation fails.
 func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *strings.Builder) error) changes {
 	d.t.Helper()
-	d.stack.Workspace().SetProgram(site.Program(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}))
+	d.stack.Workspace().SetProgram(site.New(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}).Run)
 	stream, followed := make(chan events.EngineEvent), make(chan struct{})
 	done := changes{}
 	var problems []string

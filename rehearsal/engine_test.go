@@ -16,7 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/rehearsal"
-	"slipway/release"
+	"slipway/engine"
 )
 
 // register registers a resource by its type token, so that these tests do not compile the AWS SDK.
@@ -41,7 +41,7 @@ func site(t *testing.T, dir string, program pulumi.RunFunc) (*rehearsal.Rehearsa
 
 func siteWith(t *testing.T, dir string, program pulumi.RunFunc, options rehearsal.Options) (*rehearsal.Rehearsal, auto.Stack) {
 	t.Helper()
-	cli, err := release.FindCLI(t.Context(), t.Logf)
+	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,44 +20,29 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
+
+	"slipway/internal/image"
+	"slipway/verdict"
 )
-
-// Images are where the two images of a release are: repository@sha256:digest.
-type Images struct {
-	Django string `json:"django"`
-	Nginx  string `json:"nginx"`
-}
-
-// Digests are the images without their repositories: what stays the same when a release goes from stack to stack.
-func (i Images) Digests() Images { return Images{digestOf(i.Django), digestOf(i.Nginx)} }
-
-// Repositories are the images without their digests.
-func (i Images) Repositories() Images { return Images{repositoryOf(i.Django), repositoryOf(i.Nginx)} }
-
-func digestOf(reference string) string { _, digest, _ := strings.Cut(reference, "@"); return digest }
-func repositoryOf(reference string) string {
-	before, _, _ := strings.Cut(reference, "@")
-	return before
-}
 
 // A Release is what can be deployed: two images that belong together, and what is known of where they come from. It is
 // written once, by the stack that built it, and copied as it is into the ledger of each stack that it is promoted to.
 type Release struct {
-	ID         string    `json:"id"` // "20261122-190817-3f2a9c1": when it was made (UTC), and of which digests
-	Stack      string    `json:"stack"`
-	When       time.Time `json:"when"`
-	Who        string    `json:"who"`
-	Commit     string    `json:"commit,omitempty"` // of git; "": not known
-	Dirty      bool      `json:"dirty,omitempty"`  // files differed from the commit
-	Images     Images    `json:"images"`           // where they were built
-	Processor  string    `json:"processor"`        // that they run on: "arm64" or "amd64"
-	Migrations []string  `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
-	Adds       []string  `json:"adds"`             // those that the stack's release before it did not have
+	ID         string     `json:"id"` // "20261122-190817-3f2a9c1": when it was made (UTC), and of which digests
+	Stack      string     `json:"stack"`
+	When       time.Time  `json:"when"`
+	Who        string     `json:"who"`
+	Commit     string     `json:"commit,omitempty"` // of git; "": not known
+	Dirty      bool       `json:"dirty,omitempty"`  // files differed from the commit
+	Images     image.Pair `json:"images"`           // where they were built
+	Processor  string     `json:"processor"`        // that they run on: "arm64" or "amd64"
+	Migrations []string   `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
+	Adds       []string   `json:"adds"`             // those that the stack's release before it did not have
 }
 
 // NewRelease makes a release of a stack's images. The name is made from the time, so that names sort by it, and from the
 // digests, so that two releases of the same images are seen to be that.
-func NewRelease(stack, who string, when time.Time, images Images, source Source) Release {
+func NewRelease(stack, who string, when time.Time, images image.Pair, source Source) Release {
 	digests := images.Digests()
 	sum := sha256.Sum256([]byte(digests.Django + "\n" + digests.Nginx))
 	when = when.UTC().Truncate(time.Second)
@@ -88,10 +73,10 @@ type Deployment struct {
 	When      time.Time `json:"when"` // it began
 
 	// What is known when it has ended. A deployment without a verdict never did: it is under way, or it was killed.
-	Ended   time.Time `json:"ended,omitzero"`
-	Images  *Images   `json:"images,omitempty"` // in this stack's own repositories
-	Changes int       `json:"changes"`          // resources
-	Verdict *Verdict  `json:"verdict,omitempty"`
+	Ended   time.Time        `json:"ended,omitzero"`
+	Images  *image.Pair      `json:"images,omitempty"` // in this stack's own repositories
+	Changes int              `json:"changes"`          // resources
+	Verdict *verdict.Verdict `json:"verdict,omitempty"`
 }
 
 // Good says whether the deployment ended, and well.
@@ -121,32 +106,14 @@ type entry struct {
 	Ended   *Deployment `json:"ended,omitempty"`
 }
 
-// Ledger opens the ledger of the stack for the caller, who closes it.
-func (s *Stack) Ledger(ctx context.Context) (*Ledger, error) {
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Ledger{Bucket: bucket, Project: s.project, Stack: s.Stack}, nil
-}
-
-// OpenLedger opens the ledger of a stack whose state is in a backend, for a caller who only reads it, and closes it.
-func OpenLedger(ctx context.Context, backend Backend, project, stack string) (*Ledger, error) {
-	bucket, err := backend.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &Ledger{Bucket: bucket, Project: project, Stack: stack}, nil
-}
-
-// Close gives the bucket back.
+// Close closes the bucket.
 func (l *Ledger) Close() error { return l.Bucket.Close() }
 
-// releasesKey is where the ledgers of a bucket are.
-const releasesKey = ".slipway/releases/"
+// LedgerRoot is the folder of all ledgers in a bucket.
+const LedgerRoot = ".slipway/releases/"
 
 // LedgerPrefix is where the ledger of a stack is in the bucket of its state.
-func LedgerPrefix(project, stack string) string { return releasesKey + project + "/" + stack + "/" }
+func LedgerPrefix(project, stack string) string { return LedgerRoot + project + "/" + stack + "/" }
 
 func (l *Ledger) prefix() string { return LedgerPrefix(l.Project, l.Stack) }
 
@@ -164,7 +131,7 @@ func (l *Ledger) Begin(ctx context.Context, d Deployment) (Deployment, error) {
 }
 
 // End records how a deployment that was begun has ended. Log lines are not kept: they are the site's own words, and
-// nobody knows what is in them.
+// may contain anything.
 func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	if d.Verdict == nil {
 		return errors.New("release: a deployment ends with a verdict")
@@ -336,7 +303,7 @@ func parseEntry(key string, data []byte) (entry, error) {
 func (e entry) check() error {
 	var all []error
 	say := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
-	images := func(i Images) {
+	images := func(i image.Pair) {
 		for _, reference := range []string{i.Django, i.Nginx} {
 			if !referenceForm.MatchString(reference) {
 				say("images must be repository@sha256: and 64 hexadecimal digits, got %q", reference)

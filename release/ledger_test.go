@@ -17,13 +17,16 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
 	"gocloud.dev/blob/memblob"
+
+	"slipway/internal/image"
+	"slipway/verdict"
 )
 
 func digest(letter string) string { return "sha256:" + strings.Repeat(letter, 64) }
 
-func imagesAt(letter string) Images {
+func imagesAt(letter string) image.Pair {
 	const registry = "123456789012.dkr.ecr.us-east-1.amazonaws.com/slipway-dev/"
-	return Images{registry + "django@" + digest(letter), registry + "nginx@" + digest("f")}
+	return image.Pair{Django: registry + "django@" + digest(letter), Nginx: registry + "nginx@" + digest("f")}
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -58,7 +61,7 @@ func (s *story) deploy(d Deployment, good *bool) {
 	d.When, d.Who = s.now, "ada@laptop"
 	d, err := s.ledger.Begin(s.Context(), d)
 	if err == nil && good != nil {
-		d.Verdict, d.Ended = &Verdict{Good: *good, Logs: []string{"password=hunter2"}}, s.now.Add(30*time.Second)
+		d.Verdict, d.Ended = &verdict.Verdict{Good: *good, Logs: []string{"password=hunter2"}}, s.now.Add(30*time.Second)
 		err = s.ledger.End(s.Context(), d)
 	}
 	if err != nil {
@@ -240,7 +243,7 @@ func TestConcurrentDeploymentsAreAllKept(t *testing.T) {
 						err = s.ledger.Keep(t.Context(), release)
 					}
 					if err == nil {
-						d.Verdict = &Verdict{Good: true}
+						d.Verdict = &verdict.Verdict{Good: true}
 						err = s.ledger.End(t.Context(), d)
 					}
 					if err != nil {
@@ -271,7 +274,7 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 				t.Errorf("another under the same name: %v", err)
 			}
 			d := s.read().Deployments[0]
-			d.Verdict = &Verdict{}
+			d.Verdict = &verdict.Verdict{}
 			if err := s.ledger.End(t.Context(), d); err == nil || !strings.Contains(err.Error(), "never changed") {
 				t.Errorf("a second verdict: %v", err)
 			}
@@ -284,7 +287,7 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 
 func TestWhatCannotBeReadIsNotWritten(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
-	r := NewRelease("dev", "ada", noon, Images{"app:latest", ""}, Source{})
+	r := NewRelease("dev", "ada", noon, image.Pair{Django: "app:latest"}, Source{})
 	if err := s.ledger.Keep(t.Context(), r); err == nil || !strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
 		t.Error(err)
 	}
@@ -364,7 +367,7 @@ func FuzzLedger(f *testing.F) {
 	release := NewRelease("dev", "ada", noon, imagesAt("a"), Source{Commit: "abc", Migrations: []string{"feed/0001_first"}})
 	deployment := Deployment{ID: "20261122-120000-0123456789ab", Operation: "up", When: noon, Release: release.ID}
 	ended := deployment
-	ended.Verdict = &Verdict{Reasons: []string{"no"}}
+	ended.Verdict = &verdict.Verdict{Reasons: []string{"no"}}
 	for _, e := range []entry{{Release: &release}, {Begun: &deployment}, {Ended: &ended}} {
 		e.Version = ledgerVersion
 		data, err := json.Marshal(e)
@@ -470,7 +473,7 @@ func TestSourceKnowsItsCommit(t *testing.T) {
 
 func TestImagesComeApart(t *testing.T) {
 	i := imagesAt("a")
-	if got := i.Digests(); got != (Images{digest("a"), digest("f")}) {
+	if got := i.Digests(); got != (image.Pair{Django: digest("a"), Nginx: digest("f")}) {
 		t.Error(got)
 	}
 	if got := i.Repositories(); !slices.Equal([]string{got.Django, got.Nginx}, []string{

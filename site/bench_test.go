@@ -30,7 +30,7 @@ func BenchmarkDeclare(b *testing.B) {
 			before := heap()
 			for b.Loop() {
 				var err error
-				if g, err = graph.Record("prod", values, Program(Options{Root: "..", Declare: true})); err != nil {
+				if g, err = graph.Record("prod", values, New(Options{Root: "..", Declare: true}).Run); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/route53"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 
 	"slipway/bastion"
 	"slipway/cicd"
@@ -17,6 +19,7 @@ import (
 	"slipway/datastore"
 	"slipway/ecs"
 	"slipway/internal/fargate"
+	"slipway/internal/image"
 	"slipway/internal/wiring"
 	"slipway/keys"
 	"slipway/logging"
@@ -36,14 +39,10 @@ type Options struct {
 	Root   string     // the folder of Pulumi.yaml, where the app is looked for; "" is the engine's
 	Runner ecs.Runner // who runs the migration; nil is AWS itself
 
-	// Source is where the images of a release come from, whose digests the configuration says; zero: they are in this
-	// stack's repositories already.
-	Source Source
-	// Carry brings them (see cicd.Carrier); nil is AWS itself.
+	// Release is what runs instead of images that are built; nil: what the configuration says.
+	Release *image.Pinned
+	// Carry copies its images (see cicd.Carrier); nil is AWS itself.
 	Carry func(ctx context.Context, from, to, tag string) error
-	// Images hears which images are to run (repository@sha256:...) as soon as that is known: before anything uses them,
-	// and in a preview only if nothing is to be built. It may be nil.
-	Images func(django, nginx string)
 
 	// Unlock declares a protected stack without its protection, so that it can be taken down: nothing is held by Pulumi or
 	// AWS any more, and what is full is emptied. The database still leaves its last snapshot.
@@ -54,44 +53,63 @@ type Options struct {
 	Declare bool
 }
 
-// A Source is where the images of a release are now.
-type Source struct {
-	Django, Nginx string // repositories, with their registry
-	Tag           string // for the copies
-	Profile       string // of the shared AWS configuration, to read them with; "" is the stack's own
+// Deploy is the Pulumi program: everything that `pulumi up` does.
+func Deploy(ctx *pulumi.Context) error { return New(Options{}).Run(ctx) }
+
+// A Program is one run of Deploy with options, and what became known in it.
+type Program struct {
+	options Options
+	images  atomic.Pointer[image.Pair]
 }
 
-// Deploy is the Pulumi program: everything that `pulumi up` does.
-func Deploy(ctx *pulumi.Context) error { return Program(Options{})(ctx) }
+// New is a program that has not run yet.
+func New(options Options) *Program { return &Program{options: options} }
 
-// Program is Deploy with options.
-func Program(options Options) pulumi.RunFunc {
-	return func(ctx *pulumi.Context) error {
-		source, err := config.FromPulumi(ctx)
-		if err != nil {
-			return err
-		}
-		if options.Root != "" {
-			source.Root = options.Root
-		}
-		stack, err := config.Load(source)
-		if err != nil {
-			return err
-		}
-		snapshot := stack.Protect || options.Unlock // whatever the file says by now
-		stack.Protect = stack.Protect && !options.Unlock
-		runner := options.Runner
-		if runner == nil && !options.Declare {
-			runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
-				Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
-		}
-		carry := cicd.Carrier(options.Carry)
-		if carry == nil && !options.Declare {
-			carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: options.Source.Profile}.Carry
-		}
-		d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, source: options.Source, carry: carry, told: options.Images}
-		return d.deploy()
+// Images is the references of the images that run (repository@sha256:...). They are known before anything uses them; in a
+// preview only if nothing is to be built.
+func (p *Program) Images() (image.Pair, bool) {
+	images := p.images.Load()
+	if images == nil {
+		return image.Pair{}, false
 	}
+	return *images, true
+}
+
+// Run declares everything.
+func (p *Program) Run(ctx *pulumi.Context) error {
+	options := p.options
+	source, err := config.FromPulumi(ctx)
+	if err != nil {
+		return err
+	}
+	if options.Root != "" {
+		source.Root = options.Root
+	}
+	stack, err := config.Load(source)
+	if err != nil {
+		return err
+	}
+	snapshot := stack.Protect || options.Unlock // whatever the file says by now
+	stack.Protect = stack.Protect && !options.Unlock
+	runner := options.Runner
+	if runner == nil && !options.Declare {
+		runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
+			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
+	}
+	release := options.Release
+	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
+		release = &image.Pinned{Digests: digests}
+	}
+	fromProfile := ""
+	if release != nil && release.From != nil {
+		fromProfile = release.From.Profile
+	}
+	carry := cicd.Carrier(options.Carry)
+	if carry == nil && !options.Declare {
+		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
+	}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release, carry: carry, known: &p.images}
+	return d.deploy()
 }
 
 // A deployment is one run of the program. Its fields are filled from top to bottom, each step using those above it.
@@ -101,9 +119,9 @@ type deployment struct {
 	snapshot bool // of the database, when it is deleted
 	root     string
 	runner   ecs.Runner
-	source   Source
+	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
-	told     func(django, nginx string) // of the images
+	known    *atomic.Pointer[image.Pair] // the images, once they are known
 
 	opts   []pulumi.ResourceOption // of every component
 	invoke pulumi.InvokeOption     // of every look-up
@@ -307,18 +325,16 @@ func (d *deployment) makeImages() (err error) {
 	d.images, err = cicd.NewImages(d.ctx, "images", &cicd.ImagesArgs{
 		Site: d.site, KeyARN: d.keys.Images, Architecture: d.stack.Web.Architecture,
 		Root: d.root, Context: images.App,
-		Dockerfiles: cicd.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
+		Dockerfiles: image.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
 		BuildArgs:   images.BuildArgs,
 		Readers:     d.stack.Promotion.To,
 		Stage:       ".slipway/contexts",
-		Digests:     cicd.Pair{Django: images.Django, Nginx: images.Nginx},
-		From:        cicd.Pair{Django: d.source.Django, Nginx: d.source.Nginx},
-		Tag:         d.source.Tag,
+		Release:     d.release,
 		Carry:       d.carry,
 	}, d.opts...)
-	if err == nil && d.told != nil {
-		pulumi.All(d.images.Django, d.images.Nginx).ApplyT(func(images []any) any {
-			d.told(images[0].(string), images[1].(string))
+	if err == nil {
+		pulumix.Apply2(d.images.Django, d.images.Nginx, func(django, nginx string) any {
+			d.known.Store(&image.Pair{Django: django, Nginx: nginx})
 			return nil
 		})
 	}

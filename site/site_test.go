@@ -50,7 +50,7 @@ func configured(t testing.TB, stack string, further map[string]string) map[strin
 // declared records what the program declares for a stack of this repository, with further configuration on top.
 func declared(t testing.TB, stack string, further map[string]string) graph.Graph {
 	t.Helper()
-	g, err := graph.Record(stack, configured(t, stack, further), Program(Options{Root: "..", Declare: true}))
+	g, err := graph.Record(stack, configured(t, stack, further), New(Options{Root: "..", Declare: true}).Run)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"slipway/release"
+	"slipway/engine"
+	"slipway/operation"
 )
 
 // BenchmarkUp and BenchmarkPreview run the whole command on the rehearsed prod stack, which is up and to which nothing
@@ -109,7 +110,7 @@ func clone(b *testing.B) {
 		b.Fatal(err)
 	}
 	// Got here, where tools/pulumi is found: it may have to be built.
-	if _, err := release.FindCLI(b.Context(), b.Logf); err != nil {
+	if _, err := engine.FindCLI(b.Context(), b.Logf); err != nil {
 		b.Fatal(err)
 	}
 	b.Chdir(b.TempDir())
@@ -129,20 +130,14 @@ func first(b *testing.B, more string) {
 	b.Helper()
 	interrupts := newInterrupts(io.Discard)
 	defer interrupts.stop()
-	t := &tool{stdout: io.Discard, stderr: io.Discard, interrupts: interrupts, stack: "prod", overrides: []string{more}}
-	c, err := t.configure()
+	run := newInvocation(io.Discard, io.Discard, interrupts)
+	run.stack, run.overrides = "prod", []string{more}
+	target, err := run.target()
 	if err != nil {
 		b.Fatal(err)
 	}
-	s, err := t.open(b.Context(), c, stackDir(c.root, t.stack), "up", true)
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, err = s.stack.Up(b.Context(), s.hold)
-	if closed := s.close(); err == nil {
-		err = closed
-	}
-	if err != nil {
+	target.Throwaway = true
+	if _, err := operation.Up(b.Context(), target, ""); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -1,29 +1,17 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/operation"
+	"slipway/operation/pullrequest"
 )
 
-func (t *tool) commentCommand() *cobra.Command {
+func commentCommand(run *invocation) *cobra.Command {
 	var post int
 	cmd := &cobra.Command{
 		Use:   "comment FILE...",
@@ -39,37 +27,20 @@ always one. The repository is GITHUB_REPOSITORY and the right to write is GITHUB
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if cmd.Flags().Changed("post") && post < 1 {
-				return usageError{fmt.Errorf("--post: %d is not the number of a pull request", post)}
+				return operation.UsageError{Err: fmt.Errorf("--post: %d is not the number of a pull request", post)}
 			}
-			return t.comment(cmd.Context(), post, files)
+			return writeComment(cmd.Context(), run.out, post, files)
 		},
 	}
 	cmd.Flags().IntVar(&post, "post", 0, "the `number` of the pull request whose comment to write")
 	return cmd
 }
 
-// The most characters that GitHub takes in a comment. Slipway counts bytes, which are never fewer.
-const commentLimit = 65536
-
-// commentMark begins the comment, unseen, so that the next run finds it.
-const commentMark = "<!-- slipway comment -->"
-
-// A told is what one file says of a stack.
-type told struct {
-	Stack   string           `json:"stack"`
-	Live    bool             `json:"live"`
-	Counts  map[string]int   `json:"counts"`  // of a preview
-	Changes []release.Change `json:"changes"` // of a preview
-	Good    *bool            `json:"good"`    // of a rehearsal
-	Reasons []string         `json:"reasons"` // of a rehearsal
-	empty   bool
-}
-
-func (t *tool) comment(ctx context.Context, pull int, files []string) error {
-	var all []told
+func writeComment(ctx context.Context, out *output, pull int, files []string) error {
+	var all []pullrequest.Summary
 	var wrong []error
 	for _, file := range files {
-		one, err := readTold(file)
+		one, err := pullrequest.Read(file)
 		if err != nil {
 			wrong = append(wrong, err)
 		}
@@ -78,272 +49,21 @@ func (t *tool) comment(ctx context.Context, pull int, files []string) error {
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	body := markdown(all)
+	body := pullrequest.Markdown(all, changeLines)
 	result := struct {
 		Body string `json:"body"`
 		URL  string `json:"url,omitempty"`
 	}{Body: body}
 	if pull > 0 {
 		var err error
-		if result.URL, err = postComment(ctx, pull, body); err != nil {
+		if result.URL, err = pullrequest.Post(ctx, pull, body); err != nil {
 			return err
 		}
-		t.say("The comment is %s.", result.URL)
+		out.say("The comment is %s.", result.URL)
 	}
-	return t.print(result, func() {
+	return out.print(result, func() {
 		if pull == 0 {
-			fmt.Fprint(t.stdout, body)
+			fmt.Fprint(out.stdout, body)
 		}
 	})
-}
-
-func readTold(file string) (told, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return told{}, err
-	}
-	if len(bytes.TrimSpace(data)) == 0 {
-		stack, _, _ := strings.Cut(filepath.Base(file), ".")
-		if !stackName.MatchString(stack) {
-			return told{}, fmt.Errorf("%s: it is empty, and its name does not begin with the name of a stack", file)
-		}
-		return told{Stack: stack, empty: true}, nil
-	}
-	var one told
-	if err := json.Unmarshal(data, &one); err != nil {
-		return told{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
-	}
-	// Only such a name means nothing in Markdown.
-	if !stackName.MatchString(one.Stack) || len(one.Stack) > 100 || (one.Counts == nil) == (one.Good == nil) {
-		return told{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: "+
-			"it must name a stack, and hold either counts or good", file)
-	}
-	return one, nil
-}
-
-// markdown says what files tell: a table with a line for each, then the changes of each as long as there is room.
-func markdown(all []told) string {
-	slices.SortStableFunc(all, func(a, b told) int {
-		return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(rank(a), rank(b)))
-	})
-	var b strings.Builder
-	b.WriteString(commentMark + "\n## What this changes\n\n| stack | | create | update | replace | delete |\n|---|---|---|---|---|---|\n")
-	var detailed []told
-	for i, one := range all {
-		if b.Len() > commentLimit/2 {
-			fmt.Fprintf(&b, "\n... and %d files more\n", len(all)-i)
-			break
-		}
-		line := "| " + one.Stack + " | " + one.kind()
-		if one.Good == nil && !one.empty {
-			for _, op := range []string{"create", "update", "replace", "delete"} {
-				n := fmt.Sprint(one.Counts[op])
-				if one.Counts[op] > 0 && (op == "replace" || op == "delete") {
-					n = "**" + n + "**"
-				}
-				line += " | " + n
-			}
-		} else {
-			line += " | | | |"
-		}
-		b.WriteString(line + " |\n")
-		if len(one.Changes) > 0 || len(one.Reasons) > 0 {
-			detailed = append(detailed, one)
-		}
-	}
-	for i, one := range detailed {
-		// Each gets an equal share of what the ones before it left.
-		room := (commentLimit - b.Len()) / (len(detailed) - i)
-		b.WriteString(one.details(room))
-	}
-	return b.String()
-}
-
-func rank(one told) int {
-	switch {
-	case one.empty:
-		return 3
-	case one.Good != nil:
-		return 2
-	case one.Live:
-		return 0
-	}
-	return 1
-}
-
-func (one told) kind() string {
-	switch {
-	case one.empty:
-		return "**no result: its log says why**"
-	case one.Good != nil && *one.Good:
-		return "rehearsed: good"
-	case one.Good != nil:
-		return "**rehearsed: not fit to be deployed**"
-	case one.Live:
-		return "preview of the account"
-	}
-	return "preview of the rehearsal"
-}
-
-// details lists changes or reasons in a block that opens on a click, in at most room bytes.
-func (one told) details(room int) string {
-	var lines []string
-	for _, reason := range one.Reasons {
-		lines = append(lines, strings.Split(reason, "\n")...)
-	}
-	for _, c := range one.Changes {
-		lines = append(lines, fmt.Sprintf("%-8s %s  %s", c.Op, c.Name(), c.Type))
-		for _, p := range c.Properties {
-			note := ""
-			if strings.HasSuffix(p.Kind, "-replace") {
-				note = "  (replaces it)"
-			}
-			lines = append(lines, fmt.Sprintf("           %s: %s -> %s%s", p.Path, short(p.From), short(p.To), note))
-		}
-	}
-	for i, line := range lines {
-		lines[i] = oneLine(line)
-	}
-	// A fence that is longer than any in the text cannot be closed by it.
-	fence := "```"
-	for _, run := range regexp.MustCompile("`+").FindAllString(strings.Join(lines, "\n"), -1) {
-		fence += strings.Repeat("`", max(0, len(run)+1-len(fence)))
-	}
-	head := fmt.Sprintf("\n<details><summary>%s: %s</summary>\n\n%stext\n", one.Stack, one.title(), fence)
-	foot := fence + "\n\n</details>\n"
-	rest := func(n int) string { return fmt.Sprintf("... and %d lines more\n", n) }
-	if room -= len(head) + len(foot) + len(rest(len(lines))); room < 0 {
-		return ""
-	}
-	var b strings.Builder
-	for i, line := range lines {
-		if b.Len()+len(line)+1 > room {
-			b.WriteString(rest(len(lines) - i))
-			break
-		}
-		b.WriteString(line + "\n")
-	}
-	return head + b.String() + foot
-}
-
-func (one told) title() string {
-	if one.Good != nil {
-		return "what is wrong"
-	}
-	what := fmt.Sprintf("%d changes", len(one.Changes))
-	if len(one.Changes) == 1 {
-		what = "1 change"
-	}
-	if one.Live {
-		what += " in the account"
-	}
-	return what
-}
-
-// oneLine is text without what could end a line or hide the rest of it.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0x2028 || r == 0x2029 {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
-}
-
-// postComment makes body the one comment of a pull request, and gives its address.
-func postComment(ctx context.Context, pull int, body string) (string, error) {
-	repository, token := os.Getenv("GITHUB_REPOSITORY"), os.Getenv("GITHUB_TOKEN")
-	if !regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`).MatchString(repository) {
-		return "", fmt.Errorf("GITHUB_REPOSITORY must be owner/name, got %q", repository)
-	}
-	if token == "" {
-		return "", errors.New("GITHUB_TOKEN is empty: it must hold a token that may write pull requests")
-	}
-	g := gitHub{api: cmp.Or(os.Getenv("GITHUB_API_URL"), "https://api.github.com"), token: token}
-	// A comment of somebody else may begin with the mark too, and must not be made to speak for Slipway.
-	author := "github-actions[bot]"
-	if os.Getenv("GITHUB_ACTIONS") != "true" {
-		var user struct{ Login string }
-		if err := g.call(ctx, http.MethodGet, "/user", nil, &user); err != nil {
-			return "", err
-		}
-		author = user.Login
-	}
-	type written struct {
-		ID      int64
-		Body    string
-		HTMLURL string `json:"html_url"`
-		User    struct{ Login string }
-	}
-	var result written
-	const perPage = 100
-	for page := 1; page <= 100; page++ {
-		var comments []written
-		path := fmt.Sprintf("/repos/%s/issues/%d/comments?per_page=%d&page=%d", repository, pull, perPage, page)
-		if err := g.call(ctx, http.MethodGet, path, nil, &comments); err != nil {
-			return "", err
-		}
-		for _, c := range comments {
-			if c.User.Login == author && strings.HasPrefix(c.Body, commentMark) {
-				err := g.call(ctx, http.MethodPatch, fmt.Sprintf("/repos/%s/issues/comments/%d", repository, c.ID), body, &result)
-				return result.HTMLURL, err
-			}
-		}
-		if len(comments) < perPage {
-			break
-		}
-	}
-	err := g.call(ctx, http.MethodPost, fmt.Sprintf("/repos/%s/issues/%d/comments", repository, pull), body, &result)
-	return result.HTMLURL, err
-}
-
-// A gitHub is GitHub's REST API.
-type gitHub struct{ api, token string }
-
-// call asks for a path. The body is the text of a comment; the answer is read into result. It takes half a minute at
-// most.
-func (g gitHub) call(ctx context.Context, method, path string, body any, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	var content io.Reader
-	if body != nil {
-		data, err := json.Marshal(map[string]any{"body": body})
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(data)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(g.api, "/")+path, content)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+g.token)
-	request.Header.Set("Accept", "application/vnd.github+json")
-	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if response.StatusCode >= 300 {
-		var said struct{ Message string }
-		_ = json.Unmarshal(answer, &said) // whatever it is, the status says enough
-		hint := ""
-		if response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusNotFound {
-			hint = "; the token needs the right to write pull requests of that repository"
-		}
-		return fmt.Errorf("%s %s: GitHub says %s %s%s", method, path, response.Status, oneLine(said.Message), hint)
-	}
-	if err := json.Unmarshal(answer, result); err != nil {
-		return fmt.Errorf("%s %s: GitHub's answer is not JSON: %w", method, path, err)
-	}
-	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway/operation/pullrequest"
 )
 
 func written(t *testing.T, files map[string]string) []string {
@@ -193,7 +195,7 @@ func startHub() *hub {
 		h.comments = append(h.comments, c)
 		return c
 	}
-	add("stranger", commentMark+" all is well")
+	add("stranger", pullrequest.Mark+" all is well")
 	for range 150 {
 		add("talker", "nice")
 	}
@@ -270,7 +272,7 @@ func TestThereIsAlwaysOneComment(t *testing.T) {
 		if got := h.comments[before]["body"].(string); !strings.Contains(got, "| prod |") || strings.Contains(got, "| dev |") {
 			t.Errorf("the comment is not the second one:\n%s", got)
 		}
-		if got := h.comments[0]["body"]; got != commentMark+" all is well" {
+		if got := h.comments[0]["body"]; got != pullrequest.Mark+" all is well" {
 			t.Errorf("a stranger's comment now says %s", got)
 		}
 	}

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/drift"
+	"slipway/operation"
 )
 
 // A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
@@ -22,7 +23,7 @@ func (e *driftFound) Error() string {
 	return fmt.Sprintf("stack %s has drifted: %s", e.stack, e.counted)
 }
 
-func (t *tool) driftCommand() *cobra.Command {
+func driftCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift",
 		Short: "Say what differs from what the last up left, and how bad that is",
@@ -34,79 +35,58 @@ replaces the resource), missing (the resource is gone) or harmless. It exits wit
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.drift(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return checkDrift(cmd.Context(), run) },
 	}
 }
 
-func (t *tool) drift(ctx context.Context) (err error) {
-	c, err := t.configure()
+func checkDrift(ctx context.Context, run *invocation) error {
+	target, err := run.target()
 	if err != nil {
 		return err
 	}
-	s, err := t.open(ctx, c, stackDir(c.root, t.stack), "preview", false)
+	found, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	if err := t.still(ctx, s); err != nil {
-		return err
-	}
-	found, err := s.stack.Drift(ctx, s.hold)
-	if err != nil {
-		return t.missing(err)
-	}
-	if err := t.still(ctx, s); err != nil { // what was found may be half of a deployment
-		return err
-	}
-	s.progress.close()
-	counts := map[string]int{}
-	for class := release.Harmless; class <= release.Missing; class++ {
-		counts[class.String()] = 0
-	}
-	for _, d := range found {
-		counts[d.Class.String()]++
-	}
-	if err := s.stack.KeepLook(ctx, release.Look{When: time.Now().UTC().Truncate(time.Second), Found: len(found), Classes: counts}); err != nil {
-		t.say("What was found is not kept for slipway stacks: %v", err)
-	}
-	err = t.print(struct {
-		Stack     string            `json:"stack"`
-		Live      bool              `json:"live,omitempty"`
-		Drift     bool              `json:"drift"`
-		Counts    map[string]int    `json:"counts"`
-		Resources []release.Drifted `json:"resources"`
-	}{t.stack, s.live != nil, len(found) > 0, counts, found}, func() { t.printDrift(found) })
+	counts := drift.NewCheck(time.Now(), found).Classes
+	err = run.out.print(struct {
+		Stack     string           `json:"stack"`
+		Live      bool             `json:"live,omitempty"`
+		Drift     bool             `json:"drift"`
+		Counts    map[string]int   `json:"counts"`
+		Resources []drift.Resource `json:"resources"`
+	}{run.stack, run.live, len(found) > 0, counts, found}, func() { printDrift(run.out.stdout, found) })
 	if err != nil {
 		return err
 	}
 	if len(found) == 0 {
-		t.say("Stack %s is as the last up left it.", t.stack)
+		run.out.say("Stack %s is as the last up left it.", run.stack)
 		return nil
 	}
-	var words []string
-	for class := release.Missing; class >= release.Harmless; class-- {
+	var parts []string
+	for class := drift.Missing; class >= drift.Harmless; class-- {
 		if n := counts[class.String()]; n > 0 {
-			words = append(words, fmt.Sprintf("%d %s", n, class))
+			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	flags := t.stackFlag()
-	if t.live {
+	flags := run.flag()
+	if run.live {
 		flags += " --live"
 	}
-	t.say("Next: slipway up%s puts back what the program says; what should stay belongs into the program first.", flags)
-	return &driftFound{t.stack, strings.Join(words, ", ")}
+	run.out.say("Next: slipway up%s reverts these changes. Put what should stay into the program first.", flags)
+	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 
 // printDrift writes one line a resource, with the reason, and one line a property.
-func (t *tool) printDrift(found []release.Drifted) {
+func printDrift(out io.Writer, found []drift.Resource) {
 	for _, d := range found {
-		fmt.Fprintf(t.stdout, "%-9s %s  %s", d.Class, d.Name, d.Type)
+		fmt.Fprintf(out, "%-9s %s  %s", d.Class, d.Name, d.Type)
 		if d.Why != "" {
-			fmt.Fprintf(t.stdout, ": %s", d.Why)
+			fmt.Fprintf(out, ": %s", d.Why)
 		}
-		fmt.Fprintln(t.stdout)
+		fmt.Fprintln(out)
 		for _, p := range d.Properties {
-			fmt.Fprintf(t.stdout, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
 		}
 	}
 }

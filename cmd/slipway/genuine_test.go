@@ -44,8 +44,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/engine"
 	"slipway/internal/awstest"
-	"slipway/release"
+	"slipway/internal/image"
 )
 
 // TestGenuine plays testdata/genuine/*.txtar: the command with --live from the first bootstrap to the last destroy, with the
@@ -61,7 +62,7 @@ func TestGenuine(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	cli, err := release.FindCLI(t.Context(), t.Logf)
+	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +272,7 @@ func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: runs stack file")
 	}
 	var up struct {
-		Outputs struct{ Images release.Images }
+		Outputs struct{ Images image.Pair }
 	}
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &up))
 	want := []string{up.Outputs.Images.Digests().Django, up.Outputs.Images.Digests().Nginx}

@@ -11,8 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"gocloud.dev/blob"
 
+	"slipway/engine"
 	"slipway/internal/awstest"
-	"slipway/release"
 )
 
 // TestLive plays testdata/live/*.txtar: what the command does with --live, against moto. No engine deploys anything here;
@@ -27,7 +27,7 @@ func TestLive(t *testing.T) {
 	for name, value := range account {
 		t.Setenv(name, value)
 	}
-	cli, err := release.FindCLI(t.Context(), t.Logf)
+	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	bucket, err := blob.OpenBucket(ctx, release.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
+	bucket, err := blob.OpenBucket(ctx, engine.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
 	ts.Check(err)
 	defer bucket.Close()
 	data, err := json.Marshal(map[string]any{"pid": 7, "username": "ada", "hostname": args[1], "timestamp": time.Now().Add(-time.Hour)})
@@ -72,7 +72,7 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	bucket, err := blob.OpenBucket(ctx, release.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
+	bucket, err := blob.OpenBucket(ctx, engine.S3("slipway-"+args[0]+"-state-123456789012-us-east-1", "us-east-1", ""))
 	ts.Check(err)
 	defer bucket.Close()
 	key := ".pulumi/stacks/slipway/" + args[0] + ".json"

@@ -21,9 +21,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/engine"
+	"slipway/operation"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
-	"slipway/release"
 )
 
 // commands are those that the scripts find on their PATH.
@@ -37,7 +38,7 @@ func conforming() {
 	}
 	var out bytes.Buffer
 	code := execute(os.Args[1:], io.MultiWriter(os.Stdout, &out), os.Stderr)
-	command, _, err := new(tool).command().Find(os.Args[1:])
+	command, _, err := rootCommand(newInvocation(io.Discard, io.Discard, nil)).Find(os.Args[1:])
 	name := strings.TrimPrefix(command.CommandPath(), "slipway ")
 	if err == nil && out.Len() > 0 && !writesNone[name] {
 		var schema []byte
@@ -80,7 +81,7 @@ func scripts(t *testing.T) []string {
 // written to be read: they say what the command does, and what it refuses.
 func TestScripts(t *testing.T) {
 	// The CLI is got here, where tools/pulumi is found. On a machine that has none this takes minutes.
-	cli, err := release.FindCLI(t.Context(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+	cli, err := engine.FindCLI(t.Context(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +107,7 @@ func TestScripts(t *testing.T) {
 }
 
 // furnish gives a script the project's own Pulumi files and app, and the CLI.
-func furnish(env *testscript.Env, cli *release.CLI) error {
+func furnish(env *testscript.Env, cli *engine.CLI) error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		return err
@@ -147,7 +148,7 @@ func breakRuns() {
 	killAt, interruptAt, pauseAt := number(at), number(os.Getenv("INTERRUPT")), number(os.Getenv("PAUSE"))
 	refuse := os.Getenv("REFUSE")
 	kill := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} }
-	onModel = func(a *cloud.Account) {
+	modelHooks.Opened = func(a *cloud.Account) {
 		a.Before = func(n int, action string, _ *cloud.Object) error {
 			if when == "before" && int64(n) == killAt {
 				kill()
@@ -183,7 +184,7 @@ func breakRuns() {
 		}
 	}
 	var done atomic.Int64
-	onDone = func(e rehearsal.Event) {
+	modelHooks.Done = func(e rehearsal.Event) {
 		if when == "after" && e.Err == nil && done.Add(1) == killAt {
 			kill()
 		}
@@ -238,7 +239,7 @@ func tallies(ts *testscript.TestScript, neg bool, args []string) {
 			counts[o.Type+" "+o.URN[strings.LastIndex(o.URN, ":")+1:]]++
 		}
 	}
-	lines := strings.ReplaceAll(tally(counts), ", ", "\n") + "\n"
+	lines := strings.ReplaceAll(operation.Tally(counts), ", ", "\n") + "\n"
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(lines), 0o600))
 }
 
@@ -248,7 +249,7 @@ func changes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: changes file [op type name path... [, ...]]")
 	}
-	var result release.Summary
+	var result engine.Summary
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &result))
 	got := map[string]bool{}
 	for _, c := range result.Changes {
@@ -354,7 +355,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: fill stack bucket key...")
 	}
 	const object = "aws:s3/bucketObjectv2:BucketObjectv2"
-	byHand(ts, args[0], typeBucket, args[1], func(account *cloud.Account, bucket *cloud.Object) error {
+	byHand(ts, args[0], "aws:s3/bucketV2:BucketV2", args[1], func(account *cloud.Account, bucket *cloud.Object) error {
 		for _, key := range args[2:] {
 			id, _, err := account.Create(cloud.Change{Type: object, URN: "urn:pulumi:x::x::" + object + "::" + key,
 				Inputs: map[string]any{"bucket": bucket.ID, "key": key, "content": "x"}})

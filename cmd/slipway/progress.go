@@ -10,44 +10,55 @@ import (
 
 	"golang.org/x/term"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
-// A progress tells what the engine does: a line for each resource that is done, and on a terminal a last line that says
-// what is under way.
+// A progress shows what the engine does: a line for each resource that is done, and on a terminal a last line that says what
+// is in progress. It is an operation.Progress.
 type progress struct {
-	out     io.Writer
-	live    bool
-	width   int
-	started time.Time
-	done    chan struct{}
-	closed  bool
+	out   io.Writer
+	live  bool // out is a terminal
+	width int
 
-	mu    sync.Mutex
-	count int
-	busy  []release.Event // in the order in which they began
-	drawn bool
+	mu      sync.Mutex
+	started time.Time     // zero: nothing has happened since it was closed
+	done    chan struct{} // ends the ticker; nil: there is none
+	count   int
+	busy    []engine.Event // in the order in which they began
+	drawn   bool
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out, started: time.Now(), done: make(chan struct{})}
+	p := &progress{out: out}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.live = true
 		if p.width, _, _ = term.GetSize(int(file.Fd())); p.width == 0 {
 			p.width = 80
 		}
-		go p.tick()
 	}
 	return p
 }
 
-// told takes in an event of the engine.
-func (p *progress) told(e release.Event) {
+// start begins to count the time, and to draw the last line.
+func (p *progress) start() {
+	if !p.started.IsZero() {
+		return
+	}
+	p.started = time.Now()
+	if p.live {
+		p.done = make(chan struct{})
+		go p.tick(p.done)
+	}
+}
+
+// Event implements operation.Progress.
+func (p *progress) Event(e engine.Event) {
 	if e.Component {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.start()
 	for i, busy := range p.busy {
 		if busy.Change.URN == e.Change.URN && busy.Change.Op == e.Change.Op {
 			p.busy = append(p.busy[:i:i], p.busy[i+1:]...)
@@ -55,36 +66,34 @@ func (p *progress) told(e release.Event) {
 		}
 	}
 	switch e.Phase {
-	case release.Begun:
+	case engine.Begun:
 		p.busy = append(p.busy, e)
-	case release.Done:
+	case engine.Done:
 		p.count++
 		p.line(fmt.Sprintf("%7s  %-8s %s  %s%s", elapsed(time.Since(p.started)), past(e.Change.Op), e.Change.Name(), e.Change.Type, took(e)))
-	case release.Failed:
+	case engine.Failed:
 		p.line(fmt.Sprintf("%7s  FAILED   %s  %s%s", elapsed(time.Since(p.started)), e.Change.Name(), e.Change.Type, took(e)))
 	}
 	p.draw()
 }
 
-// say writes a line of words above the live one.
-func (p *progress) say(words string) {
+// Logf implements operation.Progress: it writes a line above the live one.
+func (p *progress) Logf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line(words)
+	p.line(fmt.Sprintf(format, args...))
 	p.draw()
 }
 
-// close wipes the live line. It may be called again.
+// close wipes the live line. The next event begins anew.
 func (p *progress) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	p.closed = true
-	close(p.done)
 	p.wipe()
-	p.live = false
+	if p.done != nil {
+		close(p.done)
+	}
+	p.started, p.done, p.count, p.busy = time.Time{}, nil, 0, nil
 }
 
 func (p *progress) line(words string) {
@@ -100,7 +109,7 @@ func (p *progress) wipe() {
 }
 
 func (p *progress) draw() {
-	if !p.live {
+	if !p.live || p.started.IsZero() {
 		return
 	}
 	p.wipe()
@@ -119,16 +128,18 @@ func (p *progress) draw() {
 	p.drawn = true
 }
 
-func (p *progress) tick() {
+func (p *progress) tick(done <-chan struct{}) {
 	ticker := time.NewTicker(250 * time.Millisecond)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-p.done:
+		case <-done:
 			return
 		case <-ticker.C:
 			p.mu.Lock()
-			p.draw()
+			if p.done != nil {
+				p.draw()
+			}
 			p.mu.Unlock()
 		}
 	}
@@ -143,17 +154,9 @@ func past(op string) string {
 	return op
 }
 
-func took(e release.Event) string {
+func took(e engine.Event) string {
 	if e.Took < time.Second {
 		return ""
 	}
 	return "  (" + elapsed(e.Took) + ")"
-}
-
-// elapsed is a duration as people say it: 3.2s, 4m12s.
-func elapsed(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	}
-	return d.Round(time.Second).String()
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 var update = flag.Bool("update", false, "write docs/commands.md")
@@ -100,7 +103,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			t.Errorf("the schema of %s takes anything", name)
 		}
 	}
-	each(new(tool).command())
+	each(rootCommand(newInvocation(io.Discard, io.Discard, nil)))
 	if seen < 6 {
 		t.Errorf("only %d commands were looked at", seen)
 	}
@@ -121,4 +124,101 @@ func TestSchemaCommand(t *testing.T) {
 	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
+}
+
+// exitCodes is the table of what a command may end with.
+const exitCodes = `| code | meaning |
+|---|---|
+| 0 | it is done, and good |
+| 1 | it was tried and went wrong; a verdict or a rehearsal that is not good is that too |
+| 2 | the command line is wrong; nothing was tried |
+| 3 | ` + "`drift`" + `: the account is not what the program made of it |
+| 4 | the stack is locked or in use by another run; nothing was done |
+| 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM |
+`
+
+// commandsMarkdown is docs/commands.md.
+func commandsMarkdown() string {
+	root := rootCommand(newInvocation(io.Discard, io.Discard, nil))
+	root.InitDefaultHelpFlag()
+	var b strings.Builder
+	b.WriteString(`# Commands
+
+Data goes to stdout and words to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" + ` writes its JSON Schema,
+and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is made from the commands themselves:
+` + "`go test ./cmd/slipway -run TestReference -update`" + `.
+
+## Exit codes
+
+` + exitCodes + `
+## Flags of every command
+
+` + flagsMarkdown(root.PersistentFlags()))
+	var each func(cmd *cobra.Command)
+	each = func(cmd *cobra.Command) {
+		if cmd.Hidden || cmd.Name() == "help" || cmd.Name() == "completion" {
+			return
+		}
+		if cmd != root && cmd.Runnable() && !cmd.HasSubCommands() {
+			name := strings.TrimPrefix(cmd.CommandPath(), "slipway ")
+			fmt.Fprintf(&b, "\n## %s\n\n", cmd.CommandPath())
+			words := cmd.Long
+			if words == "" {
+				words = cmd.Short + "."
+			}
+			fmt.Fprintf(&b, "%s\n\n```sh\n%s\n```\n", plain.Replace(words), examples(cmd))
+			if table := flagsMarkdown(cmd.LocalNonPersistentFlags()); table != "" {
+				b.WriteString("\n" + table)
+			}
+			if _, err := schemaOf(name); err == nil {
+				fmt.Fprintf(&b, "\nJSON: `slipway schema %s`\n", name)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			each(sub)
+		}
+	}
+	each(root)
+	return b.String()
+}
+
+// plain takes the meaning from signs of Markdown.
+var plain = strings.NewReplacer("<", "&lt;", "|", `\|`, "*", `\*`)
+
+// examples are a command's examples without the indent that its help gives them, after the line that says its form.
+func examples(cmd *cobra.Command) string {
+	lines := []string{strings.TrimSuffix(cmd.UseLine(), " [flags]")}
+	for _, line := range strings.Split(cmd.Example, "\n") {
+		if line = strings.TrimPrefix(line, "  "); line != "" && line != lines[0] {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func flagsMarkdown(flags *pflag.FlagSet) string {
+	var b strings.Builder
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || f.Name == "help" {
+			return
+		}
+		if b.Len() == 0 {
+			b.WriteString("| flag | default | what it means |\n|---|---|---|\n")
+		}
+		kind, words := pflag.UnquoteUsage(f)
+		name := "`--" + f.Name
+		if kind != "" {
+			name += " " + kind
+		}
+		name += "`"
+		if f.Shorthand != "" {
+			name += ", `-" + f.Shorthand + "`"
+		}
+		value := ""
+		if f.DefValue != "" && f.DefValue != "[]" && f.DefValue != "0" && f.DefValue != "false" {
+			value = "`" + f.DefValue + "`"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", name, value, plain.Replace(words))
+	})
+	return b.String()
 }

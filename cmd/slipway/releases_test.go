@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"slipway/internal/image"
 	"slipway/rehearsal/cloud"
 	"slipway/release"
 )
@@ -75,9 +75,9 @@ func same(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: same file file...")
 	}
-	digests := func(file string) release.Images {
+	digests := func(file string) image.Pair {
 		var up struct {
-			Outputs struct{ Images release.Images }
+			Outputs struct{ Images image.Pair }
 		}
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(file)), &up))
 		found := up.Outputs.Images.Digests()
@@ -105,20 +105,5 @@ func unbuilt(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strings.Contains(state, "docker:index/image:Image") {
 		ts.Fatalf("an image was built in stack %s", args[0])
-	}
-}
-
-func TestWhoDeploys(t *testing.T) {
-	for _, name := range []string{"GITHUB_ACTIONS", "GITHUB_RUN_ID", "GITHUB_REPOSITORY", "GITHUB_ACTOR", "GITHUB_SERVER_URL"} {
-		t.Setenv(name, "")
-	}
-	if got := who(); strings.Count(got, "@") != 1 {
-		t.Errorf("at a desk it is %q", got)
-	}
-	for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "42", "GITHUB_REPOSITORY": "acme/shop", "GITHUB_ACTOR": "ada"} {
-		t.Setenv(name, value)
-	}
-	if got, want := who(), "ada, https://github.com/acme/shop/actions/runs/42"; got != want {
-		t.Errorf("in a workflow it is %q, want %q", got, want)
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // TestRun takes a stack through its life with real containers, as its visitors live through it: sign-up, a picture, a
@@ -218,7 +218,7 @@ func newRunning(t *testing.T) *running {
 		}
 	}
 	// The CLI is got here, for its getting may take longer than anything is waited for.
-	if _, err := release.FindCLI(t.Context(), t.Logf); err != nil {
+	if _, err := engine.FindCLI(t.Context(), t.Logf); err != nil {
 		t.Fatal(err)
 	}
 	r := &running{t: t, dir: t.TempDir()}

@@ -2,21 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
+	"io"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/operation"
 )
 
-func (t *tool) stacksCommand() *cobra.Command {
+func stacksCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stacks",
 		Short: "List the environments: what runs there, since when, and how it is",
@@ -26,74 +22,49 @@ in its own account, with the credentials of the environment or its aws:profile; 
 		Example: `  slipway stacks
   slipway stacks --live --json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.stacks(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return stacks(cmd.Context(), run) },
 	}
 }
 
-// An environment is a stack in the list of them.
-type environment struct {
-	Stack     string              `json:"stack"`
-	Place     string              `json:"place"` // "rehearsal" or "live"
-	Account   string              `json:"account,omitempty"`
-	Region    string              `json:"region,omitempty"`
-	Protected bool                `json:"protected"`
-	Up        bool                `json:"up"` // it was deployed, and is not destroyed
-	Release   *release.Release    `json:"release,omitempty"`
-	Last      *release.Deployment `json:"last,omitempty"` // the newest deployment, of this release or another
-	Drift     *release.Look       `json:"drift,omitempty"`
-	Problem   string              `json:"problem,omitempty"` // why no more is known
-}
-
-func (t *tool) stacks(ctx context.Context) error {
-	root, err := findRoot()
+func stacks(ctx context.Context, run *invocation) error {
+	target, err := run.target()
 	if err != nil {
 		return err
 	}
-	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	all, err := operation.Stacks(ctx, target)
 	if err != nil {
 		return err
 	}
-	all := []environment{}
-	for _, file := range files {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml")
-		e := environment{Stack: name, Place: "rehearsal"}
-		if t.live {
-			e.Place = "live"
-		}
-		one := *t
-		one.stack = name
-		if err := one.look(ctx, &e); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			e.Problem = err.Error()
-		}
-		all = append(all, e)
-	}
-	return t.print(all, func() {
-		table := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "STACK\tWHERE\tRELEASE\tAGE\tVERDICT\tDRIFT")
-		for _, e := range all {
-			release, age, verdict, drift := e.words()
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Stack, e.where(), release, age, verdict, drift)
-		}
-		table.Flush()
+	return run.out.print(all, func() {
+		printStacks(run.out.stdout, all)
 		for _, e := range all {
 			if e.Problem != "" {
-				t.say("%s: %s", e.Stack, e.Problem)
+				run.out.say("%s: %s", e.Stack, e.Problem)
 			}
 		}
 	})
 }
 
-func (e environment) where() string {
+func printStacks(out io.Writer, all []operation.Environment) {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "STACK\tWHERE\tRELEASE\tAGE\tVERDICT\tDRIFT")
+	for _, e := range all {
+		running, age, verdict, drift := columns(e)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Stack, whereOf(e), running, age, verdict, drift)
+	}
+	table.Flush()
+}
+
+// whereOf is the place of a stack.
+func whereOf(e operation.Environment) string {
 	if e.Account == "" {
 		return e.Place
 	}
 	return e.Place + ", " + e.Account + ", " + e.Region
 }
 
-func (e environment) words() (running, age, verdict, drift string) {
+// columns are the last columns of a stack in the table.
+func columns(e operation.Environment) (running, age, verdict, drift string) {
 	running, age, verdict, drift = "-", "-", "-", "-"
 	switch {
 	case e.Problem != "":
@@ -132,7 +103,7 @@ func (e environment) words() (running, age, verdict, drift string) {
 	return running, age, verdict, drift
 }
 
-// aged is a duration as one says it.
+// aged is an age in the table.
 func aged(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -144,56 +115,4 @@ func aged(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%dd", int(d.Hours()/24))
 	}
-}
-
-// look fills in what is known of the stack. Nothing is changed or made, and no engine is started.
-func (t *tool) look(ctx context.Context, e *environment) error {
-	c, err := t.configure()
-	if err != nil {
-		return err
-	}
-	e.Region, e.Protected = c.stack.Region, c.stack.Protect
-	options := release.Options{Dir: stackDir(c.root, t.stack), Stack: t.stack, Project: c.project, Config: c.engine}
-	if t.live {
-		if c.stack.Backend.Bucket == "" {
-			return nil // never bootstrapped
-		}
-		where, err := t.findPlace(ctx, c)
-		if err != nil {
-			return err
-		}
-		e.Account = where.account
-		options.Backend = &release.Backend{URL: release.S3(c.stack.Backend.Bucket, where.region, c.profile)}
-	} else {
-		if _, err := os.Stat(options.Dir); errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if len(c.accounts) > 0 {
-			e.Account = c.accounts[0]
-		}
-	}
-	s, err := release.Open(options)
-	if err != nil {
-		return err
-	}
-	if e.Up, err = s.Deployed(ctx); err != nil {
-		return err
-	}
-	ledger, err := s.Ledger(ctx)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
-	history, err := ledger.Read(ctx)
-	if err != nil {
-		return err
-	}
-	if running, ok := history.Running(); ok && e.Up {
-		e.Release = &running
-	}
-	if last, ok := history.Last(); ok {
-		e.Last = &last
-	}
-	e.Drift, err = s.LastLook(ctx)
-	return err
 }

@@ -7,42 +7,39 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // waiting are the commands that need a stack for themselves, and drift, which needs one that nobody is changing.
 var waiting = []string{"up", "promote", "rollback", "destroy", "unlock", "drift"}
 
-// lasting are the operations that deploy or destroy, which may take as long as a database does.
-var lasting = []string{"up", "promote", "rollback", "destroy"}
-
 // waitEach is how long a command waits before it looks at the stack again.
 var waitEach = 5 * time.Second
 
 // letWait gives the commands of root that need a stack for themselves the flag --wait.
-func (t *tool) letWait(root *cobra.Command) {
+func (i *invocation) letWait(root *cobra.Command) {
 	for _, name := range waiting {
 		cmd, _, err := root.Find([]string{name})
 		if err != nil {
 			panic(err) // the names are those of this program
 		}
-		cmd.Flags().DurationVar(&t.wait, "wait", 0, "if the stack is in use, wait for it so long, such as 20m")
+		cmd.Flags().DurationVar(&i.wait, "wait", 0, "if the stack is in use, wait for it so long, such as 20m")
 		run := cmd.RunE
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
-			return t.patiently(cmd.Context(), func() error { return run(cmd, args) })
+			return i.patiently(cmd.Context(), func() error { return run(cmd, args) })
 		}
 	}
 }
 
 // patiently runs a command again, from its beginning, while another run holds the stack and there is time. What the other
 // run did is then part of what the command sees: the release before the one that runs, for example.
-func (t *tool) patiently(ctx context.Context, run func() error) error {
+func (i *invocation) patiently(ctx context.Context, run func() error) error {
 	said := ""
-	for deadline := time.Now().Add(t.wait); ; {
+	for deadline := time.Now().Add(i.wait); ; {
 		err := run()
-		var held *release.Held
-		var locked *release.Locked
-		if t.wait == 0 || !errors.As(err, &held) && !errors.As(err, &locked) || time.Now().After(deadline) {
+		var held *engine.LockedError
+		var locked *engine.StateLockedError
+		if i.wait == 0 || !errors.As(err, &held) && !errors.As(err, &locked) || time.Now().After(deadline) {
 			return err
 		}
 		who := ""
@@ -53,7 +50,7 @@ func (t *tool) patiently(ctx context.Context, run func() error) error {
 			who = locked.Locks[0].Holder()
 		}
 		if who != said { // once for each run that is waited for
-			t.say("Stack %s is in use by %s. Waiting until %s.", t.stack, who, deadline.Format(time.TimeOnly))
+			i.out.say("Stack %s is in use by %s. Waiting until %s.", i.stack, who, deadline.Format(time.TimeOnly))
 			said = who
 		}
 		select {
@@ -61,14 +58,5 @@ func (t *tool) patiently(ctx context.Context, run func() error) error {
 			return err
 		case <-time.After(min(waitEach, max(0, time.Until(deadline)))):
 		}
-		t.comes = nil
 	}
-}
-
-// still says that no run holds the stack, of a command that only reads and was asked to wait for that.
-func (t *tool) still(ctx context.Context, s *stage) error {
-	if t.wait == 0 || s.live == nil {
-		return nil
-	}
-	return s.stack.Free(ctx)
 }

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
 
-	"slipway/release"
+	"slipway/engine"
 )
 
 // A command that waits begins again from nothing: what it knew of the stack is from before the run that it waited for.
@@ -16,7 +17,7 @@ func TestWaitingBeginsAgain(t *testing.T) {
 	was := waitEach
 	waitEach = time.Millisecond
 	defer func() { waitEach = was }()
-	other := &release.Held{Stack: "prod", Owner: release.Owner{PID: 7, Host: "laptop", Operation: "up"}}
+	other := &engine.LockedError{Stack: "prod", Owner: engine.Owner{PID: 7, Host: "laptop", Operation: "up"}}
 	broken := errors.New("it is broken")
 	for _, c := range []struct {
 		name string
@@ -33,13 +34,9 @@ func TestWaitingBeginsAgain(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var said bytes.Buffer
-			tool := &tool{stack: "prod", stderr: &said, wait: c.wait}
+			run := &invocation{stack: "prod", out: newOutput(io.Discard, &said), wait: c.wait}
 			runs := 0
-			err := tool.patiently(t.Context(), func() error {
-				if tool.comes != nil {
-					t.Error("it goes on with the release that it had found before")
-				}
-				tool.comes = &coming{}
+			err := run.patiently(t.Context(), func() error {
 				runs++
 				if c.ends == nil {
 					return other
@@ -55,7 +52,7 @@ func TestWaitingBeginsAgain(t *testing.T) {
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := (&tool{stderr: new(bytes.Buffer), wait: time.Hour}).patiently(ctx, func() error { cancel(); return other })
+	err := (&invocation{out: newOutput(io.Discard, new(bytes.Buffer)), wait: time.Hour}).patiently(ctx, func() error { cancel(); return other })
 	if !errors.Is(err, other) {
 		t.Errorf("after Ctrl-C: %v", err)
 	}

@@ -23,6 +23,19 @@ done
 exec slipway "$@"
 `
 
+// A workflow is what this test runs of one.
+type workflow struct {
+	Env  map[string]string
+	Jobs map[string]*struct {
+		Env   map[string]string
+		Steps []struct {
+			If, Run, Shell string
+			Env            map[string]string
+			Continue       bool `yaml:"continue-on-error"`
+		}
+	}
+}
+
 // job WORKFLOW JOB [NAME=VALUE...] runs the steps of a job, as GitHub does: its scripts, with bash, one after the other.
 // An expression is one of the names given, or what an earlier job handed on. What is not slipway's own is left out: the
 // actions, and building the command. What the scripts write is kept as the job's log. "! job" is one that fails.

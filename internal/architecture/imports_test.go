@@ -12,19 +12,44 @@ const module = "slipway/"
 
 var components = []string{"keys", "network", "datastore", "settings", "cicd", "ecs", "batch", "logging", "bastion"}
 
-// allowed lists which packages of this module each package may import; a trailing slash includes the packages below.
+// allowed says which packages of this module each part may import; a trailing slash covers what is below. Each layer imports
+// only layers below it: command, operation, account, then the rules and the engine, which imports nothing of this module.
 var allowed = map[string][]string{
-	"main":                 {"site"},
-	"site":                 append([]string{"config", "internal/"}, components...),
-	"config":               {"internal/fargate/size"}, // one table of what Fargate offers
-	"release":              {},
+	"main":   {"site"},
+	"site":   append([]string{"config", "internal/"}, components...),
+	"config": {"internal/fargate/size"}, // one table of what Fargate offers
+
+	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
+	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
+		"engine", "release", "verdict", "drift", "bootstrap"},
+	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
+		"site", "config", "cicd", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+	"operation/pullrequest": {"operation", "engine"},
+	"operation/workflows":   {"operation", "config"},
+
+	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
+	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},
+	"operation/account/accounttest":  {"operation/account", "verdict", "bootstrap"},
+	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
+	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/"},
+
+	"engine":    {},
+	"verdict":   {},
+	"drift":     {},
+	"release":   {"verdict", "internal/image"},
+	"bootstrap": {"release"}, // whose records other accounts may read
+
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
 	"rehearsal/cloud":      {},
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
-	"cmd/slipway": {"site", "config", "release", "rehearsal", "rehearsal/", "ecs",
-		"cicd", "internal/policy", "internal/wiring"}, // bootstrap makes the deploy role before a program can run
+
+	"cmd/sandbox": {"sandbox"},
+	"sandbox":     {}, // it drives the command like a user
 }
+
+// sdkFree are the packages that call no AWS API themselves.
+var sdkFree = []string{"cmd/slipway", "operation", "engine", "release", "verdict", "drift", "bootstrap"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()
@@ -44,6 +69,8 @@ func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 			switch {
 			case ours && !may(importer, imported):
 				t.Errorf("%s imports %s: it may import only %v of this module", importer, imported, rule(importer))
+			case slices.Contains(sdkFree, importer) && strings.HasPrefix(path, "github.com/aws/"):
+				t.Errorf("%s imports %s: only an account calls AWS", importer, path)
 			case importer == "rehearsal/cloud" && strings.Contains(path, "pulumi"):
 				t.Errorf("%s imports %s: the model of AWS must not depend on Pulumi", importer, path)
 			case strings.HasPrefix(importer, "rehearsal") && strings.Contains(path, "pulumi-aws"):

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"slipway/operation"
+	"slipway/operation/account"
+)
+
+// modelHooks let tests look into a rehearsal, and break it.
+var modelHooks operation.ModelHooks
+
+// An invocation is one run of the command: its flags, and where it writes.
+type invocation struct {
+	out        *output
+	interrupts *interrupts
+	began      bool // the command line was understood
+
+	stack     string
+	live      bool          // in the stack's own account, not in the model
+	yes       bool          // do not ask
+	wait      time.Duration // for a stack that is in use
+	overrides []string
+	runs      bool   // up and rehearse: with containers
+	postgres  string // the image of the database
+}
+
+func newInvocation(stdout, stderr io.Writer, interrupts *interrupts) *invocation {
+	return &invocation{out: newOutput(stdout, stderr), interrupts: interrupts}
+}
+
+// target is the stack that the flags name.
+func (i *invocation) target() (operation.Target, error) {
+	root, err := operation.FindRoot()
+	t := operation.Target{
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
+		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
+		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: i.interrupts.engine, Model: modelHooks,
+	}
+	return t, err
+}
+
+// flag is how the stack is named on a command line.
+func (i *invocation) flag() string { return operation.Target{Stack: i.stack}.Flag() }
+
+// confirm asks whether to continue, on a terminal.
+func (i *invocation) confirm(what string, where account.Identity) error {
+	if i.yes {
+		return nil
+	}
+	answer, err := i.ask(fmt.Sprintf("This is %s of stack %s in %s, as %s. Type yes to continue: ", what, i.stack, where, where.Caller))
+	if err != nil {
+		return fmt.Errorf("%s of stack %s changes %s: %w; say --yes", what, i.stack, where, err)
+	}
+	if answer != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}
+
+// ask asks a question on the terminal. An interrupt is no answer.
+func (i *invocation) ask(question string) (string, error) {
+	i.out.progress.close()
+	line, err := ask(i.interrupts.ctx, i.out.stderr, question)
+	return strings.TrimSpace(line), err
+}
+
+// argument is the only argument of a command that may have one.
+func argument(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"slipway/engine"
+	"slipway/operation"
+	"slipway/verdict"
+)
+
+func upCommand(run *invocation) *cobra.Command {
+	var release string
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Deploy the program: create, change and delete what it takes",
+		Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
+
+A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
+the next finds out what was done, repairs the state and goes on.
+
+With --run the images are built, every task runs as containers of the Docker engine, and the command stays to serve the
+site until Ctrl-C. The containers then stay: the next up finds them, and destroy removes them. While one up serves,
+another brings the next release.`,
+		Example: `  slipway up
+  slipway up --run                      and a browser finds the site
+  slipway up --config web.max=6
+  slipway up --stack dev --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
+	}
+	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")
+	return cmd
+}
+
+func up(ctx context.Context, run *invocation, release string) error {
+	target, err := run.target()
+	if err != nil {
+		return err
+	}
+	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Up(ctx, target, release) })
+}
+
+// report writes what was deployed, and stays to serve the site if its containers run.
+func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
+	d, err := deploy()
+	if d == nil {
+		return err
+	}
+	if d.Containers != nil {
+		defer func() { err = errors.Join(err, d.Containers.Close()) }()
+	}
+	release := ""
+	if d.Release != nil {
+		release = d.Release.ID
+	}
+	if err == nil {
+		run.out.say("Stack %s is up: %s, in %s.", d.Stack, counted(d.Result), elapsed(d.Result.Took))
+		if release != "" {
+			run.out.say("It runs release %s.", release)
+		}
+		if d.Note != "" {
+			run.out.say("The release names no commit: %s.", d.Note)
+		}
+		err = handOn(release)
+	}
+	err = errors.Join(err, run.out.print(struct {
+		Stack   string `json:"stack"`
+		Release string `json:"release,omitempty"`
+		engine.Summary
+		Outputs map[string]any  `json:"outputs"`
+		Verdict verdict.Verdict `json:"verdict"`
+	}{d.Stack, release, d.Result.Summary(), d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
+	switch {
+	case err != nil:
+	case d.Containers != nil:
+		return serve(ctx, run, d)
+	case d.Live:
+		run.out.say("It is up in %s.", d.Where)
+	default:
+		run.out.say("This is simulated: the URL will not open. Next:\n"+
+			"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
+			"  slipway destroy%[1]s: take it down\n"+
+			"  README.md, \"Deploying for real\": the same program, in an account", run.flag())
+	}
+	return err
+}
+
+// serve stays with a stack that runs as containers, until an interrupt or the stack's end.
+func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
+	if d.Containers.Serves() {
+		run.out.say("The site is at %s until Ctrl-C.", d.Containers.URL())
+	} else {
+		run.out.say("The site is at %s, served by the up that runs already.", d.Containers.URL())
+	}
+	err := d.Containers.Serve(ctx)
+	if err == nil && ctx.Err() != nil {
+		run.out.say("The site is not served any more; its containers stay. Next:\n"+
+			"  slipway up%[1]s: serve it again\n"+
+			"  slipway destroy%[1]s: take it down, containers included", run.flag())
+	}
+	return err
+}
+
+// handOn gives a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
+// GitHub it does nothing.
+func handOn(release string) error {
+	path := os.Getenv("GITHUB_OUTPUT")
+	if path == "" || release == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(file, "release=%s\n", release)
+	return errors.Join(err, file.Close())
+}

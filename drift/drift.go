@@ -1,0 +1,155 @@
+package drift
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// A Class is how bad a difference is. The worse one is the greater.
+type Class int
+
+const (
+	Harmless  Class = iota
+	Replaced        // putting it right replaces the resource
+	Dangerous       // it opens something, or leaves something unprotected
+	Missing         // the resource is gone
+)
+
+var classes = []string{"harmless", "replaced", "dangerous", "missing"}
+
+func (c Class) String() string { return classes[c] }
+
+// MarshalText writes the class as a word.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// A Resource is one that differs from what the last operation left.
+type Resource struct {
+	URN        string       `json:"urn"`
+	Type       string       `json:"type"`
+	Name       string       `json:"name"` // in the program
+	ID         string       `json:"id"`
+	Class      Class        `json:"class"`         // of the worst property
+	Why        string       `json:"why,omitempty"` // it is that bad
+	Properties []Difference `json:"properties,omitempty"`
+}
+
+// A Difference is one output that differs. The value of a secret is "[secret]".
+type Difference struct {
+	Path  string `json:"path"`
+	From  any    `json:"from"` // as it was left; null: it was not there
+	To    any    `json:"to"`   // as it is; null: it is not there
+	Class Class  `json:"class"`
+	Why   string `json:"why,omitempty"`
+}
+
+// Of is the resources that differ from what the last operation left, given the steps of a refresh. The worst comes first.
+func Of(steps []apitype.StepEventMetadata) []Resource {
+	all := []Resource{}
+	for _, step := range steps {
+		if d := resourceOf(step); d != nil {
+			all = append(all, *d)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Resource) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.URN, b.URN)) })
+	return all
+}
+
+// resourceOf is the drift that a step of a refresh found, nil if there is none.
+func resourceOf(meta apitype.StepEventMetadata) *Resource {
+	if meta.Old == nil || !meta.Old.Custom || strings.HasPrefix(meta.Type, "pulumi:") {
+		return nil
+	}
+	d := &Resource{URN: meta.URN, Type: meta.Type, Name: resource.URN(meta.URN).Name(), ID: meta.Old.ID}
+	if meta.New == nil || meta.Op == apitype.OpDelete {
+		d.Class, d.Why = Missing, "somebody deleted it"
+		if reason := lossIfMissing[meta.Type]; reason != "" {
+			d.Why += "; " + reason
+		}
+		return d
+	}
+	replaces := map[string]bool{}
+	for path, diff := range meta.DetailedDiff {
+		if strings.HasSuffix(string(diff.Kind), "-replace") {
+			top, _, _ := strings.Cut(strings.ReplaceAll(path, "[", "."), ".")
+			replaces[top] = true
+		}
+	}
+	compare("", meta.Old.Outputs, meta.New.Outputs, func(path string, from, to any) {
+		if expected(meta.Type, path) {
+			return
+		}
+		p := Difference{Path: path, From: from, To: to}
+		top, _, _ := strings.Cut(strings.ReplaceAll(path, "[", "."), ".")
+		if replaces[top] {
+			p.Class, p.Why = Replaced, "putting it right replaces the resource"
+		}
+		if reason := danger(meta.Type, path, from, to); reason != "" {
+			p.Class, p.Why = Dangerous, reason
+		}
+		d.Properties = append(d.Properties, p)
+	})
+	if len(d.Properties) == 0 {
+		return nil
+	}
+	slices.SortFunc(d.Properties, func(a, b Difference) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.Path, b.Path)) })
+	d.Class, d.Why = d.Properties[0].Class, d.Properties[0].Why
+	return d
+}
+
+// compare reports every leaf in which two values differ. Lists are compared as wholes: their elements have no names.
+func compare(path string, from, to any, report func(path string, from, to any)) {
+	was, isMap := from.(map[string]any)
+	is, areMaps := to.(map[string]any)
+	if isMap && areMaps && was[resource.SigKey] == nil && is[resource.SigKey] == nil {
+		names := map[string]bool{}
+		for name := range was {
+			names[name] = true
+		}
+		for name := range is {
+			names[name] = true
+		}
+		for name := range names {
+			at := name
+			if path != "" {
+				at = path + "." + name
+				if strings.ContainsAny(name, `.[]"`) {
+					at = path + "[" + strconv.Quote(name) + "]"
+				}
+			}
+			compare(at, was[name], is[name], report)
+		}
+		return
+	}
+	if !reflect.DeepEqual(from, to) && !(empty(from) && empty(to)) {
+		report(path, shownValue(from), shownValue(to))
+	}
+}
+
+// empty says whether a value is empty. To a provider an empty value and none are the same.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// shownValue is a value for people, without secrets.
+func shownValue(v any) any {
+	if marked, ok := v.(map[string]any); ok && marked[resource.SigKey] != nil {
+		return "[secret]"
+	}
+	return v
+}

@@ -1,0 +1,258 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// A Change is what an operation did, or would do, to one resource.
+type Change struct {
+	URN        string     `json:"urn"`
+	Type       string     `json:"type"`
+	Op         string     `json:"op"` // "create", "update", "replace" or "delete"
+	Properties []Property `json:"properties,omitempty"`
+}
+
+// Name is the resource's name in the program.
+func (c Change) Name() string { return resource.URN(c.URN).Name() }
+
+// A Property is one input that changed. The value of a secret is "[secret]".
+type Property struct {
+	Path string `json:"path"` // "tags.team", "rules[0].port"
+	Kind string `json:"kind"` // "add", "update" or "delete"; ends in "-replace" if it is what replaces the resource
+	From any    `json:"from,omitempty"`
+	To   any    `json:"to,omitempty"`
+}
+
+// A Result is what an operation did, or would do.
+type Result struct {
+	Changes []Change       // sorted by URN; what stays as it is has none
+	Counts  map[string]int // by operation, "same" included
+	Outputs map[string]any // of the stack, secrets masked
+	Took    time.Duration
+}
+
+// Changed is how many resources changed.
+func (r Result) Changed() int { return len(r.Changes) }
+
+// Add is what two operations did, one after the other.
+func (r Result) Add(next Result) Result {
+	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took}
+	for _, counts := range []map[string]int{r.Counts, next.Counts} {
+		for op, n := range counts {
+			sum.Counts[op] += n
+		}
+	}
+	return sum
+}
+
+// An Event is a step of an operation, reported while it happens.
+type Event struct {
+	Change    Change
+	Phase     Phase
+	Component bool          // it is a group of resources, nothing in itself
+	Took      time.Duration // how long the step took, once it is over
+}
+
+// A Phase is where a step is.
+type Phase int
+
+const (
+	Begun Phase = iota
+	Done
+	Failed
+)
+
+// A Failure is an operation that did not do all that it was to do. The state says what was done.
+type Failure struct {
+	Operation   string
+	Interrupted bool
+	Problems    []Problem
+	Cause       error // what the engine said, where no resource is to blame
+}
+
+// A Problem is what went wrong with a resource, or with the program if URN is empty.
+type Problem struct {
+	URN     string
+	Message string
+}
+
+func (f *Failure) Unwrap() error { return f.Cause }
+
+func (f *Failure) Error() string {
+	var b strings.Builder
+	if f.Interrupted {
+		b.WriteString(f.Operation + " was interrupted; what was done is recorded, and the next run goes on from there")
+	} else {
+		b.WriteString(f.Operation + " failed")
+	}
+	for _, p := range f.Problems {
+		b.WriteString("\n  ")
+		if p.URN != "" {
+			urn := resource.URN(p.URN)
+			b.WriteString(urn.Name() + " (" + string(urn.Type()) + "): ")
+		}
+		b.WriteString(strings.ReplaceAll(p.Message, "\n", "\n    "))
+	}
+	if len(f.Problems) == 0 && !f.Interrupted && f.Cause != nil {
+		b.WriteString(": " + f.Cause.Error())
+	}
+	return b.String()
+}
+
+// A record makes a Result of the engine's events.
+type record struct {
+	onEvent  func(Event)
+	result   Result
+	problems []Problem
+	begun    map[string]time.Time // by operation and URN
+}
+
+func newRecord(onEvent func(Event)) *record {
+	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
+}
+
+// follow takes in events until their channel is closed.
+func (r *record) follow(stream <-chan events.EngineEvent) {
+	for event := range stream {
+		r.add(event.EngineEvent)
+	}
+	slices.SortFunc(r.result.Changes, func(a, b Change) int { return cmp.Compare(a.URN, b.URN) })
+}
+
+func (r *record) add(event apitype.EngineEvent) {
+	switch {
+	case event.ResourcePreEvent != nil:
+		meta := event.ResourcePreEvent.Metadata
+		if event.ResourcePreEvent.Planning { // a preview reports nothing else about the step
+			r.count(meta)
+			return
+		}
+		r.begun[string(meta.Op)+meta.URN] = time.Now()
+		if meta.Op != apitype.OpSame {
+			r.tell(meta, Begun)
+		}
+	case event.ResOutputsEvent != nil:
+		meta := event.ResOutputsEvent.Metadata
+		if meta.Type == string(resource.RootStackType) && meta.New != nil {
+			r.result.Outputs = meta.New.Outputs
+		}
+		if event.ResOutputsEvent.Planning {
+			return
+		}
+		r.count(meta)
+		if meta.Op != apitype.OpSame {
+			r.tell(meta, Done)
+		}
+	case event.ResOpFailedEvent != nil:
+		meta := event.ResOpFailedEvent.Metadata
+		r.tell(meta, Failed)
+	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Severity == "error":
+		message := strings.TrimSpace(colors.Never.Colorize(event.DiagnosticEvent.Message))
+		problem := Problem{event.DiagnosticEvent.URN, message}
+		if message != "update failed" && !slices.Contains(r.problems, problem) { // that one says nothing
+			r.problems = append(r.problems, problem)
+		}
+	}
+}
+
+func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
+	state := cmp.Or(meta.New, meta.Old)
+	event := Event{Change: changeOf(meta), Phase: phase, Component: state != nil && !state.Custom}
+	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
+		event.Took = time.Since(at)
+	}
+	r.onEvent(event)
+}
+
+// count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".
+func (r *record) count(meta apitype.StepEventMetadata) {
+	switch meta.Op {
+	case apitype.OpCreateReplacement, apitype.OpDeleteReplaced, apitype.OpRead, apitype.OpReadDiscard, apitype.OpRefresh,
+		apitype.OpDiscardReplaced, apitype.OpRemovePendingReplace, apitype.OpReadReplacement:
+		return
+	}
+	r.result.Counts[string(meta.Op)]++
+	if meta.Op != apitype.OpSame {
+		r.result.Changes = append(r.result.Changes, changeOf(meta))
+	}
+}
+
+func changeOf(meta apitype.StepEventMetadata) Change {
+	return Change{URN: meta.URN, Type: meta.Type, Op: string(meta.Op), Properties: propertiesOf(meta)}
+}
+
+func propertiesOf(meta apitype.StepEventMetadata) []Property {
+	if meta.Old == nil || meta.New == nil {
+		return nil
+	}
+	kinds := map[string]string{}
+	for path, diff := range meta.DetailedDiff {
+		kinds[path] = string(diff.Kind)
+	}
+	if len(kinds) == 0 {
+		for _, path := range meta.Diffs {
+			kinds[path] = string(apitype.DiffUpdate)
+		}
+	}
+	var all []Property
+	for path, kind := range kinds {
+		all = append(all, Property{Path: path, Kind: kind, From: valueAt(meta.Old.Inputs, path), To: valueAt(meta.New.Inputs, path)})
+	}
+	slices.SortFunc(all, func(a, b Property) int { return cmp.Compare(a.Path, b.Path) })
+	return all
+}
+
+// valueAt is the value at a property path, or nil. The engine has masked secrets already; a value that it did not get to
+// know yet is "[unknown]".
+func valueAt(inputs map[string]any, at string) any {
+	path, err := resource.ParsePropertyPath(at)
+	if err != nil {
+		return nil
+	}
+	var value any = inputs
+	for _, key := range path {
+		switch container := value.(type) {
+		case map[string]any:
+			name, _ := key.(string)
+			value = container[name]
+		case []any:
+			index, ok := key.(int)
+			if !ok || index < 0 || index >= len(container) {
+				return nil
+			}
+			value = container[index]
+		default:
+			return value // a secret or an asset: masked as a whole
+		}
+	}
+	if value == unknownValue {
+		return "[unknown]"
+	}
+	if marked, ok := value.(map[string]any); ok && marked[resource.SigKey] == resource.SecretSig {
+		return "[secret]"
+	}
+	return value
+}
+
+// unknownValue is how the engine writes a string that is known only when the operation has been done.
+const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+
+// A Summary is a Result for other programs to read.
+type Summary struct {
+	Changes []Change       `json:"changes"`
+	Counts  map[string]int `json:"counts"`
+	Seconds float64        `json:"seconds"`
+}
+
+// Summary is the result without its outputs.
+func (r Result) Summary() Summary {
+	return Summary{Changes: append([]Change{}, r.Changes...), Counts: r.Counts, Seconds: float64(r.Took.Milliseconds()) / 1000}
+}

@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+)
+
+// An Inventory lists what exists in the account of a stack. Everything in it belongs to the stack.
+type Inventory interface {
+	// Objects are all that exist.
+	Objects() []Object
+	// Keeps says whether resources of a type are in the account at all: a random password is nowhere but in the state.
+	Keeps(resourceType string) bool
+	// Delete deletes an object. It fails while another one needs it.
+	Delete(ctx context.Context, o Object) error
+}
+
+// An Object is a thing in the account, and the resource that it was made for.
+type Object struct{ URN, Type, ID string }
+
+// repair makes the engine's state and the account agree again after an operation was killed. The engine writes down what
+// it is about to do, does it, and writes down that it is done; what was killed between the first and the last is in
+// doubt. Each doubt has one resolution, and it is the account that gives it:
+//
+//   - a create that happened, of a resource that the state does not have: the object is adopted. The intention that the
+//     engine wrote down has all that the state needs (inputs, parent, provider), but for the object's ID;
+//   - a create that did not happen: the intention is struck out;
+//   - an update or a delete: the engine reads every resource back (a refresh), which takes the new values or strikes out
+//     what is gone;
+//   - an object that no resource of the state stands for, after that: it is deleted. It is the second half of a
+//     replacement, or its intention was lost because the engine lived just long enough to call the create a failure.
+//     Nothing depends on it: whatever would have used it was not begun. The run that follows makes it again.
+//
+// There is no race in this: the caller holds the stack, no engine is alive, and nothing else changes the account. If
+// repair itself is killed it is begun again, since every step leaves fewer creates than before.
+func (s *Stack) repair(ctx context.Context, lock *Lock) error {
+	state, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	orphans, lost := s.compare(state)
+	if lock.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && lost == 0 {
+		return nil
+	}
+	if lock.Killed != nil {
+		s.Logf("The last operation was killed: %s.", lock.Killed)
+	}
+	if len(state.Resources) == 0 && len(state.Pending) == 0 && len(orphans) == 0 {
+		lock.Killed = nil
+		return nil
+	}
+	s.Logf("Checking what it did and repairing the state.")
+	if len(state.Pending) > 0 {
+		if err := s.settlePending(ctx, state, orphans); err != nil {
+			return err
+		}
+	}
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	if state, err = s.read(ctx); err != nil {
+		return err
+	}
+	orphans, _ = s.compare(state)
+	if err := s.deleteAll(ctx, orphans); err != nil {
+		return err
+	}
+	lock.Killed = nil
+	return nil
+}
+
+// compare gives the objects that no resource stands for, and the number of resources that have no object.
+func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
+	if s.Inventory == nil {
+		return nil, 0
+	}
+	type key struct{ kind, id string }
+	known := map[key]bool{}
+	for _, r := range state.Resources {
+		if r.Custom && !r.External && s.Inventory.Keeps(string(r.Type)) {
+			known[key{string(r.Type), string(r.ID)}] = true
+		}
+	}
+	for _, o := range s.Inventory.Objects() {
+		if k := (key{o.Type, o.ID}); known[k] {
+			delete(known, k)
+		} else {
+			orphans = append(orphans, o)
+		}
+	}
+	return orphans, len(known)
+}
+
+// settlePending strikes out every pending operation of the state, and makes resources of the creates that happened. The
+// state is rewritten by the engine's own import; its secrets stay encrypted on the way.
+func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []Object) error {
+	exported, err := s.Export(ctx, false)
+	if err != nil {
+		return err
+	}
+	var envelope apitype.UntypedDeployment
+	if err := json.Unmarshal(exported, &envelope); err != nil {
+		return fmt.Errorf("engine: the exported state: %w", err)
+	}
+	var deployment map[string]json.RawMessage // kept raw, so that what this program does not know survives
+	if err := json.Unmarshal(envelope.Deployment, &deployment); err != nil {
+		return fmt.Errorf("engine: the exported state: %w", err)
+	}
+	var resources, pending []json.RawMessage
+	for name, into := range map[string]*[]json.RawMessage{"resources": &resources, "pending_operations": &pending} {
+		if raw, ok := deployment[name]; ok {
+			if err := json.Unmarshal(raw, into); err != nil {
+				return fmt.Errorf("engine: the exported state: %s: %w", name, err)
+			}
+		}
+	}
+	for _, raw := range pending {
+		var op struct {
+			Type     apitype.OperationType
+			Resource map[string]json.RawMessage
+		}
+		if err := json.Unmarshal(raw, &op); err != nil {
+			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
+		}
+		var urn resource.URN
+		if err := json.Unmarshal(op.Resource["urn"], &urn); err != nil {
+			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
+		}
+		made := slices.IndexFunc(orphans, func(o Object) bool { return o.URN == string(urn) })
+		if op.Type != apitype.OperationTypeCreating || made < 0 || state.has(urn) {
+			continue
+		}
+		id, err := json.Marshal(orphans[made].ID)
+		if err != nil {
+			return err
+		}
+		op.Resource["id"] = id
+		if _, ok := op.Resource["outputs"]; !ok {
+			op.Resource["outputs"] = op.Resource["inputs"] // until the refresh that follows
+		}
+		adopted, err := json.Marshal(op.Resource)
+		if err != nil {
+			return err
+		}
+		resources = append(resources, adopted)
+		s.Logf("Adopting %s (%s), which was created but not recorded.", urn.Name(), urn.Type())
+	}
+	delete(deployment, "pending_operations")
+	if deployment["resources"], err = json.Marshal(resources); err != nil {
+		return err
+	}
+	if envelope.Deployment, err = json.Marshal(deployment); err != nil {
+		return err
+	}
+	edited, err := json.Marshal(envelope)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.dir, "repaired.json")
+	defer os.Remove(file)
+	if err := os.WriteFile(file, edited, 0o600); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.Stack)
+	return err
+}
+
+// deleteAll deletes objects in whatever order the account allows.
+func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
+	for len(objects) > 0 {
+		var left []Object
+		var refusals []string
+		for _, o := range objects {
+			if err := s.Inventory.Delete(ctx, o); err != nil {
+				left, refusals = append(left, o), append(refusals, err.Error())
+				continue
+			}
+			s.Logf("Deleted %s (%s), which has no resource in the state.", o.ID, o.Type)
+		}
+		if len(left) == len(objects) {
+			return fmt.Errorf("engine: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
+		}
+		objects = left
+	}
+	return nil
+}
+
+// A PendingCreate is a create that a killed operation started. Only the account shows whether it happened.
+type PendingCreate struct {
+	URN  string `json:"urn"`
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+// A PendingCreatesError says that the user must resolve creates with an unknown outcome before the next operation.
+type PendingCreatesError struct {
+	Stack   string
+	Creates []PendingCreate
+}
+
+func (e *PendingCreatesError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stack %s: an operation was killed while it created these resources, and it is unknown whether they exist:", e.Stack)
+	for _, d := range e.Creates {
+		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
+	}
+	fmt.Fprintf(&b, "\ncheck the account; then run: slipway unlock --stack %s, with --made NAME=ID for each that exists, and --not-made if the others do not", e.Stack)
+	return b.String()
+}
+
+// A Resolution says what became of pending creates.
+type Resolution struct {
+	Made    map[string]string // the ID of what was made, by the resource's name or URN
+	NotMade bool              // nothing else was
+}
+
+// settle completes the pending operations of a stack with a Backend: the engine refreshes every resource, which shows the
+// outcome of updates and deletes. A create stays pending until there is a resolution; then it becomes a resource, or is
+// removed.
+func (s *Stack) settle(ctx context.Context, resolution *Resolution) ([]PendingCreate, error) {
+	state, err := s.read(ctx)
+	if err != nil || len(state.Pending) == 0 {
+		return nil, err
+	}
+	creates := state.pendingCreates()
+	if len(creates) == len(state.Pending) && resolution == nil {
+		return creates, nil
+	}
+	s.Logf("A killed operation left %d steps pending. Refreshing every resource.", len(state.Pending))
+	if resolution != nil {
+		made, err := resolution.to(creates)
+		if err != nil {
+			return creates, err
+		}
+		if err := s.settlePending(ctx, state, made); err != nil {
+			return creates, err
+		}
+	}
+	if err := s.refresh(ctx); err != nil {
+		return creates, err
+	}
+	if state, err = s.read(ctx); err != nil {
+		return nil, err
+	}
+	return state.pendingCreates(), nil
+}
+
+// to gives the objects that exist. A pending create that the resolution does not mention would be lost, so that is an error.
+func (a *Resolution) to(creates []PendingCreate) ([]Object, error) {
+	left := maps.Clone(a.Made)
+	var made []Object
+	var open, wrong []string
+	for _, d := range creates {
+		id, ok := left[d.URN]
+		if !ok {
+			id, ok = left[d.Name]
+		}
+		delete(left, d.URN)
+		delete(left, d.Name)
+		switch {
+		case ok:
+			made = append(made, Object{URN: d.URN, Type: d.Type, ID: id})
+		case !a.NotMade:
+			open = append(open, d.Name+" ("+d.Type+")")
+		}
+	}
+	if len(open) > 0 {
+		wrong = append(wrong, "nothing is said about "+strings.Join(open, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		wrong = append(wrong, fmt.Sprintf("%q is not a pending create", name))
+	}
+	if len(wrong) > 0 {
+		return nil, errors.New(strings.Join(wrong, "; "))
+	}
+	return made, nil
+}
+
+func (c Checkpoint) pendingCreates() []PendingCreate {
+	var all []PendingCreate
+	for _, op := range c.Pending {
+		if op.Type == apitype.OperationTypeCreating && !c.has(op.Resource.URN) {
+			all = append(all, PendingCreate{URN: string(op.Resource.URN), Type: string(op.Resource.Type), Name: op.Resource.URN.Name()})
+		}
+	}
+	return all
+}
+
+// Recover completes what a killed operation left undone, as the next operation would. The stack must not be locked by another
+// run. A stack in a local directory needs its Lock, and is repaired from the inventory. On a stack with a Backend the
+// resolution, which may be nil, says what became of pending creates; those that are still pending are returned.
+func (s *Stack) Recover(ctx context.Context, lock *Lock, resolution *Resolution) ([]PendingCreate, error) {
+	there, err := s.exists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.Backend != nil {
+		if !there {
+			return nil, nil
+		}
+		if err := s.prepare(ctx); err != nil {
+			return nil, err
+		}
+		return s.settle(ctx, resolution)
+	}
+	if !there {
+		lock.Killed = nil
+		return nil, nil
+	}
+	if err := s.ready(ctx, lock); err != nil {
+		return nil, err
+	}
+	return nil, s.repair(ctx, lock)
+}

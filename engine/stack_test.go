@@ -1,0 +1,558 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"gopkg.in/yaml.v3"
+)
+
+// cli is the CLI of the tests. On a cold machine getting it takes minutes, which is why it is announced.
+var cli = sync.OnceValues(func() (*CLI, error) {
+	return FindCLI(context.Background(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
+})
+
+// A shelf is a provider of one type, toy:index:Thing, and the account behind it.
+type shelf struct {
+	pulumirpc.UnimplementedResourceProviderServer
+	mu      sync.Mutex
+	things  map[string]thing // by ID
+	made    int
+	created func(thing) // called after a thing was created, before the engine hears of it
+	refuse  func(name string) error
+
+	updating func() // called before a thing is updated
+}
+
+type thing struct {
+	urn    string
+	inputs *structpb.Struct
+}
+
+func (s *shelf) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
+}
+
+func (s *shelf) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+	return &emptypb.Empty{}, nil
+}
+
+func (s *shelf) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true, AcceptResources: true, AcceptOutputs: true}, nil
+}
+
+func (s *shelf) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
+}
+
+func (s *shelf) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	return &pulumirpc.DiffResponse{}, nil
+}
+
+func (s *shelf) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
+}
+
+func (s *shelf) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+	resp := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true,
+		DetailedDiff: map[string]*pulumirpc.PropertyDiff{}}
+	for key, value := range r.GetNews().GetFields() {
+		if !cmp.Equal(value.AsInterface(), r.GetOldInputs().GetFields()[key].AsInterface()) {
+			resp.Changes = pulumirpc.DiffResponse_DIFF_SOME
+			resp.Diffs = append(resp.Diffs, key)
+			resp.DetailedDiff[key] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE}
+			if key == "shape" {
+				resp.Replaces = append(resp.Replaces, key)
+				resp.DetailedDiff[key].Kind = pulumirpc.PropertyDiff_UPDATE_REPLACE
+			}
+		}
+	}
+	return resp, nil
+}
+
+func (s *shelf) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+	if r.GetPreview() {
+		return &pulumirpc.CreateResponse{Properties: r.GetProperties()}, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		if err := s.refuse(r.GetName()); err != nil {
+			return nil, err
+		}
+	}
+	s.made++
+	id, made := fmt.Sprintf("thing-%d", s.made), thing{r.GetUrn(), r.GetProperties()}
+	s.things[id] = made
+	if s.created != nil {
+		s.created(made)
+	}
+	return &pulumirpc.CreateResponse{Id: id, Properties: r.GetProperties()}, nil
+}
+
+func (s *shelf) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
+	if !r.GetPreview() {
+		if s.updating != nil {
+			s.updating()
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.things[r.GetId()] = thing{r.GetUrn(), r.GetNews()}
+	}
+	return &pulumirpc.UpdateResponse{Properties: r.GetNews()}, nil
+}
+
+func (s *shelf) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.things[r.GetId()]
+	if !ok {
+		return &pulumirpc.ReadResponse{}, nil
+	}
+	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: found.inputs, Properties: found.inputs}, nil
+}
+
+func (s *shelf) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.things, r.GetId())
+	return &emptypb.Empty{}, nil
+}
+
+const thingType = "toy:index:Thing"
+
+// A shelfAccount is the shelf as repair sees it.
+type shelfAccount struct{ *shelf }
+
+func (a shelfAccount) Keeps(kind string) bool { return kind == thingType }
+
+func (a shelfAccount) Objects() []Object {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []Object
+	for id, t := range a.things {
+		all = append(all, Object{URN: t.urn, Type: thingType, ID: id})
+	}
+	return all
+}
+
+func (a shelfAccount) Delete(_ context.Context, o Object) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.things, o.ID)
+	return nil
+}
+
+// names are the things on the shelf, as the program names them.
+func (s *shelf) names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []string
+	for _, t := range s.things {
+		all = append(all, t.urn[strings.LastIndex(t.urn, "::")+2:])
+	}
+	slices.Sort(all)
+	return all
+}
+
+// A bench is a stack in a directory of its own, with a shelf behind it.
+type bench struct {
+	t      *testing.T
+	shelf  *shelf
+	config string
+	dir    string
+	env    map[string]string
+	said   []string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, shelf: &shelf{things: map[string]thing{}}, dir: filepath.Join(t.TempDir(), "local"),
+		config: "bench:size: 2\nbench:code: {secure: v1:abc}\n"}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	pulumirpc.RegisterResourceProviderServer(server, b.shelf)
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	b.env = map[string]string{"PULUMI_DEBUG_PROVIDERS": fmt.Sprintf("toy:%d", listener.Addr().(*net.TCPAddr).Port)}
+	return b
+}
+
+// program makes a chain of three things. The second has the configured size and the configured secret code.
+func program(ctx *pulumi.Context) error {
+	size, _ := ctx.GetConfig("bench:size")
+	code, _ := ctx.GetConfig("bench:code")
+	args := pulumi.Map{}
+	var parent []pulumi.ResourceOption
+	for _, name := range []string{"base", "middle", "top"} {
+		var made pulumi.CustomResourceState
+		if name == "middle" {
+			args = pulumi.Map{"size": pulumi.String(size), "code": pulumi.ToSecret(pulumi.String(code))}
+		}
+		if err := ctx.RegisterResource(thingType, name, args, &made, parent...); err != nil {
+			return err
+		}
+		args = pulumi.Map{"on": made.ID()}
+		parent = []pulumi.ResourceOption{pulumi.DependsOn([]pulumi.Resource{&made})}
+	}
+	ctx.Export("url", pulumi.String("http://toy.example"))
+	ctx.Export("code", pulumi.ToSecret(pulumi.String(code)))
+	return nil
+}
+
+// up is an Up without options.
+func up(s *Stack) func(context.Context, *Lock) (Result, error) {
+	return func(ctx context.Context, lock *Lock) (Result, error) { return s.Up(ctx, lock, UpOptions{}) }
+}
+
+// do opens the stack and runs one operation on it.
+func (b *bench) do(ctx context.Context, operation string) (Result, error) {
+	b.t.Helper()
+	lock, err := Acquire(b.dir, "local", operation)
+	if err != nil {
+		return Result{}, err
+	}
+	defer lock.Unlock()
+	s, err := b.open()
+	if err != nil {
+		return Result{}, err
+	}
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
+	return run(ctx, lock)
+}
+
+func (b *bench) open() (*Stack, error) {
+	b.t.Helper()
+	found, err := cli()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(b.config), &doc); err != nil {
+		b.t.Fatal(err)
+	}
+	return Open(Options{
+		CLI: found, Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
+		Program: program, Env: b.env, Inventory: shelfAccount{b.shelf},
+		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
+	})
+}
+
+func (b *bench) must(operation string) Result {
+	b.t.Helper()
+	result, err := b.do(b.t.Context(), operation)
+	if err != nil {
+		b.t.Fatalf("%s: %v", operation, err)
+	}
+	return result
+}
+
+func TestLifeOfAStack(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first := b.must("up")
+	if got := len(b.shelf.things); got != 3 {
+		t.Errorf("the first up made %d things, want 3", got)
+	}
+	if first.Counts["create"] != 5 { // with the stack itself and its provider
+		t.Errorf("the first up counts %v, want 5 creates", first.Counts)
+	}
+	if first.Outputs["url"] != "http://toy.example" {
+		t.Errorf("outputs are %v", first.Outputs)
+	}
+	if again := b.must("up"); again.Changed() != 0 {
+		t.Errorf("the second up changed %v", again.Changes)
+	}
+
+	b.config = "bench:size: 3\nbench:code: {secure: v1:abc}\n"
+	want := []Change{{URN: "urn:pulumi:local::bench::toy:index:Thing::middle", Type: thingType, Op: "update",
+		Properties: []Property{{Path: "size", Kind: "update", From: "2", To: "3"}}}}
+	if diff := cmp.Diff(want, b.must("preview").Changes); diff != "" {
+		t.Errorf("preview of a changed size (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, b.must("up").Changes); diff != "" {
+		t.Errorf("up of a changed size (-want +got):\n%s", diff)
+	}
+
+	b.config = "bench:size: 3\nbench:code: {secure: v1:xyz}\n"
+	want[0].Properties = []Property{{Path: "code", Kind: "update", From: "[secret]", To: "[secret]"}}
+	if diff := cmp.Diff(want, b.must("preview").Changes); diff != "" {
+		t.Errorf("preview of a changed secret (-want +got):\n%s", diff)
+	}
+	b.must("up")
+
+	s, err := b.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for show, code := range map[bool]string{false: "[secret]", true: StandIn("v1:xyz")} {
+		outputs, err := s.Outputs(t.Context(), show)
+		if err != nil || outputs["code"] != code {
+			t.Errorf("outputs with secrets shown %t: %v, %v", show, outputs, err)
+		}
+		state, err := s.Export(t.Context(), show)
+		if err != nil || bytes.Contains(state, []byte(StandIn("v1:xyz"))) != show {
+			t.Errorf("export with secrets shown %t: has the secret: %t, %v", show, !show, err)
+		}
+	}
+
+	gone := b.must("destroy")
+	if len(b.shelf.things) != 0 || gone.Counts["delete"] < 3 {
+		t.Errorf("destroy counts %v and leaves %v", gone.Counts, b.shelf.names())
+	}
+	noPlainSecret(t, b.dir)
+}
+
+// noPlainSecret looks for stand-ins in every file of a stack's directory.
+func noPlainSecret(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte("rehearsed-")) {
+			t.Errorf("%s has a secret in plain text", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestProviderRefusal(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.shelf.refuse = func(name string) error {
+		if name == "middle" {
+			return errors.New("ShelfLimitExceeded: one thing is enough")
+		}
+		return nil
+	}
+	_, err := b.do(t.Context(), "up")
+	var failure *Failure
+	if !errors.As(err, &failure) {
+		t.Fatalf("got %v, want a Failure", err)
+	}
+	if !strings.Contains(err.Error(), "middle (toy:index:Thing): ") || !strings.Contains(err.Error(), "ShelfLimitExceeded") {
+		t.Errorf("the error does not name the resource and the reason: %v", err)
+	}
+	b.shelf.refuse = nil
+	b.must("up")
+	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+		t.Errorf("after the refusal was lifted the shelf has %v", got)
+	}
+}
+
+// enginePID is the process number of the engine that works on the stack.
+func (b *bench) enginePID() int {
+	locks, _ := filepath.Glob(filepath.Join(b.dir, "state/.pulumi/locks/organization/bench/local/*.json"))
+	for _, path := range locks {
+		var lock struct{ PID int }
+		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &lock) == nil {
+			return lock.PID
+		}
+	}
+	return 0
+}
+
+func TestKilledAfterCreate(t *testing.T) {
+	for _, victim := range []string{"base", "middle", "top"} {
+		t.Run(victim, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			b.shelf.created = func(made thing) {
+				if strings.HasSuffix(made.urn, "::"+victim) {
+					if err := syscall.Kill(b.enginePID(), syscall.SIGKILL); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			if _, err := b.do(t.Context(), "up"); err == nil {
+				t.Fatal("an engine that was killed reported success")
+			}
+			b.shelf.created = nil
+			before := b.shelf.made
+			b.must("up")
+			if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+				t.Errorf("the shelf has %v after the kill", got)
+			}
+			if b.shelf.made != 3 {
+				t.Errorf("%d things were made before the kill and %d after it, want 3 together: the one in doubt is adopted",
+					before, b.shelf.made-before)
+			}
+			if again := b.must("up"); again.Changed() != 0 {
+				t.Errorf("the up after the repair changed %v", again.Changes)
+			}
+			b.must("destroy")
+			if got := b.shelf.names(); got != nil {
+				t.Errorf("destroy left %v", got)
+			}
+			noPlainSecret(t, b.dir)
+		})
+	}
+}
+
+func TestOrphansAreDeleted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	b.shelf.things["thing-99"] = thing{urn: "urn:pulumi:local::bench::toy:index:Thing::middle"}
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("up changed %v", result.Changes)
+	}
+	if _, ok := b.shelf.things["thing-99"]; ok || len(b.shelf.things) != 3 {
+		t.Errorf("the shelf has %v", b.shelf.names())
+	}
+}
+
+// Every file of the backend may have been written by an engine that was killed at that moment.
+func TestKilledWhileWriting(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	var notes []string
+	err := filepath.WalkDir(filepath.Join(b.dir, "state"), func(path string, entry os.DirEntry, err error) error {
+		if filepath.Ext(path) == ".attrs" {
+			notes = append(notes, path)
+		}
+		return err
+	})
+	if err != nil || len(notes) == 0 {
+		t.Fatalf("the backend keeps no notes any more: %v", err)
+	}
+	for _, path := range notes {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lock, err := Acquire(b.dir, "local", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock.file.Unlock() // as the kernel does when a process is killed
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("the up after the kill changed %v", result.Changes)
+	}
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	lock, err := Acquire(dir, "local", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Acquire(dir, "local", "destroy")
+	var held *LockedError
+	if !errors.As(err, &held) || held.Owner.PID != os.Getpid() || held.Owner.Operation != "up" {
+		t.Errorf("the second hold: %v, want the owner of the first", err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	after, err := Acquire(dir, "local", "destroy")
+	if err != nil || after.Killed != nil {
+		t.Fatalf("after the first ended: killed %v, %v", after.Killed, err)
+	}
+	after.file.Unlock() // as the kernel does when a process is killed
+	last, err := Acquire(dir, "local", "up")
+	if err != nil || last.Killed == nil || last.Killed.Operation != "destroy" {
+		t.Fatalf("after a kill: %+v, %v", last, err)
+	}
+	last.Unlock()
+	if again, err := Acquire(dir, "local", "up"); err != nil || again.Killed == nil {
+		t.Errorf("nobody repaired what the killed one did, and its note is gone: %+v, %v", again, err)
+	}
+}
+
+func TestEngineLocks(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		lock   string
+		refuse string
+	}{
+		{"of a process that is gone", fmt.Sprintf(`{"pid":%d,"hostname":%q}`, 1<<30, host), ""},
+		{"cut short when its engine was killed", `{"pid":12`, ""},
+		{"of a living process", fmt.Sprintf(`{"pid":%d,"hostname":%q,"username":"ada","timestamp":"2026-01-02T03:04:05Z"}`,
+			os.Getpid(), host), fmt.Sprintf("ada@%s, process %d, since 2026-01-02T03:04:05Z", host, os.Getpid())},
+		{"of another host", `{"pid":1,"hostname":"elsewhere","username":"ada"}`, "ada@elsewhere, process 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := stateLocks{store: store{stack: "local", project: "toy", dir: t.TempDir()}}
+			dir := filepath.Join(s.stateDir(), ".pulumi", "locks", "organization", "toy", "local")
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, "1234.json")
+			if err := os.WriteFile(path, []byte(c.lock), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			err := s.clear(t.Context(), 0)
+			_, statErr := os.Stat(path)
+			if c.refuse == "" && (err != nil || statErr == nil) {
+				t.Errorf("it was not cleared: %v", err)
+			}
+			if c.refuse != "" && (err == nil || !strings.Contains(err.Error(), c.refuse) || statErr != nil) {
+				t.Errorf("got %v, want a refusal that says %q", err, c.refuse)
+			}
+		})
+	}
+}
+
+func TestDamagedState(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	b.must("up") // so that there is a backup
+	path := filepath.Join(b.dir, "state/.pulumi/stacks/bench/local.json")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2], "from the future": []byte(`{"version":99,"checkpoint":{}}`)} {
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.do(t.Context(), "up")
+		if err == nil || !strings.Contains(err.Error(), path+".bak: copy it over") {
+			t.Errorf("%s: got %v, want a refusal that points to the backup", name, err)
+		}
+	}
+	backup, err := os.ReadFile(path + ".bak")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if result := b.must("up"); len(b.shelf.things) != 3 || result.Counts["create"] != 0 {
+		t.Errorf("with the backup in place: %v, %v", result.Counts, b.shelf.names())
+	}
+}

@@ -1,0 +1,176 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"gocloud.dev/gcerrors"
+)
+
+// A Checkpoint is the part of the engine's state file that can be read without its passphrase.
+type Checkpoint struct {
+	Resources []apitype.ResourceV3
+	Pending   []apitype.OperationV2
+}
+
+// statePath is where the file backend keeps the state of the stack.
+func (s store) statePath() string {
+	return filepath.Join(s.stateDir(), filepath.FromSlash(s.stateKey()))
+}
+
+// exists says whether the stack was ever created.
+func (s store) exists(ctx context.Context) (bool, error) {
+	if s.backend == nil {
+		_, err := os.Stat(s.statePath())
+		return err == nil, nil
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer bucket.Close()
+	there, err := bucket.Exists(ctx, s.stateKey())
+	if err != nil {
+		return false, fmt.Errorf("the backend %s: %w", s.backend.URL, err)
+	}
+	return there, nil
+}
+
+// read reads the state. A stack that does not exist yet has an empty one.
+func (s store) read(ctx context.Context) (Checkpoint, error) {
+	if s.backend != nil {
+		return s.readObject(ctx)
+	}
+	path := s.statePath()
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return Checkpoint{}, nil
+	}
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("engine: %w", err)
+	}
+	state, err := parseState(data)
+	if err == nil {
+		return state, nil
+	}
+	advice := "there is no backup beside it; delete the directory " + s.dir + " to begin again"
+	if backup, readErr := os.ReadFile(path + ".bak"); readErr == nil {
+		if _, backupErr := parseState(backup); backupErr == nil {
+			advice = fmt.Sprintf("the state before the last change is %s.bak: copy it over the damaged file and run again", path)
+		}
+	}
+	return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s: %w\nnothing was changed; %s", s.stack, path, err, advice)
+}
+
+// readObject reads the state in the bucket of the backend.
+func (s store) readObject(ctx context.Context) (Checkpoint, error) {
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	defer bucket.Close()
+	data, err := bucket.ReadAll(ctx, s.stateKey())
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return Checkpoint{}, nil
+	}
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the backend %s: %w", s.backend.URL, err)
+	}
+	state, err := parseState(data)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it: "+
+			"slipway unlock --stack %[1]s --live --restore-state finds the newest one that can be read, and asks before it restores that",
+			s.stack, s.stateKey(), s.backend.URL, err)
+	}
+	return state, nil
+}
+
+// StateKey is the object that holds the state in the bucket of a Backend.
+func (s *Stack) StateKey() string { return s.stateKey() }
+
+// RestoreState replaces a damaged state in the bucket of the Backend. The bucket keeps that as an older version.
+func (s *Stack) RestoreState(ctx context.Context, data []byte) error {
+	if _, err := parseState(data); err != nil {
+		return fmt.Errorf("engine: the state to restore is damaged: %w", err)
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	if err := bucket.WriteAll(ctx, s.stateKey(), data, nil); err != nil {
+		return fmt.Errorf("the backend %s: %w", s.backend.URL, err)
+	}
+	return nil
+}
+
+// ParseState reads a state file. It needs no passphrase.
+func ParseState(data []byte) (Checkpoint, error) { return parseState(data) }
+
+func parseState(data []byte) (Checkpoint, error) {
+	var versioned apitype.VersionedCheckpoint
+	if err := json.Unmarshal(data, &versioned); err != nil {
+		return Checkpoint{}, err
+	}
+	if v := versioned.Version; v < 3 || v > apitype.DeploymentSchemaVersionLatest {
+		return Checkpoint{}, fmt.Errorf("its version is %d, this program reads 3 to %d", v, apitype.DeploymentSchemaVersionLatest)
+	}
+	var latest struct {
+		Latest *struct {
+			Resources []apitype.ResourceV3  `json:"resources"`
+			Pending   []apitype.OperationV2 `json:"pending_operations"`
+		} `json:"latest"`
+	}
+	if err := json.Unmarshal(versioned.Checkpoint, &latest); err != nil {
+		return Checkpoint{}, err
+	}
+	if latest.Latest == nil {
+		return Checkpoint{}, nil
+	}
+	state := Checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}
+	for i, r := range state.Resources {
+		if !r.URN.IsValid() {
+			return Checkpoint{}, fmt.Errorf("resource %d has the URN %q, which is none", i, r.URN)
+		}
+	}
+	for i, op := range state.Pending {
+		if !op.Resource.URN.IsValid() {
+			return Checkpoint{}, fmt.Errorf("pending operation %d has the URN %q, which is none", i, op.Resource.URN)
+		}
+	}
+	return state, nil
+}
+
+// has says whether the checkpoint holds a resource.
+func (c Checkpoint) has(urn resource.URN) bool {
+	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
+}
+
+// Deployed says whether the state holds any resource of the program.
+func (c Checkpoint) Deployed() bool {
+	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.Custom && r.Type.Package() != "pulumi" })
+}
+
+// mend removes what an engine that was killed while writing has left truncated, below a key of the file backend. The file
+// backend replaces a file atomically, but it writes the attributes beside it (.attrs) in place, and cannot read the file
+// if they are truncated. Nothing needs the attributes.
+func (s store) mend(below string) error {
+	return filepath.WalkDir(filepath.Join(s.stateDir(), filepath.FromSlash(below)), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".attrs" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || json.Valid(data) {
+			return err
+		}
+		return os.Remove(path)
+	})
+}

@@ -1,0 +1,149 @@
+// Package account is the interface between an operation and the place where the resources of a stack are. There are two
+// implementations: a real AWS account (awsaccount), and the model of one (modelaccount). Package accounttest holds the test
+// suite that both pass.
+package account
+
+import (
+	"context"
+	"time"
+
+	"slipway/bootstrap"
+	"slipway/ecs"
+	"slipway/engine"
+	"slipway/verdict"
+)
+
+// An Account is where the resources of a stack are.
+type Account interface {
+	Identity() Identity
+
+	// Engine fills in what the engine needs to work in this account: its environment, where the state is, what exists.
+	Engine(ctx context.Context, o *engine.Options) error
+
+	// Lock is the right to change the stack, where this process has to hold it; nil where the engine's own lock is enough.
+	Lock() *engine.Lock
+
+	ECS() verdict.ECSScaler
+	TaskDefinitions() TaskDefinitions
+	Contents() Contents
+	Bootstrap() bootstrap.Account
+
+	// Runner runs the migration.
+	Runner() ecs.Runner
+
+	// Carry copies images of a release to this account. It is a cicd.Carrier.
+	Carry(origin Origin) func(ctx context.Context, from, to, tag string) error
+
+	// Disown marks a KMS key that stays after the stack was destroyed: it belongs to no stack.
+	Disown(ctx context.Context, keyARN string) error
+
+	// Leftovers counts, by type, what exists although the stack was destroyed, without what was kept. It is nil where that
+	// cannot be listed.
+	Leftovers(kept []engine.Import) map[string]int
+
+	// Containers are what runs of the stack on this machine; nil if nothing does.
+	Containers() Containers
+
+	// Close ends the use of the account. Containers are closed on their own.
+	Close() error
+}
+
+// An Identity says which account it is, and who uses it.
+type Identity struct {
+	Account, Region, Partition string
+	Caller                     string // ARN; "" in a model
+}
+
+func (i Identity) String() string { return "account " + i.Account + " in " + i.Region }
+
+// An Origin is where a release is copied from.
+type Origin struct {
+	Stack   string
+	Profile string // of the shared AWS configuration; "" is the environment's
+	// Explain says what must be configured so that one account can read from another.
+	Explain func(theirs, ours string) string
+}
+
+// Contents counts what would be lost with a bucket or a repository.
+type Contents interface {
+	// Objects counts the objects of a bucket, up to a thousand; more says that there are more. A bucket that does not exist
+	// has none.
+	Objects(ctx context.Context, bucket string) (n int, more bool, err error)
+
+	// Images counts the images of a repository. A repository that does not exist has none.
+	Images(ctx context.Context, repository string) (int, error)
+}
+
+// TaskDefinitions are those of ECS that are registered.
+type TaskDefinitions interface {
+	// Active are the task definitions that are not deregistered and whose family begins with prefix.
+	Active(ctx context.Context, prefix string) ([]TaskDefinition, error)
+
+	Deregister(ctx context.Context, arn string) error
+}
+
+// A TaskDefinition is one that is registered.
+type TaskDefinition struct {
+	ARN  string
+	Tags map[string]string
+}
+
+// A StateHistory keeps the earlier versions of a stack's state. A model keeps none.
+type StateHistory interface {
+	// StateVersions calls visit for each version of the object that holds the state, the newest first, until it returns false.
+	// There are none if the object was deleted.
+	StateVersions(ctx context.Context, key string, visit func(v StateVersion) (more bool)) error
+}
+
+// A StateVersion is a version of the state.
+type StateVersion struct {
+	ID      string
+	Written time.Time
+	Latest  bool
+	Data    []byte
+}
+
+// A DataKeyMaker makes the key that encrypts a stack's secrets, encrypted by a KMS key, in base64. A model has no such key:
+// secrets are not decrypted in a rehearsal.
+type DataKeyMaker interface {
+	DataKey(ctx context.Context, keyARN string) (string, error)
+}
+
+// Containers are the tasks of a stack that run as containers of this machine.
+type Containers interface {
+	URL() string
+
+	// Converge waits until the containers are what was deployed.
+	Converge() error
+
+	// Serves says whether this process serves the site; if not, another up does.
+	Serves() bool
+
+	// Deployed tells the process that serves the site that something was deployed.
+	Deployed() error
+
+	// Serve serves the site until ctx ends or the stack is destroyed. The account must be closed by then.
+	Serve(ctx context.Context) error
+
+	// Check requests the site's first page.
+	Check(ctx context.Context) error
+
+	// Archived counts the log objects in the archive.
+	Archived(ctx context.Context) (int, error)
+
+	// Job runs a scheduled job now.
+	Job(name string) (JobResult, error)
+
+	// Remove removes the containers and everything that belongs to them, and closes this.
+	Remove(ctx context.Context) error
+
+	Close() error
+}
+
+// A JobResult is how a job ended.
+type JobResult struct {
+	ARN      string   `json:"arn"`
+	ExitCode int      `json:"exitCode"`         // of the container; -1 if it never started
+	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's words
+	Logs     []string `json:"logs,omitempty"`
+}

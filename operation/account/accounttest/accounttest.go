@@ -1,0 +1,177 @@
+// Package accounttest is the test suite that every account.Account passes, whether it is AWS or a model of it.
+package accounttest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/bootstrap"
+	"slipway/operation/account"
+)
+
+// A World is an account with things in it that the suite can ask about. Each function creates them, by whatever means the
+// account has.
+type World struct {
+	Account account.Account
+
+	// Service creates a service without tasks that runs an image, and gives the ARNs of its cluster and its task definition.
+	// The task's log group is logGroup, with the stream prefix "web".
+	Service func(t *testing.T, s Service) (clusterARN, taskDefinitionARN string)
+
+	Bucket     func(t *testing.T, name string, keys ...string)
+	Repository func(t *testing.T, name string, images int)
+}
+
+// A Service is what Service creates.
+type Service struct{ Cluster, Name, Image, LogGroup string }
+
+// Run runs the suite. open gives a new account each time.
+func Run(t *testing.T, open func(t *testing.T) World) {
+	for name, test := range map[string]func(*testing.T, World){
+		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func testIdentity(t *testing.T, w World) {
+	if i := w.Account.Identity(); len(i.Account) != 12 || i.Region != "us-east-1" || i.Partition != "aws" {
+		t.Errorf("identity is %+v", i)
+	}
+	if w.Account.Runner() == nil || w.Account.Carry(account.Origin{}) == nil {
+		t.Error("the program has nothing to migrate, or to copy images with")
+	}
+	if w.Account.Containers() != nil {
+		t.Error("containers run that were not asked for")
+	}
+}
+
+func testServices(t *testing.T, w World) {
+	ctx, ecs := t.Context(), w.Account.ECS()
+	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+
+	all, err := ecs.Services(ctx, cluster, []string{"web", "gone"})
+	if err != nil || len(all) != 1 {
+		t.Fatalf("services are %+v, %v: want web alone", all, err)
+	}
+	if s := all[0]; s.Name != "web" || s.Status != "ACTIVE" || s.Desired != 0 || s.Running != 0 || len(s.Deployments) != 1 {
+		t.Errorf("the service is %+v", s)
+	} else if d := s.Deployments[0]; d.Status != "PRIMARY" || d.TaskDefinition != definition || d.ID == "" {
+		t.Errorf("its deployment is %+v, want the primary one of %s", d, definition)
+	}
+	if all, err := ecs.Services(ctx, strings.Replace(cluster, "suite", "elsewhere", 1), []string{"web"}); err != nil || len(all) != 0 {
+		t.Errorf("a cluster that does not exist has %+v, %v", all, err)
+	}
+
+	d, err := ecs.Definition(ctx, definition)
+	if err != nil || d.ARN != definition || len(d.Containers) != 1 {
+		t.Fatalf("the task definition is %+v, %v", d, err)
+	}
+	if c := d.Containers[0]; c.Name != "app" || c.Image != "public.ecr.aws/nginx/nginx:1.27" || c.Group != "/suite/web" || c.Prefix != "web" {
+		t.Errorf("its container is %+v", c)
+	}
+	if d, err := ecs.Definition(ctx, definition+"9"); err == nil {
+		t.Errorf("a task definition that does not exist is %+v", d)
+	}
+
+	if tasks, err := ecs.Stopped(ctx, cluster, "web"); err != nil || len(tasks) != 0 {
+		t.Errorf("stopped tasks are %+v, %v", tasks, err)
+	}
+	if lines, err := ecs.Tail(ctx, "/suite/web", "web/app/gone", 10); err != nil || len(lines) != 0 {
+		t.Errorf("a stream that does not exist has the lines %q, %v", lines, err)
+	}
+
+	if err := ecs.Scale(ctx, cluster, "web", 3); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := ecs.Services(ctx, cluster, []string{"web"}); err != nil || len(all) != 1 || all[0].Desired != 3 {
+		t.Errorf("after scaling to 3 the service is %+v, %v", all, err)
+	}
+	if err := ecs.Scale(ctx, cluster, "gone", 1); err == nil {
+		t.Error("a service that does not exist was scaled")
+	}
+}
+
+func testContents(t *testing.T, w World) {
+	ctx, contents := t.Context(), w.Account.Contents()
+	w.Bucket(t, "suite-media", "cats.jpg", "dogs.jpg")
+	w.Bucket(t, "suite-empty")
+	w.Repository(t, "suite/django", 3)
+	for bucket, want := range map[string]int{"suite-media": 2, "suite-empty": 0, "suite-gone": 0} {
+		if n, more, err := contents.Objects(ctx, bucket); err != nil || n != want || more {
+			t.Errorf("%s holds %d objects, want %d; more is %t, error %v", bucket, n, want, more, err)
+		}
+	}
+	for repository, want := range map[string]int{"suite/django": 3, "suite/gone": 0} {
+		if n, err := contents.Images(ctx, repository); err != nil || n != want {
+			t.Errorf("%s holds %d images, want %d, error %v", repository, n, want, err)
+		}
+	}
+}
+
+// testBootstrap applies a Spec: everything is created, then found; what differs from the Spec is set.
+func testBootstrap(t *testing.T, w World) {
+	ctx, here := t.Context(), w.Account.Identity()
+	spec := &bootstrap.Spec{
+		Stack: "suite-prod", Account: here.Account, Partition: here.Partition, Region: here.Region,
+		Bucket: "suite-prod-state-" + here.Account, Alias: "alias/suite-prod-state",
+		Boundary: &bootstrap.Policy{Name: "suite-prod-boundary", Description: "the most", Document: document("s3:GetObject")},
+		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
+			return role(here, "deploy", keyARN), role(here, "read", keyARN), nil
+		},
+	}
+	var result bootstrap.Result
+	apply := func(want string, further ...string) {
+		t.Helper()
+		var err error
+		if result, err = spec.Apply(ctx, w.Account.Bootstrap()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, o := range result.Outcomes {
+			if o.Did != want {
+				got = append(got, strings.TrimSuffix(o.Did+" "+o.What+": "+strings.Join(o.Mended, ", "), ": "))
+			}
+		}
+		if !slices.Equal(got, further) {
+			t.Errorf("apart from what was %s: %q, want %q", want, got, further)
+		}
+	}
+	apply("made")
+	if result.Key == "" || result.Bucket != spec.Bucket || result.Provider == "" || result.Role == "" || result.ReadRole == "" || result.Boundary == "" {
+		t.Errorf("the result is %+v", result)
+	}
+	first := result
+	apply("found")
+	if result.Key != first.Key || result.Role != first.Role {
+		t.Errorf("found %+v, created %+v", result, first)
+	}
+
+	spec.Readers = []string{"222222222222"}
+	spec.Boundary.Document = document("s3:*")
+	apply("found", "mended the key: policy", "mended the bucket: policy", "mended the permissions boundary: policy suite-prod-boundary")
+	apply("found")
+}
+
+func role(here account.Identity, part, keyARN string) *bootstrap.Role {
+	const issuer = "token.actions.githubusercontent.com"
+	provider := "arn:aws:iam::" + here.Account + ":oidc-provider/" + issuer
+	return &bootstrap.Role{
+		What: "the " + part + " role", Name: "suite-prod-" + part, Description: part + " of the suite", SessionSeconds: 3600, Issuer: issuer, ProviderARN: provider,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"` + provider + `"},` +
+			`"Condition":{"StringEquals":{"` + issuer + `:aud":"sts.amazonaws.com","` + issuer + `:sub":"repo:acme/shop:environment:production"}}}]}`,
+		Policies: []bootstrap.Policy{{Name: "suite-prod-" + part + "-state", Description: "its state",
+			Document: `{"Version":"2012-10-17","Statement":[{"Sid":"State","Effect":"Allow","Action":"kms:Decrypt","Resource":"` + keyARN + `"}]}`}},
+	}
+}
+
+func document(action string) string {
+	return `{"Version":"2012-10-17","Statement":[{"Sid":"Most","Effect":"Allow","Action":"` + action + `","Resource":"*"}]}`
+}
+
+func testDisown(t *testing.T, w World) {
+	if err := w.Account.Disown(t.Context(), "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"); err != nil {
+		t.Errorf("a key that is not the stack's: %v", err)
+	}
+}

@@ -1,0 +1,66 @@
+package awsaccount
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// An engine that loses its credentials cannot write its state any more, and what it made since is not recorded
+// (pulumi/pulumi#19452, closed as by design; "ExpiredToken" in it). A first up of a stack takes 20 to 30 minutes, most of
+// them its database, and a change of the database about as long; a release takes 5 to 10.
+const (
+	credentialsLong  = 45 * time.Minute // enough for every operation, and less than the hour of a fresh session
+	credentialsShort = 15 * time.Minute // less than this is too little for any
+)
+
+// renewed are the sources whose credentials the SDK renews by itself while a run goes on, in the engine and its providers
+// too. What is left are those that end for good: copied into the environment, or those of an SSO session.
+var renewed = []string{
+	"AssumeRoleProvider", "CredentialsEndpointProvider", "EC2RoleProvider", "LoginProvider", "ProcessProvider", "WebIdentityCredentials",
+}
+
+// remaining is for how long credentials last from now on, and whether that is known. The SDK does not know it of those in
+// the environment; `aws configure export-credentials` writes it beside them.
+func remaining(c aws.Credentials, variable string, now time.Time) (time.Duration, bool) {
+	if c.CanExpire {
+		return c.Expires.Sub(now), !slices.Contains(renewed, c.Source)
+	}
+	if c.Source != "EnvConfigCredentials" {
+		return 0, false
+	}
+	ends, err := time.Parse(time.RFC3339, variable)
+	return ends.Sub(now), err == nil
+}
+
+// Lasts warns of credentials that may expire before the operation ends, and refuses those that almost certainly do.
+func (a *Account) Lasts(ctx context.Context, operation string, logf func(format string, args ...any)) error {
+	if a.aws.Credentials == nil {
+		return nil
+	}
+	c, err := a.aws.Credentials.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("the AWS credentials for stack %s: %w", a.args.Stack, err)
+	}
+	const variable = "AWS_CREDENTIAL_EXPIRATION"
+	left, known := remaining(c, os.Getenv(variable), time.Now())
+	switch {
+	case !known || left >= credentialsLong:
+		return nil
+	case left >= credentialsShort:
+		logf("Warning: the AWS credentials expire in %d minutes, and %s can take longer. An engine that loses its credentials cannot\n"+
+			"record what it did. Log in again first if a database is created or changed.", int(left.Minutes()), operation)
+		return nil
+	}
+	source := ""
+	if !c.CanExpire {
+		source = " according to " + variable
+	}
+	return fmt.Errorf("the AWS credentials expire in %d minutes%s, and %s needs at least %d; nothing was done\n"+
+		"an engine that loses its credentials cannot record what it did: log in again, then repeat the command",
+		max(0, int(left.Minutes())), source, operation, int(credentialsShort.Minutes()))
+}

@@ -1,0 +1,54 @@
+package awsaccount
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+func TestCredentialsThatEndDuringARunAreRefused(t *testing.T) {
+	in := func(d time.Duration) time.Time { return time.Now().Add(d + 30*time.Second) }
+	ends := func(source string, d time.Duration) aws.Credentials {
+		return aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s", Source: source, CanExpire: true, Expires: in(d)}
+	}
+	environment := aws.Credentials{AccessKeyID: "ASIA", SecretAccessKey: "s", Source: "EnvConfigCredentials"}
+	for _, c := range []struct {
+		name       string
+		of         aws.Credentials
+		variable   string
+		warns, err string
+	}{
+		{"a session of two hours", ends("SSOProvider", 2*time.Hour), "", "", ""},
+		{"a fresh session of an hour", ends("SSOProvider", time.Hour), "", "", ""},
+		{"half an hour", ends("SSOProvider", 30*time.Minute), "", "expire in 30 minutes, and up can take longer", ""},
+		{"ten minutes", ends("SSOProvider", 10*time.Minute), "", "", "expire in 10 minutes, and up needs at least 15; nothing was done"},
+		{"over", ends("SSOProvider", -time.Hour), "", "", "expire in 0 minutes"},
+		{"an EC2 role renews itself", ends("EC2RoleProvider", 5*time.Minute), "", "", ""},
+		{"an assumed role renews itself", ends("AssumeRoleProvider", 5*time.Minute), "", "", ""},
+		{"keys of a user", aws.Credentials{AccessKeyID: "AKIA", SecretAccessKey: "s", Source: "SharedConfigCredentials"}, "", "", ""},
+		{"the environment does not say", environment, "", "", ""},
+		{"the environment has two hours", environment, in(2 * time.Hour).Format(time.RFC3339), "", ""},
+		{"the environment has half an hour", environment, in(30 * time.Minute).UTC().Format(time.RFC3339), "expire in 30 minutes", ""},
+		{"the environment has ten minutes", environment, in(10 * time.Minute).Format(time.RFC3339), "", "according to AWS_CREDENTIAL_EXPIRATION"},
+		{"the variable is not of these keys", ends("SSOProvider", 2*time.Hour), in(time.Minute).Format(time.RFC3339), "", ""},
+		{"the variable says nothing", environment, "soon", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Setenv("AWS_CREDENTIAL_EXPIRATION", c.variable)
+			var said bytes.Buffer
+			where := &Account{args: Args{Stack: "prod"}, aws: aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.of, nil })}}
+			err := where.Lasts(t.Context(), "up", func(format string, args ...any) { fmt.Fprintf(&said, format, args...) })
+			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
+				t.Errorf("got the error %v, want %q", err, c.err)
+			}
+			if (said.Len() > 0) != (c.warns != "") || !strings.Contains(said.String(), c.warns) {
+				t.Errorf("it says %q, want %q", said.String(), c.warns)
+			}
+		})
+	}
+}

@@ -1,0 +1,220 @@
+// Package modelaccount is the model of AWS as an account. It is kept in a stack's own folder.
+package modelaccount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"slipway/bootstrap"
+	"slipway/ecs"
+	"slipway/engine"
+	"slipway/operation/account"
+	"slipway/rehearsal"
+	"slipway/rehearsal/cloud"
+	"slipway/verdict"
+)
+
+// Hooks let tests look into a model, and break what uses it. Both may be nil.
+type Hooks struct {
+	Opened func(*cloud.Account)  // before the model is used
+	Done   func(rehearsal.Event) // after a provider did something, before the engine hears of it
+}
+
+// Args say which model is opened, and for what.
+type Args struct {
+	Dir       string // of the stack
+	Root      string // the project's folder
+	Stack     string
+	Operation string
+	Region    string
+	Zone      string // a hosted zone that exists before any program runs; "": none
+	AccountID string // "": the model's default
+	Run       RunArgs
+	Logf      func(format string, args ...any)
+	Hooks     Hooks
+}
+
+// An Account is an open model. One process has it at a time.
+type Account struct {
+	dir, root  string
+	lock       *engine.Lock
+	model      *rehearsal.Rehearsal
+	containers *containers
+}
+
+// File is where a stack's folder keeps its model.
+func File(dir string) string { return filepath.Join(dir, "model.json") }
+
+// Open locks the stack, opens its model and, for a stack that runs as containers, its containers.
+func Open(ctx context.Context, args Args) (_ *Account, err error) {
+	lock, err := engine.Acquire(args.Dir, args.Stack, args.Operation)
+	if err != nil {
+		return nil, err
+	}
+	a := &Account{dir: args.Dir, root: args.Root, lock: lock}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	options := rehearsal.Options{Region: args.Region, Root: args.Root, AccountID: args.AccountID, Progress: args.Hooks.Done}
+	if args.Zone != "" { // a registered domain has its zone before any program runs
+		options.Zones = []cloud.HostedZone{{Name: args.Zone}}
+	}
+	if options.Progress == nil {
+		options.Progress = func(rehearsal.Event) {}
+	}
+	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
+		return nil, err
+	}
+	if args.Hooks.Opened != nil {
+		args.Hooks.Opened(a.model.Account)
+	}
+	if a.containers, err = openContainers(ctx, a.model.Account, args); err != nil {
+		return nil, err
+	}
+	if a.containers != nil {
+		a.model.Builder = a.containers.Run
+	}
+	return a, nil
+}
+
+// Identity implements account.Account.
+func (a *Account) Identity() account.Identity {
+	m := a.model.Account
+	return account.Identity{Account: m.AccountID, Region: m.Region, Partition: m.Partition}
+}
+
+// Engine implements account.Account.
+func (a *Account) Engine(ctx context.Context, o *engine.Options) error {
+	// The providers must outlive an interrupt: an engine that is stopping still has calls under way.
+	env, err := a.model.Serve(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	o.Dir, o.Env, o.Inventory = a.dir, env, inventory{a.model.Account}
+	return nil
+}
+
+// Lock implements account.Account.
+func (a *Account) Lock() *engine.Lock { return a.lock }
+
+// ECS implements account.Account.
+func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account} }
+
+// TaskDefinitions implements account.Account.
+func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
+
+// Contents implements account.Account.
+func (a *Account) Contents() account.Contents { return contents{a.model.Account} }
+
+// Bootstrap implements account.Account. What bootstrap creates counts as there before any program, so a destroy of the
+// program still leaves nothing.
+func (a *Account) Bootstrap() bootstrap.Account { return bootstrapModel{a.model.Account} }
+
+// Runner implements account.Account.
+func (a *Account) Runner() ecs.Runner { return runner{a.model.Account} }
+
+// Containers implements account.Account.
+func (a *Account) Containers() account.Containers {
+	if a.containers == nil {
+		return nil
+	}
+	return a.containers
+}
+
+// Disown implements account.Account. The repair of a killed run then leaves the key alone.
+func (a *Account) Disown(_ context.Context, keyARN string) error {
+	for _, o := range a.model.Account.Objects() {
+		if o.Type == typeKey && cloud.Inputs(o.Outputs).String("arn") == keyARN {
+			return a.model.Account.Alter(o.Type, o.ID, func(o *cloud.Object) { o.URN = "" })
+		}
+	}
+	return nil
+}
+
+// disowned says whether an object stays behind on purpose.
+func disowned(o *cloud.Object) bool { return o.Type == typeKey && o.URN == "" && o.Owner == "" }
+
+// Leftovers implements account.Account.
+func (a *Account) Leftovers(kept []engine.Import) map[string]int {
+	left := map[string]int{}
+	for _, o := range a.model.Account.Objects() {
+		stays := slices.ContainsFunc(kept, func(k engine.Import) bool {
+			return o.Type == k.Type && o.ID == k.ID || o.Owner == cloud.Key(k.Type, k.ID)
+		})
+		if !o.Seeded && !stays && !disowned(o) {
+			left[o.Type]++
+		}
+	}
+	return left
+}
+
+// Close implements account.Account.
+func (a *Account) Close() error {
+	var errs []error
+	if a.model != nil {
+		errs = append(errs, a.model.Close())
+	}
+	if a.lock != nil {
+		errs = append(errs, a.lock.Unlock())
+	}
+	a.model, a.lock = nil, nil
+	return errors.Join(errs...)
+}
+
+// A runner runs the migration in the model.
+type runner struct{ account *cloud.Account }
+
+func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(cloud.TaskRun{
+		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
+		Container: run.Container, StartedBy: run.StartedBy,
+	})
+	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
+}
+
+// An inventory is the model as the repair of a killed run sees it.
+type inventory struct{ *cloud.Account }
+
+func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
+
+func (i inventory) Objects() []engine.Object {
+	var all []engine.Object
+	for _, o := range i.Made() {
+		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	}
+	return all
+}
+
+func (i inventory) Delete(_ context.Context, o engine.Object) error {
+	gone, err := i.Remove(o.Type, o.ID)
+	if err == nil && !gone {
+		err = fmt.Errorf("%s %s is not in the model", o.Type, o.ID)
+	}
+	return err
+}
+
+// contents is the model as S3 and ECR.
+type contents struct{ account *cloud.Account }
+
+func (c contents) Objects(_ context.Context, bucket string) (n int, more bool, err error) {
+	for _, o := range c.account.Objects() {
+		if o.Type == "aws:s3/bucketObjectv2:BucketObjectv2" && cloud.Inputs(o.Outputs).String("bucket") == bucket {
+			n++
+		}
+	}
+	return n, false, nil
+}
+
+func (c contents) Images(_ context.Context, repository string) (n int, err error) {
+	for _, o := range c.account.Objects() {
+		if o.Type == "ecr:image" && o.Owner == cloud.Key(typeRepository, repository) {
+			n++
+		}
+	}
+	return n, nil
+}

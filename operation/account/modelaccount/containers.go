@@ -1,0 +1,70 @@
+package modelaccount
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"slipway/operation/account"
+	"slipway/rehearsal/cloud"
+	live "slipway/rehearsal/containers"
+)
+
+// RunArgs say how a stack runs as containers.
+type RunArgs struct {
+	Run      bool   // also a stack that does not run yet
+	Postgres string // the image of the database; "": the official one
+	Domain   string
+}
+
+// Running says whether the stack in a folder runs as containers.
+func Running(dir string) bool { return live.Exists(live.Dir(dir)) }
+
+// containers are the containers of a stack, and the model that they were started from.
+type containers struct {
+	*live.Run
+	dir, model string
+	options    live.Options
+}
+
+// openContainers opens the containers of a stack that runs, or is to run; nil for any other stack.
+func openContainers(ctx context.Context, model *cloud.Account, args Args) (*containers, error) {
+	dir := live.Dir(args.Dir)
+	rehearsed := args.Operation == "rehearse"
+	if rehearsed { // not in the folder of the rehearsal, which a kill would hide from the next one
+		dir = filepath.Join(args.Root, ".slipway", "rehearsed", args.Stack, "run")
+	}
+	if args.Operation == "preview" || !args.Run.Run && !live.Exists(dir) {
+		return nil, nil
+	}
+	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres,
+		Say: func(words string) { args.Logf("%s", words) }}
+	if rehearsed { // one that was killed may have left its containers
+		if err := live.Remove(ctx, dir, options); err != nil || !args.Run.Run {
+			return nil, err
+		}
+	}
+	run, err := live.Open(ctx, dir, model, options)
+	if err != nil {
+		return nil, err
+	}
+	return &containers{Run: run, dir: dir, model: model.Path(), options: options}, nil
+}
+
+// Serve implements account.Containers.
+func (c *containers) Serve(ctx context.Context) error {
+	return c.Run.Serve(ctx, func() (*cloud.Account, error) { return cloud.Open(c.model, cloud.Options{}) })
+}
+
+// Job implements account.Containers.
+func (c *containers) Job(name string) (account.JobResult, error) {
+	result, err := c.Run.Job(name)
+	return account.JobResult(result), err
+}
+
+// Remove implements account.Containers.
+func (c *containers) Remove(ctx context.Context) error {
+	quiet := c.options
+	quiet.Say = nil
+	return errors.Join(c.Run.Close(), live.Remove(ctx, c.dir, quiet))
+}

@@ -1,0 +1,9 @@
+package modelaccount
+
+// The resource types that this package looks for in the model.
+const (
+	typeService    = "aws:ecs/service:Service"
+	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
+	typeRepository = "aws:ecr/repository:Repository"
+	typeKey        = "aws:kms/key:Key"
+)

@@ -1,0 +1,239 @@
+package operation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"gopkg.in/yaml.v3"
+
+	"slipway/config"
+	"slipway/engine"
+)
+
+// A configuration is what is known about a stack before anything is started.
+type configuration struct {
+	root     string // the folder of Pulumi.yaml
+	project  []byte // Pulumi.yaml
+	stack    *config.Stack
+	engine   engine.Config
+	seal     seal     // what encrypts its secrets, when it is deployed for real
+	profile  string   // of the shared AWS configuration: aws:profile
+	accounts []string // the accounts that the stack may be deployed to
+}
+
+// FindRoot finds the folder of Pulumi.yaml: the working directory or the nearest one above it.
+func FindRoot() (string, error) {
+	here, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := here; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi.yaml")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("there is no Pulumi.yaml in %s or above it: run this in a clone of slipway", here)
+		}
+	}
+}
+
+// configure reads and checks the stack's configuration, so that every mistake is reported before anything is created.
+func configure(t Target) (*configuration, error) {
+	file := filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")
+	source, err := config.FromFile(file)
+	if err != nil {
+		return nil, Mistakes(t.Stack, err)
+	}
+	c := &configuration{root: t.Root}
+	if c.project, err = os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml")); err != nil {
+		return nil, err
+	}
+	written, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	node, err := configOf(written)
+	if err == nil {
+		c.seal, err = sealOf(written)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	for _, words := range t.Overrides {
+		key, err := override(node, source.Project, words)
+		if err != nil {
+			path, _, _ := strings.Cut(words, "=") // the value may be a secret that does not belong there
+			return nil, UsageError{fmt.Errorf("--config %s: %w", path, err)}
+		}
+		if source.Values[key], err = raw(valueOf(node, key)); err != nil {
+			return nil, UsageError{fmt.Errorf("--config %s: %w", words, err)}
+		}
+	}
+	c.engine.Node = node
+	if c.stack, err = config.Load(source); err != nil {
+		return nil, Mistakes(t.Stack, err)
+	}
+	if profile := valueOf(node, "aws:profile"); profile != nil {
+		c.profile = profile.Value
+	}
+	if allowed := valueOf(node, "aws:allowedAccountIds"); allowed != nil {
+		if err := allowed.Decode(&c.accounts); err != nil {
+			return nil, fmt.Errorf("aws:allowedAccountIds: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Mistakes lists everything that is wrong with the configuration of a stack.
+func Mistakes(stack string, err error) error {
+	var all config.Mistakes
+	if !errors.As(err, &all) || len(all) == 0 {
+		return err
+	}
+	lines := make([]string, len(all))
+	for i, one := range all {
+		lines[i] = "\n  " + one.String()
+	}
+	what := "a mistake"
+	if len(all) > 1 {
+		what = fmt.Sprintf("%d mistakes", len(all))
+	}
+	return fmt.Errorf("the configuration of stack %s has %s; nothing was started:%s", stack, what, strings.Join(lines, ""))
+}
+
+// configOf is the mapping under config of a stack's file, empty if there is none.
+func configOf(data []byte) (*yaml.Node, error) {
+	var file struct{ Config yaml.Node }
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		return nil, err
+	}
+	if file.Config.Kind != yaml.MappingNode {
+		return &yaml.Node{Kind: yaml.MappingNode}, nil
+	}
+	return &file.Config, nil
+}
+
+// override makes one setting of key=value, and says which top-level key holds it. The key is a path, as in
+// `pulumi config set --path`; a key without a namespace is the project's. The value is read as YAML, so that 6 is a
+// number, [a, b] a list and "6" a text.
+func override(node *yaml.Node, project, words string) (string, error) {
+	path, value, ok := strings.Cut(words, "=")
+	if !ok || path == "" {
+		return "", errors.New("expected key=value, such as web.max=6")
+	}
+	end := strings.IndexAny(path, ".[")
+	if end < 0 {
+		end = len(path)
+	}
+	key := path[:end]
+	if !strings.Contains(key, ":") {
+		key = project + ":" + key
+	}
+	if key == project+":secrets" {
+		return "", errors.New("a secret does not belong on a command line: pulumi config set --path --secret " + project + ":" + path)
+	}
+	rest, err := resource.ParsePropertyPath(strings.TrimPrefix(path[end:], "."))
+	if err != nil {
+		return "", err
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(value), &document); err != nil {
+		return "", fmt.Errorf("the value is not YAML: %w", err)
+	}
+	given := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str"}
+	if len(document.Content) == 1 {
+		given = document.Content[0]
+	}
+	at, err := child(node, key)
+	if err != nil {
+		return "", err
+	}
+	for _, step := range rest {
+		if at, err = child(at, step); err != nil {
+			return "", err
+		}
+	}
+	*at = *given
+	return key, nil
+}
+
+// child is the value under a key of a mapping or at an index of a list, made if it is not there.
+func child(node *yaml.Node, step any) (*yaml.Node, error) {
+	switch step := step.(type) {
+	case string:
+		if node.Kind == 0 || node.Tag == "!!null" {
+			*node = yaml.Node{Kind: yaml.MappingNode}
+		}
+		if node.Kind != yaml.MappingNode {
+			return nil, fmt.Errorf("%q is looked for in something that is not a map", step)
+		}
+		if found := valueOf(node, step); found != nil {
+			return found, nil
+		}
+		made := &yaml.Node{}
+		node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: step, Tag: "!!str"}, made)
+		return made, nil
+	case int:
+		if node.Kind == 0 || node.Tag == "!!null" {
+			*node = yaml.Node{Kind: yaml.SequenceNode}
+		}
+		if node.Kind != yaml.SequenceNode || step < 0 || step > len(node.Content) {
+			return nil, fmt.Errorf("there is no place %d in a list of %d", step, len(node.Content))
+		}
+		if step == len(node.Content) {
+			node.Content = append(node.Content, &yaml.Node{})
+		}
+		return node.Content[step], nil
+	}
+	return nil, fmt.Errorf("%v is neither a key nor a place in a list", step)
+}
+
+// valueOf is the value of a key of a mapping, nil if it is not there.
+func valueOf(node *yaml.Node, key string) *yaml.Node {
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// raw is a value as the engine would hand it over.
+func raw(node *yaml.Node) (config.RawValue, error) {
+	if node.Kind == yaml.ScalarNode {
+		return config.RawValue{Text: node.Value}, nil
+	}
+	var value any
+	if err := node.Decode(&value); err != nil {
+		return config.RawValue{}, err
+	}
+	text, err := json.Marshal(value)
+	return config.RawValue{Text: string(text)}, err
+}
+
+// A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
+type seal struct {
+	Provider     string `yaml:"secretsprovider"`
+	EncryptedKey string `yaml:"encryptedkey"`
+	Salt         string `yaml:"encryptionsalt"`
+}
+
+// sealOf reads what encrypts the secrets of a stack's file.
+func sealOf(data []byte) (seal, error) {
+	var s seal
+	err := yaml.Unmarshal(data, &s)
+	return s, err
+}
+
+// allowed is the accounts that a stack may be deployed to: those that it names, or the one that its state is in.
+func (c *configuration) allowed() []string {
+	if key := strings.Split(c.stack.Backend.Key, ":"); len(c.accounts) == 0 && len(key) > 4 {
+		return []string{key[4]}
+	}
+	return c.accounts
+}

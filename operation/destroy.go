@@ -1,0 +1,340 @@
+package operation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"slipway/engine"
+	"slipway/site"
+	"slipway/verdict"
+)
+
+// draining is how long the tasks of services may take to end before they are deleted anyway. The balancer lets a request
+// that is under way end for 30 seconds at most; stop timeouts come on top.
+const draining = 5 * time.Minute
+
+// A Loss is something that destroy ends, deletes, or leaves behind on purpose.
+type Loss struct {
+	Kind string `json:"kind"` // "database", "bucket", "repository", "service", "balancer" or "key"
+	Name string `json:"name"`
+	Says string `json:"says"`
+}
+
+// DestroyArgs say how a stack is destroyed.
+type DestroyArgs struct {
+	KeepData bool // the database and the media stay
+	// Confirm gets what is lost before anything is. It is not called if there is nothing to destroy.
+	Confirm func(Destruction) error
+}
+
+// A Destruction is what destroying a stack means.
+type Destruction struct {
+	Losses    []Loss
+	Protected bool
+	Live      bool
+}
+
+// Destroyed is what destroy did.
+type Destroyed struct {
+	Nothing  bool // there was nothing to destroy
+	Where    string
+	Result   engine.Result
+	Losses   []Loss
+	Kept     []engine.Import // as `pulumi import --file` takes it
+	Left     map[string]int
+	Snapshot string // that the database left
+	Key      string // the ARN of the key that encrypts it, and stays with it
+}
+
+// Destroy deletes every resource of the stack, after it was confirmed.
+func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed, err error) {
+	c, err := configure(t)
+	if err != nil {
+		return nil, err
+	}
+	s, err := open(ctx, t, c, openArgs{operation: "destroy"})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	d := &demolition{session: s, keep: args.KeepData}
+	state, err := s.stack.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	losses, err := d.survey(ctx, state)
+	if err != nil {
+		return nil, err
+	}
+	resources := state.Managed()
+	report = &Destroyed{Where: s.where(), Losses: losses}
+	if len(resources) == 0 && len(s.account.Leftovers(nil)) == 0 {
+		if err := s.retire(ctx); err != nil { // a destroy that was interrupted may have left them
+			return nil, err
+		}
+		report.Nothing = true
+		report.Result.Counts = map[string]int{}
+		return report, nil
+	}
+	protected := c.stack.Protect || slices.ContainsFunc(resources, func(r engine.Resource) bool { return r.Protect })
+	if err := args.Confirm(Destruction{Losses: losses, Protected: protected, Live: t.Live}); err != nil {
+		return nil, err
+	}
+	ended, err := newDestroyKeeper(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	report.Result, err = d.demolish(ctx)
+	if err = errors.Join(err, ended(report.Result, err)); err != nil {
+		return nil, err
+	}
+	report.Kept, report.Snapshot, report.Key = d.kept, d.snapshot, d.key
+	if !args.KeepData {
+		if err := s.removeContainers(ctx); err != nil {
+			return nil, err
+		}
+	}
+	report.Left = s.account.Leftovers(d.kept)
+	return report, nil
+}
+
+// A demolition takes a stack down.
+type demolition struct {
+	*session
+	keep bool
+
+	kept     []engine.Import // what stays on purpose
+	snapshot string          // that the database leaves
+	key      string          // the ARN of the key that encrypts it, and stays with it
+}
+
+const (
+	typeInstance   = "aws:rds/instance:Instance"
+	typeBucket     = "aws:s3/bucketV2:BucketV2"
+	typeService    = "aws:ecs/service:Service"
+	typeRepository = "aws:ecr/repository:Repository"
+	typeBalancer   = "aws:lb/loadBalancer:LoadBalancer"
+	typeKey        = "aws:kms/key:Key"
+)
+
+// ofData says whether a resource is of the database or of the media bucket.
+func ofData(r engine.Resource) bool { return strings.Contains(r.URN, "slipway:datastore:") }
+
+func dataOf(resources []engine.Resource) []string {
+	var urns []string
+	for _, r := range resources {
+		if ofData(r) {
+			urns = append(urns, r.URN)
+		}
+	}
+	return urns
+}
+
+// survey lists what destroy ends, deletes or leaves.
+func (d *demolition) survey(ctx context.Context, state engine.Checkpoint) ([]Loss, error) {
+	resources := state.Managed()
+	stays := map[string]bool{}
+	if d.keep {
+		stays = state.Needs(dataOf(resources))
+	}
+	contents := d.account.Contents()
+	sealed := ""
+	if !d.keep {
+		sealed = d.sealed(resources)
+	}
+	losses := []Loss{}
+	for _, r := range resources {
+		l := Loss{Name: cmp.Or(r.Text("identifier"), r.Text("bucket"), r.Text("name"), r.ID)}
+		flag := func(name string) bool { is, _ := r.Outputs[name].(bool); return is }
+		lifted := map[bool]string{true: "its deletion protection is lifted; "}[flag("deletionProtection") || flag("enableDeletionProtection")]
+		switch r.Type {
+		case typeInstance:
+			l.Kind = "database"
+			switch {
+			case flag("skipFinalSnapshot") && !r.Protect:
+				l.Says = lifted + "all that it holds is deleted, and no snapshot is left"
+			default:
+				l.Says = lifted + "it leaves the snapshot " + r.Text("finalSnapshotIdentifier") + "; all that it holds is deleted"
+			}
+		case typeBucket:
+			l.Kind = "bucket"
+			n, more, err := contents.Objects(ctx, l.Name)
+			l.Says = "it holds " + some(n, more, "object") + ", deleted with every old version"
+			if err != nil {
+				l.Says = "all that it holds is deleted; it cannot be counted: " + err.Error()
+			}
+			if n == 0 && err == nil {
+				l.Says = "it is empty"
+			}
+			if r.Name == "archive-logs" {
+				l.Says = "the archive of the logs: " + l.Says
+			}
+		case typeRepository:
+			l.Kind = "repository"
+			n, err := contents.Images(ctx, l.Name)
+			l.Says = "it holds " + some(n, false, "image") + ", deleted with it; a release that runs nowhere else cannot be had again"
+			if err != nil {
+				l.Says = "its images are deleted; they cannot be counted: " + err.Error()
+			}
+			if n == 0 && err == nil {
+				l.Says = "it is empty"
+			}
+		case typeBalancer:
+			l.Kind, l.Says = "balancer", lifted+"the site is not reachable any more"
+		case typeService:
+			l.Kind, l.Says = "service", "tasks stop after finishing current requests"
+		case typeKey:
+			l.Kind, l.Name, l.Says = "key", r.Text("arn"), "it opens nothing any more, and is deleted after its waiting time"
+			if r.URN == sealed {
+				l.Says = "it stays: it encrypts the snapshot"
+			}
+		default:
+			continue
+		}
+		if stays[r.URN] {
+			l.Says = "stays as it is"
+		}
+		losses = append(losses, l)
+	}
+	order := []string{"database", "bucket", "repository", "service", "balancer", "key"}
+	slices.SortStableFunc(losses, func(a, b Loss) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	return losses, nil
+}
+
+func some(n int, more bool, what string) string {
+	switch {
+	case more:
+		return fmt.Sprintf("more than %d %ss", n, what)
+	case n == 1:
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// demolish takes the stack down: tasks first, then the protection, then all but what stays, and last the task definitions.
+func (d *demolition) demolish(ctx context.Context) (engine.Result, error) {
+	result, err := d.delete(ctx)
+	if err != nil {
+		return result, err
+	}
+	return result, d.retire(ctx)
+}
+
+func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
+	lock := d.account.Lock()
+	if err := d.drain(ctx); err != nil {
+		return engine.Result{}, err
+	}
+	state, err := d.stack.Checkpoint(ctx)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	resources := state.Managed()
+	var kept []string
+	stays := map[string]bool{}
+	if d.keep {
+		kept = dataOf(resources)
+		stays = state.Needs(kept)
+	}
+	var locked []string
+	for _, r := range resources {
+		if r.Protect && !stays[r.URN] {
+			locked = append(locked, r.URN)
+		}
+	}
+	if len(locked) > 0 {
+		d.target.Progress.Logf("Lifting the protection of %d resources.", len(locked))
+		if _, err := d.stack.Unprotect(ctx, lock, d.unprotected().Run, locked); err != nil {
+			return engine.Result{}, err
+		}
+		if state, err = d.stack.Checkpoint(ctx); err != nil {
+			return engine.Result{}, err
+		}
+		resources = state.Managed()
+	}
+	keyURN := ""
+	if !d.keep {
+		if keyURN = d.sealed(resources); keyURN != "" {
+			kept = []string{keyURN}
+		}
+	}
+	d.target.Progress.Logf("Deleting.")
+	result, err := d.stack.DestroyBut(ctx, lock, kept)
+	if err != nil {
+		return result, err
+	}
+	if d.keep {
+		rest, err := d.stack.Checkpoint(ctx)
+		d.kept = engine.Imports(rest.Managed())
+		return result, err
+	}
+	if keyURN == "" {
+		return result, nil
+	}
+	// The snapshot is worth nothing without its key, which therefore stays as well.
+	if err := d.stack.Forget(ctx, keyURN); err != nil {
+		return result, err
+	}
+	if err := d.account.Disown(ctx, d.key); err != nil {
+		return result, err
+	}
+	rest, err := d.stack.Destroy(ctx, lock)
+	return result.Add(rest), err
+}
+
+// unprotected is the program without its protection.
+func (d *demolition) unprotected() *site.Program {
+	return site.New(site.Options{Root: d.config.root, Unlock: true, Runner: d.account.Runner()})
+}
+
+// sealed finds the snapshot that the database is going to leave, and the key that encrypts it.
+func (d *demolition) sealed(resources []engine.Resource) (keyURN string) {
+	for _, r := range resources {
+		if skip, _ := r.Outputs["skipFinalSnapshot"].(bool); r.Type != typeInstance || skip {
+			continue
+		}
+		d.snapshot, d.key = r.Text("finalSnapshotIdentifier"), r.Text("kmsKeyId")
+		for _, k := range resources {
+			if k.Type == typeKey && k.Text("arn") == d.key {
+				return k.URN
+			}
+		}
+	}
+	return ""
+}
+
+// drain scales every service to zero and waits until its tasks have ended, so that nothing is deleted from under them.
+func (d *demolition) drain(ctx context.Context) error {
+	expected, err := d.expected(ctx)
+	if err != nil || len(expected.Services) == 0 {
+		return err
+	}
+	d.target.Progress.Logf("Scaling the services to zero.")
+	if err := d.scale(ctx, func(verdict.Running, verdict.Service) int { return 0 }); err != nil {
+		return err
+	}
+	var names []string
+	for _, r := range expected.Services {
+		names = append(names, r.Service)
+	}
+	for deadline := time.Now().Add(draining); time.Now().Before(deadline); {
+		services, err := d.account.ECS().Services(ctx, expected.Cluster, names)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(services, func(s verdict.Service) bool { return s.Running > 0 }) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Second):
+		}
+	}
+	return nil // deleting a service waits for its tasks as well
+}

@@ -1,0 +1,242 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/engine"
+	"slipway/operation/account"
+	"slipway/operation/account/awsaccount"
+	"slipway/operation/account/modelaccount"
+	"slipway/site"
+)
+
+// openArgs say what a session is for.
+type openArgs struct {
+	operation string
+	dir       string  // "": the stack's own
+	pinned    *pinned // nil: the images are built
+}
+
+// A session is one operation on a stack: the account, and the engine that works on it.
+type session struct {
+	target     Target
+	config     *configuration
+	account    account.Account
+	containers account.Containers // nil: the stack does not run as containers
+	stack      *engine.Stack
+	program    *site.Program
+	pinned     *pinned
+	first      func() error // called when the engine has the stack, before anything else; may be nil
+	remove     string       // a folder that ends with the session
+	removed    bool         // the containers are
+}
+
+// confirmed are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
+// change, destroy asks by itself.
+var confirmed = []string{"up", "bootstrap"}
+
+// lasting are the operations that deploy or destroy, which can take as long as a database does.
+var lasting = []string{"up", "promote", "rollback", "destroy"}
+
+// open opens a stack: in its own account, or in the model. It is the only place that chooses.
+func open(ctx context.Context, t Target, c *configuration, args openArgs) (*session, error) {
+	if args.dir == "" {
+		args.dir = t.dir()
+	}
+	if t.Live && (c.stack.Backend.Bucket == "" || c.seal.EncryptedKey == "") {
+		return nil, notBootstrapped(t)
+	}
+	var cli *engine.CLI
+	findCLI := func() (err error) {
+		if cli, err = engine.FindCLI(ctx, t.Progress.Logf); err == nil && t.OnEngine != nil {
+			t.OnEngine(cli)
+		}
+		return err
+	}
+	s := &session{target: t, config: c, pinned: args.pinned}
+	var err error
+	if t.Live {
+		if s.account, err = openAccount(ctx, t, c, args.operation); err == nil {
+			err = findCLI()
+		}
+		if err == nil {
+			args.dir, err = workspace(t)
+			s.remove = args.dir
+		}
+	} else if err = c.overlay(args.dir); err == nil {
+		if err = findCLI(); err == nil {
+			s.account, err = openModel(ctx, t, c, args)
+		}
+	}
+	if err == nil {
+		s.containers = s.account.Containers()
+		err = s.engine(ctx, cli, args)
+	}
+	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
+		err = s.stack.Free(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// openAccount opens an account, real or modelled, without a stack. A bootstrap needs no more.
+func openAccount(ctx context.Context, t Target, c *configuration, operation string) (account.Account, error) {
+	if !t.Live {
+		if err := c.overlay(t.dir()); err != nil {
+			return nil, err
+		}
+		return openModel(ctx, t, c, openArgs{operation: operation, dir: t.dir()})
+	}
+	a, err := awsaccount.Open(ctx, awsArgs(t, c))
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(lasting, operation) {
+		if err := a.Lasts(ctx, operation, t.Progress.Logf); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(confirmed, operation) && t.Confirm != nil {
+		if err := t.Confirm(operation, a.Identity()); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+func awsArgs(t Target, c *configuration) awsaccount.Args {
+	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed()}
+	if bucket := c.stack.Backend.Bucket; bucket != "" {
+		args.State = &engine.Backend{
+			URL: engine.S3(bucket, c.stack.Region, c.profile), SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
+		}
+	}
+	return args
+}
+
+func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (account.Account, error) {
+	model := modelaccount.Args{
+		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
+		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
+		Logf: t.Progress.Logf, Hooks: t.Model,
+	}
+	if len(c.accounts) > 0 {
+		model.AccountID = c.accounts[0]
+	}
+	a, err := modelaccount.Open(ctx, model)
+	if err != nil {
+		return nil, err // and not a nil *Account in an interface
+	}
+	return a, nil
+}
+
+// workspace is a folder for the engine of one run, so that a setting for this run never comes into the user's file. The program
+// names the folders of the images from the project's, and the docker plugin looks for them from here.
+func workspace(t Target) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "slipway-"+t.Stack+"-"); err != nil {
+		return "", err
+	}
+	contexts := filepath.Join(t.Root, ".slipway")
+	if err = os.MkdirAll(contexts, 0o700); err == nil {
+		err = os.Symlink(contexts, filepath.Join(dir, ".slipway"))
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// engine opens the stack over the account.
+func (s *session) engine(ctx context.Context, cli *engine.CLI, args openArgs) error {
+	options := engine.Options{
+		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
+		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+	}
+	if err := s.account.Engine(ctx, &options); err != nil {
+		return err
+	}
+	origin := account.Origin{}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
+	if p := s.pinned; p != nil {
+		program.Release = p.program()
+		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
+			return crossAccount(s.target, p.from, theirs, ours)
+		}}
+	}
+	program.Carry = s.account.Carry(origin)
+	s.program = site.New(program)
+	// The engine has locked the stack when it runs the program, so what is written first is written by one run alone.
+	options.Program = func(ctx *pulumi.Context) error {
+		if s.first != nil {
+			if err := s.first(); err != nil {
+				return err
+			}
+		}
+		return s.program.Run(ctx)
+	}
+	var err error
+	s.stack, err = engine.Open(options)
+	return err
+}
+
+// release gives up everything except the containers.
+func (s *session) release() error {
+	var errs []error
+	if s.account != nil {
+		errs = append(errs, s.account.Close())
+	}
+	if s.remove != "" {
+		errs = append(errs, os.RemoveAll(s.remove))
+	}
+	s.account, s.remove = nil, ""
+	return errors.Join(errs...)
+}
+
+func (s *session) close() error {
+	containers := s.containers
+	if containers == nil && s.account != nil && !s.removed {
+		containers = s.account.Containers()
+	}
+	err := s.release()
+	if containers != nil {
+		err = errors.Join(err, containers.Close())
+	}
+	s.containers = nil
+	return err
+}
+
+// where is the account, as a user knows it.
+func (s *session) where() string {
+	if s.target.Live {
+		return s.account.Identity().String()
+	}
+	return "the model of AWS"
+}
+
+func notBootstrapped(t Target) error {
+	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
+}
+
+// crossAccount says what must be configured so that releases of one stack can go to another account.
+func crossAccount(to Target, from, theirs, ours string) string {
+	return fmt.Sprintf("stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
+		"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
+		"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
+}
+
+// missing explains an operation on a stack that was never put up.
+func missing(t Target, err error) error {
+	if errors.Is(err, engine.ErrNoStack) {
+		return fmt.Errorf("stack %s was never put up here; begin with: slipway up%s", t.Stack, t.Flag())
+	}
+	return err
+}

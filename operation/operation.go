@@ -1,0 +1,87 @@
+// Package operation is what a user asks for: one file for each operation on a stack.
+//
+// An operation returns what it did and prints nothing. It reports what it is doing to a Progress. Where the user has to agree,
+// it calls a function that its caller supplies. It works on an account.Account, and does not know whether that is AWS or the
+// model: open.go alone chooses.
+package operation
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+
+	"slipway/engine"
+	"slipway/operation/account"
+	"slipway/operation/account/modelaccount"
+)
+
+// A Progress hears what an operation is doing.
+type Progress interface {
+	// Event is a step of the engine.
+	Event(engine.Event)
+	// Logf is a line for the user.
+	Logf(format string, args ...any)
+}
+
+// Containers say whether a rehearsed stack also runs as containers.
+type Containers struct {
+	Run      bool   // also a stack that does not run yet
+	Postgres string // the image of the database; "": the official one
+}
+
+// ModelHooks let tests look into the model, and break what uses it.
+type ModelHooks = modelaccount.Hooks
+
+// A Target is the stack that an operation works on, and where the operation reports.
+type Target struct {
+	Root       string // the folder of Pulumi.yaml
+	Stack      string
+	Live       bool     // in the stack's own AWS account, not in the model
+	Overrides  []string // settings for this run, as key=value
+	Containers Containers
+	Throwaway  bool // the engine writes its state once, at the end: fast, but a killed run cannot be continued
+	Progress   Progress
+
+	// Confirm asks the user before an operation changes a real account. Nil: yes.
+	Confirm func(operation string, where account.Identity) error
+	// OnEngine hears which engine is about to work, so that an interrupt can end it. It may be nil.
+	OnEngine func(*engine.CLI)
+	Model    ModelHooks
+}
+
+// A UsageError is a mistake in what the user asked for. Nothing was done.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+
+func (e UsageError) Unwrap() error { return e.Err }
+
+var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+
+// IsStackName says whether a text can be the name of a stack.
+func IsStackName(text string) bool { return stackName.MatchString(text) }
+
+// Flag is how the stack is named on a command line: "" or " --stack prod".
+func (t Target) Flag() string {
+	if t.Stack == "local" {
+		return ""
+	}
+	return " --stack " + t.Stack
+}
+
+// dir is where a stack keeps everything that is local.
+func (t Target) dir() string { return filepath.Join(t.Root, ".slipway", t.Stack) }
+
+// known refuses a name that no stack can have.
+func (t Target) known() error {
+	if !IsStackName(t.Stack) {
+		return UsageError{fmt.Errorf("%q is not the name of a stack", t.Stack)}
+	}
+	return nil
+}
+
+// of is another stack of the project. Settings for this run are not the other stack's.
+func (t Target) of(stack string) Target {
+	t.Stack, t.Overrides = stack, nil
+	return t
+}

@@ -1,0 +1,58 @@
+package operation
+
+import (
+	"context"
+	"fmt"
+
+	"slipway/internal/image"
+	"slipway/release"
+)
+
+// A pinned release runs again, or in another stack, instead of one that is built.
+type pinned struct {
+	release release.Release
+	running release.Release // what runs now; zero: nothing
+	from    string          // the stack that it comes from; "": this one had it before
+	images  image.Pair      // where they are there
+	profile string          // of the shared AWS configuration, to read them with
+}
+
+// program is the release as the program takes it.
+func (p *pinned) program() *image.Pinned {
+	r := &image.Pinned{ID: p.release.ID, Digests: p.release.Images.Digests()}
+	if p.from != "" {
+		r.From = &image.Source{Repositories: p.images.Repositories(), Profile: p.profile}
+	}
+	return r
+}
+
+// suits says whether the release can run as the stack is configured. A nil release is one that is built.
+func (p *pinned) suits(t Target, c *configuration) error {
+	if p == nil || p.release.Processor == "" || p.release.Processor == c.stack.Web.Architecture {
+		return nil
+	}
+	return fmt.Errorf("release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
+		p.release.ID, p.release.Processor, t.Stack, c.stack.Web.Architecture)
+}
+
+// again pins a release that this stack had before; "" pins none.
+func again(ctx context.Context, t Target, id string) (*pinned, error) {
+	if id == "" {
+		return nil, nil
+	}
+	h, err := Releases(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return pin(h, id)
+}
+
+// pin pins a release of the history of the stack that runs it again.
+func pin(h release.History, id string) (*pinned, error) {
+	r, err := h.Find(id)
+	if err != nil {
+		return nil, err
+	}
+	running, _ := h.Running()
+	return &pinned{release: r, running: running}, nil
+}

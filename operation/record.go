@@ -1,0 +1,171 @@
+package operation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway/engine"
+	"slipway/release"
+	"slipway/verdict"
+)
+
+// who is the person or the workflow run that deploys.
+func who() string {
+	if run := engine.GitHubRunOf(os.Getenv); run != nil {
+		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
+	}
+	name, host := "unknown", "an unknown host"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return name + "@" + host
+}
+
+// A keeper writes one deployment into the ledger: that it begins, once the engine has the stack, and how it ended.
+type keeper struct {
+	session    *session
+	ledger     *release.Ledger
+	before     release.History
+	source     release.Source
+	deployment release.Deployment
+}
+
+// newKeeper reads the ledger. Damaged entries are reported and ignored.
+func newKeeper(ctx context.Context, s *session, operation string) (*keeper, error) {
+	t, p := s.target, s.pinned
+	ledger, err := ledgerOf(ctx, s.stack)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who()}}
+	if k.before, err = ledger.Read(ctx); err != nil {
+		return nil, errors.Join(err, ledger.Close())
+	}
+	for _, d := range k.before.Damaged {
+		t.Progress.Logf("The ledger is damaged: %s: %s", d.Key, d.Why)
+	}
+	if p != nil {
+		k.deployment.Release, k.deployment.From = p.release.ID, p.from
+		return k, nil
+	}
+	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
+		t.Progress.Logf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
+			t.Stack, last.Release, last.Operation, t.Flag())
+	}
+	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
+		return nil, errors.Join(err, ledger.Close())
+	}
+	return k, nil
+}
+
+func (k *keeper) close() error { return k.ledger.Close() }
+
+// begin records that the deployment begins.
+func (k *keeper) begin(ctx context.Context) error {
+	if p := k.session.pinned; p != nil {
+		if err := k.ledger.Keep(ctx, p.release); err != nil {
+			return err
+		}
+	}
+	var err error
+	k.deployment, err = k.ledger.Begin(ctx, k.deployment)
+	return err
+}
+
+// keepPatience is how long the last words of a deployment may take to be written, also after an interrupt.
+const keepPatience = 30 * time.Second
+
+// end records how the deployment ended, and gives the release that it was of: a new one, if it was built and anything
+// changed. A deployment that never began, because the engine could not have the stack, leaves no trace.
+func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdict, wrong error) (*release.Release, error) {
+	if k.deployment.ID == "" {
+		return nil, nil
+	}
+	interrupted := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience)
+	defer cancel()
+	d := k.deployment
+	d.Changes = result.Changed()
+	if d.Operation != "destroy" { // which may run the program once more, to lift its protection
+		if images, known := k.session.program.Images(); known {
+			d.Images = &images
+		}
+	}
+	var of *release.Release
+	switch {
+	case k.session.pinned != nil:
+		of = &k.session.pinned.release
+	case d.Images != nil:
+		running, runs := k.before.Running()
+		if of = &running; !runs || wrong != nil || result.Changed() > 0 || d.Images.Digests() != running.Images.Digests() {
+			made := release.NewRelease(k.ledger.Stack, d.Who, time.Now(), *d.Images, k.source)
+			made.Adds, made.Processor = made.Without(running), k.session.config.stack.Web.Architecture
+			if err := k.ledger.Keep(ctx, made); err != nil {
+				return nil, err
+			}
+			of = &made
+		}
+		d.Release = of.ID
+	}
+	d.Verdict = &v
+	if wrong != nil && (v.Good || len(v.Reasons) == 0) {
+		d.Verdict.Good, d.Verdict.Reasons = false, reasons(wrong, interrupted)
+	}
+	return of, k.ledger.End(ctx, d)
+}
+
+// newDestroyKeeper records that a stack is destroyed: that it begins, once the engine reports something and so has the stack,
+// and, when the function that it returns is called, how it ended.
+func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, error) error, error) {
+	ledger, err := ledgerOf(ctx, s.stack)
+	if err != nil {
+		return nil, err
+	}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: "destroy", Who: who()}}
+	var once sync.Once
+	var unkept error
+	onEvent := s.stack.OnEvent
+	s.stack.OnEvent = func(e engine.Event) {
+		once.Do(func() { unkept = k.begin(ctx) })
+		onEvent(e)
+	}
+	return func(result engine.Result, wrong error) error {
+		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil}, wrong)
+		return errors.Join(unkept, err, k.close())
+	}, nil
+}
+
+// hookFailure is what the engine says before the words of a hook.
+var hookFailure = regexp.MustCompile(`^before hook "[^"]*" failed: `)
+
+// reasons are what went wrong, in a line each.
+func reasons(err error, interrupted bool) []string {
+	if interrupted {
+		return []string{"it was interrupted"}
+	}
+	line := func(text string) string {
+		first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+		return hookFailure.ReplaceAllString(first, "")
+	}
+	var failure *engine.Failure
+	if !errors.As(err, &failure) || len(failure.Problems) == 0 {
+		return []string{line(err.Error())}
+	}
+	var all []string
+	for _, p := range failure.Problems {
+		all = append(all, line(p.Message))
+	}
+	return slices.Compact(all)
+}

@@ -1,0 +1,186 @@
+package operation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"slipway/engine"
+)
+
+// A Rehearsal is the result of Rehearse.
+type Rehearsal struct {
+	Stack     string         `json:"stack"`
+	Good      bool           `json:"good"`
+	Reasons   []string       `json:"reasons,omitempty"` // why it is not
+	Up        *Act           `json:"up,omitempty"`
+	Again     *Act           `json:"again,omitempty"`
+	Protected []string       `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
+	Destroy   *Act           `json:"destroy,omitempty"`
+	Left      map[string]int `json:"left,omitempty"` // what destroy left, by type
+}
+
+// An Act is one operation of a rehearsal.
+type Act struct {
+	Counts  map[string]int  `json:"counts"`
+	Seconds float64         `json:"seconds"`
+	Changes []engine.Change `json:"changes,omitempty"` // of an act that should have none
+	Result  engine.Result   `json:"-"`
+}
+
+func newAct(r engine.Result) *Act {
+	return &Act{Counts: r.Counts, Seconds: r.Summary().Seconds, Result: r}
+}
+
+// Rehearse plays the whole life of a stack in an empty model: up, up again, destroy. What is wrong is in the result; the error
+// is an interrupt, or a failure to begin.
+func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
+	c, err := configure(t)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "slipway-rehearsal-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	t.Throwaway = true
+	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+
+	v = &Rehearsal{Stack: t.Stack}
+	err = s.play(ctx, v)
+	// Also after an interrupt: no later run knows the containers of a rehearsal.
+	err = errors.Join(err, s.removeContainers(context.WithoutCancel(ctx)))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		v.Reasons = append(v.Reasons, err.Error())
+	}
+	v.Good = len(v.Reasons) == 0
+	return v, nil
+}
+
+// play takes the stack through its life. What is wrong but does not stop the play is a reason of the result.
+func (s *session) play(ctx context.Context, v *Rehearsal) error {
+	lock, logf := s.account.Lock(), s.target.Progress.Logf
+	logf("Rehearsing stack %s: up.", s.target.Stack)
+	up, err := s.up(ctx)
+	if _, err := s.judged(ctx, err); err != nil {
+		return err
+	}
+	v.Up = newAct(up)
+	if err := s.visit(ctx, v); err != nil {
+		return err
+	}
+
+	logf("Up again: nothing must change.")
+	again, err := s.up(ctx)
+	if err != nil {
+		return err
+	}
+	v.Again = newAct(again)
+	v.Again.Changes = again.Changes
+	if again.Changed() > 0 {
+		v.Reasons = append(v.Reasons, unexpected(again.Changes))
+	}
+
+	var gone engine.Result
+	if s.config.stack.Protect {
+		gone, err = s.protection(ctx, v)
+	}
+	if err == nil {
+		logf("Destroy: nothing must be left.")
+		var rest engine.Result
+		rest, err = s.stack.Destroy(ctx, lock)
+		gone = gone.Add(rest)
+	}
+	if err == nil {
+		err = s.retire(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	v.Destroy = newAct(gone)
+	if v.Left = s.account.Leftovers(nil); len(v.Left) > 0 {
+		v.Reasons = append(v.Reasons, "destroy left "+Tally(v.Left))
+	}
+	return nil
+}
+
+func unexpected(changes []engine.Change) string {
+	reason := "a second up changed something although nothing was changed in between:"
+	for _, c := range changes {
+		reason += fmt.Sprintf(" %s (%s of %s)", c.Name(), c.Op, c.Type)
+		for _, p := range c.Properties {
+			reason += " " + p.Path
+		}
+		reason += ";"
+	}
+	return strings.TrimSuffix(reason, ";")
+}
+
+// protection plays two more acts with a protected stack: it must refuse to be destroyed, and then be destroyed with its
+// protection lifted. The snapshot's key stays, as it should.
+func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, error) {
+	s.target.Progress.Logf("Destroy while it is protected: it must refuse.")
+	_, err := s.stack.Destroy(ctx, s.account.Lock())
+	var refusal *engine.Protected
+	if !errors.As(err, &refusal) {
+		v.Reasons = append(v.Reasons, "the stack says protect: true, and destroy was not refused")
+		return engine.Result{}, err
+	}
+	v.Protected = refusal.URNs
+	d := &demolition{session: s}
+	result, err := d.demolish(ctx)
+	if err != nil {
+		return result, err
+	}
+	if d.key == "" || d.snapshot == "" {
+		v.Reasons = append(v.Reasons, "the database left no snapshot with its key")
+	}
+	return result, nil
+}
+
+// visit is the part of a rehearsal that requests the running site.
+func (s *session) visit(ctx context.Context, v *Rehearsal) error {
+	if s.containers == nil {
+		return nil
+	}
+	s.target.Progress.Logf("The site runs at %s: requesting its first page.", s.containers.URL())
+	if err := s.containers.Check(ctx); err != nil {
+		v.Reasons = append(v.Reasons, "the site does not answer: "+err.Error())
+	}
+	n, err := s.containers.Archived(ctx)
+	if err == nil && n == 0 {
+		v.Reasons = append(v.Reasons, "no log line reached the archive")
+	}
+	return err
+}
+
+// removeContainers removes the containers of a stack that is destroyed.
+func (s *session) removeContainers(ctx context.Context) error {
+	if s.containers == nil {
+		return nil
+	}
+	containers := s.containers
+	s.containers, s.removed = nil, true
+	return containers.Remove(ctx)
+}
+
+// Tally lists counts by name: "2 aws:ec2/vpc:Vpc, 1 aws:kms/key:Key".
+func Tally(counts map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,288 @@
+// Package workflows writes the GitHub workflows of a project, from its stacks.
+package workflows
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/google/renameio/v2"
+
+	"slipway/config"
+	"slipway/operation"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// A pipeline is what the workflows are made of.
+type pipeline struct {
+	All       []string   // every stack of the project, sorted
+	Path      []*ciStack // those that are deployed, in order
+	Previewed *ciStack   // the one whose account a pull request is compared with, with its Preview; nil if no role lets it
+	Branches  []string   // what is merged here is deployed
+}
+
+// A ciStack is a stack as its jobs see it.
+type ciStack struct {
+	rights                // of the jobs that change it
+	Watch, Preview rights // of those that only look: at night, and for a pull request
+	Emulated       bool   // its images are built for arm64
+	From           *ciStack
+
+	branches []string
+}
+
+// Rights are how a job comes to what it may do in a stack's account.
+type rights struct {
+	ID, Name, Region string
+	RoleToAssume     string // the role, or the variable that holds it
+	Condition        string // what must hold for the job to run; empty if the role is known
+	Environment      string // of GitHub, which the role trusts and which may ask for approval; empty if it trusts another thing
+	ReadOnly         bool   // it is the read role
+}
+
+// Written is what Write wrote.
+type Written struct {
+	Dir   string   `json:"dir"`
+	Files []string `json:"files"`
+	Path  []string `json:"path"`            // the stacks that a release goes through
+	Notes []string `json:"notes,omitempty"` // what is still to be done by hand
+}
+
+// Write writes the workflows of a project into dir, from the folder of Pulumi.yaml. Either all of them are written or none.
+func Write(root, dir string, path []string) (Written, error) {
+	p, notes, err := newPipeline(root, path)
+	if err != nil {
+		return Written{}, err
+	}
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(root, dir)
+	}
+	made, err := p.render()
+	if err != nil {
+		return Written{}, err
+	}
+	names := make([]string, 0, len(made))
+	var theirs []error
+	for name, text := range made {
+		names = append(names, name)
+		was, err := os.ReadFile(filepath.Join(dir, name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			theirs = append(theirs, err)
+		case !bytes.Equal(was, text) && !untouched(was):
+			theirs = append(theirs, fmt.Errorf("%s was not written by slipway, or was changed since: move it away and run this again",
+				filepath.Join(dir, name)))
+		}
+	}
+	if len(theirs) > 0 {
+		return Written{}, fmt.Errorf("nothing was written:\n%w", errors.Join(theirs...))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Written{}, err
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if err := renameio.WriteFile(filepath.Join(dir, name), made[name], 0o644); err != nil {
+			return Written{}, err
+		}
+	}
+	return Written{Dir: dir, Files: names, Path: stacksOf(p.Path), Notes: notes}, nil
+}
+
+// newPipeline reads the project's stacks. The notes say what its owner still has to do.
+func newPipeline(root string, path []string) (_ *pipeline, notes []string, err error) {
+	names, err := operation.StackNames(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &pipeline{}
+	stacks := map[string]*config.Stack{}
+	var wrong []error
+	for _, name := range names {
+		file := filepath.Join(root, "Pulumi."+name+".yaml")
+		if !operation.IsStackName(name) {
+			wrong = append(wrong, fmt.Errorf("%s: %q is not the name of a stack", file, name))
+			continue
+		}
+		source, err := config.FromFile(file)
+		if err == nil {
+			stacks[name], err = config.Load(source)
+		}
+		if err != nil {
+			wrong = append(wrong, operation.Mistakes(name, err))
+			continue
+		}
+		p.All = append(p.All, name)
+	}
+	if len(wrong) > 0 {
+		return nil, nil, errors.Join(wrong...)
+	}
+	if len(path) == 0 {
+		for _, name := range []string{"dev", "staging", "prod", "production"} {
+			if stacks[name] != nil {
+				path = append(path, name)
+			}
+		}
+	}
+	if len(path) == 0 {
+		return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
+	}
+	for _, name := range path {
+		stack := stacks[name]
+		if stack == nil {
+			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name, strings.Join(p.All, ", "))}
+		}
+		if slices.Contains(stacksOf(p.Path), name) {
+			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: %s is named twice", name)}
+		}
+		s, said, err := ciStackOf(stack)
+		if err != nil {
+			return nil, nil, err
+		}
+		notes = append(notes, said...)
+		if len(p.Path) > 0 {
+			s.From = p.Path[len(p.Path)-1]
+		}
+		p.Path = append(p.Path, s)
+		for _, branch := range s.branches {
+			if len(p.Branches) == 0 {
+				p.Branches = []string{branch}
+			}
+		}
+	}
+	if len(p.Branches) == 0 {
+		p.Branches = []string{"main"}
+	}
+	switch first := p.Path[0]; {
+	case first.Preview.ReadOnly:
+		p.Previewed = first
+	case first.Environment != "":
+		p.Previewed = first
+		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, which their own code has then. "+
+			"With github.readPullRequests in Pulumi.%[1]s.yaml they may only look. docs/ci.md says what that reads.", first.Name))
+	default:
+		notes = append(notes, fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
+			"Let them look, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
+	}
+	return p, notes, nil
+}
+
+// ciStackOf is how the jobs of a stack get their rights. A deploy role trusts an environment, or else a branch; a protected
+// stack needs an environment, because only that can ask for approval. The read role trusts branches and pull requests, and
+// so needs no environment.
+func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
+	var notes []string
+	github := stack.GitHub
+	s := &ciStack{Emulated: stack.Web.Architecture == "arm64", branches: github.Branches}
+	s.ID, s.Name, s.Region = regexp.MustCompile(`[^A-Za-z0-9_-]`).ReplaceAllString(stack.Name, "_"), stack.Name, stack.Region
+	if c := s.ID[0]; c >= '0' && c <= '9' {
+		s.ID = "_" + s.ID
+	}
+	from := func(r rights, jobs, key, role, suffix string) rights {
+		r.RoleToAssume = role
+		if role == "" {
+			variable := "SLIPWAY_" + strings.ToUpper(regexp.MustCompile(`[^A-Za-z0-9_]`).ReplaceAllString(stack.Name, "_")) + suffix
+			r.RoleToAssume = "${{ vars." + variable + " }}"
+			r.Condition = "vars." + variable + " != ''"
+			notes = append(notes, fmt.Sprintf("Pulumi.%s.yaml has no %s yet: %s wait for the repository's variable %s. "+
+				"Bootstrap the stack and run this again, and they need it no more.", stack.Name, key, jobs, variable))
+		}
+		return r
+	}
+	s.rights = from(s.rights, "its jobs", "github.role", github.Role, "_ROLE")
+	switch environments := github.Environments; {
+	case len(environments) > 0:
+		s.Environment = environments[0]
+	case stack.Protect:
+		return nil, nil, fmt.Errorf("file Pulumi.%s.yaml: github.environments is empty: a protected stack is deployed behind the approval "+
+			"of a GitHub environment; name one, such as production", stack.Name)
+	case len(s.branches) == 0:
+		s.Environment = stack.Name
+	}
+	s.Watch, s.Preview = s.rights, s.rights
+	if github.Reads() {
+		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole", github.ReadRole, "_READ_ROLE")
+		if len(github.ReadBranches) > 0 {
+			s.Watch = look
+		}
+		if github.ReadPullRequests {
+			s.Preview = look
+		}
+	}
+	switch {
+	case s.Watch.ReadOnly:
+	case len(s.branches) > 0:
+		s.Watch.Environment = ""
+	case stack.Protect:
+		notes = append(notes, fmt.Sprintf("The nightly look for drift in %s asks for the approval of %s each time, as a deployment does. "+
+			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only looks and asks nobody.", stack.Name, s.Environment))
+	}
+	return s, notes, nil
+}
+
+func stacksOf(path []*ciStack) []string {
+	var names []string
+	for _, s := range path {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// render makes the workflows, by file name.
+func (p *pipeline) render() (map[string][]byte, error) {
+	list := func(texts []string) string {
+		var quoted []string
+		for _, text := range texts {
+			quoted = append(quoted, strconv.Quote(text))
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	}
+	all, err := template.New("").Delims("[[", "]]").Funcs(template.FuncMap{
+		"yaml":  strconv.Quote,
+		"list":  list,
+		"names": func(path []*ciStack) string { return list(stacksOf(path)) },
+	}).ParseFS(templates, "templates/*")
+	if err != nil {
+		return nil, err
+	}
+	made := map[string][]byte{}
+	for _, file := range all.Templates() {
+		if filepath.Ext(file.Name()) != ".yml" {
+			continue
+		}
+		var text bytes.Buffer
+		if err := file.Execute(&text, p); err != nil {
+			return nil, err
+		}
+		made[file.Name()] = signed(text.Bytes())
+	}
+	return made, nil
+}
+
+const signature = "# Written by `slipway ci github`. Change the stacks and run it again, not this file. "
+
+// signed puts a line before a text that says who wrote it, and by which it is known when somebody changed it.
+func signed(text []byte) []byte {
+	sum := sha256.Sum256(text)
+	return append([]byte(signature+hex.EncodeToString(sum[:8])+"\n"), text...)
+}
+
+// untouched says that a file is as slipway wrote it.
+func untouched(file []byte) bool {
+	_, text, _ := bytes.Cut(file, []byte("\n"))
+	return bytes.Equal(bytes.ReplaceAll(file, []byte("\r\n"), []byte("\n")), signed(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))
+}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package release
-
-import "os/exec"
-
-// ownGroup leaves cmd as it is: process groups are a Unix idea.
-func ownGroup(*exec.Cmd) {}

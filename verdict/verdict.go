@@ -1,0 +1,520 @@
+package verdict
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// A Verdict says whether the services run what the program declares. "Stable" is not enough: a service whose deployment failed is
+// stable again as soon as the circuit breaker has rolled it back.
+//
+// Expected, Runs and the fields after them describe one service: the first that is wrong, else the first of all.
+type Verdict struct {
+	Good    bool     `json:"good"`
+	Reasons []string `json:"reasons,omitempty"` // what is wrong, one a service
+
+	Expected Running  `json:"asked"`
+	Runs     Running  `json:"runs"`
+	Stopped  []string `json:"stopped,omitempty"` // why tasks stopped, the newest first, each reason once
+	Logs     []string `json:"logs,omitempty"`    // the last lines of the container that failed
+	Cause    string   `json:"cause,omitempty"`   // the likely one, in words
+	Next     string   `json:"next,omitempty"`    // what to do about it
+
+	Services []ServiceStatus `json:"services"`
+}
+
+// A ServiceStatus is the verdict on one service.
+type ServiceStatus struct {
+	Service  string `json:"service"`
+	Good     bool   `json:"good"`
+	Expected string `json:"asked"`          // task definition, family:revision
+	Runs     string `json:"runs,omitempty"` // the same; empty: nothing does
+	Tasks    int    `json:"tasks"`          // that run
+	Desired  int    `json:"desired"`
+}
+
+// A Running is what a service runs, or is to run.
+type Running struct {
+	Service        string            `json:"service,omitempty"`
+	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
+	Images         map[string]string `json:"images,omitempty"`         // by container: repository@digest
+	Deployment     string            `json:"deployment,omitempty"`     // ECS's name for it
+	Tasks          int               `json:"-"`                        // the declared number to start with; scaling owns it afterwards
+}
+
+// Expected is what the services of a cluster should run.
+type Expected struct {
+	Cluster  string // ARN or name
+	Services []Running
+}
+
+// An ECSReader reads ECS and CloudWatch Logs, or a model of them.
+type ECSReader interface {
+	// Services are those of a cluster with these names, without those that do not exist.
+	Services(ctx context.Context, cluster string, names []string) ([]Service, error)
+
+	// Definition is a task definition by its ARN, also one that is retired.
+	Definition(ctx context.Context, arn string) (Definition, error)
+
+	// Stopped are the tasks of a service that stopped of late, in any order. ECS forgets them after an hour.
+	Stopped(ctx context.Context, cluster, service string) ([]Task, error)
+
+	// Tail are the last lines of a log stream, none if there is no such stream.
+	Tail(ctx context.Context, group, stream string, lines int) ([]string, error)
+}
+
+// An ECSScaler can also change the number of tasks of a service.
+type ECSScaler interface {
+	ECSReader
+	Scale(ctx context.Context, cluster, service string, tasks int) error
+}
+
+// A Service is an ECS service.
+type Service struct {
+	Name, Status     string // Status: ACTIVE, DRAINING or INACTIVE
+	Desired, Running int    // tasks
+	Deployments      []Deployed
+	Events           []ServiceEvent // the newest first
+}
+
+// A Deployed is one deployment of a service. A service has one, and more while it changes.
+type Deployed struct {
+	ID, Status       string // Status: PRIMARY, ACTIVE (the one before) or INACTIVE
+	TaskDefinition   string // ARN
+	Rollout, Reason  string // Rollout: COMPLETED, IN_PROGRESS, FAILED; empty where ECS does not watch it
+	Desired, Running int
+	Failed           int // tasks
+	Created          time.Time
+}
+
+// A ServiceEvent is an event of a service.
+type ServiceEvent struct {
+	At      time.Time
+	Message string
+}
+
+// A Definition is a task definition, as far as a verdict needs it.
+type Definition struct {
+	ARN        string
+	Containers []Container
+}
+
+// A Container is one of a task definition's.
+type Container struct {
+	Name, Image string
+	Group       string // log group; empty: its lines go elsewhere
+	Prefix      string // of its log streams
+	Router      bool   // FireLens's, which carries the lines of the others
+}
+
+// A Task is one that stopped.
+type Task struct {
+	ARN, TaskDefinition string
+	Code, Reason        string // ECS's stop code and reason
+	At                  time.Time
+	Containers          []StoppedContainer
+}
+
+// A StoppedContainer is a container of a stopped task.
+type StoppedContainer struct {
+	Name     string
+	ExitCode *int // nil: it never started
+	Reason   string
+}
+
+const (
+	logLines    = 20 // of a failing container
+	stopReasons = 5  // shown of a service
+)
+
+// poll is how long to wait between two reads of a service that is still changing.
+var poll = 5 * time.Second
+
+// Judge compares what the services run with what is expected, and waits up to wait for services that are still changing. A
+// service whose deployment failed or was rolled back is wrong at once; one that has not settled after wait is wrong too. The
+// error is a failure to read, never what was found.
+func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Duration) (Verdict, error) {
+	v := Verdict{Good: true, Services: []ServiceStatus{}}
+	if len(expected.Services) == 0 {
+		return v, nil
+	}
+	names := make([]string, len(expected.Services))
+	for i, s := range expected.Services {
+		names[i] = s.Service
+	}
+	deadline := time.Now().Add(wait)
+	var found map[string]Service
+	for {
+		services, err := ecs.Services(ctx, expected.Cluster, names)
+		if err != nil {
+			return Verdict{}, fmt.Errorf("verdict: the services of cluster %s: %w", expected.Cluster, err)
+		}
+		found = map[string]Service{}
+		for _, s := range services {
+			found[s.Name] = s
+		}
+		changing := slices.ContainsFunc(expected.Services, func(r Running) bool {
+			_, settled := judge(found[r.Service], r)
+			return !settled
+		})
+		if !changing || !time.Now().Before(deadline) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return Verdict{}, fmt.Errorf("verdict: %w", ctx.Err())
+		case <-time.After(min(poll, time.Until(deadline))):
+		}
+	}
+
+	for i, want := range expected.Services {
+		service := found[want.Service]
+		wrong, settled := judge(service, want)
+		if !settled {
+			wrong = fmt.Sprintf("did not settle within %s: %s", wait, wrong)
+		}
+		primary := service.primary()
+		v.Services = append(v.Services, ServiceStatus{Service: want.Service, Good: wrong == "", Expected: short(want.TaskDefinition),
+			Runs: short(primary.TaskDefinition), Tasks: service.Running, Desired: service.Desired})
+		show := i == 0
+		if wrong != "" {
+			show = show || v.Good
+			v.Good = false
+			v.Reasons = append(v.Reasons, "service "+want.Service+" "+wrong)
+		}
+		if !show {
+			continue
+		}
+		v.Expected, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
+		v.Expected.Deployment = service.of(want.TaskDefinition).ID
+		if v.Runs.TaskDefinition == want.TaskDefinition {
+			v.Runs.Images = want.Images
+		} else if primary.TaskDefinition != "" {
+			// Without its images the verdict is as true.
+			d, _ := ecs.Definition(ctx, primary.TaskDefinition)
+			v.Runs.Images = d.images()
+		}
+		if wrong != "" {
+			v.explain(ctx, ecs, expected.Cluster, service)
+		}
+	}
+	return v, nil
+}
+
+// judge says what is wrong with a service, and whether waiting may still change that.
+func judge(s Service, want Running) (wrong string, settled bool) {
+	if s.Name == "" || s.Status != "" && s.Status != "ACTIVE" {
+		return fmt.Sprintf("does not run: ECS says %s", cmp.Or(s.Status, "that there is none")), true
+	}
+	primary, mine := s.primary(), s.of(want.TaskDefinition)
+	switch {
+	case primary.TaskDefinition != want.TaskDefinition:
+		runs := fmt.Sprintf("it runs %s, and %s was asked for", short(primary.TaskDefinition), short(want.TaskDefinition))
+		if mine.Rollout == "FAILED" {
+			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
+		}
+		// ECS forgets a failed deployment with its last task, but not what happened.
+		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
+			return "was rolled back: " + runs, true
+		}
+		return "does not run what was asked for: " + runs + "; it was rolled back, or another deployment has replaced it", true
+	case primary.Rollout == "FAILED":
+		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
+	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
+		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
+	case s.Desired == 0 && want.Tasks > 0:
+		return "is scaled to zero, by hand or by a destroy that did not end: nothing runs", true
+	case s.Running != s.Desired || primary.Rollout == "" && len(s.Deployments) > 1:
+		return fmt.Sprintf("%d of %d tasks of %s run", s.Running, s.Desired, short(want.TaskDefinition)), false
+	}
+	return "", true
+}
+
+// rolledBack matches the events of a service that report a rollback.
+var rolledBack = regexp.MustCompile(`(?i)rolling back|rolled back|deployment failed`)
+
+func reason(d Deployed) string {
+	return strings.TrimSuffix(cmp.Or(hide(d.Reason), fmt.Sprintf("%d tasks failed", d.Failed)), ".")
+}
+
+// primary is the deployment that ECS works on, or has finished.
+func (s Service) primary() Deployed {
+	i := slices.IndexFunc(s.Deployments, func(d Deployed) bool { return d.Status == "PRIMARY" })
+	if i < 0 {
+		return Deployed{}
+	}
+	return s.Deployments[i]
+}
+
+// of is the newest deployment of a task definition.
+func (s Service) of(definition string) Deployed {
+	var newest Deployed
+	for _, d := range s.Deployments {
+		if d.TaskDefinition == definition && (newest.ID == "" || d.Created.After(newest.Created)) {
+			newest = d
+		}
+	}
+	return newest
+}
+
+func (d Definition) images() map[string]string {
+	images := map[string]string{}
+	for _, c := range d.Containers {
+		images[c.Name] = c.Image
+	}
+	return images
+}
+
+// silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
+func (d Definition) silent(suspects []StoppedContainer) bool {
+	return len(suspects) > 0 && slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
+}
+
+// short is a task definition's name without the account: family:revision.
+func short(arn string) string {
+	if arn == "" {
+		return "nothing"
+	}
+	return arn[strings.LastIndex(arn, "/")+1:]
+}
+
+// explain finds out why the tasks that were asked for do not run. What cannot be found out is said in its place: the
+// verdict stands without it.
+func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s Service) {
+	var tasks []Task
+	if s.Name != "" {
+		stopped, err := ecs.Stopped(ctx, cluster, s.Name)
+		if err != nil {
+			v.Stopped = append(v.Stopped, "they cannot be asked for: "+err.Error())
+		}
+		for _, t := range stopped {
+			if t.TaskDefinition == v.Expected.TaskDefinition && !scaled.MatchString(t.Reason) {
+				tasks = append(tasks, t)
+			}
+		}
+		slices.SortStableFunc(tasks, func(a, b Task) int { return b.At.Compare(a.At) })
+	}
+	var definition Definition
+	var unread error
+	if len(tasks) > 0 {
+		definition, unread = ecs.Definition(ctx, v.Expected.TaskDefinition)
+	}
+	var reported []string
+	for i, t := range tasks {
+		t = definition.withoutRouter(t)
+		tasks[i] = t
+		if words := hide(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
+			v.Stopped = append(v.Stopped, words)
+		}
+		reported = append(reported, t.words())
+	}
+	since := s.of(v.Expected.TaskDefinition).Created
+	for _, e := range s.Events {
+		if !e.At.Before(since) {
+			reported = append(reported, e.Message)
+			if len(tasks) == 0 && len(v.Stopped) < stopReasons && !strings.Contains(e.Message, "has reached a steady state") {
+				v.Stopped = append(v.Stopped, hide(e.Message))
+			}
+		}
+	}
+	if len(tasks) > 0 {
+		err := unread
+		if err == nil {
+			v.Logs, err = lastWords(ctx, ecs, definition, tasks)
+		}
+		switch {
+		case err != nil:
+			defer func() { v.Logs = []string{"it cannot be read: " + err.Error()} }()
+		case len(v.Logs) == 0 && definition.silent(tasks[0].suspects()):
+			defer func() {
+				v.Logs = []string{"it is not in CloudWatch Logs: the log router delivers it to the archive, some minutes later"}
+			}()
+		}
+	}
+	v.Cause, v.Next = likely(reported, v.Logs)
+}
+
+// withoutRouter is a task without its log router, where that was killed because the task ended. It is stopped last, and
+// often killed: its exit code says nothing of the task (aws/aws-for-fluent-bit#174).
+func (d Definition) withoutRouter(t Task) Task {
+	ran := slices.ContainsFunc(t.Containers, func(e StoppedContainer) bool { return e.ExitCode != nil && !d.routes(e.Name) })
+	t.Containers = slices.DeleteFunc(slices.Clone(t.Containers), func(e StoppedContainer) bool {
+		killed := e.ExitCode != nil && (*e.ExitCode == 137 || *e.ExitCode == 143) && e.Reason == ""
+		return ran && killed && d.routes(e.Name)
+	})
+	return t
+}
+
+func (d Definition) routes(name string) bool {
+	return slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == name && c.Router })
+}
+
+// scaled is why a task stops with which nothing is wrong: its deployment was taken back.
+var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
+
+// words say why a task stopped: "Essential container in task exited (django: exit code 3)".
+func (t Task) words() string {
+	var parts []string
+	failed := slices.ContainsFunc(t.Containers, func(c StoppedContainer) bool { return c.ExitCode != nil && *c.ExitCode != 0 })
+	for _, c := range t.Containers {
+		part := ""
+		if c.ExitCode != nil && (*c.ExitCode != 0 || !failed && strings.HasPrefix(t.Reason, "Essential container")) {
+			part = fmt.Sprintf("exit code %d", *c.ExitCode) // 0 beside another: it was stopped with the task
+		}
+		if c.Reason != "" {
+			part += strings.TrimPrefix(", "+c.Reason, map[bool]string{true: ", "}[part == ""])
+		}
+		if part != "" {
+			parts = append(parts, c.Name+": "+part)
+		}
+	}
+	words := cmp.Or(t.Reason, t.Code, "no reason given")
+	if len(parts) > 0 {
+		words += " (" + strings.Join(parts, "; ") + ")"
+	}
+	return words
+}
+
+// suspects are the containers of a task whose log may say why it stopped, the likeliest first.
+func (t Task) suspects() []StoppedContainer {
+	rank := func(c StoppedContainer) int {
+		switch {
+		case c.ExitCode == nil && c.Reason == "": // it waited for another
+			return 4
+		case c.ExitCode != nil && (*c.ExitCode == 0 || *c.ExitCode == 143 || *c.ExitCode == 137 && c.Reason == ""): // stopped with the task
+			return 3
+		case c.ExitCode == nil:
+			return 2
+		}
+		return 1
+	}
+	all := slices.Clone(t.Containers)
+	slices.SortStableFunc(all, func(a, b StoppedContainer) int { return rank(a) - rank(b) })
+	return all
+}
+
+// lastWords are the last lines of the container that failed, of the newest task that left any.
+func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) ([]string, error) {
+	const most = 3 // a task that never started has no log; the one before it may have
+	for _, t := range tasks[:min(len(tasks), most)] {
+		for _, c := range t.suspects() {
+			i := slices.IndexFunc(d.Containers, func(x Container) bool { return x.Name == c.Name })
+			if i < 0 || d.Containers[i].Group == "" {
+				continue
+			}
+			stream := d.Containers[i].Prefix + "/" + c.Name + "/" + t.ARN[strings.LastIndex(t.ARN, "/")+1:]
+			lines, err := ecs.Tail(ctx, d.Containers[i].Group, stream, logLines)
+			if err != nil {
+				return nil, fmt.Errorf("container %s: %w", c.Name, err)
+			}
+			for i, line := range lines {
+				lines[i] = hide(line)
+			}
+			if len(lines) > 0 {
+				return append([]string{c.Name + ", log group " + d.Containers[i].Group + ", stream " + stream + ":"}, lines...), nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// secrets are what a careless log line may hold: the password in an address, or a value after a telling name.
+var secrets = regexp.MustCompile(`(?i)(://[^:/@\s]*:)[^@\s]+(@)|((?:password|passwd|secret|secret_key|token|api_?key)["']?\s*[=:]\s*["']?)[^\s"',]+`)
+
+func hide(line string) string { return secrets.ReplaceAllString(line, "${1}${3}…${2}") }
+
+// String is the verdict in words, for a terminal.
+func (v Verdict) String() string {
+	if v.Good {
+		var all []string
+		for _, s := range v.Services {
+			all = append(all, fmt.Sprintf("%s runs %s", s.Service, s.Expected))
+		}
+		return strings.Join(all, ", ")
+	}
+	var b strings.Builder
+	b.WriteString("what runs is not what was asked for")
+	for _, r := range v.Reasons {
+		b.WriteString("\n  " + r)
+	}
+	show := func(name string, r Running, tasks string) {
+		fmt.Fprintf(&b, "\n%s %s%s", name, short(r.TaskDefinition), tasks)
+		for _, container := range slices.Sorted(maps.Keys(r.Images)) {
+			fmt.Fprintf(&b, "\n  %s %s", container, r.Images[container])
+		}
+	}
+	tasks := ""
+	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
+		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
+	}
+	show("Asked for:", v.Expected, "")
+	show("Runs now: ", v.Runs, tasks)
+	list := func(title string, lines []string) {
+		if len(lines) > 0 {
+			b.WriteString("\n" + title)
+		}
+		for _, line := range lines {
+			b.WriteString("\n  " + line)
+		}
+	}
+	list("Its tasks stopped:", v.Stopped)
+	list("Last lines of the log:", v.Logs)
+	if v.Cause != "" {
+		b.WriteString("\nLikely cause: " + v.Cause)
+	}
+	if v.Next != "" {
+		b.WriteString("\nNext: " + v.Next)
+	}
+	return b.String()
+}
+
+// ExpectedOf is what the program last declared of its services, given the resources of the stack's checkpoint.
+func ExpectedOf(resources []apitype.ResourceV3) (Expected, error) {
+	images := map[string]map[string]string{}
+	for _, r := range resources {
+		if r.Type == "aws:ecs/taskDefinition:TaskDefinition" {
+			arn, _ := r.Outputs["arn"].(string)
+			text, _ := r.Outputs["containerDefinitions"].(string)
+			images[arn] = imagesOf(text)
+		}
+	}
+	var expected Expected
+	for _, r := range resources {
+		if r.Type != "aws:ecs/service:Service" || r.Delete {
+			continue
+		}
+		text := func(key string) string { s, _ := r.Inputs[key].(string); return s }
+		if expected.Cluster != "" && expected.Cluster != text("cluster") {
+			return Expected{}, errors.New("verdict: the stack's services are in more than one cluster")
+		}
+		expected.Cluster = text("cluster")
+		tasks, _ := r.Inputs["desiredCount"].(float64)
+		expected.Services = append(expected.Services, Running{
+			Tasks:   int(tasks),
+			Service: cmp.Or(text("name"), r.URN.Name()), TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
+		})
+	}
+	return expected, nil
+}
+
+func imagesOf(containerDefinitions string) map[string]string {
+	var containers []struct{ Name, Image string }
+	if json.Unmarshal([]byte(containerDefinitions), &containers) != nil {
+		return nil
+	}
+	images := map[string]string{}
+	for _, c := range containers {
+		images[c.Name] = c.Image
+	}
+	return images
+}
