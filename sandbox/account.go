@@ -209,8 +209,8 @@ func (a *account) removeBuckets(ctx context.Context, project string) (removed []
 // removeBucket deletes every version of every object, what is left of uploads, and the bucket.
 func (a *account) removeBucket(ctx context.Context, bucket string) error {
 	const gone = "NoSuchBucket"
-	for pages := s3.NewListObjectVersionsPaginator(a.s3, &s3.ListObjectVersionsInput{Bucket: &bucket}); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
+	for { // always the first page: what it listed is deleted
+		page, err := a.s3.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket})
 		if err != nil {
 			return unless(err, gone)
 		}
@@ -220,6 +220,9 @@ func (a *account) removeBucket(ctx context.Context, bucket string) error {
 		}
 		for _, m := range page.DeleteMarkers {
 			objects = append(objects, s3types.ObjectIdentifier{Key: m.Key, VersionId: m.VersionId})
+		}
+		if len(objects) == 0 {
+			break
 		}
 		for batch := range slices.Chunk(objects, 1000) {
 			out, err := a.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &s3types.Delete{Objects: batch, Quiet: aws.Bool(true)}})
@@ -498,11 +501,21 @@ func (a *account) removeKeys(ctx context.Context, project string) (removed []str
 	return removed, nil
 }
 
-// pending says of a KMS key whether it waits for its deletion.
-func (a *account) pending(ctx context.Context, keyARN string) (bool, error) {
-	found, err := a.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &keyARN})
-	if err != nil {
-		return false, err
+// fate says why a resource that is listed by tag is not left over; "" if it is.
+func (a *account) fate(ctx context.Context, arn string) (string, error) {
+	switch {
+	case strings.Contains(arn, ":kms:"):
+		found, err := a.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &arn})
+		if err == nil && found.KeyMetadata.KeyState == kmstypes.KeyStatePendingDeletion {
+			return "KMS deletes it on " + aws.ToTime(found.KeyMetadata.DeletionDate).Format(time.DateOnly) + "; it costs nothing until then", nil
+		}
+		return "", err
+	case strings.Contains(arn, ":ecs:") && strings.Contains(arn, ":cluster/"):
+		found, err := a.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
+		if err == nil && len(found.Clusters) == 1 && aws.ToString(found.Clusters[0].Status) == "INACTIVE" {
+			return "it is deleted, and ECS still lists it as inactive", nil
+		}
+		return "", err
 	}
-	return found.KeyMetadata.KeyState == kmstypes.KeyStatePendingDeletion, nil
+	return "", nil
 }

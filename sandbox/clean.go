@@ -249,8 +249,9 @@ func (r *run) cleanAccount(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// lingering are the kinds that AWS goes on listing for about an hour after their deletion.
-var lingering = []string{":natgateway/", ":elastic-ip/", ":cluster/", ":task-definition/", ":service/", ":vpc-endpoint/", ":instance/"}
+// lingering are the kinds that AWS goes on listing for about an hour after their deletion. All of them live in a VPC, which
+// cannot be deleted before them.
+var lingering = []string{":natgateway/", ":vpc-endpoint/", ":instance/", ":network-interface/"}
 
 // look asks what still carries the tag of the run. The index of tags is some minutes behind, so it is asked several times.
 func (r *run) look(ctx context.Context) error {
@@ -267,16 +268,18 @@ func (r *run) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		network := slices.ContainsFunc(found, func(t tag) bool { return strings.Contains(t.arn, ":vpc/") })
 		left, r.remains = nil, nil
 		for _, t := range found {
-			waits := false
-			if strings.Contains(t.arn, ":kms:") {
-				if waits, err = r.aws.pending(ctx, t.arn); err != nil {
-					return err
-				}
+			fate, err := r.aws.fate(ctx, t.arn)
+			if err != nil {
+				return err
 			}
-			if waits {
-				r.remains = append(r.remains, t.arn+", which KMS deletes by itself after its waiting time; it costs nothing until then")
+			if fate == "" && !network && slices.ContainsFunc(lingering, func(kind string) bool { return strings.Contains(t.arn, kind) }) {
+				fate = "it is deleted with its VPC, and AWS lists it for about an hour more"
+			}
+			if fate != "" {
+				r.remains = append(r.remains, t.arn+": "+fate)
 			} else {
 				left = append(left, t.arn)
 			}
@@ -287,14 +290,10 @@ func (r *run) look(ctx context.Context) error {
 	}
 	var errs []error
 	for _, arn := range left {
-		if slices.ContainsFunc(lingering, func(kind string) bool { return strings.Contains(arn, kind) }) {
-			r.remains = append(r.remains, arn+", which AWS still lists; the stack's destroy saw it deleted")
-		} else {
-			errs = append(errs, fmt.Errorf("%s is still there", arn))
-		}
+		errs = append(errs, fmt.Errorf("%s is still there", arn))
 	}
 	return errors.Join(errs...)
 }
 
 // lookAgain is how long to wait for the index of tags.
-var lookAgain = 20 * time.Second
+const lookAgain = 20 * time.Second
