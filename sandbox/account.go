@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -437,10 +438,30 @@ func (a *account) removePolicies(ctx context.Context, project string) (removed [
 	return removed, nil
 }
 
-// removeProvider deletes the OIDC provider for GitHub.
-func (a *account) removeProvider(ctx context.Context) error {
-	_, err := a.iam.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(a.providerARN())})
-	return unless(err, noEntity, noEntityException)
+// removeProvider deletes the OIDC provider for GitHub, unless a role trusts it by now, which it then gives.
+func (a *account) removeProvider(ctx context.Context) (user string, err error) {
+	for pages := iam.NewListRolesPaginator(a.iam, &iam.ListRolesInput{}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, role := range page.Roles {
+			if trusts(role, a.providerARN()) {
+				return aws.ToString(role.RoleName), nil
+			}
+		}
+	}
+	_, err = a.iam.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(a.providerARN())})
+	return "", unless(err, noEntity, noEntityException)
+}
+
+// trusts says whether the trust policy of a role names a principal. IAM gives the policy encoded as in a URL.
+func trusts(role iamtypes.Role, principal string) bool {
+	policy := aws.ToString(role.AssumeRolePolicyDocument)
+	if plain, err := url.QueryUnescape(policy); err == nil {
+		policy = plain
+	}
+	return strings.Contains(policy, principal)
 }
 
 // keyWindow is for how many days a deleted key can be brought back: the shortest that KMS has.

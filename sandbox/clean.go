@@ -242,15 +242,19 @@ func (r *run) cleanAccount(ctx context.Context) error {
 		}
 	}
 	if r.Provider {
-		if err := r.aws.removeProvider(ctx); err != nil {
+		user, err := r.aws.removeProvider(ctx)
+		if err != nil {
 			errs = append(errs, fmt.Errorf("OIDC provider: %w", err))
+		}
+		if user != "" {
+			r.note("the OIDC provider for GitHub stays: role %s uses it by now", user)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// lingering are the kinds that AWS goes on listing for about an hour after their deletion. All of them live in a VPC, which
-// cannot be deleted before them.
+// lingering are the kinds that AWS lists for about an hour after their deletion (VPC guide, "Delete a NAT gateway"; EC2 guide,
+// "Terminate an instance"). All of them live in a VPC, which cannot be deleted before them.
 var lingering = []string{":natgateway/", ":vpc-endpoint/", ":instance/", ":network-interface/"}
 
 // look asks what still carries the tag of the run. The index of tags is some minutes behind, so it is asked several times.

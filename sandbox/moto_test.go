@@ -24,12 +24,16 @@ import (
 	"slipway/internal/awstest"
 )
 
+// built is the folder of the binaries, once there is one.
+var built string
+
 // binaries are sandbox and slipway, built once.
 var binaries = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "slipway-sandbox-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	out, err := exec.Command("go", "build", "-o", dir, "../cmd/sandbox", "../cmd/slipway").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
@@ -253,6 +257,38 @@ func TestSandboxFailingStep(t *testing.T) {
 	}
 	if refused := strings.Index(text, "| up-dev | rds CreateDBInstance: AccessDenied | rds:CreateDBInstance |"); refused < 0 || refused > strings.Index(text, "## Steps") {
 		t.Errorf("the refused call does not stand at the top of the report:\n%s", text)
+	}
+	r.empty()
+}
+
+// TestSandboxInterrupted stops the command while bootstrap makes the second stack's bucket, as Ctrl-C does.
+func TestSandboxInterrupted(t *testing.T) {
+	t.Parallel()
+	r := newTrial(t)
+	var run *exec.Cmd
+	var once sync.Once
+	ready := make(chan struct{})
+	r.seen = func(req *http.Request, _ string) {
+		if req.Method == http.MethodPut && strings.Contains(req.Host, "-staging-state-") {
+			once.Do(func() { <-ready; run.Process.Signal(syscall.SIGTERM) })
+		}
+	}
+	var words *bytes.Buffer
+	run, words = r.sandbox("--github", "acme/shop")
+	close(ready)
+	run.Wait()
+	if code := run.ProcessState.ExitCode(); code != 128+int(syscall.SIGTERM) {
+		t.Errorf("sandbox exited with %d", code)
+	}
+	if !strings.Contains(words.String(), "Nothing of the run is left in the account") {
+		t.Error("sandbox does not say that it cleaned up")
+	}
+	report, _, _ := r.report()
+	if report.Good || !report.Clean {
+		t.Errorf("the report says good: %v, clean: %v", report.Good, report.Clean)
+	}
+	if diff := cmp.Diff([]string{"bootstrap-dev", "bootstrap-staging", "clean-stacks", "clean-account", "look"}, outcomes(report)); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	r.empty()
 }

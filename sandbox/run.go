@@ -59,8 +59,7 @@ type run struct {
 	notes    []string
 	commands int
 
-	first, second up // releases
-	cleaned       bool
+	first, second up       // releases
 	remains       []string // what stays on purpose
 }
 
@@ -276,7 +275,8 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.Journal.write()
 }
 
-// settings are those of both stacks: the smallest of everything that a site has.
+// settings are those of both stacks: the smallest of everything that a site has. The tasks run on this machine's kind of
+// processor, so that the images build without emulation.
 func (r *run) settings() map[string]any {
 	config := map[string]any{
 		"aws:region":            r.Region,
@@ -285,7 +285,7 @@ func (r *run) settings() map[string]any {
 		r.Project + ":bastion":  map[string]any{"enabled": false},
 		r.Project + ":network":  map[string]any{"zones": 2, "nat": "single"},
 		r.Project + ":database": map[string]any{"class": "db.t4g.micro", "storage": 20, "backupDays": 1},
-		r.Project + ":web":      map[string]any{"cpu": 256, "memory": 512, "min": 1, "max": 2},
+		r.Project + ":web":      map[string]any{"cpu": 256, "memory": 512, "min": 1, "max": 2, "architecture": runtime.GOARCH},
 		r.Project + ":logs":     map[string]any{"days": logDays, "archiveDays": logDays},
 		r.Project + ":tags":     map[string]any{"sandbox": r.Began.Format(time.RFC3339)},
 	}

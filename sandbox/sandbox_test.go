@@ -21,6 +21,7 @@ import (
 	"time"
 
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -434,5 +435,18 @@ func TestOptions(t *testing.T) {
 	o := Options{Confirm: "222222222222", Yes: true, Err: io.Discard}
 	if err := o.agree(testAccount); err == nil {
 		t.Error("credentials of another account were accepted")
+	}
+}
+
+func TestTrusts(t *testing.T) {
+	const provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+	policy := `{"Statement":[{"Principal":{"Federated":"` + provider + `"}}]}`
+	for name, c := range map[string]struct {
+		policy string
+		want   bool
+	}{"as IAM gives it": {url.QueryEscape(policy), true}, "plain": {policy, true}, "another": {`{"Statement":[]}`, false}} {
+		if got := trusts(iamtypes.Role{AssumeRolePolicyDocument: &c.policy}, provider); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }
