@@ -534,9 +534,25 @@ func (a *account) fate(ctx context.Context, arn string) (string, error) {
 	case strings.Contains(arn, ":ecs:") && strings.Contains(arn, ":cluster/"):
 		found, err := a.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{arn}})
 		if err == nil && len(found.Clusters) == 1 && aws.ToString(found.Clusters[0].Status) == "INACTIVE" {
-			return "it is deleted, and ECS still lists it as inactive", nil
+			return inactive, nil
 		}
 		return "", err
+	case strings.Contains(arn, ":ecs:") && strings.Contains(arn, ":service/"):
+		path := strings.Split(arn, "/") // arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE
+		found, err := a.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &path[max(0, len(path)-2)], Services: []string{arn}})
+		if is(err, "ClusterNotFoundException") || err == nil && len(found.Services) == 1 && aws.ToString(found.Services[0].Status) == "INACTIVE" {
+			return inactive, nil
+		}
+		return "", err
+	case strings.Contains(arn, ":ecs:") && strings.Contains(arn, ":task-definition/"):
+		found, err := a.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
+		if err == nil && found.TaskDefinition.Status != ecstypes.TaskDefinitionStatusActive {
+			return inactive, nil
+		}
+		return "", unless(err, "ClientException")
 	}
 	return "", nil
 }
+
+// inactive is what becomes of ECS's clusters, services and task definitions (ECS guide, "Deleting a cluster").
+const inactive = "it is deleted, and ECS lists it as inactive for a while"

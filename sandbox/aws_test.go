@@ -355,8 +355,8 @@ func inventory(t *testing.T, moto string) map[string][]string {
 			for _, item := range items {
 				text, _ := json.Marshal(item)
 				byTag := questions[n].service == "resourcegroupstaggingapi"
-				if byTag && slices.ContainsFunc([]string{":kms:", ":natgateway/", ":cluster/"}, func(kind string) bool { return strings.Contains(string(text), kind) }) {
-					continue // held against what KMS, EC2 and ECS say
+				if byTag && slices.ContainsFunc([]string{":kms:", ":natgateway/", ":cluster/", ":service/"}, func(kind string) bool { return strings.Contains(string(text), kind) }) {
+					continue // held against what KMS, EC2 and ECS say; a cluster with services cannot be deleted
 				}
 				if !deleted(t, moto, questions[n].call, item) {
 					list = append(list, identity(item))
