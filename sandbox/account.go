@@ -63,8 +63,8 @@ func newAccount(ctx context.Context, client *http.Client) (*account, error) {
 	arn := aws.ToString(caller.Arn)
 	return &account{
 		id: aws.ToString(caller.Account), region: settings.Region, caller: arn, partition: strings.Split(arn+"::", ":")[1],
-		logs: cloudwatchlogs.NewFromConfig(settings), ecr: ecr.NewFromConfig(settings), ecs: ecs.NewFromConfig(settings), iam: iam.NewFromConfig(settings),
-		kms: kms.NewFromConfig(settings), s3: s3.NewFromConfig(settings), tags: tagging.NewFromConfig(settings),
+		logs: cloudwatchlogs.NewFromConfig(settings), ecr: ecr.NewFromConfig(settings), ecs: ecs.NewFromConfig(settings),
+		iam: iam.NewFromConfig(settings), kms: kms.NewFromConfig(settings), s3: s3.NewFromConfig(settings), tags: tagging.NewFromConfig(settings),
 	}, nil
 }
 
@@ -226,7 +226,8 @@ func (a *account) removeBucket(ctx context.Context, bucket string) error {
 			break
 		}
 		for batch := range slices.Chunk(objects, 1000) {
-			out, err := a.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: &s3types.Delete{Objects: batch, Quiet: aws.Bool(true)}})
+			quietly := &s3types.Delete{Objects: batch, Quiet: aws.Bool(true)}
+			out, err := a.s3.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &bucket, Delete: quietly})
 			if err != nil {
 				return err
 			}
@@ -241,7 +242,8 @@ func (a *account) removeBucket(ctx context.Context, bucket string) error {
 			return unless(err, gone)
 		}
 		for _, u := range page.Uploads {
-			if _, err := a.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
+			_, err := a.s3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: u.Key, UploadId: u.UploadId})
+			if err != nil {
 				return err
 			}
 		}
@@ -252,7 +254,8 @@ func (a *account) removeBucket(ctx context.Context, bucket string) error {
 
 // removeLogGroups deletes also those that AWS makes itself under the name of a cluster or a database.
 func (a *account) removeLogGroups(ctx context.Context, project string) (removed []string, err error) {
-	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(a.logs, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePattern: &project}); pages.HasMorePages(); {
+	in := &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePattern: &project}
+	for pages := cloudwatchlogs.NewDescribeLogGroupsPaginator(a.logs, in); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return removed, err
@@ -451,7 +454,8 @@ func (a *account) removeProvider(ctx context.Context) (user string, err error) {
 			}
 		}
 	}
-	_, err = a.iam.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(a.providerARN())})
+	arn := a.providerARN()
+	_, err = a.iam.DeleteOpenIDConnectProvider(ctx, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
 	return "", unless(err, noEntity, noEntityException)
 }
 
@@ -513,7 +517,8 @@ func (a *account) removeKeys(ctx context.Context, project string) (removed []str
 				key.KeyState == kmstypes.KeyStatePendingDeletion {
 				continue
 			}
-			if _, err := a.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: key.KeyId, PendingWindowInDays: aws.Int32(keyWindow)}); err != nil {
+			_, err = a.kms.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: key.KeyId, PendingWindowInDays: aws.Int32(keyWindow)})
+			if err != nil {
 				return removed, err
 			}
 			removed = append(removed, aws.ToString(key.Arn))

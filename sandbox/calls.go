@@ -186,7 +186,8 @@ func errorOf(resp *http.Response) (code, message string) {
 
 // An access denied message, as the IAM guide gives its form ("Troubleshoot access denied error messages"): User: ARN is
 // not authorized to perform: ACTION on resource: RESOURCE because WHY.
-var denied = regexp.MustCompile(`perform:? ([a-z0-9-]+:[A-Za-z]+)(?: on resource:? (\S+?)\.?)?(?:(?: with an explicit deny| because)(.*))?$`)
+var denied = regexp.MustCompile(`perform:? ([a-z0-9-]+:[A-Za-z]+)(?: on resource:? (\S+?)\.?)?` +
+	`(?:(?: with an explicit deny| because)(.*))?$`)
 
 func refusalOf(message string) *Refusal {
 	message, _, _ = strings.Cut(message, " Encoded authorization failure message")

@@ -94,7 +94,8 @@ func (r *run) cleanStack(ctx context.Context, stack string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := r.must(ctx, 0, nil, append([]string{"unlock", "--stack", stack, "--force", "--confirm", stack, "--json"}, answers...)...); err != nil {
+		unlock := append([]string{"unlock", "--stack", stack, "--force", "--confirm", stack, "--json"}, answers...)
+		if _, err := r.must(ctx, 0, nil, unlock...); err != nil {
 			return err
 		}
 	}
@@ -158,9 +159,11 @@ func (r *run) settle(ctx context.Context, stack string, pending []struct {
 
 // named are the types whose ID is one of their inputs. The read that follows strikes out one that does not exist.
 var named = map[string]string{
-	"aws:cloudwatch/dashboard:Dashboard": "dashboardName", "aws:cloudwatch/eventRule:EventRule": "name", "aws:cloudwatch/logGroup:LogGroup": "name",
-	"aws:cloudwatch/metricAlarm:MetricAlarm": "name", "aws:ecr/repository:Repository": "name", "aws:iam/instanceProfile:InstanceProfile": "name",
-	"aws:iam/role:Role": "name", "aws:kms/alias:Alias": "name", "aws:rds/eventSubscription:EventSubscription": "name",
+	"aws:cloudwatch/dashboard:Dashboard": "dashboardName", "aws:cloudwatch/eventRule:EventRule": "name",
+	"aws:cloudwatch/logGroup:LogGroup":       "name",
+	"aws:cloudwatch/metricAlarm:MetricAlarm": "name", "aws:ecr/repository:Repository": "name",
+	"aws:iam/instanceProfile:InstanceProfile": "name",
+	"aws:iam/role:Role":                       "name", "aws:kms/alias:Alias": "name", "aws:rds/eventSubscription:EventSubscription": "name",
 	"aws:rds/instance:Instance": "identifier", "aws:rds/parameterGroup:ParameterGroup": "name", "aws:rds/subnetGroup:SubnetGroup": "name",
 	"aws:ssm/document:Document": "name", "aws:ssm/parameter:Parameter": "name",
 }
@@ -176,9 +179,11 @@ var arns = map[string]struct{ service, before string }{
 var kinds = map[string]string{
 	"aws:ec2/eip:Eip": ":elastic-ip/", "aws:ec2/flowLog:FlowLog": ":vpc-flow-log/", "aws:ec2/instance:Instance": ":instance/",
 	"aws:ec2/internetGateway:InternetGateway": ":internet-gateway/", "aws:ec2/natGateway:NatGateway": ":natgateway/",
-	"aws:ec2/routeTable:RouteTable": ":route-table/", "aws:ec2/securityGroup:SecurityGroup": ":security-group/", "aws:ec2/subnet:Subnet": ":subnet/",
-	"aws:ec2/vpc:Vpc": ":vpc/", "aws:ec2/vpcEndpoint:VpcEndpoint": ":vpc-endpoint/", "aws:kms/key:Key": ":key/",
-	"aws:lb/loadBalancer:LoadBalancer": ":loadbalancer/app/", "aws:lb/targetGroup:TargetGroup": ":targetgroup/", "aws:s3/bucketV2:BucketV2": ":s3:::",
+	"aws:ec2/routeTable:RouteTable": ":route-table/", "aws:ec2/securityGroup:SecurityGroup": ":security-group/",
+	"aws:ec2/subnet:Subnet": ":subnet/",
+	"aws:ec2/vpc:Vpc":       ":vpc/", "aws:ec2/vpcEndpoint:VpcEndpoint": ":vpc-endpoint/", "aws:kms/key:Key": ":key/",
+	"aws:lb/loadBalancer:LoadBalancer": ":loadbalancer/app/", "aws:lb/targetGroup:TargetGroup": ":targetgroup/",
+	"aws:s3/bucketV2:BucketV2": ":s3:::",
 }
 
 // made finds the ID of a resource whose creation was begun: by its name, or by its tags. "" is none: what hangs on another
@@ -196,7 +201,8 @@ func made(p resource, a *account, tagged []tag) string {
 		return "https://sqs." + a.region + ".amazonaws.com/" + a.id + "/" + text("name")
 	case "aws:ecs/service:Service":
 		cluster := text("cluster")
-		return "arn:" + a.partition + ":ecs:" + a.region + ":" + a.id + ":service/" + cluster[strings.LastIndex(cluster, "/")+1:] + "/" + text("name")
+		cluster = cluster[strings.LastIndex(cluster, "/")+1:]
+		return "arn:" + a.partition + ":ecs:" + a.region + ":" + a.id + ":service/" + cluster + "/" + text("name")
 	}
 	kind, ok := kinds[p.Type]
 	if !ok {

@@ -133,7 +133,8 @@ func (r *Report) write(w io.Writer) {
 	if !r.Clean {
 		verdict += " **The account is not clean**: run `go run ./cmd/sandbox clean`."
 	}
-	fmt.Fprintf(w, "# Sandbox run %s\n\n%s\n\nAccount %s in %s, as `%s`, %s.\n", r.Project, verdict, r.Account, r.Region, r.Caller, r.Began.Format(time.RFC1123))
+	fmt.Fprintf(w, "# Sandbox run %s\n\n%s\n\n", r.Project, verdict)
+	fmt.Fprintf(w, "Account %s in %s, as `%s`, %s.\n", r.Account, r.Region, r.Caller, r.Began.Format(time.RFC1123))
 
 	fmt.Fprintf(w, "\n## Refused calls\n\n")
 	if len(r.Refused) == 0 {
@@ -141,7 +142,8 @@ func (r *Report) write(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "| step | call | needs | resource | why |\n|---|---|---|---|---|\n")
 		for _, c := range r.Refused {
-			fmt.Fprintf(w, "| %s | %s %s: %s | %s | %s | %s |\n", c.Step, c.Service, c.Action, c.Code, c.Refused.Action, cmp.Or(c.Refused.Resource, c.Path), c.Refused.Why)
+			resource := cmp.Or(c.Refused.Resource, c.Path)
+			fmt.Fprintf(w, "| %s | %s %s: %s | %s | %s | %s |\n", c.Step, c.Service, c.Action, c.Code, c.Refused.Action, resource, c.Refused.Why)
 		}
 	}
 
@@ -179,7 +181,8 @@ func (r *Report) write(w io.Writer) {
 		fmt.Fprintf(w, "\n## What stays\n\n- %s\n", strings.Join(r.Remains, "\n- "))
 	}
 
-	fmt.Fprintf(w, "\n## AWS calls\n\n%d calls; each is a line of calls.jsonl. Pushes and pulls of images by Docker are not among them.\n\n```\n", r.Calls)
+	fmt.Fprintf(w, "\n## AWS calls\n\n%d calls; each is a line of calls.jsonl. ", r.Calls)
+	fmt.Fprintf(w, "Pushes and pulls of images by Docker are not among them.\n\n```\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range r.Counts {
 		var errs []string

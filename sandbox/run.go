@@ -250,7 +250,9 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := os.CopyFS(filepath.Join(project, "app"), os.DirFS(filepath.Join(r.Root, "app"))); err != nil {
 		return err
 	}
-	files := map[string]any{"Pulumi.yaml": map[string]any{"name": r.Project, "runtime": "go", "description": "A sandbox run of Slipway. Delete it with: sandbox clean"}}
+	files := map[string]any{"Pulumi.yaml": map[string]any{
+		"name": r.Project, "runtime": "go", "description": "A sandbox run of Slipway. Remove it with: go run ./cmd/sandbox clean",
+	}}
 	for _, stack := range stacks {
 		files["Pulumi."+stack+".yaml"] = map[string]any{"config": r.settings()}
 	}

@@ -126,7 +126,8 @@ func (r *run) upDevAgain(ctx context.Context) error {
 		return err
 	}
 	if len(again.Changes) > 0 {
-		return fmt.Errorf("a second up changed %d resources, the first of them %s (%s)", len(again.Changes), again.Changes[0].Name, again.Changes[0].Op)
+		first := again.Changes[0]
+		return fmt.Errorf("a second up changed %d resources, the first of them %s (%s)", len(again.Changes), first.Name, first.Op)
 	}
 	return nil
 }
@@ -137,8 +138,9 @@ func (r *run) promoted(ctx context.Context, want up) error {
 	if _, err := r.must(ctx, 0, &there, "promote", "--from", "dev", "--to", "staging", "--yes", "--json"); err != nil {
 		return err
 	}
-	if there.Release != want.Release || !slices.Equal(there.Outputs.Images.digests(), want.Outputs.Images.digests()) {
-		return fmt.Errorf("staging got release %s with %v, want %s with %v", there.Release, there.Outputs.Images, want.Release, want.Outputs.Images)
+	got, asked := there.Outputs.Images, want.Outputs.Images
+	if there.Release != want.Release || !slices.Equal(got.digests(), asked.digests()) {
+		return fmt.Errorf("staging got release %s with %v, want %s with %v", there.Release, got, want.Release, asked)
 	}
 	return r.judged(ctx, "staging", there)
 }

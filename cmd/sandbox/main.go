@@ -53,7 +53,8 @@ Credentials and region come from the usual places: AWS_PROFILE, AWS_REGION.`,
 	root.PersistentFlags().BoolVarP(&o.Yes, "yes", "y", false, "do not ask; needs --account")
 	root.PersistentFlags().StringVar(&o.Confirm, "account", "", "the `number` of the account that the run may use")
 	root.PersistentFlags().StringVar(&o.Slipway, "slipway", "", "the slipway `command` to drive (default: built from this project)")
-	root.Flags().StringVar(&o.Actions, "github", "", "`OWNER/NAME` of a repository of yours: bootstrap then makes the roles for its workflows too")
+	root.Flags().StringVar(&o.Actions, "github", "",
+		"`OWNER/NAME` of a repository of yours: bootstrap then makes the roles for its workflows too")
 	root.AddCommand(&cobra.Command{
 		Use: "clean", Short: "Remove what a killed run left", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { began = true; return sandbox.Clean(ctx, o) },
