@@ -210,7 +210,7 @@ func checkSignature(r *http.Request, body []byte) string {
 
 var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
 
-// serveRegistry is ECR's registry, which wants the token that moto's ECR gives and tells moto what is pushed.
+// serveRegistry is ECR's registry, which wants the token that moto's ECR gives and reports pushes to moto.
 func (i *internet) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	if user, password, _ := r.BasicAuth(); user != "AWS" || password != testAccount+"-auth-token" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="ecr"`)
@@ -402,7 +402,7 @@ func keysOf(m map[string]any) func(func(string) bool) {
 	}
 }
 
-// identity is the shortest that tells an object from others: a name, an ID or an ARN.
+// identity is a short key of an object: a name, an ID or an ARN.
 func identity(item any) string {
 	fields, ok := item.(map[string]any)
 	if !ok {

@@ -230,7 +230,7 @@ func made(p resource, a *account, tagged []tag) string {
 			}
 		}
 	}
-	if len(found) != 1 { // none, or not to be told apart
+	if len(found) != 1 { // none, or ambiguous
 		return ""
 	}
 	return found[0]

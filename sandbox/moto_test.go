@@ -164,7 +164,7 @@ func (r *trial) report() (report Report, words string, calls []Call) {
 	for _, s := range report.Steps {
 		r.Logf("%-18s %s %s", s.Name, s.Took(), s.Failed)
 	}
-	// Whoever reads the folder learns no secret from it.
+	// The folder may be shared: it holds no secret.
 	for file, has := range r.secretsBelow(dirs[0]) {
 		r.Errorf("%s holds %s", file, has)
 	}
@@ -294,7 +294,7 @@ func TestSandboxInterrupted(t *testing.T) {
 }
 
 // TestSandboxKilled kills the command in the middle of the first up, between the request for a balancer and AWS's answer, so
-// that nobody knows whether it was made. The clean-up finds it.
+// that its outcome is unknown. The clean-up finds it.
 func TestSandboxKilled(t *testing.T) {
 	t.Parallel()
 	r := newTrial(t)

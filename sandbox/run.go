@@ -292,7 +292,7 @@ func (r *run) settings() map[string]any {
 		r.Project + ":tags":     map[string]any{"sandbox": r.Began.Format(time.RFC3339)},
 	}
 	if r.GitHub != "" {
-		// The roles trust one branch that nobody has, so that no workflow gets them while they are there.
+		// The roles trust one branch that does not exist, so no workflow can assume them.
 		config[r.Project+":github"] = map[string]any{"repository": r.GitHub, "branches": []string{r.Project}, "readBranches": []string{r.Project}}
 	}
 	return config

@@ -126,7 +126,7 @@ func TestTheInternetFindsChangedRequests(t *testing.T) {
 
 func TestRecorderAdmitsItsRunOnly(t *testing.T) {
 	r, _, dir := behind(t, func(http.ResponseWriter, *http.Request) {})
-	for name, user := range map[string]*url.Userinfo{"nobody": nil, "a guess": url.UserPassword("slipway", "guess")} {
+	for name, user := range map[string]*url.Userinfo{"no password": nil, "a guess": url.UserPassword("slipway", "guess")} {
 		proxy, _ := url.Parse(r.URL)
 		proxy.User = user
 		client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: r.roots}}}
