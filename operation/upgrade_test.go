@@ -1,0 +1,118 @@
+package operation
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway/engine"
+)
+
+// quiet hears nothing.
+type quiet struct{}
+
+func (quiet) Event(engine.Event)   {}
+func (quiet) Logf(string, ...any) {}
+
+// A stack that an earlier version deployed is not replaced by this one: no type token, logical name or physical name has
+// changed since. testdata/upgrade holds such stacks, rehearsed, with all that is needed to preview them.
+//
+// The images are built from app/, which changes, so task definitions are replaced; nothing else may be, and nothing deleted.
+func TestStacksOfAnEarlierVersionAreNotReplaced(t *testing.T) {
+	for _, stack := range []string{"local", "dev", "staging", "prod"} {
+		t.Run(stack, func(t *testing.T) {
+			root := t.TempDir()
+			project(t, root)
+			unpack(t, filepath.Join("testdata", "upgrade", stack+".tar.gz"), filepath.Join(root, ".slipway"))
+			before, err := os.ReadFile(filepath.Join(root, ".slipway", stack, "model.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			result, err := Preview(t.Context(), Target{Root: root, Stack: stack, Progress: quiet{}}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Counts["same"] < 100 {
+				t.Errorf("only %d resources are unchanged: the stack was not read (%v)", result.Counts["same"], result.Counts)
+			}
+			for _, c := range result.Changes {
+				replaced := strings.Contains(c.Op, "replace") && c.Type != "aws:ecs/taskDefinition:TaskDefinition"
+				if replaced || c.Op == "delete" || c.Op == "create" {
+					t.Errorf("%s %s (%s): %v", c.Op, c.Name(), c.Type, c.Properties)
+				}
+			}
+			after, err := os.ReadFile(filepath.Join(root, ".slipway", stack, "model.json"))
+			if err != nil || string(after) != string(before) {
+				t.Errorf("the preview changed the model (%v)", err)
+			}
+		})
+	}
+}
+
+// project makes root a folder of this project.
+func project(t *testing.T, root string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "Pulumi*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no Pulumi.yaml: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(root, filepath.Base(file)), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	app, err := filepath.Abs(filepath.Join("..", "app"))
+	if err == nil {
+		err = os.Symlink(app, filepath.Join(root, "app"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func unpack(t *testing.T, archive, dir string) {
+	t.Helper()
+	file, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	plain, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reader := tar.NewReader(plain); ; {
+		header, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, filepath.FromSlash(header.Name))
+		if header.Typeflag == tar.TypeDir {
+			continue
+		}
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+		var data []byte
+		if err == nil {
+			data, err = io.ReadAll(reader)
+		}
+		if err == nil {
+			err = os.WriteFile(path, data, fs.FileMode(0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
