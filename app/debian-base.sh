@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the base images that stand in where no image registry and no PyPI answer:
-#   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as packages: BASE of both Dockerfiles
+# Builds base images for use without an image registry and PyPI:
+#   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as Debian packages: BASE of both Dockerfiles
 #   slipway-nginx:sid     Debian's nginx: NGINX_BASE of Dockerfile.nginx
 #   slipway-postgres:sid  Debian's Postgres, for the tests
 #   slipway-coverage:sid  slipway-base with coverage, for the tests
-# Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Images that exist are kept: remove them to refresh.
+# Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Existing images are kept: remove them to rebuild.
 set -eu
 mirror=${MIRROR:-http://deb.debian.org/debian}
 export DOCKER_BUILDKIT=0
@@ -12,7 +12,7 @@ export DOCKER_BUILDKIT=0
 have() { docker image inspect "$1" >/dev/null 2>&1; }
 
 if ! have slipway-debian:sid; then
-	command -v debootstrap >/dev/null || { echo "debian-base: debootstrap is missing: apt-get install debootstrap" >&2; exit 1; }
+	command -v debootstrap >/dev/null || { echo "debian-base: debootstrap is not installed: apt-get install debootstrap" >&2; exit 1; }
 	root=$(mktemp -d)
 	trap 'rm -rf "$root"' EXIT
 	trap 'exit 130' INT TERM
@@ -22,12 +22,12 @@ if ! have slipway-debian:sid; then
 	tar -C "$root" --numeric-owner -c . | docker import --change 'CMD ["/bin/sh"]' - slipway-debian:sid >/dev/null
 fi
 
-# base TAG FROM PACKAGE...: one layer of packages without manuals, translations or package lists
+# base TAG FROM PACKAGE...: builds one layer of packages without manuals, translations and package lists
 base() {
 	tag=$1 from=$2
 	shift 2
 	have "$tag" && return 0
-	docker build --network host -q -t "$tag" - <<-END >/dev/null 2>&1 || { echo "debian-base: $tag could not be made" >&2; exit 1; }
+	docker build --network host -q -t "$tag" - <<-END >/dev/null 2>&1 || { echo "debian-base: cannot build $tag" >&2; exit 1; }
 		FROM $from
 		RUN printf 'path-exclude=/usr/share/%s/*\n' man doc locale info lintian >/etc/dpkg/dpkg.cfg.d/slim \
 		 && apt-get -o Acquire::Check-Valid-Until=false update \

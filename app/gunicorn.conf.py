@@ -1,6 +1,6 @@
-"""How gunicorn runs in a task: read-only root, nginx on the same loop-back, an orderly end within 30 seconds.
+"""gunicorn in a task: read-only root, nginx on the same loopback interface, graceful shutdown within 30 seconds.
 
-GUNICORN_CMD_ARGS overrides any of it; WEB_CONCURRENCY sets the number of processes.
+GUNICORN_CMD_ARGS overrides any setting; WEB_CONCURRENCY sets the number of processes.
 """
 
 import os
@@ -13,23 +13,23 @@ from website import logs
 try:
     import website.settings  # noqa: F401
 except ImproperlyConfigured as refusal:
-    # The list of mistakes alone; from inside a worker it would come with a traceback for each.
+    # Print only the list of mistakes; each worker would add a traceback.
     sys.exit(str(refusal))
 
 bind = "127.0.0.1:8000"
-# Django waits mostly for Postgres: few processes for the memory's sake, threads for the waiting.
+# Django mostly waits for Postgres: few processes to save memory, threads for concurrent waits.
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
 preload_app = True
 
-# A request gets 25 seconds to end after SIGTERM; Fargate kills after 30.
+# Requests have 25 seconds to finish after SIGTERM; Fargate kills the task after 30.
 graceful_timeout = 25
 timeout = 30
-# Longer than nginx keeps its idle connections, so that nginx and never gunicorn closes one.
+# Longer than nginx's idle timeout, so that nginx always closes connections first.
 keepalive = 75
 
-# The root file system is read-only; a heartbeat file on disk would stall workers besides.
+# The root file system is read-only, and a heartbeat file on disk can stall workers.
 worker_tmp_dir = "/dev/shm"
 control_socket_disable = True
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# How many time lines a second, and how long the slowest in a hundred takes: what ships (nginx, gunicorn, Postgres) beside
-# the same pages under plain gunicorn and Django with their own defaults. All of them are measured in turns in one run, so
-# that the ratios hold on any machine; the figures themselves are those of this one.
-# Needs Docker and wrk, which it gets from Debian when root runs it. SECONDS_EACH (default 10), ROUNDS (3), VISITORS (16).
+# Measures timelines per second and the 99th percentile of response times: the shipped configuration (nginx, gunicorn, Postgres)
+# compared with the same pages under gunicorn and Django with their defaults. All variants take turns in one run, so the ratios hold on
+# any machine; the absolute figures are of this one.
+# Needs Docker and wrk, which root installs from Debian. SECONDS_EACH (default 10), ROUNDS (3), VISITORS (16).
 set -eu
 cd "$(dirname "$0")"
 command -v wrk >/dev/null || { apt-get update && apt-get install -y --no-install-recommends wrk; } >/dev/null 2>&1 ||
-	{ echo "load: wrk is missing: apt-get install wrk" >&2; exit 1; }
+	{ echo "load: wrk is not installed: apt-get install wrk" >&2; exit 1; }
 . ./stand.sh
 seconds=${SECONDS_EACH:-10} rounds=${ROUNDS:-3} visitors=${VISITORS:-16}
 
@@ -49,17 +49,17 @@ plain="$inside $lesser -v $work/plain:/plain:ro -e PYTHONPATH=/plain -e DJANGO_S
 start --name "$run-plain-1" --init $plain "$site" gunicorn -c /plain/nothing.py -b 0.0.0.0:8080 website.wsgi
 start --name "$run-plain-2" --init $plain "$site" gunicorn -c /plain/nothing.py -b 0.0.0.0:8080 -w 2 website.wsgi
 
-ask() { # ask CONTAINER: the time line
+ask() { # ask CONTAINER: gets the timeline
 	docker exec "$run-nginx" wget -q -T 10 -O - --header "Host: site.example" --header "X-Forwarded-Proto: https" --header "Cookie: __Host-session=$session" "http://$(address "$1"):8080/"
 }
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$run-$1"; }
-measure() { # measure CONTAINER: requests a second, and the 99th percentile in ms
+measure() { # measure CONTAINER SECONDS: prints requests per second and the 99th percentile in ms
 	wrk -t 1 -c "$visitors" -d "$2s" --latency --timeout 20s -H "Host: site.example" -H "X-Forwarded-Proto: https" -H "Cookie: __Host-session=$session" "http://$(address "$1"):8080/" >"$work/wrk"
 	! grep -E 'Non-2xx|timeout [1-9]' "$work/wrk" >&2 || fail "$1 answers with errors"
 	awk '/^ *99%/ { v = $2; print_p = v ~ /us$/ ? v / 1000 : v ~ /ms$/ ? v + 0 : v * 1000 } /^Requests\/sec/ { r = $2 } END { printf "%.1f %.0f\n", r, print_p }' "$work/wrk"
 }
 for c in shipped plain-1 plain-2; do
-	await 60 "$c does not answer" ask "$c"
+	await 60 "$c does not respond" ask "$c"
 	[ "$(ask "$c" | grep -c 'class="post"')" = 20 ] || fail "$c does not show 20 posts"
 	measure "$c" 3 >/dev/null
 done
@@ -76,10 +76,10 @@ row() { # row NAME CONTAINER
 		'BEGIN { printf "| %s | %.0f | %.0f ms | %.2f | %.2f |\n", name, r, p, r / r0, p / p0 }'
 }
 echo
-echo "$(nproc) processors ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GB; load of the machine at the end: $(cut -d ' ' -f 1-3 /proc/loadavg)"
+echo "$(nproc) CPUs ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GB; load average at the end: $(cut -d ' ' -f 1-3 /proc/loadavg)"
 echo
 echo "| | requests a second | p99 | requests, ratio | p99, ratio |"
 echo "|---|---:|---:|---:|---:|"
-row "nginx, gunicorn as shipped" shipped
-row "gunicorn and Django, their defaults" plain-1
-row "the same with two processes" plain-2
+row "nginx and gunicorn, as shipped" shipped
+row "gunicorn and Django, defaults" plain-1
+row "defaults with two processes" plain-2

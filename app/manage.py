@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Django's command line for the site. `manage.py doctor` answers even when the settings refuse to load."""
+"""Django's command line for the site. `manage.py doctor` works even if the settings fail to load."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def main():
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as refusal:
-        # A list for people, not a traceback: the same words go to the task's log.
+        # Print the list of mistakes instead of a traceback; it goes to the task's log.
         sys.exit(str(refusal))
 
 

@@ -1,9 +1,9 @@
-# The site where it can be tried: both images, Postgres as RDS, and what a task definition would tell the site. To be
-# read by a script of this folder, which then has:
-#   $run            the label of all that is made, and the first part of its name; removed when the script ends
+# A test environment for the site: both images, Postgres configured like RDS, and the environment variables of a task definition.
+# Sourced by the scripts in this folder, which then have:
+#   $run            label and name prefix of everything created; removed when the script ends
 #   $site, $nginx   the two images
-#   $run-db         the database, a container
-#   $inside $owner $lesser   options of docker run: in the network, with the settings; as the database's owner, as the site
+#   $run-db         the database container
+#   $inside $owner $lesser   options for docker run: network and settings; database owner; the site's role
 # Needs Docker; on first use also what debian-base.sh needs.
 export DOCKER_BUILDKIT=0
 run=slipway-app-$(basename "$0" .sh)-$$
@@ -23,7 +23,7 @@ work=$(mktemp -d)
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 start() { docker run -d --label "$run" "$@" >/dev/null; }
-# await SECONDS WHAT COMMAND...: until the command succeeds
+# await SECONDS WHAT COMMAND...: waits until the command succeeds, or fails with WHAT
 await() {
 	tries=$(($1 * 2)) what=$2
 	shift 2
@@ -44,7 +44,7 @@ build_both() {
 	build "$site" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt
 	build "$nginx" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid
 }
-# The stages get names of their own, so that they can be looked into and removed.
+# The stages are tagged so that they can be inspected and removed.
 build_stages() {
 	build "$site-stage" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt --target build "$@"
 	build "$nginx-stage" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid --target static "$@"
@@ -56,7 +56,7 @@ build_both
 docker network create --label "$run" "$run" >/dev/null
 docker volume create --label "$run" "$run-certs" >/dev/null
 
-# As RDS: TLS only, a certificate for the address, an owner who is not a superuser.
+# Like RDS: TLS only, a certificate for the host name, an owner that is not a superuser.
 start --name "$run-db" --network "$run" --network-alias database -v "$run-certs:/certs" -e OWNER_PASSWORD=owner-password slipway-postgres:sid sh -euc '
 	cd /certs
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 2 -subj "/CN=throwaway" 2>/dev/null
@@ -77,7 +77,7 @@ start --name "$run-db" --network "$run" --network-alias database -v "$run-certs:
 		-c ssl=on -c ssl_cert_file=/certs/db.pem -c ssl_key_file=/certs/db.key -c fsync=off
 '
 
-# What the task definition would tell the site.
+# The environment variables of the task definition.
 cat >"$work/env" <<-END
 	DB_HOST=database
 	DB_PORT=5432
@@ -95,4 +95,4 @@ owner="-e DB_USERNAME=owner -e DB_PASSWORD=owner-password"
 lesser="-e DB_USERNAME=site -e DB_PASSWORD=site-password"
 inside="--network $run -v $run-certs:/certs:ro --env-file $work/env"
 
-await 30 "Postgres does not start" docker exec "$run-db" pg_isready -qh database
+await 30 "Postgres did not start" docker exec "$run-db" pg_isready -qh database

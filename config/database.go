@@ -16,7 +16,7 @@ const (
 	xx = x + " 32xlarge"
 )
 
-// classes are the sizes of each family in which RDS offers Postgres.
+// classes lists the instance sizes that RDS for PostgreSQL offers, by family.
 var classes = map[string]string{
 	"t3": t, "t4g": t,
 	"m5": x, "m5d": x, "m6g": g, "m6gd": g, "m6i": xx, "m6id": xx, "m6idn": xx, "m6in": xx, "m7g": g, "m7i": x + " 48xlarge",
@@ -32,7 +32,7 @@ var (
 	databaseForm = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 )
 
-// taken are the words that cannot name a database: those of RDS and Postgres's reserved keywords.
+// taken lists the names a database cannot have: those RDS reserves, and Postgres's reserved keywords.
 var taken = strings.Fields(`postgres template0 template1 rdsadmin db admin
 	all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create
 	current_catalog current_date current_role current_time current_timestamp current_user default deferrable desc
@@ -42,16 +42,18 @@ var taken = strings.Fields(`postgres template0 template1 rdsadmin db admin
 
 func (d *decoder) database(db Database) {
 	if !versionForm.MatchString(db.EngineVersion) {
-		d.add("database.engineVersion", quoted(db.EngineVersion), "must be 14, 15, 16 or 17, or a minor of these such as 17.2")
+		d.add("database.engineVersion", quoted(db.EngineVersion), "must be 14, 15, 16 or 17, or a minor version such as 17.2")
 	}
 	d.class(db.Class)
-	if d.right("database.storage", "database.maxStorage") && db.MaxStorage != db.Storage && db.MaxStorage*10 < db.Storage*11 {
-		d.add("database.maxStorage", strconv.Itoa(db.MaxStorage), "must be storage (%d: the disk does not grow) or from %d to 65536", db.Storage, (db.Storage*11+9)/10)
+	if d.valid("database.storage", "database.maxStorage") && db.MaxStorage != db.Storage && db.MaxStorage*10 < db.Storage*11 {
+		d.add("database.maxStorage", strconv.Itoa(db.MaxStorage), "must equal storage (%d, no autoscaling) or be from %d to 65536",
+			db.Storage, (db.Storage*11+9)/10)
 	}
 	switch {
-	case !d.right("database.name"):
+	case !d.valid("database.name"):
 	case !databaseForm.MatchString(db.Name):
-		d.add("database.name", quoted(db.Name), "must be a letter, then letters, digits or _, in lower case, at most 63")
+		d.add("database.name", quoted(db.Name),
+			"must start with a lower-case letter and contain only lower-case letters, digits and _, at most 63")
 	case slices.Contains(taken, db.Name):
 		d.add("database.name", quoted(db.Name), "is reserved by Postgres or RDS")
 	}
@@ -68,11 +70,11 @@ func (d *decoder) class(class string) {
 	sizes, ok := classes[m[1]]
 	if !ok {
 		known := slices.Sorted(maps.Keys(classes))
-		d.add(key, quoted(class), "RDS for Postgres has no family %s; it has %s", m[1], either(known))
+		d.add(key, quoted(class), "RDS for PostgreSQL does not offer the family %s; it offers %s", m[1], either(known))
 		return
 	}
 	if all := strings.Fields(sizes); !slices.Contains(all, m[2]) {
-		d.add(key, quoted(class), "db.%s comes as %s", m[1], either(all))
+		d.add(key, quoted(class), "db.%s is available as %s", m[1], either(all))
 	}
 }
 
@@ -87,7 +89,7 @@ var (
 	maintenanceForm = regexp.MustCompile(`^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):([0-5][0-9])$`)
 )
 
-// windows judges the two windows and that they never meet, on a week that goes round.
+// windows checks the format of both windows and that they do not overlap. The week wraps around.
 func (d *decoder) windows(backup, maintenance string) {
 	const backupKey, maintenanceKey = "database.backupWindow", "database.maintenanceWindow"
 	b := backupForm.FindStringSubmatch(backup)
@@ -98,20 +100,20 @@ func (d *decoder) windows(backup, maintenance string) {
 	if m == nil {
 		d.add(maintenanceKey, quoted(maintenance), "must be ddd:hh:mm-ddd:hh:mm in UTC and lower case, such as sun:04:30-sun:05:30")
 	}
-	if !d.right(backupKey, maintenanceKey) {
+	if !d.valid(backupKey, maintenanceKey) {
 		return
 	}
 	start, length := minutes(b[1], b[2]), 0
 	length = (minutes(b[3], b[4]) - start + day) % day
 	if length < 30 {
-		d.add(backupKey, quoted(backup), "must be at least 30 minutes long, is %d", length)
+		d.add(backupKey, quoted(backup), "must be at least 30 minutes long, but is %d", length)
 	}
 	from := slices.Index(days, m[1])*day + minutes(m[2], m[3])
 	lasts := (slices.Index(days, m[4])*day + minutes(m[5], m[6]) - from + week) % week
 	if lasts < 30 || lasts > day {
-		d.add(maintenanceKey, quoted(maintenance), "must be from 30 minutes to 24 hours long, is %s", hours(lasts))
+		d.add(maintenanceKey, quoted(maintenance), "must be from 30 minutes to 24 hours long, but is %s", hours(lasts))
 	}
-	if !d.right(backupKey, maintenanceKey) {
+	if !d.valid(backupKey, maintenanceKey) {
 		return
 	}
 	for i := range days {

@@ -1,7 +1,7 @@
-// Package config is a stack's configuration: one typed struct, read strictly, every mistake reported at once.
+// Package config loads a stack's configuration into one typed struct. It reads strictly and reports all mistakes at once.
 //
-// Nothing is registered, asked of AWS or guessed. A misspelt key, a number in quotes or a value out of range is an error
-// that names the key and what is allowed; an absent key means its documented default.
+// It registers no resources, does not call AWS and guesses nothing. A misspelt key, a quoted number or a value out of range is
+// an error that names the key and what is allowed. A missing key gets its documented default.
 package config
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Load understands a Source. The error is a Mistakes: all of them, sorted by key.
+// Load decodes and validates a Source. Its error is a Mistakes: every mistake, sorted by key.
 func Load(source Source) (*Stack, error) {
 	d := &decoder{source: source, mistakes: slices.Clone(source.mistakes), bad: map[string]bool{}}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
@@ -44,16 +44,16 @@ func Load(source Source) (*Stack, error) {
 	return stack, nil
 }
 
-// A decoder fills the struct and gathers mistakes on the way.
+// A decoder fills a Stack and collects mistakes.
 type decoder struct {
 	source   Source
 	mistakes Mistakes
-	bad      map[string]bool // the keys of mistakes
+	bad      map[string]bool // keys that have a mistake
 }
 
-// add notes a mistake. A key is told one thing at a time: what follows from a mistake is not a further mistake.
+// add records a mistake. Only the first mistake of a key is kept, because others may just follow from it.
 func (d *decoder) add(path, value, rule string, args ...any) {
-	if d.wrong(path) {
+	if d.invalid(path) {
 		return
 	}
 	d.bad[path] = true
@@ -61,9 +61,9 @@ func (d *decoder) add(path, value, rule string, args ...any) {
 		File: d.source.File, Line: d.lineOf(path)})
 }
 
-// wrong says whether something is known to be wrong with the key itself or a key that holds it.
-func (d *decoder) wrong(path string) bool {
-	for ; path != ""; path = holder(path) {
+// invalid reports whether the key, or a key that contains it, has a mistake.
+func (d *decoder) invalid(path string) bool {
+	for ; path != ""; path = parent(path) {
 		if d.bad[path] {
 			return true
 		}
@@ -71,17 +71,17 @@ func (d *decoder) wrong(path string) bool {
 	return false
 }
 
-// holder is the path of what holds a key.
-func holder(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
+// parent is the path of the key that contains a key.
+func parent(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 
-// right says that nothing is wrong with any of the keys, so that rules between them can be judged.
-func (d *decoder) right(paths ...string) bool {
-	return !slices.ContainsFunc(paths, d.wrong)
+// valid reports whether none of the keys has a mistake, so that rules that relate them can be checked.
+func (d *decoder) valid(paths ...string) bool {
+	return !slices.ContainsFunc(paths, d.invalid)
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_:/@+=-]+$`)
 
-// step is the path of a key below another. A key that could be misread is put in quotes.
+// step appends a key to a path, in quotes if it could be misread.
 func step(path, key string) string {
 	if !plainKey.MatchString(key) || secretText(key) != "" {
 		return path + "[" + quoted(key) + "]"
@@ -89,9 +89,9 @@ func step(path, key string) string {
 	return path + "." + key
 }
 
-// lineOf is where the key stands, or else the key that holds it.
+// lineOf is the line of a key, or of the closest key that contains it; 0 if unknown.
 func (d *decoder) lineOf(path string) int {
-	for ; path != ""; path = holder(path) {
+	for ; path != ""; path = parent(path) {
 		if line := d.source.lines[path]; line > 0 {
 			return line
 		}
@@ -99,8 +99,7 @@ func (d *decoder) lineOf(path string) int {
 	return 0
 }
 
-// parse makes a node of a raw value. What the engine hands over as text has lost its type, so that a scalar takes the
-// type of its field.
+// parse turns a raw value into a node. The engine passes every scalar as a string, so a scalar takes the type of its field.
 func (d *decoder) parse(f field, raw RawValue) *node {
 	n := raw.tree
 	if n == nil {
@@ -126,7 +125,7 @@ func (d *decoder) parse(f field, raw RawValue) *node {
 	return n
 }
 
-// A field is a field of a configuration struct, by its tags.
+// A field is a field of a configuration struct, with its tags.
 type field struct {
 	index              []int
 	name               string // in Go
@@ -167,7 +166,7 @@ func (f field) kind() kind {
 	return text
 }
 
-// absent gives a field its default.
+// absent sets a field to its default.
 func (d *decoder) absent(v reflect.Value, f field, path string) {
 	switch {
 	case f.required:
@@ -179,7 +178,7 @@ func (d *decoder) absent(v reflect.Value, f field, path string) {
 	}
 }
 
-// value decodes n into v, which is the value of field f or an item of it.
+// value decodes n into v, the value of field f or one of its items.
 func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 	want := field{typ: v.Type()}.kind()
 	if n.kind != want {
@@ -220,7 +219,7 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 		for i, pair := range n.fields {
 			at := step(path, pair.key)
 			if twice[i] {
-				d.add(at, "", "is written twice")
+				d.add(at, "", "duplicate key")
 				continue
 			}
 			item := reflect.New(v.Type().Elem()).Elem()
@@ -243,7 +242,7 @@ func (d *decoder) object(v reflect.Value, n *node, path string) {
 		at := step(path, pair.key)
 		switch {
 		case twice[i]:
-			d.add(at, "", "is written twice")
+			d.add(at, "", "duplicate key")
 		case !slices.Contains(keys, pair.key):
 			d.add(at, "", "%s", unknown(path, pair.key, keys))
 		}
@@ -257,15 +256,15 @@ func (d *decoder) object(v reflect.Value, n *node, path string) {
 	}
 }
 
-// mistyped says what was found instead, and how to write what was meant.
+// mistyped reports what was found instead, and how to correct it.
 func (d *decoder) mistyped(n *node, path string, want kind) {
 	switch {
 	case n.secret:
-		d.add(path, masked, "must not be secret: what is secret stands under %s:secrets", d.source.Project)
+		d.add(path, masked, "must not be secret: put secret values under %s:secrets", d.source.Project)
 	case n.kind == null:
-		d.add(path, "null", "must be %s; leave the key out for its default", want)
+		d.add(path, "null", "must be %s; omit the key to use its default", want)
 	case want == text && (n.kind == number || n.kind == boolean):
-		d.add(path, n.text, "must be a text: put it in quotes")
+		d.add(path, n.text, "must be a string: put it in quotes")
 	case n.kind == text && (want == number || want == boolean):
 		d.add(path, n.shown(), "must be %s, without quotes", want)
 	default:
@@ -273,7 +272,7 @@ func (d *decoder) mistyped(n *node, path string, want kind) {
 	}
 }
 
-// text judges what holds for every text.
+// text checks what applies to every string.
 func (d *decoder) text(n *node, path string) bool {
 	rule := ""
 	switch {
@@ -282,16 +281,16 @@ func (d *decoder) text(n *node, path string) bool {
 		return false
 	case n.text == "" && (path == "domain" || path == "zone"):
 	case n.text == "":
-		rule = "must not be empty; leave the key out for its default"
+		rule = "must not be empty; omit the key to use its default"
 	case len(n.text) > 4096:
 		rule = "must be at most 4096 bytes"
 	case !printable(n.text):
 		rule = "must be printable text on one line"
 	case n.text != strings.TrimSpace(n.text):
-		rule = "must not begin or end with a space"
+		rule = "must not start or end with a space"
 	default:
 		if what := secretText(n.text); what != "" {
-			d.add(path, masked, "looks like %s: keep it under %s:secrets", what, d.source.Project)
+			d.add(path, masked, "looks like %s: put it under %s:secrets", what, d.source.Project)
 			return false
 		}
 	}
@@ -301,7 +300,7 @@ func (d *decoder) text(n *node, path string) bool {
 	return rule == ""
 }
 
-// allowed enforces the tag: a range of numbers or alternatives.
+// allowed enforces the tag of that name: a range of numbers, or alternatives.
 func (d *decoder) allowed(n *node, path string, f field) {
 	if f.allowed == "" {
 		return
@@ -324,8 +323,8 @@ func (d *decoder) allowed(n *node, path string, f field) {
 	}
 }
 
-// secrets takes the names, and the values where there are any. A value goes straight into a secret output: neither the
-// Stack nor a mistake ever holds it in plain text.
+// secrets reads the names, and the values where they are available. A value becomes a secret output at once: neither the
+// Stack nor a mistake ever contains it in plain text.
 func (d *decoder) secrets(stack *Stack) {
 	raw, ok := d.source.Values[d.source.Project+":secrets"]
 	if !ok {
@@ -339,7 +338,8 @@ func (d *decoder) secrets(stack *Stack) {
 		}
 	}
 	if n.kind != object {
-		d.add("secrets", masked, "must be a map of names to secrets: pulumi config set --path --secret %s:secrets.NAME", d.source.Project)
+		d.add("secrets", masked, "must be an object of names and encrypted values: pulumi config set --path --secret %s:secrets.NAME",
+			d.source.Project)
 		return
 	}
 	if !d.source.sealed {
@@ -351,20 +351,20 @@ func (d *decoder) secrets(stack *Stack) {
 		hidden := pair.value.secret || raw.tree == nil && raw.Secret && !d.source.plain[pair.key]
 		switch {
 		case twice[i]:
-			d.add(path, "", "is written twice")
+			d.add(path, "", "duplicate key")
 		case !hidden:
 			d.add(path, masked, "must be secret: pulumi config set --path --secret %s:secrets.%s", d.source.Project, pair.key)
 		case pair.value.kind != text:
-			d.add(path, masked, "must be a text")
+			d.add(path, masked, "must be a string")
 		case d.source.sealed:
 		case pair.value.text == "":
 			d.add(path, "", "must not be empty")
 		case len(pair.value.text) > 4096:
-			d.add(path, "", "must be at most 4096 bytes, has %d", len(pair.value.text))
+			d.add(path, "", "must be at most 4096 bytes, but has %d", len(pair.value.text))
 		case strings.ContainsRune(pair.value.text, 0):
-			d.add(path, masked, "must not hold a zero byte")
+			d.add(path, masked, "must not contain a NUL byte")
 		case strings.Contains(pair.value.text, "{{"):
-			d.add(path, masked, "must not hold {{, which SSM takes for the name of another parameter")
+			d.add(path, masked, "must not contain {{, which SSM reads as a reference to another parameter")
 		default:
 			stack.Secrets[pair.key] = pulumi.ToSecret(pulumi.String(pair.value.text)).(pulumi.StringOutput)
 		}
@@ -374,34 +374,42 @@ func (d *decoder) secrets(stack *Stack) {
 	stack.SecretNames = slices.Compact(stack.SecretNames)
 }
 
-// elsewhere answers keys that people of other tools look for.
-var elsewhere = map[string]string{
-	"database.deletionProtection": "it follows " + "protect",
-	"database.skipFinalSnapshot":  "it follows " + "protect",
-	"database.password":           "the password is made, and made anew when rotation is raised",
-	"database.username":           "both roles are made and told to the app",
-	"web.desired":                 "give min and max; scaling decides between them",
-	"web.desiredCount":            "give min and max; scaling decides between them",
-	"web.count":                   "give min and max; scaling decides between them",
+// hints explains keys that users of other tools expect.
+var hints = map[string]string{
+	"database.deletionProtection": "protect controls it",
+	"database.skipFinalSnapshot":  "protect controls it",
+	"database.password":           "Slipway generates the password; raise rotation to get a new one",
+	"database.username":           "Slipway creates both roles and passes them to the app",
+	"web.desired":                 "set min and max; autoscaling chooses between them",
+	"web.desiredCount":            "set min and max; autoscaling chooses between them",
+	"web.count":                   "set min and max; autoscaling chooses between them",
 	"web.port":                    "nginx listens on 8080 and Django on 8000",
-	"web.command":                 "the Dockerfile says it; for further processes there are workers and jobs",
+	"web.command":                 "set it in the Dockerfile; add workers or jobs for other processes",
 	"images.tag":                  "images are pinned by digest",
 }
 
+// renamed maps the former path of a key to its present one.
+var renamed = map[string]string{
+	"database.multiZone": "database.multiAz",
+}
+
 func unknown(path, key string, keys []string) string {
-	if words, ok := elsewhere[path+"."+key]; ok {
-		return "unknown key: " + words
+	if now, ok := renamed[path+"."+key]; ok {
+		return "is now " + now
+	}
+	if hint, ok := hints[path+"."+key]; ok {
+		return "unknown key: " + hint
 	}
 	if near := nearest(key, keys); near != "" {
 		return "unknown key, did you mean " + near + "?"
 	}
-	return "unknown key; known are " + strings.Join(keys, ", ")
+	return "unknown key; valid keys are " + strings.Join(keys, ", ")
 }
 
-// providers are the namespaces that belong to somebody else.
+// providers lists the namespaces that Pulumi and its providers read.
 var providers = []string{"aws", "docker", "random", "pulumi"}
 
-// namespaces finds keys that nobody reads.
+// namespaces finds keys that nothing reads.
 func (d *decoder) namespaces() {
 	project := d.source.Project
 	var keys []string
@@ -416,10 +424,10 @@ func (d *decoder) namespaces() {
 		}
 		switch {
 		case !ok:
-			d.add(full, "", "has no namespace: write %s:%s", project, full)
+			d.add(full, "", "has no namespace: use %s:%s", project, full)
 		case space == project && !slices.Contains(keys, key):
 			if top, _, dotted := strings.Cut(key, "."); dotted && slices.Contains(keys, top) {
-				d.add(full, "", "unknown key: a path needs pulumi config set --path %s", full)
+				d.add(full, "", "unknown key: set a path with pulumi config set --path %s", full)
 			} else {
 				d.add(full, "", "%s", unknown("", key, keys))
 			}
@@ -427,7 +435,7 @@ func (d *decoder) namespaces() {
 			if slices.Contains(keys, key) {
 				d.add(full, "", "unknown namespace, did you mean %s:%s?", project, key)
 			} else {
-				d.add(full, "", "unknown namespace; Slipway reads %s, and its providers aws, docker and random", project)
+				d.add(full, "", "unknown namespace; Slipway reads %s, and its providers read aws, docker and random", project)
 			}
 		}
 	}

@@ -9,16 +9,16 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// A Mistake is one thing that is wrong in a configuration.
+// A Mistake is one error in a configuration.
 type Mistake struct {
-	Key   string // where: network.zones, workers[1].name
-	Value string // what was found, as it is shown; empty when there is nothing to show. Secrets are masked.
-	Rule  string // what is allowed: must be 2 or 3
-	File  string // the file it was read from, if it was
-	Line  int    // the line in File, from 1; 0 when it is not known
+	Key   string // such as network.zones or workers[1].name
+	Value string // what was found, as shown to the user, with secrets masked; empty if there is nothing to show
+	Rule  string // what is allowed, such as "must be 2 or 3"
+	File  string // the file it was read from, if any
+	Line  int    // the line in File, from 1; 0 if unknown
 }
 
-// String says the mistake on one line: network.zones: must be 2 or 3, got 5.
+// String is the mistake on one line: network.zones: must be 2 or 3, got 5.
 func (m Mistake) String() string {
 	s := m.Rule
 	if m.Key != "" {
@@ -36,7 +36,7 @@ func (m Mistake) String() string {
 	return s
 }
 
-// Mistakes are all that is wrong in one configuration, sorted by key. As an error it is one line each.
+// Mistakes are all the errors in one configuration, sorted by key. Error prints one per line.
 type Mistakes []Mistake
 
 func (m Mistakes) Error() string {
@@ -59,7 +59,7 @@ func (m Mistakes) sorted() Mistakes {
 
 const masked = "[secret]"
 
-// quoted shows a text in a mistake: on one line, not too long, and not if it looks like a secret.
+// quoted formats a string for a mistake: on one line, shortened, and masked if it looks like a secret.
 func quoted(s string) string {
 	const most = 80
 	if secretText(s) != "" {
@@ -75,7 +75,7 @@ func quoted(s string) string {
 	return strconv.Quote(s)
 }
 
-// nearest is the name among known that a person most likely meant by name, or "" if none is near.
+// nearest is the known name that is most similar to name, or "" if none is close.
 func nearest(name string, known []string) string {
 	if len(name) > 64 {
 		return ""
@@ -89,7 +89,7 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// either joins alternatives: 2 or 3; a, b or c.
+// either joins alternatives: "2 or 3", "a, b or c".
 func either(all []string) string {
 	if len(all) == 1 {
 		return all[0]

@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A node is a value of YAML or JSON that still knows how it was written: duplicates, quotes, lines and encryption.
+// A node is a YAML or JSON value that keeps how it was written: duplicate keys, quotes, lines and encryption.
 type node struct {
 	kind   kind
 	text   string // of a scalar, as written
@@ -30,14 +30,14 @@ type kind string
 
 const (
 	null    kind = "null"
-	boolean kind = "true or false"
+	boolean kind = "a boolean (true or false)"
 	number  kind = "a number"
-	text    kind = "a text"
+	text    kind = "a string"
 	list    kind = "a list"
-	object  kind = "a map"
+	object  kind = "an object"
 )
 
-const deepest = 32 // levels; the configuration has four
+const deepest = 32 // levels; a valid configuration has four
 
 func (n *node) child(key string) *node {
 	for _, f := range n.fields {
@@ -48,7 +48,7 @@ func (n *node) child(key string) *node {
 	return nil
 }
 
-// repeats says of each field whether it repeats an earlier one.
+// repeats reports for each field whether an earlier one has the same key.
 func (n *node) repeats() []bool {
 	seen, all := map[string]bool{}, make([]bool, len(n.fields))
 	for i, f := range n.fields {
@@ -75,7 +75,7 @@ func (n *node) holdsSecret() bool {
 	return false
 }
 
-// shown is how a value stands in a mistake.
+// shown is how a value is printed in a mistake.
 func (n *node) shown() string {
 	switch {
 	case n.holdsSecret():
@@ -95,7 +95,7 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
-		return nil, &Mistake{Line: y.Line, Rule: "uses an alias (*" + y.Value + "): write the value out"}
+		return nil, &Mistake{Line: y.Line, Rule: "uses an alias (*" + y.Value + "): repeat the value instead"}
 	case yaml.SequenceNode:
 		n.kind = list
 		for _, item := range y.Content {
@@ -110,7 +110,7 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 		for i := 0; i+1 < len(y.Content); i += 2 {
 			key := y.Content[i]
 			if key.Kind != yaml.ScalarNode {
-				return nil, &Mistake{Line: key.Line, Rule: "a key must be a text"}
+				return nil, &Mistake{Line: key.Line, Rule: "a key must be a string"}
 			}
 			v, m := fromYAML(y.Content[i+1], depth+1)
 			if m != nil {
@@ -137,7 +137,7 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 	return n, nil
 }
 
-// parseJSON reads the value that the engine hands over. Its errors never repeat any of it.
+// parseJSON parses a value from the engine. Its errors never contain any part of the value.
 func parseJSON(data string) (*node, error) {
 	dec := json.NewDecoder(bytes.NewReader([]byte(data)))
 	dec.UseNumber()
@@ -146,7 +146,7 @@ func parseJSON(data string) (*node, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the value")
+		return nil, errors.New("unexpected data after the value")
 	}
 	return n, nil
 }
@@ -157,7 +157,7 @@ func fromJSON(dec *json.Decoder, depth int) (*node, error) {
 	}
 	token, err := dec.Token()
 	if err != nil {
-		return nil, errors.New("not JSON")
+		return nil, errors.New("invalid JSON")
 	}
 	switch t := token.(type) {
 	case nil:
@@ -178,7 +178,7 @@ func fromJSON(dec *json.Decoder, depth int) (*node, error) {
 		if n.kind == object {
 			token, err := dec.Token()
 			if err != nil {
-				return nil, errors.New("not JSON")
+				return nil, errors.New("invalid JSON")
 			}
 			key, _ = token.(string)
 		}
@@ -193,7 +193,7 @@ func fromJSON(dec *json.Decoder, depth int) (*node, error) {
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("not JSON")
+		return nil, errors.New("invalid JSON")
 	}
 	return n, nil
 }

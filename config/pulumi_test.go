@@ -24,8 +24,8 @@ func (noResources) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	return nil, fmt.Errorf("the loader called %s", args.Token)
 }
 
-// program runs body as the engine would run it for stack dev: inline, or with the keys in the environment as under
-// `pulumi up` from the folder root.
+// program runs body as the engine would for stack dev: inline, or with the keys in the environment, as `pulumi up` in the folder
+// root does.
 func program(t *testing.T, config map[string]string, secret []string, inline bool, root string, body func(*pulumi.Context) error) error {
 	t.Helper()
 	for name, value := range map[string]any{pulumi.EnvConfig: config, pulumi.EnvConfigSecretKeys: secret} {
@@ -45,7 +45,7 @@ func program(t *testing.T, config map[string]string, secret []string, inline boo
 	})
 }
 
-// fromEngine loads a configuration in a program and gives its mistakes.
+// fromEngine loads a configuration in a program and returns its mistakes.
 func fromEngine(t *testing.T, config map[string]string, secret []string, inline bool, root string) error {
 	t.Helper()
 	var result error
@@ -75,18 +75,18 @@ func TestUnderPulumiUpEveryKeyIsSeen(t *testing.T) {
 		"slipway:database": `{"storage":null}`,
 	}
 	want := []string{
-		`database.storage: must be a number; leave the key out for its default, got null`,
+		`database.storage: must be a number; omit the key to use its default, got null`,
 		`logs.days: must be a whole number, got 3e1`,
-		`network.zones: is written twice`,
-		`protect: must be true or false, without quotes, got "true "`,
+		`network.zones: duplicate key`,
+		`protect: must be a boolean (true or false), without quotes, got "true "`,
 		`slipway:netwrok: unknown key, did you mean network?`,
-		`web: must be a map: not JSON`,
+		`web: must be an object: invalid JSON`,
 		`workers[0].command: must be a list, got "x"`,
 	}
 	if diff := cmp.Diff(want, lines(t, fromEngine(t, config, nil, false, ""), true)); diff != "" {
 		t.Errorf("pulumi up (-want +got):\n%s", diff)
 	}
-	// An inline program cannot see the key that nobody knows, but all others.
+	// An inline program cannot see unknown keys, but it sees all others.
 	want = append(want[:4:4], want[5:]...)
 	if diff := cmp.Diff(want, lines(t, fromEngine(t, config, nil, true, ""), true)); diff != "" {
 		t.Errorf("inline (-want +got):\n%s", diff)
@@ -156,13 +156,13 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 	}{
 		{"plain text", `{"API":"hunter2"}`, false, []string{`secrets.API: must be secret: pulumi config set --path --secret slipway:secrets.API, got [secret]`}},
 		{"empty", `{"API":""}`, true, []string{`secrets.API: must not be empty`}},
-		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true, []string{`secrets.API: must be at most 4096 bytes, has 4200`}},
-		{"names another parameter", `{"API":"{{hunter2}}"}`, true, []string{`secrets.API: must not hold {{, which SSM takes for the name of another parameter, got [secret]`}},
-		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not hold a zero byte, got [secret]`}},
-		{"a map", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a text, got [secret]`}},
-		{"one text", `hunter2`, true, []string{`secrets: must be a map of names to secrets: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
-		{"not JSON", `{"API":"hunter2`, true, []string{`secrets: must be a map of names to secrets: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
-		{"bad name", `{"1API":"hunter2"}`, true, []string{`secrets.1API: must be a name of letters, digits and _ that does not begin with a digit, at most 128`}},
+		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true, []string{`secrets.API: must be at most 4096 bytes, but has 4200`}},
+		{"names another parameter", `{"API":"{{hunter2}}"}`, true, []string{`secrets.API: must not contain {{, which SSM reads as a reference to another parameter, got [secret]`}},
+		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not contain a NUL byte, got [secret]`}},
+		{"an object", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a string, got [secret]`}},
+		{"one string", `hunter2`, true, []string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+		{"not JSON", `{"API":"hunter2`, true, []string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+		{"bad name", `{"1API":"hunter2"}`, true, []string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var secret []string
@@ -179,9 +179,9 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		config := map[string]string{"aws:region": "us-east-1", "slipway:env": `{"MAILER":"hunter2"}`, "slipway:domain": "hunter2", "slipway:protect": "hunter2"}
 		err := fromEngine(t, config, []string{"slipway:env", "slipway:domain", "slipway:protect"}, false, "")
 		want := []string{
-			`domain: must not be secret: what is secret stands under slipway:secrets, got [secret]`,
-			`env: must not be secret: what is secret stands under slipway:secrets, got [secret]`,
-			`protect: must not be secret: what is secret stands under slipway:secrets, got [secret]`,
+			`domain: must not be secret: put secret values under slipway:secrets, got [secret]`,
+			`env: must not be secret: put secret values under slipway:secrets, got [secret]`,
+			`protect: must not be secret: put secret values under slipway:secrets, got [secret]`,
 		}
 		if diff := cmp.Diff(want, lines(t, err, true)); diff != "" {
 			t.Error(diff)
@@ -189,7 +189,7 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 	})
 }
 
-// The engine says of a whole map that something in it is secret. The file tells which part is not.
+// The engine marks a whole object as secret if any part of it is. Only the file shows which parts are not.
 func TestAPlainSecretBesideAnEncryptedOneIsFound(t *testing.T) {
 	path := project(t, "dev", in("slipway:secrets:", "  GOOD: {secure: AAABBB}", "  BAD: hunter2", "slipway:network: {zones: 5}"))
 	config := map[string]string{"aws:region": "us-east-1", "slipway:secrets": `{"GOOD":"hunter1","BAD":"hunter2"}`, "slipway:network": `{"zones":5}`}
@@ -203,8 +203,8 @@ func TestAPlainSecretBesideAnEncryptedOneIsFound(t *testing.T) {
 	}
 }
 
-// FuzzFromFile: whatever stands in a stack's file, reading it ends with a Stack or with mistakes that name a key or a
-// line, each on one line and without an encrypted or telling value.
+// FuzzFromFile checks that any file yields either a Stack or mistakes that name a key or a line, each on one line, without any
+// encrypted or secret value.
 func FuzzFromFile(f *testing.F) {
 	files, err := filepath.Glob("../Pulumi.*.yaml")
 	if err != nil {
@@ -235,7 +235,7 @@ func FuzzFromFile(f *testing.F) {
 	})
 }
 
-// FuzzLoad does the same to the texts that the engine hands over.
+// FuzzLoad does the same for the values that the engine passes.
 func FuzzLoad(f *testing.F) {
 	for _, key := range known("slipway") {
 		for _, text := range []string{"", "{}", "[]", "null", "true", `{"a":1}`, `[{"name":"x","command":["y"],"schedule":"cron(0 3 L * ? *)"}]`, "AKIAIOSFODNN7EXAMPLE", "[[[[", "\xff"} {

@@ -13,16 +13,16 @@ import (
 //go:embed stack.go
 var source string
 
-// A Key is one key of the configuration, as the reference tells it.
+// A Key is one key of the configuration, as the reference lists it.
 type Key struct {
 	Path    string // network.zones, workers[].name
-	Type    string // text, number, true or false, list of ..., map of ...
-	Default string // as it would be written; empty when there is none
+	Type    string // string, number, boolean, object, list of ..., map of ...
+	Default string // as written in YAML; empty if there is none
 	Allowed string
-	Means   string // what it is for, what it costs, what a change replaces
+	Means   string // what it does, what it costs, what a change replaces
 }
 
-// Reference lists every key in the order of the struct. Its words are the struct's own comments.
+// Reference lists every key in the order of the struct. Its descriptions are the comments of the fields.
 func Reference() []Key {
 	return reference(reflect.TypeFor[Stack](), "", comments())
 }
@@ -51,23 +51,23 @@ func reference(t reflect.Type, prefix string, means map[string]string) []Key {
 func describe(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
-		return "true or false"
+		return "boolean"
 	case reflect.Int:
 		return "number"
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Struct {
-			return "list of maps"
+			return "list of objects"
 		}
-		return "list of texts"
+		return "list of strings"
 	case reflect.Struct:
-		return "map"
+		return "object"
 	case reflect.Map:
 		if t.Elem().Kind() == reflect.String {
-			return "map of texts"
+			return "map of strings"
 		}
 		return "map of secrets"
 	}
-	return "text"
+	return "string"
 }
 
 func allowedWords(f field) string {
@@ -84,12 +84,12 @@ func allowedWords(f field) string {
 	return words + "; " + f.rule
 }
 
-// comments reads the comment of every field, by type and field: Network.Zones.
+// comments returns the comment of every field by its type and name, such as Network.Zones.
 func comments() map[string]string {
 	all := map[string]string{}
 	file, err := parser.ParseFile(token.NewFileSet(), "stack.go", source, parser.ParseComments)
 	if err != nil {
-		panic(err) // this very file was compiled
+		panic(err) // the same file was compiled
 	}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
@@ -108,10 +108,10 @@ func comments() map[string]string {
 	return all
 }
 
-// Markdown is the reference as a table, for docs/configuration.md and the README.
+// Markdown formats the reference as a table for docs/configuration.md and the README.
 func Markdown() string {
 	var b strings.Builder
-	b.WriteString("| key | type | default | allowed | what it means |\n|---|---|---|---|---|\n")
+	b.WriteString("| key | type | default | allowed | description |\n|---|---|---|---|---|\n")
 	cell := strings.NewReplacer("|", "\\|", "*", "\\*", "<", "&lt;")
 	for _, k := range Reference() {
 		def := k.Default
@@ -128,7 +128,7 @@ const (
 	end   = "<!-- config:end -->"
 )
 
-// Embed returns doc with the table between its two markers, and whether it has them.
+// Embed puts the table between the two markers of doc. It reports whether doc has them.
 func Embed(doc string) (string, bool) {
 	before, rest, ok := strings.Cut(doc, begin)
 	_, after, closed := strings.Cut(rest, end)

@@ -26,7 +26,7 @@ func TestTheReferenceIsInTheDocuments(t *testing.T) {
 			want, ok := Embed(string(data))
 			if !ok {
 				if strings.HasSuffix(path, "README.md") {
-					t.Skip("the README does not hold the table")
+					t.Skip("the README does not contain the table")
 				}
 				t.Fatalf("no markers %s and %s", strings.TrimSpace(begin), strings.TrimSpace(end))
 			}
@@ -55,7 +55,7 @@ func TestEveryKeyIsExplained(t *testing.T) {
 	}
 }
 
-// Every default must pass its own rule; a stack that says nothing but its region does.
+// Pulumi.yaml declares the same keys, types, defaults and descriptions as the struct.
 func TestPulumiYAMLDeclaresTheSameKeys(t *testing.T) {
 	data, err := os.ReadFile("../Pulumi.yaml")
 	if err != nil {

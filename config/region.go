@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// regions are the regions of AWS in its three partitions.
+// regions lists the AWS regions of all three partitions.
 var regions = []string{
 	"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
 	"ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5",
@@ -17,8 +17,7 @@ var regions = []string{
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// provider reads the keys of the AWS provider that the program must know too: where it deploys, and into which account
-// it may.
+// provider reads the keys of the AWS provider that the program needs as well: the region, and the accounts it may deploy to.
 func (d *decoder) provider(s *Stack) {
 	const region, accounts = "aws:region", "aws:allowedAccountIds"
 	raw, ok := d.source.Values[region]
@@ -29,7 +28,7 @@ func (d *decoder) provider(s *Stack) {
 	case raw.Secret:
 		d.add(region, masked, "must not be secret")
 	case !slices.Contains(regions, s.Region):
-		rule := "must be a region of AWS"
+		rule := "must be an AWS region"
 		if near := nearest(s.Region, regions); near != "" {
 			rule += ", did you mean " + near + "?"
 		}
@@ -47,12 +46,12 @@ func (d *decoder) provider(s *Stack) {
 		}
 	}
 	if n.kind != list {
-		d.add(accounts, n.shown(), "must be a list of account numbers")
+		d.add(accounts, n.shown(), "must be a list of account IDs")
 		return
 	}
 	for _, item := range n.items {
 		if item.kind != text || !accountForm.MatchString(item.text) {
-			d.add(accounts, item.shown(), "must be account numbers of 12 digits, in quotes")
+			d.add(accounts, item.shown(), "must be 12-digit account IDs, in quotes")
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // the zones must be known on every machine
+	_ "time/tzdata" // so that time zones are known on every machine
 	"unicode"
 
 	"golang.org/x/net/idna"
@@ -21,7 +21,7 @@ import (
 	"slipway/internal/fargate/size"
 )
 
-// rules judges what the tags cannot say: forms of texts and relations between keys.
+// rules checks what the tags cannot express: formats of strings and relations between keys.
 func (d *decoder) rules(s *Stack) {
 	d.names(s)
 	d.site(s)
@@ -50,39 +50,40 @@ var (
 	bastionType = regexp.MustCompile(`^(t4g\.(nano|micro|small|medium|large)|(m6g|m7g|c6g|c7g|r6g|r7g)\.(medium|large))$`)
 )
 
-// names judges the names that physical names are made of: project-stack-part.
+// names checks the two names that every physical name starts with: project-stack-part.
 func (d *decoder) names(s *Stack) {
 	for _, n := range []struct{ key, value string }{{"project", s.Project}, {"stack", s.Name}} {
 		if !nameForm.MatchString(n.value) {
-			d.add(n.key, quoted(n.value), "the name must be lower-case letters, digits and single hyphens, beginning with a letter")
+			d.add(n.key, quoted(n.value), "the name must start with a letter and contain only lower-case letters, digits and single hyphens")
 		}
 	}
-	if balancer := s.Project + "-" + s.Name + "-web"; d.right("project", "stack") && len(balancer) > 32 {
-		d.add("stack", quoted(s.Name), "the name is too long: the balancer and its target group would be called %s, which is %d characters, and AWS allows 32", balancer, len(balancer))
+	if balancer := s.Project + "-" + s.Name + "-web"; d.valid("project", "stack") && len(balancer) > 32 {
+		d.add("stack", quoted(s.Name), "the name is too long: the load balancer would be named %s, which has %d characters; AWS allows 32",
+			balancer, len(balancer))
 	}
 }
 
 var labelForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
-// host says what keeps a text from being a host name of a site, or "".
+// host returns why a string is not a valid host name for a site, or "".
 func host(name string) string {
 	bare := strings.ToLower(name)
 	switch {
 	case strings.Contains(name, "://"), strings.ContainsAny(name, "/:@ "):
-		return "must be a host name alone, such as www.example.com, without scheme, port or path"
+		return "must be a host name such as www.example.com, without scheme, port or path"
 	case strings.HasSuffix(name, "."):
-		return "must be a host name without the dot at its end"
+		return "must not end with a dot"
 	case strings.Contains(name, "*"):
-		return "must be one host name, without a wildcard"
+		return "must be a single host name, without a wildcard"
 	case strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }):
 		if puny, err := idna.Lookup.ToASCII(name); err == nil {
-			return "must be written in its ASCII form, " + puny
+			return "must be written in its ASCII form: " + puny
 		}
 		return "must be a host name in ASCII"
 	case bare != name:
-		return "must be in lower case, " + bare
+		return "must be in lower case: " + bare
 	case len(name) > 64:
-		return "must be at most 64 characters, or no certificate can name it"
+		return "must be at most 64 characters, the limit for a certificate's name"
 	}
 	labels := strings.Split(name, ".")
 	for _, label := range labels {
@@ -102,7 +103,7 @@ func host(name string) string {
 func (d *decoder) site(s *Stack) {
 	if s.Domain == "" {
 		if s.Zone != "" {
-			d.add("zone", quoted(s.Zone), "needs a domain")
+			d.add("zone", quoted(s.Zone), "requires domain")
 		}
 		return
 	}
@@ -110,10 +111,10 @@ func (d *decoder) site(s *Stack) {
 		d.add("domain", quoted(s.Domain), "%s", rule)
 		return
 	}
-	if s.Zone == "" && d.right("zone") {
+	if s.Zone == "" && d.valid("zone") {
 		registrable, err := publicsuffix.EffectiveTLDPlusOne(s.Domain)
 		if err != nil {
-			d.add("domain", quoted(s.Domain), "must be below a public suffix: nobody can own it")
+			d.add("domain", quoted(s.Domain), "is a public suffix: use a domain below it")
 			return
 		}
 		s.Zone = registrable
@@ -121,11 +122,11 @@ func (d *decoder) site(s *Stack) {
 	if rule := host(s.Zone); s.Zone != "" && rule != "" {
 		d.add("zone", quoted(s.Zone), "%s", rule)
 	}
-	if d.right("zone") && s.Domain != s.Zone && !strings.HasSuffix(s.Domain, "."+s.Zone) {
+	if d.valid("zone") && s.Domain != s.Zone && !strings.HasSuffix(s.Domain, "."+s.Zone) {
 		d.add("zone", quoted(s.Zone), "must be the domain %s or a parent of it", s.Domain)
 	}
 	if s.PlainHTTP {
-		d.add("plainHTTP", "true", "has no meaning with a domain: the site is served over HTTPS")
+		d.add("plainHTTP", "true", "cannot be combined with domain: the site uses HTTPS")
 	}
 }
 
@@ -140,44 +141,44 @@ func (d *decoder) network(s *Stack) {
 	cidr, shown := s.Network.CIDR, quoted(s.Network.CIDR)
 	p, err := netip.ParsePrefix(cidr)
 	switch {
-	case !d.right(key):
+	case !d.valid(key):
 	case err != nil:
-		d.add(key, shown, "must be an IPv4 block such as 10.0.0.0/16")
+		d.add(key, shown, "must be an IPv4 CIDR block such as 10.0.0.0/16")
 	case !p.Addr().Is4():
-		d.add(key, shown, "must be an IPv4 block, not IPv6")
+		d.add(key, shown, "must be an IPv4 CIDR block, not IPv6")
 	case p.Masked() != p || p.String() != cidr:
-		d.add(key, shown, "must be canonical, %s", p.Masked())
+		d.add(key, shown, "must be %s: the address has host bits set", p.Masked())
 	case p.Bits() < 16 || p.Bits() > 28:
 		d.add(key, shown, "AWS allows /16 to /28")
 	case p.Bits() > 24:
-		d.add(key, shown, "is too small: public, private and data subnets in three zones need /24 or more (AWS allows /16 to /28)")
+		d.add(key, shown, "is too small: public, private and data subnets in three zones need /24 or larger (AWS allows /16 to /28)")
 	case p.Overlaps(docker):
-		d.add(key, shown, "overlaps 172.17.0.0/16, which Docker uses inside AWS's own services")
+		d.add(key, shown, "overlaps 172.17.0.0/16, which some AWS services use internally for Docker")
 	case !slices.ContainsFunc(private, func(block netip.Prefix) bool { return block.Contains(p.Addr()) }):
-		d.add(key, shown, "must lie in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10")
+		d.add(key, shown, "must be in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10")
 	}
 	if s.Region == "us-west-1" && s.Network.Zones > 2 {
-		d.add("network.zones", strconv.Itoa(s.Network.Zones), "must be 2: us-west-1 has no more")
+		d.add("network.zones", strconv.Itoa(s.Network.Zones), "must be 2: us-west-1 has only two availability zones")
 	}
 }
 
 func (d *decoder) web(w Web) {
 	d.fargate("web", w.CPU, w.Memory)
-	if d.right("web.min", "web.max") && w.Min > w.Max {
-		d.add("web.max", strconv.Itoa(w.Max), "must not be below min, which is %d", w.Min)
+	if d.valid("web.min", "web.max") && w.Min > w.Max {
+		d.add("web.max", strconv.Itoa(w.Max), "must be at least min (%d)", w.Min)
 	}
 	path := w.HealthPath
-	if d.right("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
-		d.add("web.healthPath", quoted(path), "must begin with / and be letters, digits and -._~/, at most 1024 characters")
+	if d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
+		d.add("web.healthPath", quoted(path), "must start with / and contain only letters, digits and -._~/, at most 1024 characters")
 	}
 }
 
 var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]*$`)
 
-// fargate judges a task's size. That the cpu exists is judged by its tag.
+// fargate checks a task's memory for its cpu. The tag of cpu has checked the cpu itself.
 func (d *decoder) fargate(path string, cpu, memory int) {
 	offered := size.Memories(cpu)
-	if offered == nil || slices.Contains(offered, memory) || !d.right(path+".cpu", path+".memory") {
+	if offered == nil || slices.Contains(offered, memory) || !d.valid(path+".cpu", path+".memory") {
 		return
 	}
 	words := make([]string, len(offered))
@@ -191,7 +192,7 @@ func (d *decoder) fargate(path string, cpu, memory int) {
 	d.add(path+".memory", strconv.Itoa(memory), "must be %s for cpu %d", allowed, cpu)
 }
 
-// reservedNames are the parts of physical names that Slipway uses itself.
+// reservedNames are parts of physical names that Slipway uses itself.
 var reservedNames = []string{"web", "django", "nginx", "migration", "migrate", "bastion", "jobs", "workers"}
 
 func (d *decoder) workloads(s *Stack) {
@@ -199,13 +200,13 @@ func (d *decoder) workloads(s *Stack) {
 	name := func(path, name string) {
 		path += ".name"
 		switch {
-		case !d.right(path):
+		case !d.valid(path):
 		case !nameForm.MatchString(name) || len(name) > 20:
-			d.add(path, quoted(name), "must be lower-case letters, digits and single hyphens, beginning with a letter, at most 20")
+			d.add(path, quoted(name), "must start with a letter and contain only lower-case letters, digits and single hyphens, at most 20")
 		case slices.Contains(reservedNames, name):
-			d.add(path, quoted(name), "is a name of Slipway's own")
+			d.add(path, quoted(name), "is reserved by Slipway")
 		case seen[name] != "":
-			d.add(path, quoted(name), "is the name of %s already", seen[name])
+			d.add(path, quoted(name), "is already the name of %s", seen[name])
 		default:
 			seen[name] = strings.TrimSuffix(path, ".name")
 		}
@@ -221,7 +222,7 @@ func (d *decoder) workloads(s *Stack) {
 		name(path, j.Name)
 		d.command(path+".command", j.Command)
 		d.fargate(path, j.CPU, j.Memory)
-		if rule := schedule(j.Schedule); rule != "" && d.right(path+".schedule") {
+		if rule := schedule(j.Schedule); rule != "" && d.valid(path+".schedule") {
 			d.add(path+".schedule", quoted(j.Schedule), "%s", rule)
 		}
 		if _, err := time.LoadLocation(j.TimeZone); err != nil || j.TimeZone == "Local" {
@@ -230,42 +231,41 @@ func (d *decoder) workloads(s *Stack) {
 	}
 }
 
-// command judges a list of arguments. No shell reads it, so that what only a shell understands is a mistake, unless the
-// program is a shell.
+// command checks a list of arguments. It does not run in a shell, so shell syntax is a mistake unless the program is a shell.
 func (d *decoder) command(path string, args []string) {
-	if len(args) == 0 || !d.right(path) {
+	if len(args) == 0 || !d.valid(path) {
 		return
 	}
 	if slices.Contains([]string{"sh", "bash", "dash"}, filepath.Base(args[0])) {
 		return
 	}
 	if strings.ContainsAny(args[0], " \t|&;<>$`'\"") {
-		d.add(path+"[0]", quoted(args[0]), "must be the program alone: each argument is an item of its own, and no shell reads them")
+		d.add(path+"[0]", quoted(args[0]), "must be the program only: list each argument separately; the command does not run in a shell")
 		return
 	}
 	for i, arg := range args {
 		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") || strings.Contains(arg, "`") {
-			d.add(fmt.Sprintf("%s[%d]", path, i), quoted(arg), "is for a shell, and no shell reads the command")
+			d.add(fmt.Sprintf("%s[%d]", path, i), quoted(arg), "is shell syntax, and the command does not run in a shell")
 		}
 	}
 }
 
-// told are the settings that Slipway tells the app itself.
-var told = []string{"ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DB_DATABASE", "DB_HOST", "DB_PASSWORD", "DB_PORT",
+// reservedEnv lists the environment variables that Slipway sets for the app.
+var reservedEnv = []string{"ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DB_DATABASE", "DB_HOST", "DB_PASSWORD", "DB_PORT",
 	"DB_SSLMODE", "DB_USERNAME", "MEDIA_BUCKET", "SECRET_KEY", "SETTINGS_VERSION", "SITE_DB_PASSWORD", "SITE_DB_USERNAME",
 	"SITE_HTTPS", "SITE_URL"}
 
 var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
-// settingName says what keeps a name from being an environment variable of the app, or "".
+// settingName returns why a name cannot be an environment variable of the app, or "".
 func settingName(name string) string {
 	switch {
 	case !envForm.MatchString(name):
-		return "must be a name of letters, digits and _ that does not begin with a digit, at most 128"
+		return "must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters"
 	case strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "ECS_"):
-		return "is reserved by AWS: names must not begin with AWS_ or ECS_"
-	case slices.Contains(told, name):
-		return "is told to the app by Slipway and cannot be set"
+		return "is reserved by AWS: names must not start with AWS_ or ECS_"
+	case slices.Contains(reservedEnv, name):
+		return "is set by Slipway and cannot be overridden"
 	}
 	return ""
 }
@@ -278,14 +278,14 @@ func (d *decoder) settings(s *Stack) {
 		if rule := settingName(name); rule != "" {
 			d.add(path, "", "%s", rule)
 		} else if secretName(name) {
-			d.add(path, masked, "is named like a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
+			d.add(path, masked, "has the name of a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
 		}
 		if name == "DEBUG" && s.Protect && slices.Contains([]string{"1", "on", "t", "true", "y", "yes"}, strings.ToLower(value)) {
-			d.add(path, quoted(value), "must not be on in a protected stack")
+			d.add(path, quoted(value), "must not be on for a protected stack")
 		}
 	}
 	if size > 32<<10 {
-		d.add("env", "", "must be at most 32768 bytes in all, is %d: a task definition holds no more", size)
+		d.add("env", "", "must be at most 32768 bytes in total, but is %d: ECS limits the size of a task definition", size)
 	}
 	for _, name := range s.SecretNames {
 		path := step("secrets", name)
@@ -293,15 +293,15 @@ func (d *decoder) settings(s *Stack) {
 			d.add(path, "", "%s", rule)
 		}
 		if _, both := s.Env[name]; both {
-			d.add(path, "", "is in env too: a name is told once")
+			d.add(path, "", "is also in env: set it in only one of them")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Images.BuildArgs)) {
 		path := step("images.buildArgs", name)
 		if !envForm.MatchString(name) {
-			d.add(path, "", "must be a name of letters, digits and _ that does not begin with a digit, at most 128")
+			d.add(path, "", "must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters")
 		} else if secretName(name) {
-			d.add(path, masked, "is named like a secret, and build arguments stay readable in the image")
+			d.add(path, masked, "has the name of a secret, and build arguments stay readable in the image")
 		}
 	}
 }
@@ -312,17 +312,17 @@ func (d *decoder) images(i Images) {
 	for _, one := range []struct{ key, value, other string }{{"images.django", i.Django, i.Nginx}, {"images.nginx", i.Nginx, i.Django}} {
 		switch {
 		case one.value != "" && !digestForm.MatchString(one.value):
-			d.add(one.key, quoted(one.value), "must be a digest: sha256: and 64 hexadecimal digits; a tag could change under the stack")
+			d.add(one.key, quoted(one.value), "must be a digest, sha256: and 64 hexadecimal digits; a tag could move to another image")
 		case one.value == "" && one.other != "":
-			d.add(one.key, "", "is required: the digests of a release come together")
+			d.add(one.key, "", "is required: a release has two digests")
 		}
 	}
 	inside := func(key, path string) bool {
 		if !filepath.IsLocal(path) || strings.Contains(path, `\`) {
-			d.add(key, quoted(path), "must lie inside %s", map[bool]string{true: "the project", false: "the app's folder"}[key == "images.app"])
+			d.add(key, quoted(path), "must be inside %s", map[bool]string{true: "the project", false: "the app's folder"}[key == "images.app"])
 			return false
 		}
-		return d.right(key)
+		return d.valid(key)
 	}
 	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile), inside("images.nginxDockerfile", i.NginxDockerfile)
 	if d.source.Root == "" || i.Django != "" || i.Nginx != "" || !app {
@@ -347,11 +347,12 @@ func (d *decoder) images(i Images) {
 }
 
 func (d *decoder) logs(s *Stack) {
-	if d.right("logs.days", "logs.archiveDays") && s.Logs.ArchiveDays < s.Logs.Days {
-		d.add("logs.archiveDays", strconv.Itoa(s.Logs.ArchiveDays), "must not be below days, which is %d", s.Logs.Days)
+	if d.valid("logs.days", "logs.archiveDays") && s.Logs.ArchiveDays < s.Logs.Days {
+		d.add("logs.archiveDays", strconv.Itoa(s.Logs.ArchiveDays), "must be at least days (%d)", s.Logs.Days)
 	}
 	if s.Logs.Route == "firelens" && s.Network.NAT == "none" {
-		d.add("logs.route", quoted(s.Logs.Route), "needs a NAT: the log router's image comes from a public registry, and network.nat is none")
+		d.add("logs.route", quoted(s.Logs.Route),
+			"needs a NAT gateway: the log router's image comes from a public registry, and network.nat is none")
 	}
 }
 
@@ -367,16 +368,16 @@ func (d *decoder) github(g GitHub) {
 	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Boundary != "" || g.Reads() ||
 		g.ReadRole != "" || g.OwnerID != 0 || g.RepositoryID != 0
 	switch {
-	case !d.right(key):
+	case !d.valid(key):
 	case g.Repository == "" && given:
-		d.add(key, "", "is required with any other key of github")
+		d.add(key, "", "is required when any other github key is set")
 	case g.Repository == "":
 	case strings.Contains(g.Repository, "*"):
-		d.add(key, quoted(g.Repository), "must be one repository, owner/name: a wildcard would let others deploy")
+		d.add(key, quoted(g.Repository), "must be a single repository, owner/name: a wildcard would let others deploy")
 	case !repositoryForm.MatchString(g.Repository):
 		d.add(key, quoted(g.Repository), "must be owner/name")
-	case len(g.Branches)+len(g.Environments) == 0 && d.right("github.branches", "github.environments"):
-		d.add("github", "", "must name the branches or the environments that may deploy")
+	case len(g.Branches)+len(g.Environments) == 0 && d.valid("github.branches", "github.environments"):
+		d.add("github", "", "must name the branches or environments that may deploy")
 	}
 	each := func(key string, names []string, form *regexp.Regexp, may string) {
 		seen := map[string]bool{}
@@ -384,11 +385,11 @@ func (d *decoder) github(g GitHub) {
 			at := fmt.Sprintf("%s[%d]", key, i)
 			switch {
 			case strings.ContainsAny(name, "*?"):
-				d.add(at, quoted(name), "must be one name: a wildcard would let others %s", may)
+				d.add(at, quoted(name), "must be an exact name: a wildcard would let others %s", may)
 			case name != "" && (!form.MatchString(name) || strings.Contains(name, "..")):
-				d.add(at, quoted(name), "must be a name as GitHub knows it, without refs/ or special characters")
+				d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
 			case strings.HasPrefix(name, "refs/"):
-				d.add(at, quoted(name), "must be a name as GitHub knows it, without refs/ or special characters")
+				d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
 			case seen[name]:
 				d.add(at, quoted(name), "is listed twice")
 			}
@@ -402,13 +403,13 @@ func (d *decoder) github(g GitHub) {
 		{"github.ownerId", "github.repositoryId", g.OwnerID, g.RepositoryID},
 		{"github.repositoryId", "github.ownerId", g.RepositoryID, g.OwnerID},
 	} {
-		if pair.id != 0 && pair.needs == 0 && d.right(pair.other) {
-			d.add(pair.key, strconv.Itoa(pair.id), "needs %s too: GitHub's tokens name both", pair.other)
+		if pair.id != 0 && pair.needs == 0 && d.valid(pair.other) {
+			d.add(pair.key, strconv.Itoa(pair.id), "also needs %s: GitHub's tokens contain both", pair.other)
 		}
 	}
 	each("github.branches", g.Branches, branchForm, "deploy")
 	each("github.environments", g.Environments, environmentForm, "deploy")
-	each("github.readBranches", g.ReadBranches, branchForm, "look")
+	each("github.readBranches", g.ReadBranches, branchForm, "read the stack")
 	if g.Provider != "" && !providerForm.MatchString(g.Provider) {
 		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
 	}
@@ -416,8 +417,8 @@ func (d *decoder) github(g GitHub) {
 		switch {
 		case role != "" && !roleForm.MatchString(role):
 			d.add(key, quoted(role), "must be arn:aws:iam::<account>:role/<name>")
-		case role != "" && g.Provider == "" && d.right("github.provider"):
-			d.add(key, quoted(role), "needs github.provider too: whoever made the role made the provider that it trusts")
+		case role != "" && g.Provider == "" && d.valid("github.provider"):
+			d.add(key, quoted(role), "also needs github.provider: the OIDC provider that the role trusts")
 		}
 	}
 	exists("github.role", g.Role)
@@ -425,14 +426,14 @@ func (d *decoder) github(g GitHub) {
 	switch {
 	case g.Boundary != "" && !boundaryForm.MatchString(g.Boundary):
 		d.add("github.boundary", quoted(g.Boundary), "must be arn:aws:iam::<account>:policy/<name>")
-	case g.Boundary != "" && g.Role == "" && d.right("github.role"):
-		d.add("github.boundary", quoted(g.Boundary), "needs github.role too: without it the stack makes the role and the boundary")
+	case g.Boundary != "" && g.Role == "" && d.valid("github.role"):
+		d.add("github.boundary", quoted(g.Boundary), "also needs github.role: without it the stack creates both the role and the boundary")
 	}
-	if g.ReadRole != "" && !g.Reads() && d.right("github.readBranches", "github.readPullRequests") {
-		d.add("github.readRole", quoted(g.ReadRole), "needs github.readBranches or github.readPullRequests: they say who may look")
+	if g.ReadRole != "" && !g.Reads() && d.valid("github.readBranches", "github.readPullRequests") {
+		d.add("github.readRole", quoted(g.ReadRole), "needs github.readBranches or github.readPullRequests: they define who may use the role")
 	}
 	if g.ReadRole != "" && g.ReadRole == g.Role {
-		d.add("github.readRole", quoted(g.ReadRole), "must be another role than github.role: whoever looks could deploy")
+		d.add("github.readRole", quoted(g.ReadRole), "must differ from github.role: otherwise read-only jobs could deploy")
 	}
 }
 
@@ -445,11 +446,11 @@ var (
 
 func (d *decoder) backend(s *Stack) {
 	b := s.Backend
-	if (b.Bucket == "") != (b.Key == "") && d.right("backend.bucket", "backend.key") {
-		d.add("backend", "", "must give bucket and key, or neither")
+	if (b.Bucket == "") != (b.Key == "") && d.valid("backend.bucket", "backend.key") {
+		d.add("backend", "", "must set both bucket and key, or neither")
 	}
 	if b.Bucket != "" && !bucketForm.MatchString(b.Bucket) {
-		d.add("backend.bucket", quoted(b.Bucket), "must be the name of a bucket: 3 to 63 lower-case letters, digits and hyphens")
+		d.add("backend.bucket", quoted(b.Bucket), "must be a bucket name: 3 to 63 lower-case letters, digits and hyphens")
 	}
 	if b.Key == "" {
 		return
@@ -457,7 +458,7 @@ func (d *decoder) backend(s *Stack) {
 	switch parts := keyForm.FindStringSubmatch(b.Key); {
 	case parts == nil:
 		d.add("backend.key", quoted(b.Key), "must be arn:aws:kms:<region>:<account>:key/<id>")
-	case d.right("aws:region") && parts[2] != s.Region:
+	case d.valid("aws:region") && parts[2] != s.Region:
 		d.add("backend.key", quoted(b.Key), "must be in the stack's region, %s", s.Region)
 	}
 }
@@ -474,11 +475,11 @@ func (d *decoder) promotion(s *Stack) {
 		for i, id := range list.accounts {
 			at := fmt.Sprintf("%s[%d]", list.key, i)
 			switch {
-			case !d.right(at):
+			case !d.valid(at):
 			case !accountForm.MatchString(id):
-				d.add(at, quoted(id), "must be the number of an AWS account, 12 digits in quotes")
+				d.add(at, quoted(id), "must be a 12-digit AWS account ID, in quotes")
 			case id == own:
-				d.add(at, quoted(id), "is this stack's own account: within it nothing is needed")
+				d.add(at, quoted(id), "is this stack's own account, which needs no entry")
 			case slices.Contains(list.accounts[:i], id):
 				d.add(at, quoted(id), "is listed twice")
 			}
@@ -494,7 +495,7 @@ func (d *decoder) tags(tags map[string]string) {
 		return strings.ContainsFunc(s, func(r rune) bool { return !allowed(r) })
 	}
 	if len(tags) > 40 {
-		d.add("tags", strconv.Itoa(len(tags)), "must be at most 40: AWS allows 50 a resource, and Slipway adds its own")
+		d.add("tags", strconv.Itoa(len(tags)), "must be at most 40: AWS allows 50 per resource, and Slipway adds its own")
 	}
 	lower := map[string]string{}
 	own := []string{"project", "stack", "managed-by", "name"}
@@ -503,25 +504,25 @@ func (d *decoder) tags(tags map[string]string) {
 		other, twice := lower[strings.ToLower(name)]
 		switch {
 		case name == "" || len([]rune(name)) > 128:
-			d.add(path, "", "a tag's name must be 1 to 128 characters")
+			d.add(path, "", "a tag key must be 1 to 128 characters")
 		case strings.HasPrefix(strings.ToLower(name), "aws:"):
-			d.add(path, "", "names that begin with aws: are reserved by AWS")
+			d.add(path, "", "tag keys that start with aws: are reserved by AWS")
 		case slices.Contains(own, strings.ToLower(name)):
-			d.add(path, "", "is a tag of Slipway's own")
+			d.add(path, "", "is set by Slipway")
 		case foreign(name):
-			d.add(path, "", "a tag's name must be letters, digits, spaces and _.:/=+-@")
+			d.add(path, "", "a tag key must contain only letters, digits, spaces and _.:/=+-@")
 		case len([]rune(value)) > 256:
 			d.add(path, quoted(value), "must be at most 256 characters")
 		case foreign(value):
-			d.add(path, quoted(value), "must be letters, digits, spaces and _.:/=+-@")
+			d.add(path, quoted(value), "must contain only letters, digits, spaces and _.:/=+-@")
 		case twice:
-			d.add(path, "", "differs from %s only in case, which IAM takes for the same", other)
+			d.add(path, "", "differs from %s only in case, and IAM treats both as the same key", other)
 		}
 		lower[strings.ToLower(name)] = name
 	}
 }
 
-// protected judges what only a stack that matters must have.
+// protected checks what a protected stack requires.
 func (d *decoder) protected(s *Stack) {
 	if !s.Protect {
 		if s.Name == "prod" || s.Name == "production" {
@@ -533,10 +534,10 @@ func (d *decoder) protected(s *Stack) {
 		d.add("database.backupDays", "0", "must be from 1 to 35 on a protected stack")
 	}
 	if s.Domain == "" && !s.PlainHTTP {
-		d.add("domain", "", "is required on a protected stack, or plainHTTP: true says that plain HTTP is meant")
+		d.add("domain", "", "is required on a protected stack unless plainHTTP is true")
 	}
 	if s.Alarms.Email == "" {
-		d.add("alarms.email", "", "is required on a protected stack: somebody must hear of trouble")
+		d.add("alarms.email", "", "is required on a protected stack, so that alarms reach someone")
 	}
 }
 

@@ -14,7 +14,7 @@ var (
 	rateForm = regexp.MustCompile(`^([0-9]+) (minute|hour|day)(s?)$`)
 )
 
-// schedule says what is wrong with a schedule expression of EventBridge Scheduler, or "".
+// schedule returns what is wrong with an EventBridge Scheduler expression, or "".
 func schedule(s string) string {
 	call := callForm.FindStringSubmatch(s)
 	if call == nil {
@@ -46,21 +46,21 @@ func rate(s string) string {
 		return "must have a rate of 1 or more"
 	}
 	if n == 1 && m[3] == "s" {
-		return fmt.Sprintf("must say rate(1 %s): 1 takes the singular", m[2])
+		return fmt.Sprintf("must be rate(1 %s): use the singular for 1", m[2])
 	}
 	if n > 1 && m[3] == "" {
-		return fmt.Sprintf("must say rate(%d %ss): more than 1 takes the plural", n, m[2])
+		return fmt.Sprintf("must be rate(%d %ss): use the plural above 1", n, m[2])
 	}
 	return ""
 }
 
-// A part is one of the six fields of cron.
+// A part is one of the six fields of a cron expression.
 type part struct {
 	name     string
 	low      int
 	high     int
-	names    []string // of the values, the first being low
-	specials string   // of ? L W #, those it takes
+	names    []string // of the values; the first one is low
+	specials string   // those of ? L W # that it accepts
 }
 
 var cronParts = []part{
@@ -78,11 +78,11 @@ func cron(fields []string) string {
 	}
 	for i, p := range cronParts {
 		if !p.takes(fields[i]) {
-			return fmt.Sprintf("has a %s that AWS does not take, %q: %s", p.name, fields[i], p.rule())
+			return fmt.Sprintf("has an invalid %s, %q: AWS accepts %s", p.name, fields[i], p.rule())
 		}
 	}
 	if (fields[2] == "?") == (fields[4] == "?") {
-		return "must have ? as either day-of-month or day-of-week, and not as both"
+		return "must have ? for either day-of-month or day-of-week, not both"
 	}
 	return ""
 }
@@ -111,7 +111,7 @@ func (p part) takes(s string) bool {
 	return true
 }
 
-// takesOne judges one item of a list: 5, 5-7, */5, 5/5, 5-30/5, L, LW, 3W, 6L, 6#3.
+// takesOne checks one item of a list: 5, 5-7, */5, 5/5, 5-30/5, L, LW, 3W, 6L, 6#3.
 func (p part) takesOne(s string) bool {
 	switch p.name {
 	case "day-of-month":

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// marks are forms by which a secret in plain text gives itself away.
+// marks are patterns of well-known kinds of secrets.
 var marks = []struct {
 	what string
 	form *regexp.Regexp
@@ -18,11 +18,11 @@ var marks = []struct {
 	{"a Slack token", regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`)},
 	{"a Stripe key", regexp.MustCompile(`\b[rs]k_(live|test)_[A-Za-z0-9]{16,}`)},
 	{"a JSON web token", regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.`)},
-	{"an address with a password", regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)},
-	{"a key of Django's own making", regexp.MustCompile(`django-insecure-`)},
+	{"a URL with a password", regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@`)},
+	{"a generated Django key", regexp.MustCompile(`django-insecure-`)},
 }
 
-// secretText says which kind of secret a text looks like, or "".
+// secretText is the kind of secret that a string looks like, or "".
 func secretText(s string) string {
 	for _, m := range marks {
 		if m.form.MatchString(s) {
@@ -37,12 +37,12 @@ var (
 	publicForm = regexp.MustCompile(`(?i)(PUBLIC|PUBLISHABLE)`)
 )
 
-// secretName says that a setting of this name holds a secret: DB_PASSWORD, API_KEY, but not STRIPE_PUBLISHABLE_KEY.
+// secretName reports whether a setting with this name is a secret: DB_PASSWORD or API_KEY, but not STRIPE_PUBLISHABLE_KEY.
 func secretName(name string) bool {
 	return secretForm.MatchString(name) && !publicForm.MatchString(name)
 }
 
-// printable says that a text can stand on one line of anything.
+// printable reports whether a string is valid UTF-8 and prints on one line.
 func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }

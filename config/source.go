@@ -17,26 +17,26 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A Source is a stack's configuration as it was written, before anything is understood.
+// A Source is a stack's configuration before it is decoded.
 type Source struct {
 	Project string              // the project's name
 	Stack   string              // the stack's name
 	File    string              // named in mistakes; empty when there is no file
-	Root    string              // the folder of Pulumi.yaml, where the app is looked for; empty when it is not known
-	Values  map[string]RawValue // by full key: slipway:network, aws:region
+	Root    string              // the folder of Pulumi.yaml, which contains the app; empty if unknown
+	Values  map[string]RawValue // by full key, such as slipway:network or aws:region
 
-	sealed   bool           // the values of secrets cannot be read here
+	sealed   bool           // secret values are encrypted and stay unread
 	mistakes Mistakes       // found while reading
-	lines    map[string]int // where keys stand in File, by path
+	lines    map[string]int // the lines of keys in File, by path
 	plain    map[string]bool
 }
 
-// A RawValue is one value as the engine hands it over: a text, or JSON for anything with parts.
+// A RawValue is one value as the engine passes it: a scalar as a string, anything else as JSON.
 type RawValue struct {
 	Text   string
-	Secret bool // the value, or a part of it, is encrypted in the stack's configuration
+	Secret bool // the value, or part of it, is encrypted in the stack's configuration
 
-	tree *node // the same with its types, when it was read from a file
+	tree *node // the same value with its types, if it was read from a file
 }
 
 // String hides secrets, so that printing a Source never shows one.
@@ -50,11 +50,11 @@ func (v RawValue) String() string {
 // GoString hides secrets too.
 func (v RawValue) GoString() string { return v.String() }
 
-// FromPulumi reads the configuration that the engine gave to the running program.
+// FromPulumi reads the configuration that the engine passes to the running program.
 //
-// Under `pulumi up` every key is seen, misspelt ones too, because the engine leaves all of them in the environment. An
-// inline program (Automation API) is given no list of its keys: there only the known ones are read, and whoever starts
-// it calls Load(FromFile(...)) first, which finds the rest.
+// Under `pulumi up` it sees every key, misspelt ones included, because the engine puts all of them into the environment. An
+// inline program (Automation API) gets no list of its keys, so only known keys are read there. The caller runs
+// Load(FromFile(...)) first, which finds the rest.
 func FromPulumi(ctx *pulumi.Context) (Source, error) {
 	s := Source{Project: ctx.Project(), Stack: ctx.Stack(), Root: ctx.RootDirectory(), Values: map[string]RawValue{}}
 	for _, key := range append(listed(ctx), known(s.Project)...) {
@@ -68,7 +68,7 @@ func FromPulumi(ctx *pulumi.Context) (Source, error) {
 	return s, nil
 }
 
-// listed gives the keys that the engine left in the environment, if it is this run's.
+// listed returns the keys in the environment, if they belong to this run.
 func listed(ctx *pulumi.Context) []string {
 	if os.Getenv(pulumi.EnvProject) != ctx.Project() || os.Getenv(pulumi.EnvStack) != ctx.Stack() {
 		return nil
@@ -84,7 +84,7 @@ func listed(ctx *pulumi.Context) []string {
 	return keys
 }
 
-// known are the full keys that Load understands.
+// known returns the full keys that Load reads.
 func known(project string) []string {
 	keys := []string{"aws:region", "aws:profile", "aws:allowedAccountIds"}
 	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
@@ -93,8 +93,8 @@ func known(project string) []string {
 	return keys
 }
 
-// locate learns from the stack's file what the engine does not pass on: where each key stands, and which of the secrets
-// stand there in plain text beside encrypted ones.
+// locate reads from the stack's file what the engine does not pass on: the line of each key, and which secrets are in plain
+// text next to encrypted ones.
 func (s *Source) locate(path string) {
 	file, err := FromFile(path)
 	if err != nil {
@@ -113,8 +113,8 @@ const largest = 1 << 20 // bytes of a stack's file; a real one has a few thousan
 
 var stackFile = regexp.MustCompile(`^Pulumi\.(.+)\.yaml$`)
 
-// FromFile reads Pulumi.<stack>.yaml without an engine. Encrypted values are seen to be secret and are not decrypted.
-// The error is a Mistakes with file and line.
+// FromFile reads Pulumi.<stack>.yaml without an engine. It recognizes encrypted values and does not decrypt them. Its error is
+// a Mistakes with file and line.
 func FromFile(path string) (Source, error) {
 	dir, base := filepath.Split(path)
 	wrong := func(line int, rule string, args ...any) (Source, error) {
@@ -122,7 +122,7 @@ func FromFile(path string) (Source, error) {
 	}
 	name := stackFile.FindStringSubmatch(base)
 	if name == nil {
-		return wrong(0, "must be called Pulumi.<stack>.yaml")
+		return wrong(0, "must be named Pulumi.<stack>.yaml")
 	}
 	data, err := readSmall(path)
 	switch {
@@ -183,7 +183,7 @@ func readSmall(path string) ([]byte, error) {
 	return data, err
 }
 
-// present says which stacks a folder has.
+// present lists the stacks of a folder.
 func present(dir string) string {
 	files, _ := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
 	var stacks []string
@@ -196,19 +196,19 @@ func present(dir string) string {
 		return ""
 	}
 	slices.Sort(stacks)
-	return "; there are stacks " + strings.Join(stacks, ", ")
+	return "; the stacks are " + strings.Join(stacks, ", ")
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
-// parseYAML reads one document into a node. Its error is a Mistakes with the line.
+// parseYAML parses one document into a node. Its error is a Mistakes with the line.
 func parseYAML(file string, data []byte) (*node, error) {
 	wrong := func(line int, rule string) (*node, error) {
 		return nil, Mistakes{{File: file, Line: line, Rule: rule}}
 	}
 	for _, bom := range []string{"\xEF\xBB\xBF", "\xFF\xFE", "\xFE\xFF"} {
 		if strings.HasPrefix(string(data), bom) {
-			return wrong(1, "begins with a byte order mark: save it as UTF-8 without one")
+			return wrong(1, "starts with a byte order mark: save it as UTF-8 without one")
 		}
 	}
 	dec := yaml.NewDecoder(strings.NewReader(string(data)))
@@ -222,7 +222,7 @@ func parseYAML(file string, data []byte) (*node, error) {
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); err == nil {
-		return wrong(second.Line, "is a second document: a stack has one")
+		return wrong(second.Line, "is a second YAML document: a stack file has one")
 	} else if !errors.Is(err, io.EOF) {
 		return wrong(explain(err, data))
 	}
@@ -235,17 +235,17 @@ func parseYAML(file string, data []byte) (*node, error) {
 		return &node{kind: object, line: 1}, nil
 	}
 	if root.kind != object {
-		return wrong(root.line, "must be a map of keys to values")
+		return wrong(root.line, "must be an object of keys and values")
 	}
 	return root, nil
 }
 
-// explain makes line and words of the parser's error. The parser is off by one for some of them, but never by more, so
-// that the line is worth saying.
+// explain extracts the line and the message from the parser's error. The line is sometimes off by one, never by more, so it is
+// worth showing.
 func explain(err error, data []byte) (int, string) {
 	for i, line := range strings.Split(string(data), "\n") {
 		if indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]; strings.Contains(indent, "\t") {
-			return i + 1, "is indented with a tab: YAML takes spaces only"
+			return i + 1, "is indented with a tab: YAML allows only spaces"
 		}
 	}
 	words := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -254,24 +254,24 @@ func explain(err error, data []byte) (int, string) {
 		fmt.Sscan(m[1], &line)
 		words = strings.Replace(words, m[0], "", 1)
 	}
-	return line, "is not YAML: " + words
+	return line, "is not valid YAML: " + words
 }
 
-// read takes the stack's file apart.
+// read collects the keys of the stack's file.
 func (s *Source) read(root *node) {
 	twice := root.repeats()
 	for i, f := range root.fields {
 		switch f.key {
 		case "config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment":
 		default:
-			s.mistake(f.key, f.line, "unknown key; configuration stands under config")
+			s.mistake(f.key, f.line, "unknown key; put configuration under config")
 		}
 		switch {
 		case twice[i]:
-			s.mistake(f.key, f.line, "is written twice")
+			s.mistake(f.key, f.line, "duplicate key")
 		case f.key != "config" || f.value.kind == null:
 		case f.value.kind != object:
-			s.mistake("config", f.line, "must be a map of keys to values")
+			s.mistake("config", f.line, "must be an object of keys and values")
 		default:
 			s.config(f.value)
 		}
@@ -282,7 +282,7 @@ func (s *Source) config(all *node) {
 	twice := all.repeats()
 	for i, f := range all.fields {
 		if twice[i] {
-			s.mistake(f.key, f.line, "is written twice")
+			s.mistake(f.key, f.line, "duplicate key")
 			continue
 		}
 		s.Values[f.key] = RawValue{Text: f.value.text, Secret: f.value.holdsSecret(), tree: f.value}
@@ -293,7 +293,7 @@ func (s *Source) config(all *node) {
 	}
 }
 
-// place notes where a key and what it holds stand. Of a key that is written twice, the second counts.
+// place records the lines of a key and of everything inside it. For a duplicate key the last one counts.
 func (s *Source) place(path string, p pair) {
 	s.lines[path] = p.line
 	for _, f := range p.value.fields {

@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
-// outputs are one output of every resource of a type.
+// outputs returns one output of every resource of a type.
 func outputs(state map[string]apitype.ResourceV3, kind, key string) []string {
 	var all []string
 	for _, r := range state {
@@ -23,11 +23,11 @@ func outputs(state map[string]apitype.ResourceV3, kind, key string) []string {
 	return all
 }
 
-// each asks one thing about each of several.
+// each calls one operation for each name.
 func (e endpoint) each(t *testing.T, names []string, service, operation, parameter string, further ...map[string]any) []map[string]any {
 	t.Helper()
 	if len(names) == 0 {
-		t.Errorf("%s %s: there is nothing to ask about", service, operation)
+		t.Errorf("%s %s: there are no resources to check", service, operation)
 		return nil
 	}
 	var calls []call
@@ -43,7 +43,7 @@ func (e endpoint) each(t *testing.T, names []string, service, operation, paramet
 	return e.ask(t, calls...)
 }
 
-// at walks maps and lists: at(v, "A", 0, "B").
+// at follows a path through maps and lists: at(v, "A", 0, "B").
 func at(v any, path ...any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -71,14 +71,14 @@ func text(v any) string {
 	return string(out)
 }
 
-// lookAtTheAPI asks AWS itself what the site is, and not the state.
-func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.ResourceV3, protected bool) {
+// checkAPI checks the site in AWS itself, not in the state.
+func (c cell) checkAPI(t *testing.T, e endpoint, state map[string]apitype.ResourceV3, protected bool) {
 	t.Helper()
-	var heard []map[string]any // everything but secrets
+	var responses []map[string]any // all except those with secrets
 	each := func(names []string, service, operation, parameter string, further ...map[string]any) []map[string]any {
 		t.Helper()
 		answers := e.each(t, names, service, operation, parameter, further...)
-		heard = append(heard, answers...)
+		responses = append(responses, answers...)
 		return answers
 	}
 
@@ -86,7 +86,7 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 	for i, a := range each(buckets, "s3", "get_public_access_block", "Bucket") {
 		for _, block := range []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"} {
 			if at(a, "PublicAccessBlockConfiguration", block) != true {
-				t.Errorf("bucket %s: not %s: %s", buckets[i], block, text(a))
+				t.Errorf("bucket %s: %s is not set: %s", buckets[i], block, text(a))
 			}
 		}
 	}
@@ -100,24 +100,24 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 			return s["Effect"] == "Deny" && s["Action"] == "s3:*" && at(s, "Condition", "Bool", "aws:SecureTransport") == "false" &&
 				strings.Contains(text(s["Principal"]), `"*"`) && len(list(s, "Resource")) == 2
 		}) {
-			t.Errorf("bucket %s admits plain HTTP: %s", buckets[i], words)
+			t.Errorf("bucket %s allows plain HTTP: %s", buckets[i], words)
 		}
 	}
 	for i, a := range each(buckets, "s3", "get_bucket_encryption", "Bucket") {
 		if words := text(a); !strings.Contains(words, `"aws:kms"`) && !strings.Contains(buckets[i], "-access-") {
-			t.Errorf("bucket %s is not encrypted with a key: %s", buckets[i], words)
+			t.Errorf("bucket %s is not encrypted with a KMS key: %s", buckets[i], words)
 		}
 	}
 	for i, a := range each(buckets, "s3", "get_bucket_versioning", "Bucket") {
 		if a["Status"] != "Enabled" {
-			t.Errorf("bucket %s keeps no versions: %s", buckets[i], text(a))
+			t.Errorf("bucket %s is not versioned: %s", buckets[i], text(a))
 		}
 	}
 
 	groups := outputs(state, "cloudwatch/logGroup:LogGroup", "name")
 	for i, a := range each(groups, "logs", "describe_log_groups", "logGroupNamePrefix") {
 		if days, _ := at(a, "logGroups", 0, "retentionInDays").(float64); days < 1 {
-			t.Errorf("log group %s is kept for ever: %s", groups[i], text(a))
+			t.Errorf("log group %s has no retention period: %s", groups[i], text(a))
 		}
 		if key, _ := at(a, "logGroups", 0, "kmsKeyId").(string); !strings.HasPrefix(key, "arn:aws:kms:") {
 			t.Errorf("log group %s is not encrypted: %s", groups[i], text(a))
@@ -151,7 +151,7 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 		}
 		for _, rule := range list(group, "IpPermissions") {
 			if strings.Contains(text(rule), "0.0.0.0/0") && !strings.Contains(name, "edge") {
-				t.Errorf("security group %s lets the world in: %s", name, text(rule))
+				t.Errorf("security group %s is open to the internet: %s", name, text(rule))
 			}
 		}
 	}
@@ -161,13 +161,13 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 	for _, l := range listeners {
 		ports[at(l, "Port")] = at(l, "DefaultActions", 0, "Type")
 		if at(l, "Port") == 443.0 && !strings.Contains(fmt.Sprint(at(l, "SslPolicy")), "TLS13-1-2") {
-			t.Errorf("the balancer speaks old TLS: %v", at(l, "SslPolicy"))
+			t.Errorf("the load balancer allows old TLS: %v", at(l, "SslPolicy"))
 		}
 	}
 	if tls := len(outputs(state, "acm/certificate:Certificate", "arn")) > 0; tls && (ports[80.0] != "redirect" || ports[443.0] != "forward" || len(ports) != 2) {
-		t.Errorf("with a domain the balancer listens %v", ports)
+		t.Errorf("listeners with a domain: %v", ports)
 	} else if !tls && (ports[80.0] != "forward" || len(ports) != 1) {
-		t.Errorf("without a domain the balancer listens %v", ports)
+		t.Errorf("listeners without a domain: %v", ports)
 	}
 
 	tasks := outputs(state, "ecs/taskDefinition:TaskDefinition", "arn")
@@ -178,13 +178,13 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 				continue
 			}
 			if image, _ := at(container, "image").(string); !strings.Contains(image, "@sha256:") {
-				t.Errorf("%s: %s runs %s, which is no digest", tasks[i], name, image)
+				t.Errorf("%s: %s runs %s, which is not a digest", tasks[i], name, image)
 			}
 			if at(container, "readonlyRootFilesystem") != true {
-				t.Errorf("%s: %s may write its root file system", tasks[i], name)
+				t.Errorf("%s: %s can write to its root file system", tasks[i], name)
 			}
 			if name == "django" && len(list(container, "secrets")) < 2 {
-				t.Errorf("%s: django is told no secrets", tasks[i])
+				t.Errorf("%s: django has no secrets", tasks[i])
 			}
 		}
 	}
@@ -196,12 +196,12 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 			t.Errorf("service %s has public addresses", services[i])
 		}
 		if at("deploymentConfiguration", "deploymentCircuitBreaker", "rollback") != true {
-			t.Errorf("service %s does not go back from a bad deployment", services[i])
+			t.Errorf("service %s does not roll back a failed deployment", services[i])
 		}
 	}
-	c.lookAtRoles(t, each, state)
+	c.checkRoles(t, each, state)
 
-	// What is secret is told by the parameters alone.
+	// Only the parameters contain secrets.
 	var secrets []string
 	names := outputs(state, "ssm/parameter:Parameter", "name")
 	for i, a := range e.each(t, names, "ssm", "get_parameter", "Name", map[string]any{"WithDecryption": true}) {
@@ -219,16 +219,16 @@ func (c cell) lookAtTheAPI(t *testing.T, e endpoint, state map[string]apitype.Re
 	}
 	for _, secret := range secrets {
 		inJSON := strings.Trim(text(secret), `"`)
-		for _, answer := range heard {
+		for _, answer := range responses {
 			if strings.Contains(text(answer), inJSON) {
-				t.Error("a secret stands in plain text in what AWS answers about something else than its parameter")
+				t.Error("a secret is in plain text in a response about something other than its parameter")
 			}
 		}
 	}
 }
 
-// lookAtRoles fails for a role of the site that may do everything, or whose policy is not the one that was asked for.
-func (c cell) lookAtRoles(t *testing.T, each func([]string, string, string, string, ...map[string]any) []map[string]any, state map[string]apitype.ResourceV3) {
+// checkRoles fails for a role of the site that allows everything, or whose policy is not the declared one.
+func (c cell) checkRoles(t *testing.T, each func([]string, string, string, string, ...map[string]any) []map[string]any, state map[string]apitype.ResourceV3) {
 	t.Helper()
 	for urn, r := range state {
 		if r.Type != "aws:iam/rolePolicy:RolePolicy" {
@@ -244,7 +244,7 @@ func (c cell) lookAtRoles(t *testing.T, each func([]string, string, string, stri
 			continue
 		}
 		if text(asked) != text(answer["PolicyDocument"]) {
-			t.Errorf("%s: the role may do\n%s\nand not\n%s", short(urn), text(answer["PolicyDocument"]), text(asked))
+			t.Errorf("%s: the policy is\n%s\nwant\n%s", short(urn), text(answer["PolicyDocument"]), text(asked))
 		}
 		if strings.Contains(text(asked), `"Action":"*"`) || strings.Contains(text(asked), `"Action":["*"]`) {
 			t.Errorf("%s allows everything", short(urn))
@@ -252,8 +252,8 @@ func (c cell) lookAtRoles(t *testing.T, each func([]string, string, string, stri
 	}
 }
 
-// lookForRemains fails if AWS still knows something that was destroyed.
-func (c cell) lookForRemains(t *testing.T, e endpoint, state map[string]apitype.ResourceV3) {
+// checkDestroyed fails if AWS still has a resource that was destroyed.
+func (c cell) checkDestroyed(t *testing.T, e endpoint, state map[string]apitype.ResourceV3) {
 	t.Helper()
 	for _, q := range []struct {
 		kind, key, service, operation, parameter string

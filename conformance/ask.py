@@ -1,5 +1,5 @@
-"""Asks an AWS API. Reads calls as JSON from standard input, [[service, operation, parameters], ...], and writes their
-answers as JSON in the same order; a refused call's answer is {"Error": its code}."""
+"""Calls an AWS API. Reads calls as JSON from stdin, [[service, operation, parameters], ...], and writes the responses as JSON
+in the same order. The response of a failed call is {"Error": code}."""
 
 import json
 import sys

@@ -22,19 +22,19 @@ import (
 	"slipway/internal/policy"
 )
 
-// A heard call is one request of the provider: the action that IAM would be asked about, and every text that the request
-// holds, among which is the name of what it is about.
-type heardCall struct {
+// A recordedCall is one request of the provider: the action that IAM checks, and every string in the request, one of which names
+// the resource.
+type recordedCall struct {
 	action string
 	values []string
 }
 
-// A listener stands before an AWS and hears what the provider asks of it.
+// A listener is a proxy in front of an AWS endpoint that records the provider's requests.
 type listener struct {
 	endpoint
 	mu    sync.Mutex
-	calls []heardCall
-	wrong []string // requests that it does not understand
+	calls []recordedCall
+	wrong []string // errors of requests that it could not parse
 }
 
 func listen(t *testing.T, to endpoint) *listener {
@@ -67,8 +67,8 @@ func listen(t *testing.T, to endpoint) *listener {
 	return l
 }
 
-// take gives what was heard since the last time.
-func (l *listener) take(t *testing.T) []heardCall {
+// take returns the calls since the last take.
+func (l *listener) take(t *testing.T) []recordedCall {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,9 +82,9 @@ func (l *listener) take(t *testing.T) []heardCall {
 
 var (
 	signedFor = regexp.MustCompile(`Credential=[^/]+/\d+/[^/]+/([^/]+)/`)
-	// services are those whose name in IAM is not the one that requests are signed for.
+	// services maps signing names to IAM prefixes, where they differ.
 	services = map[string]string{"monitoring": "cloudwatch"}
-	// routes say which action a request of a REST service is, by its method and its path. S3 is told by buckets.
+	// routes maps requests of REST services, by method and path, to actions. For S3 see buckets.
 	routes = map[string][]struct{ method, path, action string }{
 		"route53": {
 			{"GET", `/change/[^/]+`, "GetChange"}, {"GET", `/hostedzone`, "ListHostedZones"}, {"GET", `/hostedzone/[^/]+`, "GetHostedZone"},
@@ -99,7 +99,7 @@ var (
 			{"POST", `/tags/.+`, "TagResource"}, {"DELETE", `/tags/.+`, "UntagResource"},
 		},
 	}
-	// buckets are the actions of S3 for a bucket, by method and subresource.
+	// buckets maps requests for an S3 bucket, by method and subresource, to actions.
 	buckets = map[string]string{
 		"GET ": "ListBucket", "HEAD ": "ListBucket", "PUT ": "CreateBucket", "DELETE ": "DeleteBucket",
 		"GET versions": "ListBucketVersions", "POST delete": "DeleteObject", "GET location": "GetBucketLocation",
@@ -118,18 +118,18 @@ var (
 	}
 )
 
-// callOf reads a request in whichever of AWS's protocols it is.
-func callOf(r *http.Request, body []byte) (heardCall, error) {
+// callOf parses a request in any of AWS's protocols.
+func callOf(r *http.Request, body []byte) (recordedCall, error) {
 	signed := signedFor.FindStringSubmatch(r.Header.Get("Authorization"))
 	if signed == nil {
-		return heardCall{}, fmt.Errorf("a request that nobody signed: %s %s", r.Method, r.URL)
+		return recordedCall{}, fmt.Errorf("unsigned request: %s %s", r.Method, r.URL)
 	}
 	service := signed[1]
 	if name := services[service]; name != "" {
 		service = name
 	}
-	c := heardCall{}
-	add := func(action string) (heardCall, error) {
+	c := recordedCall{}
+	add := func(action string) (recordedCall, error) {
 		c.action = service + ":" + action
 		return c, nil
 	}
@@ -153,7 +153,7 @@ func callOf(r *http.Request, body []byte) (heardCall, error) {
 		}
 		return add(form.Get("Action"))
 	}
-	whole := strings.TrimPrefix(r.URL.Path, "/2013-04-01") // the version of Route 53
+	whole := strings.TrimPrefix(r.URL.Path, "/2013-04-01") // the API version of Route 53
 	c.values = append(strings.Split(whole, "/"), whole)
 	for i := 1; i < len(whole); i++ { // a path may end with an ARN
 		if strings.HasPrefix(whole[i:], "arn:") {
@@ -177,16 +177,16 @@ func callOf(r *http.Request, body []byte) (heardCall, error) {
 			return add(route.action)
 		}
 	}
-	return c, fmt.Errorf("%s: nobody here knows what IAM calls %s %s", service, r.Method, r.URL)
+	return c, fmt.Errorf("%s: the IAM action of %s %s is unknown", service, r.Method, r.URL)
 }
 
-// texts are all texts in a JSON value.
+// texts returns all strings in a JSON value.
 func texts(value any) []string {
 	var all []string
 	switch v := value.(type) {
 	case string:
 		all = append(all, v)
-		if strings.HasPrefix(v, "http") { // the address of a queue ends with its name
+		if strings.HasPrefix(v, "http") { // a queue's URL ends with its name
 			all = append(all, path.Base(v))
 		}
 	case []any:
@@ -201,7 +201,7 @@ func texts(value any) []string {
 	return all
 }
 
-// grants are what the policies of a role allow, by what these are called in AWS.
+// grants returns the statements of a role's policies, which it finds by the prefix of their names.
 func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []policy.Told {
 	t.Helper()
 	var all []policy.Told
@@ -209,19 +209,19 @@ func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []
 		if name, _ := r.Inputs["name"].(string); r.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		told, err := policy.Read(fmt.Sprint(r.Inputs["policy"]))
+		statements, err := policy.Read(fmt.Sprint(r.Inputs["policy"]))
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, told...)
+		all = append(all, statements...)
 	}
 	return all
 }
 
-// allowed says what keeps IAM from allowing a call, as far as can be seen here, "" if nothing does. Of the resource it sees
-// whether the request names one that a statement for the action is for. It sees no conditions, and nothing that AWS asks
-// about besides the call itself, such as the key of what is made or the role that is passed.
-func allowed(grants []policy.Told, c heardCall) string {
+// allowed returns why IAM would not allow a call, or "". For the resource it checks whether the request names one that a statement
+// for the action covers. It does not check conditions, nor what AWS checks in addition to the call, such as the key of a new resource
+// or the role that is passed.
+func allowed(grants []policy.Told, c recordedCall) string {
 	found := false
 	for _, g := range grants {
 		if g.Effect != "Allow" || !slices.Contains(g.Action, c.action) {
@@ -238,7 +238,7 @@ func allowed(grants []policy.Told, c heardCall) string {
 	return "is not allowed"
 }
 
-// about says whether one of the values is what a pattern of ARNs stands for, or its name.
+// about reports whether one of the values matches an ARN pattern or the name in it.
 func about(pattern string, values []string) bool {
 	if pattern == "*" {
 		return true
@@ -253,7 +253,7 @@ func about(pattern string, values []string) bool {
 		names = append(names, last)
 	}
 	return slices.ContainsFunc(names, func(name string) bool {
-		if name == "*" { // AWS gives out the identifiers
+		if name == "*" { // AWS assigns the identifiers
 			return true
 		}
 		form := regexp.MustCompile("(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, ".*") + "$")
@@ -261,21 +261,21 @@ func about(pattern string, values []string) bool {
 	})
 }
 
-// free are calls that need no permission, or that no workflow makes.
+// free lists calls that need no permission, or that no workflow makes.
 var free = map[string]string{
 	"sts:GetCallerIdentity":           "needs no permission",
-	"iam:GetUser":                     "is asked only where the credentials are not validated, as in a cell, and may be refused",
-	"iam:CreateOpenIDConnectProvider": "is a person's: bootstrap's, or that of the first up",
-	"iam:DeleteOpenIDConnectProvider": "is a person's",
-	"iam:CreatePolicy":                "is a person's: the boundary, and the policies of the workflows' roles, are bootstrap's or of the first up",
-	"iam:DeletePolicy":                "is a person's",
+	"iam:GetUser":                     "is only called if credentials are not validated, as in a cell, and may be denied",
+	"iam:CreateOpenIDConnectProvider": "only a person calls it, in bootstrap or the first up",
+	"iam:DeleteOpenIDConnectProvider": "only a person calls it",
+	"iam:CreatePolicy":                "only a person calls it: bootstrap or the first up creates the boundary and the policies of the workflow roles",
+	"iam:DeletePolicy":                "only a person calls it",
 }
 
-// suffices fails for every call that a role may not make.
-func suffices(t *testing.T, role string, grants []policy.Told, calls []heardCall) {
+// suffices fails for every call that a role does not allow.
+func suffices(t *testing.T, role string, grants []policy.Told, calls []recordedCall) {
 	t.Helper()
 	if len(grants) < 10 || len(calls) < 10 {
-		t.Errorf("%s: %d statements and %d calls are too few to say anything", role, len(grants), len(calls))
+		t.Errorf("%s: %d statements and %d calls are too few to be meaningful", role, len(grants), len(calls))
 	}
 	refused, actions := map[string]bool{}, map[string]bool{}
 	for _, c := range calls {
@@ -290,8 +290,8 @@ func suffices(t *testing.T, role string, grants []policy.Told, calls []heardCall
 	t.Logf("%s: %d calls, %d actions, %d refused", role, len(calls), len(actions), len(refused))
 }
 
-// TestWhatIsRefusedIsSeen holds a few calls against a few statements.
-func TestWhatIsRefusedIsSeen(t *testing.T) {
+// TestDeniedCallsAreFound checks a few calls against a few statements.
+func TestDeniedCallsAreFound(t *testing.T) {
 	given := []policy.Told{
 		{Sid: "Look", Effect: "Allow", Action: policy.Many{"ec2:DescribeVpcs"}, Resource: policy.Many{"*"}},
 		{Sid: "Database", Effect: "Allow", Action: policy.Many{"rds:DescribeDBInstances"}, Resource: policy.Many{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
@@ -300,7 +300,7 @@ func TestWhatIsRefusedIsSeen(t *testing.T) {
 		{Sid: "Buckets", Effect: "Allow", Action: policy.Many{"s3:GetEncryptionConfiguration"}, Resource: policy.Many{"arn:aws:s3:::site-dev-*"}},
 		{Sid: "Never", Effect: "Deny", Action: policy.Many{"iam:PutRolePolicy"}, Resource: policy.Many{"*"}},
 	}
-	request := func(service, method, path, target, form, body string) heardCall {
+	request := func(service, method, path, target, form, body string) recordedCall {
 		t.Helper()
 		r := httptest.NewRequest(method, path, nil)
 		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/"+service+"/aws4_request")
@@ -318,7 +318,7 @@ func TestWhatIsRefusedIsSeen(t *testing.T) {
 		return c
 	}
 	for _, c := range []struct {
-		call heardCall
+		call recordedCall
 		want string
 	}{
 		{request("ec2", "POST", "/", "", "Action=DescribeVpcs&Version=1", ""), ""},

@@ -29,26 +29,26 @@ import (
 
 const region = "us-east-1"
 
-// A deployment is one stack of the program, put up by the real engine with whichever providers env leads to.
+// A deployment is one stack of the program, deployed by the real engine with the providers that env selects.
 type deployment struct {
 	t       *testing.T
 	name    string         // of the stack
-	further map[string]any // settings on top of the stack's own; keys may be paths: "slipway:web.max"
-	dir     string         // the engine's, and within it a copy of the app that may be changed
+	further map[string]any // settings in addition to the stack's own; keys may be paths such as "slipway:web.max"
+	dir     string         // the engine's folder, with a copy of the app that may be changed
 	stack   auto.Stack
-	config  map[string]any // as the engine is told
+	config  map[string]any // the configuration that the engine gets
 	unlock  bool           // declare a protected stack without its protection
 }
 
-// migrated says that every migration succeeded: no endpoint here runs tasks.
+// migrated reports every migration as successful, because no endpoint here runs tasks.
 type migrated struct{}
 
 func (migrated) RunTask(context.Context, ecs.TaskRun) (ecs.TaskResult, error) {
 	return ecs.TaskResult{TaskARN: "arn:aws:ecs:us-east-1:123456789012:task/none"}, nil
 }
 
-// deploy prepares a stack of this repository with further configuration. Plugins is the folder of the engine's plugins; ""
-// if env says where the providers are.
+// deploy prepares a stack of this repository with additional configuration. Plugins is the folder of the engine's plugins, or "" if
+// env selects the providers.
 func deploy(t *testing.T, name string, further map[string]any, env map[string]string, plugins string) *deployment {
 	t.Helper()
 	d := &deployment{t: t, name: name, further: maps.Clone(further), dir: t.TempDir()}
@@ -96,7 +96,7 @@ func (d *deployment) write(name string, text []byte) {
 	}
 }
 
-// setting is one top-level text of the configuration, "" if there is none.
+// setting is one top-level value of the configuration as a string, or "".
 func (d *deployment) setting(key string) string {
 	value := d.config[key]
 	if value == nil {
@@ -105,7 +105,7 @@ func (d *deployment) setting(key string) string {
 	return fmt.Sprint(value)
 }
 
-// configure writes the project, and the stack's own configuration with the further settings on top.
+// configure writes the project file, and the stack's own configuration merged with the additional settings.
 func (d *deployment) configure() {
 	d.t.Helper()
 	project, err := os.ReadFile(filepath.Join("..", "Pulumi.yaml"))
@@ -140,7 +140,7 @@ func (d *deployment) configure() {
 	} {
 		config[key] = value
 	}
-	// The engine keeps the salt of its passphrase in this file.
+	// The engine stores the salt of its passphrase in this file.
 	var before map[string]any
 	if text, err := os.ReadFile(filepath.Join(d.dir, "Pulumi."+d.name+".yaml")); err == nil {
 		if err := yaml.Unmarshal(text, &before); err != nil {
@@ -169,7 +169,7 @@ func (d *deployment) edit() {
 	}
 }
 
-// Changes are what an operation did, or would do: the operations by URN, other than "same".
+// Changes are the steps of an operation or a preview by URN, without those of type "same".
 type changes map[string]change
 
 type change struct {
@@ -177,7 +177,7 @@ type change struct {
 	Paths []string // what differs
 }
 
-// of are the short names of what had one of these operations, sorted.
+// of returns the sorted short names of the resources with one of these steps.
 func (c changes) of(ops ...apitype.OpType) []string {
 	var names []string
 	for urn, change := range c {
@@ -189,7 +189,7 @@ func (c changes) of(ops ...apitype.OpType) []string {
 	return names
 }
 
-// short is the type and name of a resource: "ecs/service:Service web".
+// short is the type and name of a resource, such as "ecs/service:Service web".
 func short(urn string) string {
 	if urn == "" {
 		return "the stack"
@@ -207,7 +207,7 @@ func (c changes) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// operate runs one operation and gathers what it changed. It fails the test if the operation fails.
+// operate runs one operation and collects its changes. It fails the test if the operation fails.
 func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *strings.Builder) error) changes {
 	d.t.Helper()
 	d.stack.Workspace().SetProgram(site.New(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}).Run)
@@ -239,7 +239,7 @@ func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *s
 	case <-followed:
 	case <-time.After(5 * time.Second):
 	}
-	d.t.Logf("%s of %s took %s: %d changes; seconds of the slow: %v", what, d.name, time.Since(started).Round(time.Second), len(done), slow)
+	d.t.Logf("%s of %s took %s: %d changes; slow resources in seconds: %v", what, d.name, time.Since(started).Round(time.Second), len(done), slow)
 	if err != nil {
 		if len(problems) == 0 {
 			problems = []string{words.String(), err.Error()}
@@ -249,7 +249,7 @@ func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *s
 	return done
 }
 
-// note keeps the weightiest operation on a resource: a replacement is made of several.
+// note records the main step of a resource: a replacement consists of several steps.
 func (c changes) note(m apitype.StepEventMetadata) {
 	switch m.Op {
 	case apitype.OpSame, apitype.OpRead, apitype.OpRefresh, apitype.OpDeleteReplaced, apitype.OpCreateReplacement, apitype.OpReadDiscard, apitype.OpDiscardReplaced:
@@ -297,7 +297,7 @@ func (d *deployment) destroy() changes {
 	})
 }
 
-// state is what the engine keeps of every resource that a provider made, by URN.
+// state returns the engine's state of every resource from a provider, by URN.
 func (d *deployment) state() map[string]apitype.ResourceV3 {
 	d.t.Helper()
 	exported, err := d.stack.Export(d.t.Context())

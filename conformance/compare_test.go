@@ -21,8 +21,8 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// differences reads the differences between the rehearsal and the genuine provider that stay: reasons by "type path". A
-// path stands for what lies below it, the type * for all.
+// differences reads the accepted differences between the rehearsal and the real provider: reasons by "type path". A path includes
+// everything below it; the type * means all types.
 func differences(t *testing.T) map[string]string {
 	t.Helper()
 	words, err := os.ReadFile("differences.yaml")
@@ -42,15 +42,15 @@ func differences(t *testing.T) map[string]string {
 	return accepted
 }
 
-// What the genuine provider did to a cell.
+// genuine is the result of the real provider for a cell.
 type genuine struct {
-	Unlocked bool                          // it went up without its protection
+	Unlocked bool                          // deployed without its protection
 	State    map[string]apitype.ResourceV3 // after the first up
 	Released changes
-	Resized  changes // nil: the database kept its class
+	Resized  changes // nil if the database kept its class
 }
 
-// keep writes what the genuine provider did to where kept finds it.
+// keep saves the real provider's result for kept.
 func (c cell) keep(t *testing.T, g genuine) {
 	t.Helper()
 	folder := os.Getenv(keepVariable)
@@ -66,31 +66,31 @@ func (c cell) keep(t *testing.T, g genuine) {
 	}
 }
 
-func (c cell) kept(t *testing.T) (told genuine, there bool) {
+func (c cell) kept(t *testing.T) (result genuine, ok bool) {
 	t.Helper()
 	folder := os.Getenv(keepVariable)
 	if folder == "" {
-		return told, false
+		return result, false
 	}
 	words, err := os.ReadFile(filepath.Join(folder, c.name+".json"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return told, false
+		return result, false
 	}
 	if err == nil {
-		err = json.Unmarshal(words, &told)
+		err = json.Unmarshal(words, &result)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told, true
+	return result, true
 }
 
-// compare does the same operations in the rehearsal, and fails for every difference that is not accepted.
-func (c cell) compare(t *testing.T, told genuine) {
+// compare runs the same operations in the rehearsal, and fails for every difference that is not accepted.
+func (c cell) compare(t *testing.T, recorded genuine) {
 	t.Helper()
 	d := deploy(t, c.stack, c.further, rehearsal.Isolation(), "")
 	options := rehearsal.Options{Region: region, Root: d.dir}
-	d.unlock = told.Unlocked
+	d.unlock = recorded.Unlocked
 	if zone := d.setting("slipway:zone"); zone != "" {
 		options.Zones = []cloud.HostedZone{{Name: zone}}
 	}
@@ -109,11 +109,11 @@ func (c cell) compare(t *testing.T, told genuine) {
 	d.up()
 	quiet(t, "a second up of the model", d.up())
 	quiet(t, "a refresh of the model", d.refresh())
-	compareStates(t, told.State, d.state())
+	compareStates(t, recorded.State, d.state())
 	d.edit()
-	compareChanges(t, "a release", told.Released, d.up())
-	if told.Resized != nil {
-		compareChanges(t, "another database class", told.Resized, d.resize())
+	compareChanges(t, "a release", recorded.Released, d.up())
+	if recorded.Resized != nil {
+		compareChanges(t, "another database class", recorded.Resized, d.resize())
 	}
 }
 
@@ -123,7 +123,7 @@ func compareChanges(t *testing.T, what string, genuine, model changes) {
 	maps.Copy(urns, model)
 	for _, urn := range slices.Sorted(maps.Keys(urns)) {
 		if g, m := genuine[urn].Op, model[urn].Op; g != m {
-			t.Errorf("%s: %s: the genuine provider says %q, the model %q", what, short(urn), g, m)
+			t.Errorf("%s: %s: the real provider does %q, the model %q", what, short(urn), g, m)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func compareChanges(t *testing.T, what string, genuine, model changes) {
 func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
 	t.Helper()
 	accepted := differences(t)
-	found := map[string][]string{} // the resources by the difference
+	found := map[string][]string{} // resources by difference
 	differ := func(urn, path, format string, args ...any) {
 		_, name, _ := strings.Cut(short(urn), " ")
 		kind, _, _ := strings.Cut(short(urn), " ")
@@ -146,15 +146,15 @@ func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
 	for urn, g := range genuine {
 		m, there := model[urn]
 		if !there {
-			differ(urn, "", "only the genuine provider has it")
+			differ(urn, "", "only the real provider has it")
 			continue
 		}
 		if a, b := form(string(g.ID)), form(string(m.ID)); a != b {
-			differ(urn, "id", "the genuine %q, the model's %q", a, b)
+			differ(urn, "id", "real %q, model %q", a, b)
 		}
 		for _, of := range []map[string]any{g.Outputs, m.Outputs} {
-			delete(of, "id")     // the engine keeps it beside the outputs
-			delete(of, "__meta") // the bridge's own
+			delete(of, "id")     // the engine stores it next to the outputs
+			delete(of, "__meta") // internal to the bridge
 		}
 		compareValues(func(path, format string, args ...any) { differ(urn, path, format, args...) }, "", g.Outputs, m.Outputs)
 	}
@@ -169,13 +169,13 @@ func compareStates(t *testing.T, genuine, model map[string]apitype.ResourceV3) {
 	}
 }
 
-// elements are the indices in a path.
+// elements matches the indices in a path.
 var elements = regexp.MustCompile(`\[[0-9]+\]`)
 
-// secretSignature marks a map that is an encrypted value.
+// secretSignature is the key of a map that is an encrypted value.
 const secretSignature = "4dabf18193072939515e22adb298388d"
 
-// compareValues compares two outputs: texts by their form, lists by their length and elements.
+// compareValues compares two outputs: strings by their form, lists by their length and elements.
 func compareValues(differ func(path, format string, args ...any), path string, g, m any) {
 	if empty(g) && empty(m) {
 		return
@@ -197,25 +197,25 @@ func compareValues(differ func(path, format string, args ...any), path string, g
 		}
 	case isList && isListToo && len(gList) == len(mList):
 		if !alike(gList, mList) && alike(sorted(gList), sorted(mList)) {
-			return // the provider has a set where the model has a list
+			return // the provider has a set, the model a list
 		}
 		for i := range gList {
 			compareValues(differ, fmt.Sprintf("%s[%d]", path, i), gList[i], mList[i])
 		}
 	case empty(m):
-		differ(path, "only the genuine provider tells it: %s", shown(g))
+		differ(path, "only the real provider has it: %s", shown(g))
 	case empty(g):
-		differ(path, "only the model tells it: %s", shown(m))
+		differ(path, "only the model has it: %s", shown(m))
 	default:
 		if a, b := parsed(g), parsed(m); a != nil && b != nil {
 			compareValues(differ, path, a, b)
 		} else if a, b := formed(g), formed(m); !reflect.DeepEqual(a, b) {
-			differ(path, "the genuine %s, the model's %s", shown(a), shown(b))
+			differ(path, "real %s, model %s", shown(a), shown(b))
 		}
 	}
 }
 
-// alike reports whether two lists hold the same in the same order.
+// alike reports whether two lists have equal elements in the same order.
 func alike(g, m []any) bool {
 	return slices.EqualFunc(g, m, func(a, b any) bool {
 		same := true
@@ -224,27 +224,27 @@ func alike(g, m []any) bool {
 	})
 }
 
-// sorted puts a list into the order of its elements' forms.
+// sorted sorts a list by the forms of its elements.
 func sorted(list []any) []any {
-	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(form(text(told(a))), form(text(told(b)))) })
+	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(form(text(compacted(a))), form(text(compacted(b)))) })
 }
 
-// told is a value without what says nothing.
-func told(v any) any {
+// compacted is a value without its empty parts.
+func compacted(v any) any {
 	m, ok := v.(map[string]any)
 	if !ok {
 		return v
 	}
-	said := map[string]any{}
+	kept := map[string]any{}
 	for key, e := range m {
 		if !empty(e) {
-			said[key] = told(e)
+			kept[key] = compacted(e)
 		}
 	}
-	return said
+	return kept
 }
 
-// empty are values that say nothing, however deep: a provider may leave them out or tell them.
+// empty reports whether a value is a zero value at every level, which a provider may return or omit.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -276,7 +276,7 @@ func shown(v any) string {
 	return string(out[:min(len(out), 160)])
 }
 
-// parsed is a text that holds a JSON document, parsed; nil for anything else.
+// parsed parses a string that contains a JSON document; nil for anything else.
 func parsed(v any) (document any) {
 	if text, ok := v.(string); ok && (strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")) {
 		_ = json.Unmarshal([]byte(text), &document)
@@ -298,11 +298,11 @@ var forms = []struct {
 	{regexp.MustCompile(`\.[0-9a-z]{10}\.acm-validations\.`), ".LETTERS.acm-validations."},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\b(A[A-Z]{3}|Z|db-)[0-9A-Z]{12,}`), "${1}ID"},
-	{regexp.MustCompile(`(^|[^0-9A-Za-z])[0-9a-f]{7,}\b`), "${1}N"}, // digits alone may be hexadecimal too
+	{regexp.MustCompile(`(^|[^0-9A-Za-z])[0-9a-f]{7,}\b`), "${1}N"}, // digits alone may be hexadecimal, too
 	{regexp.MustCompile(`[0-9]+`), "N"},
 }
 
-// form is a text with what differs from one deployment to the next made alike.
+// form replaces everything in a string that differs between deployments.
 func form(text string) string {
 	for _, f := range forms {
 		text = f.pattern.ReplaceAllString(text, f.stands)

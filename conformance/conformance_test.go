@@ -1,5 +1,5 @@
-// Package conformance holds the program, and the rehearsal, against code that others wrote: the genuine AWS provider, and
-// an AWS that it speaks to. See README.md.
+// Package conformance compares the program and the rehearsal with code that others wrote: the real AWS provider, and an AWS endpoint
+// that it talks to. See README.md.
 package conformance
 
 import (
@@ -19,15 +19,16 @@ import (
 	"slipway/config"
 )
 
-// A cell is one configuration that is put up, looked at, changed and taken down.
+// A cell is one configuration that is deployed, checked, changed and destroyed.
 type cell struct {
 	name    string
 	stack   string
-	further map[string]any // settings on top of the stack's own
-	always  bool           // also without allVariable
+	further map[string]any // settings in addition to the stack's own
+	always  bool           // runs without allVariable too
 }
 
-// Each shipped stack, and then what they do not pair: nat, route, domain, architecture, workers and bastion. See TestPairs.
+// Each stack of this repository, and then the pairs that they do not cover of nat, route, domain, architecture, workers and bastion.
+// See TestPairs.
 var cells = []cell{
 	{name: "local", stack: "local", always: true},
 	{name: "prod", stack: "prod", always: true},
@@ -53,7 +54,7 @@ var cells = []cell{
 
 var feed = []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}}
 
-// TestPairs fails unless any two values of what shapes a site most come up together in a cell, where they may.
+// TestPairs fails unless each allowed pair of values of the main options occurs in a cell.
 func TestPairs(t *testing.T) {
 	dimensions := map[string][]any{
 		"nat": {"none", "single", "perZone"}, "route": {"subscription", "firelens"}, "architecture": {"arm64", "amd64"},
@@ -79,7 +80,7 @@ func TestPairs(t *testing.T) {
 		d.configure()
 		app, err := filepath.Abs(filepath.Join("..", "app"))
 		if err == nil {
-			err = os.Symlink(app, filepath.Join(d.dir, "app")) // the configuration looks for the Dockerfiles
+			err = os.Symlink(app, filepath.Join(d.dir, "app")) // the configuration checks that the Dockerfiles exist
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +108,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestCells takes each cell through its life. Cells mostly wait, and may do so at the same time: -parallel says how many.
+// TestCells runs each cell's lifecycle. Cells mostly wait, so they may run concurrently; -parallel sets how many.
 func TestCells(t *testing.T) {
 	folder, why := asksGenuine()
 	if why != "" {
@@ -136,7 +137,7 @@ func TestCells(t *testing.T) {
 				return
 			}
 			started := time.Now()
-			row := c.live(t, aws(t), folder, all)
+			row := c.run(t, aws(t), folder, all)
 			mu.Lock()
 			defer mu.Unlock()
 			table = append(table, fmt.Sprintf("%-28s %s; %s", c.name, row, time.Since(started).Round(time.Second)))
@@ -144,55 +145,55 @@ func TestCells(t *testing.T) {
 	}
 }
 
-// live takes a cell through its life. A full one is protected if its stack is, and its database gets another class: every
-// change of a database costs a minute and a half of the provider's patience.
-func (c cell) live(t *testing.T, e endpoint, folder string, full bool) (row string) {
-	heard := listen(t, e)
-	d := deploy(t, c.stack, c.further, heard.env(), folder)
+// run runs a cell's lifecycle. Only a full run keeps the protection of its stack and changes the database's class, because the provider
+// waits 90 seconds for every change of a database.
+func (c cell) run(t *testing.T, e endpoint, folder string, full bool) (row string) {
+	proxy := listen(t, e)
+	d := deploy(t, c.stack, c.further, proxy.env(), folder)
 	protected := full && d.setting("slipway:protect") == "true"
 	d.unlock = !protected
-	if zone := d.setting("slipway:zone"); zone != "" { // a registered domain has its zone before any program runs
+	if zone := d.setting("slipway:zone"); zone != "" { // the hosted zone exists before any program runs
 		e.ask(t, call{"route53", "create_hosted_zone", map[string]any{"Name": zone + ".", "CallerReference": t.Name()}})
 	}
 	d.up()
 	up := d.state()
-	told := genuine{Unlocked: !protected, State: up}
+	result := genuine{Unlocked: !protected, State: up}
 	t.Logf("%d resources", len(up))
-	calls := heard.take(t)
+	calls := proxy.take(t)
 	quiet(t, "a preview", d.preview())
 	quiet(t, "a second up", d.up())
 	quiet(t, "a refresh", d.refresh())
-	looks := heard.take(t)
-	c.lookAtTheAPI(t, e, up, protected)
+	reads := proxy.take(t)
+	c.checkAPI(t, e, up, protected)
 
 	d.edit()
-	told.Released = d.up()
-	aRelease(t, told.Released)
+	result.Released = d.up()
+	aRelease(t, result.Released)
 	if full {
-		told.Resized = d.resize()
-		aResize(t, told.Resized, protected)
+		result.Resized = d.resize()
+		aResize(t, result.Resized, protected)
 	}
-	c.keep(t, told)
-	c.compare(t, told)
+	c.keep(t, result)
+	c.compare(t, result)
 
 	d.destroy()
 	if left := d.state(); len(left) > 0 {
 		t.Errorf("destroy left %d resources in the state", len(left))
 	}
-	c.lookForRemains(t, e, up)
+	c.checkDestroyed(t, e, up)
 	if deploy := grants(t, up, "slipway-"+c.stack+"-deploy-"); len(deploy) > 0 { // the stack has roles for workflows
-		suffices(t, "the read role", grants(t, up, "slipway-"+c.stack+"-read-"), looks)
-		suffices(t, "the deploy role", deploy, slices.Concat(calls, looks, heard.take(t)))
+		suffices(t, "the read role", grants(t, up, "slipway-"+c.stack+"-read-"), reads)
+		suffices(t, "the deploy role", deploy, slices.Concat(calls, reads, proxy.take(t)))
 	}
 
-	row = fmt.Sprintf("%d resources; a second up and a refresh change 0; a release %s", len(up), told.Released.counted())
-	if told.Resized != nil {
-		row += "; another class " + told.Resized.counted()
+	row = fmt.Sprintf("%d resources; a second up and a refresh change 0; a release %s", len(up), result.Released.counted())
+	if result.Resized != nil {
+		row += "; another class " + result.Resized.counted()
 	}
 	return row + fmt.Sprintf("; destroy leaves %d", len(d.state()))
 }
 
-// counted is how many of which operations there were.
+// counted is the number of replacements and updates.
 func (c changes) counted() string {
 	return fmt.Sprintf("replaces %d, updates %d", len(c.of(apitype.OpReplace)), len(c.of(apitype.OpUpdate)))
 }
@@ -204,7 +205,7 @@ func quiet(t *testing.T, what string, done changes) {
 	}
 }
 
-// types are the types of what had one of these operations.
+// types returns the types of the resources with one of these steps.
 func (c changes) types(ops ...apitype.OpType) []string {
 	var types []string
 	for _, name := range c.of(ops...) {
@@ -215,7 +216,7 @@ func (c changes) types(ops ...apitype.OpType) []string {
 	return slices.Compact(types)
 }
 
-// only fails for every type that is not among those allowed.
+// only fails for every type that is not allowed.
 func only(t *testing.T, what string, types []string, allowed ...string) {
 	t.Helper()
 	for _, kind := range types {
@@ -225,7 +226,7 @@ func only(t *testing.T, what string, types []string, allowed ...string) {
 	}
 }
 
-// aRelease fails if new images touched more than what runs them.
+// aRelease fails if new images changed more than what runs them.
 func aRelease(t *testing.T, done changes) {
 	t.Helper()
 	only(t, "a release replaces", done.types(apitype.OpReplace), "ecs/taskDefinition:TaskDefinition")
@@ -240,7 +241,7 @@ func aRelease(t *testing.T, done changes) {
 	t.Logf("a release:\n%s", done)
 }
 
-// resize gives the database another class. A protected stack loses its protection with it, so that it can be destroyed.
+// resize changes the database's class. It also removes the protection of a protected stack, so that it can be destroyed.
 func (d *deployment) resize() changes {
 	d.t.Helper()
 	d.further["slipway:database.class"] = "db.m7g.xlarge"
@@ -249,8 +250,8 @@ func (d *deployment) resize() changes {
 	return d.up()
 }
 
-// aResize fails if another database class does more than change the database, and the alarms and the dashboard that
-// know how much it holds; when unlocked also what is protected, but all of it in place.
+// aResize fails if another database class changes more than the database, and the alarms and the dashboard that depend on its size. If
+// unlocked, protected resources may change too, but only in place.
 func aResize(t *testing.T, done changes, unlocked bool) {
 	t.Helper()
 	updated := []string{"rds/instance:Instance", "cloudwatch/metricAlarm:MetricAlarm", "cloudwatch/dashboard:Dashboard"}

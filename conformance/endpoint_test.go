@@ -14,23 +14,22 @@ import (
 	"slipway/internal/awstest"
 )
 
-// endpointVariable names the AWS that is spoken to: "moto" (also when it is unset) is a moto of the test's own, anything
-// else is the URL of an endpoint.
+// endpointVariable selects the AWS endpoint: "moto" (also if unset) starts moto for the test, anything else is a URL.
 const endpointVariable = "SLIPWAY_CONFORMANCE"
 
-// allVariable makes every cell run, which takes longer than `go test` lets a package run by default.
+// allVariable runs every cell, which takes longer than the default timeout of `go test`.
 const allVariable = "SLIPWAY_CONFORMANCE_ALL"
 
-// keepVariable names a folder in which what the genuine provider did to a cell is kept. A cell that is there already is only
-// compared with the rehearsal, in seconds: so the model is brought to agree.
+// keepVariable names a folder for the real provider's results. A cell with saved results is only compared with the rehearsal, in
+// seconds, which helps to fix the model.
 const keepVariable = "SLIPWAY_CONFORMANCE_KEEP"
 
-// asksGenuine gives the folder of the plugins, or why the genuine provider is not asked.
+// asksGenuine returns the folder of the plugins, or why the real provider is not used.
 func asksGenuine() (folder, why string) {
-	// A cell takes minutes, most of them the provider's own waiting: two of them do not fit into the ten that go test gives
-	// a package on a busy machine.
+	// A cell takes minutes, mostly because the provider waits. On a busy machine two of them exceed go test's default timeout of ten
+	// minutes per package.
 	if os.Getenv(endpointVariable) == "" && os.Getenv(allVariable) == "" && os.Getenv(keepVariable) == "" {
-		return "", fmt.Sprintf("set %s=moto, or to the URL of an endpoint, to hold the program against the genuine AWS provider", endpointVariable)
+		return "", fmt.Sprintf("set %s to moto, or to the URL of an endpoint, to test the program with the real AWS provider", endpointVariable)
 	}
 	folder, err := awstest.Plugins()
 	if err != nil {
@@ -39,13 +38,13 @@ func asksGenuine() (folder, why string) {
 	return folder, ""
 }
 
-// An endpoint is an AWS that can be spoken to.
+// An endpoint is an AWS endpoint.
 type endpoint struct {
 	url  string
 	moto bool
 }
 
-// aws is the endpoint to use. A moto is ended with the test.
+// aws is the endpoint to use. If it starts moto, it stops it at the end of the test.
 func aws(t *testing.T) endpoint {
 	t.Helper()
 	if url := os.Getenv(endpointVariable); url != "" && url != "moto" {
@@ -54,7 +53,7 @@ func aws(t *testing.T) endpoint {
 	return endpoint{url: awstest.Genuine(t), moto: true}
 }
 
-// env is what a process is told that is to speak to the endpoint.
+// env returns the environment variables of a process that uses the endpoint.
 func (e endpoint) env() map[string]string {
 	env := map[string]string{
 		"AWS_ENDPOINT_URL": e.url, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true",
@@ -69,13 +68,13 @@ func (e endpoint) env() map[string]string {
 //go:embed ask.py
 var asking string
 
-// A call is one request to an AWS API, in boto3's words.
+// A call is one request to an AWS API, with boto3's names.
 type call struct {
 	service, operation string
 	parameters         map[string]any
 }
 
-// ask asks the API itself, past the provider and the state.
+// ask calls the API directly, bypassing the provider and the state.
 func (e endpoint) ask(t *testing.T, calls ...call) []map[string]any {
 	t.Helper()
 	var asked [][]any
@@ -101,7 +100,7 @@ func (e endpoint) ask(t *testing.T, calls ...call) []map[string]any {
 	python.Stderr = &wrong
 	out, err := python.Output()
 	if err != nil {
-		t.Fatalf("asking the API: %v: %s", err, wrong.String())
+		t.Fatalf("calling the API: %v: %s", err, wrong.String())
 	}
 	var answers []map[string]any
 	if err := json.Unmarshal(out, &answers); err != nil {

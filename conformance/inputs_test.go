@@ -32,10 +32,10 @@ import (
 	"slipway/rehearsal/provider"
 )
 
-// A change of inputs: values by property path; null takes one away.
+// An edit is a change of inputs: values by property path; null removes one.
 type edit map[string]any
 
-// An inputsOf is what inputs.yaml says of one resource type.
+// An inputsOf is the entry of one resource type in inputs.yaml.
 type inputsOf struct {
 	With     map[string]any
 	Provider []edit
@@ -47,9 +47,8 @@ type inputsOf struct {
 	Known    map[string]any
 }
 
-// TestInputs feeds the same wrong values, and the same changes, to the model and, where it is asked for, to the genuine
-// provider: what one refuses the other must refuse, what replaces with one must replace with the other. It needs no engine
-// and no waiting.
+// TestInputs sends the same invalid values and the same changes to the model and, if requested, to the real provider. Both must reject
+// the same values and replace for the same changes. It needs no engine and no waiting.
 func TestInputs(t *testing.T) {
 	words, err := os.ReadFile("inputs.yaml")
 	if err != nil {
@@ -64,20 +63,20 @@ func TestInputs(t *testing.T) {
 
 	p := pair{model: modelled(t), counts: map[string]int{}}
 	if folder, why := asksGenuine(); why != "" {
-		t.Logf("the model alone is asked: %s", why)
+		t.Logf("only the model is tested: %s", why)
 	} else {
 		p.genuine = plugged(t, folder, aws(t))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(types)) {
-		t.Run(kind, func(t *testing.T) { p.hold(t, "aws:"+kind, types[kind]) })
+		t.Run(kind, func(t *testing.T) { p.check(t, "aws:"+kind, types[kind]) })
 	}
 	t.Logf("%d types: %v", len(types), p.counts)
 }
 
-// A pair is the model and, unless it is nil, the genuine provider, served alike.
+// A pair is the model and, unless nil, the real provider.
 type pair struct {
 	model, genuine *served
-	counts         map[string]int // by what is expected
+	counts         map[string]int // by expected result
 }
 
 func (p pair) both() []*served {
@@ -87,20 +86,20 @@ func (p pair) both() []*served {
 	return []*served{p.model, p.genuine}
 }
 
-// hold compares what the two say of one type with what is expected of them.
-func (p pair) hold(t *testing.T, kind string, of inputsOf) {
+// check compares the results of both for one type with the expected ones.
+func (p pair) check(t *testing.T, kind string, of inputsOf) {
 	news, idle := map[*served]resource.PropertyMap{}, map[*served][]string{}
 	for _, s := range p.both() {
 		checked, refused := s.check(t, kind, nil, asked(t, of.With, nil))
 		if refused != "" {
-			t.Fatalf("%s refuses inputs that are right: %s", s.name, refused)
+			t.Fatalf("%s rejects valid inputs: %s", s.name, refused)
 		}
-		// What a plan names without any change is what AWS has not told yet: the resource does not exist.
+		// Differences without a change are outputs that are unknown because the resource does not exist.
 		news[s] = checked
 		_, idle[s] = s.diff(t, kind, of.Known, checked, checked, nil)
 	}
 	if len(idle[p.model]) > 0 {
-		t.Errorf("the model changes %v of what nobody changed", idle[p.model])
+		t.Errorf("the model plans changes of %v without a change of inputs", idle[p.model])
 	}
 
 	for _, e := range of.Provider {
@@ -113,13 +112,13 @@ func (p pair) hold(t *testing.T, kind string, of inputsOf) {
 				continue
 			}
 			if refused := p.genuine.create(t, kind, checked); !strings.Contains(refused, code) {
-				t.Errorf("%s: AWS should refuse it with %s, and says %q", described(e), code, refused)
+				t.Errorf("%s: AWS should reject it with %s, got %q", described(e), code, refused)
 			}
 		}
 	}
 	for _, source := range slices.Sorted(maps.Keys(of.Document)) {
 		for _, e := range of.Document[source] {
-			p.wrong(t, kind, of, e, "AWS by its documentation")
+			p.wrong(t, kind, of, e, "AWS's documentation")
 		}
 	}
 
@@ -129,11 +128,11 @@ func (p pair) hold(t *testing.T, kind string, of inputsOf) {
 		for _, s := range p.both() {
 			checked, refused := s.check(t, kind, news[s], asked(t, of.With, e))
 			if refused != "" {
-				t.Errorf("%s: %s refuses it: %s", described(e), s.name, refused)
+				t.Errorf("%s: %s rejects it: %s", described(e), s.name, refused)
 				continue
 			}
 			if got, what := s.diff(t, kind, of.Known, news[s], checked, idle[s]); got != want {
-				t.Errorf("%s: %s %s %v, expected that it %s", described(e), s.name, got, what, want)
+				t.Errorf("%s: %s %s %v; expected: %s", described(e), s.name, got, what, want)
 			}
 		}
 	}
@@ -148,20 +147,20 @@ func (p pair) hold(t *testing.T, kind string, of inputsOf) {
 	}
 }
 
-// wrong fails unless inputs are refused where they should be. It gives those that the genuine provider makes of them.
+// wrong fails unless inputs are rejected where they should be. It returns the real provider's checked inputs.
 func (p pair) wrong(t *testing.T, kind string, of inputsOf, e edit, where string) (checked resource.PropertyMap) {
 	t.Helper()
-	p.counts["refused by "+where]++
+	p.counts["rejected by "+where]++
 	in := asked(t, of.With, e)
 	if p.genuine != nil {
 		var refused string
 		checked, refused = p.genuine.check(t, kind, nil, in)
 		if byProvider := refused != ""; byProvider != (where == "the provider") {
-			t.Errorf("%s: expected to be refused by %s; the genuine provider says %q", described(e), where, refused)
+			t.Errorf("%s: expected to be rejected by %s; the real provider says %q", described(e), where, refused)
 		}
 	}
 	if _, refused := p.model.check(t, kind, nil, in); refused == "" {
-		t.Errorf("%s: the model takes what is refused by %s", described(e), where)
+		t.Errorf("%s: the model accepts it, but it is rejected by %s", described(e), where)
 	}
 	return checked
 }
@@ -173,7 +172,7 @@ func described(e edit) string {
 
 var long = regexp.MustCompile(`^\{\{([0-9]+) characters\}\}$`)
 
-// asked are inputs with an edit.
+// asked returns inputs with an edit applied.
 func asked(t *testing.T, with map[string]any, e edit) resource.PropertyMap {
 	t.Helper()
 	in := resource.NewProperty(resource.NewPropertyMapFromMap(with).Copy())
@@ -196,7 +195,7 @@ func asked(t *testing.T, with map[string]any, e edit) resource.PropertyMap {
 	return in.ObjectValue()
 }
 
-// A served is a provider that is spoken to.
+// A served is a connection to a provider.
 type served struct {
 	name string
 	pulumirpc.ResourceProviderClient
@@ -216,7 +215,7 @@ func (s *served) wire(t *testing.T, m resource.PropertyMap) *structpb.Struct {
 	return out
 }
 
-// check gives the inputs that the provider makes of what is asked, or the words with which it refuses.
+// check returns the provider's checked inputs, or its error if it rejects them.
 func (s *served) check(t *testing.T, kind string, olds, news resource.PropertyMap) (resource.PropertyMap, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -236,7 +235,7 @@ func (s *served) check(t *testing.T, kind string, olds, news resource.PropertyMa
 	return checked, strings.Join(refused, "; ")
 }
 
-// create gives the words with which AWS refuses.
+// create returns AWS's error, or "".
 func (s *served) create(t *testing.T, kind string, in resource.PropertyMap) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -247,7 +246,7 @@ func (s *served) create(t *testing.T, kind string, in resource.PropertyMap) stri
 	return ""
 }
 
-// diff gives what a change does, and to which properties, but for those that change anyway.
+// diff returns the effect of a change and the affected properties, except those in anyway.
 func (s *served) diff(t *testing.T, kind string, known map[string]any, olds, news resource.PropertyMap, anyway []string) (string, []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -273,7 +272,7 @@ func (s *served) diff(t *testing.T, kind string, known map[string]any, olds, new
 			changed = append(changed, path)
 		}
 	}
-	if len(answer.GetDetailedDiff()) == 0 { // the provider's newer half tells no details
+	if len(answer.GetDetailedDiff()) == 0 { // the newer part of the provider returns no details
 		but := func(names []string) []string {
 			return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(anyway, name) })
 		}
@@ -304,7 +303,7 @@ func modelled(t *testing.T) *served {
 	return attach(t, "the model", server.Port)
 }
 
-// plugged starts the genuine provider.
+// plugged starts the real provider.
 func plugged(t *testing.T, folder string, e endpoint) *served {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -335,13 +334,13 @@ func plugged(t *testing.T, folder string, e endpoint) *served {
 	})
 	var port int
 	if _, err := fmt.Fscanln(out, &port); err != nil {
-		t.Fatalf("the genuine provider does not say its port: %v", err)
+		t.Fatalf("the real provider does not print its port: %v", err)
 	}
 	go io.Copy(io.Discard, out)
-	return attach(t, "the genuine provider", port)
+	return attach(t, "the real provider", port)
 }
 
-// deaf is an engine that hears nothing.
+// deaf is an engine that ignores logs.
 type deaf struct {
 	pulumirpc.UnimplementedEngineServer
 }
@@ -350,7 +349,7 @@ func (deaf) Log(context.Context, *pulumirpc.LogRequest) (*emptypb.Empty, error) 
 	return &emptypb.Empty{}, nil
 }
 
-// attach speaks to a provider on a port, and configures it.
+// attach connects to a provider on a port and configures it.
 func attach(t *testing.T, name string, port int) *served {
 	t.Helper()
 	connection, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", port), grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -1,5 +1,5 @@
-"""moto_plus.py, with what this site needs and neither it nor moto 5.2.1 serves. Run it as
-serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. Each patch says what breaks without it."""
+"""Runs moto_plus.py with patches for what this site needs and moto 5.2.1 does not support. Usage:
+serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. The comment of each patch says what breaks without it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ from moto.s3.models import FakeBucket
 from werkzeug.serving import WSGIRequestHandler
 
 
-# Server access logs: moto wants the target's policy to name exactly the prefix or the whole bucket, S3 matches patterns.
+# Server access logs: moto requires the target's policy to name exactly the prefix or the whole bucket; S3 matches patterns.
 def may_deliver(target_bucket, target_prefix):
     arn = f"arn:aws:s3:::{target_bucket.name}/{target_prefix or ''}x"
     for statement in json.loads(target_bucket.policy or b'{"Statement": []}')["Statement"]:
@@ -56,7 +56,7 @@ for region, zones in RegionsAndZonesBackend.zones.items():
         zone.zone_id = re.sub(r"az\d+$", f"az{number}", zone.zone_id)
 
 
-# Detailed monitoring of an instance: the provider switches it after the start, moto answers 500.
+# Detailed monitoring: the provider sets it after it starts an instance, and moto returns 500.
 def monitoring(state):
     def call(self):
         found = [self.ec2_backend.get_instance(i) for i in self._get_param("InstanceIds", [])]
@@ -71,7 +71,7 @@ Monitoring.monitor_instances = monitoring("enabled")
 Monitoring.unmonitor_instances = monitoring("disabled")
 
 
-# A service's tasks: moto starts none, and the provider waits for them. Here they run as soon as they are wanted.
+# Tasks of a service: moto starts none, and the provider waits for them. Here they run immediately.
 def running(self, *args, before=Service.__init__, **kw):
     before(self, *args, **kw)
     self.running_count, self.pending_count = self.desired_count, 0
@@ -79,7 +79,7 @@ def running(self, *args, before=Service.__init__, **kw):
         deployment.update(runningCount=self.desired_count, pendingCount=0, rolloutState="COMPLETED")
 
 
-# What moto forgets of a new service (of an updated one it keeps everything): a diff each time.
+# Properties that moto drops from a new service (but not from an updated one): a diff each time.
 def create_service(self, before=ECS.create_service):
     out = before(self)
     service = self.ecs_backend._get_service(self._get_param("cluster"), self._get_param("serviceName"))
@@ -96,8 +96,7 @@ Service.__init__ = running
 ECS.create_service = create_service
 
 
-# The description of a rule that names a security group or a prefix list: moto looks for it beside an address, and
-# forgets it. A diff after a refresh.
+# The description of a rule for a security group or a prefix list: moto only reads it for addresses. A diff after a refresh.
 def rule(self, *args, before=SecurityGroupRule.__init__, **kw):
     before(self, *args, **kw)
     given = signature(before).bind(self, *args, **kw).arguments
@@ -108,13 +107,13 @@ def rule(self, *args, before=SecurityGroupRule.__init__, **kw):
 SecurityGroupRule.__init__ = rule
 SecurityGroupRule.description = property(lambda self: self.ip_range.get("Description") or self.given_description)
 
-# An instance without a public address: moto's empty association reads as if it had one, and the provider replaces it.
+# An instance without a public address: moto returns an empty association, as if there were one, and the provider replaces it.
 NetworkInterface.association = property(
     lambda self, before=NetworkInterface.association.fget: before(self) if self.public_ip else None
 )
 
 
-# An instance's security groups, when they were given with its network interface: a diff after a refresh.
+# Security groups of an instance that are set on its network interface: a diff after a refresh.
 def prep_nics(self, *args, before=Instance.prep_nics, **kw):
     before(self, *args, **kw)
     self.security_groups = self.security_groups or self.nics[0].group_set
@@ -123,7 +122,7 @@ def prep_nics(self, *args, before=Instance.prep_nics, **kw):
 Instance.prep_nics = prep_nics
 
 
-# What a database is watched with: a diff each time.
+# Monitoring settings of a database: a diff each time.
 def watched(self, *args, before=DBInstance.__init__, enable_performance_insights=None, **kw):
     before(self, *args, **kw)
     self.performance_insights_enabled = enable_performance_insights
@@ -131,7 +130,7 @@ def watched(self, *args, before=DBInstance.__init__, enable_performance_insights
         "monitoring_interval", "monitoring_role_arn", "performance_insights_kms_key_id", "performance_insights_retention_period",
     ):
         setattr(self, name, kw.get(name))
-    # AWS's default since 2024. moto's is none that exists, and the provider spends a minute and a half on changing it.
+    # AWS's default since 2024. moto's default does not exist, and the provider takes 90 seconds to change it.
     if self.ca_certificate_identifier == "rds-ca-default":
         self.ca_certificate_identifier = "rds-ca-rsa2048-g1"
 
@@ -139,7 +138,7 @@ def watched(self, *args, before=DBInstance.__init__, enable_performance_insights
 DBInstance.__init__ = watched
 
 
-# Who set a database's parameter: the provider takes one without a source for a default, a diff after a refresh.
+# The source of a database parameter: the provider treats one without a source as a default. A diff after a refresh.
 def update_parameters(self, new_parameters, before=DBParameterGroup.update_parameters):
     before(self, [{**p, "Source": "user"} for p in new_parameters])
 
@@ -147,14 +146,14 @@ def update_parameters(self, new_parameters, before=DBParameterGroup.update_param
 DBParameterGroup.update_parameters = update_parameters
 
 
-# The words in the file that a variable of this process names; none where there is no such file.
-def told(variable):
+# The words in the file that an environment variable names; none if the file does not exist.
+def words_in(variable):
     path = os.environ.get(variable, "")
     return open(path).read().split() if path and os.path.exists(path) else []
 
 
-# A service that is updated: moto's deployment stays the one before, and a verdict takes it for rolled back. Here it is a new
-# one, whose tasks run; or, where the file of SERVE_ROLLS_BACK is, ECS's circuit breaker goes back to the one before.
+# An updated service: moto keeps the previous deployment, which the verdict reports as rolled back. Here there is a new one, whose
+# tasks run; if the file of SERVE_ROLLS_BACK exists, ECS's circuit breaker rolls back to the previous one instead.
 def update_service(self, properties, before=ECSBackend.update_service):
     service = self._get_service(properties.get("cluster", "default"), properties["service"].split("/")[-1])
     was = service.task_definition
@@ -162,7 +161,7 @@ def update_service(self, properties, before=ECSBackend.update_service):
     service.task_definition = self.describe_task_definition(service.task_definition).arn
     if service.task_definition != was and service.deployments:
         now, name = utcnow(), f"ecs-svc/{random.randrange(10**19):019d}"
-        if told("SERVE_ROLLS_BACK"):
+        if words_in("SERVE_ROLLS_BACK"):
             service.task_definition = was
             service.events.insert(0, {
                 "id": name, "createdAt": now,
@@ -178,25 +177,25 @@ def update_service(self, properties, before=ECSBackend.update_service):
 ECSBackend.update_service = update_service
 
 
-# What a task on Fargate needs of a machine: moto adds up the containers' memory, and answers 500 where only the task says it.
+# Resources of a Fargate task: moto adds up the containers' memory, and returns 500 if only the task defines it.
 ECSBackend._calculate_task_resource_requirements = staticmethod(
     lambda definition: {"CPU": 0, "MEMORY": 0, "PORTS": [], "PORTS_UDP": []}
 )
 
 
-# A task that is run by itself, such as a migration: moto runs nothing, and leaves the task's network interface behind, which
-# holds the subnet. Here it ends at once and says so in its log: with exit code 0, or with the one that the file of
-# SERVE_TASK_ENDS_WITH says before the name of the cluster.
+# A standalone task, such as a migration: moto runs nothing and leaves the task's network interface, which blocks the subnet's
+# deletion. Here the task stops immediately and writes a log line. Its exit code is 0, or the one that the file of
+# SERVE_TASK_ENDS_WITH contains, followed by the name of the cluster.
 def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
     before(self, cluster, task_definition, *args, **kw)
-    code, of = (told("SERVE_TASK_ENDS_WITH") + ["0", ""])[:2]
+    code, of = (words_in("SERVE_TASK_ENDS_WITH") + ["0", ""])[:2]
     code = int(code) if of == cluster.name else 0
     self.last_status = self.desired_status = "STOPPED"
     self.stopped_reason = "Essential container in task exited"
     logs = logs_backends[self._account_id][self.region_name]
     for container, declared in zip(self.containers, task_definition.container_definitions):
         container.last_status, container.exitCode = "STOPPED", code
-        container.cpu = str(container.cpu)  # moto's is a number, which the SDK of Go refuses
+        container.cpu = str(container.cpu)  # moto's is a number, which the Go SDK rejects
         container.memory = container.memory and str(container.memory)
         to = (declared.get("logConfiguration") or {}).get("options") or {}
         if to.get("awslogs-group"):
@@ -213,13 +212,13 @@ def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
 
 Task.__init__ = run
 
-# The policy of a bucket that denies what comes without TLS: moto reads no conditions, and denies everything, so that the
-# bucket of the state could not be read.
+# A bucket policy that denies requests without TLS: moto ignores conditions and denies everything, so the state bucket would be
+# unreadable.
 FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
 
-# An answer leaves in one piece. When its head arrives, smithy-go closes the request's body, and net/http, if it has not looked
-# for that body's end by then, takes this for a failure to send and closes the connection: what has not arrived is lost, with
-# "use of closed network connection". AWS is never that quick. Werkzeug's own way is the head first, and then the rest.
+# Send each response in one write. When the header arrives, smithy-go closes the request's body. If net/http has not seen the end of
+# that body by then, it treats this as a send failure and closes the connection, and the rest of the response is lost with "use of
+# closed network connection". AWS is never that fast. By default Werkzeug sends the header first and then the rest.
 WSGIRequestHandler.wbufsize = 1 << 20
 
 if __name__ == "__main__":

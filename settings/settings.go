@@ -1,4 +1,4 @@
-// Package settings keeps what the app is told in secret: encrypted SSM parameters that reach the containers by ARN.
+// Package settings stores the app's secrets: encrypted SSM parameters that reach the containers by ARN.
 package settings
 
 import (
@@ -19,35 +19,35 @@ import (
 
 const storeType = "slipway:settings:Store"
 
-// SecretKey is the parameter that holds Django's SECRET_KEY, which the Store makes itself.
+// SecretKey is the parameter of Django's SECRET_KEY, which the Store generates.
 const SecretKey = "django/secret-key"
 
-// limit is the size of a standard parameter in bytes. Larger ones would be advanced: $0.05 a month each.
+// limit is the maximum size of a standard parameter in bytes. Larger ones are advanced parameters, at $0.05 a month each.
 const limit = 4096
 
-// Args say what to keep.
+// Args are the arguments of New.
 type Args struct {
 	Site   wiring.Site
 	KeyARN pulumi.StringInput // encrypts every parameter
 
-	// Secrets are the values by the part of their path below /project/stack/: "db/password", "app/STRIPE_KEY".
-	// Renaming one deletes the old parameter.
+	// Secrets are the values by their path below /project/stack/, such as "db/password" or "app/STRIPE_KEY". Renaming one deletes
+	// the old parameter.
 	Secrets map[string]pulumi.StringInput
 
-	// Rotation counts up to make a new SECRET_KEY. Everybody is then signed out.
+	// Rotation is raised to generate a new SECRET_KEY, which signs all users out.
 	Rotation int
 }
 
-// A Store is a set of encrypted parameters under /project/stack/, Django's SECRET_KEY among them.
+// A Store is a set of encrypted parameters under /project/stack/, including Django's SECRET_KEY.
 //
-// A changed value changes its parameter's version, and with it the tasks that read it. Cost: standard parameters are
-// free; the key's requests cost $0.03 per 10,000.
+// A changed value changes its parameter's version, which replaces the tasks that read it. Cost: standard parameters are free;
+// requests to the key cost $0.03 per 10,000.
 type Store struct {
 	pulumi.ResourceState
-	Secrets map[string]wiring.Secret // by the same names as Args.Secrets, and SecretKey
+	Secrets map[string]wiring.Secret // by the names of Args.Secrets, plus SecretKey
 }
 
-// New keeps secrets.
+// New creates a Store.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Store, error) {
 	if err := args.check(); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (s *Store) keep(ctx *pulumi.Context, name string, args *Args, part string, 
 	return wiring.Secret{ARN: parameter.Arn, KeyARN: args.KeyARN, Version: parameter.Version}, nil
 }
 
-// fits refuses what Parameter Store would refuse, without telling the value.
+// fits rejects values that Parameter Store would reject. Its error does not contain the value.
 func fits(path, value string) error {
 	switch {
 	case value == "":
@@ -109,7 +109,7 @@ var partForm = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
 func (a *Args) check() error {
 	var wrong []error
 	if a.KeyARN == nil {
-		wrong = append(wrong, errors.New("settings: needs a key"))
+		wrong = append(wrong, errors.New("settings: a KMS key is required"))
 	}
 	if a.Rotation < 1 {
 		wrong = append(wrong, fmt.Errorf("settings: rotation must be at least 1, got %d", a.Rotation))
@@ -117,9 +117,9 @@ func (a *Args) check() error {
 	for _, part := range slices.Sorted(maps.Keys(a.Secrets)) {
 		switch {
 		case part == SecretKey:
-			wrong = append(wrong, fmt.Errorf("settings: %s is made here and cannot be given", part))
+			wrong = append(wrong, fmt.Errorf("settings: %s is generated and cannot be set", part))
 		case !partForm.MatchString(part):
-			wrong = append(wrong, fmt.Errorf("settings: name %q must be letters, digits, _ . or -, in parts divided by /", part))
+			wrong = append(wrong, fmt.Errorf("settings: name %q must be letters, digits, _, . or -, in parts separated by /", part))
 		case strings.Count(a.Site.Path(part), "/") > 15:
 			wrong = append(wrong, fmt.Errorf("settings: name %q must have at most 13 parts", part))
 		case a.Secrets[part] == nil:

@@ -56,9 +56,9 @@ func TestParametersAreEncryptedAndSecret(t *testing.T) {
 		if diff := cmp.Diff(want, p.Inputs); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", part, diff)
 		}
-		secret, told := store.Secrets[part]
-		if !told || pulumi.IsSecret(secret.ARN.ToStringOutput()) || pulumi.IsSecret(secret.Version.ToIntOutput()) {
-			t.Errorf("%s: ARN and version must be known, and not secret: they are part of task definitions", part)
+		secret, ok := store.Secrets[part]
+		if !ok || pulumi.IsSecret(secret.ARN.ToStringOutput()) || pulumi.IsSecret(secret.Version.ToIntOutput()) {
+			t.Errorf("%s: ARN and version must exist and not be secret: task definitions contain them", part)
 		}
 		if secret.KeyARN != key {
 			t.Errorf("%s: decrypted with %v", part, secret.KeyARN)
@@ -92,16 +92,16 @@ func TestMistakes(t *testing.T) {
 		change func(*Args)
 		want   string
 	}{
-		{"no key", func(a *Args) { a.KeyARN = nil }, "settings: needs a key"},
-		{"rotation from nought", func(a *Args) { a.Rotation = 0 }, "settings: rotation must be at least 1, got 0"},
-		{"the generated one given", func(a *Args) { a.Secrets[SecretKey] = pulumi.String("x") }, "settings: django/secret-key is made here and cannot be given"},
-		{"space in a name", func(a *Args) { a.Secrets["a b"] = pulumi.String("x") }, `settings: name "a b" must be letters, digits, _ . or -, in parts divided by /`},
-		{"leading slash", func(a *Args) { a.Secrets["/a"] = pulumi.String("x") }, `settings: name "/a" must be letters, digits, _ . or -, in parts divided by /`},
+		{"no key", func(a *Args) { a.KeyARN = nil }, "settings: a KMS key is required"},
+		{"rotation 0", func(a *Args) { a.Rotation = 0 }, "settings: rotation must be at least 1, got 0"},
+		{"generated secret set", func(a *Args) { a.Secrets[SecretKey] = pulumi.String("x") }, "settings: django/secret-key is generated and cannot be set"},
+		{"space in a name", func(a *Args) { a.Secrets["a b"] = pulumi.String("x") }, `settings: name "a b" must be letters, digits, _, . or -, in parts separated by /`},
+		{"leading slash", func(a *Args) { a.Secrets["/a"] = pulumi.String("x") }, `settings: name "/a" must be letters, digits, _, . or -, in parts separated by /`},
 		{"too deep", func(a *Args) { a.Secrets["a"+strings.Repeat("/a", 13)] = pulumi.String("x") }, `must have at most 13 parts`},
 		{"no value", func(a *Args) { a.Secrets["a"] = nil }, "settings: a has no value"},
 		{"empty value", func(a *Args) { a.Secrets["a"] = pulumi.String("") }, "settings: /slipway/dev/a must not be empty"},
 		{"too long", func(a *Args) { a.Secrets["a"] = pulumi.String(strings.Repeat("x", 4097)) }, "settings: /slipway/dev/a must be at most 4096 bytes, got 4097"},
-		{"two at once", func(a *Args) { a.KeyARN, a.Rotation = nil, -1 }, "settings: needs a key\nsettings: rotation must be at least 1, got -1"},
+		{"two at once", func(a *Args) { a.KeyARN, a.Rotation = nil, -1 }, "settings: a KMS key is required\nsettings: rotation must be at least 1, got -1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := good()
@@ -111,7 +111,7 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
 			if strings.Contains(fmt.Sprint(err), "xxx") {
-				t.Error("the error tells the value")
+				t.Error("the error contains the value")
 			}
 		})
 	}

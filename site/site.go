@@ -288,7 +288,7 @@ func (d *deployment) makeStores() (err error) {
 			SecurityGroups: pulumi.StringArray{d.network.Groups[network.Data]},
 		},
 		KeyARN: d.keys.Data, LogKeyARN: d.keys.Logs, LogDays: d.stack.Logs.Days,
-		Version: db.EngineVersion, Class: db.Class, Storage: db.Storage, MaxStorage: db.MaxStorage, MultiZone: db.MultiZone,
+		Version: db.EngineVersion, Class: db.Class, Storage: db.Storage, MaxStorage: db.MaxStorage, MultiZone: db.MultiAZ,
 		BackupDays: db.BackupDays, BackupWindow: db.BackupWindow, MaintenanceWindow: db.MaintenanceWindow,
 		Database: db.Name, Rotation: db.Rotation,
 	}, d.opts...)

@@ -1,11 +1,11 @@
-// Two people visit the site with a real browser: one at a desk, one on a phone without JavaScript. The first signs up,
-// posts with a picture and logs out; the second signs up, finds and follows the first, sees the post in the time line,
-// likes it and logs out. Whatever the browser complains of on the way, or is refused, is a failure too.
+// Two users visit the site with a real browser: one on a desktop, one on a phone without JavaScript. The first signs up, posts with
+// a picture and logs out. The second signs up, finds and follows the first, sees the post in the timeline, likes it and logs out.
+// Browser errors and failed requests are failures too.
 //
 //   npm ci --no-bin-links && node visit.mjs http://127.0.0.1:8080 [FOLDER]
 //
-// FOLDER gets a picture of the last page that each of them saw. CHROMIUM names the browser; default /usr/bin/chromium.
-// Writes one line of JSON: the X-Request-ID of the post, and where its picture lies.
+// Screenshots of each user's last page are saved in FOLDER. CHROMIUM is the browser; default /usr/bin/chromium.
+// Prints one line of JSON: the X-Request-ID of the post, and the path of its picture.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ async function visit(name, options, doings) {
   const complain = (what) => complaints.push(`${name}, at ${page.url()}: ${what}`);
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && complain(m.text()));
   page.on('pageerror', (e) => complain(e.message));
-  // Aborted is what the browser itself gave up, for it left the page.
+  // The browser aborts requests when it leaves a page.
   page.on('requestfailed', (r) => r.failure().errorText !== 'net::ERR_ABORTED' && complain(`${r.method()} ${r.url()}: ${r.failure().errorText}`));
   page.on('response', (r) => r.status() >= 400 && complain(`${r.request().method()} ${r.url()}: ${r.status()}`));
   try {
@@ -42,7 +42,7 @@ async function visit(name, options, doings) {
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.locator('nav').getByRole('link', { name: 'Sign up' }).waitFor();
     await page.goto('/account/');
-    assert.equal(new URL(page.url()).pathname, '/account/log-in/', 'the account is there for somebody who logged out');
+    assert.equal(new URL(page.url()).pathname, '/account/log-in/', 'the account page is visible after logging out');
   } catch (error) {
     await shoot(page, `${name}-failed`);
     throw new Error(`${name}, at ${page.url()}: ${error.message}\n${await page.locator('main').innerText().catch(() => '')}`);
@@ -52,12 +52,12 @@ async function visit(name, options, doings) {
 
 const shoot = (page, name) => folder && page.screenshot({ path: join(folder, `${name.replace(`_${drawn}`, '')}.png`), fullPage: true });
 
-// shown waits until the picture of a post is really there, pixels and all.
+// shown waits until the picture of a post is loaded.
 async function shown(page) {
   const picture = page.locator('.post', { hasText: text }).locator('img.picture');
   await picture.scrollIntoViewIfNeeded();
   for (let tries = 0; !(await picture.evaluate((img) => img.complete && img.naturalWidth > 0)); tries++) {
-    assert(tries < 100, 'the picture does not come');
+    assert(tries < 100, 'the picture does not load');
     await page.waitForTimeout(100);
   }
   return picture;
@@ -65,7 +65,7 @@ async function shown(page) {
 
 const grace = `grace_${drawn}`;
 const text = `First boat of the spring, number ${drawn}.`;
-const told = {};
+const result = {};
 
 try {
   await visit(grace, { viewport: { width: 1000, height: 700 } }, async (page) => {
@@ -74,9 +74,9 @@ try {
     await page.locator('[name=picture]').setInputFiles({ name: 'boat.png', mimeType: 'image/png', buffer: await page.screenshot() });
     const answer = page.waitForResponse((r) => r.request().method() === 'POST');
     await page.getByRole('button', { name: 'Post', exact: true }).click();
-    told.request = (await (await answer).allHeaders())['x-request-id'];
-    assert.match(told.request ?? '', /^[0-9a-f]{32}$/, 'the post has no X-Request-ID');
-    told.picture = await (await shown(page)).evaluate((img) => img.parentElement.getAttribute('href'));
+    result.request = (await (await answer).allHeaders())['x-request-id'];
+    assert.match(result.request ?? '', /^[0-9a-f]{32}$/, 'the post has no X-Request-ID');
+    result.picture = await (await shown(page)).evaluate((img) => img.parentElement.getAttribute('href'));
   });
   const { defaultBrowserType, ...phone } = devices['Pixel 7'];
   await visit(`ada_${drawn}`, { ...phone, javaScriptEnabled: false }, async (page) => {
@@ -90,10 +90,10 @@ try {
     await page.getByRole('button', { name: /0 likes/ }).click();
     await page.getByRole('button', { name: /1 likes/ }).waitFor();
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert(wide <= 0, `the time line is ${wide} pixels wider than the phone`);
+    assert(wide <= 0, `the timeline is ${wide} pixels wider than the phone`);
   });
-  assert(complaints.length === 0, `the browser complains:\n${complaints.join('\n')}`);
+  assert(complaints.length === 0, `browser errors:\n${complaints.join('\n')}`);
 } finally {
   await browser.close();
 }
-console.log(JSON.stringify(told));
+console.log(JSON.stringify(result));

@@ -1,13 +1,13 @@
 #!/bin/sh
-# install.sh pypi|base VENV: makes the virtual environment of an image.
-#   pypi  installs exactly requirements.txt, every file checked against its hash
-#   base  takes the base image's own packages and fails, without any network, unless they satisfy requirements.in
+# install.sh pypi|base VENV: creates the virtual environment of an image.
+#   pypi  installs exactly requirements.txt and checks every file against its hash
+#   base  uses the base image's packages, without network access, and fails unless they satisfy requirements.in
 set -eu
 here=$(dirname "$0")
 case $1 in
 pypi)
 	if ! grep -q -- '--hash=sha256:' "$here/requirements.txt"; then
-		echo "requirements.txt carries no hashes: run app/lock.sh once, with access to PyPI, and commit the result" >&2
+		echo "requirements.txt contains no hashes: run app/lock.sh with access to PyPI and commit the result" >&2
 		exit 1
 	fi
 	python3 -m venv --without-pip "$2"
@@ -15,7 +15,7 @@ pypi)
 	;;
 base)
 	python3 -m venv --without-pip --system-site-packages "$2"
-	# No deeper than our own list: what those need in turn is the distribution's to answer for.
+	# --no-deps: the distribution is responsible for indirect dependencies.
 	python3 -m pip --python "$2/bin/python" install --no-index --no-deps -r "$here/requirements.in"
 	printf '#!/bin/sh\nexec %s/bin/python -m gunicorn "$@"\n' "$2" >"$2/bin/gunicorn"
 	chmod 755 "$2/bin/gunicorn"
@@ -25,5 +25,5 @@ base)
 	exit 2
 	;;
 esac
-# A package may be there and lack the part that the site uses.
+# A package may be installed without the part that the site uses.
 "$2/bin/python" -c 'import django, gunicorn, psycopg, storages.backends.s3, PIL.Image'

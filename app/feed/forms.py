@@ -1,4 +1,4 @@
-"""What people type, checked."""
+"""Forms that validate user input."""
 
 import io
 
@@ -11,25 +11,25 @@ from PIL import Image, ImageOps
 from feed.models import Post, User
 
 PICTURE_BYTES = 5 * 1024 * 1024
-# Decoded, a pixel costs four bytes of a task's memory.
+# A decoded pixel takes four bytes of the task's memory.
 PICTURE_PIXELS = 25_000_000
 PICTURE_EDGE = 1600
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 
 def redrawn(upload):
-    """The picture drawn anew: upright, no larger than a screen, without the place and camera that photos carry."""
+    """Re-encodes the picture: upright, no larger than a screen, without location and camera data."""
     upload.seek(0)
     with Image.open(upload, formats=PICTURE_FORMATS) as image:
         if image.width * image.height > PICTURE_PIXELS:
             raise forms.ValidationError("The picture has more than 25 million pixels.")
-        # A JPEG can be decoded small right away.
+        # A JPEG can be scaled down while decoding.
         image.draft("RGB", (PICTURE_EDGE, PICTURE_EDGE))
         upright = ImageOps.exif_transpose(image)
         upright.thumbnail((PICTURE_EDGE, PICTURE_EDGE))
         alpha = upright.has_transparency_data
         drawn = upright.convert("RGBA" if alpha else "RGB")
-    # The pixels alone: neither EXIF nor anything else that came along.
+    # Only the pixels, without EXIF or other metadata.
     clean = Image.new(drawn.mode, drawn.size)
     clean.paste(drawn)
     out = io.BytesIO()
@@ -60,7 +60,7 @@ class PostForm(forms.ModelForm):
         try:
             return redrawn(upload)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            raise forms.ValidationError("This is not a picture that the site can read: JPEG, PNG, WebP or GIF.") from None
+            raise forms.ValidationError("This is not a supported picture: use JPEG, PNG, WebP or GIF.") from None
 
 
 class SignUpForm(UserCreationForm):

@@ -1,4 +1,4 @@
-"""Who writes, what they write, whom they follow and what they like."""
+"""Users, posts, follows and likes."""
 
 import pathlib
 import uuid
@@ -15,7 +15,7 @@ from django.urls import reverse
 
 class People(UserManager):
     def named(self, username):
-        """The people of this name, none or one. Whoever writes ADA finds Ada, by the unique index."""
+        """The users with this name, none or one. Case does not matter: ADA finds Ada, by the unique index."""
         return self.alias(lower=Lower("username")).filter(lower=username.lower())
 
     def get_by_natural_key(self, username):
@@ -23,7 +23,7 @@ class People(UserManager):
 
 
 class User(AbstractUser):
-    """A person. Names differ by more than the case of their letters."""
+    """A user. Names must differ in more than case."""
 
     username = models.CharField(
         "name",
@@ -50,7 +50,7 @@ class User(AbstractUser):
 
 
 class Follow(models.Model):
-    """One person reads another's posts in the time line."""
+    """One user sees another's posts in the timeline."""
 
     follower = models.ForeignKey(User, models.CASCADE, related_name="follows")
     followed = models.ForeignKey(User, models.CASCADE, related_name="followed_by")
@@ -65,22 +65,22 @@ class Follow(models.Model):
 
 class PostQuerySet(models.QuerySet):
     def timeline(self, user):
-        """What the user and those whom the user follows wrote."""
+        """The posts of the user and of those the user follows."""
         followed = Follow.objects.filter(follower=user).values("followed")
         return self.filter(Q(author=user) | Q(author__in=followed))
 
     def matching(self, words):
-        """Posts with these words, in the way of web searches: "quoted phrase", -without."""
+        """Posts that match these words, with web search syntax: "quoted phrase", -without."""
         return self.alias(words=SearchVector("text", config="simple")).filter(
             words=SearchQuery(words, config="simple", search_type="websearch")
         )
 
     def unshrunk(self):
-        """Posts whose picture has no small one yet: the worker's queue, by the index post_unshrunk."""
+        """Posts whose picture has no thumbnail yet: the worker's queue, by the index post_unshrunk."""
         return self.exclude(picture="").filter(small="")
 
     def shown_to(self, user):
-        """Newest first, with author, number of likes and whether this user is among them."""
+        """Newest first, with author, number of likes and whether this user likes it."""
         likes = Like.objects.filter(post=OuterRef("pk")).order_by()
         count = likes.values("post").annotate(n=Count("pk")).values("n")
         mine = Exists(likes.filter(user=user.pk)) if user.is_authenticated else models.Value(False)
@@ -88,18 +88,18 @@ class PostQuerySet(models.QuerySet):
 
 
 def picture_name(post, filename):
-    """A name that nobody can guess or collide with; pictures never change under their name."""
+    """An unguessable, unique name; a picture never changes under its name."""
     return f"pictures/{uuid.uuid4().hex}{pathlib.PurePath(filename).suffix}"
 
 
 class Post(models.Model):
-    """A short message, with a picture or without."""
+    """A short message, optionally with a picture."""
 
     author = models.ForeignKey(User, models.CASCADE, related_name="posts", db_index=False)
     text = models.CharField(max_length=280)
     picture = models.ImageField(upload_to=picture_name, blank=True)
-    # The same picture for a list of posts, made by the worker; until then "". The default is the database's too, so that
-    # the release before may go on writing posts.
+    # The thumbnail for lists, created by the worker; "" until then. The database has the default too, so that the previous
+    # release can still insert posts.
     small = models.FileField(upload_to=picture_name, blank=True, db_default="")
     created = models.DateTimeField(auto_now_add=True)
 
@@ -109,7 +109,7 @@ class Post(models.Model):
         indexes = [
             models.Index(fields=["author", "-id"], name="post_by_author"),
             GinIndex(SearchVector("text", config="simple"), name="post_words"),
-            # For the clean-up, which asks for every picture whether a post still shows it.
+            # For clean_up, which checks for every picture whether a post still uses it.
             models.Index(fields=["picture"], name="post_picture", condition=~Q(picture="")),
             models.Index(fields=["small"], name="post_small", condition=~Q(small="")),
             models.Index(fields=["id"], name="post_unshrunk", condition=~Q(picture="") & Q(small="")),
@@ -123,7 +123,7 @@ class Post(models.Model):
 
     @property
     def picture_url(self):
-        """On this site, whichever storage has it: the bucket is not public."""
+        """A URL on this site for any storage, because the bucket is not public."""
         return reverse("picture", args=[pathlib.PurePath(self.picture.name).name])
 
     @property
@@ -136,5 +136,5 @@ class Like(models.Model):
     post = models.ForeignKey(Post, models.CASCADE, related_name="likes", db_index=False)
 
     class Meta:
-        # Post first: the same index counts a post's likes and finds one's own among them.
+        # Post first: the same index counts a post's likes and finds the user's own.
         constraints = [models.UniqueConstraint(fields=["post", "user"], name="like_once")]

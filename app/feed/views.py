@@ -1,4 +1,4 @@
-"""The pages. Whatever changes something is a POST and ends with a redirect back to where one was."""
+"""The pages. Every change is a POST that redirects back to the previous page."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,10 +18,10 @@ PAGE = 20
 
 
 def page(request, rows):
-    """One page of rows ordered by falling pk, and the query string of the next page, or "".
+    """One page of rows ordered by descending pk, and the query string of the next page, or "".
 
-    The next page begins after the last row seen, so that it costs the same however far one reads, and new posts
-    neither repeat nor hide any.
+    The next page starts after the last row seen, so every page costs the same, and new posts neither repeat nor hide
+    rows.
     """
     before = request.GET.get("before", "")
     if before.isdecimal() and len(before) < 19:
@@ -35,7 +35,7 @@ def page(request, rows):
 
 
 def back(request, otherwise):
-    """To the page that the form came from, if it is one of ours."""
+    """Redirects to the page that the form came from, if it is on this site."""
     there = request.POST.get("next", "")
     ours = url_has_allowed_host_and_scheme(there, {request.get_host()}, require_https=request.is_secure())
     return redirect(there if ours else otherwise)
@@ -43,7 +43,7 @@ def back(request, otherwise):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def timeline(request):
-    """What those one follows wrote; here one writes, too."""
+    """The posts of followed users, and the form for a new post."""
     if not request.user.is_authenticated:
         return redirect("latest")
     form = PostForm(request.POST or None, request.FILES or None) if request.method == "POST" else PostForm()
@@ -58,7 +58,7 @@ def timeline(request):
 
 @require_safe
 def latest(request):
-    """What everybody wrote: the front page for those who are not logged in."""
+    """All posts: the front page for users who are not logged in."""
     posts, more = page(request, Post.objects.shown_to(request.user))
     return render(request, "feed/latest.html", {"posts": posts, "more": more})
 
@@ -83,20 +83,20 @@ def post(request, pk):
 @require_POST
 @login_required
 def delete(request, pk):
-    """Only one's own. The pictures go once the row is gone; if that fails, the clean-up finds them."""
+    """Deletes one's own post. The pictures are deleted after the row; if that fails, clean_up deletes them."""
     doomed = get_object_or_404(Post, pk=pk, author=request.user)
     with transaction.atomic():
         doomed.delete()
         for picture in {doomed.picture.name, doomed.small.name} - {""}:
             transaction.on_commit(lambda picture=picture: default_storage.delete(picture), robust=True)
-    messages.success(request, "The post is gone.")
+    messages.success(request, "The post was deleted.")
     return redirect("profile", request.user.username)
 
 
 @require_POST
 @login_required
 def like(request, pk):
-    """Likes, or with unlike=1 no longer. Twice is the same as once."""
+    """Likes a post, or with unlike=1 removes the like. Idempotent."""
     if request.POST.get("unlike"):
         Like.objects.filter(user=request.user, post_id=pk).delete()
     else:
@@ -127,7 +127,7 @@ def profile(request, username):
 @require_POST
 @login_required
 def follow(request, username):
-    """Follows, or with unfollow=1 no longer. Twice is the same as once."""
+    """Follows a user, or with unfollow=1 stops following. Idempotent."""
     person = person_named(username)
     if request.POST.get("unfollow"):
         Follow.objects.filter(follower=request.user, followed=person).delete()
@@ -140,7 +140,7 @@ def follow(request, username):
 
 @require_safe
 def people(request, username, side):
-    """Those who follow a person, or whom the person follows."""
+    """The followers of a user, or those the user follows."""
     person = person_named(username)
     rows = (person.followed_by if side == "followers" else person.follows).order_by("-pk")
     rows, more = page(request, rows.select_related("follower", "followed"))
@@ -158,7 +158,7 @@ def sign_up(request):
             with transaction.atomic():
                 person = form.save()
         except IntegrityError:
-            # Somebody took the name between the check and the insert.
+            # Another user took the name between the check and the insert.
             form.add_error("username", "This name is taken.")
         else:
             login(request, person)
@@ -180,7 +180,7 @@ def account(request):
 
 @require_safe
 def picture(request, name):
-    """A picture out of the bucket, which stays private. nginx keeps it, browsers for ever: it never changes."""
+    """A picture from the private bucket. nginx and browsers may cache it forever, because it never changes."""
     if not settings.PICTURES:
         raise Http404
     try:

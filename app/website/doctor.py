@@ -1,11 +1,11 @@
-"""manage.py doctor: why does the site not reach its database? Four steps from inside the task, each with a verdict.
+"""manage.py doctor: why can the site not reach its database? Runs four steps in the task and reports each.
 
-  1 environment   is everything there that the settings need?
-  2 network       does the name resolve, does the port answer?
-  3 log-in        does Postgres let this role into this database, over verified TLS?
+  1 environment   are all required settings present?
+  2 network       does the name resolve, does the port respond?
+  3 log-in        does Postgres accept this role for this database, over verified TLS?
   4 Django        does Django's own connection work, are the migrations applied?
 
-A step that fails tells the likely cause, and the later ones are not tried. Exit code 0 if all is well, otherwise 1.
+A failed step shows the likely cause, and later steps are skipped. Exit code 0 if all steps pass, otherwise 1.
 No secret is printed.
 """
 
@@ -19,7 +19,7 @@ SECRETS = ["DB_PASSWORD", "SECRET_KEY"]
 
 
 class Sick(Exception):
-    """A step failed: what was seen, and the likely cause."""
+    """A step failed: what happened, and the likely cause."""
 
     def __init__(self, seen, cause):
         super().__init__(seen)
@@ -63,18 +63,18 @@ def network(tell, database):
     tell(f"port {port} answers after {(time.monotonic() - start) * 1000:.0f} ms")
 
 
-# What Postgres or libpq says, and what usually is behind it. The first that fits counts.
+# Errors of Postgres or libpq and their usual causes. The first match wins.
 CAUSES = [
     ("root certificate file", "the certificates of RDS are not in the image: build it with RDS_CA"),
     ("password authentication failed", "DB_USERNAME or DB_PASSWORD: the secret and the database's password differ; "
                                        "after a change, tasks keep the old one until they are replaced"),
     ("no password supplied", "DB_PASSWORD is empty"),
-    ("does not exist", "DB_DATABASE or DB_USERNAME names something that was never made; the migration makes the site's role"),
-    ("is not permitted to log in", "the role was made without LOGIN"),
-    ("permission denied for database", "the role may not connect: the migration's grants have not run"),
+    ("does not exist", "DB_DATABASE or DB_USERNAME names something that does not exist; the migration creates the site's role"),
+    ("is not permitted to log in", "the role was created without LOGIN"),
+    ("permission denied for database", "the role may not connect: the migration has not granted it yet"),
     ("no pg_hba.conf entry", "the server insists on TLS (rds.force_ssl) and DB_SSLMODE does not use it"),
     ("does not support SSL", "DB_SSLMODE asks for TLS and the server has none"),
-    ("certificate verify failed", "the server's certificate is not signed by the bundle in the image: build it anew with the current RDS_CA"),
+    ("certificate verify failed", "the server's certificate is not signed by the bundle in the image: rebuild it with the current RDS_CA"),
     ("does not match host name", "DB_HOST is an alias: use the instance's own address, which its certificate names"),
     ("too many connections", "max_connections is reached: fewer tasks or threads, or a larger instance"),
     ("remaining connection slots", "max_connections is reached: fewer tasks or threads, or a larger instance"),

@@ -1,13 +1,13 @@
-"""Settings come from the environment, and every mistake in it is told at once."""
+"""Settings come from the environment, and all mistakes in it are reported at once."""
 
 from django.core.exceptions import ImproperlyConfigured
 
 
 class Env:
-    """Reads an environment and remembers what is wrong with it.
+    """Reads an environment and collects its mistakes.
 
-    A reader never raises: it notes the problem, names the variable and answers something harmless of the right type.
-    check() then raises one ImproperlyConfigured with the whole list. No message repeats a secret's value.
+    A reader never raises: it records the problem with the variable's name and returns a harmless value of the right type.
+    check() then raises one ImproperlyConfigured with the whole list. No message contains a secret's value.
     """
 
     def __init__(self, values):
@@ -18,7 +18,7 @@ class Env:
         self.problems.append(f"{name}: {rule}")
 
     def text(self, name, default=None):
-        """The value without surrounding blanks. Empty counts as missing; without a default missing is a mistake."""
+        """The value without surrounding whitespace. Empty counts as missing, which is a mistake if there is no default."""
         value = self.values.get(name, "").strip()
         if value:
             return value
@@ -28,7 +28,7 @@ class Env:
         return default
 
     def secret(self, name, default=None):
-        """As text, but kept to the letter: a blank may belong to a password."""
+        """Like text, but keeps whitespace, which may be part of a password."""
         value = self.values.get(name, "")
         if value:
             return value
@@ -55,11 +55,11 @@ class Env:
         return value
 
     def words(self, name, default=None):
-        """A comma-separated list; blanks around the commas do not count."""
+        """A comma-separated list; whitespace around the commas is ignored."""
         value = self.text(name, default)
         words = [word.strip() for word in value.split(",") if word.strip()]
         if value and not words:
-            self.wrong(name, f"holds nothing but commas, got {value!r}")
+            self.wrong(name, f"contains only commas, got {value!r}")
         return words
 
     def check(self):

@@ -1,4 +1,4 @@
-"""Is the site ready? The database answers and no migration that this release knows is missing there."""
+"""Is the site ready? It is if the database responds and has all migrations of this release."""
 
 import logging
 
@@ -9,19 +9,19 @@ log = logging.getLogger("website.health")
 
 PATHS = ("/healthz", "/readyz")
 
-# Reading the migrations from disk costs more than the rest; once applied they stay applied for this release.
+# Reading the migrations from disk is the expensive part; once applied, they stay applied for this release.
 migrated = False
 
 
 def unapplied():
-    """The names of this release's migrations that the database has not seen."""
+    """The names of this release's migrations that are not applied."""
     executor = MigrationExecutor(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
 def ready():
-    """(ready, {"database": ..., "migrations": ...}). The reason goes to the log, not to whoever asks."""
+    """(ready, {"database": ..., "migrations": ...}). The reason goes to the log, not into the response."""
     global migrated
     try:
         with connection.cursor() as cursor:

@@ -1,11 +1,11 @@
-"""Logs: one JSON object a line on stdout, each with the id of the request that it belongs to."""
+"""Logs: one JSON object per line on stdout, with the ID of its request."""
 
 import contextvars
 import datetime
 import json
 import logging
 
-# What the log lines of the running request share. Empty outside of one.
+# The ID in the log lines of the current request. Empty outside of a request.
 request_id = contextvars.ContextVar("request_id", default="")
 
 
@@ -29,9 +29,9 @@ class Json(logging.Formatter):
 
 def config(level):
     """The dictConfig of the site's and gunicorn's logging."""
-    # Django reports every 4xx by itself; the request's own line says it already.
+    # Django also logs every 4xx; the request's own line already contains it.
     quiet = {"handlers": ["stdout"], "level": "ERROR", "propagate": False}
-    # At DEBUG these tell what they send to AWS, the headers with the task's credentials among it.
+    # At DEBUG these log what they send to AWS, including headers with the task's credentials.
     discreet = {"level": "WARNING" if level in ("DEBUG", "INFO") else level}
     return {
         "version": 1,

@@ -1,4 +1,4 @@
-"""What surrounds every request: an id, a log line, the time its statements took; and the answers to health checks."""
+"""For every request: an ID, a log line, the time of its SQL statements; and the health checks."""
 
 import logging
 import re
@@ -36,9 +36,9 @@ class Statements:
 
 
 class Requests:
-    """Gives each request an id, tells it in X-Request-ID, and logs one line when the answer is ready.
+    """Gives each request an ID, returns it in X-Request-ID, and logs one line when the response is ready.
 
-    nginx sets the id, so that its line and Django's can be found together; whatever a visitor sends never gets here.
+    nginx sets the ID, so that its log line and Django's match; an ID from the client never gets here.
     Health checks are logged only when they fail.
     """
 
@@ -55,13 +55,13 @@ class Requests:
                 response = self.get_response(request)
             response["X-Request-ID"] = request.id
             if request.path not in health.PATHS or response.status_code >= 400:
-                self.tell(request, response, time.monotonic() - start, statements)
+                self.log(request, response, time.monotonic() - start, statements)
             return response
         finally:
             logs.request_id.reset(token)
 
-    def tell(self, request, response, took, statements):
-        # Path, never the query string: what people search for is theirs. The user only if the view asked who it is.
+    def log(self, request, response, took, statements):
+        # The path without the query string, because search terms are private. The user only if the view loaded it.
         user = getattr(request, "_cached_user", None)
         fields = {
             "method": request.method,
@@ -80,7 +80,7 @@ class Requests:
 
 
 class Health:
-    """Answers /healthz and /readyz before the host is checked: the balancer asks by the task's address."""
+    """Answers /healthz and /readyz before the host is checked: the load balancer uses the task's IP address."""
 
     def __init__(self, get_response):
         self.get_response = get_response

@@ -1,7 +1,7 @@
-"""Django's settings, from the environment alone. Every mistake in it is reported at once, before anything starts.
+"""Django's settings, only from the environment. All mistakes in it are reported at once, before anything starts.
 
-SITE_MODE is production unless said otherwise. "development" brings defaults for a laptop; "build" is for collectstatic
-while an image is made and knows neither a database nor a secret.
+SITE_MODE defaults to production. "development" has defaults for a laptop; "build" is for collectstatic during an image
+build and has neither a database nor secrets.
 """
 
 import os
@@ -20,7 +20,7 @@ development = mode == "development"
 
 DEBUG = env.flag("DEBUG", False)
 if DEBUG and not development:
-    env.wrong("DEBUG", "must not be true: error pages would show settings and code to everybody")
+    env.wrong("DEBUG", "must not be true: error pages would show settings and code to everyone")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -78,7 +78,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = False
 
-# Static files carry their content's hash in their name, so nginx lets browsers keep them for ever.
+# Static file names contain a hash of the content, so browsers may cache them forever.
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "static"
 STORAGES = {
@@ -95,39 +95,39 @@ if mode == "build":
     DATABASES = {}
     PICTURES = False
 else:
-    # The balancer ends TLS; it alone reaches nginx, and it overwrites this header.
+    # The load balancer terminates TLS. Only it can reach nginx, and it overwrites this header.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     https = env.flag("SITE_HTTPS", False if development else None)
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = https
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = ("__Host-session", "__Host-csrf") if https else ("session", "csrf")
     SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
     SECURE_HSTS_SECONDS = 365 * 24 * 3600 if https else 0
-    SECURE_HSTS_INCLUDE_SUBDOMAINS = False  # neighbours under the domain are not this site's to decide about
-    SECURE_SSL_REDIRECT = False  # the balancer's listener redirects, and its health check speaks plain HTTP
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = False  # other sites under the domain are not this site's decision
+    SECURE_SSL_REDIRECT = False  # the load balancer redirects, and its health check uses plain HTTP
     SECURE_REFERRER_POLICY = "same-origin"
     X_FRAME_OPTIONS = "DENY"
 
     SECRET_KEY = env.secret("SECRET_KEY", secrets.token_urlsafe(50) if development else None)
     if not development:
         if SECRET_KEY.startswith("django-insecure-"):
-            env.wrong("SECRET_KEY", "begins with django-insecure-: make a new one")
+            env.wrong("SECRET_KEY", "starts with django-insecure-: generate a new one")
         elif SECRET_KEY and (len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5):
-            env.wrong("SECRET_KEY", "is too weak: 50 characters or more, at least 5 different ones")
-    # To change the key without logging everybody out, put the old one here until their sessions have ended.
+            env.wrong("SECRET_KEY", "is too weak: it needs at least 50 characters, 5 of them different")
+    # To change the key without logging all users out, put the old one here until their sessions end.
     SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS", "")
 
     ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]" if development else None)
     for host in ALLOWED_HOSTS:
         if host == "*" and not development:
-            env.wrong("ALLOWED_HOSTS", 'must not contain "*": name the hosts of the site')
+            env.wrong("ALLOWED_HOSTS", 'must not contain "*": list the hosts of the site')
         elif "://" in host or "/" in host:
-            env.wrong("ALLOWED_HOSTS", f"takes host names without scheme or path, got {host!r}")
+            env.wrong("ALLOWED_HOSTS", f"must be host names without scheme or path, got {host!r}")
     CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", "")
     for origin in CSRF_TRUSTED_ORIGINS:
         if not origin.startswith(("https://", "http://")) or origin.count("/") > 2:
-            env.wrong("CSRF_TRUSTED_ORIGINS", f"takes origins such as https://example.org, got {origin!r}")
+            env.wrong("CSRF_TRUSTED_ORIGINS", f"must be origins such as https://example.org, got {origin!r}")
 
-    # The bundle that vouches for RDS is in the image; a laptop's database has no certificate.
+    # The CA bundle of RDS is in the image; a laptop's database has no certificate.
     sslmodes = ["verify-full", "verify-ca", "require"] + (["prefer", "disable"] if development else [])
     DATABASES = {
         "default": {
@@ -150,9 +150,9 @@ else:
         }
     }
     if DATABASES["default"]["HOST"].count(":") == 1:
-        env.wrong("DB_HOST", "carries a port: give the address alone, the port belongs in DB_PORT")
+        env.wrong("DB_HOST", "contains a port: put the port into DB_PORT")
 
-    # Pictures live in the bucket. Without one only a laptop keeps them, on its own disk.
+    # Pictures are stored in the bucket. Without one, only a laptop stores them, on disk.
     media_bucket = env.text("MEDIA_BUCKET", "")
     MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "media") if development else "")
     PICTURES = bool(media_bucket or MEDIA_ROOT)
@@ -172,7 +172,7 @@ else:
     # Statements slower than this are logged, without their values.
     SLOW_QUERY_MS = env.number("SLOW_QUERY_MS", 1, 60000, 200)
 
-# One picture and its form; nginx refuses more already.
+# One picture and its form; nginx already rejects more.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024
 

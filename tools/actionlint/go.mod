@@ -1,4 +1,4 @@
-// Pins actionlint, which checks the workflows. A module of its own keeps it out of what a deployment is built from.
+// Pins actionlint, which checks the workflows. A separate module keeps it out of deployment builds.
 module slipway/tools/actionlint
 
 go 1.26

@@ -1,9 +1,9 @@
-// Command mutate asks whether the tests would notice. It takes one resource, rule or permission at a time out of a
-// component, runs the tests of that component's package and of site, and says which of them failed. It works on
-// overlays: no file of the tree is touched.
+// Command mutate checks that the tests notice defects. It removes one resource, rule or permission at a time from a component, runs
+// the tests of that component's package and of site, and prints which of them failed. It uses overlays and changes no file in the
+// tree.
 //
-//	go run ./tools/mutate           all of them; exit code 1 if one goes unnoticed
-//	go run ./tools/mutate bastion   those whose file or name has that word
+//	go run ./tools/mutate           all mutations; exit code 1 if one is missed
+//	go run ./tools/mutate bastion   those whose file or name contains that word
 package main
 
 import (
@@ -26,7 +26,7 @@ func main() {
 		os.Exit(2)
 	}
 	if missed > 0 {
-		fmt.Fprintf(os.Stderr, "mutate: %d mutations went unnoticed\n", missed)
+		fmt.Fprintf(os.Stderr, "mutate: no test noticed %d mutations\n", missed)
 		os.Exit(1)
 	}
 }
@@ -48,21 +48,21 @@ func run(words []string) (missed int, err error) {
 			err = errors.Join(err, fmt.Errorf("%s: %s: %w", m.file, m.name, tryErr))
 			continue
 		}
-		verdict := strings.Join(noticed, ", ")
+		result := strings.Join(noticed, ", ")
 		if len(noticed) == 0 {
-			verdict = "MISSED"
+			result = "MISSED"
 			missed++
 		}
-		fmt.Printf("%-28s %-60s %s\n", m.file, m.name, verdict)
+		fmt.Printf("%-28s %-60s %s\n", m.file, m.name, result)
 	}
 	return missed, err
 }
 
-// A mutation is one thing taken out of the program.
+// A mutation is one defect in the program.
 type mutation struct {
-	file string // from the root of the project
-	name string // what is lost
-	old  string // stands in the file once
+	file string // relative to the project
+	name string // the defect
+	old  string // occurs in the file exactly once
 	new  string
 }
 
@@ -73,7 +73,7 @@ func (m mutation) try(dir string) ([]string, error) {
 		return nil, err
 	}
 	if n := bytes.Count(text, []byte(m.old)); n != 1 {
-		return nil, fmt.Errorf("what it takes out is there %d times", n)
+		return nil, fmt.Errorf("the text to replace occurs %d times", n)
 	}
 	path, err := filepath.Abs(m.file)
 	if err != nil {
@@ -91,16 +91,16 @@ func (m mutation) try(dir string) ([]string, error) {
 		return nil, err
 	}
 	failed, err := test("-overlay", overlay, "./"+filepath.Dir(m.file), "./site")
-	if err == nil && len(failed) > 0 { // the tests must fail for the mutation's sake
+	if err == nil && len(failed) > 0 { // the tests must fail because of the mutation
 		if before, err := test("./"+filepath.Dir(m.file), "./site"); err != nil || len(before) > 0 {
-			return nil, errors.Join(err, fmt.Errorf("without the mutation these fail as well: %v", before))
+			return nil, errors.Join(err, fmt.Errorf("these also fail without the mutation: %v", before))
 		}
 	}
 	return failed, err
 }
 
-// test runs the tests of packages and returns those that failed. A mutant that does not compile, or that vet refuses, is
-// an error: it proves nothing about the tests.
+// test runs the tests of packages and returns those that failed. A mutant that does not compile or does not pass vet is an error: it
+// proves nothing about the tests.
 func test(args ...string) ([]string, error) {
 	out, testErr := exec.Command("go", append([]string{"test", "-json", "-vet=all"}, args...)...).Output()
 	failed, err := failures(out)
@@ -110,7 +110,7 @@ func test(args ...string) ([]string, error) {
 	return failed, err
 }
 
-// failures are the tests that failed, as package.Test, without those inside others.
+// failures returns the top-level tests that failed, as package.Test.
 func failures(out []byte) ([]string, error) {
 	var failed []string
 	lines := bufio.NewScanner(bytes.NewReader(out))

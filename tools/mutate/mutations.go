@@ -1,38 +1,38 @@
 package main
 
 var mutations = []mutation{
-	{"keys/ring.go", "a key does not rotate", `pulumi.Bool(true)`, `pulumi.Bool(false)`},
+	{"keys/ring.go", "keys do not rotate", `pulumi.Bool(true)`, `pulumi.Bool(false)`},
 	{"keys/purposes.go", "alarms may not use their key", `services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},`,
 		`services: []service{{name: "events"}, {name: "events.rds"}},`},
-	{"keys/purposes.go", "EventBridge must send a source to KMS, and sends none", `{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
+	{"keys/purposes.go", "the key's policy requires a source account from EventBridge, which sends none", `{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
 	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
 	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
 
 	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, 5432, \"Postgres\"})\n", ""},
-	{"network/vpc.go", "no default security group, closed", `	_, err = ec2.NewDefaultSecurityGroup(ctx, m.name+"-default", &ec2.DefaultSecurityGroupArgs{
+	{"network/vpc.go", "the default security group is not closed", `	_, err = ec2.NewDefaultSecurityGroup(ctx, m.name+"-default", &ec2.DefaultSecurityGroupArgs{
 		VpcId: v.ID(),
 		Tags:  m.tags("default-closed"),
 	}, pulumi.Parent(n))
 `, ""},
-	{"network/endpoints.go", "the endpoint of S3 is in no route table", "		RouteTableIds:   tables,\n", ""},
-	{"network/endpoints.go", "without NAT no endpoint for the logs", `"logs", "kinesis-firehose", // write logs`, `"kinesis-firehose",`},
+	{"network/endpoints.go", "the S3 endpoint is in no route table", "		RouteTableIds:   tables,\n", ""},
+	{"network/endpoints.go", "no endpoint for logs without NAT", `"logs", "kinesis-firehose", // write logs`, `"kinesis-firehose",`},
 
-	{"datastore/postgres.go", "Postgres takes connections without TLS", "	{name: \"rds.force_ssl\", value: \"1\"},\n", ""},
+	{"datastore/postgres.go", "Postgres accepts connections without TLS", "	{name: \"rds.force_ssl\", value: \"1\"},\n", ""},
 	{"datastore/store.go", "no deletion protection", "		DeletionProtection:     pulumi.Bool(protect),\n", ""},
 	{"datastore/store.go", "the engine does not protect the database", "pulumi.Protect(protect), pulumi.DependsOn", "pulumi.DependsOn"},
 	{"datastore/media.go", "the site may not delete media", `"s3:DeleteObject", `, ""},
 
-	{"settings/settings.go", "parameters with AWS's own key", "		KeyId: args.KeyARN.ToStringOutput(),\n", ""},
+	{"settings/settings.go", "parameters use the AWS managed key", "		KeyId: args.KeyARN.ToStringOutput(),\n", ""},
 	{"settings/settings.go", "a secret in plain text", `Type:  pulumi.String("SecureString")`, `Type:  pulumi.String("String")`},
 
-	{"cicd/images.go", "untagged images stay for ever", `		rule(1, "What an interrupted push left behind", map[string]any{
+	{"cicd/images.go", "untagged images are never deleted", `		rule(1, "What an interrupted push left behind", map[string]any{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
 `, ""},
 	{"cicd/deployer.go", "any environment of the repository may deploy", `":"+kind+name)`, `":"+kind+name[:0]+"*")`},
 	{"cicd/permissions.go", "a deploy role rewrites the policy of another stack's key",
 		`Conditions: map[string]map[string]any{"StringEquals": a.tagged("aws:ResourceTag")},`, ""},
-	{"cicd/deployer.go", "a token made for somebody else will do", `issuer + ":aud": "sts.amazonaws.com", `, ""},
+	{"cicd/deployer.go", "a token with another audience is accepted", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
 			Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true),
@@ -45,8 +45,8 @@ var mutations = []mutation{
 	{"ecs/migration.go", "an update does not run the migration", ", BeforeUpdate: []*pulumi.ResourceHook{hook}", ""},
 
 	{"batch/job.go", "no dead-letter queue", "			DeadLetterConfig: &scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: args.Timetable.QueueARN},\n", ""},
-	{"batch/timetable.go", "the alarm of failed jobs tells nobody", "			AlarmActions:       pulumi.Array{args.TopicARN},\n", ""},
-	{"batch/job.go", "the scheduler may not hand over the roles", `, {
+	{"batch/timetable.go", "the alarm for failed jobs notifies no one", "			AlarmActions:       pulumi.Array{args.TopicARN},\n", ""},
+	{"batch/job.go", "the scheduler may not pass the roles", `, {
 		Sid:        "PassItsRoles",
 		Actions:    []string{"iam:PassRole"},
 		Resources:  []any{args.Roles.ExecutionARN, args.Roles.TaskARN},
@@ -54,11 +54,11 @@ var mutations = []mutation{
 	}`, ""},
 
 	{"logging/group.go", "log groups are not forwarded", "	if args.Archive != nil {", "	if args.Archive != nil && args.Days < 0 {"},
-	{"logging/alarms.go", "no alarm for 5xx of the site", `		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
+	{"logging/alarms.go", "no alarm for 5xx responses of the site", `		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
 			Namespace: alb, Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: targets, Above: true, Threshold: 5, Minutes: 5, Period: 60},
 `, ""},
 	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`, `pulumi.String("RecordDeAggregation")`},
-	{"ecs/waf.go", "the web ACL logs before AWS may deliver", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},
+	{"ecs/waf.go", "the web ACL does not wait for its log delivery policy", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},
 	{"logging/stream.go", "Firehose logs no errors", `				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
 `, "				Enabled: pulumi.Bool(false), LogGroupName: errors.Name, LogStreamName: errorStream.Name,\n"},
 
@@ -66,7 +66,7 @@ var mutations = []mutation{
 	{"bastion/session.go", "the bastion may not record sessions", "		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n", ""},
 
 	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(true), `, ""},
-	{"internal/bucket/bucket.go", "a bucket takes plain HTTP", `Sid: "TLSOnly", Deny: true,`, `Sid: "TLSOnly", Deny: false,`},
+	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP", `Sid: "TLSOnly", Deny: true,`, `Sid: "TLSOnly", Deny: false,`},
 	{"internal/fargate/roles.go", "the execution role reads no secrets", "return append(statements, args.Binding.ReadSecrets()...)", "return statements"},
 	{"internal/fargate/roles.go", "the execution role writes no logs", "	if len(args.Groups) > 0 {", "	if len(args.Groups) > 1e6 {"},
 }

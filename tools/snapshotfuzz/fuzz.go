@@ -1,5 +1,5 @@
-// Package snapshotfuzz pins the fuzzer with which Pulumi looks for operations that ruin a state: it invents programs,
-// providers that fail and interruptions, begins with a given state, and looks whether what is left is whole.
+// Package snapshotfuzz pins Pulumi's fuzzer for operations that corrupt a state. It starts with a given state, generates programs,
+// failing providers and interruptions, and checks that the resulting state is valid.
 //
 //	go run ./cmd/slipway export --stack prod > /tmp/prod.json
 //	PULUMI_LIFECYCLE_TEST_FUZZ_FROM_STATE_FILE=/tmp/prod.json go test -C tools/snapshotfuzz \

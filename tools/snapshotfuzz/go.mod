@@ -1,4 +1,4 @@
-// Pins the fuzzer of snapshots that comes with Pulumi. A module of its own keeps it out of what a deployment is built from.
+// Pins the snapshot fuzzer that is part of Pulumi. A separate module keeps it out of deployment builds.
 module slipway/tools/snapshotfuzz
 
 go 1.26

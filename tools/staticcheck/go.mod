@@ -1,4 +1,4 @@
-// Pins staticcheck, which .ci/run runs. A module of its own keeps it out of what a deployment is built from.
+// Pins staticcheck, which .ci/run runs. A separate module keeps it out of deployment builds.
 module slipway/tools/staticcheck
 
 go 1.26

@@ -1,4 +1,4 @@
-"""Pictures in a bucket, with the settings that production has: boto3 and django-storages really speak S3 over HTTP."""
+"""Pictures in a bucket with production settings: boto3 and django-storages use S3 over real HTTP."""
 
 import http.server
 import os
@@ -15,7 +15,7 @@ from feed.tests.test_pages import Site, picture
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):
-    """As much of S3 as a picture needs: put, get, head, delete and list of one bucket."""
+    """The part of S3 that pictures need: put, get, head, delete and list in one bucket."""
 
     kept = {}
 

@@ -1,4 +1,4 @@
-"""What people do on the site."""
+"""What users do on the site."""
 
 import datetime
 import io
@@ -28,7 +28,7 @@ def picture(kind="JPEG", size=(40, 20), **options):
 
 
 class Site(TestCase):
-    """Two people; the client speaks as the balancer does, and Ada is logged in."""
+    """Two users; the client sends what the load balancer sends, and Ada is logged in."""
 
     client_class = type("HttpsClient", (Client,), {"__init__": lambda self, **kw: Client.__init__(self, headers={"host": HOST, "x-forwarded-proto": "https"}, **kw)})
 
@@ -54,7 +54,7 @@ class AccountTest(Site):
         answer = self.client.post("/account/password/", {"old_password": "cobol-1959-hopper", "new_password1": "flow-matic-1955", "new_password2": "flow-matic-1955"})
         self.assertRedirects(answer, "/account/")
         self.assertRedirects(self.client.post("/account/log-out/"), "/latest/")
-        # Whoever forgets the capital letters gets in all the same.
+        # Login ignores case.
         answer = self.client.post("/account/log-in/?next=/@bob/", {"username": "GRACE", "password": "flow-matic-1955", "next": "/@bob/"})
         self.assertRedirects(answer, "/@bob/")
         self.client.post("/account/log-out/")
@@ -129,7 +129,7 @@ class PostTest(Site):
         content = b"".join(answer.streaming_content)
         self.assertNotIn(b"Secret camera", content)
         with Image.open(io.BytesIO(content)) as image:
-            # Lying on its side, as the EXIF said; scaled to the edge.
+            # Rotated according to EXIF and scaled down.
             self.assertEqual((image.size, dict(image.getexif())), ((800, 1600), {}))
         self.assertContains(self.client.get("/"), post.picture_url)
 
@@ -197,9 +197,9 @@ class PeopleTest(Site):
         self.assertContains(self.client.get("/@ada/following/"), "@bob")
         self.client.post("/@bob/follow/", {"unfollow": "1"})
         self.assertEqual([post.author.username for post in self.client.get("/").context["posts"]], ["Ada"])
-        self.assertContains(self.client.get("/@bob/followers/"), "Nobody yet")
+        self.assertContains(self.client.get("/@bob/followers/"), "No one yet")
 
-    def test_nobody_follows_oneself(self):
+    def test_users_cannot_follow_themselves(self):
         self.assertContains(self.client.post("/@Ada/follow/", follow=True), "cannot follow yourself")
         with self.assertRaises(IntegrityError), transaction.atomic():
             Follow.objects.create(follower=self.ada, followed=self.ada)
@@ -263,7 +263,7 @@ class PagingTest(Site):
     def test_the_time_line_asks_the_same_few_questions_however_long(self):
         Post.objects.bulk_create(Post(author=self.ada, text=str(n)) for n in range(30))
         self.client.get("/")
-        # The session, the person, the posts.
+        # The session, the user, the posts.
         with self.assertNumQueries(3):
             self.client.get("/")
 
@@ -302,7 +302,7 @@ class CleanUpTest(Site):
         self.assertIn("0 pictures deleted of 2", self.run_it())
         self.assertFalse(Session.objects.filter(session_key="old").exists())
         with mock.patch("feed.management.commands.clean_up.GRACE", datetime.timedelta(seconds=-5)):
-            self.assertIn("pictures/lost.webp\n1 pictures would go of 2", self.run_it(dry_run=True))
+            self.assertIn("pictures/lost.webp\n1 pictures would be deleted of 2", self.run_it(dry_run=True))
             self.assertTrue(default_storage.exists(lost))
             self.assertIn("1 pictures deleted of 2", self.run_it())
         self.assertEqual((default_storage.exists(lost), default_storage.exists(kept)), (False, True))

@@ -1,4 +1,4 @@
-"""The worker: small pictures, several workers at once, an orderly end."""
+"""The worker: thumbnails, several workers at once, graceful shutdown."""
 
 import io
 import os
@@ -50,7 +50,7 @@ class WorkerTest(TransactionTestCase):
         post = self.post()
         self.assertEqual(post.small_url, post.picture_url)
 
-    def test_a_broken_picture_holds_up_nobody(self):
+    def test_a_broken_picture_does_not_block_the_queue(self):
         broken, good = self.post(content=b"RIFF"), self.post()
         with self.assertLogs("feed.worker", "WARNING"):
             self.assertTrue(run_worker.shrink_next())
@@ -95,7 +95,7 @@ class WorkerTest(TransactionTestCase):
             self.assertFalse(default_storage.exists(name))
 
     def work(self, *steps):
-        """Runs the command; each step is what one look at the queue does. After the last comes SIGTERM."""
+        """Runs the command; each step is the result of one check of the queue. SIGTERM follows the last one."""
         steps = iter(steps)
 
         def step():

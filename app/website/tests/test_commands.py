@@ -29,7 +29,7 @@ class MigrateLockedTest(TransactionTestCase):
         self.addCleanup(self.drop)
 
     def drop(self):
-        # The command leaves its own limits on the connection.
+        # The command changes the connection's limits.
         connection.close()
         with connect() as owner:
             if owner.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
@@ -45,7 +45,7 @@ class MigrateLockedTest(TransactionTestCase):
         self.assertNotIn(PASSWORD, out.getvalue())
         return out.getvalue()
 
-    def test_makes_the_lesser_role_and_may_be_repeated(self):
+    def test_creates_the_restricted_role_and_can_be_repeated(self):
         self.assertIn("created and granted", self.migrate())
         self.assertIn("0 migrations applied", self.migrate())
         with connect(user=ROLE, password=PASSWORD) as site:
@@ -91,14 +91,14 @@ class MigrateLockedTest(TransactionTestCase):
                 self.migrate(wait=1)
         self.migrate(wait=1)
 
-    def test_lock_is_given_back_after_a_failure(self):
+    def test_lock_is_released_after_a_failure(self):
         with mock.patch("website.management.commands.migrate_locked.call_command", side_effect=RuntimeError("broken")):
             with self.assertRaisesMessage(RuntimeError, "broken"):
                 self.migrate()
         with connect() as other:
             self.assertTrue(other.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()[0])
 
-    def test_a_table_in_use_is_not_waited_for_long(self):
+    def test_does_not_wait_long_for_a_table_in_use(self):
         def alter(*args, **options):
             with connection.cursor() as cursor:
                 cursor.execute("ALTER TABLE feed_post ADD COLUMN later int")
@@ -114,10 +114,10 @@ class MigrateLockedTest(TransactionTestCase):
         owner = connection.settings_dict["USER"]
         for username, password, words in [
             (owner, "x", "must not be the owner"),
-            ("site", None, "go together"),
-            (None, "x", "go together"),
-            ("postgres", "x", "may do more than"),
-            ("pg_reserved", "x", "could not be made"),
+            ("site", None, "must be set together"),
+            (None, "x", "must be set together"),
+            ("postgres", "x", "has more permissions than"),
+            ("pg_reserved", "x", "could not be created"),
         ]:
             with self.subTest(username), self.assertRaisesMessage(CommandError, words):
                 self.migrate(username=username, password=password)
@@ -230,5 +230,5 @@ class DoctorWordsTest(SimpleTestCase):
         done = subprocess.run([sys.executable, "manage.py", "doctor"], cwd=root, env={"DB_HOST": "db:5432"}, capture_output=True, text=True)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
         self.assertIn("1 environment: FAILED", done.stdout)
-        self.assertIn("DB_HOST: carries a port", done.stdout)
+        self.assertIn("DB_HOST: contains a port", done.stdout)
         self.assertIn("4 Django: not tried", done.stdout)

@@ -1,4 +1,4 @@
-"""What the balancer and whoever deploys ask."""
+"""The health checks of the load balancer and of deployments."""
 
 from unittest import mock
 

@@ -1,4 +1,4 @@
-"""What a request leaves in the log."""
+"""The log of a request."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ class LinesTest(SimpleTestCase):
 
 
 class LevelsTest(SimpleTestCase):
-    def test_requests_to_aws_are_never_told(self):
+    def test_requests_to_aws_are_never_logged(self):
         for level, least in (("DEBUG", "WARNING"), ("INFO", "WARNING"), ("ERROR", "ERROR")):
             made = logs.config(level)
             self.assertEqual(made["root"]["level"], level)

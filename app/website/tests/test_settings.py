@@ -1,4 +1,4 @@
-"""The site refuses to start on a bad environment, and tells all of it at once."""
+"""The site does not start with an invalid environment, and reports all mistakes at once."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ GOOD = {
 
 
 def load(expression="'loaded'", **changes):
-    """Loads the settings in a process of its own: (exit code, output)."""
+    """Loads the settings in a separate process: (exit code, output)."""
     values = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     code = f"from website import settings as s; print(repr(({expression})).strip(chr(39)))"
     done = subprocess.run(
@@ -56,18 +56,18 @@ class RefusalTest(SimpleTestCase):
             ({"SECRET_KEY": ""}, "SECRET_KEY: is missing"),
             ({"SECRET_KEY": "short-one"}, "SECRET_KEY: is too weak"),
             ({"SECRET_KEY": "ab" * 40}, "SECRET_KEY: is too weak"),
-            ({"SECRET_KEY": "django-insecure-" + "0123456789" * 5}, "begins with django-insecure-"),
+            ({"SECRET_KEY": "django-insecure-" + "0123456789" * 5}, "starts with django-insecure-"),
             ({"ALLOWED_HOSTS": "example.org,*"}, 'ALLOWED_HOSTS: must not contain "*"'),
-            ({"ALLOWED_HOSTS": "https://example.org"}, "ALLOWED_HOSTS: takes host names"),
-            ({"ALLOWED_HOSTS": " , "}, "ALLOWED_HOSTS: holds nothing but commas"),
+            ({"ALLOWED_HOSTS": "https://example.org"}, "ALLOWED_HOSTS: must be host names"),
+            ({"ALLOWED_HOSTS": " , "}, "ALLOWED_HOSTS: contains only commas"),
             ({"DEBUG": "true"}, "DEBUG: must not be true"),
             ({"DEBUG": "yes"}, 'DEBUG: must be "true" or "false", got \'yes\''),
             ({"SITE_HTTPS": "on"}, "SITE_HTTPS: must be"),
-            ({"DB_HOST": "db.example:5432"}, "DB_HOST: carries a port"),
+            ({"DB_HOST": "db.example:5432"}, "DB_HOST: contains a port"),
             ({"DB_PORT": "twelve"}, "DB_PORT: must be a whole number from 1 to 65535, got 'twelve'"),
             ({"DB_PORT": "70000"}, "DB_PORT"),
             ({"DB_SSLMODE": "disable"}, "DB_SSLMODE: must be one of verify-full, verify-ca, require, got 'disable'"),
-            ({"CSRF_TRUSTED_ORIGINS": "example.org"}, "CSRF_TRUSTED_ORIGINS: takes origins"),
+            ({"CSRF_TRUSTED_ORIGINS": "example.org"}, "CSRF_TRUSTED_ORIGINS: must be origins"),
             ({"CSRF_TRUSTED_ORIGINS": "https://example.org/"}, "CSRF_TRUSTED_ORIGINS"),
             ({"MEDIA_BUCKET": "pictures"}, "AWS_REGION: is missing"),
             ({"LOG_LEVEL": "loud"}, "LOG_LEVEL: must be one of"),
@@ -119,7 +119,7 @@ class ProductionTest(SimpleTestCase):
 
 
 class EnvTest(SimpleTestCase):
-    def test_a_secret_keeps_its_blanks(self):
+    def test_a_secret_keeps_its_whitespace(self):
         self.assertEqual(Env({"P": " a "}).secret("P"), " a ")
 
     def test_no_problem_no_error(self):

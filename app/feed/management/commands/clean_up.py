@@ -1,4 +1,4 @@
-"""The nightly job: what nobody needs any more."""
+"""The nightly job that deletes unused data."""
 
 import datetime
 
@@ -10,20 +10,20 @@ from django.utils import timezone
 
 from feed.models import Post
 
-# A picture is stored a moment before its post. A day is more than any upload takes.
+# A picture is stored shortly before its post. No upload takes a day.
 GRACE = datetime.timedelta(days=1)
 
 
 class Command(BaseCommand):
-    help = "Deletes sessions that have ended and pictures that no post shows. May be run again at any time."
+    help = "Deletes expired sessions and pictures that no post uses. Can be repeated at any time."
 
     def add_arguments(self, parser):
-        parser.add_argument("--dry-run", action="store_true", help="only say which pictures would go")
+        parser.add_argument("--dry-run", action="store_true", help="only list the pictures that would be deleted")
 
     def handle(self, *, dry_run, **options):
         if not dry_run:
             call_command("clearsessions")
-            self.stdout.write("ended sessions deleted")
+            self.stdout.write("expired sessions deleted")
         if not settings.PICTURES:
             return
         try:
@@ -43,4 +43,4 @@ class Command(BaseCommand):
                 else:
                     default_storage.delete(name)
                 gone += 1
-        self.stdout.write(f"{gone} pictures {'would go' if dry_run else 'deleted'} of {len(names)}")
+        self.stdout.write(f"{gone} pictures {'would be deleted' if dry_run else 'deleted'} of {len(names)}")

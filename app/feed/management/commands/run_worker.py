@@ -1,4 +1,4 @@
-"""The worker: makes the small pictures that lists of posts show. Any number of workers may run."""
+"""The worker: creates the thumbnails for lists of posts. Any number of workers may run."""
 
 import io
 import logging
@@ -12,16 +12,16 @@ from PIL import Image
 
 from feed.models import Post
 
-EDGE = 640  # pixels; twice as wide as a phone shows it
+EDGE = 640  # pixels; twice the width on a phone
 
 log = logging.getLogger("feed.worker")
 
 
 def shrink_next():
-    """Shrinks the picture of one post that no other worker has in hand; whether there was one.
+    """Creates the thumbnail of one post that no other worker has locked; returns whether there was one.
 
-    The table is the queue: the row stays locked until its small picture is stored, other workers skip it, and a worker
-    that dies gives it back by ending its connection. A post deleted meanwhile waits for the lock.
+    The table is the queue: the row stays locked until its thumbnail is stored, other workers skip it, and if a worker dies
+    its connection ends and releases the row. Deleting the post waits for the lock.
     """
     with transaction.atomic():
         post = Post.objects.unshrunk().select_for_update(skip_locked=True).order_by("pk").first()
@@ -33,7 +33,7 @@ def shrink_next():
                 out = io.BytesIO()
                 image.save(out, "WEBP", quality=80)
         except (OSError, Image.DecompressionBombError) as error:
-            # The picture itself stands in: a file that is gone or broken must not hold up those behind it.
+            # Use the picture itself, so that a missing or broken file does not block the queue.
             log.warning("picture of post %d cannot be shrunk: %s", post.pk, error)
             post.small = post.picture.name
         else:
@@ -44,10 +44,10 @@ def shrink_next():
 
 
 class Command(BaseCommand):
-    help = "Makes small pictures until it is told to stop (SIGTERM); one that is begun is finished."
+    help = "Creates thumbnails until SIGTERM; it finishes the current one first."
 
     def add_arguments(self, parser):
-        parser.add_argument("--idle", type=float, default=2, help="seconds between looks at an empty queue (2)")
+        parser.add_argument("--idle", type=float, default=2, help="seconds between checks of an empty queue (2)")
 
     def handle(self, *, idle, **options):
         stop = threading.Event()
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             try:
                 more = shrink_next()
             except Error as error:
-                # The database may be restarting; ECS would replace a worker that ends for it, with the same outcome.
+                # The database may be restarting. Exiting would not help: ECS would start another worker in the same situation.
                 log.warning("the database does not answer: %s", error)
                 connection.close()
                 more = False

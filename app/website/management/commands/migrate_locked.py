@@ -1,4 +1,4 @@
-"""Migrates the database once per release, however many tasks are told to, and looks after the site's own role."""
+"""Migrates the database once per release, even if several tasks run it, and maintains the site's own role."""
 
 import os
 import time
@@ -17,30 +17,30 @@ LOCK = 0x736C6970776179
 
 class Command(BaseCommand):
     help = (
-        "Migrates as the owner of the database, one task at a time, then creates or alters the site's lesser role "
-        "SITE_DB_USERNAME with SITE_DB_PASSWORD. May be run again at any time."
+        "Migrates as the owner of the database, one task at a time, then creates or alters the site's restricted role "
+        "SITE_DB_USERNAME with SITE_DB_PASSWORD. Can be repeated at any time."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("--wait", type=int, default=300, help="seconds to wait for the database and for another migration (300)")
-        parser.add_argument("--lock-timeout", type=int, default=15, help="seconds that a migration may wait for a table that the site uses (15)")
+        parser.add_argument("--lock-timeout", type=int, default=15, help="seconds that a migration may wait for a table in use (15)")
 
     def handle(self, *, wait, lock_timeout, **options):
         username, password = os.environ.get("SITE_DB_USERNAME", ""), os.environ.get("SITE_DB_PASSWORD", "")
         if bool(username) != bool(password):
-            raise CommandError("SITE_DB_USERNAME and SITE_DB_PASSWORD go together: one of them is missing")
+            raise CommandError("SITE_DB_USERNAME and SITE_DB_PASSWORD must be set together: one of them is missing")
         if username == connection.settings_dict["USER"]:
-            raise CommandError("SITE_DB_USERNAME must not be the owner DB_USERNAME: the site's role is the lesser one")
+            raise CommandError("SITE_DB_USERNAME must not be the owner DB_USERNAME: the site's role has fewer permissions")
 
         deadline = time.monotonic() + wait
         self.reach(deadline)
-        # The lock has a connection of its own: it holds whatever the migrations do to theirs, and ends with the task.
+        # The lock has its own connection: it is kept whatever migrations do to theirs, and released when the task ends.
         keeper = connection.copy()
         try:
             self.lock(keeper, deadline)
             with connection.cursor() as cursor:
-                # A page's 15 s are too few for a migration. But a table that is in use must not be waited for long:
-                # everything else that wants the table queues up behind.
+                # A migration needs more than a page's 15 s. But it must not wait long for a table that is in use, because all
+                # other queries on that table queue up behind it.
                 cursor.execute("SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', %s, false)", [f"{lock_timeout}s"])
             before = health.unapplied()
             try:
@@ -49,8 +49,8 @@ class Command(BaseCommand):
                 if not isinstance(error.__cause__, LockNotAvailable):
                     raise
                 raise CommandError(
-                    f"a migration waited {lock_timeout} s for a table that is in use and gave up, so that the site could go on: "
-                    f"try again, or give --lock-timeout more"
+                    f"a migration waited {lock_timeout} s for a table that is in use and gave up, to avoid blocking the site: "
+                    f"try again, or raise --lock-timeout"
                 ) from error
             self.stdout.write(f"{len(before)} migrations applied" + "".join(f"\n  {name}" for name in before))
             if username:
@@ -59,14 +59,14 @@ class Command(BaseCommand):
             keeper.close()
 
     def reach(self, deadline):
-        """A database that was made a moment ago may still be starting. A refused log-in will not get better."""
+        """Wait for a new database that is still starting. A rejected login fails at once."""
         while True:
             try:
                 return connection.ensure_connection()
             except OperationalError as error:
                 waiting = "Connection refused" in str(error) or "starting up" in str(error) or "timeout" in str(error)
                 if not waiting or time.monotonic() > deadline:
-                    raise CommandError(f"the database does not let us in: {error}".strip()) from None
+                    raise CommandError(f"cannot connect to the database: {error}".strip()) from None
             self.stdout.write("waiting for the database")
             time.sleep(2)
 
@@ -77,12 +77,12 @@ class Command(BaseCommand):
                 if cursor.fetchone()[0]:
                     return
                 if time.monotonic() > deadline:
-                    raise CommandError("another migration is running and did not end in time")
+                    raise CommandError("another migration is running and did not finish in time")
                 self.stdout.write("waiting for another migration")
                 time.sleep(1)
 
     def role(self, username, password):
-        """The role may read and write rows, and nothing else: no tables to make, no other role to become."""
+        """The role may read and write rows and nothing else: it cannot create tables or assume another role."""
         connection.ensure_connection()
         raw = connection.connection
         role, owner = sql.Identifier(username), sql.Identifier(connection.settings_dict["USER"])
@@ -94,14 +94,14 @@ class Command(BaseCommand):
                 cursor.execute("SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = %s", [username])
                 found = cursor.fetchone()
                 if found and found[0]:
-                    raise CommandError(f"the role {username} may do more than the site's role should: choose another SITE_DB_USERNAME")
+                    raise CommandError(f"the role {username} has more permissions than the site's role should have: choose another SITE_DB_USERNAME")
                 verb = sql.SQL("ALTER" if found else "CREATE")
                 cursor.execute(sql.SQL("{} ROLE {} LOGIN PASSWORD {}").format(verb, role, sql.Literal(verifier)))
                 for statement in GRANTS:
                     cursor.execute(sql.SQL(statement).format(role=role, owner=owner, database=database))
         except Error as error:
-            # Not the statement, which holds the verifier: the server's words are enough.
-            raise CommandError(f"the role {username} could not be made: {error.diag.message_primary or type(error).__name__}") from None
+            # Not the statement, which contains the verifier; the server's message is enough.
+            raise CommandError(f"the role {username} could not be created: {error.diag.message_primary or type(error).__name__}") from None
         self.stdout.write(f"role {username} {'altered' if found else 'created'} and granted")
 
 
@@ -113,6 +113,6 @@ GRANTS = [
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
     "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {role}",
-    # It reads which migrations were applied, for /readyz; to say so is the owner's.
+    # It reads the applied migrations for /readyz; only the owner records them.
     "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {role}",
 ]
