@@ -1,4 +1,4 @@
-// Package bastion makes the operation server: a small machine inside the network for psql and the like.
+// Package bastion makes the operation server: a small EC2 instance inside the network, for psql and the like.
 package bastion
 
 import (
@@ -17,24 +17,24 @@ import (
 // Type is the type token of a Host.
 const Type = "slipway:bastion:Host"
 
-// Image is the public parameter in which AWS tells the newest Amazon Linux 2023 for arm64.
+// Image is the public parameter that holds the ID of the latest Amazon Linux 2023 AMI for arm64.
 const Image = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 
-// A Host is an EC2 instance that can be reached through Session Manager and in no other way: it has no public address,
-// no key pair and no rule that lets anybody in. Opening a session takes IAM permission, and what is typed and shown is
-// recorded:
+// A Host is an EC2 instance that is reachable through Session Manager only: it has no public address, no key pair and no
+// ingress rule. Opening a session takes IAM permission, and the session is recorded, input and output:
 //
 //	aws ssm start-session --target <InstanceID> --document-name <SessionDocument>
 //
-// Only sessions of that document are recorded and encrypted with the site's key, so let people use no other one:
-// allow ssm:StartSession on the instance and on the document, with the condition ssm:SessionDocumentAccessCheck.
-// The person also needs kms:GenerateDataKey with the session key.
+// Only sessions with that document are recorded and encrypted with the site's key, so do not let people use another:
+// allow ssm:StartSession on the instance and on the document, with the condition ssm:SessionDocumentAccessCheck. They
+// also need kms:GenerateDataKey with the session key.
 //
-// The machine keeps nothing. A changed user-data script makes a new one and another instance type restarts it; a newer
-// AMI does neither, for that would end sessions unasked: take it with `pulumi up --replace <its URN>`. It reaches the database because the
-// firewall lets its security group do so; it has no database credentials of its own.
+// The instance holds no state. A changed user-data script or disk key replaces it, and another instance type restarts
+// it. A newer AMI does neither, because that would end sessions without warning: apply it with
+// `pulumi up --replace <its URN>`. The firewall lets its security group reach the database; it has no database
+// credentials of its own.
 //
-// Cost: $3.70 a month (t4g.nano $3.07, 8 GB of disk $0.64), and detailed monitoring, about $2.
+// Cost: $3.70 a month (t4g.nano $3.07, 8 GB of disk $0.64), and about $2 for detailed monitoring.
 type Host struct {
 	pulumi.ResourceState
 
@@ -45,23 +45,23 @@ type Host struct {
 // Args describe a Host.
 type Args struct {
 	Site      wiring.Site
-	Placement wiring.Placement // it lives in the first subnet
+	Placement wiring.Placement // it runs in the first subnet
 
-	InstanceType string // of the arm64 kind; "" is t4g.nano
+	InstanceType string // an arm64 type; default t4g.nano
 
-	DiskKeyARN    pulumi.StringInput // the KMS key of its disk; another one replaces the machine
-	SessionKeyARN pulumi.StringInput // the KMS key of sessions and of the bucket that keeps them
+	DiskKeyARN    pulumi.StringInput // the KMS key of its disk; changing it replaces the instance
+	SessionKeyARN pulumi.StringInput // the KMS key of sessions and of the bucket that stores them
 
-	LogBucket    pulumi.StringInput // the name of the S3 bucket that keeps finished sessions; it must be encrypted
-	LogPrefix    string             // where in it; "" is "sessions"
-	LogGroupName pulumi.StringInput // the log group to which sessions are written as they go on; it must be encrypted
+	LogBucket    pulumi.StringInput // the name of the S3 bucket that stores finished sessions; it must be encrypted
+	LogPrefix    string             // prefix in the bucket; default "sessions"
+	LogGroupName pulumi.StringInput // the log group that live sessions are streamed to; it must be encrypted
 	LogGroupARN  pulumi.StringInput
 }
 
 //go:embed user-data.sh
 var userData string
 
-// New makes the host. It looks up the newest AMI, which an existing host ignores.
+// New makes the host with the latest AMI. An existing host keeps its AMI.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Host, error) {
 	if err := args.check(); err != nil {
 		return nil, err
@@ -79,10 +79,10 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err != nil {
 		return nil, err
 	}
-	// The value of any parameter comes back as a secret; the ID of a public image is none.
+	// The provider marks every parameter's value as secret. The ID of a public image is not.
 	found := ssm.LookupParameterOutput(ctx, ssm.LookupParameterOutputArgs{Name: pulumi.String(Image)}, pulumi.Parent(host))
 	image := pulumi.Unsecret(found.InsecureValue()).(pulumi.StringOutput)
-	instance, err := host.newInstance(ctx, name, args, image, profile, permissions)
+	instance, err := host.newInstance(ctx, name, args, instanceParts{image, profile, permissions})
 	if err != nil {
 		return nil, err
 	}
@@ -95,18 +95,26 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, image pulumi.StringInput, profile *iam.InstanceProfile, permissions []pulumi.Resource) (*ec2.Instance, error) {
+// instanceParts are what the instance is made of.
+type instanceParts struct {
+	image       pulumi.StringInput
+	profile     *iam.InstanceProfile
+	permissions []pulumi.Resource // of the profile's role; the agent cannot register without them
+}
+
+func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, parts instanceParts) (*ec2.Instance, error) {
 	label := pulumi.StringMap{"Name": pulumi.String(args.Site.Name("bastion"))}
 	return ec2.NewInstance(ctx, name, &ec2.InstanceArgs{
-		Ami:                      image,
+		Ami:                      parts.image,
 		InstanceType:             pulumi.String(args.instanceType()),
 		SubnetId:                 args.Placement.Subnets.ToStringArrayOutput().Index(pulumi.Int(0)).ToStringPtrOutput(),
 		VpcSecurityGroupIds:      args.Placement.SecurityGroups,
 		AssociatePublicIpAddress: pulumi.Bool(false),
-		IamInstanceProfile:       profile.Name,
+		IamInstanceProfile:       parts.profile.Name,
 		Monitoring:               pulumi.Bool(true),
 		EbsOptimized:             pulumi.Bool(true),
-		CreditSpecification:      &ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String("standard")}, // slow rather than dear
+		// throttled instead of billed
+		CreditSpecification: &ec2.InstanceCreditSpecificationArgs{CpuCredits: pulumi.String("standard")},
 		MetadataOptions: &ec2.InstanceMetadataOptionsArgs{
 			HttpEndpoint:            pulumi.String("enabled"),
 			HttpTokens:              pulumi.String("required"),
@@ -114,16 +122,16 @@ func (h *Host) newInstance(ctx *pulumi.Context, name string, args *Args, image p
 		},
 		RootBlockDevice: &ec2.InstanceRootBlockDeviceArgs{
 			VolumeType:          pulumi.String("gp3"),
-			VolumeSize:          pulumi.Int(8), // GB, the least that the image takes
+			VolumeSize:          pulumi.Int(8), // GB, the minimum for this AMI
 			Encrypted:           pulumi.Bool(true),
 			KmsKeyId:            args.DiskKeyARN.ToStringOutput().ToStringPtrOutput(),
 			DeleteOnTermination: pulumi.Bool(true),
 			Tags:                label,
 		},
 		UserData:                pulumi.String(userData),
-		UserDataReplaceOnChange: pulumi.Bool(true), // it runs at the first start only
+		UserDataReplaceOnChange: pulumi.Bool(true), // it runs only at the first boot
 		Tags:                    label,
-	}, pulumi.Parent(h), pulumi.DependsOn(permissions), pulumi.IgnoreChanges([]string{"ami"}))
+	}, pulumi.Parent(h), pulumi.DependsOn(parts.permissions), pulumi.IgnoreChanges([]string{"ami"}))
 }
 
 func (a *Args) instanceType() string {

@@ -39,7 +39,7 @@ func record(t *testing.T, args *Args) graph.Graph {
 		if err != nil {
 			return err
 		}
-		ctx.Export("told", pulumi.All(host.InstanceID, host.SessionDocument).ApplyT(func(all []any) []any {
+		ctx.Export("outputs", pulumi.All(host.InstanceID, host.SessionDocument).ApplyT(func(all []any) []any {
 			if diff := cmp.Diff([]any{"bastion-id", "slipway-dev-session"}, all); diff != "" {
 				t.Errorf("instance and session document (-want +got):\n%s", diff)
 			}
@@ -58,7 +58,7 @@ func record(t *testing.T, args *Args) graph.Graph {
 	return g
 }
 
-func TestNobodyReachesTheHostButSessionManager(t *testing.T) {
+func TestOnlySessionManagerReachesTheHost(t *testing.T) {
 	g := record(t, arguments())
 	host := g.Named(instanceType, "bastion")
 	for path, want := range map[string]any{
@@ -134,8 +134,8 @@ func TestTheNewestClientOfTheRepositoryIsInstalled(t *testing.T) {
 	}
 }
 
-// Amazon publishes an image every other week; each would end whoever is at work.
-func TestNewImageReplacesNobody(t *testing.T) {
+// Amazon publishes an AMI every other week; replacing the instance would end open sessions.
+func TestANewAMIDoesNotReplaceTheHost(t *testing.T) {
 	host := record(t, arguments()).Named(instanceType, "bastion")
 	if !slices.Equal(host.IgnoreChanges, []string{"ami"}) {
 		t.Errorf("want changes of ami alone to be ignored, got %v", host.IgnoreChanges)
@@ -175,23 +175,26 @@ func TestSessionsAreEncryptedAndRecorded(t *testing.T) {
 	}
 }
 
-func TestRoleMayRecordSessionsAndNothingElse(t *testing.T) {
+func TestRoleMayOnlyRecordSessions(t *testing.T) {
 	g := record(t, arguments())
 	role := g.Named("aws:iam/role:Role", "bastion")
 	if trust, _ := role.Input("assumeRolePolicy").(string); !strings.Contains(trust, `"Service":"ec2.amazonaws.com"`) {
 		t.Errorf("trust: %s", trust)
 	}
 	attached := g.Of("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-	if len(attached) != 1 || attached[0].Input("policyArn") != "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore" || attached[0].Input("role") != "slipway-dev-bastion" {
+	if len(attached) != 1 || attached[0].Input("policyArn") != "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore" ||
+		attached[0].Input("role") != "slipway-dev-bastion" {
 		t.Errorf("attached policies: %v", attached)
 	}
-	if profile := g.Named("aws:iam/instanceProfile:InstanceProfile", "bastion"); profile.Input("role") != "slipway-dev-bastion" || profile.Input("name") != "slipway-dev-bastion" {
+	if profile := g.Named("aws:iam/instanceProfile:InstanceProfile", "bastion"); profile.Input("role") != "slipway-dev-bastion" ||
+		profile.Input("name") != "slipway-dev-bastion" {
 		t.Errorf("profile: %v", profile.Inputs)
 	}
 	var doc struct {
 		Statement []struct{ Action, Resource any }
 	}
-	if err := json.Unmarshal([]byte(g.Named("aws:iam/rolePolicy:RolePolicy", "bastion-record").Input("policy").(string)), &doc); err != nil {
+	if err := json.Unmarshal([]byte(g.Named("aws:iam/rolePolicy:RolePolicy", "bastion-record").Input("policy").(string)),
+		&doc); err != nil {
 		t.Fatal(err)
 	}
 	var got []any
@@ -201,7 +204,8 @@ func TestRoleMayRecordSessionsAndNothingElse(t *testing.T) {
 	want := []any{
 		[]any{"s3:PutObject", "arn:aws:s3:::bucket/sessions/*"},
 		[]any{[]any{"s3:GetBucketLocation", "s3:GetEncryptionConfiguration"}, "arn:aws:s3:::bucket"},
-		[]any{[]any{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"}, []any{"arn:log-group:/slipway/dev/sessions", "arn:log-group:/slipway/dev/sessions:*"}},
+		[]any{[]any{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
+			[]any{"arn:log-group:/slipway/dev/sessions", "arn:log-group:/slipway/dev/sessions:*"}},
 		[]any{"logs:DescribeLogGroups", "arn:aws:logs:us-east-1:123456789012:log-group:*"},
 		[]any{[]any{"kms:Decrypt", "kms:GenerateDataKey"}, "arn:key/logs"},
 	}
@@ -216,7 +220,7 @@ func TestRoleMayRecordSessionsAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
+func TestAllMistakesAreReportedAndNothingIsMade(t *testing.T) {
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
 		_, err := New(ctx, "bastion", &Args{})
 		return err
@@ -224,7 +228,9 @@ func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
 	if err == nil || len(g.Of(Type)) != 0 {
 		t.Fatalf("want an error and nothing declared, got %v and %v", err, g)
 	}
-	for _, part := range []string{"a subnet", "a security group", "key of its disk", "key of its sessions", "a bucket for sessions", "a log group for sessions"} {
+	for _, part := range []string{
+		"a subnet", "a security group", "key of its disk", "key of its sessions", "a bucket for sessions", "a log group for sessions",
+	} {
 		if !strings.Contains(err.Error(), part+" must be given") {
 			t.Errorf("want %q in: %v", part, err)
 		}

@@ -8,9 +8,9 @@ import (
 	"slipway/internal/policy"
 )
 
-// newDocument makes the preferences of a session: encrypted with the key, streamed to the log group, kept in the
-// bucket, over after 20 idle minutes or 8 hours. It has a name of its own and is not SSM-SessionManagerRunShell, the
-// account's default, because an account has one of those in a region and may hold several stacks.
+// newDocument makes the session preferences: encrypted with the key, streamed to the log group, stored in the bucket,
+// ended after 20 idle minutes or 8 hours. It has its own name and is not SSM-SessionManagerRunShell, the account's
+// default, because an account has one of those per region and may hold several stacks.
 func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.Document, error) {
 	return ssm.NewDocument(ctx, name+"-session", &ssm.DocumentArgs{
 		Name:           pulumi.String(args.Site.Name("session")),
@@ -36,18 +36,18 @@ func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.D
 			},
 		}),
 		Tags: pulumi.StringMap{"Name": pulumi.String(args.Site.Name("session"))},
-	}, pulumi.Parent(h), pulumi.DeleteBeforeReplace(true)) // the name is taken while the old one is there
+	}, pulumi.Parent(h), pulumi.DeleteBeforeReplace(true)) // two documents cannot have the same name
 }
 
-// newProfile makes the instance profile, and gives the permissions without which the agent cannot register.
+// newProfile makes the instance profile, and returns the permissions that the agent needs to register.
 //
-// The managed policy is what Session Manager asks for. It also lets the machine read SSM parameters, but no secret
-// ones: their key is not granted here.
+// The managed policy is the one that Session Manager requires. It also lets the instance read SSM parameters, but not
+// secret ones, because nothing here grants it their key.
 func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.InstanceProfile, []pulumi.Resource, error) {
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		Name:        pulumi.String(args.Site.Name("bastion")),
 		Description: pulumi.String("Registers the bastion with Session Manager and records sessions"),
-		// EC2 gives a role only to instances of the role's own account and sends no source.
+		// EC2 gives a role only to instances in the role's own account, and sends no source.
 		AssumeRolePolicy:    policy.Trust("ec2.amazonaws.com", nil),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(h))
@@ -76,7 +76,7 @@ func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.In
 	return profile, []pulumi.Resource{core, record}, err
 }
 
-// recording is what the agent must be allowed in order to record a session and to encrypt it.
+// recording are the permissions that the agent needs to record and encrypt a session.
 func (a *Args) recording() []policy.Statement {
 	bucket := pulumi.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.LogBucket)
 	return []policy.Statement{
@@ -90,7 +90,7 @@ func (a *Args) recording() []policy.Statement {
 		{
 			Sid:       "SeeThatLogGroupIsEncrypted",
 			Actions:   []string{"logs:DescribeLogGroups"},
-			Resources: []any{a.Site.ARN("logs", "log-group:*")}, // this action knows no single group
+			Resources: []any{a.Site.ARN("logs", "log-group:*")}, // this action has no resource-level permission
 		},
 		{Sid: "EncryptSession", Actions: []string{"kms:Decrypt", "kms:GenerateDataKey"}, Resources: []any{a.SessionKeyARN}},
 	}

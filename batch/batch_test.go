@@ -32,18 +32,21 @@ func record(change func(*JobArgs)) (graph.Graph, error) {
 		if err != nil {
 			return err
 		}
-		roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: site, Part: "jobs", Groups: []pulumi.StringInput{pulumi.String("/slipway/test/job-cleanup")}})
+		roles, err := fargate.NewRoles(ctx, "roles",
+			&fargate.RolesArgs{Site: site, Part: "jobs", Groups: []pulumi.StringInput{pulumi.String("/slipway/test/job-cleanup")}})
 		if err != nil {
 			return err
 		}
 		args := &JobArgs{
 			Site: site, Name: "cleanup", Timetable: timetable, Roles: roles,
 			Schedule: "cron(0 3 * * ? *)", TimeZone: "Europe/Paris", Command: []string{"python", "manage.py", "clearsessions"},
-			Placement: wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a"}), SecurityGroups: pulumi.ToStringArray([]string{"sg-work"})},
+			Placement: wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a"}),
+				SecurityGroups: pulumi.ToStringArray([]string{"sg-work"})},
 			Binding: wiring.Binding{
 				Env: map[string]pulumi.StringInput{"DB_PORT": pulumi.String("5432")},
 				Secrets: map[string]wiring.Secret{"DB_PASSWORD": {
-					ARN: pulumi.String("arn:aws:ssm:us-east-1:123456789012:parameter/x"), KeyARN: pulumi.String(key), Version: pulumi.Int(2),
+					ARN: pulumi.String("arn:aws:ssm:us-east-1:123456789012:parameter/x"), KeyARN: pulumi.String(key),
+					Version: pulumi.Int(2),
 				}},
 			},
 			Django: pulumi.String("django@sha256:00"), Group: pulumi.String("/slipway/test/job-cleanup"),
@@ -105,7 +108,7 @@ func TestSchedule(t *testing.T) {
 	}
 }
 
-func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
+func TestTheSchedulerMayOnlyStartThisJob(t *testing.T) {
 	got := statements(t, sample(t), "aws:iam/rolePolicy:RolePolicy", "cleanup-starter-policy")
 	want := map[string]map[string]any{
 		"RunThisJob": {"Sid": "RunThisJob", "Effect": "Allow", "Action": "ecs:RunTask",
@@ -117,8 +120,9 @@ func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
 		"PassItsRoles": {"Sid": "PassItsRoles", "Effect": "Allow", "Action": "iam:PassRole",
 			"Resource":  []any{role + "roles-execution", role + "roles-task"},
 			"Condition": map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "ecs-tasks.amazonaws.com"}}},
-		"ReportFailures":               {"Sid": "ReportFailures", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue},
-		"ReadScheduleAndEncryptReport": {"Sid": "ReadScheduleAndEncryptReport", "Effect": "Allow", "Action": []any{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": key},
+		"ReportFailures": {"Sid": "ReportFailures", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue},
+		"ReadScheduleAndEncryptReport": {"Sid": "ReadScheduleAndEncryptReport", "Effect": "Allow",
+			"Action": []any{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": key},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("statements (-want +got):\n%s", diff)
@@ -130,7 +134,7 @@ func TestTheSchedulerStartsThisJobAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAJobReadsItsSecretsFreshAndKeepsItsRevision(t *testing.T) {
+func TestAJobReadsItsSecretsAtEachRunAndKeepsItsRevision(t *testing.T) {
 	task := func(g graph.Graph) string {
 		return g.Named("aws:ecs/taskDefinition:TaskDefinition", "cleanup-task").Inputs["containerDefinitions"].(string)
 	}
@@ -158,12 +162,15 @@ func TestFailuresAreKeptEncrypted(t *testing.T) {
 		t.Errorf("queue is %v", q.Inputs)
 	}
 	got := statements(t, g, "aws:sqs/queuePolicy:QueuePolicy", "timetable-failures")
-	if s := got["TLSOnly"]; s["Effect"] != "Deny" || !cmp.Equal(s["Condition"], any(map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}})) {
+	if s := got["TLSOnly"]; s["Effect"] != "Deny" ||
+		!cmp.Equal(s["Condition"], any(map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}})) {
 		t.Errorf("plain HTTP is not refused: %v", s)
 	}
 	s := got["FailedRuns"]
 	if !cmp.Equal(s["Principal"], any(map[string]any{"Service": "events.amazonaws.com"})) ||
-		!cmp.Equal(s["Condition"], any(map[string]any{"ArnEquals": map[string]any{"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:eventRule/timetable-failed"}})) {
+		!cmp.Equal(s["Condition"], any(map[string]any{"ArnEquals": map[string]any{
+			"aws:SourceArn": "arn:aws:cloudwatch:us-east-1:123456789012:eventRule/timetable-failed",
+		}})) {
 		t.Errorf("who may send is %v", s)
 	}
 	if target := g.Named("aws:cloudwatch/eventTarget:EventTarget", "timetable-failed"); target.Input("arn") != queue {
@@ -285,14 +292,17 @@ func TestTheJobsOwnContainerDecides(t *testing.T) {
 	}
 }
 
-func TestAlarmsTellTheTopic(t *testing.T) {
+func TestAlarmsNotifyTheTopic(t *testing.T) {
 	g := sample(t)
 	for name, want := range map[string]map[string]any{
-		"timetable-failures":   {"namespace": "AWS/SQS", "metricName": "ApproximateNumberOfMessagesVisible", "dimensions": map[string]any{"QueueName": "slipway-test-jobs-failures"}},
-		"timetable-failed-run": {"namespace": "AWS/Events", "metricName": "TriggeredRules", "dimensions": map[string]any{"RuleName": "slipway-test-job-failed"}},
+		"timetable-failures": {"namespace": "AWS/SQS", "metricName": "ApproximateNumberOfMessagesVisible",
+			"dimensions": map[string]any{"QueueName": "slipway-test-jobs-failures"}},
+		"timetable-failed-run": {"namespace": "AWS/Events", "metricName": "TriggeredRules",
+			"dimensions": map[string]any{"RuleName": "slipway-test-job-failed"}},
 	} {
 		alarm := g.Named("aws:cloudwatch/metricAlarm:MetricAlarm", name)
-		want["alarmActions"], want["threshold"], want["comparisonOperator"], want["treatMissingData"] = []any{topic}, 0.0, "GreaterThanThreshold", "notBreaching"
+		want["alarmActions"], want["threshold"], want["comparisonOperator"], want["treatMissingData"] = []any{topic}, 0.0,
+			"GreaterThanThreshold", "notBreaching"
 		for path, value := range want {
 			if diff := cmp.Diff(value, alarm.Input(path)); diff != "" {
 				t.Errorf("%s: %s (-want +got):\n%s", name, path, diff)
@@ -309,7 +319,7 @@ func TestEverythingDescendsFromAComponent(t *testing.T) {
 	}
 }
 
-func TestMistakesAreToldAtOnce(t *testing.T) {
+func TestAllMistakesAreReported(t *testing.T) {
 	_, err := record(func(args *JobArgs) {
 		args.Command, args.Schedule, args.TimeZone, args.Memory = nil, "* * * * *", "", 1
 	})

@@ -18,8 +18,8 @@ import (
 const jobType = "slipway:batch:Job"
 
 const (
-	retries  = 2    // further attempts to start a task that AWS could not start
-	lateness = 3600 // seconds after which a start that did not succeed is given up
+	retries  = 2    // of a start that failed
+	lateness = 3600 // seconds after which a start is not retried any more
 )
 
 // JobArgs describe one job.
@@ -29,12 +29,12 @@ type JobArgs struct {
 	Timetable *Timetable
 
 	Schedule string   // cron(minute hour day month weekday year), rate(2 hours) or at(2030-01-31T03:00:00)
-	TimeZone string   // IANA name in which Schedule is read; in a zone with summer time the job shifts with it
+	TimeZone string   // IANA name of the zone of Schedule, such as Europe/Paris; daylight saving time applies
 	Command  []string // the program and its arguments; no shell reads it
 
 	Placement wiring.Placement // private subnets, the group of workers
 	Roles     *fargate.Roles
-	Binding   wiring.Binding     // what Django is told
+	Binding   wiring.Binding     // the application's environment
 	Django    pulumi.StringInput // image, by digest
 	Group     pulumi.StringInput // name of its log group
 	Firehose  *fargate.Firehose
@@ -42,14 +42,15 @@ type JobArgs struct {
 	CPU, Memory  int // units and MiB of the task
 	Architecture string
 
-	After []pulumi.Resource // what the task needs though no input names it: routes, endpoints, the migration
+	After []pulumi.Resource // what the task needs without an input that refers to it: routes, endpoints, the migration
 }
 
 // A Job is one command of the application on a schedule, as a Fargate task of its own.
 //
-// A start that AWS cannot make is tried twice more within the hour. A run that fails is not tried again: it is reported.
-// Two runs may overlap when one lasts longer than the schedule's pause: a command that must not takes a lock. Cost: the
-// task's minutes; the schedules of a small site are within the free 14 million a month.
+// A start that fails is retried twice within the hour. A run that fails is not retried: it is reported. Two runs overlap
+// when one lasts longer than the schedule's interval: a command that must not run twice takes a lock.
+//
+// Cost: the task's minutes; the schedules of a small site stay within the free 14 million a month. Name replaces it.
 type Job struct {
 	pulumi.ResourceState
 	ScheduleName      pulumi.StringOutput
@@ -124,7 +125,7 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 				PropagateTags:        pulumi.String("TASK_DEFINITION"),
 			},
 		},
-		// A schedule may fall due the moment it exists.
+		// A schedule may be due the moment it exists.
 	}, pulumi.Parent(j), fargate.After(append([]pulumi.Resource{grant, args.Roles, args.Timetable}, args.After...)...))
 	if err != nil {
 		return nil, err
@@ -134,9 +135,9 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 	return j, ctx.RegisterResourceOutputs(j, pulumi.Map{"schedule": j.ScheduleName, "taskDefinition": j.TaskDefinitionARN})
 }
 
-// starter is the role in which the scheduler starts this job and nothing else. The source of its trust is the group:
-// EventBridge Scheduler refuses a schedule, or a prefix of one. Source: EventBridge Scheduler User Guide, "Confused deputy
-// prevention".
+// starter is the role that lets the scheduler start this job and nothing else. The source in its trust policy is the
+// group: EventBridge Scheduler rejects the ARN of a schedule, or a prefix of one. Source: EventBridge Scheduler User
+// Guide, "Confused deputy prevention".
 func (j *Job) starter(ctx *pulumi.Context, name string, args *JobArgs) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-starter", &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name(part(args.Name) + "-starter")),
@@ -180,5 +181,5 @@ func (args *JobArgs) start() []policy.Statement {
 	}}
 }
 
-// tasksOf are the ARNs of the tasks that run in a cluster.
+// tasksOf returns the ARN pattern of the tasks of a cluster.
 func tasksOf(cluster string) string { return strings.Replace(cluster, ":cluster/", ":task/", 1) + "/*" }

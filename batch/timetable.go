@@ -1,4 +1,4 @@
-// Package batch runs the site's scheduled jobs: EventBridge Scheduler starts a Fargate task, and what fails is kept in a
+// Package batch runs the site's scheduled jobs: EventBridge Scheduler starts a Fargate task, and a failure goes to a
 // dead-letter queue and raises an alarm.
 package batch
 
@@ -20,20 +20,21 @@ const timetableType = "slipway:batch:Timetable"
 // keepFailures is how long the queue keeps a failure, in seconds: 14 days, the most that SQS offers.
 const keepFailures = 14 * 24 * 60 * 60
 
-// TimetableArgs say who hears of failures.
+// TimetableArgs describe a Timetable.
 type TimetableArgs struct {
 	Site       wiring.Site
 	ClusterARN pulumi.StringInput
-	KeyARN     pulumi.StringInput // encrypts queue and schedules; it must admit events, and let roles decrypt schedules
-	TopicARN   pulumi.StringInput // is told by alarm
+	KeyARN     pulumi.StringInput // encrypts queue and schedules; its policy must allow EventBridge, and let roles decrypt schedules
+	TopicARN   pulumi.StringInput // the SNS topic of the alarms
 }
 
-// A Timetable is the stack's group of schedules and the watch over all of its jobs.
+// A Timetable is the stack's schedule group, and the monitoring of its jobs.
 //
-// Two things may go wrong with a job. It may not start: then the scheduler, after its retries, puts the attempt into the
-// dead-letter queue. Or it starts and fails, which the scheduler never hears of: then a rule puts the task's last state
-// there. Either way the queue tells what failed and why for 14 days, and an alarm says so. Cost: below a cent a month,
-// and $0.20 for the two alarms.
+// A job can fail in two ways. If it does not start, the scheduler puts the attempt into the dead-letter queue after its
+// retries. If it starts and fails, which the scheduler does not notice, an EventBridge rule puts the task's last state
+// there. Either way the queue says for 14 days what failed and why, and an alarm fires.
+//
+// Cost: below a cent a month, and $0.20 for the two alarms. Replaced when the stack is renamed.
 type Timetable struct {
 	pulumi.ResourceState
 	Group    pulumi.StringOutput // name of the schedule group
@@ -44,13 +45,13 @@ type Timetable struct {
 	target       pulumi.Resource
 }
 
-// Ready is the watch over failed runs.
+// Ready is the event target that reports failed runs.
 func (t *Timetable) Ready() []pulumi.Resource { return []pulumi.Resource{t.target} }
 
 // NewTimetable makes the group, the queue and the alarms.
 func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ...pulumi.ResourceOption) (*Timetable, error) {
 	if args.TopicARN == nil || args.KeyARN == nil {
-		return nil, errors.New("batch: a timetable needs a topic that hears of failures and a key that encrypts them")
+		return nil, errors.New("batch: a timetable needs a topic for its alarms and a key for its queue")
 	}
 	t := &Timetable{cluster: args.ClusterARN, key: args.KeyARN}
 	if err := ctx.RegisterComponentResource(timetableType, name, t, opts...); err != nil {
@@ -82,7 +83,7 @@ func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ..
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"group": t.Group, "queue": t.QueueURL})
 }
 
-// watch puts the last state of every failed run into the queue.
+// watch sends the last state of every failed task to the queue.
 func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs) (*cloudwatch.EventRule, error) {
 	rule, err := cloudwatch.NewEventRule(ctx, name+"-failed", &cloudwatch.EventRuleArgs{
 		Name:         pulumi.String(args.Site.Name("job-failed")),
@@ -92,15 +93,9 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 	if err != nil {
 		return nil, err
 	}
-	admits, err := sqs.NewQueuePolicy(ctx, name+"-failures", &sqs.QueuePolicyArgs{
+	queuePolicy, err := sqs.NewQueuePolicy(ctx, name+"-failures", &sqs.QueuePolicyArgs{
 		QueueUrl: t.QueueURL,
-		Policy: policy.Document(policy.Statement{
-			Sid: "TLSOnly", Deny: true,
-			Principals: map[string][]any{"AWS": {"*"}},
-			Actions:    []string{"sqs:*"},
-			Resources:  []any{t.QueueARN},
-			Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
-		}, policy.Statement{
+		Policy: policy.Document(policy.TLSOnly("sqs", t.QueueARN), policy.Statement{
 			Sid:        "FailedRuns",
 			Principals: map[string][]any{"Service": {"events.amazonaws.com"}},
 			Actions:    []string{"sqs:SendMessage"},
@@ -113,22 +108,22 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 	}
 	t.target, err = cloudwatch.NewEventTarget(ctx, name+"-failed", &cloudwatch.EventTargetArgs{
 		Rule: rule.Name, TargetId: pulumi.String("failures"), Arn: t.QueueARN,
-	}, pulumi.Parent(t), pulumi.DependsOn([]pulumi.Resource{admits}))
+	}, pulumi.Parent(t), pulumi.DependsOn([]pulumi.Resource{queuePolicy}))
 	return rule, err
 }
 
-// failedRuns is the event pattern of a job that did not end by itself with exit code 0. The job's own container decides.
-// A log router beside it does not: it is stopped after the job, and is often killed (137) or crashes (139) on its way out
+// failedRuns is the event pattern of a job that did not exit by itself with code 0. Only the job's own container counts.
+// The log router beside it does not: it is stopped after the job, and is often killed (137) or crashes (139) on shutdown
 // (aws/aws-for-fluent-bit#174 and #840).
 //
-// Name and exit code must be of one and the same container. Event Ruler, AWS's own matcher, sees to that: fields within an
+// Name and exit code must belong to the same container. Event Ruler, AWS's own matcher, ensures that: fields within an
 // array of objects match within one element (aws/event-ruler, README, "JSON Array Matching"). EventBridge's guide ("Arrays
-// in event patterns") does not say it. If EventBridge matched field by field, a router that was killed would raise the
-// alarm as well: an alarm too many, never one too few.
+// in event patterns") does not mention it. If EventBridge matched field by field, a killed router would raise the alarm as
+// well: a false alarm, never a missed one.
 //
-// A container that never ran has no exit code, and that is not visible within an array that holds other exit codes. So a
-// task that another container ended before the job began is known by the time it started, which it does not have. What
-// this still misses: a router that is killed from outside (137, 143) before the job began.
+// A container that never ran has no exit code, and a pattern cannot see that in an array with other exit codes. So a task
+// that another container stopped before the job began is recognized by its missing start time. Not covered: a router that
+// is killed from outside (137, 143) before the job began.
 func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 	return map[string]any{
 		"source":      []any{"aws.ecs"},
@@ -141,7 +136,7 @@ func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 				map[string]any{"containers": map[string]any{
 					"name": []any{fargate.AppName}, "exitCode": []any{map[string]any{"anything-but": []any{0}}},
 				}},
-				// It could not start, or was stopped by a person or by AWS, which the job may survive with exit code 0.
+				// It could not start, or a person or AWS stopped it, after which a job may still exit with code 0.
 				map[string]any{"stopCode": []any{map[string]any{"anything-but": []any{"EssentialContainerExited"}}}},
 				map[string]any{
 					"startedAt":  []any{map[string]any{"exists": false}},
@@ -152,14 +147,15 @@ func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 	}
 }
 
-// alarm tells the topic of everything that reaches the queue, and of every failed run: the first alarm stays on until
-// somebody has read the queue and emptied it, the second one comes again with each failure.
+// alarm reports to the topic. One alarm watches the queue and stays on until the queue is emptied; the other fires again
+// with each failed run.
 func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs, queue, rule pulumi.StringOutput) error {
 	for _, a := range []struct {
 		name, why, namespace, metric, statistic string
 		dimensions                              pulumi.StringMap
 	}{
-		{"failures", "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; empty it when that is mended.",
+		{"failures", "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; " +
+			"purge it when that is fixed.",
 			"AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", pulumi.StringMap{"QueueName": queue}},
 		{"failed-run", "A scheduled job ended with an exit code other than 0. Its log group has the reason.",
 			"AWS/Events", "TriggeredRules", "Sum", pulumi.StringMap{"RuleName": rule}},
@@ -184,12 +180,11 @@ func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs,
 	return nil
 }
 
-// groupName is the name of the group of schedules.
 func groupName(site wiring.Site) string { return site.Name("jobs") }
 
 func groupARN(site wiring.Site) string {
 	return site.ARN("scheduler", "schedule-group/"+groupName(site))
 }
 
-// part is what a job's physical names end in, and what the rule knows jobs by.
+// part is the end of a job's physical names, by which the rule recognizes jobs.
 func part(job string) string { return "job-" + job }

@@ -47,13 +47,13 @@ func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...p
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"arn": b.ARN})
 }
 
-// Paper is the same policy as a plain document.
-func (a *BoundaryArgs) Paper() PaperPolicy {
+// PolicySpec is the same policy as a plain document.
+func (a *BoundaryArgs) PolicySpec() PolicySpec {
 	document, err := policy.JSON(a.limits()...)
 	if err != nil {
 		panic(err) // it is made of strings
 	}
-	return PaperPolicy{a.Site.Name(boundaryPart), a.purpose(), document}
+	return PolicySpec{a.Site.Name(boundaryPart), a.purpose(), document}
 }
 
 func (a *BoundaryArgs) purpose() string {

@@ -24,16 +24,16 @@ func recordBoundary(t *testing.T) graph.Resource {
 	return g.Named("aws:iam/policy:Policy", "boundary")
 }
 
-func TestTheBoundaryOnPaperIsThatOfTheProgram(t *testing.T) {
-	made, paper := recordBoundary(t), (&BoundaryArgs{Site: testSite(false)}).Paper()
-	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, paper.Document)); diff != "" {
-		t.Errorf("-program +paper:\n%s", diff)
+func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
+	made, spec := recordBoundary(t), (&BoundaryArgs{Site: testSite(false)}).PolicySpec()
+	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, spec.Document)); diff != "" {
+		t.Errorf("-program +spec:\n%s", diff)
 	}
-	if made.Input("name") != paper.Name || made.Input("description") != paper.Description {
-		t.Errorf("the program's is %v (%v), on paper it is %s (%s)", made.Input("name"), made.Input("description"), paper.Name, paper.Description)
+	if made.Input("name") != spec.Name || made.Input("description") != spec.Description {
+		t.Errorf("the program's is %v (%v), the spec's is %s (%s)", made.Input("name"), made.Input("description"), spec.Name, spec.Description)
 	}
-	if len(paper.Document) > 6144 {
-		t.Errorf("%d characters; IAM takes 6144", len(paper.Document))
+	if len(spec.Document) > 6144 {
+		t.Errorf("%d characters; IAM takes 6144", len(spec.Document))
 	}
 }
 
@@ -113,7 +113,7 @@ func TestTheBoundaryHoldsWhatServicesNeed(t *testing.T) {
 		"ec2messages:FailMessage": "*", "ec2messages:GetEndpoint": "*", "ec2messages:GetMessages": "*", "ec2messages:SendReply": "*",
 		"ssm:GetParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*", "ssm:GetDocument": "arn:aws:ssm:us-east-1:*:document/AWS*",
 	} {
-		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s policy.Told) bool {
+		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s policy.ParsedStatement) bool {
 			return slices.Contains(s.Action, action) && slices.Contains(s.Resource, resource)
 		}) {
 			t.Errorf("%s is not allowed for %s", action, resource)

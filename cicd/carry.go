@@ -18,16 +18,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// AWSCarrier copies images between ECR registries, of any accounts and regions, with the credentials of whoever runs
-// Pulumi. They need ecr:GetAuthorizationToken, the right to pull from where the release comes from (across accounts its
-// repositories must allow it as well) and to push to this stack's repositories. Layers that the two repositories of one
-// registry share are not sent again.
+// AWSCarrier copies images between ECR registries of any account and region, with the credentials that run Pulumi. They
+// need ecr:GetAuthorizationToken, pull access to the source repositories (across accounts the repositories' policies must
+// allow it as well) and push access to this stack's repositories. Layers that two repositories of one registry share are
+// not uploaded again.
 type AWSCarrier struct {
-	Profile     string // of the shared configuration, for this stack; empty: the environment's
-	FromProfile string // for where the release comes from; empty: the same
+	Profile     string // of the shared AWS configuration, for this stack; default: the environment's
+	FromProfile string // for the source of the release; default: Profile
 }
 
-// Carry is a Carrier.
+// Carry implements Carrier.
 func (c AWSCarrier) Carry(ctx context.Context, from, to, tag string) error {
 	target, err := name.NewDigest(to)
 	if err != nil {
@@ -38,7 +38,7 @@ func (c AWSCarrier) Carry(ctx context.Context, from, to, tag string) error {
 		return err
 	}
 	if from == "" {
-		return look(ctx, target, mine)
+		return mustExist(ctx, target, mine)
 	}
 	source, err := name.NewDigest(from)
 	if err != nil {
@@ -52,7 +52,7 @@ func (c AWSCarrier) Carry(ctx context.Context, from, to, tag string) error {
 	if err != nil {
 		return err
 	}
-	return copyImage(ctx, source, target, tag, theirs, mine)
+	return imageCopy{from: source, to: target, tag: tag, read: theirs, write: mine}.run(ctx)
 }
 
 var registryForm = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)
@@ -61,78 +61,89 @@ var registryForm = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-
 func signIn(ctx context.Context, registry, profile string) (authn.Authenticator, error) {
 	m := registryForm.FindStringSubmatch(registry)
 	if m == nil {
-		return nil, fmt.Errorf("%s is not a registry of ECR", registry)
+		return nil, fmt.Errorf("%s is not an ECR registry", registry)
 	}
 	settings, err := config.LoadDefaultConfig(ctx, config.WithRegion(m[1]), config.WithSharedConfigProfile(profile))
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w", err)
 	}
-	given, err := ecr.NewFromConfig(settings).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	out, err := ecr.NewFromConfig(settings).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
 		return nil, fmt.Errorf("signing in to %s: %w", registry, err)
 	}
-	if len(given.AuthorizationData) == 0 {
-		return nil, fmt.Errorf("signing in to %s: it gave no token", registry)
+	if len(out.AuthorizationData) == 0 {
+		return nil, fmt.Errorf("signing in to %s: ECR returned no token", registry)
 	}
-	token, err := base64.StdEncoding.DecodeString(aws.ToString(given.AuthorizationData[0].AuthorizationToken))
+	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
 	user, password, ok := strings.Cut(string(token), ":")
 	if err != nil || !ok {
-		return nil, fmt.Errorf("signing in to %s: its token has another form than user:password", registry)
+		return nil, fmt.Errorf("signing in to %s: the token does not have the form user:password", registry)
 	}
 	return &authn.Basic{Username: user, Password: password}, nil
 }
 
-// look makes sure that an image is there.
-func look(ctx context.Context, image name.Digest, auth authn.Authenticator, more ...remote.Option) error {
+// mustExist returns an error unless the registry has the image.
+func mustExist(ctx context.Context, image name.Digest, auth authn.Authenticator, more ...remote.Option) error {
 	_, err := remote.Head(image, options(ctx, auth, more)...)
 	if absent(err) {
-		return fmt.Errorf("%s is not in the repository (any more): promote the release again from a stack that has it", image)
+		return fmt.Errorf("%s is not in the repository: promote the release again from a stack that has it", image)
 	}
 	return err
 }
 
-// copyImage copies an image, or an index of images for several processors, byte by byte.
-func copyImage(ctx context.Context, from, to name.Digest, tag string, theirs, mine authn.Authenticator, more ...remote.Option) error {
-	source, target := options(ctx, theirs, more), options(ctx, mine, more)
-	named := to.Context().Tag(tag)
+// An imageCopy copies an image, or an index of images for several architectures, byte by byte.
+type imageCopy struct {
+	from, to    name.Digest
+	tag         string
+	read, write authn.Authenticator
+}
+
+func (c imageCopy) run(ctx context.Context, more ...remote.Option) error {
+	source, target := options(ctx, c.read, more), options(ctx, c.write, more)
+	named := c.to.Context().Tag(c.tag)
 	there, err := remote.Head(named, target...)
 	switch {
-	case err == nil && there.Digest.String() == to.DigestStr():
+	case err == nil && there.Digest.String() == c.to.DigestStr():
 		return nil
 	case err == nil:
-		return fmt.Errorf("%s is %s already, and tags are never moved; the release is %s", named, there.Digest, to.DigestStr())
+		return fmt.Errorf("%s is already %s, and tags are immutable; the release is %s", named, there.Digest, c.to.DigestStr())
 	case !absent(err):
 		return fmt.Errorf("looking for %s: %w", named, err)
 	}
-	found, err := remote.Get(from, source...)
+	found, err := remote.Get(c.from, source...)
 	if absent(err) {
-		return fmt.Errorf("%s is not in the repository (any more): deploy the release there again", from)
+		return fmt.Errorf("%s is not in the repository: deploy the release there again", c.from)
 	}
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", from, err)
+		return fmt.Errorf("reading %s: %w", c.from, err)
 	}
+	if err := push(found, named, target); err != nil {
+		return fmt.Errorf("copying %s to %s: %w", c.from, named, err)
+	}
+	return mustExist(ctx, c.to, c.write, more...)
+}
+
+// push writes an image, or an index with all of its images, under a tag.
+func push(found *remote.Descriptor, tag name.Tag, target []remote.Option) error {
 	if found.MediaType.IsIndex() {
-		index, indexErr := found.ImageIndex()
-		if err = indexErr; err == nil {
-			err = remote.WriteIndex(named, index, target...)
+		index, err := found.ImageIndex()
+		if err != nil {
+			return err
 		}
-	} else {
-		image, imageErr := found.Image()
-		if err = imageErr; err == nil {
-			err = remote.Write(named, image, target...)
-		}
+		return remote.WriteIndex(tag, index, target...)
 	}
+	image, err := found.Image()
 	if err != nil {
-		return fmt.Errorf("copying %s to %s: %w", from, named, err)
+		return err
 	}
-	return look(ctx, to, mine, more...)
+	return remote.Write(tag, image, target...)
 }
 
 func options(ctx context.Context, auth authn.Authenticator, more []remote.Option) []remote.Option {
 	return append([]remote.Option{remote.WithContext(ctx), remote.WithAuth(auth)}, more...)
 }
 
-// absent says whether a registry answered that it does not have what was asked for.
+// absent reports whether a registry answered 404.
 func absent(err error) bool {
 	var answer *transport.Error
 	return errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound

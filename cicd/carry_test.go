@@ -55,7 +55,7 @@ func newECR(t *testing.T) *fakeECR {
 		registries[r.Host].ServeHTTP(w, r)
 	}))
 	t.Cleanup(images.Close)
-	// Whatever the registry's name, the connection goes to the fake one.
+	// Every connection goes to the fake registry, whatever its name.
 	before := remote.DefaultTransport
 	t.Cleanup(func() { remote.DefaultTransport = before })
 	where, err := url.Parse(images.URL)
@@ -89,7 +89,7 @@ func newECR(t *testing.T) *fakeECR {
 	return e
 }
 
-// signed are options for looking into the fake registries.
+// signed are options for reading the fake registries.
 func (e *fakeECR) signed(reference name.Reference) []remote.Option {
 	e.Helper()
 	auth, err := signIn(e.Context(), reference.Context().RegistryStr(), "")
@@ -189,15 +189,16 @@ func TestImagesAreCopiedBetweenAccountsByteByByte(t *testing.T) {
 	}
 }
 
-func TestAnImageThatIsGoneIsSaidToBe(t *testing.T) {
+func TestAMissingImageIsReported(t *testing.T) {
 	e := newECR(t)
 	missing := "sha256:" + strings.Repeat("c", 64)
 	err := AWSCarrier{}.Carry(t.Context(), devDjango+"@"+missing, prodDjango+"@"+missing, "release-1")
-	if want := devDjango + "@" + missing + " is not in the repository (any more): deploy the release there again"; err == nil || err.Error() != want {
+	if want := devDjango + "@" + missing + " is not in the repository: deploy the release there again"; err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	err = AWSCarrier{}.Carry(t.Context(), "", prodDjango+"@"+missing, "")
-	if want := prodDjango + "@" + missing + " is not in the repository (any more): promote the release again from a stack that has it"; err == nil || err.Error() != want {
+	if want := prodDjango + "@" + missing + " is not in the repository: promote the release again from a stack that has it"; err == nil ||
+		err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 	for _, call := range e.calls {
@@ -207,23 +208,24 @@ func TestAnImageThatIsGoneIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestATagIsNeverMoved(t *testing.T) {
+func TestTagsAreImmutable(t *testing.T) {
 	e := newECR(t)
 	first, second := e.image(), e.image()
 	if err := (AWSCarrier{}).Carry(t.Context(), devDjango+"@"+first, prodDjango+"@"+first, "release-1"); err != nil {
 		t.Fatal(err)
 	}
 	err := AWSCarrier{}.Carry(t.Context(), devDjango+"@"+second, prodDjango+"@"+second, "release-1")
-	if want := fmt.Sprintf("%s:release-1 is %s already, and tags are never moved; the release is %s", prodDjango, first, second); err == nil || err.Error() != want {
+	want := fmt.Sprintf("%s:release-1 is already %s, and tags are immutable; the release is %s", prodDjango, first, second)
+	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
-func TestOnlyECRIsSignedInTo(t *testing.T) {
+func TestOnlyECRIsAccepted(t *testing.T) {
 	e := newECR(t)
 	digest := "@sha256:" + strings.Repeat("c", 64)
 	err := AWSCarrier{}.Carry(t.Context(), "ghcr.io/a/b"+digest, prodDjango+digest, "release-1")
-	if err == nil || err.Error() != "ghcr.io is not a registry of ECR" {
+	if err == nil || err.Error() != "ghcr.io is not an ECR registry" {
 		t.Error(err)
 	}
 	if len(e.calls) > 0 {

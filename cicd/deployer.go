@@ -17,44 +17,44 @@ import (
 
 const deployerType = "slipway:cicd:Deployer"
 
-// issuer signs the tokens that GitHub gives to workflow runs.
+// issuer signs the OIDC tokens of GitHub's workflow runs.
 const issuer = "token.actions.githubusercontent.com"
 
-// DeployerArgs say who may deploy, and who may look.
+// DeployerArgs say who may deploy, and who may only read.
 type DeployerArgs struct {
 	Site         wiring.Site
 	Repository   string   // owner/name
-	OwnerID      int      // GitHub's numbers of the owner and of the repository, both or neither: with them the roles also
+	OwnerID      int      // GitHub's IDs of the owner and of the repository, both or neither: with them the roles also
 	RepositoryID int      // trust the immutable form of the subject
-	Environments []string // GitHub environments that may deploy: the better gate, since GitHub can ask for a reviewer
+	Environments []string // GitHub environments that may deploy: the better gate, because GitHub can require a review
 	Branches     []string // branches that may deploy
 
-	ReadBranches     []string // branches that may look; without these and ReadPullRequests there is no read role
-	ReadPullRequests bool     // pull requests of the repository may look, which run their own code; those of forks get no token
+	ReadBranches     []string // branches that may read; without these and ReadPullRequests there is no read role
+	ReadPullRequests bool     // lets pull requests of the repository read, and those run their own code; forks get no token
 
-	ProviderARN string   // the account's OIDC provider for GitHub, if there is one: an account has one at most
+	ProviderARN string   // the account's OIDC provider for GitHub, if it has one: an account has at most one
 	Sources     []string // other accounts from which releases may be promoted to this stack
 
-	BoundaryARN string // of the roles that the stack makes; "": the one that NewBoundary makes
+	BoundaryARN string // of the roles that the stack creates; default: the boundary of NewBoundary
 
-	StateBucket string // the bucket that holds Pulumi's state; "": elsewhere, AWS need not allow it
-	StateKeyARN string // the key of Pulumi's secrets provider awskms; "": another provider
+	StateBucket string // the bucket that holds Pulumi's state; "": state is not in AWS
+	StateKeyARN string // the key of Pulumi's awskms secrets provider; "": another provider
 }
 
-// A Deployer is the role with which workflow runs of one GitHub repository deploy this stack, without a stored key, and,
-// where somebody is named who may only look, a second one that reads what the first may change.
+// A Deployer is the role that lets workflow runs of one GitHub repository deploy this stack without a stored key and, if
+// the arguments name anyone who may only read, a second role that reads what the first may change.
 //
-// The first may do what this program does and little else (permissions.go says what, and where AWS cannot say it more
-// narrowly). The second may look at everything that the stack is made of, secrets included, and change nothing (reader.go).
-// Neither can change one of the two: that takes an `up` by somebody else. Cost: none.
+// The deploy role may do what this program does and little else. The read role may read everything that the stack is made
+// of, secrets included, and change nothing. Neither role can change either of them: that takes an `up` with other
+// credentials. Cost: none. Nothing but the stack's name replaces the roles.
 type Deployer struct {
 	pulumi.ResourceState
 	RoleARN     pulumi.StringOutput
-	ReadRoleARN pulumi.StringOutput // "" without a read role
+	ReadRoleARN pulumi.StringOutput // "" if there is no read role
 	ProviderARN pulumi.StringOutput
 }
 
-// NewDeployer makes the roles, and the provider if there is none.
+// NewDeployer makes the roles, and the OIDC provider unless the account has one.
 func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...pulumi.ResourceOption) (*Deployer, error) {
 	if err := args.check(); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...p
 
 	d.ProviderARN = pulumi.String(args.ProviderARN).ToStringOutput()
 	if args.ProviderARN == "" {
-		// No thumbprint: AWS trusts GitHub's certificate by its authority.
+		// No thumbprint: AWS verifies GitHub's certificate by its CA.
 		provider, err := iam.NewOpenIdConnectProvider(ctx, name+"-github", &iam.OpenIdConnectProviderArgs{
 			Url:           pulumi.String("https://" + issuer),
 			ClientIdLists: pulumi.StringArray{pulumi.String("sts.amazonaws.com")},
@@ -80,12 +80,14 @@ func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...p
 	if d.RoleARN, err = d.role(ctx, name, args, args.deploy()); err != nil {
 		return nil, err
 	}
-	if args.Looking() {
+	if args.HasReadRole() {
 		if d.ReadRoleARN, err = d.role(ctx, name+"-read", args, args.read()); err != nil {
 			return nil, err
 		}
 	}
-	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"roleArn": d.RoleARN, "readRoleArn": d.ReadRoleARN, "providerArn": d.ProviderARN})
+	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{
+		"roleArn": d.RoleARN, "readRoleArn": d.ReadRoleARN, "providerArn": d.ProviderARN,
+	})
 }
 
 func (d *Deployer) role(ctx *pulumi.Context, name string, args *DeployerArgs, r role) (pulumi.StringOutput, error) {
@@ -116,7 +118,7 @@ func (d *Deployer) role(ctx *pulumi.Context, name string, args *DeployerArgs, r 
 	return made.Arn, nil
 }
 
-// A role is one of the two, before anybody makes it.
+// A role is one of the two, as plain values.
 type role struct {
 	part          string // of its physical name
 	does, purpose string // the role, and each of its policies
@@ -129,7 +131,7 @@ func (a *DeployerArgs) deploy() role {
 	return role{
 		part: deployerPart, does: "Deploys " + a.Site.Name("*"), purpose: "Deploying " + a.Site.Name("*"),
 		subjects: append(a.subjects("environment:", a.Environments), a.subjects("ref:refs/heads/", a.Branches)...),
-		// A first deployment waits for a database: a quarter of an hour, and much more on a bad day.
+		// A first deployment waits for a database: usually 15 minutes, sometimes much longer.
 		seconds: 2 * 60 * 60, areas: a.permissions(),
 	}
 }
@@ -145,12 +147,12 @@ func (a *DeployerArgs) read() role {
 	}
 }
 
-// Looking says whether there is somebody who may only look, and so a read role.
-func (a *DeployerArgs) Looking() bool { return len(a.ReadBranches) > 0 || a.ReadPullRequests }
+// HasReadRole reports whether anyone may only read, and so whether there is a read role.
+func (a *DeployerArgs) HasReadRole() bool { return len(a.ReadBranches) > 0 || a.ReadPullRequests }
 
-// subjects are what GitHub calls a run of the repository in each of these places. Which of two forms it uses is a setting of
-// the repository: repo:OWNER/NAME:..., or, by default for repositories since July 2026, repo:OWNER@ID/NAME@ID:..., which does
-// not fit a repository that is made later under the same name.
+// subjects are the token subjects of the repository's runs in each of these places. A setting of the repository selects
+// one of two forms: repo:OWNER/NAME:..., or, by default for repositories created since July 2026,
+// repo:OWNER@ID/NAME@ID:..., which does not match a later repository with the same name.
 // Sources: github/docs#45221; aws-actions/configure-aws-credentials#1888.
 func (a *DeployerArgs) subjects(kind string, names []string) []any {
 	repositories := []string{a.Repository}
@@ -167,38 +169,38 @@ func (a *DeployerArgs) subjects(kind string, names []string) []any {
 	return all
 }
 
-// A Paper is a role as plain documents, for an account in which the role must be there before a program can run.
-type Paper struct {
+// A RoleSpec is a role as plain documents, for an account that needs the role before the Pulumi program can run.
+type RoleSpec struct {
 	Name, Description string
 	SessionSeconds    int
-	Issuer            string // what the account's OIDC provider is for, without https://
+	Issuer            string // of the account's OIDC provider, without https://
 	ProviderARN       string
 	Trust             string // JSON
-	Policies          []PaperPolicy
+	Policies          []PolicySpec
 }
 
-// A PaperPolicy is one managed policy of the role.
-type PaperPolicy struct{ Name, Description, Document string }
+// A PolicySpec is one managed policy as a plain document.
+type PolicySpec struct{ Name, Description, Document string }
 
-// Papers are the roles that NewDeployer makes, on paper; reader is nil if there is none. Without a ProviderARN they trust
-// the account's own: an account has one provider for GitHub at most, so its ARN is known before it is made.
-func (a *DeployerArgs) Papers() (deployer, reader *Paper, err error) {
+// RoleSpecs describe the roles that NewDeployer makes; reader is nil if there is no read role. Without a ProviderARN they
+// trust the account's provider for GitHub: an account has at most one, so its ARN is known before it exists.
+func (a *DeployerArgs) RoleSpecs() (deployer, reader *RoleSpec, err error) {
 	if err := a.check(); err != nil {
 		return nil, nil, err
 	}
-	if deployer, err = a.paper(a.deploy()); err == nil && a.Looking() {
-		reader, err = a.paper(a.read())
+	if deployer, err = a.roleSpec(a.deploy()); err == nil && a.HasReadRole() {
+		reader, err = a.roleSpec(a.read())
 	}
 	return deployer, reader, err
 }
 
-func (a *DeployerArgs) paper(r role) (*Paper, error) {
-	p := &Paper{
+func (a *DeployerArgs) roleSpec(r role) (*RoleSpec, error) {
+	spec := &RoleSpec{
 		Name: a.Site.Name(r.part), Description: r.does + " from GitHub repository " + a.Repository, SessionSeconds: r.seconds,
 		Issuer: issuer, ProviderARN: cmp.Or(a.ProviderARN, a.global("iam", "oidc-provider/"+issuer)),
 	}
 	var err error
-	if p.Trust, err = policy.JSON(a.trust(p.ProviderARN, r.subjects)); err != nil {
+	if spec.Trust, err = policy.JSON(a.trust(spec.ProviderARN, r.subjects)); err != nil {
 		return nil, err
 	}
 	for _, area := range r.areas {
@@ -206,12 +208,12 @@ func (a *DeployerArgs) paper(r role) (*Paper, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Policies = append(p.Policies, PaperPolicy{a.Site.Name(r.part + "-" + area.name), r.purpose + ": " + area.name, document})
+		spec.Policies = append(spec.Policies, PolicySpec{a.Site.Name(r.part + "-" + area.name), r.purpose + ": " + area.name, document})
 	}
-	return p, nil
+	return spec, nil
 }
 
-// trust admits tokens made for AWS with one of the subjects: equal, not alike.
+// trust accepts tokens for AWS whose subject equals one of subjects. No wildcards.
 func (a *DeployerArgs) trust(providerARN any, subjects []any) policy.Statement {
 	var subject any = subjects
 	if len(subjects) == 1 {
@@ -227,35 +229,35 @@ func (a *DeployerArgs) trust(providerARN any, subjects []any) policy.Statement {
 
 var (
 	repositoryForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$`)
-	// No wildcard, no policy variable (${), and no colon, which divides the parts of a subject.
+	// No wildcard, no policy variable (${), and no colon, which separates the parts of a subject.
 	refForm      = regexp.MustCompile(`^[A-Za-z0-9._][A-Za-z0-9._/ -]*$`)
 	providerForm = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/` + regexp.QuoteMeta(issuer) + `$`)
 )
 
 func (a *DeployerArgs) check() error {
 	var wrong []error
-	say := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("github: "+format, values...)) }
+	add := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("github: "+format, values...)) }
 	if !repositoryForm.MatchString(a.Repository) {
-		say("repository must be owner/name without wildcards, got %q", a.Repository)
+		add("repository must be owner/name without wildcards, got %q", a.Repository)
 	}
 	if (a.OwnerID == 0) != (a.RepositoryID == 0) || a.OwnerID < 0 || a.RepositoryID < 0 {
-		say("owner and repository ids must be positive numbers and go together, got %d and %d", a.OwnerID, a.RepositoryID)
+		add("owner and repository ids must be positive numbers and go together, got %d and %d", a.OwnerID, a.RepositoryID)
 	}
 	if len(a.Environments)+len(a.Branches) == 0 {
-		say("environments or branches must name at least one that may deploy")
+		add("environments or branches must name at least one that may deploy")
 	}
 	for _, e := range a.Environments {
 		if !refForm.MatchString(e) {
-			say("environment must be an exact name without wildcards, got %q", e)
+			add("environment must be an exact name without wildcards, got %q", e)
 		}
 	}
 	for _, b := range slices.Concat(a.Branches, a.ReadBranches) {
 		if !refForm.MatchString(b) {
-			say("branch must be an exact name without wildcards, got %q", b)
+			add("branch must be an exact name without wildcards, got %q", b)
 		}
 	}
 	if a.ProviderARN != "" && !providerForm.MatchString(a.ProviderARN) {
-		say("provider must be the ARN of the account's OIDC provider for %s, got %q", issuer, a.ProviderARN)
+		add("provider must be the ARN of the account's OIDC provider for %s, got %q", issuer, a.ProviderARN)
 	}
 	return errors.Join(wrong...)
 }

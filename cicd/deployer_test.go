@@ -34,18 +34,18 @@ func recordDeployer(t *testing.T, args *DeployerArgs) graph.Graph {
 	return g
 }
 
-func statements(t *testing.T, document any) []policy.Told {
+func statements(t *testing.T, document any) []policy.ParsedStatement {
 	t.Helper()
-	told, err := policy.Read(fmt.Sprint(document))
+	all, err := policy.Parse(fmt.Sprint(document))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return told
+	return all
 }
 
-func granted(t *testing.T, g graph.Graph) []policy.Told {
+func granted(t *testing.T, g graph.Graph) []policy.ParsedStatement {
 	t.Helper()
-	var all []policy.Told
+	var all []policy.ParsedStatement
 	for _, p := range g.Of("aws:iam/policy:Policy") {
 		all = append(all, statements(t, p.Input("policy"))...)
 	}
@@ -65,7 +65,7 @@ func TestOnlyTheNamedWorkflowsMayDeploy(t *testing.T) {
 		{"deployer-read", "slipway-dev-read", policy.Many{"repo:acme/shop:ref:refs/heads/main", "repo:acme/shop:pull_request"}},
 	} {
 		role := g.Named("aws:iam/role:Role", c.logical)
-		want := []policy.Told{{
+		want := []policy.ParsedStatement{{
 			Sid: "GitHub", Effect: "Allow", Action: policy.Many{"sts:AssumeRoleWithWebIdentity"},
 			Principal: map[string]policy.Many{"Federated": {"arn:aws:iam:us-east-1:123456789012:openIdConnectProvider/deployer-github"}},
 			Condition: map[string]map[string]policy.Many{"StringEquals": {
@@ -105,8 +105,8 @@ func TestBothFormsOfTheSubjectAreTrusted(t *testing.T) {
 	}
 }
 
-// A role that nobody may assume is not made.
-func TestThereIsAReadRoleOnlyForWhoeverIsNamed(t *testing.T) {
+// A role that no workflow may assume is not made.
+func TestThereIsAReadRoleOnlyIfReadersAreNamed(t *testing.T) {
 	for _, c := range []struct {
 		branches []string
 		pulls    bool
@@ -130,7 +130,7 @@ func TestThereIsAReadRoleOnlyForWhoeverIsNamed(t *testing.T) {
 	}
 }
 
-func TestAccountsOneProviderIsUsed(t *testing.T) {
+func TestAnExistingProviderIsUsed(t *testing.T) {
 	args := deployerOf()
 	args.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 	g := recordDeployer(t, args)
@@ -245,22 +245,24 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 func TestReleasesComeFromTheNamedAccounts(t *testing.T) {
 	args := deployerOf()
 	args.Sources = []string{"222222222222"}
-	got := map[string]policy.Told{}
+	got := map[string]policy.ParsedStatement{}
 	for _, s := range granted(t, recordDeployer(t, args)) {
 		if slices.ContainsFunc(s.Resource, func(r string) bool { return strings.Contains(r, "222222222222") }) {
 			got[s.Sid] = s
 		}
 	}
 	const bucket, own = "arn:aws:s3:::slipway-*-state-222222222222-*", "arn:aws:s3:::slipway-*-state-123456789012-*"
-	want := map[string]policy.Told{
+	want := map[string]policy.ParsedStatement{
 		"PullReleases": {
-			Sid: "PullReleases", Effect: "Allow", Action: policy.Many{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
+			Sid: "PullReleases", Effect: "Allow",
+			Action: policy.Many{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"},
 			Resource: policy.Many{
 				"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
 				"arn:aws:ecr:*:222222222222:repository/slipway-*/django", "arn:aws:ecr:*:222222222222:repository/slipway-*/nginx",
 			},
 		},
-		"ReadReleases": {Sid: "ReadReleases", Effect: "Allow", Action: policy.Many{"s3:GetObject"}, Resource: policy.Many{own + "/.slipway/releases/*", bucket + "/.slipway/releases/*"}},
+		"ReadReleases": {Sid: "ReadReleases", Effect: "Allow", Action: policy.Many{"s3:GetObject"},
+			Resource: policy.Many{own + "/.slipway/releases/*", bucket + "/.slipway/releases/*"}},
 		"FindReleases": {
 			Sid: "FindReleases", Effect: "Allow", Action: policy.Many{"s3:ListBucket"}, Resource: policy.Many{own, bucket},
 			Condition: map[string]map[string]policy.Many{"StringLike": {"s3:prefix": {".slipway/releases/*"}}},
@@ -318,7 +320,9 @@ func TestTheRoleChangesNeitherItselfNorTheReadRole(t *testing.T) {
 		if diff := cmp.Diff(want, s.Resource); diff != "" {
 			t.Errorf("denied resources (-want +got):\n%s", diff)
 		}
-		for _, action := range []string{"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy"} {
+		for _, action := range []string{
+			"iam:AttachRolePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy",
+		} {
 			if !slices.Contains(s.Action, action) {
 				t.Errorf("%s is not denied", action)
 			}
@@ -333,7 +337,8 @@ func TestPushIsLimitedToTheTwoRepositories(t *testing.T) {
 		if !slices.Contains(s.Action, "ecr:PutImage") {
 			continue
 		}
-		want := policy.Many{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django", "arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
+		want := policy.Many{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django",
+			"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
 		if diff := cmp.Diff(want, s.Resource); diff != "" {
 			t.Errorf("pushes to (-want +got):\n%s", diff)
 		}
@@ -348,20 +353,28 @@ func TestDeployerMistakes(t *testing.T) {
 		change func(*DeployerArgs)
 		want   string
 	}{
-		{"no owner", func(a *DeployerArgs) { a.Repository = "repo" }, `github: repository must be owner/name without wildcards, got "repo"`},
-		{"every repository", func(a *DeployerArgs) { a.Repository = "acme/*" }, `github: repository must be owner/name without wildcards, got "acme/*"`},
+		{"no owner", func(a *DeployerArgs) { a.Repository = "repo" },
+			`github: repository must be owner/name without wildcards, got "repo"`},
+		{"every repository", func(a *DeployerArgs) { a.Repository = "acme/*" },
+			`github: repository must be owner/name without wildcards, got "acme/*"`},
 		{"a subject for a repository", func(a *DeployerArgs) { a.Repository = "acme/shop:ref" }, `got "acme/shop:ref"`},
-		{"nobody", func(a *DeployerArgs) { a.Environments, a.Branches = nil, nil }, "github: environments or branches must name at least one that may deploy"},
-		{"every branch", func(a *DeployerArgs) { a.Branches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
-		{"every branch looks", func(a *DeployerArgs) { a.ReadBranches = []string{"*"} }, `github: branch must be an exact name without wildcards, got "*"`},
-		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} }, "github: environment must be an exact name"},
-		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} }, `github: environment must be an exact name without wildcards, got "x:y"`},
+		{"no workflow", func(a *DeployerArgs) { a.Environments, a.Branches = nil, nil },
+			"github: environments or branches must name at least one that may deploy"},
+		{"every branch", func(a *DeployerArgs) { a.Branches = []string{"*"} },
+			`github: branch must be an exact name without wildcards, got "*"`},
+		{"every branch may read", func(a *DeployerArgs) { a.ReadBranches = []string{"*"} },
+			`github: branch must be an exact name without wildcards, got "*"`},
+		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} },
+			"github: environment must be an exact name"},
+		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} },
+			`github: environment must be an exact name without wildcards, got "x:y"`},
 		{"an owner without a repository", func(a *DeployerArgs) { a.OwnerID = 1 },
 			"github: owner and repository ids must be positive numbers and go together, got 1 and 0"},
 		{"a repository without an owner", func(a *DeployerArgs) { a.RepositoryID = 1 },
 			"github: owner and repository ids must be positive numbers and go together, got 0 and 1"},
 		{"a negative number", func(a *DeployerArgs) { a.OwnerID, a.RepositoryID = -1, 5 }, "got -1 and 5"},
-		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" }, "github: provider must be the ARN"},
+		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" },
+			"github: provider must be the ARN"},
 		{"two at once", func(a *DeployerArgs) { a.Repository, a.Branches = "", []string{"?"} },
 			"github: repository must be owner/name without wildcards, got \"\"\ngithub: branch must be"},
 	} {

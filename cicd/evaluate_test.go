@@ -44,9 +44,9 @@ func (c requestContext) with(pairs ...string) requestContext {
 
 // parse reads policies for evaluation, and refuses what the evaluation does not know: a NotAction that nothing looks at
 // would make every answer wrong.
-func parse(t *testing.T, documents ...string) []policy.Told {
+func parse(t *testing.T, documents ...string) []policy.ParsedStatement {
 	t.Helper()
-	var all []policy.Told
+	var all []policy.ParsedStatement
 	for _, document := range documents {
 		var d struct {
 			Version   string
@@ -62,7 +62,7 @@ func parse(t *testing.T, documents ...string) []policy.Told {
 				}
 			}
 		}
-		read, err := policy.Read(document)
+		read, err := policy.Parse(document)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func parse(t *testing.T, documents ...string) []policy.Told {
 
 // allows evaluates identity policies: every resource of the call needs an Allow and must not meet a Deny. It says which
 // statement decided. IAM guide, "Policy evaluation logic".
-func allows(statements []policy.Told, c call) (bool, string) {
+func allows(statements []policy.ParsedStatement, c call) (bool, string) {
 	why := ""
 	for _, resource := range c.resources {
 		allowed := ""

@@ -17,7 +17,7 @@ import (
 	"github.com/moby/patternmatcher/ignorefile"
 )
 
-// A build is everything that decides what an image contains, as far as this repository knows.
+// A build is everything in this repository that determines the content of an image.
 type build struct {
 	context    string // folder
 	dockerfile string // from the context
@@ -25,34 +25,34 @@ type build struct {
 	args       map[string]string
 }
 
-// tag names what the build would make: 80 bits of a hash over the files that Docker would send, the Dockerfile, the
-// arguments and the platform. The same tree has the same tag on every machine, so nothing is built twice. Of a file's
-// mode only the executable bit counts, as in Git: the others differ with the umask of whoever checked out.
+// tag returns the image's tag: 80 bits of a hash over the files that Docker would send, the Dockerfile, the arguments and
+// the platform. The same tree has the same tag on every machine, so nothing is built twice. Of a file's mode only the
+// executable bit counts, as in Git: the others depend on the umask of the checkout.
 //
-// What the Dockerfile fetches from elsewhere (a base image by tag, packages without a hash) is not seen here.
+// Not included: what the Dockerfile downloads (a base image by tag, packages without a hash).
 func (b build) tag() (string, error) {
 	files, err := b.files()
 	if err != nil {
 		return "", err
 	}
 	sum := sha256.New()
-	// Each text is written with its length, so that no two lists of texts look the same.
-	say := func(texts ...string) {
-		for _, t := range texts {
-			fmt.Fprintf(sum, "%d:%s", len(t), t)
+	// Each string is written with its length, so that no two lists of strings have the same bytes.
+	write := func(values ...string) {
+		for _, v := range values {
+			fmt.Fprintf(sum, "%d:%s", len(v), v)
 		}
 	}
-	say("platform", b.platform)
+	write("platform", b.platform)
 	for _, name := range slices.Sorted(maps.Keys(b.args)) {
-		say("arg", name, b.args[name])
+		write("arg", name, b.args[name])
 	}
-	say("dockerfile", b.dockerfile)
+	write("dockerfile", b.dockerfile)
 	for _, f := range files {
 		content, err := f.digest()
 		if err != nil {
 			return "", err
 		}
-		say(f.kind, f.name, content)
+		write(f.kind, f.name, content)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:20], nil
 }
@@ -80,8 +80,8 @@ func (f file) digest() (string, error) {
 	return string(sum.Sum(nil)), nil
 }
 
-// files lists what Docker would send, sorted by name: what .dockerignore leaves, and the Dockerfile in any case. Empty
-// folders are left out, since Git does not keep them; so are sockets and devices, which Docker does not send.
+// files lists what Docker would send, sorted by name: everything that .dockerignore does not exclude, and the Dockerfile
+// in any case. It omits empty folders, which Git does not store, and sockets and devices, which Docker does not send.
 func (b build) files() ([]file, error) {
 	ignored, err := b.ignored()
 	if err != nil {
@@ -106,7 +106,7 @@ func (b build) files() ([]file, error) {
 			return err
 		}
 		if entry.IsDir() {
-			// A later pattern may take a file back ("!keep/this"), and so may the Dockerfile.
+			// A later pattern may include a file again ("!keep/this"), or the folder may hold the Dockerfile.
 			if skip && !ignored.Exclusions() && !strings.HasPrefix(b.dockerfile, name+"/") {
 				return filepath.SkipDir
 			}
@@ -135,7 +135,7 @@ func (b build) files() ([]file, error) {
 	return files, err
 }
 
-// ignored reads the patterns of files that are not sent. A file named after the Dockerfile comes before the common one.
+// ignored reads the ignore patterns. DOCKERFILE.dockerignore takes precedence over .dockerignore.
 func (b build) ignored() (*patternmatcher.PatternMatcher, error) {
 	for _, name := range []string{b.dockerfile + ".dockerignore", ".dockerignore"} {
 		text, err := os.Open(filepath.Join(b.context, filepath.FromSlash(name)))

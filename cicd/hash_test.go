@@ -66,7 +66,7 @@ func of(folder string) build {
 	return build{context: folder, dockerfile: "Dockerfile", platform: "linux/arm64", args: map[string]string{"A": "1"}}
 }
 
-func TestOnlyWhatDockerSendsCounts(t *testing.T) {
+func TestOnlyFilesThatDockerSendsCount(t *testing.T) {
 	files, err := of(tree(t, app())).files()
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +81,7 @@ func TestOnlyWhatDockerSendsCounts(t *testing.T) {
 	}
 }
 
-func TestTagStaysWhenNothingThatMattersChanges(t *testing.T) {
+func TestTagIgnoresIrrelevantChanges(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func(t *testing.T, folder string) error
@@ -90,7 +90,9 @@ func TestTagStaysWhenNothingThatMattersChanges(t *testing.T) {
 		{"checked out later", func(_ *testing.T, folder string) error {
 			return os.Chtimes(filepath.Join(folder, "manage.py"), time.Unix(1, 0), time.Unix(1, 0))
 		}},
-		{"checked out with umask 002", func(_ *testing.T, folder string) error { return os.Chmod(filepath.Join(folder, "manage.py"), 0o664) }},
+		{"checked out with umask 002", func(_ *testing.T, folder string) error {
+			return os.Chmod(filepath.Join(folder, "manage.py"), 0o664)
+		}},
 		{"an ignored file changes", func(_ *testing.T, folder string) error {
 			return os.WriteFile(filepath.Join(folder, "README.md"), []byte("changed"), 0o644)
 		}},
@@ -165,7 +167,7 @@ func TestTagChangesWithTheExecutableBit(t *testing.T) {
 }
 
 // Two lists of texts must not run into the same bytes.
-func TestTagKeepsTextsApart(t *testing.T) {
+func TestTagSeparatesStrings(t *testing.T) {
 	a, b := of(tree(t, app())), of(tree(t, app()))
 	a.args, b.args = map[string]string{"A": "1argB2"}, map[string]string{"A": "1", "B": "2"}
 	if tagOf(t, a) == tagOf(t, b) {
@@ -182,7 +184,7 @@ func TestBadIgnoreFileIsNamed(t *testing.T) {
 	}
 }
 
-func TestStageIsTheSameWhateverTheUmask(t *testing.T) {
+func TestStageDoesNotDependOnTheUmask(t *testing.T) {
 	folder := tree(t, app())
 	for name, mode := range map[string]fs.FileMode{"manage.py": 0o775, "site/urls.py": 0o600} {
 		if err := os.Chmod(filepath.Join(folder, name), mode); err != nil {
@@ -212,7 +214,8 @@ func TestStageIsTheSameWhateverTheUmask(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"Dockerfile": "-rw-r--r--", "manage.py": "-rwxr-xr-x", "site/settings.py": "-rw-r--r--", "site/urls.py": "-rw-r--r--", "current": "Lrwxrwxrwx",
+		"Dockerfile": "-rw-r--r--", "manage.py": "-rwxr-xr-x", "site/settings.py": "-rw-r--r--", "site/urls.py": "-rw-r--r--",
+		"current": "Lrwxrwxrwx",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("staged (-want +got):\n%s", diff)

@@ -1,4 +1,4 @@
-// Package cicd makes what a release needs: the images with their repositories, and the role with which GitHub deploys.
+// Package cicd makes what a release needs: the images with their repositories, and the role that lets GitHub deploy.
 package cicd
 
 import (
@@ -21,15 +21,15 @@ import (
 
 const imagesType = "slipway:cicd:Images"
 
-// How long images stay. A stack that builds runs the image it pushed last, so the running one is always among the
-// newest; a rollback goes back to a release whose image is still here. A running image never loses its tag either,
-// because tags are immutable, so the rule for untagged ones cannot meet it.
+// How long images are kept. A stack that builds runs the image it pushed last, so the running image is always among the
+// newest; a rollback needs a release whose image is still here. A running image never loses its tag, because tags are
+// immutable, so the rule for untagged images cannot delete it.
 const (
 	keepBuilds   = 100 // newest tagged images of each repository
-	untaggedDays = 7   // what an interrupted push left behind
+	untaggedDays = 7   // leftovers of interrupted pushes
 )
 
-// ImagesArgs say what to build, or what was built.
+// ImagesArgs say what to build, or which release to run.
 type ImagesArgs struct {
 	Site         wiring.Site
 	KeyARN       pulumi.StringInput // encrypts the repositories; changing it replaces them and their images
@@ -40,12 +40,12 @@ type ImagesArgs struct {
 	Dockerfiles image.Pair        // from Context
 	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
 
-	// Stage is the folder, from Root, for clean copies of the context, so that two machines build the same thing whatever
-	// their umask. "": build straight from Context.
+	// Stage is the folder, relative to Root, for clean copies of the context, so that two machines build the same image
+	// whatever their umask. "": build from Context itself.
 	Stage string
 
-	// Readers are the accounts that may pull the images, so that a release can be promoted to them. Each decides by its own
-	// IAM who there.
+	// Readers are the accounts that may pull the images, so that a release can be promoted to them. The IAM policies of
+	// each account decide which of its principals may.
 	Readers []string
 
 	// Release is what runs. With it nothing is built and Docker is not called. Nil: the images are built.
@@ -57,14 +57,14 @@ type ImagesArgs struct {
 
 // Images are the Django and the nginx image, each in its repository, pinned by digest.
 //
-// Tags are immutable and made from what is built: an unchanged tree has the same tag and nothing is built or pushed. A
-// release's images are copied by digest, and whoever uses them waits for that. A protected stack keeps its repositories.
-// Cost: $0.10 per GB-month.
+// Tags are immutable and derived from the source: an unchanged tree has the same tag, and nothing is built or pushed. A
+// release's images are copied by digest, and every resource that uses them waits for the copy. A protected stack keeps its
+// repositories. Another KeyARN replaces the repositories with their images. Cost: $0.10 per GB-month.
 type Images struct {
 	pulumi.ResourceState
 	Django, Nginx pulumi.StringOutput   // repository@sha256:...
 	Repositories  []pulumi.StringOutput // ARNs
-	Pull          []policy.Statement    // for the execution role of whatever runs an image
+	Pull          []policy.Statement    // for the execution role of tasks that run the images
 }
 
 // NewImages makes the repositories, and the images unless a release is given.
@@ -93,7 +93,7 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 		if args.Release != nil {
 			continue
 		}
-		if *part.reference, err = i.build(ctx, name, args, part.name, part.dockerfile, repository); err != nil {
+		if *part.reference, err = i.build(ctx, name+"-"+part.name, args, part.dockerfile, repository); err != nil {
 			return nil, err
 		}
 	}
@@ -125,30 +125,23 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 	}, pulumi.Parent(i)); err != nil || len(args.Readers) == 0 {
 		return repository, err
 	}
-	// The key needs no word for them: ECR decrypts with a grant of the repository's own, whoever pulls.
+	// The key's policy need not mention them: ECR decrypts with the repository's own grant for every reader.
 	_, err = ecr.NewRepositoryPolicy(ctx, name+"-"+part, &ecr.RepositoryPolicyArgs{
 		Repository: repository.Name,
 		Policy: policy.Document(policy.Statement{
-			Sid: "Promotion", Principals: map[string][]any{"AWS": accounts(args.Site, args.Readers)}, Actions: pulls,
+			Sid: "Promotion", Principals: policy.AccountRoots(args.Site.Partition, args.Readers...), Actions: pulls,
 		}),
 	}, pulumi.Parent(i))
 	return repository, err
 }
 
-// accounts are other accounts as principals: whoever their own IAM lets.
-func accounts(site wiring.Site, ids []string) []any {
-	var principals []any
-	for _, id := range ids {
-		principals = append(principals, fmt.Sprintf("arn:%s:iam::%s:root", site.Partition, id))
-	}
-	return principals
-}
-
-// pulls are the calls that a pull consists of, besides signing in.
+// pulls are the actions of a pull, apart from signing in.
 var pulls = []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 
-// build builds and pushes one image and gives its reference by digest.
-func (i *Images) build(ctx *pulumi.Context, name string, args *ImagesArgs, part, dockerfile string, repository *ecr.Repository) (pulumi.StringOutput, error) {
+// build builds and pushes one image and returns its reference by digest.
+func (i *Images) build(
+	ctx *pulumi.Context, name string, args *ImagesArgs, dockerfile string, repository *ecr.Repository,
+) (pulumi.StringOutput, error) {
 	b := build{
 		context:    filepath.Join(args.Root, args.Context),
 		dockerfile: filepath.ToSlash(filepath.Clean(dockerfile)),
@@ -159,7 +152,7 @@ func (i *Images) build(ctx *pulumi.Context, name string, args *ImagesArgs, part,
 	if err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be read: %w", args.Context, err)
 	}
-	// The paths that the provider is told stay relative to the project: they are part of what it compares.
+	// The provider compares these paths too, so they stay relative to the project.
 	context := args.Context
 	if args.Stage != "" {
 		context = filepath.Join(args.Stage, tag)
@@ -168,9 +161,11 @@ func (i *Images) build(ctx *pulumi.Context, name string, args *ImagesArgs, part,
 		}
 	}
 
-	// The token lasts twelve hours and differs each time; the provider compares only the server.
-	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{RegistryId: repository.RegistryId}, pulumi.Parent(i))
-	image, err := docker.NewImage(ctx, name+"-"+part, &docker.ImageArgs{
+	// The token is valid for twelve hours and different each time; the provider compares only the server.
+	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
+		RegistryId: repository.RegistryId,
+	}, pulumi.Parent(i))
+	image, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
 		Build: &docker.DockerBuildArgs{
 			Context:        pulumi.String(filepath.ToSlash(context)),
@@ -195,7 +190,7 @@ func repositoryName(site wiring.Site, part string) string {
 	return fmt.Sprintf("%s-%s/%s", site.Project, site.Stack, part)
 }
 
-// pull is what fetching the images takes. The token is the registry's and has no resource to be limited to.
+// pull are the permissions to pull the images. The token is for the registry, so that action has no resource.
 func pull(repositories []pulumi.StringOutput) []policy.Statement {
 	var arns []any
 	for _, arn := range repositories {
@@ -211,7 +206,7 @@ func pull(repositories []pulumi.StringOutput) []policy.Statement {
 	}
 }
 
-// lifecycle is the repositories' policy in JSON.
+// lifecycle is the repositories' lifecycle policy in JSON.
 func lifecycle() string {
 	rule := func(priority int, description string, selection map[string]any) map[string]any {
 		return map[string]any{
@@ -228,7 +223,7 @@ func lifecycle() string {
 		}),
 	}})
 	if err != nil {
-		panic(err) // maps of texts and numbers
+		panic(err) // it is made of strings and numbers
 	}
 	return string(text)
 }
@@ -240,45 +235,51 @@ var (
 
 func (a *ImagesArgs) check() error {
 	var wrong []error
-	say := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("images: "+format, values...)) }
+	add := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("images: "+format, values...)) }
 	if a.KeyARN == nil {
-		say("needs a key")
+		add("needs a key")
 	}
 	if a.Architecture != "arm64" && a.Architecture != "amd64" {
-		say("architecture must be arm64 or amd64, got %q", a.Architecture)
+		add("architecture must be arm64 or amd64, got %q", a.Architecture)
 	}
 	if r := a.Release; r != nil {
 		for _, digest := range []string{r.Digests.Django, r.Digests.Nginx} {
 			if !digestForm.MatchString(digest) {
-				say("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
+				add("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
 			}
 		}
 		if from := r.From; from != nil && (from.Repositories.Django == "" || from.Repositories.Nginx == "" || !tagForm.MatchString(r.Tag())) {
-			say("a release that is copied needs two repositories to copy from and a tag, got %q, %q and %q",
+			add("a release that is copied needs two repositories to copy from and a tag, got %q, %q and %q",
 				from.Repositories.Django, from.Repositories.Nginx, r.Tag())
 		}
 		return errors.Join(wrong...)
 	}
-	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
-		say("folder %s %s", a.Context, trouble(err))
-	} else if !info.IsDir() {
-		say("%s must be a folder", a.Context)
-	} else {
-		for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
-			path := filepath.Join(a.Context, dockerfile)
-			if !filepath.IsLocal(dockerfile) {
-				say("Dockerfile %q must be inside %s", dockerfile, a.Context)
-			} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
-				say("Dockerfile %s %s", path, trouble(err))
-			} else if !info.Mode().IsRegular() {
-				say("Dockerfile %s must be a file", path)
-			}
-		}
-	}
+	a.checkFolders(add)
 	return errors.Join(wrong...)
 }
 
-func trouble(err error) string {
+// checkFolders adds what is wrong with the build context and the Dockerfiles.
+func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
+	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
+		add("folder %s %s", a.Context, whyUnreadable(err))
+		return
+	} else if !info.IsDir() {
+		add("%s must be a folder", a.Context)
+		return
+	}
+	for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
+		path := filepath.Join(a.Context, dockerfile)
+		if !filepath.IsLocal(dockerfile) {
+			add("Dockerfile %q must be inside %s", dockerfile, a.Context)
+		} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
+			add("Dockerfile %s %s", path, whyUnreadable(err))
+		} else if !info.Mode().IsRegular() {
+			add("Dockerfile %s must be a file", path)
+		}
+	}
+}
+
+func whyUnreadable(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "does not exist"
 	}

@@ -100,10 +100,10 @@ func TestRepositoriesMeetTheirControls(t *testing.T) {
 	}
 }
 
-func TestOtherAccountsMayPullWhatIsPromotedToThem(t *testing.T) {
+func TestNamedAccountsMayPull(t *testing.T) {
 	args := imagesOf(t)
 	if g, _ := recordImages(t, args); len(g.Of("aws:ecr/repositoryPolicy:RepositoryPolicy")) > 0 {
-		t.Error("nobody was named, and the repositories have policies")
+		t.Error("no account is named, but the repositories have policies")
 	}
 	args.Readers = []string{"222222222222", "333333333333"}
 	g, _ := recordImages(t, args)
@@ -112,8 +112,10 @@ func TestOtherAccountsMayPullWhatIsPromotedToThem(t *testing.T) {
 		if got := p.Input("repository"); got != "slipway-dev/"+part {
 			t.Errorf("the policy of %s is of %v", part, got)
 		}
-		const want = `{"Statement":[{"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow",` +
-			`"Principal":{"AWS":["arn:aws:iam::222222222222:root","arn:aws:iam::333333333333:root"]},"Sid":"Promotion"}],"Version":"2012-10-17"}`
+		const want = `{"Statement":[{` +
+			`"Action":["ecr:BatchCheckLayerAvailability","ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Effect":"Allow",` +
+			`"Principal":{"AWS":["arn:aws:iam::222222222222:root","arn:aws:iam::333333333333:root"]},"Sid":"Promotion"}],` +
+			`"Version":"2012-10-17"}`
 		if diff := cmp.Diff(want, p.Input("policy")); diff != "" {
 			t.Errorf("the policy of %s (-want +got):\n%s", part, diff)
 		}
@@ -226,9 +228,11 @@ func TestImageMistakes(t *testing.T) {
 	}{
 		{"no folder", func(a *ImagesArgs) { a.Context = "ap" }, "images: folder ap does not exist"},
 		{"a file for a folder", func(a *ImagesArgs) { a.Context = "app/manage.py" }, "images: app/manage.py must be a folder"},
-		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" }, "images: Dockerfile app/nginx/Dockerfile does not exist"},
+		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" },
+			"images: Dockerfile app/nginx/Dockerfile does not exist"},
 		{"a folder for a Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Django = "site" }, "images: Dockerfile app/site must be a file"},
-		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" }, `images: Dockerfile "../Dockerfile" must be inside app`},
+		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" },
+			`images: Dockerfile "../Dockerfile" must be inside app`},
 		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
 		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
 		{"one digest of two", func(a *ImagesArgs) {

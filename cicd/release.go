@@ -14,20 +14,20 @@ import (
 	"slipway/internal/image"
 )
 
-// A Carrier makes sure that an image of a release is where it is to run. to is repository@sha256:digest. With from, in
-// the same form, it is copied under the tag, and one that is there already is left as it is. With from "" the image must
+// A Carrier makes sure that an image of a release is in the repository it will run from. to is repository@sha256:digest.
+// With from, in the same form, it copies the image under the tag, unless it is there already. With from "" the image must
 // be there.
 type Carrier func(ctx context.Context, from, to, tag string) error
 
-// carryWait is how long bringing both images may take.
+// carryWait is the time limit for copying both images.
 const carryWait = 20 * time.Minute
 
-// release brings the images of a release and gives their references.
+// release copies the images of a release and sets their references.
 //
-// The marker, the parameter /project/stack/release/images, says which release the repositories hold. Before it is made or
-// changed a resource hook has the images carried; when that fails the step fails, and the migration and the services,
-// which use the references and so wait for the marker, stay as they were. The references themselves are known in a
-// preview, which shows the digests that would run.
+// The marker, the parameter /project/stack/release/images, records which release the repositories hold. Before it is
+// created or changed a resource hook copies the images. If the hook fails the step fails, and the migration and the
+// services, whose references depend on the marker, are not changed. The references themselves are known in a preview,
+// which shows the digests that would run.
 func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, urls []pulumi.StringOutput) error {
 	// The hook is shown the inputs of the marker and nothing else, so what it needs of the repositories comes to it this
 	// way: the marker depends on an output that resolves only after the plan is stored.
@@ -49,7 +49,7 @@ func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, url
 	}
 	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
 		Name:        pulumi.String(args.Site.Path("release", "images")),
-		Description: pulumi.String("The release whose images the repositories of this stack hold. Changing it by hand changes nothing but this text."),
+		Description: pulumi.String("The release whose images the repositories of this stack hold. Editing it has no effect on the stack."),
 		Type:        pulumi.String("String"),
 		// Not value, which the SDK marks as secret: a preview shows from which release to which.
 		InsecureValue: pulumi.String("django " + args.Release.Digests.Django + " nginx " + args.Release.Digests.Nginx),
@@ -81,7 +81,7 @@ func carry(ctx context.Context, args *ImagesArgs, planned *atomic.Pointer[image.
 			{from.Django, to.Django}, {from.Nginx, to.Nginx},
 		} {
 			if err := args.Carry(ctx, one.from, one.to, r.Tag()); err != nil {
-				return fmt.Errorf("images: %w. Nothing was changed behind it: the services are as they were", err)
+				return fmt.Errorf("images: %w. The services were not changed", err)
 			}
 		}
 		return nil

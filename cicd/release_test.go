@@ -26,7 +26,7 @@ func TestABuiltStackHasNoReleaseMarker(t *testing.T) {
 	}
 }
 
-func TestTheMarkerSaysWhichReleaseTheRepositoriesHold(t *testing.T) {
+func TestTheMarkerRecordsTheRelease(t *testing.T) {
 	args := imagesOf(t)
 	args.Release = &image.Pinned{Digests: someDigests}
 	g, _ := recordImages(t, args)
@@ -40,7 +40,7 @@ func TestTheMarkerSaysWhichReleaseTheRepositoriesHold(t *testing.T) {
 }
 
 // A reference that did not wait for its marker would let a service start a task whose image is not there yet.
-func TestWhoeverUsesAReleaseWaitsForItsImages(t *testing.T) {
+func TestUsersOfAReleaseWaitForItsImages(t *testing.T) {
 	args := imagesOf(t)
 	args.Release = &image.Pinned{Digests: someDigests}
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
@@ -54,7 +54,8 @@ func TestWhoeverUsesAReleaseWaitsForItsImages(t *testing.T) {
 			if err := ctx.RegisterComponentResource("slipway:test:User", name, &r); err != nil {
 				return err
 			}
-			if err := ctx.RegisterResource("aws:ssm/parameter:Parameter", name, pulumi.Map{"value": value}, &used{}, pulumi.Parent(&r)); err != nil {
+			if err := ctx.RegisterResource("aws:ssm/parameter:Parameter", name, pulumi.Map{"value": value}, &used{},
+				pulumi.Parent(&r)); err != nil {
 				return err
 			}
 		}
@@ -106,7 +107,7 @@ func TestTheHookCarriesBothImages(t *testing.T) {
 
 	args.Carry = func(context.Context, string, string, string) error { return errors.New("no such image") }
 	if err := carry(t.Context(), args, planned)(nil); err == nil ||
-		err.Error() != "images: no such image. Nothing was changed behind it: the services are as they were" {
+		err.Error() != "images: no such image. The services were not changed" {
 		t.Error(err)
 	}
 }

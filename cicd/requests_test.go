@@ -243,14 +243,14 @@ var never = []incident{
 	{"it lets others assume it", on("iam:UpdateAssumeRolePolicy", nil, iamARN("role/slipway-prod-deploy"))},
 }
 
-func documents(papers ...PaperPolicy) (all []string) {
-	for _, p := range papers {
+func documents(specs ...PolicySpec) (all []string) {
+	for _, p := range specs {
 		all = append(all, p.Document)
 	}
 	return all
 }
 
-func judge(t *testing.T, statements []policy.Told, incidents []incident, want bool) {
+func judge(t *testing.T, statements []policy.ParsedStatement, incidents []incident, want bool) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, i := range incidents {
@@ -267,7 +267,7 @@ func judge(t *testing.T, statements []policy.Told, incidents []incident, want bo
 }
 
 func TestWhatADeploymentCalls(t *testing.T) {
-	deployer, _, err := prod().Papers()
+	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestWhatADeploymentCalls(t *testing.T) {
 }
 
 func TestWhatADeploymentNeverCalls(t *testing.T) {
-	deployer, _, err := prod().Papers()
+	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 
 // The state is denied explicitly: another policy on the role opens nothing of it.
 func TestNoOtherPolicyOpensTheState(t *testing.T) {
-	deployer, _, err := prod().Papers()
+	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,8 +295,8 @@ func TestNoOtherPolicyOpensTheState(t *testing.T) {
 }
 
 // What docs/security.md lists as open is open: a change that closes one of these has to change that page too.
-func TestTheOpenPointsOfTheDocumentAreOpen(t *testing.T) {
-	deployer, _, err := prod().Papers()
+func TestTheDocumentedGapsExist(t *testing.T) {
+	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,16 +311,16 @@ func TestTheOpenPointsOfTheDocumentAreOpen(t *testing.T) {
 		{"a service of prod-eu, whose name begins alike, is changed",
 			on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
 	}, true)
-	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site}).Paper().Document), []incident{
+	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site}).PolicySpec().Document), []incident{
 		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
 	}, true)
 }
 
 // One shared key, and names of buckets and keys of one's own, change nothing of this.
-func TestAStateKeyAndABucketOfOnesOwn(t *testing.T) {
+func TestACustomStateKeyAndBucket(t *testing.T) {
 	args := prod()
 	args.StateBucket, args.StateKeyARN = "acme-pulumi", arn("kms", "key/acme")
-	deployer, _, err := args.Papers()
+	deployer, _, err := args.RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +340,7 @@ func TestAStateKeyAndABucketOfOnesOwn(t *testing.T) {
 }
 
 func TestWhatAPullRequestReads(t *testing.T) {
-	_, reader, err := prod().Papers()
+	_, reader, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,8 +373,8 @@ func TestWhatAPullRequestReads(t *testing.T) {
 }
 
 // A role of the site whose own policy allows everything can do no more than its boundary.
-func TestWhatTheBoundaryLetsThrough(t *testing.T) {
-	statements := parse(t, (&BoundaryArgs{Site: prod().Site}).Paper().Document)
+func TestWhatTheBoundaryAllows(t *testing.T) {
+	statements := parse(t, (&BoundaryArgs{Site: prod().Site}).PolicySpec().Document)
 	judge(t, statements, []incident{
 		{"a task opens a secret", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
 		{"a shell session is encrypted", on("kms:GenerateDataKey", ownKey, someKey)},
@@ -395,8 +395,8 @@ func TestWhatTheBoundaryLetsThrough(t *testing.T) {
 	}, false)
 }
 
-func TestWhichTokensMayDeployAndLook(t *testing.T) {
-	deployer, reader, err := prod().Papers()
+func TestWhichTokensMayDeployAndRead(t *testing.T) {
+	deployer, reader, err := prod().RoleSpecs()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,16 +421,16 @@ func TestWhichTokensMayDeployAndLook(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, role := range []struct {
-				paper *Paper
-				want  bool
+				spec *RoleSpec
+				want bool
 			}{{deployer, c.deploy}, {reader, c.read}} {
-				trust := parse(t, role.paper.Trust)
+				trust := parse(t, role.spec.Trust)
 				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+issuer) {
-					t.Fatalf("%s trusts %+v", role.paper.Name, trust)
+					t.Fatalf("%s trusts %+v", role.spec.Name, trust)
 				}
 				got, err := holds(trust[0].Condition, requestContext{issuer + ":sub": {c.subject}, issuer + ":aud": {c.audience}})
 				if err != nil || got != role.want {
-					t.Errorf("%s: admitted is %v (%v), want %v", role.paper.Name, got, err, role.want)
+					t.Errorf("%s: admitted is %v (%v), want %v", role.spec.Name, got, err, role.want)
 				}
 			}
 		})

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 )
 
-// stage copies the build's files to folder, as Git would check them out under the usual umask (0644, 0755), and
-// nothing else.
+// stage copies the build's files to folder, with the modes of a Git checkout under the usual umask (0644, 0755).
 //
 // The Docker provider decides whether to build by a digest that includes every bit of a file's mode. The same commit
-// checked out with umask 002 and with 022 would be built twice, and the second push of the tag refused because tags are
-// immutable. From the staged copy both machines see the same.
+// checked out with umask 002 and with 022 would be built twice, and the second push would fail because tags are
+// immutable. The staged copy is the same on both machines.
 //
-// The folder is named after the tag, so one that exists is complete: it appears under its name only when it is.
+// The folder is named after the tag and renamed into place, so a folder that exists is complete.
 func (b build) stage(folder string) error {
 	if _, err := os.Stat(folder); err == nil {
 		return nil
@@ -38,7 +37,7 @@ func (b build) stage(folder string) error {
 		}
 	}
 	err = os.Rename(temporary, folder)
-	if errors.Is(err, fs.ErrExist) { // another run was faster, with the same files
+	if errors.Is(err, fs.ErrExist) { // another run made it, with the same files
 		return nil
 	}
 	return err
@@ -69,6 +68,6 @@ func (f file) copy(to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	// The umask of this machine may have taken bits away.
+	// This machine's umask may have removed bits.
 	return errors.Join(err, out.Chmod(mode), out.Close())
 }

@@ -202,14 +202,14 @@ func texts(value any) []string {
 }
 
 // grants returns the statements of a role's policies, which it finds by the prefix of their names.
-func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []policy.Told {
+func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []policy.ParsedStatement {
 	t.Helper()
-	var all []policy.Told
+	var all []policy.ParsedStatement
 	for _, r := range state {
 		if name, _ := r.Inputs["name"].(string); r.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(name, prefix) {
 			continue
 		}
-		statements, err := policy.Read(fmt.Sprint(r.Inputs["policy"]))
+		statements, err := policy.Parse(fmt.Sprint(r.Inputs["policy"]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -221,7 +221,7 @@ func grants(t *testing.T, state map[string]apitype.ResourceV3, prefix string) []
 // allowed returns why IAM would not allow a call, or "". For the resource it checks whether the request names one that a statement
 // for the action covers. It does not check conditions, nor what AWS checks in addition to the call, such as the key of a new resource
 // or the role that is passed.
-func allowed(grants []policy.Told, c recordedCall) string {
+func allowed(grants []policy.ParsedStatement, c recordedCall) string {
 	found := false
 	for _, g := range grants {
 		if g.Effect != "Allow" || !slices.Contains(g.Action, c.action) {
@@ -272,7 +272,7 @@ var free = map[string]string{
 }
 
 // suffices fails for every call that a role does not allow.
-func suffices(t *testing.T, role string, grants []policy.Told, calls []recordedCall) {
+func suffices(t *testing.T, role string, grants []policy.ParsedStatement, calls []recordedCall) {
 	t.Helper()
 	if len(grants) < 10 || len(calls) < 10 {
 		t.Errorf("%s: %d statements and %d calls are too few to be meaningful", role, len(grants), len(calls))
@@ -292,7 +292,7 @@ func suffices(t *testing.T, role string, grants []policy.Told, calls []recordedC
 
 // TestDeniedCallsAreFound checks a few calls against a few statements.
 func TestDeniedCallsAreFound(t *testing.T) {
-	given := []policy.Told{
+	given := []policy.ParsedStatement{
 		{Sid: "Look", Effect: "Allow", Action: policy.Many{"ec2:DescribeVpcs"}, Resource: policy.Many{"*"}},
 		{Sid: "Database", Effect: "Allow", Action: policy.Many{"rds:DescribeDBInstances"}, Resource: policy.Many{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
 		{Sid: "Parameters", Effect: "Allow", Action: policy.Many{"ssm:GetParameter"}, Resource: policy.Many{"arn:aws:ssm:us-east-1:1:parameter/site/dev/*"}},

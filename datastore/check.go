@@ -12,7 +12,7 @@ var (
 	databaseForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
 )
 
-// check finds every mistake that RDS would find only after minutes, or that would go unnoticed.
+// check returns every mistake that RDS would report only after minutes, or not at all.
 func (a *Args) check() error {
 	var wrong []error
 	must := func(ok bool, format string, values ...any) {
@@ -24,7 +24,7 @@ func (a *Args) check() error {
 	must(classForm.MatchString(a.Class), `class must be an instance class such as db.t4g.micro, got %q`, a.Class)
 	must(databaseForm.MatchString(a.Database), `database name must be a letter, then letters, digits or _, at most 63, got %q`, a.Database)
 	must(a.Storage >= 20 && a.Storage <= 65536, "storage must be 20 to 65536 GiB, got %d", a.Storage)
-	// RDS wants a ceiling to be a tenth above the size at least.
+	// RDS requires a limit at least 10% above the size.
 	must(a.MaxStorage == a.Storage || 10*a.MaxStorage >= 11*a.Storage,
 		"maxStorage must equal storage (%d GiB: no growth) or be at least a tenth above it, got %d", a.Storage, a.MaxStorage)
 	must(a.MaxStorage <= 65536, "maxStorage must be at most 65536 GiB, got %d", a.MaxStorage)

@@ -2,9 +2,9 @@ package datastore
 
 import "strings"
 
-// MaxConnections is how many connections RDS lets an instance class of Postgres take:
-// LEAST({DBInstanceClassMemory/9531392}, 5000). Of the memory in the class's description RDS keeps some for itself, about
-// a tenth, so this is a little more than what SHOW max_connections says. A class that is not known counts as the smallest.
+// MaxConnections is RDS's default limit of connections for an instance class of Postgres:
+// LEAST({DBInstanceClassMemory/9531392}, 5000). RDS reserves about a tenth of the class's nominal memory, so the result is
+// a little higher than SHOW max_connections. An unknown class counts as the smallest.
 // Source: Amazon RDS User Guide, Quotas and constraints.
 func MaxConnections(class string) int {
 	gib := map[string]int{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64}
@@ -16,7 +16,7 @@ func MaxConnections(class string) int {
 	case !known:
 		memory = 1
 	case len(parts) == 3 && (parts[1][0] == 'r' || parts[1][0] == 'x'):
-		memory *= 2 // the families for memory
+		memory *= 2 // memory-optimized families
 	}
 	return min(memory<<30/9531392, 5000)
 }

@@ -24,7 +24,8 @@ const (
 
 func good(protect bool) *Args {
 	return &Args{
-		Site: wiring.Site{Project: "slipway", Stack: "dev", Partition: "aws", Region: "us-east-1", AccountID: graph.Account, Protect: protect},
+		Site: wiring.Site{Project: "slipway", Stack: "dev", Partition: "aws", Region: "us-east-1", AccountID: graph.Account,
+			Protect: protect},
 		Placement: wiring.Placement{
 			Subnets:        pulumi.ToStringArray([]string{"subnet-a", "subnet-b"}),
 			SecurityGroups: pulumi.ToStringArray([]string{"sg-data"}),
@@ -148,7 +149,8 @@ func TestParameters(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"rds.force_ssl": "1 immediate", "log_connections": "1 immediate", "log_disconnections": "1 immediate",
-		"log_min_duration_statement": "1000 immediate", "log_statement": "none immediate", "track_activity_query_size": "4096 pending-reboot",
+		"log_min_duration_statement": "1000 immediate", "log_statement": "none immediate",
+		"track_activity_query_size": "4096 pending-reboot",
 	} {
 		if set[name] != want {
 			t.Errorf("%s is %q, want %q", name, set[name], want)
@@ -156,7 +158,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// RDS makes a missing group itself: in plain text and for ever.
+// RDS creates a missing group itself: unencrypted and without retention.
 func TestLogGroupsComeFirst(t *testing.T) {
 	g, store := record(t, good(true))
 	for _, export := range []string{"postgresql", "upgrade"} {
@@ -224,10 +226,11 @@ func TestPasswordsAreSecretAndRotate(t *testing.T) {
 	}
 }
 
-func TestBindingTellsWhereTheDatabaseIs(t *testing.T) {
+func TestBindingPointsToTheDatabase(t *testing.T) {
 	_, store := record(t, good(true))
 	want := map[string]string{
-		"DB_HOST": "database.c0123456789a.us-east-1.rds.amazonaws.com", "DB_PORT": "5432", "DB_DATABASE": "site", "DB_SSLMODE": "verify-full",
+		"DB_HOST": "database.c0123456789a.us-east-1.rds.amazonaws.com", "DB_PORT": "5432", "DB_DATABASE": "site",
+		"DB_SSLMODE": "verify-full",
 	}
 	if diff := cmp.Diff(want, resolved(t, store.Binding)); diff != "" {
 		t.Errorf("environment (-want +got):\n%s", diff)
@@ -246,7 +249,7 @@ func resolved(t *testing.T, b wiring.Binding) map[string]string {
 	return got
 }
 
-func TestDiskThatDoesNotGrowHasNoCeiling(t *testing.T) {
+func TestWithoutAutoscalingThereIsNoStorageLimit(t *testing.T) {
 	args := good(false)
 	args.MaxStorage = args.Storage
 	g, _ := record(t, args)
@@ -270,17 +273,24 @@ func TestMistakes(t *testing.T) {
 		change func(*Args)
 		want   string
 	}{
-		{"version of another engine", func(a *Args) { a.Version = "9.6" }, `datastore: version must be a major or major.minor such as 17 or 17.2, got "9.6"`},
-		{"no class", func(a *Args) { a.Class = "t4g.micro" }, `datastore: class must be an instance class such as db.t4g.micro, got "t4g.micro"`},
-		{"name begins with a digit", func(a *Args) { a.Database = "2db" }, `datastore: database name must be a letter, then letters, digits or _, at most 63, got "2db"`},
-		{"name with a dash", func(a *Args) { a.Database = "my-db" }, `datastore: database name must be a letter, then letters, digits or _, at most 63, got "my-db"`},
+		{"version of another engine", func(a *Args) { a.Version = "9.6" },
+			`datastore: version must be a major or major.minor such as 17 or 17.2, got "9.6"`},
+		{"no class", func(a *Args) { a.Class = "t4g.micro" },
+			`datastore: class must be an instance class such as db.t4g.micro, got "t4g.micro"`},
+		{"name begins with a digit", func(a *Args) { a.Database = "2db" },
+			`datastore: database name must be a letter, then letters, digits or _, at most 63, got "2db"`},
+		{"name with a dash", func(a *Args) { a.Database = "my-db" },
+			`datastore: database name must be a letter, then letters, digits or _, at most 63, got "my-db"`},
 		{"too small", func(a *Args) { a.Storage = 1 }, "datastore: storage must be 20 to 65536 GiB, got 1"},
-		{"ceiling below size", func(a *Args) { a.MaxStorage = 10 }, "datastore: maxStorage must equal storage (20 GiB: no growth) or be at least a tenth above it, got 10"},
-		{"ceiling hardly above size", func(a *Args) { a.MaxStorage = 21 }, "datastore: maxStorage must equal storage (20 GiB: no growth) or be at least a tenth above it, got 21"},
+		{"ceiling below size", func(a *Args) { a.MaxStorage = 10 },
+			"datastore: maxStorage must equal storage (20 GiB: no growth) or be at least a tenth above it, got 10"},
+		{"ceiling hardly above size", func(a *Args) { a.MaxStorage = 21 },
+			"datastore: maxStorage must equal storage (20 GiB: no growth) or be at least a tenth above it, got 21"},
 		{"backups for too long", func(a *Args) { a.BackupDays = 36 }, "datastore: backupDays must be 0 to 35, got 36"},
-		{"no backups though protected", func(a *Args) { a.BackupDays = 0 }, "datastore: backupDays must be at least 1 on a protected stack, got 0"},
+		{"no backups though protected", func(a *Args) { a.BackupDays = 0 },
+			"datastore: backupDays must be at least 1 on a protected stack, got 0"},
 		{"rotation from nought", func(a *Args) { a.Rotation = 0 }, "datastore: rotation must be at least 1, got 0"},
-		{"logs for ever", func(a *Args) { a.LogDays = 0 }, "datastore: log days must be at least 1, got 0"},
+		{"logs without retention", func(a *Args) { a.LogDays = 0 }, "datastore: log days must be at least 1, got 0"},
 		{"no key", func(a *Args) { a.KeyARN = nil }, "datastore: needs a key for its data and one for its logs"},
 		{"no place", func(a *Args) { a.Placement = wiring.Placement{} }, "datastore: needs data subnets and a security group"},
 		{"no windows", func(a *Args) { a.BackupWindow = "" }, "datastore: backupWindow and maintenanceWindow must both be set"},
@@ -359,7 +369,8 @@ func TestMedia(t *testing.T) {
 	want := []string{
 		"ListMedia s3:ListBucket on " + arn + " when map[]",
 		"KeepMedia [s3:AbortMultipartUpload s3:DeleteObject s3:GetObject s3:PutObject] on " + arn + "/* when map[]",
-		"EncryptMedia [kms:Decrypt kms:GenerateDataKey] on " + string(dataKey) + " when map[kms:EncryptionContext:aws:s3:arn:" + arn + " kms:ViaService:s3.us-east-1.amazonaws.com]",
+		"EncryptMedia [kms:Decrypt kms:GenerateDataKey] on " + string(dataKey) + " when map[kms:EncryptionContext:aws:s3:arn:" + arn +
+			" kms:ViaService:s3.us-east-1.amazonaws.com]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("grants (-want +got):\n%s", diff)

@@ -12,20 +12,20 @@ import (
 
 const mediaType = "slipway:datastore:Media"
 
-// MediaArgs describe the bucket for media.
+// MediaArgs describe a Media bucket.
 type MediaArgs struct {
 	Site       wiring.Site
 	KeyARN     pulumi.StringInput // encrypts new objects, through a bucket key
-	AccessLogs *bucket.Private    // the bucket to which S3 writes who read what; nil: nowhere
+	AccessLogs *bucket.Private    // the bucket for S3's access logs; nil: none
 }
 
-// A Media is the private bucket for files that people upload. The site's tasks have no disk that lasts, and share none.
+// A Media is the private bucket for uploaded files. The site's tasks have no persistent or shared disk.
 //
-// A protected stack keeps it on destroy; elsewhere destroy deletes it with its files. A deleted or overwritten file can
-// be brought back for 90 days. Cost: $0.023 per GB-month (us-east-1).
+// A protected stack keeps it on destroy; any other stack deletes it with its files. A deleted or overwritten file can be
+// restored for 90 days. Cost: $0.023 per GB-month (us-east-1). Renaming the stack replaces it.
 type Media struct {
 	pulumi.ResourceState
-	Binding wiring.Binding // MEDIA_BUCKET, and leave to list, read, write and delete
+	Binding wiring.Binding // MEDIA_BUCKET, and permission to list, read, write and delete
 	Bucket  pulumi.StringOutput
 	ARN     pulumi.StringOutput
 }
@@ -55,7 +55,7 @@ func NewMedia(ctx *pulumi.Context, name string, args *MediaArgs, opts ...pulumi.
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{"bucket": m.Bucket, "arn": m.ARN})
 }
 
-// mediaGrants are what the site may do with its media. The key decrypts other things too, so its use is bound to S3 and
+// mediaGrants are the site's permissions for its media. The key encrypts other data too, so its use is limited to S3 and
 // to this bucket: with a bucket key the encryption context is the bucket's ARN.
 func mediaGrants(args *MediaArgs, bucketARN pulumi.StringOutput) []policy.Statement {
 	return []policy.Statement{

@@ -15,34 +15,34 @@ import (
 // exports are the logs that RDS for Postgres can send to CloudWatch.
 var exports = []string{"postgresql", "upgrade"}
 
-// A parameter is one setting of Postgres. RDS refuses to apply a static one at once: it waits for a restart.
+// A parameter is one setting of Postgres. RDS applies a static parameter only at a reboot.
 type parameter struct {
 	name, value string
 	static      bool
 }
 
-// parameters are what differs from RDS's defaults, sorted by name.
+// parameters differ from RDS's defaults; sorted by name.
 var parameters = []parameter{
 	{name: "log_connections", value: "1"},
 	{name: "log_disconnections", value: "1"},
 	{name: "log_lock_waits", value: "1"},
 	{name: "log_min_duration_statement", value: "1000"}, // milliseconds
-	// Not "ddl": whoever writes a password into CREATE ROLE would have it in the log.
+	// Not "ddl": it would log the password of a CREATE ROLE statement.
 	{name: "log_statement", value: "none"},
 	{name: "pg_stat_statements.track", value: "all"},
 	{name: "rds.force_ssl", value: "1"},
-	{name: "track_activity_query_size", value: "4096", static: true}, // bytes; Performance Insights shows as much of a query
+	{name: "track_activity_query_size", value: "4096", static: true}, // bytes of a query that Performance Insights shows
 }
 
-// surroundings are what an instance needs to exist before it does.
-type surroundings struct {
+// prerequisites are what must exist before the instance.
+type prerequisites struct {
 	subnets    *rds.SubnetGroup
 	parameters *rds.ParameterGroup
 	monitor    *iam.Role
 	before     []pulumi.Resource
 }
 
-func (s *Store) surroundings(ctx *pulumi.Context, name string, args *Args) (*surroundings, error) {
+func (s *Store) prerequisites(ctx *pulumi.Context, name string, args *Args) (*prerequisites, error) {
 	subnets, err := rds.NewSubnetGroup(ctx, name+"-subnets", &rds.SubnetGroupArgs{
 		Name:        pulumi.String(args.Site.Name("database")),
 		Description: pulumi.String("Data subnets of " + args.Site.Name("database")),
@@ -61,7 +61,7 @@ func (s *Store) surroundings(ctx *pulumi.Context, name string, args *Args) (*sur
 			Name: pulumi.String(p.name), Value: pulumi.String(p.value), ApplyMethod: pulumi.String(apply),
 		})
 	}
-	// The family is part of the name, so that an upgrade finds the new group beside the old one.
+	// The family is part of the name, so that a major upgrade can create the new group before it deletes the old one.
 	family := family(args.Version)
 	group, err := rds.NewParameterGroup(ctx, name+"-parameters", &rds.ParameterGroupArgs{
 		Name:        pulumi.String(args.Site.Name(family)),
@@ -80,10 +80,10 @@ func (s *Store) surroundings(ctx *pulumi.Context, name string, args *Args) (*sur
 	if err != nil {
 		return nil, err
 	}
-	return &surroundings{subnets: subnets, parameters: group, monitor: role, before: append(groups, attached)}, nil
+	return &prerequisites{subnets: subnets, parameters: group, monitor: role, before: append(groups, attached)}, nil
 }
 
-// logGroups makes the groups to which RDS exports. RDS would make them itself, unencrypted and for ever.
+// logGroups makes the log groups of the exports. Otherwise RDS creates them, unencrypted and without retention.
 func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulumi.Resource, error) {
 	var made []pulumi.Resource
 	for _, export := range exports {
@@ -101,11 +101,11 @@ func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulum
 	return made, nil
 }
 
-// monitor makes the role by which RDS writes the metrics of the operating system. They go to the log group
-// RDSOSMetrics, which all databases of an account and region share: no stack can own it.
+// monitor makes the role that lets RDS write operating system metrics. They go to the log group RDSOSMetrics, which all
+// databases of an account and region share: no stack can own it.
 //
-// The trust is that of the RDS guide, "Setting up and enabling Enhanced Monitoring". It covers every instance of the
-// stack, because a replacement is created before the old instance is gone.
+// The trust policy is that of the RDS guide, "Setting up and enabling Enhanced Monitoring". It covers every instance of
+// the stack, because a replacement exists beside the old instance for a while.
 func (s *Store) monitor(ctx *pulumi.Context, name string, args *Args) (*iam.Role, pulumi.Resource, error) {
 	role, err := iam.NewRole(ctx, name+"-monitoring", &iam.RoleArgs{
 		Name:        pulumi.String(args.Site.Name("database-monitoring")),
@@ -126,7 +126,7 @@ func (s *Store) monitor(ctx *pulumi.Context, name string, args *Args) (*iam.Role
 	return role, attached, err
 }
 
-// family is the parameter group family of a version: postgres17 of "17" and of "17.2".
+// family is the parameter group family of a version: postgres17 for "17" and for "17.2".
 func family(version string) string {
 	major, _, _ := strings.Cut(version, ".")
 	return "postgres" + major

@@ -1,4 +1,4 @@
-// Package datastore keeps what the site must not lose: the Postgres database and the media bucket.
+// Package datastore makes the stores that the site must not lose: the Postgres database and the media bucket.
 package datastore
 
 import (
@@ -13,12 +13,12 @@ import (
 
 const storeType = "slipway:datastore:Store"
 
-// Port is where Postgres listens. The firewall knows it before there is a database.
+// Port is the port of Postgres. The firewall needs it before the database exists.
 const Port = 5432
 
-// The two database roles. The owner is the instance's master user: it owns the tables and runs migrations. The site
-// role may read and write rows; the migration makes it and gives it its password. Neither is called postgres or admin,
-// the names that are tried first.
+// The two database roles. The owner is the instance's master user: it owns the tables and runs migrations. The site role
+// may read and write rows; the migration creates it and sets its password. Neither is called postgres or admin, the names
+// that attackers try first.
 const (
 	OwnerName = "slipway_owner"
 	SiteName  = "slipway_site"
@@ -27,38 +27,39 @@ const (
 // Args describe one database.
 type Args struct {
 	Site      wiring.Site
-	Placement wiring.Placement // data subnets in two zones or more, and the firewall's group for data
+	Placement wiring.Placement // data subnets in at least two zones, and the firewall's group for data
 
 	KeyARN    pulumi.StringInput // encrypts disk, backups and Performance Insights; changing it replaces the database
 	LogKeyARN pulumi.StringInput // encrypts the log groups
 	LogDays   int                // how long CloudWatch keeps the database's logs
 
-	Version    string // "17": the newest minor, kept up to date by AWS; "17.2": that one until AWS retires it
-	Class      string // "db.t4g.micro"; a change takes the database away for minutes (seconds with MultiZone)
+	Version    string // "17": the latest minor version, kept up to date by AWS; "17.2": that one until AWS retires it
+	Class      string // "db.t4g.micro"; changing it interrupts the database for minutes (seconds with MultiZone)
 	Storage    int    // GiB, at least 20; it can grow but never shrink
-	MaxStorage int    // GiB up to which the disk grows by itself; the same as Storage: it does not grow
-	MultiZone  bool   // a standby in another zone; doubles the price
+	MaxStorage int    // GiB up to which storage autoscales; equal to Storage: no autoscaling
+	MultiZone  bool   // a standby in another zone; doubles the cost
 
-	BackupDays                      int    // how long automatic backups are kept: 0 (none) to 35
+	BackupDays                      int    // retention of automatic backups: 0 (none) to 35
 	BackupWindow, MaintenanceWindow string // UTC: "03:00-04:00", "sun:04:30-sun:05:30"
-	Database                        string // name inside the instance; changing it replaces the database
-	Rotation                        int    // raising it makes new passwords
+	Database                        string // name of the database; changing it replaces the instance
+	Rotation                        int    // raising it generates new passwords
 }
 
 // A Store is the site's Postgres: one RDS instance in the data subnets, its parameters, its logs and the passwords of
 // its two roles.
 //
-// A protected stack keeps it: neither Pulumi nor AWS deletes it, and a deletion that was unlocked leaves a final
-// snapshot and the automatic backups. Elsewhere destroy deletes it with everything in it.
+// In a protected stack neither Pulumi nor AWS deletes it, and an unlocked deletion leaves a final snapshot and the
+// automatic backups. Any other stack deletes it on destroy, with all data. Changing KeyARN, Database or the name of the
+// stack replaces it with an empty database.
 //
-// Cost (us-east-1): about $14 a month for db.t4g.micro with 20 GiB; MultiZone doubles that. Performance Insights with
-// its seven days is free; enhanced monitoring costs cents in CloudWatch Logs.
+// Cost (us-east-1): about $14 a month for db.t4g.micro with 20 GiB; MultiZone doubles that. Seven days of Performance
+// Insights are free; enhanced monitoring costs cents in CloudWatch Logs.
 type Store struct {
 	pulumi.ResourceState
 	Binding wiring.Binding // DB_HOST, DB_PORT, DB_DATABASE, DB_SSLMODE
 
 	Identifier pulumi.StringOutput // the instance's name in AWS, also the dimension of its metrics
-	Address    pulumi.StringOutput // host name alone; RDS's "endpoint" would carry the port as well
+	Address    pulumi.StringOutput // host name without the port, which RDS's "endpoint" includes
 	Parameters pulumi.StringOutput // name of its parameter group
 	Port       int
 	Database   string
@@ -85,7 +86,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := s.identify(ctx, name, args); err != nil {
 		return nil, err
 	}
-	first, err := s.surroundings(ctx, name, args)
+	first, err := s.prerequisites(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +96,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 
 	s.Address, s.Parameters = instance.Address, first.parameters.Name
-	s.Identifier = instance.Identifier // the same name, known once there is such an instance
+	s.Identifier = instance.Identifier // the same name, known when the instance exists
 	s.Binding = wiring.Binding{Env: map[string]pulumi.StringInput{
 		"DB_HOST":     s.Address,
 		"DB_PORT":     pulumi.String(strconv.Itoa(Port)),
@@ -107,8 +108,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-// passwords makes one password for each role. Rotation is their keeper: when it rises both are made anew, and within
-// the same update the instance, the parameters and the tasks that depend on them change.
+// passwords generates one password for each role. Rotation is their keeper: raising it generates both anew, and the same
+// update changes the instance, the parameters and the tasks that depend on them.
 func (s *Store) passwords(ctx *pulumi.Context, name string, args *Args) error {
 	for _, role := range []struct {
 		suffix string
@@ -128,9 +129,9 @@ func (s *Store) passwords(ctx *pulumi.Context, name string, args *Args) error {
 	return nil
 }
 
-// identify gives the instance a name that no earlier database of this stack had, because its final snapshot is named
-// after it and snapshots outlive the stack. The keepers are the inputs that replace the instance: the new one needs a
-// name before the old one is gone.
+// identify chooses a name that no earlier database of this stack had, because the final snapshot is named after the
+// instance and outlives the stack. The keepers are the inputs that replace the instance: the new instance needs its own
+// name while the old one exists.
 func (s *Store) identify(ctx *pulumi.Context, name string, args *Args) error {
 	id, err := random.NewRandomId(ctx, name+"-id", &random.RandomIdArgs{
 		ByteLength: pulumi.Int(4),
@@ -143,18 +144,18 @@ func (s *Store) identify(ctx *pulumi.Context, name string, args *Args) error {
 	return nil
 }
 
-func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *surroundings) (*rds.Instance, error) {
+func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *prerequisites) (*rds.Instance, error) {
 	protect := args.Site.Protect
-	lasting := protect || args.Site.Snapshot
-	ceiling := pulumi.IntPtrInput(pulumi.Int(args.MaxStorage))
+	keep := protect || args.Site.Snapshot
+	limit := pulumi.IntPtrInput(pulumi.Int(args.MaxStorage))
 	if args.MaxStorage == args.Storage {
-		ceiling = nil // RDS takes no ceiling that is not above the size
+		limit = nil // RDS rejects a limit that is not above the size
 	}
 	return rds.NewInstance(ctx, name, &rds.InstanceArgs{
 		Identifier: s.Identifier,
 		Engine:     pulumi.String("postgres"), EngineVersion: pulumi.String(args.Version),
 		InstanceClass: pulumi.String(args.Class),
-		StorageType:   pulumi.String("gp3"), AllocatedStorage: pulumi.Int(args.Storage), MaxAllocatedStorage: ceiling,
+		StorageType:   pulumi.String("gp3"), AllocatedStorage: pulumi.Int(args.Storage), MaxAllocatedStorage: limit,
 		StorageEncrypted: pulumi.Bool(true), KmsKeyId: args.KeyARN.ToStringOutput(),
 		MultiAz: pulumi.Bool(args.MultiZone),
 
@@ -177,17 +178,16 @@ func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *su
 		BackupWindow:          pulumi.String(args.BackupWindow), MaintenanceWindow: pulumi.String(args.MaintenanceWindow),
 		CopyTagsToSnapshot:      pulumi.Bool(true),
 		AutoMinorVersionUpgrade: pulumi.Bool(true),
-		// The version in the configuration is the request, and the preview shows it; a second switch would only be a
-		// second thing to forget.
+		// The configured version is the request, and the preview shows it; a second switch would only be one more to forget.
 		AllowMajorVersionUpgrade: pulumi.Bool(true),
-		// Otherwise a change of class or size would be reported as done and wait for the maintenance window, while every
-		// refresh finds the old value. Who wants it at night runs it at night.
+		// Otherwise a change of class or size would be reported as done but wait for the maintenance window, and every
+		// refresh would find the old value. To make the change at night, deploy at night.
 		ApplyImmediately: pulumi.Bool(true),
 
 		DeletionProtection:     pulumi.Bool(protect),
-		SkipFinalSnapshot:      pulumi.Bool(!lasting),
-		DeleteAutomatedBackups: pulumi.Bool(!lasting),
-		// Told even where it is not used: a stack that is unprotected in order to be deleted deletes with the state it has.
+		SkipFinalSnapshot:      pulumi.Bool(!keep),
+		DeleteAutomatedBackups: pulumi.Bool(!keep),
+		// Set even if it is not used: the provider deletes with the values in the state, also after protection was removed.
 		FinalSnapshotIdentifier: pulumi.Sprintf("%s-final", s.Identifier),
 	}, pulumi.Parent(s), pulumi.Protect(protect), pulumi.DependsOn(first.before))
 }

@@ -17,48 +17,49 @@ import (
 
 const balancerType = "slipway:ecs:Balancer"
 
-// tlsPolicy admits TLS 1.3 and 1.2 with forward secrecy.
+// tlsPolicy allows TLS 1.3, and TLS 1.2 with forward secrecy.
 const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
-// drain is how long a task that leaves may finish its requests, in seconds. The containers' stop timeout is longer.
+// drain is how long a deregistered task may finish its requests, in seconds. The containers' stop timeout is longer.
 const drain = 30
 
-// BalancerArgs say where the site is reached.
+// BalancerArgs describe a Balancer.
 type BalancerArgs struct {
 	Site      wiring.Site
 	VPCID     pulumi.StringInput
 	Placement wiring.Placement // public subnets, the group of the edge
 
-	// Domain is where visitors come. With it the site speaks HTTPS and HTTP only redirects; without it the site speaks
-	// plain HTTP under the balancer's own name.
+	// Domain is the site's host name. With it the site serves HTTPS and redirects HTTP; without it the site serves plain
+	// HTTP under the balancer's own name.
 	Domain string
 	ZoneID pulumi.StringInput // Route 53 hosted zone of Domain; required with it
 
-	HealthPath string // default /healthz; it must answer 200 without asking the database
+	HealthPath string // default /healthz; it must answer 200 without using the database
 
-	// AccessLogs is a bucket with SSE-S3, the only kind to which the balancer delivers, whose policy admits it below alb/.
+	// AccessLogs is a bucket with SSE-S3, the only encryption that the balancer supports; its policy allows alb/.
 	AccessLogs *bucket.Private
 }
 
-// A Balancer is the site's front door: an Application Load Balancer over the public subnets, its listeners, its target
-// group and, for a domain, certificate and DNS records. A protected stack's cannot be deleted.
+// A Balancer is an Application Load Balancer in the public subnets, with its listeners, its target group and, for a
+// domain, certificate and DNS records. In a protected stack it cannot be deleted.
 //
 // Cost: about $16 a month and $0.008 an hour per LCU (us-east-1, from memory), and $3.65 for each zone's public address.
-// The first deploy waits 3 minutes for it, and 1 more for the certificate.
+// The first deployment waits 3 minutes for it, and another minute for the certificate. Renaming the stack replaces it;
+// another Domain replaces the certificate.
 type Balancer struct {
 	pulumi.ResourceState
 	URL                                   pulumi.StringOutput
-	DNSName                               pulumi.StringOutput // the balancer's own, whatever the domain
+	DNSName                               pulumi.StringOutput // the balancer's own name, with or without a domain
 	LoadBalancerARN, TargetGroupARN       pulumi.StringOutput
-	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput // the names by which CloudWatch knows them
+	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput // the dimensions of their CloudWatch metrics
 
-	// Binding tells the application under which names it is reached.
+	// Binding holds the application's host names and URL.
 	Binding wiring.Binding
 
 	listeners []pulumi.Resource
 }
 
-// Ready are the listeners: ECS refuses a target group that none of them uses.
+// Ready are the listeners: ECS rejects a target group that no listener uses.
 func (b *Balancer) Ready() []pulumi.Resource { return b.listeners }
 
 func (args *BalancerArgs) check() error {
@@ -73,7 +74,8 @@ func (args *BalancerArgs) check() error {
 		all = append(all, fmt.Errorf("ecs: health path must begin with /, got %q", args.HealthPath))
 	}
 	if physical := args.Site.Name("web"); len(physical) > 32 {
-		all = append(all, fmt.Errorf("ecs: balancer name %q must be at most 32 characters, got %d: shorten the project or the stack", physical, len(physical)))
+		all = append(all, fmt.Errorf("ecs: balancer name %q must be at most 32 characters, got %d: shorten the project or the stack",
+			physical, len(physical)))
 	}
 	return errors.Join(all...)
 }
@@ -100,7 +102,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 		AccessLogs: &lb.LoadBalancerAccessLogsArgs{
 			Enabled: pulumi.Bool(true), Bucket: args.AccessLogs.Name, Prefix: pulumi.String("alb"),
 		},
-		// The balancer writes a test object when it is made, so the bucket's policy must be there before it.
+		// ELB writes a test object when it turns access logs on, so the bucket's policy must exist first.
 	}, pulumi.Parent(b), pulumi.Protect(args.Site.Protect), fargate.After(args.AccessLogs))
 	if err != nil {
 		return nil, err
@@ -121,11 +123,11 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	b.tell(args.Domain)
+	b.bind(args.Domain)
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"url": b.URL, "dnsName": b.DNSName})
 }
 
-// targetGroup registers a new task within about 20 seconds: two checks, ten seconds apart.
+// targetGroup takes about 20 seconds to consider a new task healthy: two checks, ten seconds apart.
 func targetGroup(args *BalancerArgs) *lb.TargetGroupArgs {
 	path := args.HealthPath
 	if path == "" {
@@ -160,7 +162,7 @@ func (b *Balancer) listener(ctx *pulumi.Context, name string, args *lb.ListenerA
 	return err
 }
 
-// listen answers plain HTTP.
+// listen serves plain HTTP.
 func (b *Balancer) listen(ctx *pulumi.Context, name string) error {
 	return b.listener(ctx, name+"-http", &lb.ListenerArgs{
 		LoadBalancerArn: b.LoadBalancerARN, Port: pulumi.Int(80), Protocol: pulumi.String("HTTP"),
@@ -168,7 +170,7 @@ func (b *Balancer) listen(ctx *pulumi.Context, name string) error {
 	})
 }
 
-// listenTLS answers HTTPS for the domain and sends plain HTTP there.
+// listenTLS serves HTTPS for the domain and redirects HTTP to it.
 func (b *Balancer) listenTLS(ctx *pulumi.Context, name string, args *BalancerArgs, balancer *lb.LoadBalancer) error {
 	certificate, err := b.certificate(ctx, name, args)
 	if err != nil {
@@ -201,7 +203,7 @@ func (b *Balancer) listenTLS(ctx *pulumi.Context, name string, args *BalancerArg
 	return err
 }
 
-// certificate is the ARN of the domain's certificate, once ACM has seen its DNS record and issued it.
+// certificate returns the ARN of the domain's certificate, resolved when ACM has validated and issued it.
 func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerArgs) (pulumi.StringOutput, error) {
 	certificate, err := acm.NewCertificate(ctx, name+"-certificate", &acm.CertificateArgs{
 		DomainName: pulumi.String(args.Domain), ValidationMethod: pulumi.String("DNS"),
@@ -216,7 +218,7 @@ func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerA
 		Type:    option.ResourceRecordType().Elem(),
 		Records: pulumi.StringArray{option.ResourceRecordValue().Elem()},
 		Ttl:     pulumi.Int(60),
-		// The same domain of the same account always proves itself by the same record, also to another stack's certificate.
+		// The validation record depends on domain and account only, so another stack's certificate may have made it already.
 		AllowOverwrite: pulumi.Bool(true),
 	}, pulumi.Parent(b))
 	if err != nil {
@@ -232,8 +234,8 @@ func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerA
 	return issued.CertificateArn, nil
 }
 
-// tell fills in what visitors and Django need to know.
-func (b *Balancer) tell(domain string) {
+// bind sets the URL and the application's environment.
+func (b *Balancer) bind(domain string) {
 	host, scheme, https := b.DNSName, "http", "false"
 	if domain != "" {
 		host, scheme, https = pulumi.String(domain).ToStringOutput(), "https", "true"

@@ -12,27 +12,27 @@ import (
 
 const clusterType = "slipway:ecs:Cluster"
 
-// execPrefix is where in the bucket the records of shell sessions lie.
+// execPrefix is the prefix of session logs in the bucket.
 const execPrefix = "exec"
 
-// ClusterArgs say where shell sessions in tasks are recorded.
+// ClusterArgs describe a Cluster.
 type ClusterArgs struct {
 	Site       wiring.Site
 	ExecGroup  pulumi.StringInput // name of the log group for ECS Exec
 	ExecKeyARN pulumi.StringInput // encrypts the sessions
-	ExecBucket pulumi.StringInput // name of a bucket that keeps them as well; nil: the log group only
+	ExecBucket pulumi.StringInput // name of a bucket that stores them as well; nil: the log group only
 }
 
-// A Cluster is the ECS cluster of the stack: Container Insights on, every shell session encrypted and recorded, tasks on
-// Fargate or Fargate Spot.
+// A Cluster is the ECS cluster of the stack, with Container Insights, encrypted and recorded ECS Exec sessions, and both
+// Fargate and Fargate Spot.
 //
-// Cost: the cluster none; Container Insights bills its metrics, a few dollars a month for a small site. Replaced, with
-// all its services, when the stack is renamed.
+// Cost: the cluster is free; Container Insights bills its metrics, a few dollars a month for a small site. Renaming the
+// stack replaces it, with all its services.
 type Cluster struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
-	Exec *fargate.Exec // what a task role needs so that somebody may step into its tasks
+	Exec *fargate.Exec // what a task role needs for ECS Exec
 
 	capacity pulumi.Resource
 }
@@ -72,7 +72,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
-	// Both providers are there even where a service uses one: the Spot share of a service may then change at any time.
+	// Both providers, even if no service uses one of them, so that a service's Spot share can change at any time.
 	c.capacity, err = awsecs.NewClusterCapacityProviders(ctx, name+"-capacity", &awsecs.ClusterCapacityProvidersArgs{
 		ClusterName:       cluster.Name,
 		CapacityProviders: pulumi.StringArray{pulumi.String("FARGATE"), pulumi.String("FARGATE_SPOT")},

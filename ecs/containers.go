@@ -13,12 +13,12 @@ const (
 	nginxPort  = 8080
 	djangoPort = 8000
 
-	// stopTimeout is longer than the balancer's drain, and longer than gunicorn and nginx take to end their requests.
+	// stopTimeout is longer than the balancer's drain, and than gunicorn and nginx take to finish their requests.
 	stopTimeout = 40
 )
 
-// longRunning is the application's container in a service: somebody may step into it, it ends in good order, and a
-// changed secret changes what it is told, so that the service rolls.
+// longRunning is the application's container in a service: ECS Exec works, it stops after finishing its requests, and a
+// changed secret changes its environment, so that the service rolls.
 func longRunning(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) fargate.Container {
 	c := fargate.App(image, command, binding, group)
 	c.Env = map[string]pulumi.StringInput{"SETTINGS_VERSION": wiring.Version(binding.Secrets)}
@@ -28,7 +28,7 @@ func longRunning(image pulumi.StringInput, command []string, binding wiring.Bind
 	return c
 }
 
-// web are the containers of the web task: nginx takes the requests once gunicorn behind it is healthy.
+// web are the containers of the web task: nginx starts once gunicorn behind it is healthy.
 func web(args *WebArgs) []fargate.Container {
 	gunicorn := longRunning(args.Django, nil, args.Binding, args.DjangoGroup)
 	gunicorn.Port = djangoPort
@@ -43,7 +43,7 @@ func web(args *WebArgs) []fargate.Container {
 	}}
 }
 
-// health asks the program that both images carry under this name; start is how long it may take to come up, in seconds.
+// health runs the health check program that both images contain; start is the allowed startup time in seconds.
 func health(start int) *fargate.Health {
 	return &fargate.Health{Command: []string{"CMD", "healthcheck"}, Interval: 10, Timeout: 5, Retries: 3, StartPeriod: start}
 }

@@ -38,7 +38,8 @@ func secret(part string, version int) wiring.Secret {
 }
 
 func place(group string) wiring.Placement {
-	return wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a", "subnet-b"}), SecurityGroups: pulumi.ToStringArray([]string{group})}
+	return wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a", "subnet-b"}),
+		SecurityGroups: pulumi.ToStringArray([]string{group})}
 }
 
 // A whole is everything that this package makes, for one test to change before it is declared.
@@ -57,7 +58,8 @@ func sample() *whole {
 		web: WebArgs{
 			Placement: place("sg-web"), CPU: 512, Memory: 1024, Architecture: "arm64", Min: 2, Max: 6, Spot: 40,
 			Binding: wiring.Binding{
-				Env:     map[string]pulumi.StringInput{"DB_SSLMODE": pulumi.String("verify-full"), "AWS_REGION": pulumi.String("us-east-1")},
+				Env: map[string]pulumi.StringInput{"DB_SSLMODE": pulumi.String("verify-full"),
+					"AWS_REGION": pulumi.String("us-east-1")},
 				Secrets: map[string]wiring.Secret{"SECRET_KEY": secret("django/secret-key", 3), "DB_PASSWORD": secret("db/password", 1)},
 			},
 		},
@@ -95,23 +97,23 @@ func (w *whole) declare(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	told, err := wiring.Join(w.web.Binding, balancer.Binding)
+	binding, err := wiring.Join(w.web.Binding, balancer.Binding)
 	if err != nil {
 		return err
 	}
-	roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: w.site, Part: "web", Binding: told, Exec: cluster.Exec})
+	roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: w.site, Part: "web", Binding: binding, Exec: cluster.Exec})
 	if err != nil {
 		return err
 	}
 	web := w.web
-	web.Site, web.Cluster, web.Balancer, web.Roles, web.Binding = w.site, cluster, balancer, roles, told
+	web.Site, web.Cluster, web.Balancer, web.Roles, web.Binding = w.site, cluster, balancer, roles, binding
 	web.Django, web.Nginx, web.DjangoGroup, web.NginxGroup = image("django"), image("nginx"), group("django"), group("nginx")
 	web.After = []pulumi.Resource{migration}
 	if _, err := NewWeb(ctx, "web", &web); err != nil {
 		return err
 	}
 	worker := w.worker
-	worker.Site, worker.Cluster, worker.Roles, worker.Binding = w.site, cluster, roles, told
+	worker.Site, worker.Cluster, worker.Roles, worker.Binding = w.site, cluster, roles, binding
 	worker.Django, worker.Group, worker.After = image("django"), group("worker"), []pulumi.Resource{migration}
 	_, err = NewWorker(ctx, "worker", &worker)
 	return err
@@ -190,8 +192,9 @@ func TestWebTaskGolden(t *testing.T) {
 func TestWebService(t *testing.T) {
 	g := record(t, sample())
 	expect(t, g, serviceToken, "web", map[string]any{
-		"networkConfiguration": map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-web"}, "assignPublicIp": false},
-		"platformVersion":      "LATEST", "enableExecuteCommand": true, "propagateTags": "SERVICE", "enableEcsManagedTags": true,
+		"networkConfiguration": map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-web"},
+			"assignPublicIp": false},
+		"platformVersion": "LATEST", "enableExecuteCommand": true, "propagateTags": "SERVICE", "enableEcsManagedTags": true,
 		"deploymentCircuitBreaker":        map[string]any{"enable": true, "rollback": true},
 		"deploymentMinimumHealthyPercent": 100.0, "deploymentMaximumPercent": 200.0,
 		"healthCheckGracePeriodSeconds": 60.0, "waitForSteadyState": true, "desiredCount": 2.0,
@@ -220,7 +223,7 @@ func TestWebService(t *testing.T) {
 	})
 }
 
-func TestAShareOfSpotIsThatShare(t *testing.T) {
+func TestSpotIsTheShareOfSpotTasks(t *testing.T) {
 	provider := func(name string, base, weight float64) any {
 		return map[string]any{"capacityProvider": name, "base": base, "weight": weight}
 	}
@@ -245,7 +248,7 @@ func TestOnlyLongRunningTasksRestartForASecret(t *testing.T) {
 	for task, want := range map[string]bool{"web-task": true, "worker-task": true, "migration-task": false} {
 		text := g.Named(taskToken, task).Inputs["containerDefinitions"].(string)
 		if got := strings.Contains(text, "SETTINGS_VERSION"); got != want {
-			t.Errorf("%s: SETTINGS_VERSION is told: %v, want %v", task, got, want)
+			t.Errorf("%s: SETTINGS_VERSION is %v, want %v", task, got, want)
 		}
 	}
 	changed := sample()
@@ -257,15 +260,16 @@ func TestOnlyLongRunningTasksRestartForASecret(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(g.Named(taskToken, "migration-task").Inputs, after.Named(taskToken, "migration-task").Inputs); diff != "" {
-		t.Errorf("the migration changed with a secret that it is not told:\n%s", diff)
+		t.Errorf("the migration changed with a secret that it does not use:\n%s", diff)
 	}
 }
 
-func TestWorkerHasNoWayIn(t *testing.T) {
+func TestWorkerHasNoIngress(t *testing.T) {
 	g := record(t, sample())
 	expect(t, g, serviceToken, "worker", map[string]any{
 		"name": "slipway-test-worker-mail", "desiredCount": 1.0, "loadBalancers": nil, "enableExecuteCommand": true,
-		"networkConfiguration":       map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-work"}, "assignPublicIp": false},
+		"networkConfiguration": map[string]any{"subnets": []any{"subnet-a", "subnet-b"}, "securityGroups": []any{"sg-work"},
+			"assignPublicIp": false},
 		"capacityProviderStrategies": []any{map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 100.0}},
 	})
 	for _, first := range []string{"migration-marker", "roles-execution-policy", "cluster-capacity"} {
@@ -291,8 +295,9 @@ func TestScalingOwnsTheCount(t *testing.T) {
 		configuration + ".predefinedMetricSpecification.predefinedMetricType": "ECSServiceAverageCPUUtilization",
 	})
 	expect(t, g, "aws:appautoscaling/policy:Policy", "web-scaling-requests", map[string]any{
-		configuration + ".targetValue":                                 1000.0,
-		configuration + ".predefinedMetricSpecification.resourceLabel": "app/balancer/0123456789abcdef/targetgroup/balancer-targets/0123456789abcdef",
+		configuration + ".targetValue": 1000.0,
+		configuration + ".predefinedMetricSpecification.resourceLabel": "app/balancer/0123456789abcdef/" +
+			"targetgroup/balancer-targets/0123456789abcdef",
 	})
 	if n := g.Named(serviceToken, "worker").IgnoreChanges; len(n) != 0 {
 		t.Errorf("nothing scales a worker, but the program gives up %v", n)
@@ -306,7 +311,7 @@ func TestBalancerWithoutDomain(t *testing.T) {
 		"securityGroups": []any{"sg-edge"}, "accessLogs": map[string]any{"enabled": true, "bucket": "access-bucket", "prefix": "alb"},
 	})
 	if !slices.Contains(g.Named("aws:lb/loadBalancer:LoadBalancer", "balancer").DependsOn, "access-policy") {
-		t.Error("the balancer tries its log bucket before the bucket admits it")
+		t.Error("the balancer writes its test object before the bucket's policy allows it")
 	}
 	expect(t, g, "aws:lb/targetGroup:TargetGroup", "balancer-targets", map[string]any{
 		"targetType": "ip", "port": 8080.0, "deregistrationDelay": 30.0, "loadBalancingAlgorithmType": "least_outstanding_requests",
@@ -315,14 +320,14 @@ func TestBalancerWithoutDomain(t *testing.T) {
 	if n := len(g.Of(listenerToken)); n != 1 {
 		t.Errorf("%d listeners, want plain HTTP alone", n)
 	}
-	told := env(containers(t, g, "web-task")["django"])
+	got := env(containers(t, g, "web-task")["django"])
 	for name, want := range map[string]string{
 		"ALLOWED_HOSTS": "balancer-1234567890.us-east-1.elb.amazonaws.com",
 		"SITE_URL":      "http://balancer-1234567890.us-east-1.elb.amazonaws.com",
 		"SITE_HTTPS":    "false",
 	} {
-		if told[name] != want {
-			t.Errorf("Django is told %s=%q, want %q", name, told[name], want)
+		if got[name] != want {
+			t.Errorf("Django has %s=%q, want %q", name, got[name], want)
 		}
 	}
 }
@@ -332,7 +337,8 @@ func TestBalancerWithDomain(t *testing.T) {
 	w.site.Protect = true
 	w.balancer.Domain, w.balancer.ZoneID = "www.example.com", pulumi.String("Z1")
 	g := record(t, w)
-	expect(t, g, listenerToken, "balancer-https", map[string]any{"port": 443.0, "protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"})
+	expect(t, g, listenerToken, "balancer-https",
+		map[string]any{"port": 443.0, "protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-TLS13-1-2-2021-06"})
 	if g.Named(listenerToken, "balancer-https").Input("certificateArn") == nil {
 		t.Error("no certificate")
 	}
@@ -341,15 +347,17 @@ func TestBalancerWithDomain(t *testing.T) {
 			"type": "redirect", "redirect": map[string]any{"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"},
 		}},
 	})
-	expect(t, g, "aws:route53/record:Record", "balancer-proof", map[string]any{"zoneId": "Z1", "name": "_x.www.example.com.", "type": "CNAME"})
+	expect(t, g, "aws:route53/record:Record", "balancer-proof",
+		map[string]any{"zoneId": "Z1", "name": "_x.www.example.com.", "type": "CNAME"})
 	expect(t, g, "aws:route53/record:Record", "balancer-alias", map[string]any{"zoneId": "Z1", "name": "www.example.com", "type": "A"})
 	balancer := g.Named("aws:lb/loadBalancer:LoadBalancer", "balancer")
 	if balancer.Input("enableDeletionProtection") != true || !balancer.Protect {
 		t.Error("the balancer of a protected stack can be deleted")
 	}
-	told := env(containers(t, g, "web-task")["django"])
-	if told["ALLOWED_HOSTS"] != "www.example.com" || told["CSRF_TRUSTED_ORIGINS"] != "https://www.example.com" || told["SITE_HTTPS"] != "true" {
-		t.Errorf("Django is told %v", told)
+	got := env(containers(t, g, "web-task")["django"])
+	if got["ALLOWED_HOSTS"] != "www.example.com" || got["CSRF_TRUSTED_ORIGINS"] != "https://www.example.com" ||
+		got["SITE_HTTPS"] != "true" {
+		t.Errorf("Django has %v", got)
 	}
 }
 
@@ -405,20 +413,22 @@ func TestEverythingDescendsFromAComponent(t *testing.T) {
 	}
 }
 
-func TestMistakesAreToldAtOnce(t *testing.T) {
+func TestAllMistakesAreReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*whole)
 		want   []string
 	}{
 		"web": {func(w *whole) {
 			w.web.CPU, w.web.Architecture, w.web.Min, w.web.Max, w.web.Spot = 300, "sparc", 4, 2, 101
-		}, []string{"cpu must be one of 256,", "architecture must be arm64 or amd64, got \"sparc\"", "min 4, max 2", "0 to 100 percent, got 101"}},
+		}, []string{"cpu must be one of 256,", "architecture must be arm64 or amd64, got \"sparc\"", "min 4, max 2",
+			"0 to 100 percent, got 101"}},
 		"worker": {func(w *whole) { w.worker.Command, w.worker.Count = nil, -1 },
 			[]string{"worker mail: command must be", "count must be 0 or more, got -1"}},
 		"balancer": {func(w *whole) {
 			w.site.Stack, w.balancer.Domain, w.balancer.HealthPath = "a-stack-with-longname", "www.example.com", "healthz"
 		}, []string{"at most 32 characters, got 33", "must have a hosted zone", "must begin with /, got \"healthz\""}},
-		"migration": {func(w *whole) { w.migration.Memory = 2 }, []string{"task migration: memory for cpu 256 must be one of 512, 1024, 2048, got 2"}},
+		"migration": {func(w *whole) { w.migration.Memory = 2 },
+			[]string{"task migration: memory for cpu 256 must be one of 512, 1024, 2048, got 2"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := sample()
@@ -438,7 +448,8 @@ func TestMistakesAreToldAtOnce(t *testing.T) {
 
 func TestFireLensSendsLinesToFirehose(t *testing.T) {
 	w := sample()
-	w.web.Firehose = &fargate.Firehose{Name: pulumi.String("slipway-test-firelens"), ARN: pulumi.String("arn:stream"), RouterImage: pulumi.String("router" + digest)}
+	w.web.Firehose = &fargate.Firehose{Name: pulumi.String("slipway-test-firelens"), ARN: pulumi.String("arn:stream"),
+		RouterImage: pulumi.String("router" + digest)}
 	all := containers(t, record(t, w), "web-task")
 	for _, name := range []string{"django", "nginx"} {
 		log := all[name]["logConfiguration"].(map[string]any)
@@ -464,7 +475,7 @@ func env(container map[string]any) map[string]string {
 
 func TestWAFRefuses(t *testing.T) {
 	err := (&WAFArgs{RateLimit: 5, LogGroup: "/slipway/test/waf"}).check()
-	for _, want := range []string{"needs a balancer", "got 5", `begins with aws-waf-logs-, got "/slipway/test/waf"`} {
+	for _, want := range []string{"needs a balancer", "got 5", `must begin with aws-waf-logs-, got "/slipway/test/waf"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in %v", want, err)
 		}
@@ -472,7 +483,7 @@ func TestWAFRefuses(t *testing.T) {
 }
 
 // A picture is larger than the 8 KB that AWS's common rules let a body have.
-func TestWAFLetsPicturesPass(t *testing.T) {
+func TestWAFAllowsLargeUploads(t *testing.T) {
 	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
 		_, err := NewWAF(ctx, "waf", &WAFArgs{
 			Site: sample().site, LoadBalancerARN: pulumi.String("arn:balancer"), RateLimit: 2000,
@@ -486,7 +497,8 @@ func TestWAFLetsPicturesPass(t *testing.T) {
 	common := graph.Resource{Inputs: g.Named("aws:wafv2/webAcl:WebAcl", "waf").Input("rules").([]any)[2].(map[string]any)}
 	const group = "statement.managedRuleGroupStatement"
 	want := []any{map[string]any{"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}}}}
-	if got := common.Input(group + ".ruleActionOverrides"); common.Input(group+".name") != "AWSManagedRulesCommonRuleSet" || !cmp.Equal(got, any(want)) {
+	if got := common.Input(group + ".ruleActionOverrides"); common.Input(group+".name") != "AWSManagedRulesCommonRuleSet" ||
+		!cmp.Equal(got, any(want)) {
 		t.Errorf("the common rules are %v, want them to count large bodies only", common)
 	}
 }

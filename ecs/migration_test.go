@@ -15,15 +15,15 @@ import (
 	"slipway/internal/graph"
 )
 
-// told answers as it is told, and remembers what it was asked.
-type told struct {
+// fakeRunner returns a fixed answer, and records its calls.
+type fakeRunner struct {
 	result TaskResult
 	err    error
 	hangs  bool
 	runs   []TaskRun
 }
 
-func (r *told) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
+func (r *fakeRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
 	r.runs = append(r.runs, run)
 	if r.hangs {
 		<-ctx.Done()
@@ -43,7 +43,7 @@ func step(old, release string) *pulumi.ResourceHookArgs {
 func TestMigrationHook(t *testing.T) {
 	for _, c := range []struct {
 		name         string
-		runner       told
+		runner       fakeRunner
 		old          string
 		runs         int
 		want, unwant []string // parts of the error; none: success
@@ -53,30 +53,33 @@ func TestMigrationHook(t *testing.T) {
 		{name: "only a tag of the marker changes", old: "r2", runs: 0},
 		{
 			name: "the command fails", runs: 1,
-			runner: told{result: TaskResult{ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{
-				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists", "url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'"}}},
+			runner: fakeRunner{result: TaskResult{ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{
+				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists",
+				"url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'"}}},
 			want: []string{"migration to r2 failed: exit code 1 (Essential container in task exited)", "column exists",
-				"The services are as they were", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
+				"The services were not changed", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
 			unwant: []string{"hunter2"},
 		},
 		{
 			name: "the secret cannot be read", runs: 1,
-			runner: told{result: TaskResult{ExitCode: NotStarted, StoppedReason: "ResourceInitializationError: AccessDeniedException"}},
-			want:   []string{"its task never started: ResourceInitializationError: AccessDeniedException"},
+			runner: fakeRunner{result: TaskResult{ExitCode: NotStarted,
+				StoppedReason: "ResourceInitializationError: AccessDeniedException"}},
+			want:   []string{"its task did not start: ResourceInitializationError: AccessDeniedException"},
 			unwant: []string{"exit code", "Last lines"},
 		},
 		{
-			name: "AWS refuses the task", runs: 1, runner: told{err: errors.New("ECS did not start the task: Capacity is unavailable")},
-			want: []string{"migration to r2 failed: ECS did not start the task: Capacity is unavailable"},
+			name: "AWS refuses the task", runs: 1,
+			runner: fakeRunner{err: errors.New("ECS did not start the task: Capacity is unavailable")},
+			want:   []string{"migration to r2 failed: ECS did not start the task: Capacity is unavailable"},
 		},
 		{
 			name: "a refusal does not read as success even with exit code 0", runs: 1,
-			runner: told{result: TaskResult{ExitCode: 0}, err: errors.New("watching the task: connection reset")},
+			runner: fakeRunner{result: TaskResult{ExitCode: 0}, err: errors.New("watching the task: connection reset")},
 			want:   []string{"connection reset"},
 		},
 		{
-			name: "the migration hangs", runs: 1, runner: told{hangs: true},
-			want: []string{"it did not end within 50ms and was stopped", "waiting for the lock"},
+			name: "the migration hangs", runs: 1, runner: fakeRunner{hangs: true},
+			want: []string{"it did not finish within 50ms and was stopped", "waiting for the lock"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -108,13 +111,13 @@ func TestCancelledDeploymentIsNotATimeout(t *testing.T) {
 	cancel()
 	planned := &plan{}
 	planned.run.Store(&TaskRun{})
-	err := migrate(ctx, &told{hangs: true}, time.Minute, planned)(step("", "r1"))
+	err := migrate(ctx, &fakeRunner{hangs: true}, time.Minute, planned)(step("", "r1"))
 	if err == nil || !strings.Contains(err.Error(), "context canceled") {
 		t.Errorf("error is %v", err)
 	}
 }
 
-func TestTheFirstReleaseAndEveryOtherAreMigratedTo(t *testing.T) {
+func TestTheHookRunsBeforeCreateAndUpdate(t *testing.T) {
 	hook := &pulumi.ResourceHook{Name: "run"}
 	got := before(hook)
 	if !slices.Contains(got.BeforeCreate, hook) || !slices.Contains(got.BeforeUpdate, hook) {
@@ -126,7 +129,7 @@ func TestTheFirstReleaseAndEveryOtherAreMigratedTo(t *testing.T) {
 }
 
 func TestHookWithoutAPlanRunsNothing(t *testing.T) {
-	runner := &told{}
+	runner := &fakeRunner{}
 	if err := migrate(context.Background(), runner, time.Second, &plan{})(step("", "r1")); err == nil || len(runner.runs) != 0 {
 		t.Errorf("error is %v after %d runs", err, len(runner.runs))
 	}
@@ -137,7 +140,8 @@ func TestPlanIsKnownBeforeTheMarker(t *testing.T) {
 	planned := &plan{}
 	var atMarker *TaskRun
 	_, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
-		cluster, err := NewCluster(ctx, "cluster", &ClusterArgs{Site: site, ExecGroup: pulumi.String("exec"), ExecKeyARN: pulumi.String(logsKey)})
+		cluster, err := NewCluster(ctx, "cluster",
+			&ClusterArgs{Site: site, ExecGroup: pulumi.String("exec"), ExecKeyARN: pulumi.String(logsKey)})
 		if err != nil {
 			return err
 		}
@@ -145,7 +149,8 @@ func TestPlanIsKnownBeforeTheMarker(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 			return arn
 		}).(pulumi.StringOutput)
-		args := &MigrationArgs{Site: site, Cluster: cluster, Placement: place("sg-work"), Group: pulumi.String("/logs"), Release: pulumi.String("r1")}
+		args := &MigrationArgs{Site: site, Cluster: cluster, Placement: place("sg-work"), Group: pulumi.String("/logs"),
+			Release: pulumi.String("r1")}
 		ready := planned.fill(args, slow, []pulumi.Resource{cluster})
 		var after pulumi.ResourceState
 		if err := ctx.RegisterComponentResource("slipway:ecs:Probe", "probe", &after, pulumi.DependsOnInputs(ready)); err != nil {

@@ -15,38 +15,40 @@ import (
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"slipway/internal/redact"
 )
 
 // logTail is how many lines of a task's log are read back.
 const logTail = 50
 
-// IAM is eventually consistent: what a role may do, and that it exists, reaches ECS some seconds after the call that
-// changed it (IAM guide, "Troubleshoot IAM", changes that are not immediately visible). AWS names no bound.
+// IAM is eventually consistent: a new role or policy reaches ECS some seconds after the call that made it (IAM guide,
+// "Troubleshoot IAM", changes that are not immediately visible). AWS documents no upper limit.
 const (
-	// settle is how long after its first attempt a task is started again because a right is missing. Two minutes are
-	// several times what such changes take, and short beside the time that a migration has.
+	// settle is how long after the first attempt a task that lacks a permission is started again. Two minutes are several
+	// times what such changes take, and little of the time that a migration has.
 	settle = 2 * time.Minute
-	// attempts is how many tasks may fail to start in that time. Fargate needs about half a minute to find a right missing,
-	// so four are what the time allows; and a right that is missing for good costs no more than these.
+	// attempts is how many tasks may fail to start in that time. Fargate takes about half a minute to notice a missing
+	// permission, so four fit; and a permission that stays missing costs no more than these.
 	attempts = 4
 )
 
-// denied is how ECS says that a task could not start because its execution role was refused something, or could not be
-// assumed (ECS guide, "Stopped task error messages").
+// denied matches stopped reasons that mean that the execution role lacked a permission or could not be assumed (ECS guide,
+// "Stopped task error messages").
 var denied = regexp.MustCompile(`(?is)unable to assume|(ResourceInitializationError|CannotPull\w*Error).*(AccessDenied|not authorized)`)
 
-// patienceUnseen is for how many looks in a row a task may be invisible: a minute.
-const patienceUnseen = 12
+// maxUnseen is how many polls in a row may fail to find the task: a minute.
+const maxUnseen = 12
 
-// AWSRunner runs tasks on AWS with the credentials of whoever runs Pulumi, which need ecs:RunTask, ecs:DescribeTasks,
-// ecs:StopTask, logs:GetLogEvents and iam:PassRole for the task's two roles. It reads them when it first runs a task, so
-// that a preview needs none, and follows AWS_ENDPOINT_URL as the AWS CLI does.
+// AWSRunner runs tasks on AWS with the credentials that run Pulumi. They need ecs:RunTask, ecs:DescribeTasks,
+// ecs:StopTask, logs:GetLogEvents and iam:PassRole for the task's two roles. It loads them when it first runs a task, so a
+// preview needs none, and honors AWS_ENDPOINT_URL as the AWS CLI does.
 type AWSRunner struct {
 	Region  string
-	Profile string        // of the shared configuration; empty: the environment's
-	Poll    time.Duration // between two looks at a task; default 5 seconds
-	Settle  time.Duration // how long a role, or its policy, may still be unknown to ECS; default 2 minutes
-	Warn    func(string)  // hears of each attempt that is repeated; may be nil
+	Profile string        // of the shared AWS configuration; default: the environment's
+	Poll    time.Duration // interval between polls; default 5 seconds
+	Settle  time.Duration // how long ECS may not see a new role or policy yet; default 2 minutes
+	Warn    func(string)  // called for each retry; may be nil
 }
 
 // RunTask implements Runner.
@@ -64,23 +66,23 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 			return TaskResult{}, err
 		}
 		result, err = r.wait(ctx, client, run, arn)
-		// The container never ran, so nothing is done twice.
+		// The container never ran, so a retry does nothing twice.
 		refused := err == nil && result.ExitCode == NotStarted && denied.MatchString(result.StoppedReason)
 		if !refused || attempt == attempts || time.Now().After(settled) {
 			break
 		}
-		r.warn("task %s could not start, attempt %d of %d: %s; IAM may not have passed on a change yet: starting it again",
+		r.warn("task %s could not start, attempt %d of %d: %s; a recent IAM change may not be visible yet, retrying",
 			arn[strings.LastIndex(arn, "/")+1:], attempt, attempts, result.StoppedReason)
 		if err := sleep(ctx, r.poll()); err != nil {
-			return result, fmt.Errorf("start of the task: %w", err)
+			return result, fmt.Errorf("starting the task: %w", err)
 		}
 	}
 	if err != nil {
-		// Two migrations must never run side by side, so the one that nobody watches any more is stopped.
+		// Two migrations must never run at once, so a task that is no longer watched is stopped.
 		stop(context.WithoutCancel(ctx), client, run, arn)
 	}
 	logs := cloudwatchlogs.NewFromConfig(settings)
-	for range 3 { // CloudWatch shows the last lines a moment after the task has ended
+	for range 3 { // CloudWatch shows the last lines shortly after the task has ended
 		if result.Logs = tail(context.WithoutCancel(ctx), logs, run, arn); len(result.Logs) > 0 || result.ExitCode == NotStarted {
 			break
 		}
@@ -89,7 +91,7 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 	return result, err
 }
 
-// start starts the task, and until settled again while ECS does not know roles that were made a moment ago.
+// start starts the task. Until settled it retries while ECS cannot assume a role, which may be too new.
 func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, settled time.Time) (string, error) {
 	for {
 		out, err := client.RunTask(ctx, &ecs.RunTaskInput{
@@ -106,11 +108,11 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, s
 		case err == nil:
 			return "", fmt.Errorf("ECS did not start the task: %s", reasons(out.Failures))
 		case !strings.Contains(err.Error(), "unable to assume") || time.Now().After(settled):
-			return "", fmt.Errorf("start of the task: %w", err)
+			return "", fmt.Errorf("starting the task: %w", err)
 		}
-		r.warn("ECS refuses to start the task: %v; IAM may not have passed on a change yet: trying again", err)
+		r.warn("ECS did not start the task: %v; a recent IAM change may not be visible yet, retrying", err)
 		if err := sleep(ctx, r.poll()); err != nil {
-			return "", fmt.Errorf("start of the task: %w", err)
+			return "", fmt.Errorf("starting the task: %w", err)
 		}
 	}
 }
@@ -124,8 +126,8 @@ func (r AWSRunner) wait(ctx context.Context, client *ecs.Client, run TaskRun, ar
 			return result, fmt.Errorf("watching the task: %w", ctx.Err())
 		}
 		if err != nil || len(out.Tasks) == 0 {
-			// A task may be unknown for a moment after its start, and a broken connection is no reason to stop a migration.
-			if unseen++; unseen > patienceUnseen {
+			// A new task may not be visible yet, and a lost connection is no reason to stop a migration.
+			if unseen++; unseen > maxUnseen {
 				if err == nil {
 					err = errors.New(reasons(out.Failures))
 				}
@@ -156,7 +158,7 @@ func (r AWSRunner) wait(ctx context.Context, client *ecs.Client, run TaskRun, ar
 
 func (r AWSRunner) warn(format string, args ...any) {
 	if r.Warn != nil {
-		r.Warn(hide(fmt.Sprintf(format, args...)))
+		r.Warn(redact.Text(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -165,13 +167,14 @@ func (r AWSRunner) poll() time.Duration { return cmp.Or(r.Poll, 5*time.Second) }
 func stop(ctx context.Context, client *ecs.Client, run TaskRun, arn string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	// An error leaves a task that ends by itself; the one that is being reported matters more.
+	// If this fails the task ends by itself; the error that led here matters more.
 	_, _ = client.StopTask(ctx, &ecs.StopTaskInput{
-		Cluster: aws.String(run.Cluster), Task: aws.String(arn), Reason: aws.String("stopped by " + run.StartedBy + ": nobody waits for it any more"),
+		Cluster: aws.String(run.Cluster), Task: aws.String(arn),
+		Reason: aws.String("stopped by " + run.StartedBy + ", which no longer waits for it"),
 	})
 }
 
-// tail is the end of the container's log; nothing when the container never wrote.
+// tail returns the end of the container's log, nothing if the container wrote none.
 func tail(ctx context.Context, client *cloudwatchlogs.Client, run TaskRun, arn string) []string {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -25,8 +25,9 @@ func state(status string, exit any) answer {
 		container["exitCode"] = exit
 	}
 	// A second container: its exit code says nothing.
-	return answer{"tasks": []any{map[string]any{"taskArn": taskARN, "lastStatus": status, "stoppedReason": "Essential container in task exited",
-		"containers": []any{map[string]any{"name": "log-router", "exitCode": 3}, container}}}}
+	return answer{"tasks": []any{map[string]any{"taskArn": taskARN, "lastStatus": status,
+		"stoppedReason": "Essential container in task exited",
+		"containers":    []any{map[string]any{"name": "log-router", "exitCode": 3}, container}}}}
 }
 
 func lines(all ...string) []answer {
@@ -55,9 +56,11 @@ func TestAWSRunner(t *testing.T) {
 		return a
 	}
 	const (
-		noSecrets = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: " +
-			"service call has been retried 1 time(s): AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: ssm:GetParameters"
-		noRegistry = "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve ecr registry auth: AccessDeniedException: " +
+		noSecrets = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: " +
+			"unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: " +
+			"User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized to perform: ssm:GetParameters"
+		noRegistry = "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve ecr registry auth: " +
+			"AccessDeniedException: " +
 			"User: x is not authorized to perform: ecr:GetAuthorizationToken"
 		noRole  = "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x' that was provided for this task."
 		noRoute = "ResourceInitializationError: unable to pull secrets or registry auth: context deadline exceeded"
@@ -74,18 +77,21 @@ func TestAWSRunner(t *testing.T) {
 	}{
 		{
 			name: "the roles' policies are a moment old",
-			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {refusal(noSecrets), refusal(noRegistry), refusal(noRole), state("STOPPED", 0)},
-				"GetLogEvents": lines("one")},
-			want:   TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
-			calls:  []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "GetLogEvents"},
+			answers: map[string][]answer{"RunTask": started(),
+				"DescribeTasks": {refusal(noSecrets), refusal(noRegistry), refusal(noRole), state("STOPPED", 0)},
+				"GetLogEvents":  lines("one")},
+			want: TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
+			calls: []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask",
+				"DescribeTasks", "GetLogEvents"},
 			warned: []string{"attempt 1 of 4: " + noSecrets, "attempt 2 of 4: " + noRegistry, "attempt 3 of 4: " + noRole},
 		},
 		{
 			name:    "a secret is denied for good",
 			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {refusal(noSecrets)}, "GetLogEvents": noLog},
 			want:    TaskResult{TaskARN: taskARN, ExitCode: NotStarted, StoppedReason: noSecrets},
-			calls:   []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "GetLogEvents"},
-			warned:  []string{"attempt 1 of 4", "attempt 2 of 4", "attempt 3 of 4"},
+			calls: []string{"RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask", "DescribeTasks", "RunTask",
+				"DescribeTasks", "GetLogEvents"},
+			warned: []string{"attempt 1 of 4", "attempt 2 of 4", "attempt 3 of 4"},
 		},
 		{
 			name:    "no way to the secrets: time does not help",
@@ -96,14 +102,17 @@ func TestAWSRunner(t *testing.T) {
 		{
 			name:    "the command itself is denied something: it ran, and does not run twice",
 			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 1)}, "GetLogEvents": lines(noSecrets)},
-			want:    TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{noSecrets}},
-			calls:   []string{"RunTask", "DescribeTasks", "GetLogEvents"},
+			want: TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited",
+				Logs: []string{noSecrets}},
+			calls: []string{"RunTask", "DescribeTasks", "GetLogEvents"},
 		},
 		{
 			name: "success",
-			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("PENDING", nil), state("RUNNING", nil), state("STOPPED", 0)},
-				"GetLogEvents": lines("one", "two")},
-			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one", "two"}},
+			answers: map[string][]answer{"RunTask": started(),
+				"DescribeTasks": {state("PENDING", nil), state("RUNNING", nil), state("STOPPED", 0)},
+				"GetLogEvents":  lines("one", "two")},
+			want: TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited",
+				Logs: []string{"one", "two"}},
 			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "DescribeTasks", "GetLogEvents"},
 		},
 		{
@@ -129,27 +138,31 @@ func TestAWSRunner(t *testing.T) {
 		},
 		{
 			name: "the connection breaks for a moment, the log comes late",
-			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil), {"__type": "ClientException", "message": "try again"}, state("STOPPED", 1)},
-				"GetLogEvents": append(lines(), lines("boom")...)},
+			answers: map[string][]answer{"RunTask": started(),
+				"DescribeTasks": {state("RUNNING", nil), {"__type": "ClientException", "message": "try again"}, state("STOPPED", 1)},
+				"GetLogEvents":  append(lines(), lines("boom")...)},
 			want:  TaskResult{TaskARN: taskARN, ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{"boom"}},
 			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "DescribeTasks", "GetLogEvents", "GetLogEvents"},
 		},
 		{
-			name:    "no capacity",
-			answers: map[string][]answer{"RunTask": {{"tasks": []any{}, "failures": []any{map[string]any{"reason": "RESOURCE:FARGATE", "detail": "Capacity is unavailable at this time"}}}}},
-			err:     "ECS did not start the task: RESOURCE:FARGATE Capacity is unavailable at this time",
-			calls:   []string{"RunTask"},
+			name: "no capacity",
+			answers: map[string][]answer{"RunTask": {{"tasks": []any{},
+				"failures": []any{map[string]any{"reason": "RESOURCE:FARGATE", "detail": "Capacity is unavailable at this time"}}}}},
+			err:   "ECS did not start the task: RESOURCE:FARGATE Capacity is unavailable at this time",
+			calls: []string{"RunTask"},
 		},
 		{
-			name:    "not allowed",
-			answers: map[string][]answer{"RunTask": {{"__type": "AccessDeniedException", "message": "not authorized to perform: ecs:RunTask"}}},
-			err:     "not authorized to perform: ecs:RunTask",
-			calls:   []string{"RunTask"},
+			name: "not allowed",
+			answers: map[string][]answer{"RunTask": {{"__type": "AccessDeniedException",
+				"message": "not authorized to perform: ecs:RunTask"}}},
+			err:   "not authorized to perform: ecs:RunTask",
+			calls: []string{"RunTask"},
 		},
 		{
 			name: "unknown for a moment after its start",
-			answers: map[string][]answer{"RunTask": started(), "DescribeTasks": {{"tasks": []any{}, "failures": []any{map[string]any{"reason": "MISSING"}}}, state("STOPPED", 0)},
-				"GetLogEvents": lines("one")},
+			answers: map[string][]answer{"RunTask": started(),
+				"DescribeTasks": {{"tasks": []any{}, "failures": []any{map[string]any{"reason": "MISSING"}}}, state("STOPPED", 0)},
+				"GetLogEvents":  lines("one")},
 			want:  TaskResult{TaskARN: taskARN, ExitCode: 0, StoppedReason: "Essential container in task exited", Logs: []string{"one"}},
 			calls: []string{"RunTask", "DescribeTasks", "DescribeTasks", "GetLogEvents"},
 		},
@@ -192,7 +205,8 @@ func TestAWSRunnerGivesUpWhenIAMHasSettled(t *testing.T) {
 	calls := awstest.Pretend(t, map[string][]answer{"RunTask": {assume}})
 	runner := quick()
 	runner.Settle = 20 * time.Millisecond
-	if _, err := runner.RunTask(context.Background(), run); err == nil || !strings.Contains(err.Error(), "unable to assume") || len(calls()) < 2 {
+	if _, err := runner.RunTask(context.Background(), run); err == nil || !strings.Contains(err.Error(), "unable to assume") ||
+		len(calls()) < 2 {
 		t.Errorf("error is %v after %d calls", err, len(calls()))
 	}
 }
@@ -202,18 +216,22 @@ func TestAWSRunnerAsksForAPrivateTask(t *testing.T) {
 	if _, err := quick().RunTask(context.Background(), run); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`"assignPublicIp":"DISABLED"`, `"launchType":"FARGATE"`, `"securityGroups":["sg-work"]`, `"taskDefinition":"arn:td:7"`, `"clientToken":`, `"startedBy":"slipway-test-migration"`} {
+	for _, want := range []string{
+		`"assignPublicIp":"DISABLED"`, `"launchType":"FARGATE"`, `"securityGroups":["sg-work"]`, `"taskDefinition":"arn:td:7"`,
+		`"clientToken":`, `"startedBy":"slipway-test-migration"`,
+	} {
 		if !strings.Contains(calls()[0], want) {
-			t.Errorf("RunTask was not told %s: %s", want, calls()[0])
+			t.Errorf("RunTask was called without %s: %s", want, calls()[0])
 		}
 	}
 	if want := fmt.Sprintf(`"logStreamName":"migration/django/%s"`, "0123456789abcdef"); !strings.Contains(calls()[2], want) {
-		t.Errorf("the log was asked for otherwise than %s: %s", want, calls()[2])
+		t.Errorf("the log was requested differently from %s: %s", want, calls()[2])
 	}
 }
 
-func TestAWSRunnerStopsATaskThatNobodyWaitsFor(t *testing.T) {
-	calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil)}, "StopTask": {{}}, "GetLogEvents": lines("waiting for the lock")})
+func TestAWSRunnerStopsATaskItNoLongerWaitsFor(t *testing.T) {
+	calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("RUNNING", nil)}, "StopTask": {{}},
+		"GetLogEvents": lines("waiting for the lock")})
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	got, err := quick().RunTask(ctx, run)
@@ -221,6 +239,6 @@ func TestAWSRunnerStopsATaskThatNobodyWaitsFor(t *testing.T) {
 		t.Errorf("error is %v, result %+v", err, got)
 	}
 	if !slices.ContainsFunc(calls(), func(c string) bool { return strings.HasPrefix(c, "StopTask ") && strings.Contains(c, taskARN) }) {
-		t.Errorf("the task runs on; calls: %q", calls())
+		t.Errorf("the task was not stopped; calls: %q", calls())
 	}
 }

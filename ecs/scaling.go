@@ -7,11 +7,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// Seconds between two steps of scaling: out at once, in slowly, because a task that is missing costs more than one too
-// many.
+// metricArgs shortens the longest name of the provider's SDK.
+type metricArgs = appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs
+
+// Cooldowns in seconds: scale out fast and in slowly, because a missing task hurts more than a spare one.
 const scaleOut, scaleIn = 60, 300
 
-// scale lets the number of tasks follow the load between Min and Max, whichever of CPU and requests asks for more.
+// scale scales the service between Min and Max by CPU and by requests, whichever needs more tasks.
 func scale(ctx *pulumi.Context, name string, args *WebArgs, service pulumi.StringOutput, parent pulumi.ResourceOption) error {
 	target, err := appautoscaling.NewTarget(ctx, name+"-scaling", &appautoscaling.TargetArgs{
 		ServiceNamespace:  pulumi.String("ecs"),
@@ -42,7 +44,7 @@ func scale(ctx *pulumi.Context, name string, args *WebArgs, service pulumi.Strin
 				TargetValue:      pulumi.Float64(float64(metric.target)),
 				ScaleOutCooldown: pulumi.Int(scaleOut),
 				ScaleInCooldown:  pulumi.Int(scaleIn),
-				PredefinedMetricSpecification: &appautoscaling.PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs{
+				PredefinedMetricSpecification: &metricArgs{
 					PredefinedMetricType: pulumi.String(metric.kind),
 					ResourceLabel:        metric.label,
 				},

@@ -20,7 +20,7 @@ type WebArgs struct {
 	Balancer  *Balancer
 	Placement wiring.Placement // private subnets, the group of the web tasks
 	Roles     *fargate.Roles   // with the Cluster's Exec
-	Binding   wiring.Binding   // all that Django is told, the Balancer's Binding included
+	Binding   wiring.Binding   // Django's environment, the Balancer's Binding included
 
 	Django, Nginx           pulumi.StringInput // images, by digest
 	DjangoGroup, NginxGroup pulumi.StringInput // names of log groups
@@ -30,19 +30,19 @@ type WebArgs struct {
 	Architecture string // "arm64" or "amd64"
 
 	Min, Max          int // tasks
-	Spot              int // share of the tasks beyond the first on Fargate Spot, in percent; 100: the first as well
-	CPUTarget         int // percent that scaling aims at; default 60
-	RequestsPerTarget int // requests per minute and task that scaling aims at; default 1000
+	Spot              int // percentage of the tasks beyond the first on Fargate Spot; 100: the first as well
+	CPUTarget         int // average CPU that scaling aims at, in percent; default 60
+	RequestsPerTarget int // requests per task and minute that scaling aims at; default 1000
 
-	// After is what tasks need though no input names it: the network's routes and endpoints, and the Migration.
+	// After is what tasks need without an input that refers to it: the network's routes and endpoints, and the Migration.
 	After []pulumi.Resource
 }
 
-// A Web is the service that answers requests: tasks of nginx and Django in the private subnets behind the Balancer.
+// A Web is the service that handles requests: tasks of nginx and Django in the private subnets behind the Balancer.
 //
-// A deployment starts new tasks before it stops old ones (100 to 200 percent) and goes back by itself when the new ones
-// do not become healthy. Scaling owns the number of tasks once the service exists. Cost: at 256 units and 512 MiB on
-// arm64 about $7 a month and task; Spot up to 70 percent less. Nothing but the stack's name replaces the service.
+// A deployment starts new tasks before it stops old ones (100 to 200 percent) and rolls back by itself if the new tasks do
+// not become healthy. Scaling owns the number of tasks once the service exists. Cost: at 256 units and 512 MiB on arm64
+// about $7 a month per task; Spot costs up to 70 percent less. Nothing but the stack's name replaces the service.
 type Web struct {
 	pulumi.ResourceState
 	ServiceName       pulumi.StringOutput
@@ -51,7 +51,7 @@ type Web struct {
 	service pulumi.Resource
 }
 
-// Ready is the service, steady and after its migration.
+// Ready is the service, in a steady state and after its migration.
 func (w *Web) Ready() []pulumi.Resource { return []pulumi.Resource{w.service} }
 
 func (args *WebArgs) check(task *fargate.TaskArgs) error {
@@ -91,8 +91,8 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(nginxPort),
 	}}
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), patience,
-		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling's
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts,
+		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling owns it
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +104,8 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"service": w.ServiceName, "taskDefinition": w.TaskDefinitionARN})
 }
 
-// patience covers a slow start of every task and a rollback after it. Deleting waits for the drain.
-var patience = pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "20m", Update: "25m", Delete: "20m"})
+// timeouts cover a slow start of every task and a rollback after it. Deleting waits for draining.
+var timeouts = pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "20m", Update: "25m", Delete: "20m"})
 
 // service is what all services of a site have in common.
 func service(name string, cluster *Cluster, placement wiring.Placement, definition *awsecs.TaskDefinition, spot int) *awsecs.ServiceArgs {
@@ -115,7 +115,7 @@ func service(name string, cluster *Cluster, placement wiring.Placement, definiti
 		TaskDefinition:             definition.Arn,
 		PlatformVersion:            pulumi.String("LATEST"),
 		CapacityProviderStrategies: capacity(spot),
-		// Without this the provider replaces a service whose Spot share changes; it deploys nothing by itself.
+		// Without this the provider replaces a service whose Spot share changes. By itself it deploys nothing.
 		ForceNewDeployment: pulumi.Bool(true),
 		NetworkConfiguration: &awsecs.ServiceNetworkConfigurationArgs{
 			Subnets: placement.Subnets, SecurityGroups: placement.SecurityGroups, AssignPublicIp: pulumi.Bool(false),
@@ -133,9 +133,9 @@ func service(name string, cluster *Cluster, placement wiring.Placement, definiti
 	}
 }
 
-// capacity keeps the first task on demand, so that a shortage of Spot never takes the site down, and shares out the rest.
-// With everything on Spot there is no such task: a base on FARGATE would make the only task of a small stack an
-// on-demand one (ECS guide, "Amazon ECS capacity providers for Fargate": the base is placed before the weights count).
+// capacity keeps the first task on demand, so that a shortage of Spot capacity never takes the site down, and splits the
+// rest. With everything on Spot there is no such task: a base on FARGATE would make the only task of a small stack run on
+// demand (ECS guide, "Amazon ECS capacity providers for Fargate": the base is placed before the weights count).
 func capacity(spot int) awsecs.ServiceCapacityProviderStrategyArray {
 	if spot == 100 {
 		return awsecs.ServiceCapacityProviderStrategyArray{&awsecs.ServiceCapacityProviderStrategyArgs{

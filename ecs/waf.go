@@ -14,10 +14,10 @@ import (
 
 const wafType = "slipway:ecs:WAF"
 
-// WAFLogs is what the name of a log group begins with to which AWS WAF can log.
+// WAFLogs is the required prefix of the name of a log group for AWS WAF.
 const WAFLogs = "aws-waf-logs-"
 
-// WAFArgs say what a web ACL stands before and what it lets through.
+// WAFArgs describe a WAF.
 type WAFArgs struct {
 	Site            wiring.Site
 	LoadBalancerARN pulumi.StringInput
@@ -29,25 +29,25 @@ type WAFArgs struct {
 	LogGroupARN pulumi.StringInput // without ":*" at its end
 }
 
-// A WAF is an AWS WAF web ACL before the balancer: the rule groups that AWS manages against known bad addresses, common
-// attacks, known bad inputs and SQL injection, and a limit of requests for each address. What it blocks or counts is
-// logged, without cookies and credentials; what it lets through is in the balancer's own log.
+// A WAF is an AWS WAF web ACL for the balancer: AWS's managed rule groups against known bad addresses, common attacks,
+// known bad inputs and SQL injection, and a rate limit per address. Requests that it blocks or counts are logged without
+// cookies and credentials; the balancer's access log has the others.
 //
-// The rule that bodies have at most 8 KB only counts, because pictures are larger; nginx limits the size of a request.
+// The rule that limits bodies to 8 KB only counts, because uploads are larger; nginx limits the size of a request.
 //
-// Cost: $5 a month, $1 a month for each of its 5 rules and $0.60 per million requests (us-east-1, from memory). The name
-// replaces it.
+// Cost: $5 a month, $1 a month for each of its 5 rules and $0.60 per million requests (us-east-1, from memory). Renaming
+// the stack replaces it.
 //
-// It is registered by its token, without pulumi-aws's wafv2 package: docs/design.md says what that would cost.
+// It is registered by its token, without pulumi-aws's wafv2 package; docs/design.md explains why.
 type WAF struct {
 	pulumi.ResourceState
 	ARN pulumi.StringOutput
 }
 
-// wafGroups are the rule groups, in the order in which they are asked: the cheap and certain ones first.
+// wafGroups are the rule groups, in the order of evaluation: cheap and precise ones first.
 var wafGroups = []struct {
 	name, group string
-	count       string // a rule of the group that counts and does not block
+	count       string // a rule of the group that only counts
 }{
 	{name: "reputation", group: "AWSManagedRulesAmazonIpReputationList"},
 	{name: "common", group: "AWSManagedRulesCommonRuleSet", count: "SizeRestrictions_BODY"},
@@ -55,13 +55,13 @@ var wafGroups = []struct {
 	{name: "sql", group: "AWSManagedRulesSQLiRuleSet"},
 }
 
-// A webACL is the resource as far as others need it.
+// A webACL is the web ACL with the output that is used.
 type webACL struct {
 	pulumi.CustomResourceState
 	ARN pulumi.StringOutput `pulumi:"arn"`
 }
 
-// NewWAF makes the web ACL, stands it before the balancer and turns its log on.
+// NewWAF makes the web ACL, associates it with the balancer and turns on its log.
 func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.ResourceOption) (*WAF, error) {
 	if err := args.check(); err != nil {
 		return nil, err
@@ -81,13 +81,13 @@ func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.Reso
 	}, acl, pulumi.Parent(w)); err != nil {
 		return nil, err
 	}
-	guard := &pulumi.CustomResourceState{}
+	association := &pulumi.CustomResourceState{}
 	if err := ctx.RegisterResource("aws:wafv2/webAclAssociation:WebAclAssociation", name, pulumi.Map{
 		"resourceArn": args.LoadBalancerARN, "webAclArn": acl.ARN,
-	}, guard, pulumi.Parent(w)); err != nil {
+	}, association, pulumi.Parent(w)); err != nil {
 		return nil, err
 	}
-	delivery, err := w.admitDelivery(ctx, name, args)
+	delivery, err := w.allowDelivery(ctx, name, args)
 	if err != nil {
 		return nil, err
 	}
@@ -113,12 +113,12 @@ func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.Reso
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"arn": w.ARN})
 }
 
-// admitDelivery lets AWS deliver the log into its group. Where the policy is missing, AWS adds the group to one that all
-// stacks of the account share, which is full at 5,120 characters (terraform-provider-aws#25296), and leaves it there when
-// the stack is destroyed. An account takes 10 such policies a region, so this one is the stack's only one.
+// allowDelivery lets AWS deliver the log to its group. Without this policy, AWS adds the group to a policy that all stacks
+// of the account share. That one is full at 5,120 characters (terraform-provider-aws#25296), and keeps the group when the
+// stack is destroyed. An account has at most 10 such policies per region, so this is the stack's only one.
 //
 // Source: CloudWatch Logs guide, "Enable logging from AWS services", section "Logs sent to CloudWatch Logs".
-func (w *WAF) admitDelivery(ctx *pulumi.Context, name string, args *WAFArgs) (pulumi.Resource, error) {
+func (w *WAF) allowDelivery(ctx *pulumi.Context, name string, args *WAFArgs) (pulumi.Resource, error) {
 	return cloudwatch.NewLogResourcePolicy(ctx, name+"-delivery", &cloudwatch.LogResourcePolicyArgs{
 		PolicyName: pulumi.String(args.Site.Name("waf-logs")),
 		PolicyDocument: policy.Document(policy.Statement{
@@ -131,7 +131,7 @@ func (w *WAF) admitDelivery(ctx *pulumi.Context, name string, args *WAFArgs) (pu
 	}, pulumi.Parent(w))
 }
 
-// rules are the limit first, so that a flood costs no more than a count, and then the rule groups.
+// rules are the rate limit, first because it is the cheapest, and then the rule groups.
 func (args *WAFArgs) rules() pulumi.Array {
 	rules := pulumi.Array{pulumi.Map{
 		"name":             pulumi.String("rate"),
@@ -162,7 +162,7 @@ func (args *WAFArgs) rules() pulumi.Array {
 	return rules
 }
 
-// visible has CloudWatch count what a rule did.
+// visible turns on a rule's CloudWatch metric.
 func visible(metric string) pulumi.Map {
 	return pulumi.Map{
 		"metricName":               pulumi.String(metric),
@@ -174,13 +174,13 @@ func visible(metric string) pulumi.Map {
 func (args *WAFArgs) check() error {
 	var wrong []error
 	if args.LoadBalancerARN == nil || args.LogGroupARN == nil {
-		wrong = append(wrong, errors.New("ecs: a web ACL needs a balancer to stand before and a log group"))
+		wrong = append(wrong, errors.New("ecs: a web ACL needs a balancer and a log group"))
 	}
 	if args.RateLimit < 10 || args.RateLimit > 2_000_000_000 {
 		wrong = append(wrong, fmt.Errorf("ecs: rate limit must be 10 to 2000000000 requests in five minutes, got %d", args.RateLimit))
 	}
 	if !strings.HasPrefix(args.LogGroup, WAFLogs) {
-		wrong = append(wrong, fmt.Errorf("ecs: the log group of a web ACL must have a name that begins with %s, got %q", WAFLogs, args.LogGroup))
+		wrong = append(wrong, fmt.Errorf("ecs: the name of a web ACL's log group must begin with %s, got %q", WAFLogs, args.LogGroup))
 	}
 	return errors.Join(wrong...)
 }

@@ -22,7 +22,7 @@ type WorkerArgs struct {
 	Cluster   *Cluster
 	Placement wiring.Placement // private subnets, the group of workers
 	Roles     *fargate.Roles   // the site's, with the Cluster's Exec
-	Binding   wiring.Binding   // what Django is told
+	Binding   wiring.Binding   // the application's environment
 
 	Django   pulumi.StringInput // image, by digest
 	Group    pulumi.StringInput // name of its log group
@@ -36,10 +36,10 @@ type WorkerArgs struct {
 	After []pulumi.Resource // as in WebArgs
 }
 
-// A Worker is a further service of the site without a way in: the application's image with another command.
+// A Worker is a service of the site without ingress: the application's image with another command.
 //
-// Its count is the program's, not scaling's. A new task starts before the old one stops: a command that must never run
-// twice takes a lock. Cost: as a task of Web.
+// The program sets its count; it does not scale. A new task starts before the old one stops: a command that must never run
+// twice takes a lock. Cost: the same as a task of Web. Name replaces it.
 type Worker struct {
 	pulumi.ResourceState
 	ServiceName       pulumi.StringOutput
@@ -82,7 +82,7 @@ func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulum
 	s := service(args.Site.Name(task.Part), args.Cluster, args.Placement, definition, args.Spot)
 	s.DesiredCount = pulumi.Int(args.Count)
 	after := append([]pulumi.Resource{args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), patience)
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts)
 	if err != nil {
 		return nil, err
 	}

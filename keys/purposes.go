@@ -25,7 +25,7 @@ const (
 // Purposes lists every purpose.
 var Purposes = []Purpose{Data, Logs, Settings, Images, Alarms, Disk}
 
-// users says who uses the key of each purpose, and how.
+// users lists who uses the key of each purpose, and how.
 var users = map[Purpose]struct {
 	holds     string    // what the key encrypts, in words
 	via       []string  // services through which the account's own principals may use the key: they act with the caller's permissions
@@ -46,9 +46,9 @@ var users = map[Purpose]struct {
 	Disk: {holds: "disk of the bastion", via: []string{"ec2"}},
 }
 
-// A service uses a key in its own name. account says that it sends aws:SourceAccount to KMS. EventBridge does not when it
-// publishes to an encrypted topic or queue, and of RDS events AWS does not say so: a condition would lock them out. What
-// they encrypt is still bounded, because the topic's and the queue's own policies name the source.
+// A service uses a key under its own name. account: it sends aws:SourceAccount to KMS. EventBridge sends none when it
+// publishes to an encrypted topic or queue, and AWS does not document one for RDS events, so a condition would lock them
+// out. What they can encrypt is still limited, because the policies of the topic and the queue name the source.
 //
 // Sources: SNS guide, "Key management", section "Enable compatibility between event sources from AWS services and
 // encrypted topics"; EventBridge guide, "Troubleshooting", on encrypted queues.
@@ -57,14 +57,14 @@ type service struct {
 	account bool
 }
 
-// Statements is the policy of a key that serves purposes: the account administers it, and exactly the services of
-// those purposes use it.
+// Statements is the policy of a key for purposes: the account administers it, and only the services of those purposes
+// use it.
 //
-// The account root as a principal stands for the account, not for the root user: it makes the account's IAM policies
-// decide. Without it no IAM policy counts and a key whose last administrator is gone can be managed by nobody. The
-// usual single statement kms:* for the root would let any principal with a broad kms:Decrypt read the ciphertext by
-// itself; here the account may use the key only through the services that hold the data, so that reading a secret
-// always also needs ssm:GetParameter, and so on.
+// The account root as a principal stands for the account, not for the root user: it lets the account's IAM policies
+// decide. Without it IAM policies have no effect, and a key whose last administrator was deleted becomes unmanageable.
+// The common single statement kms:* for the root would let any principal with a broad kms:Decrypt read ciphertext
+// directly. Here the account may use the key only through the services that hold the data, so reading a secret always
+// needs ssm:GetParameter as well, and so on.
 func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
 	var via []string
 	var services []service
@@ -94,9 +94,8 @@ func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
 	return statements
 }
 
-// account is the principal by which IAM policies of the account decide.
 func account(site wiring.Site) map[string][]any {
-	return map[string][]any{"AWS": {fmt.Sprintf("arn:%s:iam::%s:root", site.Partition, site.AccountID)}}
+	return policy.AccountRoots(site.Partition, site.AccountID)
 }
 
 // In a key policy the resource "*" is the key itself.
@@ -127,8 +126,7 @@ func use(site wiring.Site, via []string) policy.Statement {
 	}
 }
 
-// A service that must decrypt when no caller is there (a disk that is attached, a repository that is pulled from) has
-// the caller grant it that.
+// A service that decrypts later, without a caller (an attached disk, a pulled image), has the caller create a grant.
 func grant(site wiring.Site, via []string) policy.Statement {
 	return policy.Statement{
 		Sid:        "AccountGrantsToServices",
@@ -151,8 +149,8 @@ func shells(site wiring.Site) policy.Statement {
 	}
 }
 
-// The encryption context is the log group, so the service can use the key only for log groups of this stack: those
-// under its path and the ones that RDS, Container Insights and WAF name after the stack.
+// The encryption context is the log group, so the service can use the key only for log groups of this stack: those under
+// its path, and those of RDS, Container Insights and WAF that contain its name.
 func logGroups(site wiring.Site) policy.Statement {
 	return policy.Statement{
 		Sid:        "CloudWatchLogs",
@@ -168,8 +166,8 @@ func logGroups(site wiring.Site) policy.Statement {
 	}
 }
 
-// EventBridge Scheduler decrypts a schedule with the schedule's own role, and calls KMS as that role and not through the
-// service: kms:ViaService is absent. The encryption context is the schedule, so a role can decrypt nothing else.
+// EventBridge Scheduler decrypts a schedule as the schedule's own role and not through the service: kms:ViaService is
+// absent. The encryption context is the schedule, so the role can decrypt nothing else.
 // Source: EventBridge Scheduler User Guide, "Encryption at rest", with the CloudTrail event that it shows.
 func decryptSchedules(site wiring.Site) policy.Statement {
 	return policy.Statement{
@@ -196,9 +194,9 @@ func (s service) statement(site wiring.Site) policy.Statement {
 	return statement
 }
 
-// values is a condition's value: AWS keeps a list of one as its one value.
+// values is the value of a condition: AWS stores a list of one as a single value.
 func values(all []string) any {
-	all = sorted(all)
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
 	if len(all) == 1 {
 		return all[0]
 	}
@@ -207,10 +205,6 @@ func values(all []string) any {
 		list[i] = v
 	}
 	return list
-}
-
-func sorted(all []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(all)))
 }
 
 func describe(purposes []Purpose) string {

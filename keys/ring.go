@@ -18,11 +18,11 @@ const Type = "slipway:keys:Ring"
 
 // A Ring holds the ARN of the key for each purpose. With Args.Shared all of them are the same ARN.
 //
-// Every key rotates once a year and can be brought back for 30 days after it was deleted; what was encrypted with it
-// cannot be read in the meantime, and never again afterwards. A stack with Site.Protect refuses to delete it.
+// Every key rotates once a year. A deleted key can be restored for 30 days; until then, and forever after that, the data
+// encrypted with it is unreadable. A stack with Site.Protect refuses to delete its keys.
 //
 // Cost: $1 a month for each key ($6, or $1 when shared), and $1 more for each of its first two rotations; $0.03 for
-// 10,000 requests.
+// 10,000 requests. No argument replaces a key; changing Shared makes others.
 type Ring struct {
 	pulumi.ResourceState
 
@@ -34,12 +34,12 @@ type Ring struct {
 	Disk     pulumi.StringOutput // the disk of the bastion
 }
 
-// Args say how many keys there are.
+// Args describe a Ring.
 type Args struct {
 	Site wiring.Site
 
-	// Shared makes one key for all purposes, for a small stack that wants to pay for one. Its policy admits whoever any
-	// of the six would admit. Changing it later gives every resource another key: the database is replaced.
+	// Shared makes one key for all purposes, to save money in a small stack. Its policy allows everything that any of the
+	// six would allow. Changing it later gives every resource another key, which replaces the database.
 	Shared bool
 }
 
@@ -80,8 +80,8 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-// add makes one key with its alias. The alias is for people: programs name the key by ARN, because an alias can be
-// pointed at another key.
+// add makes one key with its alias. The alias is for people: programs use the key's ARN, because an alias can be moved
+// to another key.
 func (r *Ring) add(ctx *pulumi.Context, name string, site wiring.Site, label string, purposes ...Purpose) (pulumi.StringOutput, error) {
 	key, err := kms.NewKey(ctx, name+"-"+label, &kms.KeyArgs{
 		Description:          pulumi.Sprintf("%s: %s", site.Name(label), describe(purposes)),
@@ -104,7 +104,7 @@ func (r *Ring) add(ctx *pulumi.Context, name string, site wiring.Site, label str
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// check refuses a site whose key policies would lock everybody out or admit strangers.
+// check refuses a site whose key policies would lock the account out or allow strangers.
 func (a *Args) check() error {
 	var errs []error
 	if !accountForm.MatchString(a.Site.AccountID) {

@@ -43,7 +43,7 @@ func words(v any) []string {
 	return nil
 }
 
-// record makes a ring and gives what was declared, the policies by logical name of the key, and the ARNs by purpose.
+// record makes a ring and returns its graph, the policies by the key's logical name, and the ARNs by purpose.
 func record(t *testing.T, args *Args) (graph.Graph, map[string][]statement, map[Purpose]string) {
 	t.Helper()
 	arns := map[Purpose]string{}
@@ -74,7 +74,7 @@ func record(t *testing.T, args *Args) (graph.Graph, map[string][]statement, map[
 	return g, policies, arns
 }
 
-// admitted says by whom and through what, or for which schedules, a key may be used to encrypt or decrypt.
+// admitted lists who may encrypt or decrypt with a key, and through which service or for which schedules.
 func admitted(statements []statement) []string {
 	var all []string
 	for _, s := range statements {
@@ -98,7 +98,7 @@ func admitted(statements []statement) []string {
 	return all
 }
 
-func TestKeyAdmitsExactlyItsUsers(t *testing.T) {
+func TestKeyAllowsExactlyItsUsers(t *testing.T) {
 	via := func(service string) string { return "AWS " + root + " via " + service + ".eu-west-1.amazonaws.com" }
 	const (
 		logs     = "Service logs.eu-west-1.amazonaws.com"
@@ -134,7 +134,7 @@ func TestKeyAdmitsExactlyItsUsers(t *testing.T) {
 // encrypted topics); what they encrypt is bounded by the policies of the topic and the queue.
 var sourceless = []string{"events.amazonaws.com", "events.rds.amazonaws.com"}
 
-func TestNobodyUsesAKeyUnconditionally(t *testing.T) {
+func TestNoUseOfAKeyIsUnconditional(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		_, policies, _ := record(t, &Args{Site: site, Shared: shared})
 		for name, statements := range policies {
@@ -156,14 +156,16 @@ func TestNobodyUsesAKeyUnconditionally(t *testing.T) {
 						t.Errorf("%s: %v may act for other accounts", where, service)
 					}
 					for _, g := range groups {
-						if !strings.HasPrefix(g, "arn:aws:logs:eu-west-1:123456789012:log-group:") || !strings.Contains(g, "slipway") || !strings.Contains(g, "dev") {
-							t.Errorf("%s: admits log groups of another stack: %s", where, g)
+						if !strings.HasPrefix(g, "arn:aws:logs:eu-west-1:123456789012:log-group:") || !strings.Contains(g, "slipway") ||
+							!strings.Contains(g, "dev") {
+							t.Errorf("%s: allows log groups of another stack: %s", where, g)
 						}
 					}
 				} else if diff := cmp.Diff(map[string]any{"AWS": root}, s.Principal); diff != "" {
 					t.Errorf("%s: principal (-want +got):\n%s", where, diff)
 				}
-				if slices.Contains(s.actions(), "kms:CreateGrant") && (len(s.actions()) != 1 || s.Condition["Bool"]["kms:GrantIsForAWSResource"] != "true") {
+				if slices.Contains(s.actions(), "kms:CreateGrant") &&
+					(len(s.actions()) != 1 || s.Condition["Bool"]["kms:GrantIsForAWSResource"] != "true") {
 					t.Errorf("%s: grants must be for AWS services", where)
 				}
 			}
@@ -171,7 +173,7 @@ func TestNobodyUsesAKeyUnconditionally(t *testing.T) {
 	}
 }
 
-// Without these nobody could change the policy again, or delete the key.
+// Without these the policy could never be changed, nor the key deleted.
 func TestAccountKeepsControl(t *testing.T) {
 	_, policies, _ := record(t, &Args{Site: site})
 	for name, statements := range policies {
@@ -181,7 +183,10 @@ func TestAccountKeepsControl(t *testing.T) {
 				may = append(may, s.actions()...)
 			}
 		}
-		for _, action := range []string{"kms:PutKeyPolicy", "kms:GetKeyPolicy", "kms:DescribeKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource"} {
+		for _, action := range []string{
+			"kms:PutKeyPolicy", "kms:GetKeyPolicy", "kms:DescribeKey", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
+			"kms:CreateAlias", "kms:DeleteAlias", "kms:TagResource",
+		} {
 			if !slices.Contains(may, action) {
 				t.Errorf("%s: the account may not %s", name, action)
 			}
@@ -212,7 +217,8 @@ func TestEveryKeyRotatesAndHasAnAlias(t *testing.T) {
 		}
 		for _, key := range keys {
 			if key.Input("enableKeyRotation") != true || key.Input("deletionWindowInDays") != 30.0 {
-				t.Errorf("%s: want rotation and a 30-day window, got %v and %v", key.Name, key.Input("enableKeyRotation"), key.Input("deletionWindowInDays"))
+				t.Errorf("%s: want rotation and a 30-day window, got %v and %v", key.Name, key.Input("enableKeyRotation"),
+					key.Input("deletionWindowInDays"))
 			}
 			if key.Protect != test.args.Site.Protect {
 				t.Errorf("%s: want protect %v", key.Name, test.args.Site.Protect)
@@ -221,7 +227,8 @@ func TestEveryKeyRotatesAndHasAnAlias(t *testing.T) {
 				t.Errorf("%s: parent %q", key.Name, key.Parent)
 			}
 			alias := g.Named("aws:kms/alias:Alias", key.Name)
-			if want := "alias/slipway-dev-" + strings.TrimPrefix(key.Name, "keys-"); alias.Input("name") != want || alias.Input("targetKeyId") != key.Name+"-id" {
+			if want := "alias/slipway-dev-" + strings.TrimPrefix(key.Name, "keys-"); alias.Input("name") != want ||
+				alias.Input("targetKeyId") != key.Name+"-id" {
 				t.Errorf("%s: want alias %s of it, got %v", key.Name, want, alias.Inputs)
 			}
 		}
@@ -242,7 +249,7 @@ func TestEveryKeyRotatesAndHasAnAlias(t *testing.T) {
 	}
 }
 
-func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
+func TestAllMistakesAreReportedAndNothingIsMade(t *testing.T) {
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
 		_, err := New(ctx, "keys", &Args{Site: wiring.Site{Project: "slipway", AccountID: "12345"}})
 		return err
@@ -250,7 +257,9 @@ func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
 	if err == nil || len(g) != 0 && g[0].Type == Type {
 		t.Fatalf("want an error and nothing declared, got %v and %v", err, g)
 	}
-	for _, part := range []string{`account must be 12 digits, got "12345"`, "stack must be given", "partition must be given", "region must be given"} {
+	for _, part := range []string{
+		`account must be 12 digits, got "12345"`, "stack must be given", "partition must be given", "region must be given",
+	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("want %q in: %v", part, err)
 		}

@@ -1,8 +1,8 @@
-// Package logging keeps what the site writes: log groups for the days when somebody still reads them, Kinesis Firehose
-// to S3 for the years after, alarms for what cannot wait, and a dashboard.
+// Package logging stores the site's logs: log groups for recent logs, Kinesis Firehose to S3 for long retention, alarms,
+// and a dashboard.
 //
-// CloudWatch Logs costs $0.50 for each GB taken in (us-east-1, from memory) and Firehose $0.029: the FireLens route
-// goes past CloudWatch Logs for exactly that reason, and gives up `aws logs tail` for it.
+// CloudWatch Logs costs $0.50 per GB ingested (us-east-1, from memory) and Firehose $0.029: the FireLens route bypasses
+// CloudWatch Logs for that reason, at the price of losing `aws logs tail`.
 package logging
 
 import (
@@ -18,18 +18,19 @@ import (
 
 const archiveType = "slipway:logging:Archive"
 
-// ArchiveArgs say how long logs are kept in S3.
+// ArchiveArgs describe an Archive.
 type ArchiveArgs struct {
 	Site        wiring.Site
 	KeyARN      pulumi.StringInput // encrypts the log bucket
-	ArchiveDays int                // after which archived logs are deleted; from 31
+	ArchiveDays int                // retention of archived logs; at least 31
 }
 
-// An Archive is the two buckets into which logs go: Logs for what the site and its services write (encrypted with the
-// key, cold after 30 days, deleted after ArchiveDays), Access for the access logs that the balancer and S3 deliver.
-// Those are delivered only to a bucket with SSE-S3, which is why there are two.
+// An Archive is two buckets for logs: Logs for the logs of the site and its services (encrypted with the key, in cold
+// storage after 30 days, deleted after ArchiveDays), Access for the access logs that the balancer and S3 deliver. AWS
+// delivers access logs only to a bucket with SSE-S3, which is why there are two.
 //
-// Protected stacks keep both on destroy. Cost: $0.023 per GB-month at first, $0.004 once cold (from memory).
+// Protected stacks keep both on destroy. Cost: $0.023 per GB-month at first, $0.004 in cold storage (from memory).
+// Renaming the stack replaces both.
 type Archive struct {
 	pulumi.ResourceState
 	Logs   *bucket.Private
@@ -63,7 +64,7 @@ func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pul
 	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{"logs": a.Logs.Name, "access": a.Access.Name})
 }
 
-// deliverAccessLogs lets the balancer write below alb/ and S3 below s3/, both for this account only.
+// deliverAccessLogs lets the balancer write to alb/ and S3 to s3/, for this account only.
 //
 // The balancer's statement has no condition, as in the guide "Access logs for your Application Load Balancer": its path
 // holds the account. With aws:SourceArn, AWS has answered "Access Denied for bucket". S3's statement is that of the S3
@@ -83,8 +84,8 @@ func deliverAccessLogs(site wiring.Site, bucketARN pulumi.StringOutput) []policy
 	}}
 }
 
-// coldThenGone is the life of an archived log. Glacier Instant Retrieval bills at least 90 days, so logs that are
-// deleted sooner stay where they are.
+// coldThenGone is the lifecycle of archived logs. Glacier Instant Retrieval bills at least 90 days, so logs that are
+// deleted sooner stay in standard storage.
 func coldThenGone(days int) []s3.BucketLifecycleConfigurationV2RuleInput {
 	rule := &s3.BucketLifecycleConfigurationV2RuleArgs{
 		Id: pulumi.String("cold-then-gone"), Status: pulumi.String("Enabled"),

@@ -34,7 +34,8 @@ func TestTheDocumentedCommandReadsOldAndNewArchives(t *testing.T) {
 	for name, lines := range map[string]string{
 		"1-old.gz": `{"level": "info", "message": "POST / 302"}` + "\nmigrations applied\n",
 		"2-new.gz": `{"messageType":"CONTROL_MESSAGE","owner":"CloudwatchLogs","logGroup":"","logStream":"","subscriptionFilters":[],` +
-			`"logEvents":[{"id":"","timestamp":1770091506000,"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}]}` + "\n" +
+			`"logEvents":[{"id":"","timestamp":1770091506000,` +
+			`"message":"CWL CONTROL MESSAGE: Checking health of destination Firehose."}]}` + "\n" +
 			`{"messageType":"DATA_MESSAGE","owner":"123456789012","logGroup":"/slipway/prod/django",` +
 			`"logStream":"web/django/t1","subscriptionFilters":["archive"],` +
 			`"logEvents":[{"id":"1","timestamp":1770091506789,"message":"{\"level\": \"info\"}"},` +

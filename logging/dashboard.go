@@ -13,18 +13,18 @@ import (
 
 const dashboardType = "slipway:logging:Dashboard"
 
-// DashboardArgs say what is drawn.
+// DashboardArgs describe a Dashboard.
 type DashboardArgs struct {
 	Site    wiring.Site
 	Watched Watched
 }
 
-// A Dashboard draws what the alarms watch, each graph with the line at which it alarms.
+// A Dashboard has one graph for each alarm, with the alarm's threshold as a line.
 //
-// Cost: three dashboards an account are free, each further one $3 a month (from memory).
+// Cost: three dashboards per account are free, each further one $3 a month (from memory). Renaming the stack replaces it.
 type Dashboard struct {
 	pulumi.ResourceState
-	URL string // where to look at it
+	URL string // in the AWS console
 }
 
 // NewDashboard makes the dashboard.
@@ -34,7 +34,8 @@ func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ..
 		return nil, err
 	}
 	title := args.Site.Name("site")
-	d.URL = fmt.Sprintf("https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s", args.Site.Region, title)
+	d.URL = fmt.Sprintf("https://%[1]s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#dashboards/dashboard/%[2]s",
+		args.Site.Region, title)
 	if _, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
 		DashboardName: pulumi.String(title),
 		DashboardBody: pulumi.JSONMarshal(map[string]any{"widgets": widgets(args.Site, Table(args.Site, args.Watched))}),
@@ -44,7 +45,7 @@ func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ..
 	return d, ctx.RegisterResourceOutputs(d, pulumi.Map{"url": pulumi.String(d.URL)})
 }
 
-// widgets lays the graphs out three in a row on CloudWatch's grid of 24 columns.
+// widgets places three graphs in a row on CloudWatch's grid of 24 columns.
 func widgets(site wiring.Site, table []Alarm) []any {
 	const columns, width, height = 3, 8, 6
 	all := make([]any, 0, len(table))

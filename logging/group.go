@@ -11,7 +11,7 @@ import (
 
 const groupType = "slipway:logging:Group"
 
-// Retentions are the numbers of days that CloudWatch Logs keeps events; it takes no others.
+// Retentions are the retention periods, in days, that CloudWatch Logs accepts.
 // Source: API reference, PutRetentionPolicy.
 var Retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
@@ -20,13 +20,13 @@ type GroupArgs struct {
 	Name    string // physical name: /project/stack/part
 	KeyARN  pulumi.StringInput
 	Days    int     // one of Retentions
-	Archive *Stream // where its events are forwarded; nil keeps them in CloudWatch only
+	Archive *Stream // the stream that events are forwarded to; nil: CloudWatch only
 }
 
 // A Group is an encrypted log group with retention, forwarded to the archive.
 //
-// Cost: $0.50 per GB taken in, $0.03 per GB-month kept (us-east-1, from memory). Replaced when its name changes, and
-// then what it held is gone from CloudWatch; the archive still has it.
+// Cost: $0.50 per GB ingested, $0.03 per GB-month stored (us-east-1, from memory). Another Name replaces it, which deletes
+// its events from CloudWatch; the archive keeps them.
 type Group struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
@@ -36,7 +36,8 @@ type Group struct {
 // NewGroup makes a log group.
 func NewGroup(ctx *pulumi.Context, name string, args *GroupArgs, opts ...pulumi.ResourceOption) (*Group, error) {
 	if !slices.Contains(Retentions, args.Days) {
-		return nil, fmt.Errorf("logging: days of %s must be one of %s, got %d", args.Name, strings.Trim(fmt.Sprint(Retentions), "[]"), args.Days)
+		return nil, fmt.Errorf("logging: days of %s must be one of %s, got %d",
+			args.Name, strings.Trim(fmt.Sprint(Retentions), "[]"), args.Days)
 	}
 	g := &Group{}
 	if err := ctx.RegisterComponentResource(groupType, name, g, opts...); err != nil {

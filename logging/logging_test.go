@@ -23,11 +23,13 @@ func record(t *testing.T) graph.Graph {
 		if err != nil {
 			return err
 		}
-		subscription, err := NewStream(ctx, "subscription", &StreamArgs{Site: site, Source: Subscription, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30})
+		subscription, err := NewStream(ctx, "subscription",
+			&StreamArgs{Site: site, Source: Subscription, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30})
 		if err != nil {
 			return err
 		}
-		if _, err := NewStream(ctx, "firelens", &StreamArgs{Site: site, Source: FireLens, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30}); err != nil {
+		if _, err := NewStream(ctx, "firelens",
+			&StreamArgs{Site: site, Source: FireLens, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30}); err != nil {
 			return err
 		}
 		if _, err := NewGroup(ctx, "web", &GroupArgs{Name: site.Path("web"), KeyARN: key, Days: 30, Archive: subscription}); err != nil {
@@ -38,8 +40,10 @@ func record(t *testing.T) graph.Graph {
 			return err
 		}
 		watched := Watched{
-			LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"), Cluster: pulumi.String("c"), Service: pulumi.String("s"),
-			Database: pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), DatabaseStorageGiB: 20, DatabaseConnections: 100, Streams: []Source{Subscription, FireLens},
+			LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"), Cluster: pulumi.String("c"),
+			Service:  pulumi.String("s"),
+			Database: pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), DatabaseStorageGiB: 20,
+			DatabaseConnections: 100, Streams: []Source{Subscription, FireLens},
 		}
 		if _, err := NewAlarms(ctx, "alarms", &AlarmsArgs{Site: site, Topic: topic, Watched: watched}); err != nil {
 			return err
@@ -73,10 +77,12 @@ func TestEveryBucketIsPrivate(t *testing.T) {
 		if !strings.Contains(policy, `"aws:SecureTransport":"false"`) || !strings.Contains(policy, `"Deny"`) {
 			t.Errorf("%s: S3.5 plain HTTP is not refused: %s", b.Name, policy)
 		}
-		if g.Named("aws:s3/bucketVersioningV2:BucketVersioningV2", b.Name+"-versions").Input("versioningConfiguration.status") != "Enabled" {
+		if g.Named("aws:s3/bucketVersioningV2:BucketVersioningV2",
+			b.Name+"-versions").Input("versioningConfiguration.status") != "Enabled" {
 			t.Errorf("%s: S3.14 not versioned", b.Name)
 		}
-		if g.Named("aws:s3/bucketOwnershipControls:BucketOwnershipControls", b.Name+"-owner").Input("rule.objectOwnership") != "BucketOwnerEnforced" {
+		if g.Named("aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+			b.Name+"-owner").Input("rule.objectOwnership") != "BucketOwnerEnforced" {
 			t.Errorf("%s: S3.12 ACLs are on", b.Name)
 		}
 	}
@@ -85,7 +91,8 @@ func TestEveryBucketIsPrivate(t *testing.T) {
 func TestAccessLogsNeedABucketWithoutKMS(t *testing.T) {
 	g := record(t)
 	algorithm := func(bucket string) string {
-		return fmt.Sprint(g.Named("aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", bucket+"-encryption").Input("rules"))
+		return fmt.Sprint(g.Named("aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2",
+			bucket+"-encryption").Input("rules"))
 	}
 	if got := algorithm("archive-access"); !strings.Contains(got, "AES256") {
 		t.Errorf("balancers deliver access logs only to SSE-S3, got %s", got)
@@ -101,18 +108,19 @@ func TestAccessLogsNeedABucketWithoutKMS(t *testing.T) {
 	}
 }
 
-func TestStreamsAreEncryptedCompressedDatedAndSayTheirErrors(t *testing.T) {
+func TestStreamsAreEncryptedCompressedDatedAndLogTheirErrors(t *testing.T) {
 	g := record(t)
 	for _, source := range []string{"subscription", "firelens"} {
 		s := g.Named("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", source)
 		for path, want := range map[string]any{
-			"name":                                                          "slipway-dev-" + source,
-			"serverSideEncryption.keyType":                                  "CUSTOMER_MANAGED_CMK",
-			"serverSideEncryption.keyArn":                                   string(key),
-			"extendedS3Configuration.kmsKeyArn":                             string(key),
-			"extendedS3Configuration.compressionFormat":                     "GZIP",
-			"extendedS3Configuration.prefix":                                source + "/!{timestamp:yyyy/MM/dd/HH}/",
-			"extendedS3Configuration.errorOutputPrefix":                     "errors/" + source + "/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/",
+			"name":                                      "slipway-dev-" + source,
+			"serverSideEncryption.keyType":              "CUSTOMER_MANAGED_CMK",
+			"serverSideEncryption.keyArn":               string(key),
+			"extendedS3Configuration.kmsKeyArn":         string(key),
+			"extendedS3Configuration.compressionFormat": "GZIP",
+			"extendedS3Configuration.prefix":            source + "/!{timestamp:yyyy/MM/dd/HH}/",
+			"extendedS3Configuration.errorOutputPrefix": "errors/" + source +
+				"/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/",
 			"extendedS3Configuration.cloudwatchLoggingOptions.enabled":      true,
 			"extendedS3Configuration.cloudwatchLoggingOptions.logGroupName": "/slipway/dev/firehose/" + source,
 		} {
@@ -125,7 +133,7 @@ func TestStreamsAreEncryptedCompressedDatedAndSayTheirErrors(t *testing.T) {
 
 // A batch of CloudWatch Logs is unzipped, kept whole and put on a line of its own: message extraction would drop the log
 // group, stream and time of each event. Lines of a log router are what they are.
-func TestBatchesOfCloudWatchLogsAreKeptWhole(t *testing.T) {
+func TestBatchesOfCloudWatchLogsStayComplete(t *testing.T) {
 	g := record(t)
 	const processing = "extendedS3Configuration.processingConfiguration"
 	batches := g.Named("aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream", "subscription")
@@ -143,7 +151,7 @@ func TestBatchesOfCloudWatchLogsAreKeptWhole(t *testing.T) {
 	}
 }
 
-func TestAGroupIsEncryptedKeptAndForwarded(t *testing.T) {
+func TestAGroupIsEncryptedRetainedAndForwarded(t *testing.T) {
 	g := record(t)
 	group := g.Named("aws:cloudwatch/logGroup:LogGroup", "web")
 	if group.Input("kmsKeyId") != string(key) || group.Input("retentionInDays") != 30.0 {
@@ -158,20 +166,22 @@ func TestAGroupIsEncryptedKeptAndForwarded(t *testing.T) {
 	}
 }
 
-func TestGroupRefusesARetentionThatCloudWatchDoesNotTake(t *testing.T) {
+func TestGroupRejectsAnUnsupportedRetention(t *testing.T) {
 	_, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
 		_, err := NewGroup(ctx, "web", &GroupArgs{Name: "/slipway/dev/web", KeyARN: key, Days: 42})
 		return err
 	})
-	if err == nil || !strings.Contains(err.Error(), "days of /slipway/dev/web must be one of 1 3 5 7") || !strings.Contains(err.Error(), "got 42") {
+	if err == nil || !strings.Contains(err.Error(), "days of /slipway/dev/web must be one of 1 3 5 7") ||
+		!strings.Contains(err.Error(), "got 42") {
 		t.Fatalf("got %v", err)
 	}
 }
 
-func TestEveryAlarmTellsTheTopicAndSaysWhatToDo(t *testing.T) {
+func TestEveryAlarmNotifiesTheTopicAndSaysWhatToDo(t *testing.T) {
 	g := record(t)
 	alarms := g.Of("aws:cloudwatch/metricAlarm:MetricAlarm")
-	want := []string{"5xx-balancer", "5xx-site", "unhealthy-hosts", "latency", "cpu", "memory", "database-cpu", "database-storage", "database-connections", "firehose-subscription", "firehose-firelens"}
+	want := []string{"5xx-balancer", "5xx-site", "unhealthy-hosts", "latency", "cpu", "memory", "database-cpu", "database-storage",
+		"database-connections", "firehose-subscription", "firehose-firelens"}
 	if len(alarms) != len(want) {
 		t.Errorf("want %d alarms, got %d", len(want), len(alarms))
 	}
@@ -182,7 +192,7 @@ func TestEveryAlarmTellsTheTopicAndSaysWhatToDo(t *testing.T) {
 			continue
 		}
 		if fmt.Sprint(a.Input("alarmActions")) != "[arn:aws:sns:us-east-1:123456789012:topic/alarms]" {
-			t.Errorf("%s tells %v", name, a.Input("alarmActions"))
+			t.Errorf("%s notifies %v", name, a.Input("alarmActions"))
 		}
 		if len(fmt.Sprint(a.Input("alarmDescription"))) < 40 {
 			t.Errorf("%s does not say what to do", name)

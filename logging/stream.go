@@ -18,10 +18,10 @@ const streamType = "slipway:logging:Stream"
 type Source string
 
 const (
-	// Subscription: CloudWatch Logs, which sends batches of log events, each one JSON object that says from which log
-	// group and stream they are. The object in S3 has one batch on each line.
+	// Subscription is CloudWatch Logs. It sends batches of log events; each batch is one JSON object that names its log
+	// group and log stream. An object in S3 has one batch per line.
 	Subscription Source = "subscription"
-	// FireLens: the log router of a task, which sends lines.
+	// FireLens is the log router of a task. It sends lines.
 	FireLens Source = "firelens"
 )
 
@@ -31,21 +31,21 @@ type StreamArgs struct {
 	Source    Source
 	KeyARN    pulumi.StringInput // encrypts the stream and the objects
 	BucketARN pulumi.StringInput
-	Days      int // how long the stream's own errors are kept
+	Days      int // retention of the stream's own errors
 }
 
-// A Stream is a Kinesis Firehose from one Source into the archive: encrypted, gzipped, one prefix an hour
-// (SOURCE/yyyy/MM/dd/HH/, UTC), what could not be delivered under errors/, its own errors in a log group.
+// A Stream is a Kinesis Firehose from one Source to the archive: encrypted, gzipped, one prefix per hour
+// (SOURCE/yyyy/MM/dd/HH/, UTC), failed records under errors/, and its own errors in a log group.
 //
-// Cost: $0.029 per GB, each record rounded up to 5 KB (us-east-1, from memory). Replaced when the stack is renamed.
+// Cost: $0.029 per GB, each record rounded up to 5 KB (us-east-1, from memory). Renaming the stack replaces it.
 type Stream struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
-	// WriterARN is the role in which CloudWatch Logs writes to the stream; set for Subscription only.
+	// WriterARN is the role that CloudWatch Logs assumes to write to the stream; set for Subscription only.
 	WriterARN pulumi.StringOutput
 
-	writes pulumi.Resource // what lets the writer write: AWS tests that when a subscription is made
+	writes pulumi.Resource // the writer's policy: AWS tests it when a subscription is created
 }
 
 // NewStream makes a stream.
@@ -108,9 +108,11 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{"name": s.Name, "arn": s.ARN})
 }
 
-// deliverer is the role in which Firehose writes objects, encrypts them, and logs its errors. Its trust has no condition,
-// as in the Firehose guide, "Grant Firehose access to an Amazon S3 destination".
-func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, errorsARN pulumi.StringOutput) (*iam.Role, *iam.RolePolicy, error) {
+// deliverer is the role that Firehose assumes to write and encrypt objects, and to log its errors. Its trust policy has no
+// condition, as in the Firehose guide, "Grant Firehose access to an Amazon S3 destination".
+func (s *Stream) deliverer(
+	ctx *pulumi.Context, name string, args *StreamArgs, errorsARN pulumi.StringOutput,
+) (*iam.Role, *iam.RolePolicy, error) {
 	role, err := iam.NewRole(ctx, name+"-role", &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name("firehose-" + string(args.Source))),
 		Description:         pulumi.String("Firehose writes logs into the archive"),
@@ -127,9 +129,12 @@ func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, e
 			Actions:   []string{"s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"},
 			Resources: []any{args.BucketARN},
 		}, policy.Statement{
-			Sid:       "WriteObjects",
-			Actions:   []string{"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
-			Resources: []any{pulumi.Sprintf("%s/%s/*", args.BucketARN, string(args.Source)), pulumi.Sprintf("%s/errors/%s/*", args.BucketARN, string(args.Source))},
+			Sid:     "WriteObjects",
+			Actions: []string{"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"},
+			Resources: []any{
+				pulumi.Sprintf("%s/%s/*", args.BucketARN, string(args.Source)),
+				pulumi.Sprintf("%s/errors/%s/*", args.BucketARN, string(args.Source)),
+			},
 		}, policy.Statement{
 			Sid:        "EncryptObjects",
 			Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey"},
@@ -144,8 +149,8 @@ func (s *Stream) deliverer(ctx *pulumi.Context, name string, args *StreamArgs, e
 	return role, grant, err
 }
 
-// writer is the role in which CloudWatch Logs puts records into the stream, and into nothing else. Its trust is that of
-// the CloudWatch Logs guide, "Subscription filters with Amazon Data Firehose", which names no source account.
+// writer is the role that CloudWatch Logs assumes to write to this stream only. Its trust policy is that of the CloudWatch
+// Logs guide, "Subscription filters with Amazon Data Firehose", which has no source account.
 func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
 		Name:        pulumi.String(site.Name("logs-to-firehose")),
@@ -173,9 +178,9 @@ func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) erro
 	return nil
 }
 
-// processing unzips what CloudWatch Logs sends and puts a newline after each batch; Firehose itself would write them
-// without anything in between. The processor CloudWatchLogProcessing stays off: it keeps only the text of each event, and
-// drops its log group, log stream, time and ID. Source: Firehose guide, "Send CloudWatch Logs to Firehose", and its API
+// processing decompresses the batches of CloudWatch Logs and adds a newline after each, because Firehose writes records
+// without a separator. The processor CloudWatchLogProcessing stays off: it keeps only the message of each event, and drops
+// its log group, log stream, time and ID. Source: Firehose guide, "Send CloudWatch Logs to Firehose", and its API
 // reference, Processor, by which AppendDelimiterToRecord needs no parameter.
 func processing(source Source) kinesis.FirehoseDeliveryStreamExtendedS3ConfigurationProcessingConfigurationPtrInput {
 	if source != Subscription {

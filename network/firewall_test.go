@@ -30,7 +30,8 @@ func TestFirewall(t *testing.T) {
 		{"a gateway in each zone", PerZone, true, edge + "bastion>data:5432 web>world:443 work>world:443 bastion>world:443"},
 		{"one gateway", Single, true, edge + "bastion>data:5432 web>world:443 work>world:443 bastion>world:443"},
 		{"no bastion", Single, false, edge + "web>world:443 work>world:443"},
-		{"only AWS is reached", None, true, edge + "bastion>data:5432 web>endpoints:443 work>endpoints:443 bastion>endpoints:443 web>s3:443 work>s3:443 bastion>s3:443"},
+		{"only AWS is reached", None, true, edge +
+			"bastion>data:5432 web>endpoints:443 work>endpoints:443 bastion>endpoints:443 web>s3:443 work>s3:443 bastion>s3:443"},
 		{"only AWS, no bastion", None, false, edge + "web>endpoints:443 work>endpoints:443 web>s3:443 work>s3:443"},
 	} {
 		want := strings.Fields(test.want)
@@ -41,7 +42,7 @@ func TestFirewall(t *testing.T) {
 	}
 }
 
-func TestGroupsAreThoseThatRulesSpeakOf(t *testing.T) {
+func TestGroupsAreThoseInTheRules(t *testing.T) {
 	for _, test := range []struct {
 		nat     NAT
 		bastion bool

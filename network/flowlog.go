@@ -9,28 +9,28 @@ import (
 	"slipway/internal/policy"
 )
 
-// newFlowLog records every connection, allowed or refused, in an encrypted log group of its own.
-func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
-	site := m.args.Site
-	group, err := cloudwatch.NewLogGroup(ctx, m.name+"-flow", &cloudwatch.LogGroupArgs{
+// newFlowLog logs every connection, accepted or rejected, to its own encrypted log group.
+func (b *builder) newFlowLog() error {
+	site := b.args.Site
+	group, err := cloudwatch.NewLogGroup(b.ctx, b.name+"-flow", &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(site.Path("network", "flow")),
-		RetentionInDays: pulumi.Int(m.args.FlowLogDays),
-		KmsKeyId:        m.args.LogsKeyARN.ToStringOutput().ToStringPtrOutput(),
-	}, pulumi.Parent(n))
+		RetentionInDays: pulumi.Int(b.args.FlowLogDays),
+		KmsKeyId:        b.args.LogsKeyARN.ToStringOutput().ToStringPtrOutput(),
+	}, b.parent())
 	if err != nil {
 		return err
 	}
 	// The conditions are those of the VPC guide, "IAM role for publishing flow logs to CloudWatch Logs".
-	role, err := iam.NewRole(ctx, m.name+"-flow", &iam.RoleArgs{
+	role, err := iam.NewRole(b.ctx, b.name+"-flow", &iam.RoleArgs{
 		Name:                pulumi.String(site.Name("flow")),
 		Description:         pulumi.String("Writes the flow logs of the VPC"),
 		AssumeRolePolicy:    policy.Trust("vpc-flow-logs.amazonaws.com", policy.From(site.AccountID, site.ARN("ec2", "vpc-flow-log/*"))),
 		PermissionsBoundary: site.Boundary,
-	}, pulumi.Parent(n))
+	}, b.parent())
 	if err != nil {
 		return err
 	}
-	permission, err := iam.NewRolePolicy(ctx, m.name+"-flow", &iam.RolePolicyArgs{
+	permission, err := iam.NewRolePolicy(b.ctx, b.name+"-flow", &iam.RolePolicyArgs{
 		Name: pulumi.String("write"),
 		Role: role.ID(),
 		Policy: policy.Document(
@@ -42,20 +42,20 @@ func (n *Network) newFlowLog(ctx *pulumi.Context, m making) error {
 			policy.Statement{
 				Sid:       "FindLogGroup",
 				Actions:   []string{"logs:DescribeLogGroups"},
-				Resources: []any{site.ARN("logs", "log-group:*")}, // this action knows no single group
+				Resources: []any{site.ARN("logs", "log-group:*")}, // this action has no resource-level permission
 			}),
-	}, pulumi.Parent(n))
+	}, b.parent())
 	if err != nil {
 		return err
 	}
-	_, err = ec2.NewFlowLog(ctx, m.name+"-flow", &ec2.FlowLogArgs{
-		VpcId:                  m.vpc.ID().ToStringOutput().ToStringPtrOutput(),
+	_, err = ec2.NewFlowLog(b.ctx, b.name+"-flow", &ec2.FlowLogArgs{
+		VpcId:                  b.vpc.ID().ToStringOutput().ToStringPtrOutput(),
 		TrafficType:            pulumi.String("ALL"),
 		LogDestinationType:     pulumi.String("cloud-watch-logs"),
 		LogDestination:         group.Arn,
 		IamRoleArn:             role.Arn,
-		MaxAggregationInterval: pulumi.Int(600), // seconds; 60 would write ten times the lines
-		Tags:                   m.tags("flow"),
-	}, pulumi.Parent(n), pulumi.DependsOn([]pulumi.Resource{permission}))
+		MaxAggregationInterval: pulumi.Int(600), // seconds; 60 would write ten times as many lines
+		Tags:                   b.tags("flow"),
+	}, b.parent(), pulumi.DependsOn([]pulumi.Resource{permission}))
 	return err
 }

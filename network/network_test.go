@@ -96,7 +96,7 @@ func TestVPCResolvesNames(t *testing.T) {
 	}
 }
 
-func TestDefaultGroupLetsNothingPass(t *testing.T) {
+func TestDefaultGroupHasNoRules(t *testing.T) {
 	all := record(t, arguments(2, Single)).Of("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
 	if len(all) != 1 || all[0].Input("vpcId") != "network-id" || all[0].Input("ingress") != nil || all[0].Input("egress") != nil {
 		t.Errorf("default security group: %v", all)
@@ -144,7 +144,7 @@ func TestThirdZoneOnlyAdds(t *testing.T) {
 	}
 }
 
-func TestWayOut(t *testing.T) {
+func TestRoutesToTheInternet(t *testing.T) {
 	for _, test := range []struct {
 		nat      NAT
 		zones    int
@@ -152,9 +152,11 @@ func TestWayOut(t *testing.T) {
 		routes   map[string]string // private route -> its gateway
 	}{
 		{PerZone, 3, []string{"network-nat-a", "network-nat-b", "network-nat-c"}, map[string]string{
-			"network-private-a-out": "network-nat-a-id", "network-private-b-out": "network-nat-b-id", "network-private-c-out": "network-nat-c-id"}},
+			"network-private-a-out": "network-nat-a-id", "network-private-b-out": "network-nat-b-id",
+			"network-private-c-out": "network-nat-c-id"}},
 		{Single, 3, []string{"network-nat-a"}, map[string]string{
-			"network-private-a-out": "network-nat-a-id", "network-private-b-out": "network-nat-a-id", "network-private-c-out": "network-nat-a-id"}},
+			"network-private-a-out": "network-nat-a-id", "network-private-b-out": "network-nat-a-id",
+			"network-private-c-out": "network-nat-a-id"}},
 		{None, 2, nil, map[string]string{}},
 	} {
 		g := record(t, arguments(test.zones, test.nat))
@@ -216,7 +218,8 @@ func TestEndpoints(t *testing.T) {
 		{PerZone, true, nil},
 		{Single, true, nil},
 		{None, false, []string{"ecr.api", "ecr.dkr", "kinesis-firehose", "kms", "logs", "secretsmanager", "ssm", "ssmmessages", "sts"}},
-		{None, true, []string{"ec2messages", "ecr.api", "ecr.dkr", "kinesis-firehose", "kms", "logs", "secretsmanager", "ssm", "ssmmessages", "sts"}},
+		{None, true, []string{"ec2messages", "ecr.api", "ecr.dkr", "kinesis-firehose", "kms", "logs", "secretsmanager", "ssm",
+			"ssmmessages", "sts"}},
 	} {
 		args := arguments(2, test.nat)
 		args.Bastion = test.bastion
@@ -225,7 +228,8 @@ func TestEndpoints(t *testing.T) {
 		for _, e := range g.Of(endpointType) {
 			if e.Name == "network-s3" {
 				tables := []any{"network-private-a-id", "network-private-b-id"}
-				if e.Input("vpcEndpointType") != "Gateway" || e.Input("serviceName") != "com.amazonaws.us-east-1.s3" || !cmp.Equal(tables, e.Input("routeTableIds")) {
+				if e.Input("vpcEndpointType") != "Gateway" || e.Input("serviceName") != "com.amazonaws.us-east-1.s3" ||
+					!cmp.Equal(tables, e.Input("routeTableIds")) {
 					t.Errorf("%s: S3 endpoint: %v", test.nat, e.Inputs)
 				}
 				continue
@@ -246,7 +250,7 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// Whoever has code in a task must find no way to another account through an endpoint.
+// Code in a task must not reach another account through an endpoint.
 func TestEndpointsServeThisAccountOnly(t *testing.T) {
 	for _, e := range record(t, arguments(2, None)).Of(endpointType) {
 		var doc struct {
@@ -274,7 +278,7 @@ func TestEndpointsServeThisAccountOnly(t *testing.T) {
 }
 
 // The security groups are read back into the form of the table: what AWS would enforce is what the table says.
-func TestSecurityGroupsSayWhatTheTableSays(t *testing.T) {
+func TestSecurityGroupsMatchTheTable(t *testing.T) {
 	for _, nat := range []NAT{PerZone, Single, None} {
 		g := record(t, arguments(2, nat))
 		side := func(r graph.Resource, key string) string {
@@ -306,10 +310,10 @@ func TestSecurityGroupsSayWhatTheTableSays(t *testing.T) {
 			}
 		}
 		for _, r := range Rules(nat, true) {
-			if !r.To.beyond() {
+			if !r.To.outside() {
 				wantIn = append(wantIn, lines([]Rule{r})...)
 			}
-			if !r.From.beyond() {
+			if !r.From.outside() {
 				wantOut = append(wantOut, lines([]Rule{r})...)
 			}
 		}
@@ -337,7 +341,8 @@ func TestOnlyTheEdgeIsOpenToTheWorld(t *testing.T) {
 			if r.Input("cidrIpv4") == nil && r.Input("cidrIpv6") == nil {
 				continue
 			}
-			edge := r.Type == ingressType && r.Input("securityGroupId") == "network-edge-id" && (r.Input("fromPort") == 80.0 || r.Input("fromPort") == 443.0)
+			edge := r.Type == ingressType && r.Input("securityGroupId") == "network-edge-id" &&
+				(r.Input("fromPort") == 80.0 || r.Input("fromPort") == 443.0)
 			out := r.Type == egressType && r.Input("fromPort") == 443.0 && nat != None
 			if !edge && !out {
 				t.Errorf("%s: %s opens %v", nat, r.Name, r.Inputs)
@@ -353,11 +358,14 @@ func TestPlacementWaitsForItsNetwork(t *testing.T) {
 		who  string
 		want []string
 	}{
-		{PerZone, "in-web", []string{"network-private-a-out", "network-private-a-routes", "network-private-b-out", "network-s3", "network-web-to-world-443-out", "network-web-to-data-5432-out", "network-edge-to-web-8080-in"}},
-		{None, "in-web", []string{"network-private-a-routes", "network-ecr.dkr", "network-logs", "network-s3", "network-web-to-endpoints-443-out", "network-web-to-s3-443-out"}},
+		{PerZone, "in-web", []string{"network-private-a-out", "network-private-a-routes", "network-private-b-out", "network-s3",
+			"network-web-to-world-443-out", "network-web-to-data-5432-out", "network-edge-to-web-8080-in"}},
+		{None, "in-web", []string{"network-private-a-routes", "network-ecr.dkr", "network-logs", "network-s3",
+			"network-web-to-endpoints-443-out", "network-web-to-s3-443-out"}},
 		{None, "in-work", []string{"network-kms", "network-work-to-endpoints-443-out", "network-work-to-data-5432-out"}},
 		{None, "in-bastion", []string{"network-ssmmessages", "network-bastion-to-endpoints-443-out", "network-bastion-to-data-5432-out"}},
-		{None, "in-public", []string{"network-public-out", "network-public-b-routes", "network-world-to-edge-443-in", "network-edge-to-web-8080-out"}},
+		{None, "in-public", []string{"network-public-out", "network-public-b-routes", "network-world-to-edge-443-in",
+			"network-edge-to-web-8080-out"}},
 	} {
 		got := record(t, arguments(2, test.nat)).Named("aws:ec2/instance:Instance", test.who).DependsOn
 		for _, want := range test.want {
@@ -369,7 +377,7 @@ func TestPlacementWaitsForItsNetwork(t *testing.T) {
 }
 
 // In use1-az3 Fargate runs no arm64 tasks, and EC2 has no machine for the bastion.
-func TestARMWorkloadsStayOutOfZonesWithoutIt(t *testing.T) {
+func TestARMWorkloadsAvoidZonesWithoutARM(t *testing.T) {
 	for name, c := range map[string]struct {
 		without           []string
 		tasks             bool
@@ -394,7 +402,8 @@ func TestARMWorkloadsStayOutOfZonesWithoutIt(t *testing.T) {
 	}
 	args := arguments(2, Single)
 	args.WithoutARM = []string{"us-east-1a", "us-east-1b"}
-	if _, err := args.check(); err == nil || !strings.Contains(err.Error(), "none of the zones [us-east-1a us-east-1b] has arm64 machines") {
+	if _, err := args.check(); err == nil ||
+		!strings.Contains(err.Error(), "none of the zones [us-east-1a us-east-1b] has arm64 machines") {
 		t.Errorf("zones without arm64 machines are taken: %v", err)
 	}
 }
@@ -402,11 +411,13 @@ func TestARMWorkloadsStayOutOfZonesWithoutIt(t *testing.T) {
 func TestFlowLogsAreKeptEncrypted(t *testing.T) {
 	g := record(t, arguments(2, Single))
 	group := g.Named("aws:cloudwatch/logGroup:LogGroup", "network-flow")
-	if group.Input("name") != "/slipway/dev/network/flow" || group.Input("retentionInDays") != 365.0 || group.Input("kmsKeyId") != "arn:aws:kms:us-east-1:123456789012:key/logs" {
+	if group.Input("name") != "/slipway/dev/network/flow" || group.Input("retentionInDays") != 365.0 ||
+		group.Input("kmsKeyId") != "arn:aws:kms:us-east-1:123456789012:key/logs" {
 		t.Errorf("log group: %v", group.Inputs)
 	}
 	flow := g.Named("aws:ec2/flowLog:FlowLog", "network-flow")
-	if flow.Input("trafficType") != "ALL" || flow.Input("vpcId") != "network-id" || !strings.HasSuffix(fmt.Sprint(flow.Input("logDestination")), "logGroup/network-flow") {
+	if flow.Input("trafficType") != "ALL" || flow.Input("vpcId") != "network-id" ||
+		!strings.HasSuffix(fmt.Sprint(flow.Input("logDestination")), "logGroup/network-flow") {
 		t.Errorf("flow log: %v", flow.Inputs)
 	}
 	trust, _ := g.Named("aws:iam/role:Role", "network-flow").Input("assumeRolePolicy").(string)
@@ -422,7 +433,7 @@ func TestFlowLogsAreKeptEncrypted(t *testing.T) {
 	}
 }
 
-func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
+func TestAllMistakesAreReportedAndNothingIsMade(t *testing.T) {
 	args := arguments(3, "some")
 	args.CIDR = netip.MustParsePrefix("10.0.0.7/16")
 	args.Site.Zones = []string{"us-east-1a", "us-west-2-lax-1a"}
@@ -435,7 +446,8 @@ func TestMistakesAreReportedAtOnceAndMakeNothing(t *testing.T) {
 		t.Fatalf("want an error and nothing declared, got %v and %v", err, g)
 	}
 	for _, part := range []string{
-		"10.0.0.7/16 has bits set", "3 zones are wanted, the region us-east-1 has 2", `zones must end in different letters, got "us-east-1a" and "us-west-2-lax-1a"`,
+		"10.0.0.7/16 has host bits set", "3 zones are wanted, the region us-east-1 has 2",
+		`zones must end in different letters, got "us-east-1a" and "us-west-2-lax-1a"`,
 		`nat must be perZone, single or none, got "some"`, "at least 1 day, got 0", "need a KMS key",
 	} {
 		if !strings.Contains(err.Error(), part) {

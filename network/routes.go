@@ -12,44 +12,48 @@ const anywhere = "0.0.0.0/0"
 // subnets are the IDs of a network's subnets, and of the private ones' route tables.
 type subnets struct{ public, private, data, tables pulumi.StringArray }
 
-// newSubnets makes all subnets with their routes, and the NAT gateways between public and private ones.
-func (n *Network) newSubnets(ctx *pulumi.Context, m making) (s subnets, err error) {
-	if s.public, err = n.newPublic(ctx, m); err != nil {
+// newSubnets makes all subnets with their routes, and the NAT gateways.
+func (b *builder) newSubnets() (s subnets, err error) {
+	if s.public, err = b.newPublic(); err != nil {
 		return s, err
 	}
-	gateways, err := n.newGateways(ctx, m, s.public)
+	gateways, err := b.newGateways(s.public)
 	if err != nil {
 		return s, err
 	}
-	if s.private, s.tables, err = n.newPrivate(ctx, m, gateways); err != nil {
+	if s.private, s.tables, err = b.newPrivate(gateways); err != nil {
 		return s, err
 	}
-	s.data, err = n.newData(ctx, m)
+	s.data, err = b.newData()
 	return s, err
 }
 
-// newPublic makes the public subnets, whose way out is the internet gateway. It gives nobody a public address: the
-// balancer and the NAT gateways bring their own.
-func (n *Network) newPublic(ctx *pulumi.Context, m making) (pulumi.StringArray, error) {
-	gateway, err := ec2.NewInternetGateway(ctx, m.name, &ec2.InternetGatewayArgs{VpcId: m.vpc.ID(), Tags: m.tags("internet")}, pulumi.Parent(n))
+// newPublic makes the public subnets, routed to the internet gateway. They assign no public addresses: the balancer and
+// the NAT gateways bring their own.
+func (b *builder) newPublic() (pulumi.StringArray, error) {
+	gateway, err := ec2.NewInternetGateway(b.ctx, b.name, &ec2.InternetGatewayArgs{
+		VpcId: b.vpc.ID(), Tags: b.tags("internet"),
+	}, b.parent())
 	if err != nil {
 		return nil, err
 	}
-	table, err := n.newTable(ctx, m, "public")
+	table, err := b.newTable("public")
 	if err != nil {
 		return nil, err
 	}
-	route, err := ec2.NewRoute(ctx, m.name+"-public-out", &ec2.RouteArgs{
+	route, err := ec2.NewRoute(b.ctx, b.name+"-public-out", &ec2.RouteArgs{
 		RouteTableId:         table.ID(),
 		DestinationCidrBlock: pulumi.String(anywhere),
 		GatewayId:            gateway.ID(),
-	}, pulumi.Parent(n))
+	}, b.parent())
 	if err != nil {
 		return nil, err
 	}
 	var ids pulumi.StringArray
-	for i, zone := range m.zones() {
-		id, err := n.newSubnet(ctx, m, "public-"+letter(zone), zone, n.Layout.Public[i], table, route)
+	for i, zone := range b.zones() {
+		id, err := b.newSubnet(subnetArgs{
+			part: "public-" + letter(zone), zone: zone, cidr: b.network.Layout.Public[i], table: table, routes: []pulumi.Resource{route},
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -58,27 +62,27 @@ func (n *Network) newPublic(ctx *pulumi.Context, m making) (pulumi.StringArray, 
 	return ids, nil
 }
 
-// newGateways makes the NAT gateways, one for each zone or one for all, and gives each zone its own.
-func (n *Network) newGateways(ctx *pulumi.Context, m making, public pulumi.StringArray) ([]*ec2.NatGateway, error) {
-	if m.args.NAT == None {
+// newGateways makes one NAT gateway for each zone, or one for all, and returns the gateway of each zone.
+func (b *builder) newGateways(public pulumi.StringArray) ([]*ec2.NatGateway, error) {
+	if b.args.NAT == None {
 		return nil, nil
 	}
 	var gateways []*ec2.NatGateway
-	for i, zone := range m.zones() {
-		if m.args.NAT == Single && i > 0 {
+	for i, zone := range b.zones() {
+		if b.args.NAT == Single && i > 0 {
 			gateways = append(gateways, gateways[0])
 			continue
 		}
 		part := "nat-" + letter(zone)
-		address, err := ec2.NewEip(ctx, m.name+"-"+part, &ec2.EipArgs{Domain: pulumi.String("vpc"), Tags: m.tags(part)}, pulumi.Parent(n))
+		address, err := ec2.NewEip(b.ctx, b.name+"-"+part, &ec2.EipArgs{Domain: pulumi.String("vpc"), Tags: b.tags(part)}, b.parent())
 		if err != nil {
 			return nil, err
 		}
-		gateway, err := ec2.NewNatGateway(ctx, m.name+"-"+part, &ec2.NatGatewayArgs{
+		gateway, err := ec2.NewNatGateway(b.ctx, b.name+"-"+part, &ec2.NatGatewayArgs{
 			SubnetId:     public[i],
 			AllocationId: address.ID().ToStringOutput().ToStringPtrOutput(),
-			Tags:         m.tags(part),
-		}, pulumi.Parent(n))
+			Tags:         b.tags(part),
+		}, b.parent())
 		if err != nil {
 			return nil, err
 		}
@@ -87,28 +91,28 @@ func (n *Network) newGateways(ctx *pulumi.Context, m making, public pulumi.Strin
 	return gateways, nil
 }
 
-// newPrivate makes the private subnets, each with a route table of its own, so that a zone leaves by its own gateway.
-// It gives the tables too, for the S3 endpoint.
-func (n *Network) newPrivate(ctx *pulumi.Context, m making, gateways []*ec2.NatGateway) (ids, tables pulumi.StringArray, err error) {
-	for i, zone := range m.zones() {
+// newPrivate makes the private subnets. Each has its own route table, so that a zone uses its own gateway. It returns
+// the tables too, for the S3 endpoint.
+func (b *builder) newPrivate(gateways []*ec2.NatGateway) (ids, tables pulumi.StringArray, err error) {
+	for i, zone := range b.zones() {
 		part := "private-" + letter(zone)
-		table, err := n.newTable(ctx, m, part)
+		table, err := b.newTable(part)
 		if err != nil {
 			return nil, nil, err
 		}
 		var routes []pulumi.Resource
 		if gateways != nil {
-			route, err := ec2.NewRoute(ctx, m.name+"-"+part+"-out", &ec2.RouteArgs{
+			route, err := ec2.NewRoute(b.ctx, b.name+"-"+part+"-out", &ec2.RouteArgs{
 				RouteTableId:         table.ID(),
 				DestinationCidrBlock: pulumi.String(anywhere),
 				NatGatewayId:         gateways[i].ID(),
-			}, pulumi.Parent(n))
+			}, b.parent())
 			if err != nil {
 				return nil, nil, err
 			}
 			routes = append(routes, route)
 		}
-		id, err := n.newSubnet(ctx, m, part, zone, n.Layout.Private[i], table, routes...)
+		id, err := b.newSubnet(subnetArgs{part: part, zone: zone, cidr: b.network.Layout.Private[i], table: table, routes: routes})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -117,16 +121,16 @@ func (n *Network) newPrivate(ctx *pulumi.Context, m making, gateways []*ec2.NatG
 	return ids, tables, nil
 }
 
-// newData makes the data subnets. Their table has no route but the VPC's own; it is named, because the VPC's main table
-// would give them whatever route somebody adds there.
-func (n *Network) newData(ctx *pulumi.Context, m making) (pulumi.StringArray, error) {
-	table, err := n.newTable(ctx, m, "data")
+// newData makes the data subnets. Their route table has only the VPC's local route. It is explicit, because subnets
+// without one follow the VPC's main table, and with it every route that is ever added there.
+func (b *builder) newData() (pulumi.StringArray, error) {
+	table, err := b.newTable("data")
 	if err != nil {
 		return nil, err
 	}
 	var ids pulumi.StringArray
-	for i, zone := range m.zones() {
-		id, err := n.newSubnet(ctx, m, "data-"+letter(zone), zone, n.Layout.Data[i], table)
+	for i, zone := range b.zones() {
+		id, err := b.newSubnet(subnetArgs{part: "data-" + letter(zone), zone: zone, cidr: b.network.Layout.Data[i], table: table})
 		if err != nil {
 			return nil, err
 		}
@@ -135,28 +139,36 @@ func (n *Network) newData(ctx *pulumi.Context, m making) (pulumi.StringArray, er
 	return ids, nil
 }
 
-func (n *Network) newTable(ctx *pulumi.Context, m making, part string) (*ec2.RouteTable, error) {
-	return ec2.NewRouteTable(ctx, m.name+"-"+part, &ec2.RouteTableArgs{VpcId: m.vpc.ID(), Tags: m.tags(part)}, pulumi.Parent(n))
+func (b *builder) newTable(part string) (*ec2.RouteTable, error) {
+	return ec2.NewRouteTable(b.ctx, b.name+"-"+part, &ec2.RouteTableArgs{VpcId: b.vpc.ID(), Tags: b.tags(part)}, b.parent())
 }
 
-// newSubnet makes a subnet that follows table and gives its ID, known when the table's routes are there too.
-func (n *Network) newSubnet(ctx *pulumi.Context, m making, part, zone string, cidr netip.Prefix, table *ec2.RouteTable, routes ...pulumi.Resource) (pulumi.StringOutput, error) {
-	subnet, err := ec2.NewSubnet(ctx, m.name+"-"+part, &ec2.SubnetArgs{
-		VpcId:               m.vpc.ID(),
-		AvailabilityZone:    pulumi.String(zone),
-		CidrBlock:           pulumi.String(cidr.String()),
+// subnetArgs describe one subnet.
+type subnetArgs struct {
+	part, zone string
+	cidr       netip.Prefix
+	table      *ec2.RouteTable
+	routes     []pulumi.Resource // of the table, which whatever runs in the subnet needs
+}
+
+// newSubnet makes a subnet and returns its ID, resolved when the routes of its table exist as well.
+func (b *builder) newSubnet(args subnetArgs) (pulumi.StringOutput, error) {
+	subnet, err := ec2.NewSubnet(b.ctx, b.name+"-"+args.part, &ec2.SubnetArgs{
+		VpcId:               b.vpc.ID(),
+		AvailabilityZone:    pulumi.String(args.zone),
+		CidrBlock:           pulumi.String(args.cidr.String()),
 		MapPublicIpOnLaunch: pulumi.Bool(false),
-		Tags:                m.tags(part),
-	}, pulumi.Parent(n))
+		Tags:                b.tags(args.part),
+	}, b.parent())
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	association, err := ec2.NewRouteTableAssociation(ctx, m.name+"-"+part+"-routes", &ec2.RouteTableAssociationArgs{
+	association, err := ec2.NewRouteTableAssociation(b.ctx, b.name+"-"+args.part+"-routes", &ec2.RouteTableAssociationArgs{
 		SubnetId:     subnet.ID().ToStringOutput().ToStringPtrOutput(),
-		RouteTableId: table.ID(),
-	}, pulumi.Parent(n))
+		RouteTableId: args.table.ID(),
+	}, b.parent())
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	return after(ctx, subnet.ID().ToStringOutput(), append([]pulumi.Resource{association}, routes...)...), nil
+	return after(b, subnet.ID().ToStringOutput(), append([]pulumi.Resource{association}, args.routes...)...), nil
 }

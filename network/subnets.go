@@ -7,10 +7,10 @@ import (
 	"go4.org/netipx"
 )
 
-// A Layout is how a VPC's addresses are divided. Zone i has Public[i], Private[i] and Data[i].
+// A Layout divides the addresses of a VPC into subnets. Zone i has Public[i], Private[i] and Data[i].
 type Layout struct {
-	Public  []netip.Prefix // balancer and NAT gateways: reached from the internet
-	Private []netip.Prefix // tasks, bastion and interface endpoints: reach the internet, are not reached
+	Public  []netip.Prefix // balancer and NAT gateways: reachable from the internet
+	Private []netip.Prefix // tasks, bastion and interface endpoints: reach the internet, not reachable from it
 	Data    []netip.Prefix // the database: neither
 }
 
@@ -22,12 +22,12 @@ const (
 	smallestData   = 28
 )
 
-// Plan divides the VPC cidr over 2 or 3 zones. Private subnets are the largest, for every task has an address: three
-// quarters of the VPC are private, three quarters of the rest public, three quarters of that rest data; in a VPC
-// smaller than /22 the private subnets give way to what AWS needs at least. So a /16 gives each zone a private /18, a
-// public /20 and a data /22, and a /24, the smallest that will do, gives a /27, a /27 and a /28.
+// Plan divides cidr over 2 or 3 zones. Private subnets are the largest, because every task takes an address: three
+// quarters of the VPC are private, three quarters of the rest public, and three quarters of what remains data. In a VPC
+// smaller than /22 the private subnets shrink to leave AWS's minimum for the others. A /16 gives each zone a private
+// /18, a public /20 and a data /22; a /24, the smallest accepted, gives a /27, a /27 and a /28.
 //
-// Room for the third zone is always kept: a site that grows from two zones to three keeps every subnet it has.
+// There is always room for a third zone: a site that grows from two zones to three keeps every subnet.
 func Plan(cidr netip.Prefix, zones int) (Layout, error) {
 	switch {
 	case zones < 2 || zones > maxZones:
@@ -35,11 +35,13 @@ func Plan(cidr netip.Prefix, zones int) (Layout, error) {
 	case !cidr.IsValid() || !cidr.Addr().Is4():
 		return Layout{}, fmt.Errorf("network: cidr must be an IPv4 range such as 10.0.0.0/16, got %s", cidr)
 	case cidr != cidr.Masked():
-		return Layout{}, fmt.Errorf("network: cidr %s has bits set beyond /%d; the range it lies in is %s", cidr, cidr.Bits(), cidr.Masked())
+		return Layout{}, fmt.Errorf("network: cidr %s has host bits set; did you mean %s?", cidr, cidr.Masked())
 	case cidr.Bits() < 16 || cidr.Bits() > 24:
-		return Layout{}, fmt.Errorf("network: cidr must be between /16 (the largest VPC) and /24 (the smallest that holds three zones), got %s", cidr)
+		return Layout{}, fmt.Errorf("network: cidr must be between /16 (the largest VPC) and /24 (the smallest that holds three zones), "+
+			"got %s", cidr)
 	case !cidr.Addr().IsPrivate() && !sharedSpace.Contains(cidr.Addr()):
-		return Layout{}, fmt.Errorf("network: cidr must lie in 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, for other addresses belong to somebody on the internet, got %s", cidr)
+		return Layout{}, fmt.Errorf("network: cidr must be in 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, "+
+			"because other addresses are public, got %s", cidr)
 	}
 	public := min(cidr.Bits()+4, smallestPublic)
 	data := min(cidr.Bits()+6, smallestData)
@@ -54,8 +56,8 @@ func Plan(cidr netip.Prefix, zones int) (Layout, error) {
 // sharedSpace is for networks behind a provider's NAT (RFC 6598); AWS recommends it where RFC 1918 space is scarce.
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
-// divide takes three subnets of each size out of cidr, the sizes in the order given: from large to small, so that
-// nothing is lost to alignment. It reports whether they fit.
+// divide takes three subnets of each size out of cidr, in the order of sizes: from large to small, so that alignment
+// wastes nothing. It reports whether they fit.
 func divide(cidr netip.Prefix, sizes ...int) (all [][]netip.Prefix, ok bool) {
 	var b netipx.IPSetBuilder
 	b.AddPrefix(cidr)

@@ -125,7 +125,7 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 				Environments: github.Environments, Branches: github.Branches,
 				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
 				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, BoundaryARN: github.Boundary, StateBucket: f.Bucket, StateKeyARN: keyARN,
-			}).Papers()
+			}).RoleSpecs()
 			if err != nil {
 				return nil, nil, err
 			}
@@ -135,21 +135,20 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 	return f
 }
 
-// roleOf is the role that a paper describes, nil if there is no paper or the stack names a role of its owner's in its
-// place.
-func (b *bootstrapping) roleOf(paper *cicd.Paper, what, key, named string) *bootstrap.Role {
-	if paper == nil {
+// roleOf is the role that a spec describes, nil if there is no spec or the stack names a role of its own instead.
+func (b *bootstrapping) roleOf(spec *cicd.RoleSpec, what, key, named string) *bootstrap.Role {
+	if spec == nil {
 		return nil
 	}
-	if named != "" && !strings.HasSuffix(named, "/"+paper.Name) {
+	if named != "" && !strings.HasSuffix(named, "/"+spec.Name) {
 		b.target.Progress.Logf("%s is %s, a role of your own: it is left as it is.", key, named)
 		return nil
 	}
 	role := &bootstrap.Role{
-		What: what, Name: paper.Name, Description: paper.Description, SessionSeconds: int32(paper.SessionSeconds),
-		Issuer: paper.Issuer, ProviderARN: paper.ProviderARN, Trust: paper.Trust,
+		What: what, Name: spec.Name, Description: spec.Description, SessionSeconds: int32(spec.SessionSeconds),
+		Issuer: spec.Issuer, ProviderARN: spec.ProviderARN, Trust: spec.Trust,
 	}
-	for _, p := range paper.Policies {
+	for _, p := range spec.Policies {
 		role.Policies = append(role.Policies, bootstrap.Policy(p))
 	}
 	return role
@@ -157,12 +156,12 @@ func (b *bootstrapping) roleOf(paper *cicd.Paper, what, key, named string) *boot
 
 // boundaryOf is the permissions boundary of a stack's roles, nil if the stack names one of its owner's in its place.
 func (b *bootstrapping) boundaryOf(here wiring.Site, named string) *bootstrap.Policy {
-	paper := (&cicd.BoundaryArgs{Site: here}).Paper()
-	if named != "" && !strings.HasSuffix(named, "/"+paper.Name) {
+	spec := (&cicd.BoundaryArgs{Site: here}).PolicySpec()
+	if named != "" && !strings.HasSuffix(named, "/"+spec.Name) {
 		b.target.Progress.Logf("github.boundary is %s, a policy of your own: it is left as it is.", named)
 		return nil
 	}
-	policy := bootstrap.Policy(paper)
+	policy := bootstrap.Policy(spec)
 	return &policy
 }
 

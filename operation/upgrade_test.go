@@ -17,7 +17,7 @@ import (
 // quiet hears nothing.
 type quiet struct{}
 
-func (quiet) Event(engine.Event)   {}
+func (quiet) Event(engine.Event)  {}
 func (quiet) Logf(string, ...any) {}
 
 // A stack that an earlier version deployed is not replaced by this one: no type token, logical name or physical name has

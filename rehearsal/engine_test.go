@@ -15,8 +15,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"slipway/rehearsal"
 	"slipway/engine"
+	"slipway/rehearsal"
 )
 
 // register registers a resource by its type token, so that these tests do not compile the AWS SDK.

@@ -71,21 +71,23 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	values[SecretKey] = key.Result
 	for _, part := range slices.Sorted(maps.Keys(values)) {
-		if s.Secrets[part], err = s.keep(ctx, name, args, part, values[part]); err != nil {
+		if s.Secrets[part], err = s.put(ctx, name, args, part, values[part]); err != nil {
 			return nil, err
 		}
 	}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{})
 }
 
-func (s *Store) keep(ctx *pulumi.Context, name string, args *Args, part string, value pulumi.StringInput) (wiring.Secret, error) {
+// put makes the parameter of one secret.
+func (s *Store) put(ctx *pulumi.Context, name string, args *Args, part string, value pulumi.StringInput) (wiring.Secret, error) {
 	path := args.Site.Path(part)
+	checked := value.ToStringOutput().ApplyT(func(v string) (string, error) { return v, fits(path, v) })
 	parameter, err := ssm.NewParameter(ctx, name+"-"+part, &ssm.ParameterArgs{
 		Name:  pulumi.String(path),
 		Type:  pulumi.String("SecureString"),
 		Tier:  pulumi.String("Standard"),
 		KeyId: args.KeyARN.ToStringOutput(),
-		Value: pulumi.ToSecret(value.ToStringOutput().ApplyT(func(v string) (string, error) { return v, fits(path, v) })).(pulumi.StringOutput),
+		Value: pulumi.ToSecret(checked).(pulumi.StringOutput),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return wiring.Secret{}, err

@@ -22,7 +22,7 @@ func everywhere(t *testing.T, rule func(g graph.Graph, r graph.Resource) string)
 	}
 }
 
-func TestEveryResourceDescendsFromAComponentAndBearsItsName(t *testing.T) {
+func TestEveryResourceDescendsFromAComponentAndHasItsName(t *testing.T) {
 	everywhere(t, func(g graph.Graph, r graph.Resource) string {
 		if !r.Custom() || strings.HasPrefix(r.Type, "pulumi:") {
 			return ""
@@ -46,7 +46,7 @@ func TestEveryResourceDescendsFromAComponentAndBearsItsName(t *testing.T) {
 // stateful are the types that hold what cannot be made again.
 var stateful = []string{databaseType, bucketType, keyType, repositoryType}
 
-func TestWhatHoldsDataIsKeptInProtectedStacks(t *testing.T) {
+func TestStatefulResourcesAreProtectedInProtectedStacks(t *testing.T) {
 	seen := map[string]bool{}
 	everywhere(t, func(g graph.Graph, r graph.Resource) string {
 		if !slices.Contains(stateful, r.Type) {
@@ -136,7 +136,7 @@ func TestAReleaseByDigestBuildsNothing(t *testing.T) {
 }
 
 // Zone c is use1-az3 here, in which Fargate runs no arm64 tasks.
-func TestARMTasksStayOutOfTheZoneWithoutThem(t *testing.T) {
+func TestARMTasksAvoidTheZoneWithoutARM(t *testing.T) {
 	g := declared(t, "prod", nil)
 	if zone := g.Named("aws:ec2/subnet:Subnet", "network-private-c").Input("availabilityZone"); zone != "us-east-1c" {
 		t.Fatalf("prod has no third zone to stay out of: %v", zone)

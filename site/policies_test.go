@@ -10,22 +10,23 @@ import (
 )
 
 // read is the policy in a resource's input. What cannot be read is a statement that no rule lets pass.
-func read(input any) []policy.Told {
+func read(input any) []policy.ParsedStatement {
 	if input == nil {
 		return nil
 	}
-	told, err := policy.Read(fmt.Sprint(input))
+	statements, err := policy.Parse(fmt.Sprint(input))
 	if err != nil {
-		return []policy.Told{{Sid: "Unreadable", Effect: "Allow", Action: policy.Many{"*"}, Resource: policy.Many{"*"}, Principal: map[string]policy.Many{"AWS": {"*"}}}}
+		return []policy.ParsedStatement{{Sid: "Unreadable", Effect: "Allow", Action: policy.Many{"*"}, Resource: policy.Many{"*"},
+			Principal: map[string]policy.Many{"AWS": {"*"}}}}
 	}
-	return told
+	return statements
 }
 
-// granting are the types whose input says what an identity may do.
+// granting are the types with identity policies, and the input that holds the policy.
 var granting = []string{"aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"}
 
 // eachGrant asks about every permission of an identity.
-func eachGrant(wrong func(r graph.Resource, s policy.Told) string) rule {
+func eachGrant(wrong func(r graph.Resource, s policy.ParsedStatement) string) rule {
 	return func(g graph.Graph) []offender {
 		var found []offender
 		seen := 0
@@ -98,7 +99,7 @@ func TestTheWorkflowsPoliciesAreForWhatTheStackMakes(t *testing.T) {
 						if s.Effect == "Allow" && operator != "Null" && (where == "aws:ResourceTag" || where == "aws:RequestTag") {
 							seen["tag"]++
 							if len(values) != 1 || values[0] != tags[tag] {
-								t.Errorf("%s: %s wants %s to be %v, the provider's tags are %v", stack, s.Sid, key, values, tags)
+								t.Errorf("%s: %s requires %s to be %v, the provider's tags are %v", stack, s.Sid, key, values, tags)
 							}
 						}
 						if key == "ecs:cluster" {

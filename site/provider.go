@@ -12,11 +12,11 @@ import (
 	"slipway/config"
 )
 
-// provider makes the AWS provider through which everything is deployed: with the stack's tags on every resource, and
-// for the accounts that the stack names and no other.
+// provider makes the AWS provider of all resources. It puts the stack's tags on every resource, and works only in the
+// accounts that the stack allows.
 //
-// An explicit provider does not see the aws: keys of the stack's configuration, so those that choose an account or an
-// endpoint are handed on.
+// An explicit provider does not read the aws: keys of the stack's configuration, so this passes on the keys that select an
+// account or an endpoint.
 func provider(ctx *pulumi.Context, stack *config.Stack) (*aws.Provider, error) {
 	tags := map[string]string{"project": stack.Project, "stack": stack.Name, "managed-by": "pulumi"}
 	maps.Copy(tags, stack.Tags)

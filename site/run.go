@@ -20,7 +20,7 @@ func (d *deployment) repositories() []pulumi.StringInput {
 	return arns
 }
 
-// migrate declares the migration, behind which everything waits that runs the release.
+// migrate declares the migration. Everything that runs the release waits for it.
 func (d *deployment) migrate() (*ecs.Migration, error) {
 	logs, err := d.group("migration")
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 		Site: d.site, Cluster: d.cluster, Placement: d.network.Work, Binding: binding,
 		Django: d.images.Django, Repositories: d.repositories(), Group: logs.Name,
 		CPU: migrationCPU, Memory: migrationMemory, Architecture: d.stack.Web.Architecture,
-		// The site's role gets its password from the migration, so a new password is migrated to as a new image is.
+		// The migration sets the password of the site's role, so a new password needs a migration as a new image does.
 		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
 		Runner:  d.runner,
 	}, d.opts...)
@@ -49,7 +49,7 @@ func (d *deployment) runWeb() error {
 	if err != nil {
 		return err
 	}
-	groups := append([]pulumi.StringInput{django.Name, nginx.Name}, d.furtherGroups()...)
+	groups := append([]pulumi.StringInput{django.Name, nginx.Name}, d.workloadGroups()...)
 	d.roles, err = fargate.NewRoles(d.ctx, "site-roles", &fargate.RolesArgs{
 		Site: d.site, Part: "site", Repositories: d.repositories(), Groups: groups,
 		Firehose: d.firehose, Binding: d.binding, Exec: d.cluster.Exec,
@@ -76,9 +76,9 @@ func workerPart(name string) string { return "worker-" + name }
 
 func jobPart(name string) string { return "job-" + name }
 
-// furtherGroups name the log groups of workers and jobs, by pattern: a role's policies hold 10,240 characters, and with a
-// hundred workers a list of groups does not fit.
-func (d *deployment) furtherGroups() []pulumi.StringInput {
+// workloadGroups are the log groups of workers and jobs, as patterns: a role's inline policies may have 10,240 characters,
+// too few to list the groups of a hundred workers.
+func (d *deployment) workloadGroups() []pulumi.StringInput {
 	var groups []pulumi.StringInput
 	if len(d.stack.Workers) > 0 {
 		groups = append(groups, pulumi.String(d.site.Path(workerPart("*"))))
@@ -181,12 +181,12 @@ func (d *deployment) admitGitHub() error {
 		Sources:     d.stack.Promotion.From,
 		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,
 	}
-	if github.ReadRole != "" { // it exists already, and is not the stack's to change
+	if github.ReadRole != "" { // bootstrap made it, and the stack must not change it
 		d.ctx.Export("readRole", pulumi.String(github.ReadRole))
 	} else {
 		args.ReadBranches, args.ReadPullRequests = github.ReadBranches, github.ReadPullRequests
 	}
-	if github.Role != "" { // so does this one, and whoever made it makes a read role as well
+	if github.Role != "" { // bootstrap made this one too, and a read role with it
 		d.ctx.Export("deployRole", pulumi.String(github.Role))
 		return nil
 	}
@@ -195,13 +195,13 @@ func (d *deployment) admitGitHub() error {
 		return err
 	}
 	d.ctx.Export("deployRole", deployer.RoleARN)
-	if args.Looking() {
+	if args.HasReadRole() {
 		d.ctx.Export("readRole", deployer.ReadRoleARN)
 	}
 	return nil
 }
 
-// output tells people and scripts what they need to find the site.
+// output exports what people and scripts need to find the site.
 func (d *deployment) output() error {
 	dashboard, err := logging.NewDashboard(d.ctx, "dashboard", &logging.DashboardArgs{Site: d.site, Watched: d.watched()}, d.opts...)
 	if err != nil {

@@ -41,7 +41,7 @@ func answers(t *testing.T) (rows []answer, text string) {
 
 var sourceFile = regexp.MustCompile("`([a-z_/]+\\.go)`")
 
-func TestTheDocumentSaysWhatIsEnforced(t *testing.T) {
+func TestTheDocumentListsWhatIsEnforced(t *testing.T) {
 	enforced := map[string][]string{}
 	for _, c := range controls {
 		if enforced[c.ids] != nil {

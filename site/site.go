@@ -27,29 +27,28 @@ import (
 	"slipway/settings"
 )
 
-// logRouter is AWS for Fluent Bit, the sidecar of the firelens route. It lives in AWS's public registry, so this one
-// image is pinned by version and not by digest.
+// logRouter is AWS for Fluent Bit, the sidecar of the firelens route. It is in AWS's public registry, so this image is
+// pinned by version and not by digest.
 const logRouter = "public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.16"
 
-// The migration is a short task of Django alone; this size is enough for it whatever the web tasks have.
+// The migration is a short task with Django alone; this size is enough, whatever the size of the web tasks.
 const migrationCPU, migrationMemory = 256, 512
 
-// Options are what the caller of the program decides, and not the stack's configuration.
+// Options are set by the caller of the program, not by the stack's configuration.
 type Options struct {
-	Root   string     // the folder of Pulumi.yaml, where the app is looked for; "" is the engine's
-	Runner ecs.Runner // who runs the migration; nil is AWS itself
+	Root   string     // the folder of Pulumi.yaml, which holds the app; default: the engine's
+	Runner ecs.Runner // runs the migration; default: on AWS
 
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
 	// Carry copies its images (see cicd.Carrier); nil is AWS itself.
 	Carry func(ctx context.Context, from, to, tag string) error
 
-	// Unlock declares a protected stack without its protection, so that it can be taken down: nothing is held by Pulumi or
-	// AWS any more, and what is full is emptied. The database still leaves its last snapshot.
+	// Unlock declares a protected stack without its protection, so that it can be destroyed: neither Pulumi nor AWS
+	// protects a resource, and buckets and repositories are emptied. The database still leaves a final snapshot.
 	Unlock bool
 
-	// Declare leaves out what only an engine can carry out, the migration's hook, for a program that is looked at under
-	// Pulumi's mocks.
+	// Declare omits the resource hooks, which need an engine, for a program that runs under Pulumi's mocks.
 	Declare bool
 }
 
@@ -112,11 +111,11 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	return d.deploy()
 }
 
-// A deployment is one run of the program. Its fields are filled from top to bottom, each step using those above it.
+// A deployment is one run of the program. Its steps set the fields from top to bottom; each uses those above it.
 type deployment struct {
 	ctx      *pulumi.Context
 	stack    *config.Stack
-	snapshot bool // of the database, when it is deleted
+	snapshot bool // of the database, if it is deleted
 	root     string
 	runner   ecs.Runner
 	release  *image.Pinned // nil: the images are built
@@ -124,7 +123,7 @@ type deployment struct {
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
 
 	opts   []pulumi.ResourceOption // of every component
-	invoke pulumi.InvokeOption     // of every look-up
+	invoke pulumi.InvokeOption     // of every lookup
 	site   wiring.Site
 
 	withoutARM []string // zones of site.Zones
@@ -134,7 +133,7 @@ type deployment struct {
 
 	archive  *logging.Archive
 	stream   *logging.Stream   // what CloudWatch Logs forwards to
-	firehose *fargate.Firehose // the other route; nil for subscription
+	firehose *fargate.Firehose // the FireLens route; nil for subscription
 	topic    *logging.Topic
 
 	store    *datastore.Store
@@ -144,8 +143,8 @@ type deployment struct {
 
 	cluster  *ecs.Cluster
 	balancer *ecs.Balancer
-	roles    *fargate.Roles // of everything that runs as the site: web, workers, jobs
-	binding  wiring.Binding // what everything that runs as the site is told
+	roles    *fargate.Roles // of web, workers and jobs
+	binding  wiring.Binding // of web, workers and jobs
 	web      *ecs.Web
 	bastion  *bastion.Host
 }
@@ -162,7 +161,7 @@ func (d *deployment) deploy() error {
 	return nil
 }
 
-// place finds out where the site is deployed.
+// place looks up where the site is deployed.
 func (d *deployment) place() error {
 	provider, err := provider(d.ctx, d.stack)
 	if err != nil {
@@ -172,7 +171,7 @@ func (d *deployment) place() error {
 	d.invoke = pulumi.Provider(provider)
 	caller, err := aws.GetCallerIdentity(d.ctx, nil, d.invoke)
 	if err != nil {
-		return fmt.Errorf("the caller's AWS account cannot be found out: %w", err)
+		return fmt.Errorf("cannot determine the caller's AWS account: %w", err)
 	}
 	partition, err := aws.GetPartition(d.ctx, nil, d.invoke)
 	if err != nil {
@@ -181,7 +180,7 @@ func (d *deployment) place() error {
 	state := "available"
 	zones, err := aws.GetAvailabilityZones(d.ctx, &aws.GetAvailabilityZonesArgs{
 		State: &state,
-		// Local zones and the like have no RDS and no balancers.
+		// Local zones and the like lack RDS and load balancers.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
 	}, d.invoke)
 	if err != nil {
@@ -204,16 +203,16 @@ func (d *deployment) place() error {
 	return nil
 }
 
-// zoneWithoutARM is the id of the one zone in which Fargate runs no arm64 tasks; its name differs from account to account.
-// EC2 offers no Graviton instances there either. Source: ECS guide, "Supported Regions for Amazon ECS on AWS Fargate".
+// zoneWithoutARM is the ID of the only zone without arm64 tasks on Fargate; its name differs between accounts. EC2 has no
+// Graviton instances there either. Source: ECS guide, "Supported Regions for Amazon ECS on AWS Fargate".
 const zoneWithoutARM = "use1-az3"
 
-// bindRoles sees to it that all roles have the permissions boundary within which the deploy role may make them. Where there
-// is no such role, whoever deploys decides what roles may do.
+// bindRoles sets the permissions boundary of all roles, without which the deploy role may not create them. A stack without a
+// deploy role has no boundary.
 func (d *deployment) bindRoles() error {
 	github := d.stack.GitHub
 	switch {
-	case github.Boundary != "": // it exists already, as the role does
+	case github.Boundary != "": // bootstrap made it, with the role
 		d.site.Boundary = pulumi.String(github.Boundary)
 	case github.Repository != "" && github.Role == "":
 		boundary, err := cicd.NewBoundary(d.ctx, "boundary", &cicd.BoundaryArgs{Site: d.site}, d.opts...)
@@ -301,7 +300,7 @@ func (d *deployment) makeStores() (err error) {
 	return err
 }
 
-// Where passwords and the user's own secrets lie below /project/stack/.
+// Names of the passwords' parameters below /project/stack/.
 const (
 	ownerPassword = "db/owner-password"
 	sitePassword  = "db/password"
@@ -341,7 +340,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge makes the cluster and the balancer, and with them all that a task of the site is told.
+// makeEdge makes the cluster and the balancer, and the binding of the site's tasks.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -378,7 +377,7 @@ func (d *deployment) makeEdge() error {
 	return err
 }
 
-// makeWAF makes the firewall of requests. It logs to a group of its own, under a name that AWS prescribes.
+// makeWAF makes the web application firewall. AWS prescribes the prefix of its log group's name.
 func (d *deployment) makeWAF() error {
 	if !d.stack.WAF.Enabled {
 		return nil
@@ -396,8 +395,7 @@ func (d *deployment) makeWAF() error {
 	return err
 }
 
-// siteBinding is what the site is told beside its stores and its names: who it is in the database, and the user's own
-// settings.
+// siteBinding is the rest of the site's binding: its database role, and the user's own variables and secrets.
 func (d *deployment) siteBinding() wiring.Binding {
 	b := wiring.Binding{
 		Env: map[string]pulumi.StringInput{
@@ -418,8 +416,8 @@ func (d *deployment) siteBinding() wiring.Binding {
 	return b
 }
 
-// ownerBinding is what the migration is told: the same settings, but as the owner of the database, and the password of
-// the lesser role that it makes.
+// ownerBinding is the migration's binding: the site's, but as the owner of the database, and with the password of the
+// site's role, which the migration creates.
 func (d *deployment) ownerBinding() (wiring.Binding, error) {
 	b, err := wiring.Join(d.binding)
 	if err != nil {
@@ -429,6 +427,6 @@ func (d *deployment) ownerBinding() (wiring.Binding, error) {
 	b.Env["SITE_DB_USERNAME"] = pulumi.String(d.store.SiteName)
 	b.Secrets["SITE_DB_PASSWORD"] = b.Secrets["DB_PASSWORD"]
 	b.Secrets["DB_PASSWORD"] = d.settings.Secrets[ownerPassword]
-	b.Grants = nil // a migration touches the database only
+	b.Grants = nil // a migration needs only the database
 	return b, nil
 }

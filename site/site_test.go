@@ -83,7 +83,8 @@ func TestGraph(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(lines(want), lines(got)); diff != "" {
-				t.Errorf("the %s stack declares something else (go test ./site -run TestGraph -update writes it anew; read the diff):\n%s", stack, diff)
+				t.Errorf("the %s stack declares something else (update with go test ./site -run TestGraph -update, and read the diff):\n%s",
+					stack, diff)
 			}
 		})
 	}

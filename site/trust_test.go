@@ -29,9 +29,9 @@ func from(operator, arn string) string {
 	return `{"` + operator + `":{"aws:SourceArn":"` + arn + `"},"StringEquals":{"aws:SourceAccount":"123456789012"}}`
 }
 
-// documented is the condition under which each service is let in, from AWS's own pages. A key that the service does not
-// send locks it out; a key that it does send and the policy leaves out lets other accounts in. STACK stands for the name
-// that begins the stack's resources.
+// documented are the conditions under which services have access, from AWS's own pages. A key that the service does not
+// send locks it out; a key that it does send and the policy leaves out lets other accounts in. STACK is the prefix of
+// the stack's names.
 var documented = map[string]string{
 	// VPC guide: IAM role for publishing flow logs to CloudWatch Logs.
 	"trust vpc-flow-logs": from("ArnLike", "arn:aws:ec2:us-east-1:123456789012:vpc-flow-log/*"),
@@ -73,7 +73,7 @@ var documented = map[string]string{
 	"key events.rds": anywhere,
 }
 
-func TestServicesAreLetInUnderTheConditionsThatAWSDocuments(t *testing.T) {
+func TestServicesAreTrustedUnderTheConditionsThatAWSDocuments(t *testing.T) {
 	seen := map[string]bool{}
 	for _, stack := range stacks {
 		g := declared(t, stack, nil)
@@ -149,13 +149,14 @@ func TestTheRoleOfAScheduleMayDecryptIt(t *testing.T) {
 		for _, key := range declared(t, stack, nil).Of(keyType) {
 			for _, s := range read(key.Input("policy")) {
 				context := s.Condition["ArnLike"]["kms:EncryptionContext:aws:scheduler:schedule:arn"]
-				if len(context) != 1 || !s.About("kms:Decrypt") {
+				if len(context) != 1 || !s.Covers("kms:Decrypt") {
 					continue
 				}
 				found = true
 				want := "arn:aws:scheduler:us-east-1:123456789012:schedule/slipway-" + stack + "-*"
 				if context[0] != want || len(s.Condition) != 1 || len(s.Action) != 1 {
-					t.Errorf("%s: %s lets roles %v under %v, want to decrypt %s and no other condition", stack, key.Name, s.Action, s.Condition, want)
+					t.Errorf("%s: %s lets roles %v under %v, want to decrypt %s and no other condition", stack, key.Name, s.Action,
+						s.Condition, want)
 				}
 			}
 		}
@@ -168,7 +169,7 @@ func TestTheRoleOfAScheduleMayDecryptIt(t *testing.T) {
 // What AWS calls with the deploying principal's rights when it makes a disk, a repository or a database under a key.
 // Sources: EBS guide, Requirements for Amazon EBS encryption; ECR guide, Encryption at rest; RDS guide, AWS KMS key
 // management.
-func TestWhoeverDeploysMayUseTheKeys(t *testing.T) {
+func TestTheDeployRoleMayUseTheKeys(t *testing.T) {
 	needs := map[string][]string{
 		"ec2": {"kms:CreateGrant", "kms:Decrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"},
 		"ecr": {"kms:CreateGrant", "kms:RetireGrant"},
@@ -181,44 +182,44 @@ func TestWhoeverDeploysMayUseTheKeys(t *testing.T) {
 				for _, key := range declared(t, stack, nil).Of(keyType) {
 					for _, s := range read(key.Input("policy")) {
 						for _, via := range s.Condition["StringEquals"]["kms:ViaService"] {
-							may = may || via == service+".us-east-1.amazonaws.com" && s.About(action)
+							may = may || via == service+".us-east-1.amazonaws.com" && s.Covers(action)
 						}
 					}
 				}
 				if !may {
-					t.Errorf("%s: no key admits %s through %s", stack, action, service)
+					t.Errorf("%s: no key allows %s through %s", stack, action, service)
 				}
 			}
 		}
 	}
 }
 
-// AWS delivers the log only where a policy of CloudWatch Logs admits it; without one of the stack's own it extends one
+// AWS delivers the log only if a resource policy of CloudWatch Logs allows it; without one of the stack's own it extends one
 // that the whole account shares.
-func TestTheWebACLsLogIsAdmittedBeforeItBegins(t *testing.T) {
+func TestTheWebACLsLogMayBeDeliveredBeforeItIsTurnedOn(t *testing.T) {
 	seen := 0
 	for _, stack := range stacks {
 		g := declared(t, stack, nil)
 		for _, log := range g.Of("aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration") {
 			seen++
-			admits := g.Of("aws:cloudwatch/logResourcePolicy:LogResourcePolicy")
-			if len(admits) != 1 {
-				t.Errorf("%s: %d resource policies, want one", stack, len(admits))
+			policies := g.Of("aws:cloudwatch/logResourcePolicy:LogResourcePolicy")
+			if len(policies) != 1 {
+				t.Errorf("%s: %d resource policies, want one", stack, len(policies))
 				continue
 			}
 			found := false
 			for _, name := range log.DependsOn {
-				found = found || name == admits[0].Name
+				found = found || name == policies[0].Name
 			}
 			if !found {
-				t.Errorf("%s: the log begins before %s: %v", stack, admits[0].Name, log.DependsOn)
+				t.Errorf("%s: the log begins before %s: %v", stack, policies[0].Name, log.DependsOn)
 			}
-			if name := admits[0].Input("policyName"); name != "slipway-"+stack+"-waf-logs" {
+			if name := policies[0].Input("policyName"); name != "slipway-"+stack+"-waf-logs" {
 				t.Errorf("%s: the policy is named %v", stack, name)
 			}
-			for _, s := range read(admits[0].Input("policyDocument")) {
+			for _, s := range read(policies[0].Input("policyDocument")) {
 				group := "arn:aws:logs:us-east-1:123456789012:log-group:aws-waf-logs-slipway-" + stack + "-web:log-stream:*"
-				writes := len(s.Action) == 2 && s.About("logs:CreateLogStream") && s.About("logs:PutLogEvents")
+				writes := len(s.Action) == 2 && s.Covers("logs:CreateLogStream") && s.Covers("logs:PutLogEvents")
 				if len(s.Resource) != 1 || s.Resource[0] != group || !writes {
 					t.Errorf("%s: delivery may %v on %v, want to write into %s", stack, s.Action, s.Resource, group)
 				}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"slipway/internal/redact"
 )
 
 // A Verdict says whether the services run what the program declares. "Stable" is not enough: a service whose deployment failed is
@@ -244,7 +246,7 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 var rolledBack = regexp.MustCompile(`(?i)rolling back|rolled back|deployment failed`)
 
 func reason(d Deployed) string {
-	return strings.TrimSuffix(cmp.Or(hide(d.Reason), fmt.Sprintf("%d tasks failed", d.Failed)), ".")
+	return strings.TrimSuffix(cmp.Or(redact.Text(d.Reason), fmt.Sprintf("%d tasks failed", d.Failed)), ".")
 }
 
 // primary is the deployment that ECS works on, or has finished.
@@ -313,7 +315,7 @@ func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s 
 	for i, t := range tasks {
 		t = definition.withoutRouter(t)
 		tasks[i] = t
-		if words := hide(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
+		if words := redact.Text(t.words()); !slices.Contains(v.Stopped, words) && len(v.Stopped) < stopReasons {
 			v.Stopped = append(v.Stopped, words)
 		}
 		reported = append(reported, t.words())
@@ -323,7 +325,7 @@ func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s 
 		if !e.At.Before(since) {
 			reported = append(reported, e.Message)
 			if len(tasks) == 0 && len(v.Stopped) < stopReasons && !strings.Contains(e.Message, "has reached a steady state") {
-				v.Stopped = append(v.Stopped, hide(e.Message))
+				v.Stopped = append(v.Stopped, redact.Text(e.Message))
 			}
 		}
 	}
@@ -418,7 +420,7 @@ func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) (
 				return nil, fmt.Errorf("container %s: %w", c.Name, err)
 			}
 			for i, line := range lines {
-				lines[i] = hide(line)
+				lines[i] = redact.Text(line)
 			}
 			if len(lines) > 0 {
 				return append([]string{c.Name + ", log group " + d.Containers[i].Group + ", stream " + stream + ":"}, lines...), nil
@@ -427,11 +429,6 @@ func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) (
 	}
 	return nil, nil
 }
-
-// secrets are what a careless log line may hold: the password in an address, or a value after a telling name.
-var secrets = regexp.MustCompile(`(?i)(://[^:/@\s]*:)[^@\s]+(@)|((?:password|passwd|secret|secret_key|token|api_?key)["']?\s*[=:]\s*["']?)[^\s"',]+`)
-
-func hide(line string) string { return secrets.ReplaceAllString(line, "${1}${3}…${2}") }
 
 // String is the verdict in words, for a terminal.
 func (v Verdict) String() string {

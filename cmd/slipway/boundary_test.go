@@ -22,14 +22,14 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", args[0], "model.json")), cloud.Options{})
 	ts.Check(err)
 	defer account.Close()
-	read := func(o *cloud.Object) []policy.Told {
-		told, err := policy.Read(fmt.Sprint(o.Inputs["policy"]))
+	read := func(o *cloud.Object) []policy.ParsedStatement {
+		told, err := policy.Parse(fmt.Sprint(o.Inputs["policy"]))
 		ts.Check(err)
 		return told
 	}
 	name := "slipway-" + args[0] + "-"
 	boundary := fmt.Sprintf("arn:aws:iam::%s:policy/%sboundary", account.AccountID, name)
-	var limits []policy.Told
+	var limits []policy.ParsedStatement
 	for _, o := range account.Objects() {
 		if o.Type == "aws:iam/policy:Policy" && o.Outputs["arn"] == boundary {
 			limits = read(o)
@@ -65,10 +65,10 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // outside is an action and a resource that limits do not allow together, "" if there is none.
-func outside(p policy.Told, limits []policy.Told) string {
+func outside(p policy.ParsedStatement, limits []policy.ParsedStatement) string {
 	for _, action := range p.Action {
 		for _, resource := range p.Resource {
-			if !slices.ContainsFunc(limits, func(limit policy.Told) bool {
+			if !slices.ContainsFunc(limits, func(limit policy.ParsedStatement) bool {
 				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) && slices.ContainsFunc(limit.Resource, func(pattern string) bool {
 					return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
 				})

@@ -1,4 +1,4 @@
-// Package awstest is an AWS for tests: one that answers from lists, and moto.
+// Package awstest provides AWS endpoints for tests: one that answers from lists, and moto.
 package awstest
 
 import (
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// Point has the AWS SDK of this process speak to url, with credentials that are none and nothing of the user's own,
-// until the test ends.
+// Point directs the AWS SDK of this process to url until the test ends, with fake credentials and without the user's
+// configuration.
 func Point(t *testing.T, url string) {
 	t.Helper()
 	for name, value := range map[string]string{
@@ -29,11 +29,11 @@ func Point(t *testing.T, url string) {
 	}
 }
 
-// An Answer is the body with which the pretended AWS answers one call, with status 400 where it names an error type.
+// An Answer is the body of one response, with status 400 if it has an error type.
 type Answer map[string]any
 
-// Pretend serves the JSON protocol of ECS and CloudWatch Logs until the test ends, and points the SDK there. Each
-// operation answers from its list; the last answer stands for all later calls. It gives the calls that were made.
+// Pretend serves the JSON protocol of ECS and CloudWatch Logs until the test ends, and points the SDK at it. Each operation
+// answers from its list; the last answer repeats. The returned function lists the calls so far.
 func Pretend(t *testing.T, answers map[string][]Answer) func() []string {
 	t.Helper()
 	var mu sync.Mutex
@@ -67,18 +67,18 @@ func Pretend(t *testing.T, answers map[string][]Answer) func() []string {
 	return func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(calls) }
 }
 
-// Moto starts moto on loopback until the test ends, and gives its URL. Python runs it: "-m", "moto.server" or a program
-// of one's own. Where there is no python3 with moto the test is skipped.
+// Moto starts moto on loopback until the test ends, and returns its URL. program are Python's arguments: "-m",
+// "moto.server", or a script. Without python3 and moto the test is skipped.
 func Moto(t *testing.T, program ...string) string {
 	t.Helper()
 	if err := exec.Command("python3", "-c", "import moto.server").Run(); err != nil {
-		t.Skip("there is no python3 with moto here: pip install 'moto[server]'")
+		t.Skip("python3 has no moto: pip install 'moto[server]'")
 	}
 	return serve(t, nil, program...)
 }
 
-// serve has python3 run a moto on loopback until the test ends, with env on top of this process's, and gives its URL. One
-// that ends before its test fails it.
+// serve runs moto with python3 on loopback until the test ends, with env added to this process's environment, and returns
+// its URL. If moto exits early the test fails.
 func serve(t *testing.T, env []string, program ...string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -88,12 +88,12 @@ func serve(t *testing.T, env []string, program ...string) string {
 	address := listener.Addr().String()
 	listener.Close()
 	_, port, _ := net.SplitHostPort(address)
-	said, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
+	log, err := os.Create(filepath.Join(t.TempDir(), "moto.log"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	moto := exec.Command("python3", append(slices.Clone(program), "-H", "127.0.0.1", "-p", port)...)
-	moto.Stdout, moto.Stderr = said, said
+	moto.Stdout, moto.Stderr = log, log
 	moto.Env = append(os.Environ(), env...)
 	if err := moto.Start(); err != nil {
 		t.Fatal(err)
@@ -103,12 +103,12 @@ func serve(t *testing.T, env []string, program ...string) string {
 	t.Cleanup(func() {
 		select {
 		case <-ended:
-			t.Errorf("moto ended before its test: %v: %s", moto.ProcessState, last(said.Name()))
+			t.Errorf("moto ended before its test: %v: %s", moto.ProcessState, last(log.Name()))
 		default:
 		}
 		moto.Process.Kill()
 		<-ended
-		said.Close()
+		log.Close()
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		if answer, err := http.Get("http://" + address + "/moto-api/data.json"); err == nil {
@@ -117,20 +117,20 @@ func serve(t *testing.T, env []string, program ...string) string {
 		}
 		select {
 		case <-ended:
-			t.Fatalf("moto ended: %s", last(said.Name()))
+			t.Fatalf("moto ended: %s", last(log.Name()))
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("moto does not answer: %s", last(said.Name()))
+			t.Fatalf("moto does not answer: %s", last(log.Name()))
 		}
 	}
 }
 
-// last is the end of a file of words.
+// last returns the end of a text file.
 func last(path string) string {
-	words, err := os.ReadFile(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
 	}
-	return string(words[max(0, len(words)-2000):])
+	return string(text[max(0, len(text)-2000):])
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// above is a path of the repository, or beside it, seen from the folder of whichever test runs.
+// above returns a path relative to the repository's root, seen from the folder of the running test.
 func above(path ...string) string {
 	dir := "."
 	for {
@@ -25,17 +25,17 @@ func above(path ...string) string {
 	}
 }
 
-// realaws is where the plugins and moto lie when they come with the machine.
+// realaws returns where plugins and moto are, on a machine that has them.
 func realaws(name string) string { return above("..", "shared", "realaws", name) }
 
-// ProviderPlugin is the genuine provider, below the engine's folder of plugins.
+// ProviderPlugin is the real AWS provider, in the engine's plugin folder.
 const ProviderPlugin = "resource-aws-v6.83.2"
 
-// plugins are what must be installed there.
+// plugins are the plugins that must be installed there.
 var plugins = []string{ProviderPlugin, "resource-docker-v4.10.0", "resource-random-v4.19.0"}
 
-// Plugins finds the provider plugins: the user's own, or those of realaws, which are unpacked into the user's cache
-// the first time.
+// Plugins finds the provider plugins: the user's, or those of realaws, which it unpacks into the user's cache the first
+// time.
 func Plugins() (string, error) {
 	var looked []string
 	for _, home := range []string{os.Getenv("PULUMI_HOME"), userFile(os.UserHomeDir, ".pulumi"),
@@ -77,16 +77,16 @@ func installed(folder string) bool {
 	return true
 }
 
-// Genuine starts the moto that the genuine provider is held against, with all that conformance/serve.py mends of it, until
-// the test ends, and gives its URL. env is for it alone. Where it cannot be had the test is skipped.
+// Genuine starts the moto that the real provider is tested against, with the fixes of conformance/serve.py, until the test
+// ends, and returns its URL. env is added to its environment. Without moto the test is skipped.
 func Genuine(t *testing.T, env ...string) string {
 	t.Helper()
 	script := realaws("moto_plus.py")
 	if _, err := os.Stat(script); errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no AWS to speak to: there is no moto at %s", script)
+		t.Skipf("no moto at %s", script)
 	}
 	if out, err := exec.Command("python3", "-c", "import moto, boto3, flask").CombinedOutput(); err != nil {
-		t.Skipf("no AWS to speak to: python3 has no moto: %s", bytes.TrimSpace(out))
+		t.Skipf("python3 has no moto: %s", bytes.TrimSpace(out))
 	}
 	return serve(t, append([]string{"MOTO_ACM_VALIDATION_WAIT=1"}, env...), above("conformance", "serve.py"), filepath.Dir(script))
 }

@@ -1,5 +1,5 @@
-// Package bucket makes private S3 buckets: every bucket of a site is one of these, so that there is one place where
-// public access is blocked, owners are enforced and plain HTTP is refused.
+// Package bucket makes private S3 buckets. Every bucket of a site is one, so that one place blocks public access, enforces
+// ownership and denies plain HTTP.
 package bucket
 
 import (
@@ -14,30 +14,37 @@ import (
 
 const typeToken = "slipway:bucket:Private"
 
-// Args say what one bucket is for.
+// These shorten the longest names of the provider's SDK.
+type (
+	encryptionArgs = s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs
+	abortArgs      = s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs
+	expirationArgs = s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs
+)
+
+// Args describe a Private bucket.
 type Args struct {
 	Site wiring.Site
-	Part string // physical name: project-stack-part- and a suffix of S3's choosing; at most 36 characters with the dash
+	Part string // physical name: project-stack-part- and a random suffix; the prefix has at most 37 characters
 
-	// KeyARN is the KMS key of new objects, used through a bucket key. Nil means SSE-S3: access logs of load balancers
-	// and of S3 itself are delivered to no other kind of bucket.
+	// KeyARN is the KMS key of new objects, used with a bucket key. Nil means SSE-S3, which AWS requires for access logs
+	// of load balancers and of S3.
 	KeyARN pulumi.StringInput
 
-	// Delivery are further statements of the bucket's policy, made from the bucket's ARN: the services that write to it.
+	// Delivery returns more statements of the bucket's policy for its ARN: the services that write to it.
 	Delivery func(bucketARN pulumi.StringOutput) []policy.Statement
 
-	Rules []s3.BucketLifecycleConfigurationV2RuleInput // beside those that every bucket has
+	Rules []s3.BucketLifecycleConfigurationV2RuleInput // in addition to those of every bucket
 
-	// AccessLogs is the bucket to which S3 writes who read what; nil for the access-log bucket itself. Its policy must
-	// admit S3 below s3/.
+	// AccessLogs is the bucket for S3's access logs; nil for the access-log bucket itself. Its policy must allow S3 to
+	// write to s3/.
 	AccessLogs *Private
 }
 
-// A Private is an S3 bucket that nobody outside the account reads: public access blocked, ACLs off, versioned,
-// encrypted, TLS only, old versions gone after 90 days and broken uploads after 7.
+// A Private is an S3 bucket without access from outside the account: public access blocked, ACLs off, versioned,
+// encrypted, TLS only. Old versions expire after 90 days and incomplete uploads after 7.
 //
-// A protected stack keeps it on destroy; elsewhere destroy empties it. Cost: $0.023 per GB-month (us-east-1) and
-// requests. Replaced when Part or the stack's name changes.
+// A protected stack keeps it on destroy; any other stack empties and deletes it. Cost: $0.023 per GB-month (us-east-1)
+// and requests. Changing Part or the stack's name replaces it.
 type Private struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
@@ -46,7 +53,7 @@ type Private struct {
 	policy pulumi.Resource
 }
 
-// Ready is the bucket's policy: before it nobody may deliver to the bucket.
+// Ready is the bucket's policy, which services need to deliver to the bucket.
 func (b *Private) Ready() []pulumi.Resource { return []pulumi.Resource{b.policy} }
 
 // New makes a private bucket.
@@ -68,17 +75,17 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		return nil, err
 	}
 	b.Name, b.ARN = bucket.Bucket, bucket.Arn
-	if err := b.close(ctx, name, args); err != nil {
+	if err := b.secure(ctx, name, args); err != nil {
 		return nil, err
 	}
-	if err := b.keep(ctx, name, args); err != nil {
+	if err := b.retain(ctx, name, args); err != nil {
 		return nil, err
 	}
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"name": b.Name, "arn": b.ARN})
 }
 
-// close shuts the bucket: no public access, no ACLs, encryption, TLS.
-func (b *Private) close(ctx *pulumi.Context, name string, args *Args) error {
+// secure blocks public access and ACLs, turns on encryption and requires TLS.
+func (b *Private) secure(ctx *pulumi.Context, name string, args *Args) error {
 	block, err := s3.NewBucketPublicAccessBlock(ctx, name+"-block", &s3.BucketPublicAccessBlockArgs{
 		Bucket:          b.Name,
 		BlockPublicAcls: pulumi.Bool(true), IgnorePublicAcls: pulumi.Bool(true),
@@ -93,7 +100,7 @@ func (b *Private) close(ctx *pulumi.Context, name string, args *Args) error {
 	}, pulumi.Parent(b)); err != nil {
 		return err
 	}
-	byDefault := &s3.BucketServerSideEncryptionConfigurationV2RuleApplyServerSideEncryptionByDefaultArgs{SseAlgorithm: pulumi.String("AES256")}
+	byDefault := &encryptionArgs{SseAlgorithm: pulumi.String("AES256")}
 	if args.KeyARN != nil {
 		byDefault.SseAlgorithm = pulumi.String("aws:kms")
 		byDefault.KmsMasterKeyId = args.KeyARN.ToStringOutput()
@@ -107,17 +114,11 @@ func (b *Private) close(ctx *pulumi.Context, name string, args *Args) error {
 	}, pulumi.Parent(b)); err != nil {
 		return err
 	}
-	statements := []policy.Statement{{
-		Sid: "TLSOnly", Deny: true,
-		Principals: map[string][]any{"AWS": {"*"}},
-		Actions:    []string{"s3:*"},
-		Resources:  []any{b.ARN, pulumi.Sprintf("%s/*", b.ARN)},
-		Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
-	}}
+	statements := []policy.Statement{policy.TLSOnly("s3", b.ARN, pulumi.Sprintf("%s/*", b.ARN))}
 	if args.Delivery != nil {
 		statements = append(statements, args.Delivery(b.ARN)...)
 	}
-	// S3 refuses two changes of a bucket's access at once (OperationAborted), so the policy waits for the block.
+	// S3 rejects concurrent changes of a bucket's access (OperationAborted), so the policy waits for the block.
 	b.policy, err = s3.NewBucketPolicy(ctx, name+"-policy", &s3.BucketPolicyArgs{
 		Bucket: b.Name,
 		Policy: policy.Document(statements...),
@@ -125,8 +126,8 @@ func (b *Private) close(ctx *pulumi.Context, name string, args *Args) error {
 	return err
 }
 
-// keep says how long things stay: versions, lifecycle, and the record of who read them.
-func (b *Private) keep(ctx *pulumi.Context, name string, args *Args) error {
+// retain sets versioning, lifecycle and access logging.
+func (b *Private) retain(ctx *pulumi.Context, name string, args *Args) error {
 	versioning, err := s3.NewBucketVersioningV2(ctx, name+"-versions", &s3.BucketVersioningV2Args{
 		Bucket:                  b.Name,
 		VersioningConfiguration: &s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
@@ -138,12 +139,12 @@ func (b *Private) keep(ctx *pulumi.Context, name string, args *Args) error {
 		&s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("broken-uploads"), Status: pulumi.String("Enabled"),
 			Filter:                         &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
-			AbortIncompleteMultipartUpload: &s3.BucketLifecycleConfigurationV2RuleAbortIncompleteMultipartUploadArgs{DaysAfterInitiation: pulumi.Int(7)},
+			AbortIncompleteMultipartUpload: &abortArgs{DaysAfterInitiation: pulumi.Int(7)},
 		},
 		&s3.BucketLifecycleConfigurationV2RuleArgs{
 			Id: pulumi.String("old-versions"), Status: pulumi.String("Enabled"),
 			Filter:                      &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
-			NoncurrentVersionExpiration: &s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{NoncurrentDays: pulumi.Int(90)},
+			NoncurrentVersionExpiration: &expirationArgs{NoncurrentDays: pulumi.Int(90)},
 		},
 	}
 	if _, err := s3.NewBucketLifecycleConfigurationV2(ctx, name+"-lifecycle", &s3.BucketLifecycleConfigurationV2Args{

@@ -43,7 +43,7 @@ func statements(t *testing.T, g graph.Graph, bucket string) map[string]map[strin
 	return all
 }
 
-func TestNobodyOutsideReadsABucket(t *testing.T) {
+func TestABucketIsClosedToOtherAccounts(t *testing.T) {
 	g := declare(t, Args{Part: "media"})
 	block := g.Named("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "media-block")
 	for _, input := range []string{"blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets"} {
@@ -88,7 +88,7 @@ func TestABucketIsEncryptedWithItsKeyOrS3s(t *testing.T) {
 	}
 }
 
-func TestWhatIsDeletedCanBeBroughtBackForAWhile(t *testing.T) {
+func TestDeletedObjectsCanBeRestored(t *testing.T) {
 	g := declare(t, Args{Part: "media", Rules: []s3.BucketLifecycleConfigurationV2RuleInput{
 		&s3.BucketLifecycleConfigurationV2RuleArgs{Id: pulumi.String("own"), Status: pulumi.String("Enabled")},
 	}})
@@ -122,7 +122,7 @@ func TestAProtectedStackKeepsItsBuckets(t *testing.T) {
 	}
 }
 
-func TestAccessIsLoggedWhereThatIsAdmitted(t *testing.T) {
+func TestAccessIsLoggedToABucketThatAllowsIt(t *testing.T) {
 	site := wiring.Site{Project: "slipway", Stack: "test"}
 	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
 		access, err := New(ctx, "access", &Args{Site: site, Part: "access", Delivery: func(arn pulumi.StringOutput) []policy.Statement {
@@ -148,11 +148,11 @@ func TestAccessIsLoggedWhereThatIsAdmitted(t *testing.T) {
 		t.Fatalf("access is logged by %v", logging)
 	}
 	if !slices.Contains(logging[0].DependsOn, "access-policy") {
-		t.Errorf("S3 would refuse a target that does not admit it yet: %v", logging[0].DependsOn)
+		t.Errorf("S3 would reject a target whose policy does not allow it yet: %v", logging[0].DependsOn)
 	}
 }
 
-func TestANamePrefixThatS3WouldRefuse(t *testing.T) {
+func TestANamePrefixThatS3WouldReject(t *testing.T) {
 	args := &Args{Site: wiring.Site{Project: "slipway", Stack: "test"}, Part: strings.Repeat("x", 30)}
 	_, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
 		_, err := New(ctx, "media", args)

@@ -2,22 +2,22 @@ package fargate
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-// A Readier is a component that knows which of its children must be there before it can be used.
+// A Readier is a component that lists the children that must exist before it can be used.
 type Readier interface {
 	pulumi.Resource
 	Ready() []pulumi.Resource
 }
 
-// After makes a resource wait for others; for a Readier, for what makes it ready.
+// After makes a resource wait for others; in place of a Readier, for its Ready resources.
 //
-// pulumi.DependsOn a component looks complete and is not: the SDK enters a child with its parent in the goroutine that
-// registers the child, so a resource declared right afterwards may find some children missing (measured: a service
-// without its listener in 1 of 12 runs). A child that is named is always waited for.
+// pulumi.DependsOn a component may miss children: the SDK adds a child to its parent in the goroutine that registers the
+// child, so a resource declared right afterwards may not see all of them (measured: a service without its listener in 1
+// of 12 runs). A child that is passed explicitly is always waited for.
 func After(resources ...pulumi.Resource) pulumi.ResourceOrInvokeOption {
 	return pulumi.DependsOn(Ready(resources...))
 }
 
-// Ready are resources, with what makes them ready in the place of those that are Readiers.
+// Ready returns resources, with every Readier replaced by its Ready resources.
 func Ready(resources ...pulumi.Resource) []pulumi.Resource {
 	var all []pulumi.Resource
 	for _, r := range resources {

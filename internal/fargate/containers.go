@@ -1,5 +1,5 @@
-// Package fargate makes the parts that every Fargate workload of a site has in common: container definitions, the two
-// roles of a task, and the task definition. Services and scheduled jobs are both built from it.
+// Package fargate makes the parts that all Fargate workloads of a site share: container definitions, the two roles of a
+// task, and the task definition. Services and scheduled jobs are both built from it.
 package fargate
 
 import (
@@ -14,26 +14,26 @@ import (
 	"slipway/internal/wiring"
 )
 
-// A Container is one container of a task. Its root file system is read-only, an init process reaps its children, and
-// when it ends the whole task ends.
+// A Container is one container of a task. Its root file system is read-only, an init process reaps its children, and it
+// is essential: when it stops, the task stops.
 type Container struct {
 	Name    string
 	Image   pulumi.StringInput // repository@sha256:digest
 	Command []string           // nil runs the image's own
-	User    string             // uid:gid; root is refused
-	Port    int                // 0: it listens to nobody
+	User    string             // uid:gid; not root
+	Port    int                // 0: it does not listen
 	Env     map[string]pulumi.StringInput
 	Secrets map[string]wiring.Secret // read by the execution role when the task starts
 
-	// Writable are the paths that may be written. Each becomes a volume that dies with the task. The image declares the
-	// same paths as VOLUME, on directories that belong to User: Fargate then gives the volume their owner and mode, and
-	// root's otherwise (ECS guide, "Use bind mounts with Amazon ECS").
+	// Writable are the writable paths. Each becomes a volume that lasts as long as the task. The image must declare the
+	// same paths as VOLUME, on directories owned by User: Fargate then copies their owner and mode to the volume, which
+	// otherwise belongs to root (ECS guide, "Use bind mounts with Amazon ECS").
 	Writable []string
 
 	Health *Health
 	After  []string // containers that must be healthy before this one starts; it also stops before they do
 
-	// Stop is how many seconds pass between SIGTERM and SIGKILL, from 2 to 120; 0 leaves Fargate's 30.
+	// Stop is the number of seconds between SIGTERM and SIGKILL, from 2 to 120; default: Fargate's 30.
 	Stop int
 
 	Group pulumi.StringInput // log group for its output, unless the task sends it to Firehose
@@ -44,8 +44,8 @@ type Container struct {
 // AppName is the name of the container that runs the application, in every task.
 const AppName = "django"
 
-// App is the container of the application's image as every task runs it: by the user that the image makes, told what
-// binding says, writing to nothing but /tmp. A nil command runs the image's own.
+// App is the container of the application's image as every task runs it: as the image's user, with binding's environment
+// and secrets, and with /tmp as its only writable path. A nil command runs the image's own.
 func App(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) Container {
 	return Container{
 		Name: AppName, Image: image, Command: command, User: "10001:10001",
@@ -62,27 +62,28 @@ type Health struct {
 	Retries, StartPeriod int // failures during StartPeriod do not count
 }
 
-// Firehose is the log route past CloudWatch: a log router beside the containers sends their lines to a delivery stream.
+// Firehose is the log route that bypasses CloudWatch: a log router in the task sends the containers' output to a delivery
+// stream.
 type Firehose struct {
 	Name, ARN   pulumi.StringInput
-	RouterImage pulumi.StringInput // AWS for Fluent Bit, by digest where the stack must be reproducible
+	RouterImage pulumi.StringInput // AWS for Fluent Bit; by digest if the stack must be reproducible
 }
 
-// ExecPaths are the paths that ECS Exec writes in a container. AWS does not support ECS Exec on a read-only root file
-// system (ECS guide, "ECS Exec", considerations); reports of it working have exactly these three as volumes
-// (aws/containers-roadmap#1359 and #2824). The agent runs as root in every container, so the images leave them to root:
-// what the application cannot write, it cannot swap under the agent.
+// ExecPaths are the paths that ECS Exec writes in a container. AWS does not support ECS Exec with a read-only root file
+// system (ECS guide, "ECS Exec", considerations); users report that it works with volumes at exactly these three paths
+// (aws/containers-roadmap#1359 and #2824). The agent runs as root in every container, so in the images these paths belong
+// to root: the application cannot replace the agent's files.
 var ExecPaths = []string{"/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
 
-// links are directories that are symbolic links in Debian, Alpine or Amazon Linux. A volume below one of them belongs to
-// root on Fargate, whatever the image says: VOLUME counts only for the real absolute path of the mount
-// (aws/containers-roadmap#938). Docker follows the link, so nothing shows on a laptop.
+// links are directories that are symbolic links in Debian, Alpine or Amazon Linux. On Fargate a volume under one of them
+// belongs to root, whatever the image declares: VOLUME works only for the real absolute path of the mount
+// (aws/containers-roadmap#938). Docker follows the link, so the problem does not show on a laptop.
 var links = []string{"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/tmp", "/var/lock", "/var/run", "/var/spool/mail"}
 
 const routerName = "log-router"
 
-// maxBuffer is what a container's log driver holds in memory while the receiver is slow. Beyond it lines are dropped:
-// with mode blocking the site would stand still instead.
+// maxBuffer is what a container's log driver buffers in memory while the receiver is slow. When the buffer is full, lines
+// are dropped: with mode blocking the site would hang instead.
 const maxBuffer = "25m"
 
 // check returns every mistake in the containers of one task.
@@ -97,7 +98,7 @@ func check(containers []Container) error {
 	named, ports := map[string]Container{}, map[int]string{}
 	for _, c := range containers {
 		if _, twice := named[c.Name]; twice || c.Name == "" {
-			bad(c, "name must be given, and once only")
+			bad(c, "name must be given, and only once")
 		}
 		named[c.Name] = c
 	}
@@ -128,25 +129,33 @@ func check(containers []Container) error {
 		}
 		for name := range c.Env {
 			if _, twice := c.Secrets[name]; twice {
-				bad(c, "%s is told both as a plain setting and as a secret", name)
+				bad(c, "%s is set both as a plain variable and as a secret", name)
 			}
 		}
 		for _, path := range c.Writable {
 			if !strings.HasPrefix(path, "/") || path == "/" {
 				bad(c, "writable path must be absolute and not the root, got %q", path)
 			}
-			for _, link := range links {
-				if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
-					bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
-				}
+			if link := linkAbove(path); link != "" {
+				bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
 			}
 		}
 	}
 	return errors.Join(all...)
 }
 
-// definitions renders the container definitions of a task as ECS stores them: containers, settings and secrets sorted by
-// name, defaults filled in, empty lists present. ECS hands them back in that form, so nothing looks changed that is not.
+// linkAbove returns the symbolic link that path is at or under; "" if there is none.
+func linkAbove(path string) string {
+	for _, link := range links {
+		if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
+			return link
+		}
+	}
+	return ""
+}
+
+// definitions renders the container definitions of a task as ECS returns them: containers, variables and secrets sorted by
+// name, defaults filled in, empty lists present. So an unchanged definition never shows a difference.
 func definitions(family, region string, containers []Container, firehose *Firehose) pulumi.StringOutput {
 	if firehose != nil {
 		containers = append([]Container{router(containers[0].Group, firehose)}, containers...)
@@ -165,15 +174,15 @@ func (c Container) definition() map[string]any {
 	d := map[string]any{
 		"name":                   c.Name,
 		"image":                  c.Image,
-		"cpu":                    0, // containers share what the task has
+		"cpu":                    0, // the containers share the task's CPU
 		"essential":              true,
 		"user":                   c.User,
 		"readonlyRootFilesystem": !c.router,
 		"linuxParameters":        map[string]any{"initProcessEnabled": true},
 		"ulimits":                []any{map[string]any{"name": "nofile", "softLimit": 65536, "hardLimit": 65536}},
-		"environment":            []any{},
+		"environment":            c.environment(),
 		"portMappings":           []any{},
-		"mountPoints":            []any{},
+		"mountPoints":            c.mounts(),
 		"volumesFrom":            []any{},
 		"systemControls":         []any{},
 	}
@@ -186,26 +195,12 @@ func (c Container) definition() map[string]any {
 	if c.Stop != 0 {
 		d["stopTimeout"] = c.Stop
 	}
-	if len(c.Env) > 0 {
-		env := make([]any, 0, len(c.Env))
-		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-			env = append(env, map[string]any{"name": name, "value": c.Env[name]})
-		}
-		d["environment"] = env
-	}
 	if len(c.Secrets) > 0 {
 		secrets := make([]any, 0, len(c.Secrets))
 		for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
 			secrets = append(secrets, map[string]any{"name": name, "valueFrom": c.Secrets[name].ARN})
 		}
 		d["secrets"] = secrets
-	}
-	if len(c.Writable) > 0 {
-		mounts := make([]any, 0, len(c.Writable))
-		for _, path := range slices.Sorted(slices.Values(c.Writable)) {
-			mounts = append(mounts, map[string]any{"sourceVolume": c.volume(path), "containerPath": path, "readOnly": false})
-		}
-		d["mountPoints"] = mounts
 	}
 	if h := c.Health; h != nil {
 		d["healthCheck"] = map[string]any{
@@ -226,7 +221,23 @@ func (c Container) definition() map[string]any {
 	return d
 }
 
-// volume is the name of the volume for path: every container has its own, because each has its own owner.
+func (c Container) environment() []any {
+	env := make([]any, 0, len(c.Env))
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+		env = append(env, map[string]any{"name": name, "value": c.Env[name]})
+	}
+	return env
+}
+
+func (c Container) mounts() []any {
+	mounts := make([]any, 0, len(c.Writable))
+	for _, path := range slices.Sorted(slices.Values(c.Writable)) {
+		mounts = append(mounts, map[string]any{"sourceVolume": c.volume(path), "containerPath": path, "readOnly": false})
+	}
+	return mounts
+}
+
+// volume is the name of the volume for path. Containers share no volume, because their users differ.
 func (c Container) volume(path string) string {
 	return c.Name + strings.ReplaceAll(strings.TrimRight(path, "/"), "/", "-")
 }
@@ -250,10 +261,10 @@ func logs(family, region string, c Container, firehose *Firehose) map[string]any
 	}}
 }
 
-// router is the sidecar that carries the lines of the others to Firehose with the task role. Its own lines go to
-// CloudWatch: they tell when the route is broken. It is the one container that runs as root and writes to its own disk:
-// the socket's directory that the agent makes for it belongs to root (aws/containers-roadmap#2122), and the image does
-// not start on a read-only disk (fluent/fluent-bit#7308).
+// router is the sidecar that sends the other containers' output to Firehose with the task role. Its own output goes to
+// CloudWatch, where it shows why the route is broken. It is the only container that runs as root and with a writable root
+// file system: the agent makes the directory of its socket as root (aws/containers-roadmap#2122), and the image does not
+// start with a read-only one (fluent/fluent-bit#7308).
 func router(group pulumi.StringInput, firehose *Firehose) Container {
 	return Container{Name: routerName, Image: firehose.RouterImage, User: "0", Group: group, router: true}
 }

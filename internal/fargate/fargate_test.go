@@ -33,25 +33,30 @@ func TestMistakesInContainers(t *testing.T) {
 	}{
 		{"the web task", []Container{healthy, container("nginx", func(c *Container) { c.Port, c.After = 8080, []string{"django"} })}, ""},
 		{"no container", nil, "a task needs a container"},
-		{"two of one name", []Container{healthy, healthy}, "once only"},
-		{"root by number", []Container{container("a", func(c *Container) { c.User = "0" })}, `"a": user must be a user other than root, got "0"`},
+		{"two of one name", []Container{healthy, healthy}, "only once"},
+		{"root by number", []Container{container("a", func(c *Container) { c.User = "0" })},
+			`"a": user must be a user other than root, got "0"`},
 		{"root by number and group", []Container{container("a", func(c *Container) { c.User = "0:10001" })}, "other than root"},
 		{"root by name", []Container{container("a", func(c *Container) { c.User = "root" })}, "other than root"},
-		{"the image's user, whoever that is", []Container{container("a", func(c *Container) { c.User = "" })}, "other than root"},
+		{"the image's default user", []Container{container("a", func(c *Container) { c.User = "" })}, "other than root"},
 		{"nginx and gunicorn on one port", []Container{healthy, container("nginx", func(c *Container) { c.Port = 8000 })},
 			`port 8000 is taken by "django"`},
 		{"a port beyond the last", []Container{container("a", func(c *Container) { c.Port = 70000 })}, "from 1 to 65535, got 70000"},
 		{"longer than Fargate waits", []Container{container("a", func(c *Container) { c.Stop = 121 })}, "from 2 to 120 seconds, got 121"},
-		{"waits for nobody", []Container{container("a", func(c *Container) { c.After = []string{"b"} })}, `after names "b"`},
-		{"waits for health that nobody checks", []Container{container("b", nil), container("a", func(c *Container) { c.After = []string{"b"} })},
+		{"waits for an unknown container", []Container{container("a", func(c *Container) { c.After = []string{"b"} })}, `after names "b"`},
+		{"waits for a container without a health check",
+			[]Container{container("b", nil), container("a", func(c *Container) { c.After = []string{"b"} })},
 			"with a health check"},
 		{"a secret in plain as well", []Container{container("a", func(c *Container) {
 			c.Env, c.Secrets = map[string]pulumi.StringInput{"K": pulumi.String("v")}, map[string]wiring.Secret{"K": {}}
-		})}, "K is told both"},
+		})}, "K is set both"},
 		{"the whole disk writable", []Container{container("a", func(c *Container) { c.Writable = []string{"/"} })}, "not the root"},
-		{"a symbolic link in the image", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run"} })}, `"/var/run" is under /var/run, a symbolic link`},
-		{"below a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run/nginx/"} })}, "is under /var/run"},
-		{"beside a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/running", "/library"} })}, ""},
+		{"a symbolic link in the image", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run"} })},
+			`"/var/run" is under /var/run, a symbolic link`},
+		{"below a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/run/nginx/"} })},
+			"is under /var/run"},
+		{"beside a symbolic link", []Container{container("a", func(c *Container) { c.Writable = []string{"/var/running", "/library"} })},
+			""},
 		{"no log group", []Container{container("a", func(c *Container) { c.Group = nil })}, "log group must be given"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -85,8 +90,8 @@ func roles(t *testing.T, args *RolesArgs) (g graph.Graph, execution, task map[st
 		t.Fatal(err)
 	}
 	read := func(name string) map[string]map[string]any {
-		text, told := g.Named("aws:iam/rolePolicy:RolePolicy", name).Inputs["policy"].(string)
-		if !told {
+		text, ok := g.Named("aws:iam/rolePolicy:RolePolicy", name).Inputs["policy"].(string)
+		if !ok {
 			return nil
 		}
 		var document struct{ Statement []map[string]any }
@@ -199,7 +204,7 @@ func TestRouterSendsWithTheTaskRole(t *testing.T) {
 	}
 }
 
-func TestNothingGrantedIsNoPolicy(t *testing.T) {
+func TestWithoutGrantsThereIsNoPolicy(t *testing.T) {
 	g, execution, task := roles(t, &RolesArgs{})
 	if execution != nil || task != nil || len(g.Of("aws:iam/rolePolicy:RolePolicy")) != 0 {
 		t.Errorf("policies without a statement: %v %v", execution, task)
@@ -239,7 +244,8 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	task := g.Named("aws:ecs/taskDefinition:TaskDefinition", "task")
-	want := []any{map[string]any{"name": "django-tmp"}, map[string]any{"name": "nginx-tmp"}, map[string]any{"name": "nginx-var-cache-nginx"}}
+	want := []any{map[string]any{"name": "django-tmp"}, map[string]any{"name": "nginx-tmp"},
+		map[string]any{"name": "nginx-var-cache-nginx"}}
 	if diff := cmp.Diff(want, task.Input("volumes")); diff != "" {
 		t.Errorf("volumes: both containers write /tmp, as different users (-want +got):\n%s", diff)
 	}
@@ -267,7 +273,7 @@ func TestEveryWritablePathIsAVolumeOfItsOwn(t *testing.T) {
 	}
 }
 
-func TestDefinitionsAreCompleteAsECSStoresThem(t *testing.T) {
+func TestDefinitionsAreCompleteAsECSReturnsThem(t *testing.T) {
 	c := container("job", nil).definition()
 	for _, empty := range []string{"environment", "mountPoints", "portMappings", "volumesFrom", "systemControls"} {
 		if list, ok := c[empty].([]any); !ok || len(list) != 0 {
@@ -290,7 +296,7 @@ type readier struct {
 
 func (r *readier) Ready() []pulumi.Resource { return r.ready }
 
-func TestReadyNamesWhatMakesAComponentReady(t *testing.T) {
+func TestReadyReplacesComponents(t *testing.T) {
 	plain, child, grandchild := &pulumi.ResourceState{}, &pulumi.ResourceState{}, &pulumi.ResourceState{}
 	nested := &readier{ready: []pulumi.Resource{grandchild}}
 	got := Ready(plain, &readier{ready: []pulumi.Resource{child, nested}})

@@ -10,7 +10,7 @@ import (
 
 const rolesType = "slipway:fargate:Roles"
 
-// RolesArgs say what a family of tasks uses.
+// RolesArgs describe what a family of tasks uses.
 type RolesArgs struct {
 	Site         wiring.Site
 	Part         string               // role names are project-stack-part-execution and -task
@@ -18,22 +18,23 @@ type RolesArgs struct {
 	Groups       []pulumi.StringInput // names of the log groups that its containers write
 	Firehose     *Firehose            // the other log route
 	Binding      wiring.Binding       // secrets for the execution role, grants for the task role
-	Exec         *Exec                // nil: nobody steps into these tasks
+	Exec         *Exec                // nil: no ECS Exec in these tasks
 }
 
-// Exec is where the sessions of ECS Exec are recorded, and with which key they are encrypted.
+// Exec says where ECS Exec sessions are recorded, and with which key they are encrypted.
 type Exec struct {
 	Group  pulumi.StringInput // log group name
 	KeyARN pulumi.StringInput
-	Bucket pulumi.StringInput // bucket name; nil records to the log group only
-	Prefix string             // where in the bucket: tasks may write there and nowhere else
+	Bucket pulumi.StringInput // bucket name; nil: the log group only
+	Prefix string             // prefix in the bucket; tasks may write only there
 }
 
-// Roles are the two roles of a family of tasks. The execution role is the agent's: it pulls exactly these images, writes
-// exactly these log groups, reads exactly these parameters. The task role is the application's: exactly the Binding's
-// grants. A secret that the task role may read and the execution role may not is a task that never starts.
+// Roles are the two roles of a family of tasks. The ECS agent uses the execution role: it may pull exactly these images,
+// write exactly these log groups and read exactly these parameters. The application uses the task role: it has exactly the
+// Binding's grants. The agent reads the secrets, so a secret that only the task role may read keeps the task from starting.
 //
-// Whoever starts tasks comes After the component: the role alone exists before its policy does. Cost: none.
+// A resource that starts tasks comes After the component, because a role exists before its policy does. Cost: none.
+// Changing Part or the stack's name replaces the roles.
 type Roles struct {
 	pulumi.ResourceState
 	ExecutionARN pulumi.StringOutput
@@ -42,7 +43,7 @@ type Roles struct {
 	policies []pulumi.Resource
 }
 
-// Ready are the policies: tasks cannot start before them.
+// Ready are the policies, without which tasks cannot start.
 func (r *Roles) Ready() []pulumi.Resource { return r.policies }
 
 // NewRoles makes both roles.
@@ -63,8 +64,8 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"executionArn": r.ExecutionARN, "taskArn": r.TaskARN})
 }
 
-// role makes one of the two. The trust is that of the ECS guide, "Amazon ECS task IAM role": a single cluster cannot be
-// named as the source.
+// role makes one of the two. The trust policy is that of the ECS guide, "Amazon ECS task IAM role": the source cannot be
+// limited to one cluster.
 func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, statements []policy.Statement) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name+"-"+kind, &iam.RoleArgs{
 		Name:                pulumi.String(args.Site.Name(args.Part + "-" + kind)),
@@ -75,7 +76,7 @@ func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, st
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	if len(statements) == 0 { // IAM refuses a policy that says nothing
+	if len(statements) == 0 { // IAM rejects a policy without statements
 		return role.Arn, nil
 	}
 	attached, err := iam.NewRolePolicy(ctx, name+"-"+kind+"-policy", &iam.RolePolicyArgs{
@@ -91,7 +92,7 @@ func executionStatements(args *RolesArgs) []policy.Statement {
 	var statements []policy.Statement
 	if len(args.Repositories) > 0 {
 		statements = append(statements, policy.Statement{
-			Sid:       "LoginToRegistry", // AWS offers no narrower resource for this one action
+			Sid:       "LoginToRegistry", // this action has no resource-level permission
 			Actions:   []string{"ecr:GetAuthorizationToken"},
 			Resources: []any{"*"},
 		}, policy.Statement{
@@ -113,7 +114,7 @@ func executionStatements(args *RolesArgs) []policy.Statement {
 func taskStatements(args *RolesArgs) []policy.Statement {
 	statements := append([]policy.Statement(nil), args.Binding.Grants...)
 	if args.Firehose != nil {
-		// The router runs in the task, so it is the task role that needs this and not the agent's.
+		// The log router runs in the task, so the task role needs this, not the execution role.
 		statements = append(statements, policy.Statement{
 			Sid:       "SendLogs",
 			Actions:   []string{"firehose:PutRecordBatch"},
@@ -126,9 +127,9 @@ func taskStatements(args *RolesArgs) []policy.Statement {
 	return statements
 }
 
-// execStatements are what ECS Exec needs inside the task. The message channels take no resource.
+// execStatements are the permissions of ECS Exec inside the task. The message channels have no resource.
 // Source: Amazon ECS Developer Guide, "Logging ECS Exec", which lists the three S3 actions. Sessions are uploaded with the
-// ACL bucket-owner-full-control; a bucket with ACLs off takes that header without s3:PutObjectAcl.
+// ACL bucket-owner-full-control; a bucket with ACLs off accepts that header without s3:PutObjectAcl.
 func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	statements := []policy.Statement{{
 		Sid: "ExecChannels",
@@ -140,7 +141,7 @@ func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	}, {
 		Sid:       "ExecFindGroup",
 		Actions:   []string{"logs:DescribeLogGroups"},
-		Resources: []any{site.ARN("logs", "log-group:*")}, // this action knows no single group
+		Resources: []any{site.ARN("logs", "log-group:*")}, // this action has no resource-level permission
 	}, {
 		Sid:       "ExecRecord",
 		Actions:   []string{"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},
@@ -164,8 +165,8 @@ func execStatements(site wiring.Site, exec Exec) []policy.Statement {
 	})
 }
 
-// groups are the ARNs of the log groups and of the streams in them: the one form that both CreateLogStream and
-// PutLogEvents are checked against.
+// groups are the ARNs of the log groups and their streams: the one form that matches both CreateLogStream and
+// PutLogEvents.
 func groups(site wiring.Site, names ...pulumi.StringInput) []any {
 	all := make([]any, len(names))
 	for i, name := range names {

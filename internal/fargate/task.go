@@ -25,7 +25,7 @@ type TaskArgs struct {
 	Firehose     *Firehose // nil: logs go to each container's log group
 }
 
-// Check returns every mistake in args, without the help of AWS.
+// Check returns every mistake in args, without calling AWS.
 func (args *TaskArgs) Check() error {
 	var all []error
 	if err := size.Check(args.CPU, args.Memory); err != nil {
@@ -37,13 +37,13 @@ func (args *TaskArgs) Check() error {
 	return errors.Join(append(all, check(args.Containers))...)
 }
 
-// NewTask registers a revision of a task definition. Any change makes a new revision, and the old one stays registered;
-// nothing is charged for it. Callers check args before they register anything.
+// NewTask registers a revision of a task definition. Any change makes a new revision, and the old one stays registered, at
+// no cost. Callers check args before they register anything.
 //
-// The old one stays because ECS goes back to it when the deployment fails, after the engine has replaced it: a service
-// cannot be deployed, nor a task be run, from a definition that was deregistered (ECS guide, "Deregister a task
-// definition revision"). The provider reads skipDestroy from the state when it deletes, so it counts for the first
-// revision that was made with it. `slipway destroy` deregisters what has stayed; plain `pulumi destroy` does not.
+// The old revision stays because ECS rolls back to it if the deployment fails, after the engine has replaced it: ECS cannot
+// deploy a service or run a task from a deregistered revision (ECS guide, "Deregister a task definition revision"). The
+// provider reads skipDestroy from the state when it deletes, so it works from the first revision created with it.
+// `slipway destroy` deregisters the remaining revisions; plain `pulumi destroy` does not.
 func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.ResourceOption) (*ecs.TaskDefinition, error) {
 	family := args.Site.Name(args.Part)
 	return ecs.NewTaskDefinition(ctx, name, &ecs.TaskDefinitionArgs{
@@ -64,7 +64,7 @@ func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.Re
 	}, opts...)
 }
 
-// platform is what ECS calls the architecture that Docker and Go call arm64 or amd64; empty for any other.
+// platform is ECS's name of the architecture that Docker and Go call arm64 or amd64; empty for any other.
 func platform(architecture string) string {
 	return map[string]string{"arm64": "ARM64", "amd64": "X86_64"}[architecture]
 }

@@ -1,5 +1,5 @@
-// Package graph records what a Pulumi program declares, without an engine and without a cloud: the tests of the
-// components and of the whole site read the record.
+// Package graph records the resources that a Pulumi program declares, without an engine and without a cloud, for the tests
+// of the components and of the whole site.
 package graph
 
 import (
@@ -18,7 +18,7 @@ import (
 // Account is the account of the caller in a recorded program.
 const Account = "123456789012"
 
-// A Resource is one that the program declared. Secret inputs stand as {"secret": value}.
+// A Resource is one that the program declared. A secret input appears as {"secret": value}.
 type Resource struct {
 	Type          string         `json:"type"`
 	Name          string         `json:"name"`
@@ -30,12 +30,12 @@ type Resource struct {
 	Inputs        map[string]any `json:"inputs,omitempty"`
 }
 
-// Custom reports whether the resource is AWS's, Docker's or Random's, and not a component.
+// Custom reports whether the resource belongs to a provider, and is not a component.
 func (r Resource) Custom() bool {
 	return !strings.HasPrefix(r.Type, "slipway:") && !strings.HasPrefix(r.Type, "pulumi:")
 }
 
-// Input is the input at path, such as "versioningConfiguration.status"; nil when there is none.
+// Input returns the input at path, such as "versioningConfiguration.status"; nil if there is none.
 func (r Resource) Input(path string) any {
 	var at any = r.Inputs
 	for _, step := range strings.Split(path, ".") {
@@ -48,10 +48,10 @@ func (r Resource) Input(path string) any {
 	return at
 }
 
-// A Graph is what one program declared, sorted by type and name.
+// A Graph is the resources of one program, sorted by type and name.
 type Graph []Resource
 
-// Of are the resources of one type.
+// Of returns the resources of one type.
 func (g Graph) Of(token string) Graph {
 	var found Graph
 	for _, r := range g {
@@ -62,7 +62,7 @@ func (g Graph) Of(token string) Graph {
 	return found
 }
 
-// Named is the resource with that type and logical name, or a zero Resource.
+// Named returns the resource with that type and logical name, or a zero Resource.
 func (g Graph) Named(token, name string) Resource {
 	for _, r := range g {
 		if r.Type == token && r.Name == name {
@@ -72,13 +72,13 @@ func (g Graph) Named(token, name string) Resource {
 	return Resource{}
 }
 
-// JSON is the record in a form for golden files.
+// JSON formats the graph for golden files.
 func (g Graph) JSON() ([]byte, error) {
 	text, err := json.MarshalIndent(g, "", " ")
 	return append(text, '\n'), err
 }
 
-// Record runs program with the configuration (full keys: "slipway:domain") and returns what it declared.
+// Record runs program with the configuration (full keys: "slipway:domain") and returns the resources that it declared.
 func Record(stack string, config map[string]string, program pulumi.RunFunc) (Graph, error) {
 	m := &mocks{}
 	err := pulumi.RunErr(program, pulumi.WithMocks("slipway", stack, m), func(info *pulumi.RunInfo) { info.Config = config })
@@ -98,6 +98,7 @@ type mocks struct {
 	graph Graph
 }
 
+// NewResource records a resource. It implements pulumi.MockResourceMonitor.
 func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
 	inputs, _ := plain(resource.NewObjectProperty(args.Inputs)).(map[string]any)
 	r := Resource{Type: args.TypeToken, Name: args.Name, Inputs: inputs}
@@ -108,10 +109,8 @@ func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 		}
 		slices.Sort(r.DependsOn)
 		r.DependsOn = slices.Compact(r.DependsOn)
-		for _, hooks := range [][]string{rpc.GetHooks().GetBeforeCreate(), rpc.GetHooks().GetBeforeUpdate(), rpc.GetHooks().GetAfterCreate(),
-			rpc.GetHooks().GetAfterUpdate()} {
-			r.Hooks = append(r.Hooks, hooks...)
-		}
+		hooks := rpc.GetHooks()
+		r.Hooks = slices.Concat(r.Hooks, hooks.GetBeforeCreate(), hooks.GetBeforeUpdate(), hooks.GetAfterCreate(), hooks.GetAfterUpdate())
 	}
 	m.mu.Lock()
 	m.graph = append(m.graph, r)
@@ -119,6 +118,7 @@ func (m *mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.Prop
 	return args.Name + "-id", computed(args), nil
 }
 
+// Call answers the provider functions that the site calls. It implements pulumi.MockResourceMonitor.
 func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	var answer map[string]any
 	switch args.Token {
@@ -131,14 +131,16 @@ func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	case "aws:index/getPartition:getPartition":
 		answer = map[string]any{"partition": "aws", "dnsSuffix": "amazonaws.com", "id": "aws", "reverseDnsPrefix": "com.amazonaws"}
 	case "aws:index/getAvailabilityZones:getAvailabilityZones":
-		answer = map[string]any{"names": []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"}, "zoneIds": []any{"use1-az1", "use1-az2",
-			"use1-az3", "use1-az4"}, "id": "us-east-1", "groupNames": []any{"us-east-1"}}
+		answer = map[string]any{"id": "us-east-1", "groupNames": []any{"us-east-1"},
+			"names":   []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"},
+			"zoneIds": []any{"use1-az1", "use1-az2", "use1-az3", "use1-az4"}}
 	case "aws:ssm/getParameter:getParameter":
 		answer = map[string]any{"value": "ami-0123456789abcdef0", "insecureValue": "ami-0123456789abcdef0", "name": args.Args["name"].V,
 			"type": "String", "arn": "arn:aws:ssm:us-east-1::parameter/ami", "id": "ami", "version": 1}
 	case "aws:ecr/getAuthorizationToken:getAuthorizationToken":
-		answer = map[string]any{"userName": "AWS", "password": "token", "proxyEndpoint": "https://" + Account +
-			".dkr.ecr.us-east-1.amazonaws.com", "id": "us-east-1", "authorizationToken": "QVdTOnRva2Vu", "expiresAt": "2030-01-01T00:00:00Z"}
+		answer = map[string]any{"userName": "AWS", "password": "token", "id": "us-east-1",
+			"proxyEndpoint":      "https://" + Account + ".dkr.ecr.us-east-1.amazonaws.com",
+			"authorizationToken": "QVdTOnRva2Vu", "expiresAt": "2030-01-01T00:00:00Z"}
 	case "aws:route53/getZone:getZone":
 		answer = map[string]any{"zoneId": "Z0123456789ABCDEFGHIJ", "id": "Z0123456789ABCDEFGHIJ", "name": args.Args["name"].V,
 			"arn": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"}
@@ -150,13 +152,13 @@ func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 	return resource.NewPropertyMapFromMap(answer), nil
 }
 
-// computed are the outputs that AWS would work out, in a form that tells where they come from.
+// computed returns the outputs that AWS would compute, in a form that shows where they come from.
 func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 	out := args.Inputs.Copy()
 	service, kind, _ := strings.Cut(strings.TrimPrefix(string(tokens.Type(args.TypeToken).Module()), "aws:"), "/")
 	arn := fmt.Sprintf("arn:aws:%s:us-east-1:%s:%s/%s", service, Account, kind, args.Name)
 	set := func(key resource.PropertyKey, value any) {
-		if _, told := out[key]; !told {
+		if _, given := out[key]; !given {
 			out[key] = resource.NewPropertyValue(value)
 		}
 	}
@@ -202,7 +204,7 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 	return out
 }
 
-// plain turns a property value into what encoding/json writes, with secrets marked.
+// plain converts a property value for encoding/json, with secrets marked.
 func plain(v resource.PropertyValue) any {
 	switch {
 	case v.IsSecret():

@@ -1,8 +1,8 @@
-// Package policy writes IAM policy documents as Go values.
+// Package policy builds IAM policy documents from Go values, and parses them.
 //
 // A document is made of Statements whose resources and condition values may be plain strings or Pulumi inputs; the
 // JSON is canonical (sorted keys, lists kept in the order given), so that the same statements always make the same
-// document and a second `pulumi up` never differs.
+// document and a second `pulumi up` finds no change.
 package policy
 
 import (
@@ -16,7 +16,7 @@ import (
 // A Statement is one statement of a policy document. Values in Resources, Principals and Conditions are strings or
 // pulumi.StringInput.
 type Statement struct {
-	Sid        string           // what the statement is for, in letters and digits; required, because reviewers read it
+	Sid        string           // what the statement is for, in letters and digits; required, for the people who review it
 	Deny       bool             // false: Allow
 	Principals map[string][]any // "Service", "AWS", "Federated" -> names; nil in identity policies
 	Actions    []string
@@ -29,7 +29,7 @@ func Document(statements ...Statement) pulumi.StringOutput {
 	return pulumi.JSONMarshal(document(statements))
 }
 
-// JSON is the same document for whoever has no program around it. Every value must be a plain string.
+// JSON returns the same document outside a Pulumi program. Every value must be a plain string.
 func JSON(statements ...Statement) (string, error) {
 	for _, s := range statements {
 		values := slices.Clone(s.Resources)
@@ -47,7 +47,7 @@ func JSON(statements ...Statement) (string, error) {
 		}
 		for _, value := range values {
 			if _, plain := value.(string); !plain {
-				return "", fmt.Errorf("policy: statement %s holds a %T, which is known only to a program", s.Sid, value)
+				return "", fmt.Errorf("policy: statement %s holds a %T, which resolves only in a Pulumi program", s.Sid, value)
 			}
 		}
 	}
@@ -66,9 +66,9 @@ func document(statements []Statement) map[string]any {
 // Conditions are the conditions of a statement: operator -> key -> a value or a []any of values. All of them must hold.
 type Conditions = map[string]map[string]any
 
-// Trust returns the trust policy of a role that service may assume under conditions, which are nil for a service that
-// sends no source. A condition on a key that the service does not send locks it out, so each caller names AWS's page
-// about its service.
+// Trust returns the trust policy of a role that service may assume under conditions; nil for a service that sends no
+// source. A condition on a key that the service does not send locks the service out, so each caller cites AWS's page
+// about it.
 func Trust(service string, conditions Conditions) pulumi.StringOutput {
 	return Document(Statement{
 		Sid:        "Assume",
@@ -78,10 +78,39 @@ func Trust(service string, conditions Conditions) pulumi.StringOutput {
 	})
 }
 
-// From holds for requests that a service makes for a resource of the account whose ARN is like arn. It is the form that
-// the IAM guide recommends against the confused deputy ("Cross-service confused deputy prevention").
+// From limits a statement to requests that a service makes on behalf of a resource of the account whose ARN matches arn.
+// It is the form that the IAM guide recommends against the confused deputy ("Cross-service confused deputy prevention").
 func From(accountID string, arn any) Conditions {
 	return Conditions{"StringEquals": {"aws:SourceAccount": accountID}, "ArnLike": {"aws:SourceArn": arn}}
+}
+
+// AccountRoot is the principal that stands for a whole account, not for its root user: the account's own IAM policies
+// decide who in it has access.
+func AccountRoot(partition, accountID string) string {
+	return fmt.Sprintf("arn:%s:iam::%s:root", partition, accountID)
+}
+
+// AccountRoots are the principals of several accounts.
+func AccountRoots(partition string, accountIDs ...string) map[string][]any {
+	roots := make([]any, len(accountIDs))
+	for i, id := range accountIDs {
+		roots[i] = AccountRoot(partition, id)
+	}
+	return map[string][]any{"AWS": roots}
+}
+
+// Anyone is every principal of every account, for statements that deny or whose conditions decide.
+func Anyone() map[string][]any { return map[string][]any{"AWS": {"*"}} }
+
+// TLSOnly denies every action of a service ("s3", "sqs") on resources over plain HTTP.
+func TLSOnly(service string, resources ...any) Statement {
+	return Statement{
+		Sid: "TLSOnly", Deny: true,
+		Principals: Anyone(),
+		Actions:    []string{service + ":*"},
+		Resources:  resources,
+		Conditions: Conditions{"Bool": {"aws:SecureTransport": "false"}},
+	}
 }
 
 func (s Statement) value() map[string]any {
@@ -113,7 +142,7 @@ func (s Statement) value() map[string]any {
 	return v
 }
 
-// IAM stores a list of one as its one value, so that is how it is written.
+// one writes a list of one as a single value, as IAM stores it.
 func one(values []any) any {
 	if len(values) == 1 {
 		return values[0]

@@ -11,11 +11,11 @@ import (
 	"slipway/internal/policy"
 )
 
-// ReadSecrets is what an execution role must be allowed so that its task can start with the Binding's secrets: read
-// exactly those parameters and decrypt with exactly those keys, for exactly those parameters. It is the execution role,
-// not the task role, that reads them: the container agent does it before the container exists.
+// ReadSecrets are the permissions of an execution role to start a task with the Binding's secrets: to read exactly those
+// parameters, and to decrypt with exactly their keys for exactly those parameters. The execution role reads them, not the
+// task role: the container agent does it before the container exists.
 //
-// Without secrets there is nothing to allow. The order is that of the secrets' names.
+// Without secrets there are no statements. The order is that of the secrets' names.
 func (b Binding) ReadSecrets() []policy.Statement {
 	if len(b.Secrets) == 0 {
 		return nil
@@ -36,8 +36,8 @@ func (b Binding) ReadSecrets() []policy.Statement {
 			Sid:       "DecryptSecrets",
 			Actions:   []string{"kms:Decrypt"},
 			Resources: []any{distinct(keys)},
-			// Parameter Store encrypts each value under its own name, so the keys open these parameters and nothing else
-			// that they encrypt.
+			// Parameter Store puts the parameter's ARN into the encryption context, so the role can decrypt these parameters
+			// and nothing else that the keys encrypt.
 			Conditions: map[string]map[string]any{
 				"StringEquals": {"kms:EncryptionContext:PARAMETER_ARN": arns},
 				"StringLike":   {"kms:ViaService": "ssm.*"},
@@ -46,8 +46,7 @@ func (b Binding) ReadSecrets() []policy.Statement {
 	}
 }
 
-// distinct are the values without repetitions, in the order of their first appearance; a list of one is its one value,
-// as IAM writes it.
+// distinct removes duplicates and keeps the order. A list of one becomes a single value, as IAM stores it.
 func distinct(values pulumi.StringArray) pulumi.AnyOutput {
 	return values.ToStringArrayOutput().ApplyT(compact).(pulumi.AnyOutput)
 }
@@ -65,9 +64,9 @@ func compact(values []string) any {
 	return once
 }
 
-// Version is a short text that changes whenever a secret changes, and says nothing about its value:
-// "DB_PASSWORD:1 SECRET_KEY:3". A task reads its secrets only when it starts; with this text among its settings a
-// changed secret makes a new task definition, and the service rolls.
+// Version is a short string that changes whenever a secret changes and reveals nothing about its value:
+// "DB_PASSWORD:1 SECRET_KEY:3". A task reads its secrets only when it starts; with this string in its environment a changed
+// secret makes a new task definition, and the service rolls.
 func Version(secrets map[string]Secret) pulumi.StringOutput {
 	var format []string
 	var versions []any

@@ -60,7 +60,8 @@ func TestOneSecretIsWrittenAsOneValue(t *testing.T) {
 	b := Binding{Secrets: map[string]Secret{"A": secret("arn:a", "kms:a", 1)}}
 	got := resolve(t, func() pulumi.StringOutput { return policy.Document(b.ReadSecrets()...) })
 	want := `{"Statement":[{"Action":"ssm:GetParameters","Effect":"Allow","Resource":"arn:a","Sid":"ReadSecrets"},` +
-		`{"Action":"kms:Decrypt","Condition":{"StringEquals":{"kms:EncryptionContext:PARAMETER_ARN":"arn:a"},"StringLike":{"kms:ViaService":"ssm.*"}},` +
+		`{"Action":"kms:Decrypt","Condition":{"StringEquals":{"kms:EncryptionContext:PARAMETER_ARN":"arn:a"},` +
+		`"StringLike":{"kms:ViaService":"ssm.*"}},` +
 		`"Effect":"Allow","Resource":"kms:a","Sid":"DecryptSecrets"}],"Version":"2012-10-17"}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -80,7 +81,8 @@ func TestVersion(t *testing.T) {
 		want    string
 	}{
 		{"none", nil, ""},
-		{"sorted by name", map[string]Secret{"SECRET_KEY": secret("", "", 3), "DB_PASSWORD": secret("", "", 1)}, "DB_PASSWORD:1 SECRET_KEY:3"},
+		{"sorted by name", map[string]Secret{"SECRET_KEY": secret("", "", 3), "DB_PASSWORD": secret("", "", 1)},
+			"DB_PASSWORD:1 SECRET_KEY:3"},
 		{"counts on", map[string]Secret{"SECRET_KEY": secret("", "", 4), "DB_PASSWORD": secret("", "", 1)}, "DB_PASSWORD:1 SECRET_KEY:4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

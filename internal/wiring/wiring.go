@@ -1,5 +1,5 @@
-// Package wiring holds the few plain values through which components speak to each other: where the site lives (Site),
-// where a workload lives (Placement), and what a workload needs in order to use a thing (Binding).
+// Package wiring holds the few values that components pass to each other: where the site is deployed (Site), where a
+// workload runs (Placement), and what a workload needs in order to use something (Binding).
 package wiring
 
 import (
@@ -11,19 +11,19 @@ import (
 	"slipway/internal/policy"
 )
 
-// A Site says which deployment this is and in which account and region; its names are the physical names of resources
-// that AWS or people look up by name.
+// A Site identifies a deployment, its account and its region. Its methods make the physical names of resources that AWS
+// or people look up by name.
 type Site struct {
 	Project, Stack               string
 	Partition, Region, AccountID string // "aws", "us-east-1", "123456789012"
 	Zones                        []string
-	Protect                      bool // a stack whose stateful resources must not be deleted by mistake
-	Snapshot                     bool // the database leaves a last snapshot when it is deleted; so does that of a protected stack
+	Protect                      bool // stateful resources must not be deleted by mistake
+	Snapshot                     bool // deleting the database leaves a final snapshot; always so in a protected stack
 
 	Boundary pulumi.StringPtrInput // ARN of the permissions boundary of every role; nil: none
 }
 
-// Name is the physical name of part in this stack: project-stack-part. Two stacks of one account never share it.
+// Name is the physical name of part in this stack: project-stack-part. It is unique among the stacks of an account.
 func (s Site) Name(part string) string { return fmt.Sprintf("%s-%s-%s", s.Project, s.Stack, part) }
 
 // Path is the hierarchical name of part, for SSM parameters and log groups: /project/stack/part.
@@ -31,23 +31,22 @@ func (s Site) Path(part ...string) string {
 	return "/" + strings.Join(append([]string{s.Project, s.Stack}, part...), "/")
 }
 
-// ARN is the name of a resource of this account and region, such as ARN("logs", "log-group:/x").
+// ARN is the ARN of a resource in this account and region, such as ARN("logs", "log-group:/x").
 func (s Site) ARN(service, resource string) string {
 	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", s.Partition, service, s.Region, s.AccountID, resource)
 }
 
-// A Placement is where a workload runs: subnets without a public address, and the security groups that the firewall
-// table gives it.
+// A Placement is where a workload runs: subnets without public addresses, and its security groups from the firewall table.
 type Placement struct {
 	Subnets        pulumi.StringArrayInput
 	SecurityGroups pulumi.StringArrayInput
 }
 
-// A Binding is what a workload needs in order to use a thing: settings it is told, secrets it is given by ARN, and
-// what it is allowed to do. The owner of a thing makes the Binding, because the owner knows what using it takes.
+// A Binding is what a workload needs in order to use a resource: environment variables, secrets by ARN, and permissions.
+// The component that owns the resource makes the Binding, because it knows what using the resource takes.
 type Binding struct {
-	Env     map[string]pulumi.StringInput // plain settings
-	Secrets map[string]Secret             // settings whose value is never seen by the program
+	Env     map[string]pulumi.StringInput // plain environment variables
+	Secrets map[string]Secret             // environment variables whose values the program never sees
 	Grants  []policy.Statement            // for the workload's task role
 }
 
@@ -55,22 +54,22 @@ type Binding struct {
 type Secret struct {
 	ARN     pulumi.StringInput
 	KeyARN  pulumi.StringInput // the KMS key that decrypts it
-	Version pulumi.IntInput    // counts up whenever the value changes
+	Version pulumi.IntInput    // increases whenever the value changes
 }
 
-// Join makes one Binding of several. A name that two of them tell differently is a mistake in the program.
+// Join merges bindings. It returns an error if two of them set the same name.
 func Join(bindings ...Binding) (Binding, error) {
 	all := Binding{Env: map[string]pulumi.StringInput{}, Secrets: map[string]Secret{}}
 	for _, b := range bindings {
 		for name, value := range b.Env {
 			if all.has(name) {
-				return Binding{}, fmt.Errorf("wiring: %s is told twice", name)
+				return Binding{}, fmt.Errorf("wiring: %s is set twice", name)
 			}
 			all.Env[name] = value
 		}
 		for name, secret := range b.Secrets {
 			if all.has(name) {
-				return Binding{}, fmt.Errorf("wiring: %s is told twice", name)
+				return Binding{}, fmt.Errorf("wiring: %s is set twice", name)
 			}
 			all.Secrets[name] = secret
 		}

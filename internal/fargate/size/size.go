@@ -1,5 +1,5 @@
-// Package size knows the sizes in which Fargate sells tasks. It imports nothing, so that the configuration can check a
-// size before any component exists.
+// Package size lists the task sizes of Fargate. It imports nothing of ours, so that the configuration can check a size
+// without a component.
 package size
 
 import (
@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// CPUs are the CPU units of a task that Fargate has on Linux; 1024 units are one vCPU.
+// CPUs are the CPU units that Fargate offers for a Linux task; 1024 units are one vCPU.
 var CPUs = []int{256, 512, 1024, 2048, 4096, 8192, 16384}
 
-// Memories are the sizes in MiB that Fargate pairs with cpu units; nil when it does not sell that CPU.
+// Memories are the memory sizes in MiB that Fargate offers for cpu units; nil if it does not offer that CPU.
 // Source: Amazon ECS Developer Guide, Fargate task definition parameters, Task CPU and memory.
 func Memories(cpu int) []int {
 	switch cpu {
@@ -32,7 +32,7 @@ func Memories(cpu int) []int {
 	return nil
 }
 
-// Check returns an error that lists what is allowed when Fargate has no task of cpu units and memory MiB.
+// Check returns an error with the allowed values if Fargate has no task of cpu units and memory MiB.
 func Check(cpu, memory int) error {
 	memories := Memories(cpu)
 	if memories == nil {

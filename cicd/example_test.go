@@ -1,0 +1,35 @@
+package cicd_test
+
+import (
+	"fmt"
+
+	"slipway/cicd"
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+// The deploy role of a stack as plain documents, for an account that is bootstrapped before the program runs.
+func ExampleDeployerArgs_RoleSpecs() {
+	args := &cicd.DeployerArgs{
+		Site:         wiring.Site{Project: "shop", Stack: "prod", Partition: "aws", Region: "eu-west-1", AccountID: "123456789012"},
+		Repository:   "acme/shop",
+		Environments: []string{"production"},
+		ReadBranches: []string{"main"},
+	}
+	deployer, reader, err := args.RoleSpecs()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, role := range []*cicd.RoleSpec{deployer, reader} {
+		trust, err := policy.Parse(role.Trust)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(role.Name, "trusts", trust[0].Condition["StringEquals"]["token.actions.githubusercontent.com:sub"])
+	}
+	// Output:
+	// shop-prod-deploy trusts [repo:acme/shop:environment:production]
+	// shop-prod-read trusts [repo:acme/shop:ref:refs/heads/main]
+}
