@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sqs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
@@ -151,26 +152,20 @@ func failedRuns(site wiring.Site, cluster pulumi.StringInput) map[string]any {
 // with each failed run.
 func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs, queue, rule pulumi.StringOutput) error {
 	for _, a := range []struct {
-		name, why, namespace, metric, statistic string
-		dimensions                              pulumi.StringMap
-	}{
-		{"failures", "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; " +
-			"purge it when that is fixed.",
-			"AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", pulumi.StringMap{"QueueName": queue}},
-		{"failed-run", "A scheduled job ended with an exit code other than 0. Its log group has the reason.",
-			"AWS/Events", "TriggeredRules", "Sum", pulumi.StringMap{"RuleName": rule}},
-	} {
-		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.name, &cloudwatch.MetricAlarmArgs{
-			Name:               pulumi.String(args.Site.Name("jobs-" + a.name)),
-			AlarmDescription:   pulumi.String(a.why),
-			Namespace:          pulumi.String(a.namespace),
-			MetricName:         pulumi.String(a.metric),
-			Dimensions:         a.dimensions,
-			Statistic:          pulumi.String(a.statistic),
-			Period:             pulumi.Int(300),
-			EvaluationPeriods:  pulumi.Int(1),
+		catalog.Alarm
+		value pulumi.StringOutput // of its one dimension
+	}{{failures, queue}, {failedRun, rule}} {
+		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.Name, &cloudwatch.MetricAlarmArgs{
+			Name:               pulumi.String(args.Site.Name("jobs-" + a.Name)),
+			AlarmDescription:   pulumi.String(a.Why),
+			Namespace:          pulumi.String(a.Namespace),
+			MetricName:         pulumi.String(a.Metric),
+			Dimensions:         pulumi.StringMap{a.Dimensions[0]: a.value},
+			Statistic:          pulumi.String(a.Statistic),
+			Period:             pulumi.Int(a.Period),
+			EvaluationPeriods:  pulumi.Int(a.Minutes * 60 / a.Period),
 			ComparisonOperator: pulumi.String("GreaterThanThreshold"),
-			Threshold:          pulumi.Float64(0),
+			Threshold:          pulumi.Float64(a.Threshold),
 			TreatMissingData:   pulumi.String("notBreaching"),
 			AlarmActions:       pulumi.Array{args.TopicARN},
 		}, pulumi.Parent(t)); err != nil {

@@ -15,7 +15,7 @@ import (
 func recordBoundary(t *testing.T) graph.Resource {
 	t.Helper()
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
-		_, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Site: testSite(false)})
+		_, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))})
 		return err
 	})
 	if err != nil {
@@ -25,7 +25,7 @@ func recordBoundary(t *testing.T) graph.Resource {
 }
 
 func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
-	made, spec := recordBoundary(t), (&BoundaryArgs{Site: testSite(false)}).PolicySpec()
+	made, spec := recordBoundary(t), (&BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))}).PolicySpec()
 	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, spec.Document)); diff != "" {
 		t.Errorf("-program +spec:\n%s", diff)
 	}

@@ -4,30 +4,31 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/iam"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
+	"slipway/internal/github"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
 
 const deployerType = "slipway:cicd:Deployer"
 
-// issuer signs the OIDC tokens of GitHub's workflow runs.
-const issuer = "token.actions.githubusercontent.com"
+const issuer = github.Issuer
 
 // DeployerArgs say who may deploy, and who may only read.
 type DeployerArgs struct {
 	Site         wiring.Site
-	Repository   string   // owner/name
-	OwnerID      int      // GitHub's IDs of the owner and of the repository, both or neither: with them the roles also
-	RepositoryID int      // trust the immutable form of the subject
-	Environments []string // GitHub environments that may deploy: the better gate, because GitHub can require a review
-	Branches     []string // branches that may deploy
+	Facts        catalog.Catalog // about all resources of the stack: what deploying and reading them takes
+	Repository   string          // owner/name
+	OwnerID      int             // GitHub's IDs of the owner and of the repository, both or neither: with them the roles also
+	RepositoryID int             // trust the immutable form of the subject
+	Environments []string        // GitHub environments that may deploy: the better gate, because GitHub can require a review
+	Branches     []string        // branches that may deploy
 
 	ReadBranches     []string // branches that may read; without these and ReadPullRequests there is no read role
 	ReadPullRequests bool     // lets pull requests of the repository read, and those run their own code; forks get no token
@@ -197,7 +198,7 @@ func (a *DeployerArgs) RoleSpecs() (deployer, reader *RoleSpec, err error) {
 func (a *DeployerArgs) roleSpec(r role) (*RoleSpec, error) {
 	spec := &RoleSpec{
 		Name: a.Site.Name(r.part), Description: r.does + " from GitHub repository " + a.Repository, SessionSeconds: r.seconds,
-		Issuer: issuer, ProviderARN: cmp.Or(a.ProviderARN, a.global("iam", "oidc-provider/"+issuer)),
+		Issuer: issuer, ProviderARN: cmp.Or(a.ProviderARN, catalog.Global(a.Site, "iam", "oidc-provider/"+issuer)),
 	}
 	var err error
 	if spec.Trust, err = policy.JSON(a.trust(spec.ProviderARN, r.subjects)); err != nil {
@@ -227,17 +228,10 @@ func (a *DeployerArgs) trust(providerARN any, subjects []any) policy.Statement {
 	}
 }
 
-var (
-	repositoryForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}$`)
-	// No wildcard, no policy variable (${), and no colon, which separates the parts of a subject.
-	refForm      = regexp.MustCompile(`^[A-Za-z0-9._][A-Za-z0-9._/ -]*$`)
-	providerForm = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/` + regexp.QuoteMeta(issuer) + `$`)
-)
-
 func (a *DeployerArgs) check() error {
 	var wrong []error
 	add := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf("github: "+format, values...)) }
-	if !repositoryForm.MatchString(a.Repository) {
+	if !github.Repository.MatchString(a.Repository) {
 		add("repository must be owner/name without wildcards, got %q", a.Repository)
 	}
 	if (a.OwnerID == 0) != (a.RepositoryID == 0) || a.OwnerID < 0 || a.RepositoryID < 0 {
@@ -247,17 +241,20 @@ func (a *DeployerArgs) check() error {
 		add("environments or branches must name at least one that may deploy")
 	}
 	for _, e := range a.Environments {
-		if !refForm.MatchString(e) {
+		if !github.Environment.MatchString(e) {
 			add("environment must be an exact name without wildcards, got %q", e)
 		}
 	}
 	for _, b := range slices.Concat(a.Branches, a.ReadBranches) {
-		if !refForm.MatchString(b) {
+		if !github.Branch.MatchString(b) {
 			add("branch must be an exact name without wildcards, got %q", b)
 		}
 	}
-	if a.ProviderARN != "" && !providerForm.MatchString(a.ProviderARN) {
+	if a.ProviderARN != "" && !github.Provider.MatchString(a.ProviderARN) {
 		add("provider must be the ARN of the account's OIDC provider for %s, got %q", issuer, a.ProviderARN)
+	}
+	if _, err := a.assemble(); err != nil {
+		wrong = append(wrong, err)
 	}
 	return errors.Join(wrong...)
 }

@@ -6,12 +6,15 @@ import (
 	"slipway/cicd"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
+	"slipway/site"
 )
 
 // The deploy role of a stack as plain documents, for an account that is bootstrapped before the program runs.
 func ExampleDeployerArgs_RoleSpecs() {
+	prod := wiring.Site{Project: "shop", Stack: "prod", Partition: "aws", Region: "eu-west-1", AccountID: "123456789012"}
 	args := &cicd.DeployerArgs{
-		Site:         wiring.Site{Project: "shop", Stack: "prod", Partition: "aws", Region: "eu-west-1", AccountID: "123456789012"},
+		Site:         prod,
+		Facts:        site.Catalog(prod),
 		Repository:   "acme/shop",
 		Environments: []string{"production"},
 		ReadBranches: []string{"main"},

@@ -228,10 +228,7 @@ func lifecycle() string {
 	return string(text)
 }
 
-var (
-	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	tagForm    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-)
+var tagForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
 
 func (a *ImagesArgs) check() error {
 	var wrong []error
@@ -244,7 +241,7 @@ func (a *ImagesArgs) check() error {
 	}
 	if r := a.Release; r != nil {
 		for _, digest := range []string{r.Digests.Django, r.Digests.Nginx} {
-			if !digestForm.MatchString(digest) {
+			if !image.Digest.MatchString(digest) {
 				add("a release needs two digests, sha256: and 64 hexadecimal digits, got %q", digest)
 			}
 		}

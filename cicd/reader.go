@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/internal/catalog"
 	"slipway/internal/policy"
 )
 
@@ -56,9 +57,9 @@ func (a *DeployerArgs) looks() []area {
 	// SSM opens this stack's parameters with the key of the stack, for whoever may use that, and for no other parameter's
 	// sake: the context in which a parameter is encrypted is its ARN.
 	site.statements = append(site.statements, policy.Statement{
-		Sid: "OpenParameters", Actions: []string{"kms:Decrypt"}, Resources: a.within("kms", "key/*"),
+		Sid: "OpenParameters", Actions: []string{"kms:Decrypt"}, Resources: []any{a.Site.ARN("kms", "key/*")},
 		Conditions: map[string]map[string]any{
-			"StringEquals": {"kms:ViaService": a.through("ssm")[0]},
+			"StringEquals": {"kms:ViaService": catalog.Endpoint(a.Site, "ssm")},
 			"StringLike":   {"kms:EncryptionContext:PARAMETER_ARN": a.Site.ARN("ssm", "parameter"+a.Site.Path("*"))},
 		},
 	})
@@ -91,7 +92,7 @@ func (a *DeployerArgs) lookAtState() []policy.Statement {
 	if a.StateBucket != "" && a.StateKeyARN != "" {
 		statements = append(statements, policy.Statement{
 			Sid: "SealLook", Actions: []string{"kms:GenerateDataKey"}, Resources: []any{a.StateKeyARN},
-			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": a.through("s3")[0]}},
+			Conditions: map[string]map[string]any{"StringEquals": {"kms:ViaService": catalog.Endpoint(a.Site, "s3")}},
 		})
 	}
 	return statements

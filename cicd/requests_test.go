@@ -17,10 +17,11 @@ const (
 
 // prod is the deploy role of a protected stack as bootstrap makes it.
 func prod() *DeployerArgs {
+	site := wiring.Site{
+		Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
+	}
 	return &DeployerArgs{
-		Site: wiring.Site{
-			Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
-		},
+		Site: site, Facts: factsOf(site),
 		Repository: "acme/shop", OwnerID: 583231, RepositoryID: 1296269, Environments: []string{"production"},
 		ReadBranches: []string{"main"}, StateBucket: prodStateBucket, StateKeyARN: prodStateKey, Sources: []string{"222222222222"},
 	}
@@ -311,7 +312,7 @@ func TestTheDocumentedGapsExist(t *testing.T) {
 		{"a service of prod-eu, whose name begins alike, is changed",
 			on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
 	}, true)
-	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site}).PolicySpec().Document), []incident{
+	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document), []incident{
 		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
 	}, true)
 }
@@ -374,7 +375,7 @@ func TestWhatAPullRequestReads(t *testing.T) {
 
 // A role of the site whose own policy allows everything can do no more than its boundary.
 func TestWhatTheBoundaryAllows(t *testing.T) {
-	statements := parse(t, (&BoundaryArgs{Site: prod().Site}).PolicySpec().Document)
+	statements := parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document)
 	judge(t, statements, []incident{
 		{"a task opens a secret", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
 		{"a shell session is encrypted", on("kms:GenerateDataKey", ownKey, someKey)},

@@ -43,7 +43,8 @@ func ExampleLoad() {
 		fmt.Println(err)
 		return
 	}
-	source.File = "Pulumi.dev.yaml" // instead of the temporary folder's path
+	source.Reserved = []string{"DB_HOST"} // what the site sets itself; site.Load knows all of them
+	source.File = "Pulumi.dev.yaml"       // instead of the temporary folder's path
 	_, err = config.Load(source)
 	fmt.Println(err)
 	// Output:

@@ -5,6 +5,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -18,6 +19,9 @@ import (
 
 // Load decodes and validates a Source. Its error is a Mistakes: every mistake, sorted by key.
 func Load(source Source) (*Stack, error) {
+	if len(source.Reserved) == 0 {
+		return nil, errors.New("config: the reserved environment variables are missing: site.Load adds them")
+	}
 	d := &decoder{source: source, mistakes: slices.Clone(source.mistakes), bad: map[string]bool{}}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
 	d.namespaces()
@@ -141,7 +145,7 @@ func fieldsOf(t reflect.Type) []field {
 		f := t.Field(i)
 		if key, ok := f.Tag.Lookup("key"); ok {
 			all = append(all, field{index: f.Index, name: f.Name, key: key, typ: f.Type, def: f.Tag.Get("default"),
-				allowed: f.Tag.Get("allowed"), rule: f.Tag.Get("rule"), required: f.Tag.Get("required") == "true"})
+				allowed: choices(f.Tag.Get("allowed")), rule: f.Tag.Get("rule"), required: f.Tag.Get("required") == "true"})
 		}
 	}
 	return all

@@ -35,7 +35,7 @@ func written(t testing.TB, stack, content string) []string {
 	t.Helper()
 	source, err := FromFile(project(t, stack, content))
 	if err == nil {
-		_, err = Load(source)
+		_, err = load(source)
 	}
 	return lines(t, err, false)
 }
@@ -315,7 +315,7 @@ func TestAllMistakesAtOnceWithTheirLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Load(source)
+	_, err = load(source)
 	want := []string{
 		`Pulumi.dev.yaml:9: logs.days: must be 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653, got 42`,
 		`Pulumi.dev.yaml:3: slipway:netwrok: unknown key, did you mean network?`,
@@ -388,7 +388,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := Load(source)
+	got, err := load(source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -420,7 +420,7 @@ func TestStacksOfThisRepository(t *testing.T) {
 			t.Errorf("%s: %v", file, err)
 			continue
 		}
-		if _, err := Load(source); err != nil {
+		if _, err := load(source); err != nil {
 			t.Errorf("%s:\n%v", file, err)
 		}
 	}

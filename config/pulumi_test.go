@@ -54,7 +54,7 @@ func fromEngine(t *testing.T, config map[string]string, secret []string, inline 
 		if err != nil {
 			return err
 		}
-		_, result = Load(source)
+		_, result = load(source)
 		return nil
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func TestSecretsReachTheProgramAsSecretOutputs(t *testing.T) {
 				t.Errorf("printed in plain text: %s", shown)
 			}
 		}
-		stack, err := Load(source)
+		stack, err := load(source)
 		if err != nil {
 			return err
 		}
@@ -229,7 +229,7 @@ func FuzzFromFile(f *testing.F) {
 		}
 		source, err := FromFile(path)
 		if err == nil {
-			_, err = Load(source)
+			_, err = load(source)
 		}
 		sound(t, err)
 	})
@@ -249,7 +249,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, text, stack string, secret bool) {
 		source := Source{Project: "slipway", Stack: stack, Values: map[string]RawValue{"aws:region": {Text: "us-east-1"}}}
 		source.Values[key] = RawValue{Text: text, Secret: secret}
-		_, err := Load(source)
+		_, err := load(source)
 		sound(t, err)
 		if secret && len(text) > 20 && err != nil && strings.Contains(err.Error(), text) && !strings.Contains(key, text) {
 			t.Errorf("shows the secret %q: %v", text, err)

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"slipway/internal/fargate/size"
+	"slipway/internal/github"
+	"slipway/internal/image"
 )
 
 // rules checks what the tags cannot express: formats of strings and relations between keys.
@@ -250,21 +252,16 @@ func (d *decoder) command(path string, args []string) {
 	}
 }
 
-// reservedEnv lists the environment variables that Slipway sets for the app.
-var reservedEnv = []string{"ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DB_DATABASE", "DB_HOST", "DB_PASSWORD", "DB_PORT",
-	"DB_SSLMODE", "DB_USERNAME", "MEDIA_BUCKET", "SECRET_KEY", "SETTINGS_VERSION", "SITE_DB_PASSWORD", "SITE_DB_USERNAME",
-	"SITE_HTTPS", "SITE_URL"}
-
 var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 // settingName returns why a name cannot be an environment variable of the app, or "".
-func settingName(name string) string {
+func settingName(name string, reserved []string) string {
 	switch {
 	case !envForm.MatchString(name):
 		return "must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters"
 	case strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "ECS_"):
 		return "is reserved by AWS: names must not start with AWS_ or ECS_"
-	case slices.Contains(reservedEnv, name):
+	case slices.Contains(reserved, name):
 		return "is set by Slipway and cannot be overridden"
 	}
 	return ""
@@ -275,7 +272,7 @@ func (d *decoder) settings(s *Stack) {
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		path, value := step("env", name), s.Env[name]
 		size += len(name) + len(value)
-		if rule := settingName(name); rule != "" {
+		if rule := settingName(name, d.source.Reserved); rule != "" {
 			d.add(path, "", "%s", rule)
 		} else if secretName(name) {
 			d.add(path, masked, "has the name of a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
@@ -289,7 +286,7 @@ func (d *decoder) settings(s *Stack) {
 	}
 	for _, name := range s.SecretNames {
 		path := step("secrets", name)
-		if rule := settingName(name); rule != "" {
+		if rule := settingName(name, d.source.Reserved); rule != "" {
 			d.add(path, "", "%s", rule)
 		}
 		if _, both := s.Env[name]; both {
@@ -306,12 +303,10 @@ func (d *decoder) settings(s *Stack) {
 	}
 }
 
-var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
 func (d *decoder) images(i Images) {
 	for _, one := range []struct{ key, value, other string }{{"images.django", i.Django, i.Nginx}, {"images.nginx", i.Nginx, i.Django}} {
 		switch {
-		case one.value != "" && !digestForm.MatchString(one.value):
+		case one.value != "" && !image.Digest.MatchString(one.value):
 			d.add(one.key, quoted(one.value), "must be a digest, sha256: and 64 hexadecimal digits; a tag could move to another image")
 		case one.value == "" && one.other != "":
 			d.add(one.key, "", "is required: a release has two digests")
@@ -356,13 +351,6 @@ func (d *decoder) logs(s *Stack) {
 	}
 }
 
-var (
-	repositoryForm  = regexp.MustCompile(`^[A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}$`)
-	branchForm      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+@#=-]*(/[A-Za-z0-9_][A-Za-z0-9._+@#=-]*)*$`)
-	environmentForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._-]{0,254}$`)
-	providerForm    = regexp.MustCompile(`^arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com$`)
-)
-
 func (d *decoder) github(g GitHub) {
 	const key = "github.repository"
 	given := len(g.Branches)+len(g.Environments) > 0 || g.Provider != "" || g.Role != "" || g.Boundary != "" || g.Reads() ||
@@ -374,7 +362,7 @@ func (d *decoder) github(g GitHub) {
 	case g.Repository == "":
 	case strings.Contains(g.Repository, "*"):
 		d.add(key, quoted(g.Repository), "must be a single repository, owner/name: a wildcard would let others deploy")
-	case !repositoryForm.MatchString(g.Repository):
+	case !github.Repository.MatchString(g.Repository):
 		d.add(key, quoted(g.Repository), "must be owner/name")
 	case len(g.Branches)+len(g.Environments) == 0 && d.valid("github.branches", "github.environments"):
 		d.add("github", "", "must name the branches or environments that may deploy")
@@ -407,10 +395,10 @@ func (d *decoder) github(g GitHub) {
 			d.add(pair.key, strconv.Itoa(pair.id), "also needs %s: GitHub's tokens contain both", pair.other)
 		}
 	}
-	each("github.branches", g.Branches, branchForm, "deploy")
-	each("github.environments", g.Environments, environmentForm, "deploy")
-	each("github.readBranches", g.ReadBranches, branchForm, "read the stack")
-	if g.Provider != "" && !providerForm.MatchString(g.Provider) {
+	each("github.branches", g.Branches, github.Branch, "deploy")
+	each("github.environments", g.Environments, github.Environment, "deploy")
+	each("github.readBranches", g.ReadBranches, github.Branch, "read the stack")
+	if g.Provider != "" && !github.Provider.MatchString(g.Provider) {
 		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
 	}
 	exists := func(key, role string) {

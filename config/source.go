@@ -25,6 +25,9 @@ type Source struct {
 	Root    string              // the folder of Pulumi.yaml, which contains the app; empty if unknown
 	Values  map[string]RawValue // by full key, such as slipway:network or aws:region
 
+	// Reserved are the environment variables that the stack sets itself (see site.Load).
+	Reserved []string
+
 	sealed   bool           // secret values are encrypted and stay unread
 	mistakes Mistakes       // found while reading
 	lines    map[string]int // the lines of keys in File, by path

@@ -179,7 +179,7 @@ func (i Images) Released() bool { return i.Django != "" }
 // Logs go from the containers to CloudWatch and to an archive in S3.
 type Logs struct {
 	// How many days logs are kept in CloudWatch, where you can search them.
-	Days int `key:"days" default:"30" allowed:"1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653"`
+	Days int `key:"days" default:"30" allowed:"@retentions"`
 	// How many days logs are kept in the archive in S3.
 	ArchiveDays int `key:"archiveDays" default:"365" allowed:"1..3653" rule:"at least days"`
 	// How the app's logs reach the archive: subscription (CloudWatch, then Firehose: searchable, $0.50 per GB) or firelens (a log

@@ -17,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/config"
+	"slipway/site"
 )
 
 // A cell is one configuration that is deployed, checked, changed and destroyed.
@@ -89,7 +90,7 @@ func TestPairs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := config.Load(source)
+		s, err := site.Load(source)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}

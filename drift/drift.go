@@ -48,11 +48,18 @@ type Difference struct {
 	Why   string `json:"why,omitempty"`
 }
 
+// Rules say what a difference means, by the type of the resource. What no rule is about is harmless.
+type Rules interface {
+	ManagedByAWS(token, path string) bool              // AWS changes the output by itself: no drift
+	Dangerous(token, path string, from, to any) string // why a change is dangerous; "": it is not
+	Missing(token string) string                       // what is lost when the resource is missing, and up cannot restore
+}
+
 // Of is the resources that differ from what the last operation left, given the steps of a refresh. The worst comes first.
-func Of(steps []apitype.StepEventMetadata) []Resource {
+func Of(rules Rules, steps []apitype.StepEventMetadata) []Resource {
 	all := []Resource{}
 	for _, step := range steps {
-		if d := resourceOf(step); d != nil {
+		if d := resourceOf(rules, step); d != nil {
 			all = append(all, *d)
 		}
 	}
@@ -61,14 +68,14 @@ func Of(steps []apitype.StepEventMetadata) []Resource {
 }
 
 // resourceOf is the drift that a step of a refresh found, nil if there is none.
-func resourceOf(meta apitype.StepEventMetadata) *Resource {
+func resourceOf(rules Rules, meta apitype.StepEventMetadata) *Resource {
 	if meta.Old == nil || !meta.Old.Custom || strings.HasPrefix(meta.Type, "pulumi:") {
 		return nil
 	}
 	d := &Resource{URN: meta.URN, Type: meta.Type, Name: resource.URN(meta.URN).Name(), ID: meta.Old.ID}
 	if meta.New == nil || meta.Op == apitype.OpDelete {
 		d.Class, d.Why = Missing, "somebody deleted it"
-		if reason := lossIfMissing[meta.Type]; reason != "" {
+		if reason := rules.Missing(meta.Type); reason != "" {
 			d.Why += "; " + reason
 		}
 		return d
@@ -81,7 +88,7 @@ func resourceOf(meta apitype.StepEventMetadata) *Resource {
 		}
 	}
 	compare("", meta.Old.Outputs, meta.New.Outputs, func(path string, from, to any) {
-		if expected(meta.Type, path) {
+		if rules.ManagedByAWS(meta.Type, path) {
 			return
 		}
 		p := Difference{Path: path, From: from, To: to}
@@ -89,7 +96,7 @@ func resourceOf(meta apitype.StepEventMetadata) *Resource {
 		if replaces[top] {
 			p.Class, p.Why = Replaced, "putting it right replaces the resource"
 		}
-		if reason := danger(meta.Type, path, from, to); reason != "" {
+		if reason := rules.Dangerous(meta.Type, path, from, to); reason != "" {
 			p.Class, p.Why = Dangerous, reason
 		}
 		d.Properties = append(d.Properties, p)

@@ -7,6 +7,18 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
+// rules are those of a database.
+type rules struct{}
+
+func (rules) ManagedByAWS(_, path string) bool { return path == "latestRestorableTime" }
+func (rules) Missing(string) string            { return "up makes an empty database; restore a snapshot first" }
+func (rules) Dangerous(_, path string, from, to any) string {
+	if path == "multiAz" && from == true && to == false {
+		return "the database is less protected"
+	}
+	return ""
+}
+
 func TestDriftOfAResource(t *testing.T) {
 	const database = "aws:rds/instance:Instance"
 	state := func(outputs map[string]any) *apitype.StepEventStateMetadata {
@@ -43,7 +55,7 @@ func TestDriftOfAResource(t *testing.T) {
 		{"a component is nothing in itself", apitype.StepEventMetadata{Type: "slipway:x:Y", Old: &apitype.StepEventStateMetadata{}, Op: apitype.OpDelete}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, resourceOf(c.meta)); diff != "" {
+			if diff := cmp.Diff(c.want, resourceOf(rules{}, c.meta)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -1,22 +1,14 @@
 package drift
 
 import (
-	"slices"
-
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// mirrors are the types whose outputs include what other resources declare: the policy of a bucket, the routes of a route
-// table, the rules of a security group.
-var mirrors = []string{
-	"aws:ec2/eip:Eip", "aws:ec2/routeTable:RouteTable", "aws:ec2/securityGroup:SecurityGroup", "aws:iam/role:Role",
-	"aws:lb/targetGroup:TargetGroup", "aws:s3/bucketV2:BucketV2", "aws:sns/topic:Topic", "aws:sqs/queue:Queue",
-}
-
 // Outdated is the resources, by URN, whose recorded outputs an operation may have made outdated: mirrors that are new or
-// changed, or that a new, changed or deleted resource depends on.
-func Outdated(before, after []apitype.ResourceV3) []string {
+// changed, or that a new, changed or deleted resource depends on. Mirrors are the types whose outputs include what other
+// resources declare: the policy of a bucket, the routes of a route table, the rules of a security group.
+func Outdated(mirrors func(token string) bool, before, after []apitype.ResourceV3) []string {
 	was := map[resource.URN]apitype.ResourceV3{}
 	for _, r := range before {
 		was[r.URN] = r
@@ -41,7 +33,7 @@ func Outdated(before, after []apitype.ResourceV3) []string {
 	}
 	var urns []string
 	for _, r := range after {
-		if touched[r.URN] && slices.Contains(mirrors, string(r.Type)) {
+		if touched[r.URN] && mirrors(string(r.Type)) {
 			urns = append(urns, string(r.URN))
 		}
 	}

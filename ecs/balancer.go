@@ -137,7 +137,7 @@ func targetGroup(args *BalancerArgs) *lb.TargetGroupArgs {
 		Name:                       pulumi.String(args.Site.Name("web")),
 		VpcId:                      args.VPCID.ToStringOutput(),
 		TargetType:                 pulumi.String("ip"),
-		Port:                       pulumi.Int(nginxPort),
+		Port:                       pulumi.Int(Port),
 		Protocol:                   pulumi.String("HTTP"),
 		DeregistrationDelay:        pulumi.Int(drain),
 		LoadBalancingAlgorithmType: pulumi.String("least_outstanding_requests"),

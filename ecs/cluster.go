@@ -57,7 +57,7 @@ func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pul
 		record.S3KeyPrefix = pulumi.String(execPrefix)
 	}
 	cluster, err := awsecs.NewCluster(ctx, name, &awsecs.ClusterArgs{
-		Name: pulumi.String(args.Site.Name("site")),
+		Name: pulumi.String(clusterName(args.Site)),
 		Settings: awsecs.ClusterSettingArray{&awsecs.ClusterSettingArgs{
 			Name: pulumi.String("containerInsights"), Value: pulumi.String("enabled"),
 		}},

@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	nginxPort  = 8080
 	djangoPort = 8000
 
 	// stopTimeout is longer than the balancer's drain, and than gunicorn and nginx take to finish their requests.
@@ -34,7 +33,7 @@ func web(args *WebArgs) []fargate.Container {
 	gunicorn.Port = djangoPort
 	gunicorn.Health = health(30)
 	return []fargate.Container{gunicorn, {
-		Name: "nginx", Image: args.Nginx, User: "101:101", Port: nginxPort,
+		Name: "nginx", Image: args.Nginx, User: "101:101", Port: Port,
 		Writable: append([]string{"/tmp", "/var/cache/nginx"}, fargate.ExecPaths...),
 		Health:   health(10),
 		After:    []string{"django"},

@@ -88,7 +88,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	s.HealthCheckGracePeriodSeconds = pulumi.Int(60)
 	s.LoadBalancers = awsecs.ServiceLoadBalancerArray{&awsecs.ServiceLoadBalancerArgs{
 		TargetGroupArn: args.Balancer.TargetGroupARN,
-		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(nginxPort),
+		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(Port),
 	}}
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
 	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts,

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/sns"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -84,67 +85,54 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 	return t, ctx.RegisterResourceOutputs(t, pulumi.Map{"arn": t.ARN})
 }
 
-// Watched are the names by which CloudWatch knows the parts of the site.
+// Watched is what the alarms and the dashboard need of the stack.
 type Watched struct {
-	LoadBalancer, TargetGroup pulumi.StringInput // ARN suffixes: app/name/id, targetgroup/name/id
-	Cluster, Service          pulumi.StringInput
-	Database                  pulumi.StringInput // DB instance identifier
-	DatabaseParameters        pulumi.StringInput // name of its parameter group
-	DatabaseStorageGiB        int
-	DatabaseConnections       int      // how many the instance class takes
-	Streams                   []Source // those that exist
+	Alarms     []catalog.Alarm               // of the other components; each stream has one besides
+	Dimensions map[string]pulumi.StringInput // the values of the alarms' dimensions, by CloudWatch's names
+	Capacity   map[string]float64            // of which thresholds are parts
+
+	Database           pulumi.StringInput // DB instance identifier
+	DatabaseParameters pulumi.StringInput // name of its parameter group
+	Streams            []Source           // those that exist
 }
 
-// An Alarm is one row of the table of alarms.
-type Alarm struct {
-	Name       string // "5xx": the physical name is project-stack-5xx
-	Why        string // what it means and what to do first
-	Namespace  string
-	Metric     string
-	Statistic  string // Average, Sum, Maximum, Minimum, or a percentile such as p99
-	Dimensions pulumi.StringMap
-	Above      bool // true: alarms at or above Threshold; false: at or below it
-	Threshold  float64
-	Minutes    int // how long it lasts before it alarms; periods of one minute, or of five where AWS measures no finer
-	Period     int // seconds
+// A row is an alarm of this stack.
+type row struct {
+	catalog.Alarm
+	dimensions pulumi.StringMap
+	threshold  float64
 }
 
-// Table is every alarm of the site.
-func Table(site wiring.Site, w Watched) []Alarm {
-	balancer := pulumi.StringMap{"LoadBalancer": w.LoadBalancer}
-	targets := pulumi.StringMap{"LoadBalancer": w.LoadBalancer, "TargetGroup": w.TargetGroup}
-	service := pulumi.StringMap{"ClusterName": w.Cluster, "ServiceName": w.Service}
-	database := pulumi.StringMap{"DBInstanceIdentifier": w.Database}
-	const alb, ecs, rds = "AWS/ApplicationELB", "AWS/ECS", "AWS/RDS"
-	table := []Alarm{
-		{Name: "5xx-balancer", Why: "The balancer itself answers 5xx: no healthy task, or tasks that close connections. Look at the service's events.",
-			Namespace: alb, Metric: "HTTPCode_ELB_5XX_Count", Statistic: "Sum", Dimensions: balancer, Above: true, Threshold: 5, Minutes: 5, Period: 60},
-		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
-			Namespace: alb, Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: targets, Above: true, Threshold: 5, Minutes: 5, Period: 60},
-		{Name: "unhealthy-hosts", Why: "A task fails its health check. Compare /healthz with the task's logs.",
-			Namespace: alb, Metric: "UnHealthyHostCount", Statistic: "Maximum", Dimensions: targets, Above: true, Threshold: 1, Minutes: 5, Period: 60},
-		{Name: "latency", Why: "One request in a hundred takes over 2 seconds. Look at slow queries and CPU.",
-			Namespace: alb, Metric: "TargetResponseTime", Statistic: "p99", Dimensions: targets, Above: true, Threshold: 2, Minutes: 15, Period: 60},
-		{Name: "cpu", Why: "Tasks are busy although scaling should have added some: web.max is reached, or scaling is too slow.",
-			Namespace: ecs, Metric: "CPUUtilization", Statistic: "Average", Dimensions: service, Above: true, Threshold: 90, Minutes: 15, Period: 60},
-		{Name: "memory", Why: "Tasks are near their memory; beyond it they are killed. Raise web.memory or find the leak.",
-			Namespace: ecs, Metric: "MemoryUtilization", Statistic: "Average", Dimensions: service, Above: true, Threshold: 90, Minutes: 15, Period: 60},
-		{Name: "database-cpu", Why: "The database is busy. Look at Performance Insights before raising database.class.",
-			Namespace: rds, Metric: "CPUUtilization", Statistic: "Average", Dimensions: database, Above: true, Threshold: 90, Minutes: 15, Period: 60},
-		{Name: "database-storage", Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew within the last six hours.",
-			Namespace: rds, Metric: "FreeStorageSpace", Statistic: "Minimum", Dimensions: database, Threshold: float64(w.DatabaseStorageGiB) * (1 << 30) / 10, Minutes: 15, Period: 300},
-		{Name: "database-connections", Why: "Connections are near what the class takes. Fewer gunicorn threads, fewer tasks, or a larger class.",
-			Namespace: rds, Metric: "DatabaseConnections", Statistic: "Maximum", Dimensions: database, Above: true, Threshold: float64(w.DatabaseConnections) * 0.8, Minutes: 5, Period: 60},
+// table is every alarm of the site, but for those that components create themselves.
+func table(site wiring.Site, w Watched) ([]row, error) {
+	var all []row
+	for _, a := range w.Alarms {
+		r := row{Alarm: a, dimensions: pulumi.StringMap{}, threshold: a.Threshold}
+		for _, name := range a.Dimensions {
+			value := w.Dimensions[name]
+			if value == nil {
+				return nil, fmt.Errorf("logging: alarm %s has the dimension %s, for which the stack has no value", a.Name, name)
+			}
+			r.dimensions[name] = value
+		}
+		if a.Of != "" {
+			capacity, known := w.Capacity[a.Of]
+			if !known {
+				return nil, fmt.Errorf("logging: alarm %s is a part of %s, for which the stack has no value", a.Name, a.Of)
+			}
+			r.threshold *= capacity
+		}
+		all = append(all, r)
 	}
 	for _, s := range w.Streams {
-		table = append(table, Alarm{
-			Name: "firehose-" + string(s), Why: "Logs have not reached S3 for 15 minutes. Look at the stream's error log group; a key that it may not use is the usual cause.",
-			Namespace: "AWS/Firehose", Metric: "DeliveryToS3.DataFreshness", Statistic: "Maximum",
-			Dimensions: pulumi.StringMap{"DeliveryStreamName": pulumi.String(site.Name(string(s)))},
-			Above:      true, Threshold: 900, Minutes: 15, Period: 300,
-		})
+		r := row{Alarm: freshness, dimensions: pulumi.StringMap{}, threshold: freshness.Threshold}
+		r.Name += "-" + string(s)
+		for _, name := range freshness.Dimensions {
+			r.dimensions[name] = pulumi.String(site.Name(string(s)))
+		}
+		all = append(all, r)
 	}
-	return table
+	return all, nil
 }
 
 // AlarmsArgs say what is watched and who is told.
@@ -154,7 +142,7 @@ type AlarmsArgs struct {
 	Watched Watched
 }
 
-// Alarms are the CloudWatch alarms of Table, each telling the topic when it begins and when it ends, and what RDS itself
+// Alarms are the CloudWatch alarms of Watched, each telling the topic when it begins and when it ends, and what RDS itself
 // announces of the database: failures, maintenance, changed settings. Failed jobs are watched beside the jobs, by their
 // dead-letter queues.
 //
@@ -165,11 +153,15 @@ type Alarms struct {
 
 // NewAlarms makes the alarms.
 func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulumi.ResourceOption) (*Alarms, error) {
+	rows, err := table(args.Site, args.Watched)
+	if err != nil {
+		return nil, err
+	}
 	a := &Alarms{}
 	if err := ctx.RegisterComponentResource(alarmsType, name, a, opts...); err != nil {
 		return nil, err
 	}
-	for _, row := range Table(args.Site, args.Watched) {
+	for _, row := range rows {
 		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+row.Name, row.args(args), pulumi.Parent(a)); err != nil {
 			return nil, fmt.Errorf("logging: alarm %s: %w", row.Name, err)
 		}
@@ -195,15 +187,15 @@ func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulum
 	return a, ctx.RegisterResourceOutputs(a, pulumi.Map{})
 }
 
-func (row Alarm) args(args *AlarmsArgs) *cloudwatch.MetricAlarmArgs {
+func (row row) args(args *AlarmsArgs) *cloudwatch.MetricAlarmArgs {
 	alarm := &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(args.Site.Name(row.Name)),
 		AlarmDescription:   pulumi.String(row.Why),
 		Namespace:          pulumi.String(row.Namespace),
 		MetricName:         pulumi.String(row.Metric),
-		Dimensions:         row.Dimensions,
+		Dimensions:         row.dimensions,
 		ComparisonOperator: pulumi.String("LessThanOrEqualToThreshold"),
-		Threshold:          pulumi.Float64(row.Threshold),
+		Threshold:          pulumi.Float64(row.threshold),
 		Period:             pulumi.Int(row.Period),
 		EvaluationPeriods:  pulumi.Int(row.Minutes * 60 / row.Period),
 		TreatMissingData:   pulumi.String("notBreaching"),

@@ -29,6 +29,10 @@ type Dashboard struct {
 
 // NewDashboard makes the dashboard.
 func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ...pulumi.ResourceOption) (*Dashboard, error) {
+	rows, err := table(args.Site, args.Watched)
+	if err != nil {
+		return nil, err
+	}
 	d := &Dashboard{}
 	if err := ctx.RegisterComponentResource(dashboardType, name, d, opts...); err != nil {
 		return nil, err
@@ -38,7 +42,7 @@ func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ..
 		args.Site.Region, title)
 	if _, err := cloudwatch.NewDashboard(ctx, name, &cloudwatch.DashboardArgs{
 		DashboardName: pulumi.String(title),
-		DashboardBody: pulumi.JSONMarshal(map[string]any{"widgets": widgets(args.Site, Table(args.Site, args.Watched))}),
+		DashboardBody: pulumi.JSONMarshal(map[string]any{"widgets": widgets(args.Site, rows)}),
 	}, pulumi.Parent(d)); err != nil {
 		return nil, err
 	}
@@ -46,20 +50,20 @@ func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ..
 }
 
 // widgets places three graphs in a row on CloudWatch's grid of 24 columns.
-func widgets(site wiring.Site, table []Alarm) []any {
+func widgets(site wiring.Site, table []row) []any {
 	const columns, width, height = 3, 8, 6
 	all := make([]any, 0, len(table))
 	for i, row := range table {
 		metric := []any{row.Namespace, row.Metric}
-		for _, dimension := range slices.Sorted(maps.Keys(row.Dimensions)) {
-			metric = append(metric, dimension, row.Dimensions[dimension])
+		for _, dimension := range slices.Sorted(maps.Keys(row.dimensions)) {
+			metric = append(metric, dimension, row.dimensions[dimension])
 		}
 		all = append(all, map[string]any{
 			"type": "metric", "x": i % columns * width, "y": i / columns * height, "width": width, "height": height,
 			"properties": map[string]any{
 				"title": row.Name, "region": site.Region, "view": "timeSeries", "stacked": false,
 				"period": row.Period, "stat": row.Statistic, "metrics": []any{metric},
-				"annotations": map[string]any{"horizontal": []any{map[string]any{"label": "alarm", "value": row.Threshold}}},
+				"annotations": map[string]any{"horizontal": []any{map[string]any{"label": "alarm", "value": row.threshold}}},
 			},
 		})
 	}

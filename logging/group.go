@@ -7,19 +7,17 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/cloudwatch"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/catalog"
 )
 
 const groupType = "slipway:logging:Group"
-
-// Retentions are the retention periods, in days, that CloudWatch Logs accepts.
-// Source: API reference, PutRetentionPolicy.
-var Retentions = []int{1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
 
 // GroupArgs describe one log group.
 type GroupArgs struct {
 	Name    string // physical name: /project/stack/part
 	KeyARN  pulumi.StringInput
-	Days    int     // one of Retentions
+	Days    int     // one of catalog.Retentions
 	Archive *Stream // the stream that events are forwarded to; nil: CloudWatch only
 }
 
@@ -35,9 +33,9 @@ type Group struct {
 
 // NewGroup makes a log group.
 func NewGroup(ctx *pulumi.Context, name string, args *GroupArgs, opts ...pulumi.ResourceOption) (*Group, error) {
-	if !slices.Contains(Retentions, args.Days) {
+	if !slices.Contains(catalog.Retentions, args.Days) {
 		return nil, fmt.Errorf("logging: days of %s must be one of %s, got %d",
-			args.Name, strings.Trim(fmt.Sprint(Retentions), "[]"), args.Days)
+			args.Name, strings.Trim(fmt.Sprint(catalog.Retentions), "[]"), args.Days)
 	}
 	g := &Group{}
 	if err := ctx.RegisterComponentResource(groupType, name, g, opts...); err != nil {

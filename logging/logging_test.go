@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/graph"
 	"slipway/internal/wiring"
 )
@@ -40,10 +41,15 @@ func record(t *testing.T) graph.Graph {
 			return err
 		}
 		watched := Watched{
-			LoadBalancer: pulumi.String("app/web/1"), TargetGroup: pulumi.String("targetgroup/web/1"), Cluster: pulumi.String("c"),
-			Service:  pulumi.String("s"),
-			Database: pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), DatabaseStorageGiB: 20,
-			DatabaseConnections: 100, Streams: []Source{Subscription, FireLens},
+			Alarms: []catalog.Alarm{
+				{Name: "cpu", Why: "Tasks are busy although scaling should have added some.", Dimensions: []string{"ClusterName"}, Statistic: "Average",
+					Above: true, Threshold: 90, Minutes: 15, Period: 60},
+				{Name: "storage", Why: "Less than a tenth of the storage is free and autoscaling has not helped.", Dimensions: []string{"Instance"},
+					Statistic: "p99", Threshold: 0.1, Of: "bytes", Minutes: 15, Period: 300},
+			},
+			Dimensions: map[string]pulumi.StringInput{"ClusterName": pulumi.String("c"), "Instance": pulumi.String("db")},
+			Capacity:   map[string]float64{"bytes": 20 << 30},
+			Database:   pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), Streams: []Source{Subscription, FireLens},
 		}
 		if _, err := NewAlarms(ctx, "alarms", &AlarmsArgs{Site: site, Topic: topic, Watched: watched}); err != nil {
 			return err
@@ -180,8 +186,7 @@ func TestGroupRejectsAnUnsupportedRetention(t *testing.T) {
 func TestEveryAlarmNotifiesTheTopicAndSaysWhatToDo(t *testing.T) {
 	g := record(t)
 	alarms := g.Of("aws:cloudwatch/metricAlarm:MetricAlarm")
-	want := []string{"5xx-balancer", "5xx-site", "unhealthy-hosts", "latency", "cpu", "memory", "database-cpu", "database-storage",
-		"database-connections", "firehose-subscription", "firehose-firelens"}
+	want := []string{"cpu", "storage", "firehose-subscription", "firehose-firelens"}
 	if len(alarms) != len(want) {
 		t.Errorf("want %d alarms, got %d", len(want), len(alarms))
 	}
@@ -196,6 +201,28 @@ func TestEveryAlarmNotifiesTheTopicAndSaysWhatToDo(t *testing.T) {
 		}
 		if len(fmt.Sprint(a.Input("alarmDescription"))) < 40 {
 			t.Errorf("%s does not say what to do", name)
+		}
+	}
+}
+
+func TestAnAlarmHasTheDimensionsAndTheThresholdOfTheStack(t *testing.T) {
+	g := record(t)
+	storage := g.Named("aws:cloudwatch/metricAlarm:MetricAlarm", "alarms-storage")
+	for path, want := range map[string]any{
+		"dimensions.Instance": "db", "threshold": 2147483648.0, "comparisonOperator": "LessThanOrEqualToThreshold",
+		"extendedStatistic": "p99", "evaluationPeriods": 3.0,
+	} {
+		if got := storage.Input(path); got != want {
+			t.Errorf("%s is %v, want %v", path, got, want)
+		}
+	}
+	stream := g.Named("aws:cloudwatch/metricAlarm:MetricAlarm", "alarms-firehose-firelens")
+	if got := stream.Input("dimensions.DeliveryStreamName"); got != "slipway-dev-firelens" {
+		t.Errorf("the alarm of a stream watches %v", got)
+	}
+	for _, a := range []catalog.Alarm{{Name: "cache", Dimensions: []string{"CacheClusterId"}}, {Name: "cache", Of: "CacheClusterId"}} {
+		if _, err := table(site, Watched{Alarms: []catalog.Alarm{a}}); err == nil || !strings.Contains(err.Error(), "CacheClusterId, for which the stack has no value") {
+			t.Errorf("an alarm of nothing: %v", err)
 		}
 	}
 }

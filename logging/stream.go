@@ -153,7 +153,7 @@ func (s *Stream) deliverer(
 // Logs guide, "Subscription filters with Amazon Data Firehose", which has no source account.
 func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
-		Name:        pulumi.String(site.Name("logs-to-firehose")),
+		Name:        pulumi.String(site.Name(writerPart)),
 		Description: pulumi.String("CloudWatch Logs forwards log events to Firehose"),
 		AssumeRolePolicy: policy.Trust("logs."+site.Region+".amazonaws.com", policy.Conditions{
 			"StringLike": {"aws:SourceArn": site.ARN("logs", "*")},

@@ -36,7 +36,7 @@ func TestFirewall(t *testing.T) {
 	} {
 		want := strings.Fields(test.want)
 		slices.Sort(want)
-		if diff := cmp.Diff(want, lines(Rules(test.nat, test.bastion))); diff != "" {
+		if diff := cmp.Diff(want, lines(Rules(test.nat, test.bastion, ports))); diff != "" {
 			t.Errorf("%s: rules (-want +got):\n%s", test.name, diff)
 		}
 	}
@@ -52,18 +52,20 @@ func TestGroupsAreThoseInTheRules(t *testing.T) {
 		{PerZone, true, []Group{Edge, Web, Data, Work, Bastion}},
 		{None, true, []Group{Edge, Web, Data, Endpoints, Work, Bastion}},
 	} {
-		if diff := cmp.Diff(test.want, Groups(Rules(test.nat, test.bastion))); diff != "" {
+		if diff := cmp.Diff(test.want, Groups(Rules(test.nat, test.bastion, ports))); diff != "" {
 			t.Errorf("%s, bastion %v: groups (-want +got):\n%s", test.nat, test.bastion, diff)
 		}
 	}
 }
+
+var ports = Ports{Web: 8080, Data: 5432}
 
 // AWS refuses other characters in the description of a rule, and more than 255 of them.
 var describable = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
 
 func TestRulesCanBeDescribed(t *testing.T) {
 	for _, nat := range []NAT{PerZone, Single, None} {
-		for _, r := range Rules(nat, true) {
+		for _, r := range Rules(nat, true, ports) {
 			if !describable.MatchString(r.describe()) || r.Why == "" {
 				t.Errorf("%s: AWS refuses the description %q", r.name(), r.describe())
 			}

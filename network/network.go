@@ -70,6 +70,7 @@ type Args struct {
 	Zones   int  // 2 or 3; going from 2 to 3 keeps every subnet, going back deletes the third zone's
 	NAT     NAT  // changing it interrupts outgoing connections for some minutes
 	Bastion bool // whether there is a bastion
+	Ports   Ports
 
 	// WithoutARM are the zones of Site.Zones without arm64 capacity. The bastion, which is arm64, is placed in the other
 	// zones, and so are the tasks if ARMTasks is set. Every zone keeps its subnets: moving them would replace the network.
@@ -100,6 +101,9 @@ func (a *Args) check() (Layout, error) {
 	}
 	if a.NAT != PerZone && a.NAT != Single && a.NAT != None {
 		errs = append(errs, fmt.Errorf("network: nat must be %s, %s or %s, got %q", PerZone, Single, None, a.NAT))
+	}
+	if a.Ports.Web < 1 || a.Ports.Data < 1 {
+		errs = append(errs, fmt.Errorf("network: the ports of web and data must be set, got %+v", a.Ports))
 	}
 	if a.FlowLogDays < 1 {
 		errs = append(errs, fmt.Errorf("network: flow logs must be kept for at least 1 day, got %d", a.FlowLogDays))

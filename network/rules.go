@@ -24,6 +24,9 @@ const (
 // outside reports whether g is outside the VPC.
 func (g Group) outside() bool { return g == World || g == S3 }
 
+// Ports are the ones that the groups listen on. The components that run there own them.
+type Ports struct{ Web, Data int }
+
 // A Rule lets From open TCP connections to Port of To. Without a rule a connection is denied. Replies need no rule,
 // because security groups are stateful. Security groups do not filter traffic to the VPC's own DNS and time servers.
 type Rule struct {
@@ -36,18 +39,18 @@ type Rule struct {
 // reaches what.
 //
 // Without NAT the tasks reach AWS through endpoints and nothing else. Without a bastion there are no rules for it.
-func Rules(nat NAT, bastion bool) []Rule {
+func Rules(nat NAT, bastion bool, ports Ports) []Rule {
 	rules := []Rule{
 		{World, Edge, 80, "visitors, who are redirected to HTTPS where the site has a domain"},
 		{World, Edge, 443, "visitors"},
-		{Edge, Web, 8080, "the balancer passes requests and health checks to nginx"},
+		{Edge, Web, ports.Web, "the balancer passes requests and health checks to nginx"},
 	}
 	inside := []Group{Web, Work}
 	if bastion {
 		inside = append(inside, Bastion)
 	}
 	for _, g := range inside {
-		rules = append(rules, Rule{g, Data, 5432, "Postgres"})
+		rules = append(rules, Rule{g, Data, ports.Data, "Postgres"})
 		if nat == None {
 			rules = append(rules,
 				Rule{g, Endpoints, 443, "AWS services, through endpoints in the VPC"},

@@ -20,6 +20,7 @@ import (
 	"slipway/engine"
 	"slipway/internal/wiring"
 	"slipway/operation/account"
+	"slipway/site"
 )
 
 // A Setting is one thing that bootstrap writes into Pulumi.<stack>.yaml.
@@ -121,7 +122,7 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 		f.Boundary = b.boundaryOf(here, github.Boundary)
 		f.RolesFor = func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			deployer, reader, err := (&cicd.DeployerArgs{
-				Site: here, Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
+				Site: here, Facts: site.Catalog(here), Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
 				Environments: github.Environments, Branches: github.Branches,
 				ReadBranches: github.ReadBranches, ReadPullRequests: github.ReadPullRequests,
 				ProviderARN: github.Provider, Sources: c.stack.Promotion.From, BoundaryARN: github.Boundary, StateBucket: f.Bucket, StateKeyARN: keyARN,
@@ -156,7 +157,7 @@ func (b *bootstrapping) roleOf(spec *cicd.RoleSpec, what, key, named string) *bo
 
 // boundaryOf is the permissions boundary of a stack's roles, nil if the stack names one of its owner's in its place.
 func (b *bootstrapping) boundaryOf(here wiring.Site, named string) *bootstrap.Policy {
-	spec := (&cicd.BoundaryArgs{Site: here}).PolicySpec()
+	spec := (&cicd.BoundaryArgs{Site: here, Facts: site.Catalog(here)}).PolicySpec()
 	if named != "" && !strings.HasSuffix(named, "/"+spec.Name) {
 		b.target.Progress.Logf("github.boundary is %s, a policy of your own: it is left as it is.", named)
 		return nil

@@ -13,6 +13,7 @@ import (
 
 	"slipway/config"
 	"slipway/engine"
+	"slipway/site"
 )
 
 // A configuration is what is known about a stack before anything is started.
@@ -75,7 +76,7 @@ func configure(t Target) (*configuration, error) {
 		}
 	}
 	c.engine.Node = node
-	if c.stack, err = config.Load(source); err != nil {
+	if c.stack, err = site.Load(source); err != nil {
 		return nil, Mistakes(t.Stack, err)
 	}
 	if profile := valueOf(node, "aws:profile"); profile != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"slipway/engine"
+	"slipway/internal/catalog"
 	"slipway/site"
 	"slipway/verdict"
 )
@@ -118,7 +119,6 @@ const (
 	typeBucket     = "aws:s3/bucketV2:BucketV2"
 	typeService    = "aws:ecs/service:Service"
 	typeRepository = "aws:ecr/repository:Repository"
-	typeBalancer   = "aws:lb/loadBalancer:LoadBalancer"
 	typeKey        = "aws:kms/key:Key"
 )
 
@@ -142,68 +142,63 @@ func (d *demolition) survey(ctx context.Context, state engine.Checkpoint) ([]Los
 	if d.keep {
 		stays = state.Needs(dataOf(resources))
 	}
-	contents := d.account.Contents()
 	sealed := ""
 	if !d.keep {
 		sealed = d.sealed(resources)
 	}
-	losses := []Loss{}
+	losses, order, rules := []Loss{}, map[string]int{}, facts()
 	for _, r := range resources {
 		l := Loss{Name: cmp.Or(r.Text("identifier"), r.Text("bucket"), r.Text("name"), r.ID)}
 		flag := func(name string) bool { is, _ := r.Outputs[name].(bool); return is }
 		lifted := map[bool]string{true: "its deletion protection is lifted; "}[flag("deletionProtection") || flag("enableDeletionProtection")]
-		switch r.Type {
-		case typeInstance:
-			l.Kind = "database"
-			switch {
-			case flag("skipFinalSnapshot") && !r.Protect:
-				l.Says = lifted + "all that it holds is deleted, and no snapshot is left"
-			default:
-				l.Says = lifted + "it leaves the snapshot " + r.Text("finalSnapshotIdentifier") + "; all that it holds is deleted"
-			}
-		case typeBucket:
-			l.Kind = "bucket"
-			n, more, err := contents.Objects(ctx, l.Name)
-			l.Says = "it holds " + some(n, more, "object") + ", deleted with every old version"
-			if err != nil {
-				l.Says = "all that it holds is deleted; it cannot be counted: " + err.Error()
-			}
-			if n == 0 && err == nil {
-				l.Says = "it is empty"
-			}
-			if r.Name == "archive-logs" {
-				l.Says = "the archive of the logs: " + l.Says
-			}
-		case typeRepository:
-			l.Kind = "repository"
-			n, err := contents.Images(ctx, l.Name)
-			l.Says = "it holds " + some(n, false, "image") + ", deleted with it; a release that runs nowhere else cannot be had again"
-			if err != nil {
-				l.Says = "its images are deleted; they cannot be counted: " + err.Error()
-			}
-			if n == 0 && err == nil {
-				l.Says = "it is empty"
-			}
-		case typeBalancer:
-			l.Kind, l.Says = "balancer", lifted+"the site is not reachable any more"
-		case typeService:
-			l.Kind, l.Says = "service", "tasks stop after finishing current requests"
-		case typeKey:
-			l.Kind, l.Name, l.Says = "key", r.Text("arn"), "it opens nothing any more, and is deleted after its waiting time"
+		loss, lost := rules.Loss(r.Type)
+		if !lost {
+			continue
+		}
+		order[loss.Kind] = loss.Order
+		l.Kind, l.Says = loss.Kind, lifted+loss.Says
+		switch {
+		case r.Type == typeInstance && flag("skipFinalSnapshot") && !r.Protect:
+			l.Says += ", and no snapshot is left"
+		case r.Type == typeInstance:
+			l.Says = lifted + "it leaves the snapshot " + r.Text("finalSnapshotIdentifier") + "; " + loss.Says
+		case r.Type == typeKey:
+			l.Name = r.Text("arn")
 			if r.URN == sealed {
 				l.Says = "it stays: it encrypts the snapshot"
 			}
-		default:
-			continue
+		case loss.Holds != "":
+			l.Says = d.counted(ctx, loss, l.Name)
+		}
+		if r.Type == typeBucket && r.Name == "archive-logs" {
+			l.Says = "the archive of the logs: " + l.Says
 		}
 		if stays[r.URN] {
 			l.Says = "stays as it is"
 		}
 		losses = append(losses, l)
 	}
-	order := []string{"database", "bucket", "repository", "service", "balancer", "key"}
-	slices.SortStableFunc(losses, func(a, b Loss) int { return slices.Index(order, a.Kind) - slices.Index(order, b.Kind) })
+	slices.SortStableFunc(losses, func(a, b Loss) int { return order[a.Kind] - order[b.Kind] })
 	return losses, nil
+}
+
+// counted says how much a resource holds that is deleted with it.
+func (d *demolition) counted(ctx context.Context, loss catalog.Loss, name string) string {
+	var n int
+	var more bool
+	var err error
+	if loss.Holds == "image" {
+		n, err = d.account.Contents().Images(ctx, name)
+	} else {
+		n, more, err = d.account.Contents().Objects(ctx, name)
+	}
+	switch {
+	case err != nil:
+		return loss.Says + "; counting failed: " + err.Error()
+	case n == 0:
+		return "it is empty"
+	}
+	return "it holds " + some(n, more, loss.Holds) + ", " + loss.Counted
 }
 
 func some(n int, more bool, what string) string {

@@ -43,7 +43,7 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (found []drift.Resourc
 	if err := free(); err != nil {
 		return nil, err
 	}
-	found = drift.Of(steps)
+	found = drift.Of(facts(), steps)
 	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), found)); err != nil {
 		t.Progress.Logf("The result is not kept for slipway stacks: %v", err)
 	}

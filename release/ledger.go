@@ -266,7 +266,6 @@ func (l *Ledger) Read(ctx context.Context) (History, error) {
 var (
 	releaseForm    = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9a-f]{7}$`)
 	deploymentForm = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9a-f]{12}$`)
-	referenceForm  = regexp.MustCompile(`^[a-z0-9][a-z0-9.:/_-]*@sha256:[0-9a-f]{64}$`)
 	operations     = []string{"up", "promote", "rollback", "destroy"}
 )
 
@@ -305,7 +304,7 @@ func (e entry) check() error {
 	say := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
 	images := func(i image.Pair) {
 		for _, reference := range []string{i.Django, i.Nginx} {
-			if !referenceForm.MatchString(reference) {
+			if !image.Reference.MatchString(reference) {
 				say("images must be repository@sha256: and 64 hexadecimal digits, got %q", reference)
 			}
 		}

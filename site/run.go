@@ -141,11 +141,18 @@ func (d *deployment) watched() logging.Watched {
 		streams = append(streams, logging.FireLens)
 	}
 	return logging.Watched{
-		LoadBalancer: d.balancer.LoadBalancerSuffix, TargetGroup: d.balancer.TargetGroupSuffix,
-		Cluster: d.cluster.Name, Service: d.web.ServiceName,
-		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters, DatabaseStorageGiB: d.stack.Database.Storage,
-		DatabaseConnections: datastore.MaxConnections(d.stack.Database.Class),
-		Streams:             streams,
+		Alarms: Catalog(d.site).Alarms(),
+		Dimensions: map[string]pulumi.StringInput{
+			"LoadBalancer": d.balancer.LoadBalancerSuffix, "TargetGroup": d.balancer.TargetGroupSuffix,
+			"ClusterName": d.cluster.Name, "ServiceName": d.web.ServiceName,
+			"DBInstanceIdentifier": d.store.Identifier,
+		},
+		Capacity: map[string]float64{
+			datastore.StorageBytes: float64(d.stack.Database.Storage) * (1 << 30),
+			datastore.Connections:  float64(datastore.MaxConnections(d.stack.Database.Class)),
+		},
+		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
+		Streams: streams,
 	}
 }
 
@@ -176,7 +183,7 @@ func (d *deployment) admitGitHub() error {
 	}
 	github := d.stack.GitHub
 	args := &cicd.DeployerArgs{
-		Site: d.site, Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
+		Site: d.site, Facts: Catalog(d.site), Repository: github.Repository, OwnerID: github.OwnerID, RepositoryID: github.RepositoryID,
 		Environments: github.Environments, Branches: github.Branches, ProviderARN: github.Provider,
 		Sources:     d.stack.Promotion.From,
 		StateBucket: d.stack.Backend.Bucket, StateKeyARN: d.stack.Backend.Key,

@@ -84,7 +84,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if options.Root != "" {
 		source.Root = options.Root
 	}
-	stack, err := config.Load(source)
+	stack, err := Load(source)
 	if err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (d *deployment) bindRoles() error {
 	case github.Boundary != "": // bootstrap made it, with the role
 		d.site.Boundary = pulumi.String(github.Boundary)
 	case github.Repository != "" && github.Role == "":
-		boundary, err := cicd.NewBoundary(d.ctx, "boundary", &cicd.BoundaryArgs{Site: d.site}, d.opts...)
+		boundary, err := cicd.NewBoundary(d.ctx, "boundary", &cicd.BoundaryArgs{Site: d.site, Facts: Catalog(d.site)}, d.opts...)
 		if err != nil {
 			return err
 		}
@@ -236,7 +236,7 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err

@@ -17,15 +17,15 @@ var components = []string{"keys", "network", "datastore", "settings", "cicd", "e
 var allowed = map[string][]string{
 	"main":   {"site"},
 	"site":   append([]string{"config", "internal/"}, components...),
-	"config": {"internal/fargate/size"}, // one table of what Fargate offers
+	"config": {"internal/fargate/size", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
 	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
-		"site", "config", "cicd", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
-	"operation/pullrequest": {"operation", "engine"},
-	"operation/workflows":   {"operation", "config"},
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+	"operation/pullrequest": {"operation", "engine", "internal/github"},
+	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
 	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},

@@ -21,6 +21,7 @@ import (
 	"unicode/utf8"
 
 	"slipway/engine"
+	"slipway/internal/github"
 	"slipway/operation"
 )
 
@@ -193,7 +194,7 @@ func oneLine(text string) string {
 // Post makes body the one comment of a pull request, and gives its address.
 func Post(ctx context.Context, pull int, body string) (string, error) {
 	repository, token := os.Getenv("GITHUB_REPOSITORY"), os.Getenv("GITHUB_TOKEN")
-	if !regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`).MatchString(repository) {
+	if !github.Repository.MatchString(repository) {
 		return "", fmt.Errorf("GITHUB_REPOSITORY must be owner/name, got %q", repository)
 	}
 	if token == "" {

@@ -21,6 +21,7 @@ import (
 
 	"slipway/config"
 	"slipway/operation"
+	"slipway/site"
 )
 
 //go:embed templates
@@ -120,7 +121,7 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 		}
 		source, err := config.FromFile(file)
 		if err == nil {
-			stacks[name], err = config.Load(source)
+			stacks[name], err = site.Load(source)
 		}
 		if err != nil {
 			wrong = append(wrong, operation.Mistakes(name, err))

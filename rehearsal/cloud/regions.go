@@ -21,6 +21,7 @@ us-west-1 ac usw1
 us-west-2 abcd usw2
 af-south-1 abc afs1
 ap-east-1 abc ape1
+ap-east-2 abc ape2
 ap-south-1 abc aps1
 ap-south-2 abc aps2
 ap-northeast-1 acd apne1
@@ -31,6 +32,8 @@ ap-southeast-2 abc apse2
 ap-southeast-3 abc apse3
 ap-southeast-4 abc apse4
 ap-southeast-5 abc apse5
+ap-southeast-6 abc apse6
+ap-southeast-7 abc apse7
 ca-central-1 abd cac1
 ca-west-1 abc caw1
 eu-central-1 abc euc1

@@ -8,7 +8,7 @@ var mutations = []mutation{
 	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
 	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
 
-	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, 5432, \"Postgres\"})\n", ""},
+	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, ports.Data, \"Postgres\"})\n", ""},
 	{"network/vpc.go", "the default security group is not closed", `	_, err = ec2.NewDefaultSecurityGroup(ctx, m.name+"-default", &ec2.DefaultSecurityGroupArgs{
 		VpcId: v.ID(),
 		Tags:  m.tags("default-closed"),
@@ -30,8 +30,7 @@ var mutations = []mutation{
 		}),
 `, ""},
 	{"cicd/deployer.go", "any environment of the repository may deploy", `":"+kind+name)`, `":"+kind+name[:0]+"*")`},
-	{"cicd/permissions.go", "a deploy role rewrites the policy of another stack's key",
-		`Conditions: map[string]map[string]any{"StringEquals": a.tagged("aws:ResourceTag")},`, ""},
+	{"keys/facts.go", "a deploy role rewrites the policy of another stack's key", `Conditions: own,`, `Conditions: ownOrUntagged,`},
 	{"cicd/deployer.go", "a token with another audience is accepted", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
@@ -54,8 +53,11 @@ var mutations = []mutation{
 	}`, ""},
 
 	{"logging/group.go", "log groups are not forwarded", "	if args.Archive != nil {", "	if args.Archive != nil && args.Days < 0 {"},
-	{"logging/alarms.go", "no alarm for 5xx responses of the site", `		{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
-			Namespace: alb, Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: targets, Above: true, Threshold: 5, Minutes: 5, Period: 60},
+	{"ecs/facts.go", "no alarm for 5xx responses of the site", `	{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
+		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: ofTargets,
+		Above: true, Threshold: 5, Minutes: 5, Period: 60},
+`, ""},
+	{"datastore/facts.go", "what a lost database means is forgotten", `		Missing: "up creates an empty database; restore a snapshot first",
 `, ""},
 	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`, `pulumi.String("RecordDeAggregation")`},
 	{"ecs/waf.go", "the web ACL does not wait for its log delivery policy", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},

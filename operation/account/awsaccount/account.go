@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/bootstrap"
 	"slipway/cicd"
@@ -27,9 +28,10 @@ import (
 type Args struct {
 	Stack   string
 	Region  string
-	Profile string          // of the shared AWS configuration; "" is the environment's
-	Allowed []string        // the accounts that the stack may be deployed to; none: any
-	State   *engine.Backend // where the state is; nil: there is none yet
+	Profile string                  // of the shared AWS configuration; "" is the environment's
+	Allowed []string                // the accounts that the stack may be deployed to; none: any
+	State   *engine.Backend         // where the state is; nil: there is none yet
+	Mirrors func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
 }
 
 // An Account is an AWS account.
@@ -105,7 +107,10 @@ func (a *Account) Engine(_ context.Context, o *engine.Options) error {
 	if o.Home, err = engine.PluginHome(); err != nil {
 		return err
 	}
-	o.Backend, o.ReadBack = a.args.State, drift.Outdated
+	o.Backend = a.args.State
+	o.ReadBack = func(before, after []apitype.ResourceV3) []string {
+		return drift.Outdated(a.args.Mirrors, before, after)
+	}
 	o.GitHub = engine.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: engine.GitHubRunOf(os.Getenv)}
 	return nil
 }

@@ -1,0 +1,258 @@
+package site
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"slipway/bastion"
+	"slipway/batch"
+	"slipway/cicd"
+	"slipway/datastore"
+	"slipway/ecs"
+	"slipway/internal/catalog"
+	"slipway/internal/graph"
+	"slipway/internal/wiring"
+	"slipway/keys"
+	"slipway/logging"
+	"slipway/network"
+	"slipway/settings"
+)
+
+var anySite = wiring.Site{Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: graph.Account}
+
+// factsBy are the facts of each component, by the package in its type token.
+var factsBy = map[string]func(wiring.Site) []catalog.Resource{
+	"keys": keys.Facts, "network": network.Facts, "ecs": ecs.Facts, "datastore": datastore.Facts, "settings": settings.Facts,
+	"logging": logging.Facts, "cicd": cicd.Facts, "batch": batch.Facts, "bastion": bastion.Facts,
+}
+
+// recorded are the graphs of all stacks, and of one that runs a release of another.
+func recorded(t *testing.T) map[string]graph.Graph {
+	t.Helper()
+	all := map[string]graph.Graph{
+		"a release by digest": declared(t, "staging", map[string]string{
+			"slipway:images": fmt.Sprintf(`{"django":"sha256:%s","nginx":"sha256:%s"}`, strings.Repeat("a", 64), strings.Repeat("b", 64)),
+		}),
+	}
+	files, err := filepath.Glob("testdata/graph.*.json")
+	if err != nil || len(files) != len(stacks) {
+		t.Fatalf("graphs %v, stacks %v: %v", files, stacks, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g graph.Graph
+		if err := json.Unmarshal(text, &g); err != nil {
+			t.Fatal(err)
+		}
+		all[file] = g
+	}
+	return all
+}
+
+// owner is the nearest component of a resource that has facts, by its package; "" if there is none. A component and its
+// child may have the same name.
+func owner(g graph.Graph, r graph.Resource) string {
+	for parent, seen := r.Parent, map[string]bool{}; !seen[parent]; {
+		seen[parent] = true
+		next := parent
+		for _, c := range g {
+			if c.Name != parent || !strings.HasPrefix(c.Type, "slipway:") {
+				continue
+			}
+			if name := strings.Split(c.Type, ":")[1]; factsBy[name] != nil {
+				return name
+			}
+			if c.Parent != parent {
+				next = c.Parent
+			}
+		}
+		parent = next
+	}
+	return ""
+}
+
+// TestTheCatalogKnowsEveryResource holds the catalog against what the stacks declare, in both directions: a type that a
+// component creates is in its facts with every column filled or said to be empty, and a type of the facts is created.
+func TestTheCatalogKnowsEveryResource(t *testing.T) {
+	everything := Catalog(anySite)
+	if err := everything.Check(); err != nil {
+		t.Error(err)
+	}
+	known := map[string]bool{}
+	for _, r := range everything {
+		known[r.Type] = true
+	}
+	stale := map[string]bool{}
+	for name, facts := range factsBy {
+		for _, r := range facts(anySite) {
+			stale[name+" "+r.Type] = true
+			if !known[r.Type] {
+				t.Errorf("%s: %s is not in Catalog: it leaves out the facts of the package", name, r.Type)
+			}
+		}
+	}
+	seen := 0
+	for stack, g := range recorded(t) {
+		for _, r := range g {
+			if strings.HasPrefix(r.Type, "slipway:") || r.Type == "pulumi:pulumi:Stack" {
+				continue
+			}
+			seen++
+			if !known[r.Type] {
+				t.Errorf("%s: %s %s is not in the catalog", stack, r.Type, r.Name)
+				continue
+			}
+			name := owner(g, r)
+			if name == "" {
+				continue // the provider, and the roles of all that runs as the site
+			}
+			if !slices.ContainsFunc(factsBy[name](anySite), func(f catalog.Resource) bool { return f.Type == r.Type }) {
+				t.Errorf("%s: %s/facts.go says nothing about %s %s", stack, name, r.Type, r.Name)
+			}
+			delete(stale, name+" "+r.Type)
+		}
+	}
+	for fact := range stale {
+		t.Errorf("no stack has what the facts are about: %s", fact)
+	}
+	if seen < 500 {
+		t.Errorf("only %d resources were looked at", seen)
+	}
+}
+
+// TestTheCatalogNamesEveryVariable holds the reserved names against the containers of all stacks.
+func TestTheCatalogNamesEveryVariable(t *testing.T) {
+	reserved := map[string]bool{}
+	for _, name := range Catalog(anySite).Names() {
+		reserved[name] = false
+	}
+	own := regexp.MustCompile(`^AWS_|^ECS_`) // AWS's own
+	for stack, g := range recorded(t) {
+		var user []string // what the configuration adds
+		if name, ok := strings.CutPrefix(filepath.Base(stack), "graph."); ok {
+			values := configured(t, strings.TrimSuffix(name, ".json"), nil)
+			for _, key := range []string{"slipway:env", "slipway:secrets"} {
+				var set map[string]any
+				_ = json.Unmarshal([]byte(values[key]), &set)
+				user = slices.AppendSeq(user, maps.Keys(set))
+			}
+		} else {
+			continue
+		}
+		for _, task := range g.Of("aws:ecs/taskDefinition:TaskDefinition") {
+			var containers []struct{ Environment, Secrets []struct{ Name string } }
+			if err := json.Unmarshal([]byte(fmt.Sprint(task.Input("containerDefinitions"))), &containers); err != nil {
+				t.Fatalf("%s: %s: %v", stack, task.Name, err)
+			}
+			for _, c := range containers {
+				for _, variable := range append(c.Environment, c.Secrets...) {
+					_, known := reserved[variable.Name]
+					if known {
+						reserved[variable.Name] = true
+					} else if !own.MatchString(variable.Name) && !slices.Contains(user, variable.Name) {
+						t.Errorf("%s: %s has the variable %s, which the facts of no component name", stack, task.Name, variable.Name)
+					}
+				}
+			}
+		}
+	}
+	for name, used := range reserved {
+		if !used {
+			t.Errorf("%s is reserved, and no container has it", name)
+		}
+	}
+}
+
+// TestTheCatalogNamesEveryAlarmAndPort holds the alarms and the ports against those that the stacks declare.
+func TestTheCatalogNamesEveryAlarmAndPort(t *testing.T) {
+	alarms, ports := map[string]string{}, []int{443} // of AWS's endpoints and of the world
+	for _, r := range Catalog(anySite) {
+		for _, a := range r.Alarms {
+			alarms[a.Metric] = r.Type
+		}
+		ports = append(ports, r.Ports...)
+	}
+	watched := map[string]bool{}
+	for stack, g := range recorded(t) {
+		for _, a := range g.Of("aws:cloudwatch/metricAlarm:MetricAlarm") {
+			metric := fmt.Sprint(a.Input("metricName"))
+			watched[metric] = true
+			if alarms[metric] == "" {
+				t.Errorf("%s: %s watches %s, which is an alarm of no resource", stack, a.Name, metric)
+			}
+		}
+		for _, rule := range g.Of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule") {
+			if port, _ := rule.Input("fromPort").(float64); !slices.Contains(ports, int(port)) {
+				t.Errorf("%s: %s opens port %v, on which no resource listens", stack, rule.Name, port)
+			}
+		}
+	}
+	for metric, token := range alarms {
+		if !watched[metric] {
+			t.Errorf("the alarm on %s of %s is in no stack", metric, token)
+		}
+	}
+}
+
+// TestDanger asks the rules of drift that the facts make.
+func TestDanger(t *testing.T) {
+	rules := Catalog(anySite)
+	for _, c := range []struct {
+		name, kind, path string
+		from, to         any
+		dangerous        bool
+	}{
+		{"a rule opened by hand", "aws:ec2/securityGroup:SecurityGroup", "ingress", []any{}, []any{map[string]any{"cidrBlocks": []any{"0.0.0.0/0"}}}, true},
+		{"the source of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "cidrIpv4", nil, "0.0.0.0/0", true},
+		{"a rule of the default group", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", []any{}, []any{map[string]any{"self": true}}, true},
+		{"the words of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "description", "a", "b", false},
+		{"a role that may do more", "aws:iam/rolePolicy:RolePolicy", "policy", "{}", "{*}", true},
+		{"a role that others may take", "aws:iam/role:Role", "assumeRolePolicy", "{}", "{*}", true},
+		{"a tag of a role", "aws:iam/role:Role", "tags.team", nil, "x", false},
+		{"the public access of a bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "blockPublicAcls", true, false, true},
+		{"a public access that is closed", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "blockPublicAcls", false, true, false},
+		{"the protection of the database", "aws:rds/instance:Instance", "deletionProtection", true, false, true},
+		{"a protection that was added", "aws:rds/instance:Instance", "deletionProtection", false, true, false},
+		{"fewer backups", "aws:rds/instance:Instance", "backupRetentionPeriod", 14.0, 1.0, true},
+		{"more backups", "aws:rds/instance:Instance", "backupRetentionPeriod", 7.0, 14.0, false},
+		{"another window", "aws:rds/instance:Instance", "backupWindow", "03:00-04:00", "04:00-05:00", false},
+		{"a public database", "aws:rds/instance:Instance", "publiclyAccessible", false, true, true},
+		{"a log that is kept for less long", "aws:cloudwatch/logGroup:LogGroup", "retentionInDays", 90.0, 1.0, true},
+		{"a key that no longer rotates", "aws:kms/key:Key", "enableKeyRotation", true, false, true},
+		{"a setting of the site", "aws:ssm/parameter:Parameter", "value", "[secret]", "[secret]", true},
+		{"an alarm that is silent", "aws:cloudwatch/metricAlarm:MetricAlarm", "actionsEnabled", true, false, true},
+		{"a listener without TLS", "aws:lb/listener:Listener", "protocol", "HTTPS", "HTTP", true},
+		{"the protection of the balancer", "aws:lb/loadBalancer:LoadBalancer", "enableDeletionProtection", true, false, true},
+		{"access logs to another bucket", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.bucket", "a", "b", true},
+		{"the timeout of the balancer", "aws:lb/loadBalancer:LoadBalancer", "idleTimeout", 60.0, 90.0, false},
+		{"a release that was rolled back", "aws:ecs/service:Service", "taskDefinition", "web:2", "web:1", true},
+	} {
+		if got := rules.Dangerous(c.kind, c.path, c.from, c.to) != ""; got != c.dangerous {
+			t.Errorf("%s: dangerous is %t", c.name, got)
+		}
+	}
+}
+
+func TestTheConfigurationCannotSetWhatAComponentBinds(t *testing.T) {
+	names := Catalog(anySite).Names()
+	for _, name := range names {
+		_, err := graph.Record("dev", configured(t, "dev", map[string]string{"slipway:env": fmt.Sprintf(`{%q:"x"}`, name)}),
+			New(Options{Root: "..", Declare: true}).Run)
+		if err == nil || !strings.Contains(err.Error(), "env."+name) {
+			t.Errorf("%s can be set: %v", name, err)
+		}
+	}
+	if len(names) < 15 {
+		t.Errorf("only %v are reserved", names)
+	}
+}
