@@ -190,8 +190,8 @@ func TestFailedRunsAreThoseOfJobsInThisCluster(t *testing.T) {
 	}
 }
 
-// matches says whether an event pattern matches an event, as Event Ruler does: of an array of objects one element must
-// match in all fields that the pattern names. It knows the operators of failedRuns.
+// matches reports whether an event matches a pattern, as Event Ruler does: in an array of objects one element must match
+// all fields of the pattern. It supports the operators that failedRuns uses.
 func matches(t *testing.T, pattern, event any) bool {
 	t.Helper()
 	switch pattern := pattern.(type) {

@@ -82,7 +82,7 @@ func TestOnlyTheNamedWorkflowsMayDeploy(t *testing.T) {
 	}
 }
 
-// A repository whose tokens hold GitHub's numbers is trusted in both forms, and in no other.
+// A repository with GitHub's IDs is trusted in both forms of the subject, and in no other.
 func TestBothFormsOfTheSubjectAreTrusted(t *testing.T) {
 	args := deployerOf()
 	args.OwnerID, args.RepositoryID = 583231, 1296269

@@ -166,7 +166,7 @@ func TestTagChangesWithTheExecutableBit(t *testing.T) {
 	}
 }
 
-// Two lists of texts must not run into the same bytes.
+// Two different lists of strings must not produce the same bytes.
 func TestTagSeparatesStrings(t *testing.T) {
 	a, b := of(tree(t, app())), of(tree(t, app()))
 	a.args, b.args = map[string]string{"A": "1argB2"}, map[string]string{"A": "1", "B": "2"}

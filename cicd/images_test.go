@@ -40,7 +40,7 @@ func imagesOf(t *testing.T) *ImagesArgs {
 	}
 }
 
-// asks records which functions of providers a program calls.
+// asks records the provider functions that a program calls.
 type asks struct {
 	tokens    []string
 	resources int

@@ -39,7 +39,7 @@ func TestTheMarkerRecordsTheRelease(t *testing.T) {
 	}
 }
 
-// A reference that did not wait for its marker would let a service start a task whose image is not there yet.
+// Without waiting for the marker, a service could start a task whose image is not there yet.
 func TestUsersOfAReleaseWaitForItsImages(t *testing.T) {
 	args := imagesOf(t)
 	args.Release = &image.Pinned{Digests: someDigests}

@@ -112,7 +112,7 @@ func TestUnprotectedDatabaseCanBeDestroyed(t *testing.T) {
 	}
 }
 
-// The snapshot of an earlier database of the same stack must not be in the way of the next one's.
+// The final snapshot of an earlier database must not conflict with the next one's.
 func TestFinalSnapshotIsNamedAfterThisDatabase(t *testing.T) {
 	g, _ := record(t, good(true))
 	db := instance(g)

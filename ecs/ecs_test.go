@@ -42,7 +42,7 @@ func place(group string) wiring.Placement {
 		SecurityGroups: pulumi.ToStringArray([]string{group})}
 }
 
-// A whole is everything that this package makes, for one test to change before it is declared.
+// A whole is everything that this package makes. A test may change it before it is declared.
 type whole struct {
 	site      wiring.Site
 	balancer  BalancerArgs
@@ -482,7 +482,7 @@ func TestWAFRefuses(t *testing.T) {
 	}
 }
 
-// A picture is larger than the 8 KB that AWS's common rules let a body have.
+// Uploads are larger than the 8 KB body limit of AWS's common rules.
 func TestWAFAllowsLargeUploads(t *testing.T) {
 	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
 		_, err := NewWAF(ctx, "waf", &WAFArgs{

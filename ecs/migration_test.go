@@ -55,7 +55,8 @@ func TestMigrationHook(t *testing.T) {
 			name: "the command fails", runs: 1,
 			runner: fakeRunner{result: TaskResult{ExitCode: 1, StoppedReason: "Essential container in task exited", Logs: []string{
 				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists",
-				"url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'"}}},
+				"url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'",
+				"broker redis://:hunter2@cache:6379/0"}}},
 			want: []string{"migration to r2 failed: exit code 1 (Essential container in task exited)", "column exists",
 				"The services were not changed", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
 			unwant: []string{"hunter2"},

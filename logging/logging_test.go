@@ -137,7 +137,7 @@ func TestStreamsAreEncryptedCompressedDatedAndLogTheirErrors(t *testing.T) {
 	}
 }
 
-// A batch of CloudWatch Logs is unzipped, kept whole and put on a line of its own: message extraction would drop the log
+// A batch of CloudWatch Logs is decompressed, kept complete and put on its own line: message extraction would drop the log
 // group, stream and time of each event. Lines of a log router are what they are.
 func TestBatchesOfCloudWatchLogsStayComplete(t *testing.T) {
 	g := record(t)

@@ -144,6 +144,28 @@ func TestThirdZoneOnlyAdds(t *testing.T) {
 	}
 }
 
+// privateRoutes returns the NAT gateway of each private route, and checks where the routes lead.
+func privateRoutes(t *testing.T, nat NAT, g graph.Graph) map[string]string {
+	t.Helper()
+	routes := map[string]string{}
+	for _, r := range g.Of(routeType) {
+		if r.Input("destinationCidrBlock") != "0.0.0.0/0" {
+			t.Errorf("%s: route to %v", nat, r.Input("destinationCidrBlock"))
+		}
+		if r.Name == "network-public-out" {
+			if r.Input("gatewayId") != "network-id" {
+				t.Errorf("%s: the public route does not lead to the internet gateway: %v", nat, r.Inputs)
+			}
+			continue
+		}
+		routes[r.Name], _ = r.Input("natGatewayId").(string)
+		if r.Input("routeTableId") != strings.TrimSuffix(r.Name, "-out")+"-id" {
+			t.Errorf("%s: route %s is in table %v", nat, r.Name, r.Input("routeTableId"))
+		}
+	}
+	return routes
+}
+
 func TestRoutesToTheInternet(t *testing.T) {
 	for _, test := range []struct {
 		nat      NAT
@@ -175,23 +197,7 @@ func TestRoutesToTheInternet(t *testing.T) {
 				t.Errorf("%s: %s does not wait for the route to the internet: %v", test.nat, gateway.Name, gateway.DependsOn)
 			}
 		}
-		routes := map[string]string{}
-		for _, r := range g.Of(routeType) {
-			if r.Input("destinationCidrBlock") != "0.0.0.0/0" {
-				t.Errorf("%s: route to %v", test.nat, r.Input("destinationCidrBlock"))
-			}
-			if r.Name == "network-public-out" {
-				if r.Input("gatewayId") != "network-id" {
-					t.Errorf("%s: the public route does not lead to the internet gateway: %v", test.nat, r.Inputs)
-				}
-				continue
-			}
-			routes[r.Name], _ = r.Input("natGatewayId").(string)
-			if r.Input("routeTableId") != strings.TrimSuffix(r.Name, "-out")+"-id" {
-				t.Errorf("%s: route %s is in table %v", test.nat, r.Name, r.Input("routeTableId"))
-			}
-		}
-		if diff := cmp.Diff(test.routes, routes); diff != "" {
+		if diff := cmp.Diff(test.routes, privateRoutes(t, test.nat, g)); diff != "" {
 			t.Errorf("%s: private routes (-want +got):\n%s", test.nat, diff)
 		}
 		for _, s := range g.Of(subnetType) {
@@ -351,7 +357,7 @@ func TestOnlyTheEdgeIsOpenToTheWorld(t *testing.T) {
 	}
 }
 
-// What is placed must not start before it can speak: the first task would fail to pull its image.
+// A workload must not start before its network works: the first task would fail to pull its image.
 func TestPlacementWaitsForItsNetwork(t *testing.T) {
 	for _, test := range []struct {
 		nat  NAT

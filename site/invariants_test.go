@@ -43,7 +43,7 @@ func TestEveryResourceDescendsFromAComponentAndHasItsName(t *testing.T) {
 	})
 }
 
-// stateful are the types that hold what cannot be made again.
+// stateful are the types that hold data that cannot be recreated.
 var stateful = []string{databaseType, bucketType, keyType, repositoryType}
 
 func TestStatefulResourcesAreProtectedInProtectedStacks(t *testing.T) {

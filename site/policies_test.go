@@ -25,7 +25,7 @@ func read(input any) []policy.ParsedStatement {
 // granting are the types with identity policies, and the input that holds the policy.
 var granting = []string{"aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"}
 
-// eachGrant asks about every permission of an identity.
+// eachGrant checks every permission of an identity.
 func eachGrant(wrong func(r graph.Resource, s policy.ParsedStatement) string) rule {
 	return func(g graph.Graph) []offender {
 		var found []offender

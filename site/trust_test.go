@@ -9,7 +9,7 @@ import (
 	"slipway/internal/policy"
 )
 
-// admitting are the policies that let services in, by what they are attached to.
+// admitting are the policies that give services access, by the resource they are attached to.
 var admitting = map[string]struct{ token, input string }{
 	"trust":  {"aws:iam/role:Role", "assumeRolePolicy"},
 	"bucket": {"aws:s3/bucketPolicy:BucketPolicy", "policy"},
@@ -115,7 +115,7 @@ func canonical(t *testing.T, text string) string {
 	return string(sorted)
 }
 
-// conditions are those of a policy's statements that let a service in, as JSON.
+// conditions are the conditions of a policy's statements for a service, as JSON.
 func conditions(t *testing.T, r graph.Resource, input string) map[string]string {
 	t.Helper()
 	text, _ := r.Input(input).(string)
