@@ -141,9 +141,8 @@ func TestRecorderAdmitsItsRunOnly(t *testing.T) {
 }
 
 func TestRecorderSaysWhenAWSDoesNotAnswer(t *testing.T) {
-	r, _, dir := behind(t, func(http.ResponseWriter, *http.Request) {})
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-	dir = t.TempDir()
+	dir := t.TempDir()
 	r, err := Record(dir)
 	if err != nil {
 		t.Fatal(err)
