@@ -50,7 +50,7 @@ type Network struct {
 	PrivateSubnetIDs pulumi.StringArrayOutput
 	DataSubnetIDs    pulumi.StringArrayOutput
 
-	// Groups are the IDs of the security groups: those of Groups(Rules(args.NAT, args.Bastion)).
+	// Groups are the IDs of the security groups: those of Groups(Rules(args.NAT, args.Bastion, args.Ports)).
 	Groups map[Group]pulumi.StringOutput
 
 	Web     wiring.Placement // of web tasks

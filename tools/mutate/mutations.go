@@ -8,11 +8,11 @@ var mutations = []mutation{
 	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
 	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
 
-	{"network/firewall.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, ports.Data, \"Postgres\"})\n", ""},
-	{"network/vpc.go", "the default security group is not closed", `	_, err = ec2.NewDefaultSecurityGroup(ctx, m.name+"-default", &ec2.DefaultSecurityGroupArgs{
+	{"network/rules.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, ports.Data, \"Postgres\"})\n", ""},
+	{"network/vpc.go", "the default security group is not closed", `	_, err = ec2.NewDefaultSecurityGroup(b.ctx, b.name+"-default", &ec2.DefaultSecurityGroupArgs{
 		VpcId: v.ID(),
-		Tags:  m.tags("default-closed"),
-	}, pulumi.Parent(n))
+		Tags:  b.tags("default-closed"),
+	}, b.parent())
 `, ""},
 	{"network/endpoints.go", "the S3 endpoint is in no route table", "		RouteTableIds:   tables,\n", ""},
 	{"network/endpoints.go", "no endpoint for logs without NAT", `"logs", "kinesis-firehose", // write logs`, `"kinesis-firehose",`},
@@ -30,7 +30,7 @@ var mutations = []mutation{
 		}),
 `, ""},
 	{"cicd/deployer.go", "any environment of the repository may deploy", `":"+kind+name)`, `":"+kind+name[:0]+"*")`},
-	{"keys/facts.go", "a deploy role rewrites the policy of another stack's key", `Conditions: own,`, `Conditions: ownOrUntagged,`},
+	{"keys/facts.go", "a deploy role rewrites the policy of another stack's key", `own := policy.Conditions{"StringEquals":`, `own := policy.Conditions{"StringEqualsIfExists":`},
 	{"cicd/deployer.go", "a token with another audience is accepted", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
@@ -68,7 +68,7 @@ var mutations = []mutation{
 	{"bastion/session.go", "the bastion may not record sessions", "		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n", ""},
 
 	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(true), `, ""},
-	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP", `Sid: "TLSOnly", Deny: true,`, `Sid: "TLSOnly", Deny: false,`},
+	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP", `[]policy.Statement{policy.TLSOnly("s3", b.ARN, pulumi.Sprintf("%s/*", b.ARN))}`, `[]policy.Statement(nil)`},
 	{"internal/fargate/roles.go", "the execution role reads no secrets", "return append(statements, args.Binding.ReadSecrets()...)", "return statements"},
 	{"internal/fargate/roles.go", "the execution role writes no logs", "	if len(args.Groups) > 0 {", "	if len(args.Groups) > 1e6 {"},
 }
