@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,7 +26,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"gocloud.dev/blob"
+	"google.golang.org/grpc"
 	"gopkg.in/yaml.v3"
 
 	"slipway/internal/awstest"
@@ -41,6 +44,7 @@ type sharedBench struct {
 	dataKey string
 	backend Backend
 	github  GitHub
+	env     map[string]string
 }
 
 const planted = "correct-horse-battery-staple"
@@ -55,7 +59,7 @@ func newSharedBench(t *testing.T) *sharedBench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &sharedBench{bench: newBench(t), bucket: "bench-local-state",
+	b := &sharedBench{bench: newBench(t), bucket: "bench-local-state", env: Surroundings(),
 		s3: s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = true })}
 	must := func(err error) {
 		t.Helper()
@@ -77,9 +81,13 @@ func newSharedBench(t *testing.T) *sharedBench {
 		KeyId: &b.key, KeySpec: kmstypes.DataKeySpecAes256})
 	must(err)
 	b.dataKey = base64.StdEncoding.EncodeToString(data.CiphertextBlob)
-	for name, value := range Surroundings() {
-		b.env[name] = value
-	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	server := grpc.NewServer()
+	pulumirpc.RegisterResourceProviderServer(server, b.shelf)
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	b.env["PULUMI_DEBUG_PROVIDERS"] = fmt.Sprintf("toy:%d", listener.Addr().(*net.TCPAddr).Port)
 	return b
 }
 

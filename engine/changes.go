@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/diag/colors"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -119,11 +118,8 @@ func newRecord(onEvent func(Event)) *record {
 	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
 }
 
-// follow takes in events until their channel is closed.
-func (r *record) follow(stream <-chan events.EngineEvent) {
-	for event := range stream {
-		r.add(event.EngineEvent)
-	}
+// finish sorts the changes when the last event was added.
+func (r *record) finish() {
 	slices.SortFunc(r.result.Changes, func(a, b Change) int { return cmp.Compare(a.URN, b.URN) })
 }
 

@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/providers"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -50,12 +46,9 @@ func (s *Stack) Unprotect(ctx context.Context, lock *Lock, program pulumi.RunFun
 	s.Program = program
 	defer func() { s.Program = declared }()
 	for targets := slices.Clone(urns); ; {
-		result, err := s.operate(ctx, lock, "lifting the protection", func(stream chan<- events.EngineEvent, words io.Writer) error {
-			// One after the other. What program does not declare the engine takes over from the state just before the first
-			// that needs it, and with several at a time the second may overtake both: a state in that order it refuses.
-			_, err := s.auto.Up(ctx, optup.Parallel(1), optup.Target(targets), optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress())
-			return err
-		})
+		// One after the other. What program does not declare the engine takes over from the state just before the first
+		// that needs it, and with several at a time the second may overtake both: a state in that order it refuses.
+		result, err := s.operate(ctx, lock, "lifting the protection", action{kind: update, targets: targets, parallel: 1})
 		more := untargeted(err, targets)
 		if len(more) == 0 {
 			return result, err
@@ -111,14 +104,10 @@ func (s *Stack) DestroyBut(ctx context.Context, lock *Lock, kept []string) (Resu
 	if len(kept) > 0 && len(targets) == 0 {
 		return Result{Counts: map[string]int{}}, nil // without targets the engine would delete everything
 	}
-	return s.operate(ctx, lock, "destroy", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		options := []optdestroy.Option{optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs(), optdestroy.SuppressProgress()}
-		if len(kept) > 0 {
-			options = append(options, optdestroy.Target(targets))
-		}
-		_, err := s.auto.Destroy(ctx, options...)
-		return err
-	})
+	if len(kept) == 0 {
+		targets = nil
+	}
+	return s.operate(ctx, lock, "destroy", action{kind: destroy, targets: targets})
 }
 
 // Needs is the set of resources that the given ones need, themselves included: their dependencies, parents and providers.
@@ -167,7 +156,17 @@ func closure(resources []apitype.ResourceV3, urns []string) map[resource.URN]boo
 
 // Forget takes a resource out of the state and leaves it in the account. Nothing in the state may need it.
 func (s *Stack) Forget(ctx context.Context, urn string) error {
-	if _, err := s.command(ctx, "state", "delete", urn, "--force", "--yes", "--stack", s.Stack); err != nil {
+	forget := func() error {
+		if s.Backend != nil {
+			_, err := s.command(ctx, "state", "delete", urn, "--force", "--yes", "--stack", s.Stack)
+			return err
+		}
+		if err := s.unlockSecrets(); err != nil {
+			return err
+		}
+		return s.local.Forget(ctx, urn)
+	}
+	if err := forget(); err != nil {
 		return fmt.Errorf("%s stays in the account, but the state still has it: %w", resource.URN(urn).Name(), err)
 	}
 	return nil

@@ -1,12 +1,14 @@
-// Package engine drives the real Pulumi engine through the Automation API.
+// Package engine runs operations of the real Pulumi engine.
 //
-// A local stack is one directory and nothing outside of it: the engine's file backend, the passphrase that encrypts the
-// secrets in its state, the workspace with the configuration that the engine sees, and the engine's home. Deleting the
-// directory forgets the stack. Of the caller's environment the engine sees only PATH, the locale and where temporary files
-// go, so neither a cloud credential nor a Pulumi login can reach it. A stack with a [Backend] has its state in S3 and its
-// secrets encrypted with KMS, and its engine gets the caller's environment without Pulumi's own variables.
+// A stack without a [Backend] is one directory and nothing outside of it: the state in the layout of Pulumi's file backend, the
+// passphrase that encrypts the secrets in it, and the lock. Deleting the directory forgets the stack. Its engine runs in this
+// process (package inprocess) and calls [Options.Providers]; it needs no CLI. Pulumi's own variables are removed from this
+// process, so that no login, backend or passphrase of the caller reaches the stack.
 //
-// The package finds (or builds) the Pulumi CLI, lets one operation at a time change a stack, repairs what a killed
-// operation left behind, and reports what was done as data. It knows neither the program that it runs nor where the
-// resources live: the caller supplies both. It imports no other package of this module.
+// A stack with a [Backend] has its state in S3 and its secrets encrypted with KMS. Its engine is the Pulumi CLI, through the
+// Automation API, with the caller's environment less Pulumi's own variables. The package finds, downloads or builds the CLI.
+//
+// The package lets one operation at a time change a stack, repairs what a killed operation left behind, and reports what was
+// done as data. It knows neither the program that it runs nor where the resources live: the caller supplies both. It imports no
+// other package of this module but inprocess.
 package engine

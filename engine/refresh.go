@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"io"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 )
 
@@ -20,35 +17,17 @@ func (s *Stack) Reread(ctx context.Context, lock *Lock) ([]apitype.StepEventMeta
 		return nil, ErrNoStack
 	}
 	var steps []apitype.StepEventMetadata
-	_, err = s.operate(ctx, lock, "drift", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		seen, followed := make(chan events.EngineEvent), make(chan struct{})
-		go func() {
-			defer close(followed)
-			for event := range seen {
-				if e := event.ResOutputsEvent; e != nil {
-					steps = append(steps, e.Metadata)
-				}
-				stream <- event
-			}
-			close(stream)
-		}()
-		_, err := s.auto.PreviewRefresh(ctx, optrefresh.EventStreams(seen), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
-			optrefresh.SuppressProgress(), optrefresh.RunProgram(false))
-		if err == nil {
-			<-followed
+	_, err = s.operate(ctx, lock, "drift", action{kind: previewRefresh, heard: func(e apitype.EngineEvent) {
+		if e.ResOutputsEvent != nil {
+			steps = append(steps, e.ResOutputsEvent.Metadata)
 		}
-		return err
-	})
+	}})
 	return steps, err
 }
 
 // refresh has the engine ask the providers what became of every resource.
 func (s *Stack) refresh(ctx context.Context) error {
-	_, err := s.engine(ctx, "reading back", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
-			optrefresh.SuppressProgress(), optrefresh.RunProgram(false))
-		return err
-	})
+	_, err := s.engine(ctx, "reading back", action{kind: refresh})
 	return err
 }
 
@@ -67,10 +46,6 @@ func (s *Stack) readBack(ctx context.Context, before Checkpoint) error {
 	s.Logf("Reading back %d resources whose outputs other resources change.", len(targets))
 	quiet := *s
 	quiet.OnEvent = func(Event) {}
-	_, err = quiet.engine(ctx, "reading back", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Refresh(ctx, optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs(),
-			optrefresh.SuppressProgress(), optrefresh.RunProgram(false), optrefresh.Target(targets))
-		return err
-	})
+	_, err = quiet.engine(ctx, "reading back", action{kind: refresh, targets: targets})
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -166,13 +164,10 @@ func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []O
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(s.dir, "repaired.json")
-	defer os.Remove(file)
-	if err := os.WriteFile(file, edited, 0o600); err != nil {
-		return fmt.Errorf("engine: %w", err)
+	if s.Backend != nil {
+		return s.replaceCLI(ctx, edited)
 	}
-	_, err = s.command(ctx, "stack", "import", "--file", file, "--stack", s.Stack)
-	return err
+	return s.local.Import(ctx, edited)
 }
 
 // deleteAll deletes objects in whatever order the account allows.

@@ -1,28 +1,22 @@
 package engine
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/events"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"gopkg.in/yaml.v3"
+
+	"slipway/engine/inprocess"
 )
 
 // enginePatience is how long an engine that lost its slipway may take to end before the stack is refused.
@@ -30,19 +24,22 @@ const enginePatience = 10 * time.Second
 
 // Options say what a stack is made of.
 type Options struct {
-	CLI     *CLI
-	Dir     string            // the stack's own directory; without a Backend everything that is kept is in it
-	Stack   string            // its name
-	Project []byte            // Pulumi.yaml
-	Config  Config            // the configuration that the engine is to see
-	Program pulumi.RunFunc    // runs in this process
-	Env     map[string]string // further variables of the engine: where the providers are
+	Dir     string         // the stack's own directory; without a Backend everything that is kept is in it
+	Stack   string         // its name
+	Project []byte         // Pulumi.yaml
+	Config  Config         // the configuration that the engine is to see
+	Program pulumi.RunFunc // runs in this process
 
-	// Backend is where the state is kept and locked. Nil: in Dir, with a passphrase of its own, and who changes the stack
-	// has its Lock.
+	// Providers are values, by package ("aws"). The engine of a stack without a Backend runs in this process and calls them.
+	Providers map[string]pulumirpc.ResourceProviderServer
+
+	// Backend is where the state is kept and locked, and the CLI is what runs the engine. Nil: the state is in Dir, with a
+	// passphrase of its own; the engine runs in this process, and an operation that changes the stack needs its Lock.
 	Backend *Backend
-	Home    string // the engine's home, with its plugins; "": in Dir
-	GitHub  GitHub // who can say whether a run in CI, which left a lock, still lives
+	CLI     *CLI
+	Env     map[string]string // further variables of the CLI
+	Home    string            // the CLI's home, with its plugins; "": in Dir
+	GitHub  GitHub            // who can say whether a run in CI, which left a lock, still lives
 
 	// Inventory lists what exists in the account. With one, an operation that follows a killed one first finds out what that
 	// one did. Nil: the engine's own state is all that is known.
@@ -65,8 +62,11 @@ type Stack struct {
 	Options
 	store
 	locks stateLocks
-	env   map[string]string
-	auto  auto.Stack
+	local *inprocess.Stack // without a Backend
+
+	// With a Backend:
+	env  map[string]string
+	auto auto.Stack
 }
 
 // ErrNoStack says that a stack was never put up.
@@ -94,23 +94,12 @@ func Open(o Options) (*Stack, error) {
 		s.Logf = func(string, ...any) {}
 	}
 	s.locks = stateLocks{s.store, o.GitHub, s.Logf}
-	s.env = map[string]string{
-		"HOME":                     s.home(),
-		"PULUMI_BACKEND_URL":       s.url(),
-		"PULUMI_SKIP_UPDATE_CHECK": "true",
-	}
-	if o.Backend == nil {
-		s.env["PULUMI_CONFIG_PASSPHRASE_FILE"] = s.passphraseFile()
-		s.env["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
-	}
-	if o.Throwaway {
-		s.env["PULUMI_SKIP_CHECKPOINTS"] = "true"
-	}
-	for name, value := range o.Env {
-		s.env[name] = value
-	}
 	if o.Backend != nil {
-		return s, nil // it is read when there is an operation
+		s.env = s.variables()
+		return s, nil // the state is read when there is an operation
+	}
+	if s.local, err = s.openLocal(); err != nil {
+		return nil, err
 	}
 	_, err = s.read(context.Background())
 	return s, err
@@ -118,54 +107,36 @@ func Open(o Options) (*Stack, error) {
 
 // prepare lays out the stack's directory, and makes the stack if there is none.
 func (s *Stack) prepare(ctx context.Context) error {
-	needed := []string{s.dir, s.home()}
-	if s.Backend == nil {
-		needed = append(needed, s.stateDir())
-	}
-	for _, made := range needed {
-		if err := os.MkdirAll(made, 0o700); err != nil {
-			return fmt.Errorf("engine: %w", err)
-		}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("engine: %w", err)
 	}
 	if s.Backend == nil {
-		if err := s.makePassphrase(ctx); err != nil {
-			return err
-		}
+		return s.prepareLocal(ctx)
 	}
-	if s.Home == "" {
-		if err := s.silence(); err != nil {
-			return err
-		}
-	}
-	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	path := filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml")
-	write := func() error { return s.Config.write(path, s.passphraseFile()) }
-	if s.Backend != nil {
-		write = func() error { return s.Config.writeShared(path, *s.Backend) }
-	}
-	if err := write(); err != nil {
-		return err
-	}
-	options := []auto.LocalWorkspaceOption{auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
-		auto.Program(s.Program), auto.EnvVars(s.env)}
-	if s.Backend != nil {
-		options = append(options, auto.SecretsProvider(s.Backend.SecretsProvider))
-	}
-	local, err := auto.NewLocalWorkspace(ctx, options...)
-	if err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	s.auto, err = auto.UpsertStack(ctx, s.Stack, &workspace{local.(*auto.LocalWorkspace), s})
-	if err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	return nil
+	return s.prepareCLI(ctx)
 }
 
 // Checkpoint is the state of the stack as it is stored. A stack that was never created has an empty one.
 func (s *Stack) Checkpoint(ctx context.Context) (Checkpoint, error) { return s.read(ctx) }
+
+// StateKey is the object that holds the state in the bucket of a Backend.
+func (s *Stack) StateKey() string { return s.stateKey() }
+
+// RestoreState replaces a damaged state in the bucket of the Backend. The bucket keeps that as an older version.
+func (s *Stack) RestoreState(ctx context.Context, data []byte) error {
+	if _, err := parseState(data); err != nil {
+		return fmt.Errorf("engine: the state to restore is damaged: %w", err)
+	}
+	bucket, err := s.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	if err := bucket.WriteAll(ctx, s.stateKey(), data, nil); err != nil {
+		return fmt.Errorf("the backend %s: %w", s.backend.URL, err)
+	}
+	return nil
+}
 
 // Locks is the engine's locks on the stack, oldest first.
 func (s *Stack) Locks(ctx context.Context) ([]StateLock, error) { return s.locks.list(ctx) }
@@ -184,64 +155,15 @@ func (s *Stack) ProjectName() string { return s.project }
 // Init makes the stack in its backend, without anything in it, if it is not there.
 func (s *Stack) Init(ctx context.Context) error { return s.prepare(ctx) }
 
-func (s *Stack) home() string {
-	if s.Home != "" {
-		return s.Home
+// Terminate ends at once an operation that is already ending. Calls under way are abandoned: the state says that they are
+// pending, and the next operation on the stack finds out what became of them.
+func (s *Stack) Terminate() {
+	if s.Backend == nil {
+		s.local.Terminate()
+	} else {
+		s.CLI.Terminate()
 	}
-	return filepath.Join(s.dir, "home")
 }
-
-// silence keeps the engine from its log of every call at debug level, which costs it a quarter of its time and is not
-// encrypted before the engine has the stack's secrets at hand. It has no switch: a file stands where the engine would
-// make its folder, and then it does without.
-func (s *Stack) silence() error {
-	logs := filepath.Join(s.home(), "logs")
-	if info, err := os.Stat(logs); err == nil && info.Mode().IsRegular() {
-		return nil
-	}
-	if err := os.RemoveAll(logs); err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	if err := os.WriteFile(logs, []byte("The engine keeps no log here.\n"), 0o600); err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	return nil
-}
-
-func (s *Stack) passphraseFile() string { return filepath.Join(s.dir, "passphrase") }
-
-// makePassphrase makes the passphrase that encrypts the secrets in the state, once in the life of a stack.
-func (s *Stack) makePassphrase(ctx context.Context) error {
-	if _, err := os.Stat(s.passphraseFile()); err == nil {
-		return nil
-	}
-	if there, err := s.exists(ctx); err != nil {
-		return err
-	} else if there {
-		return fmt.Errorf("%s is missing: without it the secrets in the state of stack %s cannot be read; "+
-			"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.Stack, s.dir)
-	}
-	if err := renameio.WriteFile(s.passphraseFile(), []byte(rand.Text()), 0o600); err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
-	return nil
-}
-
-// A workspace is the Automation API's, less what would start the CLI to learn what is known here: whether a stack exists
-// and what its outputs are. Each costs half a second of every run.
-type workspace struct {
-	*auto.LocalWorkspace
-	s *Stack
-}
-
-func (w *workspace) SelectStack(ctx context.Context, name string) error {
-	if there, err := w.s.exists(ctx); err != nil || there {
-		return err
-	}
-	return w.CreateStack(ctx, name)
-}
-
-func (w *workspace) StackOutputs(context.Context, string) (auto.OutputMap, error) { return nil, nil }
 
 // UpOptions are the choices of one Up.
 type UpOptions struct {
@@ -250,38 +172,34 @@ type UpOptions struct {
 	Refresh bool
 }
 
+// An action is what the engine is to do.
+type action struct {
+	kind     kind
+	refresh  bool     // before an update
+	targets  []string // URNs; nil: all resources
+	parallel int      // steps at a time; 0: the engine's default
+
+	heard func(apitype.EngineEvent) // hears of every event; may be nil
+}
+
+type kind int
+
+const (
+	update kind = iota
+	preview
+	destroy
+	refresh
+	previewRefresh
+)
+
 // Up creates, changes and deletes what it takes to make the resources match the program.
 func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
-	return s.operate(ctx, lock, "up", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		options := []optup.Option{optup.EventStreams(stream), optup.ErrorProgressStreams(words), optup.SuppressOutputs(), optup.SuppressProgress()}
-		if o.Refresh {
-			options = append(options, optup.Refresh())
-		}
-		if s.Backend == nil || s.ReadBack == nil { // the model's resources show nothing of each other
-			_, err := s.auto.Up(ctx, options...)
-			return err
-		}
-		before, err := s.read(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = s.auto.Up(ctx, options...)
-		if ctx.Err() != nil {
-			return err
-		}
-		if unread := s.readBack(ctx, before); unread != nil && err == nil {
-			s.Logf("The next drift check may report changes that this up made as manual changes: reading them back failed: %v", unread)
-		}
-		return err
-	})
+	return s.operate(ctx, lock, "up", action{kind: update, refresh: o.Refresh})
 }
 
 // Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.
 func (s *Stack) Preview(ctx context.Context, lock *Lock) (Result, error) {
-	return s.operate(ctx, lock, "preview", func(stream chan<- events.EngineEvent, words io.Writer) error {
-		_, err := s.auto.Preview(ctx, optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words), optpreview.SuppressOutputs(), optpreview.SuppressProgress())
-		return err
-	})
+	return s.operate(ctx, lock, "preview", action{kind: preview})
 }
 
 // A Protected error says that a stack was not destroyed because the program protects some of it.
@@ -300,9 +218,9 @@ func (e *Protected) Error() string {
 }
 
 // operate runs one operation, after repairing what the last one left if that was killed.
-func (s *Stack) operate(ctx context.Context, lock *Lock, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
+func (s *Stack) operate(ctx context.Context, lock *Lock, name string, a action) (Result, error) {
 	if s.Backend != nil {
-		return s.operateShared(ctx, name, run)
+		return s.operateShared(ctx, name, a)
 	}
 	if err := s.ready(ctx, lock); err != nil {
 		return Result{}, err
@@ -313,8 +231,8 @@ func (s *Stack) operate(ctx context.Context, lock *Lock, name string, run func(c
 			return Result{}, err
 		}
 	}
-	result, err := s.engine(ctx, name, run)
-	if err != nil && s.CLI.killed.Load() {
+	result, err := s.engine(ctx, name, a)
+	if errors.Is(err, inprocess.ErrTerminated) {
 		lock.Killed = &lock.owner
 	}
 	return result, err
@@ -325,22 +243,17 @@ func (s *Stack) ready(ctx context.Context, lock *Lock) error {
 	if err := s.locks.clear(ctx, enginePatience); err != nil {
 		return err
 	}
-	if lock.Killed != nil {
-		if err := s.mend(""); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("engine: %w", err)
-		}
-	}
 	return s.prepare(ctx)
 }
 
 // operateShared runs one operation on a stack with a Backend, where the engine's own lock keeps others out. A preview
 // takes no lock, and repairs nothing.
-func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (result Result, err error) {
+func (s *Stack) operateShared(ctx context.Context, name string, a action) (result Result, err error) {
 	if name == "preview" || name == "drift" {
 		if err := s.prepare(ctx); err != nil {
 			return Result{}, err
 		}
-		return s.engine(ctx, name, run)
+		return s.engine(ctx, name, a)
 	}
 	if err := s.locks.admit(ctx); err != nil {
 		return Result{}, err
@@ -362,7 +275,7 @@ func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- 
 		err = &PendingCreatesError{Stack: s.Stack, Creates: pending}
 	}
 	if err == nil {
-		result, err = s.engine(ctx, name, run)
+		result, err = s.engine(ctx, name, a)
 	}
 	if err != nil && strings.Contains(err.Error(), engineLocked) {
 		locks, lockErr := s.locks.list(ctx)
@@ -378,26 +291,23 @@ func (s *Stack) operateShared(ctx context.Context, name string, run func(chan<- 
 const engineLocked = "the stack is currently locked by"
 
 // engine runs one operation of the engine and follows its events.
-func (s *Stack) engine(ctx context.Context, name string, run func(chan<- events.EngineEvent, io.Writer) error) (Result, error) {
+func (s *Stack) engine(ctx context.Context, name string, a action) (Result, error) {
 	started := time.Now()
 	r := newRecord(s.OnEvent)
-	stream, followed := make(chan events.EngineEvent), make(chan struct{})
-	go func() { r.follow(stream); close(followed) }()
-	var words bytes.Buffer
-	err := run(stream, &words)
-	select {
-	case <-followed:
-	case <-time.After(time.Second): // the engine ended before it had anything to tell, so the stream was never opened
-		if err == nil {
-			<-followed
+	hear := func(e apitype.EngineEvent) {
+		r.add(e)
+		if a.heard != nil {
+			a.heard(e)
 		}
 	}
-	if err != nil {
-		if said := strings.TrimSpace(words.String()); said != "" { // the Automation API's error is the whole transcript
-			err = errors.New(said)
-		}
+	run := s.runCLI
+	if s.Backend == nil {
+		run = s.runLocal
+	}
+	if err := run(ctx, a, hear); err != nil {
 		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err}
 	}
+	r.finish()
 	r.result.Took = time.Since(started)
 	return r.result, nil
 }
@@ -407,19 +317,10 @@ func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, 
 	if err := s.readable(ctx); err != nil {
 		return nil, err
 	}
-	args := []string{"stack", "output", "--json", "--stack", s.Stack}
-	if showSecrets {
-		args = append(args, "--show-secrets")
+	if s.Backend == nil {
+		return s.local.Outputs(ctx, showSecrets)
 	}
-	out, err := s.command(ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	outputs := map[string]any{}
-	if err := json.Unmarshal(out, &outputs); err != nil {
-		return nil, fmt.Errorf("engine: the engine's outputs: %w", err)
-	}
-	return outputs, nil
+	return s.outputsCLI(ctx, showSecrets)
 }
 
 // Export is the state of the stack, as `pulumi stack export` writes it.
@@ -427,34 +328,22 @@ func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
 	if err := s.readable(ctx); err != nil {
 		return nil, err
 	}
-	args := []string{"stack", "export", "--stack", s.Stack}
-	if showSecrets {
-		args = append(args, "--show-secrets")
+	if s.Backend == nil {
+		return s.local.Export(ctx, showSecrets)
 	}
-	return s.command(ctx, args...)
+	return s.exportCLI(ctx, showSecrets)
 }
 
-// readable says that the CLI can be asked about the stack, laying out the workspace if it is another one each time.
+// readable says that the stack is there and can be read, laying out the workspace if it is another one each time.
 func (s *Stack) readable(ctx context.Context) error {
 	there, err := s.exists(ctx)
-	if err == nil && !there {
-		err = ErrNoStack
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return ErrNoStack
+	case s.Backend != nil:
+		return s.prepare(ctx)
 	}
-	if err == nil && s.Backend != nil {
-		err = s.prepare(ctx)
-	}
-	return err
-}
-
-// command runs the CLI in the stack's workspace.
-func (s *Stack) command(ctx context.Context, args ...string) ([]byte, error) {
-	env := []string{"PULUMI_HOME=" + s.home()}
-	for name, value := range s.env {
-		env = append(env, name+"="+value)
-	}
-	stdout, stderr, _, err := s.CLI.Run(ctx, s.dir, nil, nil, nil, env, args...)
-	if err != nil {
-		return nil, fmt.Errorf("engine: pulumi %s %s: %w\n%s", args[0], args[1], err, bytes.TrimSpace([]byte(stderr)))
-	}
-	return []byte(stdout), nil
+	return s.unlockSecrets()
 }

@@ -3,22 +3,20 @@ package engine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 	"gopkg.in/yaml.v3"
@@ -178,24 +176,13 @@ type bench struct {
 	shelf  *shelf
 	config string
 	dir    string
-	env    map[string]string
 	said   []string
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, shelf: &shelf{things: map[string]thing{}}, dir: filepath.Join(t.TempDir(), "local"),
+	return &bench{t: t, shelf: &shelf{things: map[string]thing{}}, dir: filepath.Join(t.TempDir(), "local"),
 		config: "bench:size: 2\nbench:code: {secure: v1:abc}\n"}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	pulumirpc.RegisterResourceProviderServer(server, b.shelf)
-	go server.Serve(listener)
-	t.Cleanup(server.Stop)
-	b.env = map[string]string{"PULUMI_DEBUG_PROVIDERS": fmt.Sprintf("toy:%d", listener.Addr().(*net.TCPAddr).Port)}
-	return b
 }
 
 // program makes a chain of three things. The second has the configured size and the configured secret code.
@@ -243,17 +230,13 @@ func (b *bench) do(ctx context.Context, operation string) (Result, error) {
 
 func (b *bench) open() (*Stack, error) {
 	b.t.Helper()
-	found, err := cli()
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(b.config), &doc); err != nil {
 		b.t.Fatal(err)
 	}
 	return Open(Options{
-		CLI: found, Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
-		Program: program, Env: b.env, Inventory: shelfAccount{b.shelf},
+		Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
+		Program: program, Providers: map[string]pulumirpc.ResourceProviderServer{"toy": b.shelf}, Inventory: shelfAccount{b.shelf},
 		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
 }
@@ -365,16 +348,17 @@ func TestProviderRefusal(t *testing.T) {
 	}
 }
 
-// enginePID is the process number of the engine that works on the stack.
-func (b *bench) enginePID() int {
-	locks, _ := filepath.Glob(filepath.Join(b.dir, "state/.pulumi/locks/organization/bench/local/*.json"))
-	for _, path := range locks {
-		var lock struct{ PID int }
-		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &lock) == nil {
-			return lock.PID
-		}
+// survives gives the stack and the account as they are now to a bench of their own: a process that is killed at this moment
+// leaves exactly that.
+func (b *bench) survives() *bench {
+	b.t.Helper()
+	left := *b
+	left.dir = filepath.Join(b.t.TempDir(), "local")
+	left.shelf = &shelf{things: maps.Clone(b.shelf.things), made: b.shelf.made}
+	if err := os.CopyFS(left.dir, os.DirFS(b.dir)); err != nil {
+		b.t.Error(err)
 	}
-	return 0
+	return &left
 }
 
 func TestKilledAfterCreate(t *testing.T) {
@@ -382,36 +366,80 @@ func TestKilledAfterCreate(t *testing.T) {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
+			var left *bench
 			b.shelf.created = func(made thing) {
 				if strings.HasSuffix(made.urn, "::"+victim) {
-					if err := syscall.Kill(b.enginePID(), syscall.SIGKILL); err != nil {
-						t.Error(err)
-					}
+					left = b.survives()
 				}
 			}
-			if _, err := b.do(t.Context(), "up"); err == nil {
-				t.Fatal("an engine that was killed reported success")
-			}
-			b.shelf.created = nil
+			b.must("up")
+			b = left
 			before := b.shelf.made
 			b.must("up")
-			if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
-				t.Errorf("the shelf has %v after the kill", got)
+			if said := strings.Join(b.said, "\n"); !strings.Contains(said, "Adopting "+victim) {
+				t.Errorf("the repair says:\n%s", said)
 			}
-			if b.shelf.made != 3 {
-				t.Errorf("%d things were made before the kill and %d after it, want 3 together: the one in doubt is adopted",
-					before, b.shelf.made-before)
-			}
-			if again := b.must("up"); again.Changed() != 0 {
-				t.Errorf("the up after the repair changed %v", again.Changes)
-			}
-			b.must("destroy")
-			if got := b.shelf.names(); got != nil {
-				t.Errorf("destroy left %v", got)
-			}
-			noPlainSecret(t, b.dir)
+			b.wholeAfterRepair(before)
 		})
 	}
+}
+
+// wholeAfterRepair checks a stack that was repaired and brought up after before things had been made.
+func (b *bench) wholeAfterRepair(before int) {
+	b.t.Helper()
+	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+		b.t.Errorf("the shelf has %v after the kill", got)
+	}
+	if b.shelf.made != 3 {
+		b.t.Errorf("%d things were made before the kill and %d after it, want 3 together: the one in doubt is adopted",
+			before, b.shelf.made-before)
+	}
+	if again := b.must("up"); again.Changed() != 0 {
+		b.t.Errorf("the up after the repair changed %v", again.Changes)
+	}
+	b.must("destroy")
+	if got := b.shelf.names(); got != nil {
+		b.t.Errorf("destroy left %v", got)
+	}
+	noPlainSecret(b.t, b.dir)
+}
+
+// A second interrupt abandons the calls under way. What they did is in doubt, and the next up finds it out.
+func TestTerminated(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s, err := b.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := Acquire(b.dir, "local", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	b.shelf.created = func(made thing) {
+		if strings.HasSuffix(made.urn, "::middle") {
+			interrupt()
+			s.Terminate()
+			time.Sleep(100 * time.Millisecond) // the engine does not wait for this call
+		}
+	}
+	_, err = s.Up(ctx, lock, UpOptions{})
+	var failure *Failure
+	if !errors.As(err, &failure) || !failure.Interrupted {
+		t.Fatalf("got %v, want an interrupted failure", err)
+	}
+	if lock.Killed == nil {
+		t.Error("nothing says that the work of this run is in doubt")
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Fatal(err)
+	}
+	b.shelf.created = nil
+	before := b.shelf.made
+	b.must("up")
+	b.wholeAfterRepair(before)
 }
 
 func TestOrphansAreDeleted(t *testing.T) {
@@ -427,23 +455,14 @@ func TestOrphansAreDeleted(t *testing.T) {
 	}
 }
 
-// Every file of the backend may have been written by an engine that was killed at that moment.
+// What was killed while it wrote the state leaves half a file beside it, and what the CLI left may be half a note.
 func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.must("up")
-	var notes []string
-	err := filepath.WalkDir(filepath.Join(b.dir, "state"), func(path string, entry os.DirEntry, err error) error {
-		if filepath.Ext(path) == ".attrs" {
-			notes = append(notes, path)
-		}
-		return err
-	})
-	if err != nil || len(notes) == 0 {
-		t.Fatalf("the backend keeps no notes any more: %v", err)
-	}
-	for _, path := range notes {
-		if err := os.WriteFile(path, nil, 0o600); err != nil {
+	path := filepath.Join(b.dir, "state/.pulumi/stacks/bench/local.json")
+	for _, half := range []string{path + ".new", path + ".attrs"} {
+		if err := os.WriteFile(half, []byte(`{"versi`), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -93,25 +93,6 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	return state, nil
 }
 
-// StateKey is the object that holds the state in the bucket of a Backend.
-func (s *Stack) StateKey() string { return s.stateKey() }
-
-// RestoreState replaces a damaged state in the bucket of the Backend. The bucket keeps that as an older version.
-func (s *Stack) RestoreState(ctx context.Context, data []byte) error {
-	if _, err := parseState(data); err != nil {
-		return fmt.Errorf("engine: the state to restore is damaged: %w", err)
-	}
-	bucket, err := s.Bucket(ctx)
-	if err != nil {
-		return err
-	}
-	defer bucket.Close()
-	if err := bucket.WriteAll(ctx, s.stateKey(), data, nil); err != nil {
-		return fmt.Errorf("the backend %s: %w", s.backend.URL, err)
-	}
-	return nil
-}
-
 // ParseState reads a state file. It needs no passphrase.
 func ParseState(data []byte) (Checkpoint, error) { return parseState(data) }
 

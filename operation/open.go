@@ -53,31 +53,23 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if t.Live && (c.stack.Backend.Bucket == "" || c.seal.EncryptedKey == "") {
 		return nil, notBootstrapped(t)
 	}
-	var cli *engine.CLI
-	findCLI := func() (err error) {
-		if cli, err = engine.FindCLI(ctx, t.Progress.Logf); err == nil && t.OnEngine != nil {
-			t.OnEngine(cli)
-		}
-		return err
-	}
+	var cli *engine.CLI // only for an engine in a process of its own
 	s := &session{target: t, config: c, pinned: args.pinned}
 	var err error
 	if t.Live {
 		if s.account, err = openAccount(ctx, t, c, args.operation); err == nil {
-			err = findCLI()
+			cli, err = engine.FindCLI(ctx, t.Progress.Logf)
 		}
 		if err == nil {
 			args.dir, err = workspace(t)
 			s.remove = args.dir
 		}
 	} else if err = c.overlay(args.dir); err == nil {
-		if err = findCLI(); err == nil {
-			s.account, err = openModel(ctx, t, c, args)
-		}
+		s.account, err = openModel(ctx, t, c, args)
 	}
 	if err == nil {
 		s.containers = s.account.Containers()
-		err = s.engine(ctx, cli, args)
+		err = s.engine(cli, args)
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
@@ -156,12 +148,12 @@ func workspace(t Target) (dir string, err error) {
 }
 
 // engine opens the stack over the account.
-func (s *session) engine(ctx context.Context, cli *engine.CLI, args openArgs) error {
+func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
 		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
 	}
-	if err := s.account.Engine(ctx, &options); err != nil {
+	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
 	origin := account.Origin{}
@@ -184,7 +176,9 @@ func (s *session) engine(ctx context.Context, cli *engine.CLI, args openArgs) er
 		return s.program.Run(ctx)
 	}
 	var err error
-	s.stack, err = engine.Open(options)
+	if s.stack, err = engine.Open(options); err == nil && s.target.OnEngine != nil {
+		s.target.OnEngine(s.stack)
+	}
 	return err
 }
 

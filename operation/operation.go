@@ -44,8 +44,8 @@ type Target struct {
 
 	// Confirm asks the user before an operation changes a real account. Nil: yes.
 	Confirm func(operation string, where account.Identity) error
-	// OnEngine hears which engine is about to work, so that an interrupt can end it. It may be nil.
-	OnEngine func(*engine.CLI)
+	// OnEngine hears which stack the engine is about to work on, so that an interrupt can end it. It may be nil.
+	OnEngine func(*engine.Stack)
 	Model    ModelHooks
 }
 

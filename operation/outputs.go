@@ -42,9 +42,6 @@ func reading(ctx context.Context, t Target, read func(*engine.Stack) error) (err
 	if err != nil {
 		return err
 	}
-	if options.CLI, err = engine.FindCLI(ctx, t.Progress.Logf); err != nil {
-		return err
-	}
 	s, err := engine.Open(options)
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// Package rehearsal stands in for AWS. Open opens the model of an account, which is stored in a file. Serve lets the real Pulumi
-// engine deploy into it. See README.md for what a green rehearsal proves and what it does not.
+// Package rehearsal stands in for AWS. Open opens the model of an account, which is stored in a file. Its
+// Providers let the real Pulumi engine deploy into it. See README.md for what a green rehearsal proves and what it does not.
 package rehearsal
 
 import (
@@ -37,7 +37,7 @@ type Rehearsal struct {
 	Account *cloud.Account
 
 	// Builder builds images with Docker. If nil, no image is built, and digests are computed from what a build would read. Set it
-	// before Serve.
+	// before the providers are made.
 	Builder provider.Builder
 
 	root     string
@@ -57,29 +57,30 @@ func Open(path string, options Options) (*Rehearsal, error) {
 	return &Rehearsal{Account: account, root: options.Root, progress: options.Progress}, nil
 }
 
-// Serve starts the providers, each on its own loopback port, until ctx is done or Close is called. It returns the environment for
-// the engine: the addresses of the providers, and settings that keep it from reaching a real account.
+// Providers are the providers of the packages that the model knows, for an engine in this process.
+func (r *Rehearsal) Providers() map[string]pulumirpc.ResourceProviderServer {
+	docker := provider.NewDocker(r.Account, r.progress)
+	docker.Root, docker.Builder = r.root, r.Builder
+	return map[string]pulumirpc.ResourceProviderServer{
+		"aws": provider.NewAWS(r.Account, r.progress), "docker": docker, "random": provider.NewRandom(r.progress),
+	}
+}
+
+// Serve starts the providers, each on its own loopback port, until ctx is done or Close is called, for an engine in a process of its
+// own. It returns the environment for that engine: the addresses of the providers, and settings that keep it from reaching a real
+// account.
 func (r *Rehearsal) Serve(ctx context.Context) (map[string]string, error) {
 	if len(r.servers) > 0 {
 		return nil, errors.New("rehearsal: the providers are already running")
 	}
-	docker := provider.NewDocker(r.Account, r.progress)
-	docker.Root, docker.Builder = r.root, r.Builder
 	var where []string
-	for _, p := range []struct {
-		name   string
-		server pulumirpc.ResourceProviderServer
-	}{
-		{"aws", provider.NewAWS(r.Account, r.progress)},
-		{"docker", docker},
-		{"random", provider.NewRandom(r.progress)},
-	} {
-		s, err := provider.Serve(p.server)
+	for name, server := range r.Providers() {
+		s, err := provider.Serve(server)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("rehearsal: serve the %s provider: %w", p.name, err), r.halt())
+			return nil, errors.Join(fmt.Errorf("rehearsal: serve the %s provider: %w", name, err), r.halt())
 		}
 		r.servers = append(r.servers, s)
-		where = append(where, fmt.Sprintf("%s:%d", p.name, s.Port))
+		where = append(where, fmt.Sprintf("%s:%d", name, s.Port))
 	}
 	servers := slices.Clone(r.servers)
 	r.stop = context.AfterFunc(ctx, func() {

@@ -8,13 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"slipway/engine"
 	"slipway/operation"
 )
 
@@ -22,9 +21,8 @@ import (
 // has changed: configuration, engine, program, providers and model. Among the figures of 10 and 100 workers is what each
 // worker beyond the first adds: where that stays the same, time and memory grow linearly.
 //
-// The processor's time is of this process and the engine's together; other work on the machine disturbs it less than it
-// disturbs ns/op. B/op is of this process, which runs the program, the providers and the model; engine-MB is the most
-// that the engine's process held (on Linux).
+// Other work on the machine disturbs the processor's time less than it disturbs ns/op. resident-MB is the most memory that
+// the process held (on Linux).
 func BenchmarkUp(b *testing.B)      { unchanged(b, "up") }
 func BenchmarkPreview(b *testing.B) { unchanged(b, "preview") }
 
@@ -37,7 +35,7 @@ func unchanged(b *testing.B, operation string) {
 			first(b, more)
 			b.ReportAllocs()
 			b.ResetTimer()
-			engine := watch()
+			resident := watch()
 			before, busy := heap(), processor()
 			var resources int
 			for b.Loop() {
@@ -58,13 +56,13 @@ func unchanged(b *testing.B, operation string) {
 				resources = done.Counts["same"]
 			}
 			spent := cost{
-				ms:     (processor() - busy).Seconds() * 1e3 / float64(b.N),
-				kB:     float64(heap()-before) / float64(b.N) / 1e3,
-				engine: float64(engine()) / 1e3,
+				ms:       (processor() - busy).Seconds() * 1e3 / float64(b.N),
+				kB:       float64(heap()-before) / float64(b.N) / 1e3,
+				resident: float64(resident()) / 1e3,
 			}
 			b.ReportMetric(float64(resources), "resources")
 			b.ReportMetric(spent.ms, "cpu-ms/op")
-			b.ReportMetric(spent.engine/1e3, "engine-MB")
+			b.ReportMetric(spent.resident/1e3, "resident-MB")
 			if n == 1 {
 				one = &spent
 			}
@@ -73,24 +71,53 @@ func unchanged(b *testing.B, operation string) {
 			}
 			b.ReportMetric((spent.ms-one.ms)/float64(n-1), "cpu-ms/worker")
 			b.ReportMetric((spent.kB-one.kB)/float64(n-1), "kB/worker")
-			b.ReportMetric((spent.engine-one.engine)/float64(n-1), "engine-kB/worker")
+			b.ReportMetric((spent.resident-one.resident)/float64(n-1), "resident-kB/worker")
 		})
 	}
 }
 
-// A cost is of one run: the processor's time, all that this process allocated, and the most kB that the engine held.
-type cost struct{ ms, kB, engine float64 }
-
-// processor is the time for which this process and its children that have ended kept a processor busy.
-func processor() time.Duration {
-	var all time.Duration
-	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if syscall.Getrusage(who, &u) == nil {
-			all += time.Duration(u.Utime.Nano() + u.Stime.Nano())
-		}
+// BenchmarkLocal is a no-change up of the rehearsed local stack. To compare: BenchmarkEmpty of engine/inprocess, which has an
+// empty stack's up through the Automation API.
+func BenchmarkLocal(b *testing.B) {
+	clone(b)
+	command(b, "up")
+	busy := processor()
+	for b.Loop() {
+		command(b, "up")
 	}
-	return all
+	b.ReportMetric((processor()-busy).Seconds()*1e3/float64(b.N), "cpu-ms/op")
+}
+
+// BenchmarkRehearse is rehearse --stack prod: up, up again, a destroy that is refused, destroy.
+func BenchmarkRehearse(b *testing.B) {
+	clone(b)
+	busy, resident := processor(), watch()
+	for b.Loop() {
+		command(b, "rehearse", "--stack", "prod")
+	}
+	b.ReportMetric((processor()-busy).Seconds()*1e3/float64(b.N), "cpu-ms/op")
+	b.ReportMetric(float64(resident())/1e6, "resident-MB")
+}
+
+// command runs a command that must succeed.
+func command(b *testing.B, args ...string) {
+	b.Helper()
+	var words bytes.Buffer
+	if code := execute(args, io.Discard, &words); code != 0 {
+		b.Fatalf("%v: exit code %d: %s", args, code, &words)
+	}
+}
+
+// A cost is of one run: the processor's time, all that this process allocated, and the most kB that it held.
+type cost struct{ ms, kB, resident float64 }
+
+// processor is the time for which this process kept a processor busy.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // workers is the setting for n workers.
@@ -107,10 +134,6 @@ func clone(b *testing.B) {
 	b.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
-		b.Fatal(err)
-	}
-	// Got here, where tools/pulumi is found: it may have to be built.
-	if _, err := engine.FindCLI(b.Context(), b.Logf); err != nil {
 		b.Fatal(err)
 	}
 	b.Chdir(b.TempDir())
@@ -149,36 +172,15 @@ func heap() uint64 {
 	return m.TotalAlloc
 }
 
-// watch looks at this process's children until it is called off, and then tells the most memory that one of them held,
-// in bytes.
+// watch begins to look at how much memory this process holds, and gives what tells the most since, in bytes (on Linux).
 func watch() func() int64 {
-	stop, most := make(chan struct{}), make(chan int64)
-	self, _ := os.Executable()
-	go func() {
-		var peak int64
-		for {
-			select {
-			case <-stop:
-				most <- peak
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-			lists, _ := filepath.Glob("/proc/self/task/*/children")
-			for _, list := range lists {
-				pids, _ := os.ReadFile(list)
-				for _, pid := range strings.Fields(string(pids)) {
-					if program, _ := os.Readlink("/proc/" + pid + "/exe"); program == self { // not yet what it will be
-						continue
-					}
-					status, _ := os.ReadFile("/proc/" + pid + "/status")
-					_, after, _ := strings.Cut(string(status), "VmHWM:")
-					if fields := strings.Fields(after); len(fields) > 0 {
-						kB, _ := strconv.ParseInt(fields[0], 10, 64)
-						peak = max(peak, kB<<10)
-					}
-				}
-			}
-		}
-	}()
-	return func() int64 { close(stop); return <-most }
+	debug.FreeOSMemory()
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // begins VmHWM anew: man 5 proc
+	return func() int64 {
+		status, _ := os.ReadFile("/proc/self/status")
+		_, after, _ := strings.Cut(string(status), "VmHWM:")
+		var kB int64
+		fmt.Sscan(after, &kB)
+		return kB << 10
+	}
 }

@@ -81,7 +81,7 @@ func TestGenuine(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/genuine",
 		Setup: func(env *testscript.Env) error {
-			if err := furnish(env, cli); err != nil {
+			if err := furnishLive(env, cli); err != nil {
 				return err
 			}
 			home := filepath.Join(env.WorkDir, "home")

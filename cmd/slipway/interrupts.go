@@ -18,9 +18,9 @@ type interrupts struct {
 	ctx  context.Context
 	stop func()
 
-	mu  sync.Mutex
-	got os.Signal
-	cli *engine.CLI
+	mu    sync.Mutex
+	got   os.Signal
+	stack *engine.Stack
 }
 
 func newInterrupts(stderr io.Writer) *interrupts {
@@ -41,7 +41,7 @@ func newInterrupts(stderr io.Writer) *interrupts {
 				got = <-signals
 			}
 			i.mu.Lock()
-			cli := i.cli
+			stack := i.stack
 			first := i.got == nil
 			if first {
 				i.got = got
@@ -51,8 +51,8 @@ func newInterrupts(stderr io.Writer) *interrupts {
 			case first:
 				fmt.Fprintln(stderr, "Stopping when the calls under way are done. Press Ctrl-C again to abandon them.")
 				cancel()
-			case cli != nil:
-				go cli.Terminate()
+			case stack != nil:
+				go stack.Terminate()
 			}
 		}
 	}()
@@ -66,9 +66,9 @@ func (i *interrupts) signal() os.Signal {
 	return i.got
 }
 
-// engine says which engine a second interrupt ends.
-func (i *interrupts) engine(cli *engine.CLI) {
+// engine says on which stack the engine works that a second interrupt ends.
+func (i *interrupts) engine(stack *engine.Stack) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.cli = cli
+	i.stack = stack
 }

@@ -34,7 +34,7 @@ func TestLive(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/live",
 		Setup: func(env *testscript.Env) error {
-			if err := furnish(env, cli); err != nil {
+			if err := furnishLive(env, cli); err != nil {
 				return err
 			}
 			for name, value := range account {

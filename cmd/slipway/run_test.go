@@ -22,8 +22,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"slipway/engine"
 )
 
 // TestRun takes a stack through its life with real containers, as its visitors live through it: sign-up, a picture, a
@@ -216,10 +214,6 @@ func newRunning(t *testing.T) *running {
 		if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
 			t.Fatalf("no Docker engine with %s, which app/debian-base.sh makes: %s", image, out)
 		}
-	}
-	// The CLI is got here, for its getting may take longer than anything is waited for.
-	if _, err := engine.FindCLI(t.Context(), t.Logf); err != nil {
-		t.Fatal(err)
 	}
 	r := &running{t: t, dir: t.TempDir()}
 	files, err := filepath.Glob("../../Pulumi*.yaml")

@@ -17,8 +17,8 @@ import (
 type Account interface {
 	Identity() Identity
 
-	// Engine fills in what the engine needs to work in this account: its environment, where the state is, what exists.
-	Engine(ctx context.Context, o *engine.Options) error
+	// Engine fills in what the engine needs to work in this account: its providers, where the state is, what exists.
+	Engine(o *engine.Options) error
 
 	// Lock is the right to change the stack, where this process has to hold it; nil where the engine's own lock is enough.
 	Lock() *engine.Lock

@@ -1,6 +1,6 @@
 // Package provider implements the Pulumi provider protocol for the model of AWS in rehearsal/cloud, and for the two small
-// providers that a site also needs: docker (images) and random (passwords). The real engine attaches to them as it does to
-// plugins. They listen on loopback only.
+// providers that a site also needs: docker (images) and random (passwords). An engine in this process calls them;
+// another one attaches to them over loopback (Serve), as it does to plugins.
 package provider
 
 import (

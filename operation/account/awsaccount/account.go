@@ -98,7 +98,7 @@ func (a *Account) Identity() account.Identity { return a.identity }
 
 // Engine implements account.Account: the official providers, the state in the stack's bucket, secrets that the engine
 // decrypts.
-func (a *Account) Engine(_ context.Context, o *engine.Options) error {
+func (a *Account) Engine(o *engine.Options) error {
 	o.Env = engine.Surroundings()
 	if a.args.Profile != "" { // which the engine needs for its secrets provider as well
 		o.Env["AWS_PROFILE"] = a.args.Profile

@@ -89,13 +89,8 @@ func (a *Account) Identity() account.Identity {
 }
 
 // Engine implements account.Account.
-func (a *Account) Engine(ctx context.Context, o *engine.Options) error {
-	// The providers must outlive an interrupt: an engine that is stopping still has calls under way.
-	env, err := a.model.Serve(context.WithoutCancel(ctx))
-	if err != nil {
-		return err
-	}
-	o.Dir, o.Env, o.Inventory = a.dir, env, inventory{a.model.Account}
+func (a *Account) Engine(o *engine.Options) error {
+	o.Dir, o.Providers, o.Inventory = a.dir, a.model.Providers(), inventory{a.model.Account}
 	return nil
 }
 
