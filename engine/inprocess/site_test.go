@@ -235,10 +235,16 @@ func (w *world) twins(tb testing.TB) {
 			objects[string(r.Type)+" "+string(r.ID)]--
 		}
 	}
+	// A task definition stays registered when its resource is deleted, and then belongs to no stack. If the delete was cut
+	// short, the resource is in the state as well.
+	registered := map[string]bool{}
+	for _, o := range w.model.Account.Objects() {
+		registered[o.Type+" "+o.ID] = o.Type == "aws:ecs/taskDefinition:TaskDefinition"
+	}
 	for object, n := range objects {
 		if n > 0 {
 			tb.Errorf("%s is in the account, and no resource stands for it", object)
-		} else if n < 0 {
+		} else if n < 0 && !registered[object] {
 			tb.Errorf("%s is in the state and not in the account", object)
 		}
 	}
