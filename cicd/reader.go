@@ -22,7 +22,7 @@ var contents = []string{"ecr:GetDownloadUrlForLayer", "logs:GetLogEvents", "s3:G
 // reads says whether an action only looks at how something is set.
 //
 // ssm:GetParameter is one of these, although it opens secrets: the provider compares a parameter's value, and a changed
-// one would be a difference that nobody sees.
+// one would be an unnoticed difference.
 func reads(action string) bool {
 	_, call, _ := strings.Cut(action, ":")
 	return !slices.Contains(contents, action) &&
@@ -54,7 +54,7 @@ func (a *DeployerArgs) looks() []area {
 			operation.statements = append(operation.statements, reading(deploy.statements)...)
 		}
 	}
-	// SSM opens this stack's parameters with the key of the stack, for whoever may use that, and for no other parameter's
+	// SSM opens this stack's parameters with the key of the stack, for principals that may use it, and for no other parameter's
 	// sake: the context in which a parameter is encrypted is its ARN.
 	site.statements = append(site.statements, policy.Statement{
 		Sid: "OpenParameters", Actions: []string{"kms:Decrypt"}, Resources: []any{a.Site.ARN("kms", "key/*")},

@@ -74,7 +74,7 @@ func resourceOf(rules Rules, meta apitype.StepEventMetadata) *Resource {
 	}
 	d := &Resource{URN: meta.URN, Type: meta.Type, Name: resource.URN(meta.URN).Name(), ID: meta.Old.ID}
 	if meta.New == nil || meta.Op == apitype.OpDelete {
-		d.Class, d.Why = Missing, "somebody deleted it"
+		d.Class, d.Why = Missing, "it was deleted outside Slipway"
 		if reason := rules.Missing(meta.Type); reason != "" {
 			d.Why += "; " + reason
 		}

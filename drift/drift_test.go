@@ -40,7 +40,7 @@ func TestDriftOfAResource(t *testing.T) {
 		{"as it was", meta(apitype.OpSame, state(map[string]any{"port": 5432.0}), state(map[string]any{"port": 5432.0})), nil},
 		{"what was not told is empty now", meta(apitype.OpUpdate, state(map[string]any{}), state(map[string]any{"tags": map[string]any{}, "domain": ""})), nil},
 		{"what AWS changes by itself", meta(apitype.OpUpdate, state(map[string]any{"latestRestorableTime": "1"}), state(map[string]any{"latestRestorableTime": "2"})), nil},
-		{"gone", meta(apitype.OpDelete, state(nil), nil), found(Missing, "somebody deleted it; up makes an empty database; restore a snapshot first")},
+		{"gone", meta(apitype.OpDelete, state(nil), nil), found(Missing, "it was deleted outside Slipway; up makes an empty database; restore a snapshot first")},
 		{"the worst comes first", meta(apitype.OpUpdate, state(map[string]any{"tags": map[string]any{"a": "1", "b.c": "1"}, "multiAz": true}), state(map[string]any{"tags": map[string]any{"a": "2"}, "multiAz": false})),
 			found(Dangerous, "the database is less protected",
 				Difference{Path: "multiAz", From: true, To: false, Class: Dangerous, Why: "the database is less protected"},

@@ -18,7 +18,7 @@ const (
 	alarmsType = "slipway:logging:Alarms"
 )
 
-// TopicArgs say who is told.
+// TopicArgs say who is notified.
 type TopicArgs struct {
 	Site   wiring.Site
 	KeyARN pulumi.StringInput // its policy must admit CloudWatch and RDS events: they cannot use AWS's own SNS key
@@ -135,7 +135,7 @@ func table(site wiring.Site, w Watched) ([]row, error) {
 	return all, nil
 }
 
-// AlarmsArgs say what is watched and who is told.
+// AlarmsArgs say what is watched and who is notified.
 type AlarmsArgs struct {
 	Site    wiring.Site
 	Topic   *Topic

@@ -11,7 +11,7 @@ type clue struct {
 func sign(expression string) *regexp.Regexp { return regexp.MustCompile(`(?is)` + expression) }
 
 // clues tell a cause from what ECS says of a stopped task, of its containers and of the service, and from the log. The
-// first that fits is told, so what is particular comes before what is general.
+// first that fits is reported, so specific causes come before general ones.
 var clues = []clue{
 	{sign(`exec format error|no matching manifest|image Manifest does not contain descriptor matching platform|does not match the (specified|detected) .*platform`),
 		"the image is built for another processor than the task's",

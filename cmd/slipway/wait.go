@@ -10,13 +10,13 @@ import (
 	"slipway/engine"
 )
 
-// waiting are the commands that need a stack for themselves, and drift, which needs one that nobody is changing.
+// waiting are the commands that need exclusive use of a stack, and drift, whose stack must not change meanwhile.
 var waiting = []string{"up", "promote", "rollback", "destroy", "unlock", "drift"}
 
 // waitEach is how long a command waits before it looks at the stack again.
 var waitEach = 5 * time.Second
 
-// letWait gives the commands of root that need a stack for themselves the flag --wait.
+// letWait adds the flag --wait to the commands of root that need exclusive use of a stack.
 func (i *invocation) letWait(root *cobra.Command) {
 	for _, name := range waiting {
 		cmd, _, err := root.Find([]string{name})

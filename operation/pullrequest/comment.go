@@ -201,7 +201,7 @@ func Post(ctx context.Context, pull int, body string) (string, error) {
 		return "", errors.New("GITHUB_TOKEN is empty: it must hold a token that may write pull requests")
 	}
 	g := gitHub{api: cmp.Or(os.Getenv("GITHUB_API_URL"), "https://api.github.com"), token: token}
-	// A comment of somebody else may begin with the mark too, and must not be made to speak for Slipway.
+	// Another author's comment can begin with the mark too, and must not be overwritten with Slipway's words.
 	author := "github-actions[bot]"
 	if os.Getenv("GITHUB_ACTIONS") != "true" {
 		var user struct{ Login string }

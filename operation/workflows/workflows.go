@@ -230,7 +230,7 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 		s.Watch.Environment = ""
 	case stack.Protect:
 		notes = append(notes, fmt.Sprintf("The nightly look for drift in %s asks for the approval of %s each time, as a deployment does. "+
-			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only looks and asks nobody.", stack.Name, s.Environment))
+			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only reads and needs no approval.", stack.Name, s.Environment))
 	}
 	return s, notes, nil
 }
@@ -276,7 +276,7 @@ func (p *pipeline) render() (map[string][]byte, error) {
 
 const signature = "# Written by `slipway ci github`. Change the stacks and run it again, not this file. "
 
-// signed puts a line before a text that says who wrote it, and by which it is known when somebody changed it.
+// signed puts a line before a text that names its author and shows later whether the text was edited.
 func signed(text []byte) []byte {
 	sum := sha256.Sum256(text)
 	return append([]byte(signature+hex.EncodeToString(sum[:8])+"\n"), text...)

@@ -426,7 +426,7 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE", "Pulumi.prod.yaml has no github.readRole"},
 		{"nobody only looks", [][3]string{devBranch, prodAlone},
 			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
-			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only looks and asks nobody", "Pulumi.prod.yaml has no github.readRole"},
+			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval", "Pulumi.prod.yaml has no github.readRole"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, files, notes := rendered(t, project(t, c.edits...))
