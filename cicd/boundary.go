@@ -24,7 +24,7 @@ type BoundaryArgs struct {
 
 // A Boundary is the permissions boundary of every role that the stack makes: what a task, a job, the bastion or a service
 // that writes logs may do at most, whatever its own policies say. The deploy role may make and widen roles only within it,
-// and cannot change it, so that a principal that may deploy gets no more of the account than the site has.
+// and cannot change it, so that the right to deploy gives no access beyond that of the site.
 //
 // A part of the site that needs more (to send mail with SES, say) needs it here as well, and that is for a person to apply:
 // by bootstrap, or by an `up` of their own. Cost: none. Replaced when the stack's name changes.

@@ -19,7 +19,7 @@ func FuzzState(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		state, err := parseState([]byte(text))
+		state, err := ParseState([]byte(text))
 		if err != nil {
 			return
 		}
@@ -28,7 +28,7 @@ func FuzzState(f *testing.F) {
 				t.Errorf("a resource that is there is in doubt: %+v", d)
 			}
 		}
-		if again, err := parseState([]byte(text)); err != nil || len(again.Resources) != len(state.Resources) {
+		if again, err := ParseState([]byte(text)); err != nil || len(again.Resources) != len(state.Resources) {
 			t.Errorf("reading twice differs: %v", err)
 		}
 	})

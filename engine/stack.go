@@ -124,7 +124,7 @@ func (s *Stack) StateKey() string { return s.stateKey() }
 
 // RestoreState replaces a damaged state in the bucket of the Backend. The bucket keeps that as an older version.
 func (s *Stack) RestoreState(ctx context.Context, data []byte) error {
-	if _, err := parseState(data); err != nil {
+	if _, err := ParseState(data); err != nil {
 		return fmt.Errorf("engine: the state to restore is damaged: %w", err)
 	}
 	bucket, err := s.Bucket(ctx)

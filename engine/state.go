@@ -57,13 +57,13 @@ func (s store) read(ctx context.Context) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("engine: %w", err)
 	}
-	state, err := parseState(data)
+	state, err := ParseState(data)
 	if err == nil {
 		return state, nil
 	}
 	advice := "there is no backup beside it; delete the directory " + s.dir + " to begin again"
 	if backup, readErr := os.ReadFile(path + ".bak"); readErr == nil {
-		if _, backupErr := parseState(backup); backupErr == nil {
+		if _, backupErr := ParseState(backup); backupErr == nil {
 			advice = fmt.Sprintf("the state before the last change is %s.bak: copy it over the damaged file and run again", path)
 		}
 	}
@@ -84,7 +84,7 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the backend %s: %w", s.backend.URL, err)
 	}
-	state, err := parseState(data)
+	state, err := ParseState(data)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it: "+
 			"slipway unlock --stack %[1]s --live --restore-state finds the newest one that can be read, and asks before it restores that",
@@ -94,9 +94,7 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 }
 
 // ParseState reads a state file. It needs no passphrase.
-func ParseState(data []byte) (Checkpoint, error) { return parseState(data) }
-
-func parseState(data []byte) (Checkpoint, error) {
+func ParseState(data []byte) (Checkpoint, error) {
 	var versioned apitype.VersionedCheckpoint
 	if err := json.Unmarshal(data, &versioned); err != nil {
 		return Checkpoint{}, err

@@ -473,7 +473,7 @@ func TestSameStateAsTheCLI(t *testing.T) {
 	}
 }
 
-// Each of the two goes on with what the other left, and finds nothing to change.
+// Each of the two continues from the state that the other left, and finds nothing to change.
 func TestTheCLIOpensTheState(t *testing.T) {
 	needCLI(t)
 	w := open(t, t.TempDir(), clone(t), "local")

@@ -73,7 +73,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 		return is
 	}
 
-	// Bootstrap: once, then nothing; what somebody changed is put right, what is missing is made.
+	// The first bootstrap creates everything, the second changes nothing, and a third reverts manual changes.
 	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
@@ -83,7 +83,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
 	boundary := spec.Boundary.Document
-	spec.Boundary.Document = strings.Replace(boundary, "s3:GetObject", "s3:*", 1) // what somebody made of it
+	spec.Boundary.Document = strings.Replace(boundary, "s3:GetObject", "s3:*", 1) // a manual change
 	apply()
 	spec.Boundary.Document = boundary
 	bucket := &spec.Bucket
@@ -96,7 +96,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
 	if diff := cmp.Diff(want, apply()); diff != "" {
-		t.Errorf("the bootstrap after somebody's changes (-want +got):\n%s", diff)
+		t.Errorf("the bootstrap after manual changes (-want +got):\n%s", diff)
 	}
 	for what, holds := range bucketIs() {
 		if !holds {
