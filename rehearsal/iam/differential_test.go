@@ -76,7 +76,8 @@ func explanation(r iam.Request, p iam.Policies, ours iam.Outcome, theirs string)
 	session := strings.Contains(r.Principal.String(), ":assumed-role/") || strings.Contains(r.Principal.String(), ":federated-user/")
 	if session && p.Session != nil && ours == iam.Allowed && theirs == string(iam.ImplicitlyDenied) {
 		p.Session = nil
-		if iam.Decide(r, p).Outcome == ours && !slices.ContainsFunc(iam.Decide(r, p).By, func(m iam.Match) bool { return m.Layer == iam.LayerIdentity }) {
+		if iam.Decide(r, p).Outcome == ours && !slices.ContainsFunc(iam.Decide(r, p).By,
+			func(m iam.Match) bool { return m.Layer == iam.LayerIdentity }) {
 			// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html
 			return "a grant to a session itself is not limited by its session policy"
 		}
@@ -201,14 +202,18 @@ var calls = []call{
 	{"kms:Decrypt", "arn:aws:kms:us-east-1:111122223333:key/1234", []string{"*", "arn:aws:kms:us-east-1:111122223333:key/*",
 		"arn:aws:kms:*:111122223333:key/1234", "arn:aws:kms:us-east-1:444455556666:key/*"}, false},
 	{"kms:CreateGrant", "arn:aws:kms:us-east-1:111122223333:key/1234", []string{"*", "arn:aws:kms:us-east-1:111122223333:key/*"}, false},
-	{"kms:GenerateDataKey", "arn:aws:kms:us-east-1:111122223333:key/1234", []string{"*", "arn:aws:kms:us-east-1:111122223333:key/12?4"}, false},
+	{"kms:GenerateDataKey", "arn:aws:kms:us-east-1:111122223333:key/1234", []string{"*", "arn:aws:kms:us-east-1:111122223333:key/12?4"},
+		false},
 	{"iam:PassRole", "arn:aws:iam::111122223333:role/slipway-prod/site-task", []string{"arn:aws:iam::111122223333:role/slipway-prod/*",
 		"arn:aws:iam::*:role/slipway-prod/site-task", "arn:aws:iam::111122223333:role/slipway-dev/*"}, false},
 	{"ecs:UpdateService", "arn:aws:ecs:us-east-1:111122223333:service/slipway-prod-site/web", []string{
-		"arn:aws:ecs:us-east-1:111122223333:service/slipway-prod-site/*", "arn:aws:ecs:*:*:service/*", "arn:aws:ecs:us-east-1:111122223333:*"}, false},
+		"arn:aws:ecs:us-east-1:111122223333:service/slipway-prod-site/*", "arn:aws:ecs:*:*:service/*", "arn:aws:ecs:us-east-1:111122223333:*"},
+		false},
 	{"logs:PutLogEvents", "arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web:log-stream:a", []string{
-		"arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/*", "arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web:log-stream:*",
-		"arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web:*", "arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web"}, false},
+		"arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/*",
+		"arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web:log-stream:*",
+		"arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web:*", "arn:aws:logs:us-east-1:111122223333:log-group:/slipway/prod/web"},
+		false},
 	{"sqs:SendMessage", "arn:aws:sqs:us-east-1:111122223333:failures", []string{"arn:aws:sqs:us-east-1:111122223333:failures",
 		"arn:aws:sqs:us-east-1:*:fail*"}, false},
 	{"sns:Publish", "arn:aws:sns:us-east-1:111122223333:alarms", []string{"arn:aws:sns:us-east-1:111122223333:alarms",
@@ -224,13 +229,15 @@ var calls = []call{
 
 // own are condition keys of single actions.
 var own = map[string]map[string][]string{
-	"kms:Decrypt":         {"kms:ViaService": {"s3.us-east-1.amazonaws.com", "ssm.us-east-1.amazonaws.com"}, "kms:EncryptionContext:site": {"a", "b"}},
+	"kms:Decrypt": {"kms:ViaService": {"s3.us-east-1.amazonaws.com", "ssm.us-east-1.amazonaws.com"},
+		"kms:EncryptionContext:site": {"a", "b"}},
 	"kms:CreateGrant":     {"kms:ViaService": {"rds.us-east-1.amazonaws.com"}, "kms:GrantIsForAWSResource": {"true", "false"}},
 	"kms:GenerateDataKey": {"kms:ViaService": {"s3.us-east-1.amazonaws.com"}},
 	"iam:PassRole":        {"iam:PassedToService": {"ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"}},
 	"s3:ListBucket":       {"s3:prefix": {"", "a/", "a/b"}},
 	"s3:PutObject":        {"s3:x-amz-acl": {"private", "public-read"}, "s3:x-amz-server-side-encryption": {"aws:kms", "AES256"}},
-	"ecs:UpdateService":   {"ecs:cluster": {"arn:aws:ecs:us-east-1:111122223333:cluster/slipway-prod-site"}, "aws:ResourceTag/stack": {"prod", "dev"}},
+	"ecs:UpdateService": {"ecs:cluster": {"arn:aws:ecs:us-east-1:111122223333:cluster/slipway-prod-site"},
+		"aws:ResourceTag/stack": {"prod", "dev"}},
 }
 
 // derived are the keys that AWS derives from the caller. iam.Decide adds them; the other evaluator expects them in the case.
@@ -461,7 +468,8 @@ func (g generator) statement(c call, likely bool) object {
 		s["Effect"] = "Deny"
 	}
 	service, name, _ := strings.Cut(c.action, ":")
-	action := pick(g, c.action, service+":*", "*", strings.ToUpper(c.action), service+":"+name[:3]+"*", service+":?"+name[1:], "s3:GetBucketPolicy", service+":DeleteNothing")
+	action := pick(g, c.action, service+":*", "*", strings.ToUpper(c.action), service+":"+name[:3]+"*", service+":?"+name[1:],
+		"s3:GetBucketPolicy", service+":DeleteNothing")
 	if likely && g.chance(70) {
 		action = pick(g, c.action, service+":*")
 	}
@@ -503,7 +511,8 @@ func (g generator) condition(c call) (operator, key string, value any) {
 	if mine := own[c.action]; mine != nil && g.chance(40) {
 		key = pick(g, slices.Sorted(maps.Keys(mine))...)
 		text := pick(g, mine[key]...)
-		return pick(g, "StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "ForAnyValue:StringEquals", "ForAllValues:StringLike"), key,
+		return pick(g, "StringEquals", "StringLike", "StringNotEquals", "StringNotLike", "ForAnyValue:StringEquals", "ForAllValues:StringLike"),
+			key,
 			pick(g, any(text), any(text[:len(text)/2]+"*"), any([]any{"zzz", text}))
 	}
 	if g.chance(25) {
@@ -517,7 +526,8 @@ func (g generator) condition(c call) (operator, key string, value any) {
 	switch key {
 	case "aws:SourceIp":
 		// The other evaluator holds that an IPv6 address is not outside of 10.0.1.5; it gets that address with a prefix length.
-		return pick(g, "IpAddress", "NotIpAddress"), key, pick(g, any("10.0.0.0/16"), any([]any{"203.0.113.0/24", "2001:db8::/32"}), any("10.0.1.5/32"))
+		return pick(g, "IpAddress", "NotIpAddress"), key, pick(g, any("10.0.0.0/16"), any([]any{"203.0.113.0/24", "2001:db8::/32"}),
+			any("10.0.1.5/32"))
 	case "aws:SecureTransport", "aws:MultiFactorAuthPresent":
 		return "Bool", key, pick(g, any(text), any(text == "true"))
 	case "aws:CurrentTime", "aws:EpochTime":
@@ -535,7 +545,8 @@ func (g generator) condition(c call) (operator, key string, value any) {
 	if g.chance(15) {
 		return "Null", key, pick(g, "true", "false")
 	}
-	return pick(g, "StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"), key,
+	return pick(g, "StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"),
+		key,
 		pick(g, any(text), any(strings.ToUpper(text)), any(text[:2]+"*"), any([]any{"zzz", text}), any("${aws:PrincipalTag/site}"),
 			any("${aws:PrincipalTag/none, '"+text+"'}"))
 }
@@ -544,10 +555,12 @@ func (g generator) condition(c call) (operator, key string, value any) {
 func (g generator) aboutCaller() (operator, key string, value any) {
 	if g.chance(50) {
 		return pick(g, "ArnLike", "ArnEquals", "ArnNotLike", "StringLike", "StringNotEquals"), "aws:PrincipalArn", pick(g,
-			"arn:aws:iam::"+home+":role/*", "arn:aws:iam::"+home+":role/site-task", "arn:aws:iam::*:role/slipway-prod/*", "arn:aws:iam::"+home+":root")
+			"arn:aws:iam::"+home+":role/*", "arn:aws:iam::"+home+":role/site-task", "arn:aws:iam::*:role/slipway-prod/*",
+			"arn:aws:iam::"+home+":root")
 	}
 	if g.chance(50) {
-		return pick(g, "StringEquals", "StringNotEquals"), "aws:PrincipalAccount", pick(g, any(home), any([]any{foreign, home}), any("${aws:ResourceAccount}"))
+		return pick(g, "StringEquals", "StringNotEquals"), "aws:PrincipalAccount", pick(g, any(home), any([]any{foreign, home}),
+			any("${aws:ResourceAccount}"))
 	}
 	return "Bool", "aws:PrincipalIsAWSService", pick(g, "true", "false")
 }

@@ -130,9 +130,11 @@ func TestDecisions(t *testing.T) {
 	for _, c := range []decision{
 		{name: "nothing allows it", caller: roleR, want: iam.ImplicitlyDenied},
 		{name: "identity policy", caller: roleR, identity: allow(""), want: iam.Allowed},
-		{name: "a denial wins", caller: roleR, identity: allow("") + `, {"Effect": "Deny", "Action": "s3:Get*", "Resource": "*"}`, want: iam.ExplicitlyDenied},
-		{name: "boundary does not allow it", caller: roleR, identity: allow(""), boundary: `{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`,
-			want: iam.ImplicitlyDenied},
+		{name: "a denial wins", caller: roleR, identity: allow("") + `, {"Effect": "Deny", "Action": "s3:Get*", "Resource": "*"}`,
+			want: iam.ExplicitlyDenied},
+		{name: "boundary does not allow it", caller: roleR, identity: allow(""),
+			boundary: `{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`,
+			want:     iam.ImplicitlyDenied},
 		{name: "anonymous", policy: allow(`, "Principal": "*"`), want: iam.Allowed},
 		{name: "anonymous is no AWS principal", policy: to("111122223333"), want: iam.ImplicitlyDenied},
 		{name: "another account needs both sides: resource policy alone", caller: "arn:aws:iam::444455556666:role/x", policy: to("444455556666"),
@@ -141,13 +143,15 @@ func TestDecisions(t *testing.T) {
 			want: iam.ImplicitlyDenied},
 		{name: "another account needs both sides", caller: "arn:aws:iam::444455556666:role/x", identity: allow(""), policy: to("444455556666"),
 			want: iam.Allowed},
-		{name: "a key needs its own policy", caller: roleR, action: "kms:Decrypt", resource: key1, identity: everything, want: iam.ImplicitlyDenied},
+		{name: "a key needs its own policy", caller: roleR, action: "kms:Decrypt", resource: key1, identity: everything,
+			want: iam.ImplicitlyDenied},
 		{name: "a key policy that trusts the account", caller: roleR, action: "kms:Decrypt", resource: key1, identity: everything,
 			policy: keyOf(`"AWS": "arn:aws:iam::111122223333:root"`), want: iam.Allowed},
 		{name: "a key policy that trusts the account, without identity policy", caller: roleR, action: "kms:Decrypt", resource: key1,
 			policy: keyOf(`"AWS": "arn:aws:iam::111122223333:root"`), want: iam.ImplicitlyDenied},
-		{name: "a key policy that names the role", caller: session, action: "kms:Decrypt", resource: key1, policy: keyOf(`"AWS": "` + roleR + `"`),
-			want: iam.Allowed},
+		{name: "a key policy that names the role", caller: session, action: "kms:Decrypt", resource: key1,
+			policy: keyOf(`"AWS": "` + roleR + `"`),
+			want:   iam.Allowed},
 		{name: "a grant", caller: session, action: "kms:Decrypt", resource: key1,
 			grants: []iam.Grant{{ID: "g", Grantee: roleR, Operations: []string{"Decrypt"}}}, want: iam.Allowed},
 		{name: "a grant of another operation", caller: session, action: "kms:Encrypt", resource: key1,
@@ -160,28 +164,34 @@ func TestDecisions(t *testing.T) {
 			policy: keyOf(`"AWS": "arn:aws:iam::111122223333:root"`), want: iam.ImplicitlyDenied},
 		{name: "a trust policy that names the caller", caller: roleR, action: "sts:AssumeRole", resource: trustRole,
 			policy: `{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "` + roleR + `"}}`, want: iam.Allowed},
-		{name: "a trust policy is needed in the same account too", caller: roleR, action: "sts:AssumeRole", resource: trustRole, identity: everything,
-			want: iam.ImplicitlyDenied},
+		{name: "a trust policy is needed in the same account too", caller: roleR, action: "sts:AssumeRole", resource: trustRole,
+			identity: everything,
+			want:     iam.ImplicitlyDenied},
 		{name: "the root user needs no policy", caller: "arn:aws:iam::111122223333:root", want: iam.Allowed},
 		{name: "a control policy limits the root user", caller: "arn:aws:iam::111122223333:root",
 			scp: []string{`{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`}, want: iam.ImplicitlyDenied},
-		{name: "every level must allow it", caller: roleR, identity: allow(""), scp: []string{everything, `{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`},
+		{name: "every level must allow it", caller: roleR, identity: allow(""), scp: []string{everything,
+			`{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`},
 			want: iam.ImplicitlyDenied},
-		{name: "control policies do not limit services", caller: "ec2.amazonaws.com", policy: allow(`, "Principal": {"Service": "ec2.amazonaws.com"}`),
-			scp: []string{`{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`}, want: iam.Allowed},
-		{name: "control policies do not limit service-linked roles", caller: "arn:aws:iam::111122223333:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
+		{name: "control policies do not limit services", caller: "ec2.amazonaws.com",
+			policy: allow(`, "Principal": {"Service": "ec2.amazonaws.com"}`),
+			scp:    []string{`{"Effect": "Allow", "Action": "ec2:*", "Resource": "*"}`}, want: iam.Allowed},
+		{name: "control policies do not limit service-linked roles",
+			caller:   "arn:aws:iam::111122223333:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS",
 			identity: allow(""), scp: []string{`{"Effect": "Deny", "Action": "*", "Resource": "*"}`}, want: iam.Allowed},
 		{name: "a resource control policy needs no Allow", caller: roleR, identity: allow(""),
 			rcp: `{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*", "Principal": "*"}`, want: iam.Allowed},
 		{name: "a resource control policy denies", caller: roleR, identity: allow(""),
 			rcp: `{"Effect": "Deny", "Action": "s3:Get*", "Resource": "*", "Principal": "*"}`, want: iam.ExplicitlyDenied},
-		{name: "an endpoint policy", caller: roleR, identity: allow(""), endpoint: allow(`, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "444455556666"}}`),
-			want: iam.ImplicitlyDenied},
+		{name: "an endpoint policy", caller: roleR, identity: allow(""),
+			endpoint: allow(`, "Principal": "*", "Condition": {"StringEquals": {"aws:PrincipalAccount": "444455556666"}}`),
+			want:     iam.ImplicitlyDenied},
 		{name: "NotPrincipal spares the listed", caller: userA, identity: allow(""),
 			policy: `{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "NotPrincipal": {"AWS": "` + userA + `"}}`, want: iam.Allowed},
 		{name: "NotPrincipal denies whoever has a boundary", caller: userA, identity: allow(""), boundary: everything,
 			policy: `{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "NotPrincipal": {"AWS": "` + userA + `"}}`, want: iam.ExplicitlyDenied},
-		{name: "keys derived from a session", caller: session, identity: allow(`, "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/site"},
+		{name: "keys derived from a session", caller: session,
+			identity: allow(`, "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/site"},
 			"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}, "Bool": {"aws:PrincipalIsAWSService": "false"}}`), want: iam.Allowed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -258,7 +268,8 @@ func TestResourcesAndVariables(t *testing.T) {
 		{"2012-10-17", `"Resource": "arn:aws:s3:::media/an?"`, true},
 		{"2012-10-17", `"Resource": "arn:aws:s3:::MEDIA/*"`, false},
 	} {
-		d, err := iam.Parse([]byte(`{"Version": "` + c.version + `", "Statement": {"Effect": "Allow", "Action": "S3:getobject", ` + c.element + `}}`))
+		d,
+			err := iam.Parse([]byte(`{"Version": "` + c.version + `", "Statement": {"Effect": "Allow", "Action": "S3:getobject", ` + c.element + `}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,25 +281,31 @@ func TestResourcesAndVariables(t *testing.T) {
 }
 
 func TestInvalidDocuments(t *testing.T) {
-	for text, want := range map[string]string{
-		`[]`: "expected an object",
-		`{"Version": "2012-10-17", "Statement": {"Effect": "Permit", "Action": "s3:*", "Resource": "*"}}`: "Allow or Deny",
-		`{"Version": "2012", "Statement": []}`:                                                                                            "Version",
-		`{"Statement": {"Effect": "Allow", "Resource": "*"}}`:                                                                             "Action",
-		`{"Statement": {"Effect": "Allow", "Action": "s3", "Resource": "*"}}`:                                                             "s3:GetObject",
-		`{"Statement": {"Effect": "Allow", "Action": "s3:*", "NotAction": "s3:*", "Resource": "*"}}`:                                      "exclude each other",
-		`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEqual": {"a:b": "c"}}}}`:               "StringEqual",
-		`{"Statement": {"effect": "Allow", "Action": "s3:*", "Resource": "*"}}`:                                                           `"effect"`,
-		`{"Statement": {"Effect": "Allow", "Effect": "Deny", "Action": "s3:*", "Resource": "*"}}`:                                         "twice",
-		`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": {"Services": "x"}}}`:                           "Services",
-		`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "arn"}}`:                                       "Principal",
-		`{"Statement": {"Effect": "Allow", "Action": [{}], "Resource": "*"}}`:                                                             "list of strings",
-		`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}} x`:                                                         "after the end",
-		`{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Maybe", "Action": "s3:*", "Resource": "*"}]}`: "statement 2",
-		`{"Statement": ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`:                                                      "nested",
+	for _, c := range []struct{ text, want string }{
+		{`[]`, "expected an object"},
+		{`{"Version": "2012-10-17", "Statement": {"Effect": "Permit", "Action": "s3:*", "Resource": "*"}}`, "Allow or Deny"},
+		{`{"Version": "2012", "Statement": []}`, "Version"},
+		{`{"Statement": {"Effect": "Allow", "Resource": "*"}}`, "Action"},
+		{`{"Statement": {"Effect": "Allow", "Action": "s3", "Resource": "*"}}`, "s3:GetObject"},
+		{`{"Statement": {"Effect": "Allow", "Action": "s3:*", "NotAction": "s3:*", "Resource": "*"}}`, "exclude each other"},
+		{
+			`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEqual": {"a:b": "c"}}}}`,
+			"StringEqual",
+		},
+		{`{"Statement": {"effect": "Allow", "Action": "s3:*", "Resource": "*"}}`, `"effect"`},
+		{`{"Statement": {"Effect": "Allow", "Effect": "Deny", "Action": "s3:*", "Resource": "*"}}`, "twice"},
+		{`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": {"Services": "x"}}}`, "Services"},
+		{`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Principal": "arn"}}`, "Principal"},
+		{`{"Statement": {"Effect": "Allow", "Action": [{}], "Resource": "*"}}`, "list of strings"},
+		{`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}} x`, "after the end"},
+		{
+			`{"Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Maybe", "Action": "s3:*", "Resource": "*"}]}`,
+			"statement 2",
+		},
+		{`{"Statement": ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "nested"},
 	} {
-		if _, err := iam.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.120s: %v, want %q", text, err, want)
+		if _, err := iam.Parse([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.120s: %v, want %q", c.text, err, c.want)
 		}
 	}
 }
