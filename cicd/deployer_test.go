@@ -16,7 +16,8 @@ import (
 
 func deployerOf() *DeployerArgs {
 	return &DeployerArgs{
-		Site: testSite(false), Facts: factsOf(testSite(false)), Repository: "acme/shop", Environments: []string{"dev"}, Branches: []string{"main"},
+		Site: testSite(false), Facts: factsOf(testSite(false)), Repository: "acme/shop", Environments: []string{"dev"},
+		Branches:     []string{"main"},
 		ReadBranches: []string{"main"}, ReadPullRequests: true,
 		StateBucket: "acme-state", StateKeyARN: "arn:aws:kms:us-east-1:123456789012:key/state",
 	}

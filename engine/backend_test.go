@@ -188,7 +188,8 @@ func TestSharedBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings, err := yaml.Marshal(&file.Config)
-	if err != nil || file.EncryptedKey != b.dataKey || !bytes.Contains(settings, []byte("secure:")) || bytes.Contains(written, []byte(planted)) {
+	if err != nil || file.EncryptedKey != b.dataKey || !bytes.Contains(settings, []byte("secure:")) ||
+		bytes.Contains(written, []byte(planted)) {
 		t.Fatalf("the engine encrypted the setting as\n%s%v", written, err)
 	}
 	b.config = string(settings)
@@ -299,7 +300,8 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	if err := s.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.command(t.Context(), "refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", "local"); err == nil || !strings.Contains(err.Error(), engineLocked) {
+	if _, err := s.command(t.Context(), "refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", "local"); err == nil ||
+		!strings.Contains(err.Error(), engineLocked) {
 		t.Errorf("the engine: %v, want %q", err, engineLocked)
 	}
 	b.shelf.updating = nil
@@ -351,10 +353,12 @@ func (b *sharedBench) killed(t *testing.T) {
 	if !strings.Contains(strings.Join(b.said, "\n"), "Releasing the lock of a run that has ended") {
 		t.Errorf("the release of the lock was not reported: %q", b.said)
 	}
-	if _, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"bottom": "thing-1"}}); err == nil || !strings.Contains(err.Error(), `"bottom"`) {
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"bottom": "thing-1"}}); err == nil ||
+		!strings.Contains(err.Error(), `"bottom"`) {
 		t.Errorf("a resolution of what is not pending: %v", err)
 	}
-	if _, err := b.open().Recover(t.Context(), nil, &Resolution{}); err == nil || !strings.Contains(err.Error(), "nothing is said about top (toy:index:Thing)") {
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{}); err == nil ||
+		!strings.Contains(err.Error(), "nothing is said about top (toy:index:Thing)") {
 		t.Errorf("no resolution: %v", err)
 	}
 	left, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"top": fmt.Sprintf("thing-%d", made)}})
@@ -399,7 +403,8 @@ func (b *sharedBench) workflow(t *testing.T) {
 		{"cancelled", "token", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": c.repository} {
+			for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1",
+				"GITHUB_REPOSITORY": c.repository} {
 				t.Setenv(name, value)
 			}
 			answer = c.answer

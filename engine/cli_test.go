@@ -128,9 +128,12 @@ func TestFindCLI(t *testing.T) {
 		refuse  string
 	}{
 		{name: "a newer one on PATH", path: "v3.251.2", cached: true, site: nowhere, module: none, version: "3.251.2", from: "onpath"},
-		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none, version: version, from: "cache"},
+		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
 		{name: "the download", site: func(t *testing.T) string { s, _ := publisher(t, version, false); return s }, module: none,
 			version: version, from: "cache", said: "downloading"},
 		{name: "a download with a wrong checksum is not used", site: func(t *testing.T) string { s, _ := publisher(t, version, true); return s },

@@ -65,7 +65,8 @@ func untargeted(err error, targets []string) []string {
 	}
 	var urns []string
 	for _, p := range failure.Problems {
-		if strings.Contains(p.Message, "will be destroyed but was not specified in --target list") && p.URN != "" && !slices.Contains(targets, p.URN) {
+		if strings.Contains(p.Message, "will be destroyed but was not specified in --target list") && p.URN != "" &&
+			!slices.Contains(targets, p.URN) {
 			urns = append(urns, p.URN)
 		}
 	}
@@ -183,7 +184,8 @@ type Import struct {
 func Imports(resources []Resource) []Import {
 	lines := []Import{}
 	for _, r := range resources {
-		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) { // drawn by the engine, not in the account
+		// drawn by the engine, not in the account
+		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) {
 			lines = append(lines, Import{Type: r.Type, Name: r.Name, ID: r.ID})
 		}
 	}

@@ -555,7 +555,8 @@ func TestDamagedState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2], "from the future": []byte(`{"version":99,"checkpoint":{}}`)} {
+	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2],
+		"from the future": []byte(`{"version":99,"checkpoint":{}}`)} {
 		if err := os.WriteFile(path, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}

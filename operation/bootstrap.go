@@ -107,7 +107,8 @@ func createStack(ctx context.Context, t Target) (err error) {
 // spec is what the stack needs in an account.
 func (b *bootstrapping) spec() *bootstrap.Spec {
 	c, where := b.config, b.account.Identity()
-	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: where.Partition, Region: where.Region, AccountID: where.Account}
+	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: where.Partition, Region: where.Region,
+		AccountID: where.Account}
 	f := &bootstrap.Spec{
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.Account, Partition: where.Partition, Region: where.Region,
 		// The names of buckets are one space for the whole world.
@@ -130,7 +131,8 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 			if err != nil {
 				return nil, nil, err
 			}
-			return b.roleOf(deployer, "the deploy role", "github.role", github.Role), b.roleOf(reader, "the read role", "github.readRole", github.ReadRole), nil
+			return b.roleOf(deployer, "the deploy role", "github.role", github.Role),
+				b.roleOf(reader, "the read role", "github.readRole", github.ReadRole), nil
 		}
 	}
 	return f
@@ -186,7 +188,8 @@ func (b *bootstrapping) foreignSecrets() error {
 		return nil
 	}
 	return fmt.Errorf("file Pulumi.%s.yaml has secrets that were encrypted for another backend: %s\n"+
-		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", b.target.Stack, strings.Join(names, ", "))
+		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", b.target.Stack,
+		strings.Join(names, ", "))
 }
 
 // settings are what the stack's file must say and does not yet.
@@ -215,7 +218,8 @@ func (b *bootstrapping) settings(ctx context.Context, made bootstrap.Result) ([]
 	}
 	project := c.stack.Project
 	backend := c.stack.Backend
-	want(backend.Bucket == made.Bucket && backend.Key == made.Key, map[string]string{"bucket": made.Bucket, "key": made.Key}, "config", project+":backend")
+	want(backend.Bucket == made.Bucket && backend.Key == made.Key, map[string]string{"bucket": made.Bucket, "key": made.Key},
+		"config", project+":backend")
 	if made.Provider != "" {
 		want(c.stack.GitHub.Provider == made.Provider, made.Provider, "config", project+":github", "provider")
 	}

@@ -222,9 +222,10 @@ func notBootstrapped(t Target) error {
 
 // crossAccount says what must be configured so that releases of one stack can go to another account.
 func crossAccount(to Target, from, theirs, ours string) string {
-	return fmt.Sprintf("stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
-		"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
-		"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
+	return fmt.Sprintf(
+		"stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
+			"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
+			"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
 }
 
 // missing explains an operation on a stack that was never put up.

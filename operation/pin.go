@@ -31,7 +31,8 @@ func (p *pinned) suits(t Target, c *configuration) error {
 	if p == nil || p.release.Processor == "" || p.release.Processor == c.stack.Web.Architecture {
 		return nil
 	}
-	return fmt.Errorf("release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
+	return fmt.Errorf(
+		"release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
 		p.release.ID, p.release.Processor, t.Stack, c.stack.Web.Architecture)
 }
 

@@ -21,7 +21,8 @@ import (
 // who is the person or the workflow run that deploys.
 func who() string {
 	if run := engine.GitHubRunOf(os.Getenv); run != nil {
-		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
+		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"),
+			run.Repository, run.ID)
 	}
 	name, host := "unknown", "an unknown host"
 	if u, err := user.Current(); err == nil {
@@ -61,7 +62,8 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 		return k, nil
 	}
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
-		t.Progress.Logf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
+		t.Progress.Logf(
+			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
 			t.Stack, last.Release, last.Operation, t.Flag())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {

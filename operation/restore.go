@@ -42,7 +42,8 @@ func restorable(ctx context.Context, history account.StateHistory, key string) (
 			return true
 		}
 		sound = v.Latest
-		found = &StateVersion{ID: v.ID, Written: v.Written, Resources: len(state.Resources), Pending: len(state.Pending), Newer: damaged, data: v.Data}
+		found = &StateVersion{ID: v.ID, Written: v.Written, Resources: len(state.Resources), Pending: len(state.Pending),
+			Newer: damaged, data: v.Data}
 		return false
 	})
 	switch {

@@ -24,12 +24,14 @@ func TestAFailingAfterHookFailsTheDeployment(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		first, err := register(ctx, "aws:ssm/parameter:Parameter", "first", pulumi.Map{"name": pulumi.String("/first"), "type": pulumi.String("String"), "value": pulumi.String("1")},
+		first, err := register(ctx, "aws:ssm/parameter:Parameter", "first",
+			pulumi.Map{"name": pulumi.String("/first"), "type": pulumi.String("String"), "value": pulumi.String("1")},
 			pulumi.ResourceHooks(&pulumi.ResourceHookBinding{AfterCreate: []*pulumi.ResourceHook{hook}}))
 		if err != nil {
 			return err
 		}
-		_, err = register(ctx, "aws:ssm/parameter:Parameter", "second", pulumi.Map{"name": pulumi.String("/second"), "type": pulumi.String("String"), "value": pulumi.String("2")},
+		_, err = register(ctx, "aws:ssm/parameter:Parameter", "second",
+			pulumi.Map{"name": pulumi.String("/second"), "type": pulumi.String("String"), "value": pulumi.String("2")},
 			pulumi.DependsOn([]pulumi.Resource{first}))
 		return err
 	}

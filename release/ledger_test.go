@@ -200,7 +200,8 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 }
 
 func TestOnlyMigrationsOfTheOneStayBehind(t *testing.T) {
-	newer, older := Release{Migrations: []string{"feed/0001", "feed/0002", "shop/0001"}}, Release{Migrations: []string{"feed/0001", "old/0009"}}
+	newer, older := Release{Migrations: []string{"feed/0001", "feed/0002", "shop/0001"}},
+		Release{Migrations: []string{"feed/0001", "old/0009"}}
 	if diff := cmp.Diff([]string{"feed/0002", "shop/0001"}, newer.Without(older)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -224,7 +225,8 @@ func TestUnknownReleasesAreHelpedWith(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := h.Find("latest")
-	if want := fmt.Sprintf(`stack dev has no release "latest"; it has %s, %s, %s, %s, %s and 2 older ones`, all[6].ID, all[5].ID, all[4].ID, all[3].ID, all[2].ID); err == nil || err.Error() != want {
+	if want := fmt.Sprintf(`stack dev has no release "latest"; it has %s, %s, %s, %s, %s and 2 older ones`, all[6].ID, all[5].ID, all[4].ID,
+		all[3].ID, all[2].ID); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
@@ -288,10 +290,12 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 func TestWhatCannotBeReadIsNotWritten(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
 	r := NewRelease("dev", "ada", noon, image.Pair{Django: "app:latest"}, Source{})
-	if err := s.ledger.Keep(t.Context(), r); err == nil || !strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
+	if err := s.ledger.Keep(t.Context(), r); err == nil ||
+		!strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
 		t.Error(err)
 	}
-	if _, err := s.ledger.Begin(t.Context(), Deployment{Operation: "explode"}); err == nil || !strings.Contains(err.Error(), `operation must be up, promote, rollback, destroy, got "explode"`) {
+	if _, err := s.ledger.Begin(t.Context(), Deployment{Operation: "explode"}); err == nil ||
+		!strings.Contains(err.Error(), `operation must be up, promote, rollback, destroy, got "explode"`) {
 		t.Error(err)
 	}
 }
@@ -304,7 +308,8 @@ func TestDamageIsNamedAndTheRestCounts(t *testing.T) {
 		{"cut short", "releases/20261122-120100-0000000.json", `{"version":1,"rel`, "it is no entry of a ledger"},
 		{"empty", "releases/20261122-120100-0000000.json", ``, "it is no entry of a ledger"},
 		{"foreign", "notes.txt", "buy milk", "it is no entry of a ledger"},
-		{"newer", "releases/20261122-120100-0000000.json", `{"version":2,"release":{"colour":"red"}}`, "it is of version 2, and this slipway knows version 1: use a newer one"},
+		{"newer", "releases/20261122-120100-0000000.json", `{"version":2,"release":{"colour":"red"}}`,
+			"it is of version 2, and this slipway knows version 1: use a newer one"},
 		{"a field too many", "releases/20261122-120100-0000000.json", `{"version":1,"colour":"red"}`, `unknown field "colour"`},
 		{"nothing in it", "releases/20261122-120100-0000000.json", `{"version":1}`, "one of release, begun and ended, got 0"},
 		{"two in one", "x", `{"version":1}{"version":1}`, "something follows it"},

@@ -107,7 +107,8 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release, carry: carry, known: &p.images}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
+		carry: carry, known: &p.images}
 	return d.deploy()
 }
 
@@ -236,7 +237,8 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err

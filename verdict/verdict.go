@@ -226,12 +226,15 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
 		}
 		// ECS forgets a failed deployment with its last task, but not what happened.
-		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
+		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool {
+			return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created)
+		}) {
 			return "was rolled back: " + runs, true
 		}
 		return "does not run what was asked for: " + runs + "; it was rolled back, or another deployment has replaced it", true
 	case primary.Rollout == "FAILED":
-		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
+		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition),
+			reason(primary)), true
 	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
 		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
 	case s.Desired == 0 && want.Tasks > 0:
@@ -279,7 +282,8 @@ func (d Definition) images() map[string]string {
 
 // silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
 func (d Definition) silent(suspects []StoppedContainer) bool {
-	return len(suspects) > 0 && slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
+	return len(suspects) > 0 && slices.ContainsFunc(d.Containers,
+		func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
 }
 
 // short is a task definition's name without the account: family:revision.
@@ -451,7 +455,8 @@ func (v Verdict) String() string {
 		}
 	}
 	tasks := ""
-	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
+	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 &&
+		v.Runs.TaskDefinition != "" {
 		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
 	}
 	show("Asked for:", v.Expected, "")

@@ -54,7 +54,8 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 		case "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
 			attached := fmt.Sprint(o.Inputs["policyArn"])
 			workflows := strings.Contains(attached, name+"deploy-") || strings.Contains(attached, name+"read-")
-			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows && !slices.Contains(known, attached[strings.LastIndex(attached, "/")+1:]) {
+			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows &&
+				!slices.Contains(known, attached[strings.LastIndex(attached, "/")+1:]) {
 				ts.Fatalf("role %v has %s; see that the boundary holds it", o.Inputs["role"], attached)
 			}
 		}
@@ -69,9 +70,10 @@ func outside(p policy.ParsedStatement, limits []policy.ParsedStatement) string {
 	for _, action := range p.Action {
 		for _, resource := range p.Resource {
 			if !slices.ContainsFunc(limits, func(limit policy.ParsedStatement) bool {
-				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) && slices.ContainsFunc(limit.Resource, func(pattern string) bool {
-					return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
-				})
+				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) &&
+					slices.ContainsFunc(limit.Resource, func(pattern string) bool {
+						return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
+					})
 			}) {
 				return action + " on " + resource
 			}

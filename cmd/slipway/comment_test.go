@@ -128,7 +128,8 @@ func TestCommentCannotBeBrokenOutOf(t *testing.T) {
 		`{"stack":"dev","counts":"x"}`: "not what preview --json",
 		`[]`:                           "not what preview --json",
 	} {
-		if code, out, words := comment(t, written(t, map[string]string{"dev.json": text})...); code != 1 || out != "" || !strings.Contains(words, want) {
+		if code, out, words := comment(t, written(t, map[string]string{"dev.json": text})...); code != 1 || out != "" ||
+			!strings.Contains(words, want) {
 			t.Errorf("%s: %d %s %s", text, code, out, words)
 		}
 	}
@@ -148,7 +149,8 @@ func TestCommentFitsIntoGitHub(t *testing.T) {
 	for _, stack := range []string{"dev", "staging", "prod"} {
 		var changes []any
 		for i := range 3000 {
-			changes = append(changes, map[string]any{"urn": fmt.Sprintf("urn:pulumi:s::slipway::t::bücket-%d", i), "type": "aws:s3/bucket:Bucket", "op": "create"})
+			changes = append(changes, map[string]any{"urn": fmt.Sprintf("urn:pulumi:s::slipway::t::bücket-%d", i),
+				"type": "aws:s3/bucket:Bucket", "op": "create"})
 		}
 		text, err := json.Marshal(map[string]any{"stack": stack, "counts": map[string]int{"create": 3000}, "changes": changes})
 		if err != nil {

@@ -78,7 +78,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flag())
 	case d.Key != "":
 		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s\n"+
-			"When the snapshot is not needed any more: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
+			"To delete both later: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
 			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key, d.Snapshot, d.Key)
 	case run.live:
 		run.out.say("Stack %s is gone: %s, in %s. It was in %s.", run.stack, counted(d.Result), elapsed(d.Result.Took), d.Where)
@@ -111,8 +111,8 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		if keep {
 			flags += " --keep-data"
 		}
-		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\nto destroy it, run: slipway destroy%s --confirm %s",
-			i.stack, what, flags, i.stack)
+		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\n"+
+			"to destroy it, run: slipway destroy%s --confirm %s", i.stack, what, flags, i.stack)
 	}
 	if err == nil && name != i.stack {
 		err = fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)

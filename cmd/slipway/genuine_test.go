@@ -149,7 +149,8 @@ func (a *accounts) assume(t *testing.T, account string) aws.Credentials {
 		t.Fatal(err)
 	}
 	c := given.Credentials
-	return aws.Credentials{AccessKeyID: aws.ToString(c.AccessKeyId), SecretAccessKey: aws.ToString(c.SecretAccessKey), SessionToken: aws.ToString(c.SessionToken)}
+	return aws.Credentials{AccessKeyID: aws.ToString(c.AccessKeyId), SecretAccessKey: aws.ToString(c.SecretAccessKey),
+		SessionToken: aws.ToString(c.SessionToken)}
 }
 
 // as FIRST|SECOND has the commands that follow speak with the credentials of an account.
@@ -182,7 +183,8 @@ func (a *accounts) registry(t *testing.T, work string) (proxy, authority string)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		case who != owner && r.URL.Path != "/v2/" && !a.admits(r.Context(), owner, who, r.URL.Path):
-			http.Error(w, `{"errors":[{"code":"DENIED","message":"no resource-based policy allows the ecr:BatchGetImage action"}]}`, http.StatusForbidden)
+			http.Error(w, `{"errors":[{"code":"DENIED","message":"no resource-based policy allows the ecr:BatchGetImage action"}]}`,
+				http.StatusForbidden)
 			return
 		}
 		a.mu.Lock()
@@ -250,7 +252,8 @@ func (a *accounts) record(owner string, r *http.Request) error {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(manifest))
 	_, err = ecr.NewFromConfig(a.of(owner)).PutImage(r.Context(), &ecr.PutImageInput{
-		RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)), ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
+		RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)),
+		ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
 	})
 	var there *ecrtypes.ImageAlreadyExistsException
 	if errors.As(err, &there) {
@@ -285,7 +288,8 @@ func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 	if len(services.Services) != 1 {
 		ts.Fatalf("the services are %+v", services)
 	}
-	definition, err := client.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: services.Services[0].TaskDefinition})
+	definition, err := client.DescribeTaskDefinition(ctx,
+		&ecs.DescribeTaskDefinitionInput{TaskDefinition: services.Services[0].TaskDefinition})
 	ts.Check(err)
 	var got []string
 	for _, container := range definition.TaskDefinition.ContainerDefinitions {

@@ -57,7 +57,8 @@ func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
+var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote",
+	"questions", "releases", "unlock",
 	"verdict"}
 
 // scripts are the files that are to be played.
@@ -96,7 +97,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
+			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
 		},
 	})
 }
@@ -199,9 +201,13 @@ var unhealthy = map[string]*cloud.Failure{
 		"DATABASE_URL=postgres://site:hunter2@db:5432/site",
 		"[ERROR] Reason: Worker failed to boot.",
 	}},
-	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited", Logs: []string{"exec /usr/local/bin/python: exec format error"}},
-	"memory":    {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage", Detail: "OutOfMemoryError: container killed due to memory usage"},
-	"silent":    {Container: "django", ExitCode: 0, Reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
+	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited",
+		Logs: []string{"exec /usr/local/bin/python: exec format error"}},
+	"memory": {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage",
+		Detail: "OutOfMemoryError: container killed due to memory usage"},
+	"silent": {Container: "django", ExitCode: 0,
+		Reason: "Task failed ELB health checks in (target-group " +
+			"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
 }
 
 // exits CODE COMMAND... runs a command that must exit with the code; 137 is what a shell calls SIGKILL.

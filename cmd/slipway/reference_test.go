@@ -121,7 +121,8 @@ func TestSchemaCommand(t *testing.T) {
 		t.Error("it holds what the command has no use for")
 	}
 	out.Reset()
-	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
+	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 ||
+		!strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
 }
@@ -144,7 +145,8 @@ func commandsMarkdown() string {
 	var b strings.Builder
 	b.WriteString(`# Commands
 
-Data goes to stdout and words to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" + ` writes its JSON Schema,
+Data goes to stdout and words to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" +
+		` writes its JSON Schema,
 and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is made from the commands themselves:
 ` + "`go test ./cmd/slipway -run TestReference -update`" + `.
 

@@ -58,8 +58,10 @@ func TestRun(t *testing.T) {
 	r.copyApp()
 	r.write("README.md", "no part of an image")
 	r.write("feed/tests/test_more.py", "# nor is a test\n")
-	if out, code := r.up(); code != 0 || !strings.Contains(out, "is up: 0 changes") || !strings.Contains(out, "served by the up that runs already") || pushed != r.pushed() || !slices.Equal(first, r.tasks()) {
-		t.Errorf("exit code %d; the registry held\n%s\nand holds\n%s\ntasks were %q and are %q; the command said:\n%s", code, pushed, r.pushed(), first, r.tasks(), out)
+	if out, code := r.up(); code != 0 || !strings.Contains(out, "is up: 0 changes") ||
+		!strings.Contains(out, "served by the up that runs already") || pushed != r.pushed() || !slices.Equal(first, r.tasks()) {
+		t.Errorf("exit code %d; the registry held\n%s\nand holds\n%s\ntasks were %q and are %q; the command said:\n%s", code, pushed, r.pushed(),
+			first, r.tasks(), out)
 	}
 
 	t.Log("a release with a migration, under load")
@@ -114,7 +116,8 @@ func TestRun(t *testing.T) {
 		}
 	}
 	// The worker is a service of its own: it may have begun with the release before the other one failed.
-	if web := slices.IndexFunc(second, func(id string) bool { return strings.HasPrefix(id, "slipway-dev-web ") }); web < 0 || !slices.Contains(r.tasks(), second[web]) {
+	if web := slices.IndexFunc(second, func(id string) bool { return strings.HasPrefix(id, "slipway-dev-web ") }); web < 0 ||
+		!slices.Contains(r.tasks(), second[web]) {
 		t.Errorf("tasks were %q and are %q", second, r.tasks())
 	}
 	all += posts
@@ -265,7 +268,8 @@ func (r *running) stranger() {
 	})
 	r.docker("network", "create", name)
 	r.docker("volume", "create", name)
-	r.docker("run", "-d", "--name", name, "--network", name, "-v", name+":/kept", "--label", "slipway.stack=other", "slipway-nginx:sid", "sleep", "3600")
+	r.docker("run", "-d", "--name", name, "--network", name, "-v", name+":/kept", "--label", "slipway.stack=other",
+		"slipway-nginx:sid", "sleep", "3600")
 }
 
 // settings make the images without a registry and without PyPI, and give the stack a worker and a job.
@@ -329,7 +333,8 @@ func (r *running) serve() {
 			r.t.Logf("up after %s", time.Since(start).Round(time.Second))
 			return
 		}
-		if time.Since(start) > 10*time.Minute || r.server.Process.Signal(syscall.Signal(0)) != nil || strings.Contains(r.said.String(), "slipway: ") {
+		if time.Since(start) > 10*time.Minute || r.server.Process.Signal(syscall.Signal(0)) != nil ||
+			strings.Contains(r.said.String(), "slipway: ") {
 			r.t.Fatalf("it does not come up:\n%s", r.said)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -365,7 +370,9 @@ func (r *running) migration(operation string) string {
 		r.t.Fatalf("the site has no migrations: %v", err)
 	}
 	after := strings.TrimSuffix(filepath.Base(slices.Max(names)), ".py")
-	return fmt.Sprintf("from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    dependencies = [('feed', %q)]\n    operations = [%s]\n", after, operation)
+	return fmt.Sprintf(
+		"from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    dependencies = [('feed', %q)]\n    "+
+			"operations = [%s]\n", after, operation)
 }
 
 func (r *running) docker(args ...string) string {
@@ -412,7 +419,8 @@ func (r *running) running(which func(service string) bool) []string {
 func (r *running) held() []string {
 	var all []string
 	for _, list := range [][]string{
-		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"}, {"volume", "ls", "--filter", "label=slipway.stack"},
+		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"},
+		{"volume", "ls", "--filter", "label=slipway.stack"},
 		{"images", "--filter", "reference=127.0.0.1:*/slipway-*/*"}, {"images", "--filter", "dangling=true"},
 	} {
 		for _, name := range strings.Fields(r.docker(append(list, "-q")...)) {
@@ -607,7 +615,8 @@ func (v *visitor) signUp(name string) {
 	v.t.Helper()
 	v.name = name
 	const path, password = "/account/sign-up/", "a long phrase 7"
-	v.must(v.send(path, url.Values{"csrfmiddlewaretoken": {v.token(path)}, "username": {name}, "password1": {password}, "password2": {password}}))
+	v.must(v.send(path, url.Values{"csrfmiddlewaretoken": {v.token(path)}, "username": {name}, "password1": {password},
+		"password2": {password}}))
 }
 
 func (v *visitor) post(text string) {

@@ -80,7 +80,7 @@ func unlock(ctx context.Context, run *invocation, f unlockFlags) error {
 	switch {
 	case err != nil:
 	case report.Restored != nil:
-		run.out.say("Next: slipway preview%s --live. A resource that it would create and that exists has to be imported or deleted first.", run.flag())
+		run.out.say("Next: slipway preview%s --live. Import or delete each existing resource that it plans to create.", run.flag())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		run.out.say("Stack %s is not locked.", run.stack)
 	default:

@@ -140,12 +140,14 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 		}
 	}
 	if len(path) == 0 {
-		return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
+		return nil, nil, operation.UsageError{
+			Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
 	}
 	for _, name := range path {
 		stack := stacks[name]
 		if stack == nil {
-			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name, strings.Join(p.All, ", "))}
+			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name,
+				strings.Join(p.All, ", "))}
 		}
 		if slices.Contains(stacksOf(p.Path), name) {
 			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: %s is named twice", name)}
@@ -173,8 +175,9 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 		p.Previewed = first
 	case first.Environment != "":
 		p.Previewed = first
-		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, which their own code has then. "+
-			"With github.readPullRequests in Pulumi.%[1]s.yaml they may only look. docs/ci.md says what that reads.", first.Name))
+		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
+			"which their own code has then. With github.readPullRequests in Pulumi.%[1]s.yaml they may only look. "+
+			"docs/ci.md says what that reads.", first.Name))
 	default:
 		notes = append(notes, fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
 			"Let them look, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
@@ -216,7 +219,8 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	}
 	s.Watch, s.Preview = s.rights, s.rights
 	if github.Reads() {
-		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole", github.ReadRole, "_READ_ROLE")
+		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole",
+			github.ReadRole, "_READ_ROLE")
 		if len(github.ReadBranches) > 0 {
 			s.Watch = look
 		}
@@ -230,7 +234,8 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 		s.Watch.Environment = ""
 	case stack.Protect:
 		notes = append(notes, fmt.Sprintf("The nightly look for drift in %s asks for the approval of %s each time, as a deployment does. "+
-			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only reads and needs no approval.", stack.Name, s.Environment))
+			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only reads and needs no approval.",
+			stack.Name, s.Environment))
 	}
 	return s, notes, nil
 }

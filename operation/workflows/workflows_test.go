@@ -88,7 +88,8 @@ var (
 	devRole = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n" +
 		"    environments: [dev-small]\n    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
 		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:env:"}
-	devBranch  = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
+	devBranch = [3]string{"Pulumi.dev.yaml", "  slipway:env:",
+		"  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
 	prodBranch = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    branches: [main]"}
 	prodAlone  = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]\n", ""}
 	prodRead   = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    readBranches: [main]\n" +
@@ -167,7 +168,8 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 		{"deploy.yml", "      queue: max\n", "", "cancels the one that waits"},
 		{"rollback.yml", "      queue: max\n", "      queue: single\n", "cancels the one that waits"},
 		{"destroy.yml", "group: slipway-dev-destroy", "group: slipway-dev-deploy", "slipway-dev-destroy"},
-		{"drift.yml", "    timeout-minutes: 45\n", "    timeout-minutes: 45\n    concurrency: {group: slipway-dev-deploy}\n", "only looks, and stands in a queue"},
+		{"drift.yml", "    timeout-minutes: 45\n", "    timeout-minutes: 45\n    concurrency: {group: slipway-dev-deploy}\n",
+			"only looks, and stands in a queue"},
 		{"deploy.yml", "up --stack dev --live --yes --wait 20m", "up --stack dev --live --yes", "does not wait"},
 		{"rollback.yml", "unlock --stack dev --live --wait 20m", "unlock --stack dev --live", "does not wait"},
 		{"drift.yml", "drift --stack dev --live --wait 20m", "drift --stack dev --live", "does not wait"},
@@ -423,10 +425,12 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 			"With github.readPullRequests in Pulumi.dev.yaml they may only look", "asks for the approval"},
 		{"roles that exist", [][3]string{devPulls, prodRead},
 			"role-to-assume: arn:aws:iam::111111111111:role/prod-read", "role-to-assume: ${{ vars.SLIPWAY_DEV_READ_ROLE }}",
-			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE", "Pulumi.prod.yaml has no github.readRole"},
+			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE",
+			"Pulumi.prod.yaml has no github.readRole"},
 		{"nobody only looks", [][3]string{devBranch, prodAlone},
 			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
-			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval", "Pulumi.prod.yaml has no github.readRole"},
+			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval",
+			"Pulumi.prod.yaml has no github.readRole"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, files, notes := rendered(t, project(t, c.edits...))

@@ -49,7 +49,8 @@ func testIdentity(t *testing.T, w World) {
 
 func testServices(t *testing.T, w World) {
 	ctx, ecs := t.Context(), w.Account.ECS()
-	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27",
+		LogGroup: "/suite/web"})
 
 	all, err := ecs.Services(ctx, cluster, []string{"web", "gone"})
 	if err != nil || len(all) != 1 {
@@ -139,7 +140,8 @@ func testBootstrap(t *testing.T, w World) {
 		}
 	}
 	apply("made")
-	if result.Key == "" || result.Bucket != spec.Bucket || result.Provider == "" || result.Role == "" || result.ReadRole == "" || result.Boundary == "" {
+	if result.Key == "" || result.Bucket != spec.Bucket || result.Provider == "" || result.Role == "" || result.ReadRole == "" ||
+		result.Boundary == "" {
 		t.Errorf("the result is %+v", result)
 	}
 	first := result
@@ -158,9 +160,12 @@ func role(here account.Identity, part, keyARN string) *bootstrap.Role {
 	const issuer = "token.actions.githubusercontent.com"
 	provider := "arn:aws:iam::" + here.Account + ":oidc-provider/" + issuer
 	return &bootstrap.Role{
-		What: "the " + part + " role", Name: "suite-prod-" + part, Description: part + " of the suite", SessionSeconds: 3600, Issuer: issuer, ProviderARN: provider,
-		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"` + provider + `"},` +
-			`"Condition":{"StringEquals":{"` + issuer + `:aud":"sts.amazonaws.com","` + issuer + `:sub":"repo:acme/shop:environment:production"}}}]}`,
+		What: "the " + part + " role", Name: "suite-prod-" + part, Description: part + " of the suite", SessionSeconds: 3600, Issuer: issuer,
+		ProviderARN: provider,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"` +
+			provider + `"},` +
+			`"Condition":{"StringEquals":{"` + issuer + `:aud":"sts.amazonaws.com","` + issuer +
+			`:sub":"repo:acme/shop:environment:production"}}}]}`,
 		Policies: []bootstrap.Policy{{Name: "suite-prod-" + part + "-state", Description: "its state",
 			Document: `{"Version":"2012-10-17","Statement":[{"Sid":"State","Effect":"Allow","Action":"kms:Decrypt","Resource":"` + keyARN + `"}]}`}},
 	}

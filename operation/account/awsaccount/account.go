@@ -68,7 +68,8 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	a.aws = cfg
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", args.Stack, err)
+		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work",
+			args.Stack, err)
 	}
 	a.identity = account.Identity{Account: aws.ToString(caller.Account), Region: args.Region, Caller: aws.ToString(caller.Arn)}
 	if parts := strings.Split(a.identity.Caller, ":"); len(parts) > 1 {

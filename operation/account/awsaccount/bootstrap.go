@@ -138,7 +138,8 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 				found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
 				return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
 			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: aws.String(f.KeyPolicy())})
+				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"),
+					Policy: aws.String(f.KeyPolicy())})
 				return err
 			}},
 		},
@@ -146,7 +147,8 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 }
 
 // nameless looks for the key of a run that was killed before the key had its alias.
-func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec, describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
+func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec,
+	describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
 	for pages := kms.NewListKeysPaginator(g.kms, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -255,7 +257,8 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 				there, err := get(ctx)
 				return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
 			}, Set: func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds, Description: &role.Description})
+				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds,
+					Description: &role.Description})
 				return err
 			}},
 		},
@@ -322,7 +325,8 @@ func (g *Bootstrap) says(arn string, p bootstrap.Policy) bootstrap.Setting {
 // attached is that a role has a managed policy.
 func (g *Bootstrap) attached(arn string, role *bootstrap.Role, p bootstrap.Policy) bootstrap.Setting {
 	return bootstrap.Setting{Name: "attachment of " + p.Name, Holds: func(ctx context.Context, _ string) (bool, error) {
-		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
+		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam,
+			&iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return false, err

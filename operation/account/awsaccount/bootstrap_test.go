@@ -27,7 +27,8 @@ func benchSpec() *bootstrap.Spec {
 	return &bootstrap.Spec{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most", Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
+		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most",
+			Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
 		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
 			role := func(what, part string) *bootstrap.Role {
@@ -74,11 +75,13 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 
 	// The first bootstrap creates everything, the second changes nothing, and a third reverts manual changes.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role",
+		"made the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role",
+		"found the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
