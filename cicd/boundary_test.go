@@ -71,7 +71,7 @@ func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 	}
 }
 
-// Roles are made and widened within the boundary only, and the boundary is nobody's to change.
+// The deploy role can only create and extend roles within the boundary, and cannot change the boundary.
 func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
 	const own, theirs = "arn:aws:iam::123456789012:policy/slipway-dev-boundary", "arn:aws:iam::123456789012:policy/ours"
 	for given, want := range map[string]string{"": own, theirs: theirs} {

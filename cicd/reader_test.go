@@ -10,8 +10,8 @@ import (
 	"slipway/internal/policy"
 )
 
-// settings are the actions of the deploy role that only look at how something is set. Whoever gives the deploy role a new
-// one that begins with Describe, Get or List decides here whether a pull request may call it.
+// settings are the actions of the deploy role that only read settings. A new action of the deploy role that begins with
+// Describe, Get or List needs a decision here whether a pull request may call it.
 var settings = []string{
 	"acm:DescribeCertificate", "acm:ListCertificates", "acm:ListTagsForCertificate",
 	"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",

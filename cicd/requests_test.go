@@ -185,8 +185,8 @@ var never = []incident{
 	{"it calls KMS itself for a data key", on("kms:GenerateDataKeyWithoutPlaintext", ownKey, someKey)},
 	{"it encrypts disks through another service", on("kms:GenerateDataKeyWithoutPlaintext", via(ownKey, "s3"), someKey)},
 	{"it encrypts a disk with dev's key", on("kms:GenerateDataKeyWithoutPlaintext", via(devKey, "ec2"), someKey)},
-	{"it re-encrypts by itself", on("kms:ReEncryptFrom", ownKey, someKey)},
-	{"it decrypts by itself", on("kms:Decrypt", ownKey, someKey)},
+	{"it re-encrypts directly", on("kms:ReEncryptFrom", ownKey, someKey)},
+	{"it decrypts directly", on("kms:Decrypt", ownKey, someKey)},
 	{"it decrypts what dev stored", on("kms:Decrypt", via(devKey, "ssm"), someKey)},
 	{"it decrypts what the same stack of another project stored", on("kms:Decrypt", via(shopKey, "s3"), someKey)},
 	{"it grants a key to itself, by name of a service", on("kms:CreateGrant", via(ownKey, "ec2"), someKey)},
@@ -373,7 +373,7 @@ func TestWhatAPullRequestReads(t *testing.T) {
 	}, false)
 }
 
-// A role of the site whose own policy allows everything can do no more than its boundary.
+// A role of the site whose own policy allows everything can do only what its boundary allows.
 func TestWhatTheBoundaryAllows(t *testing.T) {
 	statements := parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document)
 	judge(t, statements, []incident{

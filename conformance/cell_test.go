@@ -69,16 +69,16 @@ func deploy(t *testing.T, name string, further map[string]any, env map[string]st
 			t.Fatal(err)
 		}
 	}
-	told := map[string]string{
+	vars := map[string]string{
 		"PULUMI_BACKEND_URL": "file://" + d.dir, "PULUMI_CONFIG_PASSPHRASE": "correct horse", "PULUMI_SKIP_UPDATE_CHECK": "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "DOCKER_PLUGIN_FAKE": "1",
 	}
-	maps.Copy(told, env)
+	maps.Copy(vars, env)
 	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	workspace, err := auto.NewLocalWorkspace(t.Context(), auto.WorkDir(d.dir), auto.PulumiHome(home), auto.Pulumi(cli), auto.EnvVars(told))
+	workspace, err := auto.NewLocalWorkspace(t.Context(), auto.WorkDir(d.dir), auto.PulumiHome(home), auto.Pulumi(cli), auto.EnvVars(vars))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,9 +39,9 @@ func TestDriftOfAResource(t *testing.T) {
 		want *Resource
 	}{
 		{"as it was", meta(apitype.OpSame, state(map[string]any{"port": 5432.0}), state(map[string]any{"port": 5432.0})), nil},
-		{"what was not told is empty now", meta(apitype.OpUpdate, state(map[string]any{}),
+		{"an input that was not set is empty now", meta(apitype.OpUpdate, state(map[string]any{}),
 			state(map[string]any{"tags": map[string]any{}, "domain": ""})), nil},
-		{"what AWS changes by itself", meta(apitype.OpUpdate, state(map[string]any{"latestRestorableTime": "1"}),
+		{"an output that AWS changes automatically", meta(apitype.OpUpdate, state(map[string]any{"latestRestorableTime": "1"}),
 			state(map[string]any{"latestRestorableTime": "2"})), nil},
 		{"gone", meta(apitype.OpDelete, state(nil), nil),
 			found(Missing, "it was deleted outside Slipway; up makes an empty database; restore a snapshot first")},
@@ -50,7 +50,7 @@ func TestDriftOfAResource(t *testing.T) {
 			found(Dangerous, "the database is less protected",
 				Difference{Path: "multiAz", From: true, To: false, Class: Dangerous, Why: "the database is less protected"},
 				Difference{Path: "tags.a", From: "1", To: "2"}, Difference{Path: `tags["b.c"]`, From: "1"})},
-		{"a secret is not told", meta(apitype.OpUpdate, state(map[string]any{"password": secret}), state(map[string]any{"password": other})),
+		{"a secret is not shown", meta(apitype.OpUpdate, state(map[string]any{"password": secret}), state(map[string]any{"password": other})),
 			found(Harmless, "", Difference{Path: "password", From: "[secret]", To: "[secret]"})},
 		{"what is put right by a replacement", func() apitype.StepEventMetadata {
 			m := meta(apitype.OpUpdate, state(map[string]any{"username": "a"}), state(map[string]any{"username": "b"}))

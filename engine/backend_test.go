@@ -235,7 +235,7 @@ func TestSharedBackend(t *testing.T) {
 	}
 }
 
-// A preview and a look for drift take no lock and write nothing: a role that cannot write is enough for them. The bucket
+// A preview and a drift check take no lock and write nothing: a role that cannot write is enough for them. The bucket
 // keeps versions, so what was written and deleted again would be seen.
 func (b *sharedBench) looks(t *testing.T) {
 	versions := func() map[string]int {
@@ -311,7 +311,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	}
 }
 
-// A run whose engine is killed leaves its lock, and a create of which nobody knows whether it happened. The next run frees
+// A run whose engine is killed leaves its lock, and a create with an unknown outcome. The next run frees
 // the stack, and then asks; with the resolution nothing is made twice.
 func (b *sharedBench) killed(t *testing.T) {
 	for id, thing := range b.shelf.things { // so that one is made anew
@@ -366,7 +366,7 @@ func (b *sharedBench) killed(t *testing.T) {
 		t.Fatalf("after the resolution: %v, %v", left, err)
 	}
 	if up := b.must("up"); b.shelf.made != made || up.Counts["create"] != 0 {
-		t.Errorf("the up after the resolution counts %v, and %d things were made in all, want %d", up.Counts, b.shelf.made, made)
+		t.Errorf("the up after the resolution counts %v, and %d resources were created in all, want %d", up.Counts, b.shelf.made, made)
 	}
 	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
 		t.Errorf("the shelf has %v", got)
@@ -374,7 +374,7 @@ func (b *sharedBench) killed(t *testing.T) {
 }
 
 // The lock of a workflow run that was cancelled is released by the next run of the repository, when GitHub says that it has
-// ended. Until then, and for anybody else, it stands.
+// ended. Until then, and for every other run, it stays.
 func (b *sharedBench) workflow(t *testing.T) {
 	answer := `{"status": "in_progress"}`
 	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -396,10 +396,10 @@ func (b *sharedBench) workflow(t *testing.T) {
 		free                            bool
 		why                             string
 	}{
-		{"nobody to ask", "", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", false, "without GITHUB_TOKEN"},
+		{"no token", "", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", false, "without GITHUB_TOKEN"},
 		{"still running", "token", `{"status": "in_progress"}`, "example/site", false, "GitHub says that it is in_progress"},
 		{"no access", "other", `{"status": "completed"}`, "example/site", false, "GitHub answers 404"},
-		{"another repository", "token", `{"status": "completed", "conclusion": "cancelled"}`, "somebody/else", false, "it has ended: cancelled"},
+		{"another repository", "token", `{"status": "completed", "conclusion": "cancelled"}`, "another/site", false, "it has ended: cancelled"},
 		{"cancelled", "token", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

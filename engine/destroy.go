@@ -74,7 +74,7 @@ func untargeted(err error, targets []string) []string {
 }
 
 // Destroy deletes the resources of the stack, or none: if one that would go is protected the error is a *Protected. (The
-// engine alone would delete whatever no protected resource needs, the web service first.) It goes by the state; the
+// engine alone would delete whatever no protected resource needs, the web service first.) It uses the state; the
 // program does not run.
 func (s *Stack) Destroy(ctx context.Context, lock *Lock) (Result, error) {
 	return s.DestroyBut(ctx, lock, nil)

@@ -24,7 +24,7 @@ func TestWhatAKeptResourceNeeds(t *testing.T) {
 		{URN: urn("store"), Parent: urn("stack")}, {URN: urn("web"), Dependencies: []resource.URN{urn("database"), urn("nat")}},
 		{URN: urn("database"), Delete: true, Dependencies: []resource.URN{urn("nat")}}, // the one before, still to be deleted
 	}
-	got := closure(all, []string{string(urn("database")), string(urn("nobody"))})
+	got := closure(all, []string{string(urn("database")), string(urn("absent"))})
 	want := map[resource.URN]bool{}
 	for _, u := range []resource.URN{urn("database"), urn("store"), urn("stack"), urn("subnet"), urn("vpc"), urn("key"),
 		urn("ring"), provider} {

@@ -23,7 +23,7 @@ import (
 	"slipway/site"
 )
 
-// A Setting is one thing that bootstrap writes into Pulumi.<stack>.yaml.
+// A Setting is one key that bootstrap writes into Pulumi.<stack>.yaml.
 type Setting struct {
 	Path  []string `json:"path"`
 	Value any      `json:"value"`
@@ -111,7 +111,7 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 		AccountID: where.Account}
 	f := &bootstrap.Spec{
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.Account, Partition: where.Partition, Region: where.Region,
-		// The names of buckets are one space for the whole world.
+		// Bucket names are globally unique.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.Account+"-"+where.Region),
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
 		ServiceRoles: slices.Clone(bootstrap.ServiceRoles),
@@ -192,7 +192,7 @@ func (b *bootstrapping) foreignSecrets() error {
 		strings.Join(names, ", "))
 }
 
-// settings are what the stack's file must say and does not yet.
+// settings are the keys that the stack's file lacks.
 func (b *bootstrapping) settings(ctx context.Context, made bootstrap.Result) ([]Setting, error) {
 	c, where := b.config, b.account.Identity()
 	var all []Setting
@@ -261,7 +261,7 @@ func writeSettings(file string, settings []Setting) error {
 			return err
 		}
 		at.HeadComment, at.LineComment, at.FootComment = head, line, foot
-		if s.Path[len(s.Path)-1] == "aws:allowedAccountIds" { // an account is a text, not a number
+		if s.Path[len(s.Path)-1] == "aws:allowedAccountIds" { // an account ID is a string, not a number
 			for _, id := range at.Content {
 				id.Style = yaml.DoubleQuotedStyle
 			}

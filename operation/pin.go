@@ -8,7 +8,7 @@ import (
 	"slipway/release"
 )
 
-// A pinned release runs again, or in another stack, instead of one that is built.
+// A pinned release is deployed again, or in another stack, instead of one that is built.
 type pinned struct {
 	release release.Release
 	running release.Release // what runs now; zero: nothing
@@ -26,7 +26,7 @@ func (p *pinned) program() *image.Pinned {
 	return r
 }
 
-// suits says whether the release can run as the stack is configured. A nil release is one that is built.
+// suits reports whether the release can run as the stack is configured. A nil release is one that is built.
 func (p *pinned) suits(t Target, c *configuration) error {
 	if p == nil || p.release.Processor == "" || p.release.Processor == c.stack.Web.Architecture {
 		return nil

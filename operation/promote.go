@@ -49,7 +49,8 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 	}
 	p := &pinned{release: r, from: args.From, images: h.ImagesOf(r)}
 	if p.images == (image.Pair{}) {
-		return nil, fmt.Errorf("release %s never came so far in stack %s that its images were there; promote it from stack %s, which built it",
+		return nil, fmt.Errorf(
+			"release %s was never deployed in stack %s far enough to have images there; promote it from stack %s, which built it",
 			r.ID, args.From, r.Stack)
 	}
 	if c, err := configure(source); err == nil {

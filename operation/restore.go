@@ -26,7 +26,7 @@ func (v StateVersion) String() string {
 		v.ID, v.Written.UTC().Format(time.RFC3339), v.Resources, v.Pending)
 }
 
-// errSound says that the state can be read, so there is nothing to restore.
+// errSound means that the state can be read, so there is nothing to restore.
 var errSound = errors.New("the state can be read")
 
 // restorable finds the newest version of the state that can be read, when the current one cannot: an engine that loses its

@@ -10,7 +10,7 @@ import (
 	"slipway/internal/image"
 )
 
-// Promotable is the release that is asked for, or that was deployed last, with its newest deployment.
+// Promotable is the release with the given ID, or the one that was deployed last, with its newest deployment.
 func (h History) Promotable(id string) (r Release, d Deployment, err error) {
 	last, any := h.Last()
 	switch {
@@ -39,7 +39,7 @@ func (h History) Promotable(id string) (r Release, d Deployment, err error) {
 	return r, last, err
 }
 
-// Unfit says why a release may not be promoted from the stack; "": it may.
+// Unfit is the reason why a release may not be promoted from the stack; "": it may.
 func (h History) Unfit(r Release, d Deployment) string {
 	switch {
 	case d.ID == "":
@@ -66,5 +66,5 @@ func (h History) ImagesOf(r Release) image.Pair {
 	return image.Pair{}
 }
 
-// Moment is a time as messages show it.
+// Moment formats a time for messages.
 func Moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }

@@ -381,7 +381,7 @@ func inventory(t *testing.T, moto string) map[string][]string {
 	return all
 }
 
-// deleted says whether a key waits for its deletion, a cluster is inactive, or a role is a service's own.
+// deleted reports whether a key waits for its deletion, a cluster is inactive, or a role is a service's own.
 func deleted(t *testing.T, moto, call string, item any) bool {
 	t.Helper()
 	settings := aws.Config{Region: "us-east-1", BaseEndpoint: &moto,

@@ -326,7 +326,7 @@ func TestSandboxKilled(t *testing.T) {
 	close(ready)
 	run.Wait()
 	if run.ProcessState.Exited() {
-		t.Fatalf("sandbox ended by itself: %v", run.ProcessState)
+		t.Fatalf("sandbox ended early: %v", run.ProcessState)
 	}
 	if diff := cmp.Diff(r.before, inventory(t, r.moto)); diff == "" {
 		t.Fatal("the killed run left nothing: this test tests nothing")

@@ -273,7 +273,7 @@ func (d *deployment) newStream(source logging.Source) (*logging.Stream, error) {
 	}, d.opts...)
 }
 
-// group makes the log group of one part of the site.
+// group creates the log group of one part of the site.
 func (d *deployment) group(part string) (*logging.Group, error) {
 	return logging.NewGroup(d.ctx, "logs-"+part, &logging.GroupArgs{
 		Name: d.site.Path(part), KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
@@ -342,7 +342,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge makes the cluster and the balancer, and the binding of the site's tasks.
+// makeEdge creates the cluster and the balancer, and the binding of the site's tasks.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -379,7 +379,7 @@ func (d *deployment) makeEdge() error {
 	return err
 }
 
-// makeWAF makes the web application firewall. AWS prescribes the prefix of its log group's name.
+// makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.
 func (d *deployment) makeWAF() error {
 	if !d.stack.WAF.Enabled {
 		return nil

@@ -2,7 +2,7 @@ package verdict
 
 import "regexp"
 
-// A clue is a sign by which a cause is known.
+// A clue is a pattern that identifies a cause.
 type clue struct {
 	sign        *regexp.Regexp
 	cause, next string
@@ -10,8 +10,8 @@ type clue struct {
 
 func sign(expression string) *regexp.Regexp { return regexp.MustCompile(`(?is)` + expression) }
 
-// clues tell a cause from what ECS says of a stopped task, of its containers and of the service, and from the log. The
-// first that fits is reported, so specific causes come before general ones.
+// clues find the cause in what ECS reports about a stopped task, its containers and the service, and in the log. The first
+// match is reported, so specific causes come before general ones.
 var clues = []clue{
 	{sign(`exec format error|no matching manifest|image Manifest does not contain descriptor matching platform|does not match the ` +
 		`(specified|detected) .*platform`),
@@ -25,7 +25,7 @@ var clues = []clue{
 		"the execution role may not pull the image",
 		"see the role's policy for this repository and its key; another account's repository needs a policy that admits this one"},
 	{sign(`CannotPull\w*.*(not found|does not exist|manifest unknown)`),
-		"the image is not in the registry any more, or never was",
+		"the image is no longer in the registry, or never was",
 		"run up again, which builds and pushes it; a release of before may have been removed by the repository's lifecycle rule"},
 	{sign(`CannotPull\w*.*(no space left|disk)`),
 		"the image is too large for the task's disk",
@@ -96,10 +96,10 @@ var clues = []clue{
 		"the program crashed (segmentation fault)",
 		"a native library does not fit the image or the processor; the last log lines say where"},
 	{sign(`exit code 143`),
-		"the container was told to stop and did",
+		"the container got a stop signal and stopped",
 		"look for who stopped it in the service's events"},
 	{sign(`Essential container in task exited.*exit code 0`),
-		"the program ended by itself; a service's program must stay in the foreground",
+		"the program ended on its own; a service's program must stay in the foreground",
 		"see the container's command: what ends when it is done is a job, not a service"},
 	{sign(`Essential container in task exited|exit code \d`),
 		"the program ended with an error as it started",

@@ -14,7 +14,7 @@ func TestLikelyCause(t *testing.T) {
 		{reported: "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref: dial tcp 1.2.3.4:443: " +
 			"i/o timeout", cause: "cannot reach the registry"},
 		{reported: "CannotPullContainerError: AccessDeniedException: not authorized to perform: ecr:BatchGetImage", cause: "may not pull"},
-		{reported: "CannotPullContainerError: r/django@sha256:0: not found", cause: "not in the registry"},
+		{reported: "CannotPullContainerError: r/django@sha256:0: not found", cause: "no longer in the registry"},
 		{reported: "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: " +
 			"check your task network configuration", cause: "cannot reach the service that holds its secrets"},
 		{reported: "ResourceInitializationError: unable to pull secrets or registry auth: AccessDeniedException: not authorized to perform: " +
@@ -32,7 +32,7 @@ func TestLikelyCause(t *testing.T) {
 			cause: "refuses the host name"},
 		{reported: "Task failed container health checks", cause: "own health check"},
 		{reported: "CannotStartContainerError: exec: \"gunicorm\": executable file not found in $PATH", cause: "command cannot be started"},
-		{reported: "Essential container in task exited (worker: exit code 0)", cause: "ended by itself"},
+		{reported: "Essential container in task exited (worker: exit code 0)", cause: "ended on its own"},
 		{reported: "Essential container in task exited (django: exit code 1)", log: "OSError: [Errno 30] Read-only file system: '/app/x'",
 			cause: "writes where it may not"},
 		{reported: "Essential container in task exited (django: exit code 1)", log: "django.db.utils.OperationalError: connection failed",
@@ -40,7 +40,7 @@ func TestLikelyCause(t *testing.T) {
 		{reported: "Essential container in task exited (django: exit code 1)", log: "something else", cause: "ended with an error"},
 		{reported: "(service x) was unable to place a task. Reason: Capacity is unavailable at this time.", cause: "no room"},
 		{reported: "ECS was unable to assume the role 'arn:aws:iam::1:role/x'", cause: "may not assume"},
-		{reported: "something that nobody has seen", cause: ""},
+		{reported: "a message without a known cause", cause: ""},
 	} {
 		cause, next := likely([]string{c.reported}, []string{c.log})
 		if !strings.Contains(cause, c.cause) || c.cause == "" && cause != "" || next == "" {

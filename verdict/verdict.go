@@ -45,7 +45,7 @@ type ServiceStatus struct {
 	Desired  int    `json:"desired"`
 }
 
-// A Running is what a service runs, or is to run.
+// A Running is what a service runs, or should run.
 type Running struct {
 	Service        string            `json:"service,omitempty"`
 	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
@@ -68,7 +68,7 @@ type ECSReader interface {
 	// Definition is a task definition by its ARN, also one that is retired.
 	Definition(ctx context.Context, arn string) (Definition, error)
 
-	// Stopped are the tasks of a service that stopped of late, in any order. ECS forgets them after an hour.
+	// Stopped are the tasks of a service that stopped recently, in any order. ECS forgets them after an hour.
 	Stopped(ctx context.Context, cluster, service string) ([]Task, error)
 
 	// Tail are the last lines of a log stream, none if there is no such stream.
@@ -202,7 +202,7 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 		if v.Runs.TaskDefinition == want.TaskDefinition {
 			v.Runs.Images = want.Images
 		} else if primary.TaskDefinition != "" {
-			// Without its images the verdict is as true.
+			// The verdict holds without the images.
 			d, _ := ecs.Definition(ctx, primary.TaskDefinition)
 			v.Runs.Images = d.images()
 		}
@@ -280,7 +280,7 @@ func (d Definition) images() map[string]string {
 	return images
 }
 
-// silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
+// silent reports whether the most likely of suspects writes nothing to CloudWatch Logs.
 func (d Definition) silent(suspects []StoppedContainer) bool {
 	return len(suspects) > 0 && slices.ContainsFunc(d.Containers,
 		func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
@@ -294,14 +294,14 @@ func short(arn string) string {
 	return arn[strings.LastIndex(arn, "/")+1:]
 }
 
-// explain finds out why the tasks that were asked for do not run. What cannot be found out is said in its place: the
-// verdict stands without it.
+// explain finds out why the expected tasks do not run. What cannot be found out is reported instead; the
+// verdict does not depend on it.
 func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s Service) {
 	var tasks []Task
 	if s.Name != "" {
 		stopped, err := ecs.Stopped(ctx, cluster, s.Name)
 		if err != nil {
-			v.Stopped = append(v.Stopped, "they cannot be asked for: "+err.Error())
+			v.Stopped = append(v.Stopped, "they cannot be read: "+err.Error())
 		}
 		for _, t := range stopped {
 			if t.TaskDefinition == v.Expected.TaskDefinition && !scaled.MatchString(t.Reason) {
@@ -365,7 +365,7 @@ func (d Definition) routes(name string) bool {
 	return slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == name && c.Router })
 }
 
-// scaled is why a task stops with which nothing is wrong: its deployment was taken back.
+// scaled matches the stop reason of a healthy task whose deployment was rolled back.
 var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
 
 // words say why a task stopped: "Essential container in task exited (django: exit code 3)".
@@ -391,7 +391,7 @@ func (t Task) words() string {
 	return words
 }
 
-// suspects are the containers of a task whose log may say why it stopped, the likeliest first.
+// suspects are the containers of a task whose log may say why it stopped, the most likely first.
 func (t Task) suspects() []StoppedContainer {
 	rank := func(c StoppedContainer) int {
 		switch {

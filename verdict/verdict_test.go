@@ -139,7 +139,7 @@ func TestVerdict(t *testing.T) {
 				map[string]any{"name": "django"}, map[string]any{"name": "nginx"})}}},
 			"GetLogEvents": {{"__type": "ResourceNotFoundException", "message": "The specified log stream does not exist."}}},
 			want: []string{"failed: shop-web:7 does not come up, and there is no deployment before it", "CannotPullContainerError",
-				"Likely cause: the image is not in the registry"}},
+				"Likely cause: the image is no longer in the registry"}},
 		{name: "the failed deployment is forgotten, the events are not", answers: map[string][]said{
 			"DescribeServices": {{"services": []any{map[string]any{"serviceName": "shop-web", "status": "ACTIVE",
 				"desiredCount": 1, "runningCount": 1,
@@ -152,7 +152,7 @@ func TestVerdict(t *testing.T) {
 			"DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:old")},
 			"ListTasks":              {{"taskArns": []string{}}}},
 			want: []string{"was rolled back: it runs shop-web:6", "codes: [400]", "Django refuses the host name"}},
-		{name: "somebody deployed past the stack", answers: map[string][]said{
+		{name: "deployed outside of the stack", answers: map[string][]said{
 			"DescribeServices":       {webService("ACTIVE", 2, 2, "PRIMARY "+awsPart+"task-definition/shop-web:9 COMPLETED 2/2 0")},
 			"DescribeTaskDefinition": {webDefinition(oldTask, "r/django@sha256:other")}, "ListTasks": {{"taskArns": []string{}}}},
 			want: []string{"it runs shop-web:9, and shop-web:7 was asked for; it was rolled back, or another deployment has replaced it",
@@ -178,7 +178,7 @@ func TestVerdict(t *testing.T) {
 		{name: "ECS watches no rollout", good: true,
 			answers: map[string][]said{"DescribeServices": {webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" - 1/1 0")}},
 			want:    []string{"runs shop-web:7"}},
-		{name: "nobody may read the log", answers: failing("Essential container in task exited",
+		{name: "the log may not be read", answers: failing("Essential container in task exited",
 			said{"__type": "AccessDeniedException", "message": "not authorized to perform: logs:GetLogEvents"}, crash),
 			want: []string{"was rolled back", "it cannot be read", "logs:GetLogEvents", "ended with an error as it started"}},
 		{name: "the first pages of the log are empty", answers: func() map[string][]said {
@@ -210,7 +210,7 @@ func TestVerdict(t *testing.T) {
 				map[string]any{"name": "django", "image": "r/django@sha256:new", "logConfiguration": map[string]any{"logDriver": "awsfirelens"}}}}}}
 			return a
 		}(), want: []string{"it is not in CloudWatch Logs", "ended with an error as it started"}},
-		{name: "the program ended by itself, and the log router was killed after it", answers: func() map[string][]said {
+		{name: "the program ended on its own, and the log router was killed after it", answers: func() map[string][]said {
 			a := failing("Essential container in task exited", logSays("router words"), map[string]any{"name": "log-router", "exitCode": 137},
 				map[string]any{"name": "django", "exitCode": 0})
 			a["DescribeTaskDefinition"] = []said{webDefinition(oldTask, "r/django@sha256:old"),
@@ -220,7 +220,8 @@ func TestVerdict(t *testing.T) {
 						"logConfiguration": map[string]any{"logDriver": "awslogs",
 							"options": map[string]any{"awslogs-group": "/shop/django", "awslogs-stream-prefix": "web"}}}}}}}
 			return a
-		}(), want: []string{"Essential container in task exited (django: exit code 0)", "Likely cause: the program ended by itself"}, not: "137"},
+		}(), want: []string{"Essential container in task exited (django: exit code 0)", "Likely cause: the program ended on its own"},
+			not: "137"},
 		{name: "the log router fails, and ends the task with it", answers: func() map[string][]said {
 			a := failing("Essential container in task exited", logSays("no such stream"), map[string]any{"name": "log-router", "exitCode": 1},
 				map[string]any{"name": "django", "exitCode": 0})

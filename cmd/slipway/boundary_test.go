@@ -23,9 +23,9 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer account.Close()
 	read := func(o *cloud.Object) []policy.ParsedStatement {
-		told, err := policy.Parse(fmt.Sprint(o.Inputs["policy"]))
+		statements, err := policy.Parse(fmt.Sprint(o.Inputs["policy"]))
 		ts.Check(err)
-		return told
+		return statements
 	}
 	name := "slipway-" + args[0] + "-"
 	boundary := fmt.Sprintf("arn:aws:iam::%s:policy/%sboundary", account.AccountID, name)

@@ -27,7 +27,7 @@ that never ended is under way, or was killed. With --json it is the whole ledger
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return releases(cmd.Context(), run, all) },
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those that are old, or changed nothing")
+	cmd.Flags().BoolVar(&all, "all", false, "also list old deployments, and those that changed nothing")
 	return cmd
 }
 

@@ -279,9 +279,9 @@ func TestSite(t *testing.T) {
 	w.twins(t)
 
 	w.tamper(t)
-	w.must(t, "look for drift", w.PreviewRefresh(t.Context(), inprocess.Run{}))
+	w.must(t, "drift check", w.PreviewRefresh(t.Context(), inprocess.Run{}))
 	if w.counts[apitype.OpUpdate]+w.counts[apitype.OpRefresh] == 0 {
-		t.Errorf("a look for drift found nothing: %v", w.counts)
+		t.Errorf("a drift check found nothing: %v", w.counts)
 	}
 	w.up(t, inprocess.Run{Refresh: true})
 	if w.counts[apitype.OpUpdate] == 0 {

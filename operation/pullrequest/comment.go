@@ -192,7 +192,7 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// Post makes body the one comment of a pull request, and gives its address.
+// Post makes body the one comment of a pull request, and returns its address.
 func Post(ctx context.Context, pull int, body string) (string, error) {
 	repository, token := os.Getenv("GITHUB_REPOSITORY"), os.Getenv("GITHUB_TOKEN")
 	if !github.Repository.MatchString(repository) {

@@ -48,7 +48,7 @@ type concurrency struct {
 	Queue  string
 }
 
-// project makes a folder with the project's own files, changed by edits: file, old text, new text.
+// project creates a folder with the project's own files, changed by edits: file, old text, new text.
 func project(t *testing.T, edits ...[3]string) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -138,7 +138,7 @@ func TestWorkflowsKeepTheirPromises(t *testing.T) {
 		"this repository":        "../..",
 		"with a role":            project(t, devRole, prodBranch, amd64),
 		"a role trusts branches": project(t, devBranch),
-		"nobody only looks":      project(t, prodAlone),
+		"no read role":           project(t, prodAlone),
 		"pull requests look":     project(t, devPulls, prodRead),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,13 +405,13 @@ func TestProtectedStacksAreApproved(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
 	}
-	// A role that trusts a branch as well is looked at without waking anybody.
+	// A role that trusts a branch as well is checked without an approval.
 	if diff := cmp.Diff(map[string]string{"dev": "dev-small", "staging": "", "prod": ""}, environments("drift.yml")); diff != "" {
 		t.Errorf("drift.yml (-want +got):\n%s", diff)
 	}
 }
 
-// A look with the read role wakes nobody and waits for nobody. Without one, who owns the stack is told how to get there.
+// A drift check with the read role needs no approval. Without the role, the notes say how to get it.
 func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -422,12 +422,12 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 	}{
 		{"this repository", nil,
 			"role-to-assume: ${{ vars.SLIPWAY_PROD_READ_ROLE }}", `environment: "dev" role-to-assume: ${{ vars.SLIPWAY_DEV_ROLE }}`,
-			"With github.readPullRequests in Pulumi.dev.yaml they may only look", "asks for the approval"},
+			"With github.readPullRequests in Pulumi.dev.yaml they may only read", "waits for an approval"},
 		{"roles that exist", [][3]string{devPulls, prodRead},
 			"role-to-assume: arn:aws:iam::111111111111:role/prod-read", "role-to-assume: ${{ vars.SLIPWAY_DEV_READ_ROLE }}",
 			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE",
 			"Pulumi.prod.yaml has no github.readRole"},
-		{"nobody only looks", [][3]string{devBranch, prodAlone},
+		{"no read role", [][3]string{devBranch, prodAlone},
 			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
 			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval",
 			"Pulumi.prod.yaml has no github.readRole"},
@@ -583,8 +583,8 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
-	bad := bytes.Replace(files["deploy.yml"], []byte("needs: dev"), []byte("needs: nobody"), 1)
-	if out, err := check(map[string][]byte{"deploy.yml": bad}); err == nil || !strings.Contains(out, "nobody") {
-		t.Errorf("actionlint has nothing against a job that needs nobody: %v\n%s", err, out)
+	bad := bytes.Replace(files["deploy.yml"], []byte("needs: dev"), []byte("needs: absent"), 1)
+	if out, err := check(map[string][]byte{"deploy.yml": bad}); err == nil || !strings.Contains(out, "absent") {
+		t.Errorf("actionlint accepts a job that needs an absent one: %v\n%s", err, out)
 	}
 }

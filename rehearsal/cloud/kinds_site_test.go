@@ -167,7 +167,7 @@ func offer(name, token string, in func(w *world) properties) func(w *world) {
 	}
 }
 
-// elsewhere makes a second network with an internet gateway, two subnets and a group: "other", "other-a", "other-b" and
+// elsewhere creates a second network with an internet gateway, two subnets and a group: "other", "other-a", "other-b" and
 // "stranger".
 func elsewhere(w *world) {
 	w.create(vpcType, "other", properties{"cidrBlock": "10.9.0.0/16"})
@@ -189,7 +189,7 @@ func and(prepare func(w *world), name string, change func(w *world) properties) 
 	}
 }
 
-// many is a list of n things.
+// many is a list of n values.
 func many(n int, each func(i int) any) []any {
 	var all []any
 	for i := range n {

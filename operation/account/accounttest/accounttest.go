@@ -10,12 +10,11 @@ import (
 	"slipway/operation/account"
 )
 
-// A World is an account with things in it that the suite can ask about. Each function creates them, by whatever means the
-// account has.
+// A World creates the resources that the suite reads, by whatever means the account has.
 type World struct {
 	Account account.Account
 
-	// Service creates a service without tasks that runs an image, and gives the ARNs of its cluster and its task definition.
+	// Service creates a service without tasks that runs an image, and returns the ARNs of its cluster and its task definition.
 	// The task's log group is logGroup, with the stream prefix "web".
 	Service func(t *testing.T, s Service) (clusterARN, taskDefinitionARN string)
 

@@ -45,7 +45,7 @@ func s3Client(settings aws.Config) *s3.Client {
 // madeBy is the tag of what bootstrap makes.
 const madeBy, byBootstrap = "slipway:made-by", "bootstrap"
 
-// is says whether an error has one of these codes.
+// is reports whether an error has one of these codes.
 func is(err error, codes ...string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
@@ -59,7 +59,7 @@ func status(err error) int {
 	return 0
 }
 
-// DataKey makes the key that encrypts the stack's secrets, and gives it encrypted by the KMS key, in base64, as Pulumi
+// DataKey creates the key that encrypts the stack's secrets, and returns it encrypted by the KMS key, in base64, as Pulumi
 // keeps it in Pulumi.<stack>.yaml. It is never shown in plain text: who may use the KMS key can decrypt it.
 func (g *Bootstrap) DataKey(ctx context.Context, keyARN string) (string, error) {
 	made, err := g.kms.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{
@@ -214,7 +214,7 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		}
 		return found.Role, nil
 	}
-	thing := bootstrap.Resource{
+	resource := bootstrap.Resource{
 		What: role.What, Name: *name,
 		Find: func(ctx context.Context) (string, error) {
 			there, err := get(ctx)
@@ -265,9 +265,9 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 	}
 	for _, p := range role.Policies {
 		arn := f.PolicyARN(p)
-		thing.Settings = append(thing.Settings, g.says(arn, p), g.attached(arn, role, p))
+		resource.Settings = append(resource.Settings, g.says(arn, p), g.attached(arn, role, p))
 	}
-	return thing
+	return resource
 }
 
 // Boundary implements bootstrap.Account.

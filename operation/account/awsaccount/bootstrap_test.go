@@ -52,7 +52,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	settings.Region = "eu-west-1"
 	account, spec, ctx := NewBootstrap(settings), benchSpec(), t.Context()
 	var result bootstrap.Result
-	// apply gives what was done, without the names.
+	// apply returns what was done, without the names.
 	apply := func() []string {
 		t.Helper()
 		var err error
@@ -108,7 +108,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 }
 
-// A bucket of that name may belong to anybody: S3 answers 403 where the owner is not the one that is expected.
+// A bucket of that name may belong to any account: S3 answers 403 where the owner is not the one that is expected.
 func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,6 +123,6 @@ func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff([]string{"HEAD 123456789012"}, asked); diff != "" {
-		t.Errorf("what was asked of it (-want +got):\n%s", diff)
+		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }

@@ -63,7 +63,7 @@ func TestContentsAgainstMoto(t *testing.T) {
 	if all, err := crew.Services(ctx, "shop", []string{"web"}); err != nil || len(all) != 1 || all[0].Desired != 0 {
 		t.Errorf("services are %+v, %v", all, err)
 	}
-	if err := crew.Scale(ctx, "shop", "nobody", 0); err == nil {
+	if err := crew.Scale(ctx, "shop", "absent", 0); err == nil {
 		t.Error("a service that does not exist was scaled")
 	}
 }

@@ -118,7 +118,7 @@ func with(inputs map[string]any, key string, value any) map[string]any {
 	return all
 }
 
-// holds says whether an object has these inputs.
+// holds reports whether an object has these inputs.
 func holds(has, want map[string]any) bool {
 	for key, value := range want {
 		if !reflect.DeepEqual(has[key], value) {
