@@ -37,7 +37,7 @@ func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
 	}
 }
 
-// A role within the boundary has no way to more rights, and reaches nothing by name but this stack's.
+// A role within the boundary cannot extend its permissions, and by name reaches only resources of this stack.
 func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 	everywhere := []string{ // calls that know no narrower resource
 		"arn:aws:logs:us-east-1:123456789012:log-group:*", "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",

@@ -90,7 +90,7 @@ func TestEveryActionThatReadsIsKnown(t *testing.T) {
 }
 
 func TestTheReadRoleChangesNothing(t *testing.T) {
-	// What it may besides looking: open this stack's parameters and its state, and leave word of a look.
+	// What it may besides reading settings: decrypt this stack's parameters and its state, and record a drift check.
 	more := map[string]string{
 		"OpenParameters": "kms:Decrypt", "OpenState": "kms:Decrypt kms:DescribeKey", "SealLook": "kms:GenerateDataKey",
 		"ReadState": "s3:GetObject", "KeepLook": "s3:PutObject",

@@ -334,7 +334,8 @@ func TestEveryIncidentHasItsOneLine(t *testing.T) {
 			`github.readRole: must differ from github.role: otherwise read-only jobs could deploy, got "arn:aws:iam::123456789012:role/r"`},
 		{"26 provider for something else", "dev",
 			in(`slipway:github: {repository: org/site, branches: [main], provider: "arn:aws:iam::1:oidc-provider/x"}`),
-			`github.provider: must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com, got "arn:aws:iam::1:oidc-provider/x"`},
+			`github.provider: must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com, ` +
+				`got "arn:aws:iam::1:oidc-provider/x"`},
 		{"30 variable that starts with a digit", "dev", in("slipway:env: {1A: x}"),
 			`env.1A: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`},
 		{"30 variable with =", "dev", in("slipway:env: {A=B: x}"),

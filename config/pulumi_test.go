@@ -164,9 +164,11 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not contain a NUL byte, got [secret]`}},
 		{"an object", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a string, got [secret]`}},
 		{"one string", `hunter2`, true,
-			[]string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+			[]string{`secrets: must be an object of names and encrypted values: ` +
+				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
 		{"not JSON", `{"API":"hunter2`, true,
-			[]string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+			[]string{`secrets: must be an object of names and encrypted values: ` +
+				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
 		{"bad name", `{"1API":"hunter2"}`, true,
 			[]string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
 	} {

@@ -271,7 +271,7 @@ func (b *sharedBench) looks(t *testing.T) {
 	}
 }
 
-// The second of two deployments at once is refused, says who has the stack, and touches nothing.
+// The second of two concurrent deployments is refused, says who has locked the stack, and touches nothing.
 func (b *sharedBench) twoAtOnce(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	b.config = strings.Replace(b.config, `size: 2`, `size: 3`, 1)
@@ -312,7 +312,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 }
 
 // A run whose engine is killed leaves its lock, and a create with an unknown outcome. The next run frees
-// the stack, and then asks; with the resolution nothing is made twice.
+// the stack, and then asks; with the resolution nothing is created twice.
 func (b *sharedBench) killed(t *testing.T) {
 	for id, thing := range b.shelf.things { // so that one is made anew
 		if strings.HasSuffix(thing.urn, "::top") {

@@ -39,7 +39,7 @@ func TestPinnedVersion(t *testing.T) {
 	}
 }
 
-// fakeCLI is a program that says a version.
+// fakeCLI is a program that prints a version.
 func fakeCLI(version string) []byte { return []byte("#!/bin/sh\necho " + version + "\n") }
 
 func writeFake(t *testing.T, path, version string) {
@@ -212,7 +212,7 @@ func TestFindCLIOnce(t *testing.T) {
 	}
 }
 
-// Interrupts: the first is passed on and waited for however long it takes, Terminate is a second one.
+// The first interrupt is passed on, and Run waits however long the engine takes. Terminate is a second one.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "engine")
@@ -248,7 +248,7 @@ while :; do sleep 0.05; done
 	}
 }
 
-// The engine must not be in the process group that a terminal sends Ctrl-C to, and must see nothing of the environment.
+// The engine must not be in the process group that a terminal sends Ctrl-C to, and must not see the environment.
 func TestEngineIsApart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "leaked")
 	t.Setenv("PULUMI_ACCESS_TOKEN", "leaked")

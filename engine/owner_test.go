@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Two runners of GitHub may have the same host name, and then the same process numbers: neither says that a run has ended.
+// Two runners of GitHub may have the same host name, and then the same process numbers: neither shows that a run has ended.
 // It takes the same run, attempt and job to look for its process here.
 func (b *sharedBench) runners(t *testing.T) {
 	host, err := os.Hostname()

@@ -171,7 +171,7 @@ func child(node *yaml.Node, step any) (*yaml.Node, error) {
 			*node = yaml.Node{Kind: yaml.MappingNode}
 		}
 		if node.Kind != yaml.MappingNode {
-			return nil, fmt.Errorf("%q is looked for in something that is not a map", step)
+			return nil, fmt.Errorf("%q: its parent is not an object", step)
 		}
 		if found := valueOf(node, step); found != nil {
 			return found, nil

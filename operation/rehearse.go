@@ -117,7 +117,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 }
 
 func unexpected(changes []engine.Change) string {
-	reason := "a second up changed something although nothing was changed in between:"
+	reason := "a second up changed resources although the program did not change:"
 	for _, c := range changes {
 		reason += fmt.Sprintf(" %s (%s of %s)", c.Name(), c.Op, c.Type)
 		for _, p := range c.Properties {

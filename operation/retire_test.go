@@ -28,7 +28,7 @@ func settings(t *testing.T) aws.Config {
 	return settings
 }
 
-// Whatever page it is on, a definition goes if its tags say that it is the stack's, and no other does.
+// Exactly the definitions with the stack's tags are deregistered, whatever page they are on.
 func TestRetireGoesByTags(t *testing.T) {
 	described := func(stack string) said {
 		return said{"taskDefinition": map[string]any{"status": "ACTIVE"}, "tags": []any{

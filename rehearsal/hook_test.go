@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// The pinned engine fails a deployment whose after hook fails. The resource is made all the same and is in the state;
-// what depends on it is not made. The hook is not called again for a resource that does not change. Pulumi before 3.238
+// The pinned engine fails a deployment whose after hook fails. The resource is still created and is in the state;
+// what depends on it is not created. The hook is not called again for a resource that does not change. Pulumi before 3.238
 // only warned. docs/design.md relies on this.
 func TestAFailingAfterHookFailsTheDeployment(t *testing.T) {
 	fails, called := true, 0

@@ -177,7 +177,7 @@ func (l *Ledger) write(ctx context.Context, e entry) error {
 		if readErr == nil && bytes.Equal(there, data) {
 			return nil
 		}
-		err = errors.New("it is there already and says something else; the ledger is never changed")
+		err = errors.New("it exists with other contents; entries of the ledger are never changed")
 	}
 	if err != nil {
 		return fmt.Errorf("the ledger of stack %s cannot be written: %s: %w", l.Stack, key, err)
@@ -284,7 +284,7 @@ func parseEntry(key string, data []byte) (entry, error) {
 		return e, fmt.Errorf("it is no entry of a ledger: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return e, errors.New("it is no entry of a ledger: something follows it")
+		return e, errors.New("it is no entry of a ledger: it has trailing data")
 	}
 	if e.Version != ledgerVersion {
 		return e, fmt.Errorf("it is of version %d, and this slipway knows version %d", e.Version, ledgerVersion)

@@ -43,7 +43,7 @@ func newStory(t *testing.T, bucket *blob.Bucket) *story {
 	return &story{t, &Ledger{Bucket: bucket, Project: "slipway", Stack: "dev"}, noon}
 }
 
-// release keeps a release of the images and deploys it; good says how it ends, nil that it does not.
+// release records a release of the images and its deployment; good is its result, nil if it does not end.
 func (s *story) release(letter string, good *bool, migrations ...string) Release {
 	s.Helper()
 	s.now = s.now.Add(time.Minute)
@@ -153,7 +153,7 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			s.release("b", bad())
 			return s.release("c", good()), p
 		}},
-		{name: "a release that only set something", play: func(s *story) (r, p Release) {
+		{name: "a release that only changed a setting", play: func(s *story) (r, p Release) {
 			p = s.release("a", good())
 			s.release("b", good())
 			return s.release("b", good()), p
@@ -231,7 +231,7 @@ func TestUnknownReleasesAreHelpedWith(t *testing.T) {
 	}
 }
 
-// Many at once, and nothing is lost: each deployment has a name of its own.
+// Concurrent writers lose nothing: each deployment has a name of its own.
 func TestConcurrentDeploymentsAreAllKept(t *testing.T) {
 	for name, bucket := range map[string]*blob.Bucket{"memory": memblob.OpenBucket(nil), "files": fileBucket(t, t.TempDir())} {
 		t.Run(name, func(t *testing.T) {
@@ -312,7 +312,7 @@ func TestDamageIsNamedAndTheRestCounts(t *testing.T) {
 			"it is of version 2, and this slipway knows version 1: use a newer one"},
 		{"a field too many", "releases/20261122-120100-0000000.json", `{"version":1,"colour":"red"}`, `unknown field "colour"`},
 		{"nothing in it", "releases/20261122-120100-0000000.json", `{"version":1}`, "one of release, begun and ended, got 0"},
-		{"two in one", "x", `{"version":1}{"version":1}`, "something follows it"},
+		{"two in one", "x", `{"version":1}{"version":1}`, "trailing data"},
 		{"big", "x", strings.Repeat(" ", largestObject+1), "more than 1048576 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -332,7 +332,7 @@ func TestDamageIsNamedAndTheRestCounts(t *testing.T) {
 	}
 }
 
-// The entry of one deployment under the name of another would change what the ledger says.
+// An entry under the name of another deployment would change the ledger.
 func TestAnObjectBelongsUnderItsName(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
 	r := s.release("a", good())
@@ -354,7 +354,7 @@ func TestStacksHaveLedgersOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A write that was killed leaves a file beside the ledger's, which is no damage.
+// A killed write leaves a temporary file in the ledger's folder, which is no damage.
 func TestAKilledWriteLeavesNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	s := newStory(t, fileBucket(t, dir))
@@ -387,7 +387,7 @@ func FuzzLedger(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is read can be written, under the same name, and says the same.
+		// An entry that was read can be written under the same name, with the same contents.
 		again, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)

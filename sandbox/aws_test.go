@@ -66,7 +66,7 @@ const testAccount = "123456789012"
 var testCredentials = aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
 
 // An internet is a proxy of HTTPS behind which AWS's own host names lead to moto, and ECR's registry to one of its own. A
-// run knows nothing of it: it reaches AWS through HTTPS_PROXY, as in a company's network. It checks every signature, as AWS
+// run does not know: it reaches AWS through HTTPS_PROXY, as in a company's network. It checks every signature, as AWS
 // does and moto does not: a recorder that changed a request would be found out.
 type internet struct {
 	url, authority string
@@ -214,7 +214,7 @@ func checkSignature(r *http.Request, body []byte) string {
 
 var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
 
-// serveRegistry is ECR's registry, which wants the token that moto's ECR gives and reports pushes to moto.
+// serveRegistry is ECR's registry. It requires the token of moto's ECR, and reports pushes to moto.
 func (i *internet) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	if user, password, _ := r.BasicAuth(); user != "AWS" || password != testAccount+"-auth-token" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="ecr"`)

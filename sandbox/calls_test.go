@@ -50,7 +50,8 @@ func TestCallsAreClassified(t *testing.T) {
 		{name: "S3 all buckets", method: "GET", url: "https://s3.eu-west-1.amazonaws.com/", service: "s3",
 			want: Call{Service: "s3", Region: "eu-west-1", Action: "GET buckets", Path: "/"}},
 		{name: "S3 presigned", method: "GET",
-			url:  "https://b.s3.eu-west-1.amazonaws.com/k?X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Signature=abc",
+			url: "https://b.s3.eu-west-1.amazonaws.com/k?X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20260101%2Feu-west-1%2Fs3%2Faws4_request" +
+				"&X-Amz-Signature=abc",
 			want: Call{Service: "s3", Region: "eu-west-1", Action: "GET object", Path: "/k"}},
 		{name: "unsigned", method: "POST", url: "https://portal.sso.eu-west-1.amazonaws.com/federation/credentials",
 			want: Call{Service: "portal", Action: "POST /federation/*", Path: "/federation/credentials"}},

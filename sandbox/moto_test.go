@@ -199,7 +199,7 @@ func outcomes(report Report) (names []string) {
 	return names
 }
 
-// TestSandbox plays the whole story on moto, through AWS's own host names.
+// TestSandbox runs the whole story on moto, through AWS's own host names.
 func TestSandbox(t *testing.T) {
 	if os.Getenv("SLIPWAY_DEEP") == "" {
 		t.Skip("set SLIPWAY_DEEP=1 as well to play the whole story: about ten minutes")
@@ -269,7 +269,7 @@ func TestSandboxFailingStep(t *testing.T) {
 	r.empty()
 }
 
-// TestSandboxInterrupted stops the command while bootstrap makes the second stack's bucket, as Ctrl-C does.
+// TestSandboxInterrupted stops the command while bootstrap creates the second stack's bucket, as Ctrl-C does.
 func TestSandboxInterrupted(t *testing.T) {
 	t.Parallel()
 	r := newTrial(t)
@@ -344,7 +344,7 @@ func TestSandboxKilled(t *testing.T) {
 	}
 	r.empty()
 
-	// Once more: there is nothing to do, and it says nothing.
+	// Once more: there is nothing to do, and it prints nothing.
 	clean, words = r.sandbox("clean")
 	if err := clean.Wait(); err != nil || words.Len() > 0 {
 		t.Errorf("a second clean: %v: %s", err, words)

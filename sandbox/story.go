@@ -255,7 +255,7 @@ func (r *run) destroy(ctx context.Context) error {
 	})
 }
 
-// both does something for both stacks at the same time.
+// both runs a function for both stacks at the same time.
 func both(do func(stack string) error) error {
 	errs := make([]error, len(stacks))
 	done := make(chan struct{})

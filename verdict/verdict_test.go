@@ -20,7 +20,7 @@ import (
 
 type said = awstest.Answer
 
-// pretendAWS is a ECSReader of an AWS that answers from lists, and the calls that it was asked.
+// pretendAWS is an ECSReader that answers from lists, and records the calls.
 func pretendAWS(t *testing.T, answers map[string][]said) (verdict.ECSReader, func() []string) {
 	t.Helper()
 	calls := awstest.Pretend(t, answers)
@@ -321,7 +321,7 @@ func TestWhatWasAsked(t *testing.T) {
 		return apitype.ResourceV3{Type: "aws:ecs/service:Service", Delete: gone,
 			URN:    resource.URN("urn:pulumi:dev::shop::aws:ecs/service:Service::" + name),
 			Inputs: map[string]any{"cluster": "shop", "name": "shop-" + name, "taskDefinition": definition},
-			// A refresh has seen what runs; what was asked for stays.
+			// A refresh has recorded what runs; what is expected stays the same.
 			Outputs: map[string]any{"taskDefinition": oldTask}}
 	}
 	got, err := verdict.ExpectedOf([]apitype.ResourceV3{

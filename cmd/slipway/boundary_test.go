@@ -61,7 +61,7 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	if roles < 5 || statements < 10 {
-		ts.Fatalf("%d roles and %d statements are too few to say anything", roles, statements)
+		ts.Fatalf("%d roles and %d statements are too few to prove anything", roles, statements)
 	}
 }
 

@@ -40,7 +40,8 @@ func comment(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 const (
 	devPreview = `{"stack":"dev","counts":{"same":120,"update":1,"replace":1},"changes":[
-		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web","type":"aws:ecs/taskDefinition:TaskDefinition","op":"replace",
+		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web",
+		 "type":"aws:ecs/taskDefinition:TaskDefinition","op":"replace",
 		 "properties":[{"path":"containerDefinitions","kind":"update-replace","from":"[old]","to":"[new]"}]},
 		{"urn":"urn:pulumi:dev::slipway::aws:ecs/service:Service::web","type":"aws:ecs/service:Service","op":"update",
 		 "properties":[{"path":"taskDefinition","kind":"update","from":"a","to":"[unknown]"}]}],"seconds":3}`

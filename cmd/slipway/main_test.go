@@ -376,7 +376,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// byHand does something with one object of a stack's model.
+// byHand changes or reads one object of a stack's model.
 func byHand(ts *testscript.TestScript, stack, kind, name string, do func(*cloud.Account, *cloud.Object) error) {
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", stack, "model.json")), cloud.Options{})
 	ts.Check(err)

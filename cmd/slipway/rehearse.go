@@ -57,7 +57,7 @@ func printRehearsal(out io.Writer, v *operation.Rehearsal) {
 		fmt.Fprintln(out, "wrong:", reason)
 	}
 	if v.Good {
-		fmt.Fprintf(out, "Stack %s goes up, stays as it is and comes down.\n", v.Stack)
+		fmt.Fprintf(out, "Stack %s deploys, stays unchanged and is destroyed.\n", v.Stack)
 	} else {
 		fmt.Fprintf(out, "Stack %s is not fit to be deployed.\n", v.Stack)
 	}

@@ -181,7 +181,7 @@ func TestRunRehearsed(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%s: exit code %d\n%s", c.cleans[0], code, out)
 		}
-		if c.cleans[0] == "rehearse" && !strings.Contains(out, "Stack dev goes up, stays as it is and comes down.") {
+		if c.cleans[0] == "rehearse" && !strings.Contains(out, "Stack dev deploys, stays unchanged and is destroyed.") {
 			t.Errorf("no good verdict:\n%s", out)
 		}
 		r.left(before)

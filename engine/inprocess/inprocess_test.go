@@ -201,7 +201,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// A state is what a test looks at in the state file.
+// A state is the part of the state file that the tests read.
 type state struct {
 	Version    int
 	Checkpoint struct {
@@ -496,7 +496,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// Terminate does not wait for the step. The state says that it is pending, and its provider can do nothing more.
+// Terminate does not wait for the step. The state lists it as pending, and its provider can no longer do anything.
 func TestTerminate(t *testing.T) {
 	n := newNursery(t, chain)
 	stuck, free := make(chan struct{}), make(chan struct{})
@@ -595,7 +595,7 @@ func TestBackup(t *testing.T) {
 	wants(t, "backup", string(backup), string(before))
 }
 
-// SkipCheckpoints writes once; the environment of the process decides nothing.
+// SkipCheckpoints writes once, whatever the environment of the process says.
 func TestSkipCheckpoints(t *testing.T) {
 	for _, skip := range []bool{false, true} {
 		t.Setenv("PULUMI_SKIP_CHECKPOINTS", fmt.Sprint(!skip))

@@ -219,7 +219,7 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	}
 	s.Watch, s.Preview = s.rights, s.rights
 	if github.Reads() {
-		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole",
+		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its read-only jobs", "github.readRole",
 			github.ReadRole, "_READ_ROLE")
 		if len(github.ReadBranches) > 0 {
 			s.Watch = look

@@ -16,7 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A workflow is what these tests look at in one.
+// A workflow is the part of a workflow that these tests read.
 type workflow struct {
 	Name        string
 	On          map[string]any
@@ -132,7 +132,7 @@ func TestTheRepositorysWorkflowsAreTheOutput(t *testing.T) {
 	}
 }
 
-// TestWorkflowsKeepTheirPromises looks at every job of several projects for what docs/ci.md promises.
+// TestWorkflowsKeepTheirPromises checks every job of several projects for what docs/ci.md promises.
 func TestWorkflowsKeepTheirPromises(t *testing.T) {
 	for name, root := range map[string]string{
 		"this repository":        "../..",
@@ -320,7 +320,7 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 			case looking.MatchString(s.Run):
 				looks = stack
 			}
-			// A pull request's preview changes nothing and repeats; what is run after a failure frees its own lock.
+			// A pull request's preview changes nothing and can be repeated; the step after a failure removes its own lock.
 			if strings.Contains(s.Run, "--live") && s.If == "" && !pull && !strings.Contains(s.Run, " --wait ") {
 				impatient = s.Run
 			}
@@ -412,7 +412,7 @@ func TestProtectedStacksAreApproved(t *testing.T) {
 }
 
 // A drift check with the read role needs no approval. Without the role, the notes say how to get it.
-func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
+func TestReadOnlyJobsNeedNoApproval(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		edits     [][3]string
@@ -425,7 +425,7 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 			"With github.readPullRequests in Pulumi.dev.yaml they may only read", "waits for an approval"},
 		{"roles that exist", [][3]string{devPulls, prodRead},
 			"role-to-assume: arn:aws:iam::111111111111:role/prod-read", "role-to-assume: ${{ vars.SLIPWAY_DEV_READ_ROLE }}",
-			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE",
+			"Pulumi.dev.yaml has no github.readRole yet: its read-only jobs wait for the repository's variable SLIPWAY_DEV_READ_ROLE",
 			"Pulumi.prod.yaml has no github.readRole"},
 		{"no read role", [][3]string{devBranch, prodAlone},
 			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
@@ -461,7 +461,7 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 				t.Errorf("a pull request has %s, want %s", got, c.preview)
 			}
 			if said := strings.Join(notes, "\n"); !strings.Contains(said, c.want) || strings.Contains(said, c.not) {
-				t.Errorf("the notes are\n%s\nwant a word about %q and none about %q", said, c.want, c.not)
+				t.Errorf("the notes are\n%s\nwant %q among them, and not %q", said, c.want, c.not)
 			}
 		})
 	}

@@ -122,7 +122,7 @@ func TestAPasswordIsNeverShown(t *testing.T) {
 	}
 }
 
-// The addresses of a database are what connection strings are made of: the address has no port, the endpoint has one.
+// Connection strings need both addresses of a database: the address has no port, the endpoint has one.
 func TestDatabaseAddresses(t *testing.T) {
 	w := siteWorld(t)
 	address, endpoint := w.out("database", "address").(string), w.out("database", "endpoint").(string)
@@ -356,7 +356,7 @@ func TestSettingIncidents(t *testing.T) {
 	})
 }
 
-// The version of a parameter counts its changes, and a preview says that it will.
+// The version of a parameter counts its changes, and a preview shows that.
 func TestAParameterCountsItsVersions(t *testing.T) {
 	w := siteWorld(t)
 	if v := w.out("secret-key", "version"); v != 1.0 {

@@ -314,7 +314,7 @@ func TestFargateSizes(t *testing.T) {
 	}
 }
 
-// A task definition counts up within its family, and each revision is a resource of its own.
+// The revisions of a family are numbered, and each is a resource of its own.
 func TestRevisionsCountUp(t *testing.T) {
 	w := siteWorld(t)
 	second := w.create(taskType, "second", w.inputs["task"])

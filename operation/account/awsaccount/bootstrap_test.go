@@ -109,7 +109,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 }
 
 // A bucket of that name may belong to any account: S3 answers 403 where the owner is not the one that is expected.
-func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
+func TestForeignBucketIsNotChanged(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.Header.Get("x-amz-expected-bucket-owner"))

@@ -34,7 +34,9 @@ func TestContentsAgainstMoto(t *testing.T) {
 	for _, tag := range []string{"1", "2", "3"} {
 		_, err := images.PutImage(ctx, &ecr.PutImageInput{RepositoryName: aws.String("shop/django"), ImageTag: aws.String(tag),
 			ImageManifest: aws.String(
-				`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"sha256:` + strings.Repeat(tag, 64) + `"},"layers":[]}`)})
+				`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
+					`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,` +
+					`"digest":"sha256:` + strings.Repeat(tag, 64) + `"},"layers":[]}`)})
 		must(err)
 	}
 	contents := Contents(settings)

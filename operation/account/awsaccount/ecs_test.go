@@ -90,7 +90,7 @@ func TestVerdictAgainstMoto(t *testing.T) {
 		!slices.Equal(v.Reasons, []string{"service shop-mail does not run: ECS says that there is none"}) {
 		t.Errorf("a service is missing: %+v", v)
 	}
-	// moto takes note of the update and never deploys it: the service names the second, its deployment is of the first.
+	// moto stores the update and never deploys it: the service names the second definition, its deployment the first.
 	_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: cluster.Cluster.ClusterArn, Service: aws.String("shop-web"),
 		TaskDefinition: aws.String(second)})
 	must(err)

@@ -12,7 +12,7 @@ import (
 	"slipway/bootstrap"
 )
 
-// Two callers can make a service-linked role at the same time, one of them AWS itself: the later one finds it. IAM says
+// Two callers can create a service-linked role at the same time, one of them AWS itself: the later one finds it. IAM says
 // InvalidInput of that, and of a service that has no such role, which is an error.
 func TestAServiceRoleThatAppearsMeanwhileIsFound(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
