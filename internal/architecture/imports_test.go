@@ -43,11 +43,13 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {},
+	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
-	"cmd/sandbox": {"sandbox"},
-	"sandbox":     {}, // it drives the command like a user
+	"cmd/sandbox":   {"sandbox"},
+	"tools/iamcase": {"rehearsal/iam"},
+	"sandbox":       {}, // it drives the command like a user
 }
 
 // sdkFree are the packages that call no AWS API themselves.
