@@ -23,7 +23,8 @@ var allowed = map[string][]string{
 	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+		// bootstrap creates the deploy role before a program can run
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 

@@ -188,11 +188,12 @@ func TestDecisions(t *testing.T) {
 			want:     iam.ImplicitlyDenied},
 		{name: "NotPrincipal spares the listed", caller: userA, identity: allow(""),
 			policy: `{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "NotPrincipal": {"AWS": "` + userA + `"}}`, want: iam.Allowed},
-		{name: "NotPrincipal denies whoever has a boundary", caller: userA, identity: allow(""), boundary: everything,
+		{name: "NotPrincipal denies every caller with a boundary", caller: userA, identity: allow(""), boundary: everything,
 			policy: `{"Effect": "Deny", "Action": "s3:*", "Resource": "*", "NotPrincipal": {"AWS": "` + userA + `"}}`, want: iam.ExplicitlyDenied},
 		{name: "keys derived from a session", caller: session,
 			identity: allow(`, "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/site"},
-			"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}, "Bool": {"aws:PrincipalIsAWSService": "false"}}`), want: iam.Allowed},
+			"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}, "Bool": {"aws:PrincipalIsAWSService": "false"}}`),
+			want: iam.Allowed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if d := c.decide(t); d.Outcome != c.want {
@@ -268,8 +269,8 @@ func TestResourcesAndVariables(t *testing.T) {
 		{"2012-10-17", `"Resource": "arn:aws:s3:::media/an?"`, true},
 		{"2012-10-17", `"Resource": "arn:aws:s3:::MEDIA/*"`, false},
 	} {
-		d,
-			err := iam.Parse([]byte(`{"Version": "` + c.version + `", "Statement": {"Effect": "Allow", "Action": "S3:getobject", ` + c.element + `}}`))
+		d, err := iam.Parse([]byte(`{"Version": "` + c.version + `", "Statement": {"Effect": "Allow", "Action": "S3:getobject", ` +
+			c.element + `}}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +335,8 @@ func TestNearest(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "arn:aws:s3:::${aws:username, 'x'}/${*}",
+	f.Add([]byte(
+		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:*"], "Resource": "arn:aws:s3:::${aws:username, 'x'}/${*}",
 		"Principal": {"AWS": "*"}, "Condition": {"ForAllValues:StringLikeIfExists": {"aws:TagKeys": ["a", true, 1]}}}]}`))
 	f.Add([]byte(`{"Statement": {"Effect": "Deny", "NotAction": "*", "NotResource": "*", "NotPrincipal": "*"}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -358,7 +360,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzCase(f *testing.F) {
-	f.Add([]byte(`{"id": "1", "request": {"principal": {"type": "Anonymous"}, "action": "s3:GetObject", "resource": {"resource": "*", "accountId": "1"},
+	f.Add([]byte(
+		`{"id": "1", "request": {"principal": {"type": "Anonymous"}, "action": "s3:GetObject", "resource": {"resource": "*", "accountId": "1"},
 		"context": {"a:b": ["c"]}}, "resourcePolicy": {"Statement": []}, "serviceControlPolicies": [{"orgIdentifier": "r", "policies": [{}]}]}`))
 	f.Fuzz(func(_ *testing.T, text []byte) {
 		if _, r, p, err := iam.ParseCase(text); err == nil {

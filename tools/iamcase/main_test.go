@@ -8,10 +8,16 @@ import (
 // TestRun: one line in, one line out, also for what cannot be read.
 func TestRun(t *testing.T) {
 	in := strings.Join([]string{
-		`{"id": "a", "request": {"principal": "arn:aws:iam::111122223333:user/ana", "action": "s3:GetObject", "resource": {"resource": "arn:aws:s3:::b/k", "accountId": "111122223333"}, "context": {"aws:SourceIp": "10.0.0.1", "aws:TagKeys": ["x"]}}, "identityPolicies": [{"Version": "2012-10-17", "Statement": {"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}}]}`,
-		`{"id": "b", "request": {"principal": {"type": "Anonymous"}, "action": "s3:GetObject", "resource": {"resource": "arn:aws:s3:::b/k", "accountId": "111122223333"}}}`,
-		`{"id": "c", "request": {"principal": "ec2.amazonaws.com", "action": "s3:GetObject", "resource": {"resource": "arn:aws:s3:::b/k", "accountId": "111122223333"}}, "resourcePolicy": {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}}`,
-		`{"id": "d", "request": {"principal": "somewhere", "action": "s3", "resource": {}}, "identityPolicies": [{"Statement": {"Effect": "x"}}]}`,
+		`{"id": "a", "request": {"principal": "arn:aws:iam::111122223333:user/ana", "action": "s3:GetObject", "resource": {"resource": ` +
+			`"arn:aws:s3:::b/k", "accountId": "111122223333"}, "context": {"aws:SourceIp": "10.0.0.1", "aws:TagKeys": ["x"]}}, ` +
+			`"identityPolicies": [{"Version": "2012-10-17", "Statement": {"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": ` +
+			`"*", "Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}}]}`,
+		`{"id": "b", "request": {"principal": {"type": "Anonymous"}, "action": "s3:GetObject", "resource": {"resource": "arn:aws:s3:::b/k", ` +
+			`"accountId": "111122223333"}}}`,
+		`{"id": "c", "request": {"principal": "ec2.amazonaws.com", "action": "s3:GetObject", "resource": {"resource": "arn:aws:s3:::b/k", ` +
+			`"accountId": "111122223333"}}, "resourcePolicy": {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}}`,
+		`{"id": "d", "request": {"principal": "somewhere", "action": "s3", "resource": {}}, ` +
+			`"identityPolicies": [{"Statement": {"Effect": "x"}}]}`,
 		`{"id": "e", "colour": "blue"}`,
 		`not JSON`,
 	}, "\n")
