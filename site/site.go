@@ -259,7 +259,7 @@ func (d *deployment) makeLogs() (err error) {
 		if err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, KeyARN: direct.KeyARN, RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,

@@ -167,9 +167,15 @@ var policyOf = []struct {
 // resourcePolicy is the policy of the resource with the ARN; nil if it has none, or is not in the account. An object of a bucket has
 // the bucket's.
 func (a *Account) resourcePolicy(arn string) *iam.Document {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[2] == "s3" {
+	parts := strings.SplitN(arn, ":", 6)
+	switch {
+	case len(parts) < 6:
+		return nil
+	case parts[2] == "s3":
 		bucket, _, _ := strings.Cut(parts[5], "/")
 		arn = strings.Join(append(parts[:5:5], bucket), ":")
+	case parts[2] == "logs":
+		return a.logPolicies()
 	}
 	for _, p := range policyOf {
 		target := a.find("arn", arn, p.target)
@@ -193,6 +199,22 @@ func (a *Account) resourcePolicy(arn string) *iam.Document {
 		return a.document(target, p.own)
 	}
 	return nil
+}
+
+// logPolicies are the resource policies of CloudWatch Logs, which belong to the account and not to a log group, as one document.
+func (a *Account) logPolicies() *iam.Document {
+	var all *iam.Document
+	for _, p := range a.list("aws:cloudwatch/logResourcePolicy:LogResourcePolicy") {
+		d := a.document(p, "policyDocument")
+		switch {
+		case d == nil:
+		case all == nil:
+			all = d
+		default:
+			all = &iam.Document{Name: "resource policies of CloudWatch Logs", Statements: slices.Concat(all.Statements, d.Statements)}
+		}
+	}
+	return all
 }
 
 // document is the policy in an output of an object; nil if there is none.
