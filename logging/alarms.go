@@ -66,7 +66,7 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 			Conditions: policy.From(args.Site.AccountID, args.Site.ARN("rds", "*")),
 		}, policy.Statement{
 			Sid: "TLSOnly", Deny: true,
-			Principals: map[string][]any{"AWS": {"*"}},
+			Principals: policy.Anyone(),
 			Actions:    []string{"sns:Publish"},
 			Resources:  []any{topic.Arn},
 			Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},

@@ -28,17 +28,18 @@ var allowed = map[string][]string{
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
-	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},
-	"operation/account/accounttest":  {"operation/account", "verdict", "bootstrap"},
-	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
-	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/"},
+	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},
+	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap"},
+	"operation/account/awsaccount":  {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd", "internal/bucket/hardening"},
+	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
+		"internal/bucket/hardening"},
 
 	"engine":           {"engine/inprocess"},
 	"engine/inprocess": {},
 	"verdict":          {"internal/redact"},
 	"drift":            {},
 	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release"}, // whose records other accounts may read
+	"bootstrap":        {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
