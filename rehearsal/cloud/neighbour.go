@@ -151,6 +151,6 @@ func (n *Neighbour) evaluate(accountID string, policy []statement, request acces
 		Code: code, Action: request.action, Status: status,
 		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
 			root, request.action, request.named, because),
-		Why:     "it belongs to account " + n.AccountID + ", whose resource policy must allow account " + accountID,
+		Why: "it belongs to account " + n.AccountID + ", whose resource policy must allow account " + accountID,
 	}
 }
