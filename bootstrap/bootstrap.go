@@ -22,13 +22,13 @@ type Spec struct {
 	Alias                      string // of the key: alias/project-stack-state
 
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
-	// and nothing else of the state. Each decides by its own IAM who there.
+	// and nothing else of the state. Each account's IAM decides which of its principals may.
 	Readers []string
 
 	// ServiceRoles are the services whose service-linked roles the stack needs.
 	ServiceRoles []string
 
-	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
+	// RolesFor returns the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
 	// A nil one is not made. Nil: no workflow does either.
 	RolesFor func(keyARN string) (deploy, read *Role, err error)
 
@@ -130,7 +130,7 @@ func (t Resource) Apply(ctx context.Context) (Outcome, error) {
 	return p, nil
 }
 
-// A Result names everything that a Spec needs.
+// A Result names every resource of a Spec.
 type Result struct {
 	Bucket   string    `json:"bucket"`
 	Key      string    `json:"key"`                // ARN
@@ -233,7 +233,7 @@ func (f *Spec) KeyPolicy() string {
 	return document(statements...)
 }
 
-// KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.
+// KeyDescription describes the key. It identifies the key of a run that was killed before the key had its alias.
 func (f *Spec) KeyDescription() string {
 	return f.Stack + ": state of Pulumi, and the secrets in it"
 }
@@ -246,7 +246,7 @@ func document(statements ...policy.Statement) string {
 	return text
 }
 
-// SameJSON says whether two JSON documents are equal.
+// SameJSON reports whether two JSON documents are equal.
 func SameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)

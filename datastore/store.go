@@ -85,7 +85,7 @@ func (s *Store) Watch() catalog.Watch {
 	}
 }
 
-// New makes a database.
+// New creates a database.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Store, error) {
 	if err := args.check(); err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func (s *Stream) Watch() catalog.Watch {
 	return s.watch
 }
 
-// NewStream makes a stream.
+// NewStream creates a stream.
 func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulumi.ResourceOption) (*Stream, error) {
 	if args.Source != Subscription && args.Source != FireLens {
 		return nil, fmt.Errorf("logging: source must be subscription or firelens, got %q", args.Source)

@@ -29,15 +29,18 @@ func TestCallSendsWhatGitHubWants(t *testing.T) {
 	var got request
 	c := at(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		got = request{r.Method, r.URL.String(), r.Header.Get("Authorization"), r.Header.Get("Accept"), r.Header.Get("X-GitHub-Api-Version"), string(body)}
+		got = request{r.Method, r.URL.String(), r.Header.Get("Authorization"),
+			r.Header.Get("Accept"), r.Header.Get("X-GitHub-Api-Version"), string(body)}
 		w.WriteHeader(http.StatusCreated)
 		io.WriteString(w, `{"id": 7}`)
 	})
 	var answer struct{ ID int }
-	if err := c.Call(t.Context(), http.MethodPost, "/repos/a/b/issues/1/comments?page=2", map[string]string{"body": "x"}, &answer); err != nil || answer.ID != 7 {
+	err := c.Call(t.Context(), http.MethodPost, "/repos/a/b/issues/1/comments?page=2", map[string]string{"body": "x"}, &answer)
+	if err != nil || answer.ID != 7 {
 		t.Fatal(answer, err)
 	}
-	want := request{"POST", "/repos/a/b/issues/1/comments?page=2", "Bearer ghs_planted", "application/vnd.github+json", "2022-11-28", `{"body":"x"}`}
+	want := request{"POST", "/repos/a/b/issues/1/comments?page=2", "Bearer ghs_planted",
+		"application/vnd.github+json", "2022-11-28", `{"body":"x"}`}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("the request (-want +got):\n%s", diff)
 	}

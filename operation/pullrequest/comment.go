@@ -181,14 +181,15 @@ func (one Summary) title() string {
 // oneLine is text without what could end a line or hide the rest of it.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0x2028 || r == 0x2029 {
+		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) ||
+			r == 0x2028 || r == 0x2029 {
 			return '\uFFFD'
 		}
 		return r
 	}, text)
 }
 
-// Post makes body the one comment of a pull request, and gives its address.
+// Post makes body the one comment of a pull request, and returns its address.
 func Post(ctx context.Context, pull int, body string) (string, error) {
 	repository, g := os.Getenv("GITHUB_REPOSITORY"), client{github.FromEnvironment(os.Getenv)}
 	if !github.Repository.MatchString(repository) {

@@ -20,7 +20,8 @@ func TestTheEngineAsksGitHub(t *testing.T) {
 	}))
 	defer server.Close()
 	for name, value := range map[string]string{
-		"GITHUB_API_URL": server.URL, "GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "example/site", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1",
+		"GITHUB_API_URL": server.URL, "GITHUB_ACTIONS": "true",
+		"GITHUB_REPOSITORY": "example/site", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1",
 	} {
 		t.Setenv(name, value)
 	}

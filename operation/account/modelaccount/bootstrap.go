@@ -119,7 +119,7 @@ func with(inputs map[string]any, key string, value any) map[string]any {
 	return all
 }
 
-// holds says whether an object has these inputs.
+// holds reports whether an object has these inputs.
 func holds(has, want map[string]any) bool {
 	for key, value := range want {
 		if !reflect.DeepEqual(has[key], value) {
@@ -208,24 +208,28 @@ func (g bootstrapModel) ServiceRole(_ *bootstrap.Spec, service string) bootstrap
 
 // Provider implements bootstrap.Account.
 func (g bootstrapModel) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
-	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url", name: "https://" + trusted.Issuer,
+	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url",
+		name:   "https://" + trusted.Issuer,
 		inputs: map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, id: output("arn"), parts: func(*cloud.Object) []part { return nil }})
 }
 
 // Role implements bootstrap.Account.
 func (g bootstrapModel) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
-	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
-	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
-		for _, p := range role.Policies {
-			arn := f.PolicyARN(p)
-			parts = append(parts,
-				part{"policy " + p.Name, "aws:iam/policy:Policy", "name", map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
-				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": role.Name}})
-		}
-		return parts
-	}})
+	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust,
+		"maxSessionDuration": float64(role.SessionSeconds)}
+	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
+			for _, p := range role.Policies {
+				parts = append(parts,
+					part{"policy " + p.Name, "aws:iam/policy:Policy", "name",
+						map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
+					part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn",
+						map[string]any{"policyArn": f.PolicyARN(p), "role": role.Name}})
+			}
+			return parts
+		}})
 }
 
 // Boundary implements bootstrap.Account.
@@ -233,7 +237,8 @@ func (g bootstrapModel) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 	const kind = "aws:iam/policy:Policy"
 	p := f.Boundary
 	inputs := map[string]any{"policy": p.Document, "description": p.Description}
-	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		return []part{{"policy " + p.Name, kind, "name", inputs}}
-	}})
+	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			return []part{{"policy " + p.Name, kind, "name", inputs}}
+		}})
 }
