@@ -86,7 +86,9 @@ func TestErrorsNameTheCallAndNeverTheToken(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			io.WriteString(w, "<html>")
 		}), "GET /user: GitHub says 502 Bad Gateway"},
-		"not JSON":  {at(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }), "GET /user: GitHub's answer is not JSON: "},
+		"not JSON": {at(t, func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "<html>")
+		}), "GET /user: GitHub's answer is not JSON: "},
 		"no server": {Client{API: "http://127.0.0.1:1", Token: "ghs_planted"}, "GET /user: dial tcp 127.0.0.1:1"},
 	} {
 		err := c.client.Call(t.Context(), http.MethodGet, "/user", nil, &struct{}{})
