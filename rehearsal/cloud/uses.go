@@ -36,6 +36,7 @@ var users = map[string]func(*uses, *Object, Inputs){
 	"aws:scheduler/schedule:Schedule": (*uses).schedule,
 	taskType:                          (*uses).definition,
 	logGroupType:                      (*uses).logGroup,
+	"aws:backup/selection:Selection":  (*uses).backup,
 	"aws:ec2/flowLog:FlowLog":         (*uses).flowLog,
 	"aws:ec2/instance:Instance":       (*uses).instance,
 	"aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter":      (*uses).subscription,
@@ -72,6 +73,9 @@ func (a *Account) checkUses(o *Object) error {
 			continue
 		}
 		if err := a.authorize(use.By, use.Call); err != nil {
+			if e, ok := err.(*Error); ok && e.Code == disabledKeyCode {
+				return e
+			}
 			refusal := *use.Refusal
 			refusal.Why = use.reason(err)
 			return &refusal
@@ -146,8 +150,17 @@ func (u *uses) from(sourceARN string) iam.Context {
 	return c
 }
 
+// A reason is what several calls have in common: who calls, AWS's page, and how AWS refuses the resource (see Use).
+type reason struct {
+	by      Caller
+	source  string
+	refusal *Error
+}
+
+func (r reason) documented(source string) reason { return reason{r.by, source, r.refusal} }
+
 // key adds calls on a customer-managed key. Keys of AWS need no permission. via is the service through which a role uses the key.
-func (u *uses) key(by Caller, name, via, source string, refusal *Error, keys iam.Context, actions ...string) {
+func (u *uses) key(r reason, name, via string, keys iam.Context, actions ...string) {
 	key := keyNamed(u.a, name)
 	if key == nil {
 		return
@@ -159,14 +172,14 @@ func (u *uses) key(by Caller, name, via, source string, refusal *Error, keys iam
 	if via != "" {
 		c.Set("kms:ViaService", iam.One(via+"."+u.a.Region+"."+u.a.domain()))
 	}
-	if by.Role != "" {
+	if r.by.Role != "" {
 		c.Set("kms:CallerAccount", iam.One(u.a.AccountID))
 	}
 	for k, v := range u.a.keyContext(key) {
 		c[k] = v
 	}
 	for _, action := range actions {
-		u.add(by, Call{Action: "kms:" + action, Resource: Inputs(key.Outputs).String("arn"), Context: c, Source: source}, refusal)
+		u.add(r.by, Call{Action: "kms:" + action, Resource: Inputs(key.Outputs).String("arn"), Context: c, Source: r.source}, r.refusal)
 	}
 }
 
@@ -234,10 +247,10 @@ func (u *uses) bucketKey(bucketARN string) string {
 }
 
 // write adds that the caller writes an object into a bucket, with the bucket's key.
-func (u *uses) write(by Caller, bucketARN, object, source string, refusal *Error, keys iam.Context) {
-	u.add(by, Call{Action: "s3:PutObject", Resource: bucketARN + "/" + object, Context: keys, Source: source}, refusal)
-	if by.Role != "" {
-		u.key(by, u.bucketKey(bucketARN), "s3", "S3 User Guide, \"Using server-side encryption with AWS KMS keys\"", refusal,
+func (u *uses) write(r reason, bucketARN, object string, keys iam.Context) {
+	u.add(r.by, Call{Action: "s3:PutObject", Resource: bucketARN + "/" + object, Context: keys, Source: r.source}, r.refusal)
+	if r.by.Role != "" {
+		u.key(r.documented("S3 User Guide, \"Using server-side encryption with AWS KMS keys\""), u.bucketKey(bucketARN), "s3",
 			encryption("aws:s3:arn", bucketARN), "GenerateDataKey")
 	}
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // publish adds a message to a topic, with its key.
-func (u *uses) publish(by Caller, topicARN, source string, keys, onKey iam.Context, refusal *Error) {
-	u.add(by, Call{Action: "sns:Publish", Resource: topicARN, Context: keys, Source: source}, refusal)
+func (u *uses) publish(r reason, topicARN string, keys, onKey iam.Context) {
+	u.add(r.by, Call{Action: "sns:Publish", Resource: topicARN, Context: keys, Source: r.source}, r.refusal)
 	topic := find(u.a, "arn", topicARN, "aws:sns/topic:Topic")
 	if topic == nil {
 		return
@@ -17,11 +17,11 @@ func (u *uses) publish(by Caller, topicARN, source string, keys, onKey iam.Conte
 	name := Inputs(topic.Outputs).String("kmsMasterKeyId")
 	const keySource = "SNS Developer Guide, \"Enable compatibility between event sources from AWS services and encrypted topics\""
 	if strings.HasSuffix(name, "alias/aws/sns") {
-		u.add(by, Call{Action: "kms:GenerateDataKey", Resource: u.a.arn("kms", "key/aws-sns"), Source: keySource,
-			Reason: "the policy of alias/aws/sns cannot be changed and allows no service"}, refusal)
+		u.add(r.by, Call{Action: "kms:GenerateDataKey", Resource: u.a.arn("kms", "key/aws-sns"), Source: keySource,
+			Reason: "the policy of alias/aws/sns cannot be changed and allows no service"}, r.refusal)
 		return
 	}
-	u.key(by, name, "", keySource, refusal, onKey, "GenerateDataKey", "Decrypt")
+	u.key(r.documented(keySource), name, "", onKey, "GenerateDataKey", "Decrypt")
 }
 
 func (u *uses) account() iam.Context {
@@ -35,9 +35,9 @@ func (u *uses) alarm(_ *Object, in Inputs) {
 	for _, path := range []string{"alarmActions", "okActions", "insufficientDataActions"} {
 		for _, action := range in.Strings(path) {
 			if strings.Contains(action, ":sns:") {
-				u.publish(Caller{Service: "cloudwatch.amazonaws.com"}, action,
-					"CloudWatch User Guide, \"Notifying users on alarm changes\"; SNS Developer Guide, \"Example cases for Amazon SNS access control\"", from,
-					u.account(), nil)
+				u.publish(reason{by: Caller{Service: "cloudwatch.amazonaws.com"},
+					source: "SNS Developer Guide, \"Example cases for Amazon SNS access control\", CloudWatch alarms"},
+					action, from, u.account())
 			}
 		}
 	}
@@ -45,10 +45,10 @@ func (u *uses) alarm(_ *Object, in Inputs) {
 
 // databaseEvents: RDS refuses a topic that it may not publish to.
 func (u *uses) databaseEvents(_ *Object, in Inputs) {
-	u.publish(Caller{Service: "events.rds.amazonaws.com"}, in.String("snsTopic"),
+	u.publish(reason{Caller{Service: "events.rds.amazonaws.com"},
 		"RDS User Guide, \"Granting permissions to publish notifications to an Amazon SNS topic\"",
-		u.from(u.a.arn("rds", "es:"+in.String("name"))), nil,
-		&Error{Code: "SNSNoAuthorization", Message: "You do not have permission to publish to the SNS topic ARN."})
+		&Error{Code: "SNSNoAuthorization", Message: "You do not have permission to publish to the SNS topic ARN."}},
+		in.String("snsTopic"), u.from(u.a.arn("rds", "es:"+in.String("name"))), nil)
 }
 
 // eventTarget: EventBridge sends no source keys to the key of an encrypted topic or queue.
@@ -61,7 +61,7 @@ func (u *uses) eventTarget(_ *Object, in Inputs) {
 	to := in.String("arn")
 	switch {
 	case strings.Contains(to, ":sns:"):
-		u.publish(events, to, source, nil, nil, nil) // conditions are not supported in topic policies for EventBridge
+		u.publish(reason{by: events, source: source}, to, nil, nil) // conditions are not supported in topic policies for EventBridge
 	case strings.Contains(to, ":sqs:"):
 		u.deliver(events, to, source, keys)
 	}
@@ -84,7 +84,7 @@ func (u *uses) deliver(by Caller, queueARN, source string, keys iam.Context) {
 			Reason: "the policy of alias/aws/sqs cannot be changed and allows no service"}, nil)
 		return
 	}
-	u.key(by, name, "", keySource, nil, nil, "GenerateDataKey", "Decrypt")
+	u.key(reason{by: by, source: keySource}, name, "", nil, "GenerateDataKey", "Decrypt")
 }
 
 func (u *uses) monitoring(o *Object, in Inputs) {
@@ -92,8 +92,10 @@ func (u *uses) monitoring(o *Object, in Inputs) {
 		return
 	}
 	const source = "RDS User Guide, \"Setting up and enabling Enhanced Monitoring\""
-	role, ok := u.assumed("monitoring.rds.amazonaws.com", in.String("monitoringRoleArn"), u.from(u.a.arn("rds", "db:"+in.String("identifier"))), source,
-		refuse("InvalidParameterValue", "", "IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING"))
+	role, ok := u.assumed("monitoring.rds.amazonaws.com", in.String("monitoringRoleArn"), u.from(u.a.arn("rds",
+		"db:"+in.String("identifier"))), source,
+		refuse("InvalidParameterValue", "",
+			"IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING"))
 	if !ok {
 		return
 	}
@@ -119,7 +121,8 @@ func (u *uses) instance(_ *Object, in Inputs) {
 		return
 	}
 	role, ok := u.assumed("ec2.amazonaws.com", Inputs(o.Outputs).String("arn"), nil, "IAM User Guide, \"IAM roles for Amazon EC2\"",
-		refuse("InvalidParameterValue", "", "Value (%s) for parameter iamInstanceProfile.name is invalid: its role cannot be assumed by EC2", profile.ID))
+		refuse("InvalidParameterValue", "", "Value (%s) for parameter iamInstanceProfile.name is invalid: its role cannot be assumed by EC2",
+			profile.ID))
 	if !ok {
 		return
 	}
@@ -135,7 +138,12 @@ func (u *uses) instance(_ *Object, in Inputs) {
 			continue
 		}
 		session := Inputs(content.Inputs)
-		u.key(role, session.String("kmsKeyId"), "", source, nil, nil, "Decrypt")
+		u.key(reason{by: role, source: source}, session.String("kmsKeyId"), "", nil, "Decrypt")
 		u.recorded(role, session.String("cloudWatchLogGroupName"), session.String("s3BucketName"), session.String("s3KeyPrefix"), source)
 	}
+}
+
+func (u *uses) backup(_ *Object, in Inputs) {
+	u.assumed("backup.amazonaws.com", in.String("iamRoleArn"), nil, "AWS Backup Developer Guide, \"IAM service roles\"",
+		refuse("InvalidParameterValueException", "", "IAM Role %s cannot be assumed by AWS Backup", in.String("iamRoleArn")))
 }

@@ -9,10 +9,10 @@ import (
 // logGroup: CloudWatch Logs encrypts with the group's key.
 func (u *uses) logGroup(_ *Object, in Inputs) {
 	group := u.a.arn("logs", "log-group:"+in.String("name"))
-	u.key(Caller{Service: "logs." + u.a.Region + ".amazonaws.com"}, in.String("kmsKeyId"), "",
+	u.key(reason{Caller{Service: "logs." + u.a.Region + ".amazonaws.com"},
 		"CloudWatch Logs User Guide, \"Encrypt log data in CloudWatch Logs using AWS KMS\"",
-		refuse("InvalidParameterException", "", "The specified KMS key does not exist or is not allowed to be used with Arn '%s'", group),
-		encryption("aws:logs:arn", group), "Encrypt", "Decrypt", "GenerateDataKey", "DescribeKey")
+		refuse("InvalidParameterException", "", "The specified KMS key does not exist or is not allowed to be used with Arn '%s'", group)},
+		in.String("kmsKeyId"), "", encryption("aws:logs:arn", group), "Encrypt", "Decrypt", "GenerateDataKey")
 }
 
 func (u *uses) flowLog(o *Object, in Inputs) {
@@ -36,12 +36,14 @@ func (u *uses) flowLog(o *Object, in Inputs) {
 // subscription: CloudWatch Logs sends a test message when the filter is created.
 func (u *uses) subscription(_ *Object, in Inputs) {
 	const source = "CloudWatch Logs User Guide, \"Log group-level subscription filters\", Firehose"
-	refusal := refuse("InvalidParameterException", "", "Could not deliver test message to specified destination. Check if the destination is valid.")
+	refusal := refuse("InvalidParameterException", "",
+		"Could not deliver test message to specified destination. Check if the destination is valid.")
 	keys := iam.Context{}
 	keys.Set("aws:SourceArn", iam.One(u.a.arn("logs", "*")))
 	// Trust policies name the service with or without its region; CloudWatch Logs comes as both.
 	service := "logs.amazonaws.com"
-	if o := find(u.a, "arn", in.String("roleArn"), roleType); o != nil && strings.Contains(documentText(o.Outputs, "assumeRolePolicy"), "logs."+u.a.Region) {
+	if o := find(u.a, "arn", in.String("roleArn"), roleType); o != nil && strings.Contains(documentText(o.Outputs, "assumeRolePolicy"),
+		"logs."+u.a.Region) {
 		service = "logs." + u.a.Region + ".amazonaws.com"
 	}
 	role, ok := u.assumed(service, in.String("roleArn"), keys, source, refusal)
@@ -80,7 +82,8 @@ func (u *uses) firehose(o *Object, in Inputs) {
 			u.add(role, Call{Action: "s3:" + action, Resource: object, Source: source}, nil)
 		}
 	}
-	u.key(role, orElse(to.String("kmsKeyArn"), u.bucketKey(bucket)), "s3", source, nil, encryption("aws:s3:arn", bucket), "GenerateDataKey", "Decrypt")
+	u.key(reason{by: role, source: source}, orElse(to.String("kmsKeyArn"), u.bucketKey(bucket)), "s3", encryption("aws:s3:arn", bucket),
+		"GenerateDataKey", "Decrypt")
 	if logs := to.Map("cloudwatchLoggingOptions"); logs.Bool("enabled") {
 		u.add(role, Call{Action: "logs:PutLogEvents", Source: source,
 			Resource: u.a.arn("logs", "log-group:"+logs.String("logGroupName")+":log-stream:"+logs.String("logStreamName"))}, nil)
@@ -110,25 +113,31 @@ func (u *uses) accessLogs(_ *Object, in Inputs) {
 			continue
 		}
 		object := strings.TrimPrefix(logs.String("prefix")+"/AWSLogs/"+u.a.AccountID+"/ELBAccessLogTestFile", "/")
-		u.write(Caller{Service: "logdelivery.elasticloadbalancing.amazonaws.com"}, u.bucketARN(logs.String("bucket")), object,
+		u.write(reason{Caller{Service: "logdelivery.elasticloadbalancing.amazonaws.com"},
 			"Elastic Load Balancing, \"Enable access logs for your Application Load Balancer\"",
-			refuse("InvalidConfigurationRequest", "", "Access Denied for bucket: %s. Please check S3bucket permission", logs.String("bucket")), nil)
+			refuse("InvalidConfigurationRequest", "", "Access Denied for bucket: %s. Please check S3bucket permission", logs.String("bucket"))},
+			u.bucketARN(logs.String("bucket")), object, nil)
 	}
 }
 
 func (u *uses) bucketLogs(_ *Object, in Inputs) {
-	u.write(Caller{Service: "logging.s3.amazonaws.com"}, u.bucketARN(in.String("targetBucket")), in.String("targetPrefix")+"2026-01-01",
-		"S3 User Guide, \"Enabling Amazon S3 server access logging\"", nil, u.from(u.bucketARN(in.String("bucket"))))
+	u.write(reason{by: Caller{Service: "logging.s3.amazonaws.com"}, source: "S3 User Guide, \"Enabling Amazon S3 server access logging\""},
+		u.bucketARN(in.String("targetBucket")), in.String("targetPrefix")+"2026-01-01", u.from(u.bucketARN(in.String("bucket"))))
 }
 
-// firewallLogs: delivery to a log group needs a resource policy of CloudWatch Logs.
+// firewallLogs: delivery to a log group needs a resource policy of CloudWatch Logs. If there is none, AWS writes one with the rights
+// of the caller (CloudWatch Logs User Guide, "Enable logging from AWS services").
 func (u *uses) firewallLogs(_ *Object, in Inputs) {
+	if u.a.authorize(u.a.Caller, Call{Action: "logs:PutResourcePolicy", Resource: "*"}) == nil {
+		return
+	}
 	for _, destination := range in.Strings("logDestinationConfigs") {
 		if !strings.Contains(destination, ":log-group:") {
 			continue
 		}
 		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
-			u.add(Caller{Service: "delivery.logs.amazonaws.com"}, Call{Action: action, Resource: strings.TrimSuffix(destination, ":*") + ":log-stream:waf",
+			u.add(Caller{Service: "delivery.logs.amazonaws.com"}, Call{Action: action, Resource: strings.TrimSuffix(destination,
+				":*") + ":log-stream:waf",
 				Context: u.from(u.a.arn("logs", "*")), Source: "WAF Developer Guide, \"Sending web ACL traffic logs to a CloudWatch Logs log group\""},
 				refuse("WAFLogDestinationPermissionIssueException", "", "Unable to deliver logs to the configured destination. "+
 					"You might need to grant log delivery permissions for the destination."))

@@ -50,7 +50,7 @@ func (u *uses) tasks(definition *Object) {
 	}
 }
 
-// stopped is how ECS reports a task that cannot start.
+// stoppedTask is how ECS reports a task that cannot start.
 func stoppedTask(reason string) *Error {
 	return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason}
 }
@@ -93,7 +93,8 @@ func (u *uses) secret(role Caller, from string, refusal *Error) {
 		arn := strings.Join(strings.SplitN(from+"::::::::", ":", 9)[:7], ":")
 		u.add(role, Call{Action: "secretsmanager:GetSecretValue", Resource: arn, Source: secretsSource}, refusal)
 		if secret := find(u.a, "arn", arn, secretType); secret != nil {
-			u.key(role, Inputs(secret.Outputs).String("kmsKeyId"), "secretsmanager", secretsSource, refusal, encryption("SecretARN", arn), "Decrypt")
+			u.key(reason{role, secretsSource, refusal}, Inputs(secret.Outputs).String("kmsKeyId"), "secretsmanager", encryption("SecretARN", arn),
+				"Decrypt")
 		}
 		return
 	}
@@ -107,8 +108,8 @@ func (u *uses) secret(role Caller, from string, refusal *Error) {
 	arn := Inputs(parameter.Outputs).String("arn")
 	u.add(role, Call{Action: "ssm:GetParameters", Resource: arn, Source: secretsSource}, refusal)
 	if Inputs(parameter.Outputs).String("type") == "SecureString" {
-		u.key(role, Inputs(parameter.Outputs).String("keyId"), "ssm", "Systems Manager User Guide, \"AWS KMS encryption for Parameter Store SecureString\"",
-			refusal, encryption("PARAMETER_ARN", arn), "Decrypt")
+		u.key(reason{role, "Systems Manager User Guide, \"AWS KMS encryption for Parameter Store SecureString\"", refusal},
+			Inputs(parameter.Outputs).String("keyId"), "ssm", encryption("PARAMETER_ARN", arn), "Decrypt")
 	}
 }
 
@@ -132,23 +133,24 @@ func (u *uses) run(role Caller, c containerSpec) {
 		const source = "Service Authorization Reference, \"Actions, resources, and condition keys for Amazon S3\""
 		arn := Inputs(bucket.Outputs).String("arn")
 		u.add(role, Call{Action: "s3:ListBucket", Resource: arn, Source: source}, nil)
-		u.write(role, arn, "upload", source, nil, nil)
+		u.write(reason{by: role, source: source}, arn, "upload", nil)
 		for _, action := range []string{"s3:GetObject", "s3:DeleteObject"} {
 			u.add(role, Call{Action: action, Resource: arn + "/upload", Source: source}, nil)
 		}
-		u.key(role, u.bucketKey(arn), "s3", source, nil, encryption("aws:s3:arn", arn), "Decrypt")
+		u.key(reason{by: role, source: source}, u.bucketKey(arn), "s3", encryption("aws:s3:arn", arn), "Decrypt")
 	}
 }
 
-// stream is the key of a delivery stream, which whoever puts records into it uses.
+// stream is the key of a delivery stream, which those that put records into it use.
 func (u *uses) stream(role Caller, arn string) {
 	stream := find(u.a, "arn", arn, "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream")
 	if stream == nil {
 		return
 	}
-	u.key(role, Inputs(stream.Outputs).String("serverSideEncryption.keyArn"), "firehose",
-		"Firehose Developer Guide, \"Grant Firehose access\"; https://github.com/ministryofjustice/modernisation-platform-environments/pull/19063",
-		nil, encryption("aws:kinesis:arn", arn), "GenerateDataKey", "Decrypt")
+	// AWS's guide does not ask it of producers; puts were refused without it. No encryption context is documented.
+	const source = "https://github.com/ministryofjustice/modernisation-platform-environments/pull/19063"
+	u.key(reason{by: role, source: source}, Inputs(stream.Outputs).String("serverSideEncryption.keyArn"), "firehose", nil, "GenerateDataKey",
+		"Decrypt")
 }
 
 const execSource = "ECS Developer Guide, \"Monitor Amazon ECS containers with ECS Exec\""
@@ -162,7 +164,7 @@ func (u *uses) exec(role Caller, cluster *Object) {
 		return
 	}
 	c := Inputs(cluster.Outputs).Map("configuration.executeCommandConfiguration")
-	u.key(role, c.String("kmsKeyId"), "", execSource, nil, nil, "Decrypt")
+	u.key(reason{by: role, source: execSource}, c.String("kmsKeyId"), "", nil, "Decrypt")
 	u.recorded(role, c.String("logConfiguration.cloudWatchLogGroupName"), c.String("logConfiguration.s3BucketName"),
 		c.String("logConfiguration.s3KeyPrefix"), execSource)
 }
@@ -181,7 +183,7 @@ func (u *uses) recorded(role Caller, group, bucket, prefix, source string) {
 	if arn := u.bucketARN(bucket); arn != "" {
 		u.add(role, Call{Action: "s3:GetEncryptionConfiguration", Resource: arn, Source: source,
 			Reason: "the agent looks whether the bucket is encrypted, and refuses the session if it cannot"}, nil)
-		u.write(role, arn, strings.TrimPrefix(prefix+"/session.log", "/"), source, nil, nil)
+		u.write(reason{by: role, source: source}, arn, strings.TrimPrefix(prefix+"/session.log", "/"), nil)
 	}
 }
 
@@ -195,7 +197,7 @@ func (u *uses) schedule(o *Object, in Inputs) {
 	if !ok {
 		return
 	}
-	u.key(role, in.String("kmsKeyArn"), "scheduler", "EventBridge Scheduler User Guide, \"Data protection\"", nil,
+	u.key(reason{by: role, source: "EventBridge Scheduler User Guide, \"Data protection\""}, in.String("kmsKeyArn"), "scheduler",
 		encryption("aws:scheduler:schedule:arn", u.a.arn("scheduler", "schedule/"+group+"/"+o.ID[strings.LastIndex(o.ID, "/")+1:])), "Decrypt")
 	if queue := in.String("target.deadLetterConfig.arn"); queue != "" {
 		u.send(role, queue, "EventBridge Scheduler User Guide, \"Configuring a dead-letter queue\"")
@@ -235,7 +237,7 @@ func (u *uses) runTask(role Caller, definition *Object, cluster, source string, 
 func (u *uses) send(by Caller, queueARN, source string) {
 	u.add(by, Call{Action: "sqs:SendMessage", Resource: queueARN, Source: source}, nil)
 	if queue := find(u.a, "arn", queueARN, "aws:sqs/queue:Queue"); queue != nil {
-		u.key(by, Inputs(queue.Outputs).String("kmsMasterKeyId"), "sqs", "SQS Developer Guide, \"Key management\"", nil,
+		u.key(reason{by: by, source: "SQS Developer Guide, \"Key management\""}, Inputs(queue.Outputs).String("kmsMasterKeyId"), "sqs",
 			encryption("aws:sqs:arn", queueARN), "GenerateDataKey", "Decrypt")
 	}
 }
