@@ -53,7 +53,18 @@ var users = map[string]func(*uses, *Object, Inputs){
 // uses collects the calls that one resource leads to.
 type uses struct {
 	a   *Account
+	vpc string // where the calls come from, if they come from a network
 	all []Use
+}
+
+// network is the VPC of subnets.
+func (u *uses) network(subnets []string) string {
+	for _, id := range subnets {
+		if subnet := find(u.a, "id", id, subnetType); subnet != nil {
+			return Inputs(subnet.Outputs).String("vpcId")
+		}
+	}
+	return ""
 }
 
 func (a *Account) usesOf(o *Object) []Use {
@@ -153,6 +164,10 @@ func (c Caller) String() string {
 }
 
 func (u *uses) add(by Caller, call Call, refusal *Error) {
+	// A service calls from its own network; roles and AWS's open buckets are reached from the site's.
+	if by.Service == "" {
+		call.VPC = u.vpc
+	}
 	u.all = append(u.all, Use{by, call, refusal})
 }
 

@@ -27,6 +27,7 @@ func (u *uses) flowLog(o *Object, in Inputs) {
 		return
 	}
 	group := strings.TrimSuffix(in.String("logDestination"), ":*")
+	u.add(role, Call{Action: "logs:DescribeLogGroups", Resource: u.a.arn("logs", "log-group::log-stream:"), Source: source}, nil)
 	u.add(role, Call{Action: "logs:DescribeLogStreams", Resource: group + ":*", Source: source}, nil)
 	for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
 		u.add(role, Call{Action: action, Resource: group + ":log-stream:eni-0-all", Source: source}, nil)

@@ -47,8 +47,8 @@ func deployed(t *testing.T, stack string, values map[string]string) string {
 	defer model.Close()
 	s, err := inprocess.Open(inprocess.Options{Project: project, Stack: stack, Dir: root, State: filepath.Join(dir, "state"),
 		Passphrase: "correct horse",
-		Config: file.Config, Program: site.New(site.Options{Root: root, Runner: modelaccount.Runner(model.Account)}).Run,
-			Providers: model.Providers()})
+		Config:     file.Config, Program: site.New(site.Options{Root: root, Runner: modelaccount.Runner(model.Account)}).Run,
+		Providers: model.Providers()})
 	must(t, err)
 	must(t, s.Up(t.Context(), inprocess.Run{}))
 	return dir
@@ -216,7 +216,7 @@ func TestPermissionsOfServicesAndRoles(t *testing.T) {
 		{"C04", "kubernetes-sigs/aws-load-balancer-controller#1956", replaced(bucket, "archive-access-policy", "policy",
 			`{"Service":"logdelivery.elasticloadbalancing.amazonaws.com"}`, `{"AWS":"arn:aws:iam::123456789012:root"}`), "balancer", "s3:PutObject"},
 		{"C06", "cloudposse/terraform-aws-lb-s3-bucket#9", added(bucket, "archive-access-policy", "policy", statement{"Sid": "OnlyKMS",
-			"Effect": "Deny",
+			"Effect":    "Deny",
 			"Principal": "*", "Action": "s3:PutObject", "Resource": "*", "Condition": statement{"StringNotEquals": statement{
 				"s3:x-amz-server-side-encryption": "aws:kms"}}}), "balancer", "OnlyKMS"},
 		{"C10", "buildkite/on-demand#26", without(queue, "jobs-failures", "policy", "FailedRuns"), "jobs-failed",
@@ -238,6 +238,17 @@ func TestPermissionsOfServicesAndRoles(t *testing.T) {
 				}
 				return all
 			}), "balancer", "the request does not send s3:x-amz-acl"},
+		{"D05", "awsdocs/amazon-ecr-user-guide#8", replaced("VpcEndpoint", "network-s3", "policy",
+			"arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*",
+			"arn:aws:s3:::other/*"), "web", "no endpoint policy allows it"},
+		{"D06", "margince/margince#5281", edit("VpcEndpoint", "network-s3", "policy", func(_ *testing.T, all []statement) []statement {
+			for _, s := range all {
+				if s["Sid"] == "ImageLayersAndPackages" {
+					s["Condition"] = statement{"StringEquals": statement{"aws:PrincipalAccount": "123456789012"}}
+				}
+			}
+			return all
+		}), "web", "image layers are in S3"},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			a := account(t, dir)
@@ -253,6 +264,76 @@ func TestPermissionsOfServicesAndRoles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unjudged are statements whose removal breaks no call of a service or of a role of the site, with the reason.
+var unjudged = map[string]string{
+	"AccountAdministers":         "calls of whoever deploys",
+	"AccountGrantsToServices":    "calls of whoever deploys",
+	"AccountUsesThroughServices": "calls of whoever deploys; other statements of keys-logs cover the roles",
+	"AccountDecryptsSchedules":   "AWS does not say whether Scheduler decrypts with kms:ViaService or with the encryption context alone: the key admits both",
+	"__default_statement_ID":     "the topic's own default, which TopicPolicy replaces",
+	"DeliverWAFLogs":             "AWS writes it with the caller's rights if it is missing",
+	"EncryptRecords":             "ECS Exec has the same rights where it uses the same key",
+	"GitHub":                     "tokens of GitHub are not modelled",
+}
+
+// TestEveryStatementIsNeeded removes each Allow statement that services and roles of a site use, one at a time: something must then be
+// denied, or the statement was unnecessary.
+func TestEveryStatementIsNeeded(t *testing.T) {
+	for _, stack := range []string{"prod", "staging"} {
+		t.Run(stack, func(t *testing.T) {
+			a := account(t, deployed(t, stack, nil))
+			removed, denied := 0, 0
+			for _, o := range a.Objects() {
+				for _, property := range []string{"policy", "assumeRolePolicy", "policyDocument"} {
+					// Managed policies are the deploy role's and the boundary, which limits and grants nothing.
+					if text, _ := o.Outputs[property].(string); text != "" && o.URN != "" && !strings.HasSuffix(o.Type, ":Policy") {
+						r, d := remove(t, a, o, property)
+						removed, denied = removed+r, denied+d
+					}
+				}
+			}
+			t.Logf("%d statements removed, one at a time: %d refused", removed, denied)
+			if denied < 60 {
+				t.Errorf("only %d of %d removals were refused", denied, removed)
+			}
+		})
+	}
+}
+
+// remove removes each Allow statement of a policy in turn, and reports how many it removed and how many removals were refused.
+func remove(t *testing.T, a *cloud.Account, o *cloud.Object, property string) (removed, denied int) {
+	t.Helper()
+	text, _ := o.Outputs[property].(string)
+	var document struct {
+		Version   string
+		Statement []statement
+	}
+	must(t, json.Unmarshal([]byte(text), &document))
+	put := func(text string) {
+		t.Helper()
+		must(t, a.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Outputs[property] = text }))
+	}
+	defer put(text)
+	for i, s := range document.Statement {
+		if s["Effect"] != "Allow" {
+			continue
+		}
+		removed++
+		less := document
+		less.Statement = slices.Delete(slices.Clone(document.Statement), i, i+1)
+		edited, err := json.Marshal(less)
+		must(t, err)
+		put(string(edited))
+		sid, _ := s["Sid"].(string)
+		if len(a.Findings()) > 0 {
+			denied++
+		} else if unjudged[sid] == "" {
+			t.Errorf("%s: nothing needs statement %s of its %s", o.URN, sid, property)
+		}
+	}
+	return removed, denied
 }
 
 func list(all []cloud.Finding) string {
