@@ -393,7 +393,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Stack{
-		Project: "slipway", Name: "dev", Region: "us-east-1", AWS: AWS{Region: "us-east-1"}, Domain: "shop.example.co.uk", Zone: "example.co.uk", Keys: "perPurpose",
+		Project: "slipway", Name: "dev", Region: "us-east-1", AWS: AWS{Region: "us-east-1", Given: []string{"region"}}, Domain: "shop.example.co.uk", Zone: "example.co.uk", Keys: "perPurpose",
 		Network: Network{CIDR: "10.0.0.0/16", Zones: 2, NAT: "single"},
 		Database: Database{EngineVersion: "17", Class: "db.t4g.micro", Storage: 20, MaxStorage: 100, BackupDays: 7,
 			BackupWindow: "03:00-04:00", MaintenanceWindow: "sun:04:30-sun:05:30", Name: "site", Rotation: 1},

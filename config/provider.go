@@ -23,6 +23,8 @@ type AWS struct {
 	SkipCredentialsValidation bool `key:"skipCredentialsValidation"`
 	SkipMetadataAPICheck      bool `key:"skipMetadataApiCheck"`
 	SkipRequestingAccountID   bool `key:"skipRequestingAccountId"`
+
+	Given []string // the keys that the stack sets: for the provider, false is not the same as nothing
 }
 
 // unreadAWS are the keys of the AWS provider that Slipway does not read, and what to do instead. An ignored guard would be
@@ -99,12 +101,16 @@ func (d *decoder) provider(s *Stack) {
 		case !ok && f.required:
 			d.add(path, "", "is required: %s", f.rule)
 		case !ok:
+			continue
 		case raw.Secret:
 			d.add(path, masked, "must not be secret")
 		default:
 			if n := d.parse(f, path, raw); n != nil {
 				d.value(v.FieldByIndex(f.index), n, path, f)
 			}
+		}
+		if ok {
+			s.AWS.Given = append(s.AWS.Given, f.key)
 		}
 	}
 	s.Region = s.AWS.Region
