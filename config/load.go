@@ -128,7 +128,7 @@ func (d *decoder) parse(f field, path string, raw RawValue) *node {
 			return nil
 		}
 	}
-	fromJSON := raw.tree == nil || strings.HasPrefix(path, "aws:") // Pulumi's providers take lists as JSON text, too
+	fromJSON := raw.tree == nil || strings.Contains(path, ":") // Pulumi and its providers take lists as JSON text, too
 	switch {
 	case n.secret || n.kind != text:
 	case f.composite() && fromJSON:

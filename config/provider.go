@@ -27,6 +27,12 @@ type AWS struct {
 	Given []string // the keys that the stack sets: for the provider, false is not the same as nothing
 }
 
+// engineKeys are the keys of the namespace pulumi that the engine reads, wherever it runs. Slipway only checks their types.
+type engineKeys struct {
+	Tags                    map[string]string `key:"tags"`
+	DisableDefaultProviders []string          `key:"disable-default-providers"`
+}
+
 // unreadAWS are the keys of the AWS provider that Slipway does not read, and what to do instead. An ignored guard would be
 // worse than none, so they are mistakes.
 var unreadAWS = map[string]string{
@@ -78,7 +84,7 @@ var providers = map[string]func(key string) string{
 		return "unknown key; Slipway reads aws:" + strings.Join(keysOf(reflect.TypeFor[AWS]()), ", aws:")
 	},
 	"pulumi": func(key string) string {
-		if slices.Contains([]string{"tags", "disable-default-providers"}, key) { // the engine's own, wherever it runs
+		if slices.Contains(keysOf(reflect.TypeFor[engineKeys]()), key) {
 			return ""
 		}
 		return "is not read by Slipway; of the namespace pulumi you can set pulumi:tags and pulumi:disable-default-providers"
@@ -91,15 +97,15 @@ var providers = map[string]func(key string) string{
 
 var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 
-// provider reads the keys of the AWS provider.
-func (d *decoder) provider(s *Stack) {
-	v := reflect.ValueOf(&s.AWS).Elem()
+// namespace decodes the keys of a namespace that is not the project's, and returns those that are set.
+func (d *decoder) namespace(space string, v reflect.Value) (given []string) {
 	for _, f := range fieldsOf(v.Type()) {
-		path := "aws:" + f.key
+		path := space + ":" + f.key
 		raw, ok := d.source.Values[path]
 		switch {
 		case !ok && f.required:
 			d.add(path, "", "is required: %s", f.rule)
+			continue
 		case !ok:
 			continue
 		case raw.Secret:
@@ -109,10 +115,15 @@ func (d *decoder) provider(s *Stack) {
 				d.value(v.FieldByIndex(f.index), n, path, f)
 			}
 		}
-		if ok {
-			s.AWS.Given = append(s.AWS.Given, f.key)
-		}
+		given = append(given, f.key)
 	}
+	return given
+}
+
+// provider reads the keys of the AWS provider.
+func (d *decoder) provider(s *Stack) {
+	s.AWS.Given = d.namespace("aws", reflect.ValueOf(&s.AWS).Elem())
+	d.namespace("pulumi", reflect.ValueOf(&engineKeys{}).Elem())
 	s.Region = s.AWS.Region
 	if !slices.Contains(regions, s.Region) && d.valid("aws:region") {
 		rule := "must be an AWS region"
