@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // regions lists the AWS regions of all three partitions.
 var regions = []string{
 	"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1",
@@ -8,4 +10,30 @@ var regions = []string{
 	"eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1",
 	"me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-gov-east-1",
 	"us-gov-west-1", "us-west-1", "us-west-2",
+}
+
+// Partition is the partition of a region: AWS itself, China or GovCloud. It is the second part of every ARN.
+func Partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+// partitions checks that the ARNs are in the partition of the stack's region.
+func (d *decoder) partitions(s *Stack) {
+	if !d.valid("aws:region") {
+		return
+	}
+	for _, one := range []struct{ key, arn string }{
+		{"github.provider", s.GitHub.Provider}, {"github.role", s.GitHub.Role}, {"github.readRole", s.GitHub.ReadRole},
+		{"github.boundary", s.GitHub.Boundary}, {"backend.key", s.Backend.Key},
+	} {
+		if want := "arn:" + Partition(s.Region) + ":"; one.arn != "" && d.valid(one.key) && !strings.HasPrefix(one.arn, want) {
+			d.add(one.key, quoted(one.arn), "must begin with %s, as the stack is in %s", want, s.Region)
+		}
+	}
 }

@@ -39,6 +39,7 @@ func (d *decoder) rules(s *Stack) {
 	d.promotion(s)
 	d.tags(s.Tags)
 	d.protected(s)
+	d.partitions(s)
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
 		d.add("alarms.email", quoted(s.Alarms.Email), "must be one e-mail address, such as ops@example.com")
 	}
