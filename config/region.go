@@ -22,18 +22,3 @@ func Partition(region string) string {
 	}
 	return "aws"
 }
-
-// partitions checks that the ARNs are in the partition of the stack's region.
-func (d *decoder) partitions(s *Stack) {
-	if !d.valid("aws:region") {
-		return
-	}
-	for _, one := range []struct{ key, arn string }{
-		{"github.provider", s.GitHub.Provider}, {"github.role", s.GitHub.Role}, {"github.readRole", s.GitHub.ReadRole},
-		{"github.boundary", s.GitHub.Boundary}, {"backend.key", s.Backend.Key},
-	} {
-		if want := "arn:" + Partition(s.Region) + ":"; one.arn != "" && d.valid(one.key) && !strings.HasPrefix(one.arn, want) {
-			d.add(one.key, quoted(one.arn), "must begin with %s, as the stack is in %s", want, s.Region)
-		}
-	}
-}
