@@ -29,33 +29,45 @@ config:
 `
 
 // scalars are what YAML reads in one way and a person in another.
-var scalars = []string{"2023-05-15", "2023-05-15T10:00:00Z", "2001-12-14 21:59:43.10 -5", "017", "0o17", "0x1F", "0b1", "1_000", "1e3", "1.10", "+5", "-0", ".5", "5.",
-	".inf", "-.Inf", ".NaN", "yes", "No", "on", "OFF", "y", "n", "true", "True", "FALSE", "~", "null", "NULL", "", "12:30:45", "1:30", "=", "<<", "'x'", `"x"`, `"\x41\u00e9\n"`,
-	"|\n    x\n", ">-\n    x\n    y\n", "!!str 5", "!!int 5", "!!binary eA==", "!x y", "&a x", "*a", "x # y", "#x", "12345678901234567890", "1e400", "@x", "`x`", "%x", "\u2028", "\u0085",
+var scalars = []string{"2023-05-15", "2023-05-15T10:00:00Z", "2001-12-14 21:59:43.10 -5", "017", "0o17", "0x1F", "0b1", "1_000", "1e3",
+	"1.10", "+5", "-0", ".5", "5.",
+	".inf", "-.Inf", ".NaN", "yes", "No", "on", "OFF", "y", "n", "true", "True", "FALSE", "~", "null", "NULL", "", "12:30:45", "1:30", "=",
+	"<<", "'x'", `"x"`, `"\x41\u00e9\n"`,
+	"|\n    x\n", ">-\n    x\n    y\n", "!!str 5", "!!int 5", "!!binary eA==", "!x y", "&a x", "*a", "x # y", "#x", "12345678901234567890",
+	"1e400", "@x", "`x`", "%x", "\u2028", "\u0085",
 	"caf\u00e9", "[a, 1]", "{a: 1}", "[]", "{}", "? a", "- a", "a: b"}
 
 // stackFiles are the seeds: each scalar in each place, and files as editors and other programs write them.
 func stackFiles() []string {
 	var all []string
 	for _, s := range scalars {
-		for _, at := range []string{"slipway:env: {X: %}", "slipway:env:\n    X: %", "slipway:keys: %", "slipway:protect: %", "slipway:web: {max: %}", "slipway:domain: %",
-			"slipway:tags: {%: x}", "slipway:workers: [{name: a, command: [x, %]}]", "aws:allowedAccountIds: [%]", "aws:allowedAccountIds: %", "aws:profile: %",
+		for _, at := range []string{"slipway:env: {X: %}", "slipway:env:\n    X: %", "slipway:keys: %", "slipway:protect: %",
+			"slipway:web: {max: %}", "slipway:domain: %",
+			"slipway:tags: {%: x}", "slipway:workers: [{name: a, command: [x, %]}]", "aws:allowedAccountIds: [%]", "aws:allowedAccountIds: %",
+			"aws:profile: %",
 			"slipway:secrets: {X: {secure: %}}", "aws:maxRetries: %", "pulumi:tags: {a: %}", "%: x"} {
 			all = append(all, in(strings.ReplaceAll(at, "%", s)))
 		}
 	}
-	plain := in("slipway:env: {A: 'b'}", "slipway:web: {max: 3}", "slipway:domain: www.example.com", "slipway:secrets: {A: {secure: AAABBB}}", "aws:allowedAccountIds: ['123456789012']")
+	plain := in("slipway:env: {A: 'b'}", "slipway:web: {max: 3}", "slipway:domain: www.example.com",
+		"slipway:secrets: {A: {secure: AAABBB}}", "aws:allowedAccountIds: ['123456789012']")
 	wide := []byte{0xFF, 0xFE}
 	for _, r := range utf16.Encode([]rune(plain)) {
 		wide = append(wide, byte(r), byte(r>>8))
 	}
-	return append(all, plain, string(wide), "\xEF\xBB\xBF"+plain, strings.ReplaceAll(plain, "\n", "\r\n"), strings.ReplaceAll(plain, "\n", "\r"),
+	return append(all, plain, string(wide), "\xEF\xBB\xBF"+plain, strings.ReplaceAll(plain, "\n", "\r\n"), strings.ReplaceAll(plain, "\n",
+		"\r"),
 		"---\n"+plain+"...\n", "%YAML 1.1\n---\n"+plain, "%YAML 1.2\n---\n"+plain, plain+"---\n", plain+"# end", strings.TrimSuffix(plain, "\n"),
-		"# caf\xe9\n"+plain, "config: &c\n  aws:region: us-east-1\nother: *c\n", "config:\n  <<: {aws:region: us-east-1}\n", plain+plain, "encryptionsalt: v1:x\n"+plain,
-		"secretsprovider: awskms://x\nencryptedkey: AAA\n"+plain, "environment: [a]\n"+plain, "config:\n  \"aws:region\": us-east-1\n", "config: {\"aws:region\": us-east-1}\n",
-		`{"config": {"aws:region": "us-east-1", "slipway:web": {"max": 3}}}`, "config:\n  aws:region: us-east-1\n  region: x\n", "config:\n  slipway:config:domain: a.example.com\n  aws:region: us-east-1\n",
-		"config:\n  ? aws:region\n  : us-east-1\n", "config:\n  ? [a]\n  : us-east-1\n", in("slipway:env: {A: b, A: c}"), in("slipway:env: {A: b}", "slipway:env: {A: c}"),
-		in("slipway:env: {'A': &x b, B: *x}"), in("slipway:web: {max: 3, <<: {min: 2}}"), in("slipway:env: {secure: x}"), in("slipway:web: {secure: AAA}"), in("aws:profile: {secure: AAA}"),
+		"# caf\xe9\n"+plain, "config: &c\n  aws:region: us-east-1\nother: *c\n", "config:\n  <<: {aws:region: us-east-1}\n", plain+plain,
+		"encryptionsalt: v1:x\n"+plain,
+		"secretsprovider: awskms://x\nencryptedkey: AAA\n"+plain, "environment: [a]\n"+plain, "config:\n  \"aws:region\": us-east-1\n",
+		"config: {\"aws:region\": us-east-1}\n",
+		`{"config": {"aws:region": "us-east-1", "slipway:web": {"max": 3}}}`, "config:\n  aws:region: us-east-1\n  region: x\n",
+		"config:\n  slipway:config:domain: a.example.com\n  aws:region: us-east-1\n",
+		"config:\n  ? aws:region\n  : us-east-1\n", "config:\n  ? [a]\n  : us-east-1\n", in("slipway:env: {A: b, A: c}"),
+		in("slipway:env: {A: b}", "slipway:env: {A: c}"),
+		in("slipway:env: {'A': &x b, B: *x}"), in("slipway:web: {max: 3, <<: {min: 2}}"), in("slipway:env: {secure: x}"),
+		in("slipway:web: {secure: AAA}"), in("aws:profile: {secure: AAA}"),
 		in("slipway:env: !!map {A: b}"), in("slipway:jobs: !!seq []"), in("slipway:workers: !!omap [a: b]"), in("slipway:env: !!set {A}"))
 }
 
@@ -99,7 +111,8 @@ func agrees(t *testing.T, pulumi *workspace.Project, path string, source Source,
 		t.Fatalf("Pulumi refuses what Slipway read as %v: %v", source.Values, err)
 	}
 	none := pulumiconfig.NopDecrypter
-	if err := workspace.ApplyProjectConfig(context.Background(), "dev", pulumi, esc.Value{}, file.Config, pulumiconfig.NopEncrypter, none); err != nil {
+	if err := workspace.ApplyProjectConfig(context.Background(), "dev", pulumi, esc.Value{}, file.Config, pulumiconfig.NopEncrypter,
+		none); err != nil {
 		t.Fatalf("Pulumi refuses what Slipway read as %v: %v", source.Values, err)
 	}
 	passed := Source{Project: source.Project, Stack: source.Stack, Root: source.Root, Values: map[string]RawValue{}}

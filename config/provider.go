@@ -61,7 +61,8 @@ var unreadAWS = map[string]string{
 
 const (
 	ownCredentials = "credentials do not belong in a stack's file: set aws:profile, or the environment variable AWS_PROFILE"
-	ownRole        = "name the role in a profile of the shared AWS configuration (role_arn), and set aws:profile to it: then every call assumes it"
+	ownRole        = "name the role in a profile of the shared AWS configuration (role_arn), and set aws:profile to it: then every call " +
+		"assumes it"
 )
 
 // providers are the other namespaces. Each function is the rule that a key breaks, or "".
@@ -147,7 +148,8 @@ func (d *decoder) provider(s *Stack) {
 			d.add(fmt.Sprintf("aws:forbiddenAccountIds[%d]", i), quoted(id), "is in aws:allowedAccountIds, too")
 		}
 	}
-	if raw, ok := d.source.Values["aws:allowedAccountIds"]; ok && !raw.Secret && len(s.AWS.AllowedAccountIDs) == 0 && d.valid("aws:allowedAccountIds") {
+	if raw, ok := d.source.Values["aws:allowedAccountIds"]; ok && !raw.Secret && len(s.AWS.AllowedAccountIDs) == 0 &&
+		d.valid("aws:allowedAccountIds") {
 		d.add("aws:allowedAccountIds", "", "must not be empty: remove it, or name an account")
 	}
 }

@@ -36,7 +36,8 @@ func TestARNsAreInThePartitionOfTheRegion(t *testing.T) {
 
 // Regions that AWS opened lately (pulumi-aws#6003, #5708).
 func TestNewRegionsAreKnown(t *testing.T) {
-	for _, region := range []string{"ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "mx-central-1", "ca-west-1", "il-central-1"} {
+	for _, region := range []string{"ap-east-2", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "mx-central-1", "ca-west-1",
+		"il-central-1"} {
 		if got := written(t, "dev", strings.Replace(in(), "us-east-1", region, 1)); len(got) != 0 {
 			t.Errorf("%s: %q", region, got)
 		}

@@ -45,7 +45,8 @@ func TestValuesThatYAMLChangesAreRefusedWithTheirQuotedForm(t *testing.T) {
 }
 
 func TestValuesThatYAMLKeepsAreTheTextAsWritten(t *testing.T) {
-	for _, text := range []string{"yes", "no", "on", "off", "Y", "n", "2023-05-15 10:00:00 +1", "12:30:45", "1:30", "190:20:30", "0o8", "1__0.x", "v1.10", "1.2.3", "=", "2023-5", "1e", "nan", "inf",
+	for _, text := range []string{"yes", "no", "on", "off", "Y", "n", "2023-05-15 10:00:00 +1", "12:30:45", "1:30", "190:20:30", "0o8",
+		"1__0.x", "v1.10", "1.2.3", "=", "2023-5", "1e", "nan", "inf",
 		"0x", "a#b", "a: b'"} {
 		quoted := text
 		if strings.ContainsAny(text, "'=") {
@@ -74,61 +75,79 @@ func TestReports(t *testing.T) {
 			[]string{"aws:allowedAccountIDs: unknown key, did you mean aws:allowedAccountIds?"}},
 		{"the other guard is honoured", base + "  aws:forbiddenAccountIds: ['123456789012']\n", nil},
 		{"sst#5377 a role", base + "  aws:assumeRoles: [{roleArn: x}]\n",
-			[]string{"aws:assumeRoles: is not read by Slipway: name the role in a profile of the shared AWS configuration (role_arn), and set aws:profile to it: then every call assumes it"}},
+			[]string{"aws:assumeRoles: is not read by Slipway: name the role in a profile of the shared AWS configuration (role_arn), and set " +
+				"aws:profile to it: then every call assumes it"}},
 		{"a role of provider 6", base + "  aws:assumeRole: {roleArn: x}\n",
-			[]string{"aws:assumeRole: is not read by Slipway: name the role in a profile of the shared AWS configuration (role_arn), and set aws:profile to it: then every call assumes it"}},
+			[]string{"aws:assumeRole: is not read by Slipway: name the role in a profile of the shared AWS configuration (role_arn), and set " +
+				"aws:profile to it: then every call assumes it"}},
 		{"default tags", base + "  aws:defaultTags: {tags: {a: b}}\n",
 			[]string{"aws:defaultTags: is not read by Slipway: set tags of the project's own namespace: every resource gets them"}},
 		{"endpoints", base + "  aws:endpoints: [{s3: 'http://localhost'}]\n",
 			[]string{"aws:endpoints: is not read by Slipway: set the environment variable AWS_ENDPOINT_URL"}},
 		{"a key of no provider", base + "  aws:colour: red\n",
-			[]string{"aws:colour: unknown key; Slipway reads aws:region, aws:profile, aws:allowedAccountIds, aws:forbiddenAccountIds, aws:maxRetries, aws:s3UsePathStyle, aws:skipCredentialsValidation, aws:skipMetadataApiCheck, aws:skipRequestingAccountId"}},
+			[]string{"aws:colour: unknown key; Slipway reads aws:region, aws:profile, aws:allowedAccountIds, aws:forbiddenAccountIds, " +
+				"aws:maxRetries, aws:s3UsePathStyle, aws:skipCredentialsValidation, aws:skipMetadataApiCheck, aws:skipRequestingAccountId"}},
 		{"docker", base + "  docker:host: tcp://1.2.3.4\n",
 			[]string{"docker:host: is not read by Slipway: the images are built by the Docker of this machine (DOCKER_HOST, docker context)"}},
 		{"random", base + "  random:seed: x\n", []string{"random:seed: the provider random has no settings"}},
 		{"names of the engine's own", base + "  pulumi:autonaming: {mode: verbatim}\n",
-			[]string{"pulumi:autonaming: is not read by Slipway; of the namespace pulumi you can set pulumi:tags and pulumi:disable-default-providers"}},
+			[]string{"pulumi:autonaming: is not read by Slipway; of the namespace pulumi you can set pulumi:tags and " +
+				"pulumi:disable-default-providers"}},
 		{"tags of the engine's own", base + "  pulumi:tags: {a: b}\n", nil},
 		{"a guard that contradicts the other", base + "  aws:allowedAccountIds: ['123456789012']\n  aws:forbiddenAccountIds: ['123456789012']\n",
 			[]string{`aws:forbiddenAccountIds[0]: is in aws:allowedAccountIds, too, got "123456789012"`}},
-		{"a guard that names no account", base + "  aws:allowedAccountIds: []\n", []string{"aws:allowedAccountIds: must not be empty: remove it, or name an account"}},
+		{"a guard that names no account", base + "  aws:allowedAccountIds: []\n", []string{"aws:allowedAccountIds: must not be empty: " +
+			"remove it, or name an account"}},
 		{"Pulumi's JSON form", base + "  aws:allowedAccountIds: '[\"123456789012\"]'\n", nil},
-		{"Pulumi's JSON form of another thing", base + "  aws:allowedAccountIds: '\"123456789012\"'\n", []string{`aws:allowedAccountIds: must be a list, got "123456789012"`}},
+		{"Pulumi's JSON form of another thing", base + "  aws:allowedAccountIds: '\"123456789012\"'\n",
+			[]string{`aws:allowedAccountIds: must be a list, got "123456789012"`}},
 		{"numbers in Pulumi's JSON form", base + "  aws:allowedAccountIds: '[123456789012]'\n",
 			[]string{`aws:allowedAccountIds[0]: must be a string, but YAML reads 123456789012 as a number: write "123456789012"`}},
 		{"an environment of Pulumi Cloud", "environment: [shop]\n" + base,
 			[]string{"environment: is not read by Slipway: Pulumi ESC needs Pulumi Cloud. Put the values under config"}},
 
-		{"saleor#986 a bucket of one's own", base + "  slipway:env: {AWS_STORAGE_BUCKET_NAME: x, AWS_S3_CUSTOM_DOMAIN: cdn.example.com, AWS_QUERYSTRING_AUTH: 'false'}\n", nil},
+		{"saleor#986 a bucket of one's own", base + "  slipway:env: {AWS_STORAGE_BUCKET_NAME: x, AWS_S3_CUSTOM_DOMAIN: cdn.example.com, " +
+			"AWS_QUERYSTRING_AUTH: 'false'}\n", nil},
 		{"credentials", base + "  slipway:env: {AWS_PROFILE: x, AWS_CONTAINER_CREDENTIALS_FULL_URI: x, ECS_AGENT_URI: x}\n", []string{
 			"env.AWS_CONTAINER_CREDENTIALS_FULL_URI: is reserved by AWS: the SDK would use it instead of the task's role and region",
 			"env.AWS_PROFILE: is reserved by AWS: the SDK would use it instead of the task's role and region",
 			"env.ECS_AGENT_URI: is reserved by AWS: the container agent sets variables that start with ECS_"}},
-		{"ecs-agent#3797 an empty value", base + "  slipway:env: {X: ''}\n  slipway:images: {buildArgs: {X: ''}}\n  slipway:tags: {X: ''}\n", nil},
-		{"no value is not an empty one", base + "  slipway:env: {X: }\n", []string{`env.X: must be a string: write "" for an empty one, got null`}},
+		{"ecs-agent#3797 an empty value", base + "  slipway:env: {X: ''}\n  slipway:images: {buildArgs: {X: ''}}\n  slipway:tags: {X: ''}\n",
+			nil},
+		{"no value is not an empty one", base + "  slipway:env: {X: }\n", []string{`env.X: must be a string: write "" for an empty one, ` +
+			`got null`}},
 		{"a secret date is not shown", base + "  slipway:secrets: {X: 2023-05-15}\n",
 			[]string{"secrets.X: must be secret: pulumi config set --path --secret slipway:secrets.X, got [secret]"}},
 
 		{"router#1852 a health path with a query", base + "  slipway:web: {healthPath: '/ht/?format=json'}\n", nil},
 		{"what else a URL may contain", base + "  slipway:web: {healthPath: \"/a-b_c.d~e/%7Efoo/x;y=1,2/(z)!$&'*+@:?a=b&c[\"}\n",
-			[]string{`web.healthPath: must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 characters: percent-encode what a URL cannot contain, got "/a-b_c.d~e/%7Efoo/x;y=1,2/(z)!$&'*+@:?a=b&c["`}},
+			[]string{`web.healthPath: must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 ` +
+				`characters: percent-encode what a URL cannot contain, got "/a-b_c.d~e/%7Efoo/x;y=1,2/(z)!$&'*+@:?a=b&c["`}},
 		{"all that a URL may contain", base + "  slipway:web: {healthPath: \"/a-b_c.d~e/%7Efoo/x;y=1,2/(z)!$&'*+@:?a=b&c/d?\"}\n", nil},
 		{"a fragment", base + "  slipway:web: {healthPath: '/ht/#top'}\n",
-			[]string{`web.healthPath: must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 characters: percent-encode what a URL cannot contain, got "/ht/#top"`}},
+			[]string{`web.healthPath: must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 ` +
+				`characters: percent-encode what a URL cannot contain, got "/ht/#top"`}},
 
 		{"two names as a list", base + "  slipway:domain: [example.com, www.example.com]\n", []string{"domain: " + oneName}},
-		{"two names as a string", base + "  slipway:domain: example.com, www.example.com\n", []string{`domain: ` + oneName + `, got "example.com, www.example.com"`}},
-		{"a second name elsewhere", base + "  slipway:domain: example.com\n  slipway:aliases: [www.example.com]\n", []string{"slipway:aliases: unknown key: " + oneName}},
+		{"two names as a string", base + "  slipway:domain: example.com, www.example.com\n", []string{`domain: ` + oneName +
+			`, got "example.com, www.example.com"`}},
+		{"a second name elsewhere", base + "  slipway:domain: example.com\n  slipway:aliases: [www.example.com]\n",
+			[]string{"slipway:aliases: unknown key: " + oneName}},
 		{"a zone by its id", base + "  slipway:domain: example.com\n  slipway:zoneId: Z0123456789ABCDEFGHIJ\n", nil},
 		{"a zone by its path", base + "  slipway:domain: example.com\n  slipway:zoneId: /hostedzone/Z0123456789ABCDEFGHIJ\n",
-			[]string{`zoneId: must be the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/, got "/hostedzone/Z0123456789ABCDEFGHIJ"`}},
-		{"a zone without a domain", base + "  slipway:zoneId: Z0123456789ABCDEFGHIJ\n", []string{`zoneId: requires domain, got "Z0123456789ABCDEFGHIJ"`}},
+			[]string{`zoneId: must be the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/, got ` +
+				`"/hostedzone/Z0123456789ABCDEFGHIJ"`}},
+		{"a zone without a domain", base + "  slipway:zoneId: Z0123456789ABCDEFGHIJ\n",
+			[]string{`zoneId: requires domain, got "Z0123456789ABCDEFGHIJ"`}},
 
 		{"terraform-aws-github-runner#1346 a company's tag", base + "  slipway:tags: {Project: Shop}\n", nil},
-		{"a tag that only Slipway sets", base + "  slipway:tags: {'slipway:project': x}\n", []string{"tags.slipway:project: tag keys that start with slipway: are reserved by Slipway"}},
+		{"a tag that only Slipway sets", base + "  slipway:tags: {'slipway:project': x}\n",
+			[]string{"tags.slipway:project: tag keys that start with slipway: are reserved by Slipway"}},
 
-		{"a YAML tag", base + "  slipway:env: {X: !!binary aGVsbG8=}\n", []string{`has a YAML tag ("!!binary"): write the value without it, a string in quotes`}},
-		{"a tag of one's own", base + "  slipway:env: {X: !vault hello}\n", []string{`has a YAML tag ("!vault"): write the value without it, a string in quotes`}},
+		{"a YAML tag", base + "  slipway:env: {X: !!binary aGVsbG8=}\n", []string{`has a YAML tag ("!!binary"): write the value without ` +
+			`it, a string in quotes`}},
+		{"a tag of one's own", base + "  slipway:env: {X: !vault hello}\n", []string{`has a YAML tag ("!vault"): write the value without ` +
+			`it, a string in quotes`}},
 		{"the tag of strings", base + "  slipway:env: {X: !!str 5}\n", nil},
 		{"a key that is a number", base + "  slipway:tags: {2024: x}\n", []string{`a key must be a string: write "2024"`}},
 		{"a key that is nothing", base + "  slipway:tags: {~: x}\n", []string{`a key must be a string: write "~"`}},
@@ -186,7 +205,8 @@ config:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stack.Region != "eu-west-1" || stack.Web.Architecture != "amd64" || stack.Web.Max != 3 || stack.Keys != "perPurpose" || stack.Web.Min != 1 ||
+	if stack.Region != "eu-west-1" || stack.Web.Architecture != "amd64" || stack.Web.Max != 3 || stack.Keys != "perPurpose" ||
+		stack.Web.Min != 1 ||
 		!slices.Equal(stack.AWS.AllowedAccountIDs, []string{"123456789012"}) {
 		t.Errorf("read %+v", stack)
 	}

@@ -184,13 +184,15 @@ func (d *decoder) web(w Web) {
 	}
 	path := w.HealthPath
 	if d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
-		d.add("web.healthPath", quoted(path), "must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 characters: percent-encode what a URL cannot contain")
+		d.add("web.healthPath", quoted(path), "must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 "+
+			"characters: percent-encode what a URL cannot contain")
 	}
 }
 
 // healthPath is /path?query of RFC 3986, which the target group takes: Application Load Balancer guide, "Health checks for
 // your target groups", HealthCheckPath.
-var healthPath = regexp.MustCompile(`^/([A-Za-z0-9\-._~/!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*(\?([A-Za-z0-9\-._~/!$&'()*+,;=:@?]|%[0-9A-Fa-f]{2})*)?$`)
+var healthPath = regexp.MustCompile(`^/([A-Za-z0-9\-._~/!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*` +
+	`(\?([A-Za-z0-9\-._~/!$&'()*+,;=:@?]|%[0-9A-Fa-f]{2})*)?$`)
 
 // fargate checks a task's memory for its cpu. The tag of cpu has checked the cpu itself.
 func (d *decoder) fargate(path string, cpu, memory int) {
@@ -261,7 +263,8 @@ func (d *decoder) command(path string, args []string) {
 		return
 	}
 	for i, arg := range args {
-		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") || strings.Contains(arg, "`") {
+		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") ||
+			strings.Contains(arg, "`") {
 			d.add(fmt.Sprintf("%s[%d]", path, i), quoted(arg), "is shell syntax, and the command does not run in a shell")
 		}
 	}
@@ -347,7 +350,8 @@ func (d *decoder) images(i Images) {
 		}
 		return d.valid(key)
 	}
-	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile), inside("images.nginxDockerfile", i.NginxDockerfile)
+	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile),
+		inside("images.nginxDockerfile", i.NginxDockerfile)
 	if d.source.Root == "" || i.Django != "" || i.Nginx != "" || !app {
 		return
 	}

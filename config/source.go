@@ -202,7 +202,8 @@ func (s *Source) inherit(project *workspace.Project) error {
 		}
 	}
 	own := maps.Clone(merged)
-	err := workspace.ApplyProjectConfig(context.Background(), s.Stack, project, esc.Value{}, merged, pulumiconfig.NopEncrypter, pulumiconfig.NopDecrypter)
+	err := workspace.ApplyProjectConfig(context.Background(), s.Stack, project, esc.Value{}, merged, pulumiconfig.NopEncrypter,
+		pulumiconfig.NopDecrypter)
 	if err != nil {
 		return projectMistake(err)
 	}

@@ -205,7 +205,7 @@ func child(node *yaml.Node, step any) (*yaml.Node, error) {
 			*node = yaml.Node{Kind: yaml.MappingNode}
 		}
 		if node.Kind != yaml.MappingNode {
-			return nil, fmt.Errorf("%q is looked for in something that is not a map", step)
+			return nil, fmt.Errorf("%q: its parent is not an object", step)
 		}
 		if found := valueOf(node, step); found != nil {
 			return found, nil
@@ -238,7 +238,7 @@ func valueOf(node *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// raw is a value as the engine would hand it over.
+// raw is a value as the engine would pass it.
 func raw(node *yaml.Node) (config.RawValue, error) {
 	if node.Kind == yaml.ScalarNode {
 		return config.RawValue{Text: node.Value}, nil
@@ -251,14 +251,14 @@ func raw(node *yaml.Node) (config.RawValue, error) {
 	return config.RawValue{Text: string(text)}, err
 }
 
-// A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
+// A seal is the secrets provider in Pulumi.<stack>.yaml.
 type seal struct {
 	Provider     string `yaml:"secretsprovider"`
 	EncryptedKey string `yaml:"encryptedkey"`
 	Salt         string `yaml:"encryptionsalt"`
 }
 
-// sealOf reads what encrypts the secrets of a stack's file.
+// sealOf reads the secrets provider of a stack's file.
 func sealOf(data []byte) (seal, error) {
 	var s seal
 	err := yaml.Unmarshal(data, &s)

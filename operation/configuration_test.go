@@ -28,7 +28,8 @@ const plainProject, plainStack = "name: slipway\nruntime: go\n", "config:\n  aws
 
 // A value of --config is text where the key holds text: overhangio/tutor#866.
 func TestSettingsOfOneRunAreTheTextAsWritten(t *testing.T) {
-	for _, value := range []string{"Shop #1", "#225522", "", "5", "0x1F", "1_000", "2023-05-15", "true", "True", "null", "~", "yes", `"quoted"`, "'x'", `{"a": 1}`, "[a]", "a: b",
+	for _, value := range []string{"Shop #1", "#225522", "", "5", "0x1F", "1_000", "2023-05-15", "true", "True", "null", "~", "yes",
+		`"quoted"`, "'x'", `{"a": 1}`, "[a]", "a: b",
 		"*a", "&a", "!x", "@", "%", "a=b", "=", "- a", "|", "\\n", "caf\u00e9"} {
 		c, err := configured(t, plainProject, plainStack+"  slipway:env: {OTHER: kept}\n", "env.TITLE="+value)
 		if err != nil {
@@ -46,15 +47,19 @@ func TestSettingsOfOneRunAreTheTextAsWritten(t *testing.T) {
 }
 
 func TestSettingsOfOneRunHaveTheTypeOfTheirKey(t *testing.T) {
-	c, err := configured(t, plainProject, plainStack, "web.max=6", "protect=false", "database.engineVersion=17", `promotion.to=["222222222222"]`, "aws:region=eu-west-1",
-		"aws:allowedAccountIds=['123456789012']", "jobs=[{name: a, schedule: rate(1 hour), command: [x]}]", "domain=", "web={healthPath: /x, max: 7}", "web.min=2",
+	c, err := configured(t, plainProject, plainStack, "web.max=6", "protect=false", "database.engineVersion=17",
+		`promotion.to=["222222222222"]`, "aws:region=eu-west-1",
+		"aws:allowedAccountIds=['123456789012']", "jobs=[{name: a, schedule: rate(1 hour), command: [x]}]", "domain=",
+		"web={healthPath: /x, max: 7}", "web.min=2",
 		"github.repository=a/b", "github.branches[0]=main", "keys=shared")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := c.stack
-	if s.Web.Max != 7 || s.Web.Min != 2 || s.Web.HealthPath != "/x" || s.Database.EngineVersion != "17" || s.Region != "eu-west-1" || len(s.Jobs) != 1 || s.Keys != "shared" ||
-		!cmp.Equal(s.Promotion.To, []string{"222222222222"}) || !cmp.Equal(c.accounts, []string{"123456789012"}) || !cmp.Equal(s.GitHub.Branches, []string{"main"}) {
+	if s.Web.Max != 7 || s.Web.Min != 2 || s.Web.HealthPath != "/x" || s.Database.EngineVersion != "17" || s.Region != "eu-west-1" ||
+		len(s.Jobs) != 1 || s.Keys != "shared" ||
+		!cmp.Equal(s.Promotion.To, []string{"222222222222"}) || !cmp.Equal(c.accounts, []string{"123456789012"}) ||
+		!cmp.Equal(s.GitHub.Branches, []string{"main"}) {
 		t.Errorf("read %+v", s)
 	}
 	for words, want := range map[string]string{
@@ -80,7 +85,8 @@ func TestSettingsOfOneRunHaveTheTypeOfTheirKey(t *testing.T) {
 
 // A setting goes on top of what Pulumi.yaml gives the key, and does not drop the rest of that.
 func TestASettingKeepsWhatPulumiYAMLSays(t *testing.T) {
-	const project = plainProject + "config:\n  aws:region: {value: eu-west-1}\n  slipway:web: {type: object, default: {architecture: amd64, max: 2}}\n"
+	const project = plainProject + "config:\n  aws:region: {value: eu-west-1}\n  slipway:web: {type: object, default: {architecture: " +
+		"amd64, max: 2}}\n"
 	c, err := configured(t, project, "config: {}\n", "web.max=5")
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +132,8 @@ func TestOneOfTwoZonesOfANameIsNamed(t *testing.T) {
 	}
 	target.Model = ModelHooks{}
 	_, err = Preview(t.Context(), target, "")
-	if err == nil || !strings.Contains(err.Error(), "zone: account 123456789012 has several public hosted zones named example.com. Set zoneId") {
+	if err == nil || !strings.Contains(err.Error(), "zone: account 123456789012 has several public hosted zones named example.com. Set "+
+		"zoneId") {
 		t.Errorf("without an ID: %v", err)
 	}
 	target.Overrides = []string{"zoneId=" + second}
@@ -134,11 +141,13 @@ func TestOneOfTwoZonesOfANameIsNamed(t *testing.T) {
 		t.Errorf("with an ID: %v", err)
 	}
 	target.Overrides = []string{"zoneId=" + second, "zone=staging.example.com"}
-	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(), "zoneId: hosted zone "+second+" is example.com, and not the public zone staging.example.com") {
+	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(),
+		"zoneId: hosted zone "+second+" is example.com, and not the public zone staging.example.com") {
 		t.Errorf("with the ID of another zone: %v", err)
 	}
 	target.Overrides = []string{"zoneId=Z0"}
-	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(), "zoneId: Route 53 has no hosted zone Z0 in account 123456789012") {
+	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(),
+		"zoneId: Route 53 has no hosted zone Z0 in account 123456789012") {
 		t.Errorf("with an ID of none: %v", err)
 	}
 }

@@ -13,7 +13,8 @@ func TestTheGuardsReachTheProvider(t *testing.T) {
 	})
 	provider := g.Named("pulumi:providers:aws", "aws")
 	for path, want := range map[string]any{
-		"allowedAccountIds": `["123456789012"]`, "forbiddenAccountIds": `["111111111111"]`, "profile": "shop", "skipMetadataApiCheck": "false", "maxRetries": "5",
+		"allowedAccountIds": `["123456789012"]`, "forbiddenAccountIds": `["111111111111"]`, "profile": "shop", "skipMetadataApiCheck": "false",
+		"maxRetries": "5",
 	} {
 		if got := provider.Input(path); got != want && !same(got, want) {
 			t.Errorf("%s is %v, want %v", path, got, want)
@@ -43,13 +44,15 @@ func TestOwnTagsGiveWayToACompanysTag(t *testing.T) {
 		further map[string]string
 		project string
 		other   string
-	}{{tags, "slipway:project", `ResourceTag/project`}, {map[string]string{"slipway:github": tags["slipway:github"]}, "project", `ResourceTag/slipway:project`}} {
+	}{{tags, "slipway:project", `ResourceTag/project`}, {map[string]string{"slipway:github": tags["slipway:github"]}, "project",
+		`ResourceTag/slipway:project`}} {
 		g := declared(t, "dev", c.further)
 		provider, _ := g.Named("pulumi:providers:aws", "aws").Input("defaultTags.tags").(map[string]any)
 		if provider[c.project] != "slipway" {
 			t.Errorf("the tags of every resource are %v, want %s", provider, c.project)
 		}
-		if c.project == "slipway:project" && (provider["Project"] != "Shop" || provider["project"] != nil || provider["stack"] != nil || provider["managed-by"] != nil) {
+		if c.project == "slipway:project" && (provider["Project"] != "Shop" || provider["project"] != nil || provider["stack"] != nil ||
+			provider["managed-by"] != nil) {
 			t.Errorf("beside the company's tag there are %v", provider)
 		}
 		text, err := g.JSON()

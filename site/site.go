@@ -108,7 +108,8 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release, carry: carry, known: &p.images}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
+		carry: carry, known: &p.images}
 	return d.deploy()
 }
 
@@ -237,7 +238,8 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
@@ -272,7 +274,7 @@ func (d *deployment) newStream(source logging.Source) (*logging.Stream, error) {
 	}, d.opts...)
 }
 
-// group makes the log group of one part of the site.
+// group creates the log group of one part of the site.
 func (d *deployment) group(part string) (*logging.Group, error) {
 	return logging.NewGroup(d.ctx, "logs-"+part, &logging.GroupArgs{
 		Name: d.site.Path(part), KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
@@ -341,7 +343,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge makes the cluster and the balancer, and the binding of the site's tasks.
+// makeEdge creates the cluster and the balancer, and the binding of the site's tasks.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -390,7 +392,8 @@ func (d *deployment) zoneID() (string, error) {
 	case err != nil && d.stack.ZoneID != "":
 		return "", fmt.Errorf("zoneId: Route 53 has no hosted zone %s in account %s: %w", d.stack.ZoneID, account, err)
 	case err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple"):
-		return "", fmt.Errorf("zone: account %s has several public hosted zones named %s. Set zoneId to the one whose name servers the registrar "+
+		return "", fmt.Errorf("zone: account %s has several public hosted zones named %s. Set zoneId to the one whose name servers the "+
+			"registrar "+
 			"lists; this shows their IDs: aws route53 list-hosted-zones-by-name --dns-name %[2]s", account, name)
 	case err != nil:
 		return "", fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", name, account, err)
@@ -401,7 +404,7 @@ func (d *deployment) zoneID() (string, error) {
 	return zone.ZoneId, nil
 }
 
-// makeWAF makes the web application firewall. AWS prescribes the prefix of its log group's name.
+// makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.
 func (d *deployment) makeWAF() error {
 	if !d.stack.WAF.Enabled {
 		return nil
