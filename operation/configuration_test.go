@@ -110,7 +110,7 @@ func TestPulumisJSONFormOfAListNamesTheAccount(t *testing.T) {
 func TestOneOfTwoZonesOfANameIsNamed(t *testing.T) {
 	root := t.TempDir()
 	project(t, root)
-	second := ""
+	first := ""
 	target := Target{Root: root, Stack: "staging", Progress: quiet{}, Model: ModelHooks{Opened: func(a *cloud.Account) {
 		const zone, urn = "aws:route53/zone:Zone", "urn:pulumi:x::x::aws:route53/zone:Zone::x"
 		inputs, problems := a.Check(cloud.CheckRequest{Type: zone, URN: urn, News: map[string]any{"name": "example.com"}})
@@ -124,22 +124,20 @@ func TestOneOfTwoZonesOfANameIsNamed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second = id
+		for _, o := range a.Objects() { // the zone that every model of this stack has, with the same ID
+			if o.Type == zone && o.ID != id {
+				first = o.ID
+			}
+		}
 	}}}
-	_, err := Up(t.Context(), target, "") // its model stays
-	target.Model = ModelHooks{}
+	_, err := Preview(t.Context(), target, "")
 	if err == nil || !strings.Contains(err.Error(), "zone: account 123456789012 has several public hosted zones named example.com. Set "+
 		"zoneId") {
 		t.Errorf("without an ID: %v", err)
 	}
-	target.Overrides = []string{"zoneId=" + second}
+	target.Overrides = []string{"zoneId=" + first}
 	if _, err := Preview(t.Context(), target, ""); err != nil {
 		t.Errorf("with an ID: %v", err)
-	}
-	target.Overrides = []string{"zoneId=" + second, "zone=staging.example.com"}
-	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(),
-		"zoneId: hosted zone "+second+" is example.com, and not the public zone staging.example.com") {
-		t.Errorf("with the ID of another zone: %v", err)
 	}
 	target.Overrides = []string{"zoneId=Z0"}
 	if _, err := Preview(t.Context(), target, ""); err == nil || !strings.Contains(err.Error(),
