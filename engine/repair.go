@@ -15,7 +15,7 @@ import (
 
 // An Inventory lists what exists in the account of a stack. Everything in it belongs to the stack.
 type Inventory interface {
-	// Objects are all that exist.
+	// Objects are all that exist. One without a URN was deleted as a resource and stays in the account, as a task definition does.
 	Objects() []Object
 	// Keeps says whether resources of a type are in the account at all: a random password is nowhere but in the state.
 	Keeps(resourceType string) bool
@@ -23,7 +23,7 @@ type Inventory interface {
 	Delete(ctx context.Context, o Object) error
 }
 
-// An Object is a thing in the account, and the resource that it was made for.
+// An Object is a thing in the account, and the resource that it was made for; "" if nothing declares it any more.
 type Object struct{ URN, Type, ID string }
 
 // repair makes the engine's state and the account agree again after an operation was killed. The engine writes down what
@@ -77,7 +77,8 @@ func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 	return nil
 }
 
-// compare gives the objects that no resource stands for, and the number of resources that have no object.
+// compare gives the objects that no resource stands for, and the number of resources that have no object. An object without a URN
+// is neither: if a delete was cut short, its resource is still in the state, and the next operation deletes or keeps it.
 func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	if s.Inventory == nil {
 		return nil, 0
@@ -92,7 +93,7 @@ func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	for _, o := range s.Inventory.Objects() {
 		if k := (key{o.Type, o.ID}); known[k] {
 			delete(known, k)
-		} else {
+		} else if o.URN != "" {
 			orphans = append(orphans, o)
 		}
 	}

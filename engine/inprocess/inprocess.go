@@ -25,7 +25,7 @@
 //	resource/stack   UnmarshalVersionedCheckpointToLatestCheckpoint, DeserializeCheckpoint, DeserializeUntypedDeployment,
 //	                 SerializeDeploymentWithMetadata, SerializeUntypedDeployment, SerializeProperties,
 //	                 GetRootStackResource, NewBatchingCachingSecretsManager
-//	secrets          Manager, Provider; passphrase.Type and ErrIncorrectPassphrase, and the format of its salts, version v1
+//	secrets          Manager, Provider; passphrase.Type, ErrIncorrectPassphrase and the format of its salts, in package passphrase
 //	util/cancel      NewContext
 //
 // To move to another version, raise github.com/pulumi/pulumi/sdk/v3 and pkg/v3 here and pkg/v3 in tools/pulumi together,
@@ -88,10 +88,8 @@ type Options struct {
 	State   string // the folder of the file backend: file://STATE to the CLI
 
 	Passphrase string // encrypts the secrets in the state
-	// KeyFile keeps the key that the passphrase gives, so that the next process need not derive it. It is as secret as the
-	// passphrase, which must be a random one. "": no file does.
-	KeyFile string
-	Salt    string // the encryptionsalt of Pulumi.STACK.yaml; "": the state's own, or a new one
+	KeyFile    string // of passphrase.Keys; "": none
+	Salt       string // the encryptionsalt of Pulumi.STACK.yaml; "": the state's own, or a new one
 
 	Config    config.Map
 	Decrypter config.Decrypter // of the secrets in Config; nil: they are plain text

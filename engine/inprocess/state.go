@@ -20,6 +20,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"slipway/engine/inprocess/passphrase"
 )
 
 // ErrNoState says that the stack has no state yet.
@@ -69,11 +71,15 @@ func (s *Stack) load(ctx context.Context) (*deploy.Snapshot, secrets.Manager, er
 	if base != nil && base.SecretsManager != nil {
 		return base, base.SecretsManager, nil
 	}
-	manager, err := s.keys().of(ctx, s.Salt)
+	manager, err := s.keys().Manager(ctx, s.Salt)
 	if err != nil {
 		return nil, nil, fmt.Errorf("inprocess: the passphrase of stack %s: %w", s.Stack, err)
 	}
 	return base, manager, nil
+}
+
+func (s *Stack) keys() passphrase.Keys {
+	return passphrase.Keys{Passphrase: s.Passphrase, File: s.KeyFile}
 }
 
 // A persister writes the state of one operation.

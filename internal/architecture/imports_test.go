@@ -33,12 +33,13 @@ var allowed = map[string][]string{
 	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/"},
 
-	"engine":           {"engine/inprocess"},
-	"engine/inprocess": {},
-	"verdict":          {"internal/redact"},
-	"drift":            {},
-	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release"}, // whose records other accounts may read
+	"engine":                      {"engine/inprocess"},
+	"engine/inprocess":            {"engine/inprocess/passphrase"},
+	"engine/inprocess/passphrase": {},
+	"verdict":                     {"internal/redact"},
+	"drift":                       {},
+	"release":                     {"verdict", "internal/image"},
+	"bootstrap":                   {"release"}, // whose records other accounts may read
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},

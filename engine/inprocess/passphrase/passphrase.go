@@ -1,4 +1,9 @@
-package inprocess
+// Package passphrase makes Pulumi's passphrase secrets managers, and derives a key once. Deriving one takes longer than an up
+// without changes, so a file keeps it.
+//
+// The managers are those of pkg/v3/secrets/passphrase with salts of version v1: AES-256-GCM, with a key from 1,000,000 rounds of
+// PBKDF2. Another version of Pulumi cannot change that without another version of the salt. The tests compare the keys.
+package passphrase
 
 import (
 	"context"
@@ -14,26 +19,26 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/renameio/v2"
 	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
 	"github.com/pulumi/pulumi/pkg/v3/secrets"
 	"github.com/pulumi/pulumi/pkg/v3/secrets/passphrase"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 )
 
-// keys make the secrets managers of a passphrase. They are Pulumi's passphrase managers of version "v1" (AES-256-GCM, with a
-// key from 1,000,000 rounds of PBKDF2), except that a key is derived once. Deriving one takes longer than an up without changes.
-type keys struct {
-	passphrase string
-	file       string // keeps the last key; "": none does
+// Keys make the secrets managers of a passphrase. They are a secrets.Provider.
+type Keys struct {
+	Passphrase string
+
+	// File keeps the last key. It is as secret as the passphrase, which must be a random one. "": no file does.
+	File string
 }
 
-func (s *Stack) keys() keys { return keys{s.Passphrase, s.KeyFile} }
-
-// derived are the keys that this process knows, by keys.name.
+// derived are the keys that this process knows, by Keys.name.
 var derived sync.Map
 
 // OfType implements secrets.Provider.
-func (k keys) OfType(ctx context.Context, kind string, state json.RawMessage) (secrets.Manager, error) {
+func (k Keys) OfType(ctx context.Context, kind string, state json.RawMessage) (secrets.Manager, error) {
 	if kind != passphrase.Type {
 		return nil, fmt.Errorf("its secrets are encrypted with %q: only %q can be rehearsed", kind, passphrase.Type)
 	}
@@ -41,11 +46,11 @@ func (k keys) OfType(ctx context.Context, kind string, state json.RawMessage) (s
 	if err := json.Unmarshal(state, &salted); err != nil {
 		return nil, err
 	}
-	return k.of(ctx, salted.Salt)
+	return k.Manager(ctx, salted.Salt)
 }
 
-// of makes the manager for a salt, or for a new one if it is "". Within an operation it encrypts a secret once.
-func (k keys) of(ctx context.Context, salt string) (secrets.Manager, error) {
+// Manager makes the manager for a salt, or for a new one if it is "". It encrypts a secret once.
+func (k Keys) Manager(ctx context.Context, salt string) (secrets.Manager, error) {
 	if salt == "" {
 		var err error
 		if salt, err = k.fresh(ctx); err != nil {
@@ -73,7 +78,7 @@ func (k keys) of(ctx context.Context, salt string) (secrets.Manager, error) {
 }
 
 // fresh makes a salt: random bytes, and a text with which its reader tests a passphrase.
-func (k keys) fresh(ctx context.Context) (string, error) {
+func (k Keys) fresh(ctx context.Context) (string, error) {
 	raw := make([]byte, 8)
 	rand.Read(raw)
 	key, err := k.derive(raw)
@@ -94,22 +99,22 @@ func opens(ctx context.Context, key []byte, sealed string) bool {
 	return err == nil && text == proof
 }
 
-func (k keys) derive(salt []byte) ([]byte, error) {
-	return pbkdf2.Key(sha256.New, k.passphrase, salt, 1_000_000, config.SymmetricCrypterKeyBytes)
+func (k Keys) derive(salt []byte) ([]byte, error) {
+	return pbkdf2.Key(sha256.New, k.Passphrase, salt, 1_000_000, config.SymmetricCrypterKeyBytes)
 }
 
 // name identifies a key without giving away the passphrase, which is random where there is a file.
-func (k keys) name(salt string) string {
-	sum := sha256.Sum256([]byte(salt + "\n" + k.passphrase))
+func (k Keys) name(salt string) string {
+	sum := sha256.Sum256([]byte(salt + "\n" + k.Passphrase))
 	return hex.EncodeToString(sum[:])
 }
 
-func (k keys) kept(salt string) []byte {
+func (k Keys) kept(salt string) []byte {
 	name := k.name(salt)
 	if key, ok := derived.Load(name); ok {
 		return key.([]byte)
 	}
-	data, _ := os.ReadFile(k.file) // without the file, or with another's, the key is derived again
+	data, _ := os.ReadFile(k.File) // without the file, or with another's, the key is derived again
 	if of, text, _ := strings.Cut(strings.TrimSpace(string(data)), " "); of == name {
 		if key, err := hex.DecodeString(text); err == nil && len(key) == config.SymmetricCrypterKeyBytes {
 			return key
@@ -118,11 +123,11 @@ func (k keys) kept(salt string) []byte {
 	return nil
 }
 
-func (k keys) keep(salt string, key []byte) {
+func (k Keys) keep(salt string, key []byte) {
 	name := k.name(salt)
 	derived.Store(name, key)
-	if k.file != "" {
-		_ = replace(k.file, []byte(name+" "+hex.EncodeToString(key)+"\n"))
+	if k.File != "" {
+		_ = renameio.WriteFile(k.File, []byte(name+" "+hex.EncodeToString(key)+"\n"), 0o600) // a file that cannot be written costs time alone
 	}
 }
 
