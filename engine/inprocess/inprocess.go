@@ -15,18 +15,20 @@
 // pkg/v3 is not a stable interface: the module must have the version of the SDK and of the CLI in tools/pulumi. This
 // package relies on:
 //
-//	engine           Update, Destroy, DestroyV2, Refresh, RefreshV2, Context, UpdateInfo, UpdateOptions, Event
-//	backend          NewSnapshotManager with a SnapshotPersister; it reads PULUMI_SKIP_CHECKPOINTS
+//	engine           Update, Destroy, DestroyV2, Refresh, RefreshV2, Context, UpdateInfo, UpdateOptions, HostFactory, Event
+//	backend          NewSnapshotManager, which makes a SnapshotManager of a SnapshotPersister; it reads PULUMI_SKIP_CHECKPOINTS
 //	backend/display  ConvertEngineEvent, MassageSecrets
+//	display          ResourceChanges
 //	host             New: the plugin host, of which Provider, LanguageRuntime and SignalCancellation are replaced
-//	resource/deploy  Snapshot, Target, NewUrnTargets, BackendClient
+//	resource/deploy  Snapshot, Target, Plan, NewUrnTargets, BackendClient
 //	resource/edit    LocateResource, DeleteResource
-//	resource/plugin  NewProviderWithClient, NewLanguageRuntimeClient
+//	resource/plugin  NewProviderWithClient, NewLanguageRuntimeClient; Host, Provider, ProviderHandshakeRequest, LanguageRuntime,
+//	                 Context, DebugContext
 //	resource/stack   UnmarshalVersionedCheckpointToLatestCheckpoint, DeserializeCheckpoint, DeserializeUntypedDeployment,
-//	                 SerializeDeploymentWithMetadata, SerializeUntypedDeployment, SerializeProperties,
+//	                 SerializeDeploymentWithMetadata, SerializeUntypedDeployment, SerializeOptions, SerializeProperties,
 //	                 GetRootStackResource, NewBatchingCachingSecretsManager
 //	secrets          Manager, Provider; passphrase.Type, ErrIncorrectPassphrase and the format of its salts, in package passphrase
-//	util/cancel      NewContext
+//	util/cancel      NewContext, Source
 //
 // The engine is made for a process that ends with its operation. It leaves a goroutine (newStepExecutor) and a server
 // (resourceStatusServer, as it never calls deploy.Deployment.Close) behind, which hold the operation's states: 3 MB for 260
