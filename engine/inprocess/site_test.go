@@ -446,9 +446,12 @@ func TestSameStateAsTheCLI(t *testing.T) {
 }
 
 func sameState(t *testing.T, name string) {
-	values := map[string]string{"slipway:protect": "false"} // so that destroy deletes
-	ours := openAs(t, t.TempDir(), clone(t), name, name, values)
-	theirs := openAs(t, t.TempDir(), clone(t), name, name, values)
+	stackName, values := name, map[string]string{}
+	if name == "prod" { // which must be protected under its own name, and then destroy would delete nothing
+		stackName, values["slipway:protect"] = "unprotected", "false"
+	}
+	ours := openAs(t, t.TempDir(), clone(t), name, stackName, values)
+	theirs := openAs(t, t.TempDir(), clone(t), name, stackName, values)
 	defer ours.model.Close()
 	defer theirs.model.Close()
 	stack := theirs.through(t)
@@ -519,9 +522,9 @@ func TestTheCLIOpensTheState(t *testing.T) {
 }
 
 var (
-	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC|[+-]\d\d:?\d\d)`)
+	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC| \+0000 UTC|[+-]\d\d:?\d\d)`)
 	// drawn are the outputs that the model draws.
-	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "b64Std", "b64Url"}
+	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "policyId", "b64Std", "b64Url"}
 	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{7,}|db-[A-Z0-9]{26}`)
 )
 
@@ -621,6 +624,9 @@ func victim(dir, root, operation string) {
 			err = w.Destroy(context.Background(), inprocess.Run{})
 		} else {
 			err = w.Up(context.Background(), inprocess.Run{})
+		}
+		for _, problem := range w.failed {
+			fmt.Fprintln(os.Stderr, problem)
 		}
 		if err == nil {
 			err = w.model.Close()
