@@ -259,7 +259,8 @@ func (d *deployment) makeLogs() (err error) {
 		if d.direct, err = d.newStream(logging.FireLens); err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, KeyARN: d.direct.KeyARN,
+			RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,
