@@ -53,7 +53,12 @@ func conforming() {
 	os.Exit(code)
 }
 
-func TestMain(m *testing.M) { testscript.Main(m, commands) }
+func TestMain(m *testing.M) {
+	if os.Getenv("SLIPWAY_BENCHMARK") != "" { // this process is the command that a benchmark runs
+		main()
+	}
+	testscript.Main(m, commands)
+}
 
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.

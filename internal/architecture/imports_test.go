@@ -45,12 +45,13 @@ var allowed = map[string][]string{
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
 		"internal/bucket/hardening"},
 
-	"engine":           {"engine/inprocess"},
-	"engine/inprocess": {},
-	"verdict":          {"internal/redact"},
-	"drift":            {},
-	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
+	"engine":                      {"engine/inprocess"},
+	"engine/inprocess":            {"engine/inprocess/passphrase"},
+	"engine/inprocess/passphrase": {},
+	"verdict":                     {"internal/redact"},
+	"drift":                       {},
+	"release":                     {"verdict", "internal/image"},
+	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},

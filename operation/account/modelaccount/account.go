@@ -183,8 +183,14 @@ func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(
 
 func (i inventory) Objects() []engine.Object {
 	var all []engine.Object
-	for _, o := range i.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	for _, o := range i.Account.Objects() {
+		switch {
+		case o.Seeded:
+		case o.Owner != "": // AWS makes and deletes it together with another object
+			all = append(all, engine.Object{Type: o.Type, ID: o.ID})
+		default:
+			all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
 	}
 	return all
 }
