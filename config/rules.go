@@ -173,7 +173,13 @@ func (d *decoder) web(w Web) {
 	if d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
 		d.add("web.healthPath", quoted(path), "must start with / and contain only letters, digits and -._~/, at most 1024 characters")
 	}
+	if path := w.CheckPath; d.valid("web.checkPath") && (len(path) > 1024 || !checkPath.MatchString(path)) {
+		d.add("web.checkPath", quoted(path), "must start with one / and contain no spaces and no #, at most 1024 characters")
+	}
 }
+
+// checkPath is a path and a query. Two slashes at the beginning would name another host.
+var checkPath = regexp.MustCompile(`^/([!"$-.0-\[\]-~][!"$-\[\]-~]*)?$`)
 
 var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]*$`)
 

@@ -36,6 +36,8 @@ type session struct {
 	first      func() error // called when the engine has the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
+	begun      begun        // what the engine has begun in this run
+	public     string       // the site's own URL, once an up has ended
 }
 
 // confirmed are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
@@ -151,7 +153,7 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
@@ -180,6 +182,12 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		s.target.OnEngine(s.stack)
 	}
 	return err
+}
+
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
 }
 
 // release gives up everything except the containers.

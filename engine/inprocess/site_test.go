@@ -56,8 +56,8 @@ type world struct {
 // A runner runs the migration in the model.
 type runner struct{ account *cloud.Account }
 
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
+func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(ctx, cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
 	})

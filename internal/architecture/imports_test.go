@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},
 	"operation/account/accounttest":  {"operation/account", "verdict", "bootstrap"},
 	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
-	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/"},
+	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/", "internal/redact"},
 
 	"engine":           {"engine/inprocess"},
 	"engine/inprocess": {},
