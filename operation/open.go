@@ -159,7 +159,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		return err
 	}
 	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
 	if p := s.pinned; p != nil {
 		program.Release = p.program()
 		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {

@@ -71,6 +71,7 @@ type Deployment struct {
 	Release   string    `json:"release,omitempty"`
 	Who       string    `json:"who"`
 	When      time.Time `json:"when"` // it began
+	Settings  []string  `json:"settings,omitempty"` // the keys that --config set for this run alone, without their values
 
 	// What is known when it has ended. A deployment without a verdict never did: it is under way, or it was killed.
 	Ended   time.Time        `json:"ended,omitzero"`
@@ -141,7 +142,12 @@ func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	}
 	d.Ended = d.Ended.UTC()
 	kept := *d.Verdict
-	kept.Logs = nil
+	kept.Logs, kept.Check = nil, nil
+	if kept.Page != nil {
+		page := *kept.Page
+		page.Logs = nil
+		kept.Page = &page
+	}
 	d.Verdict = &kept
 	return l.write(ctx, entry{Ended: &d})
 }

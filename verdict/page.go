@@ -40,7 +40,7 @@ type Visit struct {
 	Good   bool     `json:"good"`
 	Reason string   `json:"reason,omitempty"` // what is wrong
 	Notes  []string `json:"notes,omitempty"`  // what may be wrong
-	Logs   []string `json:"logs,omitempty"`   // the last lines of the application
+	Logs   []string `json:"logs,omitempty"`   // what the page says, and the last lines of the application
 	Cause  string   `json:"cause,omitempty"`
 	Next   string   `json:"next,omitempty"`
 }
@@ -72,6 +72,9 @@ func JudgePage(p Page) *Visit {
 	wrong := func(reason, cause, next string) {
 		v.Good, v.Reason, v.Cause, v.Next = false, reason, cause, next
 		v.Logs = clean(p.Logs)
+		if text := clean(p.Text); len(text) > 0 {
+			v.Logs = append([]string{"the page says: " + strings.Join(text, " | ")}, v.Logs...)
+		}
 	}
 	note := func(format string, args ...any) { v.Notes = append(v.Notes, fmt.Sprintf(format, args...)) }
 	switch {
@@ -89,11 +92,11 @@ func JudgePage(p Page) *Visit {
 	case last.redirects():
 		note("%s is redirected to %s, which is not this site", asked, last.Location)
 	case last.Status == http.StatusBadRequest:
-		wrong(answered(asked, last, p.Text), "", "")
+		wrong(answered(asked, last), "", "")
 		v.Cause, v.Next = pageCause(p, "Django refuses the host name with 400: it is not in ALLOWED_HOSTS",
 			"settings must read the variable ALLOWED_HOSTS, which has the site's name")
 	case last.Status >= http.StatusInternalServerError:
-		wrong(answered(asked, last, p.Text), "", "")
+		wrong(answered(asked, last), "", "")
 		v.Cause, v.Next = pageCause(p, "the application fails in this request", "read its last lines; DEBUG=False shows no traceback in the page")
 	case last.Status == http.StatusNotFound:
 		note("%s answered 404: if the site has no page there, set web.checkPath to one that it has", asked)
@@ -148,12 +151,8 @@ func pageCause(p Page, cause, next string) (string, string) {
 	return cause, next
 }
 
-func answered(asked string, a Answer, text []string) string {
-	reason := fmt.Sprintf("%s answered %d %s", asked, a.Status, http.StatusText(a.Status))
-	if len(text) > 0 {
-		reason += ": " + redact.Text(text[0])
-	}
-	return reason
+func answered(asked string, a Answer) string {
+	return fmt.Sprintf("%s answered %d %s", asked, a.Status, http.StatusText(a.Status))
 }
 
 func (a Answer) redirects() bool {
