@@ -113,11 +113,15 @@ func TestFailedMigrationIsNamed(t *testing.T) {
 		log        []string
 	}{
 		{name: "the note of migrate_locked", want: "feed.0901_broken", log: []string{
-			`  File "/srv/site/feed/migrations/0900_mood.py", line 3`, "django.db.utils.DataError: division by zero", "migration failed: feed.0901_broken"}},
-		{name: "a lock that it did not get", want: "feed.0002_table", log: []string{"CommandError: the migration feed.0002_table waited 15 s for a table"}},
-		{name: "Django's own line", want: "shop.0003_x", log: []string{"  Applying shop.0001_initial... OK", "  Applying shop.0003_x...", "IntegrityError"}},
+			`  File "/srv/site/feed/migrations/0900_mood.py", line 3`, "django.db.utils.DataError: division by zero",
+			"migration failed: feed.0901_broken"}},
+		{name: "a lock that it did not get", want: "feed.0002_table",
+			log: []string{"CommandError: the migration feed.0002_table waited 15 s for a table"}},
+		{name: "Django's own line", want: "shop.0003_x", log: []string{"  Applying shop.0001_initial... OK", "  Applying shop.0003_x...",
+			"IntegrityError"}},
 		{name: "all of Django's lines are complete", want: "", log: []string{"  Applying shop.0001_initial... OK", "role could not be created"}},
-		{name: "a frame of the traceback", want: "shop.0004_prices", log: []string{`  File "/code/shop/migrations/0004_prices.py", line 12, in forwards`, "KeyError: 'x'"}},
+		{name: "a frame of the traceback", want: "shop.0004_prices",
+			log: []string{`  File "/code/shop/migrations/0004_prices.py", line 12, in forwards`, "KeyError: 'x'"}},
 		{name: "nothing says it", want: "", log: []string{"cannot connect to the database"}},
 	} {
 		if got := failedMigration(c.log); got != c.want {
@@ -133,7 +137,10 @@ func TestALongMigrationIsReported(t *testing.T) {
 	planned := &plan{}
 	planned.run.Store(&TaskRun{})
 	var said []string
-	err := migrate(context.Background(), &fakeRunner{hangs: true}, 65*time.Millisecond, planned, func(line string) { said = append(said, line) })(step("", "r1"))
+	err := migrate(context.Background(), &fakeRunner{hangs: true}, 65*time.Millisecond, planned, func(line string) {
+		said = append(said,
+			line)
+	})(step("", "r1"))
 	if err == nil || len(said) < 2 || !strings.Contains(said[0], "it is stopped after 65ms") {
 		t.Errorf("said %q; error is %v", said, err)
 	}

@@ -14,7 +14,7 @@ import (
 	"slipway/verdict"
 )
 
-// settling is how long the services may still be changing when the engine is done. The engine has waited for them already.
+// settling is how long the services may still change after the engine is done. The engine has already waited for them.
 const settling = 10 * time.Minute
 
 // A begun is what the engine has begun in this run, as far as a verdict on the run needs it.
@@ -44,7 +44,9 @@ func (b *begun) hear(e engine.Event) {
 		}
 		b.services[e.Change.URN] = definition
 	case verdict.TypeTargetGroup:
-		b.recheck = b.recheck || slices.ContainsFunc(e.Change.Properties, func(p engine.Property) bool { return strings.HasPrefix(p.Path, "healthCheck") })
+		for _, p := range e.Change.Properties {
+			b.recheck = b.recheck || strings.HasPrefix(p.Path, "healthCheck")
+		}
 	}
 }
 
@@ -87,13 +89,14 @@ func (s *session) settle(ctx context.Context) error {
 	return s.scale(ctx, func(declared verdict.Running, is verdict.Service) int {
 		n := declared.Wanted(is.Desired)
 		if is.Desired > 0 && n != is.Desired {
-			s.target.Progress.Logf("Service %s: %d tasks instead of %d, because web.min is %d and web.max is %d.", is.Name, n, is.Desired, declared.Min, declared.Max)
+			s.target.Progress.Logf("Service %s: %d tasks instead of %d, because web.min is %d and web.max is %d.", is.Name, n, is.Desired,
+				declared.Min, declared.Max)
 		}
 		return n
 	})
 }
 
-// scale gives each service as many tasks as want says.
+// scale returns each service as many tasks as want says.
 func (s *session) scale(ctx context.Context, want func(verdict.Running, verdict.Service) int) error {
 	expected, err := s.expected(ctx)
 	if err != nil || len(expected.Services) == 0 {

@@ -24,14 +24,17 @@ func TestWhatARunBegan(t *testing.T) {
 	}{
 		{name: "an update asks for another task definition", want: verdict.Started{"web": "web:2"}, events: []engine.Event{
 			event(engine.Begun, "update", service, "web", definition), event(engine.Failed, "update", service, "web", definition)}},
-		{name: "a create is in the checkpoint", want: verdict.Started{"web": ""}, events: []engine.Event{event(engine.Begun, "create", service, "web")}},
+		{name: "a create is in the checkpoint", want: verdict.Started{"web": ""}, events: []engine.Event{event(engine.Begun, "create", service,
+			"web")}},
 		{name: "a replacement is three steps", want: verdict.Started{"web": "web:2"}, events: []engine.Event{
 			event(engine.Begun, "create-replacement", service, "web", definition), event(engine.Begun, "replace", service, "web")}},
 		{name: "a refresh and a delete begin nothing", events: []engine.Event{
-			event(engine.Begun, "refresh", service, "web"), event(engine.Begun, "delete", service, "mail"), event(engine.Begun, "update", "aws:ssm/parameter:Parameter", "marker")}},
+			event(engine.Begun, "refresh", service, "web"), event(engine.Begun, "delete", service, "mail"), event(engine.Begun, "update",
+				"aws:ssm/parameter:Parameter", "marker")}},
 		{name: "another health path", recheck: true, events: []engine.Event{
 			event(engine.Begun, "update", group, "targets", engine.Property{Path: "healthCheck.path", From: "/healthz", To: "/x"})}},
-		{name: "a tag of the target group", events: []engine.Event{event(engine.Begun, "update", group, "targets", engine.Property{Path: "tags.team"})}},
+		{name: "a tag of the target group", events: []engine.Event{event(engine.Begun, "update", group, "targets",
+			engine.Property{Path: "tags.team"})}},
 	} {
 		var b begun
 		b.hear(event(engine.Begun, "update", service, "of the run before"))

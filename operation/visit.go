@@ -199,7 +199,8 @@ func (b *browser) sheets(ctx context.Context, client *http.Client, at string, tr
 	var all []verdict.Answer
 	for _, address := range stylesheets(tree, at) {
 		address = b.own(address)
-		if !sameSite(address, b.base) || slices.ContainsFunc(all, func(a verdict.Answer) bool { return a.URL == address }) || len(all) == mostSheets {
+		if !sameSite(address, b.base) || slices.ContainsFunc(all, func(a verdict.Answer) bool { return a.URL == address }) ||
+			len(all) == mostSheets {
 			continue
 		}
 		a, page, _ := get(ctx, client, address)

@@ -48,31 +48,41 @@ func TestBrowser(t *testing.T) {
 		asked []string // paths, in order
 	}{
 		{name: "a page with its stylesheets", good: true, asked: []string{"/", "/static/a.css", "/b.css"}, site: map[string]http.HandlerFunc{
-			"/{$}": answer(200, page("/static/a.css", public+"/b.css", "https://cdn.example.net/c.css", "/static/a.css")), "/static/a.css": css, "/b.css": css}},
+			"/{$}": answer(200, page("/static/a.css", public+"/b.css", "https://cdn.example.net/c.css",
+				"/static/a.css")), "/static/a.css": css, "/b.css": css}},
 		{name: "stylesheets relative to a base", good: true, asked: []string{"/", "/s/a.css"}, site: map[string]http.HandlerFunc{
-			"/{$}": answer(200, `<base href="/s/"><link rel="Stylesheet" href=" a.css "><link rel="alternate stylesheet" href="dark.css"><link rel="icon" href="i.png">`), "/s/a.css": css}},
-		{name: "no stylesheet is there", want: []string{"/static/a.css answered 404"}, site: map[string]http.HandlerFunc{"/{$}": answer(200, page("/static/a.css"))}},
-		{name: "a page in place of a stylesheet", want: []string{"/static/a.css answered a page instead of CSS"}, site: map[string]http.HandlerFunc{
-			"/{$}": answer(200, page("/static/a.css")), "/static/a.css": answer(200, page())}},
+			"/{$}": answer(200, `<base href="/s/"><link rel="Stylesheet" href=" a.css ">`+
+				`<link rel="alternate stylesheet" href="dark.css"><link rel="icon" href="i.png">`), "/s/a.css": css}},
+		{name: "no stylesheet is there", want: []string{"/static/a.css answered 404"}, site: map[string]http.HandlerFunc{"/{$}": answer(200,
+			page("/static/a.css"))}},
+		{name: "a page in place of a stylesheet", want: []string{"/static/a.css answered a page instead of CSS"},
+			site: map[string]http.HandlerFunc{
+				"/{$}": answer(200, page("/static/a.css")), "/static/a.css": answer(200, page())}},
 		{name: "one stylesheet is missing", good: true, want: []string{"1 of 2 stylesheets"}, site: map[string]http.HandlerFunc{
 			"/{$}": answer(200, page("/a.css", "/b.css")), "/a.css": css}},
-		{name: "every page answers 400", want: []string{"GET / answered 400", "the page says: Bad Request (400)", "ALLOWED_HOSTS"}, asked: []string{"/"},
-			site: map[string]http.HandlerFunc{"/": answer(400, "<style>x</style><h1>Bad Request (400)</h1>")}},
-		{name: "every page answers 500, which is not tried again", want: []string{"GET / answered 500", "container django:", "ValueError: x"}, asked: []string{"/"},
-			site: map[string]http.HandlerFunc{"/": answer(500, "<h1>Server Error (500)</h1>")}},
+		{name: "every page answers 400", want: []string{"GET / answered 400", "the page says: Bad Request (400)", "ALLOWED_HOSTS"},
+			asked: []string{"/"},
+			site:  map[string]http.HandlerFunc{"/": answer(400, "<style>x</style><h1>Bad Request (400)</h1>")}},
+		{name: "every page answers 500, which is not tried again", want: []string{"GET / answered 500", "container django:", "ValueError: x"},
+			asked: []string{"/"},
+			site:  map[string]http.HandlerFunc{"/": answer(500, "<h1>Server Error (500)</h1>")}},
 		{name: "502 is tried again", want: []string{"GET / answered 502"}, asked: slices.Repeat([]string{"/"}, visitTries),
 			site: map[string]http.HandlerFunc{"/": answer(502, "")}},
-		{name: "no answer", want: []string{"GET / got no answer: EOF"}, site: map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, _ *http.Request) {
+		{name: "no answer", want: []string{"GET / got no answer: EOF"}, site: map[string]http.HandlerFunc{"/": func(w http.ResponseWriter,
+			_ *http.Request) {
 			conn, _, err := http.NewResponseController(w).Hijack()
 			if err == nil {
 				conn.Close()
 			}
 		}}},
-		{name: "web.checkPath", path: "/shop/?page=1", good: true, asked: []string{"/shop/?page=1"}, site: map[string]http.HandlerFunc{"/shop/": answer(200, page()), "/{$}": answer(500, "")}},
+		{name: "web.checkPath", path: "/shop/?page=1", good: true, asked: []string{"/shop/?page=1"},
+			site: map[string]http.HandlerFunc{"/shop/": answer(200, page()), "/{$}": answer(500, "")}},
 		{name: "a log-in page", good: true, want: []string{"log-in page /login/?next=/"}, asked: []string{"/", "/login/?next=/"},
 			site: map[string]http.HandlerFunc{"/{$}": to(public + "/login/?next=/"), "/login/": answer(200, page())}},
-		{name: "HTTPS of its own name", want: []string{"which this stack does not serve"}, asked: []string{"/"}, site: map[string]http.HandlerFunc{"/": to("https://shop.example.com/")}},
-		{name: "a loop", want: []string{"redirected for ever: / -> /a -> ..."}, asked: []string{"/", "/a"}, site: map[string]http.HandlerFunc{"/{$}": to("/a"), "/a": to("/")}},
+		{name: "HTTPS of its own name", want: []string{"which this stack does not serve"}, asked: []string{"/"},
+			site: map[string]http.HandlerFunc{"/": to("https://shop.example.com/")}},
+		{name: "a loop", want: []string{"redirected for ever: / -> /a -> ..."}, asked: []string{"/", "/a"},
+			site: map[string]http.HandlerFunc{"/{$}": to("/a"), "/a": to("/")}},
 		{name: "a cookie ends the redirects", good: true, asked: []string{"/", "/set", "/in"}, site: map[string]http.HandlerFunc{
 			"/{$}": to("/set"), "/set": func(w http.ResponseWriter, q *http.Request) {
 				http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1"})

@@ -80,7 +80,8 @@ func JudgePage(p Page) *Visit {
 	switch {
 	case last.Status == 0:
 		wrong(asked+" got no answer: "+redact.Text(cmp.Or(last.Err, "the connection was closed")), "", "")
-		v.Cause, v.Next = pageCause(p, "the application, or nginx before it, does not answer", "read the log: the request may take longer than its timeout")
+		v.Cause, v.Next = pageCause(p, "the application, or nginx before it, does not answer",
+			"read the log: the request may take longer than its timeout")
 	case last.redirects() && p.insecure(last):
 		wrong(fmt.Sprintf("%s is redirected to %s, which this stack does not serve", asked, last.Location),
 			"the site redirects to HTTPS (SECURE_SSL_REDIRECT), and the stack has no domain, so it serves HTTP alone",
@@ -122,7 +123,8 @@ func (p Page) style(v *Visit) {
 	switch {
 	case len(missing) == 0:
 	case len(missing) == len(p.Sheets):
-		v.Good, v.Reason = false, fmt.Sprintf("GET %s links %s, and none is there: %s", p.Path, several(len(missing), "stylesheet"), strings.Join(missing, ", "))
+		v.Good, v.Reason = false, fmt.Sprintf("GET %s links %s, and none is there: %s", p.Path, several(len(missing), "stylesheet"),
+			strings.Join(missing, ", "))
 		v.Cause = "the static files are not where the page looks for them: collectstatic did not run, or they are served at another path"
 		v.Next = "see that the image runs collectstatic, and that STATIC_URL is what nginx or WhiteNoise serves"
 	default:
@@ -140,7 +142,8 @@ func several(n int, what string) string {
 
 // telling matches the lines of an application that may say why a page failed. Others are of the requests before.
 var telling = regexp.MustCompile(`DisallowedHost|Invalid HTTP_HOST|No module named|ModuleNotFoundError|ImportError|ImproperlyConfigured|` +
-	`KeyError: '[A-Z_]+'|OperationalError|ProgrammingError|password authentication|Read-only file system|Permission denied|staticfiles manifest`)
+	`KeyError: '[A-Z_]+'|OperationalError|ProgrammingError|password authentication|` +
+	`Read-only file system|Permission denied|staticfiles manifest`)
 
 // pageCause is what the text of an answer and the application's log point to, or what is likely without them.
 func pageCause(p Page, cause, next string) (string, string) {

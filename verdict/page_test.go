@@ -10,9 +10,13 @@ import (
 func TestPage(t *testing.T) {
 	const at = "http://127.0.0.1:8001"
 	page := func(status int, answers ...verdict.Answer) verdict.Page {
-		return verdict.Page{Path: "/", Public: "http://shop.example.com", Answers: append([]verdict.Answer{{URL: at + "/", Status: status}}, answers...)}
+		return verdict.Page{Path: "/", Public: "http://shop.example.com", Answers: append([]verdict.Answer{{URL: at + "/", Status: status}},
+			answers...)}
 	}
-	to := func(p verdict.Page, location string) verdict.Page { p.Answers[len(p.Answers)-1].Location = location; return p }
+	to := func(p verdict.Page, location string) verdict.Page {
+		p.Answers[len(p.Answers)-1].Location = location
+		return p
+	}
 	styled := func(statuses ...int) verdict.Page {
 		p := page(200)
 		for i, status := range statuses {
@@ -29,7 +33,8 @@ func TestPage(t *testing.T) {
 		{name: "a page", page: page(200), good: true},
 		{name: "a page without anything in it", page: page(204), good: true},
 		{name: "every page answers 400", page: page(400), want: []string{"GET / answered 400 Bad Request", "ALLOWED_HOSTS"}},
-		{name: "every page answers 500", page: page(500), want: []string{"GET / answered 500 Internal Server Error", "the application fails in this request"}},
+		{name: "every page answers 500", page: page(500), want: []string{"GET / answered 500 Internal Server Error",
+			"the application fails in this request"}},
 		{name: "500, and the log says why", page: func() verdict.Page {
 			p := page(500)
 			p.Logs = []string{"container django:", "django.db.utils.ProgrammingError: relation \"shop_item\" does not exist", "PASSWORD=hunter2"}
@@ -57,8 +62,10 @@ func TestPage(t *testing.T) {
 		{name: "a log-in page", page: to(page(302, verdict.Answer{URL: at + "/account/log-in/?next=/", Status: 200}), ""), good: true,
 			want: []string{"GET / is redirected to the log-in page /account/log-in/?next=/"}},
 		{name: "another page of the site", page: page(302, verdict.Answer{URL: at + "/en/", Status: 200}), good: true},
-		{name: "a log-in page that fails", page: page(302, verdict.Answer{URL: at + "/login/", Status: 500}), want: []string{"(redirected to " + at + "/login/) answered 500"}},
-		{name: "another site", page: to(page(302), "https://id.example.net/authorize"), good: true, want: []string{"redirected to https://id.example.net/authorize, which is not this site"}},
+		{name: "a log-in page that fails", page: page(302, verdict.Answer{URL: at + "/login/", Status: 500}),
+			want: []string{"(redirected to " + at + "/login/) answered 500"}},
+		{name: "another site", page: to(page(302), "https://id.example.net/authorize"), good: true,
+			want: []string{"redirected to https://id.example.net/authorize, which is not this site"}},
 		{name: "HTTPS, which the stack does not serve", page: to(page(301), "https://shop.example.com/"),
 			want: []string{"redirected to https://shop.example.com/, which this stack does not serve", "SECURE_SSL_REDIRECT", "slipway:domain"}},
 		{name: "redirected to itself", page: to(page(301), at+"/"), want: []string{"redirected for ever: / -> ...", "SECURE_PROXY_SSL_HEADER"}},
@@ -70,9 +77,12 @@ func TestPage(t *testing.T) {
 			return to(p, at+"/y")
 		}(), want: []string{"redirected for ever"}},
 		{name: "all stylesheets are there", page: styled(200, 200), good: true},
-		{name: "its only stylesheet is missing", page: styled(404), want: []string{"links 1 stylesheet, and none is there: /static/a.css?v=1 answered 404", "collectstatic"}},
-		{name: "one of two stylesheets is missing", page: styled(200, 404), good: true, want: []string{"1 of 2 stylesheets of GET / are missing: /static/b.css?v=1 answered 404"}},
-		{name: "this machine cannot reach the site", page: verdict.Page{Path: "/", Unreachable: "no such host"}, good: true, want: []string{"was not checked: this machine cannot reach the site (no such host)"}},
+		{name: "its only stylesheet is missing", page: styled(404),
+			want: []string{"links 1 stylesheet, and none is there: /static/a.css?v=1 answered 404", "collectstatic"}},
+		{name: "one of two stylesheets is missing", page: styled(200, 404), good: true,
+			want: []string{"1 of 2 stylesheets of GET / are missing: /static/b.css?v=1 answered 404"}},
+		{name: "this machine cannot reach the site", page: verdict.Page{Path: "/", Unreachable: "no such host"}, good: true,
+			want: []string{"was not checked: this machine cannot reach the site (no such host)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := verdict.JudgePage(c.page)
@@ -95,7 +105,8 @@ func TestPage(t *testing.T) {
 			// As a part of the verdict on the services.
 			whole := verdict.Verdict{Good: true}
 			whole.Add(v)
-			if whole.Good != c.good || !c.good && !strings.HasPrefix(whole.String(), "the release runs, but the site does not answer as it should\n  "+v.Reason) {
+			if whole.Good != c.good || !c.good && !strings.HasPrefix(whole.String(),
+				"the release runs, but the site does not answer as it should\n  "+v.Reason) {
 				t.Errorf("the verdict is %t:\n%s", whole.Good, whole)
 			}
 		})

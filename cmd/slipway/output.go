@@ -103,7 +103,8 @@ func short(v any) string {
 
 // counted says what an operation did: "139 created", "0 changes".
 func counted(r engine.Result) string {
-	return counts(r, map[string]string{"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "import": "adopted"})
+	return counts(r, map[string]string{"create": "created", "update": "updated", "replace": "replaced",
+		"delete": "deleted", "import": "adopted"})
 }
 
 // planned says what an operation would do: "139 to create", "0 changes".

@@ -23,15 +23,17 @@ var allowed = map[string][]string{
 	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+		// bootstrap creates the deploy role before a program can run
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
-	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},
-	"operation/account/accounttest":  {"operation/account", "verdict", "bootstrap"},
-	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
-	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/", "internal/redact"},
+	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},
+	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap"},
+	"operation/account/awsaccount":  {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
+	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
+		"internal/redact"},
 
 	"engine":           {"engine/inprocess"},
 	"engine/inprocess": {},
@@ -42,11 +44,13 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {},
+	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
-	"cmd/sandbox": {"sandbox"},
-	"sandbox":     {}, // it drives the command like a user
+	"cmd/sandbox":   {"sandbox"},
+	"tools/iamcase": {"rehearsal/iam"},
+	"sandbox":       {}, // it drives the command like a user
 }
 
 // sdkFree are the packages that call no AWS API themselves.

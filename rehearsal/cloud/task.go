@@ -54,7 +54,8 @@ type container struct {
 	} `json:"logConfiguration"`
 }
 
-// RunTask runs a task to its end, and stops it when ctx is done. The error is ECS's refusal to start it. If the task started and its containers did not, the
+// RunTask runs a task to its end, and stops it when ctx is done. The error is ECS's refusal to start it. If the task started and its
+// containers did not, the
 // result has the reason.
 func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"

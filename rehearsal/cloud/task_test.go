@@ -55,7 +55,8 @@ func TestATaskRuns(t *testing.T) {
 	a.Tasks = func(_ context.Context, run TaskRun) TaskResult {
 		return TaskResult{ExitCode: 3, Logs: []string{run.Container + " failed: " + run.Command[0]}}
 	}
-	if result, err = a.RunTask(t.Context(), run); err != nil || result.ExitCode != 3 || result.Logs[0] != "django failed: true" || result.ARN == "" {
+	if result, err = a.RunTask(t.Context(), run); err != nil || result.ExitCode != 3 || result.Logs[0] != "django failed: true" ||
+		result.ARN == "" {
 		t.Errorf("%+v, %v", result, err)
 	}
 	if records := a.TaskRecords(); len(records) != 2 || records[1].Result.ExitCode != 3 {

@@ -69,7 +69,8 @@ func (r *Run) probe(target cloud.Inputs) (*probe, error) {
 	check := cloud.Inputs(group.Outputs).Map("healthCheck")
 	return &probe{
 		group: group, path: cmp.Or(check.String("path"), "/"), matcher: cmp.Or(check.String("matcher"), "200"),
-		interval: cmp.Or(check.Int("interval"), 30), unhealthyAfter: cmp.Or(check.Int("unhealthyThreshold"), 3), port: target.Int("containerPort"),
+		interval: cmp.Or(check.Int("interval"), 30), unhealthyAfter: cmp.Or(check.Int("unhealthyThreshold"),
+			3), port: target.Int("containerPort"),
 		client: &http.Client{
 			Timeout:       time.Duration(cmp.Or(check.Int("timeout"), 5)) * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -202,7 +203,10 @@ func (r *Run) LastLines(ctx context.Context, since time.Time, lines int) []strin
 
 // wrote are the last lines of a task's containers since a moment, under the name of each.
 func (r *Run) wrote(ctx context.Context, boxes []*box, since time.Time, lines int) []string {
-	boxes = slices.SortedFunc(slices.Values(boxes), func(a, b *box) int { return cmp.Compare(a.Config.Labels[labelOrder], b.Config.Labels[labelOrder]) })
+	boxes = slices.SortedFunc(slices.Values(boxes), func(a, b *box) int {
+		return cmp.Compare(a.Config.Labels[labelOrder],
+			b.Config.Labels[labelOrder])
+	})
 	var all []string
 	for _, b := range boxes {
 		if found := r.since(ctx, b.ID, since, lines); len(found) > 0 {

@@ -33,7 +33,10 @@ func TestProbeSaysWhatItWasAnswered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &probe{group: &cloud.Object{ID: "targets"}, matcher: "200", client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	p := &probe{group: &cloud.Object{ID: "targets"}, matcher: "200", client: &http.Client{CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}}
 	fmt.Sscan(port, &p.port)
 	for path, want := range map[string]string{
 		"/":           "",
@@ -61,7 +64,8 @@ func TestProbeSaysWhatItWasAnswered(t *testing.T) {
 func TestRecordOfABuildIsWrittenWhileItRuns(t *testing.T) {
 	var kept strings.Builder
 	r := &recorder{to: &kept, before: "aaaaaaaaaaaa\n"}
-	for _, part := range []string{"Step 1/3 : FROM x\n ---> aaaaaaaa", "aaaa\nStep 2/3 : RUN true\n ---> Running in bbbbbbbbbbbb\nwords ---> cccccccccccc\n --->", " dddddddddddd\n ---> Running in eeee"} {
+	for _, part := range []string{"Step 1/3 : FROM x\n ---> aaaaaaaa",
+		"aaaa\nStep 2/3 : RUN true\n ---> Running in bbbbbbbbbbbb\nwords ---> cccccccccccc\n --->", " dddddddddddd\n ---> Running in eeee"} {
 		if n, err := r.Write([]byte(part)); n != len(part) || err != nil {
 			t.Fatal(n, err)
 		}
@@ -80,7 +84,8 @@ func TestMissingLimitsAreReportedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if text, err := os.ReadFile(filepath.Join(r.dir, "kept.json")); said != 1 || err != nil || !strings.Contains(string(text), `"Unlimited":true`) {
+	if text, err := os.ReadFile(filepath.Join(r.dir, "kept.json")); said != 1 || err != nil || !strings.Contains(string(text),
+		`"Unlimited":true`) {
 		t.Errorf("said %d times; the next command reads %s, %v", said, text, err)
 	}
 }
@@ -95,7 +100,8 @@ func dockered(t *testing.T, definitions string) *Run {
 	if err != nil {
 		t.Skip("there is no Docker engine with slipway-debian:sid, which app/debian-base.sh makes")
 	}
-	r := frozen(t, &cloud.Object{Type: "aws:ecs/taskDefinition:TaskDefinition", Outputs: map[string]any{"arn": "task:1", "family": "task", "containerDefinitions": definitions}})
+	r := frozen(t, &cloud.Object{Type: "aws:ecs/taskDefinition:TaskDefinition", Outputs: map[string]any{"arn": "task:1", "family": "task",
+		"containerDefinitions": definitions}})
 	r.engine, r.id, r.network, r.options.Haste, r.options.Say = e, "test", "none", 5, func(string) {}
 	t.Cleanup(func() {
 		if err := e.clean(context.WithoutCancel(t.Context()), "", nil); err != nil {
@@ -108,12 +114,14 @@ func dockered(t *testing.T, definitions string) *Run {
 // AWS's runner stops the migration's task after its time limit. So must this one: a migration that waits for ever would do so
 // without a word.
 func TestATaskIsStoppedWhenItsTimeIsOver(t *testing.T) {
-	r := dockered(t, `[{"name":"django","image":"slipway-debian:sid","stopTimeout":1,"command":["sh","-c","echo waiting for the lock; exec sleep 600"]}]`)
+	r := dockered(t, `[{"name":"django","image":"slipway-debian:sid","stopTimeout":1,
+		"command":["sh","-c","echo waiting for the lock; exec sleep 600"]}]`)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	began := time.Now()
 	result := r.Task(ctx, cloud.TaskRun{TaskDefinition: "task:1", Container: "django"})
-	if took := time.Since(began); took > 2*time.Minute || result.ExitCode != cloud.NeverStarted || !slices.Contains(result.Logs, "waiting for the lock") {
+	if took := time.Since(began); took > 2*time.Minute || result.ExitCode != cloud.NeverStarted || !slices.Contains(result.Logs,
+		"waiting for the lock") {
 		t.Errorf("after %s: %+v", took, result)
 	}
 	if boxes, err := r.engine.boxes(t.Context()); err != nil || len(boxes) > 0 {
@@ -122,7 +130,8 @@ func TestATaskIsStoppedWhenItsTimeIsOver(t *testing.T) {
 }
 
 func TestAFailedHealthCheckSaysWhatItsCommandSaid(t *testing.T) {
-	r := dockered(t, `[{"name":"django","image":"slipway-debian:sid","stopTimeout":1,"command":["sh","-c","echo a line of the application; exec sleep 600"],
+	r := dockered(t, `[{"name":"django","image":"slipway-debian:sid","stopTimeout":1,
+		"command":["sh","-c","echo a line of the application; exec sleep 600"],
 		"healthCheck":{"command":["CMD-SHELL","echo the dog ate it >&2; exit 3"],"interval":1,"retries":2}},
 		{"name":"nginx","image":"slipway-debian:sid","command":["true"],"dependsOn":[{"containerName":"django","condition":"HEALTHY"}]}]`)
 	d, err := r.definition("task:1")
@@ -147,7 +156,8 @@ func TestAFailedBuildLeavesNothing(t *testing.T) {
 		t.Skip("BuildKit keeps neither containers nor images of stages")
 	}
 	dir := t.TempDir()
-	text := fmt.Sprintf("FROM slipway-debian:sid AS first\nRUN echo %s >/stage\nFROM slipway-debian:sid\nCOPY --from=first /stage /stage\nRUN exit 7\n", draw())
+	text := fmt.Sprintf("FROM slipway-debian:sid AS first\nRUN echo %s >/stage\n"+
+		"FROM slipway-debian:sid\nCOPY --from=first /stage /stage\nRUN exit 7\n", draw())
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
