@@ -631,7 +631,9 @@ func (v Verdict) String() string {
 		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
 	}
 	if v.Page == nil || v.Page.Good {
-		show("Asked for:", v.Expected, "")
+		if v.Runs.TaskDefinition != v.Expected.TaskDefinition {
+			show("Asked for:", v.Expected, "")
+		}
 		show("Runs now: ", v.Runs, tasks)
 	}
 	list := func(title string, lines []string) {
