@@ -233,7 +233,7 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 	for i, want := range expected.Services {
 		service := found[want.Service]
 		wrong, settled := judge(service, want)
-		if !settled && wait > 0 {
+		if !settled {
 			wrong = fmt.Sprintf("did not settle within %s: %s", wait, wrong)
 		}
 		primary := service.primary()
@@ -319,7 +319,8 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 		return fmt.Sprintf("%d of %d tasks of %s run", s.Running, s.Desired, short(want.TaskDefinition)), false
 	}
 	if reason := s.unhealthy(); reason != "" {
-		return fmt.Sprintf("runs %s, but its load balancer calls it unhealthy: %s", short(want.TaskDefinition), redact.Text(reason)), false
+		return fmt.Sprintf("runs %s, but its load balancer calls it unhealthy: %s", short(want.TaskDefinition), redact.Text(reason)),
+			s.Unhealthy != nil // asked just now; events may be outdated by the next one
 	}
 	return "", true
 }

@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -426,5 +427,43 @@ func TestScalingOwnsTheNumberWithinItsRange(t *testing.T) {
 		if got := c.service.Wanted(c.desired); got != c.want {
 			t.Errorf("%s: %d desired tasks become %d, want %d", c.name, c.desired, got, c.want)
 		}
+	}
+}
+
+// An asked is an ECSReader of one service that is as it should be, whose running task was asked for its health.
+type asked struct {
+	verdict.ECSReader
+	sick *verdict.Unhealthy
+}
+
+func (a asked) Services(context.Context, string, []string) ([]verdict.Service, error) {
+	return []verdict.Service{{Name: "shop-web", Status: "ACTIVE", Desired: 1, Running: 1,
+		Deployments: []verdict.Deployed{{ID: "1", Status: "PRIMARY", TaskDefinition: newTask, Rollout: "COMPLETED"}}}}, nil
+}
+
+func (a asked) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) { return a.sick, nil }
+
+func TestARunningTaskThatFailsItsHealthCheckIsNotGood(t *testing.T) {
+	v, err := verdict.Judge(t.Context(), asked{}, askedWeb(), 0)
+	if err != nil || !v.Good {
+		t.Errorf("a healthy task: %v\n%s", err, v)
+	}
+	began := time.Now()
+	v, err = verdict.Judge(t.Context(), asked{sick: &verdict.Unhealthy{Reason: "Task failed ELB health checks in (target-group web)",
+		Check: []string{"GET /healthz answered 301, to https://10.0.0.1/healthz"}, Logs: []string{"container django:", "token=hunter2"}}},
+		askedWeb(), time.Hour)
+	words := v.String()
+	if err != nil || v.Good || time.Since(began) > time.Minute {
+		t.Fatalf("after %s: %v\n%s", time.Since(began), err, words)
+	}
+	for _, want := range []string{"the release does not run as it should\n", "its load balancer calls it unhealthy",
+		"Health check:\n  the load balancer's: GET /healthz must answer 200-299\n  GET /healthz answered 301",
+		"container django:", "SECURE_SSL_REDIRECT"} {
+		if !strings.Contains(words, want) {
+			t.Errorf("it does not say %q:\n%s", want, words)
+		}
+	}
+	if strings.Contains(words, "Asked for:") || strings.Contains(words, "hunter2") {
+		t.Errorf("it says too much:\n%s", words)
 	}
 }
