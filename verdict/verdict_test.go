@@ -441,7 +441,9 @@ func (a asked) Services(context.Context, string, []string) ([]verdict.Service, e
 		Deployments: []verdict.Deployed{{ID: "1", Status: "PRIMARY", TaskDefinition: newTask, Rollout: "COMPLETED"}}}}, nil
 }
 
-func (a asked) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) { return a.sick, nil }
+func (a asked) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) {
+	return a.sick, nil
+}
 
 func TestARunningTaskThatFailsItsHealthCheckIsNotGood(t *testing.T) {
 	v, err := verdict.Judge(t.Context(), asked{}, askedWeb(), 0)
