@@ -175,7 +175,7 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 		onEvent(e)
 	}
 	return func(result engine.Result, wrong error) error {
-		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil}, wrong)
+		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil, Services: []verdict.ServiceStatus{}}, wrong)
 		return errors.Join(unkept, err, k.close())
 	}, nil
 }
