@@ -177,7 +177,8 @@ func TestRunVerdicts(t *testing.T) {
 
 	t.Log("a health path that answers 400, without another deployment")
 	for range 2 { // the second up changes nothing, and is no better
-		r.bad([]string{"-c", "web.healthPath=/"}, "its load balancer calls it unhealthy", "GET / must answer 200", "GET / answered 400", "container django:",
+		r.bad([]string{"-c", "web.healthPath=/"}, "its load balancer calls it unhealthy", "GET / must answer 200", "GET / answered 400",
+			"container django:",
 			"ALLOWED_HOSTS")
 	}
 	r.good()
