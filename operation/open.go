@@ -190,7 +190,7 @@ func (s *session) event(e engine.Event) {
 	s.target.Progress.Event(e)
 }
 
-// release returns up everything except the containers.
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {
