@@ -469,3 +469,30 @@ func TestARunningTaskThatFailsItsHealthCheckIsNotGood(t *testing.T) {
 		t.Errorf("it says too much:\n%s", words)
 	}
 }
+
+// A changed health check is noticed only after some failures, so the verdict waits as long as the load balancer needs.
+func TestAChangedHealthCheckIsWaitedFor(t *testing.T) {
+	const group = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/1"
+	expected, err := verdict.ExpectedOf([]apitype.ResourceV3{
+		{Type: verdict.TypeTargetGroup, Outputs: map[string]any{"arn": group}, Inputs: map[string]any{"healthCheck": map[string]any{
+			"path": "/ht/", "matcher": "200-299", "interval": 10.0, "timeout": 5.0, "unhealthyThreshold": 3.0}}},
+		{Type: verdict.TypeService, URN: "urn:pulumi:dev::shop::aws:ecs/service:Service::web", Inputs: map[string]any{"cluster": "shop",
+			"name": "shop-web", "taskDefinition": newTask, "loadBalancers": []any{map[string]any{"targetGroupArn": group}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := expected.Services[0].Check
+	if diff := cmp.Diff(&verdict.TargetCheck{Path: "/ht/", Matcher: "200-299", Notices: 55 * time.Second}, check); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	check.Notices = 100 * time.Millisecond
+	for _, recheck := range []bool{true, false} {
+		expected.Recheck = recheck
+		began := time.Now()
+		v, err := verdict.Judge(t.Context(), asked{}, expected, time.Hour)
+		if took := time.Since(began); err != nil || !v.Good || (took >= check.Notices) != recheck {
+			t.Errorf("recheck %t: after %s: %v\n%s", recheck, took, err, v)
+		}
+	}
+}
