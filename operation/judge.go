@@ -89,8 +89,8 @@ func (s *session) settle(ctx context.Context) error {
 	return s.scale(ctx, func(declared verdict.Running, is verdict.Service) int {
 		n := declared.Wanted(is.Desired)
 		if is.Desired > 0 && n != is.Desired {
-			s.target.Progress.Logf("Service %s: %d tasks instead of %d, because web.min is %d and web.max is %d.", is.Name, n, is.Desired,
-				declared.Min, declared.Max)
+			s.target.Progress.Logf("Service %s: %s instead of %d, because web.min is %d and web.max is %d.", is.Name, some(n, false, "task"),
+				is.Desired, declared.Min, declared.Max)
 		}
 		return n
 	})
