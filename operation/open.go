@@ -36,6 +36,8 @@ type session struct {
 	first      func() error // called when the engine has locked the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
+	begun      begun        // what the engine has begun in this run
+	public     string       // the site's own URL, once an up has ended
 }
 
 // confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
@@ -153,13 +155,13 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
 	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
 	if p := s.pinned; p != nil {
 		program.Release = p.program()
 		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
@@ -184,7 +186,13 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	return err
 }
 
-// release returns up everything except the containers.
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
+}
+
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {

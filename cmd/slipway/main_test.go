@@ -177,7 +177,7 @@ func breakRuns() {
 			return nil
 		}
 		if code := os.Getenv("MIGRATION"); code != "" {
-			a.Tasks = func(cloud.TaskRun) cloud.TaskResult {
+			a.Tasks = func(context.Context, cloud.TaskRun) cloud.TaskResult {
 				return cloud.TaskResult{ExitCode: int(number(code)), Logs: []string{"relation feed_entry already exists"}}
 			}
 		}

@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
 		"internal/bucket/hardening", "internal/github"},
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
-		"internal/bucket/hardening"},
+		"internal/bucket/hardening", "internal/redact"},
 
 	"engine":                      {"engine/inprocess"},
 	"engine/inprocess":            {"engine/inprocess/passphrase"},
