@@ -62,7 +62,7 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	}
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
 		t.Progress.Logf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
-			t.Stack, last.Release, last.Operation, t.Flag())
+			t.Stack, last.Release, last.Operation, t.Flags())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
 		return nil, errors.Join(err, ledger.Close())

@@ -151,9 +151,10 @@ func clone(b *testing.B) {
 // first puts the stack up. It is not what is measured, so the engine writes its state once, at the end.
 func first(b *testing.B, more string) {
 	b.Helper()
-	interrupts := newInterrupts(io.Discard)
+	out := newOutput(io.Discard, io.Discard)
+	interrupts := newInterrupts(out)
 	defer interrupts.stop()
-	run := newInvocation(io.Discard, io.Discard, interrupts)
+	run := newInvocation(out, interrupts)
 	run.stack, run.overrides = "prod", []string{more}
 	target, err := run.target()
 	if err != nil {

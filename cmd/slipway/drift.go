@@ -11,6 +11,7 @@ import (
 
 	"slipway/drift"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 // A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
@@ -34,7 +35,7 @@ Each difference is dangerous (it opens something, or something is not protected 
 replaces the resource), missing (the resource is gone) or harmless. It exits with 0 if there is none, with 3 if there is.`,
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkDrift(cmd.Context(), run) },
 	}
 }
@@ -69,11 +70,7 @@ func checkDrift(ctx context.Context, run *invocation) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	flags := run.flag()
-	if run.live {
-		flags += " --live"
-	}
-	run.out.say("Next: slipway up%s reverts these changes. Put what should stay into the program first.", flags)
+	run.out.say("Put what should stay into the program. Next, to revert the rest:\n  slipway up%s", run.flags())
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 
@@ -86,7 +83,7 @@ func printDrift(out io.Writer, found []drift.Resource) {
 		}
 		fmt.Fprintln(out)
 		for _, p := range d.Properties {
-			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, screen.Short(p.From), screen.Short(p.To))
 		}
 	}
 }

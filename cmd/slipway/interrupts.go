@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"sync"
@@ -13,7 +11,8 @@ import (
 )
 
 // Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, which lets the engine end what it is doing,
-// and the second into the end of the engine.
+// and the second into the end of the engine. A terminal that closes (SIGHUP) and a reader that goes away (SIGPIPE) also cancel
+// the context, and never more than that: each of a run's later lines makes another SIGPIPE.
 type interrupts struct {
 	ctx  context.Context
 	stop func()
@@ -23,40 +22,49 @@ type interrupts struct {
 	stack *engine.Stack
 }
 
-func newInterrupts(stderr io.Writer) *interrupts {
+func newInterrupts(out *output) *interrupts {
 	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup the run outlives its terminal
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 	i := &interrupts{ctx: ctx}
-	i.stop = func() { signal.Stop(signals); cancel() }
+	over := make(chan struct{})
+	i.stop = sync.OnceFunc(func() { signal.Stop(signals); close(over); cancel() })
 	go func() {
-		for n := 1; ; n++ {
-			var got os.Signal
+		for {
 			select {
-			case got = <-signals:
-			case <-ctx.Done():
-				if i.signal() == nil { // the command is over
-					return
-				}
-				got = <-signals
-			}
-			i.mu.Lock()
-			stack := i.stack
-			first := i.got == nil
-			if first {
-				i.got = got
-			}
-			i.mu.Unlock()
-			switch {
-			case first:
-				fmt.Fprintln(stderr, "Stopping when the calls under way are done. Press Ctrl-C again to abandon them.")
-				cancel()
-			case stack != nil:
-				go stack.Terminate()
+			case got := <-signals:
+				i.take(got, out, cancel)
+			case <-over:
+				return
 			}
 		}
 	}()
 	return i
+}
+
+// take does what a signal asks for.
+func (i *interrupts) take(got os.Signal, out *output, cancel func()) {
+	i.mu.Lock()
+	stack, first := i.stack, i.got == nil
+	if first {
+		i.got = got
+	}
+	i.mu.Unlock()
+	typed := got == os.Interrupt || got == syscall.SIGTERM
+	switch {
+	case first:
+		cancel()
+		if typed {
+			out.progress.Logf("Stopping when the calls under way are done. Press Ctrl-C again to abandon them.")
+		} else if got == syscall.SIGHUP {
+			out.progress.Logf("The terminal is gone. Stopping when the calls under way are done.")
+		}
+	case typed && stack != nil:
+		go stack.Terminate()
+	}
 }
 
 // signal is the signal that ended the command, nil if none did.

@@ -38,9 +38,14 @@ func conforming() {
 	}
 	var out bytes.Buffer
 	code := execute(os.Args[1:], io.MultiWriter(os.Stdout, &out), os.Stderr)
-	command, _, err := rootCommand(newInvocation(io.Discard, io.Discard, nil)).Find(os.Args[1:])
+	command, rest, err := rootCommand(unused()).Find(os.Args[1:])
 	name := strings.TrimPrefix(command.CommandPath(), "slipway ")
-	if err == nil && out.Len() > 0 && !writesNone[name] {
+	failed := code != 0 && bytes.HasPrefix(out.Bytes(), []byte("{\n  \"error\": "))
+	if failed {
+		name = "error"
+	}
+	oneValue := name == "outputs" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
+	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
 		if schema, err = schemaOf(name); err == nil {
 			err = conform(schema, out.Bytes())
@@ -52,6 +57,9 @@ func conforming() {
 	}
 	os.Exit(code)
 }
+
+// unused is an invocation whose commands are looked at and not run.
+func unused() *invocation { return newInvocation(newOutput(io.Discard, io.Discard), nil) }
 
 func TestMain(m *testing.M) { testscript.Main(m, commands) }
 

@@ -18,7 +18,7 @@ func previewCommand(run *invocation) *cobra.Command {
 differ. It changes nothing. Secrets are shown as [secret].`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")

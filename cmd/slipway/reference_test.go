@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -103,7 +102,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			t.Errorf("the schema of %s takes anything", name)
 		}
 	}
-	each(rootCommand(newInvocation(io.Discard, io.Discard, nil)))
+	each(rootCommand(unused()))
 	if seen < 6 {
 		t.Errorf("only %d commands were looked at", seen)
 	}
@@ -139,7 +138,7 @@ const exitCodes = `| code | meaning |
 
 // commandsMarkdown is docs/commands.md.
 func commandsMarkdown() string {
-	root := rootCommand(newInvocation(io.Discard, io.Discard, nil))
+	root := rootCommand(unused())
 	root.InitDefaultHelpFlag()
 	var b strings.Builder
 	b.WriteString(`# Commands

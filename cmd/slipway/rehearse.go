@@ -22,7 +22,7 @@ destroyed first. It ends with a verdict, exits 0 only if all of it is good, and 
 decrypted: each has a stand-in.`,
 		Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearse(cmd.Context(), run) },
 	}
 }

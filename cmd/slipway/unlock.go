@@ -43,7 +43,7 @@ In the rehearsal the lock is the kernel's and ends with its process: there is no
   slipway unlock --stack prod --live --force
   slipway unlock --stack prod --live --restore-state
   slipway unlock --stack prod --live --made web-logs=/slipway/prod/web --not-made`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return unlock(cmd.Context(), run, f) },
 	}
 	cmd.Flags().BoolVar(&f.force, "force", false, "with --live: remove the lock of a run that is alive, or may be")
@@ -80,7 +80,7 @@ func unlock(ctx context.Context, run *invocation, f unlockFlags) error {
 	switch {
 	case err != nil:
 	case report.Restored != nil:
-		run.out.say("Next: slipway preview%s --live. A resource that it would create and that exists has to be imported or deleted first.", run.flag())
+		run.out.say("Import or delete every resource that this would create and that exists already. Next:\n  slipway preview%s", run.flags())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		run.out.say("Stack %s is not locked.", run.stack)
 	default:
@@ -94,7 +94,7 @@ func (i *invocation) confirmBreak(confirm string) error {
 	if confirm == i.stack {
 		return nil
 	}
-	i.out.say("Two concurrent runs corrupt the state. Be sure that this run has ended.")
+	i.out.warn("Two concurrent runs corrupt the state. Be sure that this run has ended.")
 	name, err := i.ask("The name of the stack, to break its lock: ")
 	if err != nil {
 		return fmt.Errorf("%w; --force needs --confirm %s too", err, i.stack)
