@@ -66,7 +66,7 @@ func rootCommand(run *invocation) *cobra.Command {
 		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
 	flags.BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
 	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
-	flags.BoolVar(&run.out.json, "json", false, "write the result, or the error, to stdout as JSON")
+	flags.BoolVar(&run.out.json, "json", run.out.json, "write the result, or the error, to stdout as JSON")
 	flags.BoolVarP(&run.out.verbose, "verbose", "v", false, "show every resource, not only every component")
 	flags.BoolVarP(&run.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
 	root.MarkFlagsMutuallyExclusive("verbose", "quiet")

@@ -17,7 +17,7 @@ func commentCommand(run *invocation) *cobra.Command {
 		Use:   "comment FILE...",
 		Short: "Say in Markdown what a change does to every stack",
 		Long: `Comment reads what preview --json and rehearse --json wrote and says it in Markdown, for people. A file that is
-empty stands for a command that failed; its stack is taken from the file's name up to the first dot.
+empty or holds an error stands for a command that failed; its stack is taken from the file's name up to the first dot.
 
 With --post the Markdown becomes a comment of a GitHub pull request, and the next run replaces it, so that there is
 always one. The repository is GITHUB_REPOSITORY and the right to write is GITHUB_TOKEN, both of the environment.`,

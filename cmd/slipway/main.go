@@ -26,6 +26,7 @@ const (
 // execute is the whole command: arguments in, exit code out. Data goes to stdout and messages to stderr.
 func execute(args []string, stdout, stderr io.Writer) int {
 	out := newOutput(stdout, stderr)
+	out.json = asksForJSON(args)
 	interrupts := newInterrupts(out)
 	defer interrupts.stop()
 	run := newInvocation(out, interrupts)
@@ -46,6 +47,19 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		out.fail(operation.Explain(err), kind, code)
 	}
 	return code
+}
+
+// asksForJSON finds --json also on a command line that cannot be understood: what is wrong with that is written as JSON too.
+func asksForJSON(args []string) bool {
+	for _, arg := range args {
+		if arg == "--" {
+			return false
+		}
+		if arg == "--json" || arg == "--json=true" {
+			return true
+		}
+	}
+	return false
 }
 
 // exitOf is the exit code of an error, and its kind for programs. Until the command line is understood every error is about it.

@@ -65,8 +65,8 @@ func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
-	"verdict"}
+var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "disk", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases",
+	"unlock", "verdict"}
 
 // scripts are the files that are to be played.
 func scripts(t *testing.T) []string {
@@ -90,6 +90,12 @@ func scripts(t *testing.T) []string {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
+		Condition: func(name string) (bool, error) {
+			if name != "mount" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return canMount(), nil
+		},
 		Setup: func(env *testscript.Env) error {
 			if err := furnish(env); err != nil {
 				return err
@@ -104,7 +110,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded, "lines": lines, "disk": disk,
 		},
 	})
 }
@@ -230,6 +236,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s exits with %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// lines FILE... N checks that files have at most N lines together.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: lines file... n")
+	}
+	most, err := strconv.Atoi(args[len(args)-1])
+	ts.Check(err)
+	n := 0
+	for _, file := range args[:len(args)-1] {
+		n += strings.Count(ts.ReadFile(file), "\n")
+	}
+	if n > most {
+		ts.Fatalf("%d lines are more than %d", n, most)
 	}
 }
 
