@@ -156,7 +156,7 @@ func Pick(outputs map[string]any, key string) (any, error) {
 
 // Near is the word that is most like another one; "": none is.
 func Near(word string, words []string) string {
-	best, least := "", max(1, len(word)/3)+1
+	best, least := "", max(2, len(word)/3)+1
 	for _, one := range words {
 		d := levenshtein.ComputeDistance(strings.ToLower(word), strings.ToLower(one))
 		if d < least {

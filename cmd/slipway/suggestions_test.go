@@ -102,7 +102,7 @@ func messages(t *testing.T, file string) []string {
 }
 
 var (
-	suggested = regexp.MustCompile(`\bslipway (--help|[a-z]+)(%(\[\d\])?s)?(( [^\s;:,()"` + "`" + `]+)*)`)
+	suggested = regexp.MustCompile(`\bslipway (--help|[a-z]+)(%(\[\d\])?s)?(( ("[^"]*"|'[^']*'|[^\s;:,()"` + "`" + `]+))*)`)
 	flagsVerb = regexp.MustCompile(`%(\[\d\])?s`)
 )
 
@@ -122,7 +122,9 @@ func suggestions(message string) []string {
 			words += " --stack dev --live"
 		}
 		words += flagsVerb.ReplaceAllString(m[4], "x")
-		if prose.MatchString(words) {
+		words, _, _ = strings.Cut(words, " | ")
+		words, _, _ = strings.Cut(words, " > ")
+		if strings.Contains(message, "<!--") { // a mark in Markdown
 			continue
 		}
 		all = append(all, strings.TrimRight(words, "."))
@@ -130,11 +132,9 @@ func suggestions(message string) []string {
 	return all
 }
 
-// prose is where a message names a command and goes on: only words that begin with - can follow the command itself.
-var prose = regexp.MustCompile(`^slipway (stacks|comment|schema|ci)\b.* (is|has|writes)\b`)
-
 // parse says what is wrong with a command line.
 func parse(line string) error {
+	line = strings.NewReplacer(`"ci github"`, "ci github").Replace(line)
 	root := rootCommand(unused())
 	root.InitDefaultHelpFlag()
 	cmd, rest, err := root.Find(strings.Fields(line)[1:])
