@@ -96,7 +96,9 @@ var alarms = []catalog.Alarm{
 	{Name: "database-cpu", Why: "The database is busy. Look at Performance Insights before raising database.class.",
 		Namespace: "AWS/RDS", Metric: "CPUUtilization", Statistic: "Average", Dimensions: database,
 		Above: true, Threshold: 90, Minutes: 15, Period: 60},
-	{Name: "database-storage", Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew within the last six hours.",
+	{Name: "database-storage",
+		Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew " +
+			"within the last six hours.",
 		Namespace: "AWS/RDS", Metric: "FreeStorageSpace", Statistic: "Minimum", Dimensions: database,
 		Threshold: 0.1, Of: StorageBytes, Minutes: 15, Period: 300},
 	{Name: "database-connections", Why: "Connections are near what the class takes. Fewer gunicorn threads, fewer tasks, or a larger class.",

@@ -26,7 +26,7 @@ func (s store) statePath() string {
 	return filepath.Join(s.stateDir(), filepath.FromSlash(s.stateKey()))
 }
 
-// exists says whether the stack was ever created.
+// exists reports whether the stack was ever created.
 func (s store) exists(ctx context.Context) (bool, error) {
 	if s.backend == nil {
 		_, err := os.Stat(s.statePath())
@@ -128,12 +128,12 @@ func ParseState(data []byte) (Checkpoint, error) {
 	return state, nil
 }
 
-// has says whether the checkpoint holds a resource.
+// has reports whether the checkpoint holds a resource.
 func (c Checkpoint) has(urn resource.URN) bool {
 	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
 }
 
-// Deployed says whether the state holds any resource of the program.
+// Deployed reports whether the state holds any resource of the program.
 func (c Checkpoint) Deployed() bool {
 	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.Custom && r.Type.Package() != "pulumi" })
 }

@@ -26,8 +26,8 @@ type Deployed struct {
 	Containers account.Containers
 }
 
-// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. The
-// result is also there, with the error, when the services do not run what is expected.
+// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. If
+// the services do not run what is expected, it returns both a result and an error.
 func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	p, err := again(ctx, t, release)
 	if err != nil {
@@ -47,10 +47,10 @@ func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	return s.deploy(ctx, "up")
 }
 
-// deploy runs the engine, judges what runs then, and keeps both in the ledger. It closes the session.
+// deploy runs the engine, judges the services, and records both in the ledger. It closes the session.
 func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, err error) {
 	defer func() {
-		if d != nil && err == nil && s.containers != nil { // they go on running
+		if d != nil && err == nil && s.containers != nil { // they keep running
 			d.Containers, err = s.containers, errors.Join(s.containers.Deployed(), s.release())
 			return
 		}

@@ -69,8 +69,10 @@ func resourcesTable() string {
 		for _, port := range r.Ports {
 			ports = append(ports, fmt.Sprint(port))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing), text(r.Loss.Says), listed(risks),
-			code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms), listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing),
+			text(r.Loss.Says), listed(risks),
+			code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms),
+			listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
 	}
 	return b.String()
 }

@@ -45,10 +45,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		Use:   "slipway",
 		Short: "A Django site on AWS Fargate, rehearsed",
 		Long:  help,
-		Example: `  slipway up                            put the stack local up; again: nothing changes
+		Example: `  slipway up                            deploy the stack local; again: nothing changes
   slipway preview --config web.max=6    what would change with another setting
   slipway outputs                       where the site is
-  slipway rehearse --stack prod         would prod go up, stay as it is, and come down?
+  slipway rehearse --stack prod         would prod deploy, stay unchanged and be destroyed?
   slipway destroy                       take the stack down`,
 		Version:                    version(),
 		Args:                       none,

@@ -10,7 +10,7 @@ import (
 	"slipway/engine"
 )
 
-// Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, which lets the engine end what it is doing,
+// Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, so that the engine finishes the calls under way,
 // and the second into the end of the engine. A terminal that closes (SIGHUP) and a reader that goes away (SIGPIPE) also cancel
 // the context, and never more than that: each of a run's later lines makes another SIGPIPE.
 type interrupts struct {
@@ -74,7 +74,7 @@ func (i *interrupts) signal() os.Signal {
 	return i.got
 }
 
-// engine says on which stack the engine works that a second interrupt ends.
+// engine sets the stack whose engine a second interrupt ends.
 func (i *interrupts) engine(stack *engine.Stack) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

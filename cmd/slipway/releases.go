@@ -26,7 +26,7 @@ that never ended is under way, or was killed. With --json it is the whole ledger
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error { return releases(cmd.Context(), run, all) },
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those that are old, or changed nothing")
+	cmd.Flags().BoolVar(&all, "all", false, "also list old deployments, and those that changed nothing")
 	return cmd
 }
 
@@ -66,7 +66,8 @@ func releases(ctx context.Context, run *invocation, all bool) error {
 func printReleases(out screen.Terminal, h release.History, all bool) {
 	var rows [][]string
 	for i, d := range slices.Backward(h.Deployments) {
-		if !all && (len(rows) == listed || i > 0 && d.Good() && d.Changes == 0 && d.Operation != "destroy" && h.Deployments[i-1].Release == d.Release) {
+		unchanged := i > 0 && d.Good() && d.Changes == 0 && d.Operation != "destroy" && h.Deployments[i-1].Release == d.Release
+		if !all && (len(rows) == listed || unchanged) {
 			continue
 		}
 		operation := d.Operation

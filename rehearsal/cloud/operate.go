@@ -159,7 +159,7 @@ func (a *Account) Delete(token, id string) error {
 	if o == nil {
 		return nil
 	}
-	// The provider then makes no call, and the resource stays in the account. Nothing asks after its maker any more.
+	// The provider then makes no call, and the resource stays in the account. It no longer belongs to any program.
 	if Inputs(o.Outputs).Bool("skipDestroy") {
 		return a.Alter(token, id, func(o *Object) { o.URN = "" })
 	}
