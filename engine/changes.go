@@ -123,7 +123,10 @@ type record struct {
 
 // newRecord is a record of an operation on the resources of a state: a component that is deleted is heard of after what is in it.
 func newRecord(onEvent func(Event), state Checkpoint) *record {
-	r := &record{onEvent: onEvent, result: Result{Counts: map[string]int{}, Groups: map[Group]int{}}, begun: map[string]time.Time{}, parents: map[string]string{}}
+	r := &record{
+		onEvent: onEvent, result: Result{Counts: map[string]int{}, Groups: map[Group]int{}},
+		begun: map[string]time.Time{}, parents: map[string]string{},
+	}
 	for _, known := range state.Resources {
 		if !known.Custom {
 			r.parents[string(known.URN)] = string(known.Parent)

@@ -27,7 +27,8 @@ func Explain(err error) error {
 			"Free some space and run the same command again; it continues from there", err)
 	case is(syscall.EROFS):
 		return fmt.Errorf("%w\nThe file system of%s is read-only. Nothing is lost: what is there stays as it is. "+
-			"Slipway keeps its data in .slipway, beside Pulumi.yaml: make that writable, or copy the project to where it is", err, cmp.Or(where, " the project"))
+			"Slipway keeps its data in .slipway, beside Pulumi.yaml: make that writable, or copy the project to where it is",
+			err, cmp.Or(where, " the project"))
 	case errors.As(err, &path) && errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w\nThis user has no permission to use %s. Nothing is lost: what is there stays as it is. "+
 			"Give this user permission, or run as the user who owns it: ls -ld %s", err, path.Path, filepath.Dir(path.Path))

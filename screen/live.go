@@ -111,7 +111,8 @@ func (p *Progress) picture(width, height int) string {
 		}
 		lines = append(lines, text)
 	}
-	lines = append(lines, fit(fmt.Sprintf("%s: %s, %s%s", p.terminal.Bold("total"), p.total(), whole(p.now().Sub(p.started)), hidden), width-1))
+	total := fmt.Sprintf("%s: %s, %s%s", p.terminal.Bold("total"), p.total(), whole(p.now().Sub(p.started)), hidden)
+	lines = append(lines, fit(total, width-1))
 	return strings.Join(lines, "\n")
 }
 

@@ -222,7 +222,8 @@ func TestProgressWithoutATerminal(t *testing.T) {
 		name   string
 		detail Detail
 		known  bool
-	}{{"up-piped", Components, true}, {"up-piped-not-planned", Components, false}, {"up-piped-verbose", Resources, true}, {"up-piped-act", Acts, false},
+	}{{"up-piped", Components, true}, {"up-piped-not-planned", Components, false}, {"up-piped-verbose", Resources, true},
+		{"up-piped-act", Acts, false},
 		{"up-piped-quiet", Quiet, true}} {
 		r := newPlayer(t)
 		var out bytes.Buffer
@@ -256,7 +257,8 @@ func TestProgressOnALowTerminal(t *testing.T) {
 	r.play(p, 140*time.Second, func() {})
 	got := p.picture(80, 5)
 	p.Close()
-	if lines := strings.Count(got, "\n") + 1; lines > 4 || !strings.Contains(got, "database: creating") || !strings.Contains(got, "total: ") || strings.Contains(got, "keys:") {
+	if lines := strings.Count(got, "\n") + 1; lines > 4 || !strings.Contains(got, "database: creating") || !strings.Contains(got, "total: ") ||
+		strings.Contains(got, "keys:") {
 		t.Errorf("%d lines:\n%s", lines, got)
 	}
 }
@@ -281,7 +283,8 @@ func TestColours(t *testing.T) {
 func TestTableFitsTheTerminal(t *testing.T) {
 	columns := []Column{{Name: "RELEASE"}, {Name: "DEPLOYED", Drop: 1}, {Name: "WHO", Drop: 2}, {Name: "VERDICT"}}
 	rows := [][]string{{"20261128-142040-fac6fe6", "2026-11-28 14:20:40 UTC", "ada@Älvängen", "good"},
-		{"20261128-142050-1111111", "2026-11-28 14:20:50 UTC", "ci", "not good: service slipway-staging-web was rolled back: it runs slipway-staging-web:1"}}
+		{"20261128-142050-1111111", "2026-11-28 14:20:50 UTC", "ci",
+			"not good: service slipway-staging-web was rolled back: it runs slipway-staging-web:1"}}
 	for _, width := range []int{0, 60, 80, 120} {
 		var out bytes.Buffer
 		(Terminal{Out: &out, Width: width}).WriteTable(columns, rows)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"slipway/cmd/slipway/interrupts"
 	"slipway/operation"
 )
 
@@ -152,9 +153,9 @@ func clone(b *testing.B) {
 func first(b *testing.B, more string) {
 	b.Helper()
 	out := newOutput(io.Discard, io.Discard)
-	interrupts := newInterrupts(out)
-	defer interrupts.stop()
-	run := newInvocation(out, interrupts)
+	listening := interrupts.Listen(out.progress.Logf)
+	defer listening.Stop()
+	run := newInvocation(out, listening)
 	run.stack, run.overrides = "prod", []string{more}
 	target, err := run.target()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/bootstrap"
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/screen"
 )
@@ -29,7 +30,7 @@ changed. Destroy deletes none of it.
 Cost: $1 a month for the key.`,
 		Example: `  slipway bootstrap --stack prod
   slipway bootstrap --stack prod --live`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bootstrapStack(cmd.Context(), run) },
 	}
 }
@@ -59,7 +60,8 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
 			"  pulumi login '%s'    then pulumi config set --secret works, see README.md\n"+
 			"  slipway preview%[4]s    what the first up creates\n"+
-			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret", run.stack, b.Where, b.Backend, run.flags(), file)
+			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
+			run.stack, b.Where, b.Backend, run.flags(), file)
 	}
 	return run.out.print(struct {
 		Stack   string `json:"stack"`

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -50,8 +49,8 @@ func rootCommand(run *invocation) *cobra.Command {
   slipway outputs                       where the site is
   slipway rehearse --stack prod         would prod deploy, stay unchanged and be destroyed?
   slipway destroy                       take the stack down`,
-		Version:                    version(),
-		Args:                       none,
+		Version:                    commandline.Version(),
+		Args:                       commandline.None,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
@@ -59,7 +58,7 @@ func rootCommand(run *invocation) *cobra.Command {
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(flagError)
+	root.SetFlagErrorFunc(commandline.FlagError)
 	flags := root.PersistentFlags()
 	flags.StringVarP(&run.dir, "directory", "C", "", "work in this `folder` instead of the current one")
 	flags.StringVarP(&run.stack, "stack", "s", operation.DefaultStack,
@@ -109,14 +108,14 @@ func rootCommand(run *invocation) *cobra.Command {
 			run.out.commands = append(run.out.commands, name)
 		}
 	}
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(commandline.HelpCommand())
 	root.SetHelpCommandGroupID("Set up")
 	root.SetCompletionCommandGroupID("Set up")
 	root.InitDefaultCompletionCmd()
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
-		cmd.Args, cmd.RunE = none, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		cmd.Args, cmd.RunE = commandline.None, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
-	run.complete(root)
+	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemaNames}.Complete(root)
 	run.understand(root)
 	return root
 }
@@ -171,76 +170,13 @@ func (i *invocation) enter() error {
 	return nil
 }
 
-// version says which slipway this is.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "slipway, of an unknown version"
+// completing is the stack of a command line that is being completed; "" is the one of its flags.
+func (i *invocation) completing(cmd *cobra.Command, stack string) (operation.Target, error) {
+	if err := i.prepare(cmd); err != nil {
+		return operation.Target{}, err
 	}
-	words := "slipway " + info.Main.Version
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			words += ", commit " + s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			words += " with changes"
-		}
+	if stack != "" {
+		i.stack = stack
 	}
-	for _, d := range info.Deps {
-		if d.Path == "github.com/pulumi/pulumi/sdk/v3" {
-			words += ", Pulumi " + d.Version
-		}
-	}
-	return words + ", " + info.GoVersion
-}
-
-// helpCommand is cobra's, but what it does not know is a usage error.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Show what a command does",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err == nil && len(rest) > 0 {
-				err = none(found, rest)
-			}
-			if err != nil {
-				return operation.UsageError{Err: err}
-			}
-			found.InitDefaultHelpFlag()
-			return found.Help()
-		},
-	}
-}
-
-// none refuses arguments: of a command with others below it, one that is not known; of any other, one that may be the stack.
-func none(cmd *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return nil
-	case cmd.HasAvailableSubCommands():
-		words := fmt.Sprintf("unknown command %q", strings.TrimPrefix(cmd.CommandPath()+" "+args[0], "slipway "))
-		cmd.SuggestionsMinimumDistance = 2
-		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-			words += ": did you mean " + strings.Join(near, " or ") + "?"
-		}
-		return errors.New(words)
-	}
-	words := fmt.Sprintf("%s takes no such argument: %q", strings.TrimPrefix(cmd.CommandPath(), "slipway "), args[0])
-	if root, err := operation.FindRoot(); err == nil {
-		if stacks, err := operation.StackNames(root); err == nil && slices.Contains(stacks, args[0]) {
-			words += ": did you mean --stack " + args[0] + "?"
-		}
-	}
-	return errors.New(words)
-}
-
-// atMost refuses more than n arguments.
-func atMost(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > n {
-			return none(cmd, args[n:])
-		}
-		return nil
-	}
+	return i.target()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -29,7 +30,7 @@ An unprotected rehearsed stack is destroyed without a question: the next up crea
 		Example: `  slipway destroy
   slipway destroy --stack prod --keep-data
   slipway destroy --stack prod --live --confirm prod`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return destroy(cmd.Context(), run, keep, confirm) },
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the `name` of the stack, to destroy it although it is protected or live")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/drift"
 	"slipway/operation"
 	"slipway/screen"
@@ -35,7 +36,7 @@ Each difference is dangerous (it grants access or removes a protection), replace
 missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkDrift(cmd.Context(), run) },
 	}
 }

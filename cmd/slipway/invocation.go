@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"slipway/cmd/slipway/interrupts"
+	"slipway/engine"
 	"slipway/operation"
 	"slipway/operation/account"
 )
@@ -16,7 +18,7 @@ var modelHooks operation.ModelHooks
 // An invocation is one run of the command: its flags, and where it writes.
 type invocation struct {
 	out        *output
-	interrupts *interrupts
+	interrupts *interrupts.Interrupts
 	began      bool // the command line was understood
 
 	dir       string // to work in; "": here
@@ -29,8 +31,8 @@ type invocation struct {
 	postgres  string // the image of the database
 }
 
-func newInvocation(out *output, interrupts *interrupts) *invocation {
-	return &invocation{out: out, interrupts: interrupts}
+func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
+	return &invocation{out: out, interrupts: listening}
 }
 
 // target is the stack that the flags name.
@@ -42,7 +44,7 @@ func (i *invocation) target() (operation.Target, error) {
 	t := operation.Target{
 		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
-		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: i.interrupts.engine, Model: modelHooks,
+		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
 	i.out.progress.usual = t.Usual
 	return t, nil
@@ -69,7 +71,7 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 // ask asks a question on the terminal. An interrupt is no answer.
 func (i *invocation) ask(question string) (string, error) {
 	i.out.progress.Close()
-	line, err := ask(i.interrupts.ctx, i.out.stderr, question)
+	line, err := ask(i.interrupts.Context, i.out.stderr, question)
 	return strings.TrimSpace(line), err
 }
 

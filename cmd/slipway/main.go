@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 
+	"slipway/cmd/slipway/commandline"
+	"slipway/cmd/slipway/interrupts"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -26,18 +28,18 @@ const (
 // execute is the whole command: arguments in, exit code out. Data goes to stdout and messages to stderr.
 func execute(args []string, stdout, stderr io.Writer) int {
 	out := newOutput(stdout, stderr)
-	out.json = asksForJSON(args)
-	interrupts := newInterrupts(out)
-	defer interrupts.stop()
-	run := newInvocation(out, interrupts)
+	out.json = commandline.AsksForJSON(args)
+	listening := interrupts.Listen(out.progress.Logf)
+	defer listening.Stop()
+	run := newInvocation(out, listening)
 	root := rootCommand(run)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(interrupts.ctx)
+	err := root.ExecuteContext(listening.Context)
 	out.progress.Close()
 	code, kind := exitOf(err, run.began)
-	if got := interrupts.signal(); err != nil && got != nil {
+	if got := listening.Signal(); err != nil && got != nil {
 		code, kind = 128+int(got.(syscall.Signal)), "interrupted"
 		if errors.Is(err, context.Canceled) {
 			err = errors.New("interrupted")
@@ -47,19 +49,6 @@ func execute(args []string, stdout, stderr io.Writer) int {
 		out.fail(operation.Explain(err), kind, code)
 	}
 	return code
-}
-
-// asksForJSON finds --json also on a command line that cannot be understood: what is wrong with that is written as JSON too.
-func asksForJSON(args []string) bool {
-	for _, arg := range args {
-		if arg == "--" {
-			return false
-		}
-		if arg == "--json" || arg == "--json=true" {
-			return true
-		}
-	}
-	return false
 }
 
 // exitOf is the exit code of an error, and its kind for programs. Until the command line is understood every error is about it.

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 	"slipway/screen"
@@ -96,48 +94,10 @@ func (o *output) fail(err error, kind string, code int) {
 	fmt.Fprintf(o.stderr, "%s %s\n", o.words.Bad("slipway:"), words)
 }
 
-// suggestion is a command of slipway in a message. "slipway up, process 12 on host" names a run, and suggests nothing.
-var suggestion = regexp.MustCompile(`\bslipway (--help|[a-z]+)\b(, process |: \S+@)?`)
-
-// runnable makes the commands in a message those that work as written here, where slipway may not be on the PATH or may have
-// been started for another folder.
+// runnable makes the commands in a message those that work here.
 func (o *output) runnable(words string) string {
-	name := programName(os.Args[0])
-	if o.dir != "" {
-		name += " -C " + quoted(o.dir)
-	}
-	if name == "slipway" {
-		return words
-	}
-	return suggestion.ReplaceAllStringFunc(words, func(found string) string {
-		match := suggestion.FindStringSubmatch(found)
-		if match[2] != "" || match[1] != "--help" && !slices.Contains(o.commands, match[1]) {
-			return found
-		}
-		return name + strings.TrimPrefix(found, "slipway")
-	})
+	return commandline.Runnable(words, os.Args[0], o.dir, o.commands)
 }
-
-// programName is how this program was started, as far as it knows.
-func programName(arg string) string {
-	switch dir := filepath.ToSlash(filepath.Dir(arg)); {
-	case strings.Contains(dir, "/go-build") && strings.HasSuffix(dir, "/exe"):
-		return "go run ./cmd/slipway"
-	case filepath.Base(arg) == arg || strings.HasSuffix(filepath.Base(arg), ".test"):
-		return "slipway"
-	}
-	return quoted(arg)
-}
-
-// quoted is a word for a shell.
-func quoted(word string) string {
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainInShell, r) }) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
-const plainInShell = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:@+=,%"
 
 // printOutputs writes the outputs of a stack, the URL first, under names for people.
 func (o *output) printOutputs(outputs map[string]any) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/screen"
 )
@@ -24,7 +25,7 @@ A stack that is not up is an error. The commands need the AWS CLI with its Sessi
   slipway outputs url
   slipway outputs images.django --stack prod
   slipway outputs --json | jq -r .url`,
-		Args: atMost(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return outputs(cmd.Context(), run, argument(args), show)
 		},
@@ -40,7 +41,7 @@ func exportCommand(run *invocation) *cobra.Command {
 		Short: "Write the stack's state, as `pulumi stack export` does",
 		Example: `  slipway export > state.json
   slipway export --show-secrets`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return export(cmd.Context(), run, show) },
 	}
 	cmd.Flags().BoolVar(&show, "show-secrets", false, "show secrets in plain text")

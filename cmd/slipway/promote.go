@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -24,7 +25,7 @@ deployment never ended, is refused.`,
 		Example: `  slipway promote --from dev --to staging
   slipway promote --from staging --to prod 20261122-190817-3f2a9c1
   slipway promote --from staging --to prod --live`,
-		Args: atMost(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, releases []string) error {
 			if cmd.Flags().Changed("stack") {
 				return operation.UsageError{Err: errors.New("promote takes --from and --to, not --stack")}
@@ -63,7 +64,7 @@ other images than those that run. Nothing is built. It shows what would change b
 The database is not rolled back: migrations that the earlier release does not have are listed, and stay applied.`,
 		Example: `  slipway rollback --stack prod
   slipway rollback --stack prod 20261122-190817-3f2a9c1`,
-		Args: atMost(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return rollback(cmd.Context(), run, argument(args)) },
 	}
 }

@@ -154,14 +154,15 @@ and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is ma
 ## Exit codes
 
 ` + exitCodes + `
-With ` + "`--json`" + ` a command that fails before it has a result writes ` + "`{\"error\": {\"message\", \"kind\", \"code\"}}`" + ` to stdout; the message is
-also on stderr. The schema is ` + "`slipway schema error`" + `.
+With ` + "`--json`" + ` a command that fails before it has a result writes ` + "`{\"error\": {\"message\", \"kind\", \"code\"}}`" + ` to
+stdout; the message is also on stderr. The schema is ` + "`slipway schema error`" + `.
 
 ## Progress
 
-On a terminal of at least 60 columns each component has a line that says what it is doing and for how long. With ` + "`--live`" + ` it also says how
-long such a step usually takes. Elsewhere each component gets a line when it is done, and every 30 seconds a line says what is in
-progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages. ` + "`NO_COLOR`" + ` and ` + "`TERM=dumb`" + ` are respected.
+On a terminal of at least 60 columns each component has a line that says what it is doing and for how
+long. With ` + "`--live`" + ` it also says how long such a step usually takes. Elsewhere each component gets a line when it is done, and every 30 seconds a line says what is in
+progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages.
+` + "`NO_COLOR`" + ` and ` + "`TERM=dumb`" + ` are respected.
 
 ## Completion
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/release"
 	"slipway/screen"
@@ -23,7 +24,7 @@ func releasesCommand(run *invocation) *cobra.Command {
 that never ended is under way, or was killed. With --json it is the whole ledger, oldest first.`,
 		Example: `  slipway releases --stack prod
   slipway releases --json | jq -r '.releases[-1].images.django'`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return releases(cmd.Context(), run, all) },
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also list old deployments, and those that changed nothing")

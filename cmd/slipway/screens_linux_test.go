@@ -103,8 +103,10 @@ func TestScreens(t *testing.T) {
 	if err := furnish(&testscript.Env{WorkDir: dir}); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "GITHUB_ACTIONS=true", "GITHUB_ACTOR=ada", "GITHUB_REPOSITORY=example/site", "GITHUB_RUN_ID=1", "GITHUB_RUN_ATTEMPT=1",
-		"GITHUB_JOB=deploy", "GITHUB_SERVER_URL=https://github.com", "GITHUB_OUTPUT=", "GITHUB_TOKEN=", "SLIPWAY_STACK=", "GIT_CEILING_DIRECTORIES="+dir)
+	env := append(os.Environ(), "GITHUB_ACTIONS=true", "GITHUB_ACTOR=ada", "GITHUB_REPOSITORY=example/site", "GITHUB_RUN_ID=1",
+		"GITHUB_RUN_ATTEMPT=1",
+		"GITHUB_JOB=deploy", "GITHUB_SERVER_URL=https://github.com", "GITHUB_OUTPUT=", "GITHUB_TOKEN=", "SLIPWAY_STACK=",
+		"GIT_CEILING_DIRECTORIES="+dir)
 	command := func(words string) *exec.Cmd {
 		cmd := exec.Command("slipway", strings.Fields(words)...)
 		cmd.Dir, cmd.Env = dir, env
@@ -289,7 +291,8 @@ func TestReaderThatLeaves(t *testing.T) {
 	}
 	again := exec.Command("slipway", "up")
 	again.Dir = dir
-	if words, err := again.CombinedOutput(); err != nil || strings.Contains(string(words), "killed") || !strings.Contains(string(words), "unchanged") {
+	words, err := again.CombinedOutput()
+	if err != nil || strings.Contains(string(words), "killed") || !strings.Contains(string(words), "unchanged") {
 		t.Errorf("the next up: %v\n%s", err, words)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/screen"
 )
@@ -20,7 +21,7 @@ what the last drift check found. By default these are the rehearsed stacks of th
 from its own account, with the credentials of the environment or its aws:profile. A stack that cannot be read says why.`,
 		Example: `  slipway stacks
   slipway stacks --live --json`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return stacks(cmd.Context(), run) },
 	}
 }

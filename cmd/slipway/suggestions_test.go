@@ -18,7 +18,8 @@ import (
 // with the command tree: the command exists, its flags and arguments are right, and none that it needs is missing.
 func TestSuggestedCommandsWork(t *testing.T) {
 	seen := map[string]bool{}
-	for _, dir := range []string{".", "../../operation", "../../operation/*", "../../operation/account/*", "../../engine", "../../release", "../../verdict",
+	for _, dir := range []string{".", "../../operation", "../../operation/*", "../../operation/account/*", "../../engine", "../../release",
+		"../../verdict",
 		"../../config", "../../drift", "../../bootstrap", "../../rehearsal/containers", "../../screen"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
@@ -56,7 +57,8 @@ func TestSuggestionsAreChecked(t *testing.T) {
 			t.Errorf("%q suggests %q, want %q", message, got, want)
 		}
 	}
-	for _, wrong := range []string{"slipway lift", "slipway up --stak dev", "slipway up dev", "slipway promote --from dev", "slipway up --config", "slipway run"} {
+	for _, wrong := range []string{"slipway lift", "slipway up --stak dev", "slipway up dev", "slipway promote --from dev", "slipway up --config",
+		"slipway run"} {
 		if parse(wrong) == nil {
 			t.Errorf("%s passes", wrong)
 		}

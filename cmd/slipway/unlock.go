@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -43,7 +44,7 @@ In the rehearsal the lock is the kernel's and ends with its process: there is no
   slipway unlock --stack prod --live --force
   slipway unlock --stack prod --live --restore-state
   slipway unlock --stack prod --live --made web-logs=/slipway/prod/web --not-made`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return unlock(cmd.Context(), run, f) },
 	}
 	cmd.Flags().BoolVar(&f.force, "force", false, "with --live: remove the lock of a run that is alive, or may be")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 	"slipway/verdict"
@@ -30,7 +31,7 @@ can deploy the next release.`,
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
   slipway up --stack dev --json`,
-		Args: none,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")

@@ -1,41 +1,30 @@
-package main
+package commandline
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"slipway/operation"
 	"slipway/release"
 )
 
-// flagError names the flag that an unknown one is like.
-func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	name := unknown.GetSpecifiedName()
-	if near := operation.Near(name, names); near != "" && len(name) > 1 {
-		return fmt.Errorf("%w: did you mean --%s?", err, near)
-	}
-	return err
-}
-
 // completionTime is how long the completion of a word may take: a person waits for it.
 const completionTime = 3 * time.Second
 
-// complete says how the shell completes the names of stacks, releases, outputs and schemas.
-func (i *invocation) complete(root *cobra.Command) {
+// Words are what a command line is completed with.
+type Words struct {
+	Enter   func() error                                                     // goes to the folder of -C
+	Target  func(cmd *cobra.Command, stack string) (operation.Target, error) // "": the stack of the flags
+	Schemas func() []string
+}
+
+// Complete says how the shell completes the names of stacks, releases, outputs and schemas.
+func (w Words) Complete(root *cobra.Command) {
 	stacks := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if i.enter() != nil {
+		if w.Enter() != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		root, err := operation.FindRoot()
@@ -50,7 +39,7 @@ func (i *invocation) complete(root *cobra.Command) {
 		if from := cmd.Flags().Lookup("from"); from != nil {
 			stack = from.Value.String()
 		}
-		target, err := i.completing(cmd, stack)
+		target, err := w.Target(cmd, stack)
 		if err != nil || len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -67,8 +56,8 @@ func (i *invocation) complete(root *cobra.Command) {
 		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 	outputs := func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		target, err := i.completing(cmd, "")
-		if err != nil || len(args) > 0 || i.live { // which would start an engine
+		target, err := w.Target(cmd, "")
+		if err != nil || len(args) > 0 || target.Live { // which would start an engine
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), completionTime)
@@ -81,7 +70,7 @@ func (i *invocation) complete(root *cobra.Command) {
 		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 	}
 	schemas := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return schemaNames(), cobra.ShellCompDirectiveNoFileComp
+		return w.Schemas(), cobra.ShellCompDirectiveNoFileComp
 	}
 	flag := func(cmd *cobra.Command, name string, with cobra.CompletionFunc) {
 		if cmd.Flag(name) != nil {
@@ -108,15 +97,4 @@ func (i *invocation) complete(root *cobra.Command) {
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 	}
-}
-
-// completing is the stack of a command line that is being completed; "" is the one of its flags.
-func (i *invocation) completing(cmd *cobra.Command, stack string) (operation.Target, error) {
-	if err := i.prepare(cmd); err != nil {
-		return operation.Target{}, err
-	}
-	if stack != "" {
-		i.stack = stack
-	}
-	return i.target()
 }
