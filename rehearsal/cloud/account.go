@@ -39,13 +39,19 @@ type Account struct {
 	// before the account is used.
 	Healthy func(service, definition *Object) *Failure
 
+	// Caller makes the calls; by default an administrator. Organization limits every caller of the account. Set both while the
+	// account is not in use.
+	Caller       Caller
+	Organization ControlPolicies
+
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
-	registry *registry
-	now      func() time.Time
-	store    *store
-	calls    atomic.Int64
+	registry  *registry
+	now       func() time.Time
+	store     *store
+	calls     atomic.Int64
+	documents sync.Map // policies by name and text -> *iam.Document
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
