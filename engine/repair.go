@@ -208,9 +208,8 @@ func (e *PendingCreatesError) Error() string {
 	for _, d := range e.Creates {
 		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
 	}
-	fmt.Fprintf(&b,
-		"\ncheck the account; then run: slipway unlock --stack %s, with --made NAME=ID for each that exists, and --not-made if the others do not",
-		e.Stack)
+	fmt.Fprintf(&b, "\ncheck the account; then run this, with a --made for each that exists, and --not-made if the others do not:"+
+		"\n  slipway unlock --stack %s --live --made NAME=ID --not-made", e.Stack)
 	return b.String()
 }
 

@@ -227,7 +227,7 @@ func (s *session) where() string {
 }
 
 func notBootstrapped(t Target) error {
-	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
+	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s", t.Stack, t.Flags())
 }
 
 // crossAccount explains what must be configured so that releases of one stack can go to another account.
@@ -241,7 +241,7 @@ func crossAccount(to Target, from, theirs, ours string) string {
 // missing explains an operation on a stack that was never deployed.
 func missing(t Target, err error) error {
 	if errors.Is(err, engine.ErrNoStack) {
-		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flag())
+		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flags())
 	}
 	return err
 }

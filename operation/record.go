@@ -67,7 +67,7 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
 		t.Progress.Logf(
 			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
-			t.Stack, last.Release, last.Operation, t.Flag())
+			t.Stack, last.Release, last.Operation, t.Flags())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
 		return nil, errors.Join(err, ledger.Close())
@@ -156,7 +156,7 @@ func sayDropped(t Target, h release.History, operation string) {
 	}
 	t.Progress.Logf("The last %s set %s with --config, this %s does not: what Pulumi.%s.yaml says applies again. "+
 		"To keep a setting, give it again: slipway %[3]s%[5]s --config %[6]s=...",
-		last.Operation, strings.Join(dropped, ", "), operation, t.Stack, t.Flag(), dropped[0])
+		last.Operation, strings.Join(dropped, ", "), operation, t.Stack, t.Flags(), dropped[0])
 }
 
 // newDestroyKeeper records that a stack is destroyed: the beginning with the engine's first event, which shows that it has

@@ -197,6 +197,8 @@ type History struct {
 	Releases    []Release    `json:"releases"`
 	Deployments []Deployment `json:"deployments"`
 	Damaged     []Damage     `json:"damaged,omitempty"`
+
+	Flags string `json:"-"` // what a suggested command needs to work on the stack: " --stack dev --live"
 }
 
 // A Damage is an object of the ledger that cannot be read or does not belong there. The others still count.

@@ -89,7 +89,7 @@ var clues = []clue{
 		"ask the health path in the container; a slow start needs a longer grace period, a wrong path web.healthPath"},
 	{sign(`failed container health checks|container.*unhealthy`),
 		"a container's own health check fails",
-		"run its health command in the container: slipway run and the log tell more"},
+		"run its health command in the container; the log may say more"},
 	{sign(`CannotStartContainer|executable file not found|no such file or directory.*exec|exit code 12[67]`),
 		"the container's command cannot be started",
 		"see that the program exists in the image, is executable, and that the task's user may run it"},

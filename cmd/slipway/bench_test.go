@@ -19,6 +19,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/cmd/slipway/interrupts"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -225,9 +226,10 @@ func clone(b *testing.B) {
 // first puts the stack up. It is not what is measured, so the engine writes its state once, at the end.
 func first(b *testing.B, more string) {
 	b.Helper()
-	interrupts := newInterrupts(io.Discard)
-	defer interrupts.stop()
-	run := newInvocation(io.Discard, io.Discard, interrupts)
+	out := newOutput(io.Discard, io.Discard)
+	listening := interrupts.Listen(out.progress.Logf)
+	defer listening.Stop()
+	run := newInvocation(out, listening)
 	run.stack, run.overrides = "prod", []string{more}
 	target, err := run.target()
 	if err != nil {

@@ -29,8 +29,12 @@ var allowed = map[string][]string{
 	"config": {"internal/fargate/size", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
-	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
+	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
+	"cmd/slipway/commandline": {"operation", "release"},
+	"cmd/slipway/interrupts":  {},
+	"screen":                  {},
+
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},

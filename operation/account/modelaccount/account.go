@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -68,6 +70,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		options.Progress = func(rehearsal.Event) {}
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
+		if _, there := os.Stat(File(args.Dir)); there == nil && !isFileSystem(err) {
+			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err, args.Dir)
+		}
 		return nil, err
 	}
 	if args.Hooks.Opened != nil {
@@ -80,6 +85,12 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		a.model.Builder = a.containers.Run
 	}
 	return a, nil
+}
+
+// isFileSystem says whether an error is of the file system, and not of what is in a file.
+func isFileSystem(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
 }
 
 // Identity implements account.Account.
