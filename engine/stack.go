@@ -165,7 +165,7 @@ func (s *Stack) Terminate() {
 	}
 }
 
-// UpOptions are the choices of one Up.
+// UpOptions are the choices of one Up or Preview.
 type UpOptions struct {
 	// Refresh reads every resource from the provider first. The engine compares the program with its own record, and does not
 	// see what was changed by hand since.
@@ -175,7 +175,7 @@ type UpOptions struct {
 // An action is what the engine is to do.
 type action struct {
 	kind     kind
-	refresh  bool     // before an update
+	refresh  bool     // before an update or its preview
 	targets  []string // URNs; nil: all resources
 	parallel int      // steps at a time; 0: the engine's default
 
@@ -197,9 +197,9 @@ func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error)
 	return s.operate(ctx, lock, "up", action{kind: update, refresh: o.Refresh})
 }
 
-// Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.
-func (s *Stack) Preview(ctx context.Context, lock *Lock) (Result, error) {
-	return s.operate(ctx, lock, "preview", action{kind: preview})
+// Preview says what Up would do with the same options. It changes nothing, but for repairing what a killed operation left.
+func (s *Stack) Preview(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
+	return s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh})
 }
 
 // A Protected error says that a stack was not destroyed because the program protects some of it.
@@ -304,10 +304,11 @@ func (s *Stack) engine(ctx context.Context, name string, a action) (Result, erro
 	if s.Backend == nil {
 		run = s.runLocal
 	}
-	if err := run(ctx, a, hear); err != nil {
-		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err}
-	}
+	err := run(ctx, a, hear)
 	r.finish()
+	if err != nil {
+		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err, Done: r.result}
+	}
 	r.result.Took = time.Since(started)
 	return r.result, nil
 }

@@ -38,9 +38,8 @@ type session struct {
 	removed    bool         // the containers are
 }
 
-// confirmed are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
-// change, destroy asks by itself.
-var confirmed = []string{"up", "bootstrap"}
+// confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
+var confirmed = []string{"bootstrap"}
 
 // lasting are the operations that deploy or destroy, which can take as long as a database does.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
@@ -70,6 +69,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil {
 		s.containers = s.account.Containers()
 		err = s.engine(cli, args)
+	}
+	if err == nil && !t.Throwaway {
+		err = s.notRenamed(ctx)
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
@@ -156,15 +158,10 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
-	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
-	if p := s.pinned; p != nil {
-		program.Release = p.program()
-		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
-			return crossAccount(s.target, p.from, theirs, ours)
-		}}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin())}
+	if s.pinned != nil {
+		program.Release = s.pinned.program()
 	}
-	program.Carry = s.account.Carry(origin)
 	s.program = site.New(program)
 	// The engine has locked the stack when it runs the program, so what is written first is written by one run alone.
 	options.Program = func(ctx *pulumi.Context) error {
@@ -180,6 +177,17 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		s.target.OnEngine(s.stack)
 	}
 	return err
+}
+
+// origin is where the images of a pinned release are copied from.
+func (s *session) origin() account.Origin {
+	p := s.pinned
+	if p == nil {
+		return account.Origin{}
+	}
+	return account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
+		return crossAccount(s.target, p.from, theirs, ours)
+	}}
 }
 
 // release gives up everything except the containers.

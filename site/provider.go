@@ -17,7 +17,7 @@ import (
 //
 // An explicit provider does not read the aws: keys of the stack's configuration, so this passes on the keys that select an
 // account or an endpoint.
-func provider(ctx *pulumi.Context, stack *config.Stack) (*aws.Provider, error) {
+func provider(ctx *pulumi.Context, stack *config.Stack, opts ...pulumi.ResourceOption) (*aws.Provider, error) {
 	tags := map[string]string{"project": stack.Project, "stack": stack.Name, "managed-by": "pulumi"}
 	maps.Copy(tags, stack.Tags)
 
@@ -56,5 +56,5 @@ func provider(ctx *pulumi.Context, stack *config.Stack) (*aws.Provider, error) {
 		}
 		args.AllowedAccountIds = pulumi.ToStringArray(accounts)
 	}
-	return aws.NewProvider(ctx, "aws", args)
+	return aws.NewProvider(ctx, "aws", args, opts...)
 }

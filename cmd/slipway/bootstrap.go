@@ -8,6 +8,7 @@ import (
 
 	"slipway/bootstrap"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func bootstrapCommand(run *invocation) *cobra.Command {
@@ -52,7 +53,7 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 		run.out.say("%s has all its settings.", file)
 	}
 	for _, s := range b.Settings {
-		run.out.say("  %s = %s", strings.Join(s.Path, " "), shown(s.Value))
+		run.out.say("  %s = %s", strings.Join(s.Path, " "), screen.Shown(s.Value))
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+

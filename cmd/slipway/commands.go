@@ -50,7 +50,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&run.stack, "stack", "s", "local", "the stack: the middle of Pulumi.<stack>.yaml")
 	root.PersistentFlags().BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	root.PersistentFlags().BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
+	root.PersistentFlags().BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
 	root.PersistentFlags().BoolVar(&run.out.json, "json", false, "write the result to stdout as JSON")
 
 	configured := func(cmd *cobra.Command) *cobra.Command {
@@ -64,10 +64,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		return cmd
 	}
 	root.AddCommand(
-		running(configured(upCommand(run))),
+		run.planFlags(running(configured(upCommand(run)))),
 		configured(previewCommand(run)),
-		running(configured(promoteCommand(run))),
-		running(configured(rollbackCommand(run))),
+		run.planFlags(running(configured(promoteCommand(run)))),
+		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),

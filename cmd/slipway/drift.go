@@ -11,6 +11,7 @@ import (
 
 	"slipway/drift"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 // A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
@@ -86,7 +87,7 @@ func printDrift(out io.Writer, found []drift.Resource) {
 		}
 		fmt.Fprintln(out)
 		for _, p := range d.Properties {
-			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, screen.Short(p.From), screen.Short(p.To))
 		}
 	}
 }

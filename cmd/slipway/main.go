@@ -29,6 +29,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	interrupts := newInterrupts(stderr)
 	defer interrupts.stop()
 	run := newInvocation(stdout, stderr, interrupts)
+	run.args = args
 	root := rootCommand(run)
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -13,6 +13,7 @@ import (
 
 	"slipway/operation"
 	"slipway/release"
+	"slipway/screen"
 )
 
 func releasesCommand(run *invocation) *cobra.Command {
@@ -106,5 +107,5 @@ func outcome(d release.Deployment) string {
 	case len(d.Verdict.Reasons) == 0:
 		return "not good"
 	}
-	return "not good: " + short(strings.Join(d.Verdict.Reasons, "; "))
+	return "not good: " + screen.Short(strings.Join(d.Verdict.Reasons, "; "))
 }

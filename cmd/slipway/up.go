@@ -20,6 +20,10 @@ func upCommand(run *invocation) *cobra.Command {
 		Short: "Deploy the program: create, change and delete what it takes",
 		Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
 
+It first shows its plan, data that would be lost at the top. It asks for yes before it changes a real account, and for the
+stack's name if data would be lost. A script says --yes instead, and --confirm NAME for a loss. What cannot be completed is
+refused before anything is changed. At the end up reports what differed from the plan.
+
 A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
 the next finds out what was done, repairs the state and goes on.
 
@@ -29,6 +33,8 @@ another brings the next release.`,
 		Example: `  slipway up
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
+  slipway up --stack dev --dry-run
+  slipway up --stack dev --config database.name=shop --confirm dev
   slipway up --stack dev --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
@@ -42,15 +48,25 @@ func up(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Up(ctx, target, release) })
+	return report(ctx, run, func() (*operation.Deployed, error) {
+		return operation.Up(ctx, target, operation.UpArgs{Release: release, Confirm: run.confirmPlan})
+	})
 }
 
 // report writes what was deployed, and stays to serve the site if its containers run.
 func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
+	if run.confirmed != "" && run.confirmed != run.stack {
+		return operation.UsageError{Err: fmt.Errorf("--confirm names %s, and the stack is %s", run.confirmed, run.stack)}
+	}
 	d, err := deploy()
+	if errors.Is(err, operation.ErrPlanned) {
+		run.out.say("Nothing was done: this is the plan.")
+		return nil
+	}
 	if d == nil {
 		return err
 	}
+	run.sayDeviations(d.Deviations)
 	if d.Containers != nil {
 		defer func() { err = errors.Join(err, d.Containers.Close()) }()
 	}
@@ -72,9 +88,12 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 		Stack   string `json:"stack"`
 		Release string `json:"release,omitempty"`
 		engine.Summary
-		Outputs map[string]any  `json:"outputs"`
-		Verdict verdict.Verdict `json:"verdict"`
-	}{d.Stack, release, d.Result.Summary(), d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
+		Losses     []operation.Effect    `json:"losses"`
+		Downtime   []operation.Effect    `json:"downtime"`
+		Deviations []operation.Deviation `json:"deviations,omitempty"`
+		Outputs    map[string]any        `json:"outputs"`
+		Verdict    verdict.Verdict       `json:"verdict"`
+	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
 	switch {
 	case err != nil:
 	case d.Containers != nil:

@@ -21,7 +21,8 @@ var allowed = map[string][]string{
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
 	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
-		"engine", "release", "verdict", "drift", "bootstrap"},
+		"engine", "release", "verdict", "drift", "bootstrap", "screen"},
+	"screen": {},
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
