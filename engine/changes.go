@@ -90,21 +90,35 @@ type Failure struct {
 type Problem struct {
 	URN       string
 	Message   string
-	Protected bool // the operation would have deleted or replaced it, and it is protected
+	Protected bool   // the operation would have deleted or replaced it, and it is protected
+	Hook      string // the hook of the program that failed; "": none did
 }
 
 // protected is how the engine begins when it refuses to replace or delete a protected resource. It goes on to recommend
 // commands of its own, which would take the protection away for good.
-var protected = regexp.MustCompile(`(?s)unable to (replace|delete) resource "([^"]+)".*as it is currently marked for protection`)
+var protected = []struct {
+	message *regexp.Regexp
+	op      string
+}{
+	{regexp.MustCompile(`(?s)unable to replace resource "([^"]+)".*as it is currently marked for protection`), "replace"},
+	{regexp.MustCompile(`resource "([^"]+)" cannot be deleted\s+because it is protected`), "delete"},
+}
+
+// hook is what the engine says of a hook that failed.
+var hook = regexp.MustCompile(`(?s)^(?:Preview failed: )?(?:before|after) hook "([^"]*)" failed: (.*)$`)
 
 // problemOf is an error that the engine reported, in the user's terms.
 func problemOf(urn, message string) Problem {
 	message = strings.TrimSpace(colors.Never.Colorize(message))
-	m := protected.FindStringSubmatch(message)
-	if m == nil {
-		return Problem{URN: urn, Message: message}
+	if m := hook.FindStringSubmatch(message); m != nil {
+		return Problem{URN: urn, Message: m[2], Hook: m[1]}
 	}
-	return Problem{URN: m[2], Message: "it is protected, and this would " + m[1] + " it", Protected: true}
+	for _, p := range protected {
+		if m := p.message.FindStringSubmatch(message); m != nil {
+			return Problem{URN: m[1], Message: "it is protected, and this would " + p.op + " it", Protected: true}
+		}
+	}
+	return Problem{URN: urn, Message: message}
 }
 
 func (f *Failure) Unwrap() error { return f.Cause }
@@ -197,7 +211,9 @@ func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
 
 // kept says whether a type is a value that the program keeps in the state, or the provider of those. They are nothing in the
 // account, so their changes do not count.
-func kept(token string) bool { return token == "pulumi:index:Stash" || token == "pulumi:providers:pulumi" }
+func kept(token string) bool {
+	return token == "pulumi:index:Stash" || token == "pulumi:providers:pulumi"
+}
 
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".
 func (r *record) count(meta apitype.StepEventMetadata) {

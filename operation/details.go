@@ -39,12 +39,18 @@ func detailsOf(c engine.Change) []Detail {
 		_, wasText := from.(string)
 		_, isText := to.(string)
 		switch {
-		case p.To == unknown || p.To == secret || p.From == secret || wasText && isText || from == nil && isText || wasText && to == nil:
+		case p.To == secret || p.From == secret: // not even the other side: it is likely a secret too
+			d.leaf(p.Path, secret, secret)
+		case p.Path == "containerDefinitions" && p.To == unknown:
+			for _, container := range list(from) {
+				d.leaf(strings.TrimSuffix(c.Name(), "-task")+"/"+label(container, 0), nil, unknown)
+			}
+		case p.To == unknown || wasText && isText || from == nil && isText || wasText && to == nil:
 			d.leaf(p.Path, p.From, p.To)
 		case p.Path == "containerDefinitions":
 			d.walk(strings.TrimSuffix(c.Name(), "-task")+"/", from, to)
-		case strings.HasSuffix(strings.ToLower(p.Path), "policy"):
-			d.walk(strings.TrimSuffix(strings.TrimSuffix(p.Path, "policy"), "."), from, to)
+		case p.Path == "policy":
+			d.walk("", from, to)
 		default:
 			d.walk(p.Path, from, to)
 		}
@@ -53,6 +59,11 @@ func detailsOf(c engine.Change) []Detail {
 		}
 	}
 	return d
+}
+
+func list(v any) []any {
+	all, _ := v.([]any)
+	return all
 }
 
 // document is what a string holds in JSON; any other value is itself.

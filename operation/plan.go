@@ -13,6 +13,7 @@ import (
 	"slipway/engine"
 	"slipway/internal/catalog"
 	"slipway/operation/account"
+	"slipway/site"
 )
 
 // A Plan is what an operation would do to a stack. It is made before anything is changed.
@@ -96,6 +97,9 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 func (s *session) refusal(failure *engine.Failure) error {
 	var reasons []string
 	for _, p := range failure.Problems {
+		if p.Hook == site.FixedHook {
+			return errors.New(p.Message)
+		}
 		if p.Protected {
 			i := slices.IndexFunc(failure.Done.Changes, func(c engine.Change) bool { return c.URN == p.URN })
 			if i < 0 {

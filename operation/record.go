@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -147,9 +146,6 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 	}, nil
 }
 
-// hookFailure is what the engine says before the words of a hook.
-var hookFailure = regexp.MustCompile(`^before hook "[^"]*" failed: `)
-
 // reasons are what went wrong, in a line each.
 func reasons(err error, interrupted bool) []string {
 	if interrupted {
@@ -157,7 +153,7 @@ func reasons(err error, interrupted bool) []string {
 	}
 	line := func(text string) string {
 		first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-		return hookFailure.ReplaceAllString(first, "")
+		return first
 	}
 	var failure *engine.Failure
 	if !errors.As(err, &failure) || len(failure.Problems) == 0 {

@@ -152,7 +152,7 @@ func (c Change) Lines() []string {
 		case "delete":
 			line += "- " + s.Name + "=" + Short(s.From)
 		default:
-			line += "~ " + s.Name + ": " + update(s.From, s.To)
+			line += "~ " + s.Name + ": " + fromTo(s.From, s.To)
 		}
 		if s.Replaces {
 			line += "  (replaces it)"
@@ -162,8 +162,8 @@ func (c Change) Lines() []string {
 	return lines
 }
 
-// update says from what to what a setting changes. The value that the engine cannot know before it is there has its word.
-func update(from, to any) string {
+// fromTo says from what to what a setting changes. The value that the engine cannot know before it is there has its word.
+func fromTo(from, to any) string {
 	now := Short(to)
 	if to == "[unknown]" {
 		now = "known when it is done"

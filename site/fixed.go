@@ -11,8 +11,11 @@ import (
 	"slipway/config"
 )
 
-// fixedName is the logical name of the record of the fixed settings.
-const fixedName = "fixed"
+// fixedName is the logical name of the record of the fixed settings, and FixedHook the hook that refuses changes of them.
+const (
+	fixedName = "fixed"
+	FixedHook = "fixed-check"
+)
 
 // A fixedSetting is a setting whose change replaces what holds data, or nearly everything.
 type fixedSetting struct {
@@ -58,7 +61,7 @@ func (d *deployment) recordFixed() error {
 	}
 	hooks := pulumi.ResourceHooks(nil)
 	if d.guarded {
-		hook, err := d.ctx.RegisterResourceHook(fixedName+"-check", func(args *pulumi.ResourceHookArgs) error {
+		hook, err := d.ctx.RegisterResourceHook(FixedHook, func(args *pulumi.ResourceHookArgs) error {
 			return checkFixed(d.stack.Name, settingsIn(args.OldInputs), settingsIn(args.NewInputs))
 		}, &pulumi.ResourceHookOptions{OnDryRun: true})
 		if err != nil {

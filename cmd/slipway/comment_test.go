@@ -69,9 +69,9 @@ func TestCommentSaysTheChangesOfEveryStack(t *testing.T) {
 
 ` + "```text" + `
 replace  web  aws:ecs/taskDefinition:TaskDefinition
-           containerDefinitions: [old] -> [new]  (replaces it)
+           ~ containerDefinitions: [old] -> [new]  (replaces it)
 update   web  aws:ecs/service:Service
-           taskDefinition: a -> [unknown]
+           ~ taskDefinition: a -> known when it is done
 ` + "```" + `
 
 </details>

@@ -45,10 +45,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 	if err != nil {
 		return err
 	}
-	found, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
+	drifted, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
 	if err != nil {
 		return err
 	}
+	found := drifted.Found
 	counts := drift.NewCheck(time.Now(), found).Classes
 	err = run.out.print(struct {
 		Stack     string           `json:"stack"`
@@ -70,11 +71,15 @@ func checkDrift(ctx context.Context, run *invocation) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	flags := run.flag()
-	if run.live {
-		flags += " --live"
+	words := ""
+	if drifted.Release != "" {
+		words = " --release " + drifted.Release
 	}
-	run.out.say("Next: slipway up%s reverts these changes. Put what should stay into the program first.", flags)
+	if run.live {
+		words += " --live"
+	}
+	run.out.say("Next: slipway up%[1]s%[2]s reverts these changes; slipway preview%[1]s%[2]s shows them. Put what should stay into the program first.",
+		run.flag(), words)
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 

@@ -57,7 +57,7 @@ func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
+var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "impossible", "json", "killed", "leak", "loss", "promote", "questions", "releases", "unlock",
 	"verdict"}
 
 // scripts are the files that are to be played.
@@ -96,7 +96,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded, "reserve": reserve,
 		},
 	})
 }

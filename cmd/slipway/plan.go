@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -84,6 +85,11 @@ func shownChange(c operation.PlannedChange) screen.Change {
 	s := screen.Change{Op: c.Op, Name: c.Name(), Type: c.Type, Part: c.Part()}
 	for _, d := range c.Details {
 		s.Settings = append(s.Settings, screen.Setting(d))
+	}
+	if c.Details == nil { // from a file that an earlier version wrote
+		for _, p := range c.Properties {
+			s.Settings = append(s.Settings, screen.Setting{Op: "update", Name: p.Path, From: p.From, To: p.To, Replaces: strings.HasSuffix(p.Kind, "-replace")})
+		}
 	}
 	return s
 }
