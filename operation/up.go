@@ -110,7 +110,7 @@ func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, erro
 	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
 		return s.up(ctx)
 	}
-	return plan.Result, s.first()
+	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
 // up runs the engine. If a drift check found something since the last up, every resource is read first, and so reverted.

@@ -44,11 +44,11 @@ type Setting struct {
 type Look struct {
 	Width  int  // of the terminal; 0: lines are not broken
 	Colour bool // red for losses, and so on
-	Brief  bool // many creates are counted by the part of the site that they are in
+	Brief  bool // many creates are counted by the part of the site that they are in, and many equal changes are listed once
 }
 
-// most is how many creates a brief plan lists one by one.
-const most = 8
+// most is how many creates, and mostEqual how many equal changes, a brief plan lists one by one.
+const most, mostEqual = 8, 3
 
 // Write writes the plan.
 func (p Plan) Write(out io.Writer, look Look) {
@@ -65,11 +65,20 @@ func (p Plan) Write(out io.Writer, look Look) {
 		total += n
 	}
 	brief := look.Brief && total > most
+	equal := map[string]int{}
 	for _, c := range p.Changes {
-		if brief && c.Op == "create" {
+		equal[c.equals()]++
+	}
+	for _, c := range p.Changes {
+		lines, n := c.Lines(), equal[c.equals()]
+		switch {
+		case brief && c.Op == "create" || n == 0:
 			continue
+		case look.Brief && n > mostEqual && len(lines) > 1:
+			lines[0] = fmt.Sprintf("%-8s %d resources", c.Op, n)
+			equal[c.equals()] = 0
 		}
-		for i, line := range c.Lines() {
+		for i, line := range lines {
 			if i == 0 {
 				line = look.paint(colours[c.Op], line)
 			}
@@ -140,6 +149,9 @@ func (l Look) paint(colour, text string) string {
 	}
 	return colour + text + plain
 }
+
+// equals is the same for changes that differ only in the resource.
+func (c Change) equals() string { return c.Op + "\n" + strings.Join(c.Lines()[1:], "\n") }
 
 // Lines are the resource, and a line for each setting that differs.
 func (c Change) Lines() []string {

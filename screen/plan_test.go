@@ -92,6 +92,26 @@ func TestBriefPlan(t *testing.T) {
 	}
 }
 
+// A tag of the whole stack is said once, not ninety times. The other changes stay as they are.
+func TestEqualChangesAreListedOnce(t *testing.T) {
+	tag := []Setting{{Op: "add", Name: "tags.team", To: "web"}}
+	p := Plan{Changes: []Change{{Op: "update", Name: "other", Type: "x:y:Z", Settings: []Setting{{Op: "add", Name: "size", To: 1}}}}}
+	for i := range 5 {
+		p.Changes = append(p.Changes, Change{Op: "update", Name: fmt.Sprint("r", i), Type: "x:y:Z", Settings: tag})
+	}
+	var out strings.Builder
+	p.Write(&out, Look{Brief: true})
+	want := "update   other  x:y:Z\n           + size=1\nupdate   5 resources\n           + tags.team=web\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	out.Reset()
+	p.Write(&out, Look{})
+	if n := strings.Count(out.String(), "+ tags.team=web"); n != 5 {
+		t.Errorf("in full it lists %d of 5", n)
+	}
+}
+
 // A command line that is suggested works as it is written.
 func TestCommandLine(t *testing.T) {
 	words := []string{"up", "-c", `env.GREETING="5"`, "it's", "", "$HOME", "a b", "--stack=dev", "web.max=6", "workers[0].count=2", "*", "é"}

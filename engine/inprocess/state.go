@@ -164,6 +164,9 @@ func (s *Stack) prepare() error {
 	return nil
 }
 
+// Backup keeps the present state as an update does that changes nothing.
+func (s *Stack) Backup() error { return s.prepare() }
+
 // replace writes a file as a whole: a reader, also one after a crash of this process or on a full disk, finds the old
 // content or the new. It does not wait for the disk, because only a power cut would lose what the kernel has; see sync.
 func replace(path string, data []byte) error {
