@@ -89,7 +89,8 @@ func Facts(site wiring.Site) []catalog.Resource {
 // The alarms go off above the threshold.
 var (
 	failures = catalog.Alarm{
-		Name: "failures", Why: "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; purge it when that is fixed.",
+		Name:      "failures",
+		Why:       "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; purge it when that is fixed.",
 		Namespace: "AWS/SQS", Metric: "ApproximateNumberOfMessagesVisible", Statistic: "Maximum", Dimensions: []string{"QueueName"},
 		Above: true, Minutes: 5, Period: 300, Beside: true,
 	}

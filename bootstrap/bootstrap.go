@@ -20,13 +20,13 @@ type Spec struct {
 	Alias                      string // of the key: alias/project-stack-state
 
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
-	// and nothing else of the state. Each decides by its own IAM who there.
+	// and nothing else of the state. Each account's IAM decides which of its principals may.
 	Readers []string
 
 	// ServiceRoles are the services whose service-linked roles the stack needs.
 	ServiceRoles []string
 
-	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
+	// RolesFor returns the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
 	// A nil one is not made. Nil: no workflow does either.
 	RolesFor func(keyARN string) (deploy, read *Role, err error)
 
@@ -48,7 +48,7 @@ type Role struct {
 // A Policy is a managed policy of a role.
 type Policy struct{ Name, Description, Document string }
 
-// OldVersionDays is how long the bucket keeps a state that was overwritten.
+// OldVersionDays is how many days the bucket keeps an overwritten state.
 const OldVersionDays = 90
 
 // An Account is where a Spec is applied: it says how each resource is found, created and set.
@@ -128,7 +128,7 @@ func (t Resource) Apply(ctx context.Context) (Outcome, error) {
 	return p, nil
 }
 
-// A Result names everything that a Spec needs.
+// A Result names every resource of a Spec.
 type Result struct {
 	Bucket   string    `json:"bucket"`
 	Key      string    `json:"key"`                // ARN
@@ -233,7 +233,7 @@ func (f *Spec) KeyPolicy() string {
 	return document(statements...)
 }
 
-// principals are accounts as such. AWS keeps a list of one as its one value, so that is how it is asked for.
+// principals are the principals of whole accounts. AWS stores a list of one as a single value, so it is written that way.
 func (f *Spec) principals(accounts []string) map[string]any {
 	var roots []any
 	for _, account := range accounts {
@@ -245,7 +245,7 @@ func (f *Spec) principals(accounts []string) map[string]any {
 	return map[string]any{"AWS": roots}
 }
 
-// KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.
+// KeyDescription describes the key. It identifies the key of a run that was killed before the key had its alias.
 func (f *Spec) KeyDescription() string {
 	return f.Stack + ": state of Pulumi, and the secrets in it"
 }
@@ -258,7 +258,7 @@ func document(statements ...map[string]any) string {
 	return string(text)
 }
 
-// SameJSON says whether two JSON documents are equal.
+// SameJSON reports whether two JSON documents are equal.
 func SameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)

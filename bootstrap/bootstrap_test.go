@@ -40,13 +40,16 @@ func TestReadersReadTheRecordAndNothingElse(t *testing.T) {
 	one := map[string]any{"AWS": "arn:aws:iam::222222222222:root"} // AWS gives a list of one back as its one value
 	same("the bucket", f.BucketPolicy(), secure,
 		statement{"ReadReleases", "Allow", one, "s3:GetObject", "arn:aws:s3:::state/.slipway/releases/*", nil},
-		statement{"FindReleases", "Allow", one, "s3:ListBucket", "arn:aws:s3:::state", map[string]map[string]any{"StringLike": {"s3:prefix": ".slipway/releases/*"}}})
+		statement{"FindReleases", "Allow", one, "s3:ListBucket", "arn:aws:s3:::state",
+			map[string]map[string]any{"StringLike": {"s3:prefix": ".slipway/releases/*"}}})
 	same("the key", f.KeyPolicy(), own,
-		statement{"OpenReleases", "Allow", one, "kms:Decrypt", "*", map[string]map[string]any{"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}})
+		statement{"OpenReleases", "Allow", one, "kms:Decrypt", "*",
+			map[string]map[string]any{"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}})
 
 	f.Readers = append(f.Readers, "333333333333")
 	for _, s := range append(read(f.BucketPolicy())[1:], read(f.KeyPolicy())[1:]...) {
-		if diff := cmp.Diff(map[string]any{"AWS": []any{"arn:aws:iam::222222222222:root", "arn:aws:iam::333333333333:root"}}, s.Principal); diff != "" {
+		if diff := cmp.Diff(map[string]any{"AWS": []any{"arn:aws:iam::222222222222:root", "arn:aws:iam::333333333333:root"}},
+			s.Principal); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", s.Sid, diff)
 		}
 	}

@@ -16,7 +16,8 @@ import (
 
 func deployerOf() *DeployerArgs {
 	return &DeployerArgs{
-		Site: testSite(false), Facts: factsOf(testSite(false)), Repository: "acme/shop", Environments: []string{"dev"}, Branches: []string{"main"},
+		Site: testSite(false), Facts: factsOf(testSite(false)), Repository: "acme/shop", Environments: []string{"dev"},
+		Branches:     []string{"main"},
 		ReadBranches: []string{"main"}, ReadPullRequests: true,
 		StateBucket: "acme-state", StateKeyARN: "arn:aws:kms:us-east-1:123456789012:key/state",
 	}
@@ -105,7 +106,7 @@ func TestBothFormsOfTheSubjectAreTrusted(t *testing.T) {
 	}
 }
 
-// A role that no workflow may assume is not made.
+// A role that no workflow may assume is not created.
 func TestThereIsAReadRoleOnlyIfReadersAreNamed(t *testing.T) {
 	for _, c := range []struct {
 		branches []string
@@ -216,7 +217,7 @@ func TestChangesAreLimitedToThisStack(t *testing.T) {
 	}
 }
 
-// Services whose names are part of the ARN: nothing of another stack's.
+// Services whose names are part of the ARN: no resources of another stack.
 func TestNamedResourcesAreThisStacks(t *testing.T) {
 	named := regexp.MustCompile(`^arn:aws:(ecr|ecs|elasticloadbalancing|events|firehose|iam|s3|sns|sqs|rds|scheduler|logs|cloudwatch|ssm):`)
 	ours := regexp.MustCompile(`slipway-dev[-/]|/slipway/dev/`)
@@ -225,7 +226,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 		"arn:aws:ssm:us-east-1::parameter/aws/service/*",
 		"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", "arn:aws:iam::123456789012:role/aws-service-role/*",
 		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*", "arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json",
-		// What other stacks released, to read and nothing else of their state.
+		// Read access to the releases of other stacks, and to nothing else of their state.
 		"arn:aws:s3:::slipway-*-state-123456789012-*", "arn:aws:s3:::slipway-*-state-123456789012-*/.slipway/releases/*",
 		"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
 	}
@@ -241,7 +242,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 	}
 }
 
-// A promotion reads in the accounts that the stack names, only what a release consists of, and changes nothing there.
+// In the accounts that the stack names a promotion only reads releases, and changes nothing.
 func TestReleasesComeFromTheNamedAccounts(t *testing.T) {
 	args := deployerOf()
 	args.Sources = []string{"222222222222"}

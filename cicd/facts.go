@@ -63,7 +63,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 			None:  catalog.Inert,
 		},
 		{
-			// Of the roles of the workflows, and the boundary: to look at.
+			// Reading the roles of the workflows, and the boundary.
 			Type: "aws:iam/policy:Policy",
 			Deploy: []catalog.Grant{{Area: "identity", Statement: policy.Statement{
 				Sid: "KeepRoles", Actions: []string{"iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"},

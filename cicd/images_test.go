@@ -36,7 +36,8 @@ func imagesOf(t *testing.T) *ImagesArgs {
 	write(t, root, files)
 	return &ImagesArgs{
 		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
-		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
+		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"},
+		Stage: ".slipway/contexts",
 	}
 }
 

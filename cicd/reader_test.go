@@ -10,8 +10,8 @@ import (
 	"slipway/internal/policy"
 )
 
-// settings are the actions of the deploy role that only look at how something is set. Whoever gives the deploy role a new
-// one that begins with Describe, Get or List decides here whether a pull request may call it.
+// settings are the actions of the deploy role that only read settings. A new action of the deploy role that begins with
+// Describe, Get or List needs a decision here whether a pull request may call it.
 var settings = []string{
 	"acm:DescribeCertificate", "acm:ListCertificates", "acm:ListTagsForCertificate",
 	"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
@@ -26,8 +26,10 @@ var settings = []string{
 	"ec2:DescribeVpcEndpointServices", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ec2:GetManagedPrefixListEntries",
 	"ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:GetAuthorizationToken", "ecr:GetLifecyclePolicy",
 	"ecr:GetRepositoryPolicy", "ecr:ListImages", "ecr:ListTagsForResource",
-	"ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeServices", "ecs:DescribeTaskDefinition",
-	"ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:ListTagsForResource", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions", "ecs:ListTasks",
+	"ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeServices",
+	"ecs:DescribeTaskDefinition",
+	"ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:ListTagsForResource", "ecs:ListTaskDefinitionFamilies",
+	"ecs:ListTaskDefinitions", "ecs:ListTasks",
 	"elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners",
 	"elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers",
 	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -52,7 +54,8 @@ var settings = []string{
 	"scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource",
 	"sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:ListTopics",
 	"sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
-	"ssm:DescribeDocument", "ssm:DescribeDocumentPermission", "ssm:DescribeParameters", "ssm:GetDocument", "ssm:GetParameter", "ssm:GetParameters",
+	"ssm:DescribeDocument", "ssm:DescribeDocumentPermission", "ssm:DescribeParameters", "ssm:GetDocument",
+	"ssm:GetParameter", "ssm:GetParameters",
 	"ssm:ListTagsForResource",
 	"wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:ListTagsForResource",
 }
@@ -87,7 +90,7 @@ func TestEveryActionThatReadsIsKnown(t *testing.T) {
 }
 
 func TestTheReadRoleChangesNothing(t *testing.T) {
-	// What it may besides looking: open this stack's parameters and its state, and leave word of a look.
+	// What it may besides reading settings: decrypt this stack's parameters and its state, and record a drift check.
 	more := map[string]string{
 		"OpenParameters": "kms:Decrypt", "OpenState": "kms:Decrypt kms:DescribeKey", "SealLook": "kms:GenerateDataKey",
 		"ReadState": "s3:GetObject", "KeepLook": "s3:PutObject",
@@ -172,7 +175,8 @@ func TestTheReadRoleOpensThisStacksSecretsAlone(t *testing.T) {
 func TestTheReadRoleWritesOneObject(t *testing.T) {
 	for _, area := range deployerOf().looks() {
 		for _, s := range area.statements {
-			if slices.Contains(s.Actions, "s3:PutObject") && !cmp.Equal(s.Resources, []any{"arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json"}) {
+			if slices.Contains(s.Actions, "s3:PutObject") &&
+				!cmp.Equal(s.Resources, []any{"arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json"}) {
 				t.Errorf("%s writes %v", s.Sid, s.Resources)
 			}
 		}

@@ -15,7 +15,7 @@ const (
 	prodStateBucket = "slipway-prod-state-123456789012-us-east-1"
 )
 
-// prod is the deploy role of a protected stack as bootstrap makes it.
+// prod is the deploy role of a protected stack as bootstrap creates it.
 func prod() *DeployerArgs {
 	site := wiring.Site{
 		Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
@@ -45,7 +45,7 @@ var (
 	shopKey  = requestContext{"aws:ResourceTag/project": {"shop"}, "aws:ResourceTag/stack": {"prod"}}
 	plainKey = requestContext{"kms:ResourceAliases": {"alias/payroll"}} // of a program that sets no tags
 	newKey   = requestContext{}                                         // KMS does not see its tags yet
-	// What bootstrap makes: no tags of a stack.
+	// What bootstrap creates has no tags of a stack.
 	stateKey    = requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}, "kms:ResourceAliases": {"alias/slipway-prod-state"}}
 	devStateKey = requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}, "kms:ResourceAliases": {"alias/slipway-dev-state"}}
 	prodTags    = requestContext{"aws:RequestTag/project": {"slipway"}, "aws:RequestTag/stack": {"prod"}, "aws:RequestedRegion": {"us-east-1"}}
@@ -185,8 +185,8 @@ var never = []incident{
 	{"it calls KMS itself for a data key", on("kms:GenerateDataKeyWithoutPlaintext", ownKey, someKey)},
 	{"it encrypts disks through another service", on("kms:GenerateDataKeyWithoutPlaintext", via(ownKey, "s3"), someKey)},
 	{"it encrypts a disk with dev's key", on("kms:GenerateDataKeyWithoutPlaintext", via(devKey, "ec2"), someKey)},
-	{"it re-encrypts by itself", on("kms:ReEncryptFrom", ownKey, someKey)},
-	{"it decrypts by itself", on("kms:Decrypt", ownKey, someKey)},
+	{"it re-encrypts directly", on("kms:ReEncryptFrom", ownKey, someKey)},
+	{"it decrypts directly", on("kms:Decrypt", ownKey, someKey)},
 	{"it decrypts what dev stored", on("kms:Decrypt", via(devKey, "ssm"), someKey)},
 	{"it decrypts what the same stack of another project stored", on("kms:Decrypt", via(shopKey, "s3"), someKey)},
 	{"it grants a key to itself, by name of a service", on("kms:CreateGrant", via(ownKey, "ec2"), someKey)},
@@ -285,7 +285,7 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 	judge(t, statements, neverState, false)
 }
 
-// The state is denied explicitly: another policy on the role opens nothing of it.
+// The state is denied explicitly: another policy on the role gives no access to it.
 func TestNoOtherPolicyOpensTheState(t *testing.T) {
 	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
@@ -317,7 +317,7 @@ func TestTheDocumentedGapsExist(t *testing.T) {
 	}, true)
 }
 
-// One shared key, and names of buckets and keys of one's own, change nothing of this.
+// A shared key, and the owner's own names of buckets and keys, do not change that.
 func TestACustomStateKeyAndBucket(t *testing.T) {
 	args := prod()
 	args.StateBucket, args.StateKeyARN = "acme-pulumi", arn("kms", "key/acme")
@@ -373,7 +373,7 @@ func TestWhatAPullRequestReads(t *testing.T) {
 	}, false)
 }
 
-// A role of the site whose own policy allows everything can do no more than its boundary.
+// A role of the site whose own policy allows everything can do only what its boundary allows.
 func TestWhatTheBoundaryAllows(t *testing.T) {
 	statements := parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document)
 	judge(t, statements, []incident{

@@ -246,7 +246,8 @@ func (d *decoder) command(path string, args []string) {
 		return
 	}
 	for i, arg := range args {
-		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") || strings.Contains(arg, "`") {
+		if slices.Contains([]string{"|", "||", "&", "&&", ";", "<", ">", ">>", "2>&1"}, arg) || strings.Contains(arg, "$(") ||
+			strings.Contains(arg, "`") {
 			d.add(fmt.Sprintf("%s[%d]", path, i), quoted(arg), "is shell syntax, and the command does not run in a shell")
 		}
 	}
@@ -319,7 +320,8 @@ func (d *decoder) images(i Images) {
 		}
 		return d.valid(key)
 	}
-	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile), inside("images.nginxDockerfile", i.NginxDockerfile)
+	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile),
+		inside("images.nginxDockerfile", i.NginxDockerfile)
 	if d.source.Root == "" || i.Django != "" || i.Nginx != "" || !app {
 		return
 	}

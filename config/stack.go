@@ -68,7 +68,7 @@ type Stack struct {
 
 // A Network is a VPC with public, private and data subnets in each availability zone.
 type Network struct {
-	// The VPC's CIDR block. Changing it replaces the network and everything in it, including the database.
+	// The VPC's CIDR block. It cannot change while the stack exists.
 	CIDR string `key:"cidr" default:"10.0.0.0/16" rule:"a private IPv4 CIDR block from /16 to /24 without host bits, outside 172.17.0.0/16"`
 	// The number of availability zones.
 	Zones int `key:"zones" default:"2" allowed:"2..3"`
@@ -97,7 +97,7 @@ type Database struct {
 	// When AWS may patch the database, in UTC.
 	MaintenanceWindow string `key:"maintenanceWindow" default:"sun:04:30-sun:05:30" rule:"ddd:hh:mm-ddd:hh:mm, 30 minutes to a day"`
 	// The name of the database in the instance. Changing it replaces the instance, and its data is lost.
-	Name string `key:"name" default:"site" rule:"a lower-case letter, then lower-case letters, digits or _, at most 63; not reserved by Postgres or RDS"`
+	Name string `key:"name" default:"site" rule:"a letter, then letters, digits or _, lower case, up to 63; not reserved by Postgres or RDS"`
 	// The generation of passwords in use. Raise it to rotate the passwords, in the database and in the running tasks.
 	Rotation int `key:"rotation" default:"1" allowed:"1..1000000"`
 }
@@ -221,7 +221,7 @@ type GitHub struct {
 	// stack's secrets. Pull requests from forks get no OIDC token from GitHub.
 	ReadPullRequests bool `key:"readPullRequests" default:"false"`
 	// The ARN of an existing read role, such as slipway bootstrap creates. With it the stack creates none.
-	ReadRole string `key:"readRole" rule:"arn:aws:iam::<account>:role/<name>; together with provider, and with readBranches or readPullRequests"`
+	ReadRole string `key:"readRole" rule:"arn:aws:iam::<account>:role/<name>; together with provider and readBranches or readPullRequests"`
 }
 
 // Reads reports whether there is a read role.

@@ -97,10 +97,13 @@ var instanceEffects = []catalog.Effect{
 		Says: "RDS upgrades the database: it is down for minutes, and only a snapshot gets the old version back"},
 	{Path: `allocatedStorage`, Does: catalog.Impossible, When: catalog.Fewer, Says: "RDS cannot shrink storage",
 		Way: "set it back; for a smaller database create a new stack and copy the data with pg_dump and pg_restore"},
-	{Path: `backupRetentionPeriod`, Does: catalog.Loses, When: noBackups, Says: "all its automatic backups are deleted, and it is down for seconds"},
+	{Path: `backupRetentionPeriod`, Does: catalog.Loses, When: noBackups,
+		Says: "all its automatic backups are deleted, and it is down for seconds"},
 	{Path: `backupRetentionPeriod`, Does: catalog.Loses, When: fewerBackups, Says: "automatic backups older than that are deleted"},
-	{Path: `backupRetentionPeriod`, Does: catalog.Interrupts, When: firstBackups, Says: "RDS turns backups on: the database is down for seconds"},
-	{Path: `deletionProtection`, Does: catalog.Loses, When: catalog.TurnedOff, Says: "it loses its protection: from then on it can be deleted"},
+	{Path: `backupRetentionPeriod`, Does: catalog.Interrupts, When: firstBackups,
+		Says: "RDS turns backups on: the database is down for seconds"},
+	{Path: `deletionProtection`, Does: catalog.Loses, When: catalog.TurnedOff,
+		Says: "it loses its protection: from then on it can be deleted"},
 }
 
 func noBackups(from, to any) bool { return catalog.Fewer(from, to) && to == 0.0 }
@@ -121,7 +124,9 @@ var alarms = []catalog.Alarm{
 	{Name: "database-cpu", Why: "The database is busy. Look at Performance Insights before raising database.class.",
 		Namespace: "AWS/RDS", Metric: "CPUUtilization", Statistic: "Average", Dimensions: database,
 		Above: true, Threshold: 90, Minutes: 15, Period: 60},
-	{Name: "database-storage", Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew within the last six hours.",
+	{Name: "database-storage",
+		Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew " +
+			"within the last six hours.",
 		Namespace: "AWS/RDS", Metric: "FreeStorageSpace", Statistic: "Minimum", Dimensions: database,
 		Threshold: 0.1, Of: StorageBytes, Minutes: 15, Period: 300},
 	{Name: "database-connections", Why: "Connections are near what the class takes. Fewer gunicorn threads, fewer tasks, or a larger class.",

@@ -70,7 +70,7 @@ type Store struct {
 	LogGroups []pulumi.StringOutput // names
 }
 
-// New makes a database.
+// New creates a database.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Store, error) {
 	if err := args.check(); err != nil {
 		return nil, err

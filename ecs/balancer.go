@@ -80,7 +80,7 @@ func (args *BalancerArgs) check() error {
 	return errors.Join(all...)
 }
 
-// NewBalancer makes the balancer.
+// NewBalancer creates the balancer.
 func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
 	if err := args.check(); err != nil {
 		return nil, err

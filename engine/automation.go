@@ -67,8 +67,8 @@ func (s *Stack) prepareCLI(ctx context.Context) error {
 	return nil
 }
 
-// A workspace is the Automation API's, less what would start the CLI to learn what is known here: whether a stack exists
-// and what its outputs are. Each costs half a second of every run.
+// A workspace is the Automation API's, without the two calls that start the CLI for what is known here: whether a stack
+// exists, and what its outputs are. Each costs half a second per run.
 type workspace struct {
 	*auto.LocalWorkspace
 	s *Stack
@@ -115,7 +115,7 @@ func (s *Stack) automate(ctx context.Context, a action, hear func(apitype.Engine
 	err := s.call(ctx, a, stream, &words)
 	select {
 	case <-followed:
-	case <-time.After(time.Second): // the engine ended before it had anything to tell, so the stream was never opened
+	case <-time.After(time.Second): // the engine ended before it reported anything, so the stream was never opened
 		if err == nil {
 			<-followed
 		}
@@ -186,7 +186,7 @@ func (s *Stack) exportCLI(ctx context.Context, showSecrets bool) ([]byte, error)
 	return s.command(ctx, args...)
 }
 
-// replaceCLI makes an edited export the state.
+// replaceCLI replaces the state with an edited export.
 func (s *Stack) replaceCLI(ctx context.Context, edited []byte) error {
 	file := filepath.Join(s.dir, "repaired.json")
 	defer os.Remove(file)

@@ -14,7 +14,7 @@ import (
 )
 
 // A Backend is where the engine keeps the state of a stack that is deployed for real, and what encrypts the secrets in it.
-// The engine locks the stack there by itself.
+// The engine takes its own lock on the stack there.
 type Backend struct {
 	URL             string // s3://bucket?region=eu-west-1
 	SecretsProvider string // awskms:///arn:aws:kms:eu-west-1:111122223333:key/...?region=eu-west-1

@@ -48,7 +48,7 @@ type Result struct {
 // Changed is how many resources changed.
 func (r Result) Changed() int { return len(r.Changes) }
 
-// Add is what two operations did, one after the other.
+// Add is what two operations did, in sequence.
 func (r Result) Add(next Result) Result {
 	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took,
 		Unsettled: r.Unsettled || next.Unsettled}
@@ -64,7 +64,7 @@ func (r Result) Add(next Result) Result {
 type Event struct {
 	Change    Change
 	Phase     Phase
-	Component bool          // it is a group of resources, nothing in itself
+	Component bool          // it only groups resources
 	Took      time.Duration // how long the step took, once it is over
 }
 
@@ -77,7 +77,7 @@ const (
 	Failed
 )
 
-// A Failure is an operation that did not do all that it was to do. The state says what was done.
+// A Failure is an operation that did not complete. The state says what was done.
 type Failure struct {
 	Operation   string
 	Interrupted bool
@@ -126,7 +126,7 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func (f *Failure) Error() string {
 	var b strings.Builder
 	if f.Interrupted {
-		b.WriteString(f.Operation + " was interrupted; what was done is recorded, and the next run goes on from there")
+		b.WriteString(f.Operation + " was interrupted; what was done is recorded, and the next run continues from there")
 	} else {
 		b.WriteString(f.Operation + " failed")
 	}
@@ -238,7 +238,8 @@ func unsettled(meta apitype.StepEventMetadata) bool {
 		return true
 	}
 	old, now := meta.Old, meta.New
-	return old.Protect != now.Protect || old.RetainOnDelete != now.RetainOnDelete || old.Parent != now.Parent || old.Provider != now.Provider ||
+	return old.Protect != now.Protect || old.RetainOnDelete != now.RetainOnDelete || old.Parent != now.Parent ||
+		old.Provider != now.Provider ||
 		len(old.InitErrors) > 0
 }
 
@@ -271,8 +272,8 @@ func propertiesOf(meta apitype.StepEventMetadata) []Property {
 	return all
 }
 
-// valueAt is the value at a property path, or nil. The engine has masked secrets already; a value that it did not get to
-// know yet is "[unknown]".
+// valueAt is the value at a property path, or nil. The engine has masked secrets already; a value that is not known
+// yet is "[unknown]".
 func valueAt(inputs map[string]any, at string) any {
 	path, err := resource.ParsePropertyPath(at)
 	if err != nil {

@@ -15,16 +15,22 @@ func TestProblemsAreInTheUsersTerms(t *testing.T) {
 		name, message string
 		want          Problem
 	}{
-		{"a replacement", "<{%reset%}>unable to replace resource \"" + urn + "\"\nas it is currently marked for protection. To unprotect the resource, remove the " +
+		{"a replacement", "<{%reset%}>unable to replace resource \"" + urn + "\"\nas it is currently marked for protection. " +
+			"To unprotect the resource, remove the " +
 			"`protect` flag from the resource in your Pulumi program and run `pulumi up`<{%reset%}>\n",
 			Problem{URN: urn, Message: "it is protected, and this would replace it", Protected: true}},
-		{"a replacement of what it needs", "unable to replace resource \"" + urn + "\" as part of replacing \"urn:x\" as it is currently marked for protection. " +
-			"To unprotect the resource, run:\n`pulumi state unprotect 'x'`", Problem{URN: urn, Message: "it is protected, and this would replace it", Protected: true}},
-		{"a deletion", "resource \"" + urn + "\" cannot be deleted\nbecause it is protected. To unprotect the resource, either remove the `protect` flag " +
+		{"a replacement of what it needs", "unable to replace resource \"" + urn + "\" as part of replacing \"urn:x\" " +
+			"as it is currently marked for protection. " +
+			"To unprotect the resource, run:\n`pulumi state unprotect 'x'`", Problem{URN: urn,
+			Message: "it is protected, and this would replace it", Protected: true}},
+		{"a deletion", "resource \"" + urn + "\" cannot be deleted\nbecause it is protected. " +
+			"To unprotect the resource, either remove the `protect` flag " +
 			"from the resource in your Pulumi program and run `pulumi up`, or use the command:\n`pulumi state unprotect 'x'`",
 			Problem{URN: urn, Message: "it is protected, and this would delete it", Protected: true}},
-		{"a hook in a preview", "Preview failed: before hook \"fixed-check\" failed: a: b\nc", Problem{URN: "urn:self", Message: "a: b\nc", Hook: "fixed-check"}},
-		{"a hook in an update", "before hook \"images-carry\" failed: images: gone", Problem{URN: "urn:self", Message: "images: gone", Hook: "images-carry"}},
+		{"a hook in a preview", "Preview failed: before hook \"fixed-check\" failed: a: b\nc", Problem{URN: "urn:self", Message: "a: b\nc",
+			Hook: "fixed-check"}},
+		{"a hook in an update", "before hook \"images-carry\" failed: images: gone", Problem{URN: "urn:self", Message: "images: gone",
+			Hook: "images-carry"}},
 		{"anything else", " creating: AccessDenied \n", Problem{URN: "urn:self", Message: "creating: AccessDenied"}},
 	} {
 		if diff := cmp.Diff(c.want, problemOf("urn:self", c.message)); diff != "" {
@@ -67,7 +73,8 @@ func TestAProtectionIsNotSettled(t *testing.T) {
 }
 
 func TestAFailureHasWhatWasDone(t *testing.T) {
-	f := &Failure{Operation: "up", Problems: []Problem{{URN: "urn:pulumi:a::b::c:d:E::web", Message: "no", Protected: true}}, Done: Result{Counts: map[string]int{"same": 1}}}
+	f := &Failure{Operation: "up", Problems: []Problem{{URN: "urn:pulumi:a::b::c:d:E::web", Message: "no", Protected: true}},
+		Done: Result{Counts: map[string]int{"same": 1}}}
 	if got := f.Error(); !strings.Contains(got, "web (c:d:E): no") {
 		t.Errorf("it says %s", got)
 	}

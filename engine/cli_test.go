@@ -39,7 +39,7 @@ func TestPinnedVersion(t *testing.T) {
 	}
 }
 
-// fakeCLI is a program that says a version.
+// fakeCLI is a program that prints a version.
 func fakeCLI(version string) []byte { return []byte("#!/bin/sh\necho " + version + "\n") }
 
 func writeFake(t *testing.T, path, version string) {
@@ -128,9 +128,12 @@ func TestFindCLI(t *testing.T) {
 		refuse  string
 	}{
 		{name: "a newer one on PATH", path: "v3.251.2", cached: true, site: nowhere, module: none, version: "3.251.2", from: "onpath"},
-		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none, version: version, from: "cache"},
+		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
 		{name: "the download", site: func(t *testing.T) string { s, _ := publisher(t, version, false); return s }, module: none,
 			version: version, from: "cache", said: "downloading"},
 		{name: "a download with a wrong checksum is not used", site: func(t *testing.T) string { s, _ := publisher(t, version, true); return s },
@@ -209,7 +212,7 @@ func TestFindCLIOnce(t *testing.T) {
 	}
 }
 
-// Interrupts: the first is passed on and waited for however long it takes, Terminate is a second one.
+// The first interrupt is passed on, and Run waits however long the engine takes. Terminate is a second one.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "engine")
@@ -245,7 +248,7 @@ while :; do sleep 0.05; done
 	}
 }
 
-// The engine must not be in the process group that a terminal sends Ctrl-C to, and must see nothing of the environment.
+// The engine must not be in the process group that a terminal sends Ctrl-C to, and must not see the environment.
 func TestEngineIsApart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "leaked")
 	t.Setenv("PULUMI_ACCESS_TOKEN", "leaked")

@@ -45,7 +45,7 @@ func GitHubRunOf(variable func(string) string) *GitHubRun {
 	}
 }
 
-// A GitHub answers whether a run still lives. Its zero value knows only of this process's own run.
+// A GitHub answers whether a run is still alive. Its zero value knows only this process's own run.
 type GitHub struct {
 	API   string     // https://api.github.com
 	Token string     // "": nothing is asked

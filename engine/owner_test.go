@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Two runners of GitHub may have the same host name, and then the same process numbers: neither says that a run has ended.
+// Two runners of GitHub may have the same host name, and then the same process numbers: neither shows that a run has ended.
 // It takes the same run, attempt and job to look for its process here.
 func (b *sharedBench) runners(t *testing.T) {
 	host, err := os.Hostname()
@@ -49,19 +49,25 @@ func (b *sharedBench) runners(t *testing.T) {
 		free  bool
 		run   string // that the lock is said to be of
 	}{
-		{"another run that lives", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, false, "77"},
-		{"another run that has ended", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): ended}, true, ""},
-		{"another job of the same run", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "staging")}}, map[string]string{at("77", "1"): running}, false, "77"},
-		{"an earlier step of the same job", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, true, ""},
+		{"another run that lives", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
+		{"another run that has ended", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): ended}, true, ""},
+		{"another job of the same run", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "staging")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
+		{"an earlier step of the same job", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, true, ""},
 		{"an earlier attempt", run("77", 2, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): ended}, true, ""},
 		{"a run whose twin has ended", run("79", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}, {GitHub: run("78", 1, "prod")}},
 			map[string]string{at("77", "1"): running, at("78", "1"): ended}, false, "77"},
 		{"a run that left no note", run("78", 1, "prod"), nil, nil, false, ""},
 		{"a person's run, seen by the person", nil, []Owner{{}}, nil, true, ""},
-		{"a run of GitHub, seen by a person", nil, []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, false, "77"},
+		{"a run of GitHub, seen by a person", nil, []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			variables := map[string]string{"GITHUB_ACTIONS": "", "GITHUB_RUN_ID": "", "GITHUB_RUN_ATTEMPT": "", "GITHUB_JOB": "", "GITHUB_REPOSITORY": ""}
+			variables := map[string]string{"GITHUB_ACTIONS": "", "GITHUB_RUN_ID": "", "GITHUB_RUN_ATTEMPT": "", "GITHUB_JOB": "",
+				"GITHUB_REPOSITORY": ""}
 			if c.own != nil {
 				variables = map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": c.own.ID, "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": c.own.Job,
 					"GITHUB_REPOSITORY": c.own.Repository}

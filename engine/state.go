@@ -26,7 +26,7 @@ func (s store) statePath() string {
 	return filepath.Join(s.stateDir(), filepath.FromSlash(s.stateKey()))
 }
 
-// exists says whether the stack was ever created.
+// exists reports whether the stack was ever created.
 func (s store) exists(ctx context.Context) (bool, error) {
 	if s.backend == nil {
 		_, err := os.Stat(s.statePath())
@@ -86,9 +86,9 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	}
 	state, err := ParseState(data)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\nnothing was changed; the bucket keeps the versions before it: "+
-			"slipway unlock --stack %[1]s --live --restore-state finds the newest one that can be read, and asks before it restores that",
-			s.stack, s.stateKey(), s.backend.URL, err)
+		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\n"+
+			"nothing was changed; the bucket keeps the versions before it: slipway unlock --stack %[1]s --live --restore-state "+
+			"finds the newest one that can be read, and asks before it restores that", s.stack, s.stateKey(), s.backend.URL, err)
 	}
 	return state, nil
 }
@@ -128,12 +128,12 @@ func ParseState(data []byte) (Checkpoint, error) {
 	return state, nil
 }
 
-// has says whether the checkpoint holds a resource.
+// has reports whether the checkpoint holds a resource.
 func (c Checkpoint) has(urn resource.URN) bool {
 	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.URN == urn })
 }
 
-// Deployed says whether the state holds any resource of the program.
+// Deployed reports whether the state holds any resource of the program.
 func (c Checkpoint) Deployed() bool {
 	return slices.ContainsFunc(c.Resources, func(r apitype.ResourceV3) bool { return r.Custom && r.Type.Package() != "pulumi" })
 }

@@ -33,7 +33,7 @@ type Topic struct {
 	policy pulumi.Resource // RDS tries the topic when it is subscribed to
 }
 
-// NewTopic makes the topic.
+// NewTopic creates the topic.
 func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.ResourceOption) (*Topic, error) {
 	t := &Topic{}
 	if err := ctx.RegisterComponentResource(topicType, name, t, opts...); err != nil {
@@ -151,7 +151,7 @@ type Alarms struct {
 	pulumi.ResourceState
 }
 
-// NewAlarms makes the alarms.
+// NewAlarms creates the alarms.
 func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulumi.ResourceOption) (*Alarms, error) {
 	rows, err := table(args.Site, args.Watched)
 	if err != nil {

@@ -221,7 +221,8 @@ func TestAnAlarmHasTheDimensionsAndTheThresholdOfTheStack(t *testing.T) {
 		t.Errorf("the alarm of a stream watches %v", got)
 	}
 	for _, a := range []catalog.Alarm{{Name: "cache", Dimensions: []string{"CacheClusterId"}}, {Name: "cache", Of: "CacheClusterId"}} {
-		if _, err := table(site, Watched{Alarms: []catalog.Alarm{a}}); err == nil || !strings.Contains(err.Error(), "CacheClusterId, for which the stack has no value") {
+		if _, err := table(site, Watched{Alarms: []catalog.Alarm{a}}); err == nil ||
+			!strings.Contains(err.Error(), "CacheClusterId, for which the stack has no value") {
 			t.Errorf("an alarm of nothing: %v", err)
 		}
 	}

@@ -48,7 +48,7 @@ type Stream struct {
 	writes pulumi.Resource // the writer's policy: AWS tests it when a subscription is created
 }
 
-// NewStream makes a stream.
+// NewStream creates a stream.
 func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulumi.ResourceOption) (*Stream, error) {
 	if args.Source != Subscription && args.Source != FireLens {
 		return nil, fmt.Errorf("logging: source must be subscription or firelens, got %q", args.Source)

@@ -23,7 +23,7 @@ import (
 	"slipway/site"
 )
 
-// A Setting is one thing that bootstrap writes into Pulumi.<stack>.yaml.
+// A Setting is one key that bootstrap writes into Pulumi.<stack>.yaml.
 type Setting struct {
 	Path  []string `json:"path"`
 	Value any      `json:"value"`
@@ -107,10 +107,11 @@ func createStack(ctx context.Context, t Target) (err error) {
 // spec is what the stack needs in an account.
 func (b *bootstrapping) spec() *bootstrap.Spec {
 	c, where := b.config, b.account.Identity()
-	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: where.Partition, Region: where.Region, AccountID: where.Account}
+	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: where.Partition, Region: where.Region,
+		AccountID: where.Account}
 	f := &bootstrap.Spec{
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.Account, Partition: where.Partition, Region: where.Region,
-		// The names of buckets are one space for the whole world.
+		// Bucket names are globally unique.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.Account+"-"+where.Region),
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
 		ServiceRoles: slices.Clone(bootstrap.ServiceRoles),
@@ -130,7 +131,8 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 			if err != nil {
 				return nil, nil, err
 			}
-			return b.roleOf(deployer, "the deploy role", "github.role", github.Role), b.roleOf(reader, "the read role", "github.readRole", github.ReadRole), nil
+			return b.roleOf(deployer, "the deploy role", "github.role", github.Role),
+				b.roleOf(reader, "the read role", "github.readRole", github.ReadRole), nil
 		}
 	}
 	return f
@@ -186,10 +188,11 @@ func (b *bootstrapping) foreignSecrets() error {
 		return nil
 	}
 	return fmt.Errorf("file Pulumi.%s.yaml has secrets that were encrypted for another backend: %s\n"+
-		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", b.target.Stack, strings.Join(names, ", "))
+		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", b.target.Stack,
+		strings.Join(names, ", "))
 }
 
-// settings are what the stack's file must say and does not yet.
+// settings are the keys that the stack's file lacks.
 func (b *bootstrapping) settings(ctx context.Context, made bootstrap.Result) ([]Setting, error) {
 	c, where := b.config, b.account.Identity()
 	var all []Setting
@@ -215,7 +218,8 @@ func (b *bootstrapping) settings(ctx context.Context, made bootstrap.Result) ([]
 	}
 	project := c.stack.Project
 	backend := c.stack.Backend
-	want(backend.Bucket == made.Bucket && backend.Key == made.Key, map[string]string{"bucket": made.Bucket, "key": made.Key}, "config", project+":backend")
+	want(backend.Bucket == made.Bucket && backend.Key == made.Key, map[string]string{"bucket": made.Bucket, "key": made.Key},
+		"config", project+":backend")
 	if made.Provider != "" {
 		want(c.stack.GitHub.Provider == made.Provider, made.Provider, "config", project+":github", "provider")
 	}
@@ -257,7 +261,7 @@ func writeSettings(file string, settings []Setting) error {
 			return err
 		}
 		at.HeadComment, at.LineComment, at.FootComment = head, line, foot
-		if s.Path[len(s.Path)-1] == "aws:allowedAccountIds" { // an account is a text, not a number
+		if s.Path[len(s.Path)-1] == "aws:allowedAccountIds" { // an account ID is a string, not a number
 			for _, id := range at.Content {
 				id.Style = yaml.DoubleQuotedStyle
 			}

@@ -32,7 +32,8 @@ func TestChangesThatHurt(t *testing.T) {
 		{name: "database name", to: []string{"database.name=shop"}, loss: "database replace dbName: site -> shop"},
 		{name: "database name, protected", from: protectedLocal, to: always("database.name=shop"),
 			impossible: []string{"database.name: site -> shop", "Set it back to site", "pg_dump", "nothing was changed"}},
-		{name: "class family", to: []string{"database.class=db.m7g.large"}, downtime: "database update instanceClass: db.t4g.micro -> db.m7g.large"},
+		{name: "class family", to: []string{"database.class=db.m7g.large"},
+			downtime: "database update instanceClass: db.t4g.micro -> db.m7g.large"},
 		{name: "engine downgrade", to: []string{`database.engineVersion="16"`},
 			impossible: []string{"engineVersion: 17 -> 16", "RDS cannot downgrade Postgres", "restore a snapshot"}},
 		{name: "engine upgrade", from: []string{`database.engineVersion="16"`}, to: nil, downtime: "database update engineVersion: 16 -> 17"},
@@ -148,14 +149,16 @@ func TestAReplacedBucketIsALoss(t *testing.T) {
 	change := engine.Change{URN: urn, Type: "aws:s3/bucketV2:BucketV2", Op: "replace", Properties: []engine.Property{
 		{Path: "bucketPrefix", Kind: "update-replace", From: "slipway-local-media-", To: "slipway-local-files-"}}}
 	p := newPlan(facts(), engine.Result{Changes: []engine.Change{change}}, state)
-	if !holds(p.Losses, "bucket replace bucketPrefix: slipway-local-media- -> slipway-local-files-") || p.Losses[0].Name != "slipway-local-media-1" {
+	if !holds(p.Losses, "bucket replace bucketPrefix: slipway-local-media- -> slipway-local-files-") ||
+		p.Losses[0].Name != "slipway-local-media-1" {
 		t.Errorf("losses are %v", p.Losses)
 	}
 	if got := p.Changes[0].Part(); got != "datastore" {
 		t.Errorf("it is part of %q", got)
 	}
 	state.Resources[0].Protect = true
-	if reasons := impossible(facts(), p.Result, state); len(reasons) != 1 || !strings.Contains(reasons[0], "media (aws:s3/bucketV2:BucketV2) is protected") {
+	if reasons := impossible(facts(), p.Result, state); len(reasons) != 1 || !strings.Contains(reasons[0],
+		"media (aws:s3/bucketV2:BucketV2) is protected") {
 		t.Errorf("a protected one is refused with %q", reasons)
 	}
 }

@@ -119,7 +119,7 @@ func configOf(data []byte) (*yaml.Node, error) {
 	return &file.Config, nil
 }
 
-// override makes one setting of key=value, and says which top-level key holds it. The key is a path, as in
+// override parses one setting of key=value, and returns the top-level key that holds it. The key is a path, as in
 // `pulumi config set --path`; a key without a namespace is the project's. The value is read as YAML, so that 6 is a
 // number, [a, b] a list and "6" a text.
 func override(node *yaml.Node, project, words string) (string, error) {
@@ -171,7 +171,7 @@ func child(node *yaml.Node, step any) (*yaml.Node, error) {
 			*node = yaml.Node{Kind: yaml.MappingNode}
 		}
 		if node.Kind != yaml.MappingNode {
-			return nil, fmt.Errorf("%q is looked for in something that is not a map", step)
+			return nil, fmt.Errorf("%q: its parent is not an object", step)
 		}
 		if found := valueOf(node, step); found != nil {
 			return found, nil
@@ -204,7 +204,7 @@ func valueOf(node *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// raw is a value as the engine would hand it over.
+// raw is a value as the engine would pass it.
 func raw(node *yaml.Node) (config.RawValue, error) {
 	if node.Kind == yaml.ScalarNode {
 		return config.RawValue{Text: node.Value}, nil
@@ -217,14 +217,14 @@ func raw(node *yaml.Node) (config.RawValue, error) {
 	return config.RawValue{Text: string(text)}, err
 }
 
-// A seal is the part of Pulumi.<stack>.yaml that says what encrypts the stack's secrets.
+// A seal is the secrets provider in Pulumi.<stack>.yaml.
 type seal struct {
 	Provider     string `yaml:"secretsprovider"`
 	EncryptedKey string `yaml:"encryptedkey"`
 	Salt         string `yaml:"encryptionsalt"`
 }
 
-// sealOf reads what encrypts the secrets of a stack's file.
+// sealOf reads the secrets provider of a stack's file.
 func sealOf(data []byte) (seal, error) {
 	var s seal
 	err := yaml.Unmarshal(data, &s)

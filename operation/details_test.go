@@ -17,7 +17,8 @@ func TestDetails(t *testing.T) {
 			`},{"name":"nginx","image":"r@sha256:2"}]`
 	}
 	policy := func(actions, more string) string {
-		return `{"Version":"2012-10-17","Statement":[{"Sid":"ReadSecrets","Effect":"Allow","Action":[` + actions + `],"Resource":"*"}` + more + `]}`
+		return `{"Version":"2012-10-17","Statement":[{"Sid":"ReadSecrets","Effect":"Allow","Action":[` +
+			actions + `],"Resource":"*"}` + more + `]}`
 	}
 	const a, b = `{"name":"A","value":"1"}`, `{"name":"B","value":"2"}`
 	for _, c := range []struct {
@@ -25,21 +26,25 @@ func TestDetails(t *testing.T) {
 		properties []engine.Property
 		want       string
 	}{
-		{"a variable is added", []engine.Property{{Path: "containerDefinitions", Kind: "update-replace", From: container(a, ""), To: container(a+","+b, "")}},
+		{"a variable is added", []engine.Property{{Path: "containerDefinitions", Kind: "update-replace", From: container(a, ""),
+			To: container(a+","+b, "")}},
 			"+ web/django env B=2 (replaces)"},
 		{"a variable changes, one is removed", []engine.Property{
 			{Path: "containerDefinitions", From: container(a+","+b, ""), To: container(strings.Replace(a, "1", "9", 1), "")}},
 			"~ web/django env A 1 9, - web/django env B=2"},
-		{"the order of variables is no change", []engine.Property{{Path: "containerDefinitions", From: container(a+","+b, ""), To: container(b+","+a, "")}}, ""},
+		{"the order of variables is no change", []engine.Property{{Path: "containerDefinitions", From: container(a+","+b, ""),
+			To: container(b+","+a, "")}}, ""},
 		{"a command", []engine.Property{{Path: "containerDefinitions", From: container(a, ""), To: container(a, `,"command":["x"],"cpu":5`)}},
 			"+ web/django command=x, + web/django cpu=5"},
 		{"a container is not known yet", []engine.Property{{Path: "containerDefinitions", From: container(a, ""), To: "[unknown]"}},
 			"~ web/django known later, ~ web/nginx known later"},
-		{"a secret stays one", []engine.Property{{Path: "containerDefinitions", From: "[secret]", To: container(a, "")}, {Path: "value", From: "[secret]", To: "[secret]"}},
+		{"a secret stays one", []engine.Property{{Path: "containerDefinitions", From: "[secret]", To: container(a, "")}, {Path: "value",
+			From: "[secret]", To: "[secret]"}},
 			"~ containerDefinitions [secret] [secret], ~ value [secret] [secret]"},
 		{"an action of a statement", []engine.Property{{Path: "policy", From: policy(`"s3:Get"`, ""), To: policy(`"s3:Get","s3:Put"`, "")}},
 			"+ statement ReadSecrets action=s3:Put"},
-		{"a statement is removed", []engine.Property{{Path: "policy", From: policy(`"s3:Get"`, `,{"Sid":"Old","Effect":"Deny","Action":"*"}`), To: policy(`"s3:Get"`, "")}},
+		{"a statement is removed", []engine.Property{{Path: "policy", From: policy(`"s3:Get"`,
+			`,{"Sid":"Old","Effect":"Deny","Action":"*"}`), To: policy(`"s3:Get"`, "")}},
 			"- statement Old action=*, - statement Old effect=Deny"},
 		{"a trust policy", []engine.Property{{Path: "assumeRolePolicy", From: `{"Statement":[{"Sid":"T","Principal":{"Service":"a"}}]}`,
 			To: `{"Statement":[{"Sid":"T","Principal":{"Service":"b"}}]}`}}, "~ assumeRolePolicy statement T principal Service a b"},
@@ -49,7 +54,8 @@ func TestDetails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			for _, d := range detailsOf(engine.Change{URN: "urn:pulumi:local::slipway::aws:ecs/taskDefinition:TaskDefinition::web-task", Properties: c.properties}) {
+			for _, d := range detailsOf(engine.Change{URN: "urn:pulumi:local::slipway::aws:ecs/taskDefinition:TaskDefinition::web-task",
+				Properties: c.properties}) {
 				line := map[string]string{"add": "+ " + d.Name + "=" + fmt.Sprint(d.To), "delete": "- " + d.Name + "=" + fmt.Sprint(d.From),
 					"update": fmt.Sprintf("~ %s %v %v", d.Name, d.From, d.To)}[d.Op]
 				if d.To == unknown {
@@ -82,7 +88,8 @@ func TestDetailsKeepSecrets(t *testing.T) {
 func TestDeviations(t *testing.T) {
 	urn := func(name string) string { return "urn:pulumi:local::slipway::a:b:C::" + name }
 	change := func(name, op string) engine.Change { return engine.Change{URN: urn(name), Op: op} }
-	p := &Plan{Changes: []PlannedChange{{Change: change("same", "update")}, {Change: change("idle", "update")}, {Change: change("worse", "update")},
+	p := &Plan{Changes: []PlannedChange{{Change: change("same", "update")}, {Change: change("idle", "update")}, {Change: change("worse",
+		"update")},
 		{Change: engine.Change{URN: urn("group"), Op: "create", Component: true}}}}
 	got := p.deviations(engine.Result{Changes: []engine.Change{change("same", "update"), change("worse", "replace"), change("new", "create")}})
 	want := []Deviation{{urn("idle"), "idle", "update", ""}, {urn("worse"), "worse", "update", "replace"}, {urn("new"), "new", "", "create"}}

@@ -11,10 +11,10 @@ import (
 	"slipway/verdict"
 )
 
-// settling is how long the services may still be changing when the engine is done. The engine has waited for them already.
+// settling is how long the services may still change after the engine is done. The engine has already waited for them.
 const settling = 10 * time.Minute
 
-// judge says whether the stack's services run what its program declares.
+// judge reports whether the stack's services run what its program declares.
 func (s *session) judge(ctx context.Context) (verdict.Verdict, error) {
 	expected, err := s.expected(ctx)
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *session) wake(ctx context.Context) error {
 	})
 }
 
-// scale gives each service as many tasks as want says.
+// scale returns each service as many tasks as want says.
 func (s *session) scale(ctx context.Context, want func(verdict.Running, verdict.Service) int) error {
 	expected, err := s.expected(ctx)
 	if err != nil || len(expected.Services) == 0 {

@@ -17,7 +17,7 @@ import (
 	"slipway/site"
 )
 
-// openArgs say what a session is for.
+// openArgs describe a session.
 type openArgs struct {
 	operation string
 	dir       string  // "": the stack's own
@@ -33,7 +33,7 @@ type session struct {
 	stack      *engine.Stack
 	program    *site.Program
 	pinned     *pinned
-	first      func() error // called when the engine has the stack, before anything else; may be nil
+	first      func() error // called when the engine has locked the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
 }
@@ -41,7 +41,7 @@ type session struct {
 // confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
 var confirmed = []string{"bootstrap"}
 
-// lasting are the operations that deploy or destroy, which can take as long as a database does.
+// lasting are the operations that can take as long as a database: those that deploy or destroy.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
 
 // open opens a stack: in its own account, or in the model. It is the only place that chooses.
@@ -82,7 +82,7 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	return s, nil
 }
 
-// openAccount opens an account, real or modelled, without a stack. A bootstrap needs no more.
+// openAccount opens an account, real or modelled, without a stack. A bootstrap needs nothing else.
 func openAccount(ctx context.Context, t Target, c *configuration, operation string) (account.Account, error) {
 	if !t.Live {
 		if err := c.overlay(t.dir()); err != nil {
@@ -133,7 +133,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	return a, nil
 }
 
-// workspace is a folder for the engine of one run, so that a setting for this run never comes into the user's file. The program
+// workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program
 // names the folders of the images from the project's, and the docker plugin looks for them from here.
 func workspace(t Target) (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "slipway-"+t.Stack+"-"); err != nil {
@@ -163,7 +163,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		program.Release = s.pinned.program()
 	}
 	s.program = site.New(program)
-	// The engine has locked the stack when it runs the program, so what is written first is written by one run alone.
+	// The engine has locked the stack when it runs the program, so only one run writes the beginning of a deployment.
 	options.Program = func(ctx *pulumi.Context) error {
 		if s.first != nil {
 			if err := s.first(); err != nil {
@@ -228,17 +228,18 @@ func notBootstrapped(t Target) error {
 	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
 }
 
-// crossAccount says what must be configured so that releases of one stack can go to another account.
+// crossAccount explains what must be configured so that releases of one stack can go to another account.
 func crossAccount(to Target, from, theirs, ours string) string {
-	return fmt.Sprintf("stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
-		"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
-		"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
+	return fmt.Sprintf(
+		"stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
+			"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
+			"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
 }
 
-// missing explains an operation on a stack that was never put up.
+// missing explains an operation on a stack that was never deployed.
 func missing(t Target, err error) error {
 	if errors.Is(err, engine.ErrNoStack) {
-		return fmt.Errorf("stack %s was never put up here; begin with: slipway up%s", t.Stack, t.Flag())
+		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flag())
 	}
 	return err
 }

@@ -1,6 +1,6 @@
-// Package operation is what a user asks for: one file for each operation on a stack.
+// Package operation has one file for each operation on a stack that a user can ask for.
 //
-// An operation returns what it did and prints nothing. It reports what it is doing to a Progress. Where the user has to agree,
+// An operation returns what it did and prints nothing. It reports what it is doing to a Progress. Where it needs the user's consent,
 // it calls a function that its caller supplies. It works on an account.Account, and does not know whether that is AWS or the
 // model: open.go alone chooses.
 package operation
@@ -15,7 +15,7 @@ import (
 	"slipway/operation/account/modelaccount"
 )
 
-// A Progress hears what an operation is doing.
+// A Progress receives what an operation is doing.
 type Progress interface {
 	// Event is a step of the engine.
 	Event(engine.Event)
@@ -29,7 +29,7 @@ type Containers struct {
 	Postgres string // the image of the database; "": the official one
 }
 
-// ModelHooks let tests look into the model, and break what uses it.
+// ModelHooks let tests read the model, and inject faults.
 type ModelHooks = modelaccount.Hooks
 
 // A Target is the stack that an operation works on, and where the operation reports.
@@ -44,7 +44,7 @@ type Target struct {
 
 	// Confirm asks the user before an operation changes a real account. Nil: yes.
 	Confirm func(operation string, where account.Identity) error
-	// OnEngine hears which stack the engine is about to work on, so that an interrupt can end it. It may be nil.
+	// OnEngine receives the stack that the engine is about to work on, so that an interrupt can end it. It may be nil.
 	OnEngine func(*engine.Stack)
 	Model    ModelHooks
 }
@@ -58,7 +58,7 @@ func (e UsageError) Unwrap() error { return e.Err }
 
 var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// IsStackName says whether a text can be the name of a stack.
+// IsStackName reports whether a string can be the name of a stack.
 func IsStackName(text string) bool { return stackName.MatchString(text) }
 
 // Flag is how the stack is named on a command line: "" or " --stack prod".

@@ -7,7 +7,7 @@ import (
 	"slipway/engine"
 )
 
-// Outputs is the outputs of the program when it last ran.
+// Outputs returns the outputs of the program's last run.
 func Outputs(ctx context.Context, t Target, showSecrets bool) (outputs map[string]any, err error) {
 	err = reading(ctx, t, func(s *engine.Stack) error {
 		outputs, err = s.Outputs(ctx, showSecrets)
@@ -25,7 +25,7 @@ func Export(ctx context.Context, t Target, showSecrets bool) (state []byte, err 
 	return state, err
 }
 
-// reading opens the stack to read what is stored of it.
+// reading opens the stack to read its state.
 func reading(ctx context.Context, t Target, read func(*engine.Stack) error) (err error) {
 	if t.Live {
 		c, err := configure(t)

@@ -228,7 +228,8 @@ func zoneOfDatabase(result engine.Result, was map[string]engine.Resource) []stri
 				where = "the database or its standby may be in it"
 			}
 			reason := fmt.Sprintf("network.zones: this would delete the subnets in %s, and %s: RDS does not give them up.\n  "+
-				"The way to do it: set network.zones back; or create a stack with fewer zones and copy the data with pg_dump and pg_restore.", zone, where)
+				"The way to do it: set network.zones back; or create a stack with fewer zones and copy the data with pg_dump and pg_restore.",
+				zone, where)
 			if !slices.Contains(reasons, reason) {
 				reasons = append(reasons, reason)
 			}

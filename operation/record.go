@@ -20,7 +20,8 @@ import (
 // who is the person or the workflow run that deploys.
 func who() string {
 	if run := engine.GitHubRunOf(os.Getenv); run != nil {
-		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
+		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"),
+			run.Repository, run.ID)
 	}
 	name, host := "unknown", "an unknown host"
 	if u, err := user.Current(); err == nil {
@@ -32,7 +33,7 @@ func who() string {
 	return name + "@" + host
 }
 
-// A keeper writes one deployment into the ledger: that it begins, once the engine has the stack, and how it ended.
+// A keeper writes one deployment into the ledger: its beginning, once the engine has locked the stack, and its end.
 type keeper struct {
 	session    *session
 	ledger     *release.Ledger
@@ -60,7 +61,8 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 		return k, nil
 	}
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
-		t.Progress.Logf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
+		t.Progress.Logf(
+			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
 			t.Stack, last.Release, last.Operation, t.Flag())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
@@ -83,11 +85,11 @@ func (k *keeper) begin(ctx context.Context) error {
 	return err
 }
 
-// keepPatience is how long the last words of a deployment may take to be written, also after an interrupt.
+// keepPatience is how long writing the end of a deployment may take, also after an interrupt.
 const keepPatience = 30 * time.Second
 
-// end records how the deployment ended, and gives the release that it was of: a new one, if it was built and anything
-// changed. A deployment that never began, because the engine could not have the stack, leaves no trace.
+// end records how the deployment ended, and returns its release: a new one, if it was built and anything changed. A
+// deployment that never began, because another run had locked the stack, is not recorded.
 func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdict, wrong error) (*release.Release, error) {
 	if k.deployment.ID == "" {
 		return nil, nil
@@ -125,8 +127,8 @@ func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdic
 	return of, k.ledger.End(ctx, d)
 }
 
-// newDestroyKeeper records that a stack is destroyed: that it begins, once the engine reports something and so has the stack,
-// and, when the function that it returns is called, how it ended.
+// newDestroyKeeper records that a stack is destroyed: the beginning with the engine's first event, which shows that it has
+// locked the stack, and the end when the returned function is called.
 func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, error) error, error) {
 	ledger, err := ledgerOf(ctx, s.stack)
 	if err != nil {
@@ -146,7 +148,7 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 	}, nil
 }
 
-// reasons are what went wrong, in a line each.
+// reasons list what went wrong, one per line.
 func reasons(err error, interrupted bool) []string {
 	if interrupted {
 		return []string{"it was interrupted"}

@@ -56,7 +56,8 @@ func (s *session) renamedFolder() error {
 	}
 	for _, folder := range folders {
 		stack := folder.Name()
-		data, err := os.ReadFile(filepath.Join(s.target.Root, ".slipway", stack, "state", ".pulumi", "stacks", s.stack.ProjectName(), stack+".json"))
+		data, err := os.ReadFile(filepath.Join(s.target.Root, ".slipway", stack, "state", ".pulumi", "stacks", s.stack.ProjectName(),
+			stack+".json"))
 		if err == nil && deployed(data) && !s.hasFile(stack) {
 			return s.renamedFrom(stack)
 		}

@@ -28,7 +28,7 @@ func settings(t *testing.T) aws.Config {
 	return settings
 }
 
-// Whatever page it is on, a definition goes if its tags say that it is the stack's, and no other does.
+// Exactly the definitions with the stack's tags are deregistered, whatever page they are on.
 func TestRetireGoesByTags(t *testing.T) {
 	described := func(stack string) said {
 		return said{"taskDefinition": map[string]any{"status": "ACTIVE"}, "tags": []any{
@@ -63,7 +63,8 @@ func TestRetireGoesByTags(t *testing.T) {
 			t.Errorf("%s asks for inactive ones as well: %s", operation, words)
 		}
 	}
-	want := []string{`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:1"}`, `{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:2"}`}
+	want := []string{`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:1"}`,
+		`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:2"}`}
 	if !slices.Equal(gone, want) {
 		t.Errorf("deregistered are %q", gone)
 	}
@@ -84,7 +85,8 @@ func TestRetireAgainstMoto(t *testing.T) {
 	for _, family := range []string{"shop-dev-web", "shop-dev-web", "shop-dev-2-web"} {
 		stack := strings.TrimSuffix(strings.TrimPrefix(family, "shop-"), "-web")
 		if _, err := client.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
-			Family: aws.String(family), Tags: []types.Tag{{Key: aws.String("project"), Value: aws.String("shop")}, {Key: aws.String("stack"), Value: aws.String(stack)}},
+			Family: aws.String(family), Tags: []types.Tag{{Key: aws.String("project"), Value: aws.String("shop")},
+				{Key: aws.String("stack"), Value: aws.String(stack)}},
 			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String("r/django:1"), Memory: aws.Int32(512)}},
 		}); err != nil {
 			t.Fatal(err)

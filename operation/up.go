@@ -60,7 +60,7 @@ func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
 // session.
 func (s *session) deploy(ctx context.Context, operation string, confirm func(*Plan) error) (d *Deployed, err error) {
 	defer func() {
-		if d != nil && err == nil && s.containers != nil { // they go on running
+		if d != nil && err == nil && s.containers != nil { // they keep running
 			d.Containers, err = s.containers, errors.Join(s.containers.Deployed(), s.release())
 			return
 		}

@@ -24,11 +24,11 @@ type Source struct {
 	Note       string   // why there is no commit
 }
 
-// gitPatience is how long git may take to look at the tree.
+// gitPatience is how long git may take to read the tree.
 const gitPatience = 20 * time.Second
 
-// ReadSource looks at the project in root, whose app is in the folder app of it. Without git, or outside of a repository,
-// the source has no commit, and says so.
+// ReadSource reads the project in root, whose app is in its folder app. Without git, or outside of a repository, the source
+// has no commit, and its Note says why.
 func ReadSource(ctx context.Context, root, app string) (Source, error) {
 	s := Source{}
 	var err error

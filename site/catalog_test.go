@@ -212,9 +212,11 @@ func TestDanger(t *testing.T) {
 		from, to         any
 		dangerous        bool
 	}{
-		{"a rule opened by hand", "aws:ec2/securityGroup:SecurityGroup", "ingress", []any{}, []any{map[string]any{"cidrBlocks": []any{"0.0.0.0/0"}}}, true},
+		{"a rule opened by hand", "aws:ec2/securityGroup:SecurityGroup", "ingress", []any{},
+			[]any{map[string]any{"cidrBlocks": []any{"0.0.0.0/0"}}}, true},
 		{"the source of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "cidrIpv4", nil, "0.0.0.0/0", true},
-		{"a rule of the default group", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", []any{}, []any{map[string]any{"self": true}}, true},
+		{"a rule of the default group", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", []any{},
+			[]any{map[string]any{"self": true}}, true},
 		{"the words of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "description", "a", "b", false},
 		{"a role that may do more", "aws:iam/rolePolicy:RolePolicy", "policy", "{}", "{*}", true},
 		{"a role that others may take", "aws:iam/role:Role", "assumeRolePolicy", "{}", "{*}", true},

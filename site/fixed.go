@@ -26,14 +26,16 @@ type fixedSetting struct {
 }
 
 const (
-	newStack = "create a stack with the new value beside this one, copy the data with pg_dump, pg_restore and aws s3 sync, then move the domain"
-	giveUp   = "; or, to give the data up, set protect to false, run up, and change it then"
+	newStack = "create a stack with the new value beside this one, " +
+		"copy the data with pg_dump, pg_restore and aws s3 sync, then move the domain"
+	giveUp = "; or, to give the data up, set protect to false, run up, and change it then"
 )
 
 // fixedSettings are checked in this order.
 var fixedSettings = []fixedSetting{
 	{key: "aws:region", always: true, replace: "every resource, and no data moves with them", way: newStack},
-	{key: "network.cidr", always: true, replace: "the network and everything in it; AWS cannot do that while the database and the balancer use it",
+	{key: "network.cidr", always: true, replace: "the network and everything in it; " +
+		"AWS cannot do that while the database and the balancer use it",
 		way: newStack + "; a stack without data can be destroyed and put up again"},
 	{key: "database.name", replace: "the database with an empty one", way: newStack + giveUp},
 	{key: "keys", replace: "the database and the image repositories with empty ones, because AWS cannot change the key of either",

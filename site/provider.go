@@ -12,7 +12,7 @@ import (
 	"slipway/config"
 )
 
-// provider makes the AWS provider of all resources. It puts the stack's tags on every resource, and works only in the
+// provider creates the AWS provider of all resources. It puts the stack's tags on every resource, and works only in the
 // accounts that the stack allows.
 //
 // An explicit provider does not read the aws: keys of the stack's configuration, so this passes on the keys that select an

@@ -54,7 +54,8 @@ func resourcesTable() string {
 	var b strings.Builder
 	b.WriteString("# Resources\n\nWhat the components know about the types of resources that they create, from their `facts.go`. " +
 		"Generated: `go test ./site -run TestTheTableOfResources -update`.\n\n" +
-		"| type | components | if it is missing | when deleted or replaced | effects of changes | dangerous drift | AWS changes | alarms | variables | ports |\n" +
+		"| type | components | if it is missing | when deleted or replaced | effects of changes | dangerous drift " +
+		"| AWS changes | alarms | variables | ports |\n" +
 		"|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, token := range slices.Sorted(maps.Keys(rows)) {
 		r := rows[token]

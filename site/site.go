@@ -108,8 +108,8 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release, carry: carry, known: &p.images,
-		fixed: fixed, guarded: !options.Declare && !options.Unlock}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
+		carry: carry, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 
@@ -242,7 +242,8 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
@@ -277,7 +278,7 @@ func (d *deployment) newStream(source logging.Source) (*logging.Stream, error) {
 	}, d.opts...)
 }
 
-// group makes the log group of one part of the site.
+// group creates the log group of one part of the site.
 func (d *deployment) group(part string) (*logging.Group, error) {
 	return logging.NewGroup(d.ctx, "logs-"+part, &logging.GroupArgs{
 		Name: d.site.Path(part), KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
@@ -346,7 +347,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge makes the cluster and the balancer, and the binding of the site's tasks.
+// makeEdge creates the cluster and the balancer, and the binding of the site's tasks.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -383,7 +384,7 @@ func (d *deployment) makeEdge() error {
 	return err
 }
 
-// makeWAF makes the web application firewall. AWS prescribes the prefix of its log group's name.
+// makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.
 func (d *deployment) makeWAF() error {
 	if !d.stack.WAF.Enabled {
 		return nil

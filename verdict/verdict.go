@@ -45,7 +45,7 @@ type ServiceStatus struct {
 	Desired  int    `json:"desired"`
 }
 
-// A Running is what a service runs, or is to run.
+// A Running is what a service runs, or should run.
 type Running struct {
 	Service        string            `json:"service,omitempty"`
 	TaskDefinition string            `json:"taskDefinition,omitempty"` // ARN
@@ -68,7 +68,7 @@ type ECSReader interface {
 	// Definition is a task definition by its ARN, also one that is retired.
 	Definition(ctx context.Context, arn string) (Definition, error)
 
-	// Stopped are the tasks of a service that stopped of late, in any order. ECS forgets them after an hour.
+	// Stopped are the tasks of a service that stopped recently, in any order. ECS forgets them after an hour.
 	Stopped(ctx context.Context, cluster, service string) ([]Task, error)
 
 	// Tail are the last lines of a log stream, none if there is no such stream.
@@ -202,7 +202,7 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 		if v.Runs.TaskDefinition == want.TaskDefinition {
 			v.Runs.Images = want.Images
 		} else if primary.TaskDefinition != "" {
-			// Without its images the verdict is as true.
+			// The verdict holds without the images.
 			d, _ := ecs.Definition(ctx, primary.TaskDefinition)
 			v.Runs.Images = d.images()
 		}
@@ -226,12 +226,15 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
 		}
 		// ECS forgets a failed deployment with its last task, but not what happened.
-		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool { return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created) }) {
+		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool {
+			return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created)
+		}) {
 			return "was rolled back: " + runs, true
 		}
 		return "does not run what was asked for: " + runs + "; it was rolled back, or another deployment has replaced it", true
 	case primary.Rollout == "FAILED":
-		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition), reason(primary)), true
+		return fmt.Sprintf("failed: %s does not come up, and there is no deployment before it to go back to (%s)", short(want.TaskDefinition),
+			reason(primary)), true
 	case primary.Rollout != "" && primary.Rollout != "COMPLETED":
 		return fmt.Sprintf("%d of %d tasks of %s run, %d failed", primary.Running, s.Desired, short(want.TaskDefinition), primary.Failed), false
 	case s.Desired == 0 && want.Tasks > 0:
@@ -277,9 +280,10 @@ func (d Definition) images() map[string]string {
 	return images
 }
 
-// silent says whether the likeliest of suspects writes nothing to CloudWatch Logs.
+// silent reports whether the most likely of suspects writes nothing to CloudWatch Logs.
 func (d Definition) silent(suspects []StoppedContainer) bool {
-	return len(suspects) > 0 && slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
+	return len(suspects) > 0 && slices.ContainsFunc(d.Containers,
+		func(c Container) bool { return c.Name == suspects[0].Name && c.Group == "" })
 }
 
 // short is a task definition's name without the account: family:revision.
@@ -290,14 +294,14 @@ func short(arn string) string {
 	return arn[strings.LastIndex(arn, "/")+1:]
 }
 
-// explain finds out why the tasks that were asked for do not run. What cannot be found out is said in its place: the
-// verdict stands without it.
+// explain finds out why the expected tasks do not run. What cannot be found out is reported instead; the
+// verdict does not depend on it.
 func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s Service) {
 	var tasks []Task
 	if s.Name != "" {
 		stopped, err := ecs.Stopped(ctx, cluster, s.Name)
 		if err != nil {
-			v.Stopped = append(v.Stopped, "they cannot be asked for: "+err.Error())
+			v.Stopped = append(v.Stopped, "they cannot be read: "+err.Error())
 		}
 		for _, t := range stopped {
 			if t.TaskDefinition == v.Expected.TaskDefinition && !scaled.MatchString(t.Reason) {
@@ -361,7 +365,7 @@ func (d Definition) routes(name string) bool {
 	return slices.ContainsFunc(d.Containers, func(c Container) bool { return c.Name == name && c.Router })
 }
 
-// scaled is why a task stops with which nothing is wrong: its deployment was taken back.
+// scaled matches the stop reason of a healthy task whose deployment was rolled back.
 var scaled = regexp.MustCompile(`(?i)^scaling activity initiated by`)
 
 // words say why a task stopped: "Essential container in task exited (django: exit code 3)".
@@ -387,7 +391,7 @@ func (t Task) words() string {
 	return words
 }
 
-// suspects are the containers of a task whose log may say why it stopped, the likeliest first.
+// suspects are the containers of a task whose log may say why it stopped, the most likely first.
 func (t Task) suspects() []StoppedContainer {
 	rank := func(c StoppedContainer) int {
 		switch {
@@ -451,7 +455,8 @@ func (v Verdict) String() string {
 		}
 	}
 	tasks := ""
-	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 && v.Runs.TaskDefinition != "" {
+	if i := slices.IndexFunc(v.Services, func(j ServiceStatus) bool { return j.Service == v.Runs.Service }); i >= 0 &&
+		v.Runs.TaskDefinition != "" {
 		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
 	}
 	show("Asked for:", v.Expected, "")

@@ -129,7 +129,7 @@ func workers(n int) string {
 	return "[" + strings.Join(all, ",") + "]"
 }
 
-// clone makes a folder with the project's files the working directory.
+// clone copies the project's files into a new folder and makes it the working directory.
 func clone(b *testing.B) {
 	b.Helper()
 	root, err := filepath.Abs("../..")
@@ -172,7 +172,7 @@ func heap() uint64 {
 	return m.TotalAlloc
 }
 
-// watch begins to look at how much memory this process holds, and gives what tells the most since, in bytes (on Linux).
+// watch resets the peak of this process's memory, and returns a function that reports the peak since then, in bytes (on Linux).
 func watch() func() int64 {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) // begins VmHWM anew: man 5 proc

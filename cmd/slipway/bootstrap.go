@@ -14,8 +14,8 @@ import (
 func bootstrapCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "bootstrap",
-		Short: "Make what a stack needs in its account before it can be deployed",
-		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
+		Short: "Create what a stack needs in its account before it can be deployed",
+		Long: `Bootstrap creates, once, what an account needs before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, the service-linked
 roles of ECS, RDS, Elastic Load Balancing and Application Auto Scaling, and of WAF if waf.enabled, and, if the stack names
 a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for those that the stack allows
@@ -23,8 +23,8 @@ to read only, and the permissions boundary of all other roles of the stack. With
 into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what exists is found, what is missing is created, manual changes are reverted and
-reported. What belongs to another owner is refused. In the rehearsal all of it happens in the model, and the file is left as
-it is. None of it is deleted by destroy.
+reported. Resources of another owner are refused. In the rehearsal all of it happens in the model, and the file is not
+changed. Destroy deletes none of it.
 
 Cost: $1 a month for the key.`,
 		Example: `  slipway bootstrap --stack prod

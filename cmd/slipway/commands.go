@@ -27,10 +27,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		Use:   "slipway",
 		Short: "A Django site on AWS Fargate, rehearsed",
 		Long:  help,
-		Example: `  slipway up                            put the stack local up; again: nothing changes
+		Example: `  slipway up                            deploy the stack local; again: nothing changes
   slipway preview --config web.max=6    what would change with another setting
   slipway outputs                       where the site is
-  slipway rehearse --stack prod         would prod go up, stay as it is, and come down?
+  slipway rehearse --stack prod         would prod deploy, stay unchanged and be destroyed?
   slipway destroy                       take the stack down`,
 		Args:          cobra.NoArgs,
 		SilenceErrors: true,
@@ -50,7 +50,8 @@ func rootCommand(run *invocation) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.PersistentFlags().StringVarP(&run.stack, "stack", "s", "local", "the stack: the middle of Pulumi.<stack>.yaml")
 	root.PersistentFlags().BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	root.PersistentFlags().BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
+	root.PersistentFlags().BoolVarP(&run.yes, "yes", "y", false,
+		"with --live: do not ask before the account is changed, unless data would be lost")
 	root.PersistentFlags().BoolVar(&run.out.json, "json", false, "write the result to stdout as JSON")
 
 	configured := func(cmd *cobra.Command) *cobra.Command {

@@ -18,14 +18,13 @@ func destroyCommand(run *invocation) *cobra.Command {
 		Use:   "destroy",
 		Short: "Delete every resource of the stack, after saying what is lost",
 		Long: `Destroy first lists what stands in the way and what is lost: protection, the database, full buckets and repositories,
-running tasks, keys. A stack that is protected, or live, must be named to go on: on the terminal, or with --confirm.
+running tasks, keys. To destroy a protected or live stack you confirm its name, on the terminal or with --confirm.
 
-Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a last
-snapshot, and the key that encrypts it stays with it. Task definitions are deregistered, also those that releases have
-replaced. With --keep-data the database and the media stay, with the network
-and the keys that they need: the next up goes on with them.
+Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a final
+snapshot, and the key that encrypts it stays too. All revisions of the task definitions are deregistered. With --keep-data
+the database and the media stay, with the network and the keys that they need: the next up continues with them.
 
-An unprotected stack of the rehearsal is destroyed without a question: the next up makes it all again.`,
+An unprotected rehearsed stack is destroyed without a question: the next up creates it again.`,
 		Example: `  slipway destroy
   slipway destroy --stack prod --keep-data
   slipway destroy --stack prod --live --confirm prod`,
@@ -33,7 +32,7 @@ An unprotected stack of the rehearsal is destroyed without a question: the next 
 		RunE: func(cmd *cobra.Command, _ []string) error { return destroy(cmd.Context(), run, keep, confirm) },
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the `name` of the stack, to destroy it although it is protected or live")
-	cmd.Flags().BoolVar(&keep, "keep-data", false, "leave the database and the media bucket, with what they need")
+	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the database and the media bucket, with what they need")
 	return cmd
 }
 
@@ -65,7 +64,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 		if run.live {
 			where = " in " + d.Where
 		}
-		run.out.say("There is nothing to destroy: stack %s was never put up%s, or is destroyed already.", run.stack, where)
+		run.out.say("There is nothing to destroy: stack %s was never deployed%s, or is already destroyed.", run.stack, where)
 	}
 	err = run.out.print(destroyed{run.stack, d.Result.Summary(), d.Losses, d.Kept, d.Left}, func() {})
 	switch {
@@ -78,7 +77,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flag())
 	case d.Key != "":
 		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s\n"+
-			"When the snapshot is not needed any more: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
+			"To delete both later: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
 			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key, d.Snapshot, d.Key)
 	case run.live:
 		run.out.say("Stack %s is gone: %s, in %s. It was in %s.", run.stack, counted(d.Result), elapsed(d.Result.Took), d.Where)
@@ -88,7 +87,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 	return err
 }
 
-// confirmDestruction shows what is lost, and asks for the stack's name where that is more than a rehearsal's next up makes
+// confirmDestruction shows what is lost, and asks for the stack's name unless the next up of a rehearsal creates it
 // again.
 func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, confirm string) error {
 	i.out.say("Destroying stack %s means:", i.stack)
@@ -111,8 +110,8 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		if keep {
 			flags += " --keep-data"
 		}
-		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\nto destroy it, run: slipway destroy%s --confirm %s",
-			i.stack, what, flags, i.stack)
+		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\n"+
+			"to destroy it, run: slipway destroy%s --confirm %s", i.stack, what, flags, i.stack)
 	}
 	if err == nil && name != i.stack {
 		err = fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)

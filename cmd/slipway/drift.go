@@ -14,7 +14,7 @@ import (
 	"slipway/screen"
 )
 
-// A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
+// A driftFound is the error when drift was found: the command worked, but the account differs from the state.
 type driftFound struct {
 	stack   string
 	counted string
@@ -27,12 +27,12 @@ func (e *driftFound) Error() string {
 func driftCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift",
-		Short: "Say what differs from what the last up left, and how bad that is",
-		Long: `Drift asks for every resource of the stack and compares it with what the last operation left. It changes nothing,
-neither the account nor the state. What AWS changes by itself, such as the number of tasks that scaling owns, is no drift.
+		Short: "Show what differs from what the last up deployed, and how bad that is",
+		Long: `Drift reads every resource of the stack and compares it with the result of the last operation. It changes neither the
+account nor the state. Changes that AWS makes automatically, such as the number of tasks that autoscaling sets, are no drift.
 
-Each difference is dangerous (it opens something, or something is not protected any more), replaced (putting it right
-replaces the resource), missing (the resource is gone) or harmless. It exits with 0 if there is none, with 3 if there is.`,
+Each difference is dangerous (it grants access or removes a protection), replaced (reverting it replaces the resource),
+missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
 		Args: cobra.NoArgs,
@@ -62,7 +62,7 @@ func checkDrift(ctx context.Context, run *invocation) error {
 		return err
 	}
 	if len(found) == 0 {
-		run.out.say("Stack %s is as the last up left it.", run.stack)
+		run.out.say("Stack %s is as the last up deployed it.", run.stack)
 		return nil
 	}
 	var parts []string
@@ -78,7 +78,8 @@ func checkDrift(ctx context.Context, run *invocation) error {
 	if run.live {
 		words += " --live"
 	}
-	run.out.say("Next: slipway up%[1]s%[2]s reverts these changes; slipway preview%[1]s%[2]s shows them. Put what should stay into the program first.",
+	run.out.say("Next: slipway up%[1]s%[2]s reverts these changes; slipway preview%[1]s%[2]s shows them. "+
+		"Put what should stay into the program first.",
 		run.flag(), words)
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }

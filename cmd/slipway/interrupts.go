@@ -12,7 +12,7 @@ import (
 	"slipway/engine"
 )
 
-// Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, which lets the engine end what it is doing,
+// Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, so that the engine finishes the calls under way,
 // and the second into the end of the engine.
 type interrupts struct {
 	ctx  context.Context
@@ -66,7 +66,7 @@ func (i *interrupts) signal() os.Signal {
 	return i.got
 }
 
-// engine says on which stack the engine works that a second interrupt ends.
+// engine sets the stack whose engine a second interrupt ends.
 func (i *interrupts) engine(stack *engine.Stack) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

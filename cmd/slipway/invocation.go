@@ -11,7 +11,7 @@ import (
 	"slipway/operation/account"
 )
 
-// modelHooks let tests look into a rehearsal, and break it.
+// modelHooks let tests read the model of a rehearsal, and inject faults.
 var modelHooks operation.ModelHooks
 
 // An invocation is one run of the command: its flags, and where it writes.

@@ -30,7 +30,7 @@ import (
 // commands are those that the scripts find on their PATH.
 var commands = map[string]func(){"slipway": conforming, "docker-stand-in": dockerStandIn}
 
-// conforming is the command as main runs it. Whatever it writes as JSON, in whichever script, must be what its schema says.
+// conforming is the command as main runs it. All JSON that it writes, in every script, must match its schema.
 func conforming() {
 	breakRuns()
 	if !slices.Contains(os.Args, "--json") {
@@ -55,12 +55,13 @@ func conforming() {
 
 func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
-// further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
-// does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "impossible", "json", "killed", "leak", "loss", "promote", "questions", "releases", "unlock",
+// further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
+// does: go test gives a package ten minutes, in which two slow processors finish only the others.
+var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "impossible", "json", "killed", "leak",
+	"loss", "promote", "questions", "releases", "unlock",
 	"verdict"}
 
-// scripts are the files that are to be played.
+// scripts are the files to run.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	all, err := filepath.Glob("testdata/script/*.txtar")
@@ -72,13 +73,13 @@ func scripts(t *testing.T) []string {
 		return long != (os.Getenv("SLIPWAY_SCRIPTS") == "further")
 	})
 	if len(wanted) == 0 || len(wanted) == len(all) {
-		t.Fatalf("%d of %d scripts are to be played", len(wanted), len(all))
+		t.Fatalf("%d of %d scripts are to run", len(wanted), len(all))
 	}
 	return wanted
 }
 
-// TestScripts plays testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
-// written to be read: they say what the command does, and what it refuses. They find no Pulumi CLI: a rehearsal needs none.
+// TestScripts runs testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
+// written to be read: they show what the command does, and what it refuses. They find no Pulumi CLI: a rehearsal needs none.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
@@ -90,18 +91,20 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
 			env.Setenv("AWS_PROFILE", "the-company")
 			env.Setenv("PULUMI_ACCESS_TOKEN", "pul-0123456789")
-			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
-			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
+			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "another passphrase")
+			env.Setenv("PULUMI_BACKEND_URL", "s3://another-owner")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded, "reserve": reserve,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
+			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"reserve": reserve,
 		},
 	})
 }
 
-// furnish gives a script the project's own Pulumi files and app.
+// furnish returns a script the project's own Pulumi files and app.
 func furnish(env *testscript.Env) error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -133,10 +136,10 @@ func furnishLive(env *testscript.Env, cli *engine.CLI) error {
 	return furnish(env)
 }
 
-// breakRuns arms what the script asks for, in the process of the command:
+// breakRuns injects the fault that the script asks for into the process of the command:
 //
 //	KILL=before:N  kills it with SIGKILL just before the Nth call that changes the model
-//	KILL=after:N   kills it when the Nth change is made, before the engine hears of it
+//	KILL=after:N   kills it when the Nth change is made, before the engine learns of it
 //	INTERRUPT=N    sends it Ctrl-C at the Nth call
 //	PAUSE=N        stops the Nth call until the file "go" exists; the file "paused" says that it is there
 //	REFUSE=ACTION  answers that API action as AWS does when a quota is reached
@@ -155,7 +158,7 @@ func breakRuns() {
 			}
 			if int64(n) == interruptAt {
 				syscall.Kill(os.Getpid(), syscall.SIGINT)
-				time.Sleep(200 * time.Millisecond) // so that the engine hears of it before this call is done
+				time.Sleep(200 * time.Millisecond) // so that the engine receives it before this call is done
 			}
 			if int64(n) == pauseAt {
 				os.WriteFile("paused", nil, 0o600)
@@ -199,9 +202,13 @@ var unhealthy = map[string]*cloud.Failure{
 		"DATABASE_URL=postgres://site:hunter2@db:5432/site",
 		"[ERROR] Reason: Worker failed to boot.",
 	}},
-	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited", Logs: []string{"exec /usr/local/bin/python: exec format error"}},
-	"memory":    {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage", Detail: "OutOfMemoryError: container killed due to memory usage"},
-	"silent":    {Container: "django", ExitCode: 0, Reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
+	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited",
+		Logs: []string{"exec /usr/local/bin/python: exec format error"}},
+	"memory": {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage",
+		Detail: "OutOfMemoryError: container killed due to memory usage"},
+	"silent": {Container: "django", ExitCode: 0,
+		Reason: "Task failed ELB health checks in (target-group " +
+			"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
 }
 
 // exits CODE COMMAND... runs a command that must exit with the code; 137 is what a shell calls SIGKILL.
@@ -281,7 +288,7 @@ func changes(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit FILE OLD NEW replaces a text that is in the file exactly once.
+// edit FILE OLD NEW replaces a string that is in the file exactly once.
 func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit file old new")
@@ -315,7 +322,7 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Clone(data[:len(data)/2]), 0o600))
 }
 
-// alter STACK TYPE NAME PATH JSON changes a setting of an object of the model by hand, as somebody in the console would. NAME
+// alter STACK TYPE NAME PATH JSON changes a setting of an object of the model by hand, as a user in the console would. NAME
 // is the resource's in the program.
 func alter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
@@ -370,7 +377,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// byHand does something with one object of a stack's model.
+// byHand changes or reads one object of a stack's model.
 func byHand(ts *testscript.TestScript, stack, kind, name string, do func(*cloud.Account, *cloud.Object) error) {
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", stack, "model.json")), cloud.Options{})
 	ts.Check(err)

@@ -88,7 +88,8 @@ func shownChange(c operation.PlannedChange) screen.Change {
 	}
 	if c.Details == nil { // from a file that an earlier version wrote
 		for _, p := range c.Properties {
-			s.Settings = append(s.Settings, screen.Setting{Op: "update", Name: p.Path, From: p.From, To: p.To, Replaces: strings.HasSuffix(p.Kind, "-replace")})
+			s.Settings = append(s.Settings, screen.Setting{Op: "update", Name: p.Path, From: p.From, To: p.To,
+				Replaces: strings.HasSuffix(p.Kind, "-replace")})
 		}
 	}
 	return s
@@ -125,9 +126,11 @@ func (i *invocation) sayDeviations(all []operation.Deviation) {
 }
 
 // toDo are the words for what an operation would do: "139 to create".
-var toDo = map[string]string{"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete", "import": "to adopt"}
+var toDo = map[string]string{"create": "to create", "update": "to update", "replace": "to replace", "delete": "to delete",
+	"import": "to adopt"}
 
 // counted says what an operation did: "139 created", "0 changes".
 func counted(r engine.Result) string {
-	return counts(r, map[string]string{"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "import": "adopted"})
+	return counts(r, map[string]string{"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted",
+		"import": "adopted"})
 }

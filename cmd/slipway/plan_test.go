@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strconv"
 
@@ -9,21 +10,22 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// reserve STACK N takes addresses of the account for something else.
+// reserve STACK N TYPE JSON takes N objects of the account for something else than the stack.
 func reserve(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: reserve stack n")
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: reserve stack n type json")
 	}
 	n, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", args[0], "model.json")), cloud.Options{})
 	ts.Check(err)
 	defer account.Close()
-	const address = "aws:ec2/eip:Eip"
 	for i := range n {
-		id, _, err := account.Create(cloud.Change{Type: address, URN: "urn:pulumi:x::x::" + address + "::elsewhere-" + strconv.Itoa(i),
-			Inputs: map[string]any{"domain": "vpc"}})
+		var inputs map[string]any
+		ts.Check(json.Unmarshal([]byte(args[3]), &inputs))
+		urn := "urn:pulumi:x::x::" + args[2] + "::elsewhere-" + strconv.Itoa(i)
+		id, _, err := account.Create(cloud.Change{Type: args[2], URN: urn, Inputs: inputs})
 		ts.Check(err)
-		ts.Check(account.Alter(address, id, func(o *cloud.Object) { o.URN, o.Seeded = "", true }))
+		ts.Check(account.Alter(args[2], id, func(o *cloud.Object) { o.URN, o.Seeded = "", true }))
 	}
 }

@@ -24,7 +24,7 @@ It changes nothing. Secrets are shown as [secret].`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
-	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")
+	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
 	return cmd
 }
 

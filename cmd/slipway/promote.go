@@ -15,12 +15,12 @@ func promoteCommand(run *invocation) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use:   "promote --from STACK --to STACK [RELEASE]",
-		Short: "Run in one stack what runs in another",
+		Short: "Run the release of one stack in another",
 		Long: `Promote runs a release of one stack in another: the very same images, by digest, copied from registry to registry.
 Nothing is built. It shows what would change before it begins.
 
-Without RELEASE it is the one that was deployed last in the stack that it comes from. A release that is not good there,
-or whose deployment never ended, is refused.`,
+Without RELEASE it is the release that was deployed last in the source stack. A release that is not good there, or whose
+deployment never ended, is refused.`,
 		Example: `  slipway promote --from dev --to staging
   slipway promote --from staging --to prod 20261122-190817-3f2a9c1
   slipway promote --from staging --to prod --live`,
@@ -37,8 +37,8 @@ or whose deployment never ended, is refused.`,
 		},
 	}
 	cmd.Flags().StringVar(&args.From, "from", "", "the stack that the release comes from")
-	cmd.Flags().StringVar(&to, "to", "", "the stack that is to run it")
-	cmd.Flags().BoolVar(&args.EvenUnhealthy, "even-unhealthy", false, "also a release that is not good where it comes from")
+	cmd.Flags().StringVar(&to, "to", "", "the stack that the release goes to")
+	cmd.Flags().BoolVar(&args.EvenUnhealthy, "even-unhealthy", false, "also promote a release that is not good in its source stack")
 	cmd.MarkFlagRequired("from")
 	cmd.MarkFlagRequired("to")
 	return cmd
@@ -60,7 +60,7 @@ func rollbackCommand(run *invocation) *cobra.Command {
 		Long: `Rollback runs the digests of an earlier release of the stack again: without RELEASE the newest that was good and has
 other images than those that run. Nothing is built. It shows what would change before it begins.
 
-The database is not taken back: migrations that the earlier release does not know are named, and stay.`,
+The database is not rolled back: migrations that the earlier release does not have are listed, and stay applied.`,
 		Example: `  slipway rollback --stack prod
   slipway rollback --stack prod 20261122-190817-3f2a9c1`,
 		Args: cobra.MaximumNArgs(1),

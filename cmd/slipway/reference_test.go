@@ -96,11 +96,11 @@ func TestEveryCommandHasASchema(t *testing.T) {
 		}
 		for _, wrong := range []string{`[[]]`, `"x"`, `null`, `[{"stack":"dev","surprise":1}]`} {
 			if conform(schema, []byte(wrong)) == nil {
-				t.Errorf("the schema of %s takes %s", name, wrong)
+				t.Errorf("the schema of %s accepts %s", name, wrong)
 			}
 		}
 		if name != "outputs" && conform(schema, []byte(`{"stack":"dev","surprise":1}`)) == nil {
-			t.Errorf("the schema of %s takes anything", name)
+			t.Errorf("the schema of %s accepts everything", name)
 		}
 	}
 	each(rootCommand(newInvocation(io.Discard, io.Discard, nil)))
@@ -118,10 +118,11 @@ func TestSchemaCommand(t *testing.T) {
 		t.Error(err)
 	}
 	if strings.Contains(out.String(), "-verdict") {
-		t.Error("it holds what the command has no use for")
+		t.Error("it holds definitions that the command does not use")
 	}
 	out.Reset()
-	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
+	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 ||
+		!strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
 }
@@ -132,7 +133,7 @@ const exitCodes = `| code | meaning |
 | 0 | it is done, and good |
 | 1 | it was tried and went wrong; a verdict or a rehearsal that is not good is that too |
 | 2 | the command line is wrong; nothing was tried |
-| 3 | ` + "`drift`" + `: the account is not what the program made of it |
+| 3 | ` + "`drift`" + `: the account differs from the state |
 | 4 | the stack is locked or in use by another run; nothing was done |
 | 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM |
 `
@@ -144,7 +145,8 @@ func commandsMarkdown() string {
 	var b strings.Builder
 	b.WriteString(`# Commands
 
-Data goes to stdout and words to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" + ` writes its JSON Schema,
+Data goes to stdout, messages go to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" +
+		` writes its JSON Schema,
 and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is made from the commands themselves:
 ` + "`go test ./cmd/slipway -run TestReference -update`" + `.
 

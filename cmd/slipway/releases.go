@@ -28,7 +28,7 @@ that never ended is under way, or was killed. With --json it is the whole ledger
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return releases(cmd.Context(), run, all) },
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "also those that are old, or changed nothing")
+	cmd.Flags().BoolVar(&all, "all", false, "also list old deployments, and those that changed nothing")
 	return cmd
 }
 
@@ -69,7 +69,8 @@ func printReleases(out io.Writer, h release.History, all bool) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	rows := 0
 	for i, d := range slices.Backward(h.Deployments) {
-		if !all && (rows == listed || i > 0 && d.Good() && d.Changes == 0 && d.Operation != "destroy" && h.Deployments[i-1].Release == d.Release) {
+		unchanged := i > 0 && d.Good() && d.Changes == 0 && d.Operation != "destroy" && h.Deployments[i-1].Release == d.Release
+		if !all && (rows == listed || unchanged) {
 			continue
 		}
 		if rows++; rows == 1 {
@@ -92,7 +93,8 @@ func printReleases(out io.Writer, h release.History, all bool) {
 				adds = fmt.Sprintf("%d new", len(r.Adds))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(d.Release, "-"), release.Moment(d.When), operation, commit, adds, d.Who, outcome(d))
+		row := []string{cmp.Or(d.Release, "-"), release.Moment(d.When), operation, commit, adds, d.Who, outcome(d)}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
 	}
 	table.Flush()
 }

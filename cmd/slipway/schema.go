@@ -70,7 +70,8 @@ func schemaOf(command string) ([]byte, error) {
 	}
 	use(command)
 	text, err := json.MarshalIndent(map[string]any{
-		"$schema": all.Schema, "title": "slipway " + command + " --json", "$ref": "#/$defs/" + strings.ReplaceAll(command, " ", "%20"), "$defs": used,
+		"$schema": all.Schema, "title": "slipway " + command + " --json",
+		"$ref": "#/$defs/" + strings.ReplaceAll(command, " ", "%20"), "$defs": used,
 	}, "", "  ")
 	return append(text, '\n'), err
 }

@@ -15,10 +15,10 @@ import (
 func stacksCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stacks",
-		Short: "List the environments: what runs there, since when, and how it is",
+		Short: "List the environments: what runs there, since when, and its verdict",
 		Long: `Stacks lists the project's stacks, each a Pulumi.<stack>.yaml, with the release that runs, its age, the verdict on it, and
-what the last look for drift found. By default these are the rehearsed ones of this folder. With --live each is asked for
-in its own account, with the credentials of the environment or its aws:profile; one that these do not open says so.`,
+what the last drift check found. By default these are the rehearsed stacks of this folder. With --live each stack is read
+from its own account, with the credentials of the environment or its aws:profile. A stack that cannot be read says why.`,
 		Example: `  slipway stacks
   slipway stacks --live --json`,
 		Args: cobra.NoArgs,

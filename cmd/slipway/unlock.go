@@ -26,17 +26,17 @@ func unlockCommand(run *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock",
 		Short: "Show who has locked a stack, and free it from a run that has ended",
-		Long: `Unlock shows who has locked the stack, since when, and whether that run is still alive: a process of this host is looked for,
-and of a GitHub run GitHub is asked, if there is a GITHUB_TOKEN. The lock of a run that has ended is removed, and what it
-left undone is settled: every resource is read back. Creates with an unknown outcome stay listed until you resolve them,
+		Long: `Unlock shows who has locked the stack, since when, and whether that run is still alive: it looks for a process on this
+host, and asks GitHub about a workflow run if GITHUB_TOKEN is set. It removes the lock of a run that has ended, and completes
+what the run left undone: every resource is refreshed. Creates with an unknown outcome stay listed until you resolve them,
 with --made or --not-made.
 
 The lock of a run that is alive, or may be, is not removed. With --force it is, when the stack's name is typed or given with
 --confirm: two concurrent runs corrupt the state.
 
-With --restore-state it puts the newest version of the state that can be read in the place of one that is damaged. It says
-which version that is, and asks for the stack's name too. Resources that were created after that version are not in it:
-they still exist, and have to be imported or deleted by hand.
+With --restore-state it replaces a damaged state with its newest readable version. It says which version that is, and asks
+for the stack's name too. Resources that were created after that version are not in it: they still exist, and you have to
+import or delete them by hand.
 
 In the rehearsal the lock is the kernel's and ends with its process: there is nothing to break, only to repair.`,
 		Example: `  slipway unlock --stack prod --live
@@ -48,7 +48,7 @@ In the rehearsal the lock is the kernel's and ends with its process: there is no
 	}
 	cmd.Flags().BoolVar(&f.force, "force", false, "with --live: remove the lock of a run that is alive, or may be")
 	cmd.Flags().StringVar(&f.confirm, "confirm", "", "with --force or --restore-state: the `name` of the stack, instead of typing it")
-	cmd.Flags().BoolVar(&f.restore, "restore-state", false, "with --live: put the newest readable version in the place of a damaged state")
+	cmd.Flags().BoolVar(&f.restore, "restore-state", false, "with --live: replace a damaged state with its newest readable version")
 	cmd.Flags().StringArrayVar(&f.made, "made", nil, "what a create with unknown outcome has made, as `name=ID`")
 	cmd.Flags().BoolVar(&f.notMade, "not-made", false, "no other create with unknown outcome has made anything")
 	return cmd
@@ -80,7 +80,7 @@ func unlock(ctx context.Context, run *invocation, f unlockFlags) error {
 	switch {
 	case err != nil:
 	case report.Restored != nil:
-		run.out.say("Next: slipway preview%s --live. A resource that it would create and that exists has to be imported or deleted first.", run.flag())
+		run.out.say("Next: slipway preview%s --live. Import or delete each existing resource that it plans to create.", run.flag())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		run.out.say("Stack %s is not locked.", run.stack)
 	default:

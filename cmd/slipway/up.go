@@ -17,19 +17,19 @@ func upCommand(run *invocation) *cobra.Command {
 	var release string
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Deploy the program: create, change and delete what it takes",
-		Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
+		Short: "Deploy the program: create, update and delete resources",
+		Long: `Up creates, updates and deletes resources until the account matches the program.
 
 It first shows its plan, data that would be lost at the top. It asks for yes before it changes a real account, and for the
 stack's name if data would be lost. A script says --yes instead, and --confirm NAME for a loss. What cannot be completed is
 refused before anything is changed. At the end up reports what differed from the plan.
 
-A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
-the next finds out what was done, repairs the state and goes on.
+A second up changes nothing. After an interrupt the next up continues where it stopped. After a kill the next up finds
+out what was done, repairs the state and continues.
 
-With --run the images are built, every task runs as containers of the Docker engine, and the command stays to serve the
-site until Ctrl-C. The containers then stay: the next up finds them, and destroy removes them. While one up serves,
-another brings the next release.`,
+With --run the images are built, every task runs as containers of the Docker engine, and the command serves the site
+until Ctrl-C. The containers keep running: the next up finds them, and destroy removes them. While one up serves, another
+can deploy the next release.`,
 		Example: `  slipway up
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
@@ -39,7 +39,7 @@ another brings the next release.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
 	}
-	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")
+	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
 	return cmd
 }
 
@@ -53,7 +53,7 @@ func up(ctx context.Context, run *invocation, release string) error {
 	})
 }
 
-// report writes what was deployed, and stays to serve the site if its containers run.
+// report writes what was deployed, and serves the site if its containers run.
 func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
 	if run.confirmed != "" && run.confirmed != run.stack {
 		return operation.UsageError{Err: fmt.Errorf("--confirm names %s, and the stack is %s", run.confirmed, run.stack)}
@@ -93,7 +93,8 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 		Deviations []operation.Deviation `json:"deviations,omitempty"`
 		Outputs    map[string]any        `json:"outputs"`
 		Verdict    verdict.Verdict       `json:"verdict"`
-	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
+	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict},
+		func() { run.out.printOutputs(d.Result.Outputs) }))
 	switch {
 	case err != nil:
 	case d.Containers != nil:
@@ -109,7 +110,7 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 	return err
 }
 
-// serve stays with a stack that runs as containers, until an interrupt or the stack's end.
+// serve serves a stack that runs as containers, until an interrupt or until the stack is destroyed.
 func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	if d.Containers.Serves() {
 		run.out.say("The site is at %s until Ctrl-C.", d.Containers.URL())
@@ -118,14 +119,14 @@ func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	}
 	err := d.Containers.Serve(ctx)
 	if err == nil && ctx.Err() != nil {
-		run.out.say("The site is not served any more; its containers stay. Next:\n"+
+		run.out.say("The site is no longer served; its containers stay. Next:\n"+
 			"  slipway up%[1]s: serve it again\n"+
 			"  slipway destroy%[1]s: take it down, containers included", run.flag())
 	}
 	return err
 }
 
-// handOn gives a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
+// handOn passes a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
 // GitHub it does nothing.
 func handOn(release string) error {
 	path := os.Getenv("GITHUB_OUTPUT")

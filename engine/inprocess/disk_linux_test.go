@@ -12,7 +12,7 @@ import (
 )
 
 // The disk fills up in the middle of an up. The state is the last one that was written as a whole, and when there is space
-// again the next run goes on from there.
+// again the next run continues.
 func TestFullDisk(t *testing.T) {
 	dir, root := filepath.Join(t.TempDir(), "local"), clone(t)
 	disk := filepath.Join(dir, "state")

@@ -8,7 +8,7 @@
 //	PULUMI_CONFIG_PASSPHRASE=... pulumi login file://STATE
 //
 // An operation writes the state before and after every step, so a process that is killed at any moment leaves a state
-// that says what was under way. The caller sees to it that one operation at a time changes a stack.
+// that says what was under way. The caller makes sure that only one operation at a time changes a stack.
 //
 // # Pulumi's packages
 //
@@ -77,7 +77,7 @@ const organization = "organization"
 // callTimeout is how long Terminate waits for calls that it abandons.
 const callTimeout = 10 * time.Second
 
-// ErrTerminated says that Terminate cut an operation short: some steps are pending in the state.
+// ErrTerminated means that Terminate cut an operation short: some steps are pending in the state.
 var ErrTerminated = errors.New("the operation was terminated")
 
 // Options describe a stack.
@@ -172,8 +172,8 @@ func refresh(run Run) operation {
 	return engine.Refresh
 }
 
-// Terminate ends the current operation at once, if there is one: it does not wait for steps to end. Cancelling the
-// operation's context is the orderly way: no new step begins, and those under way end and are recorded.
+// Terminate ends the current operation at once, if there is one: it does not wait for its steps. Cancel the operation's
+// context for a graceful stop: no new step begins, and those under way finish and are recorded.
 func (s *Stack) Terminate() {
 	if source := s.running.Load(); source != nil {
 		source.Terminate()
@@ -223,7 +223,7 @@ func (s *Stack) operate(ctx context.Context, run Run, do operation, preview bool
 		SkipPluginPreInstall: true, // the providers are here
 	}, preview)
 
-	// An operation that was terminated returns while its calls go on. They must not change anything later.
+	// An operation that was terminated returns while its calls are still running. They must not change anything later.
 	calls.end(callTimeout)
 	if snapshots != nil {
 		err = errors.Join(err, snapshots.Close(), s.sync())
@@ -252,8 +252,8 @@ func (s *Stack) snapshots(base *deploy.Snapshot, manager secrets.Manager) *backe
 	return backend.NewSnapshotManager(&persister{s: s}, manager, base, nil)
 }
 
-// follow passes events on. They take the way through JSON, as in the CLI's event log, so that a reader finds the types
-// that it would find there.
+// follow passes events on. They are encoded as JSON and decoded, as in the CLI's event log, so that a reader gets the same
+// types.
 func (s *Stack) follow(events <-chan engine.Event) {
 	for n := 1; ; n++ {
 		event, ok := <-events

@@ -40,9 +40,11 @@ func TestAProtectedStackRefusesBeforeTheFirstChange(t *testing.T) {
 	must(t, stack.up())
 	before := w.objects(t)
 	for _, c := range []struct{ name, config, says string }{
-		{"database name", "  slipway:keys: shared\n  slipway:database:\n    name: shop\n", "database.name: site -> shop would replace the database"},
+		{"database name", "  slipway:keys: shared\n  slipway:database:\n    name: shop\n",
+			"database.name: site -> shop would replace the database"},
 		{"keys", "", "keys: shared -> perPurpose would replace the database"},
-		{"network", "  slipway:keys: shared\n  slipway:network:\n    cidr: 10.9.0.0/16\n", "network.cidr: 10.0.0.0/16 -> 10.9.0.0/16 would replace the network"},
+		{"network", "  slipway:keys: shared\n  slipway:network:\n    cidr: 10.9.0.0/16\n",
+			"network.cidr: 10.0.0.0/16 -> 10.9.0.0/16 would replace the network"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w.configure(t, c.config)

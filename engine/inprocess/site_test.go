@@ -214,7 +214,7 @@ func latest(tb testing.TB, path string) *apitype.DeploymentV3 {
 	return s.Checkpoint.Latest
 }
 
-// twins fails unless the state and the account say the same: each object has one resource, and each resource its object.
+// twins fails unless the state and the account match: each object has one resource, and each resource its object.
 func (w *world) twins(tb testing.TB) {
 	tb.Helper()
 	objects := map[string]int{}
@@ -279,9 +279,9 @@ func TestSite(t *testing.T) {
 	w.twins(t)
 
 	w.tamper(t)
-	w.must(t, "look for drift", w.PreviewRefresh(t.Context(), inprocess.Run{}))
+	w.must(t, "drift check", w.PreviewRefresh(t.Context(), inprocess.Run{}))
 	if w.counts[apitype.OpUpdate]+w.counts[apitype.OpRefresh] == 0 {
-		t.Errorf("a look for drift found nothing: %v", w.counts)
+		t.Errorf("a drift check found nothing: %v", w.counts)
 	}
 	w.up(t, inprocess.Run{Refresh: true})
 	if w.counts[apitype.OpUpdate] == 0 {
@@ -353,7 +353,7 @@ func needCLI(tb testing.TB) *engine.CLI {
 	return cli
 }
 
-// command is the CLI as the Automation API wants it.
+// command is the CLI as the Automation API expects it.
 func command(tb testing.TB) auto.PulumiCommand {
 	tb.Helper()
 	cli := needCLI(tb)
@@ -616,8 +616,8 @@ type panicking struct{ testing.TB }
 func (panicking) Helper()           {}
 func (panicking) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-// A process is killed at random moments of up, release and destroy. The next run repairs what it left: nothing is made
-// twice, nothing stays behind. SLIPWAY_KILLS says how often; SLIPWAY_SEED repeats a run.
+// A process is killed at random moments of up, release and destroy. The next run repairs what it left: nothing is created
+// twice, nothing is left over. SLIPWAY_KILLS says how often; SLIPWAY_SEED repeats a run.
 func TestKilledAtAnyMoment(t *testing.T) {
 	kills := 10
 	if testing.Short() {
@@ -699,7 +699,7 @@ func (w *world) repair(t *testing.T, lock *engine.Lock) {
 	must(t, err)
 }
 
-// survive repairs the stack in dir, brings it up and takes it down.
+// survive repairs the stack in dir, deploys it and destroys it.
 func survive(t *testing.T, dir, root string, all int, outcomes map[string]int) {
 	t.Helper()
 	lock, err := engine.Acquire(dir, "local", "up")

@@ -24,7 +24,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 )
 
-// ErrNoState says that the stack has no state yet.
+// ErrNoState means that the stack has no state yet.
 var ErrNoState = errors.New("the stack has no state yet")
 
 // StatePath is the file that holds the state.
@@ -32,7 +32,7 @@ func (s *Stack) StatePath() string {
 	return filepath.Join(s.State, ".pulumi", "stacks", string(s.Project.Name), s.name.String()+".json")
 }
 
-// Init makes an empty state if there is none.
+// Init creates an empty state if there is none.
 func (s *Stack) Init(context.Context) error {
 	if _, err := os.Stat(s.StatePath()); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -97,7 +97,7 @@ func (k keys) OfType(_ context.Context, kind string, state json.RawMessage) (sec
 	return k.of(salted.Salt)
 }
 
-// of gives the manager for a salt, or for a new one if it is "". Within an operation it encrypts a secret once.
+// of returns the manager for a salt, or for a new one if it is "". Within an operation it encrypts a secret once.
 func (k keys) of(salt string) (manager secrets.Manager, err error) {
 	if known, ok := made.Load([2]string{k.passphrase, salt}); ok {
 		manager = known.(secrets.Manager)
@@ -142,7 +142,7 @@ func (p *persister) Save(d apitype.TypedDeployment) error {
 	return replace(p.s.StatePath(), bytes.TrimSpace(p.data.Bytes()))
 }
 
-// prepare makes the folders, and keeps the present state as the CLI does, in STACK.json.bak.
+// prepare creates the folders, and backs up the current state as the CLI does, in STACK.json.bak.
 func (s *Stack) prepare() error {
 	path := s.StatePath()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -222,7 +222,7 @@ func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// Import makes an export the state, as `pulumi stack import` does: it drops pending operations.
+// Import replaces the state with an export, as `pulumi stack import` does: it drops pending operations.
 func (s *Stack) Import(ctx context.Context, exported []byte) error {
 	var untyped apitype.UntypedDeployment
 	if err := json.Unmarshal(exported, &untyped); err != nil {

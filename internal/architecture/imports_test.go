@@ -24,7 +24,8 @@ var allowed = map[string][]string{
 		"engine", "release", "verdict", "drift", "bootstrap", "screen"},
 	"screen": {},
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+		// bootstrap creates the deploy role before a program can run
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
@@ -43,11 +44,13 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {},
+	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
-	"cmd/sandbox": {"sandbox"},
-	"sandbox":     {}, // it drives the command like a user
+	"cmd/sandbox":   {"sandbox"},
+	"tools/iamcase": {"rehearsal/iam"},
+	"sandbox":       {}, // it drives the command like a user
 }
 
 // sdkFree are the packages that call no AWS API themselves.

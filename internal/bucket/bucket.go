@@ -56,7 +56,7 @@ type Private struct {
 // Ready is the bucket's policy, which services need to deliver to the bucket.
 func (b *Private) Ready() []pulumi.Resource { return []pulumi.Resource{b.policy} }
 
-// New makes a private bucket.
+// New creates a private bucket.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Private, error) {
 	prefix := args.Site.Name(args.Part) + "-"
 	if len(prefix) > 37 {

@@ -44,8 +44,9 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 		Effects: []catalog.Effect{{Path: `forceDestroy`, Does: catalog.Loses, When: catalog.TurnedOn,
 			Says: "it loses its protection: from then on its objects are deleted with it"}},
 		Missing: "up creates an empty bucket; its objects are gone",
-		Loss:    catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object", Counted: "deleted with every old version"},
-		None:    catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Env | catalog.Ports,
+		Loss: catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object",
+			Counted: "deleted with every old version"},
+		None: catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Env | catalog.Ports,
 	}
 	if used {
 		bucket.None &^= catalog.Bound

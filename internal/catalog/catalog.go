@@ -26,7 +26,7 @@ type Resource struct {
 	Deploy []Grant            // what the deploy role needs for it; the read role gets the part of it that reads
 	Bound  []policy.Statement // what the roles of the stack may do with it, or with the role it has: for the boundary
 
-	AWSManaged string // the outputs that AWS changes by itself, as a regular expression: no drift
+	AWSManaged string // the outputs that AWS changes automatically, as a regular expression: no drift
 	Mirrors    string // what it shows of other resources among its outputs, which change when those do
 	Risks      []Risk // the changes that are dangerous; the first that fits counts
 	Missing    string // what its deletion outside of the program means, if `up` cannot restore it
@@ -252,7 +252,7 @@ func (c Catalog) Dangerous(token, path string, from, to any) string {
 	return ""
 }
 
-// ManagedByAWS reports whether AWS changes an output by itself.
+// ManagedByAWS reports whether AWS changes an output automatically.
 func (c Catalog) ManagedByAWS(token, path string) bool {
 	return slices.ContainsFunc(c, func(r Resource) bool {
 		return r.Type == token && r.AWSManaged != "" && regexp.MustCompile(`^(?:`+r.AWSManaged+`)$`).MatchString(path)

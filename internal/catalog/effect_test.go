@@ -19,7 +19,8 @@ func TestVersionsAreComparedByNumber(t *testing.T) {
 
 // A type may have rows of several components. A common fact counts once.
 func TestEffectsOfOneTypeCountOnce(t *testing.T) {
-	row := Resource{Type: "a:b:C", Effects: []Effect{{Path: `size`, Does: Impossible, When: Fewer, Says: "no", Way: "x"}, {Does: Interrupts, Says: "down"}}}
+	row := Resource{Type: "a:b:C", Effects: []Effect{{Path: `size`, Does: Impossible, When: Fewer, Says: "no", Way: "x"},
+		{Does: Interrupts, Says: "down"}}}
 	c := Catalog{row, row, {Type: "a:b:D", Effects: []Effect{{Path: `size`, Does: Loses, Says: "y"}}}}
 	if got := c.Effects("a:b:C", "size", 2.0, 1.0); len(got) != 1 || got[0].Does != Impossible {
 		t.Errorf("less: %v", got)
@@ -36,7 +37,8 @@ func TestEffectsOfOneTypeCountOnce(t *testing.T) {
 }
 
 func TestAnEffectIsComplete(t *testing.T) {
-	for _, e := range []Effect{{Path: `(`, Does: Loses, Says: "x"}, {Path: `a`, Says: "x"}, {Path: `a`, Does: Loses}, {Path: `a`, Does: Impossible, Says: "x"},
+	for _, e := range []Effect{{Path: `(`, Does: Loses, Says: "x"}, {Path: `a`, Says: "x"}, {Path: `a`, Does: Loses}, {Path: `a`,
+		Does: Impossible, Says: "x"},
 		{Path: `a`, Does: Loses, Says: "x", Way: "y"}} {
 		if err := (Resource{Type: "a:b:C", None: Deploy | Risks | Inert, Effects: []Effect{e}}).Check(); err == nil {
 			t.Errorf("%+v is taken", e)

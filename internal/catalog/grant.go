@@ -51,7 +51,7 @@ func UseKey(site wiring.Site, service string) Grant {
 	}}
 }
 
-// GrantKey is UseKey for a service that goes on using a key when no caller is there: the caller grants it that.
+// GrantKey is UseKey for a service that uses a key later, without a caller: the caller creates a grant for it.
 func GrantKey(site wiring.Site, service string) Grant {
 	conditions := through(site, []any{Endpoint(site, service)})
 	conditions["Bool"] = map[string]any{"kms:GrantIsForAWSResource": "true"}
@@ -104,7 +104,7 @@ type Place struct {
 	First []string // the actions, or resources, that contain these stand first, in this order (the longest counts); actions then by name
 }
 
-// Merge makes one statement of all that have the same Sid. The statements in places stand first, in that order; the others
+// Merge creates one statement of all that have the same Sid. The statements in places stand first, in that order; the others
 // follow as they come. Parts must agree in effect, principals and conditions, except that lists of condition values are joined.
 func Merge(parts []policy.Statement, places []Place) ([]policy.Statement, error) {
 	var order []string

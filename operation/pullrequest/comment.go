@@ -183,14 +183,15 @@ func (one Summary) title() string {
 // oneLine is text without what could end a line or hide the rest of it.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0x2028 || r == 0x2029 {
+		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) ||
+			r == 0x2028 || r == 0x2029 {
 			return '\uFFFD'
 		}
 		return r
 	}, text)
 }
 
-// Post makes body the one comment of a pull request, and gives its address.
+// Post makes body the one comment of a pull request, and returns its address.
 func Post(ctx context.Context, pull int, body string) (string, error) {
 	repository, token := os.Getenv("GITHUB_REPOSITORY"), os.Getenv("GITHUB_TOKEN")
 	if !github.Repository.MatchString(repository) {
@@ -277,7 +278,8 @@ func (g gitHub) call(ctx context.Context, method, path string, body any, result 
 		var said struct{ Message string }
 		_ = json.Unmarshal(answer, &said) // whatever it is, the status says enough
 		hint := ""
-		if response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusNotFound {
+		if response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusUnauthorized ||
+			response.StatusCode == http.StatusNotFound {
 			hint = "; the token needs the right to write pull requests of that repository"
 		}
 		return fmt.Errorf("%s %s: GitHub says %s %s%s", method, path, response.Status, oneLine(said.Message), hint)

@@ -25,6 +25,9 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 		return "", nil, err
 	}
 	if c.Preview {
+		if err := a.foreseenName(k, c); err != nil {
+			return "", nil, err
+		}
 		return "", k.foresee(e, c, nil, nil), nil
 	}
 	o, err := prepare(k, e, c)
@@ -159,7 +162,7 @@ func (a *Account) Delete(token, id string) error {
 	if o == nil {
 		return nil
 	}
-	// The provider then makes no call, and the resource stays in the account. Nothing asks after its maker any more.
+	// The provider then makes no call, and the resource stays in the account. It no longer belongs to any program.
 	if Inputs(o.Outputs).Bool("skipDestroy") {
 		return a.Alter(token, id, func(o *Object) { o.URN = "" })
 	}

@@ -435,7 +435,7 @@ func TestDatabaseCertificateVouchesForItsNameOnly(t *testing.T) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
-	// OpenSSL takes a certificate whose subject is its issuer's for one that signed itself.
+	// OpenSSL treats a certificate whose subject equals its issuer as self-signed.
 	if leaf.Subject.String() == leaf.Issuer.String() {
 		t.Errorf("subject and issuer are both %s", leaf.Subject)
 	}

@@ -68,7 +68,8 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	a.aws = cfg
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", args.Stack, err)
+		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work",
+			args.Stack, err)
 	}
 	a.identity = account.Identity{Account: aws.ToString(caller.Account), Region: args.Region, Caller: aws.ToString(caller.Arn)}
 	if parts := strings.Split(a.identity.Caller, ":"); len(parts) > 1 {
@@ -77,7 +78,7 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	return a, nil
 }
 
-// Admitted says whether the stack may be deployed to this account.
+// Admitted reports whether the stack may be deployed to this account.
 func (a *Account) Admitted() bool {
 	return len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, a.identity.Account)
 }
@@ -115,7 +116,7 @@ func (a *Account) Engine(o *engine.Options) error {
 	return nil
 }
 
-// Lock implements account.Account: the engine locks the state by itself.
+// Lock implements account.Account: the engine takes its own lock on the state.
 func (a *Account) Lock() *engine.Lock { return nil }
 
 // ECS implements account.Account.
@@ -157,7 +158,7 @@ func (a *Account) Quotas(context.Context) ([]account.Quota, error) { return nil,
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }
 
-// Leftovers implements account.Account. An account holds other things than the stack, so they cannot be listed.
+// Leftovers implements account.Account. An account also holds resources of other owners, so the stack's cannot be listed.
 func (a *Account) Leftovers([]engine.Import) map[string]int { return nil }
 
 // Containers implements account.Account.

@@ -27,7 +27,8 @@ func benchSpec() *bootstrap.Spec {
 	return &bootstrap.Spec{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most", Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
+		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most",
+			Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
 		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
 			role := func(what, part string) *bootstrap.Role {
@@ -51,7 +52,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	settings.Region = "eu-west-1"
 	account, spec, ctx := NewBootstrap(settings), benchSpec(), t.Context()
 	var result bootstrap.Result
-	// apply gives what was done, without the names.
+	// apply returns what was done, without the names.
 	apply := func() []string {
 		t.Helper()
 		var err error
@@ -74,11 +75,13 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 
 	// The first bootstrap creates everything, the second changes nothing, and a third reverts manual changes.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role",
+		"made the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role",
+		"found the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
@@ -105,8 +108,8 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 }
 
-// A bucket of that name may belong to anybody: S3 answers 403 where the owner is not the one that is expected.
-func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
+// A bucket of that name may belong to any account: S3 answers 403 where the owner is not the one that is expected.
+func TestForeignBucketIsNotChanged(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.Header.Get("x-amz-expected-bucket-owner"))
@@ -120,6 +123,6 @@ func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff([]string{"HEAD 123456789012"}, asked); diff != "" {
-		t.Errorf("what was asked of it (-want +got):\n%s", diff)
+		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }

@@ -136,12 +136,13 @@ func (g *Bootstrap) lifecycle(f *bootstrap.Spec) bootstrap.Setting {
 				aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays) == bootstrap.OldVersionDays
 		}), err
 	}, Set: func(ctx context.Context, _ string) error {
-		_, err := g.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
-			LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
-				ID: aws.String("old-versions"), Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
-				NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(bootstrap.OldVersionDays)},
-				AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)},
-			}}}})
+		_, err := g.s3.PutBucketLifecycleConfiguration(ctx,
+			&s3.PutBucketLifecycleConfigurationInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
+				LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
+					ID: aws.String("old-versions"), Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+					NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(bootstrap.OldVersionDays)},
+					AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)},
+				}}}})
 		return err
 	}}
 }

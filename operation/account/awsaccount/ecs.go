@@ -58,7 +58,8 @@ func (f ecsScaler) Services(ctx context.Context, cluster string, names []string)
 }
 
 func serviceOf(s types.Service) verdict.Service {
-	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount), Running: int(s.RunningCount)}
+	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount),
+		Running: int(s.RunningCount)}
 	for _, d := range s.Deployments {
 		service.Deployments = append(service.Deployments, verdict.Deployed{
 			ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: aws.ToString(d.TaskDefinition),
@@ -92,7 +93,8 @@ func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definiti
 func (f ecsScaler) Stopped(ctx context.Context, cluster, service string) ([]verdict.Task, error) {
 	var tasks []verdict.Task
 	pages := ecs.NewListTasksPaginator(f.ecs, &ecs.ListTasksInput{
-		Cluster: aws.String(cluster), ServiceName: aws.String(service), DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksACall),
+		Cluster: aws.String(cluster), ServiceName: aws.String(service), DesiredStatus: types.DesiredStatusStopped,
+		MaxResults: aws.Int32(tasksACall),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -141,7 +143,8 @@ func taskOf(t types.Task) verdict.Task {
 
 // Scale implements verdict.ECSScaler.
 func (f ecsScaler) Scale(ctx context.Context, cluster, service string, tasks int) error {
-	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service), DesiredCount: aws.Int32(int32(tasks))})
+	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service),
+		DesiredCount: aws.Int32(int32(tasks))})
 	return err
 }
 

@@ -17,13 +17,13 @@ import (
 	"slipway/verdict"
 )
 
-// Hooks let tests look into a model, and break what uses it. Both may be nil.
+// Hooks let tests read a model, and inject faults. Both may be nil.
 type Hooks struct {
 	Opened func(*cloud.Account)  // before the model is used
-	Done   func(rehearsal.Event) // after a provider did something, before the engine hears of it
+	Done   func(rehearsal.Event) // after a provider did something, before the engine learns of it
 }
 
-// Args say which model is opened, and for what.
+// Args describe the model.
 type Args struct {
 	Dir       string // of the stack
 	Root      string // the project's folder
@@ -131,7 +131,7 @@ func (a *Account) Disown(_ context.Context, keyARN string) error {
 	return nil
 }
 
-// disowned says whether an object stays behind on purpose.
+// disowned reports whether an object was left behind on purpose.
 func disowned(o *cloud.Object) bool { return o.Type == typeKey && o.URN == "" && o.Owner == "" }
 
 // Leftovers implements account.Account.

@@ -118,7 +118,7 @@ func with(inputs map[string]any, key string, value any) map[string]any {
 	return all
 }
 
-// holds says whether an object has these inputs.
+// holds reports whether an object has these inputs.
 func holds(has, want map[string]any) bool {
 	for key, value := range want {
 		if !reflect.DeepEqual(has[key], value) {
@@ -157,23 +157,24 @@ func (g bootstrapModel) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resou
 	of := func(name, kind string, inputs map[string]any) part {
 		return part{name, "aws:s3/" + kind, "bucket", with(inputs, "bucket", f.Bucket)}
 	}
-	return g.resource(object{what: "the bucket", kind: "aws:s3/bucketV2:BucketV2", key: "bucket", name: f.Bucket, id: objectID, parts: func(*cloud.Object) []part {
-		return []part{
-			of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
-				"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true}),
-			of("ownership", "bucketOwnershipControls:BucketOwnershipControls", map[string]any{
-				"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}}),
-			of("encryption", "bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", map[string]any{
-				"rules": []any{map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{
-					"sseAlgorithm": "aws:kms", "kmsMasterKeyId": keyARN}}}}),
-			of("versioning", "bucketVersioningV2:BucketVersioningV2", map[string]any{
-				"versioningConfiguration": map[string]any{"status": "Enabled"}}),
-			of("lifecycle", "bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{
-				"rules": []any{map[string]any{"id": "old-versions", "status": "Enabled", "filter": map[string]any{"prefix": ""},
-					"noncurrentVersionExpiration": map[string]any{"noncurrentDays": float64(90)}}}}),
-			of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
-		}
-	}})
+	return g.resource(object{what: "the bucket", kind: "aws:s3/bucketV2:BucketV2", key: "bucket", name: f.Bucket, id: objectID,
+		parts: func(*cloud.Object) []part {
+			return []part{
+				of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
+					"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true}),
+				of("ownership", "bucketOwnershipControls:BucketOwnershipControls", map[string]any{
+					"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}}),
+				of("encryption", "bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", map[string]any{
+					"rules": []any{map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{
+						"sseAlgorithm": "aws:kms", "kmsMasterKeyId": keyARN}}}}),
+				of("versioning", "bucketVersioningV2:BucketVersioningV2", map[string]any{
+					"versioningConfiguration": map[string]any{"status": "Enabled"}}),
+				of("lifecycle", "bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{
+					"rules": []any{map[string]any{"id": "old-versions", "status": "Enabled", "filter": map[string]any{"prefix": ""},
+						"noncurrentVersionExpiration": map[string]any{"noncurrentDays": float64(90)}}}}),
+				of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
+			}
+		}})
 }
 
 // ServiceRole implements bootstrap.Account.
@@ -191,24 +192,29 @@ func (g bootstrapModel) ServiceRole(_ *bootstrap.Spec, service string) bootstrap
 
 // Provider implements bootstrap.Account.
 func (g bootstrapModel) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
-	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url", name: "https://" + trusted.Issuer,
+	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url",
+		name:   "https://" + trusted.Issuer,
 		inputs: map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, id: output("arn"), parts: func(*cloud.Object) []part { return nil }})
 }
 
 // Role implements bootstrap.Account.
 func (g bootstrapModel) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
-	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
-	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
-		for _, p := range role.Policies {
-			arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
-			parts = append(parts,
-				part{"policy " + p.Name, "aws:iam/policy:Policy", "name", map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
-				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": role.Name}})
-		}
-		return parts
-	}})
+	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust,
+		"maxSessionDuration": float64(role.SessionSeconds)}
+	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
+			for _, p := range role.Policies {
+				arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
+				parts = append(parts,
+					part{"policy " + p.Name, "aws:iam/policy:Policy", "name",
+						map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
+					part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn",
+						map[string]any{"policyArn": arn, "role": role.Name}})
+			}
+			return parts
+		}})
 }
 
 // Boundary implements bootstrap.Account.
@@ -216,7 +222,8 @@ func (g bootstrapModel) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 	const kind = "aws:iam/policy:Policy"
 	p := f.Boundary
 	inputs := map[string]any{"policy": p.Document, "description": p.Description}
-	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		return []part{{"policy " + p.Name, kind, "name", inputs}}
-	}})
+	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			return []part{{"policy " + p.Name, kind, "name", inputs}}
+		}})
 }

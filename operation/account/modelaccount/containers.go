@@ -17,7 +17,7 @@ type RunArgs struct {
 	Domain   string
 }
 
-// Running says whether the stack in a folder runs as containers.
+// Running reports whether the stack in a folder runs as containers.
 func Running(dir string) bool { return live.Exists(live.Dir(dir)) }
 
 // containers are the containers of a stack, and the model that they were started from.
@@ -27,7 +27,7 @@ type containers struct {
 	options    live.Options
 }
 
-// openContainers opens the containers of a stack that runs, or is to run; nil for any other stack.
+// openContainers opens the containers of a stack that runs, or should run; nil for any other stack.
 func openContainers(ctx context.Context, model *cloud.Account, args Args) (*containers, error) {
 	dir := live.Dir(args.Dir)
 	rehearsed := args.Operation == "rehearse"

@@ -39,20 +39,25 @@ func TestSuite(t *testing.T) {
 			Account: account,
 			Service: func(t *testing.T, s accounttest.Service) (string, string) {
 				vpc := create(t, "aws:ec2/vpc:Vpc", "vpc", map[string]any{"cidrBlock": "10.0.0.0/16"})
-				subnet := create(t, "aws:ec2/subnet:Subnet", "subnet", map[string]any{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
-				group := create(t, "aws:ec2/securityGroup:SecurityGroup", "group", map[string]any{"vpcId": vpc.ID, "name": "suite", "description": "suite"})
+				subnet := create(t, "aws:ec2/subnet:Subnet", "subnet",
+					map[string]any{"vpcId": vpc.ID, "cidrBlock": "10.0.0.0/24", "availabilityZone": "us-east-1a"})
+				group := create(t, "aws:ec2/securityGroup:SecurityGroup", "group",
+					map[string]any{"vpcId": vpc.ID, "name": "suite", "description": "suite"})
 				create(t, "aws:cloudwatch/logGroup:LogGroup", "logs", map[string]any{"name": s.LogGroup})
-				execution := create(t, "aws:iam/role:Role", "execution", map[string]any{"name": "suite-execution", "assumeRolePolicy": `{"Version":"2012-10-17",` +
-					`"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}`})
-				create(t, "aws:iam/rolePolicy:RolePolicy", "execution", map[string]any{"role": execution.ID, "name": "logs", "policy": `{"Version":"2012-10-17",` +
-					`"Statement":[{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`})
+				execution := create(t, "aws:iam/role:Role", "execution",
+					map[string]any{"name": "suite-execution", "assumeRolePolicy": `{"Version":"2012-10-17",` +
+						`"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ecs-tasks.amazonaws.com"}}]}`})
+				create(t, "aws:iam/rolePolicy:RolePolicy", "execution",
+					map[string]any{"role": execution.ID, "name": "logs", "policy": `{"Version":"2012-10-17",` +
+						`"Statement":[{"Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`})
 				cluster := create(t, "aws:ecs/cluster:Cluster", s.Cluster, map[string]any{"name": s.Cluster})
 				definition := create(t, typeDefinition, s.Name, map[string]any{"family": s.Name, "cpu": "256", "memory": "512", "networkMode": "awsvpc",
 					"requiresCompatibilities": []any{"FARGATE"}, "executionRoleArn": execution.Outputs["arn"],
 					"containerDefinitions": fmt.Sprintf(`[{"name":"app","image":%q,"essential":true,"logConfiguration":{"logDriver":"awslogs","options":`+
 						`{"awslogs-group":%q,"awslogs-region":"us-east-1","awslogs-stream-prefix":"web"}}}]`, s.Image, s.LogGroup)})
-				create(t, typeService, s.Name, map[string]any{"name": s.Name, "cluster": cluster.Outputs["arn"], "taskDefinition": definition.Outputs["arn"],
-					"desiredCount": float64(0), "launchType": "FARGATE",
+				create(t, typeService, s.Name, map[string]any{"name": s.Name, "cluster": cluster.Outputs["arn"],
+					"taskDefinition": definition.Outputs["arn"],
+					"desiredCount":   float64(0), "launchType": "FARGATE",
 					"networkConfiguration": map[string]any{"subnets": []any{subnet.ID}, "securityGroups": []any{group.ID}}})
 				return fmt.Sprint(cluster.Outputs["arn"]), fmt.Sprint(definition.Outputs["arn"])
 			},
@@ -65,7 +70,8 @@ func TestSuite(t *testing.T) {
 			Repository: func(t *testing.T, name string, images int) {
 				repository := create(t, typeRepository, name, map[string]any{"name": name})
 				for i := range images {
-					if err := model.Push(fmt.Sprintf("%v:%d", repository.Outputs["repositoryUrl"], i), "sha256:"+strings.Repeat(fmt.Sprint(i), 64)); err != nil {
+					if err := model.Push(fmt.Sprintf("%v:%d", repository.Outputs["repositoryUrl"], i),
+						"sha256:"+strings.Repeat(fmt.Sprint(i), 64)); err != nil {
 						t.Fatal(err)
 					}
 				}
