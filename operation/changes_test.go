@@ -18,7 +18,21 @@ var protectedLocal = []string{"protect=true", "plainHTTP=true", "alarms.email=ad
 // Twelve changes that a user makes without knowing what they mean. Each is a loss, which must be confirmed, a downtime, which
 // is shown, or impossible, and then refused with the way to do it. Nothing changes without a confirmation.
 func TestChangesThatHurt(t *testing.T) {
+	base := t.TempDir()
 	always := func(values ...string) []string { return append(slices.Clone(protectedLocal), values...) }
+	deployed := map[string]string{} // the folder of a stack that is up, by its settings
+	deploy := func(t *testing.T, settings []string) string {
+		root, err := os.MkdirTemp(base, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		project(t, root)
+		target := Target{Root: root, Stack: "local", Overrides: settings, Progress: quiet{}}
+		if _, err := Up(t.Context(), target, UpArgs{Confirm: nothingLost(t)}); err != nil {
+			t.Fatal(err)
+		}
+		return root
+	}
 	for _, c := range []struct {
 		name       string
 		from       []string // the settings of the first up
@@ -60,15 +74,17 @@ func TestChangesThatHurt(t *testing.T) {
 			impossible: []string{"was deployed as project slipway", "names the project shop", "set name: slipway in Pulumi.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			root := t.TempDir()
 			project(t, root)
-			target := Target{Root: root, Stack: "local", Overrides: c.from, Throwaway: false, Progress: quiet{}}
-			if _, err := Up(t.Context(), target, UpArgs{Confirm: nothingLost(t)}); err != nil {
+			from := strings.Join(c.from, " ")
+			if deployed[from] == "" {
+				deployed[from] = deploy(t, c.from)
+			}
+			if err := os.CopyFS(filepath.Join(root, ".slipway"), os.DirFS(filepath.Join(deployed[from], ".slipway"))); err != nil {
 				t.Fatal(err)
 			}
+			target := Target{Root: root, Stack: "local", Overrides: c.to, Progress: quiet{}}
 			before := everyByte(t, root)
-			target.Overrides = c.to
 			if c.rename != "" {
 				target.Stack = c.rename
 				if err := os.Rename(filepath.Join(root, "Pulumi.local.yaml"), filepath.Join(root, "Pulumi."+c.rename+".yaml")); err != nil {

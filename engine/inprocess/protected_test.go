@@ -74,6 +74,7 @@ func TestAProtectedStackRefusesBeforeTheFirstChange(t *testing.T) {
 		t.Error("without a record up changed the account")
 	}
 
+	forgetSettings(t, w.StatePath()) // the refused value was recorded
 	w.configure(t, "  slipway:keys: shared\n")
 	must(t, stack.up())
 	if w.objects(t) != before {
