@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kinesis"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -46,6 +47,15 @@ type Stream struct {
 	WriterARN pulumi.StringOutput
 
 	writes pulumi.Resource // the writer's policy: AWS tests it when a subscription is created
+	watch  catalog.Watch
+}
+
+// Watch is the alarm of the stream.
+func (s *Stream) Watch() catalog.Watch {
+	if s == nil {
+		return catalog.Watch{}
+	}
+	return s.watch
 }
 
 // NewStream creates a stream.
@@ -58,6 +68,12 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 		return nil, err
 	}
 	streamName := args.Site.Name(string(args.Source))
+	alarm := freshness
+	alarm.Name += "-" + string(args.Source)
+	s.watch = catalog.Watch{
+		Alarms:     []catalog.Alarm{alarm},
+		Dimensions: map[string]pulumi.StringInput{"DeliveryStreamName": pulumi.String(streamName)},
+	}
 
 	errors, err := cloudwatch.NewLogGroup(ctx, name+"-errors", &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(args.Site.Path("firehose", string(args.Source))),

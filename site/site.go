@@ -139,7 +139,8 @@ type deployment struct {
 
 	archive  *logging.Archive
 	stream   *logging.Stream   // what CloudWatch Logs forwards to
-	firehose *fargate.Firehose // the FireLens route; nil for subscription
+	direct   *logging.Stream   // the FireLens route; nil for subscription
+	firehose *fargate.Firehose // of direct
 	topic    *logging.Topic
 
 	store    *datastore.Store
@@ -260,11 +261,10 @@ func (d *deployment) makeLogs() (err error) {
 		return err
 	}
 	if d.stack.Logs.Route == string(logging.FireLens) {
-		direct, err := d.newStream(logging.FireLens)
-		if err != nil {
+		if d.direct, err = d.newStream(logging.FireLens); err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,

@@ -49,8 +49,8 @@ func securityGroupKind() Kind {
 		},
 		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaGroupsPerVPC, "SecurityGroupLimitExceeded", "The maximum number of security groups has been reached.",
-				sameVPC(vpc)); err != nil {
+			if err := (limit{most: quotaGroupsPerVPC, code: "SecurityGroupLimitExceeded",
+				message: "The maximum number of security groups has been reached.", among: sameVPC(vpc)}).check(a, o); err != nil {
 				return err
 			}
 			return groupRulesFit(a, o, o.ID, vpc)

@@ -190,5 +190,5 @@ func checkFirehoseState(a *Account, o *Object) error {
 	if key := keyNamed(a, in.String("serverSideEncryption.keyArn")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("InvalidKMSResourceException", "the key is disabled", "Firehose is unable to use the KMS key %s", key.Outputs["arn"])
 	}
-	return quota(a, o, 5000, "LimitExceededException", "The limit of delivery streams is reached.", nil)
+	return limit{most: 5000, code: "LimitExceededException", message: "The limit of delivery streams is reached."}.check(a, o)
 }

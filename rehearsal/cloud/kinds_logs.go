@@ -34,9 +34,11 @@ func logGroupKind() Kind {
 		CheckState: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			group := a.arn("logs", "log-group:"+in.String("name"))
-			return keyAllows(a, in.String("kmsKeyId"), "logs."+a.Region+".amazonaws.com", "kms:Encrypt",
-				map[string]string{"kms:EncryptionContext:aws:logs:arn": group},
-				"InvalidParameterException", "The specified KMS key does not exist or is not allowed to be used with Arn '"+group+"'")
+			return keyUse{
+				key: in.String("kmsKeyId"), service: "logs." + a.Region + ".amazonaws.com", action: "kms:Encrypt",
+				context: map[string]string{"kms:EncryptionContext:aws:logs:arn": group}, code: "InvalidParameterException",
+				message: "The specified KMS key does not exist or is not allowed to be used with Arn '" + group + "'",
+			}.allowed(a)
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
@@ -135,7 +137,7 @@ func logResourcePolicyKind() Kind {
 		NotFound: "ResourceNotFoundException",
 		Check:    func(in Inputs, unknown Unknowns) []Problem { return policyProblems(in, "policyDocument", logsDocument) },
 		CheckState: func(a *Account, o *Object) error {
-			return quota(a, o, 10, "LimitExceededException", "Resource limit exceeded.", nil)
+			return limit{most: 10, code: "LimitExceededException", message: "Resource limit exceeded."}.check(a, o)
 		},
 		Compute: func(a *Account, o *Object) error { o.ID = Inputs(o.Inputs).String("policyName"); return nil },
 	}

@@ -141,8 +141,11 @@ func checkScheduleState(a *Account, o *Object) error {
 		return refuse(schedulerCode, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
 	}
 	if key := in.String("kmsKeyArn"); key != "" {
-		if err := keyAllows(a, key, "scheduler.amazonaws.com", "kms:Decrypt", nil, schedulerCode,
-			"EventBridge Scheduler has no permission to use the KMS key "+key); err != nil && !rootMay(a, key) {
+		use := keyUse{
+			key: key, service: "scheduler.amazonaws.com", action: "kms:Decrypt", code: schedulerCode,
+			message: "EventBridge Scheduler has no permission to use the KMS key " + key,
+		}
+		if err := use.allowed(a); err != nil && !rootMay(a, key) {
 			return err
 		}
 	}

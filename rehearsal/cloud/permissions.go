@@ -119,10 +119,17 @@ func keyNamed(a *Account, name string) *Object {
 	return find(a, "arn", name, keyType)
 }
 
-// keyAllows refuses a key whose policy does not allow the service to use it. context holds the condition keys whose values are
-// known; other conditions count as true. The refusal has the service's code and message.
-func keyAllows(a *Account, name, service, action string, context map[string]string, code, message string) error {
-	key := keyNamed(a, name)
+// A keyUse is a service that uses a KMS key. context holds the condition keys whose values are known; other conditions count
+// as true.
+type keyUse struct {
+	key, service, action string
+	context              map[string]string
+	code, message        string // the service's own, if it may not
+}
+
+// allowed refuses a key whose policy does not allow the use.
+func (u keyUse) allowed(a *Account) error {
+	key := keyNamed(a, u.key)
 	if key == nil {
 		return nil
 	}
@@ -136,14 +143,14 @@ func keyAllows(a *Account, name, service, action string, context map[string]stri
 		}
 	}
 	for _, s := range documentOf(text) {
-		if s.deny || !anyMatch(s.actions, action) || !s.holds(context) {
+		if s.deny || !anyMatch(s.actions, u.action) || !s.holds(u.context) {
 			continue
 		}
-		if slices.Contains(s.principals["Service"], service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
+		if slices.Contains(s.principals["Service"], u.service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
 			return nil
 		}
 	}
-	return refuse(code, "the policy of key "+key.ID+" does not allow "+service+" to "+action+contextText(context), "%s", message)
+	return refuse(u.code, "the policy of key "+key.ID+" does not allow "+u.service+" to "+u.action+contextText(u.context), "%s", u.message)
 }
 
 func contextText(context map[string]string) string {

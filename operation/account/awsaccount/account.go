@@ -20,6 +20,7 @@ import (
 	"slipway/drift"
 	"slipway/ecs"
 	"slipway/engine"
+	"slipway/internal/github"
 	"slipway/operation/account"
 	"slipway/verdict"
 )
@@ -112,7 +113,12 @@ func (a *Account) Engine(o *engine.Options) error {
 	o.ReadBack = func(before, after []apitype.ResourceV3) []string {
 		return drift.Outdated(a.args.Mirrors, before, after)
 	}
-	o.GitHub = engine.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: engine.GitHubRunOf(os.Getenv)}
+	o.GitHub.Own = engine.GitHubRunOf(os.Getenv)
+	if client := github.FromEnvironment(os.Getenv); client.Token != "" {
+		o.GitHub.RunStatus = func(ctx context.Context, run engine.GitHubRun) (status, conclusion string, err error) {
+			return client.RunStatus(ctx, run.Repository, run.ID, run.Attempt)
+		}
+	}
 	return nil
 }
 
