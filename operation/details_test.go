@@ -96,4 +96,12 @@ func TestDeviations(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	var lines []string
+	for _, d := range got {
+		lines = append(lines, d.String())
+	}
+	if diff := cmp.Diff([]string{"Planned, and then not necessary: update of idle.",
+		"Otherwise than planned: worse was replaced instead of updated.", "Not planned: new was created."}, lines); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
 }

@@ -18,6 +18,8 @@ import (
 
 // A Plan is what an operation would do to a stack. It is made before anything is changed.
 type Plan struct {
+	Stack     string
+	Live      bool
 	Operation string
 	New       bool             // the stack has no resources yet
 	Where     account.Identity // of the account that would change
@@ -54,6 +56,23 @@ type Effect struct {
 // ErrPlanned ends an operation after its plan. Nothing was changed.
 var ErrPlanned = errors.New("nothing was done: only the plan was wanted")
 
+// A PlanSummary is a Plan for other programs to read.
+type PlanSummary struct {
+	Stack    string          `json:"stack"`
+	Live     bool            `json:"live,omitempty"`
+	Losses   []Effect        `json:"losses"`
+	Downtime []Effect        `json:"downtime"`
+	Changes  []PlannedChange `json:"changes"`
+	Counts   map[string]int  `json:"counts"`
+	Seconds  float64         `json:"seconds"`
+}
+
+// Summary is the plan with the settings that differ in both forms, by name and as the engine has them.
+func (p *Plan) Summary() PlanSummary {
+	s := p.Result.Summary()
+	return PlanSummary{p.Stack, p.Live, p.Losses, p.Downtime, p.Changes, s.Counts, s.Seconds}
+}
+
 // A RefusedError says why a plan cannot be carried out. Nothing was changed.
 type RefusedError struct {
 	Stack   string
@@ -85,7 +104,7 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
-	p.Operation, p.Where = operation, s.account.Identity()
+	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
 	if reasons = append(reasons, s.overQuota(ctx, result)...); len(reasons) > 0 {
 		return nil, &RefusedError{s.target.Stack, reasons}
@@ -285,6 +304,17 @@ type Deviation struct {
 	Name    string `json:"name"`
 	Planned string `json:"planned,omitempty"` // the planned operation; "": none
 	Done    string `json:"done,omitempty"`    // what was done; "": nothing
+}
+
+func (d Deviation) String() string {
+	past := func(op string) string { return strings.TrimSuffix(op, "e") + "ed" } // created, updated, replaced, deleted
+	switch {
+	case d.Done == "":
+		return fmt.Sprintf("Planned, and then not necessary: %s of %s.", d.Planned, d.Name)
+	case d.Planned == "":
+		return fmt.Sprintf("Not planned: %s was %s.", d.Name, past(d.Done))
+	}
+	return fmt.Sprintf("Otherwise than planned: %s was %s instead of %s.", d.Name, past(d.Done), past(d.Planned))
 }
 
 // deviations compares what was done with the plan. The engine plans with what it knows then, and does not hold an update to

@@ -25,7 +25,7 @@ func (i *invocation) planFlags(cmd *cobra.Command) *cobra.Command {
 func (i *invocation) confirmPlan(p *operation.Plan) error {
 	i.showPlan(p)
 	if i.dryRun {
-		return errors.Join(operation.ErrPlanned, i.out.print(planned(i, p), func() {}))
+		return errors.Join(operation.ErrPlanned, i.out.print(p.Summary(), func() {}))
 	}
 	loses := len(p.Losses) > 0
 	switch {
@@ -93,36 +93,6 @@ func shownChange(c operation.PlannedChange) screen.Change {
 		}
 	}
 	return s
-}
-
-// A plannedJSON is what preview, and --dry-run, write with --json.
-type plannedJSON struct {
-	Stack    string                    `json:"stack"`
-	Live     bool                      `json:"live,omitempty"`
-	Losses   []operation.Effect        `json:"losses"`
-	Downtime []operation.Effect        `json:"downtime"`
-	Changes  []operation.PlannedChange `json:"changes"`
-	Counts   map[string]int            `json:"counts"`
-	Seconds  float64                   `json:"seconds"`
-}
-
-func planned(i *invocation, p *operation.Plan) plannedJSON {
-	s := p.Result.Summary()
-	return plannedJSON{i.stack, i.live, p.Losses, p.Downtime, p.Changes, s.Counts, s.Seconds}
-}
-
-// sayDeviations reports what differed from the plan.
-func (i *invocation) sayDeviations(all []operation.Deviation) {
-	for _, d := range all {
-		switch {
-		case d.Done == "":
-			i.out.say("Planned, and then not necessary: %s of %s.", d.Planned, d.Name)
-		case d.Planned == "":
-			i.out.say("Not planned: %s was %s.", d.Name, past(d.Done))
-		default:
-			i.out.say("Otherwise than planned: %s was %s instead of %s.", d.Name, past(d.Done), past(d.Planned))
-		}
-	}
 }
 
 // toDo are the words for what an operation would do: "139 to create".

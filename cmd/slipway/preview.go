@@ -37,7 +37,7 @@ func preview(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	err = run.out.print(planned(run, plan), func() { shownPlan(plan).Write(run.out.stdout, screen.Look{}) })
+	err = run.out.print(plan.Summary(), func() { shownPlan(plan).Write(run.out.stdout, screen.Look{}) })
 	run.out.say("Plan for %s: %s.", run.stack, counts(plan.Result, toDo))
 	return err
 }

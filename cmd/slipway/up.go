@@ -66,7 +66,9 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 	if d == nil {
 		return err
 	}
-	run.sayDeviations(d.Deviations)
+	for _, deviation := range d.Deviations {
+		run.out.say("%s", deviation)
+	}
 	if d.Containers != nil {
 		defer func() { err = errors.Join(err, d.Containers.Close()) }()
 	}
