@@ -86,7 +86,7 @@ func Open(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend}}
+	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend, last: &parsed{}}}
 	if s.OnEvent == nil {
 		s.OnEvent = func(Event) {}
 	}

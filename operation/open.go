@@ -36,6 +36,8 @@ type session struct {
 	first      func() error // called when the engine has locked the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
+	begun      begun        // what the engine has begun in this run
+	public     string       // the site's own URL, once an up has ended
 }
 
 // confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
@@ -108,7 +110,9 @@ func openAccount(ctx context.Context, t Target, c *configuration, operation stri
 }
 
 func awsArgs(t Target, c *configuration) awsaccount.Args {
-	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(), Mirrors: facts().Mirrors}
+	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(),
+		Forbidden: c.stack.AWS.ForbiddenAccountIDs,
+		Mirrors:   facts().Mirrors}
 	if bucket := c.stack.Backend.Bucket; bucket != "" {
 		args.State = &engine.Backend{
 			URL: engine.S3(bucket, c.stack.Region, c.profile), SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
@@ -153,12 +157,13 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin())}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
 	if s.pinned != nil {
 		program.Release = s.pinned.program()
 	}
@@ -190,7 +195,13 @@ func (s *session) origin() account.Origin {
 	}}
 }
 
-// release gives up everything except the containers.
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
+}
+
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {

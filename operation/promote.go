@@ -50,6 +50,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 		return nil, err
 	}
 	p.running, _ = to.Running()
+	sayDropped(t, to, "promote")
 	t.Progress.Logf("Promoting release %s from stack %s to stack %s.", r.ID, args.From, t.Stack)
 	return bring(ctx, t, p, "promote", args.Confirm)
 }

@@ -81,7 +81,7 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 	s.first = func() error { return k.begin(ctx) }
 	result, err := s.carryOut(ctx, plan)
 	if err == nil {
-		err = s.wake(ctx)
+		err = s.settle(ctx)
 	}
 	if err == nil && s.containers != nil {
 		result.Outputs["url"], err = s.containers.URL(), s.containers.Converge()
@@ -89,7 +89,7 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 	judged, err := s.judged(ctx, err)
 	of, unkept := k.end(ctx, result, judged, err)
 	err = errors.Join(err, unkept)
-	if err != nil && judged.Good {
+	if bad := (*badVerdict)(nil); err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}
 	d = &Deployed{Stack: s.target.Stack, Live: s.target.Live, Where: s.where(), Result: result, Verdict: judged, Release: of, Plan: plan}
@@ -116,7 +116,9 @@ func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, erro
 // up runs the engine. If a drift check found something since the last up, every resource is read first, and so reverted.
 func (s *session) up(ctx context.Context) (engine.Result, error) {
 	found := s.drifted(ctx)
+	s.begun.reset()
 	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
 	}

@@ -44,14 +44,15 @@ var allowed = map[string][]string{
 	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
 		"internal/bucket/hardening", "internal/github"},
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
-		"internal/bucket/hardening"},
+		"internal/bucket/hardening", "internal/redact"},
 
-	"engine":           {"engine/inprocess"},
-	"engine/inprocess": {},
-	"verdict":          {"internal/redact"},
-	"drift":            {},
-	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
+	"engine":                      {"engine/inprocess"},
+	"engine/inprocess":            {"engine/inprocess/passphrase"},
+	"engine/inprocess/passphrase": {},
+	"verdict":                     {"internal/redact"},
+	"drift":                       {},
+	"release":                     {"verdict", "internal/image"},
+	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},

@@ -98,7 +98,7 @@ func (a *Account) Engine(o *engine.Options) error {
 func (a *Account) Lock() *engine.Lock { return a.lock }
 
 // ECS implements account.Account.
-func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account} }
+func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account, a.containers} }
 
 // TaskDefinitions implements account.Account.
 func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
@@ -166,8 +166,8 @@ func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
 
 type runner struct{ account *cloud.Account }
 
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
+func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(ctx, cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
 	})
@@ -183,8 +183,14 @@ func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(
 
 func (i inventory) Objects() []engine.Object {
 	var all []engine.Object
-	for _, o := range i.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	for _, o := range i.Account.Objects() {
+		switch {
+		case o.Seeded:
+		case o.Owner != "": // AWS makes and deletes it together with another object
+			all = append(all, engine.Object{Type: o.Type, ID: o.ID})
+		default:
+			all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
 	}
 	return all
 }
