@@ -110,6 +110,7 @@ func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, erro
 	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
 		return s.up(ctx)
 	}
+	s.public, _ = plan.Result.Outputs["url"].(string)
 	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
