@@ -40,9 +40,8 @@ type session struct {
 	public     string       // the site's own URL, once an up has ended
 }
 
-// confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
-// change, and destroy asks in its own way.
-var confirmed = []string{"up", "bootstrap"}
+// confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
+var confirmed = []string{"bootstrap"}
 
 // lasting are the operations that can take as long as a database: those that deploy or destroy.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
@@ -72,6 +71,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil {
 		s.containers = s.account.Containers()
 		err = s.engine(cli, args)
+	}
+	if err == nil && !t.Throwaway {
+		err = s.notRenamed(ctx)
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
@@ -160,15 +162,11 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
-	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
-	if p := s.pinned; p != nil {
-		program.Release = p.program()
-		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
-			return crossAccount(s.target, p.from, theirs, ours)
-		}}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
+	if s.pinned != nil {
+		program.Release = s.pinned.program()
 	}
-	program.Carry = s.account.Carry(origin)
 	s.program = site.New(program)
 	// The engine has locked the stack when it runs the program, so only one run writes the beginning of a deployment.
 	options.Program = func(ctx *pulumi.Context) error {
@@ -184,6 +182,17 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		s.target.OnEngine(s.stack)
 	}
 	return err
+}
+
+// origin is where the images of a pinned release are copied from.
+func (s *session) origin() account.Origin {
+	p := s.pinned
+	if p == nil {
+		return account.Origin{}
+	}
+	return account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
+		return crossAccount(s.target, p.from, theirs, ours)
+	}}
 }
 
 // event passes a step of the engine on.

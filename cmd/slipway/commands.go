@@ -64,7 +64,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	flags.StringVarP(&run.stack, "stack", "s", operation.DefaultStack,
 		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
 	flags.BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
+	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
 	flags.BoolVar(&run.out.json, "json", run.out.json, "write the result, or the error, to stdout as JSON")
 	flags.BoolVarP(&run.out.verbose, "verbose", "v", false, "show every resource, not only every component")
 	flags.BoolVarP(&run.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
@@ -81,10 +81,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		return cmd
 	}
 	root.AddCommand(
-		running(configured(upCommand(run))),
+		run.planFlags(running(configured(upCommand(run)))),
 		configured(previewCommand(run)),
-		running(configured(promoteCommand(run))),
-		running(configured(rollbackCommand(run))),
+		run.planFlags(running(configured(promoteCommand(run)))),
+		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),

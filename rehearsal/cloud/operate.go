@@ -26,6 +26,9 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 		return "", nil, err
 	}
 	if c.Preview {
+		if err := a.foreseenName(k, c); err != nil {
+			return "", nil, err
+		}
 		return "", k.foresee(e, c, nil, nil), nil
 	}
 	o, err := prepare(k, e, c)
