@@ -44,6 +44,9 @@ type Account struct {
 	Caller       Caller
 	Organization ControlPolicies
 
+	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
+	Watch func(Caller, Call)
+
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
@@ -52,6 +55,7 @@ type Account struct {
 	store     *store
 	calls     atomic.Int64
 	documents sync.Map // policies by name and text -> *iam.Document
+	arns      arnIndex
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID

@@ -83,7 +83,7 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 	for key, values := range call.Context {
 		r.Context[key] = values
 	}
-	r.Context.Set("aws:RequestedRegion", iam.One(a.Region))
+	a.globalKeys(r, role, call)
 	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource)}
 	for i, document := range a.Organization {
 		policies.SCP = append(policies.SCP, iam.Level{Name: fmt.Sprint("level ", i+1), Policies: []*iam.Document{document}})
@@ -98,6 +98,47 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 		policies.Identity = []*iam.Document{everything()}
 	}
 	return r, policies, nil
+}
+
+// globalRegions are the services that one region serves for the whole partition, which is then what aws:RequestedRegion says (IAM User
+// Guide, "AWS global condition context keys").
+var globalRegions = map[string]string{"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+// globalKeys sets the condition keys that AWS sends with every request, and those that follow from the resource.
+func (a *Account) globalKeys(r iam.Request, role *Object, call Call) {
+	set := func(key string, values iam.Values) {
+		if _, sent := r.Context.Get(key); !sent {
+			r.Context.Set(key, values)
+		}
+	}
+	service, _, _ := strings.Cut(call.Action, ":")
+	region := a.Region
+	if service == "iam" || service == "route53" {
+		region = orElse(globalRegions[a.Partition], region)
+	}
+	set("aws:RequestedRegion", iam.One(region))
+	set("aws:SecureTransport", iam.One("true"))
+	set("aws:ViaAWSService", iam.One("false"))
+	if role != nil {
+		for name, value := range tagsOf(role) {
+			set("aws:PrincipalTag/"+name, iam.One(value))
+		}
+	}
+	if service != "kms" {
+		return
+	}
+	set("kms:CallerAccount", iam.One(a.AccountID))
+	if key := find(a, "arn", call.Resource, keyType); key != nil {
+		var names []string
+		for _, alias := range a.list(aliasType) {
+			if keyNamed(a, Inputs(alias.Outputs).String("targetKeyId")) == key {
+				names = append(names, alias.ID)
+			}
+		}
+		if len(names) > 0 {
+			set("kms:ResourceAliases", iam.Several(names...))
+		}
+	}
 }
 
 // everything is the policy of an administrator, and of AWS-managed policies whose contents the model does not know.

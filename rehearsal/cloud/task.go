@@ -57,6 +57,12 @@ type container struct {
 // result has the reason.
 func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
+	a.mu.RLock()
+	denied := a.permittedCalls(a.taskCalls(run))
+	a.mu.RUnlock()
+	if denied != nil {
+		return TaskResult{}, denied
+	}
 	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
 		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
