@@ -535,3 +535,26 @@ var callTable = sync.OnceValue(func() map[string]lifecycle {
 	}
 	return table
 })
+
+// Try returns AWS's refusal of the calls of an operation ("create", "update" without a change, "delete" or "read") by a caller, as if
+// the object were not there yet or were to go. It changes nothing.
+func (a *Account) Try(c Caller, op, token, id string) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	o := a.get(token, id)
+	if o == nil {
+		return fmt.Errorf("there is no %s %s", noun(token), id)
+	}
+	operations := []operation{operation(op)}
+	if op == string(creates) {
+		operations = []operation{creates, follows, reads}
+	}
+	for _, one := range operations {
+		for _, call := range a.callsOf(one, o, nil) {
+			if err := a.authorize(c, call); err != nil {
+				return o.hide(err)
+			}
+		}
+	}
+	return nil
+}

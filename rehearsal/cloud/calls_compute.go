@@ -148,7 +148,7 @@ func computeCalls() map[string]lifecycle {
 			source: balancerPage,
 			create: all(call("elasticloadbalancing:CreateListener", "{loadBalancerArn}").tags().
 				key("elasticloadbalancing:ListenerProtocol", "{protocol}"),
-				call("elasticloadbalancing:AddTags", "elasticloadbalancing:listener/app/*").
+				call("elasticloadbalancing:AddTags").on_(newListener).
 					creating("elasticloadbalancing:CreateAction", "CreateListener").from(balancerTags)),
 			read: all(call("elasticloadbalancing:DescribeListeners", "*"), call("elasticloadbalancing:DescribeListenerAttributes", "*"),
 				call("elasticloadbalancing:DescribeTags", "*")),
@@ -266,6 +266,11 @@ func clusterOfScaled(v view, c iam.Context) {
 	if parts := strings.Split(v.str("resourceId"), "/"); len(parts) == 3 {
 		c.Set("ecs:cluster", iam.One(v.a.arn("ecs", "cluster/"+parts[1])))
 	}
+}
+
+// newListener is the ARN of a listener that a balancer is to have.
+func newListener(v view) []string {
+	return []string{strings.Replace(v.str("loadBalancerArn"), ":loadbalancer/", ":listener/", 1) + "/*"}
 }
 
 // scalableTarget is the target that a scaling policy is for.

@@ -14,6 +14,7 @@ const (
 	ssmPage       = authorization + "awssystemsmanager.html"
 	parameterKeys = "https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html"
 	acmPage       = authorization + "awscertificatemanager.html"
+	acmRequest    = "https://github.com/ministryofjustice/modernisation-platform/issues/3313"
 	dnsPage       = authorization + "amazonroute53.html"
 )
 
@@ -167,7 +168,7 @@ func identityCalls() map[string]lifecycle {
 		},
 		certificateType: {
 			source: acmPage,
-			create: all(call("acm:RequestCertificate", "*").tags(), call("acm:AddTagsToCertificate", "acm:certificate/*").creating("", "")),
+			create: all(call("acm:RequestCertificate", "acm:certificate/*").tags().from(acmRequest), call("acm:AddTagsToCertificate", "acm:certificate/*").creating("", "")),
 			read:   all(call("acm:DescribeCertificate", "{arn}"), call("acm:ListTagsForCertificate", "{arn}")),
 			update: all(call("acm:UpdateCertificateOptions", "{id}").if_(otherThan()),
 				retag("acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate", "{id}")),

@@ -33,11 +33,14 @@ func ec2Tags(kind string) []row {
 
 // ec2New is the call that creates a resource, with its tags.
 func ec2New(operation string, kind string, on ...string) []row {
-	return []row{
+	rows := []row{
 		call("ec2:"+operation, "ec2:"+kind+"/*").tags(),
-		call("ec2:"+operation, on...),
 		call("ec2:CreateTags", "ec2:"+kind+"/*").creating("ec2:CreateAction", operation),
 	}
+	if len(on) > 0 {
+		rows = append(rows, call("ec2:"+operation, on...))
+	}
+	return rows
 }
 
 func networkCalls() map[string]lifecycle {

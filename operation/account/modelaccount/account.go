@@ -32,6 +32,7 @@ type Args struct {
 	Region    string
 	Zone      string // a hosted zone that exists before any program runs; "": none
 	AccountID string // "": the model's default
+	Role      string // that makes the calls, if the model has it; "": an administrator
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -69,6 +70,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
 		return nil, err
+	}
+	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
+		a.model.Account.Caller = cloud.Caller{Role: args.Role}
 	}
 	if args.Hooks.Opened != nil {
 		args.Hooks.Opened(a.model.Account)
