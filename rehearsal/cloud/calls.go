@@ -405,12 +405,17 @@ func (v view) calls(rows []row, source string) []Call {
 
 // untaggable are services whose resources send no aws:ResourceTag. S3 sends the tags of a bucket only after attribute-based access
 // control was turned on for it (S3 User Guide, "Enabling ABAC in general purpose buckets").
+// Neither does WAF for a load balancer.
 var untaggable = []string{"s3", "route53"}
+
+// ownTagKeys are services that send the tags also in a condition key of their own.
+var ownTagKeys = []string{"ec2", "ecs", "ecr", "elasticloadbalancing", "iam"}
 
 // resourceTags sends the tags of the resource with an ARN.
 func (a *Account) resourceTags(c iam.Context, arn, action string) {
 	service, _, _ := strings.Cut(action, ":")
-	if slices.Contains(untaggable, service) {
+	if slices.Contains(untaggable, service) || strings.Contains(arn, ":loadbalancer/") &&
+		(service == "wafv2" || action == "elasticloadbalancing:SetWebACL") {
 		return
 	}
 	o := a.byARN(arn)
@@ -419,7 +424,9 @@ func (a *Account) resourceTags(c iam.Context, arn, action string) {
 	}
 	for name, value := range tagsOf(o) {
 		c.Set("aws:ResourceTag/"+name, iam.One(value))
-		c.Set(service+":ResourceTag/"+name, iam.One(value))
+		if slices.Contains(ownTagKeys, service) {
+			c.Set(service+":ResourceTag/"+name, iam.One(value))
+		}
 	}
 }
 

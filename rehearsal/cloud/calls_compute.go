@@ -22,7 +22,7 @@ const (
 	balancerTags  = "https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/tagging-resources-during-creation.html"
 	balancerRole  = "https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html"
 	schedulerPage = authorization + "amazoneventbridgescheduler.html"
-	schedulerKeys = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html"
+	schedulerKeys = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/security_iam_id-based-policy-examples.html"
 	schedulerRole = "https://docs.aws.amazon.com/scheduler/latest/UserGuide/setting-up.html"
 	wafPage       = authorization + "awswafv2.html"
 	wafManaged    = "https://github.com/aws-samples/amazon-cloudfront-waf-secretsmanager/issues/3"
@@ -84,7 +84,7 @@ func computeCalls() map[string]lifecycle {
 			source: ecsPage,
 			create: all(service(call("ecs:CreateService", "ecs:service/{cluster|last}/{name}").tags().
 				key("ecs:task-definition", "{taskDefinition}")),
-				service(call("ecs:TagResource", "ecs:service/{cluster|last}/{name}").creating("ecs:CreateAction", "CreateService").from(ecsTagging)),
+				call("ecs:TagResource", "ecs:service/{cluster|last}/{name}").creating("ecs:CreateAction", "CreateService").from(ecsTagging),
 				links("ecs.amazonaws.com", ecsLinked)),
 			read: all(service(call("ecs:DescribeServices", "ecs:service/{cluster|last}/{name}"))),
 			update: all(service(call("ecs:UpdateService", "ecs:service/{cluster|last}/{name}").key("ecs:task-definition", "{taskDefinition}").
@@ -197,18 +197,18 @@ func computeCalls() map[string]lifecycle {
 				call("scheduler:TagResource", "scheduler:schedule-group/{name}").creating("", "")),
 			read:   all(call("scheduler:GetScheduleGroup", "{arn}"), call("scheduler:ListTagsForResource", "{arn}")),
 			update: retag("scheduler:TagResource", "scheduler:UntagResource", "{arn}"),
-			delete: all(call("scheduler:DeleteScheduleGroup", "{arn}"), call("scheduler:GetScheduleGroup", "{arn}")),
+			delete: all(call("scheduler:DeleteScheduleGroup", "{arn}"), call("scheduler:GetScheduleGroup", "{arn}"),
+				call("scheduler:DeleteSchedule", "scheduler:schedule/{name}/*").because("a group is deleted with its schedules").from(schedulerKeys)),
 		},
 		"aws:scheduler/schedule:Schedule": {
 			source: schedulerPage,
 			create: all(call("scheduler:CreateSchedule", "scheduler:schedule/{groupName}/{name}"),
 				passes("target.roleArn", "scheduler.amazonaws.com").from(schedulerRole),
-				uses("scheduler", "kmsKeyArn", schedulerKeys, "DescribeKey", "GenerateDataKey", "Decrypt")),
-			read: all(call("scheduler:GetSchedule", "scheduler:schedule/{groupName}/{name}"),
-				uses("scheduler", "kmsKeyArn", schedulerKeys, "Decrypt")),
+				scheduleKey()),
+			read: all(call("scheduler:GetSchedule", "scheduler:schedule/{groupName}/{name}").from(schedulerKeys)),
 			update: all(call("scheduler:UpdateSchedule", "scheduler:schedule/{groupName}/{name}"),
 				passes("target.roleArn", "scheduler.amazonaws.com").from(schedulerRole),
-				uses("scheduler", "kmsKeyArn", schedulerKeys, "DescribeKey", "GenerateDataKey", "Decrypt")),
+				scheduleKey()),
 			delete: all(call("scheduler:DeleteSchedule", "scheduler:schedule/{groupName}/{name}")),
 		},
 		webACLType: {
@@ -237,6 +237,20 @@ func computeCalls() map[string]lifecycle {
 				call("logs:DeleteLogDelivery", "*").because("WAF ends the delivery with the caller's rights").from(wafLogging)),
 		},
 	}
+}
+
+// scheduleKey are the rights of the caller on the key of a schedule, in the context of the schedule.
+func scheduleKey() []row {
+	rows := uses("scheduler", "kmsKeyArn", schedulerKeys, "DescribeKey", "GenerateDataKey", "Decrypt")
+	for i := range rows {
+		if rows[i].action != "kms:DescribeKey" { // which has no encryption context
+			rows[i] = rows[i].with(func(v view, c iam.Context) {
+				c.Set("kms:EncryptionContext:aws:scheduler:schedule:arn", iam.One(v.a.resource(v.expand("scheduler:schedule/{groupName}/{name}")[0])))
+				c.Set("kms:EncryptionContextKeys", iam.Several("aws:scheduler:schedule:arn"))
+			})
+		}
+	}
+	return rows
 }
 
 // wafLogs are the calls for the logging of a web ACL into CloudWatch Logs.
