@@ -2,6 +2,8 @@ package bootstrap
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +53,24 @@ func TestReadersReadTheRecordAndNothingElse(t *testing.T) {
 		if diff := cmp.Diff(map[string]any{"AWS": []any{"arn:aws:iam::222222222222:root", "arn:aws:iam::333333333333:root"}},
 			s.Principal); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", s.Sid, diff)
+		}
+	}
+}
+
+// TestDocuments holds the policies to documents that were written down: a bootstrap compares them with what an account has,
+// so another meaning would change every account that was bootstrapped.
+func TestDocuments(t *testing.T) {
+	f := &Spec{Account: "111111111111", Partition: "aws-cn", Region: "cn-north-1", Bucket: "state"}
+	documents := map[string]string{"bucket.alone": f.BucketPolicy(), "key.alone": f.KeyPolicy()}
+	f.Readers = []string{"222222222222", "333333333333"}
+	documents["bucket.readers"], documents["key.readers"] = f.BucketPolicy(), f.KeyPolicy()
+	for name, got := range documents {
+		want, err := os.ReadFile(filepath.Join("testdata", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !SameJSON(string(want), got) {
+			t.Errorf("%s is %s, want\n%s", name, got, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"slices"
@@ -8,14 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/cicd"
 	"slipway/internal/graph"
 	"slipway/internal/policy"
+	"slipway/site"
 )
 
 func recordBoundary(t *testing.T) graph.Resource {
 	t.Helper()
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
-		_, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))})
+		_, err := cicd.NewBoundary(ctx, "boundary", &cicd.BoundaryArgs{Site: devSite, Facts: site.Catalog(devSite)})
 		return err
 	})
 	if err != nil {
@@ -25,7 +27,7 @@ func recordBoundary(t *testing.T) graph.Resource {
 }
 
 func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
-	made, spec := recordBoundary(t), (&BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))}).PolicySpec()
+	made, spec := recordBoundary(t), (&cicd.BoundaryArgs{Site: devSite, Facts: site.Catalog(devSite)}).PolicySpec()
 	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, spec.Document)); diff != "" {
 		t.Errorf("-program +spec:\n%s", diff)
 	}

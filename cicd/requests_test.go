@@ -1,12 +1,15 @@
-package cicd
+package cicd_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"slipway/cicd"
+	"slipway/internal/github"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
+	"slipway/site"
 )
 
 const (
@@ -16,12 +19,12 @@ const (
 )
 
 // prod is the deploy role of a protected stack as bootstrap creates it.
-func prod() *DeployerArgs {
-	site := wiring.Site{
+func prod() *cicd.DeployerArgs {
+	here := wiring.Site{
 		Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
 	}
-	return &DeployerArgs{
-		Site: site, Facts: factsOf(site),
+	return &cicd.DeployerArgs{
+		Site: here, Facts: site.Catalog(here),
 		Repository: "acme/shop", OwnerID: 583231, RepositoryID: 1296269, Environments: []string{"production"},
 		ReadBranches: []string{"main"}, StateBucket: prodStateBucket, StateKeyARN: prodStateKey, Sources: []string{"222222222222"},
 	}
@@ -244,7 +247,7 @@ var never = []incident{
 	{"it lets others assume it", on("iam:UpdateAssumeRolePolicy", nil, iamARN("role/slipway-prod-deploy"))},
 }
 
-func documents(specs ...PolicySpec) (all []string) {
+func documents(specs ...cicd.PolicySpec) (all []string) {
 	for _, p := range specs {
 		all = append(all, p.Document)
 	}
@@ -312,7 +315,7 @@ func TestTheDocumentedGapsExist(t *testing.T) {
 		{"a service of prod-eu, whose name begins alike, is changed",
 			on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
 	}, true)
-	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document), []incident{
+	judge(t, parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document), []incident{
 		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
 	}, true)
 }
@@ -375,7 +378,7 @@ func TestWhatAPullRequestReads(t *testing.T) {
 
 // A role of the site whose own policy allows everything can do only what its boundary allows.
 func TestWhatTheBoundaryAllows(t *testing.T) {
-	statements := parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document)
+	statements := parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document)
 	judge(t, statements, []incident{
 		{"a task opens a secret", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
 		{"a shell session is encrypted", on("kms:GenerateDataKey", ownKey, someKey)},
@@ -422,14 +425,14 @@ func TestWhichTokensMayDeployAndRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, role := range []struct {
-				spec *RoleSpec
+				spec *cicd.RoleSpec
 				want bool
 			}{{deployer, c.deploy}, {reader, c.read}} {
 				trust := parse(t, role.spec.Trust)
-				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+issuer) {
+				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+github.Issuer) {
 					t.Fatalf("%s trusts %+v", role.spec.Name, trust)
 				}
-				got, err := holds(trust[0].Condition, requestContext{issuer + ":sub": {c.subject}, issuer + ":aud": {c.audience}})
+				got, err := holds(trust[0].Condition, requestContext{github.Issuer + ":sub": {c.subject}, github.Issuer + ":aud": {c.audience}})
 				if err != nil || got != role.want {
 					t.Errorf("%s: admitted is %v (%v), want %v", role.spec.Name, got, err, role.want)
 				}

@@ -7,6 +7,7 @@ import (
 	awsecs "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/internal/wiring"
 )
@@ -49,6 +50,18 @@ type Web struct {
 	TaskDefinitionARN pulumi.StringOutput
 
 	service pulumi.Resource
+	cluster pulumi.StringInput // its name
+}
+
+// Watch is the alarms of the service.
+func (w *Web) Watch() catalog.Watch {
+	if w == nil {
+		return catalog.Watch{}
+	}
+	return catalog.Watch{
+		Alarms:     serviceAlarms,
+		Dimensions: map[string]pulumi.StringInput{"ClusterName": w.cluster, "ServiceName": w.ServiceName},
+	}
 }
 
 // Ready is the service, in a steady state and after its migration.
@@ -74,7 +87,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	if err := args.check(task); err != nil {
 		return nil, err
 	}
-	w := &Web{}
+	w := &Web{cluster: args.Cluster.Name}
 	if err := ctx.RegisterComponentResource(webType, name, w, opts...); err != nil {
 		return nil, err
 	}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -376,39 +374,39 @@ func (b *sharedBench) killed(t *testing.T) {
 // The lock of a workflow run that was cancelled is released by the next run of the repository, when GitHub says that it has
 // ended. Until then, and for every other run, it stays.
 func (b *sharedBench) workflow(t *testing.T) {
-	answer := `{"status": "in_progress"}`
-	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/repos/example/site/actions/runs/77/attempts/1" || r.Header.Get("Authorization") != "Bearer token" {
-			http.NotFound(w, r)
-			return
-		}
-		io.WriteString(w, answer)
-	}))
-	defer github.Close()
 	run := &GitHubRun{Repository: "example/site", ID: "77", Attempt: 1, Workflow: "deploy", Actor: "ada"}
 	const key = ".pulumi/locks/organization/bench/local/0b1c.json"
 	since := time.Now().Add(-time.Hour).Truncate(time.Second)
 	b.put(key, map[string]any{"pid": 4, "username": "runner", "hostname": "fv-az1", "timestamp": since})
 	b.put(".slipway/runs/bench/local/old.json", Owner{PID: 3, Host: "fv-az1", Since: since.Add(-time.Second), Operation: "up", GitHub: run})
 
+	says := func(status, conclusion string, err error) func(context.Context, GitHubRun) (string, string, error) {
+		return func(_ context.Context, asked GitHubRun) (string, string, error) {
+			if diff := cmp.Diff(*run, asked); diff != "" {
+				t.Errorf("GitHub is asked about another run (-want +got):\n%s", diff)
+			}
+			return status, conclusion, err
+		}
+	}
 	for _, c := range []struct {
-		name, token, answer, repository string
-		free                            bool
-		why                             string
+		name, repository string
+		says             func(context.Context, GitHubRun) (string, string, error)
+		free             bool
+		why              string
 	}{
-		{"no token", "", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", false, "without GITHUB_TOKEN"},
-		{"still running", "token", `{"status": "in_progress"}`, "example/site", false, "GitHub says that it is in_progress"},
-		{"no access", "other", `{"status": "completed"}`, "example/site", false, "GitHub answers 404"},
-		{"another repository", "token", `{"status": "completed", "conclusion": "cancelled"}`, "another/site", false, "it has ended: cancelled"},
-		{"cancelled", "token", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", true, ""},
+		{"no token", "example/site", nil, false, "without GITHUB_TOKEN"},
+		{"still running", "example/site", says("in_progress", "", nil), false, "GitHub says that it is in_progress"},
+		{"no access", "example/site", says("completed", "", errors.New("404 Not Found")), false,
+			"GitHub does not say whether it has ended: 404 Not Found"},
+		{"another repository", "example/other", says("completed", "cancelled", nil), false, "it has ended: cancelled"},
+		{"cancelled", "example/site", says("completed", "cancelled", nil), true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1",
 				"GITHUB_REPOSITORY": c.repository} {
 				t.Setenv(name, value)
 			}
-			answer = c.answer
-			b.github = GitHub{API: github.URL, Token: c.token, Own: GitHubRunOf(os.Getenv)}
+			b.github = GitHub{RunStatus: c.says, Own: GitHubRunOf(os.Getenv)}
 			err := b.open().locks.admit(t.Context())
 			var locked *StateLockedError
 			if c.free && err != nil || !c.free && (!errors.As(err, &locked) || !strings.Contains(err.Error(), c.why)) {

@@ -29,7 +29,7 @@ type Dashboard struct {
 
 // NewDashboard creates the dashboard.
 func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ...pulumi.ResourceOption) (*Dashboard, error) {
-	rows, err := table(args.Site, args.Watched)
+	rows, err := table(args.Watched)
 	if err != nil {
 		return nil, err
 	}

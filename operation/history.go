@@ -58,7 +58,7 @@ func stored(t Target) (engine.Options, error) {
 	if err != nil {
 		return engine.Options{}, err
 	}
-	if _, err := config.FromFile(filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")); err != nil {
+	if _, err := config.FromProject(t.Root, t.Stack); err != nil {
 		return engine.Options{}, Mistakes(t.Stack, err)
 	}
 	return engine.Options{Dir: t.dir(), Stack: t.Stack, Project: project}, nil

@@ -109,7 +109,9 @@ func openAccount(ctx context.Context, t Target, c *configuration, operation stri
 }
 
 func awsArgs(t Target, c *configuration) awsaccount.Args {
-	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(), Mirrors: facts().Mirrors}
+	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(),
+		Forbidden: c.stack.AWS.ForbiddenAccountIDs,
+		Mirrors:   facts().Mirrors}
 	if bucket := c.stack.Backend.Bucket; bucket != "" {
 		args.State = &engine.Backend{
 			URL: engine.S3(bucket, c.stack.Region, c.profile), SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,

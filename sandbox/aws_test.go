@@ -29,20 +29,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/elazarl/goproxy"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/internal/awstest"
 )
 
 // TestMain is also the docker command of the runs: a script on their PATH starts this binary under that name.
@@ -212,8 +205,6 @@ func checkSignature(r *http.Request, body []byte) string {
 	return ""
 }
 
-var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
-
 // serveRegistry is ECR's registry. It requires the token of moto's ECR, and reports pushes to moto.
 func (i *internet) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	if user, password, _ := r.BasicAuth(); user != "AWS" || password != testAccount+"-auth-token" {
@@ -221,31 +212,20 @@ func (i *internet) serveRegistry(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if m := manifestPath.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodPut {
-		manifest, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(manifest))
-		client := ecr.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(i.moto.String()),
-			Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}})
-		_, err := client.PutImage(r.Context(), &ecr.PutImageInput{
-			RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)),
-			ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
-		})
-		if unless(err, "ImageAlreadyExistsException") != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	settings := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(i.moto.String()),
+		Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}}
+	if err := awstest.RecordPush(r.Context(), settings, r); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	i.registry.ServeHTTP(w, r)
 }
 
-// dockerStandIn is the docker command as the provider's plugin calls it. What it builds is one layer that holds the tag, which is
-// the hash of the context. Moto runs no migration, so a context with the failing one has moto's next migration fail.
+// dockerStandIn is the docker command. Moto runs no migration, so a context with the failing one has moto's next migration fail.
 func dockerStandIn(args []string) error {
 	work := os.Getenv("SANDBOX_DOCKER")
-	switch args[0] {
-	case "build":
-		tag := args[slices.Index(args, "-t")+1]
-		failing, err := filepath.Glob(filepath.Join(args[len(args)-1], "*", "migrations", "*_slipway_sandbox.py"))
+	return awstest.Docker(work, args, func(tag, folder string) error {
+		failing, err := filepath.Glob(filepath.Join(folder, "*", "migrations", "*_slipway_sandbox.py"))
 		if err != nil {
 			return err
 		}
@@ -263,44 +243,7 @@ func dockerStandIn(args []string) error {
 			}
 		}
 		return nil
-	case "login":
-		password, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(work, "login-"+strings.TrimPrefix(args[len(args)-1], "https://")), bytes.TrimSpace(password), 0o600)
-	case "push":
-		tag, image, err := builtImage(args[1])
-		if err != nil {
-			return err
-		}
-		password, err := os.ReadFile(filepath.Join(work, "login-"+tag.RegistryStr()))
-		if err != nil {
-			return err
-		}
-		return remote.Write(tag, image, remote.WithAuth(&authn.Basic{Username: "AWS", Password: string(password)}))
-	case "inspect":
-		tag, image, err := builtImage(args[len(args)-1])
-		if err != nil {
-			return err
-		}
-		digest, err := image.Digest()
-		if err == nil {
-			fmt.Println(tag.Context().Digest(digest.String()))
-		}
-		return err
-	}
-	return fmt.Errorf("docker %s: the stand-in cannot do that", args[0])
-}
-
-func builtImage(reference string) (name.Tag, v1.Image, error) {
-	tag, err := name.NewTag(reference)
-	if err != nil {
-		return tag, nil, err
-	}
-	_, part, _ := strings.Cut(tag.RepositoryStr(), "/")
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte(part+" "+tag.TagStr()), types.DockerLayer))
-	return tag, image, err
+	})
 }
 
 // inventory is everything that an account of moto holds, by listing call. Left out is what a deletion leaves in AWS too, keys

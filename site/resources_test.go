@@ -34,10 +34,10 @@ func TestTheTableOfResources(t *testing.T) {
 
 func resourcesTable() string {
 	components := map[string][]string{}
-	for name, facts := range factsBy {
-		for _, r := range facts(anySite) {
-			if !slices.Contains(components[r.Type], name) {
-				components[r.Type] = append(components[r.Type], name)
+	for _, c := range Components {
+		for _, r := range c.Facts(anySite) {
+			if !slices.Contains(components[r.Type], c.Name) {
+				components[r.Type] = append(components[r.Type], c.Name)
 			}
 		}
 	}

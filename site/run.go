@@ -6,8 +6,8 @@ import (
 	"slipway/bastion"
 	"slipway/batch"
 	"slipway/cicd"
-	"slipway/datastore"
 	"slipway/ecs"
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/logging"
 )
@@ -135,24 +135,11 @@ func (d *deployment) runJobs() error {
 	return nil
 }
 
+// watched has the alarms in the order of the dashboard. A component that this stack does not have contributes none.
 func (d *deployment) watched() logging.Watched {
-	streams := []logging.Source{logging.Subscription}
-	if d.firehose != nil {
-		streams = append(streams, logging.FireLens)
-	}
 	return logging.Watched{
-		Alarms: Catalog(d.site).Alarms(),
-		Dimensions: map[string]pulumi.StringInput{
-			"LoadBalancer": d.balancer.LoadBalancerSuffix, "TargetGroup": d.balancer.TargetGroupSuffix,
-			"ClusterName": d.cluster.Name, "ServiceName": d.web.ServiceName,
-			"DBInstanceIdentifier": d.store.Identifier,
-		},
-		Capacity: map[string]float64{
-			datastore.StorageBytes: float64(d.stack.Database.Storage) * (1 << 30),
-			datastore.Connections:  float64(datastore.MaxConnections(d.stack.Database.Class)),
-		},
+		Parts:    []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()},
 		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
-		Streams: streams,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -92,7 +93,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	stack.Protect = stack.Protect && !options.Unlock
 	runner := options.Runner
 	if runner == nil && !options.Declare {
-		runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
+		runner = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile,
 			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 	}
 	release := options.Release
@@ -105,7 +106,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	}
 	carry := cicd.Carrier(options.Carry)
 	if carry == nil && !options.Declare {
-		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
+		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
 	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
 		carry: carry, known: &p.images}
@@ -134,7 +135,8 @@ type deployment struct {
 
 	archive  *logging.Archive
 	stream   *logging.Stream   // what CloudWatch Logs forwards to
-	firehose *fargate.Firehose // the FireLens route; nil for subscription
+	direct   *logging.Stream   // the FireLens route; nil for subscription
+	firehose *fargate.Firehose // of direct
 	topic    *logging.Topic
 
 	store    *datastore.Store
@@ -194,7 +196,7 @@ func (d *deployment) place() error {
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones.Names[:d.stack.Network.Zones],
-		Protect: d.stack.Protect, Snapshot: d.snapshot,
+		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
 	}
 	for i, zone := range d.site.Zones {
 		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
@@ -255,11 +257,11 @@ func (d *deployment) makeLogs() (err error) {
 		return err
 	}
 	if d.stack.Logs.Route == string(logging.FireLens) {
-		direct, err := d.newStream(logging.FireLens)
-		if err != nil {
+		if d.direct, err = d.newStream(logging.FireLens); err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, KeyARN: d.direct.KeyARN,
+			RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,
@@ -363,11 +365,11 @@ func (d *deployment) makeEdge() error {
 		AccessLogs: d.archive.Access,
 	}
 	if d.stack.Domain != "" {
-		zone, err := route53.LookupZone(d.ctx, &route53.LookupZoneArgs{Name: &d.stack.Zone}, d.invoke)
+		id, err := d.zoneID()
 		if err != nil {
-			return fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", d.stack.Zone, d.site.AccountID, err)
+			return err
 		}
-		edge.ZoneID = pulumi.String(zone.ZoneId)
+		edge.ZoneID = pulumi.String(id)
 	}
 	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
 		return err
@@ -377,6 +379,30 @@ func (d *deployment) makeEdge() error {
 	}
 	d.binding, err = wiring.Join(d.balancer.Binding, d.store.Binding, d.media.Binding, d.siteBinding())
 	return err
+}
+
+// zoneID finds the hosted zone of the domain, by its ID if the stack names one.
+func (d *deployment) zoneID() (string, error) {
+	name, account := d.stack.Zone, d.site.AccountID
+	args := &route53.LookupZoneArgs{Name: &name}
+	if d.stack.ZoneID != "" {
+		args = &route53.LookupZoneArgs{ZoneId: &d.stack.ZoneID}
+	}
+	zone, err := route53.LookupZone(d.ctx, args, d.invoke)
+	switch {
+	case err != nil && d.stack.ZoneID != "":
+		return "", fmt.Errorf("zoneId: Route 53 has no hosted zone %s in account %s: %w", d.stack.ZoneID, account, err)
+	case err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple"):
+		return "", fmt.Errorf("zone: account %s has several public hosted zones named %s. Set zoneId to the one whose name servers the "+
+			"registrar "+
+			"lists; this shows their IDs: aws route53 list-hosted-zones-by-name --dns-name %[2]s", account, name)
+	case err != nil:
+		return "", fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", name, account, err)
+	}
+	if found := strings.TrimSuffix(zone.Name, "."); d.stack.ZoneID != "" && (found != name || zone.PrivateZone != nil && *zone.PrivateZone) {
+		return "", fmt.Errorf("zoneId: hosted zone %s is %s, and not the public zone %s", d.stack.ZoneID, found, name)
+	}
+	return zone.ZoneId, nil
 }
 
 // makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.

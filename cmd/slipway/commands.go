@@ -55,7 +55,7 @@ func rootCommand(run *invocation) *cobra.Command {
 
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
-			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.GREETING=\"5\"'")
+			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
 		return cmd
 	}
 	running := func(cmd *cobra.Command) *cobra.Command {

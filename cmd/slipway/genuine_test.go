@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,7 +18,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,18 +27,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"slipway/engine"
@@ -190,7 +178,7 @@ func (a *accounts) registry(t *testing.T, work string) (proxy, authority string)
 		a.mu.Lock()
 		a.calls = append(a.calls, r.Method+" "+who+" "+owner+r.URL.Path)
 		a.mu.Unlock()
-		if err := a.record(owner, r); err != nil {
+		if err := awstest.RecordPush(r.Context(), a.of(owner), r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -236,30 +224,6 @@ func (a *accounts) of(account string) aws.Config {
 		return a.settings(a.second)
 	}
 	return a.settings(a.first)
-}
-
-var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
-
-// record adds a pushed manifest to moto's ECR. It refuses an unknown repository, and a tag that would move.
-func (a *accounts) record(owner string, r *http.Request) error {
-	m := manifestPath.FindStringSubmatch(r.URL.Path)
-	if r.Method != http.MethodPut || m == nil {
-		return nil
-	}
-	manifest, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(manifest))
-	_, err = ecr.NewFromConfig(a.of(owner)).PutImage(r.Context(), &ecr.PutImageInput{
-		RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)),
-		ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
-	})
-	var there *ecrtypes.ImageAlreadyExistsException
-	if errors.As(err, &there) {
-		return nil
-	}
-	return err
 }
 
 // admits reports whether the policy of a repository, as moto keeps it, names an account.
@@ -337,65 +301,22 @@ func certify(t *testing.T, host string) (tls.Certificate, []byte) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// dockerStandIn is the docker command as the provider's plugin calls it: build, login, push and inspect. What it builds is
-// one layer, with the image's tag in it, which is the hash of the context.
+// dockerStandIn is the docker command; it counts the builds.
 func dockerStandIn() {
-	if err := standIn(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func standIn(args []string) error {
 	work := os.Getenv("DOCKER_STAND_IN")
-	switch args[0] {
-	case "build":
-		at := slices.Index(args, "-t")
+	err := awstest.Docker(work, os.Args[1:], func(tag, _ string) error {
 		file, err := os.OpenFile(filepath.Join(work, "builds"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		_, err = fmt.Fprintln(file, args[at+1])
+		_, err = fmt.Fprintln(file, tag)
 		return err
-	case "login":
-		password, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(work, "login-"+strings.TrimPrefix(args[len(args)-1], "https://")), bytes.TrimSpace(password), 0o600)
-	case "push":
-		tag, image, err := builtImage(args[1])
-		if err != nil {
-			return err
-		}
-		password, err := os.ReadFile(filepath.Join(work, "login-"+tag.RegistryStr()))
-		if err != nil {
-			return err
-		}
-		return remote.Write(tag, image, remote.WithAuth(&authn.Basic{Username: "AWS", Password: string(password)}))
-	case "inspect":
-		tag, image, err := builtImage(args[len(args)-1])
-		if err != nil {
-			return err
-		}
-		digest, err := image.Digest()
-		if err == nil {
-			fmt.Println(tag.Context().Digest(digest.String()))
-		}
-		return err
-	}
-	return fmt.Errorf("docker %s: the stand-in cannot do that", args[0])
-}
-
-func builtImage(reference string) (name.Tag, v1.Image, error) {
-	tag, err := name.NewTag(reference)
+	})
 	if err != nil {
-		return tag, nil, err
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	_, part, _ := strings.Cut(tag.RepositoryStr(), "/")
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte(part+" "+tag.TagStr()), types.DockerLayer))
-	return tag, image, err
 }
 
 // built N checks how many builds there were so far.

@@ -32,9 +32,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
-	"slipway/ecs"
 	"slipway/engine"
 	"slipway/engine/inprocess"
+	"slipway/operation/account/modelaccount"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
 	"slipway/site"
@@ -51,35 +51,6 @@ type world struct {
 	model  *rehearsal.Rehearsal
 	counts map[apitype.OpType]int // of the last operation, custom resources and components alike
 	failed []string
-}
-
-// A runner runs the migration in the model.
-type runner struct{ account *cloud.Account }
-
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
-		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
-		Container: run.Container, StartedBy: run.StartedBy,
-	})
-	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
-}
-
-// An account is the model as the repair of a killed run sees it.
-type account struct{ *cloud.Account }
-
-func (a account) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
-
-func (a account) Objects() []engine.Object {
-	var all []engine.Object
-	for _, o := range a.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
-	}
-	return all
-}
-
-func (a account) Delete(_ context.Context, o engine.Object) error {
-	_, err := a.Remove(o.Type, o.ID)
-	return err
 }
 
 // clone copies what a deployment reads: Pulumi.yaml and the app.
@@ -140,7 +111,7 @@ func openAs(tb testing.TB, dir, root, file, stack string, values map[string]stri
 }
 
 func (w *world) program() pulumi.RunFunc {
-	return site.New(site.Options{Root: w.root, Runner: runner{w.model.Account}}).Run
+	return site.New(site.Options{Root: w.root, Runner: modelaccount.Runner(w.model.Account)}).Run
 }
 
 func (w *world) hear(e apitype.EngineEvent) {
@@ -692,7 +663,7 @@ func (w *world) repair(t *testing.T, lock *engine.Lock) {
 	must(t, os.WriteFile(filepath.Join(w.dir, "passphrase"), []byte(passphraseOfTests), 0o600))
 	s, err := engine.Open(engine.Options{
 		Dir: w.dir, Stack: "local", Project: project, Config: engine.Config{Node: &file.Config}, Program: w.program(),
-		Providers: w.model.Providers(), Inventory: account{w.model.Account},
+		Providers: w.model.Providers(), Inventory: modelaccount.Inventory(w.model.Account),
 	})
 	must(t, err)
 	_, err = s.Recover(t.Context(), lock, nil)

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"slipway/internal/policy"
 )
 
@@ -112,13 +114,20 @@ type Alarm struct {
 	Namespace  string
 	Metric     string
 	Statistic  string   // Average, Sum, Maximum, Minimum, or a percentile such as p99
-	Dimensions []string // by CloudWatch's names; the stack gives the values
+	Dimensions []string // by CloudWatch's names; a Watch has the values
 	Above      bool     // true: alarms at or above Threshold; false: at or below it
 	Threshold  float64
 	Of         string // the capacity of which Threshold is a part, such as "storage"; "": Threshold is the value itself
 	Minutes    int    // how long it lasts before it alarms
 	Period     int    // seconds
-	Beside     bool   // the component creates the alarm itself, beside the resource
+}
+
+// A Watch is the alarms of one component of a stack, with what the facts cannot know: which resource they watch. A component
+// that the stack does not have returns the zero Watch, which has no alarms.
+type Watch struct {
+	Alarms     []Alarm
+	Dimensions map[string]pulumi.StringInput // by CloudWatch's names
+	Capacity   map[string]float64            // of which thresholds are parts: see Alarm.Of
 }
 
 // Binds is r with the environment variables that it binds.
@@ -189,19 +198,6 @@ func (c Catalog) Names() []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// Alarms are the alarms that no component creates itself, in the order of the rows.
-func (c Catalog) Alarms() []Alarm {
-	var all []Alarm
-	for _, r := range c {
-		for _, a := range r.Alarms {
-			if !a.Beside {
-				all = append(all, a)
-			}
-		}
-	}
-	return all
 }
 
 // Loss is what destroy says about resources of a type; ok is false if it says nothing.

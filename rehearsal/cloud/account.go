@@ -377,19 +377,26 @@ func find(a *Account, by, value string, tokens ...string) *Object {
 // zonesOf are the names of the region's availability zones.
 func zonesOf(a *Account) []string { return regions[a.Region].zoneNames() }
 
-// quota refuses an object beyond the account's quota. among selects the objects that count; nil means all.
-func quota(a *Account, o *Object, most int, code, message string, among func(*Object) bool) error {
+// A limit is a quota of the account. among selects the objects that count; nil means all of the type.
+type limit struct {
+	most          int
+	code, message string
+	among         func(*Object) bool
+}
+
+// check refuses an object beyond the limit.
+func (l limit) check(a *Account, o *Object) error {
 	if o.ID != "" {
 		return nil // an update
 	}
 	n := 0
 	for _, other := range a.list(o.Type) {
-		if among == nil || among(other) {
+		if l.among == nil || l.among(other) {
 			n++
 		}
 	}
-	if n >= most {
-		return refuse(code, fmt.Sprintf("the quota is %d and there are %d", most, n), "%s", message)
+	if n >= l.most {
+		return refuse(l.code, fmt.Sprintf("the quota is %d and there are %d", l.most, n), "%s", l.message)
 	}
 	return nil
 }

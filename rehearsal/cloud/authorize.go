@@ -63,6 +63,9 @@ func (a *Account) Decide(c Caller, call Call) (iam.Decision, error) {
 
 // authorize returns AWS's refusal of a call, or nil.
 func (a *Account) authorize(c Caller, call Call) error {
+	if err := a.disabledKey(call); err != nil {
+		return err
+	}
 	request, policies, err := a.request(c, call)
 	if err != nil {
 		return err
@@ -73,6 +76,21 @@ func (a *Account) authorize(c Caller, call Call) error {
 	}
 	return a.denied(request, policies, call, d)
 }
+
+// cryptographic are the operations that a disabled key refuses, whoever asks (KMS Developer Guide, "Key states of AWS KMS keys").
+var cryptographic = words("kms:Encrypt kms:Decrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo kms:CreateGrant")
+
+func (a *Account) disabledKey(call Call) error {
+	if !slices.Contains(cryptographic, call.Action) {
+		return nil
+	}
+	if key := find(a, "arn", call.Resource, keyType); key != nil && key.Outputs["isEnabled"] == false {
+		return refuse(disabledKeyCode, "", "%s is disabled.", call.Resource)
+	}
+	return nil
+}
+
+const disabledKeyCode = "KMSInvalidStateException"
 
 func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error) {
 	p, role, err := a.principal(c)
@@ -201,16 +219,22 @@ var policyOf = []struct {
 	{target: "aws:sqs/queue:Queue", by: "id", own: "policy", kind: "aws:sqs/queuePolicy:QueuePolicy", ref: "queueUrl"},
 	{target: "aws:sns/topic:Topic", by: "arn", own: "policy", kind: "aws:sns/topicPolicy:TopicPolicy", ref: "arn"},
 	{target: "aws:ecr/repository:Repository", by: "name", kind: "aws:ecr/repositoryPolicy:RepositoryPolicy", ref: "repository"},
-	{target: "aws:secretsmanager/secret:Secret", by: "arn", own: "policy", kind: "aws:secretsmanager/secretPolicy:SecretPolicy", ref: "secretArn"},
+	{target: secretType, by: "arn", own: "policy", kind: "aws:secretsmanager/secretPolicy:SecretPolicy", ref: "secretArn"},
 	{target: roleType, by: "id", own: "assumeRolePolicy"},
 }
 
 // resourcePolicy is the policy of the resource with the ARN; nil if it has none, or is not in the account. An object of a bucket has
 // the bucket's.
 func (a *Account) resourcePolicy(arn string) *iam.Document {
-	if parts := strings.SplitN(arn, ":", 6); len(parts) == 6 && parts[2] == "s3" {
+	parts := strings.SplitN(arn, ":", 6)
+	switch {
+	case len(parts) < 6:
+		return nil
+	case parts[2] == "s3":
 		bucket, _, _ := strings.Cut(parts[5], "/")
 		arn = strings.Join(append(parts[:5:5], bucket), ":")
+	case parts[2] == "logs":
+		return a.logPolicies()
 	}
 	for _, p := range policyOf {
 		target := a.find("arn", arn, p.target)
@@ -234,6 +258,22 @@ func (a *Account) resourcePolicy(arn string) *iam.Document {
 		return a.document(target, p.own)
 	}
 	return nil
+}
+
+// logPolicies are the resource policies of CloudWatch Logs, which belong to the account and not to a log group, as one document.
+func (a *Account) logPolicies() *iam.Document {
+	var all *iam.Document
+	for _, p := range a.list("aws:cloudwatch/logResourcePolicy:LogResourcePolicy") {
+		d := a.document(p, "policyDocument")
+		switch {
+		case d == nil:
+		case all == nil:
+			all = d
+		default:
+			all = &iam.Document{Name: "resource policies of CloudWatch Logs", Statements: slices.Concat(all.Statements, d.Statements)}
+		}
+	}
+	return all
 }
 
 // document is the policy in an output of an object; nil if there is none.
@@ -270,11 +310,11 @@ func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decisio
 		layer = d.Missing[0]
 	}
 	kind := awsNames[layer]
-	e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because no %s allows the %s action", r.Principal, call.Action,
-		call.Resource, kind, call.Action)
+	e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s ", r.Principal, call.Action, call.Resource)
 	if explicit {
-		e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s with an explicit deny in a %s", r.Principal, call.Action,
-			call.Resource, kind)
+		e.Message += "with an explicit deny in a " + kind
+	} else {
+		e.Message += "because no " + kind + " allows the " + call.Action + " action"
 	}
 	why := []string{strings.Join(d.Reasons(), "; ")}
 	if call.Reason != "" {

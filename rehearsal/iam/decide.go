@@ -119,15 +119,19 @@ func (e *evaluation) decide(p Policies) Decision {
 	}
 
 	grant := e.grant(p.Grants)
-	e.combine(p, resource, identity, boundary, session, grant != "")
+	e.combine(p, layers{resource, identity, boundary, session}, grant != "")
 	if len(e.missing) > 0 {
 		return Decision{Outcome: ImplicitlyDenied, Missing: e.missing}
 	}
 	return Decision{Outcome: Allowed, By: e.allows, Grant: grant}
 }
 
+// layers are the answers of a request's policies.
+type layers struct{ resource, identity, boundary, session result }
+
 // combine joins the answers of the layers that grant with those that limit a grant.
-func (e *evaluation) combine(p Policies, resource, identity, boundary, session result, granted bool) {
+func (e *evaluation) combine(p Policies, l layers, granted bool) {
+	resource, identity, boundary, session := l.resource, l.identity, l.boundary, l.session
 	caller := e.request.Principal
 	same := caller.account != "" && caller.account == e.request.Account
 	byResource := resource.allowed() && resource.naming != byAccount

@@ -80,7 +80,8 @@ var mutations = []mutation{
 		"		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n",
 		""},
 
-	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(true), `, ""},
+	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(public.BlockPolicy), `, ""},
+	{"internal/bucket/hardening/hardening.go", "ACLs of a bucket count", `IgnoreACLs: true, `, ""},
 	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP",
 		`[]policy.Statement{policy.TLSOnly("s3", b.ARN, pulumi.Sprintf("%s/*", b.ARN))}`, `[]policy.Statement(nil)`},
 	{"internal/fargate/roles.go", "the execution role reads no secrets",

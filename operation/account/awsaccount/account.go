@@ -20,18 +20,20 @@ import (
 	"slipway/drift"
 	"slipway/ecs"
 	"slipway/engine"
+	"slipway/internal/github"
 	"slipway/operation/account"
 	"slipway/verdict"
 )
 
 // Args say which account is wanted.
 type Args struct {
-	Stack   string
-	Region  string
-	Profile string                  // of the shared AWS configuration; "" is the environment's
-	Allowed []string                // the accounts that the stack may be deployed to; none: any
-	State   *engine.Backend         // where the state is; nil: there is none yet
-	Mirrors func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
+	Stack     string
+	Region    string
+	Profile   string                  // of the shared AWS configuration; "" is the environment's
+	Allowed   []string                // the accounts that the stack may be deployed to; none: any
+	Forbidden []string                // the accounts that it may not be deployed to
+	State     *engine.Backend         // where the state is; nil: there is none yet
+	Mirrors   func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
 }
 
 // An Account is an AWS account.
@@ -80,7 +82,8 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 
 // Admitted reports whether the stack may be deployed to this account.
 func (a *Account) Admitted() bool {
-	return len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, a.identity.Account)
+	id := a.identity.Account
+	return (len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, id)) && !slices.Contains(a.args.Forbidden, id)
 }
 
 // Foreign says that the credentials are not for the stack.
@@ -88,6 +91,8 @@ func (a *Account) Foreign() error {
 	wanted := "its account"
 	if len(a.args.Allowed) > 0 {
 		wanted = "account " + strings.Join(a.args.Allowed, " or ")
+	} else if len(a.args.Forbidden) > 0 {
+		wanted = "another account than " + strings.Join(a.args.Forbidden, " or ") + " (aws:forbiddenAccountIds)"
 	}
 	return fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
 		"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
@@ -112,7 +117,12 @@ func (a *Account) Engine(o *engine.Options) error {
 	o.ReadBack = func(before, after []apitype.ResourceV3) []string {
 		return drift.Outdated(a.args.Mirrors, before, after)
 	}
-	o.GitHub = engine.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: engine.GitHubRunOf(os.Getenv)}
+	o.GitHub.Own = engine.GitHubRunOf(os.Getenv)
+	if client := github.FromEnvironment(os.Getenv); client.Token != "" {
+		o.GitHub.RunStatus = func(ctx context.Context, run engine.GitHubRun) (status, conclusion string, err error) {
+			return client.RunStatus(ctx, run.Repository, run.ID, run.Attempt)
+		}
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
@@ -97,7 +98,14 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	if _, err := account.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
+	// A lifecycle that only removes old versions.
+	if _, err := account.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: bucket,
+		LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{ID: aws.String("old-versions"),
+			Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+			NoncurrentVersionExpiration: &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(90)}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	want[1], want[5] = "mended the bucket: versioning, lifecycle, policy", "mended the permissions boundary: policy bench-local-boundary"
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Errorf("the bootstrap after manual changes (-want +got):\n%s", diff)
 	}
@@ -105,6 +113,18 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 		if !holds {
 			t.Errorf("the bucket's %s is not as it must be", what)
 		}
+	}
+	// One rule that does both is what older versions of bootstrap set.
+	if _, err := account.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: bucket,
+		LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{ID: aws.String("old-versions"),
+			Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+			NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(90)},
+			AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	want[1], want[5] = "found the bucket", "found the permissions boundary"
+	if diff := cmp.Diff(want, apply()); diff != "" {
+		t.Errorf("the bootstrap of a bucket with one lifecycle rule (-want +got):\n%s", diff)
 	}
 }
 

@@ -94,7 +94,7 @@ func (a *Account) Identity() account.Identity {
 
 // Engine implements account.Account.
 func (a *Account) Engine(o *engine.Options) error {
-	o.Dir, o.Providers, o.Inventory = a.dir, a.model.Providers(), inventory{a.model.Account}
+	o.Dir, o.Providers, o.Inventory = a.dir, a.model.Providers(), Inventory(a.model.Account)
 	return nil
 }
 
@@ -115,7 +115,7 @@ func (a *Account) Contents() account.Contents { return contents{a.model.Account}
 func (a *Account) Bootstrap() bootstrap.Account { return bootstrapModel{a.model.Account} }
 
 // Runner implements account.Account.
-func (a *Account) Runner() ecs.Runner { return runner{a.model.Account} }
+func (a *Account) Runner() ecs.Runner { return Runner(a.model.Account) }
 
 // Containers implements account.Account.
 func (a *Account) Containers() account.Containers {
@@ -165,7 +165,9 @@ func (a *Account) Close() error {
 	return errors.Join(errs...)
 }
 
-// A runner runs the migration in the model.
+// Runner runs the migration in a model.
+func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
+
 type runner struct{ account *cloud.Account }
 
 func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
@@ -176,7 +178,9 @@ func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, err
 	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
 }
 
-// An inventory is the model as the repair of a killed run sees it.
+// Inventory is a model as the repair of a killed run sees it.
+func Inventory(model *cloud.Account) engine.Inventory { return inventory{model} }
+
 type inventory struct{ *cloud.Account }
 
 func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }

@@ -2,9 +2,13 @@ package modelaccount
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"slipway/bootstrap"
 	"slipway/operation/account/accounttest"
 	"slipway/rehearsal/cloud"
 )
@@ -78,4 +82,46 @@ func TestSuite(t *testing.T) {
 			},
 		}
 	})
+}
+
+// TestTheBucketOfTheState holds what a bootstrap makes in the model to what S3 is asked for in an account.
+func TestTheBucketOfTheState(t *testing.T) {
+	model, err := cloud.Open(filepath.Join(t.TempDir(), "model.json"), cloud.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	spec := &bootstrap.Spec{
+		Stack: "shop-prod", Account: model.AccountID, Partition: model.Partition, Region: model.Region,
+		Bucket: "shop-prod-state", Alias: "alias/shop-prod-state",
+	}
+	result, err := spec.Apply(t.Context(), bootstrapModel{model})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string]map[string]any{
+		"aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": {
+			"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true},
+		"aws:s3/bucketOwnershipControls:BucketOwnershipControls": {"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}},
+		"aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2": {"rules": []any{map[string]any{
+			"bucketKeyEnabled":                   true,
+			"applyServerSideEncryptionByDefault": map[string]any{"sseAlgorithm": "aws:kms", "kmsMasterKeyId": result.Key}}}},
+		"aws:s3/bucketVersioningV2:BucketVersioningV2": {"versioningConfiguration": map[string]any{"status": "Enabled"}},
+		"aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2": {"rules": []any{
+			map[string]any{"id": "broken-uploads", "status": "Enabled", "filter": map[string]any{"prefix": ""},
+				"abortIncompleteMultipartUpload": map[string]any{"daysAfterInitiation": 7.0}},
+			map[string]any{"id": "old-versions", "status": "Enabled", "filter": map[string]any{"prefix": ""},
+				"noncurrentVersionExpiration": map[string]any{"noncurrentDays": 90.0}}}},
+	} {
+		o := bootstrapModel{model}.find(kind, "bucket", spec.Bucket)
+		if o == nil {
+			t.Errorf("there is no %s", kind)
+			continue
+		}
+		for input, value := range want {
+			if diff := cmp.Diff(value, o.Inputs[input]); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", kind, input, diff)
+			}
+		}
+	}
 }
