@@ -124,7 +124,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
-		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation),
+		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]

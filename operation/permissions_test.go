@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"slipway/engine"
 	"slipway/operation/account/modelaccount"
@@ -15,7 +16,7 @@ import (
 )
 
 // logged is a Progress that writes to the test's log.
-type logged struct{ t *testing.T }
+type logged struct{ t testing.TB }
 
 func (l logged) Event(engine.Event)              {}
 func (l logged) Logf(format string, args ...any) { l.t.Logf(format, args...) }
@@ -82,7 +83,7 @@ func TestAStackWithoutWorkflowsIsDeployedByAnAdministrator(t *testing.T) {
 }
 
 // checkout is a copy of the project whose stacks are not the user's.
-func checkout(t *testing.T) string {
+func checkout(t testing.TB) string {
 	t.Helper()
 	root, err := FindRoot()
 	if err != nil {
@@ -106,7 +107,7 @@ func checkout(t *testing.T) string {
 }
 
 // deployed bootstraps and deploys prod, and returns its target.
-func deployed(t *testing.T, count *callers) Target {
+func deployed(t testing.TB, count *callers) Target {
 	t.Helper()
 	target := Target{Root: checkout(t), Stack: "prod", Throwaway: true, Progress: logged{t}, Model: count.hooks()}
 	if _, err := Bootstrap(t.Context(), target); err != nil {
@@ -216,24 +217,28 @@ func TestOldFormsOfTheDeployRoleAreRefused(t *testing.T) {
 		kind, of string // the resource that is refused
 		want     []string
 	}{
-		{"row 2: the bastion's root disk, data key", [][3]string{drop("kms:GenerateDataKeyWithoutPlaintext")}, "create", instance, "bastion",
-			[]string{"kms:GenerateDataKeyWithoutPlaintext", ":key/", "via ec2, with the caller's rights"}},
-		{"row 2: the bastion's root disk, re-encryption", [][3]string{drop("kms:ReEncrypt*"), drop("kms:ReEncryptFrom"), drop("kms:ReEncryptTo")},
+		{"row 2: the bastion's root disk, data key", [][3]string{drop("kms:GenerateDataKeyWithoutPlaintext")}, "create", instance,
+			"bastion", []string{"kms:GenerateDataKeyWithoutPlaintext", ":key/", "via ec2, with the caller's rights"}},
+		{"row 2: the bastion's root disk, re-encryption",
+			[][3]string{drop("kms:ReEncrypt*"), drop("kms:ReEncryptFrom"), drop("kms:ReEncryptTo")},
 			"create", instance, "bastion", []string{"kms:ReEncryptFrom", "via ec2"}},
-		{"row 3: target tracking", [][3]string{drop("cloudwatch:PutMetricAlarm")}, "create", "aws:appautoscaling/policy:Policy", "web-scaling-cpu",
-			[]string{"cloudwatch:PutMetricAlarm", "target tracking"}},
+		{"row 3: target tracking", [][3]string{drop("cloudwatch:PutMetricAlarm")}, "create", "aws:appautoscaling/policy:Policy",
+			"web-scaling-cpu", []string{"cloudwatch:PutMetricAlarm", "target tracking"}},
 		{"row 4: the web ACL's logs", [][3]string{drop("logs:PutResourcePolicy")}, "create",
-			"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "waf", []string{"logs:PutResourcePolicy", "WAF sets up the delivery"}},
+			"aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration", "waf",
+			[]string{"logs:PutResourcePolicy", "WAF sets up the delivery"}},
 		{"row 5: a repository with a key", [][3]string{drop("kms:RetireGrant")}, "create", repository, "images-django",
 			[]string{"kms:RetireGrant", "via ecr"}},
-		{"row 5: its deletion", [][3]string{drop("kms:RetireGrant")}, "delete", repository, "images-django", []string{"kms:RetireGrant", "via ecr"}},
-		{"A01: tags of a task definition", [][3]string{drop("ecs:TagResource")}, "create", "aws:ecs/taskDefinition:TaskDefinition", "web-task",
-			[]string{"ecs:TagResource", "task-definition/", "tags at creation"}},
+		{"row 5: its deletion", [][3]string{drop("kms:RetireGrant")}, "delete", repository, "images-django",
+			[]string{"kms:RetireGrant", "via ecr"}},
+		{"A01: tags of a task definition", [][3]string{drop("ecs:TagResource")}, "create", "aws:ecs/taskDefinition:TaskDefinition",
+			"web-task", []string{"ecs:TagResource", "task-definition/", "tags at creation"}},
 		{"A05: schedules", [][3]string{drop("scheduler:CreateSchedule")}, "create", "aws:scheduler/schedule:Schedule", "job-clean-up",
 			[]string{"scheduler:CreateSchedule", "schedule/slipway-prod-jobs/"}},
 		{"A16: reading a topic", [][3]string{drop("sns:GetTopicAttributes")}, "create", "aws:sns/topic:Topic", "alarms",
 			[]string{"sns:GetTopicAttributes"}},
-		{"B04: a grant for the disk's key", [][3]string{drop("kms:CreateGrant")}, "create", instance, "bastion", []string{"kms:CreateGrant", "via ec2"}},
+		{"B04: a grant for the disk's key", [][3]string{drop("kms:CreateGrant")}, "create", instance, "bastion",
+			[]string{"kms:CreateGrant", "via ec2"}},
 		{"B19: passing the role of a schedule", [][3]string{drop("scheduler.amazonaws.com")}, "create", "aws:scheduler/schedule:Schedule",
 			"job-clean-up", []string{"iam:PassRole", "clean-up-starter", "scheduler.amazonaws.com"}},
 		{"B24: log deliveries", [][3]string{drop("logs:CreateLogDelivery")}, "create", "aws:ec2/flowLog:FlowLog", "network-flow",
@@ -328,4 +333,65 @@ func TestOldFormsOfTheDeployRoleAreRefused(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A service control policy limits the administrator and the deploy role alike. The refusal names it.
+func TestAServiceControlPolicyLimitsEveryCaller(t *testing.T) {
+	root, err := FindRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "organisation.json")
+	err = os.WriteFile(file, []byte(`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"},
+		{"Sid": "NoRepositories", "Effect": "Deny", "Action": "ecr:CreateRepository", "Resource": "*"}]}`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, overrides := range map[string][]string{"administrator": nil, "deploy role": {github}} {
+		v, err := Rehearse(t.Context(), Target{Root: root, Stack: "dev", Overrides: overrides, SCP: []string{file}, Progress: logged{t}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(v.Reasons, "\n")
+		for _, want := range []string{"ecr:CreateRepository", "explicit deny in a service control policy", "organisation.json NoRepositories"} {
+			if v.Good || !strings.Contains(text, want) {
+				t.Errorf("%s: expected %q in %s", name, want, text)
+			}
+		}
+	}
+	_, err = Rehearse(t.Context(), Target{Root: root, Stack: "dev", SCP: []string{file + ".missing"}, Progress: logged{t}})
+	if err == nil || !strings.Contains(err.Error(), "--scp") {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// BenchmarkEvaluation deploys prod without a change, and compares the time with that of evaluating every call that reads the site.
+func BenchmarkEvaluation(b *testing.B) {
+	var count callers
+	target := deployed(b, &count)
+	var up, evaluation time.Duration
+	calls := 0
+	for b.Loop() {
+		start := time.Now()
+		if _, err := Up(b.Context(), target, ""); err != nil {
+			b.Fatal(err)
+		}
+		up += time.Since(start)
+		account, err := cloud.Open(modelaccount.File(target.dir()), cloud.Options{Zones: []cloud.HostedZone{{Name: "example.com"}}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		start = time.Now()
+		for _, o := range account.Made() {
+			if err := account.Try(cloud.Caller{Role: "slipway-prod-deploy"}, "read", o.Type, o.ID); err != nil {
+				b.Error(err)
+			}
+			calls++
+		}
+		evaluation += time.Since(start)
+		account.Close()
+	}
+	b.ReportMetric(float64(evaluation.Milliseconds())/float64(b.N), "ms-evaluation/op")
+	b.ReportMetric(100*evaluation.Seconds()/up.Seconds(), "%of-up")
+	b.ReportMetric(float64(calls)/float64(b.N), "resources")
 }

@@ -95,6 +95,9 @@ func foundation(ctx context.Context, t Target, c *configuration, dir string) (er
 	return writeSettings(overlayFile(dir), settings)
 }
 
+// A trespassing account knows which rights of the deploy role reach beyond its stack.
+type trespassing interface{ Trespasses() ([]string, error) }
+
 // play runs the acts of a stack's life. A mistake that does not stop it becomes a reason of the result.
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
@@ -104,6 +107,13 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		return err
 	}
 	v.Up = newAct(up)
+	if judge, ok := s.account.(trespassing); ok {
+		wide, err := judge.Trespasses()
+		if err != nil {
+			return err
+		}
+		v.Reasons = append(v.Reasons, wide...)
+	}
 	if err := s.visit(ctx, v); err != nil {
 		return err
 	}

@@ -39,8 +39,8 @@ func rootCommand(run *invocation) *cobra.Command {
 			if !operation.IsStackName(run.stack) {
 				return fmt.Errorf("--stack: %q is not the name of a stack", run.stack)
 			}
-			if run.live && (run.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())) {
-				return errors.New("--live: containers and rehearsals are of the model, not of an account")
+			if run.live && (run.runs || len(run.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())) {
+				return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
 			}
 			run.began = true
 			return nil
@@ -56,6 +56,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
+		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
 	running := func(cmd *cobra.Command) *cobra.Command {

@@ -25,8 +25,9 @@ type invocation struct {
 	yes       bool          // do not ask
 	wait      time.Duration // for a stack that is in use
 	overrides []string
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image of the database
+	scp       []string // files
+	runs      bool     // up and rehearse: with containers
+	postgres  string   // the image of the database
 }
 
 func newInvocation(stdout, stderr io.Writer, interrupts *interrupts) *invocation {
@@ -37,7 +38,7 @@ func newInvocation(stdout, stderr io.Writer, interrupts *interrupts) *invocation
 func (i *invocation) target() (operation.Target, error) {
 	root, err := operation.FindRoot()
 	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: i.interrupts.engine, Model: modelHooks,
 	}

@@ -258,8 +258,9 @@ func links(service, source string) row {
 	})
 }
 
-// uses are the rights of the caller on the key at path, which a service asks for on the caller's behalf. An AWS-managed key needs none.
-func uses(service, path, source string, actions ...string) []row {
+// keyRights are the rights of the caller on the key at path, which a service asks for on the caller's behalf. An AWS-managed key
+// needs none.
+func keyRights(service, path, source string, actions ...string) []row {
 	var rows []row
 	for _, action := range actions {
 		r := call("kms:" + action).because("via " + service + ", with the caller's rights").from(source).on_(func(v view) []string {
@@ -467,6 +468,14 @@ func (a *Account) byARN(arn string) *Object {
 // isPart are types that hold the ARN of another resource.
 var isPart = map[string]bool{"aws:sns/topicPolicy:TopicPolicy": true, "aws:sns/topicSubscription:TopicSubscription": true}
 
+// ec2Names are the types whose ARN is ec2:KIND/ID, in case the provider has no output arn.
+var ec2Names = map[string]string{
+	vpcType: "vpc", subnetType: "subnet", gatewayType: "internet-gateway", eipType: "elastic-ip", natType: "natgateway",
+	routeTableType: "route-table", mainTableType: "route-table", groupType: "security-group",
+	defaultGroupType: "security-group", ingressType: "security-group-rule", egressType: "security-group-rule", endpointType: "vpc-endpoint",
+	instanceType: "instance", interfaceType: "network-interface", aclType: "network-acl", "aws:ec2/flowLog:FlowLog": "vpc-flow-log",
+}
+
 // operation names a list of rows.
 type operation string
 
@@ -494,7 +503,7 @@ func (l lifecycle) rows(op operation) []row {
 
 // callsOf are the calls of an operation on a resource. For a type without a table it is the kind's action. The caller holds the lock.
 func (a *Account) callsOf(op operation, o, was *Object) []Call {
-	if l, ok := callTable()[o.Type]; ok {
+	if l, ok := a.registry.calls[o.Type]; ok {
 		return view{a: a, o: o, was: was}.calls(l.rows(op), l.source)
 	}
 	k := a.registry.kinds[o.Type]
@@ -517,31 +526,23 @@ func (a *Account) permitted(op operation, o, was *Object) error {
 	return a.permittedCalls(a.callsOf(op, o, was))
 }
 
+// sourceCalls are the calls of a data source.
+func (a *Account) sourceCalls(token string, in Inputs) []Call {
+	l := a.registry.calls[token]
+	return view{a: a, o: &Object{Type: token, Inputs: in, Outputs: in}}.calls(l.read, l.source)
+}
+
 func (a *Account) permittedCalls(calls []Call) error {
 	for _, c := range calls {
 		if a.Watch != nil {
 			a.Watch(a.Caller, c)
 		}
-		if err := a.authorize(a.Caller, c); err != nil {
+		if err := a.allowed(a.Caller, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// callTable is the table by resource type.
-var callTable = sync.OnceValue(func() map[string]lifecycle {
-	table := map[string]lifecycle{}
-	for _, group := range []map[string]lifecycle{networkCalls(), computeCalls(), dataCalls(), identityCalls(), signalCalls()} {
-		for token, l := range group {
-			if _, twice := table[token]; twice {
-				panic(fmt.Sprintf("cloud: two tables of calls for %s", token))
-			}
-			table[token] = l
-		}
-	}
-	return table
-})
 
 // Try returns AWS's refusal of the calls of an operation ("create", "update" without a change, "delete" or "read") by a caller, as if
 // the object were not there yet or were to go. It changes nothing.
@@ -558,7 +559,7 @@ func (a *Account) Try(c Caller, op, token, id string) error {
 	}
 	for _, one := range operations {
 		for _, call := range a.callsOf(one, o, nil) {
-			if err := a.authorize(c, call); err != nil {
+			if err := a.allowed(c, call); err != nil {
 				return o.hide(err)
 			}
 		}

@@ -160,13 +160,13 @@ func computeCalls() map[string]lifecycle {
 			source: ecrPage,
 			create: all(call("ecr:CreateRepository", "ecr:repository/{name}").tags(),
 				call("ecr:TagResource", "ecr:repository/{name}").creating("", ""),
-				uses("ecr", "encryptionConfigurations[].kmsKey", ecrKeys, "CreateGrant", "RetireGrant", "DescribeKey")),
+				keyRights("ecr", "encryptionConfigurations[].kmsKey", ecrKeys, "CreateGrant", "RetireGrant", "DescribeKey")),
 			read: all(call("ecr:DescribeRepositories", "ecr:repository/{name}"), call("ecr:ListTagsForResource", "ecr:repository/{name}")),
 			update: all(call("ecr:PutImageTagMutability", "ecr:repository/{name}").if_(changes("imageTagMutability")),
 				call("ecr:PutImageScanningConfiguration", "ecr:repository/{name}").if_(changes("imageScanningConfiguration")),
 				retag("ecr:TagResource", "ecr:UntagResource", "ecr:repository/{name}")),
 			delete: all(call("ecr:DeleteRepository", "ecr:repository/{name}"),
-				uses("ecr", "encryptionConfigurations[].kmsKey", ecrKeys, "RetireGrant")),
+				keyRights("ecr", "encryptionConfigurations[].kmsKey", ecrKeys, "RetireGrant")),
 		},
 		"aws:ecr/lifecyclePolicy:LifecyclePolicy": {
 			source: ecrPage,
@@ -241,7 +241,7 @@ func computeCalls() map[string]lifecycle {
 
 // scheduleKey are the rights of the caller on the key of a schedule, in the context of the schedule.
 func scheduleKey() []row {
-	rows := uses("scheduler", "kmsKeyArn", schedulerKeys, "DescribeKey", "GenerateDataKey", "Decrypt")
+	rows := keyRights("scheduler", "kmsKeyArn", schedulerKeys, "DescribeKey", "GenerateDataKey", "Decrypt")
 	for i := range rows {
 		if rows[i].action != "kms:DescribeKey" { // which has no encryption context
 			rows[i] = rows[i].with(func(v view, c iam.Context) {

@@ -39,8 +39,8 @@ func dataCalls() map[string]lifecycle {
 				call("rds:CreateDBInstance", "rds:subgrp:{dbSubnetGroupName}").if_(has("dbSubnetGroupName")),
 				call("rds:CreateDBInstance", "rds:pg:{parameterGroupName}").if_(has("parameterGroupName")),
 				call("rds:CreateDBInstance", "rds:og:{optionGroupName}").if_(has("optionGroupName")),
-				monitor, uses("rds", "kmsKeyId", rdsKeys, "CreateGrant", "DescribeKey"),
-				uses("rds", "performanceInsightsKmsKeyId", rdsKeys, "CreateGrant", "DescribeKey"), links("rds.amazonaws.com", rdsLinked)),
+				monitor, keyRights("rds", "kmsKeyId", rdsKeys, "CreateGrant", "DescribeKey"),
+				keyRights("rds", "performanceInsightsKmsKeyId", rdsKeys, "CreateGrant", "DescribeKey"), links("rds.amazonaws.com", rdsLinked)),
 			read: all(call("rds:DescribeDBInstances", "rds:db:{identifier}"), call("rds:DescribeDBInstances", "rds:db:*").from(rdsFilter)),
 			update: all(call("rds:ModifyDBInstance", "rds:db:{identifier}").if_(otherThan()),
 				call("rds:ModifyDBInstance", "rds:pg:{parameterGroupName}").if_(changes("parameterGroupName"), has("parameterGroupName")),
@@ -89,9 +89,9 @@ func dataCalls() map[string]lifecycle {
 		},
 		objectType: {
 			source: s3Page,
-			create: all(call("s3:PutObject", "s3:::{bucket}/{key|relative}"), objectTags(), uses("s3", "kmsKeyId", s3Keys, "GenerateDataKey")),
+			create: all(call("s3:PutObject", "s3:::{bucket}/{key|relative}"), objectTags(), keyRights("s3", "kmsKeyId", s3Keys, "GenerateDataKey")),
 			read:   all(call("s3:GetObject", "s3:::{bucket}/{key|relative}"), call("s3:GetObjectTagging", "s3:::{bucket}/{key|relative}")),
-			update: all(call("s3:PutObject", "s3:::{bucket}/{key|relative}"), objectTags(), uses("s3", "kmsKeyId", s3Keys, "GenerateDataKey")),
+			update: all(call("s3:PutObject", "s3:::{bucket}/{key|relative}"), objectTags(), keyRights("s3", "kmsKeyId", s3Keys, "GenerateDataKey")),
 			delete: all(call("s3:DeleteObject", "s3:::{bucket}/{key|relative}")),
 		},
 	}

@@ -40,7 +40,7 @@ func identityCalls() map[string]lifecycle {
 	onParameter := "ssm:parameter/{name|relative}"
 	secure := is("type", "SecureString")
 	parameterKey := func(action string) []row {
-		rows := uses("ssm", "keyId", parameterKeys, action)
+		rows := keyRights("ssm", "keyId", parameterKeys, action)
 		for i := range rows {
 			rows[i] = rows[i].if_(secure).with(func(v view, c iam.Context) {
 				c.Set("kms:EncryptionContext:PARAMETER_ARN", iam.One(v.a.resource(v.expand(onParameter)[0])))
@@ -168,8 +168,9 @@ func identityCalls() map[string]lifecycle {
 		},
 		certificateType: {
 			source: acmPage,
-			create: all(call("acm:RequestCertificate", "acm:certificate/*").tags().from(acmRequest), call("acm:AddTagsToCertificate", "acm:certificate/*").creating("", "")),
-			read:   all(call("acm:DescribeCertificate", "{arn}"), call("acm:ListTagsForCertificate", "{arn}")),
+			create: all(call("acm:RequestCertificate", "acm:certificate/*").tags().from(acmRequest),
+				call("acm:AddTagsToCertificate", "acm:certificate/*").creating("", "")),
+			read: all(call("acm:DescribeCertificate", "{arn}"), call("acm:ListTagsForCertificate", "{arn}")),
 			update: all(call("acm:UpdateCertificateOptions", "{id}").if_(otherThan()),
 				retag("acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate", "{id}")),
 			delete: all(call("acm:DeleteCertificate", "{arn}")),

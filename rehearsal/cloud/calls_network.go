@@ -18,14 +18,6 @@ const (
 	describeRoutes = "recorded requests of the genuine provider for aws_route"
 )
 
-// ec2Names are the types whose ARN is ec2:KIND/ID, in case the provider has no output arn.
-var ec2Names = map[string]string{
-	vpcType: "vpc", subnetType: "subnet", gatewayType: "internet-gateway", eipType: "elastic-ip", natType: "natgateway",
-	routeTableType: "route-table", mainTableType: "route-table", groupType: "security-group",
-	defaultGroupType: "security-group", ingressType: "security-group-rule", egressType: "security-group-rule", endpointType: "vpc-endpoint",
-	instanceType: "instance", interfaceType: "network-interface", aclType: "network-acl", "aws:ec2/flowLog:FlowLog": "vpc-flow-log",
-}
-
 // ec2Tags are the rows of a change of tags.
 func ec2Tags(kind string) []row {
 	return retag("ec2:CreateTags", "ec2:DeleteTags", "ec2:"+kind+"/{id}")
@@ -180,8 +172,8 @@ func networkCalls() map[string]lifecycle {
 				call("iam:GetInstanceProfile", "iam::instance-profile/{iamInstanceProfile}").if_(has("iamInstanceProfile")).from(instanceCalls),
 				call("iam:PassRole").on_(profileRole).because("the instance profile passes its role to ec2.amazonaws.com").from(passRolePage).
 					with(func(_ view, c iam.Context) { c.Set("iam:PassedToService", iam.One("ec2.amazonaws.com")) }),
-				uses("ec2", "rootBlockDevice.kmsKeyId", ebsPage, ebsActions...),
-				uses("ec2", "ebsBlockDevices[].kmsKeyId", ebsPage, ebsActions...)),
+				keyRights("ec2", "rootBlockDevice.kmsKeyId", ebsPage, ebsActions...),
+				keyRights("ec2", "ebsBlockDevices[].kmsKeyId", ebsPage, ebsActions...)),
 			then: all(call("ec2:MonitorInstances", "ec2:instance/{id}").if_(on("monitoring")).from(instanceCalls),
 				call("ec2:CreateTags", "ec2:volume/*").if_(has("rootBlockDevice.tags")).from(instanceCalls).with(func(v view, c iam.Context) {
 					requestTags(c, plainTags(Inputs(v.o.Outputs).Map("rootBlockDevice.tags")))

@@ -1,9 +1,9 @@
 package cloud
 
 import (
+	"fmt"
 	"strings"
-
-	"slipway/rehearsal/iam"
+	"sync"
 )
 
 // The calls of data sources, and those of the program itself beside the provider.
@@ -25,14 +25,10 @@ var sourceTable = map[string]lifecycle{
 	"aws:ssm/getParameter:getParameter":                   {source: ssmPage, read: all(call("ssm:GetParameter").on_(parameterNamed))},
 	"aws:ecr/getAuthorizationToken:getAuthorizationToken": {source: ecrPage, read: all(call("ecr:GetAuthorizationToken", "*"))},
 	"aws:ecr/getCredentials:getCredentials":               {source: ecrPage, read: all(call("ecr:GetAuthorizationToken", "*"))},
-	"aws:kms/getAlias:getAlias":                           {source: kmsPage, read: all(call("kms:ListAliases", "*"), call("kms:DescribeKey").on_(keyOfAlias))},
+	"aws:kms/getAlias:getAlias": {source: kmsPage, read: all(call("kms:ListAliases", "*"),
+		call("kms:DescribeKey").on_(keyOfAlias))},
 	"aws:route53/getZone:getZone": {source: dnsPage, read: all(call("route53:ListHostedZones", "*"),
 		call("route53:GetHostedZone").on_(zoneNamed), call("route53:ListTagsForResource").on_(zoneNamed))},
-}
-
-func (a *Account) sourceCalls(token string, in Inputs) []Call {
-	l := sourceTable[token]
-	return view{a: a, o: &Object{Type: token, Inputs: in, Outputs: in}}.calls(l.read, l.source)
 }
 
 // parameterNamed is a parameter of the account, or a public one, which belongs to no account.
@@ -60,19 +56,26 @@ func zoneNamed(v view) []string {
 	return nil
 }
 
-// taskCalls are the calls that run a task and wait for it.
-func (a *Account) taskCalls(run TaskRun) []Call {
-	cluster := a.arn("ecs", "cluster/"+lastPart(run.Cluster, "/"))
-	inCluster := func(r row) row { return r.with(func(_ view, c iam.Context) { c.Set("ecs:cluster", iam.One(cluster)) }) }
-	o := &Object{Type: "ecs:task", Outputs: map[string]any{"definition": run.TaskDefinition, "cluster": run.Cluster}}
-	if definition := a.definition(run.TaskDefinition); definition != nil {
-		out := Inputs(definition.Outputs)
-		o.Outputs["definition"] = out.String("arn")
-		o.Outputs["executionRoleArn"], o.Outputs["taskRoleArn"] = out.String("executionRoleArn"), out.String("taskRoleArn")
-	}
-	return view{a: a, o: o}.calls([]row{
+// taskRunCalls are the calls that run a task and wait for it.
+func taskRunCalls() lifecycle {
+	inCluster := func(r row) row { return r.with(clusterOfService) }
+	return lifecycle{source: runTask, create: []row{
 		inCluster(call("ecs:RunTask", "{definition}")),
 		passes("executionRoleArn", "ecs-tasks.amazonaws.com"), passes("taskRoleArn", "ecs-tasks.amazonaws.com"),
 		inCluster(call("ecs:DescribeTasks", "ecs:task/{cluster|last}/*")),
-	}, runTask)
+	}}
 }
+
+// callTable is the table by resource type and data source.
+var callTable = sync.OnceValue(func() map[string]lifecycle {
+	table := map[string]lifecycle{taskRunType: taskRunCalls()}
+	for _, group := range []map[string]lifecycle{networkCalls(), computeCalls(), dataCalls(), identityCalls(), signalCalls(), sourceTable} {
+		for token, l := range group {
+			if _, twice := table[token]; twice {
+				panic(fmt.Sprintf("cloud: two tables of calls for %s", token))
+			}
+			table[token] = l
+		}
+	}
+	return table
+})

@@ -69,11 +69,8 @@ func TestEveryCallHasASource(t *testing.T) {
 	for token, l := range callTable() {
 		tables[token] = l
 	}
-	for token, l := range sourceTable {
-		tables[token] = l
-	}
 	for token, l := range tables {
-		if _, known := awsRegistry().kinds[token]; !known && token != imageType && sourceTable[token].source == "" {
+		if _, known := awsRegistry().kinds[token]; !known && token != imageType && token != taskRunType && sourceTable[token].source == "" {
 			t.Errorf("%s is not a type of the model", token)
 		}
 		for _, op := range []operation{creates, follows, reads, updates, deletes} {

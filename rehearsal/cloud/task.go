@@ -58,12 +58,18 @@ type container struct {
 func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
 	a.mu.RLock()
-	denied := a.permittedCalls(a.taskCalls(run))
+	asked := &Object{Type: taskRunType, Outputs: map[string]any{"definition": run.TaskDefinition, "cluster": run.Cluster}}
+	if definition := a.definition(run.TaskDefinition); definition != nil {
+		out := Inputs(definition.Outputs)
+		asked.Outputs["definition"] = out.String("arn")
+		asked.Outputs["executionRoleArn"], asked.Outputs["taskRoleArn"] = out.String("executionRoleArn"), out.String("taskRoleArn")
+	}
+	denied := a.permittedCalls(a.callsOf(creates, asked, nil))
 	a.mu.RUnlock()
 	if denied != nil {
 		return TaskResult{}, denied
 	}
-	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
+	if err := a.before(action, &Object{Type: taskRunType, Inputs: map[string]any{"cluster": run.Cluster,
 		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}

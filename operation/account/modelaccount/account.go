@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"slipway/operation/account"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/iam"
 	"slipway/verdict"
 )
 
@@ -30,9 +32,10 @@ type Args struct {
 	Stack     string
 	Operation string
 	Region    string
-	Zone      string // a hosted zone that exists before any program runs; "": none
-	AccountID string // "": the model's default
-	Role      string // that makes the calls, if the model has it; "": an administrator
+	Zone      string   // a hosted zone that exists before any program runs; "": none
+	AccountID string   // "": the model's default
+	Role      string   // that makes the calls, if the model has it; "": an administrator
+	SCP       []string // files with service control policies, from the organisation's root down
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -71,6 +74,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
 		return nil, err
 	}
+	if a.model.Account.Organization, err = controlPolicies(args.SCP); err != nil {
+		return nil, err
+	}
 	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
 		a.model.Account.Caller = cloud.Caller{Role: args.Role}
 	}
@@ -84,6 +90,37 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		a.model.Builder = a.containers.Run
 	}
 	return a, nil
+}
+
+// controlPolicies reads service control policies.
+func controlPolicies(files []string) (policies cloud.ControlPolicies, err error) {
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--scp: %w", err)
+		}
+		document, err := iam.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("--scp %s: %w", file, err)
+		}
+		document.Name = filepath.Base(file)
+		policies = append(policies, document)
+	}
+	return policies, nil
+}
+
+// Trespasses are the rights of the deploy role on what does not belong to its stack.
+func (a *Account) Trespasses() ([]string, error) {
+	role := a.model.Account.Caller.Role
+	if role == "" {
+		return nil, nil
+	}
+	found, err := a.model.Account.Trespasses(role)
+	var all []string
+	for _, t := range found {
+		all = append(all, t.String())
+	}
+	return all, err
 }
 
 // Identity implements account.Account.
