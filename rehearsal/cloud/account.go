@@ -55,13 +55,16 @@ type Account struct {
 	store     *store
 	calls     atomic.Int64
 	documents sync.Map // policies by name and text -> *iam.Document
-	arns      arnIndex
+	// The documents of each role, by its ID -> rolePolicies.
+	identities sync.Map
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
 	order    map[*Object]int               // creation order
 	next     int
 	encoded  map[*Object]json.RawMessage
+	arns     map[string]*Object // by ARN
+	iam      int                // counts changes of IAM's objects
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
@@ -277,6 +280,10 @@ func (a *Account) insert(o *Object) {
 	}
 	a.objects[o.Type][o.ID] = o
 	a.order[o] = place
+	if arn := a.arnOf(o); arn != "" {
+		a.arns[arn] = o
+	}
+	a.changedIAM(o)
 }
 
 func (a *Account) put(o *Object) error {
@@ -298,6 +305,10 @@ func (a *Account) drop(o *Object) {
 	}
 	delete(a.order, o)
 	delete(a.encoded, o)
+	if arn := a.arnOf(o); a.arns[arn] == o {
+		delete(a.arns, arn)
+	}
+	a.changedIAM(o)
 	a.version++
 	a.dropOwned(o)
 }

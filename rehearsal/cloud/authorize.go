@@ -179,8 +179,29 @@ func mustParse(name, text string) *iam.Document {
 	return d
 }
 
+// rolePolicies are the documents of a role as of a change of IAM.
+type rolePolicies struct {
+	iam       int
+	documents []*iam.Document
+}
+
+func (a *Account) changedIAM(o *Object) {
+	if strings.HasPrefix(o.Type, "aws:iam/") {
+		a.iam++
+	}
+}
+
 // identityPolicies are the documents of a role: inline, attached, and those in its own inputs.
 func (a *Account) identityPolicies(role *Object) []*iam.Document {
+	if known, ok := a.identities.Load(role.ID); ok && known.(rolePolicies).iam == a.iam {
+		return known.(rolePolicies).documents
+	}
+	all := a.collectPolicies(role)
+	a.identities.Store(role.ID, rolePolicies{a.iam, all})
+	return all
+}
+
+func (a *Account) collectPolicies(role *Object) []*iam.Document {
 	var all []*iam.Document
 	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
 		if p.Inputs["role"] == role.ID {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"slipway/rehearsal/iam"
 )
@@ -431,36 +430,25 @@ func (a *Account) resourceTags(c iam.Context, arn, action string) {
 	}
 }
 
-// An arnIndex finds objects by ARN.
-type arnIndex struct {
-	mu      sync.Mutex
-	version int
-	objects map[string]*Object
+// arnOf is the ARN of an object; "" if it has none of its own.
+func (a *Account) arnOf(o *Object) string {
+	if arn := Inputs(o.Outputs).String("arn"); arn != "" && !isPart[o.Type] {
+		return arn
+	}
+	if kind := ec2Names[o.Type]; kind != "" {
+		return a.arn("ec2", kind+"/"+o.ID)
+	}
+	return ""
 }
 
 // byARN is the object with an ARN; nil if there is none. Of what lies within a resource, such as a stream of a log group, it is that
 // resource.
 func (a *Account) byARN(arn string) *Object {
-	x := &a.arns
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.objects == nil || x.version != a.version {
-		x.objects, x.version = map[string]*Object{}, a.version
-		for _, objects := range a.objects {
-			for _, o := range objects {
-				if s := Inputs(o.Outputs).String("arn"); s != "" && !isPart[o.Type] {
-					x.objects[s] = o
-				} else if kind := ec2Names[o.Type]; kind != "" {
-					x.objects[a.arn("ec2", kind+"/"+o.ID)] = o
-				}
-			}
-		}
-	}
-	if o := x.objects[arn]; o != nil {
+	if o := a.arns[arn]; o != nil {
 		return o
 	}
 	if group, _, ok := strings.Cut(arn, ":log-stream:"); ok {
-		return x.objects[group]
+		return a.arns[group]
 	}
 	return nil
 }
