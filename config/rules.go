@@ -187,7 +187,13 @@ func (d *decoder) web(w Web) {
 		d.add("web.healthPath", quoted(path), "must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 "+
 			"characters: percent-encode what a URL cannot contain")
 	}
+	if path := w.CheckPath; d.valid("web.checkPath") && (len(path) > 1024 || !checkPath.MatchString(path)) {
+		d.add("web.checkPath", quoted(path), "must start with one / and contain no spaces and no #, at most 1024 characters")
+	}
 }
+
+// checkPath is a path and a query. Two slashes at the beginning would name another host.
+var checkPath = regexp.MustCompile(`^/([!"$-.0-\[\]-~][!"$-\[\]-~]*)?$`)
 
 // healthPath is /path?query of RFC 3986, which the target group takes: Application Load Balancer guide, "Health checks for
 // your target groups", HealthCheckPath.

@@ -169,7 +169,7 @@ func fromFile(project *workspace.Project, root, path string) (Source, error) {
 	data, err := readSmall(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return wrong(0, "no such file%s", present(dir))
+		return wrong(0, "no such file%s", present(dir, name[1]))
 	case errors.Is(err, errLarge):
 		return wrong(1, "is larger than %d bytes", largest)
 	case err != nil:
@@ -255,8 +255,8 @@ func readSmall(path string) ([]byte, error) {
 	return data, err
 }
 
-// present lists the stacks of a folder.
-func present(dir string) string {
+// present lists the stacks of a folder, and says which one a name is like.
+func present(dir, name string) string {
 	files, _ := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
 	var stacks []string
 	for _, f := range files {
@@ -268,7 +268,11 @@ func present(dir string) string {
 		return ""
 	}
 	slices.Sort(stacks)
-	return "; the stacks are " + strings.Join(stacks, ", ")
+	hint := ""
+	if near := nearest(name, stacks); near != "" {
+		hint = "; did you mean stack " + near + "?"
+	}
+	return hint + "; the stacks are " + strings.Join(stacks, ", ")
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)

@@ -143,6 +143,9 @@ type Web struct {
 	Spot int `key:"spot" default:"0" allowed:"0..100"`
 	// The path of the load balancer's health check. It must return 200 without querying the database.
 	HealthPath string `key:"healthPath" default:"/healthz" rule:"starts with /, at most 1024 characters, as in a URL: a query is allowed"`
+	// The page that up requests before it calls a deployment good. No answer, 400 and 5xx are failures; 404 and a redirect to a
+	// log-in page are noted.
+	CheckPath string `key:"checkPath" default:"/" rule:"starts with /, at most 1024 characters, no spaces"`
 	// Autoscaling target: requests per task and minute.
 	RequestsPerTarget int `key:"requestsPerTarget" default:"1000" allowed:"1..1000000"`
 	// Autoscaling target: average CPU utilization of the tasks, in percent.

@@ -46,6 +46,7 @@ type store struct {
 	dir            string // absolute
 	project, stack string
 	backend        *Backend // nil: in dir
+	last           *parsed  // of the file in dir
 }
 
 // Bucket opens the bucket that holds the stack's state. The caller closes it. The engine keeps its files under .pulumi/;

@@ -34,6 +34,7 @@ type Property struct {
 type Result struct {
 	Changes []Change       // sorted by URN; what stays as it is has none
 	Counts  map[string]int // by operation, "same" included
+	Groups  map[Group]int  // how many resources change, components aside
 	Outputs map[string]any // of the stack, secrets masked
 	Took    time.Duration
 }
@@ -57,8 +58,13 @@ type Event struct {
 	Change    Change
 	Phase     Phase
 	Component bool          // it only groups resources
+	Group     Group         // the outermost component that the resource is in
 	Took      time.Duration // how long the step took, once it is over
 }
+
+// A Group is a component that stands directly below the stack, with everything that is in it. A resource without one has the zero
+// Group.
+type Group struct{ Name, Type string }
 
 // A Phase is where a step is.
 type Phase int
@@ -112,10 +118,21 @@ type record struct {
 	result   Result
 	problems []Problem
 	begun    map[string]time.Time // by operation and URN
+	parents  map[string]string    // of components, by URN
 }
 
-func newRecord(onEvent func(Event)) *record {
-	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
+// newRecord is a record of an operation on the resources of a state: a component that is deleted is heard of after what is in it.
+func newRecord(onEvent func(Event), state Checkpoint) *record {
+	r := &record{
+		onEvent: onEvent, result: Result{Counts: map[string]int{}, Groups: map[Group]int{}},
+		begun: map[string]time.Time{}, parents: map[string]string{},
+	}
+	for _, known := range state.Resources {
+		if !known.Custom {
+			r.parents[string(known.URN)] = string(known.Parent)
+		}
+	}
+	return r
 }
 
 // finish sorts the changes when the last event was added.
@@ -127,6 +144,9 @@ func (r *record) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil:
 		meta := event.ResourcePreEvent.Metadata
+		if state := cmp.Or(meta.New, meta.Old); state != nil && !state.Custom {
+			r.parents[meta.URN] = state.Parent
+		}
 		if event.ResourcePreEvent.Planning { // a preview reports nothing else about the step
 			r.count(meta)
 			return
@@ -161,11 +181,25 @@ func (r *record) add(event apitype.EngineEvent) {
 
 func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
 	state := cmp.Or(meta.New, meta.Old)
-	event := Event{Change: changeOf(meta), Phase: phase, Component: state != nil && !state.Custom}
+	event := Event{Change: changeOf(meta), Phase: phase}
+	if state != nil {
+		event.Component, event.Group = !state.Custom, r.groupOf(state.Parent)
+	}
 	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
 		event.Took = time.Since(at)
 	}
 	r.onEvent(event)
+}
+
+// groupOf is the outermost component at or above a resource.
+func (r *record) groupOf(urn string) (group Group) {
+	for seen := 0; urn != "" && seen <= len(r.parents); seen++ { // a state that was edited by hand may have a circle
+		if kind := resource.URN(urn).Type(); kind != resource.RootStackType {
+			group = Group{Name: resource.URN(urn).Name(), Type: string(kind)}
+		}
+		urn = r.parents[urn]
+	}
+	return group
 }
 
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".
@@ -178,6 +212,9 @@ func (r *record) count(meta apitype.StepEventMetadata) {
 	r.result.Counts[string(meta.Op)]++
 	if meta.Op != apitype.OpSame {
 		r.result.Changes = append(r.result.Changes, changeOf(meta))
+		if state := cmp.Or(meta.New, meta.Old); state != nil && state.Custom {
+			r.result.Groups[r.groupOf(state.Parent)]++
+		}
 	}
 }
 

@@ -86,7 +86,7 @@ func Open(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend}}
+	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend, last: &parsed{}}}
 	if s.OnEvent == nil {
 		s.OnEvent = func(Event) {}
 	}
@@ -293,7 +293,11 @@ const engineLocked = "the stack is currently locked by"
 // engine runs one operation of the engine and follows its events.
 func (s *Stack) engine(ctx context.Context, name string, a action) (Result, error) {
 	started := time.Now()
-	r := newRecord(s.OnEvent)
+	before, err := s.read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r := newRecord(s.OnEvent, before)
 	hear := func(e apitype.EngineEvent) {
 		r.add(e)
 		if a.heard != nil {

@@ -455,6 +455,25 @@ func TestOrphansAreDeleted(t *testing.T) {
 	}
 }
 
+// An object without a URN was deleted as a resource: it is not an orphan, and a resource in the state that has it is not lost.
+func TestObjectsThatStay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	b.shelf.things["thing-99"] = thing{}
+	for id, kept := range b.shelf.things {
+		kept.urn = ""
+		b.shelf.things[id] = kept
+	}
+	b.said = nil
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("up changed %v", result.Changes)
+	}
+	if len(b.said) > 0 || len(b.shelf.things) != 4 {
+		t.Errorf("up repaired something: %q, the shelf has %d things", b.said, len(b.shelf.things))
+	}
+}
+
 // What was killed while it wrote the state leaves half a file beside it, and what the CLI left may be half a note.
 func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()

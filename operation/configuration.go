@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -77,7 +78,7 @@ func configure(t Target) (*configuration, error) {
 	}
 	c.engine.Node = node
 	if c.stack, err = site.Load(source); err != nil {
-		return nil, Mistakes(t.Stack, err)
+		return nil, onCommandLine(t, source.Project, err)
 	}
 	c.profile, c.accounts = c.stack.AWS.Profile, c.stack.AWS.AllowedAccountIDs
 	return c, nil
@@ -98,6 +99,42 @@ func Mistakes(stack string, err error) error {
 		what = fmt.Sprintf("%d mistakes", len(all))
 	}
 	return fmt.Errorf("the configuration of stack %s has %s; nothing was started:%s", stack, what, strings.Join(lines, ""))
+}
+
+// onCommandLine makes a usage error of the mistakes that are in settings for this run. Those of the file follow.
+func onCommandLine(t Target, project string, err error) error {
+	var all, rest config.Mistakes
+	if !errors.As(err, &all) {
+		return err
+	}
+	var lines []string
+	for _, one := range all {
+		at := slices.IndexFunc(t.Overrides, func(words string) bool {
+			path, _, _ := strings.Cut(words, "=")
+			path = strings.TrimPrefix(path, project+":")
+			key := strings.TrimPrefix(one.Key, project+":")
+			return key == path || under(key, path) || under(path, key)
+		})
+		if at < 0 {
+			rest = append(rest, one)
+			continue
+		}
+		one.File, one.Key = "", strings.TrimPrefix(one.Key, project+":")
+		parent := one.Key[:strings.LastIndexAny(one.Key, ".:")+1]
+		lines = append(lines, "--config "+strings.Replace(one.String(), "unknown key, did you mean ", "did you mean "+parent, 1))
+	}
+	if len(lines) == 0 {
+		return Mistakes(t.Stack, err)
+	}
+	if len(rest) > 0 {
+		lines = append(lines, Mistakes(t.Stack, rest).Error())
+	}
+	return UsageError{errors.New(strings.Join(lines, "\n"))}
+}
+
+// under says whether a key is inside of what another one names.
+func under(key, of string) bool {
+	return of != "" && (strings.HasPrefix(key, of+".") || strings.HasPrefix(key, of+"["))
 }
 
 // configOf is the mapping under config of a stack's file, empty if there is none.

@@ -39,6 +39,8 @@ type session struct {
 	first      func() error // called when the engine has locked the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
+	begun      begun        // what the engine has begun in this run
+	public     string       // the site's own URL, once an up has ended
 }
 
 // confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
@@ -180,13 +182,13 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
 	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
 	if p := s.pinned; p != nil {
 		program.Release = p.program()
 		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
@@ -211,7 +213,13 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	return err
 }
 
-// release returns up everything except the containers.
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
+}
+
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {
@@ -246,7 +254,7 @@ func (s *session) where() string {
 }
 
 func notBootstrapped(t Target) error {
-	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
+	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s", t.Stack, t.Flags())
 }
 
 // crossAccount explains what must be configured so that releases of one stack can go to another account.
@@ -260,7 +268,7 @@ func crossAccount(to Target, from, theirs, ours string) string {
 // missing explains an operation on a stack that was never deployed.
 func missing(t Target, err error) error {
 	if errors.Is(err, engine.ErrNoStack) {
-		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flag())
+		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flags())
 	}
 	return err
 }

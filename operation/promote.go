@@ -43,7 +43,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 	if wrong := h.Unfit(r, d); wrong != "" {
 		if !args.EvenUnhealthy {
 			return nil, fmt.Errorf("release %s is not promoted: %s\nnothing was done. Next: fix it there; "+
-				"or promote another one (slipway releases --stack %s); or override this check with --even-unhealthy", r.ID, wrong, args.From)
+				"or promote another one (slipway releases%s); or override this check with --even-unhealthy", r.ID, wrong, source.Flags())
 		}
 		t.Progress.Logf("Promoting release %s although %s", r.ID, wrong)
 	}
@@ -61,6 +61,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 		return nil, err
 	}
 	p.running, _ = to.Running()
+	sayDropped(t, to, "promote")
 	t.Progress.Logf("Promoting release %s from stack %s to stack %s.", r.ID, args.From, t.Stack)
 	return bring(ctx, t, p, "promote", args.Confirm)
 }

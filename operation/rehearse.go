@@ -114,7 +114,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		}
 		v.Reasons = append(v.Reasons, wide...)
 	}
-	if err := s.visit(ctx, v); err != nil {
+	if err := s.archived(ctx, v); err != nil {
 		return err
 	}
 
@@ -186,14 +186,10 @@ func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, 
 	return result, nil
 }
 
-// visit is the part of a rehearsal that requests the running site.
-func (s *session) visit(ctx context.Context, v *Rehearsal) error {
+// archived is the part of a rehearsal that looks whether the log of the running site reaches the archive.
+func (s *session) archived(ctx context.Context, v *Rehearsal) error {
 	if s.containers == nil {
 		return nil
-	}
-	s.target.Progress.Logf("The site runs at %s: requesting its first page.", s.containers.URL())
-	if err := s.containers.Check(ctx); err != nil {
-		v.Reasons = append(v.Reasons, "the site does not answer: "+err.Error())
 	}
 	n, err := s.containers.Archived(ctx)
 	if err == nil && n == 0 {

@@ -64,7 +64,7 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	s.first = func() error { return k.begin(ctx) }
 	result, err := s.up(ctx)
 	if err == nil {
-		err = s.wake(ctx)
+		err = s.settle(ctx)
 	}
 	if err == nil && s.containers != nil {
 		result.Outputs["url"], err = s.containers.URL(), s.containers.Converge()
@@ -72,7 +72,7 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	judged, err := s.judged(ctx, err)
 	of, unkept := k.end(ctx, result, judged, err)
 	err = errors.Join(err, unkept)
-	if err != nil && judged.Good {
+	if bad := (*badVerdict)(nil); err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}
 	d = &Deployed{Stack: s.target.Stack, Live: s.target.Live, Where: s.where(), Result: result, Verdict: judged, Release: of}
@@ -88,7 +88,9 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 func (s *session) up(ctx context.Context) (engine.Result, error) {
 	last, err := s.lastCheck(ctx)
 	found := err == nil && last != nil && last.Found > 0
+	s.begun.reset()
 	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
 	}

@@ -37,8 +37,9 @@ const migrationCPU, migrationMemory = 256, 512
 
 // Options are set by the caller of the program, not by the stack's configuration.
 type Options struct {
-	Root   string     // the folder of Pulumi.yaml, which holds the app; default: the engine's
-	Runner ecs.Runner // runs the migration; default: on AWS
+	Root   string            // the folder of Pulumi.yaml, which holds the app; default: the engine's
+	Runner ecs.Runner        // runs the migration; default: on AWS
+	Say    func(text string) // hears that the migration still runs; default: the engine's log
 
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
@@ -100,6 +101,10 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
 		release = &image.Pinned{Digests: digests}
 	}
+	say := options.Say
+	if say == nil && !options.Declare {
+		say = func(text string) { _ = ctx.Log.Info(text, nil) }
+	}
 	fromProfile := ""
 	if release != nil && release.From != nil {
 		fromProfile = release.From.Profile
@@ -108,7 +113,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
 		carry: carry, known: &p.images}
 	return d.deploy()
 }
@@ -120,6 +125,7 @@ type deployment struct {
 	snapshot bool // of the database, if it is deleted
 	root     string
 	runner   ecs.Runner
+	say      func(string)
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
 	known    *atomic.Pointer[image.Pair] // the images, once they are known

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -18,7 +19,7 @@ func previewCommand(run *invocation) *cobra.Command {
 differ. It changes nothing. Secrets are shown as [secret].`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")

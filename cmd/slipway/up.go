@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 	"slipway/verdict"
@@ -30,7 +31,7 @@ can deploy the next release.`,
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
   slipway up --stack dev --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
@@ -80,12 +81,13 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 	case d.Containers != nil:
 		return serve(ctx, run, d)
 	case d.Live:
-		run.out.say("It is up in %s.", d.Where)
+		run.out.say("It is up in %s. How to connect:\n  slipway outputs%s", d.Where, run.flags())
 	default:
 		run.out.say("This is simulated: the URL will not open. Next:\n"+
-			"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
-			"  slipway destroy%[1]s: take it down\n"+
-			"  README.md, \"Deploying for real\": the same program, in an account", run.flag())
+			"  slipway preview%[1]s --config web.max=6    what a change would do\n"+
+			"  slipway outputs%[1]s                       how to connect\n"+
+			"  slipway destroy%[1]s                       take it down\n"+
+			"README.md, \"Deploying for real\", says how to deploy the same program to an account.", run.flags())
 	}
 	return err
 }
@@ -100,8 +102,8 @@ func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	err := d.Containers.Serve(ctx)
 	if err == nil && ctx.Err() != nil {
 		run.out.say("The site is no longer served; its containers stay. Next:\n"+
-			"  slipway up%[1]s: serve it again\n"+
-			"  slipway destroy%[1]s: take it down, containers included", run.flag())
+			"  slipway up%[1]s         serve it again\n"+
+			"  slipway destroy%[1]s    take it down, containers included", run.flags())
 	}
 	return err
 }

@@ -125,8 +125,8 @@ type Containers interface {
 	// Serve serves the site until ctx ends or the stack is destroyed. The account must be closed by then.
 	Serve(ctx context.Context) error
 
-	// Check requests the site's first page.
-	Check(ctx context.Context) error
+	// LastLines are what the containers behind the load balancer wrote since a moment, at most lines of each.
+	LastLines(ctx context.Context, since time.Time, lines int) []string
 
 	// Archived counts the log objects in the archive.
 	Archived(ctx context.Context) (int, error)

@@ -36,26 +36,35 @@ type Summary struct {
 	Changes []engine.Change `json:"changes"` // of a preview
 	Good    *bool           `json:"good"`    // of a rehearsal
 	Reasons []string        `json:"reasons"` // of a rehearsal
-	empty   bool
+	Error   *struct {
+		Message string `json:"message"`
+	} `json:"error"` // of a command that failed
+	empty bool
 }
 
-// Read reads what preview --json or rehearse --json wrote. A file that is empty stands for a command that failed; its stack is
-// taken from the file's name up to the first dot.
+// Read reads what preview --json or rehearse --json wrote. A file that is empty, or holds an error, stands for a command that failed;
+// its stack is taken from the file's name up to the first dot.
 func Read(file string) (Summary, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return Summary{}, err
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	var one Summary
+	if len(bytes.TrimSpace(data)) > 0 {
+		if err := json.Unmarshal(data, &one); err != nil {
+			return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		}
+	}
+	if len(bytes.TrimSpace(data)) == 0 || one.Error != nil {
 		stack, _, _ := strings.Cut(filepath.Base(file), ".")
 		if !operation.IsStackName(stack) {
-			return Summary{}, fmt.Errorf("%s: it is empty, and its name does not begin with the name of a stack", file)
+			return Summary{}, fmt.Errorf("%s: it holds no result, and its name does not begin with the name of a stack", file)
 		}
-		return Summary{Stack: stack, empty: true}, nil
-	}
-	var one Summary
-	if err := json.Unmarshal(data, &one); err != nil {
-		return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		failed := Summary{Stack: stack, empty: true}
+		if one.Error != nil {
+			failed.Reasons = []string{one.Error.Message}
+		}
+		return failed, nil
 	}
 	// Only such a name means nothing in Markdown.
 	if !operation.IsStackName(one.Stack) || len(one.Stack) > 100 || (one.Counts == nil) == (one.Good == nil) {

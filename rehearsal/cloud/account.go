@@ -8,6 +8,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type Account struct {
 	// before the account is used.
 	Before func(n int, action string, o *Object) error
 
-	// Tasks decides how a started task ends; by default with exit code 0. Set it before the account is used.
-	Tasks func(TaskRun) TaskResult
+	// Tasks decides how a started task ends; by default with exit code 0. When its context is done it stops the task. Set it
+	// before the account is used.
+	Tasks func(context.Context, TaskRun) TaskResult
 
 	// Carry runs the tasks of a service: it is called after the service was created (was is nil) or updated, and before it is
 	// deleted (now is nil). It may call the account. A *Failure in its error means that the deployment failed, see Healthy; any

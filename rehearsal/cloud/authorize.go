@@ -23,6 +23,8 @@ type Call struct {
 	Action   string      // "kms:CreateGrant"
 	Resource string      // ARN, or "*" for an action without resource-level permissions
 	Context  iam.Context // the condition keys that the request sends, besides those that follow from caller and resource
+	VPC      string      // the network that the call comes from, whose endpoints may limit it; empty: it passes none
+	AWSOwned bool        // the resource is AWS's and open to the call; only endpoints and the organisation can refuse it
 	Reason   string      // for a right that AWS checks besides the call itself: why
 	Source   string      // AWS's page, or the public issue
 }
@@ -108,11 +110,16 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 		r.Context[key] = values
 	}
 	a.globalKeys(r, role, call)
-	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource)}
+	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource), Endpoint: a.endpointPolicies(call)}
 	for i, document := range a.Organization {
 		policies.SCP = append(policies.SCP, iam.Level{Name: fmt.Sprint("level ", i+1), Policies: []*iam.Document{document}})
 	}
 	switch {
+	case call.AWSOwned:
+		// ECR's layers are fetched with addresses that a principal of AWS signs; aws:PrincipalAccount is not the caller's.
+		r.Principal, err = iam.ParsePrincipal("arn:" + a.Partition + ":iam::" + awsAccount + ":role/service")
+		r.Account, policies.Identity, policies.Resource = awsAccount, []*iam.Document{everything()}, open()
+		return r, policies, err
 	case role != nil:
 		policies.Identity = a.identityPolicies(role)
 		if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" {
@@ -169,6 +176,35 @@ func (a *Account) globalKeys(r iam.Request, role *Object, call Call) {
 var everything = sync.OnceValue(func() *iam.Document {
 	return mustParse("AdministratorAccess", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`)
 })
+
+// awsAccount stands for the accounts of AWS, whose numbers differ by service and region.
+const awsAccount = "000000000000"
+
+// open is the policy of a resource that is open to everyone.
+var open = sync.OnceValue(func() *iam.Document {
+	return mustParse("open", `{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}`)
+})
+
+// endpointPolicies are those of the endpoints that a call passes: a gateway or interface endpoint of its network for its service.
+func (a *Account) endpointPolicies(call Call) []*iam.Document {
+	if call.VPC == "" {
+		return nil
+	}
+	service, _, _ := strings.Cut(call.Action, ":")
+	var all []*iam.Document
+	for _, e := range a.list(endpointType) {
+		in := Inputs(e.Outputs)
+		name := in.String("serviceName")
+		if in.String("vpcId") != call.VPC || name != "com.amazonaws."+a.Region+"."+service ||
+			in.String("vpcEndpointType") == "Interface" && !in.Bool("privateDnsEnabled") {
+			continue
+		}
+		if d := a.document(e, "policy"); d != nil {
+			all = append(all, d)
+		}
+	}
+	return all
+}
 
 func mustParse(name, text string) *iam.Document {
 	d, err := iam.Parse([]byte(text))

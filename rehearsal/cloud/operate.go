@@ -3,6 +3,7 @@ package cloud
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -135,6 +136,10 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 		if v, ok := was.Outputs[name]; ok && e.In[name] != nil && o.Inputs[name] == nil && name != "tagsAll" {
 			o.Outputs[name] = clone(v)
 		}
+	}
+	// The provider sends desiredCount only if the program changes it, so the number that scaling chose stays.
+	if asked := "desiredCount"; o.Type == serviceType && reflect.DeepEqual(o.Inputs[asked], was.Inputs[asked]) {
+		o.Outputs[asked] = was.Outputs[asked]
 	}
 	if err := a.checkState(k, o, action); err != nil {
 		return err

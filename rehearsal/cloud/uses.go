@@ -53,7 +53,18 @@ var users = map[string]func(*uses, *Object, Inputs){
 // uses collects the calls that one resource leads to.
 type uses struct {
 	a   *Account
+	vpc string // where the calls come from, if they come from a network
 	all []Use
+}
+
+// network is the VPC of subnets.
+func (u *uses) network(subnets []string) string {
+	for _, id := range subnets {
+		if subnet := find(u.a, "id", id, subnetType); subnet != nil {
+			return Inputs(subnet.Outputs).String("vpcId")
+		}
+	}
+	return ""
 }
 
 func (a *Account) usesOf(o *Object) []Use {
@@ -91,22 +102,46 @@ func (a *Account) Findings() []Finding {
 	var all []Finding
 	for _, o := range a.all() {
 		for _, use := range a.usesOf(o) {
-			err := a.authorize(use.By, use.Call)
-			if err == nil {
-				continue
+			if err := a.authorize(use.By, use.Call); err != nil {
+				all = append(all, use.finding(o, err))
 			}
-			f := Finding{Resource: o.URN, Code: "AccessDenied", Message: err.Error(), Source: use.Call.Source,
-				Chain: []string{o.describe(), use.By.String() + " -> " + use.Call.Action + " on " + use.Call.Resource}}
-			if f.Resource == "" {
-				f.Resource = Key(o.Type, o.ID)
-			}
-			if e, ok := err.(*Error); ok {
-				f.Code, f.Message, f.Fix = e.Code, e.Message, e.Why
-			}
-			all = append(all, f)
 		}
 	}
 	return all
+}
+
+// finding says what of o does not work because a call of the account's own services or roles is denied.
+func (u Use) finding(o *Object, err error) Finding {
+	f := Finding{Resource: o.URN, Code: "AccessDenied", Message: err.Error(), Source: u.Call.Source,
+		Chain: []string{o.describe(), u.By.String() + " -> " + u.Call.Action + " on " + u.Call.Resource}}
+	if f.Resource == "" {
+		f.Resource = Key(o.Type, o.ID)
+	}
+	e, ok := err.(*Error)
+	if !ok {
+		return f
+	}
+	f.Code, f.Message = e.Code, e.Message
+	if u.Refusal != nil {
+		f.Code, f.Message = u.Refusal.Code, u.Refusal.Message
+	}
+	if e.Why != "" {
+		f.Chain = append(f.Chain, strings.Split(e.Why, "\n  ")...)
+	}
+	f.Fix = u.fix()
+	return f
+}
+
+// fix says which policy would have to change.
+func (u Use) fix() string {
+	if u.By.Role != "" {
+		return fmt.Sprintf("allow %s on %s in a policy of role %s, and in the resource's own policy if it has one", u.Call.Action,
+			u.Call.Resource, u.By.Role)
+	}
+	if u.Call.Action == "sts:AssumeRole" {
+		return fmt.Sprintf("let %s assume %s in the role's trust policy", u.By.Service, u.Call.Resource)
+	}
+	return fmt.Sprintf("allow %s to %s in the policy of %s", u.By.Service, u.Call.Action, u.Call.Resource)
 }
 
 func (u Use) reason(err error) string {
@@ -129,6 +164,10 @@ func (c Caller) String() string {
 }
 
 func (u *uses) add(by Caller, call Call, refusal *Error) {
+	// A service calls from its own network; roles and AWS's open buckets are reached from the site's.
+	if by.Service == "" {
+		call.VPC = u.vpc
+	}
 	u.all = append(u.all, Use{by, call, refusal})
 }
 

@@ -130,6 +130,12 @@ func (u *uses) instance(_ *Object, in Inputs) {
 		"ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"} {
 		u.add(role, Call{Action: action, Resource: "*", Source: agentSource}, nil)
 	}
+	u.vpc = u.network([]string{in.String("subnetId")})
+	for _, bucket := range []string{"al2023-repos-" + u.a.Region + "-de612dc2", "amazon-ssm-" + u.a.Region} {
+		u.add(Caller{}, Call{Action: "s3:GetObject", AWSOwned: true, Resource: "arn:" + u.a.Partition + ":s3:::" + bucket + "/package",
+			Source: "Amazon Linux 2023 guide, \"Updating AL2023\"; Systems Manager User Guide, \"SSM Agent communications with AWS managed S3 buckets\"",
+			Reason: "packages and updates of the agent are in S3"}, nil)
+	}
 	const source = "Systems Manager User Guide, \"Create a custom IAM role for Session Manager\""
 	for _, document := range u.a.list("aws:ssm/document:Document") {
 		var content struct{ Inputs map[string]any }

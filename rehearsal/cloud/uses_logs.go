@@ -27,6 +27,7 @@ func (u *uses) flowLog(o *Object, in Inputs) {
 		return
 	}
 	group := strings.TrimSuffix(in.String("logDestination"), ":*")
+	u.add(role, Call{Action: "logs:DescribeLogGroups", Resource: u.a.arn("logs", "log-group::log-stream:"), Source: source}, nil)
 	u.add(role, Call{Action: "logs:DescribeLogStreams", Resource: group + ":*", Source: source}, nil)
 	for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
 		u.add(role, Call{Action: action, Resource: group + ":log-stream:eni-0-all", Source: source}, nil)
@@ -105,8 +106,11 @@ func plainPrefix(prefix string) string {
 	}
 }
 
-// accessLogs: the balancer writes a test file when logging is turned on. AWS documents no condition key for it.
+// accessLogs: the balancer writes a test file when logging is turned on. It asks for encryption with S3's own key, and AWS documents no
+// other condition key for it.
 func (u *uses) accessLogs(_ *Object, in Inputs) {
+	encrypted := iam.Context{}
+	encrypted.Set("s3:x-amz-server-side-encryption", iam.One("AES256"))
 	for _, path := range []string{"accessLogs", "connectionLogs"} {
 		logs := in.Map(path)
 		if !logs.Bool("enabled") {
@@ -116,7 +120,7 @@ func (u *uses) accessLogs(_ *Object, in Inputs) {
 		u.write(reason{Caller{Service: "logdelivery.elasticloadbalancing.amazonaws.com"},
 			"Elastic Load Balancing, \"Enable access logs for your Application Load Balancer\"",
 			refuse("InvalidConfigurationRequest", "", "Access Denied for bucket: %s. Please check S3bucket permission", logs.String("bucket"))},
-			u.bucketARN(logs.String("bucket")), object, nil)
+			u.bucketARN(logs.String("bucket")), object, encrypted)
 	}
 }
 

@@ -13,6 +13,7 @@ func (u *uses) service(_ *Object, in Inputs) {
 	if definition == nil {
 		return
 	}
+	u.vpc = u.network(in.Strings("networkConfiguration.subnets"))
 	u.tasks(definition)
 	task := find(u.a, "arn", Inputs(definition.Outputs).String("taskRoleArn"), roleType)
 	if task == nil || !in.Bool("enableExecuteCommand") {
@@ -21,8 +22,13 @@ func (u *uses) service(_ *Object, in Inputs) {
 	u.exec(Caller{Role: task.ID}, clusterNamed(u.a, in.String("cluster")))
 }
 
-// definition: ECS assumes both roles. It is tried when the definition is registered.
-func (u *uses) definition(_ *Object, in Inputs) {
+// definition: ECS assumes both roles, which it tries when the definition is registered. Its tasks start with the execution role,
+// no matter what starts them. What they do then depends on that: a migration does not upload.
+func (u *uses) definition(o *Object, in Inputs) {
+	u.starts(o)
+	for i := range u.all {
+		u.all[i].Refusal = nil
+	}
 	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
 		u.assumed("ecs-tasks.amazonaws.com", in.String(path), u.from(u.a.arn("ecs", "*")),
 			"ECS Developer Guide, \"Amazon ECS task IAM role\" and \"Amazon ECS task execution IAM role\"",
@@ -31,22 +37,23 @@ func (u *uses) definition(_ *Object, in Inputs) {
 	}
 }
 
-// tasks adds what the tasks of a definition need in order to start and to write their logs.
+// tasks adds what the tasks of a definition need.
 func (u *uses) tasks(definition *Object) {
+	u.starts(definition)
+	u.each(definition, "taskRoleArn", u.run)
+}
+
+func (u *uses) starts(definition *Object) { u.each(definition, "executionRoleArn", u.start) }
+
+// each calls do with each container of a definition and the role at path.
+func (u *uses) each(definition *Object, path string, do func(Caller, containerSpec)) {
 	containers, err := containersOf(definition)
-	if err != nil {
+	role := find(u.a, "arn", Inputs(definition.Outputs).String(path), roleType)
+	if err != nil || role == nil {
 		return
 	}
-	in := Inputs(definition.Outputs)
-	if role := find(u.a, "arn", in.String("executionRoleArn"), roleType); role != nil {
-		for _, c := range containers {
-			u.start(Caller{Role: role.ID}, c)
-		}
-	}
-	if role := find(u.a, "arn", in.String("taskRoleArn"), roleType); role != nil {
-		for _, c := range containers {
-			u.run(Caller{Role: role.ID}, c)
-		}
+	for _, c := range containers {
+		do(Caller{Role: role.ID}, c)
 	}
 }
 
@@ -72,6 +79,9 @@ func (u *uses) start(role Caller, c containerSpec) {
 		for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"} {
 			u.add(role, Call{Action: action, Resource: u.a.arn("ecr", "repository/"+repository), Source: pullSource}, noPull)
 		}
+		u.add(Caller{}, Call{Action: "s3:GetObject", AWSOwned: true, Source: "ECR User Guide, \"Amazon ECR interface VPC endpoints\"",
+			Resource: "arn:" + u.a.Partition + ":s3:::prod-" + u.a.Region + "-starport-layer-bucket/layer", Reason: "image layers are in S3"},
+			noPull)
 	}
 	options := c.LogConfiguration.Options
 	if group := options["awslogs-group"]; group != "" && c.LogConfiguration.LogDriver == "awslogs" {
@@ -208,6 +218,7 @@ func (u *uses) schedule(o *Object, in Inputs) {
 	}
 	u.runTask(role, definition, in.String("target.arn"), source,
 		in.Bool("target.ecsParameters.enableEcsManagedTags") || in.String("target.ecsParameters.propagateTags") != "")
+	u.vpc = u.network(in.Strings("target.ecsParameters.networkConfiguration.subnets"))
 	u.tasks(definition)
 }
 

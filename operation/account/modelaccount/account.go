@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,6 +73,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		options.Progress = func(rehearsal.Event) {}
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
+		if _, there := os.Stat(File(args.Dir)); there == nil && !isFileSystem(err) {
+			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err, args.Dir)
+		}
 		return nil, err
 	}
 	if a.model.Account.Organization, err = controlPolicies(args.SCP); err != nil {
@@ -123,6 +127,12 @@ func (a *Account) Trespasses() ([]string, error) {
 	return all, err
 }
 
+// isFileSystem says whether an error is of the file system, and not of what is in a file.
+func isFileSystem(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
+}
+
 // Identity implements account.Account.
 func (a *Account) Identity() account.Identity {
 	m := a.model.Account
@@ -139,7 +149,7 @@ func (a *Account) Engine(o *engine.Options) error {
 func (a *Account) Lock() *engine.Lock { return a.lock }
 
 // ECS implements account.Account.
-func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account} }
+func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account, a.containers} }
 
 // TaskDefinitions implements account.Account.
 func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
@@ -207,8 +217,8 @@ func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
 
 type runner struct{ account *cloud.Account }
 
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
+func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(ctx, cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
 	})
@@ -224,8 +234,14 @@ func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(
 
 func (i inventory) Objects() []engine.Object {
 	var all []engine.Object
-	for _, o := range i.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	for _, o := range i.Account.Objects() {
+		switch {
+		case o.Seeded:
+		case o.Owner != "": // AWS makes and deletes it together with another object
+			all = append(all, engine.Object{Type: o.Type, ID: o.ID})
+		default:
+			all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
 	}
 	return all
 }
