@@ -44,13 +44,16 @@ func TestTheDeployRoleMayDeploy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
+	for name, c := range map[string]struct {
 		stack     string
 		overrides []string
 	}{
-		{"prod", nil}, {"staging", nil}, {"dev", []string{github}}, {"local", []string{github}},
+		"prod": {"prod", nil}, "staging": {"staging", nil}, "dev": {"dev", []string{github}}, "local": {"local", []string{github}},
+		"no NAT":           {"local", []string{github, "network.nat=none", "bastion.enabled=true"}},
+		"NAT in each zone": {"dev", []string{github, "network.nat=perZone", "logs.route=firelens", "keys=perPurpose"}},
+		"protected":        {"staging", []string{"protect=true", "waf.enabled=true"}},
 	} {
-		t.Run(c.stack, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			var count callers
 			v, err := Rehearse(t.Context(), Target{Root: root, Stack: c.stack, Overrides: c.overrides, Progress: logged{t}, Model: count.hooks()})
 			if err != nil {
