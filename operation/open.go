@@ -1,14 +1,17 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
 	"slipway/operation/account"
@@ -125,7 +128,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
-		Logf: t.Progress.Logf, Hooks: t.Model,
+		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]
@@ -135,6 +138,30 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 		return nil, err // and not a nil *Account in an interface
 	}
 	return a, nil
+}
+
+// role is the role that an operation of the stack's workflows runs as: the one that bootstrap made. "" is an administrator: a stack
+// that no workflow deploys, or that makes its roles itself, which no role can do for itself.
+func (c *configuration) role(operation string) string {
+	var github struct{ Role, ReadRole string }
+	if node := valueOf(c.engine.Node, c.stack.Project+":github"); node != nil {
+		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 { // what a rehearsed bootstrap wrote is only here
+			switch node.Content[i].Value {
+			case "role":
+				github.Role = node.Content[i+1].Value
+			case "readRole":
+				github.ReadRole = node.Content[i+1].Value
+			}
+		}
+	}
+	named := ""
+	switch operation {
+	case "up", "promote", "rollback", "destroy", "rehearse":
+		named = github.Role
+	case "preview":
+		named = cmp.Or(github.ReadRole, github.Role)
+	}
+	return named[strings.LastIndex(named, "/")+1:]
 }
 
 // workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program

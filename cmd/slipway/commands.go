@@ -73,6 +73,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
+		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
 	running := func(cmd *cobra.Command) *cobra.Command {
@@ -146,8 +147,8 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch {
 	case !operation.IsStackName(i.stack):
 		return fmt.Errorf("--stack: %q is not the name of a stack", i.stack)
-	case i.live && (i.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
-		return errors.New("--live: containers and rehearsals are of the model, not of an account")
+	case i.live && (i.runs || len(i.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+		return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
 	}

@@ -31,8 +31,9 @@ type invocation struct {
 	confirmed string        // --confirm: the stack whose data may be lost
 	wait      time.Duration // for a stack that is in use
 	overrides []string
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image of the database
+	scp       []string // files
+	runs      bool     // up and rehearse: with containers
+	postgres  string   // the image of the database
 }
 
 func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
@@ -46,7 +47,7 @@ func (i *invocation) target() (operation.Target, error) {
 		return operation.Target{}, err
 	}
 	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
