@@ -116,7 +116,7 @@ func deployedByRole(t testing.TB, count *callers) Target {
 	if _, err := Bootstrap(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Up(t.Context(), target, UpArgs{}); err != nil {
+	if _, err := Up(t.Context(), target, UpArgs{Confirm: anything}); err != nil {
 		t.Fatal(err)
 	}
 	return target
@@ -154,7 +154,7 @@ func TestEachOperationRunsAsItsRole(t *testing.T) {
 	if err = errors.Join(err, settings.Close()); err != nil {
 		t.Fatal(err)
 	}
-	released, err := Up(t.Context(), target, UpArgs{})
+	released, err := Up(t.Context(), target, UpArgs{Confirm: anything})
 	if err != nil || released.Result.Changed() == 0 {
 		t.Fatal(err, released)
 	}
@@ -376,7 +376,7 @@ func BenchmarkEvaluation(b *testing.B) {
 	calls := 0
 	for b.Loop() {
 		start := time.Now()
-		if _, err := Up(b.Context(), target, UpArgs{}); err != nil {
+		if _, err := Up(b.Context(), target, UpArgs{Confirm: anything}); err != nil {
 			b.Fatal(err)
 		}
 		up += time.Since(start)
@@ -398,3 +398,6 @@ func BenchmarkEvaluation(b *testing.B) {
 	b.ReportMetric(100*evaluation.Seconds()/up.Seconds(), "%of-up")
 	b.ReportMetric(float64(calls)/float64(b.N), "resources")
 }
+
+// anything agrees to every plan.
+func anything(*Plan) error { return nil }
