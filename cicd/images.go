@@ -37,11 +37,11 @@ type ImagesArgs struct {
 
 	Root        string            // the project's folder, from the working directory; "" is the working directory itself
 	Context     string            // the folder that is built, from Root
-	Dockerfiles image.Pair        // from Context
+	Dockerfiles image.Pair        // from Context; they may be beside it, inside of the project
 	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
 
-	// Stage is the folder, relative to Root, for clean copies of the context, so that two machines build the same image
-	// whatever their umask. "": build from Context itself.
+	// Stage is the folder, relative to Root, for copies of what enters a build, so that two machines build the same image
+	// whatever their umask. It must be in a folder that no build context includes: see image.Context.
 	Stage string
 
 	// Readers are the accounts that may pull the images, so that a release can be promoted to them. The IAM policies of
@@ -142,35 +142,27 @@ var pulls = []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ec
 func (i *Images) build(
 	ctx *pulumi.Context, name string, args *ImagesArgs, dockerfile string, repository *ecr.Repository,
 ) (pulumi.StringOutput, error) {
-	b := build{
-		context:    filepath.Join(args.Root, args.Context),
-		dockerfile: filepath.ToSlash(filepath.Clean(dockerfile)),
-		platform:   "linux/" + args.Architecture,
-		args:       args.BuildArgs,
-	}
-	tag, err := b.tag()
+	read, err := args.Build(dockerfile).Read()
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be read: %w", args.Context, err)
+		return pulumi.StringOutput{}, fmt.Errorf("images: %w", err)
 	}
+	tag := read.Tag()
 	// The provider compares these paths too, so they stay relative to the project.
-	context := args.Context
-	if args.Stage != "" {
-		context = filepath.Join(args.Stage, tag)
-		if err := b.stage(filepath.Join(args.Root, context)); err != nil {
-			return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
-		}
+	context := filepath.Join(args.Stage, tag)
+	if err := read.Stage(filepath.Join(args.Root, context)); err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
 	}
 
 	// The token is valid for twelve hours and different each time; the provider compares only the server.
 	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
 		RegistryId: repository.RegistryId,
 	}, pulumi.Parent(i))
-	image, err := docker.NewImage(ctx, name, &docker.ImageArgs{
+	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
 		Build: &docker.DockerBuildArgs{
 			Context:        pulumi.String(filepath.ToSlash(context)),
-			Dockerfile:     pulumi.String(filepath.ToSlash(filepath.Join(context, dockerfile))),
-			Platform:       pulumi.String(b.platform),
+			Dockerfile:     pulumi.String(filepath.ToSlash(read.Dockerfile(context))),
+			Platform:       pulumi.String("linux/" + args.Architecture),
 			Args:           pulumi.ToStringMap(args.BuildArgs),
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
@@ -183,7 +175,12 @@ func (i *Images) build(
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	return image.RepoDigest, nil
+	return built.RepoDigest, nil
+}
+
+// Build is what the image of a Dockerfile is built from.
+func (a *ImagesArgs) Build(dockerfile string) image.Build {
+	return image.Build{Root: a.Root, Context: a.Context, Dockerfile: dockerfile, Platform: "linux/" + a.Architecture, Args: a.BuildArgs}
 }
 
 func repositoryName(site wiring.Site, part string) string {
@@ -257,6 +254,9 @@ func (a *ImagesArgs) check() error {
 
 // checkFolders adds what is wrong with the build context and the Dockerfiles.
 func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
+	if a.Stage == "" {
+		add("needs a folder for copies of the build context")
+	}
 	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
 		add("folder %s %s", a.Context, whyUnreadable(err))
 		return
@@ -266,8 +266,8 @@ func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
 	}
 	for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
 		path := filepath.Join(a.Context, dockerfile)
-		if !filepath.IsLocal(dockerfile) {
-			add("Dockerfile %q must be inside %s", dockerfile, a.Context)
+		if !filepath.IsLocal(path) {
+			add("Dockerfile %q must be inside the project", path)
 		} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
 			add("Dockerfile %s %s", path, whyUnreadable(err))
 		} else if !info.Mode().IsRegular() {

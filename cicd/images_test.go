@@ -3,6 +3,7 @@ package cicd
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,14 +30,26 @@ func testSite(protect bool) wiring.Site {
 func imagesOf(t *testing.T) *ImagesArgs {
 	t.Helper()
 	root := t.TempDir()
-	files := map[string]string{}
-	for name, content := range app() {
-		files["app/"+name] = content
+	write(t, filepath.Join(root, "app"), map[string]string{"Dockerfile": "FROM python\nCOPY . .\n", "Dockerfile.nginx": "FROM nginx\n", "manage.py": "x"})
+	if err := os.Mkdir(filepath.Join(root, "app", "site"), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	write(t, root, files)
 	return &ImagesArgs{
 		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
 		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
+	}
+}
+
+func write(t *testing.T, folder string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		at := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -151,8 +164,11 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 	args := imagesOf(t)
 	g, images := recordImages(t, args)
 	for part, dockerfile := range map[string]string{"django": "Dockerfile", "nginx": "Dockerfile.nginx"} {
-		b := build{context: filepath.Join(args.Root, "app"), dockerfile: dockerfile, platform: "linux/arm64", args: args.BuildArgs}
-		tag := tagOf(t, b)
+		read, err := args.Build(dockerfile).Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := read.Tag()
 		want := map[string]any{
 			"imageName": fmt.Sprintf("%s/images-%s:%s", registryHost, part, tag),
 			"skipPush":  false, "buildOnPreview": false,
@@ -176,6 +192,22 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 		if pulumi.IsSecret(reference) {
 			t.Error("a secret image reference would make the whole task definition secret")
 		}
+	}
+}
+
+// A Dockerfile beside the context is copied beside its copy.
+func TestDockerfileBesideTheContext(t *testing.T) {
+	args := imagesOf(t)
+	write(t, args.Root, map[string]string{"deploy/Dockerfile": "FROM scratch\n"})
+	args.Dockerfiles.Django = "../deploy/Dockerfile"
+	g, _ := recordImages(t, args)
+	in := g.Named(imageToken, "images-django").Input("build").(map[string]any)
+	if in["dockerfile"] != in["context"].(string)+".Dockerfile" {
+		t.Errorf("the Dockerfile is %v", in)
+	}
+	got, err := os.ReadFile(filepath.Join(args.Root, in["dockerfile"].(string)))
+	if string(got) != "FROM scratch\n" {
+		t.Errorf("it is %q, %v", got, err)
 	}
 }
 
@@ -231,8 +263,9 @@ func TestImageMistakes(t *testing.T) {
 		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" },
 			"images: Dockerfile app/nginx/Dockerfile does not exist"},
 		{"a folder for a Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Django = "site" }, "images: Dockerfile app/site must be a file"},
-		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" },
-			`images: Dockerfile "../Dockerfile" must be inside app`},
+		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../../Dockerfile" },
+			`images: Dockerfile "../Dockerfile" must be inside the project`},
+		{"no folder for copies", func(a *ImagesArgs) { a.Stage = "" }, "images: needs a folder for copies of the build context"},
 		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
 		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
 		{"one digest of two", func(a *ImagesArgs) {
