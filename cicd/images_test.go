@@ -195,14 +195,14 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 	}
 }
 
-// A Dockerfile beside the context is copied beside its copy.
+// A Dockerfile beside the context is copied into the copy.
 func TestDockerfileBesideTheContext(t *testing.T) {
 	args := imagesOf(t)
 	write(t, args.Root, map[string]string{"deploy/Dockerfile": "FROM scratch\n"})
 	args.Dockerfiles.Django = "../deploy/Dockerfile"
 	g, _ := recordImages(t, args)
 	in := g.Named(imageToken, "images-django").Input("build").(map[string]any)
-	if in["dockerfile"] != in["context"].(string)+".Dockerfile" {
+	if in["dockerfile"] != in["context"].(string)+"/.slipway/Dockerfile" {
 		t.Errorf("the Dockerfile is %v", in)
 	}
 	got, err := os.ReadFile(filepath.Join(args.Root, in["dockerfile"].(string)))

@@ -39,11 +39,7 @@ func (c *Context) Stage(folder string) error {
 		}
 	}
 	if c.beside != nil {
-		dockerfile := filepath.Join(temporary, "Dockerfile")
-		if err = c.beside.copy(dockerfile); err == nil {
-			err = os.Rename(dockerfile, besideOf(folder))
-		}
-		if err != nil {
+		if err := c.beside.copy(c.Dockerfile(staged)); err != nil {
 			return fmt.Errorf("%s: %w", c.build.in(c.beside.Name), err)
 		}
 	}
@@ -54,15 +50,15 @@ func (c *Context) Stage(folder string) error {
 	return err
 }
 
-// Dockerfile is where the Dockerfile is if the context is in folder.
+// Dockerfile is where the Dockerfile is if the context is staged in folder. One from beside the context is put where no file of
+// the context can be: of a Dockerfile outside of the folder the Docker provider makes a file with a random name in it, so that
+// every build would differ.
 func (c *Context) Dockerfile(folder string) string {
 	if c.beside != nil {
-		return besideOf(folder)
+		return filepath.Join(folder, ".slipway", "Dockerfile")
 	}
 	return filepath.Join(folder, filepath.FromSlash(c.build.Dockerfile))
 }
-
-func besideOf(folder string) string { return folder + ".Dockerfile" }
 
 // copy copies the file, and makes sure that it is what was read before: the folder is named after that.
 func (f File) copy(to string) error {
