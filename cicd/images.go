@@ -2,6 +2,7 @@
 package cicd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,12 +22,18 @@ import (
 
 const imagesType = "slipway:cicd:Images"
 
-// How long images are kept. A stack that builds runs the image it pushed last, so the running image is always among the
-// newest; a rollback needs a release whose image is still here. A running image never loses its tag, because tags are
-// immutable, so the rule for untagged images cannot delete it.
+// How long images are kept.
+//
+// A lifecycle policy counts by the date of the first push, which a new tag does not change (containers-roadmap#2746). An image
+// that is deployed again, by a rollback or a revert, would run and still be among the next to expire. So it gets a tag of its
+// own, and a rule of higher priority: "an image that matches the tagging requirements of a rule cannot be expired by a rule with
+// a lower priority" (ECR guide, Automate the cleanup of images, Lifecycle policy evaluation rules). Every other image that runs
+// is the one that was pushed last. A tag is never lost, because tags are immutable, so the rule for untagged images does not
+// apply to it.
 const (
-	keepBuilds   = 100 // newest tagged images of each repository
-	untaggedDays = 7   // leftovers of interrupted pushes
+	keepBuilds   = 100  // newest tagged images of each repository
+	keepAgain    = 1000 // newest images that were deployed again
+	untaggedDays = 7    // leftovers of interrupted pushes
 )
 
 // ImagesArgs say what to build, or which release to run.
@@ -47,6 +54,10 @@ type ImagesArgs struct {
 	// Readers are the accounts that may pull the images, so that a release can be promoted to them. The IAM policies of
 	// each account decide which of its principals may.
 	Readers []string
+
+	// Pushed are the digests of images that the repositories hold already under the tags of these sources. They are used again:
+	// tags are immutable, and a second build of the same sources has another digest as a rule, which ECR would refuse. "" builds.
+	Pushed image.Pair
 
 	// Release is what runs. With it nothing is built and Docker is not called. Nil: the images are built.
 	Release *image.Pinned
@@ -79,11 +90,11 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 
 	var urls []pulumi.StringOutput
 	for _, part := range []struct {
-		name, dockerfile string
-		reference        *pulumi.StringOutput
+		name, dockerfile, pushed string
+		reference                *pulumi.StringOutput
 	}{
-		{"django", args.Dockerfiles.Django, &i.Django},
-		{"nginx", args.Dockerfiles.Nginx, &i.Nginx},
+		{"django", args.Dockerfiles.Django, args.Pushed.Django, &i.Django},
+		{"nginx", args.Dockerfiles.Nginx, args.Pushed.Nginx, &i.Nginx},
 	} {
 		repository, err := i.repository(ctx, name, args, part.name)
 		if err != nil {
@@ -91,6 +102,10 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 		}
 		i.Repositories, urls = append(i.Repositories, repository.Arn), append(urls, repository.RepositoryUrl)
 		if args.Release != nil {
+			continue
+		}
+		if part.pushed != "" {
+			*part.reference = again(ctx, args.Carry, repository, part.pushed)
 			continue
 		}
 		if *part.reference, err = i.build(ctx, name+"-"+part.name, args, part.dockerfile, repository); err != nil {
@@ -148,8 +163,8 @@ func (i *Images) build(
 	}
 	tag := read.Tag()
 	// The provider compares these paths too, so they stay relative to the project.
-	context := filepath.Join(args.Stage, tag)
-	if err := read.Stage(filepath.Join(args.Root, context)); err != nil {
+	staged := filepath.Join(args.Stage, tag)
+	if err := read.Stage(filepath.Join(args.Root, staged)); err != nil {
 		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
 	}
 
@@ -160,8 +175,8 @@ func (i *Images) build(
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
 		Build: &docker.DockerBuildArgs{
-			Context:        pulumi.String(filepath.ToSlash(context)),
-			Dockerfile:     pulumi.String(filepath.ToSlash(read.Dockerfile(context))),
+			Context:        pulumi.String(filepath.ToSlash(staged)),
+			Dockerfile:     pulumi.String(filepath.ToSlash(read.Dockerfile(staged))),
 			Platform:       pulumi.String("linux/" + args.Architecture),
 			Args:           pulumi.ToStringMap(args.BuildArgs),
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
@@ -183,8 +198,27 @@ func (a *ImagesArgs) Build(dockerfile string) image.Build {
 	return image.Build{Root: a.Root, Context: a.Context, Dockerfile: dockerfile, Platform: "linux/" + a.Architecture, Args: a.BuildArgs}
 }
 
+// again is the reference of an image that the repository holds already. Before anything uses it in an up, the carrier makes sure
+// that it is there and stays.
+func again(ctx *pulumi.Context, carry Carrier, repository *ecr.Repository, digest string) pulumi.StringOutput {
+	return repository.RepositoryUrl.ApplyT(func(url string) (string, error) {
+		reference := url + "@" + digest
+		if ctx.DryRun() || carry == nil {
+			return reference, nil
+		}
+		limited, cancel := context.WithTimeout(ctx.Context(), carryWait)
+		defer cancel()
+		return reference, carry(limited, "", reference, "")
+	}).(pulumi.StringOutput)
+}
+
 func repositoryName(site wiring.Site, part string) string {
-	return fmt.Sprintf("%s-%s/%s", site.Project, site.Stack, part)
+	return RepositoryName(site.Project, site.Stack, part)
+}
+
+// RepositoryName is the name of the repository of an image, "django" or "nginx".
+func RepositoryName(project, stack, part string) string {
+	return fmt.Sprintf("%s-%s/%s", project, stack, part)
 }
 
 // pull are the permissions to pull the images. The token is for the registry, so that action has no resource.
@@ -215,7 +249,10 @@ func lifecycle() string {
 		rule(1, "What an interrupted push left behind", map[string]any{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
-		rule(2, "Builds older than the newest", map[string]any{
+		rule(2, "Images that were deployed again: their push was long ago", map[string]any{
+			"tagStatus": "tagged", "tagPatternList": []any{image.AgainTags}, "countType": "imageCountMoreThan", "countNumber": keepAgain,
+		}),
+		rule(3, "Builds older than the newest", map[string]any{
 			"tagStatus": "tagged", "tagPatternList": []any{"*"}, "countType": "imageCountMoreThan", "countNumber": keepBuilds,
 		}),
 	}})
@@ -247,6 +284,11 @@ func (a *ImagesArgs) check() error {
 				from.Repositories.Django, from.Repositories.Nginx, r.Tag())
 		}
 		return errors.Join(wrong...)
+	}
+	for _, digest := range []string{a.Pushed.Django, a.Pushed.Nginx} {
+		if digest != "" && !image.Digest.MatchString(digest) {
+			add("an image that is used again needs its digest, sha256: and 64 hexadecimal digits, got %q", digest)
+		}
 	}
 	a.checkFolders(add)
 	return errors.Join(wrong...)

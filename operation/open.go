@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/engine"
+	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/operation/account/awsaccount"
 	"slipway/operation/account/modelaccount"
@@ -33,9 +34,10 @@ type session struct {
 	stack      *engine.Stack
 	program    *site.Program
 	pinned     *pinned
-	first      func() error // called when the engine has the stack, before anything else; may be nil
-	remove     string       // a folder that ends with the session
-	removed    bool         // the containers are
+	contexts   []*image.Context // what the images are built from, Django's first; nil if nothing is built
+	first      func() error     // called when the engine has the stack, before anything else; may be nil
+	remove     string           // a folder that ends with the session
+	removed    bool             // the containers are
 }
 
 // confirmed are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
@@ -44,6 +46,9 @@ var confirmed = []string{"up", "bootstrap"}
 
 // lasting are the operations that deploy or destroy, which can take as long as a database does.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
+
+// building are the operations that build images, or show that they would.
+var building = []string{"up", "preview"}
 
 // open opens a stack: in its own account, or in the model. It is the only place that chooses.
 func open(ctx context.Context, t Target, c *configuration, args openArgs) (*session, error) {
@@ -56,6 +61,11 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	var cli *engine.CLI // only for an engine in a process of its own
 	s := &session{target: t, config: c, pinned: args.pinned}
 	var err error
+	if args.pinned == nil && slices.Contains(building, args.operation) {
+		if s.contexts, err = c.contexts(); err != nil {
+			return nil, err
+		}
+	}
 	if t.Live {
 		if s.account, err = openAccount(ctx, t, c, args.operation); err == nil {
 			cli, err = engine.FindCLI(ctx, t.Progress.Logf)
@@ -73,6 +83,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
+	}
+	if err == nil {
+		err = s.reuse(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())

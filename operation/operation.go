@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"slipway/engine"
 	"slipway/operation/account"
@@ -58,8 +60,23 @@ func (e UsageError) Unwrap() error { return e.Err }
 
 var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// IsStackName says whether a text can be the name of a stack.
-func IsStackName(text string) bool { return stackName.MatchString(text) }
+// taken are folders of .slipway that are not a stack's.
+var taken = []string{"contexts", "rehearsed", "sandbox"}
+
+// IsStackName says whether a text can be the name of a stack. A stack has a folder of its name in .slipway, so it cannot have the
+// name of another folder there.
+func IsStackName(text string) bool { return CheckStackName(text) == nil }
+
+// CheckStackName says why a text cannot be the name of a stack; nil: it can.
+func CheckStackName(text string) error {
+	if !stackName.MatchString(text) {
+		return fmt.Errorf("%q is not the name of a stack", text)
+	}
+	if i := slices.IndexFunc(taken, func(name string) bool { return strings.EqualFold(name, text) }); i >= 0 {
+		return fmt.Errorf("a stack cannot be called %q: Slipway keeps something else in .slipway/%s", text, taken[i])
+	}
+	return nil
+}
 
 // Flag is how the stack is named on a command line: "" or " --stack prod".
 func (t Target) Flag() string {
@@ -74,8 +91,8 @@ func (t Target) dir() string { return filepath.Join(t.Root, ".slipway", t.Stack)
 
 // known refuses a name that no stack can have.
 func (t Target) known() error {
-	if !IsStackName(t.Stack) {
-		return UsageError{fmt.Errorf("%q is not the name of a stack", t.Stack)}
+	if err := CheckStackName(t.Stack); err != nil {
+		return UsageError{err}
 	}
 	return nil
 }

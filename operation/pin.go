@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"slipway/internal/image"
 	"slipway/release"
@@ -33,6 +34,34 @@ func (p *pinned) suits(t Target, c *configuration) error {
 	}
 	return fmt.Errorf("release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
 		p.release.ID, p.release.Processor, t.Stack, c.stack.Web.Architecture)
+}
+
+// warn says what the database keeps of the release that runs, if an earlier one runs again.
+func (p *pinned) warn(t Target) {
+	if p == nil {
+		return
+	}
+	id := p.release.ID
+	warnOfMigrations(t, p.running.Without(p.release), "release "+id)
+	if !p.release.When.Before(p.running.When) {
+		return
+	}
+	if other := p.running.OtherPackages(p.release); len(other) > 0 {
+		const few = 10
+		more := ""
+		if n := len(other) - few; n > 0 {
+			other, more = other[:few], fmt.Sprintf("; and %d more", n)
+		}
+		t.Progress.Logf("Warning: what runs has these packages, and release %s has not: %s%s.\n"+
+			"If one of them brought migrations, they are not undone either: compare python manage.py showmigrations.", id, strings.Join(other, "; "), more)
+	}
+}
+
+func warnOfMigrations(t Target, stay []string, build string) {
+	if len(stay) > 0 {
+		t.Progress.Logf("Warning: the database keeps what these migrations did, which %s does not know: %s.\n"+
+			"They are not undone. Its code must suit the database as it is.", build, strings.Join(stay, ", "))
+	}
 }
 
 // again pins a release that this stack had before; "" pins none.

@@ -20,6 +20,7 @@ func Preview(ctx context.Context, t Target, release string) (result engine.Resul
 	if err != nil {
 		return result, err
 	}
+	p.warn(t)
 	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p})
 	if err != nil {
 		return result, err

@@ -40,6 +40,7 @@ func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.warn(t)
 	s, err := open(ctx, t, c, openArgs{operation: "up", pinned: p})
 	if err != nil {
 		return nil, err

@@ -36,8 +36,8 @@ func rootCommand(run *invocation) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if !operation.IsStackName(run.stack) {
-				return fmt.Errorf("--stack: %q is not the name of a stack", run.stack)
+			if err := operation.CheckStackName(run.stack); err != nil {
+				return fmt.Errorf("--stack: %w", err)
 			}
 			if run.live && (run.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())) {
 				return errors.New("--live: containers and rehearsals are of the model, not of an account")

@@ -40,10 +40,12 @@ type Build struct {
 // Empty folders are omitted, because Git does not store them, and so are sockets, pipes and devices. Of a file's mode only the
 // executable bit counts, as in Git: the other bits depend on the umask of the checkout.
 type Context struct {
-	Files []File // sorted by name
+	Files  []File // sorted by name
+	Folder string // on this machine, without symlinks
 
-	build  Build
-	beside *File // the Dockerfile, if it is not in the folder
+	build   Build
+	beside  *File // the Dockerfile, if no file of the folder is: it is beside it, or behind a link
+	ignored *patternmatcher.PatternMatcher
 }
 
 // A File of a build context.
@@ -84,12 +86,18 @@ func (b Build) Read() (*Context, error) {
 		return nil, err
 	}
 	slices.SortFunc(w.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
-	c := &Context{Files: w.files, build: b}
-	if !filepath.IsLocal(b.Dockerfile) {
-		c.beside = &File{Name: b.Dockerfile, Path: filepath.Join(b.folder(), b.Dockerfile), Kind: Plain}
-		err = c.beside.read()
+	c := &Context{Files: w.files, Folder: root, build: b, ignored: ignored}
+	if !slices.ContainsFunc(c.Files, func(f File) bool { return f.Name == b.Dockerfile }) {
+		at, err := filepath.EvalSymlinks(filepath.Join(b.folder(), b.Dockerfile))
+		c.beside = &File{Name: b.Dockerfile, Path: at, Kind: Plain}
+		if err == nil {
+			err = c.beside.read()
+		}
+		if err != nil {
+			return nil, b.unreadable(b.Dockerfile, err)
+		}
 	}
-	return c, b.unreadable(b.Dockerfile, err)
+	return c, nil
 }
 
 func (b Build) folder() string { return filepath.Join(b.Root, b.Context) }
@@ -169,24 +177,18 @@ func (w *walk) enter(folder string, parent patternmatcher.MatchInfo, skip bool) 
 
 func (w *walk) add(name string, entry fs.DirEntry) error {
 	f := File{Name: name, Path: filepath.Join(w.root, filepath.FromSlash(name)), Kind: Plain}
-	switch mode := entry.Type(); {
-	case name == w.Dockerfile: // checked to be a file, or a link to one
-		if at, err := os.Stat(f.Path); err == nil && !at.Mode().IsRegular() {
+	info, err := entry.Info()
+	if err == nil && name == w.Dockerfile { // also through a link
+		info, err = os.Stat(f.Path)
+	}
+	if err != nil {
+		return w.unreadable(name, err)
+	}
+	if f.Kind = kindOf(info.Mode()); f.Kind == "" {
+		if name == w.Dockerfile {
 			return w.refused(name, "is not a file", "Choose another Dockerfile")
 		}
-	case mode&fs.ModeSymlink != 0:
-		f.Kind = Link
-	case !mode.IsRegular():
 		return nil
-	}
-	if f.Kind == Plain {
-		info, err := os.Stat(f.Path)
-		if err != nil {
-			return w.unreadable(name, err)
-		}
-		if info.Mode()&0o100 != 0 {
-			f.Kind = Program
-		}
 	}
 	if !utf8.ValidString(name) {
 		return w.refused(name, "has a name that is not UTF-8, which Docker's builder rejects", "Rename it")
@@ -225,9 +227,13 @@ func (f *File) read() error {
 	defer in.Close()
 	sum, first := sha256.New(), &bytes.Buffer{}
 	n, err := io.Copy(sum, io.TeeReader(io.LimitReader(in, pointerSize), first))
+	if err == nil {
+		_, err = io.Copy(sum, in)
+	}
 	if err != nil {
 		return err
 	}
+	f.content = string(sum.Sum(nil))
 	if n < pointerSize {
 		for _, begin := range pointers {
 			if bytes.HasPrefix(first.Bytes(), begin) && bytes.Contains(first.Bytes(), []byte("\noid sha256:")) {
@@ -235,9 +241,32 @@ func (f *File) read() error {
 			}
 		}
 	}
-	_, err = io.Copy(sum, in)
-	f.content = string(sum.Sum(nil))
-	return err
+	return nil
+}
+
+// kindOf is the kind of a file; "" is one that no context has.
+func kindOf(mode fs.FileMode) Kind {
+	switch {
+	case mode&fs.ModeSymlink != 0:
+		return Link
+	case !mode.IsRegular():
+		return ""
+	case mode&0o100 != 0:
+		return Program
+	}
+	return Plain
+}
+
+// Look reads one file of this machine. It may be a pointer of Git LFS.
+func Look(at string, info fs.FileInfo) (File, error) {
+	f := File{Name: info.Name(), Path: at, Kind: kindOf(info.Mode())}
+	if f.Kind == "" {
+		return f, nil
+	}
+	if err := f.read(); err != nil && !errors.Is(err, errPointer) {
+		return f, err
+	}
+	return f, nil
 }
 
 // Tag is the image's tag: 80 bits of a hash over the context, the Dockerfile, the arguments and the platform. The same tree has
@@ -265,4 +294,27 @@ func (c *Context) Tag() string {
 		write(string(f.Kind), f.Name, f.content)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:20]
+}
+
+// Ignored reports whether a file with this name would not be in the context.
+func (c *Context) Ignored(name string) bool {
+	ignored, err := c.ignored.MatchesOrParentMatches(name)
+	return err == nil && ignored
+}
+
+// All are the files, and the Dockerfile if it is not among them.
+func (c *Context) All() []File {
+	if c.beside != nil {
+		return append(slices.Clip(c.Files), *c.beside)
+	}
+	return c.Files
+}
+
+// SHA256 is the hash of the content, or of the target of a link, in hexadecimal.
+func (f File) SHA256() string {
+	if f.Kind == Link {
+		sum := sha256.Sum256([]byte(f.content))
+		return hex.EncodeToString(sum[:])
+	}
+	return hex.EncodeToString([]byte(f.content))
 }

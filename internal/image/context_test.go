@@ -429,6 +429,21 @@ func TestDockerfileThatIsALink(t *testing.T) {
 	}
 }
 
+func TestDockerfileBehindALink(t *testing.T) {
+	outside := tree(t, map[string]string{"Dockerfile": "FROM scratch\n"})
+	root := tree(t, map[string]string{"deploy": "-> " + outside, "x": ""})
+	b := of(root)
+	b.Dockerfile = "deploy/Dockerfile"
+	c := read(t, b)
+	staged := filepath.Join(root, ".slipway", "x")
+	if err := c.Stage(staged); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(c.Dockerfile(staged)); string(got) != "FROM scratch\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestDockerfileBesideTheContext(t *testing.T) {
 	root := tree(t, map[string]string{"app/manage.py": "x", "deploy/Dockerfile": "FROM scratch\n", "deploy/x": "x"})
 	b := Build{Root: root, Context: "app", Dockerfile: "../deploy/Dockerfile"}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
@@ -20,7 +21,8 @@ func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, t
 			if !here.Holds(to) || a.containers != nil && !a.containers.Has(to) {
 				return fmt.Errorf("%s is not in the repository (any more): promote the release again from a stack that has it", to)
 			}
-			return nil
+			repository, digest, _ := strings.Cut(to, "@")
+			return here.Push(repository+":"+image.AgainTag(digest), digest)
 		}
 		source := filepath.Join(filepath.Dir(a.dir), origin.Stack)
 		there, err := cloud.Look(File(source))
