@@ -57,7 +57,7 @@ func TestMain(m *testing.M) { testscript.Main(m, commands) }
 
 // further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
+var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
 	"verdict"}
 
 // scripts are the files that are to be played.
