@@ -137,7 +137,8 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 	}
 	if _, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
 		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
-	}, pulumi.Parent(i)); err != nil || len(args.Readers) == 0 {
+		// Another policy replaces the resource, and a repository has one policy: the old one's deletion must come first.
+	}, pulumi.Parent(i), pulumi.DeleteBeforeReplace(true)); err != nil || len(args.Readers) == 0 {
 		return repository, err
 	}
 	// The key's policy need not mention them: ECR decrypts with the repository's own grant for every reader.
