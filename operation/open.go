@@ -23,6 +23,7 @@ type openArgs struct {
 	operation string
 	dir       string  // "": the stack's own
 	pinned    *pinned // nil: the images are built
+	builds    bool    // the program runs, and builds the images or shows that it would
 }
 
 // A session is one operation on a stack: the account, and the engine that works on it.
@@ -47,9 +48,6 @@ var confirmed = []string{"up", "bootstrap"}
 // lasting are the operations that deploy or destroy, which can take as long as a database does.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
 
-// building are the operations that build images, or show that they would.
-var building = []string{"up", "preview"}
-
 // open opens a stack: in its own account, or in the model. It is the only place that chooses.
 func open(ctx context.Context, t Target, c *configuration, args openArgs) (*session, error) {
 	if args.dir == "" {
@@ -61,7 +59,7 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	var cli *engine.CLI // only for an engine in a process of its own
 	s := &session{target: t, config: c, pinned: args.pinned}
 	var err error
-	if args.pinned == nil && slices.Contains(building, args.operation) {
+	if args.pinned == nil && args.builds {
 		if s.contexts, err = c.contexts(); err != nil {
 			return nil, err
 		}

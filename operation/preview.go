@@ -21,7 +21,7 @@ func Preview(ctx context.Context, t Target, release string) (result engine.Resul
 		return result, err
 	}
 	p.warn(t)
-	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p})
+	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p, builds: true})
 	if err != nil {
 		return result, err
 	}

@@ -49,7 +49,7 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	t.Throwaway = true
-	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir})
+	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir, builds: true})
 	if err != nil {
 		return nil, err
 	}

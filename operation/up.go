@@ -41,7 +41,7 @@ func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 		return nil, err
 	}
 	p.warn(t)
-	s, err := open(ctx, t, c, openArgs{operation: "up", pinned: p})
+	s, err := open(ctx, t, c, openArgs{operation: "up", pinned: p, builds: true})
 	if err != nil {
 		return nil, err
 	}
