@@ -61,7 +61,7 @@ type Args struct {
 //go:embed user-data.sh
 var userData string
 
-// New makes the host with the latest AMI. An existing host keeps its AMI.
+// New creates the host with the latest AMI. An existing host keeps its AMI.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Host, error) {
 	if err := args.check(); err != nil {
 		return nil, err

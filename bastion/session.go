@@ -8,7 +8,7 @@ import (
 	"slipway/internal/policy"
 )
 
-// newDocument makes the session preferences: encrypted with the key, streamed to the log group, stored in the bucket,
+// newDocument creates the session preferences: encrypted with the key, streamed to the log group, stored in the bucket,
 // ended after 20 idle minutes or 8 hours. It has its own name and is not SSM-SessionManagerRunShell, the account's
 // default, because an account has one of those per region and may hold several stacks.
 func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.Document, error) {
@@ -39,7 +39,7 @@ func (h *Host) newDocument(ctx *pulumi.Context, name string, args *Args) (*ssm.D
 	}, pulumi.Parent(h), pulumi.DeleteBeforeReplace(true)) // two documents cannot have the same name
 }
 
-// newProfile makes the instance profile, and returns the permissions that the agent needs to register.
+// newProfile creates the instance profile, and returns the permissions that the agent needs to register.
 //
 // The managed policy is the one that Session Manager requires. It also lets the instance read SSM parameters, but not
 // secret ones, because nothing here grants it their key.
@@ -47,7 +47,7 @@ func (h *Host) newProfile(ctx *pulumi.Context, name string, args *Args) (*iam.In
 	role, err := iam.NewRole(ctx, name, &iam.RoleArgs{
 		Name:        pulumi.String(args.Site.Name("bastion")),
 		Description: pulumi.String("Registers the bastion with Session Manager and records sessions"),
-		// EC2 gives a role only to instances in the role's own account, and sends no source.
+		// EC2 returns a role only to instances in the role's own account, and sends no source.
 		AssumeRolePolicy:    policy.Trust("ec2.amazonaws.com", nil),
 		PermissionsBoundary: args.Site.Boundary,
 	}, pulumi.Parent(h))

@@ -89,13 +89,14 @@ func Facts(site wiring.Site) []catalog.Resource {
 // The alarms go off above the threshold.
 var (
 	failures = catalog.Alarm{
-		Name: "failures", Why: "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; purge it when that is fixed.",
+		Name:      "failures",
+		Why:       "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; purge it when that is fixed.",
 		Namespace: "AWS/SQS", Metric: "ApproximateNumberOfMessagesVisible", Statistic: "Maximum", Dimensions: []string{"QueueName"},
-		Above: true, Minutes: 5, Period: 300, Beside: true,
+		Above: true, Minutes: 5, Period: 300,
 	}
 	failedRun = catalog.Alarm{
 		Name: "failed-run", Why: "A scheduled job ended with an exit code other than 0. Its log group has the reason.",
 		Namespace: "AWS/Events", Metric: "TriggeredRules", Statistic: "Sum", Dimensions: []string{"RuleName"},
-		Above: true, Minutes: 5, Period: 300, Beside: true,
+		Above: true, Minutes: 5, Period: 300,
 	}
 )

@@ -76,7 +76,7 @@ func (args *JobArgs) check(task *fargate.TaskArgs) error {
 	return errors.Join(all...)
 }
 
-// NewJob makes a job.
+// NewJob creates a job.
 func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.ResourceOption) (*Job, error) {
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: part(args.Name), CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,

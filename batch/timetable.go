@@ -49,7 +49,7 @@ type Timetable struct {
 // Ready is the event target that reports failed runs.
 func (t *Timetable) Ready() []pulumi.Resource { return []pulumi.Resource{t.target} }
 
-// NewTimetable makes the group, the queue and the alarms.
+// NewTimetable creates the group, the queue and the alarms.
 func NewTimetable(ctx *pulumi.Context, name string, args *TimetableArgs, opts ...pulumi.ResourceOption) (*Timetable, error) {
 	if args.TopicARN == nil || args.KeyARN == nil {
 		return nil, errors.New("batch: a timetable needs a topic for its alarms and a key for its queue")
@@ -113,7 +113,7 @@ func (t *Timetable) watch(ctx *pulumi.Context, name string, args *TimetableArgs)
 	return rule, err
 }
 
-// failedRuns is the event pattern of a job that did not exit by itself with code 0. Only the job's own container counts.
+// failedRuns is the event pattern of a job that did not exit with code 0 of its own. Only the job's own container counts.
 // The log router beside it does not: it is stopped after the job, and is often killed (137) or crashes (139) on shutdown
 // (aws/aws-for-fluent-bit#174 and #840).
 //

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"reflect"
 
+	"slipway/internal/bucket/hardening"
+	"slipway/internal/policy"
 	"slipway/release"
 )
 
@@ -19,14 +21,20 @@ type Spec struct {
 	Bucket                     string // versioned, private, TLS only
 	Alias                      string // of the key: alias/project-stack-state
 
+	// Owner says which project this is, as the value of a tag: its computer and folder. What bootstrap creates keeps it, so that
+	// a second project of the same name in the account is noticed. "": it is not checked.
+	Owner string
+	// KeyARN is the key that the stack's file names: such a key is the stack's own, wherever it was bootstrapped.
+	KeyARN string
+
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
-	// and nothing else of the state. Each decides by its own IAM who there.
+	// and nothing else of the state. Each account's IAM decides which of its principals may.
 	Readers []string
 
 	// ServiceRoles are the services whose service-linked roles the stack needs.
 	ServiceRoles []string
 
-	// RolesFor gives the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
+	// RolesFor returns the roles of workflows, whose policies name the key: the one that deploys and the one that only looks.
 	// A nil one is not made. Nil: no workflow does either.
 	RolesFor func(keyARN string) (deploy, read *Role, err error)
 
@@ -43,13 +51,14 @@ type Role struct {
 	ProviderARN       string
 	Trust             string
 	Policies          []Policy
+	ARN               string // that the stack's file names; "" before the first bootstrap
 }
 
 // A Policy is a managed policy of a role.
 type Policy struct{ Name, Description, Document string }
 
-// OldVersionDays is how long the bucket keeps a state that was overwritten.
-const OldVersionDays = 90
+// Hardening are the settings of the bucket, whose objects are encrypted with the key.
+func (f *Spec) Hardening() hardening.Bucket { return hardening.Settings(true) }
 
 // An Account is where a Spec is applied: it says how each resource is found, created and set.
 type Account interface {
@@ -68,6 +77,8 @@ type Resource struct {
 
 	Find func(ctx context.Context) (id string, err error) // "" if there is none; an error if it belongs to another owner
 	Make func(ctx context.Context) (id string, err error)
+	// Owner gives the Owner of the Spec that created it, "" if it has none. Nil: projects share it.
+	Owner func(ctx context.Context, id string) (string, error)
 
 	// Settings are applied in this order, whether the resource is new or was found.
 	Settings []Setting
@@ -128,7 +139,7 @@ func (t Resource) Apply(ctx context.Context) (Outcome, error) {
 	return p, nil
 }
 
-// A Result names everything that a Spec needs.
+// A Result names every resource of a Spec.
 type Result struct {
 	Bucket   string    `json:"bucket"`
 	Key      string    `json:"key"`                // ARN
@@ -144,23 +155,23 @@ type Result struct {
 // Apply creates and sets everything. After an error the Result holds what was done before it.
 func (f *Spec) Apply(ctx context.Context, account Account) (Result, error) {
 	var result Result
-	apply := func(t Resource, id *string) error {
-		p, err := t.Apply(ctx)
+	apply := func(t Resource, id *string, known string) error {
+		p, err := f.own(t, known).Apply(ctx)
 		if err != nil {
 			return err
 		}
 		*id, result.Outcomes = p.ID, append(result.Outcomes, p)
 		return nil
 	}
-	if err := apply(account.Key(f), &result.Key); err != nil {
+	if err := apply(account.Key(f), &result.Key, f.KeyARN); err != nil {
 		return result, err
 	}
-	if err := apply(account.Bucket(f, result.Key), &result.Bucket); err != nil {
+	if err := apply(account.Bucket(f, result.Key), &result.Bucket, ""); err != nil {
 		return result, err
 	}
 	result.ServiceRoles = make([]string, len(f.ServiceRoles))
 	for i, service := range f.ServiceRoles {
-		if err := apply(account.ServiceRole(f, service), &result.ServiceRoles[i]); err != nil {
+		if err := apply(account.ServiceRole(f, service), &result.ServiceRoles[i], ""); err != nil {
 			return result, err
 		}
 	}
@@ -179,18 +190,18 @@ func (f *Spec) Apply(ctx context.Context, account Account) (Result, error) {
 			continue
 		}
 		if result.Provider == "" {
-			if err := apply(account.Provider(f, r.role), &result.Provider); err != nil {
+			if err := apply(account.Provider(f, r.role), &result.Provider, ""); err != nil {
 				return result, err
 			}
 		}
-		if err := apply(account.Role(f, r.role), r.id); err != nil {
+		if err := apply(account.Role(f, r.role), r.id, r.role.ARN); err != nil {
 			return result, err
 		}
 	}
 	if deploy == nil || f.Boundary == nil {
 		return result, nil
 	}
-	return result, apply(account.Boundary(f), &result.Boundary)
+	return result, apply(account.Boundary(f), &result.Boundary, "")
 }
 
 // PolicyARN is the ARN of a managed policy of the Spec.
@@ -201,18 +212,15 @@ func (f *Spec) PolicyARN(p Policy) string {
 // BucketPolicy refuses requests without TLS, and lets Readers read the releases.
 func (f *Spec) BucketPolicy() string {
 	bucket := "arn:" + f.Partition + ":s3:::" + f.Bucket
-	statements := []map[string]any{{
-		"Sid": "TLSOnly", "Effect": "Deny", "Principal": map[string]any{"AWS": "*"}, "Action": "s3:*",
-		"Resource":  []any{bucket, bucket + "/*"},
-		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
-	}}
+	statements := []policy.Statement{policy.TLSOnly("s3", bucket, bucket+"/*")}
 	if len(f.Readers) > 0 {
-		statements = append(statements, map[string]any{
-			"Sid": "ReadReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:GetObject",
-			"Resource": bucket + "/" + release.LedgerRoot + "*",
-		}, map[string]any{
-			"Sid": "FindReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "s3:ListBucket", "Resource": bucket,
-			"Condition": map[string]any{"StringLike": map[string]any{"s3:prefix": release.LedgerRoot + "*"}},
+		readers := policy.AccountRoots(f.Partition, f.Readers...)
+		statements = append(statements, policy.Statement{
+			Sid: "ReadReleases", Principals: readers, Actions: []string{"s3:GetObject"},
+			Resources: []any{bucket + "/" + release.LedgerRoot + "*"},
+		}, policy.Statement{
+			Sid: "FindReleases", Principals: readers, Actions: []string{"s3:ListBucket"}, Resources: []any{bucket},
+			Conditions: policy.Conditions{"StringLike": {"s3:prefix": release.LedgerRoot + "*"}},
 		})
 	}
 	return document(statements...)
@@ -221,44 +229,33 @@ func (f *Spec) BucketPolicy() string {
 // KeyPolicy leaves it to the account's IAM who may use the key. Readers may use it through S3 alone: it opens to them what
 // the bucket lets them read, and never a secret in the state, which is decrypted by a call to KMS itself.
 func (f *Spec) KeyPolicy() string {
-	statements := []map[string]any{{
-		"Sid": "Account", "Effect": "Allow", "Principal": f.principals([]string{f.Account}), "Action": "kms:*", "Resource": "*",
+	statements := []policy.Statement{{
+		Sid: "Account", Principals: policy.AccountRoots(f.Partition, f.Account), Actions: []string{"kms:*"}, Resources: []any{"*"},
 	}}
 	if len(f.Readers) > 0 {
-		statements = append(statements, map[string]any{
-			"Sid": "OpenReleases", "Effect": "Allow", "Principal": f.principals(f.Readers), "Action": "kms:Decrypt", "Resource": "*",
-			"Condition": map[string]any{"StringEquals": map[string]any{"kms:ViaService": "s3." + f.Region + ".amazonaws.com"}},
+		statements = append(statements, policy.Statement{
+			Sid: "OpenReleases", Principals: policy.AccountRoots(f.Partition, f.Readers...), Actions: []string{"kms:Decrypt"},
+			Resources:  []any{"*"},
+			Conditions: policy.Conditions{"StringEquals": {"kms:ViaService": "s3." + f.Region + ".amazonaws.com"}},
 		})
 	}
 	return document(statements...)
 }
 
-// principals are accounts as such. AWS keeps a list of one as its one value, so that is how it is asked for.
-func (f *Spec) principals(accounts []string) map[string]any {
-	var roots []any
-	for _, account := range accounts {
-		roots = append(roots, "arn:"+f.Partition+":iam::"+account+":root")
-	}
-	if len(roots) == 1 {
-		return map[string]any{"AWS": roots[0]}
-	}
-	return map[string]any{"AWS": roots}
-}
-
-// KeyDescription is what the key is for. A run that was killed before the key had its alias is known by it.
+// KeyDescription describes the key. It identifies the key of a run that was killed before the key had its alias.
 func (f *Spec) KeyDescription() string {
 	return f.Stack + ": state of Pulumi, and the secrets in it"
 }
 
-func document(statements ...map[string]any) string {
-	text, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": statements})
+func document(statements ...policy.Statement) string {
+	text, err := policy.JSON(statements...)
 	if err != nil {
-		panic(err) // it is made of strings
+		panic(err) // every value above is a plain string
 	}
-	return string(text)
+	return text
 }
 
-// SameJSON says whether two JSON documents are equal.
+// SameJSON reports whether two JSON documents are equal.
 func SameJSON(a, b string) bool {
 	var x, y any
 	return json.Unmarshal([]byte(a), &x) == nil && json.Unmarshal([]byte(b), &y) == nil && reflect.DeepEqual(x, y)

@@ -22,8 +22,8 @@ type BoundaryArgs struct {
 	Facts catalog.Catalog // about all resources of the stack
 }
 
-// A Boundary is the permissions boundary of every role that the stack makes: what a task, a job, the bastion or a service
-// that writes logs may do at most, whatever its own policies say. The deploy role may make and widen roles only within it,
+// A Boundary is the permissions boundary of every role that the stack makes: the most that a task, a job, the bastion or a
+// service that writes logs may do, whatever its own policies say. The deploy role may create and extend roles only within it,
 // and cannot change it, so that the right to deploy gives no access beyond that of the site.
 //
 // A part of the site that needs more (to send mail with SES, say) needs it here as well, and that is for a person to apply:
@@ -33,7 +33,7 @@ type Boundary struct {
 	ARN pulumi.StringOutput
 }
 
-// NewBoundary makes the policy.
+// NewBoundary creates the policy.
 func NewBoundary(ctx *pulumi.Context, name string, args *BoundaryArgs, opts ...pulumi.ResourceOption) (*Boundary, error) {
 	limits, err := args.limits()
 	if err != nil {
@@ -83,7 +83,7 @@ func (a *BoundaryArgs) limits() ([]policy.Statement, error) {
 	return catalog.Merge(append(a.Facts.Bounds(), []policy.Statement{
 		{
 			// The key of a state has no tags of a stack. Its policy leaves it to IAM who may use it, and what it opens lies in
-			// Pulumi.<stack>.yaml, where anybody can read the ciphertext.
+			// Pulumi.<stack>.yaml, whose ciphertext is public.
 			Sid: "NeverUseStateKeys", Deny: true, Actions: []string{"kms:*"}, Resources: keys,
 			Conditions: policy.Conditions{"ForAnyValue:StringLike": {"kms:ResourceAliases": "alias/" + site.Project + "-*-state"}},
 		},

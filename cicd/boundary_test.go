@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"slices"
@@ -8,14 +8,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/cicd"
 	"slipway/internal/graph"
 	"slipway/internal/policy"
+	"slipway/site"
 )
 
 func recordBoundary(t *testing.T) graph.Resource {
 	t.Helper()
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
-		_, err := NewBoundary(ctx, "boundary", &BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))})
+		_, err := cicd.NewBoundary(ctx, "boundary", &cicd.BoundaryArgs{Site: devSite, Facts: site.Catalog(devSite)})
 		return err
 	})
 	if err != nil {
@@ -25,7 +27,7 @@ func recordBoundary(t *testing.T) graph.Resource {
 }
 
 func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
-	made, spec := recordBoundary(t), (&BoundaryArgs{Site: testSite(false), Facts: factsOf(testSite(false))}).PolicySpec()
+	made, spec := recordBoundary(t), (&cicd.BoundaryArgs{Site: devSite, Facts: site.Catalog(devSite)}).PolicySpec()
 	if diff := cmp.Diff(statements(t, made.Input("policy")), statements(t, spec.Document)); diff != "" {
 		t.Errorf("-program +spec:\n%s", diff)
 	}
@@ -37,7 +39,7 @@ func TestTheBoundarySpecIsThatOfTheProgram(t *testing.T) {
 	}
 }
 
-// A role within the boundary has no way to more rights, and reaches nothing by name but this stack's.
+// A role within the boundary cannot extend its permissions, and by name reaches only resources of this stack.
 func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 	everywhere := []string{ // calls that know no narrower resource
 		"arn:aws:logs:us-east-1:123456789012:log-group:*", "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
@@ -53,7 +55,8 @@ func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 			case strings.Contains(action, "*"), service == "sts", service == "iam" && call != "PassRole":
 				t.Errorf("%s allows %s", s.Sid, action)
 			case call == "PassRole":
-				if diff := cmp.Diff(map[string]map[string]policy.Many{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}}, s.Condition); diff != "" {
+				if diff := cmp.Diff(map[string]map[string]policy.Many{"StringEquals": {"iam:PassedToService": {"ecs-tasks.amazonaws.com"}}},
+					s.Condition); diff != "" {
 					t.Errorf("roles are passed (-want +got):\n%s", diff)
 				}
 			}
@@ -62,14 +65,15 @@ func TestTheBoundaryHoldsTheStackAlone(t *testing.T) {
 			if resource == "*" && !slices.Contains([]string{"SpeakToSystemsManager", "SignInToRegistry"}, s.Sid) {
 				t.Errorf("%s is about everything", s.Sid)
 			}
-			if resource != "*" && !strings.Contains(resource, "slipway-dev") && !strings.Contains(resource, "/slipway/dev/") && !slices.Contains(everywhere, resource) {
+			if resource != "*" && !strings.Contains(resource, "slipway-dev") && !strings.Contains(resource, "/slipway/dev/") &&
+				!slices.Contains(everywhere, resource) {
 				t.Errorf("%s is about %s, which does not name the stack", s.Sid, resource)
 			}
 		}
 	}
 }
 
-// Roles are made and widened within the boundary only, and the boundary is nobody's to change.
+// The deploy role can only create and extend roles within the boundary, and cannot change the boundary.
 func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
 	const own, theirs = "arn:aws:iam::123456789012:policy/slipway-dev-boundary", "arn:aws:iam::123456789012:policy/ours"
 	for given, want := range map[string]string{"": own, theirs: theirs} {
@@ -88,7 +92,8 @@ func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
 						t.Errorf("%s (-want +got):\n%s", action, diff)
 					}
 				case action == "iam:DeleteRolePermissionsBoundary",
-					strings.HasPrefix(action, "iam:") && strings.Contains(call, "Policy") && (strings.HasPrefix(call, "Create") || strings.HasPrefix(call, "Set")):
+					strings.HasPrefix(action, "iam:") && strings.Contains(call, "Policy") &&
+						(strings.HasPrefix(call, "Create") || strings.HasPrefix(call, "Set")):
 					t.Errorf("%s allows %s", s.Sid, action)
 				}
 			}
@@ -103,15 +108,18 @@ func TestTheDeployRoleWidensRolesWithinTheBoundaryOnly(t *testing.T) {
 // documents of the whole account. Source: the policies' texts in the AWS Managed Policy Reference Guide.
 func TestTheBoundaryHoldsWhatServicesNeed(t *testing.T) {
 	for action, resource := range map[string]string{
-		"logs:CreateLogGroup": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*", "logs:PutRetentionPolicy": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
-		"logs:PutLogEvents": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*", "logs:GetLogEvents": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"logs:CreateLogGroup":     "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"logs:PutRetentionPolicy": "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"logs:PutLogEvents":       "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
+		"logs:GetLogEvents":       "arn:aws:logs:us-east-1:123456789012:log-group:RDS*",
 		"ssm:DescribeAssociation": "*", "ssm:GetDeployablePatchSnapshotForInstance": "*", "ssm:GetManifest": "*", "ssm:ListAssociations": "*",
 		"ssm:ListInstanceAssociations": "*", "ssm:PutInventory": "*", "ssm:PutComplianceItems": "*", "ssm:PutConfigurePackageResult": "*",
 		"ssm:UpdateAssociationStatus": "*", "ssm:UpdateInstanceAssociationStatus": "*", "ssm:UpdateInstanceInformation": "*",
 		"ssmmessages:CreateControlChannel": "*", "ssmmessages:CreateDataChannel": "*", "ssmmessages:OpenControlChannel": "*",
 		"ssmmessages:OpenDataChannel": "*", "ec2messages:AcknowledgeMessage": "*", "ec2messages:DeleteMessage": "*",
 		"ec2messages:FailMessage": "*", "ec2messages:GetEndpoint": "*", "ec2messages:GetMessages": "*", "ec2messages:SendReply": "*",
-		"ssm:GetParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*", "ssm:GetDocument": "arn:aws:ssm:us-east-1:*:document/AWS*",
+		"ssm:GetParameter": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*",
+		"ssm:GetDocument":  "arn:aws:ssm:us-east-1:*:document/AWS*",
 	} {
 		if !slices.ContainsFunc(statements(t, recordBoundary(t).Input("policy")), func(s policy.ParsedStatement) bool {
 			return slices.Contains(s.Action, action) && slices.Contains(s.Resource, resource)

@@ -171,7 +171,7 @@ func TestImagesAreCopiedBetweenAccountsByteByByte(t *testing.T) {
 				}
 			}
 			if !slices.Contains(e.tokens, "us-east-1") || !slices.Contains(e.tokens, "eu-west-1") {
-				t.Errorf("tokens were asked of %v", e.tokens)
+				t.Errorf("tokens were requested from %v", e.tokens)
 			}
 			if err := carrier.Carry(t.Context(), "", prodDjango+"@"+digest, ""); err != nil {
 				t.Errorf("it is there, but: %v", err)

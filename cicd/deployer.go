@@ -55,7 +55,7 @@ type Deployer struct {
 	ProviderARN pulumi.StringOutput
 }
 
-// NewDeployer makes the roles, and the OIDC provider unless the account has one.
+// NewDeployer creates the roles, and the OIDC provider unless the account has one.
 func NewDeployer(ctx *pulumi.Context, name string, args *DeployerArgs, opts ...pulumi.ResourceOption) (*Deployer, error) {
 	if err := args.check(); err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"fmt"
@@ -10,22 +10,29 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/cicd"
+	"slipway/internal/github"
 	"slipway/internal/graph"
 	"slipway/internal/policy"
+	"slipway/internal/wiring"
+	"slipway/site"
 )
 
-func deployerOf() *DeployerArgs {
-	return &DeployerArgs{
-		Site: testSite(false), Facts: factsOf(testSite(false)), Repository: "acme/shop", Environments: []string{"dev"}, Branches: []string{"main"},
+var devSite = wiring.Site{Project: "slipway", Stack: "dev", Partition: "aws", Region: "us-east-1", AccountID: graph.Account}
+
+func deployerOf() *cicd.DeployerArgs {
+	return &cicd.DeployerArgs{
+		Site: devSite, Facts: site.Catalog(devSite), Repository: "acme/shop", Environments: []string{"dev"},
+		Branches:     []string{"main"},
 		ReadBranches: []string{"main"}, ReadPullRequests: true,
 		StateBucket: "acme-state", StateKeyARN: "arn:aws:kms:us-east-1:123456789012:key/state",
 	}
 }
 
-func recordDeployer(t *testing.T, args *DeployerArgs) graph.Graph {
+func recordDeployer(t *testing.T, args *cicd.DeployerArgs) graph.Graph {
 	t.Helper()
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
-		_, err := NewDeployer(ctx, "deployer", args)
+		_, err := cicd.NewDeployer(ctx, "deployer", args)
 		return err
 	})
 	if err != nil {
@@ -98,14 +105,14 @@ func TestBothFormsOfTheSubjectAreTrusted(t *testing.T) {
 		},
 	} {
 		trust := statements(t, g.Named("aws:iam/role:Role", logical).Input("assumeRolePolicy"))
-		diff := cmp.Diff(want, trust[0].Condition["StringEquals"][issuer+":sub"])
+		diff := cmp.Diff(want, trust[0].Condition["StringEquals"][github.Issuer+":sub"])
 		if diff != "" || len(trust) != 1 || len(trust[0].Condition) != 1 {
 			t.Errorf("%s trusts %v (-want +got):\n%s", logical, trust, diff)
 		}
 	}
 }
 
-// A role that no workflow may assume is not made.
+// A role that no workflow may assume is not created.
 func TestThereIsAReadRoleOnlyIfReadersAreNamed(t *testing.T) {
 	for _, c := range []struct {
 		branches []string
@@ -121,7 +128,7 @@ func TestThereIsAReadRoleOnlyIfReadersAreNamed(t *testing.T) {
 		var made []string
 		for _, role := range recordDeployer(t, args).Of("aws:iam/role:Role") {
 			if role.Name != "deployer" {
-				made = append(made, statements(t, role.Input("assumeRolePolicy"))[0].Condition["StringEquals"][issuer+":sub"]...)
+				made = append(made, statements(t, role.Input("assumeRolePolicy"))[0].Condition["StringEquals"][github.Issuer+":sub"]...)
 			}
 		}
 		if strings.Join(made, " ") != c.want {
@@ -135,7 +142,7 @@ func TestAnExistingProviderIsUsed(t *testing.T) {
 	args.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 	g := recordDeployer(t, args)
 	if made := g.Of("aws:iam/openIdConnectProvider:OpenIdConnectProvider"); len(made) != 0 {
-		t.Error("a second provider for the same issuer would be refused")
+		t.Error("a second provider for the same github.Issuer would be refused")
 	}
 	trust := statements(t, g.Named("aws:iam/role:Role", "deployer").Input("assumeRolePolicy"))
 	if got := trust[0].Principal["Federated"]; !slices.Equal(got, policy.Many{args.ProviderARN}) {
@@ -216,7 +223,7 @@ func TestChangesAreLimitedToThisStack(t *testing.T) {
 	}
 }
 
-// Services whose names are part of the ARN: nothing of another stack's.
+// Services whose names are part of the ARN: no resources of another stack.
 func TestNamedResourcesAreThisStacks(t *testing.T) {
 	named := regexp.MustCompile(`^arn:aws:(ecr|ecs|elasticloadbalancing|events|firehose|iam|s3|sns|sqs|rds|scheduler|logs|cloudwatch|ssm):`)
 	ours := regexp.MustCompile(`slipway-dev[-/]|/slipway/dev/`)
@@ -225,7 +232,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 		"arn:aws:ssm:us-east-1::parameter/aws/service/*",
 		"arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com", "arn:aws:iam::123456789012:role/aws-service-role/*",
 		"arn:aws:s3:::acme-state", "arn:aws:s3:::acme-state/*", "arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json",
-		// What other stacks released, to read and nothing else of their state.
+		// Read access to the releases of other stacks, and to nothing else of their state.
 		"arn:aws:s3:::slipway-*-state-123456789012-*", "arn:aws:s3:::slipway-*-state-123456789012-*/.slipway/releases/*",
 		"arn:aws:ecr:*:123456789012:repository/slipway-*/django", "arn:aws:ecr:*:123456789012:repository/slipway-*/nginx",
 	}
@@ -241,7 +248,7 @@ func TestNamedResourcesAreThisStacks(t *testing.T) {
 	}
 }
 
-// A promotion reads in the accounts that the stack names, only what a release consists of, and changes nothing there.
+// In the accounts that the stack names a promotion only reads releases, and changes nothing.
 func TestReleasesComeFromTheNamedAccounts(t *testing.T) {
 	args := deployerOf()
 	args.Sources = []string{"222222222222"}
@@ -350,39 +357,39 @@ func TestPushIsLimitedToTheTwoRepositories(t *testing.T) {
 func TestDeployerMistakes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change func(*DeployerArgs)
+		change func(*cicd.DeployerArgs)
 		want   string
 	}{
-		{"no owner", func(a *DeployerArgs) { a.Repository = "repo" },
+		{"no owner", func(a *cicd.DeployerArgs) { a.Repository = "repo" },
 			`github: repository must be owner/name without wildcards, got "repo"`},
-		{"every repository", func(a *DeployerArgs) { a.Repository = "acme/*" },
+		{"every repository", func(a *cicd.DeployerArgs) { a.Repository = "acme/*" },
 			`github: repository must be owner/name without wildcards, got "acme/*"`},
-		{"a subject for a repository", func(a *DeployerArgs) { a.Repository = "acme/shop:ref" }, `got "acme/shop:ref"`},
-		{"no workflow", func(a *DeployerArgs) { a.Environments, a.Branches = nil, nil },
+		{"a subject for a repository", func(a *cicd.DeployerArgs) { a.Repository = "acme/shop:ref" }, `got "acme/shop:ref"`},
+		{"no workflow", func(a *cicd.DeployerArgs) { a.Environments, a.Branches = nil, nil },
 			"github: environments or branches must name at least one that may deploy"},
-		{"every branch", func(a *DeployerArgs) { a.Branches = []string{"*"} },
+		{"every branch", func(a *cicd.DeployerArgs) { a.Branches = []string{"*"} },
 			`github: branch must be an exact name without wildcards, got "*"`},
-		{"every branch may read", func(a *DeployerArgs) { a.ReadBranches = []string{"*"} },
+		{"every branch may read", func(a *cicd.DeployerArgs) { a.ReadBranches = []string{"*"} },
 			`github: branch must be an exact name without wildcards, got "*"`},
-		{"a policy variable", func(a *DeployerArgs) { a.Environments = []string{"${aws:username}"} },
+		{"a policy variable", func(a *cicd.DeployerArgs) { a.Environments = []string{"${aws:username}"} },
 			"github: environment must be an exact name"},
-		{"a colon", func(a *DeployerArgs) { a.Environments = []string{"x:y"} },
+		{"a colon", func(a *cicd.DeployerArgs) { a.Environments = []string{"x:y"} },
 			`github: environment must be an exact name without wildcards, got "x:y"`},
-		{"an owner without a repository", func(a *DeployerArgs) { a.OwnerID = 1 },
+		{"an owner without a repository", func(a *cicd.DeployerArgs) { a.OwnerID = 1 },
 			"github: owner and repository ids must be positive numbers and go together, got 1 and 0"},
-		{"a repository without an owner", func(a *DeployerArgs) { a.RepositoryID = 1 },
+		{"a repository without an owner", func(a *cicd.DeployerArgs) { a.RepositoryID = 1 },
 			"github: owner and repository ids must be positive numbers and go together, got 0 and 1"},
-		{"a negative number", func(a *DeployerArgs) { a.OwnerID, a.RepositoryID = -1, 5 }, "got -1 and 5"},
-		{"another provider", func(a *DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" },
+		{"a negative number", func(a *cicd.DeployerArgs) { a.OwnerID, a.RepositoryID = -1, 5 }, "got -1 and 5"},
+		{"another provider", func(a *cicd.DeployerArgs) { a.ProviderARN = "arn:aws:iam::123456789012:oidc-provider/gitlab.com" },
 			"github: provider must be the ARN"},
-		{"two at once", func(a *DeployerArgs) { a.Repository, a.Branches = "", []string{"?"} },
+		{"two at once", func(a *cicd.DeployerArgs) { a.Repository, a.Branches = "", []string{"?"} },
 			"github: repository must be owner/name without wildcards, got \"\"\ngithub: branch must be"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := deployerOf()
 			c.change(args)
 			g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
-				_, err := NewDeployer(ctx, "deployer", args)
+				_, err := cicd.NewDeployer(ctx, "deployer", args)
 				return err
 			})
 			if err == nil || !strings.Contains(err.Error(), c.want) {

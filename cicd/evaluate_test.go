@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"encoding/json"

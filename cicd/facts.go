@@ -50,6 +50,10 @@ func Facts(site wiring.Site) []catalog.Resource {
 			None: catalog.AWSManaged | catalog.Mirrors | catalog.Alarms | catalog.Env | catalog.Ports,
 		},
 		{Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", Deploy: []catalog.Grant{push}, None: harmless},
+		{
+			Type: "aws:ecr/repositoryPolicy:RepositoryPolicy", Deploy: []catalog.Grant{push},
+			Risks: []catalog.Risk{{Path: `policy`, Why: "other accounts may pull the images, or no longer may"}}, None: catalog.Inert,
+		},
 		{Type: "docker:index/image:Image", Deploy: []catalog.Grant{push}, None: harmless},
 		{
 			Type: "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
@@ -61,7 +65,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 			None:  catalog.Inert,
 		},
 		{
-			// Of the roles of the workflows, and the boundary: to look at.
+			// Reading the roles of the workflows, and the boundary.
 			Type: "aws:iam/policy:Policy",
 			Deploy: []catalog.Grant{{Area: "identity", Statement: policy.Statement{
 				Sid: "KeepRoles", Actions: []string{"iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListPolicyVersions"},

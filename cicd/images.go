@@ -78,7 +78,7 @@ type Images struct {
 	Pull          []policy.Statement    // for the execution role of tasks that run the images
 }
 
-// NewImages makes the repositories, and the images unless a release is given.
+// NewImages creates the repositories, and the images unless a release is given.
 func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulumi.ResourceOption) (*Images, error) {
 	if err := args.check(); err != nil {
 		return nil, err

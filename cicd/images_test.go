@@ -33,13 +33,16 @@ func testSite(protect bool) wiring.Site {
 func imagesOf(t *testing.T) *ImagesArgs {
 	t.Helper()
 	root := t.TempDir()
-	write(t, filepath.Join(root, "app"), map[string]string{"Dockerfile": "FROM python\nCOPY . .\n", "Dockerfile.nginx": "FROM nginx\n", "manage.py": "x"})
+	write(t, filepath.Join(root, "app"), map[string]string{
+		"Dockerfile": "FROM python\nCOPY . .\n", "Dockerfile.nginx": "FROM nginx\n", "manage.py": "x",
+	})
 	if err := os.Mkdir(filepath.Join(root, "app", "site"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return &ImagesArgs{
 		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
-		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"}, Stage: ".slipway/contexts",
+		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"},
+		Stage: ".slipway/contexts",
 	}
 }
 

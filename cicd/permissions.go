@@ -103,14 +103,14 @@ func (a *DeployerArgs) boundaryARN() string {
 func (a *DeployerArgs) own() []catalog.Grant {
 	identity := []policy.Statement{
 		{
-			// What gives a role more: only where the role is made, or is, with the boundary.
+			// What returns a role more: only where the role is made, or is, with the boundary.
 			Sid:        "WidenBoundRoles",
 			Actions:    []string{"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"},
 			Resources:  []any{catalog.Global(a.Site, "iam", "role/"+a.Site.Name("*"))},
 			Conditions: policy.Conditions{"StringEquals": {"iam:PermissionsBoundary": a.boundaryARN()}},
 		},
 		{
-			// A change that widens what a workflow may do, or who may look, is applied by a person.
+			// A person has to apply a change that extends what a workflow may do, or who may read.
 			Sid: "NeverChangeItself", Deny: true,
 			Actions: []string{
 				"iam:AttachRolePolicy", "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:CreateRole", "iam:DeletePolicy",

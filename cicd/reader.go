@@ -12,14 +12,14 @@ import (
 // readerPart is the read role's part of its physical name; its policies' names begin with it.
 const readerPart = "read"
 
-// verbs are how the calls begin that tell and change nothing.
+// verbs begin the names of read-only actions.
 var verbs = []string{"Describe", "Get", "List"}
 
-// contents are calls that begin so and give what is in a thing, not how it is set: images, log lines, objects. Nobody who
-// compares settings needs them.
+// contents are the exceptions: they return contents (images, log lines, objects), not settings. A comparison of settings
+// does not need them.
 var contents = []string{"ecr:GetDownloadUrlForLayer", "logs:GetLogEvents", "s3:GetObject", "s3:ListBucketVersions"}
 
-// reads says whether an action only looks at how something is set.
+// reads reports whether an action only reads settings.
 //
 // ssm:GetParameter is one of these, although it opens secrets: the provider compares a parameter's value, and a changed
 // one would be an unnoticed difference.
@@ -29,7 +29,7 @@ func reads(action string) bool {
 		slices.ContainsFunc(verbs, func(verb string) bool { return strings.HasPrefix(call, verb) })
 }
 
-// reading is what is left of statements when only actions that read are allowed. Resources and conditions stay.
+// reading returns the statements with only their actions that read. Resources and conditions stay.
 func reading(statements []policy.Statement) []policy.Statement {
 	var left []policy.Statement
 	for _, s := range statements {
@@ -41,8 +41,8 @@ func reading(statements []policy.Statement) []policy.Statement {
 	return left
 }
 
-// looks are what a preview and a look for drift call: whatever the deploy role may read of what the stack is made of. Two
-// policies hold it, with room to grow.
+// looks are the permissions of a preview and of a drift check: everything that the deploy role may read of the stack's
+// resources. Two policies hold them, with room to grow.
 func (a *DeployerArgs) looks() []area {
 	site, operation := area{name: "site"}, area{name: "operation"}
 	for _, deploy := range a.permissions() {
@@ -70,8 +70,8 @@ func (a *DeployerArgs) looks() []area {
 	return areas
 }
 
-// lookAtState lets Pulumi read the state and open what is secret in it. A preview takes no lock and writes nothing. A look
-// for drift leaves word of what it found, in one object beside the state, and that is all this role can write.
+// lookAtState lets Pulumi read the state and open what is secret in it. A preview takes no lock and writes nothing. A drift
+// check records what it found in one object beside the state, the only object that this role can write.
 func (a *DeployerArgs) lookAtState() []policy.Statement {
 	var statements []policy.Statement
 	if a.StateBucket != "" {

@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"slices"
@@ -7,11 +7,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"slipway/cicd"
 	"slipway/internal/policy"
 )
 
-// settings are the actions of the deploy role that only look at how something is set. Whoever gives the deploy role a new
-// one that begins with Describe, Get or List decides here whether a pull request may call it.
+// settings are the actions of the deploy role that only read settings. A new action of the deploy role that begins with
+// Describe, Get or List needs a decision here whether a pull request may call it.
 var settings = []string{
 	"acm:DescribeCertificate", "acm:ListCertificates", "acm:ListTagsForCertificate",
 	"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies",
@@ -26,8 +27,10 @@ var settings = []string{
 	"ec2:DescribeVpcEndpointServices", "ec2:DescribeVpcEndpoints", "ec2:DescribeVpcs", "ec2:GetManagedPrefixListEntries",
 	"ecr:DescribeImages", "ecr:DescribeRepositories", "ecr:GetAuthorizationToken", "ecr:GetLifecyclePolicy",
 	"ecr:GetRepositoryPolicy", "ecr:ListImages", "ecr:ListTagsForResource",
-	"ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeServices", "ecs:DescribeTaskDefinition",
-	"ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:ListTagsForResource", "ecs:ListTaskDefinitionFamilies", "ecs:ListTaskDefinitions", "ecs:ListTasks",
+	"ecs:DescribeClusters", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:DescribeServices",
+	"ecs:DescribeTaskDefinition",
+	"ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:ListTagsForResource", "ecs:ListTaskDefinitionFamilies",
+	"ecs:ListTaskDefinitions", "ecs:ListTasks",
 	"elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners",
 	"elasticloadbalancing:DescribeLoadBalancerAttributes", "elasticloadbalancing:DescribeLoadBalancers",
 	"elasticloadbalancing:DescribeRules", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetGroupAttributes",
@@ -52,62 +55,71 @@ var settings = []string{
 	"scheduler:GetSchedule", "scheduler:GetScheduleGroup", "scheduler:ListTagsForResource",
 	"sns:GetSubscriptionAttributes", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:ListTopics",
 	"sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
-	"ssm:DescribeDocument", "ssm:DescribeDocumentPermission", "ssm:DescribeParameters", "ssm:GetDocument", "ssm:GetParameter", "ssm:GetParameters",
+	"ssm:DescribeDocument", "ssm:DescribeDocumentPermission", "ssm:DescribeParameters", "ssm:GetDocument",
+	"ssm:GetParameter", "ssm:GetParameters",
 	"ssm:ListTagsForResource",
 	"wafv2:GetLoggingConfiguration", "wafv2:GetWebACL", "wafv2:GetWebACLForResource", "wafv2:ListTagsForResource",
 }
 
-// actions are those of areas, sorted, each once.
-func actions(areas []area) []string {
+// roleStatements are the statements of the deploy role and of the read role, in all their policies.
+func roleStatements(t *testing.T) (deploy, read []policy.ParsedStatement) {
+	t.Helper()
+	deployer, reader, err := deployerOf().RoleSpecs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, documents(deployer.Policies...)...), parse(t, documents(reader.Policies...)...)
+}
+
+// actions are those of statements, sorted, each once.
+func actions(statements []policy.ParsedStatement) []string {
 	var all []string
-	for _, area := range areas {
-		for _, s := range area.statements {
-			all = append(all, s.Actions...)
-		}
+	for _, s := range statements {
+		all = append(all, s.Action...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 func TestEveryActionThatReadsIsKnown(t *testing.T) {
+	deploy, _ := roleStatements(t)
 	var found []string
-	for _, action := range actions(deployerOf().permissions()) {
-		if reads(action) {
+	for _, action := range actions(deploy) {
+		if cicd.Reads(action) {
 			found = append(found, action)
 		}
 	}
 	if diff := cmp.Diff(settings, found); diff != "" {
 		t.Errorf("actions of the deploy role that are taken for reading (-known +found):\n%s", diff)
 	}
-	for _, action := range contents {
-		if !slices.Contains(actions(deployerOf().permissions()), action) {
+	for _, action := range cicd.Contents {
+		if !slices.Contains(actions(deploy), action) {
 			t.Errorf("%s is kept from the read role, and the deploy role has no such action", action)
 		}
 	}
 }
 
 func TestTheReadRoleChangesNothing(t *testing.T) {
-	// What it may besides looking: open this stack's parameters and its state, and leave word of a look.
+	// What it may besides reading settings: decrypt this stack's parameters and its state, and record a drift check.
 	more := map[string]string{
 		"OpenParameters": "kms:Decrypt", "OpenState": "kms:Decrypt kms:DescribeKey", "SealLook": "kms:GenerateDataKey",
 		"ReadState": "s3:GetObject", "KeepLook": "s3:PutObject",
 	}
-	for _, area := range deployerOf().looks() {
-		for _, s := range area.statements {
-			if s.Deny {
-				t.Errorf("%s denies, and what is not allowed is denied anyway", s.Sid)
+	_, read := roleStatements(t)
+	for _, s := range read {
+		if s.Effect == "Deny" {
+			t.Errorf("%s denies, and what is not allowed is denied anyway", s.Sid)
+		}
+		if want, ok := more[s.Sid]; ok {
+			delete(more, s.Sid)
+			if got := strings.Join(s.Action, " "); got != want {
+				t.Errorf("%s allows %s, want %s", s.Sid, got, want)
 			}
-			if want, ok := more[s.Sid]; ok {
-				delete(more, s.Sid)
-				if got := strings.Join(s.Actions, " "); got != want {
-					t.Errorf("%s allows %s, want %s", s.Sid, got, want)
-				}
-				continue
-			}
-			for _, action := range s.Actions {
-				if !slices.Contains(settings, action) {
-					t.Errorf("%s allows %s", s.Sid, action)
-				}
+			continue
+		}
+		for _, action := range s.Action {
+			if !slices.Contains(settings, action) {
+				t.Errorf("%s allows %s", s.Sid, action)
 			}
 		}
 	}
@@ -118,24 +130,21 @@ func TestTheReadRoleChangesNothing(t *testing.T) {
 
 // Nothing is read that the deploy role may not read, nor more widely.
 func TestTheReadRoleReadsWhatTheDeployRoleReads(t *testing.T) {
-	deploy := map[string]policy.Statement{}
-	for _, area := range deployerOf().permissions() {
-		for _, s := range area.statements {
-			deploy[s.Sid] = s
-		}
+	deployStatements, read := roleStatements(t)
+	deploy := map[string]policy.ParsedStatement{}
+	for _, s := range deployStatements {
+		deploy[s.Sid] = s
 	}
 	own := []string{"OpenParameters", "ReadState", "KeepLook", "OpenState", "SealLook"}
 	var got []string
-	for _, area := range deployerOf().looks() {
-		for _, s := range area.statements {
-			if slices.Contains(own, s.Sid) {
-				continue
-			}
-			got = append(got, s.Actions...)
-			like := deploy[s.Sid]
-			if diff := cmp.Diff(like.Resources, s.Resources); diff != "" || !cmp.Equal(like.Conditions, s.Conditions) {
-				t.Errorf("%s is not the deploy role's:\n%s", s.Sid, diff)
-			}
+	for _, s := range read {
+		if slices.Contains(own, s.Sid) {
+			continue
+		}
+		got = append(got, s.Action...)
+		like := deploy[s.Sid]
+		if diff := cmp.Diff(like.Resource, s.Resource); diff != "" || !cmp.Equal(like.Condition, s.Condition) {
+			t.Errorf("%s is not the deploy role's:\n%s", s.Sid, diff)
 		}
 	}
 	slices.Sort(got)
@@ -146,22 +155,21 @@ func TestTheReadRoleReadsWhatTheDeployRoleReads(t *testing.T) {
 
 func TestTheReadRoleOpensThisStacksSecretsAlone(t *testing.T) {
 	opens := 0
-	for _, area := range deployerOf().looks() {
-		for _, s := range area.statements {
-			if !slices.Contains(s.Actions, "kms:Decrypt") {
-				continue
-			}
-			opens++
-			if cmp.Equal(s.Resources, []any{"arn:aws:kms:us-east-1:123456789012:key/state"}) {
-				continue
-			}
-			want := map[string]map[string]any{
-				"StringEquals": {"kms:ViaService": "ssm.us-east-1.amazonaws.com"},
-				"StringLike":   {"kms:EncryptionContext:PARAMETER_ARN": "arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*"},
-			}
-			if diff := cmp.Diff(want, s.Conditions); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", s.Sid, diff)
-			}
+	_, read := roleStatements(t)
+	for _, s := range read {
+		if !slices.Contains(s.Action, "kms:Decrypt") {
+			continue
+		}
+		opens++
+		if cmp.Equal(s.Resource, policy.Many{"arn:aws:kms:us-east-1:123456789012:key/state"}) {
+			continue
+		}
+		want := map[string]map[string]policy.Many{
+			"StringEquals": {"kms:ViaService": {"ssm.us-east-1.amazonaws.com"}},
+			"StringLike":   {"kms:EncryptionContext:PARAMETER_ARN": {"arn:aws:ssm:us-east-1:123456789012:parameter/slipway/dev/*"}},
+		}
+		if diff := cmp.Diff(want, s.Condition); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", s.Sid, diff)
 		}
 	}
 	if opens != 2 {
@@ -170,11 +178,11 @@ func TestTheReadRoleOpensThisStacksSecretsAlone(t *testing.T) {
 }
 
 func TestTheReadRoleWritesOneObject(t *testing.T) {
-	for _, area := range deployerOf().looks() {
-		for _, s := range area.statements {
-			if slices.Contains(s.Actions, "s3:PutObject") && !cmp.Equal(s.Resources, []any{"arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json"}) {
-				t.Errorf("%s writes %v", s.Sid, s.Resources)
-			}
+	_, read := roleStatements(t)
+	for _, s := range read {
+		if slices.Contains(s.Action, "s3:PutObject") &&
+			!cmp.Equal(s.Resource, policy.Many{"arn:aws:s3:::acme-state/.slipway/drift/slipway/dev.json"}) {
+			t.Errorf("%s writes %v", s.Sid, s.Resource)
 		}
 	}
 }

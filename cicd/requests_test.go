@@ -1,12 +1,15 @@
-package cicd
+package cicd_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
+	"slipway/cicd"
+	"slipway/internal/github"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
+	"slipway/site"
 )
 
 const (
@@ -15,13 +18,13 @@ const (
 	prodStateBucket = "slipway-prod-state-123456789012-us-east-1"
 )
 
-// prod is the deploy role of a protected stack as bootstrap makes it.
-func prod() *DeployerArgs {
-	site := wiring.Site{
+// prod is the deploy role of a protected stack as bootstrap creates it.
+func prod() *cicd.DeployerArgs {
+	here := wiring.Site{
 		Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: requestAccount, Protect: true,
 	}
-	return &DeployerArgs{
-		Site: site, Facts: factsOf(site),
+	return &cicd.DeployerArgs{
+		Site: here, Facts: site.Catalog(here),
 		Repository: "acme/shop", OwnerID: 583231, RepositoryID: 1296269, Environments: []string{"production"},
 		ReadBranches: []string{"main"}, StateBucket: prodStateBucket, StateKeyARN: prodStateKey, Sources: []string{"222222222222"},
 	}
@@ -45,7 +48,7 @@ var (
 	shopKey  = requestContext{"aws:ResourceTag/project": {"shop"}, "aws:ResourceTag/stack": {"prod"}}
 	plainKey = requestContext{"kms:ResourceAliases": {"alias/payroll"}} // of a program that sets no tags
 	newKey   = requestContext{}                                         // KMS does not see its tags yet
-	// What bootstrap makes: no tags of a stack.
+	// What bootstrap creates has no tags of a stack.
 	stateKey    = requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}, "kms:ResourceAliases": {"alias/slipway-prod-state"}}
 	devStateKey = requestContext{"aws:ResourceTag/slipway:made-by": {"bootstrap"}, "kms:ResourceAliases": {"alias/slipway-dev-state"}}
 	prodTags    = requestContext{"aws:RequestTag/project": {"slipway"}, "aws:RequestTag/stack": {"prod"}, "aws:RequestedRegion": {"us-east-1"}}
@@ -185,8 +188,8 @@ var never = []incident{
 	{"it calls KMS itself for a data key", on("kms:GenerateDataKeyWithoutPlaintext", ownKey, someKey)},
 	{"it encrypts disks through another service", on("kms:GenerateDataKeyWithoutPlaintext", via(ownKey, "s3"), someKey)},
 	{"it encrypts a disk with dev's key", on("kms:GenerateDataKeyWithoutPlaintext", via(devKey, "ec2"), someKey)},
-	{"it re-encrypts by itself", on("kms:ReEncryptFrom", ownKey, someKey)},
-	{"it decrypts by itself", on("kms:Decrypt", ownKey, someKey)},
+	{"it re-encrypts directly", on("kms:ReEncryptFrom", ownKey, someKey)},
+	{"it decrypts directly", on("kms:Decrypt", ownKey, someKey)},
 	{"it decrypts what dev stored", on("kms:Decrypt", via(devKey, "ssm"), someKey)},
 	{"it decrypts what the same stack of another project stored", on("kms:Decrypt", via(shopKey, "s3"), someKey)},
 	{"it grants a key to itself, by name of a service", on("kms:CreateGrant", via(ownKey, "ec2"), someKey)},
@@ -244,7 +247,7 @@ var never = []incident{
 	{"it lets others assume it", on("iam:UpdateAssumeRolePolicy", nil, iamARN("role/slipway-prod-deploy"))},
 }
 
-func documents(specs ...PolicySpec) (all []string) {
+func documents(specs ...cicd.PolicySpec) (all []string) {
 	for _, p := range specs {
 		all = append(all, p.Document)
 	}
@@ -285,7 +288,7 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 	judge(t, statements, neverState, false)
 }
 
-// The state is denied explicitly: another policy on the role opens nothing of it.
+// The state is denied explicitly: another policy on the role gives no access to it.
 func TestNoOtherPolicyOpensTheState(t *testing.T) {
 	deployer, _, err := prod().RoleSpecs()
 	if err != nil {
@@ -312,12 +315,12 @@ func TestTheDocumentedGapsExist(t *testing.T) {
 		{"a service of prod-eu, whose name begins alike, is changed",
 			on("ecs:UpdateService", nil, arn("ecs", "service/slipway-prod-eu-site/slipway-prod-eu-web"))},
 	}, true)
-	judge(t, parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document), []incident{
+	judge(t, parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document), []incident{
 		{"a state key of one's own, without bootstrap's tag and alias", on("kms:Decrypt", plainKey, arn("kms", "key/acme"))},
 	}, true)
 }
 
-// One shared key, and names of buckets and keys of one's own, change nothing of this.
+// A shared key, and the owner's own names of buckets and keys, do not change that.
 func TestACustomStateKeyAndBucket(t *testing.T) {
 	args := prod()
 	args.StateBucket, args.StateKeyARN = "acme-pulumi", arn("kms", "key/acme")
@@ -373,9 +376,9 @@ func TestWhatAPullRequestReads(t *testing.T) {
 	}, false)
 }
 
-// A role of the site whose own policy allows everything can do no more than its boundary.
+// A role of the site whose own policy allows everything can do only what its boundary allows.
 func TestWhatTheBoundaryAllows(t *testing.T) {
-	statements := parse(t, (&BoundaryArgs{Site: prod().Site, Facts: factsOf(prod().Site)}).PolicySpec().Document)
+	statements := parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document)
 	judge(t, statements, []incident{
 		{"a task opens a secret", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
 		{"a shell session is encrypted", on("kms:GenerateDataKey", ownKey, someKey)},
@@ -422,14 +425,14 @@ func TestWhichTokensMayDeployAndRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, role := range []struct {
-				spec *RoleSpec
+				spec *cicd.RoleSpec
 				want bool
 			}{{deployer, c.deploy}, {reader, c.read}} {
 				trust := parse(t, role.spec.Trust)
-				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+issuer) {
+				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+github.Issuer) {
 					t.Fatalf("%s trusts %+v", role.spec.Name, trust)
 				}
-				got, err := holds(trust[0].Condition, requestContext{issuer + ":sub": {c.subject}, issuer + ":aud": {c.audience}})
+				got, err := holds(trust[0].Condition, requestContext{github.Issuer + ":sub": {c.subject}, github.Issuer + ":aud": {c.audience}})
 				if err != nil || got != role.want {
 					t.Errorf("%s: admitted is %v (%v), want %v", role.spec.Name, got, err, role.want)
 				}

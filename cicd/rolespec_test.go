@@ -1,4 +1,4 @@
-package cicd
+package cicd_test
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"slipway/cicd"
 )
 
 // Bootstrap and the program make the same roles, with the same documents.
@@ -33,7 +35,7 @@ func TestRoleSpecsAreTheRolesOfTheProgram(t *testing.T) {
 		}
 	}
 	on := map[any]string{}
-	for logical, spec := range map[string]*RoleSpec{"deployer": deployer, "deployer-read": reader} {
+	for logical, spec := range map[string]*cicd.RoleSpec{"deployer": deployer, "deployer-read": reader} {
 		role := g.Named("aws:iam/role:Role", logical)
 		same("the trust of "+logical, role.Input("assumeRolePolicy"), spec.Trust)
 		if role.Input("name") != spec.Name || role.Input("description") != spec.Description ||

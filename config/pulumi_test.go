@@ -154,15 +154,23 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		secret      bool
 		want        []string
 	}{
-		{"plain text", `{"API":"hunter2"}`, false, []string{`secrets.API: must be secret: pulumi config set --path --secret slipway:secrets.API, got [secret]`}},
+		{"plain text", `{"API":"hunter2"}`, false,
+			[]string{`secrets.API: must be secret: pulumi config set --path --secret slipway:secrets.API, got [secret]`}},
 		{"empty", `{"API":""}`, true, []string{`secrets.API: must not be empty`}},
-		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true, []string{`secrets.API: must be at most 4096 bytes, but has 4200`}},
-		{"names another parameter", `{"API":"{{hunter2}}"}`, true, []string{`secrets.API: must not contain {{, which SSM reads as a reference to another parameter, got [secret]`}},
+		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true,
+			[]string{`secrets.API: must be at most 4096 bytes, but has 4200`}},
+		{"names another parameter", `{"API":"{{hunter2}}"}`, true,
+			[]string{`secrets.API: must not contain {{, which SSM reads as a reference to another parameter, got [secret]`}},
 		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not contain a NUL byte, got [secret]`}},
 		{"an object", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a string, got [secret]`}},
-		{"one string", `hunter2`, true, []string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
-		{"not JSON", `{"API":"hunter2`, true, []string{`secrets: must be an object of names and encrypted values: pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
-		{"bad name", `{"1API":"hunter2"}`, true, []string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
+		{"one string", `hunter2`, true,
+			[]string{`secrets: must be an object of names and encrypted values: ` +
+				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+		{"not JSON", `{"API":"hunter2`, true,
+			[]string{`secrets: must be an object of names and encrypted values: ` +
+				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+		{"bad name", `{"1API":"hunter2"}`, true,
+			[]string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var secret []string
@@ -176,7 +184,8 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		})
 	}
 	t.Run("encrypted where it would be printed", func(t *testing.T) {
-		config := map[string]string{"aws:region": "us-east-1", "slipway:env": `{"MAILER":"hunter2"}`, "slipway:domain": "hunter2", "slipway:protect": "hunter2"}
+		config := map[string]string{"aws:region": "us-east-1", "slipway:env": `{"MAILER":"hunter2"}`, "slipway:domain": "hunter2",
+			"slipway:protect": "hunter2"}
 		err := fromEngine(t, config, []string{"slipway:env", "slipway:domain", "slipway:protect"}, false, "")
 		want := []string{
 			`domain: must not be secret: put secret values under slipway:secrets, got [secret]`,
@@ -192,7 +201,8 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 // The engine marks a whole object as secret if any part of it is. Only the file shows which parts are not.
 func TestAPlainSecretBesideAnEncryptedOneIsFound(t *testing.T) {
 	path := project(t, "dev", in("slipway:secrets:", "  GOOD: {secure: AAABBB}", "  BAD: hunter2", "slipway:network: {zones: 5}"))
-	config := map[string]string{"aws:region": "us-east-1", "slipway:secrets": `{"GOOD":"hunter1","BAD":"hunter2"}`, "slipway:network": `{"zones":5}`}
+	config := map[string]string{"aws:region": "us-east-1", "slipway:secrets": `{"GOOD":"hunter1","BAD":"hunter2"}`,
+		"slipway:network": `{"zones":5}`}
 	err := fromEngine(t, config, []string{"slipway:secrets"}, false, filepath.Dir(path))
 	want := []string{
 		`Pulumi.dev.yaml:6: network.zones: must be 2 or 3, got 5`,
@@ -217,8 +227,10 @@ func FuzzFromFile(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
-	for _, seed := range []string{"", "\x00", "config: [", "? {a: b}\n: c\n", "a: &a [*a]\n", "config: {<<: {a: b}}\n", "%YAML 1.1\n---\n...\n---\n",
-		in("slipway:secrets: {A: {secure: AKIAIOSFODNN7EXAMPLE}}"), in("slipway:env: {A: AKIAIOSFODNN7EXAMPLE}"), "config:\n  \"\": \n  a: !!binary x\n"} {
+	for _, seed := range []string{"", "\x00", "config: [", "? {a: b}\n: c\n", "a: &a [*a]\n", "config: {<<: {a: b}}\n",
+		"%YAML 1.1\n---\n...\n---\n",
+		in("slipway:secrets: {A: {secure: AKIAIOSFODNN7EXAMPLE}}"), in("slipway:env: {A: AKIAIOSFODNN7EXAMPLE}"),
+		"config:\n  \"\": \n  a: !!binary x\n"} {
 		f.Add(seed)
 	}
 	dir := filepath.Dir(project(f, "dev", ""))
@@ -238,7 +250,8 @@ func FuzzFromFile(f *testing.F) {
 // FuzzLoad does the same for the values that the engine passes.
 func FuzzLoad(f *testing.F) {
 	for _, key := range known("slipway") {
-		for _, text := range []string{"", "{}", "[]", "null", "true", `{"a":1}`, `[{"name":"x","command":["y"],"schedule":"cron(0 3 L * ? *)"}]`, "AKIAIOSFODNN7EXAMPLE", "[[[[", "\xff"} {
+		for _, text := range []string{"", "{}", "[]", "null", "true", `{"a":1}`, `[{"name":"x","command":["y"],"schedule":"cron(0 3 L * ? *)"}]`,
+			"AKIAIOSFODNN7EXAMPLE", "[[[[", "\xff"} {
 			f.Add(key, text, "dev", false)
 			f.Add(key, text, "", true)
 		}

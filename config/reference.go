@@ -2,12 +2,15 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"reflect"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 //go:embed stack.go
@@ -136,4 +139,49 @@ func Embed(doc string) (string, bool) {
 		return doc, false
 	}
 	return before + begin + Markdown() + end + after, true
+}
+
+const block = "\nconfig:\n"
+
+// Declare writes the config block of Pulumi.yaml anew: the top-level keys, as Pulumi declares them. The block is the last in
+// the file.
+func Declare(file string) (string, error) {
+	var project struct{ Name string }
+	if err := yaml.Unmarshal([]byte(file), &project); err != nil {
+		return "", err
+	}
+	before, _, found := strings.Cut(file, block)
+	if !found || project.Name == "" {
+		return "", errors.New("Pulumi.yaml must have a name, and a config block at its end")
+	}
+	means := comments()
+	var b strings.Builder
+	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
+		declared, def := "string", scalar(f.def)
+		switch f.kind() {
+		case boolean:
+			declared, def = "boolean", f.def
+		case list:
+			declared, def = "array\n    items:\n      type: object", "[]"
+		case object:
+			declared, def = "object", "{}"
+		}
+		first, _, _ := strings.Cut(means["Stack."+f.name], ". ")
+		fmt.Fprintf(&b, "  %s:%s:\n    type: %s\n    description: %s\n    default: %s\n",
+			project.Name, f.key, declared, scalar(strings.TrimSuffix(first, ".")+"."), def)
+	}
+	return before + block + b.String(), nil
+}
+
+// scalar is a string in YAML, quoted only where it has to be.
+func scalar(text string) string {
+	n := yaml.Node{Kind: yaml.ScalarNode, Value: text, Tag: "!!str"}
+	if text == "" || strings.Contains(text, ": ") {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	data, err := yaml.Marshal(&n)
+	if err != nil {
+		panic(err) // a string can be written
+	}
+	return strings.TrimSuffix(string(data), "\n")
 }

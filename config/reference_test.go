@@ -3,7 +3,6 @@ package config
 import (
 	"flag"
 	"os"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -11,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-var update = flag.Bool("update", false, "write the tables in docs/configuration.md and README.md")
+var update = flag.Bool("update", false, "write the tables in docs/configuration.md and README.md, and the config block of Pulumi.yaml")
 
 func TestTheReferenceIsInTheDocuments(t *testing.T) {
 	for _, path := range []string{"../docs/configuration.md", "../README.md"} {
@@ -55,43 +54,84 @@ func TestEveryKeyIsExplained(t *testing.T) {
 	}
 }
 
-// Pulumi.yaml declares the same keys, types, defaults and descriptions as the struct.
-func TestPulumiYAMLDeclaresTheSameKeys(t *testing.T) {
-	data, err := os.ReadFile("../Pulumi.yaml")
+// TestPulumiYAMLDeclaresTheKeys holds the config block of Pulumi.yaml to the struct.
+func TestPulumiYAMLDeclaresTheKeys(t *testing.T) {
+	const path = "../Pulumi.yaml"
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	type declaration struct {
-		Type        string
-		Items       map[string]string
-		Description string
-		Default     any
-	}
-	var got struct {
-		Name   string
-		Config map[string]declaration
-	}
-	if err := yaml.Unmarshal(data, &got); err != nil {
+	want, err := Declare(string(data))
+	if err != nil {
 		t.Fatal(err)
 	}
-	means := comments()
-	want := map[string]declaration{}
-	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
-		first, _, _ := strings.Cut(means["Stack."+f.name], ". ")
-		d := declaration{Description: strings.TrimSuffix(first, ".") + ".", Default: f.def}
-		switch f.kind() {
-		case boolean:
-			d.Type, d.Default = "boolean", f.def == "true"
-		case list:
-			d.Type, d.Default, d.Items = "array", []any{}, map[string]string{"type": "object"}
-		case object:
-			d.Type, d.Default = "object", map[string]any{}
-		default:
-			d.Type = "string"
-		}
-		want[got.Name+":"+f.key] = d
+	if want == string(data) {
+		return
 	}
-	if diff := cmp.Diff(want, got.Config); diff != "" {
-		t.Errorf("Pulumi.yaml and the struct differ (-struct +Pulumi.yaml):\n%s", diff)
+	if !*update {
+		t.Fatalf("out of date; go test ./config -update writes it:\n%s", cmp.Diff(string(data), want))
+	}
+	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Pulumi reads the block: it refuses a default that is not of the declared type.
+func TestDeclarationsAreWhatPulumiTakes(t *testing.T) {
+	text, err := Declare("name: shop\nruntime: go\nconfig:\n  shop:old:\n    type: string\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Name, Runtime string
+		Config        map[string]struct {
+			Type        string
+			Items       map[string]string
+			Description string
+			Default     any
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Name != "shop" || got.Runtime != "go" {
+		t.Errorf("the rest of the file is %+v", got)
+	}
+	keys := 0
+	for _, k := range Reference() {
+		if strings.ContainsAny(k.Path, ".[") {
+			continue
+		}
+		keys++
+		d, declared := got.Config["shop:"+k.Path]
+		if !declared || !strings.HasPrefix(k.Means, strings.TrimSuffix(d.Description, ".")) {
+			t.Errorf("%s is declared as %+v", k.Path, d)
+		}
+		switch d.Default.(type) {
+		case string:
+			if d.Type != "string" || d.Default != k.Default {
+				t.Errorf("%s: default %q of type %s, want %q", k.Path, d.Default, d.Type, k.Default)
+			}
+		case bool:
+			if d.Type != "boolean" || k.Type != "boolean" {
+				t.Errorf("%s: a boolean of type %s", k.Path, d.Type)
+			}
+		case []any:
+			if d.Type != "array" || d.Items["type"] != "object" || k.Type != "list of objects" {
+				t.Errorf("%s: a list of type %s, %v", k.Path, d.Type, d.Items)
+			}
+		case map[string]any:
+			if d.Type != "object" {
+				t.Errorf("%s: an object of type %s", k.Path, d.Type)
+			}
+		default:
+			t.Errorf("%s: default %v", k.Path, d.Default)
+		}
+	}
+	if len(got.Config) != keys || keys < 15 {
+		t.Errorf("%d keys are declared, the struct has %d", len(got.Config), keys)
+	}
+	if _, err := Declare("name: shop\n"); err == nil {
+		t.Error("a file without a config block is accepted")
 	}
 }

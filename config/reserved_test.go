@@ -12,7 +12,8 @@ func load(source Source) (*Stack, error) {
 }
 
 func TestReservedNamesMustBeKnown(t *testing.T) {
-	if _, err := Load(Source{Project: "slipway", Stack: "dev"}); err == nil || !strings.Contains(err.Error(), "reserved environment variables are missing") {
+	if _, err := Load(Source{Project: "slipway", Stack: "dev"}); err == nil ||
+		!strings.Contains(err.Error(), "reserved environment variables are missing") {
 		t.Errorf("a stack without reserved names: %v", err)
 	}
 }

@@ -156,7 +156,8 @@ func (c cell) checkAPI(t *testing.T, e endpoint, state map[string]apitype.Resour
 		}
 	}
 
-	listeners := list(each(outputs(state, "lb/loadBalancer:LoadBalancer", "arn"), "elbv2", "describe_listeners", "LoadBalancerArn")[0], "Listeners")
+	listeners := list(each(outputs(state, "lb/loadBalancer:LoadBalancer", "arn"), "elbv2", "describe_listeners", "LoadBalancerArn")[0],
+		"Listeners")
 	ports := map[any]any{}
 	for _, l := range listeners {
 		ports[at(l, "Port")] = at(l, "DefaultActions", 0, "Type")
@@ -164,7 +165,8 @@ func (c cell) checkAPI(t *testing.T, e endpoint, state map[string]apitype.Resour
 			t.Errorf("the load balancer allows old TLS: %v", at(l, "SslPolicy"))
 		}
 	}
-	if tls := len(outputs(state, "acm/certificate:Certificate", "arn")) > 0; tls && (ports[80.0] != "redirect" || ports[443.0] != "forward" || len(ports) != 2) {
+	if tls := len(outputs(state, "acm/certificate:Certificate", "arn")) > 0; tls &&
+		(ports[80.0] != "redirect" || ports[443.0] != "forward" || len(ports) != 2) {
 		t.Errorf("listeners with a domain: %v", ports)
 	} else if !tls && (ports[80.0] != "forward" || len(ports) != 1) {
 		t.Errorf("listeners without a domain: %v", ports)
@@ -228,7 +230,8 @@ func (c cell) checkAPI(t *testing.T, e endpoint, state map[string]apitype.Resour
 }
 
 // checkRoles fails for a role of the site that allows everything, or whose policy is not the declared one.
-func (c cell) checkRoles(t *testing.T, each func([]string, string, string, string, ...map[string]any) []map[string]any, state map[string]apitype.ResourceV3) {
+func (c cell) checkRoles(t *testing.T, each func([]string, string, string, string, ...map[string]any) []map[string]any,
+	state map[string]apitype.ResourceV3) {
 	t.Helper()
 	for urn, r := range state {
 		if r.Type != "aws:iam/rolePolicy:RolePolicy" {
@@ -275,15 +278,19 @@ func (c cell) checkDestroyed(t *testing.T, e endpoint, state map[string]apitype.
 	}
 	lists := e.ask(t, call{"ec2", "describe_vpcs", nil}, call{"ec2", "describe_addresses", nil}, call{"ec2", "describe_volumes", nil},
 		call{"elbv2", "describe_load_balancers", nil}, call{"logs", "describe_log_groups", nil}, call{"cloudwatch", "describe_alarms", nil},
-		call{"application-autoscaling", "describe_scalable_targets", map[string]any{"ServiceNamespace": "ecs"}}, call{"rds", "describe_db_snapshots", nil})
-	for _, id := range slices.Concat(outputs(state, "ec2/vpc:Vpc", "id"), outputs(state, "ec2/eip:Eip", "publicIp"), outputs(state, "lb/loadBalancer:LoadBalancer", "arn"),
-		outputs(state, "cloudwatch/logGroup:LogGroup", "arn"), outputs(state, "cloudwatch/metricAlarm:MetricAlarm", "name"), []string{"slipway-" + c.stack}) {
+		call{"application-autoscaling", "describe_scalable_targets", map[string]any{"ServiceNamespace": "ecs"}},
+		call{"rds", "describe_db_snapshots", nil})
+	for _, id := range slices.Concat(outputs(state, "ec2/vpc:Vpc", "id"), outputs(state, "ec2/eip:Eip", "publicIp"),
+		outputs(state, "lb/loadBalancer:LoadBalancer", "arn"),
+		outputs(state, "cloudwatch/logGroup:LogGroup", "arn"), outputs(state, "cloudwatch/metricAlarm:MetricAlarm", "name"),
+		[]string{"slipway-" + c.stack}) {
 		if id != "" && strings.Contains(text(lists), `"`+id+`"`) {
 			t.Errorf("destroy left %s", id)
 		}
 	}
 	// The provider keeps them (skipDestroy); `slipway destroy` deregisters them.
-	for i, a := range e.each(t, outputs(state, "ecs/taskDefinition:TaskDefinition", "arn"), "ecs", "describe_task_definition", "taskDefinition") {
+	for i, a := range e.each(t, outputs(state, "ecs/taskDefinition:TaskDefinition", "arn"), "ecs",
+		"describe_task_definition", "taskDefinition") {
 		if at(a, "taskDefinition", "status") != "ACTIVE" {
 			t.Errorf("destroy deregistered task definition %d: %s", i, text(a))
 		}

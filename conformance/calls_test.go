@@ -104,9 +104,11 @@ var (
 		"GET ": "ListBucket", "HEAD ": "ListBucket", "PUT ": "CreateBucket", "DELETE ": "DeleteBucket",
 		"GET versions": "ListBucketVersions", "POST delete": "DeleteObject", "GET location": "GetBucketLocation",
 		"GET accelerate": "GetAccelerateConfiguration", "GET acl": "GetBucketAcl", "GET cors": "GetBucketCORS",
-		"GET encryption": "GetEncryptionConfiguration", "PUT encryption": "PutEncryptionConfiguration", "DELETE encryption": "PutEncryptionConfiguration",
-		"GET lifecycle": "GetLifecycleConfiguration", "PUT lifecycle": "PutLifecycleConfiguration", "DELETE lifecycle": "PutLifecycleConfiguration",
-		"GET logging": "GetBucketLogging", "PUT logging": "PutBucketLogging", "GET object-lock": "GetBucketObjectLockConfiguration",
+		"GET encryption": "GetEncryptionConfiguration", "PUT encryption": "PutEncryptionConfiguration",
+		"DELETE encryption": "PutEncryptionConfiguration",
+		"GET lifecycle":     "GetLifecycleConfiguration", "PUT lifecycle": "PutLifecycleConfiguration",
+		"DELETE lifecycle": "PutLifecycleConfiguration",
+		"GET logging":      "GetBucketLogging", "PUT logging": "PutBucketLogging", "GET object-lock": "GetBucketObjectLockConfiguration",
 		"GET ownershipControls": "GetBucketOwnershipControls", "PUT ownershipControls": "PutBucketOwnershipControls",
 		"DELETE ownershipControls": "PutBucketOwnershipControls",
 		"GET policy":               "GetBucketPolicy", "PUT policy": "PutBucketPolicy", "DELETE policy": "DeleteBucketPolicy",
@@ -267,8 +269,9 @@ var free = map[string]string{
 	"iam:GetUser":                     "is only called if credentials are not validated, as in a cell, and may be denied",
 	"iam:CreateOpenIDConnectProvider": "only a person calls it, in bootstrap or the first up",
 	"iam:DeleteOpenIDConnectProvider": "only a person calls it",
-	"iam:CreatePolicy":                "only a person calls it: bootstrap or the first up creates the boundary and the policies of the workflow roles",
-	"iam:DeletePolicy":                "only a person calls it",
+	"iam:CreatePolicy": "only a person calls it: bootstrap or the first up creates the boundary and the policies of the " +
+		"workflow roles",
+	"iam:DeletePolicy": "only a person calls it",
 }
 
 // suffices fails for every call that a role does not allow.
@@ -294,8 +297,10 @@ func suffices(t *testing.T, role string, grants []policy.ParsedStatement, calls 
 func TestDeniedCallsAreFound(t *testing.T) {
 	given := []policy.ParsedStatement{
 		{Sid: "Look", Effect: "Allow", Action: policy.Many{"ec2:DescribeVpcs"}, Resource: policy.Many{"*"}},
-		{Sid: "Database", Effect: "Allow", Action: policy.Many{"rds:DescribeDBInstances"}, Resource: policy.Many{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
-		{Sid: "Parameters", Effect: "Allow", Action: policy.Many{"ssm:GetParameter"}, Resource: policy.Many{"arn:aws:ssm:us-east-1:1:parameter/site/dev/*"}},
+		{Sid: "Database", Effect: "Allow", Action: policy.Many{"rds:DescribeDBInstances"},
+			Resource: policy.Many{"arn:aws:rds:us-east-1:1:db:site-dev-*"}},
+		{Sid: "Parameters", Effect: "Allow", Action: policy.Many{"ssm:GetParameter"},
+			Resource: policy.Many{"arn:aws:ssm:us-east-1:1:parameter/site/dev/*"}},
 		{Sid: "Keys", Effect: "Allow", Action: policy.Many{"kms:DescribeKey"}, Resource: policy.Many{"arn:aws:kms:us-east-1:1:key/*"}},
 		{Sid: "Buckets", Effect: "Allow", Action: policy.Many{"s3:GetEncryptionConfiguration"}, Resource: policy.Many{"arn:aws:s3:::site-dev-*"}},
 		{Sid: "Never", Effect: "Deny", Action: policy.Many{"iam:PutRolePolicy"}, Resource: policy.Many{"*"}},
@@ -323,15 +328,18 @@ func TestDeniedCallsAreFound(t *testing.T) {
 	}{
 		{request("ec2", "POST", "/", "", "Action=DescribeVpcs&Version=1", ""), ""},
 		{request("rds", "POST", "/", "", "Action=DescribeDBInstances&DBInstanceIdentifier=site-dev-1", ""), ""},
-		{request("rds", "POST", "/", "", "Action=DescribeDBInstances&Filters.1=dbi-resource-id", ""), "rds:DescribeDBInstances is not allowed for any of dbi-resource-id"},
+		{request("rds", "POST", "/", "", "Action=DescribeDBInstances&Filters.1=dbi-resource-id", ""),
+			"rds:DescribeDBInstances is not allowed for any of dbi-resource-id"},
 		{request("ssm", "POST", "/", "AmazonSSM.GetParameter", "", `{"Name": "/site/dev/key", "WithDecryption": true}`), ""},
-		{request("ssm", "POST", "/", "AmazonSSM.GetParameter", "", `{"Name": "/site/prod/key"}`), "ssm:GetParameter is not allowed for any of /site/prod/key"},
+		{request("ssm", "POST", "/", "AmazonSSM.GetParameter", "", `{"Name": "/site/prod/key"}`),
+			"ssm:GetParameter is not allowed for any of /site/prod/key"},
 		{request("ssm", "POST", "/", "AmazonSSM.PutParameter", "", `{"Name": "/site/dev/key"}`), "ssm:PutParameter is not allowed"},
 		{request("kms", "POST", "/", "TrentService.DescribeKey", "", `{"KeyId": "1"}`), ""},
 		{request("s3", "GET", "/site-dev-media?encryption=", "", "", ""), ""},
 		{request("s3", "PUT", "/site-dev-media?encryption=", "", "", ""), "s3:PutEncryptionConfiguration is not allowed"},
 		{request("iam", "POST", "/", "", "Action=PutRolePolicy&RoleName=x", ""), "iam:PutRolePolicy is not allowed"},
-		{request("scheduler", "GET", "/tags/arn:aws:scheduler:us-east-1:1:schedule-group/x", "", "", ""), "scheduler:ListTagsForResource is not allowed"},
+		{request("scheduler", "GET", "/tags/arn:aws:scheduler:us-east-1:1:schedule-group/x", "", "", ""),
+			"scheduler:ListTagsForResource is not allowed"},
 	} {
 		got := allowed(given, c.call)
 		if got != "" {

@@ -69,16 +69,16 @@ func deploy(t *testing.T, name string, further map[string]any, env map[string]st
 			t.Fatal(err)
 		}
 	}
-	told := map[string]string{
+	vars := map[string]string{
 		"PULUMI_BACKEND_URL": "file://" + d.dir, "PULUMI_CONFIG_PASSPHRASE": "correct horse", "PULUMI_SKIP_UPDATE_CHECK": "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true", "PULUMI_SKIP_CHECKPOINTS": "true", "DOCKER_PLUGIN_FAKE": "1",
 	}
-	maps.Copy(told, env)
+	maps.Copy(vars, env)
 	cli, err := engine.FindCLI(t.Context(), t.Logf)
 	if err != nil {
 		t.Fatal(err)
 	}
-	workspace, err := auto.NewLocalWorkspace(t.Context(), auto.WorkDir(d.dir), auto.PulumiHome(home), auto.Pulumi(cli), auto.EnvVars(told))
+	workspace, err := auto.NewLocalWorkspace(t.Context(), auto.WorkDir(d.dir), auto.PulumiHome(home), auto.Pulumi(cli), auto.EnvVars(vars))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,8 @@ func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *s
 	case <-followed:
 	case <-time.After(5 * time.Second):
 	}
-	d.t.Logf("%s of %s took %s: %d changes; slow resources in seconds: %v", what, d.name, time.Since(started).Round(time.Second), len(done), slow)
+	d.t.Logf("%s of %s took %s: %d changes; slow resources in seconds: %v", what, d.name,
+		time.Since(started).Round(time.Second), len(done), slow)
 	if err != nil {
 		if len(problems) == 0 {
 			problems = []string{words.String(), err.Error()}
@@ -252,7 +253,8 @@ func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *s
 // note records the main step of a resource: a replacement consists of several steps.
 func (c changes) note(m apitype.StepEventMetadata) {
 	switch m.Op {
-	case apitype.OpSame, apitype.OpRead, apitype.OpRefresh, apitype.OpDeleteReplaced, apitype.OpCreateReplacement, apitype.OpReadDiscard, apitype.OpDiscardReplaced:
+	case apitype.OpSame, apitype.OpRead, apitype.OpRefresh, apitype.OpDeleteReplaced, apitype.OpCreateReplacement, apitype.OpReadDiscard,
+		apitype.OpDiscardReplaced:
 		return
 	}
 	if strings.HasPrefix(m.Type, "pulumi:pulumi:") {
@@ -276,7 +278,8 @@ func (d *deployment) up() changes {
 func (d *deployment) preview() changes {
 	d.t.Helper()
 	return d.operate("preview", func(stream chan<- events.EngineEvent, words *strings.Builder) error {
-		_, err := d.stack.Preview(d.t.Context(), optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words), optpreview.SuppressOutputs())
+		_, err := d.stack.Preview(d.t.Context(), optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words),
+			optpreview.SuppressOutputs())
 		return err
 	})
 }
@@ -284,7 +287,8 @@ func (d *deployment) preview() changes {
 func (d *deployment) refresh() changes {
 	d.t.Helper()
 	return d.operate("refresh", func(stream chan<- events.EngineEvent, words *strings.Builder) error {
-		_, err := d.stack.Refresh(d.t.Context(), optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words), optrefresh.SuppressOutputs())
+		_, err := d.stack.Refresh(d.t.Context(), optrefresh.EventStreams(stream), optrefresh.ErrorProgressStreams(words),
+			optrefresh.SuppressOutputs())
 		return err
 	})
 }
@@ -292,7 +296,8 @@ func (d *deployment) refresh() changes {
 func (d *deployment) destroy() changes {
 	d.t.Helper()
 	return d.operate("destroy", func(stream chan<- events.EngineEvent, words *strings.Builder) error {
-		_, err := d.stack.Destroy(d.t.Context(), optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words), optdestroy.SuppressOutputs())
+		_, err := d.stack.Destroy(d.t.Context(), optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words),
+			optdestroy.SuppressOutputs())
 		return err
 	})
 }

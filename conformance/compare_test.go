@@ -226,7 +226,8 @@ func alike(g, m []any) bool {
 
 // sorted sorts a list by the forms of its elements.
 func sorted(list []any) []any {
-	return slices.SortedFunc(slices.Values(list), func(a, b any) int { return strings.Compare(form(text(compacted(a))), form(text(compacted(b)))) })
+	return slices.SortedFunc(slices.Values(list),
+		func(a, b any) int { return strings.Compare(form(text(compacted(a))), form(text(compacted(b)))) })
 }
 
 // compacted is a value without its empty parts.

@@ -231,7 +231,8 @@ func only(t *testing.T, what string, types []string, allowed ...string) {
 func aRelease(t *testing.T, done changes) {
 	t.Helper()
 	only(t, "a release replaces", done.types(apitype.OpReplace), "ecs/taskDefinition:TaskDefinition")
-	only(t, "a release updates", done.types(apitype.OpUpdate), "docker:index/image:Image", "ecs/service:Service", "ssm/parameter:Parameter", "scheduler/schedule:Schedule")
+	only(t, "a release updates", done.types(apitype.OpUpdate), "docker:index/image:Image", "ecs/service:Service", "ssm/parameter:Parameter",
+		"scheduler/schedule:Schedule")
 	only(t, "a release creates", done.types(apitype.OpCreate))
 	only(t, "a release deletes", done.types(apitype.OpDelete))
 	for _, must := range []string{"ssm/parameter:Parameter migration-marker", "ecs/service:Service web"} {

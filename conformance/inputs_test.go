@@ -220,7 +220,8 @@ func (s *served) check(t *testing.T, kind string, olds, news resource.PropertyMa
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	answer, err := s.Check(ctx, &pulumirpc.CheckRequest{Urn: s.urn(kind), Olds: s.wire(t, olds), News: s.wire(t, news), RandomSeed: []byte("seed")})
+	answer, err := s.Check(ctx, &pulumirpc.CheckRequest{Urn: s.urn(kind), Olds: s.wire(t, olds), News: s.wire(t, news),
+		RandomSeed: []byte("seed")})
 	if err != nil {
 		return nil, err.Error()
 	}
@@ -247,7 +248,8 @@ func (s *served) create(t *testing.T, kind string, in resource.PropertyMap) stri
 }
 
 // diff returns the effect of a change and the affected properties, except those in anyway.
-func (s *served) diff(t *testing.T, kind string, known map[string]any, olds, news resource.PropertyMap, anyway []string) (string, []string) {
+func (s *served) diff(t *testing.T, kind string, known map[string]any, olds, news resource.PropertyMap,
+	anyway []string) (string, []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -258,7 +260,8 @@ func (s *served) diff(t *testing.T, kind string, known map[string]any, olds, new
 		state["tagsAll"] = tags
 	}
 	maps.Copy(state, resource.NewPropertyMapFromMap(known))
-	answer, err := s.Diff(ctx, &pulumirpc.DiffRequest{Id: "thing", Urn: s.urn(kind), Olds: s.wire(t, state), OldInputs: s.wire(t, olds), News: s.wire(t, news)})
+	answer, err := s.Diff(ctx, &pulumirpc.DiffRequest{Id: "thing", Urn: s.urn(kind), Olds: s.wire(t, state), OldInputs: s.wire(t, olds),
+		News: s.wire(t, news)})
 	if err != nil {
 		return "fails: " + err.Error(), nil
 	}
@@ -366,7 +369,8 @@ func attach(t *testing.T, name string, port int) *served {
 	} {
 		settings[resource.PropertyKey(key)] = resource.NewProperty(value)
 	}
-	if _, err := s.Configure(ctx, &pulumirpc.ConfigureRequest{Args: s.wire(t, settings), AcceptSecrets: true, AcceptResources: true}, grpc.WaitForReady(true)); err != nil {
+	if _, err := s.Configure(ctx, &pulumirpc.ConfigureRequest{Args: s.wire(t, settings), AcceptSecrets: true, AcceptResources: true},
+		grpc.WaitForReady(true)); err != nil {
 		t.Fatalf("%s: configure: %v", name, err)
 	}
 	return s

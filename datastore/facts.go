@@ -83,23 +83,3 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 		None:    catalog.Mirrors,
 	}
 }
-
-// Capacities of which an alarm's threshold is a part.
-const (
-	StorageBytes = "storage"
-	Connections  = "connections"
-)
-
-var database = []string{"DBInstanceIdentifier"}
-
-var alarms = []catalog.Alarm{
-	{Name: "database-cpu", Why: "The database is busy. Look at Performance Insights before raising database.class.",
-		Namespace: "AWS/RDS", Metric: "CPUUtilization", Statistic: "Average", Dimensions: database,
-		Above: true, Threshold: 90, Minutes: 15, Period: 60},
-	{Name: "database-storage", Why: "Less than a tenth of the storage is free and autoscaling has not helped: database.maxStorage is reached, or it grew within the last six hours.",
-		Namespace: "AWS/RDS", Metric: "FreeStorageSpace", Statistic: "Minimum", Dimensions: database,
-		Threshold: 0.1, Of: StorageBytes, Minutes: 15, Period: 300},
-	{Name: "database-connections", Why: "Connections are near what the class takes. Fewer gunicorn threads, fewer tasks, or a larger class.",
-		Namespace: "AWS/RDS", Metric: "DatabaseConnections", Statistic: "Maximum", Dimensions: database,
-		Above: true, Threshold: 0.8, Of: Connections, Minutes: 5, Period: 60},
-}

@@ -30,7 +30,7 @@ type Media struct {
 	ARN     pulumi.StringOutput
 }
 
-// NewMedia makes the bucket.
+// NewMedia creates the bucket.
 func NewMedia(ctx *pulumi.Context, name string, args *MediaArgs, opts ...pulumi.ResourceOption) (*Media, error) {
 	if args.KeyARN == nil {
 		return nil, fmt.Errorf("datastore: the media bucket needs a key")

@@ -83,7 +83,7 @@ func (s *Store) prerequisites(ctx *pulumi.Context, name string, args *Args) (*pr
 	return &prerequisites{subnets: subnets, parameters: group, monitor: role, before: append(groups, attached)}, nil
 }
 
-// logGroups makes the log groups of the exports. Otherwise RDS creates them, unencrypted and without retention.
+// logGroups creates the log groups of the exports. Otherwise RDS creates them, unencrypted and without retention.
 func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulumi.Resource, error) {
 	var made []pulumi.Resource
 	for _, export := range exports {
@@ -101,7 +101,7 @@ func (s *Store) logGroups(ctx *pulumi.Context, name string, args *Args) ([]pulum
 	return made, nil
 }
 
-// monitor makes the role that lets RDS write operating system metrics. They go to the log group RDSOSMetrics, which all
+// monitor creates the role that lets RDS write operating system metrics. They go to the log group RDSOSMetrics, which all
 // databases of an account and region share: no stack can own it.
 //
 // The trust policy is that of the RDS guide, "Setting up and enabling Enhanced Monitoring". It covers every instance of

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/wiring"
 )
 
@@ -68,14 +69,31 @@ type Store struct {
 	OwnerPassword, SitePassword pulumi.StringOutput // secret
 
 	LogGroups []pulumi.StringOutput // names
+
+	capacity map[string]float64 // of which alarms' thresholds are parts
 }
 
-// New makes a database.
+// Watch is the alarms of the database.
+func (s *Store) Watch() catalog.Watch {
+	if s == nil {
+		return catalog.Watch{}
+	}
+	return catalog.Watch{
+		Alarms:     alarms,
+		Dimensions: map[string]pulumi.StringInput{"DBInstanceIdentifier": s.Identifier},
+		Capacity:   s.capacity,
+	}
+}
+
+// New creates a database.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Store, error) {
 	if err := args.check(); err != nil {
 		return nil, err
 	}
-	s := &Store{Port: Port, Database: args.Database, OwnerName: OwnerName, SiteName: SiteName}
+	s := &Store{
+		Port: Port, Database: args.Database, OwnerName: OwnerName, SiteName: SiteName,
+		capacity: capacities(args.Class, args.Storage),
+	}
 	if err := ctx.RegisterComponentResource(storeType, name, s, opts...); err != nil {
 		return nil, err
 	}

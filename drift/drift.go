@@ -11,13 +11,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 )
 
-// A Class is how bad a difference is. The worse one is the greater.
+// A Class is how bad a difference is; a greater one is worse.
 type Class int
 
 const (
 	Harmless  Class = iota
-	Replaced        // putting it right replaces the resource
-	Dangerous       // it opens something, or leaves something unprotected
+	Replaced        // reverting it replaces the resource
+	Dangerous       // it grants access, or removes a protection
 	Missing         // the resource is gone
 )
 
@@ -35,7 +35,7 @@ type Resource struct {
 	Name       string       `json:"name"` // in the program
 	ID         string       `json:"id"`
 	Class      Class        `json:"class"`         // of the worst property
-	Why        string       `json:"why,omitempty"` // it is that bad
+	Why        string       `json:"why,omitempty"` // the class applies
 	Properties []Difference `json:"properties,omitempty"`
 }
 
@@ -48,14 +48,14 @@ type Difference struct {
 	Why   string `json:"why,omitempty"`
 }
 
-// Rules say what a difference means, by the type of the resource. What no rule is about is harmless.
+// Rules classify differences by the type of the resource. Without a matching rule a difference is harmless.
 type Rules interface {
-	ManagedByAWS(token, path string) bool              // AWS changes the output by itself: no drift
+	ManagedByAWS(token, path string) bool              // AWS changes the output automatically: no drift
 	Dangerous(token, path string, from, to any) string // why a change is dangerous; "": it is not
 	Missing(token string) string                       // what is lost when the resource is missing, and up cannot restore
 }
 
-// Of is the resources that differ from what the last operation left, given the steps of a refresh. The worst comes first.
+// Of returns the resources that differ from the result of the last operation, given the steps of a refresh. The worst comes first.
 func Of(rules Rules, steps []apitype.StepEventMetadata) []Resource {
 	all := []Resource{}
 	for _, step := range steps {
@@ -109,7 +109,7 @@ func resourceOf(rules Rules, meta apitype.StepEventMetadata) *Resource {
 	return d
 }
 
-// compare reports every leaf in which two values differ. Lists are compared as wholes: their elements have no names.
+// compare reports every leaf in which two values differ. Lists are compared as a whole: their elements have no names.
 func compare(path string, from, to any, report func(path string, from, to any)) {
 	was, isMap := from.(map[string]any)
 	is, areMaps := to.(map[string]any)
@@ -138,7 +138,7 @@ func compare(path string, from, to any, report func(path string, from, to any)) 
 	}
 }
 
-// empty says whether a value is empty. To a provider an empty value and none are the same.
+// empty reports whether a value is empty. To a provider an empty value and none are the same.
 func empty(v any) bool {
 	switch v := v.(type) {
 	case nil:

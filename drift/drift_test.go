@@ -30,7 +30,8 @@ func TestDriftOfAResource(t *testing.T) {
 		return apitype.StepEventMetadata{Op: op, URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Old: old, New: is}
 	}
 	found := func(class Class, why string, properties ...Difference) *Resource {
-		return &Resource{URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Name: "database", ID: "db-1", Class: class, Why: why, Properties: properties}
+		return &Resource{URN: "urn:pulumi:dev::shop::" + database + "::database", Type: database, Name: "database", ID: "db-1", Class: class,
+			Why: why, Properties: properties}
 	}
 	for _, c := range []struct {
 		name string
@@ -38,21 +39,27 @@ func TestDriftOfAResource(t *testing.T) {
 		want *Resource
 	}{
 		{"as it was", meta(apitype.OpSame, state(map[string]any{"port": 5432.0}), state(map[string]any{"port": 5432.0})), nil},
-		{"what was not told is empty now", meta(apitype.OpUpdate, state(map[string]any{}), state(map[string]any{"tags": map[string]any{}, "domain": ""})), nil},
-		{"what AWS changes by itself", meta(apitype.OpUpdate, state(map[string]any{"latestRestorableTime": "1"}), state(map[string]any{"latestRestorableTime": "2"})), nil},
-		{"gone", meta(apitype.OpDelete, state(nil), nil), found(Missing, "it was deleted outside Slipway; up makes an empty database; restore a snapshot first")},
-		{"the worst comes first", meta(apitype.OpUpdate, state(map[string]any{"tags": map[string]any{"a": "1", "b.c": "1"}, "multiAz": true}), state(map[string]any{"tags": map[string]any{"a": "2"}, "multiAz": false})),
+		{"an input that was not set is empty now", meta(apitype.OpUpdate, state(map[string]any{}),
+			state(map[string]any{"tags": map[string]any{}, "domain": ""})), nil},
+		{"an output that AWS changes automatically", meta(apitype.OpUpdate, state(map[string]any{"latestRestorableTime": "1"}),
+			state(map[string]any{"latestRestorableTime": "2"})), nil},
+		{"gone", meta(apitype.OpDelete, state(nil), nil),
+			found(Missing, "it was deleted outside Slipway; up makes an empty database; restore a snapshot first")},
+		{"the worst comes first", meta(apitype.OpUpdate, state(map[string]any{"tags": map[string]any{"a": "1", "b.c": "1"}, "multiAz": true}),
+			state(map[string]any{"tags": map[string]any{"a": "2"}, "multiAz": false})),
 			found(Dangerous, "the database is less protected",
 				Difference{Path: "multiAz", From: true, To: false, Class: Dangerous, Why: "the database is less protected"},
 				Difference{Path: "tags.a", From: "1", To: "2"}, Difference{Path: `tags["b.c"]`, From: "1"})},
-		{"a secret is not told", meta(apitype.OpUpdate, state(map[string]any{"password": secret}), state(map[string]any{"password": other})),
+		{"a secret is not shown", meta(apitype.OpUpdate, state(map[string]any{"password": secret}), state(map[string]any{"password": other})),
 			found(Harmless, "", Difference{Path: "password", From: "[secret]", To: "[secret]"})},
 		{"what is put right by a replacement", func() apitype.StepEventMetadata {
 			m := meta(apitype.OpUpdate, state(map[string]any{"username": "a"}), state(map[string]any{"username": "b"}))
 			m.DetailedDiff = map[string]apitype.PropertyDiff{"username": {Kind: apitype.DiffUpdateReplace}}
 			return m
-		}(), found(Replaced, "putting it right replaces the resource", Difference{Path: "username", From: "a", To: "b", Class: Replaced, Why: "putting it right replaces the resource"})},
-		{"a component is nothing in itself", apitype.StepEventMetadata{Type: "slipway:x:Y", Old: &apitype.StepEventStateMetadata{}, Op: apitype.OpDelete}, nil},
+		}(), found(Replaced, "putting it right replaces the resource",
+			Difference{Path: "username", From: "a", To: "b", Class: Replaced, Why: "putting it right replaces the resource"})},
+		{"a component is nothing in itself", apitype.StepEventMetadata{Type: "slipway:x:Y", Old: &apitype.StepEventStateMetadata{},
+			Op: apitype.OpDelete}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, resourceOf(rules{}, c.meta)); diff != "" {

@@ -10,7 +10,7 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// A Check is the result of one drift check. The last one is kept beside the state.
+// A Check is the result of one drift check. The last one is stored beside the state.
 type Check struct {
 	When    time.Time      `json:"when"`
 	Found   int            `json:"found"` // resources that differ from the state

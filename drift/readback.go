@@ -23,7 +23,8 @@ func Outdated(mirrors func(token string) bool, before, after []apitype.ResourceV
 	for _, r := range after {
 		old, there := was[r.URN]
 		delete(was, r.URN)
-		if there && old.ID == r.ID && (old.Modified == r.Modified || old.Modified != nil && r.Modified != nil && old.Modified.Equal(*r.Modified)) {
+		if there && old.ID == r.ID && (old.Modified == r.Modified || old.Modified != nil && r.Modified != nil &&
+			old.Modified.Equal(*r.Modified)) {
 			continue
 		}
 		touch(r)

@@ -11,7 +11,8 @@ import (
 )
 
 func TestOnlyWhatAnOperationTouchedIsReadBack(t *testing.T) {
-	const group, rule, parameter = "aws:ec2/securityGroup:SecurityGroup", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "aws:ssm/parameter:Parameter"
+	const group, rule, parameter = "aws:ec2/securityGroup:SecurityGroup", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+		"aws:ssm/parameter:Parameter"
 	urn := func(kind, name string) resource.URN {
 		return resource.NewURN("dev", "slipway", "", tokens.Type(kind), name)
 	}

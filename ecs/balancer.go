@@ -3,6 +3,7 @@ package ecs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
@@ -11,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/bucket"
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/internal/wiring"
 )
@@ -62,6 +64,19 @@ type Balancer struct {
 // Ready are the listeners: ECS rejects a target group that no listener uses.
 func (b *Balancer) Ready() []pulumi.Resource { return b.listeners }
 
+// Watch is the alarms of the balancer and its targets.
+func (b *Balancer) Watch() catalog.Watch {
+	if b == nil {
+		return catalog.Watch{}
+	}
+	return catalog.Watch{
+		Alarms: slices.Concat(balancerAlarms, targetAlarms),
+		Dimensions: map[string]pulumi.StringInput{
+			"LoadBalancer": b.LoadBalancerSuffix, "TargetGroup": b.TargetGroupSuffix,
+		},
+	}
+}
+
 func (args *BalancerArgs) check() error {
 	var all []error
 	if args.AccessLogs == nil {
@@ -80,7 +95,7 @@ func (args *BalancerArgs) check() error {
 	return errors.Join(all...)
 }
 
-// NewBalancer makes the balancer.
+// NewBalancer creates the balancer.
 func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...pulumi.ResourceOption) (*Balancer, error) {
 	if err := args.check(); err != nil {
 		return nil, err

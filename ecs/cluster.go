@@ -40,7 +40,7 @@ type Cluster struct {
 // Ready is the cluster with its capacity providers.
 func (c *Cluster) Ready() []pulumi.Resource { return []pulumi.Resource{c.capacity} }
 
-// NewCluster makes the cluster.
+// NewCluster creates the cluster.
 func NewCluster(ctx *pulumi.Context, name string, args *ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	c := &Cluster{Exec: &fargate.Exec{Group: args.ExecGroup, KeyARN: args.ExecKeyARN, Bucket: args.ExecBucket, Prefix: execPrefix}}
 	if err := ctx.RegisterComponentResource(clusterType, name, c, opts...); err != nil {

@@ -42,7 +42,7 @@ func place(group string) wiring.Placement {
 		SecurityGroups: pulumi.ToStringArray([]string{group})}
 }
 
-// A whole is everything that this package makes. A test may change it before it is declared.
+// A whole holds the arguments of everything that this package creates. A test may change them before they are declared.
 type whole struct {
 	site      wiring.Site
 	balancer  BalancerArgs

@@ -19,7 +19,8 @@ func clusterName(site wiring.Site) string { return site.Name("site") }
 // Facts are the facts about the edge of the site and about what runs behind it.
 func Facts(site wiring.Site) []catalog.Resource {
 	task := fargate.TaskDefinition(site).Binds("SETTINGS_VERSION")
-	return slices.Concat(edge(site), names(site), firewall(site), services(site), fargate.Facts(site), []catalog.Resource{task, catalog.Parameter(site)})
+	return slices.Concat(edge(site), names(site), firewall(site), services(site), fargate.Facts(site),
+		[]catalog.Resource{task, catalog.Parameter(site)})
 }
 
 func edge(site wiring.Site) []catalog.Resource {
@@ -30,7 +31,8 @@ func edge(site wiring.Site) []catalog.Resource {
 			Resources: catalog.Named(site, "elasticloadbalancing", prefix),
 		}}
 	}
-	rule := build("listener-rule/app/", "elasticloadbalancing:CreateRule", "elasticloadbalancing:DeleteRule", "elasticloadbalancing:ModifyRule")
+	rule := build("listener-rule/app/", "elasticloadbalancing:CreateRule", "elasticloadbalancing:DeleteRule",
+		"elasticloadbalancing:ModifyRule")
 	const quiet = catalog.Bound | catalog.AWSManaged | catalog.Losses | catalog.Env | catalog.Ports
 	return []catalog.Resource{
 		{
@@ -263,7 +265,8 @@ var (
 )
 
 var balancerAlarms = []catalog.Alarm{
-	{Name: "5xx-balancer", Why: "The balancer itself answers 5xx: no healthy task, or tasks that close connections. Look at the service's events.",
+	{Name: "5xx-balancer",
+		Why:       "The balancer itself answers 5xx: no healthy task, or tasks that close connections. Look at the service's events.",
 		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_ELB_5XX_Count", Statistic: "Sum", Dimensions: ofBalancer,
 		Above: true, Threshold: 5, Minutes: 5, Period: 60},
 }

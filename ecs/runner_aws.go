@@ -29,7 +29,7 @@ const (
 	// times what such changes take, and little of the time that a migration has.
 	settle = 2 * time.Minute
 	// attempts is how many tasks may fail to start in that time. Fargate takes about half a minute to notice a missing
-	// permission, so four fit; and a permission that stays missing costs no more than these.
+	// permission, so four fit; and a permission that stays missing costs only these.
 	attempts = 4
 )
 
@@ -167,7 +167,7 @@ func (r AWSRunner) poll() time.Duration { return cmp.Or(r.Poll, 5*time.Second) }
 func stop(ctx context.Context, client *ecs.Client, run TaskRun, arn string) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	// If this fails the task ends by itself; the error that led here matters more.
+	// If this fails the task still ends when it is done; the error that led here matters more.
 	_, _ = client.StopTask(ctx, &ecs.StopTaskInput{
 		Cluster: aws.String(run.Cluster), Task: aws.String(arn),
 		Reason: aws.String("stopped by " + run.StartedBy + ", which no longer waits for it"),

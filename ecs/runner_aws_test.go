@@ -199,7 +199,7 @@ func TestAWSRunner(t *testing.T) {
 	}
 }
 
-// A right that is missing for longer than IAM takes ends the attempts before their number does.
+// A permission that is missing for longer than IAM takes ends the attempts before their limit does.
 func TestAWSRunnerGivesUpWhenIAMHasSettled(t *testing.T) {
 	assume := answer{"__type": "ClientException", "message": "ECS was unable to assume the role"}
 	calls := awstest.Pretend(t, map[string][]answer{"RunTask": {assume}})

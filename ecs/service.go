@@ -7,6 +7,7 @@ import (
 	awsecs "github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ecs"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/internal/wiring"
 )
@@ -40,7 +41,7 @@ type WebArgs struct {
 
 // A Web is the service that handles requests: tasks of nginx and Django in the private subnets behind the Balancer.
 //
-// A deployment starts new tasks before it stops old ones (100 to 200 percent) and rolls back by itself if the new tasks do
+// A deployment starts new tasks before it stops old ones (100 to 200 percent) and ECS rolls it back if the new tasks do
 // not become healthy. Scaling owns the number of tasks once the service exists. Cost: at 256 units and 512 MiB on arm64
 // about $7 a month per task; Spot costs up to 70 percent less. Nothing but the stack's name replaces the service.
 type Web struct {
@@ -49,6 +50,18 @@ type Web struct {
 	TaskDefinitionARN pulumi.StringOutput
 
 	service pulumi.Resource
+	cluster pulumi.StringInput // its name
+}
+
+// Watch is the alarms of the service.
+func (w *Web) Watch() catalog.Watch {
+	if w == nil {
+		return catalog.Watch{}
+	}
+	return catalog.Watch{
+		Alarms:     serviceAlarms,
+		Dimensions: map[string]pulumi.StringInput{"ClusterName": w.cluster, "ServiceName": w.ServiceName},
+	}
 }
 
 // Ready is the service, in a steady state and after its migration.
@@ -65,7 +78,7 @@ func (args *WebArgs) check(task *fargate.TaskArgs) error {
 	return errors.Join(all...)
 }
 
-// NewWeb makes the web service.
+// NewWeb creates the web service.
 func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.ResourceOption) (*Web, error) {
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "web", CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
@@ -74,7 +87,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	if err := args.check(task); err != nil {
 		return nil, err
 	}
-	w := &Web{}
+	w := &Web{cluster: args.Cluster.Name}
 	if err := ctx.RegisterComponentResource(webType, name, w, opts...); err != nil {
 		return nil, err
 	}
@@ -115,7 +128,7 @@ func service(name string, cluster *Cluster, placement wiring.Placement, definiti
 		TaskDefinition:             definition.Arn,
 		PlatformVersion:            pulumi.String("LATEST"),
 		CapacityProviderStrategies: capacity(spot),
-		// Without this the provider replaces a service whose Spot share changes. By itself it deploys nothing.
+		// Without this the provider replaces a service whose Spot share changes. On its own it deploys nothing.
 		ForceNewDeployment: pulumi.Bool(true),
 		NetworkConfiguration: &awsecs.ServiceNetworkConfigurationArgs{
 			Subnets: placement.Subnets, SecurityGroups: placement.SecurityGroups, AssignPublicIp: pulumi.Bool(false),

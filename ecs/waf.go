@@ -61,7 +61,7 @@ type webACL struct {
 	ARN pulumi.StringOutput `pulumi:"arn"`
 }
 
-// NewWAF makes the web ACL, associates it with the balancer and turns on its log.
+// NewWAF creates the web ACL, associates it with the balancer and turns on its log.
 func NewWAF(ctx *pulumi.Context, name string, args *WAFArgs, opts ...pulumi.ResourceOption) (*WAF, error) {
 	if err := args.check(); err != nil {
 		return nil, err

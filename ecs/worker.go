@@ -60,7 +60,7 @@ func (args *WorkerArgs) check(task *fargate.TaskArgs) error {
 	return errors.Join(all...)
 }
 
-// NewWorker makes a worker.
+// NewWorker creates a worker.
 func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulumi.ResourceOption) (*Worker, error) {
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "worker-" + args.Name, CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,

@@ -20,6 +20,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"gopkg.in/yaml.v3"
 )
 
 // A stack with a Backend runs through the CLI and the Automation API, the interfaces that Pulumi supports.
@@ -49,10 +50,14 @@ func (s *Stack) prepareCLI(ctx context.Context) error {
 	if err := os.MkdirAll(s.home(), 0o700); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
+	project, err := withoutStackDir(s.Project)
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), project, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if err := s.Config.write(filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml"), *s.Backend); err != nil {
+	if err = s.Config.write(filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml"), *s.Backend); err != nil {
 		return err
 	}
 	local, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
@@ -67,8 +72,33 @@ func (s *Stack) prepareCLI(ctx context.Context) error {
 	return nil
 }
 
-// A workspace is the Automation API's, less what would start the CLI to learn what is known here: whether a stack exists
-// and what its outputs are. Each costs half a second of every run.
+// withoutStackDir is Pulumi.yaml without the folder of the stacks' files (stackConfigDir, and config as a string, its former
+// name): the workspace has its one stack beside Pulumi.yaml.
+func withoutStackDir(project []byte) ([]byte, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(project, &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return project, nil
+	}
+	var kept []*yaml.Node
+	pairs := document.Content[0].Content
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if name := pairs[i].Value; name == "stackConfigDir" || name == "config" && pairs[i+1].Kind == yaml.ScalarNode {
+			continue
+		}
+		kept = append(kept, pairs[i], pairs[i+1])
+	}
+	if len(kept) == len(pairs) {
+		return project, nil
+	}
+	document.Content[0].Content = kept
+	return yaml.Marshal(&document)
+}
+
+// A workspace is the Automation API's, without the two calls that start the CLI for what is known here: whether a stack
+// exists, and what its outputs are. Each costs half a second per run.
 type workspace struct {
 	*auto.LocalWorkspace
 	s *Stack
@@ -115,7 +145,7 @@ func (s *Stack) automate(ctx context.Context, a action, hear func(apitype.Engine
 	err := s.call(ctx, a, stream, &words)
 	select {
 	case <-followed:
-	case <-time.After(time.Second): // the engine ended before it had anything to tell, so the stream was never opened
+	case <-time.After(time.Second): // the engine ended before it reported anything, so the stream was never opened
 		if err == nil {
 			<-followed
 		}
@@ -182,7 +212,7 @@ func (s *Stack) exportCLI(ctx context.Context, showSecrets bool) ([]byte, error)
 	return s.command(ctx, args...)
 }
 
-// replaceCLI makes an edited export the state.
+// replaceCLI replaces the state with an edited export.
 func (s *Stack) replaceCLI(ctx context.Context, edited []byte) error {
 	file := filepath.Join(s.dir, "repaired.json")
 	defer os.Remove(file)

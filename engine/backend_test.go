@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -188,7 +186,8 @@ func TestSharedBackend(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings, err := yaml.Marshal(&file.Config)
-	if err != nil || file.EncryptedKey != b.dataKey || !bytes.Contains(settings, []byte("secure:")) || bytes.Contains(written, []byte(planted)) {
+	if err != nil || file.EncryptedKey != b.dataKey || !bytes.Contains(settings, []byte("secure:")) ||
+		bytes.Contains(written, []byte(planted)) {
 		t.Fatalf("the engine encrypted the setting as\n%s%v", written, err)
 	}
 	b.config = string(settings)
@@ -234,7 +233,7 @@ func TestSharedBackend(t *testing.T) {
 	}
 }
 
-// A preview and a look for drift take no lock and write nothing: a role that cannot write is enough for them. The bucket
+// A preview and a drift check take no lock and write nothing: a role that cannot write is enough for them. The bucket
 // keeps versions, so what was written and deleted again would be seen.
 func (b *sharedBench) looks(t *testing.T) {
 	versions := func() map[string]int {
@@ -270,7 +269,7 @@ func (b *sharedBench) looks(t *testing.T) {
 	}
 }
 
-// The second of two deployments at once is refused, says who has the stack, and touches nothing.
+// The second of two concurrent deployments is refused, says who has locked the stack, and touches nothing.
 func (b *sharedBench) twoAtOnce(t *testing.T) {
 	inside, leave := make(chan struct{}), make(chan struct{})
 	b.config = strings.Replace(b.config, `size: 2`, `size: 3`, 1)
@@ -299,7 +298,8 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	if err := s.prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.command(t.Context(), "refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", "local"); err == nil || !strings.Contains(err.Error(), engineLocked) {
+	if _, err := s.command(t.Context(), "refresh", "--yes", "--skip-preview", "--run-program=false", "--stack", "local"); err == nil ||
+		!strings.Contains(err.Error(), engineLocked) {
 		t.Errorf("the engine: %v, want %q", err, engineLocked)
 	}
 	b.shelf.updating = nil
@@ -309,8 +309,8 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	}
 }
 
-// A run whose engine is killed leaves its lock, and a create of which nobody knows whether it happened. The next run frees
-// the stack, and then asks; with the resolution nothing is made twice.
+// A run whose engine is killed leaves its lock, and a create with an unknown outcome. The next run frees
+// the stack, and then asks; with the resolution nothing is created twice.
 func (b *sharedBench) killed(t *testing.T) {
 	for id, thing := range b.shelf.things { // so that one is made anew
 		if strings.HasSuffix(thing.urn, "::top") {
@@ -351,10 +351,12 @@ func (b *sharedBench) killed(t *testing.T) {
 	if !strings.Contains(strings.Join(b.said, "\n"), "Releasing the lock of a run that has ended") {
 		t.Errorf("the release of the lock was not reported: %q", b.said)
 	}
-	if _, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"bottom": "thing-1"}}); err == nil || !strings.Contains(err.Error(), `"bottom"`) {
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"bottom": "thing-1"}}); err == nil ||
+		!strings.Contains(err.Error(), `"bottom"`) {
 		t.Errorf("a resolution of what is not pending: %v", err)
 	}
-	if _, err := b.open().Recover(t.Context(), nil, &Resolution{}); err == nil || !strings.Contains(err.Error(), "nothing is said about top (toy:index:Thing)") {
+	if _, err := b.open().Recover(t.Context(), nil, &Resolution{}); err == nil ||
+		!strings.Contains(err.Error(), "nothing is said about top (toy:index:Thing)") {
 		t.Errorf("no resolution: %v", err)
 	}
 	left, err := b.open().Recover(t.Context(), nil, &Resolution{Made: map[string]string{"top": fmt.Sprintf("thing-%d", made)}})
@@ -362,7 +364,7 @@ func (b *sharedBench) killed(t *testing.T) {
 		t.Fatalf("after the resolution: %v, %v", left, err)
 	}
 	if up := b.must("up"); b.shelf.made != made || up.Counts["create"] != 0 {
-		t.Errorf("the up after the resolution counts %v, and %d things were made in all, want %d", up.Counts, b.shelf.made, made)
+		t.Errorf("the up after the resolution counts %v, and %d resources were created in all, want %d", up.Counts, b.shelf.made, made)
 	}
 	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
 		t.Errorf("the shelf has %v", got)
@@ -370,40 +372,41 @@ func (b *sharedBench) killed(t *testing.T) {
 }
 
 // The lock of a workflow run that was cancelled is released by the next run of the repository, when GitHub says that it has
-// ended. Until then, and for anybody else, it stands.
+// ended. Until then, and for every other run, it stays.
 func (b *sharedBench) workflow(t *testing.T) {
-	answer := `{"status": "in_progress"}`
-	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/repos/example/site/actions/runs/77/attempts/1" || r.Header.Get("Authorization") != "Bearer token" {
-			http.NotFound(w, r)
-			return
-		}
-		io.WriteString(w, answer)
-	}))
-	defer github.Close()
 	run := &GitHubRun{Repository: "example/site", ID: "77", Attempt: 1, Workflow: "deploy", Actor: "ada"}
 	const key = ".pulumi/locks/organization/bench/local/0b1c.json"
 	since := time.Now().Add(-time.Hour).Truncate(time.Second)
 	b.put(key, map[string]any{"pid": 4, "username": "runner", "hostname": "fv-az1", "timestamp": since})
 	b.put(".slipway/runs/bench/local/old.json", Owner{PID: 3, Host: "fv-az1", Since: since.Add(-time.Second), Operation: "up", GitHub: run})
 
+	says := func(status, conclusion string, err error) func(context.Context, GitHubRun) (string, string, error) {
+		return func(_ context.Context, asked GitHubRun) (string, string, error) {
+			if diff := cmp.Diff(*run, asked); diff != "" {
+				t.Errorf("GitHub is asked about another run (-want +got):\n%s", diff)
+			}
+			return status, conclusion, err
+		}
+	}
 	for _, c := range []struct {
-		name, token, answer, repository string
-		free                            bool
-		why                             string
+		name, repository string
+		says             func(context.Context, GitHubRun) (string, string, error)
+		free             bool
+		why              string
 	}{
-		{"nobody to ask", "", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", false, "without GITHUB_TOKEN"},
-		{"still running", "token", `{"status": "in_progress"}`, "example/site", false, "GitHub says that it is in_progress"},
-		{"no access", "other", `{"status": "completed"}`, "example/site", false, "GitHub answers 404"},
-		{"another repository", "token", `{"status": "completed", "conclusion": "cancelled"}`, "somebody/else", false, "it has ended: cancelled"},
-		{"cancelled", "token", `{"status": "completed", "conclusion": "cancelled"}`, "example/site", true, ""},
+		{"no token", "example/site", nil, false, "without GITHUB_TOKEN"},
+		{"still running", "example/site", says("in_progress", "", nil), false, "GitHub says that it is in_progress"},
+		{"no access", "example/site", says("completed", "", errors.New("404 Not Found")), false,
+			"GitHub does not say whether it has ended: 404 Not Found"},
+		{"another repository", "example/other", says("completed", "cancelled", nil), false, "it has ended: cancelled"},
+		{"cancelled", "example/site", says("completed", "cancelled", nil), true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1", "GITHUB_REPOSITORY": c.repository} {
+			for name, value := range map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "78", "GITHUB_RUN_ATTEMPT": "1",
+				"GITHUB_REPOSITORY": c.repository} {
 				t.Setenv(name, value)
 			}
-			answer = c.answer
-			b.github = GitHub{API: github.URL, Token: c.token, Own: GitHubRunOf(os.Getenv)}
+			b.github = GitHub{RunStatus: c.says, Own: GitHubRunOf(os.Getenv)}
 			err := b.open().locks.admit(t.Context())
 			var locked *StateLockedError
 			if c.free && err != nil || !c.free && (!errors.As(err, &locked) || !strings.Contains(err.Error(), c.why)) {

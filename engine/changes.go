@@ -34,6 +34,7 @@ type Property struct {
 type Result struct {
 	Changes []Change       // sorted by URN; what stays as it is has none
 	Counts  map[string]int // by operation, "same" included
+	Groups  map[Group]int  // how many resources change, components aside
 	Outputs map[string]any // of the stack, secrets masked
 	Took    time.Duration
 }
@@ -41,7 +42,7 @@ type Result struct {
 // Changed is how many resources changed.
 func (r Result) Changed() int { return len(r.Changes) }
 
-// Add is what two operations did, one after the other.
+// Add is what two operations did, in sequence.
 func (r Result) Add(next Result) Result {
 	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took}
 	for _, counts := range []map[string]int{r.Counts, next.Counts} {
@@ -56,9 +57,14 @@ func (r Result) Add(next Result) Result {
 type Event struct {
 	Change    Change
 	Phase     Phase
-	Component bool          // it is a group of resources, nothing in itself
+	Component bool          // it only groups resources
+	Group     Group         // the outermost component that the resource is in
 	Took      time.Duration // how long the step took, once it is over
 }
+
+// A Group is a component that stands directly below the stack, with everything that is in it. A resource without one has the zero
+// Group.
+type Group struct{ Name, Type string }
 
 // A Phase is where a step is.
 type Phase int
@@ -69,7 +75,7 @@ const (
 	Failed
 )
 
-// A Failure is an operation that did not do all that it was to do. The state says what was done.
+// A Failure is an operation that did not complete. The state says what was done.
 type Failure struct {
 	Operation   string
 	Interrupted bool
@@ -88,7 +94,7 @@ func (f *Failure) Unwrap() error { return f.Cause }
 func (f *Failure) Error() string {
 	var b strings.Builder
 	if f.Interrupted {
-		b.WriteString(f.Operation + " was interrupted; what was done is recorded, and the next run goes on from there")
+		b.WriteString(f.Operation + " was interrupted; what was done is recorded, and the next run continues from there")
 	} else {
 		b.WriteString(f.Operation + " failed")
 	}
@@ -112,10 +118,21 @@ type record struct {
 	result   Result
 	problems []Problem
 	begun    map[string]time.Time // by operation and URN
+	parents  map[string]string    // of components, by URN
 }
 
-func newRecord(onEvent func(Event)) *record {
-	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
+// newRecord is a record of an operation on the resources of a state: a component that is deleted is heard of after what is in it.
+func newRecord(onEvent func(Event), state Checkpoint) *record {
+	r := &record{
+		onEvent: onEvent, result: Result{Counts: map[string]int{}, Groups: map[Group]int{}},
+		begun: map[string]time.Time{}, parents: map[string]string{},
+	}
+	for _, known := range state.Resources {
+		if !known.Custom {
+			r.parents[string(known.URN)] = string(known.Parent)
+		}
+	}
+	return r
 }
 
 // finish sorts the changes when the last event was added.
@@ -127,6 +144,9 @@ func (r *record) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil:
 		meta := event.ResourcePreEvent.Metadata
+		if state := cmp.Or(meta.New, meta.Old); state != nil && !state.Custom {
+			r.parents[meta.URN] = state.Parent
+		}
 		if event.ResourcePreEvent.Planning { // a preview reports nothing else about the step
 			r.count(meta)
 			return
@@ -153,7 +173,7 @@ func (r *record) add(event apitype.EngineEvent) {
 	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Severity == "error":
 		message := strings.TrimSpace(colors.Never.Colorize(event.DiagnosticEvent.Message))
 		problem := Problem{event.DiagnosticEvent.URN, message}
-		if message != "update failed" && !slices.Contains(r.problems, problem) { // that one says nothing
+		if message != "update failed" && !slices.Contains(r.problems, problem) { // this message has no content
 			r.problems = append(r.problems, problem)
 		}
 	}
@@ -161,11 +181,25 @@ func (r *record) add(event apitype.EngineEvent) {
 
 func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
 	state := cmp.Or(meta.New, meta.Old)
-	event := Event{Change: changeOf(meta), Phase: phase, Component: state != nil && !state.Custom}
+	event := Event{Change: changeOf(meta), Phase: phase}
+	if state != nil {
+		event.Component, event.Group = !state.Custom, r.groupOf(state.Parent)
+	}
 	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
 		event.Took = time.Since(at)
 	}
 	r.onEvent(event)
+}
+
+// groupOf is the outermost component at or above a resource.
+func (r *record) groupOf(urn string) (group Group) {
+	for seen := 0; urn != "" && seen <= len(r.parents); seen++ { // a state that was edited by hand may have a circle
+		if kind := resource.URN(urn).Type(); kind != resource.RootStackType {
+			group = Group{Name: resource.URN(urn).Name(), Type: string(kind)}
+		}
+		urn = r.parents[urn]
+	}
+	return group
 }
 
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".
@@ -178,6 +212,9 @@ func (r *record) count(meta apitype.StepEventMetadata) {
 	r.result.Counts[string(meta.Op)]++
 	if meta.Op != apitype.OpSame {
 		r.result.Changes = append(r.result.Changes, changeOf(meta))
+		if state := cmp.Or(meta.New, meta.Old); state != nil && state.Custom {
+			r.result.Groups[r.groupOf(state.Parent)]++
+		}
 	}
 }
 
@@ -206,8 +243,8 @@ func propertiesOf(meta apitype.StepEventMetadata) []Property {
 	return all
 }
 
-// valueAt is the value at a property path, or nil. The engine has masked secrets already; a value that it did not get to
-// know yet is "[unknown]".
+// valueAt is the value at a property path, or nil. The engine has masked secrets already; a value that is not known
+// yet is "[unknown]".
 func valueAt(inputs map[string]any, at string) any {
 	path, err := resource.ParsePropertyPath(at)
 	if err != nil {

@@ -34,30 +34,32 @@ const (
 	largestDownload = 1 << 30 // bytes; the archive of a release is about 250 MB
 )
 
-// A finder looks for a Pulumi CLI in the four places where one can come from, nearest first.
+// A finder looks for a Pulumi CLI in four places, nearest first.
 type finder struct {
-	version semver.Version // the version that is cached, downloaded and built; also the oldest that is accepted
-	cache   string         // directory of cached versions
-	site    string         // URL below which the official archives are
-	module  func() (string, error)
-	say     func(format string, args ...any)
+	version  semver.Version // the version that is cached, downloaded and built; also the oldest that is accepted
+	cache    string         // directory of cached versions
+	homeless error          // why there is no such directory: only the CLI on PATH can be used
+	site     string         // URL below which the official archives are
+	module   func() (string, error)
+	say      func(format string, args ...any)
 }
 
-// FindCLI gives the Pulumi CLI. It is, in this order: the one on PATH if it is at least as new as the SDK that this
+// FindCLI returns the Pulumi CLI. It is, in this order: the one on PATH if it is at least as new as the SDK that this
 // program is built with; the one in the user's cache directory (slipway/pulumi/<version>); the official download,
 // checked against its published checksum; or one built from the pinned module in tools/pulumi. The last two fill the
 // cache and take minutes, so they are announced through say. Two processes that need a CLI make it once.
 func FindCLI(ctx context.Context, say func(format string, args ...any)) (*CLI, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, fmt.Errorf("engine: no place to keep the Pulumi CLI: %w", err)
+	cache, err := cacheDir()
+	if err == nil {
+		cache = filepath.Join(cache, "slipway", "pulumi")
 	}
 	f := finder{
-		version: sdk.Version,
-		cache:   filepath.Join(cache, "slipway", "pulumi"),
-		site:    downloads,
-		module:  pinnedModule,
-		say:     say,
+		version:  sdk.Version,
+		cache:    cache,
+		homeless: err,
+		site:     downloads,
+		module:   pinnedModule,
+		say:      say,
 	}
 	return f.find(ctx)
 }
@@ -67,6 +69,11 @@ func (f finder) find(ctx context.Context) (*CLI, error) {
 		if cli, err := newCLI(ctx, path); err == nil && f.recent(cli.version) {
 			return cli, nil
 		}
+	}
+	if f.homeless != nil {
+		return nil, fmt.Errorf("engine: no Pulumi CLI of version %s or newer is on PATH, and there is no place to keep one: %w; set HOME, "+
+			"or install it",
+			f.version, f.homeless)
 	}
 	dir := filepath.Join(f.cache, "v"+f.version.String())
 	cached := filepath.Join(dir, executable("pulumi"))
@@ -105,8 +112,7 @@ func (f finder) find(ctx context.Context) (*CLI, error) {
 	return newCLI(ctx, cached)
 }
 
-// cached is the CLI at path, or nil. It is not asked for its version, which takes it half a second: it was put there
-// whole, into the directory of its version.
+// cached is the CLI at path, or nil. Running it to get its version would take half a second; the name of its directory has it.
 func (f finder) cached(path string) *CLI {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return nil
@@ -114,7 +120,7 @@ func (f finder) cached(path string) *CLI {
 	return &CLI{path: path, version: f.version}
 }
 
-// recent says whether a CLI of version v can be driven by this program's SDK.
+// recent reports whether a CLI of version v can be driven by this program's SDK.
 func (f finder) recent(v semver.Version) bool {
 	return v.Major == f.version.Major && v.GTE(f.version)
 }

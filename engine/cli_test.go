@@ -6,11 +6,13 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -39,7 +41,7 @@ func TestPinnedVersion(t *testing.T) {
 	}
 }
 
-// fakeCLI is a program that says a version.
+// fakeCLI is a program that prints a version.
 func fakeCLI(version string) []byte { return []byte("#!/bin/sh\necho " + version + "\n") }
 
 func writeFake(t *testing.T, path, version string) {
@@ -128,9 +130,12 @@ func TestFindCLI(t *testing.T) {
 		refuse  string
 	}{
 		{name: "a newer one on PATH", path: "v3.251.2", cached: true, site: nowhere, module: none, version: "3.251.2", from: "onpath"},
-		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none, version: version, from: "cache"},
-		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none, version: version, from: "cache"},
+		{name: "an older one on PATH is passed over", path: "v3.249.9", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "another major on PATH is passed over", path: "v4.0.0", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
+		{name: "something else on PATH is passed over", path: "usage: pulumi", cached: true, site: nowhere, module: none,
+			version: version, from: "cache"},
 		{name: "the download", site: func(t *testing.T) string { s, _ := publisher(t, version, false); return s }, module: none,
 			version: version, from: "cache", said: "downloading"},
 		{name: "a download with a wrong checksum is not used", site: func(t *testing.T) string { s, _ := publisher(t, version, true); return s },
@@ -209,7 +214,7 @@ func TestFindCLIOnce(t *testing.T) {
 	}
 }
 
-// Interrupts: the first is passed on and waited for however long it takes, Terminate is a second one.
+// The first interrupt is passed on, and Run waits however long the engine takes. Terminate is a second one.
 func TestInterrupt(t *testing.T) {
 	t.Parallel()
 	script := filepath.Join(t.TempDir(), "engine")
@@ -245,7 +250,7 @@ while :; do sleep 0.05; done
 	}
 }
 
-// The engine must not be in the process group that a terminal sends Ctrl-C to, and must see nothing of the environment.
+// The engine must not be in the process group that a terminal sends Ctrl-C to, and must not see the environment.
 func TestEngineIsApart(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "leaked")
 	t.Setenv("PULUMI_ACCESS_TOKEN", "leaked")
@@ -294,5 +299,56 @@ func (l lines) await(t *testing.T, text string) {
 		case <-deadline:
 			t.Fatalf("%q does not come", text)
 		}
+	}
+}
+
+// A service that systemd starts has no HOME (pulumi/pulumi#12969). The CLI on PATH is used all the same; without it the message
+// says what is missing.
+func TestWithoutAHomeTheCLIOnPathIsUsed(t *testing.T) {
+	homeless := errors.New("$HOME is not defined")
+	f := finder{version: semver.MustParse("3.250.0"), homeless: homeless, say: t.Logf}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := f.find(t.Context()); !errors.Is(err, homeless) || !strings.Contains(err.Error(), "is on PATH") ||
+		!strings.Contains(err.Error(), "set HOME") {
+		t.Errorf("without a CLI: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte("#!/bin/sh\necho v3.250.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	if cli, err := f.find(t.Context()); err != nil || cli.path != filepath.Join(dir, "pulumi") {
+		t.Errorf("with a CLI on PATH: %v, %v", cli, err)
+	}
+}
+
+func TestTheHomeIsTheSystemsWhereTheVariableIsMissing(t *testing.T) {
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("PULUMI_HOME", "")
+	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil || u.HomeDir == "" {
+		t.Skip("this system knows no home of the user")
+	}
+	if got, err := PluginHome(); err != nil || got != filepath.Join(u.HomeDir, ".pulumi") {
+		t.Errorf("plugins are in %s, %v", got, err)
+	}
+	if got, err := cacheDir(); err != nil || got != filepath.Join(u.HomeDir, ".cache") {
+		t.Errorf("the cache is %s, %v", got, err)
+	}
+}
+
+// The workspace of a run has its stack's file beside Pulumi.yaml, wherever the project keeps it.
+func TestTheWorkspaceHasNoFolderOfStacks(t *testing.T) {
+	const rest = "name: shop\nruntime: go\n"
+	for _, project := range []string{rest + "stackConfigDir: stacks\n", rest + "config: stacks\n"} {
+		got, err := withoutStackDir([]byte(project))
+		if err != nil || string(got) != rest {
+			t.Errorf("%q became %q, %v", project, got, err)
+		}
+	}
+	const kept = rest + "config: {shop:web: {type: object}} # as it is\n"
+	if got, err := withoutStackDir([]byte(kept)); err != nil || string(got) != kept {
+		t.Errorf("%q became %q, %v", kept, got, err)
 	}
 }

@@ -21,17 +21,17 @@ const (
 	killAfter    = 10 * time.Second // how long an engine may take to end after an interrupt
 )
 
-// A CLI is a Pulumi CLI. It is the Automation API's PulumiCommand, with another idea of how an operation ends.
+// A CLI is a Pulumi CLI. It is the Automation API's PulumiCommand, but ends operations differently.
 //
-// When the context is cancelled the engine is interrupted once, and then waited for: it ends the calls that are under
-// way and writes its state, however long that takes. (The SDK's own command kills it after ten seconds.) Terminate cuts
+// When the context is cancelled it interrupts the engine once, and then waits: the engine finishes the calls under way and
+// writes its state, however long that takes. (The SDK's own command kills it after ten seconds.) Terminate cuts
 // that short. The engine runs in a process group of its own, because a terminal sends Ctrl-C to the whole foreground
-// group and the engine takes a second interrupt as the order to abandon its work.
+// group and on a second interrupt the engine abandons its work.
 type CLI struct {
 	path      string
 	version   semver.Version
 	terminate atomic.Pointer[func()] // ends the engine that is running, if one is
-	killed    atomic.Bool            // the last engine was ended by a signal: what it was doing is in doubt
+	killed    atomic.Bool            // the last engine was ended by a signal: the outcome of its calls is unknown
 }
 
 func newCLI(ctx context.Context, path string) (*CLI, error) {
@@ -62,14 +62,14 @@ func (c *CLI) Terminate() {
 	}
 }
 
-// Run runs the CLI to its end, and gives what it wrote to both streams and its exit code.
+// Run runs the CLI, and returns its stdout, its stderr and its exit code.
 func (c *CLI) Run(ctx context.Context, workdir string, stdin io.Reader, stdouts, stderrs []io.Writer,
 	env []string, args ...string,
 ) (string, string, int, error) {
 	if err := ctx.Err(); err != nil {
 		return "", "", -1, err
 	}
-	// Up and Refresh ask for the last entry of the history when they are done. Nobody here reads it, and it costs a
+	// Up and Refresh ask for the last entry of the history when they are done. Slipway does not read it, and it costs a
 	// process: half a second of every run.
 	if len(args) > 1 && args[0] == "stack" && args[1] == "history" {
 		return "[]", "", 0, nil

@@ -4,5 +4,5 @@ package engine
 
 import "os/exec"
 
-// ownGroup leaves cmd as it is: process groups are a Unix idea.
+// ownGroup leaves cmd as it is: process groups exist on Unix only.
 func ownGroup(*exec.Cmd) {}

@@ -65,7 +65,8 @@ func untargeted(err error, targets []string) []string {
 	}
 	var urns []string
 	for _, p := range failure.Problems {
-		if strings.Contains(p.Message, "will be destroyed but was not specified in --target list") && p.URN != "" && !slices.Contains(targets, p.URN) {
+		if strings.Contains(p.Message, "will be destroyed but was not specified in --target list") && p.URN != "" &&
+			!slices.Contains(targets, p.URN) {
 			urns = append(urns, p.URN)
 		}
 	}
@@ -73,7 +74,7 @@ func untargeted(err error, targets []string) []string {
 }
 
 // Destroy deletes the resources of the stack, or none: if one that would go is protected the error is a *Protected. (The
-// engine alone would delete whatever no protected resource needs, the web service first.) It goes by the state; the
+// engine alone would delete whatever no protected resource needs, the web service first.) It uses the state; the
 // program does not run.
 func (s *Stack) Destroy(ctx context.Context, lock *Lock) (Result, error) {
 	return s.DestroyBut(ctx, lock, nil)
@@ -183,7 +184,8 @@ type Import struct {
 func Imports(resources []Resource) []Import {
 	lines := []Import{}
 	for _, r := range resources {
-		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) { // drawn by the engine, not in the account
+		// drawn by the engine, not in the account
+		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) {
 			lines = append(lines, Import{Type: r.Type, Name: r.Name, ID: r.ID})
 		}
 	}

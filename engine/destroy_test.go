@@ -17,15 +17,17 @@ func TestWhatAKeptResourceNeeds(t *testing.T) {
 	all := []apitype.ResourceV3{
 		{URN: urn("stack")}, {URN: provider, Custom: true, ID: "p"},
 		{URN: urn("vpc"), Parent: urn("stack")}, {URN: urn("nat"), Dependencies: []resource.URN{urn("vpc")}},
-		{URN: urn("subnet"), Dependencies: []resource.URN{urn("vpc")}}, {URN: urn("key"), Parent: urn("ring")}, {URN: urn("ring"), Parent: urn("stack")},
+		{URN: urn("subnet"), Dependencies: []resource.URN{urn("vpc")}}, {URN: urn("key"), Parent: urn("ring")},
+		{URN: urn("ring"), Parent: urn("stack")},
 		{URN: urn("database"), Parent: urn("store"), Provider: string(provider) + "::p", Dependencies: []resource.URN{urn("subnet")},
 			PropertyDependencies: map[resource.PropertyKey][]resource.URN{"kmsKeyId": {urn("key")}}},
 		{URN: urn("store"), Parent: urn("stack")}, {URN: urn("web"), Dependencies: []resource.URN{urn("database"), urn("nat")}},
 		{URN: urn("database"), Delete: true, Dependencies: []resource.URN{urn("nat")}}, // the one before, still to be deleted
 	}
-	got := closure(all, []string{string(urn("database")), string(urn("nobody"))})
+	got := closure(all, []string{string(urn("database")), string(urn("absent"))})
 	want := map[resource.URN]bool{}
-	for _, u := range []resource.URN{urn("database"), urn("store"), urn("stack"), urn("subnet"), urn("vpc"), urn("key"), urn("ring"), provider} {
+	for _, u := range []resource.URN{urn("database"), urn("store"), urn("stack"), urn("subnet"), urn("vpc"), urn("key"),
+		urn("ring"), provider} {
 		want[u] = true
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

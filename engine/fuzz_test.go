@@ -8,11 +8,13 @@ const aState = `{"version":3,"checkpoint":{"stack":"organization/slipway/dev","l
 		{"urn":"urn:pulumi:dev::slipway::pulumi:pulumi:Stack::slipway-dev","custom":false,"type":"pulumi:pulumi:Stack"},
 		{"urn":"urn:pulumi:dev::slipway::aws:ecs/service:Service::web","custom":true,"id":"web","type":"aws:ecs/service:Service",
 		 "inputs":{"cluster":"c","taskDefinition":"t"}},
-		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web","custom":true,"id":"t","type":"aws:ecs/taskDefinition:TaskDefinition",
+		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web","custom":true,"id":"t",
+		 "type":"aws:ecs/taskDefinition:TaskDefinition",
 		 "outputs":{"arn":"t","containerDefinitions":"[{\"name\":\"django\",\"image\":\"r@sha256:00\"}]"}}],
-		"pending_operations":[{"resource":{"urn":"urn:pulumi:dev::slipway::aws:ec2/vpc:Vpc::net","custom":true,"type":"aws:ec2/vpc:Vpc"},"type":"creating"}]}}}`
+		"pending_operations":[{"resource":{"urn":"urn:pulumi:dev::slipway::aws:ec2/vpc:Vpc::net","custom":true,"type":"aws:ec2/vpc:Vpc"},
+			"type":"creating"}]}}}`
 
-// FuzzState: whatever stands in a state, reading it ends with what it says or with an error.
+// FuzzState: reading any state returns its contents or an error.
 func FuzzState(f *testing.F) {
 	for _, seed := range []string{aState, `{}`, `null`, `{"version":3,"checkpoint":{"latest":null}}`, `{"version":99,"checkpoint":{}}`,
 		`{"version":3,"checkpoint":{"latest":{"resources":[null],"pending_operations":[{"type":"creating"}]}}}`} {

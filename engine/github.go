@@ -1,11 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strconv"
 	"time"
 )
@@ -45,11 +42,12 @@ func GitHubRunOf(variable func(string) string) *GitHubRun {
 	}
 }
 
-// A GitHub answers whether a run still lives. Its zero value knows only of this process's own run.
+// GitHub is what an engine needs in order to find out whether a run has ended. The caller brings the client, because this
+// package imports nothing else of the module. The zero value knows only of this process's own run.
 type GitHub struct {
-	API   string     // https://api.github.com
-	Token string     // "": nothing is asked
-	Own   *GitHubRun // the run that this process is part of, if it is
+	// RunStatus is the status of a run, such as "in_progress" or "completed", and how it ended. Nil: GitHub is not asked.
+	RunStatus func(ctx context.Context, run GitHubRun) (status, conclusion string, err error)
+	Own       *GitHubRun // the run that this process is part of, if it is
 }
 
 const githubPatience = 10 * time.Second
@@ -58,35 +56,17 @@ func (g GitHub) life(ctx context.Context, run GitHubRun) (Life, string) {
 	if own := g.Own; own != nil && own.Repository == run.Repository && own.ID == run.ID && own.Attempt > run.Attempt {
 		return Gone, "this is a later attempt of the same run"
 	}
-	if g.Token == "" {
+	if g.RunStatus == nil {
 		return Unclear, "without GITHUB_TOKEN GitHub is not asked whether it has ended"
 	}
 	ctx, cancel := context.WithTimeout(ctx, githubPatience)
 	defer cancel()
-	where := fmt.Sprintf("%s/repos/%s/actions/runs/%s", cmp.Or(g.API, "https://api.github.com"), run.Repository, run.ID)
-	if run.Attempt > 0 {
-		where += fmt.Sprintf("/attempts/%d", run.Attempt)
+	status, conclusion, err := g.RunStatus(ctx, run)
+	switch {
+	case err != nil:
+		return Unclear, "GitHub does not say whether it has ended: " + err.Error()
+	case status == "completed":
+		return Gone, "GitHub says that it has ended: " + conclusion
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
-	if err != nil {
-		return Unclear, "GitHub cannot be asked: " + err.Error()
-	}
-	request.Header.Set("Authorization", "Bearer "+g.Token)
-	request.Header.Set("Accept", "application/vnd.github+json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return Unclear, "GitHub does not answer: " + err.Error()
-	}
-	defer response.Body.Close()
-	var answer struct{ Status, Conclusion string }
-	if response.StatusCode != http.StatusOK {
-		return Unclear, "GitHub answers " + response.Status
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return Unclear, "GitHub's answer cannot be read: " + err.Error()
-	}
-	if answer.Status == "completed" {
-		return Gone, "GitHub says that it has ended: " + answer.Conclusion
-	}
-	return Alive, "GitHub says that it is " + answer.Status
+	return Alive, "GitHub says that it is " + status
 }

@@ -27,7 +27,7 @@ func (s *Stack) openLocal() (*inprocess.Stack, error) {
 	}
 	opened, err := inprocess.Open(inprocess.Options{
 		Project: project, Stack: s.Stack, Dir: s.dir, State: s.stateDir(), Decrypter: standIns{},
-		Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
+		KeyFile: filepath.Join(s.dir, "key"), Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -39,7 +39,7 @@ func unset(*pulumi.Context) error {
 	return errors.New("engine: the stack was opened without a program")
 }
 
-// prepareLocal makes a stack that is ready for an operation.
+// prepareLocal prepares the stack for an operation.
 func (s *Stack) prepareLocal(ctx context.Context) error {
 	if err := os.MkdirAll(s.stateDir(), 0o700); err != nil {
 		return fmt.Errorf("engine: %w", err)
@@ -99,7 +99,7 @@ func (s *Stack) noPassphrase() error {
 		"put it back, or delete the directory %s to begin again", s.passphraseFile(), s.Stack, s.dir)
 }
 
-// makePassphrase makes the passphrase that encrypts the secrets in the state, once in the life of a stack.
+// makePassphrase creates the passphrase that encrypts the secrets in the state, once per stack.
 func (s *Stack) makePassphrase(ctx context.Context) error {
 	if _, err := os.Stat(s.passphraseFile()); err == nil {
 		return nil

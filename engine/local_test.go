@@ -42,7 +42,7 @@ func TestCallersSettingsStayOut(t *testing.T) {
 	}
 }
 
-// Pulumi.yaml declares settings: a stack's own value must have the type, and a default stands in where there is none.
+// Pulumi.yaml declares settings: a stack's own value must have the type, and a default replaces a missing one.
 func TestSettingsOfTheProject(t *testing.T) {
 	const project = "name: bench\nruntime: go\nconfig:\n  bench:count: {type: integer}\n  bench:mode: {type: string, default: quiet}\n"
 	for _, c := range []struct{ config, want, refusal string }{

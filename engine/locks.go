@@ -18,7 +18,7 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// A Life says whether the run that took a lock still lives.
+// A Life is whether the run that took a lock is still alive.
 type Life string
 
 const (
@@ -27,7 +27,7 @@ const (
 	Unclear Life = "unknown" // it runs, or ran, where this host cannot see it
 )
 
-// A StateLock is the engine's lock on a stack, and what is known of who took it. Unlike a Lock it outlives its process.
+// A StateLock is the engine's lock on a stack, and what is known about its owner. Unlike a Lock it outlives its process.
 type StateLock struct {
 	Key   string    `json:"key"` // its object in the backend's bucket
 	PID   int       `json:"pid"` // of the engine
@@ -65,7 +65,7 @@ func (e *StateLockedError) Error() string {
 	for _, l := range e.Locks {
 		b.WriteString("\n  " + l.String())
 	}
-	fmt.Fprintf(&b, "\nwait for it to end; slipway unlock says more, and frees a stack whose run has ended")
+	fmt.Fprintf(&b, "\nwait for it to end; if its run has ended already, this frees the stack: slipway unlock --stack %s --live", e.Stack)
 	return b.String()
 }
 
@@ -139,7 +139,7 @@ func each(ctx context.Context, bucket *blob.Bucket, prefix string, found func(ke
 	}
 }
 
-// life finds out whether the run behind a lock still lives.
+// life finds out whether the run behind a lock is still alive.
 func (s stateLocks) life(ctx context.Context, l StateLock) (Life, string) {
 	if ofThisMachine(l) {
 		if running(l.PID) {
@@ -153,7 +153,7 @@ func (s stateLocks) life(ctx context.Context, l StateLock) (Life, string) {
 	return s.github.life(ctx, *l.Run.GitHub)
 }
 
-// running says whether a process of this host exists.
+// running reports whether a process of this host exists.
 func running(pid int) bool {
 	process, err := os.FindProcess(pid)
 	if err != nil {
@@ -241,11 +241,11 @@ func (s stateLocks) admit(ctx context.Context) error {
 	return s.remove(ctx, ended)
 }
 
-// notesKey is the folder in which runs on a stack with a Backend say who they are: the engine's lock names a process and
-// a host, which does not identify a run in CI.
+// notesKey is the folder for the notes of runs on a stack with a Backend: the engine's lock names a process and a host,
+// which does not identify a run in CI.
 func (s stateLocks) notesKey() string { return ".slipway/runs/" + s.project + "/" + s.stack + "/" }
 
-// note leaves word of this run, and gives what takes it back.
+// note writes the note of this run, and returns a function that removes it.
 func (s stateLocks) note(ctx context.Context, operation string) (func() error, error) {
 	bucket, err := s.Bucket(ctx)
 	if err != nil {
@@ -266,13 +266,13 @@ func (s stateLocks) note(ctx context.Context, operation string) (func() error, e
 	}, nil
 }
 
-// A note is the word that a run left.
+// A note identifies a run.
 type note struct {
 	Owner
 	key string
 }
 
-// notes are the runs that left word.
+// notes are the runs that left a note.
 func (s stateLocks) notes(ctx context.Context, bucket *blob.Bucket) ([]note, error) {
 	var runs []note
 	err := each(ctx, bucket, s.notesKey(), func(key string, data []byte) {

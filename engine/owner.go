@@ -33,13 +33,13 @@ func (o Owner) noteName() string {
 	return name + ".json"
 }
 
-// same says whether two runs are the same job on the same machine. A job has one machine from its first step to its last.
+// same reports whether two runs are the same job on the same machine. A job has one machine from its first step to its last.
 func (r *GitHubRun) same(other *GitHubRun) bool {
 	return r != nil && other != nil && r.Repository == other.Repository && r.ID == other.ID && r.Attempt == other.Attempt && r.Job == other.Job
 }
 
-// ofThisMachine says whether a process of a run can be looked for here. A host name says so of people's machines. Nothing
-// says that the names and process numbers of two GitHub-hosted runners differ, so there it takes the same job.
+// ofThisMachine reports whether a process of a run can be found on this host. For a user's machine the host name decides. Two
+// GitHub-hosted runners may have the same name and process numbers, so there it must be the same job.
 func ofThisMachine(l StateLock) bool {
 	here, err := os.Hostname()
 	if err != nil || l.Host != here {
@@ -80,7 +80,7 @@ func (s stateLocks) attribute(ctx context.Context, l StateLock, runs []note) Sta
 	return *found
 }
 
-// free gives a *StateLockedError while a run that is alive, or may be, has the stack. It changes nothing.
+// free returns a *StateLockedError while a run that is alive, or may be, has the stack. It changes nothing.
 func (s stateLocks) free(ctx context.Context) error {
 	locks, err := s.list(ctx)
 	if err != nil {

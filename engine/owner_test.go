@@ -1,17 +1,16 @@
 package engine
 
 import (
+	"context"
 	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 )
 
-// Two runners of GitHub may have the same host name, and then the same process numbers: neither says that a run has ended.
+// Two runners of GitHub may have the same host name, and then the same process numbers: neither shows that a run has ended.
 // It takes the same run, attempt and job to look for its process here.
 func (b *sharedBench) runners(t *testing.T) {
 	host, err := os.Hostname()
@@ -20,21 +19,16 @@ func (b *sharedBench) runners(t *testing.T) {
 	}
 	const gone = 1 << 30 // no process has this number
 	lives := map[string]string{}
-	github := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		answer, known := lives[r.URL.Path]
+	b.github = GitHub{RunStatus: func(_ context.Context, run GitHubRun) (string, string, error) {
+		status, known := lives[fmt.Sprintf("%s/%d", run.ID, run.Attempt)]
 		if !known {
-			http.NotFound(w, r)
-			return
+			return "", "", errors.New("404 Not Found")
 		}
-		io.WriteString(w, answer)
-	}))
-	defer github.Close()
-	b.github = GitHub{API: github.URL, Token: "token"}
+		return status, "success", nil
+	}}
 	defer func() { b.github = GitHub{} }()
-	at := func(id string, attempt string) string {
-		return "/repos/example/site/actions/runs/" + id + "/attempts/" + attempt
-	}
-	const running, ended = `{"status": "in_progress"}`, `{"status": "completed", "conclusion": "success"}`
+	at := func(id, attempt string) string { return id + "/" + attempt }
+	const running, ended = "in_progress", "completed"
 	run := func(id string, attempt int, job string) *GitHubRun {
 		return &GitHubRun{Repository: "example/site", ID: id, Attempt: attempt, Job: job, Workflow: "deploy", Actor: "ada"}
 	}
@@ -49,19 +43,25 @@ func (b *sharedBench) runners(t *testing.T) {
 		free  bool
 		run   string // that the lock is said to be of
 	}{
-		{"another run that lives", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, false, "77"},
-		{"another run that has ended", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): ended}, true, ""},
-		{"another job of the same run", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "staging")}}, map[string]string{at("77", "1"): running}, false, "77"},
-		{"an earlier step of the same job", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, true, ""},
+		{"another run that lives", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
+		{"another run that has ended", run("78", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): ended}, true, ""},
+		{"another job of the same run", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "staging")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
+		{"an earlier step of the same job", run("77", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, true, ""},
 		{"an earlier attempt", run("77", 2, "prod"), []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): ended}, true, ""},
 		{"a run whose twin has ended", run("79", 1, "prod"), []Owner{{GitHub: run("77", 1, "prod")}, {GitHub: run("78", 1, "prod")}},
 			map[string]string{at("77", "1"): running, at("78", "1"): ended}, false, "77"},
 		{"a run that left no note", run("78", 1, "prod"), nil, nil, false, ""},
 		{"a person's run, seen by the person", nil, []Owner{{}}, nil, true, ""},
-		{"a run of GitHub, seen by a person", nil, []Owner{{GitHub: run("77", 1, "prod")}}, map[string]string{at("77", "1"): running}, false, "77"},
+		{"a run of GitHub, seen by a person", nil, []Owner{{GitHub: run("77", 1, "prod")}},
+			map[string]string{at("77", "1"): running}, false, "77"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			variables := map[string]string{"GITHUB_ACTIONS": "", "GITHUB_RUN_ID": "", "GITHUB_RUN_ATTEMPT": "", "GITHUB_JOB": "", "GITHUB_REPOSITORY": ""}
+			variables := map[string]string{"GITHUB_ACTIONS": "", "GITHUB_RUN_ID": "", "GITHUB_RUN_ATTEMPT": "", "GITHUB_JOB": "",
+				"GITHUB_REPOSITORY": ""}
 			if c.own != nil {
 				variables = map[string]string{"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": c.own.ID, "GITHUB_RUN_ATTEMPT": "1", "GITHUB_JOB": c.own.Job,
 					"GITHUB_REPOSITORY": c.own.Repository}

@@ -25,7 +25,7 @@ func (s *Stack) Reread(ctx context.Context, lock *Lock) ([]apitype.StepEventMeta
 	return steps, err
 }
 
-// refresh has the engine ask the providers what became of every resource.
+// refresh has the engine read every resource from its provider.
 func (s *Stack) refresh(ctx context.Context) error {
 	_, err := s.engine(ctx, "reading back", action{kind: refresh})
 	return err

@@ -15,32 +15,30 @@ import (
 
 // An Inventory lists what exists in the account of a stack. Everything in it belongs to the stack.
 type Inventory interface {
-	// Objects are all that exist.
+	// Objects lists everything that exists. An object without a URN outlived its resource, as a task definition does.
 	Objects() []Object
-	// Keeps says whether resources of a type are in the account at all: a random password is nowhere but in the state.
+	// Keeps reports whether resources of a type are in the account at all: a random password is nowhere but in the state.
 	Keeps(resourceType string) bool
 	// Delete deletes an object. It fails while another one needs it.
 	Delete(ctx context.Context, o Object) error
 }
 
-// An Object is a thing in the account, and the resource that it was made for.
+// An Object is a resource in the account, and the resource of the state that it was created for. URN is "" if there is none.
 type Object struct{ URN, Type, ID string }
 
-// repair makes the engine's state and the account agree again after an operation was killed. The engine writes down what
-// it is about to do, does it, and writes down that it is done; what was killed between the first and the last is in
-// doubt. Each doubt has one resolution, and it is the account that gives it:
+// repair reconciles the engine's state with the account after an operation was killed. The engine records each step before
+// and after it; a step that was killed in between has an unknown outcome. The account shows the outcome:
 //
-//   - a create that happened, of a resource that the state does not have: the object is adopted. The intention that the
-//     engine wrote down has all that the state needs (inputs, parent, provider), but for the object's ID;
-//   - a create that did not happen: the intention is struck out;
-//   - an update or a delete: the engine reads every resource back (a refresh), which takes the new values or strikes out
-//     what is gone;
-//   - an object that no resource of the state stands for, after that: it is deleted. It is the second half of a
-//     replacement, or its intention was lost because the engine lived just long enough to call the create a failure.
-//     Nothing depends on it: whatever would have used it was not begun. The run that follows makes it again.
+//   - a create that happened, of a resource that is not in the state: the object is adopted. The pending operation holds
+//     everything that the state needs (inputs, parent, provider) except the object's ID;
+//   - a create that did not happen: the pending operation is removed;
+//   - an update or a delete: the engine refreshes every resource, which records new values and removes what is gone;
+//   - an object that still belongs to no resource of the state: it is deleted. It is the second half of a replacement, or
+//     the engine lived just long enough to record the create as failed. Nothing depends on it, because no later step
+//     began. The next run creates it again.
 //
-// There is no race in this: the caller holds the stack, no engine is alive, and nothing else changes the account. If
-// repair itself is killed it is begun again, since every step leaves fewer creates than before.
+// There is no race: the caller holds the lock, no engine is alive, and nothing else changes the account. If repair itself
+// is killed the next run starts it again; every step leaves fewer pending creates than before.
 func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 	state, err := s.read(ctx)
 	if err != nil {
@@ -77,7 +75,8 @@ func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 	return nil
 }
 
-// compare gives the objects that no resource stands for, and the number of resources that have no object.
+// compare returns the objects without a resource, and the number of resources without an object. An object without a URN is not
+// an orphan. If its delete was cut short, the resource is still in the state, and the next operation keeps it or deletes it.
 func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	if s.Inventory == nil {
 		return nil, 0
@@ -92,14 +91,14 @@ func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	for _, o := range s.Inventory.Objects() {
 		if k := (key{o.Type, o.ID}); known[k] {
 			delete(known, k)
-		} else {
+		} else if o.URN != "" {
 			orphans = append(orphans, o)
 		}
 	}
 	return orphans, len(known)
 }
 
-// settlePending strikes out every pending operation of the state, and makes resources of the creates that happened. The
+// settlePending removes every pending operation from the state, and adds resources for the creates that happened. The
 // state is rewritten by the engine's own import; its secrets stay encrypted on the way.
 func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []Object) error {
 	exported, err := s.Export(ctx, false)
@@ -183,7 +182,7 @@ func (s *Stack) deleteAll(ctx context.Context, objects []Object) error {
 			s.Logf("Deleted %s (%s), which has no resource in the state.", o.ID, o.Type)
 		}
 		if len(left) == len(objects) {
-			return fmt.Errorf("engine: the last operation left things that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
+			return fmt.Errorf("engine: the last operation left resources that cannot be deleted:\n  %s", strings.Join(refusals, "\n  "))
 		}
 		objects = left
 	}
@@ -209,7 +208,8 @@ func (e *PendingCreatesError) Error() string {
 	for _, d := range e.Creates {
 		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
 	}
-	fmt.Fprintf(&b, "\ncheck the account; then run: slipway unlock --stack %s, with --made NAME=ID for each that exists, and --not-made if the others do not", e.Stack)
+	fmt.Fprintf(&b, "\ncheck the account; then run this, with a --made for each that exists, and --not-made if the others do not:"+
+		"\n  slipway unlock --stack %s --live --made NAME=ID --not-made", e.Stack)
 	return b.String()
 }
 
@@ -250,7 +250,7 @@ func (s *Stack) settle(ctx context.Context, resolution *Resolution) ([]PendingCr
 	return state.pendingCreates(), nil
 }
 
-// to gives the objects that exist. A pending create that the resolution does not mention would be lost, so that is an error.
+// to returns the objects that exist. A pending create that the resolution does not mention would be lost, so that is an error.
 func (a *Resolution) to(creates []PendingCreate) ([]Object, error) {
 	left := maps.Clone(a.Made)
 	var made []Object

@@ -22,12 +22,12 @@ import (
 // enginePatience is how long an engine that lost its slipway may take to end before the stack is refused.
 const enginePatience = 10 * time.Second
 
-// Options say what a stack is made of.
+// Options describe a stack.
 type Options struct {
 	Dir     string         // the stack's own directory; without a Backend everything that is kept is in it
 	Stack   string         // its name
 	Project []byte         // Pulumi.yaml
-	Config  Config         // the configuration that the engine is to see
+	Config  Config         // the configuration that the engine sees
 	Program pulumi.RunFunc // runs in this process
 
 	// Providers are values, by package ("aws"). The engine of a stack without a Backend runs in this process and calls them.
@@ -45,16 +45,16 @@ type Options struct {
 	// one did. Nil: the engine's own state is all that is known.
 	Inventory Inventory
 
-	// Throwaway makes the engine write its state once, at the end. It is much faster, and a run that is killed leaves
-	// nothing to go on from.
+	// Throwaway has the engine write its state once, at the end. It is much faster, but the next run cannot continue from
+	// a killed one.
 	Throwaway bool
 
 	// ReadBack names the resources, by URN, whose outputs an up may have made outdated, given the state before and after it.
 	// The engine reads these back. Only for a stack with a Backend; nil: none.
 	ReadBack func(before, after []apitype.ResourceV3) []string
 
-	OnEvent func(Event)                      // hears of every step; may be nil
-	Logf    func(format string, args ...any) // hears of everything else that the user should know; may be nil
+	OnEvent func(Event)                      // receives every step; may be nil
+	Logf    func(format string, args ...any) // receives everything else that the user should know; may be nil
 }
 
 // A Stack is one deployment of the program. Operations that change it need its Lock.
@@ -69,11 +69,11 @@ type Stack struct {
 	auto auto.Stack
 }
 
-// ErrNoStack says that a stack was never put up.
+// ErrNoStack means that a stack was never deployed.
 var ErrNoStack = errors.New("there is no such stack yet")
 
-// Open opens a stack. It fails if the state in its directory is damaged. Nothing is made and nothing is called until there
-// is an operation.
+// Open opens a stack. It fails if the state in its directory is damaged. Until the first operation it creates nothing and
+// calls nothing.
 func Open(o Options) (*Stack, error) {
 	var project struct{ Name string }
 	if err := yaml.Unmarshal(o.Project, &project); err != nil {
@@ -86,7 +86,7 @@ func Open(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend}}
+	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend, last: &parsed{}}}
 	if s.OnEvent == nil {
 		s.OnEvent = func(Event) {}
 	}
@@ -105,7 +105,7 @@ func Open(o Options) (*Stack, error) {
 	return s, err
 }
 
-// prepare lays out the stack's directory, and makes the stack if there is none.
+// prepare creates the stack's directory and the stack, if they do not exist.
 func (s *Stack) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("engine: %w", err)
@@ -141,7 +141,7 @@ func (s *Stack) RestoreState(ctx context.Context, data []byte) error {
 // Locks is the engine's locks on the stack, oldest first.
 func (s *Stack) Locks(ctx context.Context) ([]StateLock, error) { return s.locks.list(ctx) }
 
-// Free gives a *StateLockedError while a run that is alive, or may be, has the stack. It changes nothing.
+// Free returns a *StateLockedError while a run that is alive, or may be, has the stack. It changes nothing.
 func (s *Stack) Free(ctx context.Context) error { return s.locks.free(ctx) }
 
 // Break removes locks, and the notes of their runs.
@@ -152,7 +152,7 @@ func (s *Stack) Break(ctx context.Context, locks []StateLock) error {
 // ProjectName is the name in Pulumi.yaml.
 func (s *Stack) ProjectName() string { return s.project }
 
-// Init makes the stack in its backend, without anything in it, if it is not there.
+// Init creates an empty stack in its backend if it does not exist.
 func (s *Stack) Init(ctx context.Context) error { return s.prepare(ctx) }
 
 // Terminate ends at once an operation that is already ending. Calls under way are abandoned: the state says that they are
@@ -167,19 +167,19 @@ func (s *Stack) Terminate() {
 
 // UpOptions are the choices of one Up.
 type UpOptions struct {
-	// Refresh reads every resource from the provider first. The engine compares the program with its own record, and does not
-	// see what was changed by hand since.
+	// Refresh reads every resource from the provider first. Without it the engine compares the program with the state, and
+	// does not see manual changes.
 	Refresh bool
 }
 
-// An action is what the engine is to do.
+// An action is one operation of the engine.
 type action struct {
 	kind     kind
 	refresh  bool     // before an update
 	targets  []string // URNs; nil: all resources
 	parallel int      // steps at a time; 0: the engine's default
 
-	heard func(apitype.EngineEvent) // hears of every event; may be nil
+	heard func(apitype.EngineEvent) // receives every event; may be nil
 }
 
 type kind int
@@ -192,12 +192,12 @@ const (
 	previewRefresh
 )
 
-// Up creates, changes and deletes what it takes to make the resources match the program.
+// Up creates, updates and deletes resources until they match the program.
 func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
 	return s.operate(ctx, lock, "up", action{kind: update, refresh: o.Refresh})
 }
 
-// Preview says what Up would do. It changes nothing, but for repairing what a killed operation left.
+// Preview reports what Up would do. It changes nothing, except that it repairs what a killed operation left.
 func (s *Stack) Preview(ctx context.Context, lock *Lock) (Result, error) {
 	return s.operate(ctx, lock, "preview", action{kind: preview})
 }
@@ -225,7 +225,7 @@ func (s *Stack) operate(ctx context.Context, lock *Lock, name string, a action) 
 	if err := s.ready(ctx, lock); err != nil {
 		return Result{}, err
 	}
-	// Repairing takes note of what is missing, which is what a look for drift is to find.
+	// A repair would record what is missing, and a drift check must find exactly that.
 	if name != "drift" || lock.Killed != nil {
 		if err := s.repair(ctx, lock); err != nil {
 			return Result{}, err
@@ -238,7 +238,7 @@ func (s *Stack) operate(ctx context.Context, lock *Lock, name string, a action) 
 	return result, err
 }
 
-// ready makes the stack's own directory one that an engine can work in, whatever the last one left there.
+// ready prepares the stack's own directory for an engine, whatever the last one left there.
 func (s *Stack) ready(ctx context.Context, lock *Lock) error {
 	if err := s.locks.clear(ctx, enginePatience); err != nil {
 		return err
@@ -293,7 +293,11 @@ const engineLocked = "the stack is currently locked by"
 // engine runs one operation of the engine and follows its events.
 func (s *Stack) engine(ctx context.Context, name string, a action) (Result, error) {
 	started := time.Now()
-	r := newRecord(s.OnEvent)
+	before, err := s.read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r := newRecord(s.OnEvent, before)
 	hear := func(e apitype.EngineEvent) {
 		r.add(e)
 		if a.heard != nil {
@@ -312,7 +316,7 @@ func (s *Stack) engine(ctx context.Context, name string, a action) (Result, erro
 	return r.result, nil
 }
 
-// Outputs are what the program gave when it last ran. A secret's value is "[secret]" unless secrets are to be shown.
+// Outputs returns the outputs of the program's last run. A secret's value is "[secret]" unless show is set.
 func (s *Stack) Outputs(ctx context.Context, showSecrets bool) (map[string]any, error) {
 	if err := s.readable(ctx); err != nil {
 		return nil, err
@@ -334,7 +338,7 @@ func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
 	return s.exportCLI(ctx, showSecrets)
 }
 
-// readable says that the stack is there and can be read, laying out the workspace if it is another one each time.
+// readable checks that the stack exists and can be read, and creates the workspace if every run has its own.
 func (s *Stack) readable(ctx context.Context) error {
 	there, err := s.exists(ctx)
 	switch {

@@ -33,10 +33,10 @@ type shelf struct {
 	mu      sync.Mutex
 	things  map[string]thing // by ID
 	made    int
-	created func(thing) // called after a thing was created, before the engine hears of it
+	created func(thing) // called after a resource was created, before the engine learns of it
 	refuse  func(name string) error
 
-	updating func() // called before a thing is updated
+	updating func() // called before a resource is updated
 }
 
 type thing struct {
@@ -158,7 +158,7 @@ func (a shelfAccount) Delete(_ context.Context, o Object) error {
 	return nil
 }
 
-// names are the things on the shelf, as the program names them.
+// names are the resources on the shelf, as the program names them.
 func (s *shelf) names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +185,7 @@ func newBench(t *testing.T) *bench {
 		config: "bench:size: 2\nbench:code: {secure: v1:abc}\n"}
 }
 
-// program makes a chain of three things. The second has the configured size and the configured secret code.
+// program declares a chain of three resources. The second has the configured size and the configured secret code.
 func program(ctx *pulumi.Context) error {
 	size, _ := ctx.GetConfig("bench:size")
 	code, _ := ctx.GetConfig("bench:code")
@@ -255,7 +255,7 @@ func TestLifeOfAStack(t *testing.T) {
 	b := newBench(t)
 	first := b.must("up")
 	if got := len(b.shelf.things); got != 3 {
-		t.Errorf("the first up made %d things, want 3", got)
+		t.Errorf("the first up created %d resources, want 3", got)
 	}
 	if first.Counts["create"] != 5 { // with the stack itself and its provider
 		t.Errorf("the first up counts %v, want 5 creates", first.Counts)
@@ -329,7 +329,7 @@ func TestProviderRefusal(t *testing.T) {
 	b := newBench(t)
 	b.shelf.refuse = func(name string) error {
 		if name == "middle" {
-			return errors.New("ShelfLimitExceeded: one thing is enough")
+			return errors.New("ShelfLimitExceeded: one resource is enough")
 		}
 		return nil
 	}
@@ -348,7 +348,7 @@ func TestProviderRefusal(t *testing.T) {
 	}
 }
 
-// survives gives the stack and the account as they are now to a bench of their own: a process that is killed at this moment
+// survives returns the stack and the account as they are now to a bench of their own: a process that is killed at this moment
 // leaves exactly that.
 func (b *bench) survives() *bench {
 	b.t.Helper()
@@ -384,14 +384,14 @@ func TestKilledAfterCreate(t *testing.T) {
 	}
 }
 
-// wholeAfterRepair checks a stack that was repaired and brought up after before things had been made.
+// wholeAfterRepair checks a stack that was repaired and brought up after before resources had been created.
 func (b *bench) wholeAfterRepair(before int) {
 	b.t.Helper()
 	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
 		b.t.Errorf("the shelf has %v after the kill", got)
 	}
 	if b.shelf.made != 3 {
-		b.t.Errorf("%d things were made before the kill and %d after it, want 3 together: the one in doubt is adopted",
+		b.t.Errorf("%d resources were created before the kill and %d after it, want 3 together: the one in doubt is adopted",
 			before, b.shelf.made-before)
 	}
 	if again := b.must("up"); again.Changed() != 0 {
@@ -455,6 +455,25 @@ func TestOrphansAreDeleted(t *testing.T) {
 	}
 }
 
+// An object without a URN was deleted as a resource: it is not an orphan, and a resource in the state that has it is not lost.
+func TestObjectsThatStay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	b.shelf.things["thing-99"] = thing{}
+	for id, kept := range b.shelf.things {
+		kept.urn = ""
+		b.shelf.things[id] = kept
+	}
+	b.said = nil
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("up changed %v", result.Changes)
+	}
+	if len(b.said) > 0 || len(b.shelf.things) != 4 {
+		t.Errorf("up repaired something: %q, the shelf has %d things", b.said, len(b.shelf.things))
+	}
+}
+
 // What was killed while it wrote the state leaves half a file beside it, and what the CLI left may be half a note.
 func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()
@@ -502,7 +521,7 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	last.Unlock()
 	if again, err := Acquire(dir, "local", "up"); err != nil || again.Killed == nil {
-		t.Errorf("nobody repaired what the killed one did, and its note is gone: %+v, %v", again, err)
+		t.Errorf("the killed run is not repaired yet, and its note is gone: %+v, %v", again, err)
 	}
 }
 
@@ -555,7 +574,8 @@ func TestDamagedState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2], "from the future": []byte(`{"version":99,"checkpoint":{}}`)} {
+	for name, damaged := range map[string][]byte{"empty": {}, "cut": whole[:len(whole)/2],
+		"from the future": []byte(`{"version":99,"checkpoint":{}}`)} {
 		if err := os.WriteFile(path, damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -38,12 +38,12 @@ type Ring struct {
 type Args struct {
 	Site wiring.Site
 
-	// Shared makes one key for all purposes, to save money in a small stack. Its policy allows everything that any of the
+	// Shared creates one key for all purposes, to save money in a small stack. Its policy allows everything that any of the
 	// six would allow. Changing it later gives every resource another key, which replaces the database.
 	Shared bool
 }
 
-// New makes the keys, each under the alias alias/<project>-<stack>-<purpose> ("all" for the shared one).
+// New creates the keys, each under the alias alias/<project>-<stack>-<purpose> ("all" for the shared one).
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Ring, error) {
 	if err := args.check(); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	})
 }
 
-// add makes one key with its alias. The alias is for people: programs use the key's ARN, because an alias can be moved
+// add creates one key with its alias. The alias is for people: programs use the key's ARN, because an alias can be moved
 // to another key.
 func (r *Ring) add(ctx *pulumi.Context, name string, site wiring.Site, label string, purposes ...Purpose) (pulumi.StringOutput, error) {
 	key, err := kms.NewKey(ctx, name+"-"+label, &kms.KeyArgs{

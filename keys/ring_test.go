@@ -43,7 +43,7 @@ func words(v any) []string {
 	return nil
 }
 
-// record makes a ring and returns its graph, the policies by the key's logical name, and the ARNs by purpose.
+// record creates a ring and returns its graph, the policies by the key's logical name, and the ARNs by purpose.
 func record(t *testing.T, args *Args) (graph.Graph, map[string][]statement, map[Purpose]string) {
 	t.Helper()
 	arns := map[Purpose]string{}

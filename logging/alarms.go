@@ -33,7 +33,7 @@ type Topic struct {
 	policy pulumi.Resource // RDS tries the topic when it is subscribed to
 }
 
-// NewTopic makes the topic.
+// NewTopic creates the topic.
 func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.ResourceOption) (*Topic, error) {
 	t := &Topic{}
 	if err := ctx.RegisterComponentResource(topicType, name, t, opts...); err != nil {
@@ -66,7 +66,7 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 			Conditions: policy.From(args.Site.AccountID, args.Site.ARN("rds", "*")),
 		}, policy.Statement{
 			Sid: "TLSOnly", Deny: true,
-			Principals: map[string][]any{"AWS": {"*"}},
+			Principals: policy.Anyone(),
 			Actions:    []string{"sns:Publish"},
 			Resources:  []any{topic.Arn},
 			Conditions: map[string]map[string]any{"Bool": {"aws:SecureTransport": "false"}},
@@ -87,13 +87,10 @@ func NewTopic(ctx *pulumi.Context, name string, args *TopicArgs, opts ...pulumi.
 
 // Watched is what the alarms and the dashboard need of the stack.
 type Watched struct {
-	Alarms     []catalog.Alarm               // of the other components; each stream has one besides
-	Dimensions map[string]pulumi.StringInput // the values of the alarms' dimensions, by CloudWatch's names
-	Capacity   map[string]float64            // of which thresholds are parts
+	Parts []catalog.Watch // in the order of the dashboard
 
 	Database           pulumi.StringInput // DB instance identifier
 	DatabaseParameters pulumi.StringInput // name of its parameter group
-	Streams            []Source           // those that exist
 }
 
 // A row is an alarm of this stack.
@@ -104,33 +101,27 @@ type row struct {
 }
 
 // table is every alarm of the site, but for those that components create themselves.
-func table(site wiring.Site, w Watched) ([]row, error) {
+func table(w Watched) ([]row, error) {
 	var all []row
-	for _, a := range w.Alarms {
-		r := row{Alarm: a, dimensions: pulumi.StringMap{}, threshold: a.Threshold}
-		for _, name := range a.Dimensions {
-			value := w.Dimensions[name]
-			if value == nil {
-				return nil, fmt.Errorf("logging: alarm %s has the dimension %s, for which the stack has no value", a.Name, name)
+	for _, part := range w.Parts {
+		for _, a := range part.Alarms {
+			r := row{Alarm: a, dimensions: pulumi.StringMap{}, threshold: a.Threshold}
+			for _, name := range a.Dimensions {
+				value := part.Dimensions[name]
+				if value == nil {
+					return nil, fmt.Errorf("logging: alarm %s has the dimension %s, for which its component has no value", a.Name, name)
+				}
+				r.dimensions[name] = value
 			}
-			r.dimensions[name] = value
-		}
-		if a.Of != "" {
-			capacity, known := w.Capacity[a.Of]
-			if !known {
-				return nil, fmt.Errorf("logging: alarm %s is a part of %s, for which the stack has no value", a.Name, a.Of)
+			if a.Of != "" {
+				capacity, known := part.Capacity[a.Of]
+				if !known {
+					return nil, fmt.Errorf("logging: alarm %s is a part of %s, for which its component has no value", a.Name, a.Of)
+				}
+				r.threshold *= capacity
 			}
-			r.threshold *= capacity
+			all = append(all, r)
 		}
-		all = append(all, r)
-	}
-	for _, s := range w.Streams {
-		r := row{Alarm: freshness, dimensions: pulumi.StringMap{}, threshold: freshness.Threshold}
-		r.Name += "-" + string(s)
-		for _, name := range freshness.Dimensions {
-			r.dimensions[name] = pulumi.String(site.Name(string(s)))
-		}
-		all = append(all, r)
 	}
 	return all, nil
 }
@@ -151,9 +142,9 @@ type Alarms struct {
 	pulumi.ResourceState
 }
 
-// NewAlarms makes the alarms.
+// NewAlarms creates the alarms.
 func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulumi.ResourceOption) (*Alarms, error) {
-	rows, err := table(args.Site, args.Watched)
+	rows, err := table(args.Watched)
 	if err != nil {
 		return nil, err
 	}

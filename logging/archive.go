@@ -37,7 +37,7 @@ type Archive struct {
 	Access *bucket.Private
 }
 
-// NewArchive makes the archive.
+// NewArchive creates the archive.
 func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pulumi.ResourceOption) (*Archive, error) {
 	a := &Archive{}
 	if err := ctx.RegisterComponentResource(archiveType, name, a, opts...); err != nil {

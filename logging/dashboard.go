@@ -27,9 +27,9 @@ type Dashboard struct {
 	URL string // in the AWS console
 }
 
-// NewDashboard makes the dashboard.
+// NewDashboard creates the dashboard.
 func NewDashboard(ctx *pulumi.Context, name string, args *DashboardArgs, opts ...pulumi.ResourceOption) (*Dashboard, error) {
-	rows, err := table(args.Site, args.Watched)
+	rows, err := table(args.Watched)
 	if err != nil {
 		return nil, err
 	}

@@ -96,11 +96,12 @@ func stream(site wiring.Site) catalog.Resource {
 	}
 }
 
-// freshness is the alarm of a stream; in its name and its dimension is the stream's source.
+// freshness is the alarm of a stream, whose source is appended to its name.
 var freshness = catalog.Alarm{
-	Name: "firehose", Why: "Logs have not reached S3 for 15 minutes. Look at the stream's error log group; a key that it may not use is the usual cause.",
+	Name:      "firehose",
+	Why:       "Logs have not reached S3 for 15 minutes. Look at the stream's error log group; a key that it may not use is the usual cause.",
 	Namespace: "AWS/Firehose", Metric: "DeliveryToS3.DataFreshness", Statistic: "Maximum", Dimensions: []string{"DeliveryStreamName"},
-	Above: true, Threshold: 900, Minutes: 15, Period: 300, Beside: true,
+	Above: true, Threshold: 900, Minutes: 15, Period: 300,
 }
 
 func topic(site wiring.Site) []catalog.Resource {

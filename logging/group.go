@@ -31,7 +31,7 @@ type Group struct {
 	ARN  pulumi.StringOutput
 }
 
-// NewGroup makes a log group.
+// NewGroup creates a log group.
 func NewGroup(ctx *pulumi.Context, name string, args *GroupArgs, opts ...pulumi.ResourceOption) (*Group, error) {
 	if !slices.Contains(catalog.Retentions, args.Days) {
 		return nil, fmt.Errorf("logging: days of %s must be one of %s, got %d",

@@ -29,8 +29,9 @@ func record(t *testing.T) graph.Graph {
 		if err != nil {
 			return err
 		}
-		if _, err := NewStream(ctx, "firelens",
-			&StreamArgs{Site: site, Source: FireLens, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30}); err != nil {
+		firelens, err := NewStream(ctx, "firelens",
+			&StreamArgs{Site: site, Source: FireLens, KeyARN: key, BucketARN: archive.Logs.ARN, Days: 30})
+		if err != nil {
 			return err
 		}
 		if _, err := NewGroup(ctx, "web", &GroupArgs{Name: site.Path("web"), KeyARN: key, Days: 30, Archive: subscription}); err != nil {
@@ -40,7 +41,7 @@ func record(t *testing.T) graph.Graph {
 		if err != nil {
 			return err
 		}
-		watched := Watched{
+		watched := Watched{Parts: []catalog.Watch{{
 			Alarms: []catalog.Alarm{
 				{Name: "cpu", Why: "Tasks are busy although scaling should have added some.", Dimensions: []string{"ClusterName"}, Statistic: "Average",
 					Above: true, Threshold: 90, Minutes: 15, Period: 60},
@@ -49,7 +50,8 @@ func record(t *testing.T) graph.Graph {
 			},
 			Dimensions: map[string]pulumi.StringInput{"ClusterName": pulumi.String("c"), "Instance": pulumi.String("db")},
 			Capacity:   map[string]float64{"bytes": 20 << 30},
-			Database:   pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"), Streams: []Source{Subscription, FireLens},
+		}, subscription.Watch(), firelens.Watch(), (*Stream)(nil).Watch()},
+			Database: pulumi.String("db"), DatabaseParameters: pulumi.String("parameters"),
 		}
 		if _, err := NewAlarms(ctx, "alarms", &AlarmsArgs{Site: site, Topic: topic, Watched: watched}); err != nil {
 			return err
@@ -221,7 +223,8 @@ func TestAnAlarmHasTheDimensionsAndTheThresholdOfTheStack(t *testing.T) {
 		t.Errorf("the alarm of a stream watches %v", got)
 	}
 	for _, a := range []catalog.Alarm{{Name: "cache", Dimensions: []string{"CacheClusterId"}}, {Name: "cache", Of: "CacheClusterId"}} {
-		if _, err := table(site, Watched{Alarms: []catalog.Alarm{a}}); err == nil || !strings.Contains(err.Error(), "CacheClusterId, for which the stack has no value") {
+		_, err := table(Watched{Parts: []catalog.Watch{{Alarms: []catalog.Alarm{a}}}})
+		if err == nil || !strings.Contains(err.Error(), "CacheClusterId, for which its component has no value") {
 			t.Errorf("an alarm of nothing: %v", err)
 		}
 	}

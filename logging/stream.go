@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/kinesis"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/catalog"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -42,13 +43,24 @@ type Stream struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
+	// KeyARN is the stream's key, which those that put records into it may use (EncryptRecords).
+	KeyARN pulumi.StringInput
 	// WriterARN is the role that CloudWatch Logs assumes to write to the stream; set for Subscription only.
 	WriterARN pulumi.StringOutput
 
 	writes pulumi.Resource // the writer's policy: AWS tests it when a subscription is created
+	watch  catalog.Watch
 }
 
-// NewStream makes a stream.
+// Watch is the alarm of the stream.
+func (s *Stream) Watch() catalog.Watch {
+	if s == nil {
+		return catalog.Watch{}
+	}
+	return s.watch
+}
+
+// NewStream creates a stream.
 func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulumi.ResourceOption) (*Stream, error) {
 	if args.Source != Subscription && args.Source != FireLens {
 		return nil, fmt.Errorf("logging: source must be subscription or firelens, got %q", args.Source)
@@ -58,6 +70,12 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 		return nil, err
 	}
 	streamName := args.Site.Name(string(args.Source))
+	alarm := freshness
+	alarm.Name += "-" + string(args.Source)
+	s.watch = catalog.Watch{
+		Alarms:     []catalog.Alarm{alarm},
+		Dimensions: map[string]pulumi.StringInput{"DeliveryStreamName": pulumi.String(streamName)},
+	}
 
 	errors, err := cloudwatch.NewLogGroup(ctx, name+"-errors", &cloudwatch.LogGroupArgs{
 		Name:            pulumi.String(args.Site.Path("firehose", string(args.Source))),
@@ -99,9 +117,9 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 	if err != nil {
 		return nil, err
 	}
-	s.Name, s.ARN = firehose.Name, firehose.Arn
+	s.Name, s.ARN, s.KeyARN = firehose.Name, firehose.Arn, args.KeyARN
 	if args.Source == Subscription {
-		if err := s.writer(ctx, name, args.Site); err != nil {
+		if err := s.writer(ctx, name, args); err != nil {
 			return nil, err
 		}
 	}
@@ -151,7 +169,8 @@ func (s *Stream) deliverer(
 
 // writer is the role that CloudWatch Logs assumes to write to this stream only. Its trust policy is that of the CloudWatch
 // Logs guide, "Subscription filters with Amazon Data Firehose", which has no source account.
-func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
+func (s *Stream) writer(ctx *pulumi.Context, name string, args *StreamArgs) error {
+	site := args.Site
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
 		Name:        pulumi.String(site.Name(writerPart)),
 		Description: pulumi.String("CloudWatch Logs forwards log events to Firehose"),
@@ -169,7 +188,7 @@ func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) erro
 			Sid:       "PutRecords",
 			Actions:   []string{"firehose:PutRecord", "firehose:PutRecordBatch"},
 			Resources: []any{s.ARN},
-		}),
+		}, policy.EncryptRecords(site.Region, args.KeyARN)),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return err

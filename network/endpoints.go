@@ -38,7 +38,7 @@ func (b *builder) newS3Endpoint(tables pulumi.StringArray) (*ec2.VpcEndpoint, er
 	}, b.parent())
 }
 
-// newInterfaceEndpoints makes an endpoint of each service in every private subnet, if there is no NAT.
+// newInterfaceEndpoints creates an endpoint of each service in every private subnet, if there is no NAT.
 func (b *builder) newInterfaceEndpoints(subnets pulumi.StringArray, group pulumi.StringInput) ([]pulumi.Resource, error) {
 	if b.args.NAT != None {
 		return nil, nil

@@ -15,7 +15,7 @@ type firewall struct {
 	s3  pulumi.StringInput            // the prefix list of S3
 }
 
-// newFirewall makes the security groups and their rules, and returns the groups' IDs, each resolved when the group's
+// newFirewall creates the security groups and their rules, and returns the groups' IDs, each resolved when the group's
 // rules exist as well. Each rule becomes two: the sender's egress and the receiver's ingress. Rules are resources of
 // their own, so that two groups can refer to each other.
 func (b *builder) newFirewall(s3 pulumi.StringInput) (map[Group]pulumi.StringOutput, error) {

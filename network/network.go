@@ -20,10 +20,10 @@ const Type = "slipway:network:Network"
 type NAT string
 
 const (
-	// PerZone makes a gateway in every zone, so that an outage of one zone does not affect the others: $36.50 a month
+	// PerZone creates a gateway in every zone, so that an outage of one zone does not affect the others: $36.50 a month
 	// each, and $0.045 a GB.
 	PerZone NAT = "perZone"
-	// Single makes one gateway in the first zone, which all zones depend on: $36.50 a month, and $0.045 a GB.
+	// Single creates one gateway in the first zone, which all zones depend on: $36.50 a month, and $0.045 a GB.
 	Single NAT = "single"
 	// None means no internet access. Tasks reach AWS through 9 interface endpoints (10 with a bastion), at $7.30 a month
 	// each in each zone: $131 over two zones. It buys isolation, not savings.

@@ -38,7 +38,7 @@ func arguments(zones int, nat NAT) *Args {
 	}
 }
 
-// record makes a network and puts one machine into each placement, as the site does.
+// record creates a network and puts one machine into each placement, as the site does.
 func record(t *testing.T, args *Args) graph.Graph {
 	t.Helper()
 	g, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {

@@ -12,7 +12,7 @@ const anywhere = "0.0.0.0/0"
 // subnets are the IDs of a network's subnets, and of the private ones' route tables.
 type subnets struct{ public, private, data, tables pulumi.StringArray }
 
-// newSubnets makes all subnets with their routes, and the NAT gateways.
+// newSubnets creates all subnets with their routes, and the NAT gateways.
 func (b *builder) newSubnets() (s subnets, err error) {
 	if s.public, err = b.newPublic(); err != nil {
 		return s, err
@@ -28,7 +28,7 @@ func (b *builder) newSubnets() (s subnets, err error) {
 	return s, err
 }
 
-// newPublic makes the public subnets, routed to the internet gateway. They assign no public addresses: the balancer and
+// newPublic creates the public subnets, routed to the internet gateway. They assign no public addresses: the balancer and
 // the NAT gateways bring their own.
 func (b *builder) newPublic() (pulumi.StringArray, error) {
 	gateway, err := ec2.NewInternetGateway(b.ctx, b.name, &ec2.InternetGatewayArgs{
@@ -62,7 +62,7 @@ func (b *builder) newPublic() (pulumi.StringArray, error) {
 	return ids, nil
 }
 
-// newGateways makes one NAT gateway for each zone, or one for all, and returns the gateway of each zone.
+// newGateways creates one NAT gateway for each zone, or one for all, and returns the gateway of each zone.
 func (b *builder) newGateways(public pulumi.StringArray) ([]*ec2.NatGateway, error) {
 	if b.args.NAT == None {
 		return nil, nil
@@ -91,7 +91,7 @@ func (b *builder) newGateways(public pulumi.StringArray) ([]*ec2.NatGateway, err
 	return gateways, nil
 }
 
-// newPrivate makes the private subnets. Each has its own route table, so that a zone uses its own gateway. It returns
+// newPrivate creates the private subnets. Each has its own route table, so that a zone uses its own gateway. It returns
 // the tables too, for the S3 endpoint.
 func (b *builder) newPrivate(gateways []*ec2.NatGateway) (ids, tables pulumi.StringArray, err error) {
 	for i, zone := range b.zones() {
@@ -121,7 +121,7 @@ func (b *builder) newPrivate(gateways []*ec2.NatGateway) (ids, tables pulumi.Str
 	return ids, tables, nil
 }
 
-// newData makes the data subnets. Their route table has only the VPC's local route. It is explicit, because subnets
+// newData creates the data subnets. Their route table has only the VPC's local route. It is explicit, because subnets
 // without one follow the VPC's main table, and with it every route that is ever added there.
 func (b *builder) newData() (pulumi.StringArray, error) {
 	table, err := b.newTable("data")
@@ -151,7 +151,7 @@ type subnetArgs struct {
 	routes     []pulumi.Resource // of the table, which whatever runs in the subnet needs
 }
 
-// newSubnet makes a subnet and returns its ID, resolved when the routes of its table exist as well.
+// newSubnet creates a subnet and returns its ID, resolved when the routes of its table exist as well.
 func (b *builder) newSubnet(args subnetArgs) (pulumi.StringOutput, error) {
 	subnet, err := ec2.NewSubnet(b.ctx, b.name+"-"+args.part, &ec2.SubnetArgs{
 		VpcId:               b.vpc.ID(),

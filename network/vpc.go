@@ -7,7 +7,7 @@ import (
 	"slipway/internal/wiring"
 )
 
-// New makes the network. It refuses a range that does not hold the subnets, and zones that the region does not have.
+// New creates the network. It refuses a range that does not hold the subnets, and zones that the region does not have.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Network, error) {
 	layout, err := args.check()
 	if err != nil {
@@ -76,7 +76,7 @@ func (n *Network) placement(g Group, subnets pulumi.StringArrayOutput) wiring.Pl
 	return wiring.Placement{Subnets: subnets, SecurityGroups: pulumi.StringArray{n.Groups[g]}}
 }
 
-// newVPC makes the VPC and removes the rules of its default security group, which AWS assigns when none is named.
+// newVPC creates the VPC and removes the rules of its default security group, which AWS assigns when none is named.
 func (b *builder) newVPC() (*ec2.Vpc, error) {
 	v, err := ec2.NewVpc(b.ctx, b.name, &ec2.VpcArgs{
 		CidrBlock:          pulumi.String(b.args.CIDR.String()),

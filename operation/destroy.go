@@ -19,7 +19,7 @@ import (
 // that is under way end for 30 seconds at most; stop timeouts come on top.
 const draining = 5 * time.Minute
 
-// A Loss is something that destroy ends, deletes, or leaves behind on purpose.
+// A Loss is a resource that destroy ends, deletes, or leaves behind on purpose.
 type Loss struct {
 	Kind string `json:"kind"` // "database", "bucket", "repository", "service", "balancer" or "key"
 	Name string `json:"name"`
@@ -29,11 +29,11 @@ type Loss struct {
 // DestroyArgs say how a stack is destroyed.
 type DestroyArgs struct {
 	KeepData bool // the database and the media stay
-	// Confirm gets what is lost before anything is. It is not called if there is nothing to destroy.
+	// Confirm gets the losses before anything is deleted. It is not called if there is nothing to destroy.
 	Confirm func(Destruction) error
 }
 
-// A Destruction is what destroying a stack means.
+// A Destruction lists the consequences of destroying a stack.
 type Destruction struct {
 	Losses    []Loss
 	Protected bool
@@ -104,7 +104,7 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 	return report, nil
 }
 
-// A demolition takes a stack down.
+// A demolition is one destroy of a stack.
 type demolition struct {
 	*session
 	keep bool
@@ -122,7 +122,7 @@ const (
 	typeKey        = "aws:kms/key:Key"
 )
 
-// ofData says whether a resource is of the database or of the media bucket.
+// ofData reports whether a resource belongs to the database or to the media bucket.
 func ofData(r engine.Resource) bool { return strings.Contains(r.URN, "slipway:datastore:") }
 
 func dataOf(resources []engine.Resource) []string {
@@ -182,7 +182,7 @@ func (d *demolition) survey(ctx context.Context, state engine.Checkpoint) ([]Los
 	return losses, nil
 }
 
-// counted says how much a resource holds that is deleted with it.
+// counted describes the contents that are deleted with a resource.
 func (d *demolition) counted(ctx context.Context, loss catalog.Loss, name string) string {
 	var n int
 	var more bool
@@ -211,7 +211,7 @@ func some(n int, more bool, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// demolish takes the stack down: tasks first, then the protection, then all but what stays, and last the task definitions.
+// demolish ends the tasks, lifts the protection, deletes everything except what stays, and deregisters the task definitions.
 func (d *demolition) demolish(ctx context.Context) (engine.Result, error) {
 	result, err := d.delete(ctx)
 	if err != nil {
@@ -271,7 +271,7 @@ func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
 	if keyURN == "" {
 		return result, nil
 	}
-	// The snapshot is worth nothing without its key, which therefore stays as well.
+	// The snapshot is useless without its key, so the key stays as well.
 	if err := d.stack.Forget(ctx, keyURN); err != nil {
 		return result, err
 	}
@@ -287,7 +287,7 @@ func (d *demolition) unprotected() *site.Program {
 	return site.New(site.Options{Root: d.config.root, Unlock: true, Runner: d.account.Runner()})
 }
 
-// sealed finds the snapshot that the database is going to leave, and the key that encrypts it.
+// sealed finds the name of the database's final snapshot, and the key that encrypts it.
 func (d *demolition) sealed(resources []engine.Resource) (keyURN string) {
 	for _, r := range resources {
 		if skip, _ := r.Outputs["skipFinalSnapshot"].(bool); r.Type != typeInstance || skip {
@@ -303,7 +303,7 @@ func (d *demolition) sealed(resources []engine.Resource) (keyURN string) {
 	return ""
 }
 
-// drain scales every service to zero and waits until its tasks have ended, so that nothing is deleted from under them.
+// drain scales every service to zero and waits until its tasks have ended, so that nothing is deleted while they use it.
 func (d *demolition) drain(ctx context.Context) error {
 	expected, err := d.expected(ctx)
 	if err != nil || len(expected.Services) == 0 {

@@ -15,8 +15,8 @@ type DriftArgs struct {
 	Unlocked bool
 }
 
-// Drift is the resources that differ from what the last operation left. It changes nothing, but for the record that a check
-// was made.
+// Drift returns the resources that differ from the result of the last operation. It changes nothing, except that it records
+// the check.
 func Drift(ctx context.Context, t Target, args DriftArgs) (found []drift.Resource, err error) {
 	c, err := configure(t)
 	if err != nil {

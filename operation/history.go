@@ -18,8 +18,9 @@ import (
 	"slipway/release"
 )
 
-// Releases reads the ledger of the stack. Reading creates nothing.
-func Releases(ctx context.Context, t Target) (release.History, error) {
+// Releases reads the ledger of the stack. It creates nothing.
+func Releases(ctx context.Context, t Target) (h release.History, err error) {
+	defer func() { h.Flags = t.Flags() }()
 	if err := t.known(); err != nil {
 		return release.History{}, err
 	}
@@ -52,13 +53,13 @@ func liveLedger(ctx context.Context, t Target, c *configuration) (release.Histor
 	return readLedger(ctx, engine.Options{Dir: t.dir(), Stack: t.Stack, Project: c.project, Backend: state})
 }
 
-// stored is a rehearsed stack as it is on disk. Its configuration is not checked, which may have changed since.
+// stored is a rehearsed stack as it is on disk. Its configuration is not checked, because it may have changed since.
 func stored(t Target) (engine.Options, error) {
 	project, err := os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml"))
 	if err != nil {
 		return engine.Options{}, err
 	}
-	if _, err := config.FromFile(filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")); err != nil {
+	if _, err := config.FromProject(t.Root, t.Stack); err != nil {
 		return engine.Options{}, Mistakes(t.Stack, err)
 	}
 	return engine.Options{Dir: t.dir(), Stack: t.Stack, Project: project}, nil
@@ -124,13 +125,14 @@ func sourceReleases(ctx context.Context, source, t Target) (release.History, err
 		foreign = false
 	}
 	h, err := liveLedger(ctx, source, from)
+	h.Flags = source.Flags()
 	if gcerrors.Code(err) == gcerrors.PermissionDenied && foreign {
 		err = fmt.Errorf("%w\n%s", err, crossAccount(t, source.Stack, from.allowed()[0], reader))
 	}
 	return h, err
 }
 
-// mayReadModel says what AWS would say about reading the ledger of a rehearsed stack that was bootstrapped in the model of
+// mayReadModel answers as AWS would about reading the ledger of a rehearsed stack that was bootstrapped in the model of
 // another account. If it was not bootstrapped, its ledger is in no bucket.
 func mayReadModel(source, t Target, from, to *configuration) error {
 	if err := from.overlay(source.dir()); err != nil {

@@ -18,7 +18,7 @@ import (
 	"slipway/site"
 )
 
-// openArgs say what a session is for.
+// openArgs describe a session.
 type openArgs struct {
 	operation string
 	dir       string  // "": the stack's own
@@ -36,16 +36,18 @@ type session struct {
 	program    *site.Program
 	pinned     *pinned
 	contexts   []*image.Context // what the images are built from, Django's first; nil if nothing is built
-	first      func() error     // called when the engine has the stack, before anything else; may be nil
+	first      func() error     // called when the engine has locked the stack, before anything else; may be nil
 	remove     string           // a folder that ends with the session
 	removed    bool             // the containers are
+	begun      begun            // what the engine has begun in this run
+	public     string           // the site's own URL, once an up has ended
 }
 
-// confirmed are the operations that ask before anything is done. Promote and rollback ask when they have shown what they would
-// change, destroy asks by itself.
+// confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
+// change, and destroy asks in its own way.
 var confirmed = []string{"up", "bootstrap"}
 
-// lasting are the operations that deploy or destroy, which can take as long as a database does.
+// lasting are the operations that can take as long as a database: those that deploy or destroy.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
 
 // open opens a stack: in its own account, or in the model. It is the only place that chooses.
@@ -91,7 +93,7 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	return s, nil
 }
 
-// openAccount opens an account, real or modelled, without a stack. A bootstrap needs no more.
+// openAccount opens an account, real or modelled, without a stack. A bootstrap needs nothing else.
 func openAccount(ctx context.Context, t Target, c *configuration, operation string) (account.Account, error) {
 	if !t.Live {
 		if err := c.overlay(t.dir()); err != nil {
@@ -117,7 +119,9 @@ func openAccount(ctx context.Context, t Target, c *configuration, operation stri
 }
 
 func awsArgs(t Target, c *configuration) awsaccount.Args {
-	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(), Mirrors: facts().Mirrors}
+	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(),
+		Forbidden: c.stack.AWS.ForbiddenAccountIDs,
+		Mirrors:   facts().Mirrors}
 	if bucket := c.stack.Backend.Bucket; bucket != "" {
 		args.State = &engine.Backend{
 			URL: engine.S3(bucket, c.stack.Region, c.profile), SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
@@ -142,7 +146,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	return a, nil
 }
 
-// workspace is a folder for the engine of one run, so that a setting for this run never comes into the user's file. The program
+// workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program
 // names the folders of the images from the project's, and the docker plugin looks for them from here.
 func workspace(t Target) (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "slipway-"+t.Stack+"-"); err != nil {
@@ -162,13 +166,13 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
 	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
 	if p := s.pinned; p != nil {
 		program.Release = p.program()
 		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
@@ -177,7 +181,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	}
 	program.Carry = s.account.Carry(origin)
 	s.program = site.New(program)
-	// The engine has locked the stack when it runs the program, so what is written first is written by one run alone.
+	// The engine has locked the stack when it runs the program, so only one run writes the beginning of a deployment.
 	options.Program = func(ctx *pulumi.Context) error {
 		if s.first != nil {
 			if err := s.first(); err != nil {
@@ -193,7 +197,13 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	return err
 }
 
-// release gives up everything except the containers.
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
+}
+
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {
@@ -228,20 +238,21 @@ func (s *session) where() string {
 }
 
 func notBootstrapped(t Target) error {
-	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
+	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s", t.Stack, t.Flags())
 }
 
-// crossAccount says what must be configured so that releases of one stack can go to another account.
+// crossAccount explains what must be configured so that releases of one stack can go to another account.
 func crossAccount(to Target, from, theirs, ours string) string {
-	return fmt.Sprintf("stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
-		"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
-		"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
+	return fmt.Sprintf(
+		"stack %s is in account %s, and its releases are to go to account %s. Both must say so: %[3]q in promotion.to of Pulumi.%[1]s.yaml "+
+			"(then bootstrap and up of %[1]s), %[2]q in promotion.from of Pulumi.%[4]s.yaml (then bootstrap of %[4]s). "+
+			"Or give stack %[1]s a profile of its own: aws:profile", from, theirs, ours, to.Stack)
 }
 
-// missing explains an operation on a stack that was never put up.
+// missing explains an operation on a stack that was never deployed.
 func missing(t Target, err error) error {
 	if errors.Is(err, engine.ErrNoStack) {
-		return fmt.Errorf("stack %s was never put up here; begin with: slipway up%s", t.Stack, t.Flag())
+		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flags())
 	}
 	return err
 }

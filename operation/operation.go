@@ -1,12 +1,13 @@
-// Package operation is what a user asks for: one file for each operation on a stack.
+// Package operation has one file for each operation on a stack that a user can ask for.
 //
-// An operation returns what it did and prints nothing. It reports what it is doing to a Progress. Where the user has to agree,
+// An operation returns what it did and prints nothing. It reports what it is doing to a Progress. Where it needs the user's consent,
 // it calls a function that its caller supplies. It works on an account.Account, and does not know whether that is AWS or the
 // model: open.go alone chooses.
 package operation
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,7 +18,7 @@ import (
 	"slipway/operation/account/modelaccount"
 )
 
-// A Progress hears what an operation is doing.
+// A Progress receives what an operation is doing.
 type Progress interface {
 	// Event is a step of the engine.
 	Event(engine.Event)
@@ -31,7 +32,7 @@ type Containers struct {
 	Postgres string // the image of the database; "": the official one
 }
 
-// ModelHooks let tests look into the model, and break what uses it.
+// ModelHooks let tests read the model, and inject faults.
 type ModelHooks = modelaccount.Hooks
 
 // A Target is the stack that an operation works on, and where the operation reports.
@@ -46,7 +47,7 @@ type Target struct {
 
 	// Confirm asks the user before an operation changes a real account. Nil: yes.
 	Confirm func(operation string, where account.Identity) error
-	// OnEngine hears which stack the engine is about to work on, so that an interrupt can end it. It may be nil.
+	// OnEngine receives the stack that the engine is about to work on, so that an interrupt can end it. It may be nil.
 	OnEngine func(*engine.Stack)
 	Model    ModelHooks
 }
@@ -78,12 +79,23 @@ func CheckStackName(text string) error {
 	return nil
 }
 
-// Flag is how the stack is named on a command line: "" or " --stack prod".
-func (t Target) Flag() string {
-	if t.Stack == "local" {
-		return ""
+// DefaultStack is the stack of a command that names none, and StackVariable the environment variable that says otherwise.
+const (
+	DefaultStack  = "local"
+	StackVariable = "SLIPWAY_STACK"
+)
+
+// Flags are what a suggested command needs to work on this stack: "", " --stack prod" or " --stack prod --live". The variable is not
+// relied on: the command may be run in another shell.
+func (t Target) Flags() string {
+	flags := ""
+	if t.Stack != DefaultStack || t.Live || os.Getenv(StackVariable) != "" {
+		flags = " --stack " + t.Stack
 	}
-	return " --stack " + t.Stack
+	if t.Live {
+		flags += " --live"
+	}
+	return flags
 }
 
 // dir is where a stack keeps everything that is local.

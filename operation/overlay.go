@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// overlayFile is what a rehearsed bootstrap would have written into the stack's file. The rehearsal's operations read it
-// as if it had.
+// overlayFile holds what a rehearsed bootstrap would have written into the stack's file. The rehearsal's operations read it
+// in addition to that file.
 func overlayFile(dir string) string { return filepath.Join(dir, "bootstrap.yaml") }
 
 // overlay puts the settings of a rehearsed bootstrap over the stack's own.
@@ -25,7 +25,7 @@ func (c *configuration) overlay(dir string) error {
 	}
 	over, err := configOf(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", overlayFile(dir), err)
+		return fmt.Errorf("%s is damaged: %w\nnothing was changed; delete that file and run bootstrap again", overlayFile(dir), err)
 	}
 	return merge(c.engine.Node, over)
 }

@@ -9,7 +9,7 @@ import (
 	"slipway/release"
 )
 
-// A pinned release runs again, or in another stack, instead of one that is built.
+// A pinned release is deployed again, or in another stack, instead of one that is built.
 type pinned struct {
 	release release.Release
 	running release.Release // what runs now; zero: nothing
@@ -27,12 +27,13 @@ func (p *pinned) program() *image.Pinned {
 	return r
 }
 
-// suits says whether the release can run as the stack is configured. A nil release is one that is built.
+// suits reports whether the release can run as the stack is configured. A nil release is one that is built.
 func (p *pinned) suits(t Target, c *configuration) error {
 	if p == nil || p.release.Processor == "" || p.release.Processor == c.stack.Web.Architecture {
 		return nil
 	}
-	return fmt.Errorf("release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
+	return fmt.Errorf(
+		"release %s was built for %s, and stack %s runs on %s: web.architecture must be the same in both stacks; nothing was done",
 		p.release.ID, p.release.Processor, t.Stack, c.stack.Web.Architecture)
 }
 
@@ -53,7 +54,8 @@ func (p *pinned) warn(t Target) {
 			other, more = other[:few], fmt.Sprintf("; and %d more", n)
 		}
 		t.Progress.Logf("Warning: what runs has these packages, and release %s has not: %s%s.\n"+
-			"If one of them brought migrations, they are not undone either: compare python manage.py showmigrations.", id, strings.Join(other, "; "), more)
+			"If one of them brought migrations, they are not undone either: compare python manage.py showmigrations.",
+			id, strings.Join(other, "; "), more)
 	}
 }
 

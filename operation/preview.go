@@ -7,7 +7,7 @@ import (
 	"slipway/engine"
 )
 
-// Preview is what Up would change. It changes nothing.
+// Preview returns what Up would change. It changes nothing.
 func Preview(ctx context.Context, t Target, release string) (result engine.Result, err error) {
 	p, err := again(ctx, t, release)
 	if err != nil {

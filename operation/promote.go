@@ -42,14 +42,16 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 	}
 	if wrong := h.Unfit(r, d); wrong != "" {
 		if !args.EvenUnhealthy {
-			return nil, fmt.Errorf("release %s is not promoted: %s\nnothing was done. Next: fix it there; or promote another one (slipway releases --stack %s); or override this check with --even-unhealthy",
-				r.ID, wrong, args.From)
+			return nil, fmt.Errorf("release %s is not promoted: %s\nnothing was done. Next: fix it there; "+
+				"or promote another one (slipway releases%s); or override this check with --even-unhealthy", r.ID, wrong, source.Flags())
 		}
 		t.Progress.Logf("Promoting release %s although %s", r.ID, wrong)
 	}
 	p := &pinned{release: r, from: args.From, images: h.ImagesOf(r)}
 	if p.images == (image.Pair{}) {
-		return nil, fmt.Errorf("release %s never came so far in stack %s that its images were there; promote it from stack %s, which built it", r.ID, args.From, r.Stack)
+		return nil, fmt.Errorf(
+			"release %s was never deployed in stack %s far enough to have images there; promote it from stack %s, which built it",
+			r.ID, args.From, r.Stack)
 	}
 	if c, err := configure(source); err == nil {
 		p.profile = c.profile
@@ -59,6 +61,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 		return nil, err
 	}
 	p.running, _ = to.Running()
+	sayDropped(t, to, "promote")
 	t.Progress.Logf("Promoting release %s from stack %s to stack %s.", r.ID, args.From, t.Stack)
 	p.warn(t)
 	return bring(ctx, t, p, "promote", args.Confirm)

@@ -21,7 +21,8 @@ import (
 // who is the person or the workflow run that deploys.
 func who() string {
 	if run := engine.GitHubRunOf(os.Getenv); run != nil {
-		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"), run.Repository, run.ID)
+		return fmt.Sprintf("%s, %s/%s/actions/runs/%s", run.Actor, cmp.Or(os.Getenv("GITHUB_SERVER_URL"), "https://github.com"),
+			run.Repository, run.ID)
 	}
 	name, host := "unknown", "an unknown host"
 	if u, err := user.Current(); err == nil {
@@ -33,7 +34,7 @@ func who() string {
 	return name + "@" + host
 }
 
-// A keeper writes one deployment into the ledger: that it begins, once the engine has the stack, and how it ended.
+// A keeper writes one deployment into the ledger: its beginning, once the engine has locked the stack, and its end.
 type keeper struct {
 	session    *session
 	ledger     *release.Ledger
@@ -49,20 +50,24 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who()}}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who(), Settings: overridden(t)}}
 	if k.before, err = ledger.Read(ctx); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
 	for _, d := range k.before.Damaged {
 		t.Progress.Logf("The ledger is damaged: %s: %s", d.Key, d.Why)
 	}
+	if operation == "up" { // the others have said so before they asked
+		sayDropped(t, k.before, operation)
+	}
 	if p != nil {
 		k.deployment.Release, k.deployment.From = p.release.ID, p.from
 		return k, nil
 	}
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
-		t.Progress.Logf("Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
-			t.Stack, last.Release, last.Operation, t.Flag())
+		t.Progress.Logf(
+			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
+			t.Stack, last.Release, last.Operation, t.Flags())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.contexts...); err != nil {
 		return nil, errors.Join(err, ledger.Close())
@@ -89,11 +94,11 @@ func (k *keeper) begin(ctx context.Context) error {
 	return err
 }
 
-// keepPatience is how long the last words of a deployment may take to be written, also after an interrupt.
+// keepPatience is how long writing the end of a deployment may take, also after an interrupt.
 const keepPatience = 30 * time.Second
 
-// end records how the deployment ended, and gives the release that it was of: a new one, if it was built and anything
-// changed. A deployment that never began, because the engine could not have the stack, leaves no trace.
+// end records how the deployment ended, and returns its release: a new one, if it was built and anything changed. A
+// deployment that never began, because another run had locked the stack, is not recorded.
 func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdict, wrong error) (*release.Release, error) {
 	if k.deployment.ID == "" {
 		return nil, nil
@@ -131,8 +136,36 @@ func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdic
 	return of, k.ledger.End(ctx, d)
 }
 
-// newDestroyKeeper records that a stack is destroyed: that it begins, once the engine reports something and so has the stack,
-// and, when the function that it returns is called, how it ended.
+// overridden are the keys that --config sets for this run. Their values may be secret.
+func overridden(t Target) []string {
+	var keys []string
+	for _, words := range t.Overrides {
+		key, _, _ := strings.Cut(words, "=")
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// sayDropped says which settings the last deployment had from --config and this one does not have. They were for that run alone,
+// and their resources go back to what the stack's file says.
+func sayDropped(t Target, h release.History, operation string) {
+	last, ok := h.Last()
+	if !ok || last.Operation == "destroy" {
+		return
+	}
+	now := overridden(t)
+	dropped := slices.DeleteFunc(slices.Clone(last.Settings), func(key string) bool { return slices.Contains(now, key) })
+	if len(dropped) == 0 {
+		return
+	}
+	t.Progress.Logf("The last %s set %s with --config, this %s does not: what Pulumi.%s.yaml says applies again. "+
+		"To keep a setting, give it again: slipway %[3]s%[5]s --config %[6]s=...",
+		last.Operation, strings.Join(dropped, ", "), operation, t.Stack, t.Flags(), dropped[0])
+}
+
+// newDestroyKeeper records that a stack is destroyed: the beginning with the engine's first event, which shows that it has
+// locked the stack, and the end when the returned function is called.
 func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, error) error, error) {
 	ledger, err := ledgerOf(ctx, s.stack)
 	if err != nil {
@@ -147,15 +180,15 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 		onEvent(e)
 	}
 	return func(result engine.Result, wrong error) error {
-		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil}, wrong)
+		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil, Services: []verdict.ServiceStatus{}}, wrong)
 		return errors.Join(unkept, err, k.close())
 	}, nil
 }
 
-// hookFailure is what the engine says before the words of a hook.
+// hookFailure is the engine's prefix of a hook's error.
 var hookFailure = regexp.MustCompile(`^before hook "[^"]*" failed: `)
 
-// reasons are what went wrong, in a line each.
+// reasons list what went wrong, one per line.
 func reasons(err error, interrupted bool) []string {
 	if interrupted {
 		return []string{"it was interrupted"}

@@ -36,7 +36,7 @@ func newAct(r engine.Result) *Act {
 	return &Act{Counts: r.Counts, Seconds: r.Summary().Seconds, Result: r}
 }
 
-// Rehearse plays the whole life of a stack in an empty model: up, up again, destroy. What is wrong is in the result; the error
+// Rehearse runs the whole life of a stack in an empty model: up, up again, destroy. The result says what is wrong; the error
 // is an interrupt, or a failure to begin.
 func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	c, err := configure(t)
@@ -69,7 +69,7 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	return v, nil
 }
 
-// play takes the stack through its life. What is wrong but does not stop the play is a reason of the result.
+// play runs the acts of a stack's life. A mistake that does not stop it becomes a reason of the result.
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
@@ -78,7 +78,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		return err
 	}
 	v.Up = newAct(up)
-	if err := s.visit(ctx, v); err != nil {
+	if err := s.archived(ctx, v); err != nil {
 		return err
 	}
 
@@ -117,7 +117,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 }
 
 func unexpected(changes []engine.Change) string {
-	reason := "a second up changed something although nothing was changed in between:"
+	reason := "a second up changed resources although the program did not change:"
 	for _, c := range changes {
 		reason += fmt.Sprintf(" %s (%s of %s)", c.Name(), c.Op, c.Type)
 		for _, p := range c.Properties {
@@ -128,8 +128,8 @@ func unexpected(changes []engine.Change) string {
 	return strings.TrimSuffix(reason, ";")
 }
 
-// protection plays two more acts with a protected stack: it must refuse to be destroyed, and then be destroyed with its
-// protection lifted. The snapshot's key stays, as it should.
+// protection runs two more acts with a protected stack: it must refuse to be destroyed, and then be destroyed with its
+// protection lifted. The snapshot's key stays, as intended.
 func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, error) {
 	s.target.Progress.Logf("Destroy while it is protected: it must refuse.")
 	_, err := s.stack.Destroy(ctx, s.account.Lock())
@@ -150,14 +150,10 @@ func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, 
 	return result, nil
 }
 
-// visit is the part of a rehearsal that requests the running site.
-func (s *session) visit(ctx context.Context, v *Rehearsal) error {
+// archived is the part of a rehearsal that looks whether the log of the running site reaches the archive.
+func (s *session) archived(ctx context.Context, v *Rehearsal) error {
 	if s.containers == nil {
 		return nil
-	}
-	s.target.Progress.Logf("The site runs at %s: requesting its first page.", s.containers.URL())
-	if err := s.containers.Check(ctx); err != nil {
-		v.Reasons = append(v.Reasons, "the site does not answer: "+err.Error())
 	}
 	n, err := s.containers.Archived(ctx)
 	if err == nil && n == 0 {

@@ -26,7 +26,7 @@ func (v StateVersion) String() string {
 		v.ID, v.Written.UTC().Format(time.RFC3339), v.Resources, v.Pending)
 }
 
-// errSound says that the state can be read, so there is nothing to restore.
+// errSound means that the state can be read, so there is nothing to restore.
 var errSound = errors.New("the state can be read")
 
 // restorable finds the newest version of the state that can be read, when the current one cannot: an engine that loses its
@@ -42,7 +42,8 @@ func restorable(ctx context.Context, history account.StateHistory, key string) (
 			return true
 		}
 		sound = v.Latest
-		found = &StateVersion{ID: v.ID, Written: v.Written, Resources: len(state.Resources), Pending: len(state.Pending), Newer: damaged, data: v.Data}
+		found = &StateVersion{ID: v.ID, Written: v.Written, Resources: len(state.Resources), Pending: len(state.Pending),
+			Newer: damaged, data: v.Data}
 		return false
 	})
 	switch {

@@ -23,7 +23,8 @@ func (v versions) StateVersions(_ context.Context, _ string, visit func(account.
 
 // The newest version that can be read is found among damaged ones. A sound state and a deleted one are not restored.
 func TestRestorable(t *testing.T) {
-	const good, older = `{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "urn:pulumi:dev::site::a::b"}]}}}`, `{"version": 3, "checkpoint": {}}`
+	const good, older = `{"version": 3, "checkpoint": {"latest": {"resources": [{"urn": "urn:pulumi:dev::site::a::b"}]}}}`,
+		`{"version": 3, "checkpoint": {}}`
 	for _, c := range []struct {
 		name  string
 		in    versions

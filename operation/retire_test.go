@@ -28,11 +28,11 @@ func settings(t *testing.T) aws.Config {
 	return settings
 }
 
-// Whatever page it is on, a definition goes if its tags say that it is the stack's, and no other does.
+// Exactly the definitions with the stack's tags are deregistered, whatever page they are on.
 func TestRetireGoesByTags(t *testing.T) {
-	described := func(stack string) said {
+	described := func(prefix, stack string) said { // a stack whose company has a tag project puts slipway: before its own
 		return said{"taskDefinition": map[string]any{"status": "ACTIVE"}, "tags": []any{
-			map[string]any{"key": "project", "value": "shop"}, map[string]any{"key": "stack", "value": stack}}}
+			map[string]any{"key": prefix + "project", "value": "shop"}, map[string]any{"key": prefix + "stack", "value": stack}}}
 	}
 	list := func(next string, names ...string) said {
 		var arns []string
@@ -48,7 +48,7 @@ func TestRetireGoesByTags(t *testing.T) {
 	calls := awstest.Pretend(t, map[string][]said{
 		"ListTaskDefinitionFamilies": {{"families": []string{"shop-dev-web"}, "nextToken": "more"}, {"families": []string{"shop-dev-2-web"}}},
 		"ListTaskDefinitions":        {list("more", "shop-dev-web:1"), list("", "shop-dev-web:2"), list("", "shop-dev-2-web:1")},
-		"DescribeTaskDefinition":     {described("dev"), described("dev"), described("dev-2")},
+		"DescribeTaskDefinition":     {described("", "dev"), described("slipway:", "dev"), described("", "dev-2")},
 		"DeregisterTaskDefinition":   {{}},
 	})
 	n, err := Retire(t.Context(), awsaccount.TaskDefinitions(settings(t)), "shop", "dev")
@@ -63,7 +63,8 @@ func TestRetireGoesByTags(t *testing.T) {
 			t.Errorf("%s asks for inactive ones as well: %s", operation, words)
 		}
 	}
-	want := []string{`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:1"}`, `{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:2"}`}
+	want := []string{`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:1"}`,
+		`{"taskDefinition":"` + awsPart + `task-definition/shop-dev-web:2"}`}
 	if !slices.Equal(gone, want) {
 		t.Errorf("deregistered are %q", gone)
 	}
@@ -84,7 +85,8 @@ func TestRetireAgainstMoto(t *testing.T) {
 	for _, family := range []string{"shop-dev-web", "shop-dev-web", "shop-dev-2-web"} {
 		stack := strings.TrimSuffix(strings.TrimPrefix(family, "shop-"), "-web")
 		if _, err := client.RegisterTaskDefinition(t.Context(), &ecs.RegisterTaskDefinitionInput{
-			Family: aws.String(family), Tags: []types.Tag{{Key: aws.String("project"), Value: aws.String("shop")}, {Key: aws.String("stack"), Value: aws.String(stack)}},
+			Family: aws.String(family), Tags: []types.Tag{{Key: aws.String("project"), Value: aws.String("shop")},
+				{Key: aws.String("stack"), Value: aws.String(stack)}},
 			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String("r/django:1"), Memory: aws.Int32(512)}},
 		}); err != nil {
 			t.Fatal(err)

@@ -30,5 +30,6 @@ func Rollback(ctx context.Context, t Target, id string, confirm func(Plan) error
 	}
 	t.Progress.Logf("Going back to release %s of %s.", id, release.Moment(r.When))
 	p.warn(t)
+	sayDropped(t, h, "rollback")
 	return bring(ctx, t, p, "rollback", confirm)
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/config"
 	"slipway/drift"
 	"slipway/engine"
 	"slipway/operation/account/awsaccount"
@@ -25,12 +26,16 @@ type Environment struct {
 	Release   *release.Release    `json:"release,omitempty"`
 	Last      *release.Deployment `json:"last,omitempty"` // the newest deployment, of this release or another
 	Drift     *drift.Check        `json:"drift,omitempty"`
-	Problem   string              `json:"problem,omitempty"` // why no more is known
+	Problem   string              `json:"problem,omitempty"` // why the rest is unknown
 }
 
 // StackNames lists the stacks of a project: each has a Pulumi.<stack>.yaml.
 func StackNames(root string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	pattern, err := config.StackFile(root, "*")
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(pattern)
 	var names []string
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml"))
@@ -38,7 +43,7 @@ func StackNames(root string) ([]string, error) {
 	return names, err
 }
 
-// Stacks says what is known of every stack of the project.
+// Stacks reports on every stack of the project.
 func Stacks(ctx context.Context, t Target) ([]Environment, error) {
 	names, err := StackNames(t.Root)
 	if err != nil {
@@ -63,7 +68,7 @@ func Stacks(ctx context.Context, t Target) ([]Environment, error) {
 	return all, nil
 }
 
-// look fills in what is known of the stack. Nothing is changed or created, and no engine is started.
+// look fills in what is known of the stack. It changes and creates nothing, and starts no engine.
 func (e *Environment) look(ctx context.Context, t Target) error {
 	c, err := configure(t)
 	if err != nil {

@@ -30,14 +30,14 @@ type Unlocked struct {
 	Live   bool                   `json:"live"`
 	Locks  []engine.StateLock     `json:"locks"`            // that there were
 	Killed *engine.Owner          `json:"killed,omitempty"` // in a rehearsal: the run whose work was repaired
-	Freed  bool                   `json:"freed"`            // the stack is not locked any more
+	Freed  bool                   `json:"freed"`            // the stack is no longer locked
 	Doubts []engine.PendingCreate `json:"doubts,omitempty"` // creates with an unknown outcome
 
 	Restored *StateVersion `json:"restored,omitempty"` // the version that replaced a damaged state
 }
 
-// Unlock frees a stack from a run that has ended, and completes what that left undone. With creates that are still pending
-// both the result and an error are there.
+// Unlock frees a stack from a run that has ended, and completes what that left undone. If creates are still pending, it
+// returns both a result and an error.
 func Unlock(ctx context.Context, t Target, args UnlockArgs) (report *Unlocked, err error) {
 	c, err := configure(t)
 	if err != nil {
@@ -93,7 +93,7 @@ func Unlock(ctx context.Context, t Target, args UnlockArgs) (report *Unlocked, e
 	return report, err
 }
 
-// mayBreak refuses to break the locks of runs that are alive, or may be, unless that was asked for twice.
+// mayBreak refuses to break the locks of runs that are alive, or may be, unless Force is set and the user confirms.
 func mayBreak(t Target, locks []engine.StateLock, args UnlockArgs) error {
 	locks = slices.DeleteFunc(slices.Clone(locks), func(l engine.StateLock) bool { return l.Life == engine.Gone })
 	switch {

@@ -26,8 +26,8 @@ type Deployed struct {
 	Containers account.Containers
 }
 
-// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. The
-// result is also there, with the error, when the services do not run what is expected.
+// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. If
+// the services do not run what is expected, it returns both a result and an error.
 func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	p, err := again(ctx, t, release)
 	if err != nil {
@@ -48,10 +48,10 @@ func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	return s.deploy(ctx, "up")
 }
 
-// deploy runs the engine, judges what runs then, and keeps both in the ledger. It closes the session.
+// deploy runs the engine, judges the services, and records both in the ledger. It closes the session.
 func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, err error) {
 	defer func() {
-		if d != nil && err == nil && s.containers != nil { // they go on running
+		if d != nil && err == nil && s.containers != nil { // they keep running
 			d.Containers, err = s.containers, errors.Join(s.containers.Deployed(), s.release())
 			return
 		}
@@ -65,7 +65,7 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	s.first = func() error { return k.begin(ctx) }
 	result, err := s.up(ctx)
 	if err == nil {
-		err = s.wake(ctx)
+		err = s.settle(ctx)
 	}
 	if err == nil && s.containers != nil {
 		result.Outputs["url"], err = s.containers.URL(), s.containers.Converge()
@@ -73,7 +73,7 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	judged, err := s.judged(ctx, err)
 	of, unkept := k.end(ctx, result, judged, err)
 	err = errors.Join(err, unkept)
-	if err != nil && judged.Good {
+	if bad := (*badVerdict)(nil); err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}
 	d = &Deployed{Stack: s.target.Stack, Live: s.target.Live, Where: s.where(), Result: result, Verdict: judged, Release: of}
@@ -89,7 +89,9 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 func (s *session) up(ctx context.Context) (engine.Result, error) {
 	last, err := s.lastCheck(ctx)
 	found := err == nil && last != nil && last.Found > 0
+	s.begun.reset()
 	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
 	}

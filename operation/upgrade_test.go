@@ -14,7 +14,7 @@ import (
 	"slipway/engine"
 )
 
-// quiet hears nothing.
+// quiet discards progress.
 type quiet struct{}
 
 func (quiet) Event(engine.Event)  {}
@@ -57,7 +57,7 @@ func TestStacksOfAnEarlierVersionAreNotReplaced(t *testing.T) {
 	}
 }
 
-// project makes root a folder of this project.
+// project copies this project's files to root.
 func project(t *testing.T, root string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", "Pulumi*.yaml"))

@@ -9,8 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// The pinned engine fails a deployment whose after hook fails. The resource is made all the same and is in the state;
-// what depends on it is not made. The hook is not called again for a resource that does not change. Pulumi before 3.238
+// The pinned engine fails a deployment whose after hook fails. The resource is still created and is in the state;
+// what depends on it is not created. The hook is not called again for a resource that does not change. Pulumi before 3.238
 // only warned. docs/design.md relies on this.
 func TestAFailingAfterHookFailsTheDeployment(t *testing.T) {
 	fails, called := true, 0
@@ -24,12 +24,14 @@ func TestAFailingAfterHookFailsTheDeployment(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		first, err := register(ctx, "aws:ssm/parameter:Parameter", "first", pulumi.Map{"name": pulumi.String("/first"), "type": pulumi.String("String"), "value": pulumi.String("1")},
+		first, err := register(ctx, "aws:ssm/parameter:Parameter", "first",
+			pulumi.Map{"name": pulumi.String("/first"), "type": pulumi.String("String"), "value": pulumi.String("1")},
 			pulumi.ResourceHooks(&pulumi.ResourceHookBinding{AfterCreate: []*pulumi.ResourceHook{hook}}))
 		if err != nil {
 			return err
 		}
-		_, err = register(ctx, "aws:ssm/parameter:Parameter", "second", pulumi.Map{"name": pulumi.String("/second"), "type": pulumi.String("String"), "value": pulumi.String("2")},
+		_, err = register(ctx, "aws:ssm/parameter:Parameter", "second",
+			pulumi.Map{"name": pulumi.String("/second"), "type": pulumi.String("String"), "value": pulumi.String("2")},
 			pulumi.DependsOn([]pulumi.Resource{first}))
 		return err
 	}

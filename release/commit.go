@@ -33,7 +33,8 @@ type git struct {
 // foreignEnv are variables that would lead git elsewhere: a hook of another repository has them, and so has `git rebase --exec`
 // (git rev-parse --local-env-vars, without those that only carry configuration).
 var foreignEnv = []string{
-	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_NAMESPACE",
+	"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR",
+	"GIT_NAMESPACE",
 	"GIT_PREFIX", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE", "GIT_REPLACE_REF_BASE", "GIT_INTERNAL_SUPER_PREFIX",
 	"GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
 }
@@ -109,7 +110,8 @@ func (g git) differs(commit string, contexts []*image.Context) (string, error) {
 	if why, err := c.settle(); why != "" || err != nil {
 		return why, err
 	}
-	changed, err := g.list("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none", "--", ".", ":(exclude).slipway")
+	changed, err := g.list("status", "--porcelain", "-z", "--untracked-files=normal", "--ignore-submodules=none",
+		"--", ".", ":(exclude).slipway")
 	if err != nil || len(changed) == 0 {
 		return "", err
 	}

@@ -43,7 +43,7 @@ type Release struct {
 	Packages map[string]string `json:"packages,omitempty"` // Python packages and their versions, as far as its lock files say
 }
 
-// NewRelease makes a release of a stack's images. The name is made from the time, so that names sort by it, and from the
+// NewRelease creates a release of a stack's images. The name is made from the time, so that names sort by it, and from the
 // digests, so that two releases of the same images are seen to be that.
 func NewRelease(stack, who string, when time.Time, images image.Pair, source Source) Release {
 	digests := images.Digests()
@@ -56,7 +56,7 @@ func NewRelease(stack, who string, when time.Time, images image.Pair, source Sou
 	}
 }
 
-// Without are the migrations of r that other does not have: those which stay in the database when other runs again.
+// Without are the migrations of r that other does not have: they stay in the database when other runs again.
 func (r Release) Without(other Release) []string {
 	left := []string{}
 	for _, m := range r.Migrations {
@@ -92,16 +92,17 @@ type Deployment struct {
 	From      string    `json:"from,omitempty"` // of a promotion: the stack it came from
 	Release   string    `json:"release,omitempty"`
 	Who       string    `json:"who"`
-	When      time.Time `json:"when"` // it began
+	When      time.Time `json:"when"`               // it began
+	Settings  []string  `json:"settings,omitempty"` // the keys that --config set for this run alone, without their values
 
-	// What is known when it has ended. A deployment without a verdict never did: it is under way, or it was killed.
+	// Set when it has ended. A deployment without a verdict is still under way, or was killed.
 	Ended   time.Time        `json:"ended,omitzero"`
 	Images  *image.Pair      `json:"images,omitempty"` // in this stack's own repositories
 	Changes int              `json:"changes"`          // resources
 	Verdict *verdict.Verdict `json:"verdict,omitempty"`
 }
 
-// Good says whether the deployment ended, and well.
+// Good reports whether the deployment ended successfully.
 func (d Deployment) Good() bool { return d.Verdict != nil && d.Verdict.Good }
 
 // A Ledger is the record of a stack's releases and deployments, kept in the bucket where its state is, under
@@ -139,7 +140,7 @@ func LedgerPrefix(project, stack string) string { return LedgerRoot + project + 
 
 func (l *Ledger) prefix() string { return LedgerPrefix(l.Project, l.Stack) }
 
-// Begin records that a deployment begins. It gives the deployment its ID, and its time if it has none.
+// Begin records that a deployment begins. It sets the deployment's ID, and its time if it has none.
 func (l *Ledger) Begin(ctx context.Context, d Deployment) (Deployment, error) {
 	if d.When.IsZero() {
 		d.When = time.Now()
@@ -152,8 +153,7 @@ func (l *Ledger) Begin(ctx context.Context, d Deployment) (Deployment, error) {
 	return d, l.write(ctx, entry{Begun: &d})
 }
 
-// End records how a deployment that was begun has ended. Log lines are not kept: they are the site's own words, and
-// may contain anything.
+// End records how a deployment ended. Log lines are not kept: the site writes them, and they may contain secrets.
 func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	if d.Verdict == nil {
 		return errors.New("release: a deployment ends with a verdict")
@@ -163,7 +163,12 @@ func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	}
 	d.Ended = d.Ended.UTC()
 	kept := *d.Verdict
-	kept.Logs = nil
+	kept.Logs, kept.Check = nil, nil
+	if kept.Page != nil {
+		page := *kept.Page
+		page.Logs = nil
+		kept.Page = &page
+	}
 	d.Verdict = &kept
 	return l.write(ctx, entry{Ended: &d})
 }
@@ -189,7 +194,7 @@ func (l *Ledger) write(ctx context.Context, e entry) error {
 	key := e.key()
 	data, err := json.MarshalIndent(e, "", "  ")
 	if err == nil {
-		_, err = parseEntry(key, data) // what could not be read back is not written
+		_, err = parseEntry(key, data) // an entry that cannot be read back is not written
 	}
 	if err != nil {
 		return fmt.Errorf("the ledger of stack %s: %s: %w", l.Stack, key, err)
@@ -200,7 +205,7 @@ func (l *Ledger) write(ctx context.Context, e entry) error {
 		if readErr == nil && bytes.Equal(there, data) {
 			return nil
 		}
-		err = errors.New("it is there already and says something else; the ledger is never changed")
+		err = errors.New("it exists with other contents; entries of the ledger are never changed")
 	}
 	if err != nil {
 		return fmt.Errorf("the ledger of stack %s cannot be written: %s: %w", l.Stack, key, err)
@@ -208,15 +213,17 @@ func (l *Ledger) write(ctx context.Context, e entry) error {
 	return nil
 }
 
-// A History is all that a ledger says, oldest first.
+// A History is the contents of a ledger, oldest first.
 type History struct {
 	Stack       string       `json:"stack"`
 	Releases    []Release    `json:"releases"`
 	Deployments []Deployment `json:"deployments"`
 	Damaged     []Damage     `json:"damaged,omitempty"`
+
+	Flags string `json:"-"` // what a suggested command needs to work on the stack: " --stack dev --live"
 }
 
-// A Damage is an object of the ledger that cannot be read, or is none of it. The others count all the same.
+// A Damage is an object of the ledger that cannot be read or does not belong there. The others still count.
 type Damage struct {
 	Key string `json:"key"` // in the bucket
 	Why string `json:"why"`
@@ -234,7 +241,7 @@ func (l *Ledger) Read(ctx context.Context) (History, error) {
 		if err != nil {
 			return History{}, wrong(err)
 		}
-		if strings.HasSuffix(object.Key, ".tmp") { // what a writer that was killed leaves in a bucket of files
+		if strings.HasSuffix(object.Key, ".tmp") { // left by a killed writer in a bucket of files
 			continue
 		}
 		keys = append(keys, object.Key)
@@ -307,7 +314,7 @@ func parseEntry(key string, data []byte) (entry, error) {
 		return e, fmt.Errorf("it is no entry of a ledger: %w", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return e, errors.New("it is no entry of a ledger: something follows it")
+		return e, errors.New("it is no entry of a ledger: it has trailing data")
 	}
 	if e.Version != ledgerVersion {
 		return e, fmt.Errorf("it is of version %d, and this slipway knows version %d", e.Version, ledgerVersion)
@@ -398,7 +405,7 @@ func (h History) Of(id string) (Deployment, bool) {
 }
 
 // Running is the release that was deployed last, whether that went well or not; false: none was, or the stack was
-// destroyed since, or what was deployed last never came so far that its images were known.
+// destroyed since, or the last deployment ended before its images were known.
 func (h History) Running() (Release, bool) {
 	for _, d := range slices.Backward(h.Deployments) {
 		if d.Operation == "destroy" && d.Good() {

@@ -42,7 +42,7 @@ func newStory(t *testing.T, bucket *blob.Bucket) *story {
 	return &story{t, &Ledger{Bucket: bucket, Project: "slipway", Stack: "dev"}, noon}
 }
 
-// release keeps a release of the images and deploys it; good says how it ends, nil that it does not.
+// release records a release of the images and its deployment; good is its result, nil if it does not end.
 func (s *story) release(letter string, good *bool, migrations ...string) Release {
 	s.Helper()
 	s.now = s.now.Add(time.Minute)
@@ -152,7 +152,7 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			s.release("b", bad())
 			return s.release("c", good()), p
 		}},
-		{name: "a release that only set something", play: func(s *story) (r, p Release) {
+		{name: "a release that only changed a setting", play: func(s *story) (r, p Release) {
 			p = s.release("a", good())
 			s.release("b", good())
 			return s.release("b", good()), p
@@ -199,7 +199,8 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 }
 
 func TestOnlyMigrationsOfTheOneStayBehind(t *testing.T) {
-	newer, older := Release{Migrations: []string{"feed/0001", "feed/0002", "shop/0001"}}, Release{Migrations: []string{"feed/0001", "old/0009"}}
+	newer, older := Release{Migrations: []string{"feed/0001", "feed/0002", "shop/0001"}},
+		Release{Migrations: []string{"feed/0001", "old/0009"}}
 	if diff := cmp.Diff([]string{"feed/0002", "shop/0001"}, newer.Without(older)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -223,12 +224,13 @@ func TestUnknownReleasesAreHelpedWith(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := h.Find("latest")
-	if want := fmt.Sprintf(`stack dev has no release "latest"; it has %s, %s, %s, %s, %s and 2 older ones`, all[6].ID, all[5].ID, all[4].ID, all[3].ID, all[2].ID); err == nil || err.Error() != want {
+	if want := fmt.Sprintf(`stack dev has no release "latest"; it has %s, %s, %s, %s, %s and 2 older ones`, all[6].ID, all[5].ID, all[4].ID,
+		all[3].ID, all[2].ID); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
 }
 
-// Many at once, and nothing is lost: each deployment has a name of its own.
+// Concurrent writers lose nothing: each deployment has a name of its own.
 func TestConcurrentDeploymentsAreAllKept(t *testing.T) {
 	for name, bucket := range map[string]*blob.Bucket{"memory": memblob.OpenBucket(nil), "files": fileBucket(t, t.TempDir())} {
 		t.Run(name, func(t *testing.T) {
@@ -287,10 +289,12 @@ func TestWhatIsWrittenIsNeverChanged(t *testing.T) {
 func TestWhatCannotBeReadIsNotWritten(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
 	r := NewRelease("dev", "ada", noon, image.Pair{Django: "app:latest"}, Source{})
-	if err := s.ledger.Keep(t.Context(), r); err == nil || !strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
+	if err := s.ledger.Keep(t.Context(), r); err == nil ||
+		!strings.Contains(err.Error(), `images must be repository@sha256: and 64 hexadecimal digits, got "app:latest"`) {
 		t.Error(err)
 	}
-	if _, err := s.ledger.Begin(t.Context(), Deployment{Operation: "explode"}); err == nil || !strings.Contains(err.Error(), `operation must be up, promote, rollback, destroy, got "explode"`) {
+	if _, err := s.ledger.Begin(t.Context(), Deployment{Operation: "explode"}); err == nil ||
+		!strings.Contains(err.Error(), `operation must be up, promote, rollback, destroy, got "explode"`) {
 		t.Error(err)
 	}
 }
@@ -303,10 +307,11 @@ func TestDamageIsNamedAndTheRestCounts(t *testing.T) {
 		{"cut short", "releases/20261122-120100-0000000.json", `{"version":1,"rel`, "it is no entry of a ledger"},
 		{"empty", "releases/20261122-120100-0000000.json", ``, "it is no entry of a ledger"},
 		{"foreign", "notes.txt", "buy milk", "it is no entry of a ledger"},
-		{"newer", "releases/20261122-120100-0000000.json", `{"version":2,"release":{"colour":"red"}}`, "it is of version 2, and this slipway knows version 1: use a newer one"},
+		{"newer", "releases/20261122-120100-0000000.json", `{"version":2,"release":{"colour":"red"}}`,
+			"it is of version 2, and this slipway knows version 1: use a newer one"},
 		{"a field too many", "releases/20261122-120100-0000000.json", `{"version":1,"colour":"red"}`, `unknown field "colour"`},
 		{"nothing in it", "releases/20261122-120100-0000000.json", `{"version":1}`, "one of release, begun and ended, got 0"},
-		{"two in one", "x", `{"version":1}{"version":1}`, "something follows it"},
+		{"two in one", "x", `{"version":1}{"version":1}`, "trailing data"},
 		{"big", "x", strings.Repeat(" ", largestObject+1), "more than 1048576 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -326,7 +331,7 @@ func TestDamageIsNamedAndTheRestCounts(t *testing.T) {
 	}
 }
 
-// The entry of one deployment under the name of another would change what the ledger says.
+// An entry under the name of another deployment would change the ledger.
 func TestAnObjectBelongsUnderItsName(t *testing.T) {
 	s := newStory(t, memblob.OpenBucket(nil))
 	r := s.release("a", good())
@@ -348,7 +353,7 @@ func TestStacksHaveLedgersOfTheirOwn(t *testing.T) {
 	}
 }
 
-// A write that was killed leaves a file beside the ledger's, which is no damage.
+// A killed write leaves a temporary file in the ledger's folder, which is no damage.
 func TestAKilledWriteLeavesNoDamage(t *testing.T) {
 	dir := t.TempDir()
 	s := newStory(t, fileBucket(t, dir))
@@ -381,7 +386,7 @@ func FuzzLedger(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// What is read can be written, under the same name, and says the same.
+		// An entry that was read can be written under the same name, with the same contents.
 		again, err := json.Marshal(e)
 		if err != nil {
 			t.Fatal(err)

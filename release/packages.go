@@ -20,7 +20,8 @@ func packages(c *image.Context) (map[string]string, error) {
 	found := map[string]string{}
 	for _, f := range c.Files {
 		read, ok := locks[path.Base(f.Name)]
-		if dir, name := path.Split(f.Name); strings.HasSuffix(name, ".txt") && (strings.HasPrefix(name, "requirements") || dir == "requirements/") {
+		dir, name := path.Split(f.Name)
+		if strings.HasSuffix(name, ".txt") && (strings.HasPrefix(name, "requirements") || dir == "requirements/") {
 			read, ok = requirements, true
 		}
 		if !ok || f.Kind == image.Link || foreign(path.Dir(f.Name)) {

@@ -23,7 +23,7 @@ type Source struct {
 	Note       string            // why there is no commit
 }
 
-// gitPatience is how long git may take to look at the tree.
+// gitPatience is how long git may take to read the tree.
 const gitPatience = 20 * time.Second
 
 // ReadSource looks at the project in root, whose images are built from the contexts, Django's first. Without git, or outside of a

@@ -51,13 +51,14 @@ func sourceOf(t *testing.T, root, app string) Source {
 func TestSourceListsMigrationsAndPackages(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"app/feed/migrations/0001_first.py": "", "app/feed/migrations/0002_more.py": "", "app/feed/migrations/__init__.py": "",
+		"app/Dockerfile": "", "app/feed/migrations/0001_first.py": "", "app/feed/migrations/0002_more.py": "", "app/feed/migrations/__init__.py": "",
 		"app/shop/carts/migrations/0001_initial.py": "", "app/feed/0003_not_in_a_folder.py": "", "app/feed/migrations/readme_0004.py": "",
 		"app/env/lib/python3.13/site-packages/auth/migrations/0001_initial.py": "", "app/.cache/x/migrations/0001_x.py": "",
 		"app/old/migrations/0001_ignored.py": "", "app/.dockerignore": "old\n",
 		"app/requirements.txt": "# pip-compile\nDjango==5.1.4 \\\n    --hash=sha256:abc\npsycopg[binary] == 3.2.1 ; python_version > '3'\n" +
 			"-e .\nhttps://example.com/x==1\nunpinned>=2\nzope.interface===7.0\n",
-		"app/uv.lock":      "version = 1\n[[package]]\nname = \"django_taggit\"\nversion = \"6.1.0\"\n[[package]]\nname = \"django\"\nversion = \"5.1.4\"\n",
+		"app/uv.lock": "version = 1\n" +
+			"[[package]]\nname = \"django_taggit\"\nversion = \"6.1.0\"\n[[package]]\nname = \"django\"\nversion = \"5.1.4\"\n",
 		"app/Pipfile.lock": `{"default": {"pillow": {"version": "==11.0.0"}, "local": {"path": "."}}, "develop": {"pytest": {"version": "==8"}}}`,
 		"app/poetry.lock":  "not TOML",
 	})
@@ -103,8 +104,10 @@ func newRepo(t *testing.T) *repo {
 	t.Setenv("GIT_ALLOW_PROTOCOL", "file")
 	r.git("init", "-q")
 	write(t, r.dir, map[string]string{
-		"app/Dockerfile": "FROM scratch\n", "app/manage.py": "print()\n", "app/entry.sh": "#!/bin/sh\n", "app/lib/x.py": "x\n", "app/link": "-> lib/x.py",
-		"app/.dockerignore": "ignored\n", "app/ignored/x": "x\n", "shared/Dockerfile": "FROM scratch\n", "shared/y.py": "y\n", ".gitignore": "*.local\n.slipway\n",
+		"app/Dockerfile": "FROM scratch\n", "app/manage.py": "print()\n", "app/entry.sh": "#!/bin/sh\n",
+		"app/lib/x.py": "x\n", "app/link": "-> lib/x.py",
+		"app/.dockerignore": "ignored\n", "app/ignored/x": "x\n", "shared/Dockerfile": "FROM scratch\n", "shared/y.py": "y\n",
+		".gitignore":  "*.local\n.slipway\n",
 		"Pulumi.yaml": "name: shop\n", "Pulumi.prod.yaml": "config: {}\n",
 	})
 	if err := os.Chmod(filepath.Join(r.dir, "app/entry.sh"), 0o755); err != nil {
@@ -159,7 +162,8 @@ func TestCleanMeansThatTheContextIsTheCommit(t *testing.T) {
 		want   string // "": clean; %s: the commit
 	}{
 		{"nothing", func(*repo) {}, "", ""},
-		{"a changed file", func(r *repo) { write(r.T, r.dir, map[string]string{"app/manage.py": "changed"}) }, "", "app/manage.py differs from commit %s"},
+		{"a changed file", func(r *repo) { write(r.T, r.dir, map[string]string{"app/manage.py": "changed"}) }, "",
+			"app/manage.py differs from commit %s"},
 		{"a file of the same length", func(r *repo) { write(r.T, r.dir, map[string]string{"app/manage.py": "PRINT()\n"}) }, "",
 			"app/manage.py differs from commit %s"},
 		{"a missing file", func(r *repo) { os.Remove(filepath.Join(r.dir, "app/lib/x.py")) }, "", "app/lib/x.py of commit %s is missing"},
@@ -180,7 +184,8 @@ func TestCleanMeansThatTheContextIsTheCommit(t *testing.T) {
 			r.git("config", "core.fileMode", "false")
 			os.Chmod(filepath.Join(r.dir, "app/manage.py"), 0o755)
 		}, "", "app/manage.py has another mode than in commit %s"},
-		{"a link to another file", func(r *repo) { write(r.T, r.dir, map[string]string{"app/link": "-> manage.py"}) }, "", "app/link differs from commit %s"},
+		{"a link to another file", func(r *repo) { write(r.T, r.dir, map[string]string{"app/link": "-> manage.py"}) }, "",
+			"app/link differs from commit %s"},
 		{"assume-unchanged", func(r *repo) {
 			r.git("update-index", "--assume-unchanged", "app/manage.py")
 			write(r.T, r.dir, map[string]string{"app/manage.py": "changed"})
@@ -234,7 +239,8 @@ func TestCleanMeansThatTheContextIsTheCommit(t *testing.T) {
 			r.commit()
 		}, "", ""},
 		{"a file of Git LFS", func(r *repo) {
-			const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\nsize 1\n"
+			const pointer = "version https://git-lfs.github.com/spec/v1\n" +
+				"oid sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\nsize 1\n"
 			elsewhere := r.TempDir()
 			write(r.T, elsewhere, map[string]string{"pointer": pointer})
 			r.git("config", "filter.lfs.clean", "cat "+filepath.Join(elsewhere, "pointer"))

@@ -30,7 +30,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// An account is AWS itself, asked past slipway.
+// An account calls AWS directly, without slipway.
 type account struct {
 	id, region, caller, partition string
 
@@ -68,7 +68,7 @@ func newAccount(ctx context.Context, client *http.Client) (*account, error) {
 	}, nil
 }
 
-// is says whether an error has one of these codes.
+// is reports whether an error has one of these codes.
 func is(err error, codes ...string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
@@ -86,7 +86,7 @@ func (a *account) providerARN() string {
 	return "arn:" + a.partition + ":iam::" + a.id + ":oidc-provider/token.actions.githubusercontent.com"
 }
 
-// hasProvider says whether the account has an OIDC provider for GitHub.
+// hasProvider reports whether the account has an OIDC provider for GitHub.
 func (a *account) hasProvider(ctx context.Context) (bool, error) {
 	_, err := a.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(a.providerARN())})
 	if is(err, "NoSuchEntity", "NoSuchEntityException") {
@@ -125,7 +125,7 @@ func (a *account) digests(ctx context.Context, cluster, service string) ([]strin
 	return digests, nil
 }
 
-// retain changes for how long a log group keeps its lines.
+// retain changes the retention of a log group.
 func (a *account) retain(ctx context.Context, group string, days int32) error {
 	_, err := a.logs.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &group, RetentionInDays: &days})
 	return err
@@ -174,7 +174,7 @@ type tag struct{ arn, name, stack string }
 func (t tag) id() string { return t.arn[strings.LastIndexAny(t.arn, ":/")+1:] }
 
 // removers delete what bears the project's name and slipway does not delete, or did not, kind by kind, in this order. Each
-// can be repeated, and gives what it deleted.
+// can be repeated, and returns what it deleted.
 func (a *account) removers() []remover {
 	return []remover{
 		{"bucket", a.removeBuckets}, {"log group", a.removeLogGroups}, {"repository", a.removeRepositories},
@@ -441,7 +441,7 @@ func (a *account) removePolicies(ctx context.Context, project string) (removed [
 	return removed, nil
 }
 
-// removeProvider deletes the OIDC provider for GitHub, unless a role trusts it by now, which it then gives.
+// removeProvider deletes the OIDC provider for GitHub, unless a role trusts it by now; it returns that role.
 func (a *account) removeProvider(ctx context.Context) (user string, err error) {
 	for pages := iam.NewListRolesPaginator(a.iam, &iam.ListRolesInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
@@ -459,7 +459,7 @@ func (a *account) removeProvider(ctx context.Context) (user string, err error) {
 	return "", unless(err, noEntity, noEntityException)
 }
 
-// trusts says whether the trust policy of a role names a principal. IAM gives the policy encoded as in a URL.
+// trusts reports whether the trust policy of a role names a principal. IAM gives the policy encoded as in a URL.
 func trusts(role iamtypes.Role, principal string) bool {
 	policy := aws.ToString(role.AssumeRolePolicyDocument)
 	if plain, err := url.QueryUnescape(policy); err == nil {
@@ -527,7 +527,7 @@ func (a *account) removeKeys(ctx context.Context, project string) (removed []str
 	return removed, nil
 }
 
-// fate says why a resource that is listed by tag is not left over; "" if it is.
+// fate is the reason why a resource that is listed by tag is not a leftover; "" if it is one.
 func (a *account) fate(ctx context.Context, arn string) (string, error) {
 	switch {
 	case strings.Contains(arn, ":kms:"):
@@ -559,5 +559,5 @@ func (a *account) fate(ctx context.Context, arn string) (string, error) {
 	return "", nil
 }
 
-// inactive is what becomes of ECS's clusters, services and task definitions (ECS guide, "Deleting a cluster").
+// inactive is the final status of ECS's clusters, services and task definitions (ECS guide, "Deleting a cluster").
 const inactive = "it is deleted, and ECS lists it as inactive for a while"

@@ -29,20 +29,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	kmstypes "github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/elazarl/goproxy"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"slipway/internal/awstest"
 )
 
 // TestMain is also the docker command of the runs: a script on their PATH starts this binary under that name.
@@ -66,7 +59,7 @@ const testAccount = "123456789012"
 var testCredentials = aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}
 
 // An internet is a proxy of HTTPS behind which AWS's own host names lead to moto, and ECR's registry to one of its own. A
-// run knows nothing of it: it reaches AWS through HTTPS_PROXY, as in a company's network. It checks every signature, as AWS
+// run does not know: it reaches AWS through HTTPS_PROXY, as in a company's network. It checks every signature, as AWS
 // does and moto does not: a recorder that changed a request would be found out.
 type internet struct {
 	url, authority string
@@ -95,7 +88,8 @@ func newInternet(t *testing.T, moto string) *internet {
 		t.Fatal(err)
 	}
 	proxy := goproxy.NewProxyHttpServer()
-	proxy.Logger, proxy.KeepAcceptEncoding, proxy.CertStore = log.New(io.Discard, "", 0), true, &certificates{made: map[string]*tls.Certificate{}}
+	proxy.Logger, proxy.KeepAcceptEncoding, proxy.CertStore = log.New(io.Discard, "", 0), true,
+		&certificates{made: map[string]*tls.Certificate{}}
 	proxy.OnRequest().HandleConnectFunc(func(host string, _ *goproxy.ProxyCtx) (*goproxy.ConnectAction, string) {
 		if !strings.HasSuffix(host, ".amazonaws.com:443") {
 			i.mu.Lock()
@@ -141,9 +135,12 @@ func (i *internet) forward(r *http.Request) (*http.Response, error) {
 		seen(r, call.Action)
 	}
 	if refuse != nil && refuse(call.Service, call.Action) {
-		message := fmt.Sprintf("User: arn:aws:iam::%s:user/ada is not authorized to perform: %s:%s on resource: * because no identity-based policy allows the %s:%s action",
+		message := fmt.Sprintf(
+			"User: arn:aws:iam::%s:user/ada is not authorized to perform: %s:%s on resource: * because no identity-based policy allows the %s:%s "+
+				"action",
 			testAccount, call.Service, call.Action, call.Service, call.Action)
-		resp := goproxy.NewResponse(r, "application/x-amz-json-1.1", http.StatusBadRequest, `{"__type":"AccessDeniedException","message":"`+message+`"}`)
+		resp := goproxy.NewResponse(r, "application/x-amz-json-1.1", http.StatusBadRequest,
+			`{"__type":"AccessDeniedException","message":"`+message+`"}`)
 		if r.Header.Get("X-Amz-Target") == "" {
 			resp = goproxy.NewResponse(r, "text/xml", http.StatusForbidden,
 				"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>"+message+"</Message></Error></ErrorResponse>")
@@ -208,38 +205,27 @@ func checkSignature(r *http.Request, body []byte) string {
 	return ""
 }
 
-var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
-
-// serveRegistry is ECR's registry, which wants the token that moto's ECR gives and reports pushes to moto.
+// serveRegistry is ECR's registry. It requires the token of moto's ECR, and reports pushes to moto.
 func (i *internet) serveRegistry(w http.ResponseWriter, r *http.Request) {
 	if user, password, _ := r.BasicAuth(); user != "AWS" || password != testAccount+"-auth-token" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="ecr"`)
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	if m := manifestPath.FindStringSubmatch(r.URL.Path); m != nil && r.Method == http.MethodPut {
-		manifest, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(manifest))
-		client := ecr.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(i.moto.String()), Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}})
-		_, err := client.PutImage(r.Context(), &ecr.PutImageInput{
-			RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)), ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
-		})
-		if unless(err, "ImageAlreadyExistsException") != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
+	settings := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(i.moto.String()),
+		Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}}
+	if err := awstest.RecordPush(r.Context(), settings, r); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
 	i.registry.ServeHTTP(w, r)
 }
 
-// dockerStandIn is the docker command as the provider's plugin calls it. What it builds is one layer that holds the tag, which is
-// the hash of the context. Moto runs no migration, so a context with the failing one has moto's next migration fail.
+// dockerStandIn is the docker command. Moto runs no migration, so a context with the failing one has moto's next migration fail.
 func dockerStandIn(args []string) error {
 	work := os.Getenv("SANDBOX_DOCKER")
-	switch args[0] {
-	case "build":
-		tag := args[slices.Index(args, "-t")+1]
-		failing, err := filepath.Glob(filepath.Join(args[len(args)-1], "*", "migrations", "*_slipway_sandbox.py"))
+	return awstest.Docker(work, args, func(tag, folder string) error {
+		failing, err := filepath.Glob(filepath.Join(folder, "*", "migrations", "*_slipway_sandbox.py"))
 		if err != nil {
 			return err
 		}
@@ -257,48 +243,12 @@ func dockerStandIn(args []string) error {
 			}
 		}
 		return nil
-	case "login":
-		password, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(work, "login-"+strings.TrimPrefix(args[len(args)-1], "https://")), bytes.TrimSpace(password), 0o600)
-	case "push":
-		tag, image, err := builtImage(args[1])
-		if err != nil {
-			return err
-		}
-		password, err := os.ReadFile(filepath.Join(work, "login-"+tag.RegistryStr()))
-		if err != nil {
-			return err
-		}
-		return remote.Write(tag, image, remote.WithAuth(&authn.Basic{Username: "AWS", Password: string(password)}))
-	case "inspect":
-		tag, image, err := builtImage(args[len(args)-1])
-		if err != nil {
-			return err
-		}
-		digest, err := image.Digest()
-		if err == nil {
-			fmt.Println(tag.Context().Digest(digest.String()))
-		}
-		return err
-	}
-	return fmt.Errorf("docker %s: the stand-in cannot do that", args[0])
-}
-
-func builtImage(reference string) (name.Tag, v1.Image, error) {
-	tag, err := name.NewTag(reference)
-	if err != nil {
-		return tag, nil, err
-	}
-	_, part, _ := strings.Cut(tag.RepositoryStr(), "/")
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte(part+" "+tag.TagStr()), types.DockerLayer))
-	return tag, image, err
+	})
 }
 
 // inventory is everything that an account of moto holds, by listing call. Left out is what a deletion leaves in AWS too, keys
-// that wait for it and inactive clusters; the service-linked roles, which stay on purpose; and what moto alone keeps, a deleted NAT gateway and its network interface.
+// that wait for it and inactive clusters; the service-linked roles, which stay on purpose; and what moto alone keeps, a deleted NAT gateway
+// and its network interface.
 func inventory(t *testing.T, moto string) map[string][]string {
 	t.Helper()
 	type question struct {
@@ -313,12 +263,15 @@ func inventory(t *testing.T, moto string) map[string][]string {
 		{"ec2", "describe_vpcs", none}, {"ec2", "describe_subnets", none}, {"ec2", "describe_route_tables", none},
 		{"ec2", "describe_internet_gateways", none}, {"ec2", "describe_addresses", none}, {"ec2", "describe_security_groups", none},
 		{"ec2", "describe_instances", none}, {"ec2", "describe_vpc_endpoints", none},
-		{"ec2", "describe_flow_logs", none}, {"ec2", "describe_nat_gateways", map[string]any{"Filters": []any{map[string]any{"Name": "state", "Values": []string{"available"}}}}},
+		{"ec2", "describe_flow_logs", none}, {"ec2", "describe_nat_gateways",
+			map[string]any{"Filters": []any{map[string]any{"Name": "state", "Values": []string{"available"}}}}},
 		{"ecs", "list_clusters", none}, {"ecs", "list_task_definitions", none}, {"ecr", "describe_repositories", none},
 		{"logs", "describe_log_groups", none}, {"firehose", "list_delivery_streams", none}, {"s3", "list_buckets", none},
 		{"iam", "list_roles", none}, {"iam", "list_policies", map[string]any{"Scope": "Local"}}, {"iam", "list_instance_profiles", none},
-		{"iam", "list_open_id_connect_providers", none}, {"kms", "list_aliases", none}, {"kms", "list_keys", none}, {"sns", "list_topics", none}, {"sqs", "list_queues", none},
-		{"ssm", "describe_parameters", none}, {"ssm", "list_documents", none}, {"events", "list_rules", none}, {"scheduler", "list_schedules", none},
+		{"iam", "list_open_id_connect_providers", none}, {"kms", "list_aliases", none}, {"kms", "list_keys", none}, {"sns", "list_topics", none},
+		{"sqs", "list_queues", none},
+		{"ssm", "describe_parameters", none}, {"ssm", "list_documents", none}, {"events", "list_rules", none},
+		{"scheduler", "list_schedules", none},
 		{"cloudwatch", "describe_alarms", none}, {"cloudwatch", "list_dashboards", none},
 		{"application-autoscaling", "describe_scalable_targets", map[string]any{"ServiceNamespace": "ecs"}},
 		{"resourcegroupstaggingapi", "get_resources", map[string]any{"TagFilters": []any{map[string]any{"Key": "project"}}}},
@@ -333,7 +286,8 @@ func inventory(t *testing.T, moto string) map[string][]string {
 	}
 	python := exec.Command("python3", filepath.Join("..", "conformance", "ask.py"))
 	python.Stdin = bytes.NewReader(input)
-	python.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+moto, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1")
+	python.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+moto, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1",
+		"AWS_DEFAULT_REGION=us-east-1")
 	var wrong bytes.Buffer
 	python.Stderr = &wrong
 	out, err := python.Output()
@@ -355,7 +309,8 @@ func inventory(t *testing.T, moto string) map[string][]string {
 			for _, item := range items {
 				text, _ := json.Marshal(item)
 				byTag := questions[n].service == "resourcegroupstaggingapi"
-				if byTag && slices.ContainsFunc([]string{":kms:", ":natgateway/", ":cluster/", ":service/"}, func(kind string) bool { return strings.Contains(string(text), kind) }) {
+				if byTag && slices.ContainsFunc([]string{":kms:", ":natgateway/", ":cluster/", ":service/"},
+					func(kind string) bool { return strings.Contains(string(text), kind) }) {
 					continue // held against what KMS, EC2 and ECS say; a cluster with services cannot be deleted
 				}
 				if !deleted(t, moto, questions[n].call, item) {
@@ -369,10 +324,11 @@ func inventory(t *testing.T, moto string) map[string][]string {
 	return all
 }
 
-// deleted says whether a key waits for its deletion, a cluster is inactive, or a role is a service's own.
+// deleted reports whether a key waits for its deletion, a cluster is inactive, or a role is a service's own.
 func deleted(t *testing.T, moto, call string, item any) bool {
 	t.Helper()
-	settings := aws.Config{Region: "us-east-1", BaseEndpoint: &moto, Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}}
+	settings := aws.Config{Region: "us-east-1", BaseEndpoint: &moto,
+		Credentials: credentials.StaticCredentialsProvider{Value: testCredentials}}
 	switch call {
 	case "list_keys":
 		arn, _ := item.(map[string]any)["KeyArn"].(string)
@@ -411,7 +367,8 @@ func identity(item any) string {
 	if !ok {
 		return fmt.Sprint(item)
 	}
-	for _, key := range []string{"Arn", "ResourceARN", "DBInstanceArn", "LoadBalancerArn", "TargetGroupArn", "TopicArn", "repositoryArn", "AlarmArn", "DashboardArn"} {
+	for _, key := range []string{"Arn", "ResourceARN", "DBInstanceArn", "LoadBalancerArn", "TargetGroupArn", "TopicArn", "repositoryArn",
+		"AlarmArn", "DashboardArn"} {
 		if text, ok := fields[key].(string); ok {
 			return text
 		}

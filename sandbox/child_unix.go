@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// bind gives cmd a process group of its own, because a terminal sends Ctrl-C to the whole foreground group.
+// bind returns cmd a process group of its own, because a terminal sends Ctrl-C to the whole foreground group.
 func bind(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -29,7 +29,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 		if err := r.step(ctx, s); err != nil {
 			errs = append(errs, err)
 			if s.name == "clean-stacks" && r.hasState() {
-				// Without its state a stack cannot be destroyed any more, so the buckets stay.
+				// Without its state a stack can no longer be destroyed, so the buckets stay.
 				break
 			}
 		}
@@ -45,7 +45,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 	return r.Journal.write()
 }
 
-// bootstrapped says whether the stack's file has what bootstrap writes into it at its end.
+// bootstrapped reports whether the stack's file has what bootstrap writes into it at its end.
 func (r *run) bootstrapped(stack string) bool {
 	text, err := os.ReadFile(filepath.Join(r.dir, "project", "Pulumi."+stack+".yaml"))
 	var file struct {
@@ -67,7 +67,7 @@ func (r *run) cleanStacks(ctx context.Context) error {
 			return nil
 		}
 		err := r.cleanStack(ctx, stack)
-		if err != nil && ctx.Err() == nil { // what is being deleted by a run that was stopped may need its time
+		if err != nil && ctx.Err() == nil { // deletions of a stopped run may still be under way
 			r.note("%s: %v; trying again", stack, err)
 			err = r.cleanStack(ctx, stack)
 		}
@@ -75,7 +75,7 @@ func (r *run) cleanStacks(ctx context.Context) error {
 	})
 }
 
-// cleanStack frees a stack from whatever held it, settles its pending operations, and destroys it.
+// cleanStack unlocks a stack, settles its pending operations, and destroys it.
 func (r *run) cleanStack(ctx context.Context, stack string) error {
 	resources, err := r.state(ctx, stack)
 	if err != nil {
@@ -108,7 +108,7 @@ func (r *run) cleanStack(ctx context.Context, stack string) error {
 	return err
 }
 
-// A state is what the engine knows of a stack.
+// A state is the engine's state of a stack.
 type state struct {
 	Resources []resource
 	Pending   []struct {
@@ -132,7 +132,7 @@ func (r *run) state(ctx context.Context, stack string) (state, error) {
 	return export.Deployment, err
 }
 
-// settle says what became of creates that were under way when the run was killed: which AWS has made, under which ID.
+// settle resolves the creates that were under way when the run was killed: which resources exist, with which ID.
 func (r *run) settle(ctx context.Context, stack string, pending []struct {
 	Type     string
 	Resource resource
@@ -263,7 +263,7 @@ func (r *run) cleanAccount(ctx context.Context) error {
 // "Terminate an instance"). All of them live in a VPC, which cannot be deleted before them.
 var lingering = []string{":natgateway/", ":vpc-endpoint/", ":instance/", ":network-interface/"}
 
-// look asks what still carries the tag of the run. The index of tags is some minutes behind, so it is asked several times.
+// look lists what still has the tag of the run. The index of tags is some minutes behind, so it looks several times.
 func (r *run) look(ctx context.Context) error {
 	var left []string
 	for try := range 10 {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A price is what one part of a stack costs in an hour, in us-east-1, on demand.
+// A price is what one part of a stack costs per hour, in us-east-1, on demand.
 type price struct {
 	what   string
 	number float64
@@ -52,7 +52,7 @@ func (s span) String() string {
 	return fmt.Sprintf("%.0f to %.0f min", s.low.Minutes(), s.high.Minutes())
 }
 
-// A Forecast is what a run takes.
+// A Forecast is the expected time and cost of a run.
 type Forecast struct {
 	Takes  span
 	Hourly float64 // of one stack
@@ -73,7 +73,7 @@ func forecast(steps []step) Forecast {
 	return f
 }
 
-// SayForecast writes what a run does, how long it takes and what it costs.
+// SayForecast prints what a run does, how long it takes and what it costs.
 func SayForecast(w io.Writer) {
 	steps := story()
 	f := forecast(steps)

@@ -15,7 +15,7 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// A Journal says what a run is about to do, before it does it. A later run reads there what a killed one may have left.
+// A Journal records what a run is about to do, before it does it. A later run reads there what a killed one may have left.
 type Journal struct {
 	Project string    `json:"project"` // whose name everything in the account begins with
 	Account string    `json:"account"`
@@ -29,9 +29,9 @@ type Journal struct {
 	// Provider says that the account had no OIDC provider for GitHub before this run, so that the one it has then is this
 	// run's to delete.
 	Provider bool `json:"provider"`
-	// Touched says that something may have been made in the account.
+	// Touched says that the run may have created resources in the account.
 	Touched bool `json:"touched"`
-	// Clean says that the account was looked through afterwards and holds nothing of this run.
+	// Clean says that the account was checked afterwards and holds nothing of this run.
 	Clean bool `json:"clean"`
 
 	Steps []Outcome `json:"steps"`

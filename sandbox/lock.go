@@ -28,7 +28,7 @@ func lock(dir string) (*os.File, error) {
 	return file, nil
 }
 
-// takeOver takes the lock of a run that was killed. What it started and still runs has lost its way to AWS and is ended.
+// takeOver takes the lock of a run that was killed. Processes of that run have lost their proxy to AWS, so it ends them.
 func takeOver(j *Journal, say func(string, ...any)) (*os.File, error) {
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		file, err := lock(j.dir)

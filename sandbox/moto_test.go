@@ -96,7 +96,8 @@ func newTrial(t *testing.T) *trial {
 	}
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "PULUMI_") || strings.EqualFold(name, "HTTPS_PROXY") || strings.EqualFold(name, "NO_PROXY") {
+		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "PULUMI_") || strings.EqualFold(name, "HTTPS_PROXY") ||
+			strings.EqualFold(name, "NO_PROXY") {
 			continue
 		}
 		if _, ok := ours[name]; !ok {
@@ -112,7 +113,8 @@ func newTrial(t *testing.T) *trial {
 
 // sandbox starts the command.
 func (r *trial) sandbox(args ...string) (*exec.Cmd, *bytes.Buffer) {
-	cmd := exec.Command(filepath.Join(r.bin, "sandbox"), append(args, "--yes", "--account", testAccount, "--slipway", filepath.Join(r.bin, "slipway"))...)
+	cmd := exec.Command(filepath.Join(r.bin, "sandbox"),
+		append(args, "--yes", "--account", testAccount, "--slipway", filepath.Join(r.bin, "slipway"))...)
 	var words bytes.Buffer
 	cmd.Dir, cmd.Env = r.dir, r.env
 	cmd.Stderr = io.MultiWriter(&words, r.Output())
@@ -175,7 +177,8 @@ func (r *trial) report() (report Report, words string, calls []Call) {
 func (r *trial) secretsBelow(dir string) map[string]string {
 	found := map[string]string{}
 	files, _ := filepath.Glob(filepath.Join(dir, "output", "*"))
-	for _, file := range append(files, filepath.Join(dir, "report.json"), filepath.Join(dir, "report.md"), filepath.Join(dir, "calls.jsonl"), filepath.Join(dir, "journal.json")) {
+	for _, file := range append(files, filepath.Join(dir, "report.json"), filepath.Join(dir, "report.md"), filepath.Join(dir, "calls.jsonl"),
+		filepath.Join(dir, "journal.json")) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			r.Fatal(err)
@@ -196,7 +199,7 @@ func outcomes(report Report) (names []string) {
 	return names
 }
 
-// TestSandbox plays the whole story on moto, through AWS's own host names.
+// TestSandbox runs the whole story on moto, through AWS's own host names.
 func TestSandbox(t *testing.T) {
 	if os.Getenv("SLIPWAY_DEEP") == "" {
 		t.Skip("set SLIPWAY_DEEP=1 as well to play the whole story: about ten minutes")
@@ -222,9 +225,11 @@ func TestSandbox(t *testing.T) {
 		t.Errorf("the report does not say that no call was refused:\n%s", words)
 	}
 	// Every kind of client went through the recorder: the command's SDK, the genuine provider, the engine's state and secrets.
-	for service, action := range map[string]string{"ecs": "CreateService", "rds": "CreateDBInstance", "kms": "Decrypt", "s3": "PutObject", "sts": "GetCallerIdentity"} {
+	for service, action := range map[string]string{"ecs": "CreateService", "rds": "CreateDBInstance", "kms": "Decrypt", "s3": "PutObject",
+		"sts": "GetCallerIdentity"} {
 		if !slices.ContainsFunc(calls, func(c Call) bool {
-			return c.Service == service && c.Action == action && c.By == "slipway" && c.Status == http.StatusOK && c.Region == "us-east-1" && strings.HasSuffix(c.Host, ".amazonaws.com")
+			return c.Service == service && c.Action == action && c.By == "slipway" && c.Status == http.StatusOK && c.Region == "us-east-1" &&
+				strings.HasSuffix(c.Host, ".amazonaws.com")
 		}) {
 			t.Errorf("no call %s %s was recorded", service, action)
 		}
@@ -242,26 +247,29 @@ func TestSandboxFailingStep(t *testing.T) {
 	if code := run.ProcessState.ExitCode(); code != 1 {
 		t.Errorf("sandbox exited with %d: %v", code, err)
 	}
-	if !strings.Contains(words.String(), "step up-dev: slipway up --stack dev --yes --json exited with 1") || !strings.Contains(words.String(), "Nothing of the run is left in the account") {
+	if !strings.Contains(words.String(), "step up-dev: slipway up --stack dev --yes --json exited with 1") ||
+		!strings.Contains(words.String(), "Nothing of the run is left in the account") {
 		t.Errorf("sandbox does not say which step failed, or that it cleaned up")
 	}
 	report, text, _ := r.report()
 	if report.Good || !report.Clean {
 		t.Errorf("the report says good: %v, clean: %v", report.Good, report.Clean)
 	}
-	if diff := cmp.Diff([]string{"bootstrap-dev", "bootstrap-staging", "up-dev", "clean-stacks", "clean-account", "look"}, outcomes(report)); diff != "" {
+	if diff := cmp.Diff([]string{"bootstrap-dev", "bootstrap-staging", "up-dev", "clean-stacks", "clean-account", "look"},
+		outcomes(report)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	if len(report.Refused) != 1 || report.Refused[0].Refused.Action != "rds:CreateDBInstance" || report.Refused[0].Step != "up-dev" {
 		t.Errorf("refused calls: %+v", report.Refused)
 	}
-	if refused := strings.Index(text, "| up-dev | rds CreateDBInstance: AccessDenied | rds:CreateDBInstance |"); refused < 0 || refused > strings.Index(text, "## Steps") {
+	if refused := strings.Index(text, "| up-dev | rds CreateDBInstance: AccessDenied | rds:CreateDBInstance |"); refused < 0 ||
+		refused > strings.Index(text, "## Steps") {
 		t.Errorf("the refused call does not stand at the top of the report:\n%s", text)
 	}
 	r.empty()
 }
 
-// TestSandboxInterrupted stops the command while bootstrap makes the second stack's bucket, as Ctrl-C does.
+// TestSandboxInterrupted stops the command while bootstrap creates the second stack's bucket, as Ctrl-C does.
 func TestSandboxInterrupted(t *testing.T) {
 	t.Parallel()
 	r := newTrial(t)
@@ -287,7 +295,8 @@ func TestSandboxInterrupted(t *testing.T) {
 	if report.Good || !report.Clean {
 		t.Errorf("the report says good: %v, clean: %v", report.Good, report.Clean)
 	}
-	if diff := cmp.Diff([]string{"bootstrap-dev", "bootstrap-staging", "clean-stacks", "clean-account", "look"}, outcomes(report)); diff != "" {
+	if diff := cmp.Diff([]string{"bootstrap-dev", "bootstrap-staging", "clean-stacks", "clean-account", "look"},
+		outcomes(report)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	r.empty()
@@ -317,7 +326,7 @@ func TestSandboxKilled(t *testing.T) {
 	close(ready)
 	run.Wait()
 	if run.ProcessState.Exited() {
-		t.Fatalf("sandbox ended by itself: %v", run.ProcessState)
+		t.Fatalf("sandbox ended early: %v", run.ProcessState)
 	}
 	if diff := cmp.Diff(r.before, inventory(t, r.moto)); diff == "" {
 		t.Fatal("the killed run left nothing: this test tests nothing")
@@ -335,7 +344,7 @@ func TestSandboxKilled(t *testing.T) {
 	}
 	r.empty()
 
-	// Once more: there is nothing to do, and it says nothing.
+	// Once more: there is nothing to do, and it prints nothing.
 	clean, words = r.sandbox("clean")
 	if err := clean.Wait(); err != nil || words.Len() > 0 {
 		t.Errorf("a second clean: %v: %s", err, words)

@@ -37,7 +37,7 @@ import (
 // its signature stays valid. For that it answers TLS under AWS's names with certificates of an authority of this run, which
 // only the processes of the run trust. Anything else, such as downloads and registries, goes through unopened.
 //
-// It goes on to AWS as this process would: through HTTPS_PROXY if that is set.
+// It reaches AWS as this process would: through HTTPS_PROXY if that is set.
 type Recorder struct {
 	URL    string // of the proxy, without the user
 	Bundle string // the file of the certificates that the processes of the run trust
@@ -150,7 +150,7 @@ func (r *Recorder) proxy(authority *tls.Certificate, extra *x509.CertPool) *gopr
 	return proxy
 }
 
-// admits says who connects, by the password of this run.
+// admits identifies the client by the password of this run.
 func (r *Recorder) admits(req *http.Request) (by string, ok bool) {
 	_, encoded, _ := strings.Cut(req.Header.Get("Proxy-Authorization"), " ")
 	plain, err := base64.StdEncoding.DecodeString(encoded)
@@ -158,7 +158,7 @@ func (r *Recorder) admits(req *http.Request) (by string, ok bool) {
 	return user, err == nil && user != "" && password == r.password
 }
 
-// isAPI says whether a host serves an AWS API. Registries (and the buckets that serve their layers) speak Docker's protocol
+// isAPI reports whether a host serves an AWS API. Registries (and the buckets that serve their layers) speak Docker's protocol
 // to clients that may not know this run's authority.
 func isAPI(host string) bool {
 	if strings.Contains(host, ".dkr.ecr") || strings.Contains(host, "-starport-layer-bucket") {
@@ -179,7 +179,7 @@ func (r *Recorder) ProxyURL(by string) *url.URL {
 	return u
 }
 
-// Env is what has a process, and all that it starts, go through the recorder. AWS_CA_BUNDLE is read by AWS's SDKs alone, so
+// Env makes a process, and everything that it starts, use the recorder. AWS_CA_BUNDLE is read by AWS's SDKs alone, so
 // that nothing else trusts the authority of the run.
 func (r *Recorder) Env() map[string]string {
 	through := r.ProxyURL("slipway").String()
@@ -267,7 +267,7 @@ func (c *certificates) Fetch(host string, make func() (*tls.Certificate, error))
 	return made, err
 }
 
-// newAuthority makes the authority of a run. Its key exists in the memory of this process only.
+// newAuthority creates the authority of a run. Its key exists in the memory of this process only.
 func newAuthority() (*tls.Certificate, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

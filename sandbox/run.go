@@ -24,7 +24,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Options say how a run is to go.
+// Options configure a run.
 type Options struct {
 	Root    string // the folder of Pulumi.yaml and app/
 	Slipway string // the command; "" builds it from Root
@@ -68,7 +68,7 @@ func folder(root string) string { return filepath.Join(root, ".slipway", "sandbo
 
 func (o *Options) say(format string, args ...any) { fmt.Fprintf(o.Err, format+"\n", args...) }
 
-// note keeps something worth knowing about the step under way, and says it.
+// note records a remark about the step under way, and prints it.
 func (r *run) note(format string, args ...any) {
 	r.mu.Lock()
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
@@ -76,7 +76,7 @@ func (r *run) note(format string, args ...any) {
 	r.say("    "+format, args...)
 }
 
-// Run plays the story, cleans up, and writes the report. The account is clean after it unless the error says otherwise.
+// Run runs the story, cleans up, and writes the report. The account is clean afterwards unless the error says otherwise.
 func Run(ctx context.Context, o Options) (err error) {
 	if err := o.needs(); err != nil {
 		return err
@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	return errors.Join(failed, r.cleanUp(context.WithoutCancel(ctx)))
 }
 
-// Clean removes what earlier runs left, if they left something.
+// Clean removes what earlier runs left.
 func Clean(ctx context.Context, o Options) error {
 	left, err := unfinished(folder(o.Root))
 	if err != nil {
@@ -171,7 +171,7 @@ func (o *Options) needs() error {
 	return err
 }
 
-// agree has the caller type the number of the account.
+// agree asks the caller to type the account ID.
 func (o *Options) agree(account string) error {
 	if o.Confirm != "" && o.Confirm != account {
 		return fmt.Errorf("--account is %s, and these credentials are for account %s; nothing was done", o.Confirm, account)
@@ -188,7 +188,7 @@ func (o *Options) agree(account string) error {
 	return nil
 }
 
-// open makes the folder of the run, and starts the recorder.
+// open creates the folder of the run, and starts the recorder.
 func (r *run) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(filepath.Join(r.dir, "output"), 0o700); err != nil {
 		return err
@@ -217,7 +217,7 @@ func (r *run) open(ctx context.Context) (err error) {
 
 func (r *run) close() error {
 	var errs []error
-	if r.Touched { // else nothing happened that is worth a report
+	if r.Touched { // otherwise there is nothing to report
 		errs = append(errs, r.report())
 		r.say("The report is %s", filepath.Join(r.dir, "report.md"))
 	}
@@ -237,7 +237,7 @@ func (r *run) identify(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare makes the project of the run: the app of this one, and stacks of the smallest size.
+// prepare creates the project of the run: the app of this one, and stacks of the smallest size.
 func (r *run) prepare(ctx context.Context) error {
 	if r.GitHub != "" {
 		there, err := r.aws.hasProvider(ctx)
@@ -277,7 +277,7 @@ func (r *run) prepare(ctx context.Context) error {
 	return r.Journal.write()
 }
 
-// settings are those of both stacks: the smallest of everything that a site has. The tasks run on this machine's kind of
+// settings are those of both stacks: every part of a site, in its smallest size. The tasks run on this machine's kind of
 // processor, so that the images build without emulation.
 func (r *run) settings() map[string]any {
 	config := map[string]any{
@@ -399,7 +399,7 @@ func (r *run) slipway(ctx context.Context, patience time.Duration, args ...strin
 	return a, errors.Join(errs...)
 }
 
-// must runs the command and wants it to exit with code; its JSON goes to into, unless that is nil.
+// must runs the command and expects exit code code; its JSON goes to into, unless that is nil.
 func (r *run) must(ctx context.Context, code int, into any, args ...string) (answer, error) {
 	a, err := r.slipway(ctx, time.Hour, args...)
 	if err != nil {
@@ -458,7 +458,7 @@ func tail(text string, lines int) string {
 // A migration file of Django is named 0001_initial.py.
 var migrationFile = regexp.MustCompile(`^(\d{4})_[A-Za-z0-9_]+\.py$`)
 
-// nextMigration finds an app of the project with migrations, and gives the path of one more and what it depends on.
+// nextMigration finds an app of the project with migrations, and returns the path of one more and what it depends on.
 func nextMigration(app string) (file string, after [2]string, err error) {
 	found, err := filepath.Glob(filepath.Join(app, "*", "migrations", "*.py"))
 	if err != nil {

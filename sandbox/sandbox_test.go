@@ -76,7 +76,8 @@ func TestRecorderPassesRequestsOnAsTheyAre(t *testing.T) {
 	}
 	answer, _ := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusConflict || resp.Header.Get("X-Amz-Id-2") != "x" || string(answer) != "<Error><Code>OperationAborted</Code></Error>" {
+	if resp.StatusCode != http.StatusConflict || resp.Header.Get("X-Amz-Id-2") != "x" ||
+		string(answer) != "<Error><Code>OperationAborted</Code></Error>" {
 		t.Errorf("the answer came as %s %q", resp.Status, answer)
 	}
 	if string(body) != "hunter2" || got.Header.Get("Accept-Encoding") != "identity" || got.URL.EscapedPath() != "/b/a%20b/c%2Fd+e" {
@@ -166,7 +167,8 @@ func TestRegistriesGoThroughUnopened(t *testing.T) {
 	}
 	pool := x509.NewCertPool() // that does not know the run's authority
 	pool.AppendCertsFromPEM(certificates)
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(r.ProxyURL("slipway")), TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(r.ProxyURL("slipway")),
+		TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	host := testAccount + ".dkr.ecr.us-east-1.amazonaws.com"
 	resp, err := client.Get("https://" + host + "/v2/")
 	if err != nil {
@@ -187,8 +189,9 @@ func TestRegistriesGoThroughUnopened(t *testing.T) {
 
 func TestHosts(t *testing.T) {
 	for host, want := range map[string]bool{
-		"sts.us-east-1.amazonaws.com": true, "iam.amazonaws.com": true, "b.s3.eu-west-1.amazonaws.com": true, "api.ecr.us-east-1.amazonaws.com": true,
-		"ecs.us-east-1.api.aws": true, "ecs.cn-north-1.amazonaws.com.cn": true,
+		"sts.us-east-1.amazonaws.com": true, "iam.amazonaws.com": true, "b.s3.eu-west-1.amazonaws.com": true,
+		"api.ecr.us-east-1.amazonaws.com": true,
+		"ecs.us-east-1.api.aws":           true, "ecs.cn-north-1.amazonaws.com.cn": true,
 		"123456789012.dkr.ecr.us-east-1.amazonaws.com": false, "prod-us-east-1-starport-layer-bucket.s3.us-east-1.amazonaws.com": false,
 		"get.pulumi.com": false, "amazonaws.com.example.org": false, "registry-1.docker.io": false,
 	} {
@@ -252,7 +255,8 @@ func TestJournalOutlivesItsProcess(t *testing.T) {
 	if s := left[0].Steps; len(s) != 1 || s[0].Name != "up-dev" || !s[0].Ended.IsZero() {
 		t.Errorf("its steps: %+v", s)
 	}
-	if err := left[0].end(errors.New("no"), []string{"a note"}, []string{"a file"}); err != nil || left[0].Steps[0].Failed != "no" || left[0].Steps[0].Ended.IsZero() {
+	if err := left[0].end(errors.New("no"), []string{"a note"}, []string{"a file"}); err != nil || left[0].Steps[0].Failed != "no" ||
+		left[0].Steps[0].Ended.IsZero() {
 		t.Errorf("%+v: %v", left[0].Steps, err)
 	}
 	if err := os.WriteFile(killed.file(), []byte(`{"project": "x`), 0o600); err != nil {
@@ -304,8 +308,10 @@ func TestTakeOverEndsWhatAKilledRunStarted(t *testing.T) {
 func TestReport(t *testing.T) {
 	refusal := Call{Step: "up-dev", Service: "ecs", Action: "CreateCluster", Status: 400, Code: "AccessDeniedException", Path: "/",
 		Refused: &Refusal{Action: "ecs:CreateCluster", Resource: "arn:x", Why: "no identity-based policy"}}
-	calls := []Call{{Service: "s3", Action: "PutObject"}, refusal, {Service: "ecs", Action: "CreateCluster"}, refusal, {Service: "s3", Action: "GetObject", Code: "NoAnswer"}}
-	want := []Count{{"ecs", "CreateCluster", 3, map[string]int{"AccessDeniedException": 2}}, {"s3", "GetObject", 1, map[string]int{"NoAnswer": 1}}, {"s3", "PutObject", 1, nil}}
+	calls := []Call{{Service: "s3", Action: "PutObject"}, refusal, {Service: "ecs", Action: "CreateCluster"}, refusal,
+		{Service: "s3", Action: "GetObject", Code: "NoAnswer"}}
+	want := []Count{{"ecs", "CreateCluster", 3, map[string]int{"AccessDeniedException": 2}},
+		{"s3", "GetObject", 1, map[string]int{"NoAnswer": 1}}, {"s3", "PutObject", 1, nil}}
 	if diff := cmp.Diff(want, count(calls)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -317,7 +323,8 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &run{Journal: &Journal{Project: "slipway-sbx-1", dir: dir, Clean: true, Steps: []Outcome{{Name: "up-dev", Began: time.Now(), Ended: time.Now(), Failed: "boom"}}}, recorder: &Recorder{file: file}}
+	r := &run{Journal: &Journal{Project: "slipway-sbx-1", dir: dir, Clean: true,
+		Steps: []Outcome{{Name: "up-dev", Began: time.Now(), Ended: time.Now(), Failed: "boom"}}}, recorder: &Recorder{file: file}}
 	for _, c := range calls {
 		r.recorder.add(c)
 	}
@@ -329,7 +336,8 @@ func TestReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"**Not good.**", "| up-dev | ecs CreateCluster: AccessDeniedException | ecs:CreateCluster | arn:x | no identity-based policy |", "boom", "5 calls"} {
+	for _, want := range []string{"**Not good.**",
+		"| up-dev | ecs CreateCluster: AccessDeniedException | ecs:CreateCluster | arn:x | no identity-based policy |", "boom", "5 calls"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the report does not say %q:\n%s", want, text)
 		}
@@ -340,9 +348,11 @@ func TestMadeFindsCreatesThatWereUnderWay(t *testing.T) {
 	a := &account{id: testAccount, region: "us-east-1", partition: "aws"}
 	arn := func(rest string) string { return "arn:aws:" + rest }
 	tagged := []tag{
-		{arn: arn("ec2:us-east-1:1:subnet/subnet-a"), name: "p-dev-public-a"}, {arn: arn("ec2:us-east-1:1:subnet/subnet-b"), name: "p-dev-public-b"},
+		{arn: arn("ec2:us-east-1:1:subnet/subnet-a"), name: "p-dev-public-a"},
+		{arn: arn("ec2:us-east-1:1:subnet/subnet-b"), name: "p-dev-public-b"},
 		{arn: arn("ec2:us-east-1:1:vpc/vpc-1"), name: "p-dev-vpc"},
-		{arn: arn("elasticloadbalancing:us-east-1:1:loadbalancer/app/p-dev-web/0123")}, {arn: arn("elasticloadbalancing:us-east-1:1:targetgroup/p-dev-web/4567")},
+		{arn: arn("elasticloadbalancing:us-east-1:1:loadbalancer/app/p-dev-web/0123")},
+		{arn: arn("elasticloadbalancing:us-east-1:1:targetgroup/p-dev-web/4567")},
 		{arn: arn("s3:::p-dev-media-2026")}, {arn: arn("kms:us-east-1:1:key/k-1")},
 	}
 	for _, c := range []struct {
@@ -353,15 +363,18 @@ func TestMadeFindsCreatesThatWereUnderWay(t *testing.T) {
 		{"aws:ec2/subnet:Subnet", map[string]any{"tags": map[string]any{"Name": "p-dev-public-b"}}, "subnet-b"},
 		{"aws:ec2/subnet:Subnet", map[string]any{"tags": map[string]any{"Name": "p-dev-public-c"}}, ""},
 		{"aws:ec2/vpc:Vpc", map[string]any{"tags": map[string]any{"Name": "p-dev-vpc"}}, "vpc-1"},
-		{"aws:lb/loadBalancer:LoadBalancer", map[string]any{"name": "p-dev-web"}, arn("elasticloadbalancing:us-east-1:1:loadbalancer/app/p-dev-web/0123")},
-		{"aws:lb/targetGroup:TargetGroup", map[string]any{"name": "p-dev-web"}, arn("elasticloadbalancing:us-east-1:1:targetgroup/p-dev-web/4567")},
+		{"aws:lb/loadBalancer:LoadBalancer", map[string]any{"name": "p-dev-web"},
+			arn("elasticloadbalancing:us-east-1:1:loadbalancer/app/p-dev-web/0123")},
+		{"aws:lb/targetGroup:TargetGroup", map[string]any{"name": "p-dev-web"},
+			arn("elasticloadbalancing:us-east-1:1:targetgroup/p-dev-web/4567")},
 		{"aws:lb/targetGroup:TargetGroup", map[string]any{"name": "p-dev"}, ""},
 		{"aws:s3/bucketV2:BucketV2", map[string]any{"bucketPrefix": "p-dev-media-"}, "p-dev-media-2026"},
 		{"aws:s3/bucketV2:BucketV2", map[string]any{"bucketPrefix": "p-dev-logs-"}, ""},
 		{"aws:kms/key:Key", map[string]any{"description": "x"}, "k-1"},
 		{"aws:rds/instance:Instance", map[string]any{"identifier": "p-dev-database"}, "p-dev-database"},
 		{"aws:ecs/cluster:Cluster", map[string]any{"name": "p-dev-site"}, "arn:aws:ecs:us-east-1:123456789012:cluster/p-dev-site"},
-		{"aws:ecs/service:Service", map[string]any{"name": "p-dev-web", "cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/p-dev-site"}, "arn:aws:ecs:us-east-1:123456789012:service/p-dev-site/p-dev-web"},
+		{"aws:ecs/service:Service", map[string]any{"name": "p-dev-web", "cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/p-dev-site"},
+			"arn:aws:ecs:us-east-1:123456789012:service/p-dev-site/p-dev-web"},
 		{"aws:sns/topic:Topic", map[string]any{"name": "p-dev-alarms"}, "arn:aws:sns:us-east-1:123456789012:p-dev-alarms"},
 		{"aws:ec2/route:Route", map[string]any{}, ""},
 	} {
@@ -376,8 +389,10 @@ func TestNextMigration(t *testing.T) {
 	if _, _, err := nextMigration(app); err == nil {
 		t.Error("an app without migrations was accepted")
 	}
-	for _, file := range []string{"feed/migrations/0001_initial.py", "feed/migrations/0012_more.py", "feed/migrations/__init__.py", "feed/migrations/0002_a.py"} {
-		if err := errors.Join(os.MkdirAll(filepath.Join(app, filepath.Dir(file)), 0o700), os.WriteFile(filepath.Join(app, file), nil, 0o600)); err != nil {
+	for _, file := range []string{"feed/migrations/0001_initial.py", "feed/migrations/0012_more.py", "feed/migrations/__init__.py",
+		"feed/migrations/0002_a.py"} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(app, filepath.Dir(file)), 0o700),
+			os.WriteFile(filepath.Join(app, file), nil, 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -386,7 +401,8 @@ func TestNextMigration(t *testing.T) {
 		t.Errorf("%s after %v: %v", file, after, err)
 	}
 	good, bad := migration(after, false), migration(after, true)
-	if !strings.Contains(good, `dependencies = [("feed", "0012_more")]`) || !strings.Contains(good, "operations = []") || !strings.Contains(bad, "RunPython(fail)") {
+	if !strings.Contains(good, `dependencies = [("feed", "0012_more")]`) || !strings.Contains(good, "operations = []") ||
+		!strings.Contains(bad, "RunPython(fail)") {
 		t.Errorf("%s\n%s", good, bad)
 	}
 }

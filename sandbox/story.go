@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// A step is one scene of the story: what it does, how long AWS takes over it, and what must hold after it.
+// A step is one step of the story: what it does, how long AWS takes for it, and what must hold after it.
 type step struct {
 	name  string
 	says  string
@@ -48,7 +48,7 @@ func (i images) digests() []string {
 	return all
 }
 
-// story is what a run plays. The durations are those of public apply logs: NAT gateway 115 s, balancer 174 s, database 450 s,
+// story is the steps of a run. The durations are those of public apply logs: NAT gateway 115 s, balancer 174 s, database 450 s,
 // migration 60 to 90 s, service 60 to 150 s; of a delete the service's draining, the database (110 to 285 s) and the NAT
 // gateway. What has no sample is an estimate.
 func story() []step {
@@ -59,7 +59,7 @@ func story() []step {
 		{"up-dev-again", "a second up changes nothing", minutes(0.5, 2), (*run).upDevAgain},
 		{"promote", "the same images into the new stack staging", minutes(10, 18), (*run).promote},
 		{"failing-migration", "a migration that fails leaves dev as it was", minutes(3, 8), (*run).failingMigration},
-		{"mend", "the mended release goes up in dev", minutes(4, 10), (*run).mend},
+		{"mend", "the fixed release is deployed in dev", minutes(4, 10), (*run).mend},
 		{"promote-again", "the second release into staging", minutes(4, 9), (*run).promoteAgain},
 		{"rollback", "staging goes back to the first release", minutes(3, 8), (*run).rollback},
 		{"no-drift", "staging is as slipway left it", minutes(0.3, 2), (*run).noDrift},
@@ -255,7 +255,7 @@ func (r *run) destroy(ctx context.Context) error {
 	})
 }
 
-// both does something for both stacks at the same time.
+// both runs a function for both stacks at the same time.
 func both(do func(stack string) error) error {
 	errs := make([]error, len(stacks))
 	done := make(chan struct{})

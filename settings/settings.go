@@ -78,7 +78,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{})
 }
 
-// put makes the parameter of one secret.
+// put creates the parameter of one secret.
 func (s *Store) put(ctx *pulumi.Context, name string, args *Args, part string, value pulumi.StringInput) (wiring.Secret, error) {
 	path := args.Site.Path(part)
 	checked := value.ToStringOutput().ApplyT(func(v string) (string, error) { return v, fits(path, v) })

@@ -94,14 +94,19 @@ func TestMistakes(t *testing.T) {
 	}{
 		{"no key", func(a *Args) { a.KeyARN = nil }, "settings: a KMS key is required"},
 		{"rotation 0", func(a *Args) { a.Rotation = 0 }, "settings: rotation must be at least 1, got 0"},
-		{"generated secret set", func(a *Args) { a.Secrets[SecretKey] = pulumi.String("x") }, "settings: django/secret-key is generated and cannot be set"},
-		{"space in a name", func(a *Args) { a.Secrets["a b"] = pulumi.String("x") }, `settings: name "a b" must be letters, digits, _, . or -, in parts separated by /`},
-		{"leading slash", func(a *Args) { a.Secrets["/a"] = pulumi.String("x") }, `settings: name "/a" must be letters, digits, _, . or -, in parts separated by /`},
+		{"generated secret set", func(a *Args) { a.Secrets[SecretKey] = pulumi.String("x") },
+			"settings: django/secret-key is generated and cannot be set"},
+		{"space in a name", func(a *Args) { a.Secrets["a b"] = pulumi.String("x") },
+			`settings: name "a b" must be letters, digits, _, . or -, in parts separated by /`},
+		{"leading slash", func(a *Args) { a.Secrets["/a"] = pulumi.String("x") },
+			`settings: name "/a" must be letters, digits, _, . or -, in parts separated by /`},
 		{"too deep", func(a *Args) { a.Secrets["a"+strings.Repeat("/a", 13)] = pulumi.String("x") }, `must have at most 13 parts`},
 		{"no value", func(a *Args) { a.Secrets["a"] = nil }, "settings: a has no value"},
 		{"empty value", func(a *Args) { a.Secrets["a"] = pulumi.String("") }, "settings: /slipway/dev/a must not be empty"},
-		{"too long", func(a *Args) { a.Secrets["a"] = pulumi.String(strings.Repeat("x", 4097)) }, "settings: /slipway/dev/a must be at most 4096 bytes, got 4097"},
-		{"two at once", func(a *Args) { a.KeyARN, a.Rotation = nil, -1 }, "settings: a KMS key is required\nsettings: rotation must be at least 1, got -1"},
+		{"too long", func(a *Args) { a.Secrets["a"] = pulumi.String(strings.Repeat("x", 4097)) },
+			"settings: /slipway/dev/a must be at most 4096 bytes, got 4097"},
+		{"two at once", func(a *Args) { a.KeyARN, a.Rotation = nil, -1 },
+			"settings: a KMS key is required\nsettings: rotation must be at least 1, got -1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := good()

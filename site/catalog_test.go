@@ -11,35 +11,31 @@ import (
 	"strings"
 	"testing"
 
-	"slipway/bastion"
-	"slipway/batch"
-	"slipway/cicd"
-	"slipway/datastore"
-	"slipway/ecs"
 	"slipway/internal/catalog"
 	"slipway/internal/graph"
 	"slipway/internal/wiring"
-	"slipway/keys"
-	"slipway/logging"
-	"slipway/network"
-	"slipway/settings"
 )
 
 var anySite = wiring.Site{Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: graph.Account}
 
-// factsBy are the facts of each component, by the package in its type token.
-var factsBy = map[string]func(wiring.Site) []catalog.Resource{
-	"keys": keys.Facts, "network": network.Facts, "ecs": ecs.Facts, "datastore": datastore.Facts, "settings": settings.Facts,
-	"logging": logging.Facts, "cicd": cicd.Facts, "batch": batch.Facts, "bastion": bastion.Facts,
+// component is the component of a name; nil if there is none.
+func component(name string) *Component {
+	for _, c := range Components {
+		if c.Name == name {
+			return &c
+		}
+	}
+	return nil
 }
 
-// recorded are the graphs of all stacks, and of one that runs a release of another.
+// recorded are the graphs of all stacks, of one that runs a release of another, and of one with every optional component.
 func recorded(t *testing.T) map[string]graph.Graph {
 	t.Helper()
 	all := map[string]graph.Graph{
 		"a release by digest": declared(t, "staging", map[string]string{
 			"slipway:images": fmt.Sprintf(`{"django":"sha256:%s","nginx":"sha256:%s"}`, strings.Repeat("a", 64), strings.Repeat("b", 64)),
 		}),
+		"everything": declared(t, "prod", everything(t)),
 	}
 	files, err := filepath.Glob("testdata/graph.*.json")
 	if err != nil || len(files) != len(stacks) {
@@ -69,7 +65,7 @@ func owner(g graph.Graph, r graph.Resource) string {
 			if c.Name != parent || !strings.HasPrefix(c.Type, "slipway:") {
 				continue
 			}
-			if name := strings.Split(c.Type, ":")[1]; factsBy[name] != nil {
+			if name := strings.Split(c.Type, ":")[1]; component(name) != nil {
 				return name
 			}
 			if c.Parent != parent {
@@ -84,21 +80,18 @@ func owner(g graph.Graph, r graph.Resource) string {
 // TestTheCatalogKnowsEveryResource holds the catalog against what the stacks declare, in both directions: a type that a
 // component creates is in its facts with every column filled or said to be empty, and a type of the facts is created.
 func TestTheCatalogKnowsEveryResource(t *testing.T) {
-	everything := Catalog(anySite)
-	if err := everything.Check(); err != nil {
+	all := Catalog(anySite)
+	if err := all.Check(); err != nil {
 		t.Error(err)
 	}
 	known := map[string]bool{}
-	for _, r := range everything {
+	for _, r := range all {
 		known[r.Type] = true
 	}
 	stale := map[string]bool{}
-	for name, facts := range factsBy {
-		for _, r := range facts(anySite) {
-			stale[name+" "+r.Type] = true
-			if !known[r.Type] {
-				t.Errorf("%s: %s is not in Catalog: it leaves out the facts of the package", name, r.Type)
-			}
+	for _, c := range Components {
+		for _, r := range c.Facts(anySite) {
+			stale[c.Name+" "+r.Type] = true
 		}
 	}
 	seen := 0
@@ -116,7 +109,7 @@ func TestTheCatalogKnowsEveryResource(t *testing.T) {
 			if name == "" {
 				continue // the provider, and the roles of all that runs as the site
 			}
-			if !slices.ContainsFunc(factsBy[name](anySite), func(f catalog.Resource) bool { return f.Type == r.Type }) {
+			if !slices.ContainsFunc(component(name).Facts(anySite), func(f catalog.Resource) bool { return f.Type == r.Type }) {
 				t.Errorf("%s: %s/facts.go says nothing about %s %s", stack, name, r.Type, r.Name)
 			}
 			delete(stale, name+" "+r.Type)
@@ -212,9 +205,11 @@ func TestDanger(t *testing.T) {
 		from, to         any
 		dangerous        bool
 	}{
-		{"a rule opened by hand", "aws:ec2/securityGroup:SecurityGroup", "ingress", []any{}, []any{map[string]any{"cidrBlocks": []any{"0.0.0.0/0"}}}, true},
+		{"a rule opened by hand", "aws:ec2/securityGroup:SecurityGroup", "ingress", []any{},
+			[]any{map[string]any{"cidrBlocks": []any{"0.0.0.0/0"}}}, true},
 		{"the source of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "cidrIpv4", nil, "0.0.0.0/0", true},
-		{"a rule of the default group", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", []any{}, []any{map[string]any{"self": true}}, true},
+		{"a rule of the default group", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", "ingress", []any{},
+			[]any{map[string]any{"self": true}}, true},
 		{"the words of a rule", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "description", "a", "b", false},
 		{"a role that may do more", "aws:iam/rolePolicy:RolePolicy", "policy", "{}", "{*}", true},
 		{"a role that others may take", "aws:iam/role:Role", "assumeRolePolicy", "{}", "{*}", true},
@@ -235,6 +230,7 @@ func TestDanger(t *testing.T) {
 		{"the protection of the balancer", "aws:lb/loadBalancer:LoadBalancer", "enableDeletionProtection", true, false, true},
 		{"access logs to another bucket", "aws:lb/loadBalancer:LoadBalancer", "accessLogs.bucket", "a", "b", true},
 		{"the timeout of the balancer", "aws:lb/loadBalancer:LoadBalancer", "idleTimeout", 60.0, 90.0, false},
+		{"images that another account may pull", "aws:ecr/repositoryPolicy:RepositoryPolicy", "policy", "{}", "{*}", true},
 		{"a release that was rolled back", "aws:ecs/service:Service", "taskDefinition", "web:2", "web:1", true},
 	} {
 		if got := rules.Dangerous(c.kind, c.path, c.from, c.to) != ""; got != c.dangerous {

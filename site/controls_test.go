@@ -51,7 +51,7 @@ func TestControls(t *testing.T) {
 	}
 }
 
-// A rule that nothing offends is no rule: each must find fault with a stack that declares nothing, and with some one
+// A rule that cannot fail is no rule: each must fail for a stack that declares nothing, and for some one
 // input of prod changed or gone.
 func TestEveryRuleCanFail(t *testing.T) {
 	g := declared(t, "prod", nil)
@@ -422,7 +422,7 @@ var databaseControls = []control{
 		}
 		return ""
 	})},
-	{"RDS.17, CKV2_AWS_60", "snapshots bear the tags", nil, has(databaseType, map[string]any{"copyTagsToSnapshot": true})},
+	{"RDS.17, CKV2_AWS_60", "snapshots have the tags", nil, has(databaseType, map[string]any{"copyTagsToSnapshot": true})},
 	{"RDS.38, CKV2_AWS_69", "TLS all the way to a database that proves who it is", nil, allOf(
 		each("aws:rds/parameterGroup:ParameterGroup", func(_ graph.Graph, r graph.Resource) string {
 			parameters, _ := r.Input("parameters").([]any)
@@ -435,7 +435,7 @@ var databaseControls = []control{
 		}),
 		eachContainer(func(_ graph.Resource, c container) string {
 			if mode, set := c.env()["DB_SSLMODE"]; c.env()["DB_HOST"] != "" && (!set || mode != "verify-full") {
-				return "speaks to the database with sslmode " + mode
+				return "connects to the database with sslmode " + mode
 			}
 			return ""
 		}))},

@@ -1,8 +1,6 @@
 package site
 
 import (
-	"slices"
-
 	"slipway/bastion"
 	"slipway/batch"
 	"slipway/cicd"
@@ -17,11 +15,26 @@ import (
 	"slipway/settings"
 )
 
-// Catalog joins the facts that the components state about their resources. A component that is not listed here has no
-// permissions, no boundary and no rules of drift, and TestTheCatalogKnowsEveryResource names its types.
+// A Component is a package that creates resources. Its name is that of the folder, and the second part of its type tokens.
+type Component struct {
+	Name  string
+	Facts func(wiring.Site) []catalog.Resource
+}
+
+// Components are all components of a site. This is the only list of them: the permissions, the boundary, the rules of drift
+// and the import rules come from it. TestTheCatalogKnowsEveryResource names the types of a component that is missing.
+var Components = []Component{
+	{"keys", keys.Facts}, {"network", network.Facts}, {"ecs", ecs.Facts}, {"datastore", datastore.Facts}, {"settings", settings.Facts},
+	{"logging", logging.Facts}, {"cicd", cicd.Facts}, {"batch", batch.Facts}, {"bastion", bastion.Facts},
+}
+
+// Catalog joins the facts that the components state about their resources.
 func Catalog(site wiring.Site) catalog.Catalog {
-	return slices.Concat(Facts(site), keys.Facts(site), network.Facts(site), ecs.Facts(site), datastore.Facts(site), settings.Facts(site),
-		logging.Facts(site), cicd.Facts(site), batch.Facts(site), bastion.Facts(site))
+	all := catalog.Catalog(Facts(site))
+	for _, c := range Components {
+		all = append(all, c.Facts(site)...)
+	}
+	return all
 }
 
 // Load is config.Load for this site: the environment variables that its components bind are reserved.

@@ -57,7 +57,7 @@ func eachGrant(wrong func(r graph.Resource, s policy.ParsedStatement) string) ru
 func deploys(r graph.Resource) bool { return strings.HasPrefix(r.Name, "github-") && !looks(r) }
 func looks(r graph.Resource) bool   { return strings.HasPrefix(r.Name, "github-read-") }
 
-// bounds reports whether a policy is the permissions boundary, which grants nothing: it is what may be granted at most.
+// bounds reports whether a policy is the permissions boundary, which grants nothing: it limits what others grant.
 func bounds(r graph.Resource) bool { return r.Name == "boundary" }
 
 func TestEveryStatementSaysWhatItIsFor(t *testing.T) {
@@ -79,8 +79,8 @@ func TestEveryStatementSaysWhatItIsFor(t *testing.T) {
 	})
 }
 
-// The policies of the workflows and the boundary name tags, buckets, a cluster and a role of the stack. What they say must
-// be what the stack makes: a key with other tags could be made, and then not be changed.
+// The policies of the workflows and the boundary name tags, buckets, a cluster and a role of the stack. They must
+// match what the stack creates: a key with other tags could be created, and then not be changed.
 func TestTheWorkflowsPoliciesAreForWhatTheStackMakes(t *testing.T) {
 	for _, stack := range published {
 		g := declared(t, stack, nil)

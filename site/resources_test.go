@@ -34,10 +34,10 @@ func TestTheTableOfResources(t *testing.T) {
 
 func resourcesTable() string {
 	components := map[string][]string{}
-	for name, facts := range factsBy {
-		for _, r := range facts(anySite) {
-			if !slices.Contains(components[r.Type], name) {
-				components[r.Type] = append(components[r.Type], name)
+	for _, c := range Components {
+		for _, r := range c.Facts(anySite) {
+			if !slices.Contains(components[r.Type], c.Name) {
+				components[r.Type] = append(components[r.Type], c.Name)
 			}
 		}
 	}
@@ -69,8 +69,10 @@ func resourcesTable() string {
 		for _, port := range r.Ports {
 			ports = append(ports, fmt.Sprint(port))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing), text(r.Loss.Says), listed(risks),
-			code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms), listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing),
+			text(r.Loss.Says), listed(risks),
+			code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms),
+			listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
 	}
 	return b.String()
 }

@@ -6,8 +6,8 @@ import (
 	"slipway/bastion"
 	"slipway/batch"
 	"slipway/cicd"
-	"slipway/datastore"
 	"slipway/ecs"
+	"slipway/internal/catalog"
 	"slipway/internal/fargate"
 	"slipway/logging"
 )
@@ -36,7 +36,10 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 		CPU: migrationCPU, Memory: migrationMemory, Architecture: d.stack.Web.Architecture,
 		// The migration sets the password of the site's role, so a new password needs a migration as a new image does.
 		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
-		Runner:  d.runner,
+		Runner:  d.runner, Say: d.say,
+		// Its own image is an input. The other one must exist too: without it the release cannot run, and the database would be
+		// migrated for nothing.
+		After: []pulumi.Resource{d.images},
 	}, d.opts...)
 }
 
@@ -135,24 +138,11 @@ func (d *deployment) runJobs() error {
 	return nil
 }
 
+// watched has the alarms in the order of the dashboard. A component that this stack does not have contributes none.
 func (d *deployment) watched() logging.Watched {
-	streams := []logging.Source{logging.Subscription}
-	if d.firehose != nil {
-		streams = append(streams, logging.FireLens)
-	}
 	return logging.Watched{
-		Alarms: Catalog(d.site).Alarms(),
-		Dimensions: map[string]pulumi.StringInput{
-			"LoadBalancer": d.balancer.LoadBalancerSuffix, "TargetGroup": d.balancer.TargetGroupSuffix,
-			"ClusterName": d.cluster.Name, "ServiceName": d.web.ServiceName,
-			"DBInstanceIdentifier": d.store.Identifier,
-		},
-		Capacity: map[string]float64{
-			datastore.StorageBytes: float64(d.stack.Database.Storage) * (1 << 30),
-			datastore.Connections:  float64(datastore.MaxConnections(d.stack.Database.Class)),
-		},
+		Parts:    []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()},
 		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
-		Streams: streams,
 	}
 }
 

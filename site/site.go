@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -36,8 +37,9 @@ const migrationCPU, migrationMemory = 256, 512
 
 // Options are set by the caller of the program, not by the stack's configuration.
 type Options struct {
-	Root   string     // the folder of Pulumi.yaml, which holds the app; default: the engine's
-	Runner ecs.Runner // runs the migration; default: on AWS
+	Root   string            // the folder of Pulumi.yaml, which holds the app; default: the engine's
+	Runner ecs.Runner        // runs the migration; default: on AWS
+	Say    func(text string) // hears that the migration still runs; default: the engine's log
 
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
@@ -96,12 +98,16 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	stack.Protect = stack.Protect && !options.Unlock
 	runner := options.Runner
 	if runner == nil && !options.Declare {
-		runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
+		runner = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile,
 			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 	}
 	release := options.Release
 	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
 		release = &image.Pinned{Digests: digests}
+	}
+	say := options.Say
+	if say == nil && !options.Declare {
+		say = func(text string) { _ = ctx.Log.Info(text, nil) }
 	}
 	fromProfile := ""
 	if release != nil && release.From != nil {
@@ -109,10 +115,10 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	}
 	carry := cicd.Carrier(options.Carry)
 	if carry == nil && !options.Declare {
-		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
+		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release, carry: carry,
-		pushed: p.pushed, known: &p.images}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
+		carry: carry, pushed: p.pushed, known: &p.images}
 	return d.deploy()
 }
 
@@ -123,6 +129,7 @@ type deployment struct {
 	snapshot bool // of the database, if it is deleted
 	root     string
 	runner   ecs.Runner
+	say      func(string)
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
 	pushed   image.Pair
@@ -139,7 +146,8 @@ type deployment struct {
 
 	archive  *logging.Archive
 	stream   *logging.Stream   // what CloudWatch Logs forwards to
-	firehose *fargate.Firehose // the FireLens route; nil for subscription
+	direct   *logging.Stream   // the FireLens route; nil for subscription
+	firehose *fargate.Firehose // of direct
 	topic    *logging.Topic
 
 	store    *datastore.Store
@@ -199,7 +207,7 @@ func (d *deployment) place() error {
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones.Names[:d.stack.Network.Zones],
-		Protect: d.stack.Protect, Snapshot: d.snapshot,
+		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
 	}
 	for i, zone := range d.site.Zones {
 		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
@@ -242,7 +250,8 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
@@ -259,11 +268,11 @@ func (d *deployment) makeLogs() (err error) {
 		return err
 	}
 	if d.stack.Logs.Route == string(logging.FireLens) {
-		direct, err := d.newStream(logging.FireLens)
-		if err != nil {
+		if d.direct, err = d.newStream(logging.FireLens); err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: direct.Name, ARN: direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, KeyARN: d.direct.KeyARN,
+			RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,
@@ -277,7 +286,7 @@ func (d *deployment) newStream(source logging.Source) (*logging.Stream, error) {
 	}, d.opts...)
 }
 
-// group makes the log group of one part of the site.
+// group creates the log group of one part of the site.
 func (d *deployment) group(part string) (*logging.Group, error) {
 	return logging.NewGroup(d.ctx, "logs-"+part, &logging.GroupArgs{
 		Name: d.site.Path(part), KeyARN: d.keys.Logs, Days: d.stack.Logs.Days, Archive: d.stream,
@@ -354,7 +363,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge makes the cluster and the balancer, and the binding of the site's tasks.
+// makeEdge creates the cluster and the balancer, and the binding of the site's tasks.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -375,11 +384,11 @@ func (d *deployment) makeEdge() error {
 		AccessLogs: d.archive.Access,
 	}
 	if d.stack.Domain != "" {
-		zone, err := route53.LookupZone(d.ctx, &route53.LookupZoneArgs{Name: &d.stack.Zone}, d.invoke)
+		id, err := d.zoneID()
 		if err != nil {
-			return fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", d.stack.Zone, d.site.AccountID, err)
+			return err
 		}
-		edge.ZoneID = pulumi.String(zone.ZoneId)
+		edge.ZoneID = pulumi.String(id)
 	}
 	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
 		return err
@@ -391,7 +400,31 @@ func (d *deployment) makeEdge() error {
 	return err
 }
 
-// makeWAF makes the web application firewall. AWS prescribes the prefix of its log group's name.
+// zoneID finds the hosted zone of the domain, by its ID if the stack names one.
+func (d *deployment) zoneID() (string, error) {
+	name, account := d.stack.Zone, d.site.AccountID
+	args := &route53.LookupZoneArgs{Name: &name}
+	if d.stack.ZoneID != "" {
+		args = &route53.LookupZoneArgs{ZoneId: &d.stack.ZoneID}
+	}
+	zone, err := route53.LookupZone(d.ctx, args, d.invoke)
+	switch {
+	case err != nil && d.stack.ZoneID != "":
+		return "", fmt.Errorf("zoneId: Route 53 has no hosted zone %s in account %s: %w", d.stack.ZoneID, account, err)
+	case err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple"):
+		return "", fmt.Errorf("zone: account %s has several public hosted zones named %s. Set zoneId to the one whose name servers the "+
+			"registrar "+
+			"lists; this shows their IDs: aws route53 list-hosted-zones-by-name --dns-name %[2]s", account, name)
+	case err != nil:
+		return "", fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", name, account, err)
+	}
+	if found := strings.TrimSuffix(zone.Name, "."); d.stack.ZoneID != "" && (found != name || zone.PrivateZone != nil && *zone.PrivateZone) {
+		return "", fmt.Errorf("zoneId: hosted zone %s is %s, and not the public zone %s", d.stack.ZoneID, found, name)
+	}
+	return zone.ZoneId, nil
+}
+
+// makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.
 func (d *deployment) makeWAF() error {
 	if !d.stack.WAF.Enabled {
 		return nil

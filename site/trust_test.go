@@ -166,7 +166,7 @@ func TestTheRoleOfAScheduleMayDecryptIt(t *testing.T) {
 	}
 }
 
-// What AWS calls with the deploying principal's rights when it makes a disk, a repository or a database under a key.
+// What AWS calls with the deploying principal's permissions when it creates a disk, a repository or a database under a key.
 // Sources: EBS guide, Requirements for Amazon EBS encryption; ECR guide, Encryption at rest; RDS guide, AWS KMS key
 // management.
 func TestTheDeployRoleMayUseTheKeys(t *testing.T) {

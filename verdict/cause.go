@@ -2,7 +2,7 @@ package verdict
 
 import "regexp"
 
-// A clue is a sign by which a cause is known.
+// A clue is a pattern that identifies a cause.
 type clue struct {
 	sign        *regexp.Regexp
 	cause, next string
@@ -10,20 +10,22 @@ type clue struct {
 
 func sign(expression string) *regexp.Regexp { return regexp.MustCompile(`(?is)` + expression) }
 
-// clues tell a cause from what ECS says of a stopped task, of its containers and of the service, and from the log. The
-// first that fits is reported, so specific causes come before general ones.
+// clues find the cause in what ECS reports about a stopped task, its containers and the service, and in the log. The first
+// match is reported, so specific causes come before general ones.
 var clues = []clue{
-	{sign(`exec format error|no matching manifest|image Manifest does not contain descriptor matching platform|does not match the (specified|detected) .*platform`),
+	{sign(`exec format error|no matching manifest|image Manifest does not contain descriptor matching platform|does not match the ` +
+		`(specified|detected) .*platform`),
 		"the image is built for another processor than the task's",
 		"build for web.architecture (arm64 or amd64), or change web.architecture to what the image is built for"},
 	{sign(`CannotPull\w*.*(timeout|timed out|deadline exceeded|dial tcp|connection (refused|reset)|no route)`),
 		"the task cannot reach the registry",
-		"see that the private subnets have a route to the NAT or the endpoints of ECR and S3, and that the task's security group may go out on port 443"},
+		"see that the private subnets have a route to the NAT or the endpoints of ECR and S3, and that the task's security group may go out " +
+			"on port 443"},
 	{sign(`CannotPull\w*.*(AccessDenied|not authorized|403|denied)`),
 		"the execution role may not pull the image",
 		"see the role's policy for this repository and its key; another account's repository needs a policy that admits this one"},
 	{sign(`CannotPull\w*.*(not found|does not exist|manifest unknown)`),
-		"the image is not in the registry any more, or never was",
+		"the image is no longer in the registry, or never was",
 		"run up again, which builds and pushes it; a release of before may have been removed by the repository's lifecycle rule"},
 	{sign(`CannotPull\w*.*(no space left|disk)`),
 		"the image is too large for the task's disk",
@@ -31,7 +33,8 @@ var clues = []clue{
 	{sign(`CannotPull`),
 		"the image cannot be pulled",
 		"read the reason above: it names the registry's answer"},
-	{sign(`ResourceInitializationError.*(secret|ssm|parameter|registry auth).*(timeout|timed out|deadline exceeded|dial tcp|connection (refused|reset)|check your task network)`),
+	{sign(`ResourceInitializationError.*(secret|ssm|parameter|registry auth).*(timeout|timed out|deadline exceeded|dial tcp|connection ` +
+		`(refused|reset)|check your task network)`),
 		"the task cannot reach the service that holds its secrets",
 		"see that the private subnets have a route to the NAT or the endpoint of SSM, and that the task's security group may go out on port 443"},
 	{sign(`ResourceInitializationError.*(secret|ssm|parameter).*(AccessDenied|not authorized|kms)`),
@@ -52,9 +55,26 @@ var clues = []clue{
 	{sign(`OutOfMemory|\bOOM\b|exit code 137.*memory`),
 		"the container used more memory than it has",
 		"raise web.memory (or the worker's), or run fewer gunicorn workers a task"},
-	{sign(`these codes: \[400\]|DisallowedHost|Invalid HTTP_HOST header`),
-		"Django refuses the host name of the health check with 400",
-		"the balancer asks with the task's address as host: the health path must be answered before ALLOWED_HOSTS is looked at, as the site's own /healthz is"},
+	{sign(`answered 30[1278], to https://`),
+		"the health check is redirected to HTTPS: SECURE_SSL_REDIRECT applies to it as well",
+		"the load balancer asks over HTTP; exempt the health path: SECURE_REDIRECT_EXEMPT = [r\"^healthz$\"] (without the first slash)"},
+	{sign(`answered 30[1278], to \S*/(\s|$)`),
+		"the health check is redirected, probably to the same path with a slash at its end (APPEND_SLASH)",
+		"set web.healthPath to the path that answers 200 itself, such as /healthz/"},
+	{sign(`these codes: \[30[1278]\]`),
+		"the health check is redirected: to HTTPS (SECURE_SSL_REDIRECT), or to the path with a slash at its end (APPEND_SLASH)",
+		"exempt the health path with SECURE_REDIRECT_EXEMPT, or set web.healthPath to the path that answers 200 itself, such as /healthz/"},
+	{sign(`these codes: \[400\]|answered 400|DisallowedHost|Invalid HTTP_HOST header`),
+		"Django refuses the host name with 400: it is not in ALLOWED_HOSTS",
+		"a health check has the task's address as its host: answer the health path before ALLOWED_HOSTS is checked, as the sample's " +
+			"/healthz does. " +
+			"Visitors come with the site's own name: settings must read the variable ALLOWED_HOSTS, which has it"},
+	{sign(`Missing staticfiles manifest entry|staticfiles manifest`),
+		"a template names a static file that collectstatic did not collect",
+		"the log names the file; see that the image runs collectstatic with the settings that the site has"},
+	{sign(`ProgrammingError.*(does not exist|UndefinedTable|UndefinedColumn)|(relation|column) "?[\w."]+"? does not exist`),
+		"the code expects a table or column that the database does not have",
+		"see that the model's migration is in the image: python manage.py makemigrations --check"},
 	{sign(`No module named|ModuleNotFoundError|ImportError`),
 		"the application cannot be imported",
 		"a module is missing in the image, or gunicorn is pointed at one that does not exist; the log names it"},
@@ -69,7 +89,7 @@ var clues = []clue{
 		"ask the health path in the container; a slow start needs a longer grace period, a wrong path web.healthPath"},
 	{sign(`failed container health checks|container.*unhealthy`),
 		"a container's own health check fails",
-		"run its health command in the container: slipway run and the log tell more"},
+		"run its health command in the container; the log may say more"},
 	{sign(`CannotStartContainer|executable file not found|no such file or directory.*exec|exit code 12[67]`),
 		"the container's command cannot be started",
 		"see that the program exists in the image, is executable, and that the task's user may run it"},
@@ -92,10 +112,10 @@ var clues = []clue{
 		"the program crashed (segmentation fault)",
 		"a native library does not fit the image or the processor; the last log lines say where"},
 	{sign(`exit code 143`),
-		"the container was told to stop and did",
+		"the container got a stop signal and stopped",
 		"look for who stopped it in the service's events"},
 	{sign(`Essential container in task exited.*exit code 0`),
-		"the program ended by itself; a service's program must stay in the foreground",
+		"the program ended on its own; a service's program must stay in the foreground",
 		"see the container's command: what ends when it is done is a job, not a service"},
 	{sign(`Essential container in task exited|exit code \d`),
 		"the program ended with an error as it started",

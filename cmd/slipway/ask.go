@@ -11,10 +11,10 @@ import (
 	"golang.org/x/term"
 )
 
-// errNoTerminal says that no question can be asked.
+// errNoTerminal means that no question can be asked.
 var errNoTerminal = errors.New("there is no terminal to ask on")
 
-// ask asks a question on the terminal, and gives the line that was typed; "" if there was none, or the context ended.
+// ask asks a question on the terminal, and returns the line that was typed; "" if there was none, or the context ended.
 func ask(ctx context.Context, out io.Writer, question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return "", errNoTerminal

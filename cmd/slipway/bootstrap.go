@@ -7,14 +7,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/bootstrap"
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func bootstrapCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "bootstrap",
-		Short: "Make what a stack needs in its account before it can be deployed",
-		Long: `Bootstrap makes, once, what must be in an account before a stack can be deployed to it: a bucket for the state
+		Short: "Create what a stack needs in its account before it can be deployed",
+		Long: `Bootstrap creates, once, what an account needs before a stack can be deployed to it: a bucket for the state
 (versioned, encrypted, private, TLS only), a KMS key that encrypts the state and the secrets in it, the service-linked
 roles of ECS, RDS, Elastic Load Balancing and Application Auto Scaling, and of WAF if waf.enabled, and, if the stack names
 a GitHub repository, the account's OIDC provider for GitHub, the deploy role, the read role for those that the stack allows
@@ -22,13 +24,13 @@ to read only, and the permissions boundary of all other roles of the stack. With
 into Pulumi.<stack>.yaml.
 
 It can be run again at any time: what exists is found, what is missing is created, manual changes are reverted and
-reported. What belongs to another owner is refused. In the rehearsal all of it happens in the model, and the file is left as
-it is. None of it is deleted by destroy.
+reported. Resources of another owner are refused. In the rehearsal all of it happens in the model, and the file is not
+changed. Destroy deletes none of it.
 
 Cost: $1 a month for the key.`,
 		Example: `  slipway bootstrap --stack prod
   slipway bootstrap --stack prod --live`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bootstrapStack(cmd.Context(), run) },
 	}
 }
@@ -52,13 +54,14 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 		run.out.say("%s has all its settings.", file)
 	}
 	for _, s := range b.Settings {
-		run.out.say("  %s = %s", strings.Join(s.Path, " "), shown(s.Value))
+		run.out.say("  %s = %s", strings.Join(s.Path, " "), screen.Value(s.Value))
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
-			"  pulumi login '%s': then pulumi config set --secret works, see README.md\n"+
-			"  slipway preview%[4]s --live\n"+
-			"  git commit %[5]s: everyone who deploys needs these settings; none of them is secret", run.stack, b.Where, b.Backend, run.flag(), file)
+			"  pulumi login '%s'    then pulumi config set --secret works, see README.md\n"+
+			"  slipway preview%[4]s    what the first up creates\n"+
+			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
+			run.stack, b.Where, b.Backend, run.flags(), file)
 	}
 	return run.out.print(struct {
 		Stack   string `json:"stack"`

@@ -23,9 +23,9 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer account.Close()
 	read := func(o *cloud.Object) []policy.ParsedStatement {
-		told, err := policy.Parse(fmt.Sprint(o.Inputs["policy"]))
+		statements, err := policy.Parse(fmt.Sprint(o.Inputs["policy"]))
 		ts.Check(err)
-		return told
+		return statements
 	}
 	name := "slipway-" + args[0] + "-"
 	boundary := fmt.Sprintf("arn:aws:iam::%s:policy/%sboundary", account.AccountID, name)
@@ -54,13 +54,14 @@ func bounded(ts *testscript.TestScript, neg bool, args []string) {
 		case "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
 			attached := fmt.Sprint(o.Inputs["policyArn"])
 			workflows := strings.Contains(attached, name+"deploy-") || strings.Contains(attached, name+"read-")
-			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows && !slices.Contains(known, attached[strings.LastIndex(attached, "/")+1:]) {
+			if known := []string{"AmazonSSMManagedInstanceCore", "AmazonRDSEnhancedMonitoringRole"}; !workflows &&
+				!slices.Contains(known, attached[strings.LastIndex(attached, "/")+1:]) {
 				ts.Fatalf("role %v has %s; see that the boundary holds it", o.Inputs["role"], attached)
 			}
 		}
 	}
 	if roles < 5 || statements < 10 {
-		ts.Fatalf("%d roles and %d statements are too few to say anything", roles, statements)
+		ts.Fatalf("%d roles and %d statements are too few to prove anything", roles, statements)
 	}
 }
 
@@ -69,9 +70,10 @@ func outside(p policy.ParsedStatement, limits []policy.ParsedStatement) string {
 	for _, action := range p.Action {
 		for _, resource := range p.Resource {
 			if !slices.ContainsFunc(limits, func(limit policy.ParsedStatement) bool {
-				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) && slices.ContainsFunc(limit.Resource, func(pattern string) bool {
-					return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
-				})
+				return limit.Effect == "Allow" && slices.Contains(limit.Action, action) &&
+					slices.ContainsFunc(limit.Resource, func(pattern string) bool {
+						return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$").MatchString(resource)
+					})
 			}) {
 				return action + " on " + resource
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/operation/workflows"
 )
@@ -21,22 +22,22 @@ drift at night, and roll back and destroy by hand. Stacks, roles, regions, branc
 project's own files. Run it again when these change.
 
 The workflows hold no secret: a job gets its rights from AWS for an hour, through the role in github.role of its stack.
-A job that only looks takes github.readRole, where the stack says that it may. A stack that has no such role yet takes it
-from the repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and waits for it.
+A read-only job uses github.readRole, if the stack has one. Until a stack has its role, its jobs take the ARN from the
+repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and are skipped while that is empty.
 
 A workflow that was changed by hand is not overwritten, and nothing else is touched. See docs/ci.md.`,
 		Example: `  slipway ci github
   slipway ci github --path dev,prod`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(*cobra.Command, []string) error { return writeWorkflows(run.out, dir, path) },
 	}
 	github.Flags().StringVar(&dir, "dir", ".github/workflows", "where the workflows go, from the folder of Pulumi.yaml")
 	github.Flags().StringSliceVar(&path, "path", nil,
-		"the stacks that a release goes through, in order (default those of dev, staging, prod that there are)")
+		"the stacks that a release goes through, in order (default dev, staging, prod, as far as they exist)")
 	ci := &cobra.Command{
 		Use:   "ci",
 		Short: "Let a CI system do it",
-		Args:  cobra.NoArgs,
+		Args:  commandline.None,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	ci.AddCommand(github)

@@ -15,12 +15,12 @@ func commentCommand(run *invocation) *cobra.Command {
 	var post int
 	cmd := &cobra.Command{
 		Use:   "comment FILE...",
-		Short: "Say in Markdown what a change does to every stack",
-		Long: `Comment reads what preview --json and rehearse --json wrote and says it in Markdown, for people. A file that is
-empty stands for a command that failed; its stack is taken from the file's name up to the first dot.
+		Short: "Summarize in Markdown what a change does to every stack",
+		Long: `Comment summarizes the output of preview --json and rehearse --json in Markdown. A file that is empty or holds an error
+stands for a command that failed; its stack is the file's name up to the first dot.
 
-With --post the Markdown becomes a comment of a GitHub pull request, and the next run replaces it, so that there is
-always one. The repository is GITHUB_REPOSITORY and the right to write is GITHUB_TOKEN, both of the environment.`,
+With --post the Markdown becomes a comment on a GitHub pull request, and the next run replaces it, so that there is
+always one. The environment variable GITHUB_REPOSITORY names the repository, and GITHUB_TOKEN must allow writing.`,
 		Example: `  slipway preview --stack prod --json > prod.json
   slipway comment prod.json
   GITHUB_REPOSITORY=example/site slipway comment --post 12 prod.json`,

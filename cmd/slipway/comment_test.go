@@ -40,14 +40,15 @@ func comment(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 const (
 	devPreview = `{"stack":"dev","counts":{"same":120,"update":1,"replace":1},"changes":[
-		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web","type":"aws:ecs/taskDefinition:TaskDefinition","op":"replace",
+		{"urn":"urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::web",
+		 "type":"aws:ecs/taskDefinition:TaskDefinition","op":"replace",
 		 "properties":[{"path":"containerDefinitions","kind":"update-replace","from":"[old]","to":"[new]"}]},
 		{"urn":"urn:pulumi:dev::slipway::aws:ecs/service:Service::web","type":"aws:ecs/service:Service","op":"update",
 		 "properties":[{"path":"taskDefinition","kind":"update","from":"a","to":"[unknown]"}]}],"seconds":3}`
-	prodVerdict = `{"stack":"prod","good":false,"reasons":["a second up changed what nobody had changed:\n web"]}`
+	prodVerdict = `{"stack":"prod","good":false,"reasons":["a second up changed resources without a change of the program:\n web"]}`
 )
 
-func TestCommentSaysTheChangesOfEveryStack(t *testing.T) {
+func TestCommentListsTheChangesOfEveryStack(t *testing.T) {
 	code, got, words := comment(t, written(t, map[string]string{
 		"prod.rehearse.json": prodVerdict, "dev.preview.json": devPreview, "staging.preview.json": "",
 		"dev.rehearse.json": `{"stack":"dev","good":true,"up":{"counts":{"create":122},"seconds":3}}`,
@@ -79,7 +80,7 @@ update   web  aws:ecs/service:Service
 <details><summary>prod: what is wrong</summary>
 
 ` + "```text" + `
-a second up changed what nobody had changed:
+a second up changed resources without a change of the program:
  web
 ` + "```" + `
 
@@ -128,12 +129,13 @@ func TestCommentCannotBeBrokenOutOf(t *testing.T) {
 		`{"stack":"dev","counts":"x"}`: "not what preview --json",
 		`[]`:                           "not what preview --json",
 	} {
-		if code, out, words := comment(t, written(t, map[string]string{"dev.json": text})...); code != 1 || out != "" || !strings.Contains(words, want) {
+		if code, out, words := comment(t, written(t, map[string]string{"dev.json": text})...); code != 1 || out != "" ||
+			!strings.Contains(words, want) {
 			t.Errorf("%s: %d %s %s", text, code, out, words)
 		}
 	}
 	if code, _, words := comment(t, written(t, map[string]string{"-x.json": ""})...); code == 0 {
-		t.Error("an empty file that names no stack is taken:", words)
+		t.Error("an empty file that names no stack is accepted:", words)
 	}
 	if code, _, _ := comment(t); code != exitUsage {
 		t.Error("a comment of no file is exit", code)
@@ -148,7 +150,8 @@ func TestCommentFitsIntoGitHub(t *testing.T) {
 	for _, stack := range []string{"dev", "staging", "prod"} {
 		var changes []any
 		for i := range 3000 {
-			changes = append(changes, map[string]any{"urn": fmt.Sprintf("urn:pulumi:s::slipway::t::bücket-%d", i), "type": "aws:s3/bucket:Bucket", "op": "create"})
+			changes = append(changes, map[string]any{"urn": fmt.Sprintf("urn:pulumi:s::slipway::t::bücket-%d", i),
+				"type": "aws:s3/bucket:Bucket", "op": "create"})
 		}
 		text, err := json.Marshal(map[string]any{"stack": stack, "counts": map[string]int{"create": 3000}, "changes": changes})
 		if err != nil {
@@ -178,15 +181,15 @@ func TestCommentFitsIntoGitHub(t *testing.T) {
 	}
 }
 
-// A hub is GitHub as far as comments go.
+// A hub is the part of GitHub that serves comments.
 type hub struct {
 	*httptest.Server
 	comments []map[string]any
 	calls    []string
-	actions  bool // whoever calls is a workflow
+	actions  bool // the caller is a workflow
 }
 
-// startHub starts one whose pull request 12 has comments of others, one of which begins with Slipway's mark.
+// startHub starts one whose pull request 12 has comments by other authors; one of them begins with Slipway's mark.
 func startHub() *hub {
 	h := &hub{}
 	add := func(login, body string) map[string]any {

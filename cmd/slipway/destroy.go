@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -18,22 +20,21 @@ func destroyCommand(run *invocation) *cobra.Command {
 		Use:   "destroy",
 		Short: "Delete every resource of the stack, after saying what is lost",
 		Long: `Destroy first lists what stands in the way and what is lost: protection, the database, full buckets and repositories,
-running tasks, keys. A stack that is protected, or live, must be named to go on: on the terminal, or with --confirm.
+running tasks, keys. To destroy a protected or live stack you confirm its name, on the terminal or with --confirm.
 
-Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a last
-snapshot, and the key that encrypts it stays with it. Task definitions are deregistered, also those that releases have
-replaced. With --keep-data the database and the media stay, with the network
-and the keys that they need: the next up goes on with them.
+Then it scales every service to zero, lifts the protection, and deletes. The database of a protected stack leaves a final
+snapshot, and the key that encrypts it stays too. All revisions of the task definitions are deregistered. With --keep-data
+the database and the media stay, with the network and the keys that they need: the next up continues with them.
 
-An unprotected stack of the rehearsal is destroyed without a question: the next up makes it all again.`,
+An unprotected rehearsed stack is destroyed without a question: the next up creates it again.`,
 		Example: `  slipway destroy
   slipway destroy --stack prod --keep-data
   slipway destroy --stack prod --live --confirm prod`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return destroy(cmd.Context(), run, keep, confirm) },
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the `name` of the stack, to destroy it although it is protected or live")
-	cmd.Flags().BoolVar(&keep, "keep-data", false, "leave the database and the media bucket, with what they need")
+	cmd.Flags().BoolVar(&keep, "keep-data", false, "keep the database and the media bucket, with what they need")
 	return cmd
 }
 
@@ -65,7 +66,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 		if run.live {
 			where = " in " + d.Where
 		}
-		run.out.say("There is nothing to destroy: stack %s was never put up%s, or is destroyed already.", run.stack, where)
+		run.out.say("There is nothing to destroy: stack %s was never deployed%s, or is already destroyed.", run.stack, where)
 	}
 	err = run.out.print(destroyed{run.stack, d.Result.Summary(), d.Losses, d.Kept, d.Left}, func() {})
 	switch {
@@ -74,12 +75,17 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 		err = errors.Join(err, fmt.Errorf("the stack is destroyed, but the model still holds %s", operation.Tally(d.Left)))
 	case keep:
 		run.out.say("Stack %s is down: %s, in %s. The database and the media stay, with what they need: %s in all.\n"+
-			"The next slipway up%s continues with them. To adopt them elsewhere, --json lists them as pulumi import --file takes them.",
-			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flag())
+			"To adopt them elsewhere, --json lists them as pulumi import --file takes them. Next, to continue with them here:\n  slipway up%s",
+			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flags())
 	case d.Key != "":
-		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s\n"+
-			"When the snapshot is not needed any more: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
-			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key, d.Snapshot, d.Key)
+		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s",
+			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key)
+		if !run.live {
+			break
+		}
+		run.out.say("To delete both later:\n"+
+			"  aws rds delete-db-snapshot%s --db-snapshot-identifier %s\n  aws kms schedule-key-deletion%[1]s --key-id %[3]s",
+			regionFlag(d.Key), d.Snapshot, d.Key)
 	case run.live:
 		run.out.say("Stack %s is gone: %s, in %s. It was in %s.", run.stack, counted(d.Result), elapsed(d.Result.Took), d.Where)
 	default:
@@ -88,12 +94,16 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 	return err
 }
 
-// confirmDestruction shows what is lost, and asks for the stack's name where that is more than a rehearsal's next up makes
+// confirmDestruction shows what is lost, and asks for the stack's name unless the next up of a rehearsal creates it
 // again.
 func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, confirm string) error {
-	i.out.say("Destroying stack %s means:", i.stack)
+	say := i.out.say
+	if (d.Protected || d.Live) && confirm != i.stack { // what is asked must be seen
+		say = i.out.warn
+	}
+	say("Destroying stack %s means:", i.stack)
 	for _, l := range d.Losses {
-		i.out.say("  %-10s %s: %s", l.Kind, l.Name, l.Says)
+		say("  %-10s %s: %s", l.Kind, l.Name, l.Says)
 	}
 	if !d.Protected && !d.Live || confirm == i.stack {
 		return nil
@@ -104,15 +114,12 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 	}
 	name, err := i.ask(fmt.Sprintf("Stack %s is %s. Type its name to destroy it: ", i.stack, what))
 	if errors.Is(err, errNoTerminal) {
-		flags := i.flag()
-		if d.Live {
-			flags += " --live"
-		}
+		flags := i.flags()
 		if keep {
 			flags += " --keep-data"
 		}
-		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\nto destroy it, run: slipway destroy%s --confirm %s",
-			i.stack, what, flags, i.stack)
+		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\n"+
+			"to destroy it, run: slipway destroy%s --confirm %s", i.stack, what, flags, i.stack)
 	}
 	if err == nil && name != i.stack {
 		err = fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)
@@ -125,4 +132,12 @@ func some(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// regionFlag is the flag of the AWS CLI for the region that an ARN names.
+func regionFlag(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 3 {
+		return " --region " + parts[3]
+	}
+	return ""
 }

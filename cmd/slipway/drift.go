@@ -9,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/drift"
 	"slipway/operation"
+	"slipway/screen"
 )
 
-// A driftFound is the error of a drift that found some: the command worked, and the account is not what it should be.
+// A driftFound is the error when drift was found: the command worked, but the account differs from the state.
 type driftFound struct {
 	stack   string
 	counted string
@@ -26,15 +28,15 @@ func (e *driftFound) Error() string {
 func driftCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift",
-		Short: "Say what differs from what the last up left, and how bad that is",
-		Long: `Drift asks for every resource of the stack and compares it with what the last operation left. It changes nothing,
-neither the account nor the state. What AWS changes by itself, such as the number of tasks that scaling owns, is no drift.
+		Short: "Show what differs from what the last up deployed, and how bad that is",
+		Long: `Drift reads every resource of the stack and compares it with the result of the last operation. It changes neither the
+account nor the state. Changes that AWS makes automatically, such as the number of tasks that autoscaling sets, are no drift.
 
-Each difference is dangerous (it opens something, or something is not protected any more), replaced (putting it right
-replaces the resource), missing (the resource is gone) or harmless. It exits with 0 if there is none, with 3 if there is.`,
+Each difference is dangerous (it grants access or removes a protection), replaced (reverting it replaces the resource),
+missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkDrift(cmd.Context(), run) },
 	}
 }
@@ -60,7 +62,7 @@ func checkDrift(ctx context.Context, run *invocation) error {
 		return err
 	}
 	if len(found) == 0 {
-		run.out.say("Stack %s is as the last up left it.", run.stack)
+		run.out.say("Stack %s is as the last up deployed it.", run.stack)
 		return nil
 	}
 	var parts []string
@@ -69,11 +71,7 @@ func checkDrift(ctx context.Context, run *invocation) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	flags := run.flag()
-	if run.live {
-		flags += " --live"
-	}
-	run.out.say("Next: slipway up%s reverts these changes. Put what should stay into the program first.", flags)
+	run.out.say("Put what should stay into the program. Next, to revert the rest:\n  slipway up%s", run.flags())
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 
@@ -86,7 +84,7 @@ func printDrift(out io.Writer, found []drift.Resource) {
 		}
 		fmt.Fprintln(out)
 		for _, p := range d.Properties {
-			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, screen.Short(p.From), screen.Short(p.To))
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,7 +18,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,18 +27,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
-	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/static"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"slipway/engine"
@@ -49,11 +37,11 @@ import (
 	"slipway/internal/image"
 )
 
-// TestGenuine plays testdata/genuine/*.txtar: the command with --live from the first bootstrap to the last destroy, with the
-// genuine AWS provider, in two accounts of a moto. Images are made by a stand-in for docker, which pushes real ones, of one
-// small layer, to a registry that is reached under ECR's own names; slipway copies them from there to there itself.
+// TestGenuine runs testdata/genuine/*.txtar: the command with --live from the first bootstrap to the last destroy, with the
+// genuine AWS provider, in two accounts of one moto server. A stand-in for docker builds images of one small layer and pushes
+// them to a registry under ECR's own host names; slipway copies them between the accounts.
 //
-// It takes minutes, most of them the provider's own waiting, and so it is played where SLIPWAY_CONFORMANCE is "moto".
+// It takes minutes, because the provider waits between its polls, so it runs only if SLIPWAY_CONFORMANCE is "moto".
 func TestGenuine(t *testing.T) {
 	if os.Getenv("SLIPWAY_CONFORMANCE") != "moto" {
 		t.Skip("set SLIPWAY_CONFORMANCE=moto to have the command deploy with the genuine AWS provider")
@@ -126,7 +114,7 @@ func TestGenuine(t *testing.T) {
 
 const firstAccount, secondAccount = "123456789012", "222222222222"
 
-// accounts are the two accounts of the moto, and the registry that stands before both.
+// accounts are the two accounts of the moto server, and the registry of both.
 type accounts struct {
 	url           string
 	first, second aws.Credentials
@@ -139,7 +127,7 @@ func (a *accounts) settings(c aws.Credentials) aws.Config {
 	return aws.Config{Region: "us-east-1", BaseEndpoint: &a.url, Credentials: credentials.StaticCredentialsProvider{Value: c}}
 }
 
-// assume gets credentials of another account, which is how moto knows the one from the other.
+// assume gets credentials of another account. Moto selects the account by the credentials.
 func (a *accounts) assume(t *testing.T, account string) aws.Credentials {
 	t.Helper()
 	given, err := sts.NewFromConfig(a.settings(a.first)).AssumeRole(t.Context(), &sts.AssumeRoleInput{
@@ -149,10 +137,11 @@ func (a *accounts) assume(t *testing.T, account string) aws.Credentials {
 		t.Fatal(err)
 	}
 	c := given.Credentials
-	return aws.Credentials{AccessKeyID: aws.ToString(c.AccessKeyId), SecretAccessKey: aws.ToString(c.SecretAccessKey), SessionToken: aws.ToString(c.SessionToken)}
+	return aws.Credentials{AccessKeyID: aws.ToString(c.AccessKeyId), SecretAccessKey: aws.ToString(c.SecretAccessKey),
+		SessionToken: aws.ToString(c.SessionToken)}
 }
 
-// as FIRST|SECOND has the commands that follow speak with the credentials of an account.
+// as FIRST|SECOND gives the following commands the credentials of an account.
 func as(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: as FIRST|SECOND")
@@ -182,13 +171,14 @@ func (a *accounts) registry(t *testing.T, work string) (proxy, authority string)
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		case who != owner && r.URL.Path != "/v2/" && !a.admits(r.Context(), owner, who, r.URL.Path):
-			http.Error(w, `{"errors":[{"code":"DENIED","message":"no resource-based policy allows the ecr:BatchGetImage action"}]}`, http.StatusForbidden)
+			http.Error(w, `{"errors":[{"code":"DENIED","message":"no resource-based policy allows the ecr:BatchGetImage action"}]}`,
+				http.StatusForbidden)
 			return
 		}
 		a.mu.Lock()
 		a.calls = append(a.calls, r.Method+" "+who+" "+owner+r.URL.Path)
 		a.mu.Unlock()
-		if err := a.record(owner, r); err != nil {
+		if err := awstest.RecordPush(r.Context(), a.of(owner), r); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -201,7 +191,7 @@ func (a *accounts) registry(t *testing.T, work string) (proxy, authority string)
 	connect := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := net.SplitHostPort(r.Host)
 		if r.Method != http.MethodConnect || hosts[host] == nil {
-			t.Errorf("somebody wants to speak to %s", r.Host)
+			t.Errorf("unexpected request to %s", r.Host)
 			w.WriteHeader(http.StatusForbidden)
 			return
 		}
@@ -228,7 +218,7 @@ func (a *accounts) registry(t *testing.T, work string) (proxy, authority string)
 	return connect.URL, authority
 }
 
-// of are the credentials of an account.
+// of returns the credentials of an account.
 func (a *accounts) of(account string) aws.Config {
 	if account == secondAccount {
 		return a.settings(a.second)
@@ -236,37 +226,14 @@ func (a *accounts) of(account string) aws.Config {
 	return a.settings(a.first)
 }
 
-var manifestPath = regexp.MustCompile(`^/v2/(.+)/manifests/(.+)$`)
-
-// record tells moto's ECR of a manifest that is pushed. It refuses what has no repository there, and a tag that would move.
-func (a *accounts) record(owner string, r *http.Request) error {
-	m := manifestPath.FindStringSubmatch(r.URL.Path)
-	if r.Method != http.MethodPut || m == nil {
-		return nil
-	}
-	manifest, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(manifest))
-	_, err = ecr.NewFromConfig(a.of(owner)).PutImage(r.Context(), &ecr.PutImageInput{
-		RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)), ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
-	})
-	var there *ecrtypes.ImageAlreadyExistsException
-	if errors.As(err, &there) {
-		return nil
-	}
-	return err
-}
-
-// admits says whether the policy of a repository, as moto keeps it, names an account.
+// admits reports whether the policy of a repository, as moto keeps it, names an account.
 func (a *accounts) admits(ctx context.Context, owner, who, path string) bool {
 	repository := strings.Join(strings.Split(strings.TrimPrefix(path, "/v2/"), "/")[:2], "/")
 	found, err := ecr.NewFromConfig(a.of(owner)).GetRepositoryPolicy(ctx, &ecr.GetRepositoryPolicyInput{RepositoryName: &repository})
 	return err == nil && strings.Contains(aws.ToString(found.PolicyText), "arn:aws:iam::"+who+":root")
 }
 
-// runs STACK FILE checks that ECS itself runs the images, by digest, whose digests an up has told in FILE.
+// runs STACK FILE checks that ECS itself runs the images, by digest, whose digests an up wrote to FILE.
 func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: runs stack file")
@@ -285,7 +252,8 @@ func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 	if len(services.Services) != 1 {
 		ts.Fatalf("the services are %+v", services)
 	}
-	definition, err := client.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: services.Services[0].TaskDefinition})
+	definition, err := client.DescribeTaskDefinition(ctx,
+		&ecs.DescribeTaskDefinitionInput{TaskDefinition: services.Services[0].TaskDefinition})
 	ts.Check(err)
 	var got []string
 	for _, container := range definition.TaskDefinition.ContainerDefinitions {
@@ -302,7 +270,7 @@ func (a *accounts) runs(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// asked METHOD WHO OWNER/PATH checks that the registry was asked this; with ! that it was not. PATH may be the beginning.
+// asked METHOD WHO OWNER/PATH checks that the registry got this request; with ! that it did not. PATH may be a prefix.
 func (a *accounts) asked(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 3 {
 		ts.Fatalf("usage: asked method account account/path")
@@ -315,7 +283,7 @@ func (a *accounts) asked(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// certify makes a certificate that vouches for itself.
+// certify creates a self-signed certificate.
 func certify(t *testing.T, host string) (tls.Certificate, []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -333,65 +301,22 @@ func certify(t *testing.T, host string) (tls.Certificate, []byte) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// dockerStandIn is the docker command as the provider's plugin calls it: build, login, push and inspect. What it builds is
-// one layer, with the image's tag in it, which is the hash of the context.
+// dockerStandIn is the docker command; it counts the builds.
 func dockerStandIn() {
-	if err := standIn(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func standIn(args []string) error {
 	work := os.Getenv("DOCKER_STAND_IN")
-	switch args[0] {
-	case "build":
-		at := slices.Index(args, "-t")
+	err := awstest.Docker(work, os.Args[1:], func(tag, _ string) error {
 		file, err := os.OpenFile(filepath.Join(work, "builds"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}
 		defer file.Close()
-		_, err = fmt.Fprintln(file, args[at+1])
+		_, err = fmt.Fprintln(file, tag)
 		return err
-	case "login":
-		password, err := io.ReadAll(os.Stdin)
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(filepath.Join(work, "login-"+strings.TrimPrefix(args[len(args)-1], "https://")), bytes.TrimSpace(password), 0o600)
-	case "push":
-		tag, image, err := builtImage(args[1])
-		if err != nil {
-			return err
-		}
-		password, err := os.ReadFile(filepath.Join(work, "login-"+tag.RegistryStr()))
-		if err != nil {
-			return err
-		}
-		return remote.Write(tag, image, remote.WithAuth(&authn.Basic{Username: "AWS", Password: string(password)}))
-	case "inspect":
-		tag, image, err := builtImage(args[len(args)-1])
-		if err != nil {
-			return err
-		}
-		digest, err := image.Digest()
-		if err == nil {
-			fmt.Println(tag.Context().Digest(digest.String()))
-		}
-		return err
-	}
-	return fmt.Errorf("docker %s: the stand-in cannot do that", args[0])
-}
-
-func builtImage(reference string) (name.Tag, v1.Image, error) {
-	tag, err := name.NewTag(reference)
+	})
 	if err != nil {
-		return tag, nil, err
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	_, part, _ := strings.Cut(tag.RepositoryStr(), "/")
-	image, err := mutate.AppendLayers(empty.Image, static.NewLayer([]byte(part+" "+tag.TagStr()), types.DockerLayer))
-	return tag, image, err
 }
 
 // built N checks how many builds there were so far.

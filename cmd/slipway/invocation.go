@@ -3,23 +3,25 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
+	"slipway/cmd/slipway/interrupts"
+	"slipway/engine"
 	"slipway/operation"
 	"slipway/operation/account"
 )
 
-// modelHooks let tests look into a rehearsal, and break it.
+// modelHooks let tests read the model of a rehearsal, and inject faults.
 var modelHooks operation.ModelHooks
 
 // An invocation is one run of the command: its flags, and where it writes.
 type invocation struct {
 	out        *output
-	interrupts *interrupts
+	interrupts *interrupts.Interrupts
 	began      bool // the command line was understood
 
+	dir       string // to work in; "": here
 	stack     string
 	live      bool          // in the stack's own account, not in the model
 	yes       bool          // do not ask
@@ -29,23 +31,27 @@ type invocation struct {
 	postgres  string // the image of the database
 }
 
-func newInvocation(stdout, stderr io.Writer, interrupts *interrupts) *invocation {
-	return &invocation{out: newOutput(stdout, stderr), interrupts: interrupts}
+func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
+	return &invocation{out: out, interrupts: listening}
 }
 
 // target is the stack that the flags name.
 func (i *invocation) target() (operation.Target, error) {
 	root, err := operation.FindRoot()
+	if err != nil {
+		return operation.Target{}, err
+	}
 	t := operation.Target{
 		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
-		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: i.interrupts.engine, Model: modelHooks,
+		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
-	return t, err
+	i.out.progress.usual = t.Usual
+	return t, nil
 }
 
-// flag is how the stack is named on a command line.
-func (i *invocation) flag() string { return operation.Target{Stack: i.stack}.Flag() }
+// flags are what a suggested command needs to work on the same stack.
+func (i *invocation) flags() string { return operation.Target{Stack: i.stack, Live: i.live}.Flags() }
 
 // confirm asks whether to continue, on a terminal.
 func (i *invocation) confirm(what string, where account.Identity) error {
@@ -64,8 +70,8 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 
 // ask asks a question on the terminal. An interrupt is no answer.
 func (i *invocation) ask(question string) (string, error) {
-	i.out.progress.close()
-	line, err := ask(i.interrupts.ctx, i.out.stderr, question)
+	i.out.progress.Close()
+	line, err := ask(i.interrupts.Context, i.out.stderr, question)
 	return strings.TrimSpace(line), err
 }
 

@@ -58,8 +58,9 @@ func leaks(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		quoted := must(json.Marshal(secret))
 		for form, text := range map[string]string{
-			"as it is": secret, "as JSON": string(quoted[1 : len(quoted)-1]), "for a URL": url.QueryEscape(secret), "in hexadecimal": hex.EncodeToString([]byte(secret)),
-			"in base64": strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
+			"as it is": secret, "as JSON": string(quoted[1 : len(quoted)-1]), "for a URL": url.QueryEscape(secret),
+			"in hexadecimal": hex.EncodeToString([]byte(secret)),
+			"in base64":      strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
 		} {
 			forms[text] = fmt.Sprintf("secret %d, %s", i, form)
 		}

@@ -15,8 +15,8 @@ import (
 	"slipway/internal/awstest"
 )
 
-// TestLive plays testdata/live/*.txtar: what the command does with --live, against moto. No engine deploys anything here;
-// release has it work with such a backend, and conformance with the official provider.
+// TestLive runs testdata/live/*.txtar: what the command does with --live, against moto. No engine deploys anything here:
+// package engine tests such a backend, and conformance the official provider.
 func TestLive(t *testing.T) {
 	url := awstest.Moto(t, "-c", server)
 	account := map[string]string{
@@ -42,8 +42,8 @@ func TestLive(t *testing.T) {
 			}
 			env.Setenv("PULUMI_HOME", filepath.Join(env.WorkDir, "home"))
 			// The stack's own settings say where its state is, whatever the user has logged in to.
-			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
-			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
+			env.Setenv("PULUMI_BACKEND_URL", "s3://another-owner")
+			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "another passphrase")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock, "damage": damage},
@@ -65,7 +65,7 @@ func lock(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(bucket.WriteAll(ctx, ".pulumi/locks/organization/slipway/"+args[0]+"/0b1c.json", data, nil))
 }
 
-// damage STACK cuts the stack's state short, as an engine does that loses its connection while it writes.
+// damage STACK truncates the stack's state, as an engine does that loses its connection while it writes.
 func damage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: damage stack")

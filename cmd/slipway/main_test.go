@@ -30,7 +30,7 @@ import (
 // commands are those that the scripts find on their PATH.
 var commands = map[string]func(){"slipway": conforming, "docker-stand-in": dockerStandIn}
 
-// conforming is the command as main runs it. Whatever it writes as JSON, in whichever script, must be what its schema says.
+// conforming is the command as main runs it. All JSON that it writes, in every script, must match its schema.
 func conforming() {
 	breakRuns()
 	if !slices.Contains(os.Args, "--json") {
@@ -38,9 +38,14 @@ func conforming() {
 	}
 	var out bytes.Buffer
 	code := execute(os.Args[1:], io.MultiWriter(os.Stdout, &out), os.Stderr)
-	command, _, err := rootCommand(newInvocation(io.Discard, io.Discard, nil)).Find(os.Args[1:])
+	command, rest, err := rootCommand(unused()).Find(os.Args[1:])
 	name := strings.TrimPrefix(command.CommandPath(), "slipway ")
-	if err == nil && out.Len() > 0 && !writesNone[name] {
+	failed := code != 0 && bytes.HasPrefix(out.Bytes(), []byte("{\n  \"error\": "))
+	if failed {
+		name = "error"
+	}
+	oneValue := name == "outputs" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
+	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
 		if schema, err = schemaOf(name); err == nil {
 			err = conform(schema, out.Bytes())
@@ -53,14 +58,22 @@ func conforming() {
 	os.Exit(code)
 }
 
-func TestMain(m *testing.M) { testscript.Main(m, commands) }
+// unused is an invocation whose commands are looked at and not run.
+func unused() *invocation { return newInvocation(newOutput(io.Discard, io.Discard), nil) }
 
-// further are the scripts that go into one thing at length. They are played where SLIPWAY_SCRIPTS is "further", as .ci/run
-// does: go test gives a package ten minutes, in which two slow processors play the others only.
-var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote", "questions", "releases", "unlock",
-	"verdict"}
+func TestMain(m *testing.M) {
+	if os.Getenv("SLIPWAY_BENCHMARK") != "" { // this process is the command that a benchmark runs
+		main()
+	}
+	testscript.Main(m, commands)
+}
 
-// scripts are the files that are to be played.
+// further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
+// does: go test gives a package ten minutes, in which two slow processors finish only the others.
+var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "disk", "drift", "exits", "json", "killed", "leak",
+	"promote", "questions", "releases", "unlock", "verdict"}
+
+// scripts are the files to run.
 func scripts(t *testing.T) []string {
 	t.Helper()
 	all, err := filepath.Glob("testdata/script/*.txtar")
@@ -72,16 +85,22 @@ func scripts(t *testing.T) []string {
 		return long != (os.Getenv("SLIPWAY_SCRIPTS") == "further")
 	})
 	if len(wanted) == 0 || len(wanted) == len(all) {
-		t.Fatalf("%d of %d scripts are to be played", len(wanted), len(all))
+		t.Fatalf("%d of %d scripts are to run", len(wanted), len(all))
 	}
 	return wanted
 }
 
-// TestScripts plays testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
-// written to be read: they say what the command does, and what it refuses. They find no Pulumi CLI: a rehearsal needs none.
+// TestScripts runs testdata/script/*.txtar, each in a folder with the project's own Pulumi files and app. They are
+// written to be read: they show what the command does, and what it refuses. They find no Pulumi CLI: a rehearsal needs none.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
+		Condition: func(name string) (bool, error) {
+			if name != "mount" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return canMount(), nil
+		},
 		Setup: func(env *testscript.Env) error {
 			if err := furnish(env); err != nil {
 				return err
@@ -90,18 +109,20 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
 			env.Setenv("AWS_PROFILE", "the-company")
 			env.Setenv("PULUMI_ACCESS_TOKEN", "pul-0123456789")
-			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "of somebody else")
-			env.Setenv("PULUMI_BACKEND_URL", "s3://of-somebody-else")
+			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "another passphrase")
+			env.Setenv("PULUMI_BACKEND_URL", "s3://another-owner")
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
-			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose, "fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
+			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"lines": lines, "disk": disk,
 		},
 	})
 }
 
-// furnish gives a script the project's own Pulumi files and app.
+// furnish returns a script the project's own Pulumi files and app.
 func furnish(env *testscript.Env) error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -133,10 +154,10 @@ func furnishLive(env *testscript.Env, cli *engine.CLI) error {
 	return furnish(env)
 }
 
-// breakRuns arms what the script asks for, in the process of the command:
+// breakRuns injects the fault that the script asks for into the process of the command:
 //
 //	KILL=before:N  kills it with SIGKILL just before the Nth call that changes the model
-//	KILL=after:N   kills it when the Nth change is made, before the engine hears of it
+//	KILL=after:N   kills it when the Nth change is made, before the engine learns of it
 //	INTERRUPT=N    sends it Ctrl-C at the Nth call
 //	PAUSE=N        stops the Nth call until the file "go" exists; the file "paused" says that it is there
 //	REFUSE=ACTION  answers that API action as AWS does when a quota is reached
@@ -155,7 +176,7 @@ func breakRuns() {
 			}
 			if int64(n) == interruptAt {
 				syscall.Kill(os.Getpid(), syscall.SIGINT)
-				time.Sleep(200 * time.Millisecond) // so that the engine hears of it before this call is done
+				time.Sleep(200 * time.Millisecond) // so that the engine receives it before this call is done
 			}
 			if int64(n) == pauseAt {
 				os.WriteFile("paused", nil, 0o600)
@@ -170,7 +191,7 @@ func breakRuns() {
 			return nil
 		}
 		if code := os.Getenv("MIGRATION"); code != "" {
-			a.Tasks = func(cloud.TaskRun) cloud.TaskResult {
+			a.Tasks = func(context.Context, cloud.TaskRun) cloud.TaskResult {
 				return cloud.TaskResult{ExitCode: int(number(code)), Logs: []string{"relation feed_entry already exists"}}
 			}
 		}
@@ -199,9 +220,13 @@ var unhealthy = map[string]*cloud.Failure{
 		"DATABASE_URL=postgres://site:hunter2@db:5432/site",
 		"[ERROR] Reason: Worker failed to boot.",
 	}},
-	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited", Logs: []string{"exec /usr/local/bin/python: exec format error"}},
-	"memory":    {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage", Detail: "OutOfMemoryError: container killed due to memory usage"},
-	"silent":    {Container: "django", ExitCode: 0, Reason: "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
+	"processor": {Container: "django", ExitCode: 1, Reason: "Essential container in task exited",
+		Logs: []string{"exec /usr/local/bin/python: exec format error"}},
+	"memory": {Container: "django", ExitCode: 137, Reason: "OutOfMemoryError: Container killed due to memory usage",
+		Detail: "OutOfMemoryError: container killed due to memory usage"},
+	"silent": {Container: "django", ExitCode: 0,
+		Reason: "Task failed ELB health checks in (target-group " +
+			"arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/web/0123456789abcdef)", Logs: []string{"GET /healthz 500"}},
 }
 
 // exits CODE COMMAND... runs a command that must exit with the code; 137 is what a shell calls SIGKILL.
@@ -222,6 +247,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s exits with %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// lines FILE... N checks that files have at most N lines together.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: lines file... n")
+	}
+	most, err := strconv.Atoi(args[len(args)-1])
+	ts.Check(err)
+	n := 0
+	for _, file := range args[:len(args)-1] {
+		n += strings.Count(ts.ReadFile(file), "\n")
+	}
+	if n > most {
+		ts.Fatalf("%d lines are more than %d", n, most)
 	}
 }
 
@@ -281,7 +322,7 @@ func changes(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// edit FILE OLD NEW replaces a text that is in the file exactly once.
+// edit FILE OLD NEW replaces a string that is in the file exactly once.
 func edit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: edit file old new")
@@ -315,7 +356,7 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Clone(data[:len(data)/2]), 0o600))
 }
 
-// alter STACK TYPE NAME PATH JSON changes a setting of an object of the model by hand, as somebody in the console would. NAME
+// alter STACK TYPE NAME PATH JSON changes a setting of an object of the model by hand, as a user in the console would. NAME
 // is the resource's in the program.
 func alter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
@@ -370,7 +411,7 @@ func fill(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// byHand does something with one object of a stack's model.
+// byHand changes or reads one object of a stack's model.
 func byHand(ts *testscript.TestScript, stack, kind, name string, do func(*cloud.Account, *cloud.Object) error) {
 	account, err := cloud.Open(ts.MkAbs(filepath.Join(".slipway", stack, "model.json")), cloud.Options{})
 	ts.Check(err)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -14,14 +15,14 @@ func previewCommand(run *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preview",
 		Short: "Show what up would change",
-		Long: `Preview says which resources up would create, change, replace or delete, and which of their settings
+		Long: `Preview shows which resources up would create, update, replace or delete, and which of their properties
 differ. It changes nothing. Secrets are shown as [secret].`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
-	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")
+	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
 	return cmd
 }
 

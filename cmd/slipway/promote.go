@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -15,16 +16,16 @@ func promoteCommand(run *invocation) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
 		Use:   "promote --from STACK --to STACK [RELEASE]",
-		Short: "Run in one stack what runs in another",
+		Short: "Run the release of one stack in another",
 		Long: `Promote runs a release of one stack in another: the very same images, by digest, copied from registry to registry.
 Nothing is built. It shows what would change before it begins.
 
-Without RELEASE it is the one that was deployed last in the stack that it comes from. A release that is not good there,
-or whose deployment never ended, is refused.`,
+Without RELEASE it is the release that was deployed last in the source stack. A release that is not good there, or whose
+deployment never ended, is refused.`,
 		Example: `  slipway promote --from dev --to staging
   slipway promote --from staging --to prod 20261122-190817-3f2a9c1
   slipway promote --from staging --to prod --live`,
-		Args: cobra.MaximumNArgs(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, releases []string) error {
 			if cmd.Flags().Changed("stack") {
 				return operation.UsageError{Err: errors.New("promote takes --from and --to, not --stack")}
@@ -37,8 +38,8 @@ or whose deployment never ended, is refused.`,
 		},
 	}
 	cmd.Flags().StringVar(&args.From, "from", "", "the stack that the release comes from")
-	cmd.Flags().StringVar(&to, "to", "", "the stack that is to run it")
-	cmd.Flags().BoolVar(&args.EvenUnhealthy, "even-unhealthy", false, "also a release that is not good where it comes from")
+	cmd.Flags().StringVar(&to, "to", "", "the stack that the release goes to")
+	cmd.Flags().BoolVar(&args.EvenUnhealthy, "even-unhealthy", false, "also promote a release that is not good in its source stack")
 	cmd.MarkFlagRequired("from")
 	cmd.MarkFlagRequired("to")
 	return cmd
@@ -60,10 +61,10 @@ func rollbackCommand(run *invocation) *cobra.Command {
 		Long: `Rollback runs the digests of an earlier release of the stack again: without RELEASE the newest that was good and has
 other images than those that run. Nothing is built. It shows what would change before it begins.
 
-The database is not taken back: migrations that the earlier release does not know are named, and stay.`,
+The database is not rolled back: migrations that the earlier release does not have are listed, and stay applied.`,
 		Example: `  slipway rollback --stack prod
   slipway rollback --stack prod 20261122-190817-3f2a9c1`,
-		Args: cobra.MaximumNArgs(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return rollback(cmd.Context(), run, argument(args)) },
 	}
 }
@@ -78,13 +79,16 @@ func rollback(ctx context.Context, run *invocation, id string) error {
 
 // confirmPlan shows what a promotion or a rollback changes, and asks before it changes an account.
 func (i *invocation) confirmPlan(p operation.Plan) error {
-	i.out.progress.close()
-	if !p.New { // of a stack that is new, everything
+	i.out.progress.Close()
+	if !p.New && (i.live || !i.out.quiet) { // of a stack that is new, everything
 		writeChanges(i.out.stderr, p.Result.Changes)
 	}
 	i.out.say("This %s of stack %s makes: %s.", p.Operation, i.stack, counted(p.Result))
-	if !i.live {
-		return nil
+	if i.live {
+		if err := i.confirm(p.Operation, p.Where); err != nil {
+			return err
+		}
 	}
-	return i.confirm(p.Operation, p.Where)
+	i.out.progress.expect(p.Result)
+	return nil
 }

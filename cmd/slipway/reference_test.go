@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"testing"
@@ -96,14 +95,14 @@ func TestEveryCommandHasASchema(t *testing.T) {
 		}
 		for _, wrong := range []string{`[[]]`, `"x"`, `null`, `[{"stack":"dev","surprise":1}]`} {
 			if conform(schema, []byte(wrong)) == nil {
-				t.Errorf("the schema of %s takes %s", name, wrong)
+				t.Errorf("the schema of %s accepts %s", name, wrong)
 			}
 		}
 		if name != "outputs" && conform(schema, []byte(`{"stack":"dev","surprise":1}`)) == nil {
-			t.Errorf("the schema of %s takes anything", name)
+			t.Errorf("the schema of %s accepts everything", name)
 		}
 	}
-	each(rootCommand(newInvocation(io.Discard, io.Discard, nil)))
+	each(rootCommand(unused()))
 	if seen < 6 {
 		t.Errorf("only %d commands were looked at", seen)
 	}
@@ -118,10 +117,11 @@ func TestSchemaCommand(t *testing.T) {
 		t.Error(err)
 	}
 	if strings.Contains(out.String(), "-verdict") {
-		t.Error("it holds what the command has no use for")
+		t.Error("it holds definitions that the command does not use")
 	}
 	out.Reset()
-	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 || !strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
+	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 ||
+		!strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
 }
@@ -132,25 +132,45 @@ const exitCodes = `| code | meaning |
 | 0 | it is done, and good |
 | 1 | it was tried and went wrong; a verdict or a rehearsal that is not good is that too |
 | 2 | the command line is wrong; nothing was tried |
-| 3 | ` + "`drift`" + `: the account is not what the program made of it |
+| 3 | ` + "`drift`" + `: the account differs from the state |
 | 4 | the stack is locked or in use by another run; nothing was done |
-| 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM |
+| 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM, 129 after the terminal was closed, 141 after the reader left a pipe |
+
+A stopped run finishes the calls under way and records them; the next run continues from there.
 `
 
 // commandsMarkdown is docs/commands.md.
 func commandsMarkdown() string {
-	root := rootCommand(newInvocation(io.Discard, io.Discard, nil))
+	root := rootCommand(unused())
 	root.InitDefaultHelpFlag()
 	var b strings.Builder
 	b.WriteString(`# Commands
 
-Data goes to stdout and words to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" + ` writes its JSON Schema,
+Data goes to stdout, messages go to stderr. With ` + "`--json`" + ` the data is one JSON value; ` + "`slipway schema COMMAND`" +
+		` writes its JSON Schema,
 and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is made from the commands themselves:
 ` + "`go test ./cmd/slipway -run TestReference -update`" + `.
 
 ## Exit codes
 
 ` + exitCodes + `
+With ` + "`--json`" + ` a command that fails before it has a result writes ` + "`{\"error\": {\"message\", \"kind\", \"code\"}}`" + ` to
+stdout; the message is also on stderr. The schema is ` + "`slipway schema error`" + `.
+
+## Progress
+
+On a terminal of at least 60 columns each component has a line that says what it is doing and for how
+long. With ` + "`--live`" + ` it also says how long such a step usually takes. Elsewhere each component gets a line when it is done, and every 30 seconds a line says what is in
+progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages.
+` + "`NO_COLOR`" + ` and ` + "`TERM=dumb`" + ` are respected.
+
+## Completion
+
+` + "`slipway completion bash`" + ` (or zsh, fish, powershell) writes a script that completes commands, flags, stacks, releases and outputs.
+` + "`slipway completion bash --help`" + ` says where your shell looks for it. For one session of bash:
+
+` + "```sh\nsource <(slipway completion bash)\n```" + `
+
 ## Flags of every command
 
 ` + flagsMarkdown(root.PersistentFlags()))

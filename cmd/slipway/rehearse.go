@@ -9,20 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
 func rehearseCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse",
-		Short: "Judge a stack from nothing to nothing",
-		Long: `Rehearse takes the configuration of any stack into an empty model of its own and plays its whole life:
-up; up again, which must change nothing; destroy, which must leave nothing. A protected stack must refuse to be
-destroyed first. It ends with a verdict, exits 0 only if all of it is good, and keeps nothing. Secrets are not
-decrypted: each has a stand-in.`,
+		Short: "Rehearse the whole life of a stack: up, up again, destroy",
+		Long: `Rehearse runs the whole life of any stack in an empty model of its own: up; up again, which must change
+nothing; destroy, which must leave nothing. A protected stack must first refuse to be destroyed. It ends with a verdict,
+exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted: each is replaced by a stand-in.`,
 		Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearse(cmd.Context(), run) },
 	}
 }
@@ -58,7 +58,7 @@ func printRehearsal(out io.Writer, v *operation.Rehearsal) {
 		fmt.Fprintln(out, "wrong:", reason)
 	}
 	if v.Good {
-		fmt.Fprintf(out, "Stack %s goes up, stays as it is and comes down.\n", v.Stack)
+		fmt.Fprintf(out, "Stack %s deploys, stays unchanged and is destroyed.\n", v.Stack)
 	} else {
 		fmt.Fprintf(out, "Stack %s is not fit to be deployed.\n", v.Stack)
 	}

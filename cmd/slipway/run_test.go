@@ -24,8 +24,8 @@ import (
 	"time"
 )
 
-// TestRun takes a stack through its life with real containers, as its visitors live through it: sign-up, a picture, a
-// release under load, two releases that fail, a kill, and the end.
+// TestRun takes a stack through its life with real containers and visitors: sign-up, a picture, a release under load, two
+// releases that fail, a kill, and destroy.
 func TestRun(t *testing.T) {
 	r := newRunning(t)
 	before := r.held()
@@ -37,20 +37,20 @@ func TestRun(t *testing.T) {
 	}
 
 	t.Log("visitors with a real browser")
-	told := r.browse()
+	seen := r.browse()
 	r.archived(
-		`"logger":"nginx","request_id":"`+told.Request+`"`,
-		`"message": "POST / 302", "request_id": "`+told.Request+`"`,
-		`"path": "`+told.Picture+`"`,
+		`"logger":"nginx","request_id":"`+seen.Request+`"`,
+		`"message": "POST / 302", "request_id": "`+seen.Request+`"`,
+		`"path": "`+seen.Picture+`"`,
 		`migrations applied`)
 	ada := r.visitor()
-	if _, kind := ada.get(told.Picture); kind != "image/webp" {
+	if _, kind := ada.get(seen.Picture); kind != "image/webp" {
 		t.Errorf("the picture is %q", kind)
 	}
 	ada.signUp("ada")
 	ada.post("first light")
 
-	t.Log("the same again, from files that are new and say the same")
+	t.Log("the same again, from new files with the same contents")
 	pushed := r.pushed()
 	if err := os.RemoveAll(filepath.Join(r.dir, "app")); err != nil {
 		t.Fatal(err)
@@ -58,8 +58,10 @@ func TestRun(t *testing.T) {
 	r.copyApp()
 	r.write("README.md", "no part of an image")
 	r.write("feed/tests/test_more.py", "# nor is a test\n")
-	if out, code := r.up(); code != 0 || !strings.Contains(out, "is up: 0 changes") || !strings.Contains(out, "served by the up that runs already") || pushed != r.pushed() || !slices.Equal(first, r.tasks()) {
-		t.Errorf("exit code %d; the registry held\n%s\nand holds\n%s\ntasks were %q and are %q; the command said:\n%s", code, pushed, r.pushed(), first, r.tasks(), out)
+	if out, code := r.up(); code != 0 || !strings.Contains(out, "is up: 0 changes") ||
+		!strings.Contains(out, "served by the up that runs already") || pushed != r.pushed() || !slices.Equal(first, r.tasks()) {
+		t.Errorf("exit code %d; the registry held\n%s\nand holds\n%s\ntasks were %q and are %q; the command said:\n%s", code, pushed, r.pushed(),
+			first, r.tasks(), out)
 	}
 
 	t.Log("a release with a migration, under load")
@@ -90,7 +92,8 @@ func TestRun(t *testing.T) {
 	if code != exitFailed || len(failed) > 0 || answered < 50 {
 		t.Errorf("exit code %d, %d requests, failed: %q\n%s", code, answered, failed, out)
 	}
-	if !strings.Contains(out, "division by zero") || !slices.Equal(second, r.tasks()) {
+	named := strings.Contains(out, "failed in feed.0901_broken: exit code 1") && strings.Contains(out, "This run started no deployment")
+	if !named || !strings.Contains(out, "division by zero") || !slices.Equal(second, r.tasks()) {
 		t.Errorf("tasks were %q and are %q; the command said:\n%s", second, r.tasks(), out)
 	}
 	all += posts
@@ -114,7 +117,8 @@ func TestRun(t *testing.T) {
 		}
 	}
 	// The worker is a service of its own: it may have begun with the release before the other one failed.
-	if web := slices.IndexFunc(second, func(id string) bool { return strings.HasPrefix(id, "slipway-dev-web ") }); web < 0 || !slices.Contains(r.tasks(), second[web]) {
+	if web := slices.IndexFunc(second, func(id string) bool { return strings.HasPrefix(id, "slipway-dev-web ") }); web < 0 ||
+		!slices.Contains(r.tasks(), second[web]) {
 		t.Errorf("tasks were %q and are %q", second, r.tasks())
 	}
 	all += posts
@@ -127,7 +131,7 @@ func TestRun(t *testing.T) {
 	kill(cut)
 	kill(r.server)
 	if len(r.ends()) == 0 {
-		t.Error("the kill left no task that nobody waits for: nothing is shown")
+		t.Error("the kill left no orphaned task, so this proves nothing")
 	}
 	r.serve()
 	if left := r.ends(); len(left) > 0 {
@@ -149,6 +153,11 @@ func TestRun(t *testing.T) {
 		return err == nil && status == http.StatusOK && !slices.Equal(now, r.tasks())
 	})
 
+	for _, want := range []string{"slipway-dev-web: task ", " stopped: container nginx: Essential container in task exited with code 137",
+		" runs in its place."} {
+		r.until("the command that serves says "+want, func() bool { return strings.Contains(r.said.String(), want) })
+	}
+
 	t.Log("destroy")
 	if out, code := r.slipway("destroy"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
@@ -157,6 +166,103 @@ func TestRun(t *testing.T) {
 	if err := r.server.Wait(); err != nil {
 		t.Errorf("the command that served ended with %v", err)
 	}
+}
+
+// TestRunVerdicts brings releases and settings that are wrong in ways that ECS does not notice, or does not explain, and reads
+// what the command says about each.
+func TestRunVerdicts(t *testing.T) {
+	r := newRunning(t)
+	before := r.held()
+	r.serve()
+
+	t.Log("a health path that answers 400, without another deployment")
+	for range 2 { // the second up changes nothing, and is no better
+		r.bad([]string{"-c", "web.healthPath=/"}, "its load balancer calls it unhealthy", "GET / must answer 200", "GET / answered 400",
+			"container django:",
+			"ALLOWED_HOSTS")
+	}
+	r.good()
+
+	t.Log("a site whose every page answers 400")
+	settings := r.read("website/settings.py")
+	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
+	r.bad(nil, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
+	r.write("website/settings.py", settings)
+
+	t.Log("a front page that answers 500, one that is not there, and one behind a log-in")
+	urls := r.read("website/urls.py")
+	r.write("website/urls.py", urls+"\n\ndef fail(request):\n    raise RuntimeError('the dog ate the view')\n"+
+		"\n\nurlpatterns.insert(0, path('', fail))\n")
+	r.bad(nil, "GET / answered 500 Internal Server Error", "the dog ate the view")
+	if out := r.good("-c", "web.checkPath=/nothing/"); !strings.Contains(out, "Note: GET /nothing/ answered 404") {
+		t.Errorf("404 is not noted:\n%s", out)
+	}
+	if out := r.good("-c", "web.checkPath=/account/"); !strings.Contains(out, "Note: GET /account/ is redirected to the log-in page") {
+		t.Errorf("a log-in page is not noted:\n%s", out)
+	}
+	r.write("website/urls.py", urls)
+
+	t.Log("a container whose own health check fails")
+	check := r.read("build/healthcheck-django")
+	r.write("build/healthcheck-django", strings.ReplaceAll(check, "/healthz", "/no-healthz"))
+	r.bad(nil, "was rolled back", "Task failed container health checks (django: its health check failed)", "container django: CMD healthcheck",
+		"exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 400", "Last lines of the log:", "django, log group")
+	r.write("build/healthcheck-django", check)
+
+	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
+	config := r.read("nginx/nginx.conf")
+	r.write("nginx/nginx.conf", strings.Replace(config, "events {", "dog on;\nevents {", 1))
+	r.bad(nil, "was rolled back", "nginx: exit code 1", "nginx, log group", `unknown directive "dog"`)
+	r.write("nginx/nginx.conf", config)
+	file := r.read("Dockerfile.nginx")
+	r.write("Dockerfile.nginx", file+"RUN echo the dog ate the build && false\n")
+	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
+	out := r.bad(nil, "This run started no deployment")
+	if strings.Contains(out, "migration-marker") {
+		t.Errorf("it has migrated:\n%s", out)
+	}
+	r.write("Dockerfile.nginx", file)
+
+	t.Log("another number of tasks")
+	if out := r.good("-c", "web.min=2"); !strings.Contains(out, "Service slipway-dev-web: 2 tasks instead of 1") {
+		t.Errorf("it does not say what it scales:\n%s", out)
+	}
+	if web := r.containers("slipway.service=slipway-dev-web", "slipway.container=nginx"); len(web) != 2 {
+		t.Errorf("%d tasks run, want 2", len(web))
+	}
+	if n := strings.Count(r.said.String(), "ulimits"); n > 1 {
+		t.Errorf("it says %d times that there are no limits", n)
+	}
+
+	if out, code := r.slipway("destroy"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	r.left(before)
+}
+
+// good is an up that must succeed. It gives what the command says.
+func (r *running) good(args ...string) string {
+	r.t.Helper()
+	out, code := r.slipway(append(r.upLine(), args...)...)
+	if code != 0 {
+		r.t.Fatalf("up %q: exit code %d\n%s", args, code, out)
+	}
+	return out
+}
+
+// bad is an up that must fail, and say all of want.
+func (r *running) bad(args []string, want ...string) string {
+	r.t.Helper()
+	out, code := r.slipway(append(r.upLine(), args...)...)
+	if code != exitFailed {
+		r.t.Errorf("up %q: exit code %d\n%s", args, code, out)
+	}
+	for _, words := range want {
+		if !strings.Contains(out, words) {
+			r.t.Errorf("up %q does not say %q:\n%s", args, words, out)
+		}
+	}
+	return out
 }
 
 // TestRunRehearsed kills an up that is the stack's first, which destroy cleans, and a rehearsal, which the next one
@@ -172,13 +278,13 @@ func TestRunRehearsed(t *testing.T) {
 		r.until("the database runs", func() bool { return len(r.containers("slipway.database")) > 0 })
 		kill(cut)
 		if slices.Equal(r.held(), before) {
-			t.Errorf("%s, killed, left nothing: nothing is shown", c.killed[0])
+			t.Errorf("%s, killed, left nothing, so this proves nothing", c.killed[0])
 		}
 		out, code := r.slipway(c.cleans...)
 		if code != 0 {
 			t.Errorf("%s: exit code %d\n%s", c.cleans[0], code, out)
 		}
-		if c.cleans[0] == "rehearse" && !strings.Contains(out, "Stack dev goes up, stays as it is and comes down.") {
+		if c.cleans[0] == "rehearse" && !strings.Contains(out, "Stack dev deploys, stays unchanged and is destroyed.") {
 			t.Errorf("no good verdict:\n%s", out)
 		}
 		r.left(before)
@@ -253,19 +359,20 @@ func (r *running) copyApp() {
 	}
 }
 
-// stranger makes a container, a network and a volume of somebody else, with names that are much like the stack's.
+// stranger creates a container, a network and a volume of another owner, with names similar to the stack's.
 func (r *running) stranger() {
-	const name = "slipway-dev-0-of-somebody-else"
+	const name = "slipway-dev-0-of-another-owner"
 	r.t.Cleanup(func() {
 		for _, line := range [][]string{{"rm", "-fv", name}, {"network", "rm", name}, {"volume", "rm", name}} {
 			if out, err := exec.Command("docker", line...).CombinedOutput(); err != nil {
-				r.t.Errorf("what is somebody else's is gone: docker %s: %s", strings.Join(line, " "), out)
+				r.t.Errorf("a resource of another owner is gone: docker %s: %s", strings.Join(line, " "), out)
 			}
 		}
 	})
 	r.docker("network", "create", name)
 	r.docker("volume", "create", name)
-	r.docker("run", "-d", "--name", name, "--network", name, "-v", name+":/kept", "--label", "slipway.stack=other", "slipway-nginx:sid", "sleep", "3600")
+	r.docker("run", "-d", "--name", name, "--network", name, "-v", name+":/kept", "--label", "slipway.stack=other",
+		"slipway-nginx:sid", "sleep", "3600")
 }
 
 // settings make the images without a registry and without PyPI, and give the stack a worker and a job.
@@ -292,13 +399,13 @@ func (r *running) slipway(args ...string) (string, int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
-// upLine is the command line that brings the release that lies in the folder.
+// upLine is the command line that deploys the release in the folder.
 func (r *running) upLine() []string { return append([]string{"up", "--run"}, settings...) }
 
-// up brings the release that lies in the folder, beside the command that serves.
+// up deploys the release in the folder, beside the command that serves.
 func (r *running) up() (string, int) { return r.slipway(r.upLine()...) }
 
-// start starts a command whose words nobody reads.
+// start starts a command whose output is discarded.
 func (r *running) start(args ...string) *exec.Cmd {
 	r.t.Helper()
 	cmd := r.command(args...)
@@ -329,7 +436,8 @@ func (r *running) serve() {
 			r.t.Logf("up after %s", time.Since(start).Round(time.Second))
 			return
 		}
-		if time.Since(start) > 10*time.Minute || r.server.Process.Signal(syscall.Signal(0)) != nil || strings.Contains(r.said.String(), "slipway: ") {
+		if time.Since(start) > 10*time.Minute || r.server.Process.Signal(syscall.Signal(0)) != nil ||
+			strings.Contains(r.said.String(), "slipway: ") {
 			r.t.Fatalf("it does not come up:\n%s", r.said)
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -365,7 +473,9 @@ func (r *running) migration(operation string) string {
 		r.t.Fatalf("the site has no migrations: %v", err)
 	}
 	after := strings.TrimSuffix(filepath.Base(slices.Max(names)), ".py")
-	return fmt.Sprintf("from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    dependencies = [('feed', %q)]\n    operations = [%s]\n", after, operation)
+	return fmt.Sprintf(
+		"from django.db import migrations, models\n\n\nclass Migration(migrations.Migration):\n    dependencies = [('feed', %q)]\n    "+
+			"operations = [%s]\n", after, operation)
 }
 
 func (r *running) docker(args ...string) string {
@@ -412,7 +522,9 @@ func (r *running) running(which func(service string) bool) []string {
 func (r *running) held() []string {
 	var all []string
 	for _, list := range [][]string{
-		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"}, {"volume", "ls", "--filter", "label=slipway.stack"},
+		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"},
+		{"ps", "-a", "--filter", "status=exited", "--filter", "status=created"},
+		{"volume", "ls", "--filter", "label=slipway.stack"},
 		{"images", "--filter", "reference=127.0.0.1:*/slipway-*/*"}, {"images", "--filter", "dangling=true"},
 	} {
 		for _, name := range strings.Fields(r.docker(append(list, "-q")...)) {
@@ -422,7 +534,7 @@ func (r *running) held() []string {
 	return all
 }
 
-// left complains of what the engine holds and did not hold before, images without a name too.
+// left reports what the engine holds now and did not hold before, including images without a name.
 func (r *running) left(before []string) {
 	r.t.Helper()
 	for _, line := range r.held() {
@@ -451,8 +563,8 @@ func (r *running) pushed() string {
 	return all.String()
 }
 
-// browse sends a real browser to the site. It tells which request posted the picture, and where that lies.
-func (r *running) browse() (told struct{ Request, Picture string }) {
+// browse sends a real browser to the site. It returns the ID of the request that posted the picture, and the picture's path.
+func (r *running) browse() (seen struct{ Request, Picture string }) {
 	r.t.Helper()
 	ctx, stop := context.WithTimeout(r.t.Context(), 3*time.Minute)
 	defer stop()
@@ -463,12 +575,12 @@ func (r *running) browse() (told struct{ Request, Picture string }) {
 		r.t.Fatalf("the browser fails: %s", exit.Stderr)
 	}
 	if err == nil {
-		err = json.Unmarshal(out, &told)
+		err = json.Unmarshal(out, &seen)
 	}
-	if err != nil || told.Request == "" || told.Picture == "" {
-		r.t.Fatalf("the browser tells %q: %v", out, err)
+	if err != nil || seen.Request == "" || seen.Picture == "" {
+		r.t.Fatalf("the browser prints %q: %v", out, err)
 	}
-	return told
+	return seen
 }
 
 func (r *running) until(what string, yes func() bool) {
@@ -607,7 +719,8 @@ func (v *visitor) signUp(name string) {
 	v.t.Helper()
 	v.name = name
 	const path, password = "/account/sign-up/", "a long phrase 7"
-	v.must(v.send(path, url.Values{"csrfmiddlewaretoken": {v.token(path)}, "username": {name}, "password1": {password}, "password2": {password}}))
+	v.must(v.send(path, url.Values{"csrfmiddlewaretoken": {v.token(path)}, "username": {name}, "password1": {password},
+		"password2": {password}}))
 }
 
 func (v *visitor) post(text string) {

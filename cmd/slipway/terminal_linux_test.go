@@ -18,7 +18,7 @@ func init() { commands["at-terminal"] = func() { os.Exit(atTerminal(os.Args[1], 
 // questionPatience is how long a command may take until it asks, and to its end from there.
 const questionPatience = time.Minute
 
-// thought is how long whoever is asked looks at the question.
+// thought is how long the user looks at the question.
 const thought = 600 * time.Millisecond
 
 // atTerminal is the command at-terminal KEYS COMMAND...: it runs a command at a terminal of its own, and types when it is
@@ -58,7 +58,7 @@ func atTerminal(keys string, command []string) int {
 				screen.Write(typed)
 			}()
 		}
-		if err != nil { // EIO: nobody has the terminal open any more
+		if err != nil { // EIO: no process has the terminal open any longer
 			break
 		}
 	}
@@ -76,7 +76,7 @@ func atTerminal(keys string, command []string) int {
 	return 0
 }
 
-// openTerminal makes a pseudo-terminal: what a person sees and types on, and what a command has for its terminal.
+// openTerminal creates a pseudo-terminal: what a person sees and types on, and what a command has for its terminal.
 func openTerminal() (screen, terminal *os.File, err error) {
 	screen, err = os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -26,29 +27,29 @@ func unlockCommand(run *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unlock",
 		Short: "Show who has locked a stack, and free it from a run that has ended",
-		Long: `Unlock shows who has locked the stack, since when, and whether that run is still alive: a process of this host is looked for,
-and of a GitHub run GitHub is asked, if there is a GITHUB_TOKEN. The lock of a run that has ended is removed, and what it
-left undone is settled: every resource is read back. Creates with an unknown outcome stay listed until you resolve them,
+		Long: `Unlock shows who has locked the stack, since when, and whether that run is still alive: it looks for a process on this
+host, and asks GitHub about a workflow run if GITHUB_TOKEN is set. It removes the lock of a run that has ended, and completes
+what the run left undone: every resource is refreshed. Creates with an unknown outcome stay listed until you resolve them,
 with --made or --not-made.
 
 The lock of a run that is alive, or may be, is not removed. With --force it is, when the stack's name is typed or given with
 --confirm: two concurrent runs corrupt the state.
 
-With --restore-state it puts the newest version of the state that can be read in the place of one that is damaged. It says
-which version that is, and asks for the stack's name too. Resources that were created after that version are not in it:
-they still exist, and have to be imported or deleted by hand.
+With --restore-state it replaces a damaged state with its newest readable version. It says which version that is, and asks
+for the stack's name too. Resources that were created after that version are not in it: they still exist, and you have to
+import or delete them by hand.
 
 In the rehearsal the lock is the kernel's and ends with its process: there is nothing to break, only to repair.`,
 		Example: `  slipway unlock --stack prod --live
   slipway unlock --stack prod --live --force
   slipway unlock --stack prod --live --restore-state
   slipway unlock --stack prod --live --made web-logs=/slipway/prod/web --not-made`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return unlock(cmd.Context(), run, f) },
 	}
 	cmd.Flags().BoolVar(&f.force, "force", false, "with --live: remove the lock of a run that is alive, or may be")
 	cmd.Flags().StringVar(&f.confirm, "confirm", "", "with --force or --restore-state: the `name` of the stack, instead of typing it")
-	cmd.Flags().BoolVar(&f.restore, "restore-state", false, "with --live: put the newest readable version in the place of a damaged state")
+	cmd.Flags().BoolVar(&f.restore, "restore-state", false, "with --live: replace a damaged state with its newest readable version")
 	cmd.Flags().StringArrayVar(&f.made, "made", nil, "what a create with unknown outcome has made, as `name=ID`")
 	cmd.Flags().BoolVar(&f.notMade, "not-made", false, "no other create with unknown outcome has made anything")
 	return cmd
@@ -80,7 +81,7 @@ func unlock(ctx context.Context, run *invocation, f unlockFlags) error {
 	switch {
 	case err != nil:
 	case report.Restored != nil:
-		run.out.say("Next: slipway preview%s --live. A resource that it would create and that exists has to be imported or deleted first.", run.flag())
+		run.out.say("Import or delete each existing resource that this plans to create. Next:\n  slipway preview%s", run.flags())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		run.out.say("Stack %s is not locked.", run.stack)
 	default:
@@ -94,7 +95,7 @@ func (i *invocation) confirmBreak(confirm string) error {
 	if confirm == i.stack {
 		return nil
 	}
-	i.out.say("Two concurrent runs corrupt the state. Be sure that this run has ended.")
+	i.out.warn("Two concurrent runs corrupt the state. Be sure that this run has ended.")
 	name, err := i.ask("The name of the stack, to break its lock: ")
 	if err != nil {
 		return fmt.Errorf("%w; --force needs --confirm %s too", err, i.stack)

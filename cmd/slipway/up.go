@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 	"slipway/verdict"
@@ -17,23 +18,23 @@ func upCommand(run *invocation) *cobra.Command {
 	var release string
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Deploy the program: create, change and delete what it takes",
-		Long: `Up creates, changes and deletes whatever it takes to make the account what the program says.
+		Short: "Deploy the program: create, update and delete resources",
+		Long: `Up creates, updates and deletes resources until the account matches the program.
 
-A second up changes nothing. If one is interrupted, the next goes on from there; if one is killed,
-the next finds out what was done, repairs the state and goes on.
+A second up changes nothing. After an interrupt the next up continues where it stopped. After a kill the next up finds
+out what was done, repairs the state and continues.
 
-With --run the images are built, every task runs as containers of the Docker engine, and the command stays to serve the
-site until Ctrl-C. The containers then stay: the next up finds them, and destroy removes them. While one up serves,
-another brings the next release.`,
+With --run the images are built, every task runs as containers of the Docker engine, and the command serves the site
+until Ctrl-C. The containers keep running: the next up finds them, and destroy removes them. While one up serves, another
+can deploy the next release.`,
 		Example: `  slipway up
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
   slipway up --stack dev --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
 	}
-	cmd.Flags().StringVar(&release, "release", "", "do not build, but take the images of this release of the stack")
+	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
 	return cmd
 }
 
@@ -45,7 +46,7 @@ func up(ctx context.Context, run *invocation, release string) error {
 	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Up(ctx, target, release) })
 }
 
-// report writes what was deployed, and stays to serve the site if its containers run.
+// report writes what was deployed, and serves the site if its containers run.
 func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
 	d, err := deploy()
 	if d == nil {
@@ -80,17 +81,18 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 	case d.Containers != nil:
 		return serve(ctx, run, d)
 	case d.Live:
-		run.out.say("It is up in %s.", d.Where)
+		run.out.say("It is up in %s. How to connect:\n  slipway outputs%s", d.Where, run.flags())
 	default:
 		run.out.say("This is simulated: the URL will not open. Next:\n"+
-			"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
-			"  slipway destroy%[1]s: take it down\n"+
-			"  README.md, \"Deploying for real\": the same program, in an account", run.flag())
+			"  slipway preview%[1]s --config web.max=6    what a change would do\n"+
+			"  slipway outputs%[1]s                       how to connect\n"+
+			"  slipway destroy%[1]s                       take it down\n"+
+			"README.md, \"Deploying for real\", says how to deploy the same program to an account.", run.flags())
 	}
 	return err
 }
 
-// serve stays with a stack that runs as containers, until an interrupt or the stack's end.
+// serve serves a stack that runs as containers, until an interrupt or until the stack is destroyed.
 func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	if d.Containers.Serves() {
 		run.out.say("The site is at %s until Ctrl-C.", d.Containers.URL())
@@ -99,14 +101,14 @@ func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	}
 	err := d.Containers.Serve(ctx)
 	if err == nil && ctx.Err() != nil {
-		run.out.say("The site is not served any more; its containers stay. Next:\n"+
-			"  slipway up%[1]s: serve it again\n"+
-			"  slipway destroy%[1]s: take it down, containers included", run.flag())
+		run.out.say("The site is no longer served; its containers stay. Next:\n"+
+			"  slipway up%[1]s         serve it again\n"+
+			"  slipway destroy%[1]s    take it down, containers included", run.flags())
 	}
 	return err
 }
 
-// handOn gives a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
+// handOn passes a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
 // GitHub it does nothing.
 func handOn(release string) error {
 	path := os.Getenv("GITHUB_OUTPUT")

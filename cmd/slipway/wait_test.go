@@ -46,13 +46,15 @@ func TestWaitingBeginsAgain(t *testing.T) {
 			if !errors.Is(err, c.want) || c.runs > 0 && runs != c.runs {
 				t.Errorf("it ran %d times and ended with %v; want %d and %v", runs, err, c.runs, c.want)
 			}
-			if words := strings.Count(said.String(), "Stack prod is in use by slipway up, process 7 on laptop. Waiting until"); words != min(1, runs-1) {
+			if words := strings.Count(said.String(), "Stack prod is in use by slipway up, process 7 on laptop. Waiting until"); words != min(1,
+				runs-1) {
 				t.Errorf("after %d runs it says %q", runs, said.String())
 			}
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := (&invocation{out: newOutput(io.Discard, new(bytes.Buffer)), wait: time.Hour}).patiently(ctx, func() error { cancel(); return other })
+	err := (&invocation{out: newOutput(io.Discard, new(bytes.Buffer)), wait: time.Hour}).patiently(ctx,
+		func() error { cancel(); return other })
 	if !errors.Is(err, other) {
 		t.Errorf("after Ctrl-C: %v", err)
 	}

@@ -36,7 +36,7 @@ type workflow struct {
 	}
 }
 
-// job WORKFLOW JOB [NAME=VALUE...] runs the steps of a job, as GitHub does: its scripts, with bash, one after the other.
+// job WORKFLOW JOB [NAME=VALUE...] runs the steps of a job, as GitHub does: its scripts, with bash, in sequence.
 // An expression is one of the names given, or what an earlier job handed on. What is not slipway's own is left out: the
 // actions, and building the command. What the scripts write is kept as the job's log. "! job" is one that fails.
 func runJob(ts *testscript.TestScript, neg bool, args []string) {

@@ -23,14 +23,14 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// A host is Pulumi's plugin host, but for the plugins: they are the stack's providers and its program.
+// A host is Pulumi's plugin host with other plugins: the stack's providers and its program.
 type host struct {
 	plugin.Host
 	providers map[string]pulumirpc.ResourceProviderClient
 	language  plugin.LanguageRuntime
 }
 
-// hosts makes the engine's host. Every call to a provider or to the program counts among calls.
+// hosts returns a constructor of the engine's host. Every call to a provider or to the program counts among calls.
 func (s *Stack) hosts(calls *calls) engine.HostFactory {
 	return func(ctx context.Context, sink, status diag.Sink, debug plugin.DebugContext) (plugin.Host, error) {
 		inner, err := pkghost.New(ctx, sink, status, debug, nil, nil, nil, nil)
@@ -67,7 +67,7 @@ func (h *host) LanguageRuntime(*plugin.Context, string) (plugin.LanguageRuntime,
 	return h.language, nil
 }
 
-// SignalCancellation asks the providers to end what they are doing.
+// SignalCancellation asks the providers to finish.
 func (h *host) SignalCancellation() error {
 	errs := []error{h.Host.SignalCancellation()}
 	for _, client := range h.providers {
@@ -122,7 +122,7 @@ func (p *program) guarded(ctx *pulumi.Context) (err error) {
 	return pulumi.RunWithContext(ctx, p.run)
 }
 
-// calls counts the calls under way, so that an operation can end without any.
+// calls counts the calls under way, so that an operation can wait for them at its end.
 type calls struct{ sync.RWMutex }
 
 // end refuses every further call and waits for those under way.

@@ -123,7 +123,7 @@ func (p *toy) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
-// did gives what was done since the last call of did.
+// did returns what was done since the last call of did.
 func (p *toy) did() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,7 +172,7 @@ func register(ctx *pulumi.Context, name string, inputs pulumi.Map, opts ...pulum
 	return r, ctx.RegisterResource("toy:index:Thing", name, inputs, r, opts...)
 }
 
-// chain makes three things, each of which needs the one before. The second has the configured size and code.
+// chain declares three resources, each of which needs the one before. The second has the configured size and code.
 func chain(ctx *pulumi.Context) error {
 	size, _ := ctx.GetConfig("nursery:size")
 	code, _ := ctx.GetConfig("nursery:code")
@@ -201,7 +201,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// A state is what a test looks at in the state file.
+// A state is the part of the state file that the tests read.
 type state struct {
 	Version    int
 	Checkpoint struct {
@@ -384,11 +384,11 @@ func TestRefreshFindsDriftAndUpRevertsIt(t *testing.T) {
 		}
 	}
 	if found["top"] != apitype.OpDelete || found["middle"] != apitype.OpUpdate || found["base"] != apitype.OpSame && found["base"] != "" {
-		t.Errorf("a look for drift found %v", found)
+		t.Errorf("a drift check found %v", found)
 	}
 	after, err := os.ReadFile(n.StatePath())
 	must(t, err)
-	wants(t, "state after a look for drift", string(after), string(written))
+	wants(t, "state after a drift check", string(after), string(written))
 
 	must(t, n.Up(t.Context(), inprocess.Run{Refresh: true}))
 	wants(t, "up with a refresh did", n.toy.did(), []string{"create top", "update middle"})
@@ -486,7 +486,7 @@ func TestInterrupt(t *testing.T) {
 	wants(t, "resources", n.state(t).names(), []string{"nursery-local", "default", "base", "middle"})
 	wants(t, "pending", n.state(t).pending(), nil)
 	if n.toy.canceled == 0 {
-		t.Error("the provider did not hear of it")
+		t.Error("the provider was not notified")
 	}
 	must(t, n.Up(t.Context(), inprocess.Run{}))
 	wants(t, "the next up did", n.toy.did(), []string{"create top"})
@@ -496,7 +496,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// Terminate does not wait for the step. The state says that it is pending, and its provider can do nothing more.
+// Terminate does not wait for the step. The state lists it as pending, and its provider can no longer do anything.
 func TestTerminate(t *testing.T) {
 	n := newNursery(t, chain)
 	stuck, free := make(chan struct{}), make(chan struct{})
@@ -595,7 +595,7 @@ func TestBackup(t *testing.T) {
 	wants(t, "backup", string(backup), string(before))
 }
 
-// SkipCheckpoints writes once; the environment of the process decides nothing.
+// SkipCheckpoints writes once, whatever the environment of the process says.
 func TestSkipCheckpoints(t *testing.T) {
 	for _, skip := range []bool{false, true} {
 		t.Setenv("PULUMI_SKIP_CHECKPOINTS", fmt.Sprint(!skip))

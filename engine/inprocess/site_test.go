@@ -32,9 +32,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
-	"slipway/ecs"
 	"slipway/engine"
 	"slipway/engine/inprocess"
+	"slipway/operation/account/modelaccount"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
 	"slipway/site"
@@ -51,35 +51,6 @@ type world struct {
 	model  *rehearsal.Rehearsal
 	counts map[apitype.OpType]int // of the last operation, custom resources and components alike
 	failed []string
-}
-
-// A runner runs the migration in the model.
-type runner struct{ account *cloud.Account }
-
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
-		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
-		Container: run.Container, StartedBy: run.StartedBy,
-	})
-	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
-}
-
-// An account is the model as the repair of a killed run sees it.
-type account struct{ *cloud.Account }
-
-func (a account) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
-
-func (a account) Objects() []engine.Object {
-	var all []engine.Object
-	for _, o := range a.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
-	}
-	return all
-}
-
-func (a account) Delete(_ context.Context, o engine.Object) error {
-	_, err := a.Remove(o.Type, o.ID)
-	return err
 }
 
 // clone copies what a deployment reads: Pulumi.yaml and the app.
@@ -140,7 +111,7 @@ func openAs(tb testing.TB, dir, root, file, stack string, values map[string]stri
 }
 
 func (w *world) program() pulumi.RunFunc {
-	return site.New(site.Options{Root: w.root, Runner: runner{w.model.Account}}).Run
+	return site.New(site.Options{Root: w.root, Runner: modelaccount.Runner(w.model.Account)}).Run
 }
 
 func (w *world) hear(e apitype.EngineEvent) {
@@ -214,7 +185,7 @@ func latest(tb testing.TB, path string) *apitype.DeploymentV3 {
 	return s.Checkpoint.Latest
 }
 
-// twins fails unless the state and the account say the same: each object has one resource, and each resource its object.
+// twins fails unless the state and the account match: each object has one resource, and each resource its object.
 func (w *world) twins(tb testing.TB) {
 	tb.Helper()
 	objects := map[string]int{}
@@ -279,9 +250,9 @@ func TestSite(t *testing.T) {
 	w.twins(t)
 
 	w.tamper(t)
-	w.must(t, "look for drift", w.PreviewRefresh(t.Context(), inprocess.Run{}))
+	w.must(t, "drift check", w.PreviewRefresh(t.Context(), inprocess.Run{}))
 	if w.counts[apitype.OpUpdate]+w.counts[apitype.OpRefresh] == 0 {
-		t.Errorf("a look for drift found nothing: %v", w.counts)
+		t.Errorf("a drift check found nothing: %v", w.counts)
 	}
 	w.up(t, inprocess.Run{Refresh: true})
 	if w.counts[apitype.OpUpdate] == 0 {
@@ -294,10 +265,11 @@ func TestSite(t *testing.T) {
 	w.empty(t)
 }
 
-// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it.
+// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it. SLIPWAY_INTERRUPTS says
+// how often.
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	seed, dice := seeded(t)
-	for i := range 3 {
+	for i := range times("SLIPWAY_INTERRUPTS", 3) {
 		w := open(t, t.TempDir(), clone(t), "local")
 		must(t, w.Init(t.Context()))
 		ctx, interrupt := context.WithTimeout(t.Context(), time.Duration(dice.IntN(900_000))*time.Microsecond)
@@ -318,6 +290,17 @@ func TestInterruptedAtAnyMoment(t *testing.T) {
 			t.Fatalf("interrupt %d of SLIPWAY_SEED=%d", i, seed)
 		}
 	}
+}
+
+// times is how often a test tries something: as a variable says, or as usual.
+func times(variable string, usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return min(usual, 3)
+	}
+	return usual
 }
 
 // seeded is the chance of a test. SLIPWAY_SEED repeats a run.
@@ -353,7 +336,7 @@ func needCLI(tb testing.TB) *engine.CLI {
 	return cli
 }
 
-// command is the CLI as the Automation API wants it.
+// command is the CLI as the Automation API expects it.
 func command(tb testing.TB) auto.PulumiCommand {
 	tb.Helper()
 	cli := needCLI(tb)
@@ -380,14 +363,14 @@ func (w *world) through(tb testing.TB) *cliStack {
 	maps.Copy(env, map[string]string{
 		"PULUMI_CONFIG_PASSPHRASE": passphraseOfTests, "PULUMI_BACKEND_URL": "file://" + w.State, "PULUMI_HOME": filepath.Join(w.dir, "home"),
 	})
-	for from, to := range map[string]string{filepath.Join(w.root, "Pulumi.yaml"): "Pulumi.yaml",
-		filepath.Join(repository, "Pulumi.local.yaml"): "Pulumi.local.yaml"} {
-		data, err := os.ReadFile(from)
-		must(tb, err)
-		must(tb, os.WriteFile(filepath.Join(w.dir, to), data, 0o600))
-	}
+	project, err := os.ReadFile(filepath.Join(w.root, "Pulumi.yaml"))
+	must(tb, err)
+	must(tb, os.WriteFile(filepath.Join(w.dir, "Pulumi.yaml"), project, 0o600))
+	configured, err := encoding.YAML.Marshal(map[string]any{"config": w.Config})
+	must(tb, err)
+	must(tb, os.WriteFile(filepath.Join(w.dir, "Pulumi."+w.Options.Stack+".yaml"), configured, 0o600))
 	must(tb, os.MkdirAll(w.State, 0o700))
-	s, err := auto.UpsertStackInlineSource(tb.Context(), "local", string(w.Project.Name), w.program(), auto.Pulumi(command(tb)),
+	s, err := auto.UpsertStackInlineSource(tb.Context(), w.Options.Stack, string(w.Project.Name), w.program(), auto.Pulumi(command(tb)),
 		auto.WorkDir(w.dir), auto.EnvVars(env))
 	must(tb, err)
 	return &cliStack{s, tb, env}
@@ -404,7 +387,7 @@ func (s *cliStack) up(o ...optup.Option) error {
 // output is what a command of the CLI writes.
 func (s *cliStack) output(args ...string) []byte {
 	s.tb.Helper()
-	cmd := exec.Command(needCLI(s.tb).Path(), append(args, "--non-interactive", "--stack", "local")...)
+	cmd := exec.Command(needCLI(s.tb).Path(), append(args, "--non-interactive", "--stack", s.Name())...)
 	cmd.Dir = s.Workspace().WorkDir()
 	cmd.Env = os.Environ()
 	for name, value := range s.env {
@@ -420,9 +403,24 @@ func (s *cliStack) output(args ...string) []byte {
 }
 
 // The engine in this process and the CLI leave the same state after every step of a stack's life, but for times and random
-// values; and what they export is the same to the byte.
+// values; and what they export is the same to the byte. SLIPWAY_DEEP compares every stack of the project.
 func TestSameStateAsTheCLI(t *testing.T) {
-	ours, theirs := open(t, t.TempDir(), clone(t), "local"), open(t, t.TempDir(), clone(t), "local")
+	stacks := []string{"local"}
+	if os.Getenv("SLIPWAY_DEEP") != "" {
+		stacks = append(stacks, "dev", "staging", "prod")
+	}
+	for _, stack := range stacks {
+		t.Run(stack, func(t *testing.T) { sameState(t, stack) })
+	}
+}
+
+func sameState(t *testing.T, name string) {
+	stackName, values := name, map[string]string{}
+	if name == "prod" { // which must be protected under its own name, and then destroy would delete nothing
+		stackName, values["slipway:protect"] = "unprotected", "false"
+	}
+	ours := openAs(t, t.TempDir(), clone(t), name, stackName, values)
+	theirs := openAs(t, t.TempDir(), clone(t), name, stackName, values)
 	defer ours.model.Close()
 	defer theirs.model.Close()
 	stack := theirs.through(t)
@@ -493,9 +491,9 @@ func TestTheCLIOpensTheState(t *testing.T) {
 }
 
 var (
-	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC|[+-]\d\d:?\d\d)`)
+	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC| \+0000 UTC|[+-]\d\d:?\d\d)`)
 	// drawn are the outputs that the model draws.
-	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "b64Std", "b64Url"}
+	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "policyId", "b64Std", "b64Url"}
 	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{7,}|db-[A-Z0-9]{26}`)
 )
 
@@ -596,6 +594,9 @@ func victim(dir, root, operation string) {
 		} else {
 			err = w.Up(context.Background(), inprocess.Run{})
 		}
+		for _, problem := range w.failed {
+			fmt.Fprintln(os.Stderr, problem)
+		}
 		if err == nil {
 			err = w.model.Close()
 		}
@@ -616,16 +617,10 @@ type panicking struct{ testing.TB }
 func (panicking) Helper()           {}
 func (panicking) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 
-// A process is killed at random moments of up, release and destroy. The next run repairs what it left: nothing is made
-// twice, nothing stays behind. SLIPWAY_KILLS says how often; SLIPWAY_SEED repeats a run.
+// A process is killed at random moments of up, release and destroy. The next run repairs what it left: nothing is created
+// twice, nothing is left over. SLIPWAY_KILLS says how often; SLIPWAY_SEED repeats a run.
 func TestKilledAtAnyMoment(t *testing.T) {
-	kills := 10
-	if testing.Short() {
-		kills = 3
-	}
-	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_KILLS")); err == nil {
-		kills = n
-	}
+	kills := times("SLIPWAY_KILLS", 10)
 	seed, dice := seeded(t)
 	t.Logf("SLIPWAY_SEED=%d SLIPWAY_KILLS=%d", seed, kills)
 	self, err := os.Executable()
@@ -692,14 +687,14 @@ func (w *world) repair(t *testing.T, lock *engine.Lock) {
 	must(t, os.WriteFile(filepath.Join(w.dir, "passphrase"), []byte(passphraseOfTests), 0o600))
 	s, err := engine.Open(engine.Options{
 		Dir: w.dir, Stack: "local", Project: project, Config: engine.Config{Node: &file.Config}, Program: w.program(),
-		Providers: w.model.Providers(), Inventory: account{w.model.Account},
+		Providers: w.model.Providers(), Inventory: modelaccount.Inventory(w.model.Account),
 	})
 	must(t, err)
 	_, err = s.Recover(t.Context(), lock, nil)
 	must(t, err)
 }
 
-// survive repairs the stack in dir, brings it up and takes it down.
+// survive repairs the stack in dir, deploys it and destroys it.
 func survive(t *testing.T, dir, root string, all int, outcomes map[string]int) {
 	t.Helper()
 	lock, err := engine.Acquire(dir, "local", "up")

@@ -122,7 +122,7 @@ func newReader(root string) *reader {
 	return &reader{root, fset, importer.ForCompiler(fset, "gc", exported), map[string]*source{}}
 }
 
-// Import makes a reader the importer of the packages that it reads.
+// Import implements types.Importer for the packages that the reader has read.
 func (r *reader) Import(path string) (*types.Package, error) {
 	if dir, ours := strings.CutPrefix(path, module); ours {
 		s, err := r.read(dir)
@@ -225,7 +225,7 @@ func isMethod(o types.Object) bool {
 	return ok && f.Signature().Recv() != nil
 }
 
-// largestCircle is the largest strongly connected component of the graph, sorted. A file by itself is one of size 1.
+// largestCircle is the largest strongly connected component of the graph, sorted. A file alone is one of size 1.
 func largestCircle(graph useGraph) []string {
 	index, low, onStack := map[string]int{}, map[string]int{}, map[string]bool{}
 	var stack, largest []string

@@ -6,47 +6,66 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"slipway/site"
 )
 
 const module = "slipway/"
 
-var components = []string{"keys", "network", "datastore", "settings", "cicd", "ecs", "batch", "logging", "bastion"}
+// components are the packages that only site may import.
+func components() []string {
+	var names []string
+	for _, c := range site.Components {
+		names = append(names, c.Name)
+	}
+	return names
+}
 
 // allowed says which packages of this module each part may import; a trailing slash covers what is below. Each layer imports
 // only layers below it: command, operation, account, then the rules and the engine, which imports nothing of this module.
 var allowed = map[string][]string{
 	"main":   {"site"},
-	"site":   append([]string{"config", "internal/"}, components...),
+	"site":   append([]string{"config", "internal/"}, components()...),
 	"config": {"internal/fargate/size", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
-	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
+	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
+	"cmd/slipway/commandline": {"operation", "release"},
+	"cmd/slipway/interrupts":  {},
+	"screen":                  {},
+
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"}, // bootstrap creates the deploy role before a program can run
+		// bootstrap creates the deploy role before a program can run
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
-	"operation/account":              {"engine", "verdict", "bootstrap", "ecs"},
-	"operation/account/accounttest":  {"operation/account", "verdict", "bootstrap", "internal/image"},
-	"operation/account/awsaccount":   {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd"},
-	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/", "internal/image"},
+	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},
+	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap", "internal/image"},
+	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
+		"internal/bucket/hardening", "internal/github"},
+	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
+		"internal/bucket/hardening", "internal/image", "internal/redact"},
 
-	"engine":           {"engine/inprocess"},
-	"engine/inprocess": {},
-	"verdict":          {"internal/redact"},
-	"drift":            {},
-	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release"}, // whose records other accounts may read
+	"engine":                      {"engine/inprocess"},
+	"engine/inprocess":            {"engine/inprocess/passphrase"},
+	"engine/inprocess/passphrase": {},
+	"verdict":                     {"internal/redact"},
+	"drift":                       {},
+	"release":                     {"verdict", "internal/image"},
+	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {},
+	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
-	"cmd/sandbox": {"sandbox"},
-	"sandbox":     {}, // it drives the command like a user
+	"cmd/sandbox":   {"sandbox"},
+	"tools/iamcase": {"rehearsal/iam"},
+	"sandbox":       {}, // it drives the command like a user
 }
 
 // sdkFree are the packages that call no AWS API themselves.

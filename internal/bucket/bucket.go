@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/bucket/hardening"
 	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
@@ -41,7 +42,7 @@ type Args struct {
 }
 
 // A Private is an S3 bucket without access from outside the account: public access blocked, ACLs off, versioned,
-// encrypted, TLS only. Old versions expire after 90 days and incomplete uploads after 7.
+// encrypted, TLS only. Old versions expire after 90 days and incomplete uploads after 7 (see hardening.Settings).
 //
 // A protected stack keeps it on destroy; any other stack empties and deletes it. Cost: $0.023 per GB-month (us-east-1)
 // and requests. Changing Part or the stack's name replaces it.
@@ -56,7 +57,7 @@ type Private struct {
 // Ready is the bucket's policy, which services need to deliver to the bucket.
 func (b *Private) Ready() []pulumi.Resource { return []pulumi.Resource{b.policy} }
 
-// New makes a private bucket.
+// New creates a private bucket.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Private, error) {
 	prefix := args.Site.Name(args.Part) + "-"
 	if len(prefix) > 37 {
@@ -86,30 +87,31 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 // secure blocks public access and ACLs, turns on encryption and requires TLS.
 func (b *Private) secure(ctx *pulumi.Context, name string, args *Args) error {
+	settings := hardening.Settings(args.KeyARN != nil)
+	public := settings.PublicAccess
 	block, err := s3.NewBucketPublicAccessBlock(ctx, name+"-block", &s3.BucketPublicAccessBlockArgs{
 		Bucket:          b.Name,
-		BlockPublicAcls: pulumi.Bool(true), IgnorePublicAcls: pulumi.Bool(true),
-		BlockPublicPolicy: pulumi.Bool(true), RestrictPublicBuckets: pulumi.Bool(true),
+		BlockPublicAcls: pulumi.Bool(public.BlockACLs), IgnorePublicAcls: pulumi.Bool(public.IgnoreACLs),
+		BlockPublicPolicy: pulumi.Bool(public.BlockPolicy), RestrictPublicBuckets: pulumi.Bool(public.Restrict),
 	}, pulumi.Parent(b))
 	if err != nil {
 		return err
 	}
 	if _, err := s3.NewBucketOwnershipControls(ctx, name+"-owner", &s3.BucketOwnershipControlsArgs{
 		Bucket: b.Name,
-		Rule:   &s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String("BucketOwnerEnforced")},
+		Rule:   &s3.BucketOwnershipControlsRuleArgs{ObjectOwnership: pulumi.String(settings.Ownership)},
 	}, pulumi.Parent(b)); err != nil {
 		return err
 	}
-	byDefault := &encryptionArgs{SseAlgorithm: pulumi.String("AES256")}
+	byDefault := &encryptionArgs{SseAlgorithm: pulumi.String(settings.Encryption)}
 	if args.KeyARN != nil {
-		byDefault.SseAlgorithm = pulumi.String("aws:kms")
 		byDefault.KmsMasterKeyId = args.KeyARN.ToStringOutput()
 	}
 	if _, err := s3.NewBucketServerSideEncryptionConfigurationV2(ctx, name+"-encryption", &s3.BucketServerSideEncryptionConfigurationV2Args{
 		Bucket: b.Name,
 		Rules: s3.BucketServerSideEncryptionConfigurationV2RuleArray{&s3.BucketServerSideEncryptionConfigurationV2RuleArgs{
 			ApplyServerSideEncryptionByDefault: byDefault,
-			BucketKeyEnabled:                   pulumi.Bool(args.KeyARN != nil),
+			BucketKeyEnabled:                   pulumi.Bool(settings.BucketKey),
 		}},
 	}, pulumi.Parent(b)); err != nil {
 		return err
@@ -128,24 +130,27 @@ func (b *Private) secure(ctx *pulumi.Context, name string, args *Args) error {
 
 // retain sets versioning, lifecycle and access logging.
 func (b *Private) retain(ctx *pulumi.Context, name string, args *Args) error {
+	settings := hardening.Settings(args.KeyARN != nil)
 	versioning, err := s3.NewBucketVersioningV2(ctx, name+"-versions", &s3.BucketVersioningV2Args{
 		Bucket:                  b.Name,
-		VersioningConfiguration: &s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String("Enabled")},
+		VersioningConfiguration: &s3.BucketVersioningV2VersioningConfigurationArgs{Status: pulumi.String(settings.Versioning)},
 	}, pulumi.Parent(b))
 	if err != nil {
 		return err
 	}
-	rules := s3.BucketLifecycleConfigurationV2RuleArray{
-		&s3.BucketLifecycleConfigurationV2RuleArgs{
-			Id: pulumi.String("broken-uploads"), Status: pulumi.String("Enabled"),
-			Filter:                         &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
-			AbortIncompleteMultipartUpload: &abortArgs{DaysAfterInitiation: pulumi.Int(7)},
-		},
-		&s3.BucketLifecycleConfigurationV2RuleArgs{
-			Id: pulumi.String("old-versions"), Status: pulumi.String("Enabled"),
-			Filter:                      &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
-			NoncurrentVersionExpiration: &expirationArgs{NoncurrentDays: pulumi.Int(90)},
-		},
+	var rules s3.BucketLifecycleConfigurationV2RuleArray
+	for _, r := range settings.Lifecycle {
+		rule := &s3.BucketLifecycleConfigurationV2RuleArgs{
+			Id: pulumi.String(r.ID), Status: pulumi.String(hardening.Enabled),
+			Filter: &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String("")},
+		}
+		if r.BrokenUploadDays > 0 {
+			rule.AbortIncompleteMultipartUpload = &abortArgs{DaysAfterInitiation: pulumi.Int(r.BrokenUploadDays)}
+		}
+		if r.OldVersionDays > 0 {
+			rule.NoncurrentVersionExpiration = &expirationArgs{NoncurrentDays: pulumi.Int(r.OldVersionDays)}
+		}
+		rules = append(rules, rule)
 	}
 	if _, err := s3.NewBucketLifecycleConfigurationV2(ctx, name+"-lifecycle", &s3.BucketLifecycleConfigurationV2Args{
 		Bucket: b.Name,

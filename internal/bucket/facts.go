@@ -42,8 +42,9 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 			{Path: `policy`, Why: open}, {Path: `grants|acl`, Why: open}, {Path: `serverSideEncryptionConfigurations`, Why: encryption},
 		},
 		Missing: "up creates an empty bucket; its objects are gone",
-		Loss:    catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object", Counted: "deleted with every old version"},
-		None:    catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Env | catalog.Ports,
+		Loss: catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object",
+			Counted: "deleted with every old version"},
+		None: catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Env | catalog.Ports,
 	}
 	if used {
 		bucket.None &^= catalog.Bound

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"slipway/internal/policy"
 )
 
@@ -26,7 +28,7 @@ type Resource struct {
 	Deploy []Grant            // what the deploy role needs for it; the read role gets the part of it that reads
 	Bound  []policy.Statement // what the roles of the stack may do with it, or with the role it has: for the boundary
 
-	AWSManaged string // the outputs that AWS changes by itself, as a regular expression: no drift
+	AWSManaged string // the outputs that AWS changes automatically, as a regular expression: no drift
 	Mirrors    string // what it shows of other resources among its outputs, which change when those do
 	Risks      []Risk // the changes that are dangerous; the first that fits counts
 	Missing    string // what its deletion outside of the program means, if `up` cannot restore it
@@ -112,13 +114,20 @@ type Alarm struct {
 	Namespace  string
 	Metric     string
 	Statistic  string   // Average, Sum, Maximum, Minimum, or a percentile such as p99
-	Dimensions []string // by CloudWatch's names; the stack gives the values
+	Dimensions []string // by CloudWatch's names; a Watch has the values
 	Above      bool     // true: alarms at or above Threshold; false: at or below it
 	Threshold  float64
 	Of         string // the capacity of which Threshold is a part, such as "storage"; "": Threshold is the value itself
 	Minutes    int    // how long it lasts before it alarms
 	Period     int    // seconds
-	Beside     bool   // the component creates the alarm itself, beside the resource
+}
+
+// A Watch is the alarms of one component of a stack, with what the facts cannot know: which resource they watch. A component
+// that the stack does not have returns the zero Watch, which has no alarms.
+type Watch struct {
+	Alarms     []Alarm
+	Dimensions map[string]pulumi.StringInput // by CloudWatch's names
+	Capacity   map[string]float64            // of which thresholds are parts: see Alarm.Of
 }
 
 // Binds is r with the environment variables that it binds.
@@ -191,19 +200,6 @@ func (c Catalog) Names() []string {
 	return slices.Compact(all)
 }
 
-// Alarms are the alarms that no component creates itself, in the order of the rows.
-func (c Catalog) Alarms() []Alarm {
-	var all []Alarm
-	for _, r := range c {
-		for _, a := range r.Alarms {
-			if !a.Beside {
-				all = append(all, a)
-			}
-		}
-	}
-	return all
-}
-
 // Loss is what destroy says about resources of a type; ok is false if it says nothing.
 func (c Catalog) Loss(token string) (loss Loss, ok bool) {
 	for _, r := range c {
@@ -242,7 +238,7 @@ func (c Catalog) Dangerous(token, path string, from, to any) string {
 	return ""
 }
 
-// ManagedByAWS reports whether AWS changes an output by itself.
+// ManagedByAWS reports whether AWS changes an output automatically.
 func (c Catalog) ManagedByAWS(token, path string) bool {
 	return slices.ContainsFunc(c, func(r Resource) bool {
 		return r.Type == token && r.AWSManaged != "" && regexp.MustCompile(`^(?:`+r.AWSManaged+`)$`).MatchString(path)

@@ -40,11 +40,12 @@ func TestAColumnIsFilledOrSaidToBeEmpty(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	c := Catalog{
-		{Type: "aws:rds/instance:Instance", AWSManaged: `status|replicas`, Missing: "restore a snapshot", Loss: Loss{Kind: "database"}, Risks: []Risk{
-			{Path: `deletionProtection`, Why: "it can be deleted", When: TurnedOff},
-			{Path: `backupRetentionPeriod`, Why: "fewer days", When: Fewer},
-			{Path: `accessLogs`, Why: "less is logged"},
-		}},
+		{Type: "aws:rds/instance:Instance", AWSManaged: `status|replicas`, Missing: "restore a snapshot",
+			Loss: Loss{Kind: "database"}, Risks: []Risk{
+				{Path: `deletionProtection`, Why: "it can be deleted", When: TurnedOff},
+				{Path: `backupRetentionPeriod`, Why: "fewer days", When: Fewer},
+				{Path: `accessLogs`, Why: "less is logged"},
+			}},
 		{Type: "aws:sns/topic:Topic", Mirrors: "its policy", Risks: []Risk{{Path: `.*`, Why: "alarms go elsewhere"}}},
 	}
 	for _, d := range []struct {
@@ -91,16 +92,19 @@ func TestPartsOfAStatementAreMerged(t *testing.T) {
 		{Sid: "New", Actions: []string{"elasticache:CreateCacheCluster"}, Resources: []any{"*"}},
 		{Sid: "Pass", Actions: []string{"iam:PassRole"}, Resources: []any{"role/*"}, Conditions: passed("rds.amazonaws.com")},
 		{Sid: "Keep", Actions: []string{"rds:ModifyDBInstance", "rds:AddTags"}, Resources: []any{"pg:default", "db:a"}},
-		{Sid: "Pass", Actions: []string{"iam:PassRole"}, Resources: []any{"role/*"}, Conditions: passed("ec2.amazonaws.com", "rds.amazonaws.com")},
+		{Sid: "Pass", Actions: []string{"iam:PassRole"}, Resources: []any{"role/*"},
+			Conditions: passed("ec2.amazonaws.com", "rds.amazonaws.com")},
 		{Sid: "Keep", Actions: []string{"rds:AddTags", "kms:ListAliases"}, Resources: []any{"pg:a"}},
 	}, []Place{{Sid: "Keep", First: []string{"rds:A", "db:", "pg:", "pg:default"}}, {Sid: "Absent"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []policy.Statement{
-		{Sid: "Keep", Actions: []string{"rds:AddTags", "kms:ListAliases", "rds:ModifyDBInstance"}, Resources: []any{"db:a", "pg:a", "pg:default"}},
+		{Sid: "Keep", Actions: []string{"rds:AddTags", "kms:ListAliases", "rds:ModifyDBInstance"},
+			Resources: []any{"db:a", "pg:a", "pg:default"}},
 		{Sid: "New", Actions: []string{"elasticache:CreateCacheCluster"}, Resources: []any{"*"}},
-		{Sid: "Pass", Actions: []string{"iam:PassRole"}, Resources: []any{"role/*"}, Conditions: passed("ec2.amazonaws.com", "rds.amazonaws.com")},
+		{Sid: "Pass", Actions: []string{"iam:PassRole"}, Resources: []any{"role/*"},
+			Conditions: passed("ec2.amazonaws.com", "rds.amazonaws.com")},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

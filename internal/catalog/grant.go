@@ -51,7 +51,7 @@ func UseKey(site wiring.Site, service string) Grant {
 	}}
 }
 
-// GrantKey is UseKey for a service that goes on using a key when no caller is there: the caller grants it that.
+// GrantKey is UseKey for a service that uses a key later, without a caller: the caller creates a grant for it.
 func GrantKey(site wiring.Site, service string) Grant {
 	conditions := through(site, []any{Endpoint(site, service)})
 	conditions["Bool"] = map[string]any{"kms:GrantIsForAWSResource": "true"}
@@ -74,10 +74,10 @@ func Endpoint(site wiring.Site, service string) string {
 
 // Tagged requires the two tags by which a resource belongs to this stack: "aws:ResourceTag" those that it has,
 // "aws:RequestTag" those that the request gives it. The stack's AWS provider puts both on everything that it makes
-// (site/provider.go), and the configuration cannot give them other values. They are compared as a whole, so prod does not
-// match prod-eu.
+// (site/provider.go), and the configuration cannot give them other values (config.Stack.TagPrefix). They are compared as a
+// whole, so prod does not match prod-eu.
 func Tagged(site wiring.Site, where string) map[string]any {
-	return map[string]any{where + "/project": site.Project, where + "/stack": site.Stack}
+	return map[string]any{where + "/" + site.Tag("project"): site.Project, where + "/" + site.Tag("stack"): site.Stack}
 }
 
 // MadeBy is the tag that bootstrap puts on the key of a stack's state. The key has none of the stack's own tags.
@@ -104,7 +104,7 @@ type Place struct {
 	First []string // the actions, or resources, that contain these stand first, in this order (the longest counts); actions then by name
 }
 
-// Merge makes one statement of all that have the same Sid. The statements in places stand first, in that order; the others
+// Merge creates one statement of all that have the same Sid. The statements in places stand first, in that order; the others
 // follow as they come. Parts must agree in effect, principals and conditions, except that lists of condition values are joined.
 func Merge(parts []policy.Statement, places []Place) ([]policy.Statement, error) {
 	var order []string

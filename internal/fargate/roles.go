@@ -46,7 +46,7 @@ type Roles struct {
 // Ready are the policies, without which tasks cannot start.
 func (r *Roles) Ready() []pulumi.Resource { return r.policies }
 
-// NewRoles makes both roles.
+// NewRoles creates both roles.
 func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.ResourceOption) (*Roles, error) {
 	r := &Roles{}
 	if err := ctx.RegisterComponentResource(rolesType, name, r, opts...); err != nil {
@@ -64,7 +64,7 @@ func NewRoles(ctx *pulumi.Context, name string, args *RolesArgs, opts ...pulumi.
 	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"executionArn": r.ExecutionARN, "taskArn": r.TaskARN})
 }
 
-// role makes one of the two. The trust policy is that of the ECS guide, "Amazon ECS task IAM role": the source cannot be
+// role creates one of the two. The trust policy is that of the ECS guide, "Amazon ECS task IAM role": the source cannot be
 // limited to one cluster.
 func (r *Roles) role(ctx *pulumi.Context, name, kind string, args *RolesArgs, statements []policy.Statement) (pulumi.StringOutput, error) {
 	role, err := iam.NewRole(ctx, name+"-"+kind, &iam.RoleArgs{
@@ -119,7 +119,7 @@ func taskStatements(args *RolesArgs) []policy.Statement {
 			Sid:       "SendLogs",
 			Actions:   []string{"firehose:PutRecordBatch"},
 			Resources: []any{args.Firehose.ARN},
-		})
+		}, policy.EncryptRecords(args.Site.Region, args.Firehose.KeyARN))
 	}
 	if args.Exec != nil {
 		statements = append(statements, execStatements(args.Site, *args.Exec)...)

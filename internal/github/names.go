@@ -1,5 +1,5 @@
-// Package github has the names that GitHub gives to repositories, branches and environments, as far as roles trust them.
-// No form admits a wildcard, a policy variable (${) or a colon, which divides the parts of a token's subject.
+// Package github calls GitHub's API, and has the forms of the names of repositories, branches and environments that roles
+// may trust. No form admits a wildcard, a policy variable (${) or a colon, which divides the parts of a token's subject.
 package github
 
 import "regexp"

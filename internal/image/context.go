@@ -110,6 +110,9 @@ func (b Build) unreadable(name string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s does not exist", b.in(name))
+	}
 	var at *fs.PathError
 	if errors.As(err, &at) { // without the path on this machine
 		err = at.Err
@@ -199,7 +202,8 @@ func (w *walk) add(name string, entry fs.DirEntry) error {
 		return w.unreadable(name, err)
 	}
 	if f.Kind == Link && !path.IsAbs(f.content) && !filepath.IsLocal(path.Join(path.Dir(name), f.content)) {
-		return w.refused(name, "is a link to "+quoteOdd(f.content)+", outside of the build context: Docker would copy the link and not what it names",
+		return w.refused(name, "is a link to "+quoteOdd(f.content)+", outside of the build context: "+
+			"Docker would copy the link and not what it names",
 			"Copy the files into the folder")
 	}
 	w.files = append(w.files, f)

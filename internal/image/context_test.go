@@ -274,7 +274,8 @@ func TestOwnFilesNeverEnter(t *testing.T) {
 	write(t, root, map[string]string{
 		".slipway/local/passphrase": "secret", ".slipway/local/model.json": "{}", "Pulumi.prod.yaml": "encryptedkey: x",
 		".pulumi/stacks/prod.json": "{}", ".git/config": "token", ".git/HEAD": "ref: x", "vendored/.git": "gitdir: ../.git/modules/x",
-		"site/.slipway/x": "x", "other/Pulumi.dev.yaml": "encryptedkey: x", ".dockerignore": "!.slipway\n!**/.slipway\n!Pulumi.prod.yaml\n!.pulumi\n",
+		"site/.slipway/x": "x", "other/Pulumi.dev.yaml": "encryptedkey: x",
+		".dockerignore": "!.slipway\n!**/.slipway\n!Pulumi.prod.yaml\n!.pulumi\n",
 	})
 	c = read(t, b)
 	if diff := cmp.Diff(want, names(c)); diff != "" {
@@ -315,7 +316,8 @@ func TestOwnFilesNeverEnter(t *testing.T) {
 
 func TestWhatDockerignoreMeans(t *testing.T) {
 	all := map[string]string{
-		"Dockerfile": "", "a.py": "", "a.pyc": "", "doc/a.md": "", "doc/keep.md": "", "doc/deep/keep.md": "", "src/a.py": "", "src/tests/a.py": "",
+		"Dockerfile": "", "a.py": "", "a.pyc": "", "doc/a.md": "", "doc/keep.md": "", "doc/deep/keep.md": "",
+		"src/a.py": "", "src/tests/a.py": "",
 		"src/tests/data/a.json": "", "x y/z": "", "[odd]": "", "node_modules/a/index.js": "",
 	}
 	for _, c := range []struct {
@@ -342,7 +344,8 @@ func TestWhatDockerignoreMeans(t *testing.T) {
 }
 
 func TestRefusedFiles(t *testing.T) {
-	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+	const pointer = "version https://git-lfs.github.com/spec/v1\n" +
+		"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 	for _, c := range []struct {
 		name, file, content string
 		want                string // "": accepted
@@ -393,7 +396,8 @@ func TestRefusedFiles(t *testing.T) {
 			if err := got.Stage(staged); err != nil {
 				t.Fatal(err)
 			}
-			if again := read(t, Build{Root: staged, Context: ".", Dockerfile: "Dockerfile", Platform: b.Platform, Args: b.Args}); again.Tag() != got.Tag() {
+			again := read(t, Build{Root: staged, Context: ".", Dockerfile: "Dockerfile", Platform: b.Platform, Args: b.Args})
+			if again.Tag() != got.Tag() {
 				t.Errorf("the copy differs: %q", names(again))
 			}
 		})

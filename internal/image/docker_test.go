@@ -73,7 +73,8 @@ func TestDockerMakesTheSameImageOfTheCopy(t *testing.T) {
 	tree := map[string]string{
 		"Dockerfile": "FROM scratch\nCOPY . /context/\n", "a.py": "a", "a.pyc": "", "doc/a.md": "", "doc/keep.md": "k", "doc/deep/keep.md": "",
 		"src/a.py": "x", "src/tests/a.py": "", "src/tests/data/a.json": "{}", "x y/z": "", "[odd]": "", "node_modules/a/index.js": "",
-		"a\nb": "line break", "A.py": "case", strings.Repeat("n", 200): "long", "x": "-> x", "gone": "-> nothing", "python": "-> /usr/bin/python3",
+		"a\nb": "line break", "A.py": "case", strings.Repeat("n", 200): "long", "x": "-> x",
+		"gone": "-> nothing", "python": "-> /usr/bin/python3",
 		"doc/up": "-> ../src", "src/caf\u00e9": "utf-8",
 	}
 	for name, ignore := range map[string]string{

@@ -66,7 +66,7 @@ func compact(values []string) any {
 
 // Version is a short string that changes whenever a secret changes and reveals nothing about its value:
 // "DB_PASSWORD:1 SECRET_KEY:3". A task reads its secrets only when it starts; with this string in its environment a changed
-// secret makes a new task definition, and the service rolls.
+// secret creates a new task definition, and the service rolls.
 func Version(secrets map[string]Secret) pulumi.StringOutput {
 	var format []string
 	var versions []any

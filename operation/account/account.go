@@ -41,7 +41,7 @@ type Account interface {
 	// cannot be listed.
 	Leftovers(kept []engine.Import) map[string]int
 
-	// Containers are what runs of the stack on this machine; nil if nothing does.
+	// Containers are the stack's containers on this machine; nil if there are none.
 	Containers() Containers
 
 	// Close ends the use of the account. Containers are closed on their own.
@@ -60,7 +60,7 @@ func (i Identity) String() string { return "account " + i.Account + " in " + i.R
 type Origin struct {
 	Stack   string
 	Profile string // of the shared AWS configuration; "" is the environment's
-	// Explain says what must be configured so that one account can read from another.
+	// Explain describes what must be configured so that one account can read from another.
 	Explain func(theirs, ours string) string
 }
 
@@ -116,20 +116,20 @@ type DataKeyMaker interface {
 type Containers interface {
 	URL() string
 
-	// Converge waits until the containers are what was deployed.
+	// Converge waits until the containers match what was deployed.
 	Converge() error
 
-	// Serves says whether this process serves the site; if not, another up does.
+	// Serves reports whether this process serves the site; if not, another up does.
 	Serves() bool
 
-	// Deployed tells the process that serves the site that something was deployed.
+	// Deployed notifies the process that serves the site of a deployment.
 	Deployed() error
 
 	// Serve serves the site until ctx ends or the stack is destroyed. The account must be closed by then.
 	Serve(ctx context.Context) error
 
-	// Check requests the site's first page.
-	Check(ctx context.Context) error
+	// LastLines are what the containers behind the load balancer wrote since a moment, at most lines of each.
+	LastLines(ctx context.Context, since time.Time, lines int) []string
 
 	// Archived counts the log objects in the archive.
 	Archived(ctx context.Context) (int, error)

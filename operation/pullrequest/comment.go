@@ -9,15 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"slipway/engine"
@@ -39,26 +36,35 @@ type Summary struct {
 	Changes []engine.Change `json:"changes"` // of a preview
 	Good    *bool           `json:"good"`    // of a rehearsal
 	Reasons []string        `json:"reasons"` // of a rehearsal
-	empty   bool
+	Error   *struct {
+		Message string `json:"message"`
+	} `json:"error"` // of a command that failed
+	empty bool
 }
 
-// Read reads what preview --json or rehearse --json wrote. A file that is empty stands for a command that failed; its stack is
-// taken from the file's name up to the first dot.
+// Read reads what preview --json or rehearse --json wrote. A file that is empty, or holds an error, stands for a command that failed;
+// its stack is taken from the file's name up to the first dot.
 func Read(file string) (Summary, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return Summary{}, err
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	var one Summary
+	if len(bytes.TrimSpace(data)) > 0 {
+		if err := json.Unmarshal(data, &one); err != nil {
+			return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		}
+	}
+	if len(bytes.TrimSpace(data)) == 0 || one.Error != nil {
 		stack, _, _ := strings.Cut(filepath.Base(file), ".")
 		if !operation.IsStackName(stack) {
-			return Summary{}, fmt.Errorf("%s: it is empty, and its name does not begin with the name of a stack", file)
+			return Summary{}, fmt.Errorf("%s: it holds no result, and its name does not begin with the name of a stack", file)
 		}
-		return Summary{Stack: stack, empty: true}, nil
-	}
-	var one Summary
-	if err := json.Unmarshal(data, &one); err != nil {
-		return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		failed := Summary{Stack: stack, empty: true}
+		if one.Error != nil {
+			failed.Reasons = []string{one.Error.Message}
+		}
+		return failed, nil
 	}
 	// Only such a name means nothing in Markdown.
 	if !operation.IsStackName(one.Stack) || len(one.Stack) > 100 || (one.Counts == nil) == (one.Good == nil) {
@@ -184,23 +190,23 @@ func (one Summary) title() string {
 // oneLine is text without what could end a line or hide the rest of it.
 func oneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) || r == 0x2028 || r == 0x2029 {
+		if r == utf8.RuneError || r < ' ' || r == 0x7f || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) ||
+			r == 0x2028 || r == 0x2029 {
 			return '\uFFFD'
 		}
 		return r
 	}, text)
 }
 
-// Post makes body the one comment of a pull request, and gives its address.
+// Post makes body the one comment of a pull request, and returns its address.
 func Post(ctx context.Context, pull int, body string) (string, error) {
-	repository, token := os.Getenv("GITHUB_REPOSITORY"), os.Getenv("GITHUB_TOKEN")
+	repository, g := os.Getenv("GITHUB_REPOSITORY"), client{github.FromEnvironment(os.Getenv)}
 	if !github.Repository.MatchString(repository) {
 		return "", fmt.Errorf("GITHUB_REPOSITORY must be owner/name, got %q", repository)
 	}
-	if token == "" {
+	if g.Token == "" {
 		return "", errors.New("GITHUB_TOKEN is empty: it must hold a token that may write pull requests")
 	}
-	g := gitHub{api: cmp.Or(os.Getenv("GITHUB_API_URL"), "https://api.github.com"), token: token}
 	// Another author's comment can begin with the mark too, and must not be overwritten with Slipway's words.
 	author := "github-actions[bot]"
 	if os.Getenv("GITHUB_ACTIONS") != "true" {
@@ -217,6 +223,7 @@ func Post(ctx context.Context, pull int, body string) (string, error) {
 		User    struct{ Login string }
 	}
 	var result written
+	text := map[string]string{"body": body}
 	const perPage = 100
 	for page := 1; page <= 100; page++ {
 		var comments []written
@@ -226,7 +233,7 @@ func Post(ctx context.Context, pull int, body string) (string, error) {
 		}
 		for _, c := range comments {
 			if c.User.Login == author && strings.HasPrefix(c.Body, Mark) {
-				err := g.call(ctx, http.MethodPatch, fmt.Sprintf("/repos/%s/issues/comments/%d", repository, c.ID), body, &result)
+				err := g.call(ctx, http.MethodPatch, fmt.Sprintf("/repos/%s/issues/comments/%d", repository, c.ID), text, &result)
 				return result.HTMLURL, err
 			}
 		}
@@ -234,57 +241,21 @@ func Post(ctx context.Context, pull int, body string) (string, error) {
 			break
 		}
 	}
-	err := g.call(ctx, http.MethodPost, fmt.Sprintf("/repos/%s/issues/%d/comments", repository, pull), body, &result)
+	err := g.call(ctx, http.MethodPost, fmt.Sprintf("/repos/%s/issues/%d/comments", repository, pull), text, &result)
 	return result.HTMLURL, err
 }
 
-// A gitHub is GitHub's REST API.
-type gitHub struct{ api, token string }
+// A client names the permission that a token lacks.
+type client struct{ github.Client }
 
-// call asks for a path. The body is the text of a comment; the answer is read into result. It takes half a minute at
-// most.
-func (g gitHub) call(ctx context.Context, method, path string, body any, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	var content io.Reader
-	if body != nil {
-		data, err := json.Marshal(map[string]any{"body": body})
-		if err != nil {
-			return err
+func (c client) call(ctx context.Context, method, path string, body, answer any) error {
+	err := c.Call(ctx, method, path, body, answer)
+	var refused *github.StatusError
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+			return fmt.Errorf("%w; the token needs the right to write pull requests of that repository", err)
 		}
-		content = bytes.NewReader(data)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(g.api, "/")+path, content)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+g.token)
-	request.Header.Set("Accept", "application/vnd.github+json")
-	request.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err
-		}
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if response.StatusCode >= 300 {
-		var said struct{ Message string }
-		_ = json.Unmarshal(answer, &said) // whatever it is, the status says enough
-		hint := ""
-		if response.StatusCode == http.StatusForbidden || response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusNotFound {
-			hint = "; the token needs the right to write pull requests of that repository"
-		}
-		return fmt.Errorf("%s %s: GitHub says %s %s%s", method, path, response.Status, oneLine(said.Message), hint)
-	}
-	if err := json.Unmarshal(answer, result); err != nil {
-		return fmt.Errorf("%s %s: GitHub's answer is not JSON: %w", method, path, err)
-	}
-	return nil
+	return err
 }

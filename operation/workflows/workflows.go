@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,25 +33,25 @@ type pipeline struct {
 	All       []string   // every stack of the project, sorted
 	Path      []*ciStack // those that are deployed, in order
 	Previewed *ciStack   // the one whose account a pull request is compared with, with its Preview; nil if no role lets it
-	Branches  []string   // what is merged here is deployed
+	Branches  []string   // a merge to these is deployed
 }
 
-// A ciStack is a stack as its jobs see it.
+// A ciStack is the part of a stack that its jobs need.
 type ciStack struct {
 	rights                // of the jobs that change it
-	Watch, Preview rights // of those that only look: at night, and for a pull request
+	Watch, Preview rights // of those that only read: at night, and for a pull request
 	Emulated       bool   // its images are built for arm64
 	From           *ciStack
 
 	branches []string
 }
 
-// Rights are how a job comes to what it may do in a stack's account.
+// Rights are how a job gets its permissions in a stack's account.
 type rights struct {
 	ID, Name, Region string
 	RoleToAssume     string // the role, or the variable that holds it
 	Condition        string // what must hold for the job to run; empty if the role is known
-	Environment      string // of GitHub, which the role trusts and which may ask for approval; empty if it trusts another thing
+	Environment      string // of GitHub, which the role trusts and which may ask for approval; empty if it trusts branches
 	ReadOnly         bool   // it is the read role
 }
 
@@ -112,40 +113,51 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 	}
 	p := &pipeline{}
 	stacks := map[string]*config.Stack{}
-	var wrong []error
+	broken := map[string]error{} // a template such as Pulumi.example.yaml is one, and does not matter unless a release goes through it
 	for _, name := range names {
-		file := filepath.Join(root, "Pulumi."+name+".yaml")
 		if !operation.IsStackName(name) {
-			wrong = append(wrong, fmt.Errorf("%s: %q is not the name of a stack", file, name))
+			broken[name] = fmt.Errorf("Pulumi.%s.yaml: %q is not the name of a stack", name, name)
 			continue
 		}
-		source, err := config.FromFile(file)
+		source, err := config.FromProject(root, name)
 		if err == nil {
 			stacks[name], err = site.Load(source)
 		}
 		if err != nil {
-			wrong = append(wrong, operation.Mistakes(name, err))
+			delete(stacks, name)
+			broken[name] = operation.Mistakes(name, err)
 			continue
 		}
 		p.All = append(p.All, name)
+	}
+	if len(path) == 0 {
+		for _, name := range []string{"dev", "staging", "prod", "production"} {
+			if stacks[name] != nil || broken[name] != nil {
+				path = append(path, name)
+			}
+		}
+	}
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		if slices.Contains(path, name) {
+			wrong = append(wrong, broken[name])
+		} else {
+			notes = append(notes, fmt.Sprintf("Stack %s is in no workflow: Pulumi.%s.yaml has mistakes (slipway preview --stack %[1]s).", name,
+				name))
+		}
 	}
 	if len(wrong) > 0 {
 		return nil, nil, errors.Join(wrong...)
 	}
 	if len(path) == 0 {
-		for _, name := range []string{"dev", "staging", "prod", "production"} {
-			if stacks[name] != nil {
-				path = append(path, name)
-			}
-		}
-	}
-	if len(path) == 0 {
-		return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
+		return nil, nil, operation.UsageError{
+			Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
 	}
 	for _, name := range path {
 		stack := stacks[name]
 		if stack == nil {
-			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name, strings.Join(p.All, ", "))}
+			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name,
+				strings.Join(p.All, ", "))}
 		}
 		if slices.Contains(stacksOf(p.Path), name) {
 			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: %s is named twice", name)}
@@ -173,11 +185,12 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 		p.Previewed = first
 	case first.Environment != "":
 		p.Previewed = first
-		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, which their own code has then. "+
-			"With github.readPullRequests in Pulumi.%[1]s.yaml they may only look. docs/ci.md says what that reads.", first.Name))
+		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
+			"which their own code has then. With github.readPullRequests in Pulumi.%[1]s.yaml they may only read. "+
+			"docs/ci.md says what that reads.", first.Name))
 	default:
 		notes = append(notes, fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Let them look, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
+			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
 	}
 	return p, notes, nil
 }
@@ -200,7 +213,7 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 			r.RoleToAssume = "${{ vars." + variable + " }}"
 			r.Condition = "vars." + variable + " != ''"
 			notes = append(notes, fmt.Sprintf("Pulumi.%s.yaml has no %s yet: %s wait for the repository's variable %s. "+
-				"Bootstrap the stack and run this again, and they need it no more.", stack.Name, key, jobs, variable))
+				"Bootstrap the stack and run this again, and they no longer need it.", stack.Name, key, jobs, variable))
 		}
 		return r
 	}
@@ -216,7 +229,8 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	}
 	s.Watch, s.Preview = s.rights, s.rights
 	if github.Reads() {
-		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its jobs that only look", "github.readRole", github.ReadRole, "_READ_ROLE")
+		look := from(rights{ID: s.ID, Name: s.Name, Region: s.Region, ReadOnly: true}, "its read-only jobs", "github.readRole",
+			github.ReadRole, "_READ_ROLE")
 		if len(github.ReadBranches) > 0 {
 			s.Watch = look
 		}
@@ -229,8 +243,9 @@ func ciStackOf(stack *config.Stack) (*ciStack, []string, error) {
 	case len(s.branches) > 0:
 		s.Watch.Environment = ""
 	case stack.Protect:
-		notes = append(notes, fmt.Sprintf("The nightly look for drift in %s asks for the approval of %s each time, as a deployment does. "+
-			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only reads and needs no approval.", stack.Name, s.Environment))
+		notes = append(notes, fmt.Sprintf("The nightly drift check of %s waits for an approval in %s each time, as a deployment does. "+
+			"Name the deployed branch in github.readBranches of Pulumi.%[1]s.yaml, and it only reads and needs no approval.",
+			stack.Name, s.Environment))
 	}
 	return s, notes, nil
 }
@@ -243,7 +258,7 @@ func stacksOf(path []*ciStack) []string {
 	return names
 }
 
-// render makes the workflows, by file name.
+// render creates the workflows, by file name.
 func (p *pipeline) render() (map[string][]byte, error) {
 	list := func(texts []string) string {
 		var quoted []string
@@ -276,13 +291,13 @@ func (p *pipeline) render() (map[string][]byte, error) {
 
 const signature = "# Written by `slipway ci github`. Change the stacks and run it again, not this file. "
 
-// signed puts a line before a text that names its author and shows later whether the text was edited.
+// signed adds a first line that names Slipway as the author and holds a hash, which shows later whether the file was edited.
 func signed(text []byte) []byte {
 	sum := sha256.Sum256(text)
 	return append([]byte(signature+hex.EncodeToString(sum[:8])+"\n"), text...)
 }
 
-// untouched says that a file is as slipway wrote it.
+// untouched reports whether a file is as slipway wrote it.
 func untouched(file []byte) bool {
 	_, text, _ := bytes.Cut(file, []byte("\n"))
 	return bytes.Equal(bytes.ReplaceAll(file, []byte("\r\n"), []byte("\n")), signed(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))))

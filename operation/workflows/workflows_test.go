@@ -16,7 +16,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A workflow is what these tests look at in one.
+// A workflow is the part of a workflow that these tests read.
 type workflow struct {
 	Name        string
 	On          map[string]any
@@ -48,7 +48,7 @@ type concurrency struct {
 	Queue  string
 }
 
-// project makes a folder with the project's own files, changed by edits: file, old text, new text.
+// project creates a folder with the project's own files, changed by edits: file, old text, new text.
 func project(t *testing.T, edits ...[3]string) string {
 	t.Helper()
 	root, err := filepath.Abs("../..")
@@ -88,7 +88,8 @@ var (
 	devRole = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n" +
 		"    environments: [dev-small]\n    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
 		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:env:"}
-	devBranch  = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
+	devBranch = [3]string{"Pulumi.dev.yaml", "  slipway:env:",
+		"  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
 	prodBranch = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    branches: [main]"}
 	prodAlone  = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]\n", ""}
 	prodRead   = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    readBranches: [main]\n" +
@@ -131,13 +132,13 @@ func TestTheRepositorysWorkflowsAreTheOutput(t *testing.T) {
 	}
 }
 
-// TestWorkflowsKeepTheirPromises looks at every job of several projects for what docs/ci.md promises.
+// TestWorkflowsKeepTheirPromises checks every job of several projects for what docs/ci.md promises.
 func TestWorkflowsKeepTheirPromises(t *testing.T) {
 	for name, root := range map[string]string{
 		"this repository":        "../..",
 		"with a role":            project(t, devRole, prodBranch, amd64),
 		"a role trusts branches": project(t, devBranch),
-		"nobody only looks":      project(t, prodAlone),
+		"no read role":           project(t, prodAlone),
 		"pull requests look":     project(t, devPulls, prodRead),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,7 +168,8 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 		{"deploy.yml", "      queue: max\n", "", "cancels the one that waits"},
 		{"rollback.yml", "      queue: max\n", "      queue: single\n", "cancels the one that waits"},
 		{"destroy.yml", "group: slipway-dev-destroy", "group: slipway-dev-deploy", "slipway-dev-destroy"},
-		{"drift.yml", "    timeout-minutes: 45\n", "    timeout-minutes: 45\n    concurrency: {group: slipway-dev-deploy}\n", "only looks, and stands in a queue"},
+		{"drift.yml", "    timeout-minutes: 45\n", "    timeout-minutes: 45\n    concurrency: {group: slipway-dev-deploy}\n",
+			"only looks, and stands in a queue"},
 		{"deploy.yml", "up --stack dev --live --yes --wait 20m", "up --stack dev --live --yes", "does not wait"},
 		{"rollback.yml", "unlock --stack dev --live --wait 20m", "unlock --stack dev --live", "does not wait"},
 		{"drift.yml", "drift --stack dev --live --wait 20m", "drift --stack dev --live", "does not wait"},
@@ -318,7 +320,7 @@ func broken(p *pipeline, text []byte) (wrong []string) {
 			case looking.MatchString(s.Run):
 				looks = stack
 			}
-			// A pull request's preview changes nothing and repeats; what is run after a failure frees its own lock.
+			// A pull request's preview changes nothing and can be repeated; the step after a failure removes its own lock.
 			if strings.Contains(s.Run, "--live") && s.If == "" && !pull && !strings.Contains(s.Run, " --wait ") {
 				impatient = s.Run
 			}
@@ -403,14 +405,14 @@ func TestProtectedStacksAreApproved(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", file, diff)
 		}
 	}
-	// A role that trusts a branch as well is looked at without waking anybody.
+	// A role that trusts a branch as well is checked without an approval.
 	if diff := cmp.Diff(map[string]string{"dev": "dev-small", "staging": "", "prod": ""}, environments("drift.yml")); diff != "" {
 		t.Errorf("drift.yml (-want +got):\n%s", diff)
 	}
 }
 
-// A look with the read role wakes nobody and waits for nobody. Without one, who owns the stack is told how to get there.
-func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
+// A drift check with the read role needs no approval. Without the role, the notes say how to get it.
+func TestReadOnlyJobsNeedNoApproval(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		edits     [][3]string
@@ -420,13 +422,15 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 	}{
 		{"this repository", nil,
 			"role-to-assume: ${{ vars.SLIPWAY_PROD_READ_ROLE }}", `environment: "dev" role-to-assume: ${{ vars.SLIPWAY_DEV_ROLE }}`,
-			"With github.readPullRequests in Pulumi.dev.yaml they may only look", "asks for the approval"},
+			"With github.readPullRequests in Pulumi.dev.yaml they may only read", "waits for an approval"},
 		{"roles that exist", [][3]string{devPulls, prodRead},
 			"role-to-assume: arn:aws:iam::111111111111:role/prod-read", "role-to-assume: ${{ vars.SLIPWAY_DEV_READ_ROLE }}",
-			"Pulumi.dev.yaml has no github.readRole yet: its jobs that only look wait for the repository's variable SLIPWAY_DEV_READ_ROLE", "Pulumi.prod.yaml has no github.readRole"},
-		{"nobody only looks", [][3]string{devBranch, prodAlone},
+			"Pulumi.dev.yaml has no github.readRole yet: its read-only jobs wait for the repository's variable SLIPWAY_DEV_READ_ROLE",
+			"Pulumi.prod.yaml has no github.readRole"},
+		{"no read role", [][3]string{devBranch, prodAlone},
 			`environment: "production" role-to-assume: ${{ vars.SLIPWAY_PROD_ROLE }}`, "",
-			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval", "Pulumi.prod.yaml has no github.readRole"},
+			"Name the deployed branch in github.readBranches of Pulumi.prod.yaml, and it only reads and needs no approval",
+			"Pulumi.prod.yaml has no github.readRole"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, files, notes := rendered(t, project(t, c.edits...))
@@ -457,7 +461,7 @@ func TestLooksAskNobodyWhereTheyOnlyRead(t *testing.T) {
 				t.Errorf("a pull request has %s, want %s", got, c.preview)
 			}
 			if said := strings.Join(notes, "\n"); !strings.Contains(said, c.want) || strings.Contains(said, c.not) {
-				t.Errorf("the notes are\n%s\nwant a word about %q and none about %q", said, c.want, c.not)
+				t.Errorf("the notes are\n%s\nwant %q among them, and not %q", said, c.want, c.not)
 			}
 		})
 	}
@@ -579,8 +583,38 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 			t.Errorf("%v\n%s", err, out)
 		}
 	}
-	bad := bytes.Replace(files["deploy.yml"], []byte("needs: dev"), []byte("needs: nobody"), 1)
-	if out, err := check(map[string][]byte{"deploy.yml": bad}); err == nil || !strings.Contains(out, "nobody") {
-		t.Errorf("actionlint has nothing against a job that needs nobody: %v\n%s", err, out)
+	bad := bytes.Replace(files["deploy.yml"], []byte("needs: dev"), []byte("needs: absent"), 1)
+	if out, err := check(map[string][]byte{"deploy.yml": bad}); err == nil || !strings.Contains(out, "absent") {
+		t.Errorf("actionlint accepts a job that needs an absent one: %v\n%s", err, out)
+	}
+}
+
+// A template of a stack is in no release's way: only a stack that one goes through has to be right.
+func TestAStackThatIsOnlyAnExampleDoesNotStop(t *testing.T) {
+	root := project(t)
+	write := func(stack, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(root, "Pulumi."+stack+".yaml"), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("example", "config:\n  slipway:domain: www.example.com\n") // without a region
+	p, notes, err := newPipeline(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(p.All, "example") || !slices.Contains(p.All, "dev") {
+		t.Errorf("the workflows offer %v", p.All)
+	}
+	if want := "Stack example is in no workflow: Pulumi.example.yaml has mistakes (slipway preview --stack " +
+		"example)."; !slices.Contains(notes, want) {
+		t.Errorf("the notes are %q", notes)
+	}
+	if _, _, err := newPipeline(root, []string{"dev", "example"}); err == nil || !strings.Contains(err.Error(), "aws:region: is required") {
+		t.Errorf("a release that goes through it: %v", err)
+	}
+	write("staging", "config: {}\n")
+	if _, _, err := newPipeline(root, nil); err == nil || !strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
+		t.Errorf("a stack of the path with a mistake: %v", err)
 	}
 }

@@ -8,6 +8,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type Account struct {
 	// before the account is used.
 	Before func(n int, action string, o *Object) error
 
-	// Tasks decides how a started task ends; by default with exit code 0. Set it before the account is used.
-	Tasks func(TaskRun) TaskResult
+	// Tasks decides how a started task ends; by default with exit code 0. When its context is done it stops the task. Set it
+	// before the account is used.
+	Tasks func(context.Context, TaskRun) TaskResult
 
 	// Carry runs the tasks of a service: it is called after the service was created (was is nil) or updated, and before it is
 	// deleted (now is nil). It may call the account. A *Failure in its error means that the deployment failed, see Healthy; any
@@ -39,13 +41,19 @@ type Account struct {
 	// before the account is used.
 	Healthy func(service, definition *Object) *Failure
 
+	// Caller makes the calls; by default an administrator. Organization limits every caller of the account. Set both while the
+	// account is not in use.
+	Caller       Caller
+	Organization ControlPolicies
+
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
-	registry *registry
-	now      func() time.Time
-	store    *store
-	calls    atomic.Int64
+	registry  *registry
+	now       func() time.Time
+	store     *store
+	calls     atomic.Int64
+	documents sync.Map // policies by name and text -> *iam.Document
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
@@ -367,19 +375,26 @@ func find(a *Account, by, value string, tokens ...string) *Object {
 // zonesOf are the names of the region's availability zones.
 func zonesOf(a *Account) []string { return regions[a.Region].zoneNames() }
 
-// quota refuses an object beyond the account's quota. among selects the objects that count; nil means all.
-func quota(a *Account, o *Object, most int, code, message string, among func(*Object) bool) error {
+// A limit is a quota of the account. among selects the objects that count; nil means all of the type.
+type limit struct {
+	most          int
+	code, message string
+	among         func(*Object) bool
+}
+
+// check refuses an object beyond the limit.
+func (l limit) check(a *Account, o *Object) error {
 	if o.ID != "" {
 		return nil // an update
 	}
 	n := 0
 	for _, other := range a.list(o.Type) {
-		if among == nil || among(other) {
+		if l.among == nil || l.among(other) {
 			n++
 		}
 	}
-	if n >= most {
-		return refuse(code, fmt.Sprintf("the quota is %d and there are %d", most, n), "%s", message)
+	if n >= l.most {
+		return refuse(l.code, fmt.Sprintf("the quota is %d and there are %d", l.most, n), "%s", l.message)
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func tagProblems(in Inputs) []Problem {
 
 var tagForm = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
-// A Problem is one thing that is wrong with inputs.
+// A Problem is one mistake in inputs.
 type Problem struct {
 	Path string // property path
 	Rule string // "expected memory to be one of 512, 1024, 2048 for cpu 256, got 4096"

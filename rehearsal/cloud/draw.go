@@ -39,7 +39,7 @@ func drawUUID(parts ...string) string {
 	return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:32]
 }
 
-// newID gives a new object an id of 17 hexadecimal digits after the prefix, as EC2 does.
+// newID returns a new object an id of 17 hexadecimal digits after the prefix, as EC2 does.
 func newID(a *Account, o *Object, prefix string) {
 	if o.ID == "" {
 		prefix = strings.TrimSuffix(prefix, "0")

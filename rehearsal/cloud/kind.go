@@ -41,7 +41,7 @@ type Kind struct {
 	// shows them: "value" -> ["version"]. The input "*" stands for any change.
 	Recomputed map[string][]string
 
-	// ServiceManaged lists inputs that AWS may change by itself. Like the provider, a diff compares their current values, not
+	// ServiceManaged lists inputs that AWS may change automatically. Like the provider, a diff compares their current values, not
 	// those of the last deployment.
 	ServiceManaged []string
 

@@ -122,7 +122,7 @@ func TestAPasswordIsNeverShown(t *testing.T) {
 	}
 }
 
-// The addresses of a database are what connection strings are made of: the address has no port, the endpoint has one.
+// Connection strings need both addresses of a database: the address has no port, the endpoint has one.
 func TestDatabaseAddresses(t *testing.T) {
 	w := siteWorld(t)
 	address, endpoint := w.out("database", "address").(string), w.out("database", "endpoint").(string)
@@ -168,7 +168,7 @@ func TestBucketIncidents(t *testing.T) {
 		{name: "a policy with a misspelt effect", like: "log-bucket-policy",
 			change: properties{"policy": statement(properties{"Effect": "Alow"})}, code: "MalformedPolicy", path: "policy"},
 		{name: "a policy for a role that does not exist", like: "log-bucket-policy",
-			change: properties{"policy": statement(properties{"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})},
+			change: properties{"policy": statement(properties{"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/absent"}})},
 			code:   "MalformedPolicy"},
 		{name: "a public policy on a bucket that blocks them", like: "log-bucket-policy",
 			change: properties{"policy": statement(properties{"Principal": "*"})}, code: "AccessDenied"},
@@ -232,7 +232,7 @@ func TestIdentityIncidents(t *testing.T) {
 			change: properties{"assumeRolePolicy": trust("ecs-task.amazonaws.com")}, code: "not a service principal", path: "assumeRolePolicy"},
 		{name: "a role that trusts a role that does not exist", like: "task-role",
 			change: properties{"assumeRolePolicy": policyText(properties{"Effect": "Allow", "Action": "sts:AssumeRole",
-				"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})}, code: "MalformedPolicyDocument"},
+				"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/absent"}})}, code: "MalformedPolicyDocument"},
 		{name: "a trust with a resource", like: "task-role",
 			change: properties{"assumeRolePolicy": policyText(allow("sts:AssumeRole", "*",
 				properties{"Principal": properties{"Service": "ec2.amazonaws.com"}}))}, code: "has no Resource", path: "assumeRolePolicy"},
@@ -276,7 +276,7 @@ func TestKeyIncidents(t *testing.T) {
 				properties{"Principal": properties{"AWS": "arn:aws:iam::999999999999:root"}}))}, code: "MalformedPolicyDocumentException"},
 		{name: "a key for a role that does not exist", like: "key",
 			change: properties{"policy": policyText(allow("kms:*", "*",
-				properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}}}))},
+				properties{"Principal": properties{"AWS": []any{root, "arn:aws:iam::" + DefaultAccountID + ":role/absent"}}}))},
 			code: "MalformedPolicyDocumentException"},
 		{name: "rotation of a signing key", like: "key", change: properties{"customerMasterKeySpec": "RSA_2048", "keyUsage": "SIGN_VERIFY"},
 			code: "UnsupportedOperationException", path: "enableKeyRotation"},
@@ -356,7 +356,7 @@ func TestSettingIncidents(t *testing.T) {
 	})
 }
 
-// The version of a parameter counts its changes, and a preview says that it will.
+// The version of a parameter counts its changes, and a preview shows that.
 func TestAParameterCountsItsVersions(t *testing.T) {
 	w := siteWorld(t)
 	if v := w.out("secret-key", "version"); v != 1.0 {
@@ -454,7 +454,7 @@ func TestRarerDataIncidents(t *testing.T) {
 		{name: "a repository for a role that does not exist", like: "shared", before: offer("shared", "aws:ecr/repositoryPolicy:RepositoryPolicy",
 			func(*world) properties {
 				return properties{"repository": "site/django", "policy": policyText(properties{"Effect": "Allow", "Action": "ecr:BatchGetImage",
-					"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"}})}
+					"Principal": properties{"AWS": "arn:aws:iam::" + DefaultAccountID + ":role/absent"}})}
 			}), code: "InvalidParameterException"},
 		{name: "a bucket that may be computed on", like: "log-bucket-policy",
 			change: properties{"policy": policyText(allow("ec2:RunInstances", "arn:aws:s3:::site-logs-1/*",

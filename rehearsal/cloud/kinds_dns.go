@@ -113,7 +113,7 @@ func certificateKind() Kind {
 		NotFound:     "ResourceNotFoundException", InUse: "ResourceInUseException",
 		Check: checkCertificate,
 		CheckState: func(a *Account, o *Object) error {
-			return quota(a, o, 2500, "LimitExceededException", "Error: you have reached your limit of certificates.", nil)
+			return limit{most: 2500, code: "LimitExceededException", message: "Error: you have reached your limit of certificates."}.check(a, o)
 		},
 		Compute: computeCertificate,
 	}

@@ -52,7 +52,7 @@ func vpcKind() Kind {
 			return p
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return quota(a, o, quotaVPCs, "VpcLimitExceeded", "The maximum number of VPCs has been reached.", nil)
+			return limit{most: quotaVPCs, code: "VpcLimitExceeded", message: "The maximum number of VPCs has been reached."}.check(a, o)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "vpc-")
@@ -146,7 +146,8 @@ func internetGatewayKind() Kind {
 					return refuse("InvalidParameterValue", "", "Network %s already has an internet gateway attached", vpc)
 				}
 			}
-			return quota(a, o, quotaGateways, "InternetGatewayLimitExceeded", "The maximum number of internet gateways has been reached.", nil)
+			return limit{most: quotaGateways, code: "InternetGatewayLimitExceeded",
+				message: "The maximum number of internet gateways has been reached."}.check(a, o)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "igw-")
@@ -169,7 +170,8 @@ func eipKind() Kind {
 			return allOf(oneOf(in, "domain", "vpc", "standard"), tagProblems(in))
 		},
 		CheckState: func(a *Account, o *Object) error {
-			return quota(a, o, quotaAddresses, "AddressLimitExceeded", "The maximum number of addresses has been reached.", nil)
+			return limit{most: quotaAddresses, code: "AddressLimitExceeded",
+				message: "The maximum number of addresses has been reached."}.check(a, o)
 		},
 		Compute: func(a *Account, o *Object) error {
 			newID(a, o, "eipalloc-")
@@ -250,8 +252,8 @@ func routeTableKind() Kind {
 		},
 		CheckState: func(a *Account, o *Object) error {
 			vpc := Inputs(o.Inputs).String("vpcId")
-			if err := quota(a, o, quotaTablesPerVPC, "RouteTableLimitExceeded", "The maximum number of route tables has been reached.",
-				sameVPC(vpc)); err != nil {
+			if err := (limit{most: quotaTablesPerVPC, code: "RouteTableLimitExceeded",
+				message: "The maximum number of route tables has been reached.", among: sameVPC(vpc)}).check(a, o); err != nil {
 				return err
 			}
 			return routesFit(a, o, vpc)
@@ -432,7 +434,8 @@ func checkSubnetState(a *Account, o *Object) error {
 				"The CIDR '%s' conflicts with another subnet", block)
 		}
 	}
-	return quota(a, o, quotaSubnetsPerVPC, "SubnetLimitExceeded", "The maximum number of subnets has been reached.", sameVPC(vpc.ID))
+	return limit{most: quotaSubnetsPerVPC, code: "SubnetLimitExceeded",
+		message: "The maximum number of subnets has been reached.", among: sameVPC(vpc.ID)}.check(a, o)
 }
 
 // vpcBlocks are the IPv4 ranges of a VPC, including secondary ones.
@@ -487,11 +490,14 @@ func checkNATState(a *Account, o *Object) error {
 		}
 	}
 	zone := subnet.Outputs["availabilityZone"]
-	return quota(a, o, quotaNATsPerZone, "NatGatewayLimitExceeded",
-		fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone), func(other *Object) bool {
+	return limit{
+		most: quotaNATsPerZone, code: "NatGatewayLimitExceeded",
+		message: fmt.Sprintf("Performing this operation would exceed the limit of %d NAT gateways", quotaNATsPerZone),
+		among: func(other *Object) bool {
 			s := find(a, "id", Inputs(other.Outputs).String("subnetId"), subnetType)
 			return s != nil && s.Outputs["availabilityZone"] == zone
-		})
+		},
+	}.check(a, o)
 }
 
 // addressFits refuses an Elastic IP that is in use.

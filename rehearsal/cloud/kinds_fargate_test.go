@@ -7,7 +7,7 @@ import (
 )
 
 func TestContainerIncidents(t *testing.T) {
-	// bad makes an incident of one change to the containers.
+	// bad creates an incident of one change to the containers.
 	bad := func(name, path, code string, change func(app, proxy properties)) incident {
 		return incident{name: name, like: "task", code: code, path: path, before: func(w *world) {
 			w.inputs["task"] = changed(w.inputs["task"], properties{"containerDefinitions": containerText(w, change)})
@@ -40,7 +40,7 @@ func TestContainerIncidents(t *testing.T) {
 		{name: "a role that ECS may not take", before: func(w *world) {
 			w.inputs["task"] = changed(w.inputs["task"], properties{"executionRoleArn": w.arn("bastion-role")})
 		}, like: "task", code: "ClientException"},
-		{name: "a role that does not exist", like: "task", change: properties{"taskRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/nobody"},
+		{name: "a role that does not exist", like: "task", change: properties{"taskRoleArn": "arn:aws:iam::" + DefaultAccountID + ":role/absent"},
 			code: "NoSuchEntity"},
 		bad("a misspelt key that the provider would drop", "containerDefinitions", "readonlyRootFileSystem2",
 			set("readonlyRootFileSystem2", true)),
@@ -110,7 +110,7 @@ func TestContainerIncidents(t *testing.T) {
 }
 
 func TestServiceIncidents(t *testing.T) {
-	// with makes the service of another task.
+	// with creates the service of another task.
 	with := func(change func(app, proxy properties), task properties) func(w *world) {
 		return func(w *world) {
 			in := changed(w.inputs["task"], task)
@@ -205,7 +205,7 @@ func withoutPermission(action string) func(w *world) {
 	}
 }
 
-// bound gives the execution role a permissions boundary that allows these actions.
+// bound returns the execution role a permissions boundary that allows these actions.
 func bound(actions ...any) func(w *world) {
 	return func(w *world) {
 		w.create(policyType, "boundary", properties{"name": "boundary", "policy": policyText(allow(actions, "*"))})
@@ -275,13 +275,13 @@ func TestBalancerIncidents(t *testing.T) {
 		}, like: "secure", code: "UnsupportedCertificate"},
 		{name: "a redirect that is no redirect", like: "listener", change: properties{"port": 81,
 			"defaultActions": []any{properties{"type": "redirect"}}}, code: "InvalidLoadBalancerAction", path: "defaultActions[0]"},
-		{name: "scaling of a service that does not exist", like: "scaling", change: properties{"resourceId": "service/site/nobody"},
+		{name: "scaling of a service that does not exist", like: "scaling", change: properties{"resourceId": "service/site/absent"},
 			code: "ValidationException"},
 		{name: "scaling to less than the least", like: "scaling", change: properties{"minCapacity": 5},
 			code: "cannot be less", path: "minCapacity"},
 		{name: "scaling of a service by a name of another form", like: "scaling", change: properties{"resourceId": "site/web"},
 			code: "service/<cluster>/<service>", path: "resourceId"},
-		{name: "a policy for what was not registered", like: "scaling-cpu", change: properties{"resourceId": "service/site/nobody"},
+		{name: "a policy for what was not registered", like: "scaling-cpu", change: properties{"resourceId": "service/site/absent"},
 			code: "ObjectNotFoundException"},
 		{name: "a policy that aims at nothing", like: "scaling-cpu",
 			change: properties{"targetTrackingScalingPolicyConfiguration.targetValue": 0}, code: "more than 0",
@@ -314,7 +314,7 @@ func TestFargateSizes(t *testing.T) {
 	}
 }
 
-// A task definition counts up within its family, and each revision is a resource of its own.
+// The revisions of a family are numbered, and each is a resource of its own.
 func TestRevisionsCountUp(t *testing.T) {
 	w := siteWorld(t)
 	second := w.create(taskType, "second", w.inputs["task"])

@@ -174,7 +174,7 @@ func TestScheduleIncidents(t *testing.T) {
 	})
 }
 
-// What AWS's documentation gives as examples is taken.
+// The examples of AWS's documentation are accepted.
 func TestSchedulesThatAWSTakes(t *testing.T) {
 	for _, text := range entries(`rate(1 minute)|rate(5 minutes)|rate(1 hour)|rate(7 days)|at(2030-11-20T13:00:00)|
 		cron(0 10 * * ? *)|cron(15 12 * * ? *)|cron(0 18 ? * MON-FRI *)|

@@ -69,7 +69,7 @@ func (r refusals) Error() string {
 	return strings.Join(all, "\n")
 }
 
-// create makes what must succeed.
+// create creates a resource and must succeed.
 func (w *world) create(token, name string, in properties) *Object {
 	w.t.Helper()
 	o, err := w.try(token, name, in)
@@ -81,7 +81,7 @@ func (w *world) create(token, name string, in properties) *Object {
 	return o
 }
 
-// update changes inputs of what was made.
+// update changes inputs of an existing resource.
 func (w *world) update(name string, change properties) error {
 	o := w.made[name]
 	in := changed(w.inputs[name], change)
@@ -118,7 +118,7 @@ func (w *world) out(name, path string) any {
 
 func (w *world) arn(name string) string { return w.out(name, "arn").(string) }
 
-// changed is in with some of its values replaced, by path; nil takes one out.
+// changed is in with some of its values replaced, by path; nil removes one.
 func changed(in, change properties) properties {
 	out := cloneMap(in)
 	for path, v := range change {
@@ -147,7 +147,7 @@ func changed(in, change properties) properties {
 	return out
 }
 
-// An incident is something that people do, and what AWS says to it.
+// An incident is an action of a user, and AWS's answer.
 type incident struct {
 	name   string
 	before func(w *world)
@@ -159,7 +159,7 @@ type incident struct {
 	path   string // the input that the refusal names, when it comes before anything is done
 }
 
-// offer prepares something that the site has not, for an incident to make.
+// offer prepares a resource that the site lacks, for an incident to create.
 func offer(name, token string, in func(w *world) properties) func(w *world) {
 	return func(w *world) {
 		w.made[name] = &Object{Type: token}
@@ -167,7 +167,7 @@ func offer(name, token string, in func(w *world) properties) func(w *world) {
 	}
 }
 
-// elsewhere makes a second network with an internet gateway, two subnets and a group: "other", "other-a", "other-b" and
+// elsewhere creates a second network with an internet gateway, two subnets and a group: "other", "other-a", "other-b" and
 // "stranger".
 func elsewhere(w *world) {
 	w.create(vpcType, "other", properties{"cidrBlock": "10.9.0.0/16"})
@@ -179,7 +179,7 @@ func elsewhere(w *world) {
 	w.create(groupType, "stranger", properties{"vpcId": w.id("other"), "name": "stranger", "description": "elsewhere"})
 }
 
-// and changes the inputs of one of the site's resources before it is made again.
+// and changes the inputs of one of the site's resources before it is created again.
 func and(prepare func(w *world), name string, change func(w *world) properties) func(w *world) {
 	return func(w *world) {
 		if prepare != nil {
@@ -189,7 +189,7 @@ func and(prepare func(w *world), name string, change func(w *world) properties) 
 	}
 }
 
-// many is a list of n things.
+// many is a list of n values.
 func many(n int, each func(i int) any) []any {
 	var all []any
 	for i := range n {
@@ -412,7 +412,8 @@ func buildSite(w *world) {
 	w.create(roleType, "execution", properties{"name": "execution", "assumeRolePolicy": trust("ecs-tasks.amazonaws.com")})
 	w.create("aws:iam/rolePolicy:RolePolicy", "execution-policy", properties{"role": w.id("execution"),
 		"name": "execution", "policy": policyText(
-			allow([]any{"ecr:GetAuthorizationToken"}, "*"), allow([]any{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, w.arn("repository")),
+			allow([]any{"ecr:GetAuthorizationToken"}, "*"), allow([]any{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
+				"ecr:GetDownloadUrlForLayer"}, w.arn("repository")),
 			allow("ssm:GetParameters", w.arn("secret-key")), allow("kms:Decrypt", w.arn("key")),
 			allow([]any{"logs:CreateLogStream", "logs:PutLogEvents"}, w.arn("logs")+":*"),
 		)})
@@ -557,7 +558,7 @@ func buildSite(w *world) {
 			`"idleSessionTimeout":"20"}}`})
 }
 
-// A whole site comes up in the order of its references and goes down in the other; nothing is left.
+// A whole site is created in the order of its references and deleted in reverse; nothing is left.
 func TestASiteGoesUpAndDown(t *testing.T) {
 	w := siteWorld(t)
 	if err := w.update("repository", properties{"forceDelete": true}); err != nil {

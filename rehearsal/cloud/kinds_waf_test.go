@@ -36,7 +36,7 @@ func TestWebACLIncidents(t *testing.T) {
 			path: "rules[0].statement.managedRuleGroupStatement.name"},
 		{name: "two rules of one name", like: "waf", change: group("AWSManagedRulesSQLiRuleSet", "AWSManagedRulesSQLiRuleSet"),
 			code: "two rules", path: "rules[1].name"},
-		{name: "a web ACL that stands before something", like: "waf", delete: true, code: "WAFAssociatedItemException"},
+		{name: "a web ACL that is associated with a balancer", like: "waf", delete: true, code: "WAFAssociatedItemException"},
 		{name: "a guard before a network load balancer", like: "waf-guard",
 			change: properties{"resourceArn": "arn:aws:elasticloadbalancing:us-east-1:" + DefaultAccountID + ":loadbalancer/net/site/0"},
 			code:   "application load balancer", path: "resourceArn"},

@@ -59,7 +59,7 @@ func (n *Neighbour) MayPull(accountID, reference string) error {
 	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repository)
 	for _, action := range []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
 		arn := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", n.Partition, n.Region, n.AccountID, repository)
-		if err := n.evaluate(accountID, policy, action, "", arn, nil); err != nil {
+		if err := n.evaluate(accountID, policy, access{action: action, named: arn}); err != nil {
 			return err
 		}
 	}
@@ -71,12 +71,14 @@ func (n *Neighbour) MayPull(accountID, reference string) error {
 func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 	arn := "arn:" + n.Partition + ":s3:::" + bucket
 	policy := n.policy("aws:s3/bucketPolicy:BucketPolicy", "bucket", bucket)
-	request := map[string]string{"aws:SecureTransport": "true", "s3:prefix": prefix}
-	if err := n.evaluate(accountID, policy, "s3:ListBucket", arn, arn, request); err != nil {
-		return err
-	}
-	if err := n.evaluate(accountID, policy, "s3:GetObject", arn+"/"+prefix+"x", arn+"/"+prefix+"*", request); err != nil {
-		return err
+	known := map[string]string{"aws:SecureTransport": "true", "s3:prefix": prefix}
+	for _, request := range []access{
+		{action: "s3:ListBucket", resource: arn, named: arn, known: known},
+		{action: "s3:GetObject", resource: arn + "/" + prefix + "x", named: arn + "/" + prefix + "*", known: known},
+	} {
+		if err := n.evaluate(accountID, policy, request); err != nil {
+			return err
+		}
 	}
 	for _, o := range n.objects {
 		if o.Type != "aws:s3/bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2" ||
@@ -88,8 +90,9 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 			if key == "" {
 				continue
 			}
-			via := map[string]string{"kms:ViaService": "s3." + n.Region + ".amazonaws.com"}
-			if err := n.evaluate(accountID, n.policy(keyType, "arn", key), "kms:Decrypt", key, key, via); err != nil {
+			decrypt := access{action: "kms:Decrypt", resource: key, named: key,
+				known: map[string]string{"kms:ViaService": "s3." + n.Region + ".amazonaws.com"}}
+			if err := n.evaluate(accountID, n.policy(keyType, "arn", key), decrypt); err != nil {
 				return err
 			}
 		}
@@ -107,17 +110,26 @@ func (n *Neighbour) policy(kind, key, name string) []statement {
 	return nil
 }
 
+// An access is what another account wants to do.
+type access struct {
+	action   string
+	resource string            // what the statements must name; "" for policies without resources
+	named    string            // how AWS's message names it
+	known    map[string]string // the condition keys whose values are known
+}
+
 // evaluate evaluates a resource-based policy for another account as a whole; that account's IAM policies then decide who in it has
-// access. resource is what the statements must name, "" for policies without resources. named is how AWS's message names it.
-func (n *Neighbour) evaluate(accountID string, policy []statement, action, resource, named string, known map[string]string) error {
+// access.
+func (n *Neighbour) evaluate(accountID string, policy []statement, request access) error {
 	root := "arn:" + n.Partition + ":iam::" + accountID + ":root"
 	allowed, denied := false, false
 	for _, s := range policy {
 		means := func(name string) bool { return name == "*" || name == accountID || name == root }
-		if !slices.ContainsFunc(append(s.principals["AWS"], s.principals["*"]...), means) || !anyMatch(s.actions, action) || !s.holds(known) {
+		if !slices.ContainsFunc(append(s.principals["AWS"], s.principals["*"]...), means) || !anyMatch(s.actions, request.action) ||
+			!s.holds(request.known) {
 			continue
 		}
-		if resource != "" && !slices.ContainsFunc(s.resources, func(p string) bool { return matches(p, resource) }) {
+		if request.resource != "" && !slices.ContainsFunc(s.resources, func(p string) bool { return matches(p, request.resource) }) {
 			continue
 		}
 		denied = denied || s.deny
@@ -126,8 +138,8 @@ func (n *Neighbour) evaluate(accountID string, policy []statement, action, resou
 	if allowed && !denied {
 		return nil
 	}
-	service, _, _ := strings.Cut(action, ":")
-	because := "no resource-based policy allows the " + action + " action"
+	service, _, _ := strings.Cut(request.action, ":")
+	because := "no resource-based policy allows the " + request.action + " action"
 	if denied {
 		because = "a resource-based policy denies it"
 	}
@@ -136,8 +148,9 @@ func (n *Neighbour) evaluate(accountID string, policy []statement, action, resou
 		code, status = "AccessDenied", http.StatusForbidden
 	}
 	return &Error{
-		Code: code, Action: action, Status: status, Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
-			root, action, named, because),
+		Code: code, Action: request.action, Status: status,
+		Message: fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s because %s",
+			root, request.action, request.named, because),
 		Why: "it belongs to account " + n.AccountID + ", whose resource policy must allow account " + accountID,
 	}
 }

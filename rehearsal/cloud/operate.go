@@ -3,6 +3,7 @@ package cloud
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -122,6 +123,10 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 			o.Outputs[name] = clone(v)
 		}
 	}
+	// The provider sends desiredCount only if the program changes it, so the number that scaling chose stays.
+	if asked := "desiredCount"; o.Type == serviceType && reflect.DeepEqual(o.Inputs[asked], was.Inputs[asked]) {
+		o.Outputs[asked] = was.Outputs[asked]
+	}
 	if err := a.checkState(k, o, action); err != nil {
 		return err
 	}
@@ -159,7 +164,7 @@ func (a *Account) Delete(token, id string) error {
 	if o == nil {
 		return nil
 	}
-	// The provider then makes no call, and the resource stays in the account. Nothing asks after its maker any more.
+	// The provider then makes no call, and the resource stays in the account. It no longer belongs to any program.
 	if Inputs(o.Outputs).Bool("skipDestroy") {
 		return a.Alter(token, id, func(o *Object) { o.URN = "" })
 	}

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -53,9 +54,10 @@ type container struct {
 	} `json:"logConfiguration"`
 }
 
-// RunTask runs a task to its end. The error is ECS's refusal to start it. If the task started and its containers did not, the
+// RunTask runs a task to its end, and stops it when ctx is done. The error is ECS's refusal to start it. If the task started and its
+// containers did not, the
 // result has the reason.
-func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
+func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
 	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
 		"taskDefinition": run.TaskDefinition}}); err != nil {
@@ -69,7 +71,7 @@ func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	}
 	if result.ExitCode != NeverStarted && a.Tasks != nil {
 		arn := result.ARN
-		result = a.Tasks(run)
+		result = a.Tasks(ctx, run)
 		result.ARN = arn
 	}
 	if result.Reason == "" {

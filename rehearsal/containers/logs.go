@@ -72,7 +72,7 @@ type logBatch struct {
 	LogEvents           []logEvent `json:"logEvents"`
 }
 
-// eventsOf reads what docker logs --timestamps says of the lines after since, and gives the time of the last one.
+// eventsOf reads what docker logs --timestamps says of the lines after since, and returns the time of the last one.
 func eventsOf(out, since string) (events []logEvent, last string) {
 	for line := range strings.Lines(out) {
 		at, message, ok := strings.Cut(strings.TrimRight(line, "\n"), " ")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -121,6 +122,11 @@ func (p *AWS) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) (*pulu
 		if err := p.account.Move(region); err != nil {
 			return nil, err
 		}
+	}
+	// The provider compares the guards with the caller's account before anything else, with this message for both.
+	allowed, forbidden := in.List("allowedAccountIds"), in.List("forbiddenAccountIds")
+	if id := any(p.account.AccountID); len(allowed) > 0 && !slices.Contains(allowed, id) || slices.Contains(forbidden, id) {
+		return nil, fmt.Errorf("AWS account ID not allowed: %s", id)
 	}
 	tags := map[string]string{}
 	for name, v := range in.Map("defaultTags.tags") {

@@ -487,7 +487,7 @@ func TestDocker(t *testing.T) {
 }
 
 // The command may be called anywhere below the project; the paths of its images count from the project all the same, and
-// the state does not learn where that lies.
+// the state does not contain that path.
 func TestImagePathsCountFromTheProject(t *testing.T) {
 	a, root := model(t), t.TempDir()
 	docker := NewDocker(a, nil)

@@ -2,14 +2,18 @@ package main
 
 var mutations = []mutation{
 	{"keys/ring.go", "keys do not rotate", `pulumi.Bool(true)`, `pulumi.Bool(false)`},
-	{"keys/purposes.go", "alarms may not use their key", `services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},`,
+	{"keys/purposes.go", "alarms may not use their key",
+		`services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},`,
 		`services: []service{{name: "events"}, {name: "events.rds"}},`},
-	{"keys/purposes.go", "the key's policy requires a source account from EventBridge, which sends none", `{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
+	{"keys/purposes.go", "the key's policy requires a source account from EventBridge, which sends none",
+		`{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
 	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
-	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`, `[]policy.Statement{use(site, via), grant(site, via)}`},
+	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`,
+		`[]policy.Statement{use(site, via), grant(site, via)}`},
 
 	{"network/rules.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, ports.Data, \"Postgres\"})\n", ""},
-	{"network/vpc.go", "the default security group is not closed", `	_, err = ec2.NewDefaultSecurityGroup(b.ctx, b.name+"-default", &ec2.DefaultSecurityGroupArgs{
+	{"network/vpc.go", "the default security group is not closed",
+		`	_, err = ec2.NewDefaultSecurityGroup(b.ctx, b.name+"-default", &ec2.DefaultSecurityGroupArgs{
 		VpcId: v.ID(),
 		Tags:  b.tags("default-closed"),
 	}, b.parent())
@@ -30,7 +34,8 @@ var mutations = []mutation{
 		}),
 `, ""},
 	{"cicd/deployer.go", "any environment of the repository may deploy", `":"+kind+name)`, `":"+kind+name[:0]+"*")`},
-	{"keys/facts.go", "a deploy role rewrites the policy of another stack's key", `own := policy.Conditions{"StringEquals":`, `own := policy.Conditions{"StringEqualsIfExists":`},
+	{"keys/facts.go", "a deploy role rewrites the policy of another stack's key", `own := policy.Conditions{"StringEquals":`,
+		`own := policy.Conditions{"StringEqualsIfExists":`},
 	{"cicd/deployer.go", "a token with another audience is accepted", `issuer + ":aud": "sts.amazonaws.com", `, ""},
 
 	{"ecs/service.go", "no circuit breaker", `		DeploymentCircuitBreaker: &awsecs.ServiceDeploymentCircuitBreakerArgs{
@@ -40,10 +45,13 @@ var mutations = []mutation{
 	{"ecs/scaling.go", "no scaling by requests", `		{"requests", "ALBRequestCountPerTarget", cmp.Or(args.RequestsPerTarget, 1000),
 			pulumi.Sprintf("%s/%s", args.Balancer.LoadBalancerSuffix, args.Balancer.TargetGroupSuffix)},
 `, ""},
-	{"ecs/service.go", "the service does not wait for the migration", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)", "[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster})"},
+	{"ecs/service.go", "the service does not wait for the migration",
+		"[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)",
+		"[]pulumi.Resource{args.Balancer, args.Roles, args.Cluster})"},
 	{"ecs/migration.go", "an update does not run the migration", ", BeforeUpdate: []*pulumi.ResourceHook{hook}", ""},
 
-	{"batch/job.go", "no dead-letter queue", "			DeadLetterConfig: &scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: args.Timetable.QueueARN},\n", ""},
+	{"batch/job.go", "no dead-letter queue",
+		"			DeadLetterConfig: &scheduler.ScheduleTargetDeadLetterConfigArgs{Arn: args.Timetable.QueueARN},\n", ""},
 	{"batch/timetable.go", "the alarm for failed jobs notifies no one", "			AlarmActions:       pulumi.Array{args.TopicARN},\n", ""},
 	{"batch/job.go", "the scheduler may not pass the roles", `, {
 		Sid:        "PassItsRoles",
@@ -53,22 +61,30 @@ var mutations = []mutation{
 	}`, ""},
 
 	{"logging/group.go", "log groups are not forwarded", "	if args.Archive != nil {", "	if args.Archive != nil && args.Days < 0 {"},
-	{"ecs/facts.go", "no alarm for 5xx responses of the site", `	{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
+	{"ecs/facts.go", "no alarm for 5xx responses of the site",
+		`	{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
 		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: ofTargets,
 		Above: true, Threshold: 5, Minutes: 5, Period: 60},
 `, ""},
 	{"datastore/facts.go", "what a lost database means is forgotten", `		Missing: "up creates an empty database; restore a snapshot first",
 `, ""},
-	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`, `pulumi.String("RecordDeAggregation")`},
+	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`,
+		`pulumi.String("RecordDeAggregation")`},
 	{"ecs/waf.go", "the web ACL does not wait for its log delivery policy", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},
-	{"logging/stream.go", "Firehose logs no errors", `				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
+	{"logging/stream.go", "Firehose logs no errors",
+		`				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
 `, "				Enabled: pulumi.Bool(false), LogGroupName: errors.Name, LogStreamName: errorStream.Name,\n"},
 
 	{"bastion/host.go", "metadata without a session token (IMDSv1)", `pulumi.String("required")`, `pulumi.String("optional")`},
-	{"bastion/session.go", "the bastion may not record sessions", "		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n", ""},
+	{"bastion/session.go", "the bastion may not record sessions",
+		"		{Sid: \"KeepSession\", Actions: []string{\"s3:PutObject\"}, Resources: []any{pulumi.Sprintf(\"%s/%s/*\", bucket, a.logPrefix())}},\n",
+		""},
 
-	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(true), `, ""},
-	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP", `[]policy.Statement{policy.TLSOnly("s3", b.ARN, pulumi.Sprintf("%s/*", b.ARN))}`, `[]policy.Statement(nil)`},
-	{"internal/fargate/roles.go", "the execution role reads no secrets", "return append(statements, args.Binding.ReadSecrets()...)", "return statements"},
+	{"internal/bucket/bucket.go", "public policies are not blocked", `BlockPublicPolicy: pulumi.Bool(public.BlockPolicy), `, ""},
+	{"internal/bucket/hardening/hardening.go", "ACLs of a bucket count", `IgnoreACLs: true, `, ""},
+	{"internal/bucket/bucket.go", "a bucket accepts plain HTTP",
+		`[]policy.Statement{policy.TLSOnly("s3", b.ARN, pulumi.Sprintf("%s/*", b.ARN))}`, `[]policy.Statement(nil)`},
+	{"internal/fargate/roles.go", "the execution role reads no secrets",
+		"return append(statements, args.Binding.ReadSecrets()...)", "return statements"},
 	{"internal/fargate/roles.go", "the execution role writes no logs", "	if len(args.Groups) > 0 {", "	if len(args.Groups) > 1e6 {"},
 }

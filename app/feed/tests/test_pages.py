@@ -58,7 +58,7 @@ class AccountTest(Site):
         answer = self.client.post("/account/log-in/?next=/@bob/", {"username": "GRACE", "password": "flow-matic-1955", "next": "/@bob/"})
         self.assertRedirects(answer, "/@bob/")
         self.client.post("/account/log-out/")
-        self.assertContains(self.client.post("/account/log-in/", {"username": "nobody", "password": "x"}), "Please enter a correct")
+        self.assertContains(self.client.post("/account/log-in/", {"username": "unknown", "password": "x"}), "Please enter a correct")
 
     def test_refused_names_and_passwords(self):
         self.client.logout()
@@ -209,7 +209,7 @@ class PeopleTest(Site):
             User.objects.create(username="BOB")
 
     def test_unknown_and_closed_accounts(self):
-        self.assertEqual(self.client.get("/@nobody/").status_code, 404)
+        self.assertEqual(self.client.get("/@unknown/").status_code, 404)
         User.objects.filter(pk=self.bob.pk).update(is_active=False)
         self.assertEqual(self.client.get("/@bob/").status_code, 404)
 

@@ -2,6 +2,7 @@
 package accounttest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -11,12 +12,11 @@ import (
 	"slipway/operation/account"
 )
 
-// A World is an account with things in it that the suite can ask about. Each function creates them, by whatever means the
-// account has.
+// A World creates the resources that the suite reads, by whatever means the account has.
 type World struct {
 	Account account.Account
 
-	// Service creates a service without tasks that runs an image, and gives the ARNs of its cluster and its task definition.
+	// Service creates a service without tasks that runs an image, and returns the ARNs of its cluster and its task definition.
 	// The task's log group is logGroup, with the stream prefix "web".
 	Service func(t *testing.T, s Service) (clusterARN, taskDefinitionARN string)
 
@@ -50,7 +50,8 @@ func testIdentity(t *testing.T, w World) {
 
 func testServices(t *testing.T, w World) {
 	ctx, ecs := t.Context(), w.Account.ECS()
-	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27",
+		LogGroup: "/suite/web"})
 
 	all, err := ecs.Services(ctx, cluster, []string{"web", "gone"})
 	if err != nil || len(all) != 1 {
@@ -124,6 +125,7 @@ func testBootstrap(t *testing.T, w World) {
 	spec := &bootstrap.Spec{
 		Stack: "suite-prod", Account: here.Account, Partition: here.Partition, Region: here.Region,
 		Bucket: "suite-prod-state-" + here.Account, Alias: "alias/suite-prod-state",
+		Owner:    "ann:/src/shop",
 		Boundary: &bootstrap.Policy{Name: "suite-prod-boundary", Description: "the most", Document: document("s3:GetObject")},
 		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			return role(here, "deploy", keyARN), role(here, "read", keyARN), nil
@@ -147,7 +149,8 @@ func testBootstrap(t *testing.T, w World) {
 		}
 	}
 	apply("made")
-	if result.Key == "" || result.Bucket != spec.Bucket || result.Provider == "" || result.Role == "" || result.ReadRole == "" || result.Boundary == "" {
+	if result.Key == "" || result.Bucket != spec.Bucket || result.Provider == "" || result.Role == "" || result.ReadRole == "" ||
+		result.Boundary == "" {
 		t.Errorf("the result is %+v", result)
 	}
 	first := result
@@ -160,15 +163,38 @@ func testBootstrap(t *testing.T, w World) {
 	spec.Boundary.Document = document("s3:*")
 	apply("found", "mended the key: policy", "mended the bucket: policy", "mended the permissions boundary: policy suite-prod-boundary")
 	apply("found")
+
+	// Another project of the same name changes nothing, unless its file names the key and the roles.
+	spec.Owner = "bob:/src/shop"
+	var foreign *bootstrap.ForeignError
+	if _, err := spec.Apply(ctx, w.Account.Bootstrap()); !errors.As(err, &foreign) || foreign.ID != first.Key ||
+		foreign.Owner != "ann:/src/shop" {
+		t.Errorf("another project: %v", err)
+	}
+	spec.KeyARN = first.Key
+	if _, err := spec.Apply(ctx, w.Account.Bootstrap()); !errors.As(err, &foreign) || foreign.ID != first.Role {
+		t.Errorf("another project that names the key: %v", err)
+	}
+	roles := spec.RolesFor
+	spec.RolesFor = func(keyARN string) (deploy, read *bootstrap.Role, err error) {
+		if deploy, read, err = roles(keyARN); err == nil {
+			deploy.ARN, read.ARN = first.Role, first.ReadRole
+		}
+		return deploy, read, err
+	}
+	apply("found")
 }
 
 func role(here account.Identity, part, keyARN string) *bootstrap.Role {
 	const issuer = "token.actions.githubusercontent.com"
 	provider := "arn:aws:iam::" + here.Account + ":oidc-provider/" + issuer
 	return &bootstrap.Role{
-		What: "the " + part + " role", Name: "suite-prod-" + part, Description: part + " of the suite", SessionSeconds: 3600, Issuer: issuer, ProviderARN: provider,
-		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"` + provider + `"},` +
-			`"Condition":{"StringEquals":{"` + issuer + `:aud":"sts.amazonaws.com","` + issuer + `:sub":"repo:acme/shop:environment:production"}}}]}`,
+		What: "the " + part + " role", Name: "suite-prod-" + part, Description: part + " of the suite", SessionSeconds: 3600, Issuer: issuer,
+		ProviderARN: provider,
+		Trust: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRoleWithWebIdentity","Principal":{"Federated":"` +
+			provider + `"},` +
+			`"Condition":{"StringEquals":{"` + issuer + `:aud":"sts.amazonaws.com","` + issuer +
+			`:sub":"repo:acme/shop:environment:production"}}}]}`,
 		Policies: []bootstrap.Policy{{Name: "suite-prod-" + part + "-state", Description: "its state",
 			Document: `{"Version":"2012-10-17","Statement":[{"Sid":"State","Effect":"Allow","Action":"kms:Decrypt","Resource":"` + keyARN + `"}]}`}},
 	}

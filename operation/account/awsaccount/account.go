@@ -20,18 +20,20 @@ import (
 	"slipway/drift"
 	"slipway/ecs"
 	"slipway/engine"
+	"slipway/internal/github"
 	"slipway/operation/account"
 	"slipway/verdict"
 )
 
 // Args say which account is wanted.
 type Args struct {
-	Stack   string
-	Region  string
-	Profile string                  // of the shared AWS configuration; "" is the environment's
-	Allowed []string                // the accounts that the stack may be deployed to; none: any
-	State   *engine.Backend         // where the state is; nil: there is none yet
-	Mirrors func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
+	Stack     string
+	Region    string
+	Profile   string                  // of the shared AWS configuration; "" is the environment's
+	Allowed   []string                // the accounts that the stack may be deployed to; none: any
+	Forbidden []string                // the accounts that it may not be deployed to
+	State     *engine.Backend         // where the state is; nil: there is none yet
+	Mirrors   func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
 }
 
 // An Account is an AWS account.
@@ -68,7 +70,8 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	a.aws = cfg
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work", args.Stack, err)
+		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work",
+			args.Stack, err)
 	}
 	a.identity = account.Identity{Account: aws.ToString(caller.Account), Region: args.Region, Caller: aws.ToString(caller.Arn)}
 	if parts := strings.Split(a.identity.Caller, ":"); len(parts) > 1 {
@@ -77,9 +80,10 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	return a, nil
 }
 
-// Admitted says whether the stack may be deployed to this account.
+// Admitted reports whether the stack may be deployed to this account.
 func (a *Account) Admitted() bool {
-	return len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, a.identity.Account)
+	id := a.identity.Account
+	return (len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, id)) && !slices.Contains(a.args.Forbidden, id)
 }
 
 // Foreign says that the credentials are not for the stack.
@@ -87,6 +91,8 @@ func (a *Account) Foreign() error {
 	wanted := "its account"
 	if len(a.args.Allowed) > 0 {
 		wanted = "account " + strings.Join(a.args.Allowed, " or ")
+	} else if len(a.args.Forbidden) > 0 {
+		wanted = "another account than " + strings.Join(a.args.Forbidden, " or ") + " (aws:forbiddenAccountIds)"
 	}
 	return fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
 		"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
@@ -111,11 +117,16 @@ func (a *Account) Engine(o *engine.Options) error {
 	o.ReadBack = func(before, after []apitype.ResourceV3) []string {
 		return drift.Outdated(a.args.Mirrors, before, after)
 	}
-	o.GitHub = engine.GitHub{API: os.Getenv("GITHUB_API_URL"), Token: os.Getenv("GITHUB_TOKEN"), Own: engine.GitHubRunOf(os.Getenv)}
+	o.GitHub.Own = engine.GitHubRunOf(os.Getenv)
+	if client := github.FromEnvironment(os.Getenv); client.Token != "" {
+		o.GitHub.RunStatus = func(ctx context.Context, run engine.GitHubRun) (status, conclusion string, err error) {
+			return client.RunStatus(ctx, run.Repository, run.ID, run.Attempt)
+		}
+	}
 	return nil
 }
 
-// Lock implements account.Account: the engine locks the state by itself.
+// Lock implements account.Account: the engine takes its own lock on the state.
 func (a *Account) Lock() *engine.Lock { return nil }
 
 // ECS implements account.Account.
@@ -148,7 +159,7 @@ func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, t
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }
 
-// Leftovers implements account.Account. An account holds other things than the stack, so they cannot be listed.
+// Leftovers implements account.Account. An account also holds resources of other owners, so the stack's cannot be listed.
 func (a *Account) Leftovers([]engine.Import) map[string]int { return nil }
 
 // Containers implements account.Account.

@@ -45,7 +45,7 @@ func s3Client(settings aws.Config) *s3.Client {
 // madeBy is the tag of what bootstrap makes.
 const madeBy, byBootstrap = "slipway:made-by", "bootstrap"
 
-// is says whether an error has one of these codes.
+// is reports whether an error has one of these codes.
 func is(err error, codes ...string) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && slices.Contains(codes, api.ErrorCode())
@@ -59,7 +59,7 @@ func status(err error) int {
 	return 0
 }
 
-// DataKey makes the key that encrypts the stack's secrets, and gives it encrypted by the KMS key, in base64, as Pulumi
+// DataKey creates the key that encrypts the stack's secrets, and returns it encrypted by the KMS key, in base64, as Pulumi
 // keeps it in Pulumi.<stack>.yaml. It is never shown in plain text: who may use the KMS key can decrypt it.
 func (g *Bootstrap) DataKey(ctx context.Context, keyARN string) (string, error) {
 	made, err := g.kms.GenerateDataKeyWithoutPlaintext(ctx, &kms.GenerateDataKeyWithoutPlaintextInput{
@@ -95,12 +95,26 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.kms.CreateKey(ctx, &kms.CreateKeyInput{
 				Description: aws.String(f.KeyDescription()), Policy: aws.String(f.KeyPolicy()),
-				Tags: []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(byBootstrap)}},
+				Tags: keyTags(f),
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.KeyMetadata.Arn), nil
+		},
+		Owner: func(ctx context.Context, id string) (string, error) {
+			for pages := kms.NewListResourceTagsPaginator(g.kms, &kms.ListResourceTagsInput{KeyId: &id}); pages.HasMorePages(); {
+				page, err := pages.NextPage(ctx)
+				if err != nil {
+					return "", err
+				}
+				for _, t := range page.Tags {
+					if aws.ToString(t.TagKey) == bootstrap.OwnerTag {
+						return aws.ToString(t.TagValue), nil
+					}
+				}
+			}
+			return "", nil
 		},
 		Settings: []bootstrap.Setting{
 			{Name: "its deletion", Holds: func(ctx context.Context, id string) (bool, error) {
@@ -138,15 +152,25 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 				found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
 				return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
 			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: aws.String(f.KeyPolicy())})
+				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"),
+					Policy: aws.String(f.KeyPolicy())})
 				return err
 			}},
 		},
 	}
 }
 
+func keyTags(f *bootstrap.Spec) []kmstypes.Tag {
+	tags := []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(byBootstrap)}}
+	if f.Owner != "" {
+		tags = append(tags, kmstypes.Tag{TagKey: aws.String(bootstrap.OwnerTag), TagValue: &f.Owner})
+	}
+	return tags
+}
+
 // nameless looks for the key of a run that was killed before the key had its alias.
-func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec, describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
+func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec,
+	describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
 	for pages := kms.NewListKeysPaginator(g.kms, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -212,7 +236,7 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		}
 		return found.Role, nil
 	}
-	thing := bootstrap.Resource{
+	resource := bootstrap.Resource{
 		What: role.What, Name: *name,
 		Find: func(ctx context.Context) (string, error) {
 			there, err := get(ctx)
@@ -233,12 +257,24 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateRole(ctx, &iam.CreateRoleInput{
 				RoleName: name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust, MaxSessionDuration: &role.SessionSeconds,
-				Tags: []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(byBootstrap)}},
+				Tags: roleTags(f),
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.Role.Arn), nil
+		},
+		Owner: func(ctx context.Context, _ string) (string, error) {
+			there, err := get(ctx)
+			if err != nil {
+				return "", err
+			}
+			for _, t := range there.Tags {
+				if aws.ToString(t.Key) == bootstrap.OwnerTag {
+					return aws.ToString(t.Value), nil
+				}
+			}
+			return "", nil
 		},
 		Settings: []bootstrap.Setting{
 			{Name: "trust", Holds: func(ctx context.Context, _ string) (bool, error) {
@@ -255,16 +291,25 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 				there, err := get(ctx)
 				return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
 			}, Set: func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds, Description: &role.Description})
+				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds,
+					Description: &role.Description})
 				return err
 			}},
 		},
 	}
 	for _, p := range role.Policies {
 		arn := f.PolicyARN(p)
-		thing.Settings = append(thing.Settings, g.says(arn, p), g.attached(arn, role, p))
+		resource.Settings = append(resource.Settings, g.says(arn, p), g.attached(arn, role, p))
 	}
-	return thing
+	return resource
+}
+
+func roleTags(f *bootstrap.Spec) []iamtypes.Tag {
+	tags := []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(byBootstrap)}}
+	if f.Owner != "" {
+		tags = append(tags, iamtypes.Tag{Key: aws.String(bootstrap.OwnerTag), Value: &f.Owner})
+	}
+	return tags
 }
 
 // Boundary implements bootstrap.Account.
@@ -322,7 +367,8 @@ func (g *Bootstrap) says(arn string, p bootstrap.Policy) bootstrap.Setting {
 // attached is that a role has a managed policy.
 func (g *Bootstrap) attached(arn string, role *bootstrap.Role, p bootstrap.Policy) bootstrap.Setting {
 	return bootstrap.Setting{Name: "attachment of " + p.Name, Holds: func(ctx context.Context, _ string) (bool, error) {
-		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
+		for pages := iam.NewListAttachedRolePoliciesPaginator(g.iam,
+			&iam.ListAttachedRolePoliciesInput{RoleName: &role.Name}); pages.HasMorePages(); {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return false, err

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/google/go-cmp/cmp"
@@ -27,7 +28,8 @@ func benchSpec() *bootstrap.Spec {
 	return &bootstrap.Spec{
 		Stack: "bench-local", Account: "123456789012", Partition: "aws", Region: "eu-west-1",
 		Bucket: "bench-local-state-123456789012-eu-west-1", Alias: "alias/bench-local-state",
-		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most", Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
+		Boundary: &bootstrap.Policy{Name: "bench-local-boundary", Description: "the most",
+			Document: document(map[string]any{"Sid": "Most", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})},
 		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			const issuer = "token.actions.githubusercontent.com"
 			role := func(what, part string) *bootstrap.Role {
@@ -51,7 +53,7 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	settings.Region = "eu-west-1"
 	account, spec, ctx := NewBootstrap(settings), benchSpec(), t.Context()
 	var result bootstrap.Result
-	// apply gives what was done, without the names.
+	// apply returns what was done, without the names.
 	apply := func() []string {
 		t.Helper()
 		var err error
@@ -74,11 +76,13 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	}
 
 	// The first bootstrap creates everything, the second changes nothing, and a third reverts manual changes.
-	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role", "made the permissions boundary"}
+	want := []string{"made the key", "made the bucket", "made the OIDC provider", "made the deploy role", "made the read role",
+		"made the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Fatalf("the first bootstrap (-want +got):\n%s", diff)
 	}
-	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role", "found the permissions boundary"}
+	want = []string{"found the key", "found the bucket", "found the OIDC provider", "found the deploy role", "found the read role",
+		"found the permissions boundary"}
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Errorf("the second bootstrap (-want +got):\n%s", diff)
 	}
@@ -94,7 +98,14 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 	if _, err := account.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: bucket}); err != nil {
 		t.Fatal(err)
 	}
-	want[1], want[5] = "mended the bucket: versioning, policy", "mended the permissions boundary: policy bench-local-boundary"
+	// A lifecycle that only removes old versions.
+	if _, err := account.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: bucket,
+		LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{ID: aws.String("old-versions"),
+			Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+			NoncurrentVersionExpiration: &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(90)}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	want[1], want[5] = "mended the bucket: versioning, lifecycle, policy", "mended the permissions boundary: policy bench-local-boundary"
 	if diff := cmp.Diff(want, apply()); diff != "" {
 		t.Errorf("the bootstrap after manual changes (-want +got):\n%s", diff)
 	}
@@ -103,10 +114,22 @@ func TestBootstrapAgainstMoto(t *testing.T) {
 			t.Errorf("the bucket's %s is not as it must be", what)
 		}
 	}
+	// One rule that does both is what older versions of bootstrap set.
+	if _, err := account.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: bucket,
+		LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{ID: aws.String("old-versions"),
+			Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+			NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(90)},
+			AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)}}}}}); err != nil {
+		t.Fatal(err)
+	}
+	want[1], want[5] = "found the bucket", "found the permissions boundary"
+	if diff := cmp.Diff(want, apply()); diff != "" {
+		t.Errorf("the bootstrap of a bucket with one lifecycle rule (-want +got):\n%s", diff)
+	}
 }
 
-// A bucket of that name may belong to anybody: S3 answers 403 where the owner is not the one that is expected.
-func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
+// A bucket of that name may belong to any account: S3 answers 403 where the owner is not the one that is expected.
+func TestForeignBucketIsNotChanged(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Method+" "+r.Header.Get("x-amz-expected-bucket-owner"))
@@ -120,6 +143,6 @@ func TestABucketOfSomebodyElseIsLeftAlone(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if diff := cmp.Diff([]string{"HEAD 123456789012"}, asked); diff != "" {
-		t.Errorf("what was asked of it (-want +got):\n%s", diff)
+		t.Errorf("requests (-want +got):\n%s", diff)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"slipway/bootstrap"
+	"slipway/internal/bucket/hardening"
 )
 
 // Bucket implements bootstrap.Account.
@@ -29,7 +30,7 @@ func (g *Bootstrap) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resource 
 			return f.Bucket, err
 		},
 		Make: func(ctx context.Context) (string, error) {
-			in := &s3.CreateBucketInput{Bucket: &f.Bucket, ObjectOwnership: s3types.ObjectOwnershipBucketOwnerEnforced}
+			in := &s3.CreateBucketInput{Bucket: &f.Bucket, ObjectOwnership: s3types.ObjectOwnership(f.Hardening().Ownership)}
 			if f.Region != "us-east-1" {
 				in.CreateBucketConfiguration = &s3types.CreateBucketConfiguration{LocationConstraint: s3types.BucketLocationConstraint(f.Region)}
 			}
@@ -57,13 +58,16 @@ func (g *Bootstrap) publicAccessBlock(f *bootstrap.Spec) bootstrap.Setting {
 			return false, err
 		}
 		is := found.PublicAccessBlockConfiguration
-		return aws.ToBool(is.BlockPublicAcls) && aws.ToBool(is.BlockPublicPolicy) &&
-			aws.ToBool(is.IgnorePublicAcls) && aws.ToBool(is.RestrictPublicBuckets), nil
+		return hardening.PublicAccess{
+			BlockACLs: aws.ToBool(is.BlockPublicAcls), IgnoreACLs: aws.ToBool(is.IgnorePublicAcls),
+			BlockPolicy: aws.ToBool(is.BlockPublicPolicy), Restrict: aws.ToBool(is.RestrictPublicBuckets),
+		} == f.Hardening().PublicAccess, nil
 	}, Set: func(ctx context.Context, _ string) error {
-		yes := aws.Bool(true)
+		want := f.Hardening().PublicAccess
 		_, err := g.s3.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
 			PublicAccessBlockConfiguration: &s3types.PublicAccessBlockConfiguration{
-				BlockPublicAcls: yes, BlockPublicPolicy: yes, IgnorePublicAcls: yes, RestrictPublicBuckets: yes}})
+				BlockPublicAcls: &want.BlockACLs, IgnorePublicAcls: &want.IgnoreACLs,
+				BlockPublicPolicy: &want.BlockPolicy, RestrictPublicBuckets: &want.Restrict}})
 		return err
 	}}
 }
@@ -77,11 +81,11 @@ func (g *Bootstrap) ownership(f *bootstrap.Spec) bootstrap.Setting {
 			return false, nil
 		}
 		return err == nil && len(found.OwnershipControls.Rules) == 1 &&
-			found.OwnershipControls.Rules[0].ObjectOwnership == s3types.ObjectOwnershipBucketOwnerEnforced, err
+			found.OwnershipControls.Rules[0].ObjectOwnership == s3types.ObjectOwnership(f.Hardening().Ownership), err
 	}, Set: func(ctx context.Context, _ string) error {
 		_, err := g.s3.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
 			OwnershipControls: &s3types.OwnershipControls{Rules: []s3types.OwnershipControlsRule{{
-				ObjectOwnership: s3types.ObjectOwnershipBucketOwnerEnforced}}}})
+				ObjectOwnership: s3types.ObjectOwnership(f.Hardening().Ownership)}}}})
 		return err
 	}}
 }
@@ -98,14 +102,16 @@ func (g *Bootstrap) encryption(f *bootstrap.Spec, keyARN string) bootstrap.Setti
 		}
 		rule := found.ServerSideEncryptionConfiguration.Rules[0]
 		by := rule.ApplyServerSideEncryptionByDefault
-		return by != nil && by.SSEAlgorithm == s3types.ServerSideEncryptionAwsKms && aws.ToString(by.KMSMasterKeyID) == keyARN &&
-			aws.ToBool(rule.BucketKeyEnabled), nil
+		want := f.Hardening()
+		return by != nil && string(by.SSEAlgorithm) == want.Encryption && aws.ToString(by.KMSMasterKeyID) == keyARN &&
+			aws.ToBool(rule.BucketKeyEnabled) == want.BucketKey, nil
 	}, Set: func(ctx context.Context, _ string) error {
+		want := f.Hardening()
 		_, err := g.s3.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
 			ServerSideEncryptionConfiguration: &s3types.ServerSideEncryptionConfiguration{Rules: []s3types.ServerSideEncryptionRule{{
-				BucketKeyEnabled: aws.Bool(true),
+				BucketKeyEnabled: &want.BucketKey,
 				ApplyServerSideEncryptionByDefault: &s3types.ServerSideEncryptionByDefault{
-					SSEAlgorithm: s3types.ServerSideEncryptionAwsKms, KMSMasterKeyID: &keyARN},
+					SSEAlgorithm: s3types.ServerSideEncryption(want.Encryption), KMSMasterKeyID: &keyARN},
 			}}}})
 		return err
 	}}
@@ -115,15 +121,15 @@ func (g *Bootstrap) encryption(f *bootstrap.Spec, keyARN string) bootstrap.Setti
 func (g *Bootstrap) versioning(f *bootstrap.Spec) bootstrap.Setting {
 	return bootstrap.Setting{Name: "versioning", Holds: func(ctx context.Context, _ string) (bool, error) {
 		found, err := g.s3.GetBucketVersioning(ctx, &s3.GetBucketVersioningInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account})
-		return err == nil && found.Status == s3types.BucketVersioningStatusEnabled, err
+		return err == nil && string(found.Status) == f.Hardening().Versioning, err
 	}, Set: func(ctx context.Context, _ string) error {
 		_, err := g.s3.PutBucketVersioning(ctx, &s3.PutBucketVersioningInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
-			VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatusEnabled}})
+			VersioningConfiguration: &s3types.VersioningConfiguration{Status: s3types.BucketVersioningStatus(f.Hardening().Versioning)}})
 		return err
 	}}
 }
 
-// lifecycle ends old versions after OldVersionDays.
+// lifecycle removes old versions and incomplete uploads. Further rules do no harm, and one rule may do what two are asked for.
 func (g *Bootstrap) lifecycle(f *bootstrap.Spec) bootstrap.Setting {
 	return bootstrap.Setting{Name: "lifecycle", Holds: func(ctx context.Context, _ string) (bool, error) {
 		found, err := g.s3.GetBucketLifecycleConfiguration(ctx,
@@ -131,19 +137,47 @@ func (g *Bootstrap) lifecycle(f *bootstrap.Spec) bootstrap.Setting {
 		if is(err, "NoSuchLifecycleConfiguration") {
 			return false, nil
 		}
-		return err == nil && slices.ContainsFunc(found.Rules, func(r s3types.LifecycleRule) bool {
-			return r.Status == s3types.ExpirationStatusEnabled && r.NoncurrentVersionExpiration != nil &&
-				aws.ToInt32(r.NoncurrentVersionExpiration.NoncurrentDays) == bootstrap.OldVersionDays
-		}), err
+		if err != nil {
+			return false, err
+		}
+		return !slices.ContainsFunc(f.Hardening().Lifecycle, func(want hardening.Rule) bool {
+			return !slices.ContainsFunc(found.Rules, func(r s3types.LifecycleRule) bool { return does(r, want) })
+		}), nil
 	}, Set: func(ctx context.Context, _ string) error {
-		_, err := g.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &f.Bucket, ExpectedBucketOwner: &f.Account,
-			LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: []s3types.LifecycleRule{{
-				ID: aws.String("old-versions"), Status: s3types.ExpirationStatusEnabled, Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
-				NoncurrentVersionExpiration:    &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(bootstrap.OldVersionDays)},
-				AbortIncompleteMultipartUpload: &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(7)},
-			}}}})
+		var rules []s3types.LifecycleRule
+		for _, want := range f.Hardening().Lifecycle {
+			rules = append(rules, lifecycleRule(want))
+		}
+		_, err := g.s3.PutBucketLifecycleConfiguration(ctx, &s3.PutBucketLifecycleConfigurationInput{Bucket: &f.Bucket,
+			ExpectedBucketOwner: &f.Account, LifecycleConfiguration: &s3types.BucketLifecycleConfiguration{Rules: rules}})
 		return err
 	}}
+}
+
+// does says whether a rule of the bucket does what is wanted.
+func does(r s3types.LifecycleRule, want hardening.Rule) bool {
+	var has hardening.Rule
+	if e := r.NoncurrentVersionExpiration; e != nil {
+		has.OldVersionDays = int(aws.ToInt32(e.NoncurrentDays))
+	}
+	if a := r.AbortIncompleteMultipartUpload; a != nil {
+		has.BrokenUploadDays = int(aws.ToInt32(a.DaysAfterInitiation))
+	}
+	return string(r.Status) == hardening.Enabled && (want.OldVersionDays == 0 || has.OldVersionDays == want.OldVersionDays) &&
+		(want.BrokenUploadDays == 0 || has.BrokenUploadDays == want.BrokenUploadDays)
+}
+
+func lifecycleRule(want hardening.Rule) s3types.LifecycleRule {
+	r := s3types.LifecycleRule{
+		ID: &want.ID, Status: s3types.ExpirationStatus(hardening.Enabled), Filter: &s3types.LifecycleRuleFilter{Prefix: aws.String("")},
+	}
+	if want.OldVersionDays > 0 {
+		r.NoncurrentVersionExpiration = &s3types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(int32(want.OldVersionDays))}
+	}
+	if want.BrokenUploadDays > 0 {
+		r.AbortIncompleteMultipartUpload = &s3types.AbortIncompleteMultipartUpload{DaysAfterInitiation: aws.Int32(int32(want.BrokenUploadDays))}
+	}
+	return r
 }
 
 // bucketPolicy denies requests without TLS, and lets other accounts read the releases.

@@ -32,8 +32,11 @@ func TestContentsAgainstMoto(t *testing.T) {
 	_, err = images.CreateRepository(ctx, &ecr.CreateRepositoryInput{RepositoryName: aws.String("shop/django")})
 	must(err)
 	for _, tag := range []string{"1", "2", "3"} {
-		_, err := images.PutImage(ctx, &ecr.PutImageInput{RepositoryName: aws.String("shop/django"), ImageTag: aws.String(tag), ImageManifest: aws.String(
-			`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"sha256:` + strings.Repeat(tag, 64) + `"},"layers":[]}`)})
+		_, err := images.PutImage(ctx, &ecr.PutImageInput{RepositoryName: aws.String("shop/django"), ImageTag: aws.String(tag),
+			ImageManifest: aws.String(
+				`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
+					`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,` +
+					`"digest":"sha256:` + strings.Repeat(tag, 64) + `"},"layers":[]}`)})
 		must(err)
 	}
 	contents := Contents(settings)
@@ -54,14 +57,15 @@ func TestContentsAgainstMoto(t *testing.T) {
 	_, err = services.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{Family: aws.String("web"),
 		ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String("r/django:1"), Memory: aws.Int32(512)}}})
 	must(err)
-	_, err = services.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("shop"), ServiceName: aws.String("web"), TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(2)})
+	_, err = services.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("shop"), ServiceName: aws.String("web"),
+		TaskDefinition: aws.String("web"), DesiredCount: aws.Int32(2)})
 	must(err)
 	crew := ECS(settings)
 	must(crew.Scale(ctx, "shop", "web", 0))
 	if all, err := crew.Services(ctx, "shop", []string{"web"}); err != nil || len(all) != 1 || all[0].Desired != 0 {
 		t.Errorf("services are %+v, %v", all, err)
 	}
-	if err := crew.Scale(ctx, "shop", "nobody", 0); err == nil {
+	if err := crew.Scale(ctx, "shop", "absent", 0); err == nil {
 		t.Error("a service that does not exist was scaled")
 	}
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// An engine that loses its credentials cannot write its state any more, and what it made since is not recorded
+// An engine that loses its credentials can no longer write its state, and what it creates after that is not recorded
 // (pulumi/pulumi#19452, closed as by design; "ExpiredToken" in it). A first up of a stack takes 20 to 30 minutes, most of
 // them its database, and a change of the database about as long; a release takes 5 to 10.
 const (
-	credentialsLong  = 45 * time.Minute // enough for every operation, and less than the hour of a fresh session
+	credentialsLong  = 45 * time.Minute // enough for every operation, and less than the hour of a new session
 	credentialsShort = 15 * time.Minute // less than this is too little for any
 )
 
-// renewed are the sources whose credentials the SDK renews by itself while a run goes on, in the engine and its providers
-// too. What is left are those that end for good: copied into the environment, or those of an SSO session.
+// renewed are the sources whose credentials the SDK renews automatically during a run, in the engine and its providers
+// too. All others expire for good: those copied into the environment, and those of an SSO session.
 var renewed = []string{
 	"AssumeRoleProvider", "CredentialsEndpointProvider", "EC2RoleProvider", "LoginProvider", "ProcessProvider", "WebIdentityCredentials",
 }
 
-// remaining is for how long credentials last from now on, and whether that is known. The SDK does not know it of those in
+// remaining is how long credentials are still valid, and whether that is known. The SDK does not know it for those in
 // the environment; `aws configure export-credentials` writes it beside them.
 func remaining(c aws.Credentials, variable string, now time.Time) (time.Duration, bool) {
 	if c.CanExpire {

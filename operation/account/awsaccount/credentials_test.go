@@ -41,7 +41,8 @@ func TestCredentialsThatEndDuringARunAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Setenv("AWS_CREDENTIAL_EXPIRATION", c.variable)
 			var said bytes.Buffer
-			where := &Account{args: Args{Stack: "prod"}, aws: aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.of, nil })}}
+			where := &Account{args: Args{Stack: "prod"},
+				aws: aws.Config{Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return c.of, nil })}}
 			err := where.Lasts(t.Context(), "up", func(format string, args ...any) { fmt.Fprintf(&said, format, args...) })
 			if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)) {
 				t.Errorf("got the error %v, want %q", err, c.err)

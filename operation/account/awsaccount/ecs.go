@@ -58,7 +58,8 @@ func (f ecsScaler) Services(ctx context.Context, cluster string, names []string)
 }
 
 func serviceOf(s types.Service) verdict.Service {
-	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount), Running: int(s.RunningCount)}
+	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount),
+		Running: int(s.RunningCount)}
 	for _, d := range s.Deployments {
 		service.Deployments = append(service.Deployments, verdict.Deployed{
 			ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: aws.ToString(d.TaskDefinition),
@@ -81,6 +82,9 @@ func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definiti
 	for _, c := range out.TaskDefinition.ContainerDefinitions {
 		container := verdict.Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image),
 			Router: c.FirelensConfiguration != nil}
+		if c.HealthCheck != nil {
+			container.Health = strings.Join(c.HealthCheck.Command, " ")
+		}
 		if log := c.LogConfiguration; log != nil && log.LogDriver == types.LogDriverAwslogs {
 			container.Group, container.Prefix = log.Options["awslogs-group"], log.Options["awslogs-stream-prefix"]
 		}
@@ -92,7 +96,8 @@ func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definiti
 func (f ecsScaler) Stopped(ctx context.Context, cluster, service string) ([]verdict.Task, error) {
 	var tasks []verdict.Task
 	pages := ecs.NewListTasksPaginator(f.ecs, &ecs.ListTasksInput{
-		Cluster: aws.String(cluster), ServiceName: aws.String(service), DesiredStatus: types.DesiredStatusStopped, MaxResults: aws.Int32(tasksACall),
+		Cluster: aws.String(cluster), ServiceName: aws.String(service), DesiredStatus: types.DesiredStatusStopped,
+		MaxResults: aws.Int32(tasksACall),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -139,9 +144,15 @@ func taskOf(t types.Task) verdict.Task {
 	return task
 }
 
+// Unhealthy implements verdict.ECSReader. ECS reports targets that fail in its events, which Services has.
+func (f ecsScaler) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) {
+	return nil, nil
+}
+
 // Scale implements verdict.ECSScaler.
 func (f ecsScaler) Scale(ctx context.Context, cluster, service string, tasks int) error {
-	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service), DesiredCount: aws.Int32(int32(tasks))})
+	_, err := f.ecs.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: aws.String(cluster), Service: aws.String(service),
+		DesiredCount: aws.Int32(int32(tasks))})
 	return err
 }
 

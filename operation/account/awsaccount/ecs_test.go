@@ -53,23 +53,27 @@ func TestVerdictAgainstMoto(t *testing.T) {
 	register := func(image string) string {
 		t.Helper()
 		out, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
-			Family: aws.String("shop-web"), NetworkMode: types.NetworkModeAwsvpc, RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, Cpu: aws.String("256"), Memory: aws.String("512"),
-			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String(image), LogConfiguration: &types.LogConfiguration{
-				LogDriver: types.LogDriverAwslogs, Options: map[string]string{"awslogs-group": "/shop/django", "awslogs-stream-prefix": "web"}}}},
+			Family: aws.String("shop-web"), NetworkMode: types.NetworkModeAwsvpc,
+			RequiresCompatibilities: []types.Compatibility{types.CompatibilityFargate}, Cpu: aws.String("256"), Memory: aws.String("512"),
+			ContainerDefinitions: []types.ContainerDefinition{{Name: aws.String("django"), Image: aws.String(image),
+				LogConfiguration: &types.LogConfiguration{
+					LogDriver: types.LogDriverAwslogs, Options: map[string]string{"awslogs-group": "/shop/django", "awslogs-stream-prefix": "web"}}}},
 		})
 		must(err)
 		return aws.ToString(out.TaskDefinition.TaskDefinitionArn)
 	}
 	first, second := register("r/django@sha256:1"), register("r/django@sha256:2")
-	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-web"), TaskDefinition: aws.String(first),
-		DesiredCount: aws.Int32(0), LaunchType: types.LaunchTypeFargate})
+	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-web"),
+		TaskDefinition: aws.String(first),
+		DesiredCount:   aws.Int32(0), LaunchType: types.LaunchTypeFargate})
 	must(err)
 	reader := ECS(settings)
 	judge := func(definition, image string, services ...string) verdict.Verdict {
 		t.Helper()
 		asked := verdict.Expected{Cluster: aws.ToString(cluster.Cluster.ClusterArn)}
 		for _, name := range services {
-			asked.Services = append(asked.Services, verdict.Running{Service: name, TaskDefinition: definition, Images: map[string]string{"django": image}})
+			asked.Services = append(asked.Services, verdict.Running{Service: name, TaskDefinition: definition,
+				Images: map[string]string{"django": image}})
 		}
 		v, err := verdict.Judge(ctx, reader, asked, 0)
 		must(err)
@@ -82,36 +86,44 @@ func TestVerdictAgainstMoto(t *testing.T) {
 	if v.Good || v.Runs.TaskDefinition != first || v.Runs.Images["django"] != "r/django@sha256:1" {
 		t.Errorf("the service still runs the first: %+v", v)
 	}
-	if v := judge(first, "r/django@sha256:1", "shop-web", "shop-mail"); v.Good || !slices.Equal(v.Reasons, []string{"service shop-mail does not run: ECS says that there is none"}) {
+	if v := judge(first, "r/django@sha256:1", "shop-web", "shop-mail"); v.Good ||
+		!slices.Equal(v.Reasons, []string{"service shop-mail does not run: ECS says that there is none"}) {
 		t.Errorf("a service is missing: %+v", v)
 	}
-	// moto takes note of the update and never deploys it: the service names the second, its deployment is of the first.
-	_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: cluster.Cluster.ClusterArn, Service: aws.String("shop-web"), TaskDefinition: aws.String(second)})
+	// moto stores the update and never deploys it: the service names the second definition, its deployment the first.
+	_, err = client.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: cluster.Cluster.ClusterArn, Service: aws.String("shop-web"),
+		TaskDefinition: aws.String(second)})
 	must(err)
 	if v := judge(second, "r/django@sha256:2", "shop-web"); v.Good || v.Runs.TaskDefinition != first {
 		t.Errorf("after an update that is not deployed: %+v", v)
 	}
-	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-mail"), TaskDefinition: aws.String(second),
-		DesiredCount: aws.Int32(1), LaunchType: types.LaunchTypeFargate})
+	_, err = client.CreateService(ctx, &ecs.CreateServiceInput{Cluster: cluster.Cluster.ClusterArn, ServiceName: aws.String("shop-mail"),
+		TaskDefinition: aws.String(second),
+		DesiredCount:   aws.Int32(1), LaunchType: types.LaunchTypeFargate})
 	must(err)
-	if v := judge(second, "r/django@sha256:2", "shop-mail"); v.Good || !strings.Contains(v.Reasons[0], "did not settle within 0s: 0 of 1 tasks") {
+	if v := judge(second, "r/django@sha256:2", "shop-mail"); v.Good ||
+		!strings.Contains(v.Reasons[0], "did not settle within 0s: 0 of 1 tasks") {
 		t.Errorf("no task comes: %+v", v)
 	}
 	_, err = client.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: aws.String(first)})
 	must(err)
-	if d, err := reader.Definition(ctx, first); err != nil || d.Containers[0].Image != "r/django@sha256:1" || d.Containers[0].Group != "/shop/django" {
+	if d, err := reader.Definition(ctx, first); err != nil || d.Containers[0].Image != "r/django@sha256:1" ||
+		d.Containers[0].Group != "/shop/django" {
 		t.Errorf("a retired task definition is %+v, %v", d, err)
 	}
 
 	_, err = logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/shop/django")})
 	must(err)
-	_, err = logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String("/shop/django"), LogStreamName: aws.String("web/django/a")})
+	_, err = logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String("/shop/django"),
+		LogStreamName: aws.String("web/django/a")})
 	must(err)
 	var events []logtypes.InputLogEvent
 	for i := range 30 {
-		events = append(events, logtypes.InputLogEvent{Message: aws.String(fmt.Sprintf("line %d", i)), Timestamp: aws.Int64(time.Now().Add(time.Duration(i-40) * time.Second).UnixMilli())})
+		events = append(events, logtypes.InputLogEvent{Message: aws.String(fmt.Sprintf("line %d", i)),
+			Timestamp: aws.Int64(time.Now().Add(time.Duration(i-40) * time.Second).UnixMilli())})
 	}
-	_, err = logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("/shop/django"), LogStreamName: aws.String("web/django/a"), LogEvents: events})
+	_, err = logs.PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{LogGroupName: aws.String("/shop/django"),
+		LogStreamName: aws.String("web/django/a"), LogEvents: events})
 	must(err)
 	if lines, err := reader.Tail(ctx, "/shop/django", "web/django/a", 20); err != nil || len(lines) != 20 || lines[19] != "line 29" {
 		t.Errorf("the tail is %q, %v", lines, err)

@@ -44,8 +44,8 @@ func (g *Bootstrap) ServiceRole(_ *bootstrap.Spec, service string) bootstrap.Res
 	}
 }
 
-// taken says that IAM refuses to make a service-linked role because it exists. InvalidInput alone says no more than that
-// something is wrong with the request.
+// taken reports whether IAM refuses to create a service-linked role because it exists. InvalidInput alone only means that
+// the request is invalid.
 func taken(err error) bool {
 	var api smithy.APIError
 	return errors.As(err, &api) && is(err, "InvalidInput", "InvalidInputException") && strings.Contains(api.ErrorMessage(), "has been taken")

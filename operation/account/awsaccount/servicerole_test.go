@@ -12,7 +12,7 @@ import (
 	"slipway/bootstrap"
 )
 
-// Two callers can make a service-linked role at the same time, one of them AWS itself: the later one finds it. IAM says
+// Two callers can create a service-linked role at the same time, one of them AWS itself: the later one finds it. IAM says
 // InvalidInput of that, and of a service that has no such role, which is an error.
 func TestAServiceRoleThatAppearsMeanwhileIsFound(t *testing.T) {
 	const arn = "arn:aws:iam::123456789012:role/aws-service-role/ecs.amazonaws.com/AWSServiceRoleForECS"
@@ -43,11 +43,13 @@ func TestAServiceRoleThatAppearsMeanwhileIsFound(t *testing.T) {
 						member = "<member><Path>/aws-service-role/ecs.amazonaws.com/</Path><RoleName>AWSServiceRoleForECS</RoleName>" +
 							"<RoleId>AROA</RoleId><Arn>" + arn + "</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></member>"
 					}
-					fmt.Fprintf(w, "<ListRolesResponse><ListRolesResult><Roles>%s</Roles><IsTruncated>false</IsTruncated></ListRolesResult></ListRolesResponse>", member)
+					fmt.Fprintf(w,
+						"<ListRolesResponse><ListRolesResult><Roles>%s</Roles><IsTruncated>false</IsTruncated></ListRolesResult></ListRolesResponse>", member)
 				case "CreateServiceLinkedRole":
 					there = true
 					w.WriteHeader(http.StatusBadRequest)
-					fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidInput</Code><Message>%s</Message></Error></ErrorResponse>", c.message)
+					fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidInput</Code><Message>%s</Message></Error></ErrorResponse>",
+						c.message)
 				default:
 					t.Errorf("it calls %s, which changes a role that is AWS's own", form.Get("Action"))
 				}

@@ -13,7 +13,7 @@ import (
 	"slipway/operation/account"
 )
 
-// S3 gives every version of the state, the newest first, and none of another object or of one that was deleted.
+// S3 returns every version of the state, the newest first, and none of another object or of one that was deleted.
 func TestStateVersions(t *testing.T) {
 	url := awstest.Moto(t, "-m", "moto.server")
 	awstest.Point(t, url)

@@ -63,7 +63,8 @@ func TestSuite(t *testing.T) {
 				for i := range images {
 					_, err := client.PutImage(t.Context(), &ecr.PutImageInput{RepositoryName: &name, ImageTag: aws.String(fmt.Sprint(i)),
 						ImageManifest: aws.String(`{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json",` +
-							`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"sha256:` + strings.Repeat(fmt.Sprint(i), 64) + `"},"layers":[]}`)})
+							`"config":{"mediaType":"application/vnd.docker.container.image.v1+json","size":1,"digest":"sha256:` +
+							strings.Repeat(fmt.Sprint(i), 64) + `"},"layers":[]}`)})
 					must(t, err)
 				}
 			},

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -17,13 +19,13 @@ import (
 	"slipway/verdict"
 )
 
-// Hooks let tests look into a model, and break what uses it. Both may be nil.
+// Hooks let tests read a model, and inject faults. Both may be nil.
 type Hooks struct {
 	Opened func(*cloud.Account)  // before the model is used
-	Done   func(rehearsal.Event) // after a provider did something, before the engine hears of it
+	Done   func(rehearsal.Event) // after a provider did something, before the engine learns of it
 }
 
-// Args say which model is opened, and for what.
+// Args describe the model.
 type Args struct {
 	Dir       string // of the stack
 	Root      string // the project's folder
@@ -68,6 +70,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		options.Progress = func(rehearsal.Event) {}
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
+		if _, there := os.Stat(File(args.Dir)); there == nil && !isFileSystem(err) {
+			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err, args.Dir)
+		}
 		return nil, err
 	}
 	if args.Hooks.Opened != nil {
@@ -82,6 +87,12 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	return a, nil
 }
 
+// isFileSystem says whether an error is of the file system, and not of what is in a file.
+func isFileSystem(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
+}
+
 // Identity implements account.Account.
 func (a *Account) Identity() account.Identity {
 	m := a.model.Account
@@ -90,7 +101,7 @@ func (a *Account) Identity() account.Identity {
 
 // Engine implements account.Account.
 func (a *Account) Engine(o *engine.Options) error {
-	o.Dir, o.Providers, o.Inventory = a.dir, a.model.Providers(), inventory{a.model.Account}
+	o.Dir, o.Providers, o.Inventory = a.dir, a.model.Providers(), Inventory(a.model.Account)
 	return nil
 }
 
@@ -98,7 +109,7 @@ func (a *Account) Engine(o *engine.Options) error {
 func (a *Account) Lock() *engine.Lock { return a.lock }
 
 // ECS implements account.Account.
-func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account} }
+func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account, a.containers} }
 
 // TaskDefinitions implements account.Account.
 func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
@@ -117,7 +128,7 @@ func (a *Account) Contents() account.Contents {
 func (a *Account) Bootstrap() bootstrap.Account { return bootstrapModel{a.model.Account} }
 
 // Runner implements account.Account.
-func (a *Account) Runner() ecs.Runner { return runner{a.model.Account} }
+func (a *Account) Runner() ecs.Runner { return Runner(a.model.Account) }
 
 // Containers implements account.Account.
 func (a *Account) Containers() account.Containers {
@@ -137,7 +148,7 @@ func (a *Account) Disown(_ context.Context, keyARN string) error {
 	return nil
 }
 
-// disowned says whether an object stays behind on purpose.
+// disowned reports whether an object was left behind on purpose.
 func disowned(o *cloud.Object) bool { return o.Type == typeKey && o.URN == "" && o.Owner == "" }
 
 // Leftovers implements account.Account.
@@ -167,26 +178,36 @@ func (a *Account) Close() error {
 	return errors.Join(errs...)
 }
 
-// A runner runs the migration in the model.
+// Runner runs the migration in a model.
+func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
+
 type runner struct{ account *cloud.Account }
 
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
+func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(ctx, cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
 	})
 	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
 }
 
-// An inventory is the model as the repair of a killed run sees it.
+// Inventory is a model as the repair of a killed run sees it.
+func Inventory(model *cloud.Account) engine.Inventory { return inventory{model} }
+
 type inventory struct{ *cloud.Account }
 
 func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(), kind) }
 
 func (i inventory) Objects() []engine.Object {
 	var all []engine.Object
-	for _, o := range i.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	for _, o := range i.Account.Objects() {
+		switch {
+		case o.Seeded:
+		case o.Owner != "": // AWS makes and deletes it together with another object
+			all = append(all, engine.Object{Type: o.Type, ID: o.ID})
+		default:
+			all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
 	}
 	return all
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"slipway/bootstrap"
+	"slipway/internal/bucket/hardening"
 	"slipway/rehearsal/cloud"
 )
 
@@ -21,6 +22,7 @@ type object struct {
 	inputs     map[string]any
 	id         func(*cloud.Object) string
 	parts      func(*cloud.Object) []part // the object is nil before it exists
+	owned      bool                       // by one project, which is in its tags
 }
 
 // resource is the object as a resource of the bootstrap.
@@ -46,6 +48,12 @@ func (g bootstrapModel) resource(spec object) bootstrap.Resource {
 			}
 			return id(o), nil
 		},
+	}
+	if spec.owned {
+		t.Owner = func(context.Context, string) (string, error) {
+			o := g.find(kind, key, name)
+			return cloud.Inputs(o.Inputs).Map("tags").String(bootstrap.OwnerTag), nil
+		}
 	}
 	for n, sample := range parts(nil) {
 		current := func() part { return parts(g.find(kind, key, name))[n] }
@@ -118,7 +126,14 @@ func with(inputs map[string]any, key string, value any) map[string]any {
 	return all
 }
 
-// holds says whether an object has these inputs.
+func ownerTag(f *bootstrap.Spec) map[string]any {
+	if f.Owner == "" {
+		return map[string]any{}
+	}
+	return map[string]any{bootstrap.OwnerTag: f.Owner}
+}
+
+// holds reports whether an object has these inputs.
 func holds(has, want map[string]any) bool {
 	for key, value := range want {
 		if !reflect.DeepEqual(has[key], value) {
@@ -142,8 +157,8 @@ func objectID(o *cloud.Object) string {
 // Key implements bootstrap.Account.
 func (g bootstrapModel) Key(f *bootstrap.Spec) bootstrap.Resource {
 	return g.resource(object{what: "the key", kind: "aws:kms/key:Key", key: "description", name: f.KeyDescription(),
-		inputs: map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
-		id:     output("arn"), parts: func(o *cloud.Object) []part {
+		inputs: map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy(), "tags": ownerTag(f)}, owned: true,
+		id: output("arn"), parts: func(o *cloud.Object) []part {
 			return []part{
 				{"rotation", "aws:kms/key:Key", "description", map[string]any{"enableKeyRotation": true}},
 				{"policy", "aws:kms/key:Key", "description", map[string]any{"policy": f.KeyPolicy()}},
@@ -157,23 +172,39 @@ func (g bootstrapModel) Bucket(f *bootstrap.Spec, keyARN string) bootstrap.Resou
 	of := func(name, kind string, inputs map[string]any) part {
 		return part{name, "aws:s3/" + kind, "bucket", with(inputs, "bucket", f.Bucket)}
 	}
-	return g.resource(object{what: "the bucket", kind: "aws:s3/bucketV2:BucketV2", key: "bucket", name: f.Bucket, id: objectID, parts: func(*cloud.Object) []part {
-		return []part{
-			of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
-				"blockPublicAcls": true, "ignorePublicAcls": true, "blockPublicPolicy": true, "restrictPublicBuckets": true}),
-			of("ownership", "bucketOwnershipControls:BucketOwnershipControls", map[string]any{
-				"rule": map[string]any{"objectOwnership": "BucketOwnerEnforced"}}),
-			of("encryption", "bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", map[string]any{
-				"rules": []any{map[string]any{"bucketKeyEnabled": true, "applyServerSideEncryptionByDefault": map[string]any{
-					"sseAlgorithm": "aws:kms", "kmsMasterKeyId": keyARN}}}}),
-			of("versioning", "bucketVersioningV2:BucketVersioningV2", map[string]any{
-				"versioningConfiguration": map[string]any{"status": "Enabled"}}),
-			of("lifecycle", "bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{
-				"rules": []any{map[string]any{"id": "old-versions", "status": "Enabled", "filter": map[string]any{"prefix": ""},
-					"noncurrentVersionExpiration": map[string]any{"noncurrentDays": float64(90)}}}}),
-			of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
+	want := f.Hardening()
+	public := want.PublicAccess
+	settings := []part{
+		of("public access block", "bucketPublicAccessBlock:BucketPublicAccessBlock", map[string]any{
+			"blockPublicAcls": public.BlockACLs, "ignorePublicAcls": public.IgnoreACLs,
+			"blockPublicPolicy": public.BlockPolicy, "restrictPublicBuckets": public.Restrict}),
+		of("ownership", "bucketOwnershipControls:BucketOwnershipControls", map[string]any{
+			"rule": map[string]any{"objectOwnership": want.Ownership}}),
+		of("encryption", "bucketServerSideEncryptionConfigurationV2:BucketServerSideEncryptionConfigurationV2", map[string]any{
+			"rules": []any{map[string]any{"bucketKeyEnabled": want.BucketKey, "applyServerSideEncryptionByDefault": map[string]any{
+				"sseAlgorithm": want.Encryption, "kmsMasterKeyId": keyARN}}}}),
+		of("versioning", "bucketVersioningV2:BucketVersioningV2", map[string]any{
+			"versioningConfiguration": map[string]any{"status": want.Versioning}}),
+		of("lifecycle", "bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", map[string]any{"rules": lifecycleRules(want.Lifecycle)}),
+		of("policy", "bucketPolicy:BucketPolicy", map[string]any{"policy": f.BucketPolicy()}),
+	}
+	return g.resource(object{what: "the bucket", kind: "aws:s3/bucketV2:BucketV2", key: "bucket", name: f.Bucket, id: objectID,
+		parts: func(*cloud.Object) []part { return settings }})
+}
+
+func lifecycleRules(want []hardening.Rule) []any {
+	var rules []any
+	for _, w := range want {
+		r := map[string]any{"id": w.ID, "status": hardening.Enabled, "filter": map[string]any{"prefix": ""}}
+		if w.OldVersionDays > 0 {
+			r["noncurrentVersionExpiration"] = map[string]any{"noncurrentDays": float64(w.OldVersionDays)}
 		}
-	}})
+		if w.BrokenUploadDays > 0 {
+			r["abortIncompleteMultipartUpload"] = map[string]any{"daysAfterInitiation": float64(w.BrokenUploadDays)}
+		}
+		rules = append(rules, r)
+	}
+	return rules
 }
 
 // ServiceRole implements bootstrap.Account.
@@ -191,24 +222,28 @@ func (g bootstrapModel) ServiceRole(_ *bootstrap.Spec, service string) bootstrap
 
 // Provider implements bootstrap.Account.
 func (g bootstrapModel) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstrap.Resource {
-	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url", name: "https://" + trusted.Issuer,
+	return g.resource(object{what: "the OIDC provider", kind: "aws:iam/openIdConnectProvider:OpenIdConnectProvider", key: "url",
+		name:   "https://" + trusted.Issuer,
 		inputs: map[string]any{"clientIdLists": []any{"sts.amazonaws.com"}}, id: output("arn"), parts: func(*cloud.Object) []part { return nil }})
 }
 
 // Role implements bootstrap.Account.
 func (g bootstrapModel) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
-	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust, "maxSessionDuration": float64(role.SessionSeconds)}
-	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
-		for _, p := range role.Policies {
-			arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", f.Partition, f.Account, p.Name)
-			parts = append(parts,
-				part{"policy " + p.Name, "aws:iam/policy:Policy", "name", map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
-				part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn", map[string]any{"policyArn": arn, "role": role.Name}})
-		}
-		return parts
-	}})
+	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust,
+		"maxSessionDuration": float64(role.SessionSeconds), "tags": ownerTag(f)}
+	return g.resource(object{what: role.What, kind: kind, owned: true, key: "name", name: role.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
+			for _, p := range role.Policies {
+				parts = append(parts,
+					part{"policy " + p.Name, "aws:iam/policy:Policy", "name",
+						map[string]any{"name": p.Name, "policy": p.Document, "description": p.Description}},
+					part{"attachment of " + p.Name, "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn",
+						map[string]any{"policyArn": f.PolicyARN(p), "role": role.Name}})
+			}
+			return parts
+		}})
 }
 
 // Boundary implements bootstrap.Account.
@@ -216,7 +251,8 @@ func (g bootstrapModel) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 	const kind = "aws:iam/policy:Policy"
 	p := f.Boundary
 	inputs := map[string]any{"policy": p.Document, "description": p.Description}
-	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"), parts: func(*cloud.Object) []part {
-		return []part{{"policy " + p.Name, kind, "name", inputs}}
-	}})
+	return g.resource(object{what: "the permissions boundary", kind: kind, key: "name", name: p.Name, inputs: inputs, id: output("arn"),
+		parts: func(*cloud.Object) []part {
+			return []part{{"policy " + p.Name, kind, "name", inputs}}
+		}})
 }

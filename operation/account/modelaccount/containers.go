@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"slipway/internal/redact"
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
@@ -17,7 +18,7 @@ type RunArgs struct {
 	Domain   string
 }
 
-// Running says whether the stack in a folder runs as containers.
+// Running reports whether the stack in a folder runs as containers.
 func Running(dir string) bool { return live.Exists(live.Dir(dir)) }
 
 // containers are the containers of a stack, and the model that they were started from.
@@ -27,7 +28,7 @@ type containers struct {
 	options    live.Options
 }
 
-// openContainers opens the containers of a stack that runs, or is to run; nil for any other stack.
+// openContainers opens the containers of a stack that runs, or should run; nil for any other stack.
 func openContainers(ctx context.Context, model *cloud.Account, args Args) (*containers, error) {
 	dir := live.Dir(args.Dir)
 	rehearsed := args.Operation == "rehearse"
@@ -38,7 +39,7 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 		return nil, nil
 	}
 	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres,
-		Say: func(words string) { args.Logf("%s", words) }}
+		Say: func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if rehearsed { // one that was killed may have left its containers
 		if err := live.Remove(ctx, dir, options); err != nil || !args.Run.Run {
 			return nil, err

@@ -60,7 +60,7 @@ type Refusal struct {
 	Owner, Reader string // accounts
 }
 
-// MayRead says whether AWS would let another account read the ledger of the stack in dir; nil: it would.
+// MayRead reports whether AWS would let another account read the ledger of the stack in dir; nil: it would.
 func MayRead(dir string, r Reader) (*Refusal, error) {
 	there, err := cloud.Look(File(dir))
 	if err != nil {

@@ -41,7 +41,9 @@ func TestWhatTheModelNeedsIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `C config {"in":{"region":{"k":"string"}}}
-R aws:ecs/cluster:Cluster {"in":{"name":{"k":"string","w":true},"secret":{"k":"string","s":true},"settings":{"k":"array","e":{"k":"object","r":"aws:ecs/ClusterSetting:ClusterSetting"}},"tags":{"k":"map","e":{"k":"string"}}},"out":{"arn":{"k":"string"}},"req":["name"],"has":["arn"]}
+R aws:ecs/cluster:Cluster {"in":{"name":{"k":"string","w":true},"secret":{"k":"string","s":true},` +
+		`"settings":{"k":"array","e":{"k":"object","r":"aws:ecs/ClusterSetting:ClusterSetting"}},` +
+		`"tags":{"k":"map","e":{"k":"string"}}},"out":{"arn":{"k":"string"}},"req":["name"],"has":["arn"]}
 T aws:ecs/ClusterSetting:ClusterSetting {"in":{"value":{"k":"string"}},"req":["value"]}
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {
