@@ -44,7 +44,7 @@ func (p *pinned) warn(t Target) {
 	}
 	id := p.release.ID
 	warnOfMigrations(t, p.running.Without(p.release), "release "+id)
-	if !p.release.When.Before(p.running.When) {
+	if p.release.When.After(p.running.When) { // newer: packages change as they should
 		return
 	}
 	if other := p.running.OtherPackages(p.release); len(other) > 0 {
