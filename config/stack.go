@@ -92,7 +92,7 @@ func (s *Stack) TagPrefix() string {
 
 // A Network is a VPC with public, private and data subnets in each availability zone.
 type Network struct {
-	// The VPC's CIDR block. Changing it replaces the network and everything in it, including the database.
+	// The VPC's CIDR block. It cannot change while the stack exists.
 	CIDR string `key:"cidr" default:"10.0.0.0/16" rule:"a private IPv4 CIDR block from /16 to /24 without host bits, outside 172.17.0.0/16"`
 	// The number of availability zones.
 	Zones int `key:"zones" default:"2" allowed:"2..3"`

@@ -171,8 +171,12 @@ func (s *Stack) call(ctx context.Context, a action, stream chan<- events.EngineE
 		}
 		_, err = s.auto.Up(ctx, options...)
 	case preview:
-		_, err = s.auto.Preview(ctx, optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words),
-			optpreview.SuppressOutputs(), optpreview.SuppressProgress())
+		options := []optpreview.Option{optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words),
+			optpreview.SuppressOutputs(), optpreview.SuppressProgress()}
+		if a.refresh {
+			options = append(options, optpreview.Refresh())
+		}
+		_, err = s.auto.Preview(ctx, options...)
 	case destroy:
 		_, err = s.auto.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words),
 			optdestroy.SuppressOutputs(), optdestroy.SuppressProgress(), optdestroy.Target(a.targets))

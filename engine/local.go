@@ -79,6 +79,14 @@ func (s *Stack) runLocal(ctx context.Context, a action, hear func(apitype.Engine
 	}[a.kind](ctx, run)
 }
 
+// Backup keeps the present state beside itself, as an Up does. A Backend keeps versions instead.
+func (s *Stack) Backup() error {
+	if s.Backend != nil {
+		return nil
+	}
+	return s.local.Backup()
+}
+
 func (s *Stack) passphraseFile() string { return filepath.Join(s.dir, "passphrase") }
 
 // unlockSecrets reads the passphrase of the secrets in the state.

@@ -224,7 +224,10 @@ func (b *bench) do(ctx context.Context, operation string) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": func(ctx context.Context, lock *Lock) (Result,
+		error) {
+		return s.Preview(ctx, lock, UpOptions{})
+	}, "destroy": s.Destroy}[operation]
 	return run(ctx, lock)
 }
 

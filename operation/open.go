@@ -1,14 +1,17 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
 	"slipway/internal/image"
@@ -43,9 +46,8 @@ type session struct {
 	public     string           // the site's own URL, once an up has ended
 }
 
-// confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
-// change, and destroy asks in its own way.
-var confirmed = []string{"up", "bootstrap"}
+// confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
+var confirmed = []string{"bootstrap"}
 
 // lasting are the operations that can take as long as a database: those that deploy or destroy.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
@@ -80,6 +82,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil {
 		s.containers = s.account.Containers()
 		err = s.engine(cli, args)
+	}
+	if err == nil && !t.Throwaway {
+		err = s.notRenamed(ctx)
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
@@ -134,7 +139,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
-		Logf: t.Progress.Logf, Hooks: t.Model,
+		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]
@@ -144,6 +149,30 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 		return nil, err // and not a nil *Account in an interface
 	}
 	return a, nil
+}
+
+// role is the role that an operation of the stack's workflows runs as: the one that bootstrap made. "" is an administrator: a stack
+// that no workflow deploys, or that makes its roles itself, which no role can do for itself.
+func (c *configuration) role(operation string) string {
+	var github struct{ Role, ReadRole string }
+	if node := valueOf(c.engine.Node, c.stack.Project+":github"); node != nil {
+		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 { // what a rehearsed bootstrap wrote is only here
+			switch node.Content[i].Value {
+			case "role":
+				github.Role = node.Content[i+1].Value
+			case "readRole":
+				github.ReadRole = node.Content[i+1].Value
+			}
+		}
+	}
+	named := ""
+	switch operation {
+	case "up", "promote", "rollback", "destroy", "rehearse":
+		named = github.Role
+	case "preview":
+		named = cmp.Or(github.ReadRole, github.Role)
+	}
+	return named[strings.LastIndex(named, "/")+1:]
 }
 
 // workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program
@@ -171,15 +200,11 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
-	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Say: func(text string) { s.target.Progress.Logf("%s", text) }}
-	if p := s.pinned; p != nil {
-		program.Release = p.program()
-		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
-			return crossAccount(s.target, p.from, theirs, ours)
-		}}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
+	if s.pinned != nil {
+		program.Release = s.pinned.program()
 	}
-	program.Carry = s.account.Carry(origin)
 	s.program = site.New(program)
 	// The engine has locked the stack when it runs the program, so only one run writes the beginning of a deployment.
 	options.Program = func(ctx *pulumi.Context) error {
@@ -195,6 +220,17 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		s.target.OnEngine(s.stack)
 	}
 	return err
+}
+
+// origin is where the images of a pinned release are copied from.
+func (s *session) origin() account.Origin {
+	p := s.pinned
+	if p == nil {
+		return account.Origin{}
+	}
+	return account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
+		return crossAccount(s.target, p.from, theirs, ours)
+	}}
 }
 
 // event passes a step of the engine on.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -185,9 +184,6 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 	}, nil
 }
 
-// hookFailure is the engine's prefix of a hook's error.
-var hookFailure = regexp.MustCompile(`^before hook "[^"]*" failed: `)
-
 // reasons list what went wrong, one per line.
 func reasons(err error, interrupted bool) []string {
 	if interrupted {
@@ -195,7 +191,7 @@ func reasons(err error, interrupted bool) []string {
 	}
 	line := func(text string) string {
 		first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-		return hookFailure.ReplaceAllString(first, "")
+		return first
 	}
 	var failure *engine.Failure
 	if !errors.As(err, &failure) || len(failure.Problems) == 0 {

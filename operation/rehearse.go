@@ -49,6 +49,9 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	t.Throwaway = true
+	if err := foundation(ctx, t, c, dir); err != nil {
+		return nil, err
+	}
 	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir, builds: true})
 	if err != nil {
 		return nil, err
@@ -69,6 +72,32 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	return v, nil
 }
 
+// foundation bootstraps the model for a stack that workflows deploy, as an administrator does once in the account. Everything after it
+// runs as the deploy role.
+func foundation(ctx context.Context, t Target, c *configuration, dir string) (err error) {
+	if c.stack.GitHub.Repository == "" || c.role("up") != "" {
+		return nil
+	}
+	b := &bootstrapping{target: t, config: c}
+	if b.account, err = openModel(ctx, t, c, openArgs{operation: "bootstrap", dir: dir}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.account.Close()) }()
+	t.Progress.Logf("Bootstrapping the model: the deploy role of %s makes the calls.", c.stack.GitHub.Repository)
+	made, err := b.spec().Apply(ctx, b.account.Bootstrap())
+	if err != nil {
+		return err
+	}
+	settings, err := b.settings(ctx, made)
+	if err != nil {
+		return err
+	}
+	return writeSettings(overlayFile(dir), settings)
+}
+
+// A trespassing account knows which rights of the deploy role reach beyond its stack.
+type trespassing interface{ Trespasses() ([]string, error) }
+
 // play runs the acts of a stack's life. A mistake that does not stop it becomes a reason of the result.
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
@@ -78,6 +107,13 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		return err
 	}
 	v.Up = newAct(up)
+	if judge, ok := s.account.(trespassing); ok {
+		wide, err := judge.Trespasses()
+		if err != nil {
+			return err
+		}
+		v.Reasons = append(v.Reasons, wide...)
+	}
 	if err := s.archived(ctx, v); err != nil {
 		return err
 	}

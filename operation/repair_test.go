@@ -22,7 +22,7 @@ func TestTaskDefinitionThatStaysIsNotLost(t *testing.T) {
 	project(t, root)
 	said := &lines{}
 	target := Target{Root: root, Stack: "local", Throwaway: true, Progress: said}
-	if _, err := Up(t.Context(), target, ""); err != nil {
+	if _, err := Up(t.Context(), target, UpArgs{Confirm: nothingLost(t)}); err != nil {
 		t.Fatal(err)
 	}
 	deleted := 0
@@ -37,7 +37,7 @@ func TestTaskDefinitionThatStaysIsNotLost(t *testing.T) {
 		}
 	}
 	said.all = nil
-	done, err := Up(t.Context(), target, "")
+	done, err := Up(t.Context(), target, UpArgs{Confirm: nothingLost(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Rollback runs an earlier release of the stack again; "" is the newest that was good and has other images than those that run.
-func Rollback(ctx context.Context, t Target, id string, confirm func(Plan) error) (*Deployed, error) {
+func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) error) (*Deployed, error) {
 	h, err := Releases(ctx, t)
 	if err != nil {
 		return nil, err

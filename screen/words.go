@@ -118,7 +118,7 @@ func Value(v any) string {
 // Short is a value in at most about half a line.
 func Short(v any) string {
 	const most = 60
-	text := []rune(Value(v))
+	text := []rune(strings.ReplaceAll(Value(v), "\n", " "))
 	if len(text) > most {
 		return string(text[:most-3]) + "..."
 	}

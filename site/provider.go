@@ -15,7 +15,7 @@ import (
 //
 // An explicit provider does not read the aws: keys of the stack's configuration, so this passes on all those that config reads;
 // config refuses the others.
-func provider(ctx *pulumi.Context, stack *config.Stack) (*aws.Provider, error) {
+func provider(ctx *pulumi.Context, stack *config.Stack, opts ...pulumi.ResourceOption) (*aws.Provider, error) {
 	prefix := stack.TagPrefix()
 	tags := map[string]string{prefix + "project": stack.Project, prefix + "stack": stack.Name, prefix + "managed-by": "pulumi"}
 	maps.Copy(tags, stack.Tags)
@@ -50,5 +50,5 @@ func provider(ctx *pulumi.Context, stack *config.Stack) (*aws.Provider, error) {
 			*one.field = pulumi.Bool(one.value)
 		}
 	}
-	return aws.NewProvider(ctx, "aws", args)
+	return aws.NewProvider(ctx, "aws", args, opts...)
 }

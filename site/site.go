@@ -94,6 +94,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	fixed := fixedOf(stack, stack.Protect)
 	snapshot := stack.Protect || options.Unlock // whatever the file says by now
 	stack.Protect = stack.Protect && !options.Unlock
 	runner := options.Runner
@@ -118,7 +119,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
 	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
-		carry: carry, pushed: p.pushed, known: &p.images}
+		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 
@@ -134,6 +135,10 @@ type deployment struct {
 	carry    cicd.Carrier
 	pushed   image.Pair
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
+	fixed    map[string]string           // see recordFixed
+	guarded  bool                        // changes of the fixed settings are refused
+
+	record pulumi.Resource // of the fixed settings
 
 	opts   []pulumi.ResourceOption // of every component
 	invoke pulumi.InvokeOption     // of every lookup
@@ -165,7 +170,7 @@ type deployment struct {
 
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
-		d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
+		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
 		d.makeEdge, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
@@ -177,7 +182,7 @@ func (d *deployment) deploy() error {
 
 // place looks up where the site is deployed.
 func (d *deployment) place() error {
-	provider, err := provider(d.ctx, d.stack)
+	provider, err := provider(d.ctx, d.stack, pulumi.DependsOn([]pulumi.Resource{d.record}))
 	if err != nil {
 		return err
 	}

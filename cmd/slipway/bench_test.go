@@ -236,7 +236,7 @@ func first(b *testing.B, more string) {
 		b.Fatal(err)
 	}
 	target.Throwaway = true
-	if _, err := operation.Up(b.Context(), target, ""); err != nil {
+	if _, err := operation.Up(b.Context(), target, operation.UpArgs{Confirm: func(*operation.Plan) error { return nil }}); err != nil {
 		b.Fatal(err)
 	}
 }

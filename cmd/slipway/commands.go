@@ -64,7 +64,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	flags.StringVarP(&run.stack, "stack", "s", operation.DefaultStack,
 		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
 	flags.BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
+	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
 	flags.BoolVar(&run.out.json, "json", run.out.json, "write the result, or the error, to stdout as JSON")
 	flags.BoolVarP(&run.out.verbose, "verbose", "v", false, "show every resource, not only every component")
 	flags.BoolVarP(&run.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
@@ -73,6 +73,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
+		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
 	running := func(cmd *cobra.Command) *cobra.Command {
@@ -81,10 +82,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		return cmd
 	}
 	root.AddCommand(
-		running(configured(upCommand(run))),
+		run.planFlags(running(configured(upCommand(run)))),
 		configured(previewCommand(run)),
-		running(configured(promoteCommand(run))),
-		running(configured(rollbackCommand(run))),
+		run.planFlags(running(configured(promoteCommand(run)))),
+		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),
@@ -146,8 +147,8 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch err := operation.CheckStackName(i.stack); {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
-	case i.live && (i.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
-		return errors.New("--live: containers and rehearsals are of the model, not of an account")
+	case i.live && (i.runs || len(i.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+		return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
 	}

@@ -49,7 +49,7 @@ func writeComment(ctx context.Context, out *output, pull int, files []string) er
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	body := pullrequest.Markdown(all, changeLines)
+	body := pullrequest.Markdown(all, func(c operation.PlannedChange) []string { return shownChange(c).Lines() })
 	result := struct {
 		Body string `json:"body"`
 		URL  string `json:"url,omitempty"`

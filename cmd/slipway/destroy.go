@@ -113,7 +113,7 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		what = "protected"
 	}
 	name, err := i.ask(fmt.Sprintf("Stack %s is %s. Type its name to destroy it: ", i.stack, what))
-	if errors.Is(err, errNoTerminal) {
+	if errors.Is(err, commandline.ErrNoTerminal) {
 		flags := i.flags()
 		if keep {
 			flags += " --keep-data"

@@ -46,10 +46,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 	if err != nil {
 		return err
 	}
-	found, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
+	drifted, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
 	if err != nil {
 		return err
 	}
+	found := drifted.Found
 	counts := drift.NewCheck(time.Now(), found).Classes
 	err = run.out.print(struct {
 		Stack     string           `json:"stack"`
@@ -71,7 +72,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	run.out.say("Put what should stay into the program. Next, to revert the rest:\n  slipway up%s", run.flags())
+	words := run.flags()
+	if drifted.Release != "" {
+		words += " --release " + drifted.Release
+	}
+	run.out.say("Next: slipway up%[1]s reverts these changes; slipway preview%[1]s shows them. Put what should stay into the program first.", words)
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 

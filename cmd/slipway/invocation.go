@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/cmd/slipway/interrupts"
 	"slipway/engine"
 	"slipway/operation"
@@ -21,14 +22,18 @@ type invocation struct {
 	interrupts *interrupts.Interrupts
 	began      bool // the command line was understood
 
-	dir       string // to work in; "": here
+	dir       string   // to work in; "": here
+	args      []string // of the command line
 	stack     string
 	live      bool          // in the stack's own account, not in the model
-	yes       bool          // do not ask
+	yes       bool          // do not ask, except about a loss
+	dryRun    bool          // stop after the plan
+	confirmed string        // --confirm: the stack whose data may be lost
 	wait      time.Duration // for a stack that is in use
 	overrides []string
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image of the database
+	scp       []string // files
+	runs      bool     // up and rehearse: with containers
+	postgres  string   // the image of the database
 }
 
 func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
@@ -42,7 +47,7 @@ func (i *invocation) target() (operation.Target, error) {
 		return operation.Target{}, err
 	}
 	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
@@ -60,7 +65,7 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 	}
 	answer, err := i.ask(fmt.Sprintf("This is %s of stack %s in %s, as %s. Type yes to continue: ", what, i.stack, where, where.Caller))
 	if err != nil {
-		return fmt.Errorf("%s of stack %s changes %s: %w; say --yes", what, i.stack, where, err)
+		return fmt.Errorf("%s of stack %s changes %s: %w; nothing was done\nto do it, run: %s", what, i.stack, where, err, i.commandWith("--yes"))
 	}
 	if answer != "yes" {
 		return errors.New("nothing was done")
@@ -71,7 +76,7 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 // ask asks a question on the terminal. An interrupt is no answer.
 func (i *invocation) ask(question string) (string, error) {
 	i.out.progress.Close()
-	line, err := ask(i.interrupts.Context, i.out.stderr, question)
+	line, err := commandline.Ask(i.interrupts.Context, i.out.stderr, question)
 	return strings.TrimSpace(line), err
 }
 

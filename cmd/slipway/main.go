@@ -34,6 +34,7 @@ func execute(args []string, stdout, stderr io.Writer) int {
 	listening := interrupts.Listen(out.progress.Logf)
 	defer listening.Stop()
 	run := newInvocation(out, listening)
+	run.args = args
 	root := rootCommand(run)
 	root.SetArgs(args)
 	root.SetOut(stdout)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"slipway/cmd/slipway/commandline"
@@ -106,27 +105,6 @@ func (o *output) printOutputs(outputs map[string]any) {
 		pairs = append(pairs, screen.Pair{Name: one.Name, Value: screen.Value(one.Value)})
 	}
 	o.data.WritePairs(pairs)
-}
-
-// writeChanges writes one line for a resource and one for a property that differs.
-func writeChanges(out io.Writer, changes []engine.Change) {
-	for _, c := range changes {
-		for _, line := range changeLines(c) {
-			fmt.Fprintln(out, line)
-		}
-	}
-}
-
-func changeLines(c engine.Change) []string {
-	lines := []string{fmt.Sprintf("%-8s %s  %s", c.Op, c.Name(), c.Type)}
-	for _, p := range c.Properties {
-		note := ""
-		if strings.HasSuffix(p.Kind, "-replace") {
-			note = "  (replaces it)"
-		}
-		lines = append(lines, fmt.Sprintf("           %s: %s -> %s%s", p.Path, screen.Short(p.From), screen.Short(p.To), note))
-	}
-	return lines
 }
 
 // counted says what an operation did: "139 created", "0 changes".

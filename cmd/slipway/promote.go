@@ -76,19 +76,3 @@ func rollback(ctx context.Context, run *invocation, id string) error {
 	}
 	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Rollback(ctx, target, id, run.confirmPlan) })
 }
-
-// confirmPlan shows what a promotion or a rollback changes, and asks before it changes an account.
-func (i *invocation) confirmPlan(p operation.Plan) error {
-	i.out.progress.Close()
-	if !p.New && (i.live || !i.out.quiet) { // of a stack that is new, everything
-		writeChanges(i.out.stderr, p.Result.Changes)
-	}
-	i.out.say("This %s of stack %s makes: %s.", p.Operation, i.stack, counted(p.Result))
-	if i.live {
-		if err := i.confirm(p.Operation, p.Where); err != nil {
-			return err
-		}
-	}
-	i.out.progress.expect(p.Result)
-	return nil
-}

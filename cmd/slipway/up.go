@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
+	"slipway/operation/workflows"
 	"slipway/verdict"
 )
 
@@ -21,6 +21,10 @@ func upCommand(run *invocation) *cobra.Command {
 		Short: "Deploy the program: create, update and delete resources",
 		Long: `Up creates, updates and deletes resources until the account matches the program.
 
+It first shows its plan, data that would be lost at the top. It asks for yes before it changes a real account, and for the
+stack's name if data would be lost. A script says --yes instead, and --confirm NAME for a loss. What cannot be completed is
+refused before anything is changed. At the end up reports what differed from the plan.
+
 A second up changes nothing. After an interrupt the next up continues where it stopped. After a kill the next up finds
 out what was done, repairs the state and continues.
 
@@ -30,6 +34,8 @@ can deploy the next release.`,
 		Example: `  slipway up
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
+  slipway up --stack dev --dry-run
+  slipway up --stack dev --config database.name=shop --confirm dev
   slipway up --stack dev --json`,
 		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
@@ -43,14 +49,26 @@ func up(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Up(ctx, target, release) })
+	return report(ctx, run, func() (*operation.Deployed, error) {
+		return operation.Up(ctx, target, operation.UpArgs{Release: release, Confirm: run.confirmPlan})
+	})
 }
 
 // report writes what was deployed, and serves the site if its containers run.
 func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
+	if run.confirmed != "" && run.confirmed != run.stack {
+		return operation.UsageError{Err: fmt.Errorf("--confirm names %s, and the stack is %s", run.confirmed, run.stack)}
+	}
 	d, err := deploy()
+	if errors.Is(err, operation.ErrPlanned) {
+		run.out.say("Nothing was done: this is the plan.")
+		return nil
+	}
 	if d == nil {
 		return err
+	}
+	for _, deviation := range d.Deviations {
+		run.out.say("%s", deviation)
 	}
 	if d.Containers != nil {
 		defer func() { err = errors.Join(err, d.Containers.Close()) }()
@@ -67,15 +85,19 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 		if d.Note != "" {
 			run.out.say("The release names no commit: %s.", d.Note)
 		}
-		err = handOn(release)
+		err = workflows.HandOn(release)
 	}
 	err = errors.Join(err, run.out.print(struct {
 		Stack   string `json:"stack"`
 		Release string `json:"release,omitempty"`
 		engine.Summary
-		Outputs map[string]any  `json:"outputs"`
-		Verdict verdict.Verdict `json:"verdict"`
-	}{d.Stack, release, d.Result.Summary(), d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
+		Losses     []operation.Effect    `json:"losses"`
+		Downtime   []operation.Effect    `json:"downtime"`
+		Deviations []operation.Deviation `json:"deviations,omitempty"`
+		Outputs    map[string]any        `json:"outputs"`
+		Verdict    verdict.Verdict       `json:"verdict"`
+	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict},
+		func() { run.out.printOutputs(d.Result.Outputs) }))
 	switch {
 	case err != nil:
 	case d.Containers != nil:
@@ -106,19 +128,4 @@ func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 			"  slipway destroy%[1]s    take it down, containers included", run.flags())
 	}
 	return err
-}
-
-// handOn passes a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
-// GitHub it does nothing.
-func handOn(release string) error {
-	path := os.Getenv("GITHUB_OUTPUT")
-	if path == "" || release == "" {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(file, "release=%s\n", release)
-	return errors.Join(err, file.Close())
 }

@@ -134,6 +134,16 @@ func (s *Stack) prepare() error {
 	return nil
 }
 
+// Backup backs up the current state, as an update does that changes nothing. It copies: an update replaces the file and can
+// leave the old one to the backup, but here both names would be one file, and be damaged together.
+func (s *Stack) Backup() error {
+	data, err := os.ReadFile(s.StatePath())
+	if err != nil {
+		return fmt.Errorf("inprocess: %w", err)
+	}
+	return replace(s.StatePath()+".bak", data)
+}
+
 // replace writes a file as a whole: a reader, also one after a crash of this process or on a full disk, finds the old
 // content or the new. It does not wait for the disk, because only a power cut would lose what the kernel has; see sync.
 func replace(path string, data []byte) error {

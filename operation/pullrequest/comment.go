@@ -17,7 +17,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"slipway/engine"
 	"slipway/internal/github"
 	"slipway/operation"
 )
@@ -30,12 +29,12 @@ const Mark = "<!-- slipway comment -->"
 
 // A Summary is what one file says about a stack.
 type Summary struct {
-	Stack   string          `json:"stack"`
-	Live    bool            `json:"live"`
-	Counts  map[string]int  `json:"counts"`  // of a preview
-	Changes []engine.Change `json:"changes"` // of a preview
-	Good    *bool           `json:"good"`    // of a rehearsal
-	Reasons []string        `json:"reasons"` // of a rehearsal
+	Stack   string                    `json:"stack"`
+	Live    bool                      `json:"live"`
+	Counts  map[string]int            `json:"counts"`  // of a preview
+	Changes []operation.PlannedChange `json:"changes"` // of a preview
+	Good    *bool                     `json:"good"`    // of a rehearsal
+	Reasons []string                  `json:"reasons"` // of a rehearsal
 	Error   *struct {
 		Message string `json:"message"`
 	} `json:"error"` // of a command that failed
@@ -76,7 +75,7 @@ func Read(file string) (Summary, error) {
 
 // Markdown is a table with a line for each summary, then the changes of each as long as there is room. lines gives the text of
 // one change.
-func Markdown(all []Summary, lines func(engine.Change) []string) string {
+func Markdown(all []Summary, lines func(operation.PlannedChange) []string) string {
 	slices.SortStableFunc(all, func(a, b Summary) int {
 		return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(rank(a), rank(b)))
 	})
@@ -140,7 +139,7 @@ func (one Summary) kind() string {
 }
 
 // details lists changes or reasons in a block that opens on a click, in at most room bytes.
-func (one Summary) details(room int, linesOf func(engine.Change) []string) string {
+func (one Summary) details(room int, linesOf func(operation.PlannedChange) []string) string {
 	var lines []string
 	for _, reason := range one.Reasons {
 		lines = append(lines, strings.Split(reason, "\n")...)

@@ -46,6 +46,9 @@ type Account struct {
 	Caller       Caller
 	Organization ControlPolicies
 
+	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
+	Watch func(Caller, Call)
+
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
@@ -54,12 +57,16 @@ type Account struct {
 	store     *store
 	calls     atomic.Int64
 	documents sync.Map // policies by name and text -> *iam.Document
+	// The documents of each role, by its ID -> rolePolicies.
+	identities sync.Map
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
 	order    map[*Object]int               // creation order
 	next     int
 	encoded  map[*Object]json.RawMessage
+	arns     map[string]*Object // by ARN
+	iam      int                // counts changes of IAM's objects
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
@@ -275,6 +282,10 @@ func (a *Account) insert(o *Object) {
 	}
 	a.objects[o.Type][o.ID] = o
 	a.order[o] = place
+	if arn := a.arnOf(o); arn != "" {
+		a.arns[arn] = o
+	}
+	a.changedIAM(o)
 }
 
 func (a *Account) put(o *Object) error {
@@ -296,6 +307,10 @@ func (a *Account) drop(o *Object) {
 	}
 	delete(a.order, o)
 	delete(a.encoded, o)
+	if arn := a.arnOf(o); a.arns[arn] == o {
+		delete(a.arns, arn)
+	}
+	a.changedIAM(o)
 	a.version++
 	a.dropOwned(o)
 }

@@ -68,6 +68,11 @@ func (a *Account) authorize(c Caller, call Call) error {
 	if err := a.disabledKey(call); err != nil {
 		return err
 	}
+	return a.allowed(c, call)
+}
+
+// allowed is authorize without the state of the key, about which the service that uses it has an error of its own.
+func (a *Account) allowed(c Caller, call Call) error {
 	request, policies, err := a.request(c, call)
 	if err != nil {
 		return err
@@ -80,7 +85,8 @@ func (a *Account) authorize(c Caller, call Call) error {
 }
 
 // cryptographic are the operations that a disabled key refuses, whoever asks (KMS Developer Guide, "Key states of AWS KMS keys").
-var cryptographic = words("kms:Encrypt kms:Decrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom kms:ReEncryptTo kms:CreateGrant")
+var cryptographic = words("kms:Encrypt kms:Decrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom " +
+	"kms:ReEncryptTo kms:CreateGrant")
 
 func (a *Account) disabledKey(call Call) error {
 	if !slices.Contains(cryptographic, call.Action) {
@@ -103,7 +109,7 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 	for key, values := range call.Context {
 		r.Context[key] = values
 	}
-	r.Context.Set("aws:RequestedRegion", iam.One(a.Region))
+	a.globalKeys(r, role, call)
 	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource), Endpoint: a.endpointPolicies(call)}
 	for i, document := range a.Organization {
 		policies.SCP = append(policies.SCP, iam.Level{Name: fmt.Sprint("level ", i+1), Policies: []*iam.Document{document}})
@@ -123,6 +129,47 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 		policies.Identity = []*iam.Document{everything()}
 	}
 	return r, policies, nil
+}
+
+// globalRegions are the services that one region serves for the whole partition, which is then what aws:RequestedRegion says (IAM User
+// Guide, "AWS global condition context keys").
+var globalRegions = map[string]string{"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+// globalKeys sets the condition keys that AWS sends with every request, and those that follow from the resource.
+func (a *Account) globalKeys(r iam.Request, role *Object, call Call) {
+	set := func(key string, values iam.Values) {
+		if _, sent := r.Context.Get(key); !sent {
+			r.Context.Set(key, values)
+		}
+	}
+	service, _, _ := strings.Cut(call.Action, ":")
+	region := a.Region
+	if service == "iam" || service == "route53" {
+		region = orElse(globalRegions[a.Partition], region)
+	}
+	set("aws:RequestedRegion", iam.One(region))
+	set("aws:SecureTransport", iam.One("true"))
+	set("aws:ViaAWSService", iam.One("false"))
+	if role != nil {
+		for name, value := range tagsOf(role) {
+			set("aws:PrincipalTag/"+name, iam.One(value))
+		}
+	}
+	if service != "kms" {
+		return
+	}
+	set("kms:CallerAccount", iam.One(a.AccountID))
+	if key := find(a, "arn", call.Resource, keyType); key != nil {
+		var names []string
+		for _, alias := range a.list(aliasType) {
+			if keyNamed(a, Inputs(alias.Outputs).String("targetKeyId")) == key {
+				names = append(names, alias.ID)
+			}
+		}
+		if len(names) > 0 {
+			set("kms:ResourceAliases", iam.Several(names...))
+		}
+	}
 }
 
 // everything is the policy of an administrator, and of AWS-managed policies whose contents the model does not know.
@@ -168,8 +215,29 @@ func mustParse(name, text string) *iam.Document {
 	return d
 }
 
+// rolePolicies are the documents of a role as of a change of IAM.
+type rolePolicies struct {
+	iam       int
+	documents []*iam.Document
+}
+
+func (a *Account) changedIAM(o *Object) {
+	if strings.HasPrefix(o.Type, "aws:iam/") {
+		a.iam++
+	}
+}
+
 // identityPolicies are the documents of a role: inline, attached, and those in its own inputs.
 func (a *Account) identityPolicies(role *Object) []*iam.Document {
+	if known, ok := a.identities.Load(role.ID); ok && known.(rolePolicies).iam == a.iam {
+		return known.(rolePolicies).documents
+	}
+	all := a.collectPolicies(role)
+	a.identities.Store(role.ID, rolePolicies{a.iam, all})
+	return all
+}
+
+func (a *Account) collectPolicies(role *Object) []*iam.Document {
 	var all []*iam.Document
 	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
 		if p.Inputs["role"] == role.ID {

@@ -59,7 +59,19 @@ type container struct {
 // result has the reason.
 func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
-	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
+	a.mu.RLock()
+	asked := &Object{Type: taskRunType, Outputs: map[string]any{"definition": run.TaskDefinition, "cluster": run.Cluster}}
+	if definition := a.definition(run.TaskDefinition); definition != nil {
+		out := Inputs(definition.Outputs)
+		asked.Outputs["definition"] = out.String("arn")
+		asked.Outputs["executionRoleArn"], asked.Outputs["taskRoleArn"] = out.String("executionRoleArn"), out.String("taskRoleArn")
+	}
+	denied := a.permittedCalls(a.callsOf(creates, asked, nil))
+	a.mu.RUnlock()
+	if denied != nil {
+		return TaskResult{}, denied
+	}
+	if err := a.before(action, &Object{Type: taskRunType, Inputs: map[string]any{"cluster": run.Cluster,
 		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}

@@ -270,7 +270,8 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 		p.event("update", r.GetUrn(), start, err)
 	}
 	var unsteady *cloud.Unsteady
-	if err != nil && !errors.As(err, &unsteady) {
+	var partial *cloud.Partial
+	if err != nil && !errors.As(err, &unsteady) && !errors.As(err, &partial) {
 		return nil, err
 	}
 	s, wrong := wire(outputs)
@@ -285,6 +286,9 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 
 // Read returns the resource's current state; without an ID if it no longer exists.
 func (p *AWS) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	if err := p.account.MayRead(typeOf(r.GetUrn()), r.GetId()); err != nil {
+		return nil, err
+	}
 	inputs, outputs, ok := p.account.Read(typeOf(r.GetUrn()), r.GetId())
 	if !ok {
 		return &pulumirpc.ReadResponse{}, nil

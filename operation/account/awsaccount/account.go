@@ -156,6 +156,15 @@ func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, t
 	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Carry
 }
 
+// Find implements account.Account.
+func (a *Account) Find(origin account.Origin) func(ctx context.Context, from, to string) error {
+	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Find
+}
+
+// Quotas implements account.Account. AWS tells them through APIs that no role of Slipway may call; it refuses what exceeds
+// them.
+func (a *Account) Quotas(context.Context) ([]account.Quota, error) { return nil, nil }
+
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }
 

@@ -16,6 +16,7 @@ import (
 	"slipway/operation/account"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/iam"
 	"slipway/verdict"
 )
 
@@ -32,8 +33,10 @@ type Args struct {
 	Stack     string
 	Operation string
 	Region    string
-	Zone      string // a hosted zone that exists before any program runs; "": none
-	AccountID string // "": the model's default
+	Zone      string   // a hosted zone that exists before any program runs; "": none
+	AccountID string   // "": the model's default
+	Role      string   // that makes the calls, if the model has it; "": an administrator
+	SCP       []string // files with service control policies, from the organisation's root down
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -75,6 +78,12 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		}
 		return nil, err
 	}
+	if a.model.Account.Organization, err = controlPolicies(args.SCP); err != nil {
+		return nil, err
+	}
+	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
+		a.model.Account.Caller = cloud.Caller{Role: args.Role}
+	}
 	if args.Hooks.Opened != nil {
 		args.Hooks.Opened(a.model.Account)
 	}
@@ -85,6 +94,37 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		a.model.Builder = a.containers.Run
 	}
 	return a, nil
+}
+
+// controlPolicies reads service control policies.
+func controlPolicies(files []string) (policies cloud.ControlPolicies, err error) {
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--scp: %w", err)
+		}
+		document, err := iam.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("--scp %s: %w", file, err)
+		}
+		document.Name = filepath.Base(file)
+		policies = append(policies, document)
+	}
+	return policies, nil
+}
+
+// Trespasses are the rights of the deploy role on what does not belong to its stack.
+func (a *Account) Trespasses() ([]string, error) {
+	role := a.model.Account.Caller.Role
+	if role == "" {
+		return nil, nil
+	}
+	found, err := a.model.Account.Trespasses(role)
+	var all []string
+	for _, t := range found {
+		all = append(all, t.String())
+	}
+	return all, err
 }
 
 // isFileSystem says whether an error is of the file system, and not of what is in a file.
