@@ -17,6 +17,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"slipway/internal/image"
 )
 
 // AWSCarrier copies images between ECR registries of any account and region, with the credentials that run Pulumi. They
@@ -39,7 +41,7 @@ func (c AWSCarrier) Carry(ctx context.Context, from, to, tag string) error {
 		return err
 	}
 	if from == "" {
-		return mustExist(ctx, target, mine)
+		return keep(ctx, target, mine)
 	}
 	source, err := name.NewDigest(from)
 	if err != nil {
@@ -105,13 +107,27 @@ func signIn(ctx context.Context, registry, profile string) (authn.Authenticator,
 	return &authn.Basic{Username: user, Password: password}, nil
 }
 
-// mustExist returns an error unless the registry has the image.
-func mustExist(ctx context.Context, image name.Digest, auth authn.Authenticator, more ...remote.Option) error {
-	_, err := remote.Head(image, options(ctx, auth, more)...)
+// keep returns an error unless the registry has the image, and gives it the tag that keeps it: its first push may be long ago.
+func keep(ctx context.Context, held name.Digest, auth authn.Authenticator, more ...remote.Option) error {
+	target := options(ctx, auth, more)
+	found, err := remote.Get(held, target...)
 	if absent(err) {
-		return fmt.Errorf("%s is not in the repository: promote the release again from a stack that has it", image)
+		return fmt.Errorf("%s is not in the repository: promote the release again from a stack that has it", held)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("looking for %s: %w", held, err)
+	}
+	tag := held.Context().Tag(image.AgainTag(held.DigestStr()))
+	switch there, err := remote.Head(tag, target...); {
+	case err == nil && there.Digest.String() == held.DigestStr():
+		return nil
+	case err != nil && !absent(err):
+		return fmt.Errorf("looking for %s: %w", tag, err)
+	}
+	if err := remote.Tag(tag, found, target...); err != nil {
+		return fmt.Errorf("keeping %s by the tag %s: %w", held, tag.TagStr(), err)
+	}
+	return nil
 }
 
 // An imageCopy copies an image, or an index of images for several architectures, byte by byte.
@@ -127,12 +143,17 @@ func (c imageCopy) run(ctx context.Context, more ...remote.Option) error {
 	there, err := remote.Head(named, target...)
 	switch {
 	case err == nil && there.Digest.String() == c.to.DigestStr():
-		return nil
+		return keep(ctx, c.to, c.write, more...)
 	case err == nil:
 		return fmt.Errorf("%s is already %s, and tags are immutable; the release is %s", named, there.Digest, c.to.DigestStr())
 	case !absent(err):
 		return fmt.Errorf("looking for %s: %w", named, err)
 	}
+	_, err = remote.Head(c.to, target...)
+	if err != nil && !absent(err) {
+		return fmt.Errorf("looking for %s: %w", c.to, err)
+	}
+	held := err == nil // by another tag
 	found, err := remote.Get(c.from, source...)
 	if absent(err) {
 		return fmt.Errorf("%s is not in the repository: deploy the release there again", c.from)
@@ -143,7 +164,13 @@ func (c imageCopy) run(ctx context.Context, more ...remote.Option) error {
 	if err := push(found, named, target); err != nil {
 		return fmt.Errorf("copying %s to %s: %w", c.from, named, err)
 	}
-	return mustExist(ctx, c.to, c.write, more...)
+	if held {
+		return keep(ctx, c.to, c.write, more...)
+	}
+	if _, err = remote.Head(c.to, target...); err != nil {
+		return fmt.Errorf("%s was copied and cannot be found: %w", c.to, err)
+	}
+	return nil
 }
 
 // push writes an image, or an index with all of its images, under a tag.

@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway/internal/image"
 )
 
 // A fakeECR is the registries of two accounts and the API that gives their tokens.
@@ -205,6 +207,37 @@ func TestAMissingImageIsReported(t *testing.T) {
 		if strings.HasPrefix(call, "PUT") || strings.HasPrefix(call, "POST") {
 			t.Errorf("something was sent: %s", call)
 		}
+	}
+}
+
+// containers-roadmap#2380: an image that is deployed again was pushed long ago. A tag keeps it (see lifecycle).
+func TestAnImageThatRunsAgainIsKept(t *testing.T) {
+	e := newECR(t)
+	digest := e.image()
+	tag := devDjango + ":" + image.AgainTag(digest)
+	for range 2 {
+		if err := (AWSCarrier{}).Carry(t.Context(), "", devDjango+"@"+digest, ""); err != nil {
+			t.Fatal(err)
+		}
+		if e.manifest(tag) != e.manifest(devDjango+"@"+digest) {
+			t.Error("the tag is of another image")
+		}
+	}
+	// So is one that comes from another stack and was here before.
+	if err := (AWSCarrier{}).Carry(t.Context(), devDjango+"@"+digest, prodDjango+"@"+digest, "release-1"); err != nil {
+		t.Fatal(err)
+	}
+	again := prodDjango + ":" + image.AgainTag(digest)
+	if r, err := name.ParseReference(again); err != nil {
+		t.Fatal(err)
+	} else if _, err := remote.Head(r, e.signed(r)...); !absent(err) {
+		t.Errorf("a first copy was just pushed, and is kept for ever: %v", err)
+	}
+	if err := (AWSCarrier{}).Carry(t.Context(), devDjango+"@"+digest, prodDjango+"@"+digest, "release-2"); err != nil {
+		t.Fatal(err)
+	}
+	if e.manifest(again) != e.manifest(prodDjango+"@"+digest) {
+		t.Error("the tag is of another image")
 	}
 }
 

@@ -2,6 +2,7 @@
 package cicd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,12 +22,18 @@ import (
 
 const imagesType = "slipway:cicd:Images"
 
-// How long images are kept. A stack that builds runs the image it pushed last, so the running image is always among the
-// newest; a rollback needs a release whose image is still here. A running image never loses its tag, because tags are
-// immutable, so the rule for untagged images cannot delete it.
+// How long images are kept.
+//
+// A lifecycle policy counts by the date of the first push, which a new tag does not change (containers-roadmap#2746). An image
+// that is deployed again, by a rollback or a revert, would run and still be among the next to expire. So it gets a tag of its
+// own, and a rule of higher priority: "an image that matches the tagging requirements of a rule cannot be expired by a rule with
+// a lower priority" (ECR guide, Automate the cleanup of images, Lifecycle policy evaluation rules). Every other image that runs
+// is the one that was pushed last. A tag is never lost, because tags are immutable, so the rule for untagged images does not
+// apply to it.
 const (
-	keepBuilds   = 100 // newest tagged images of each repository
-	untaggedDays = 7   // leftovers of interrupted pushes
+	keepBuilds   = 100  // newest tagged images of each repository
+	keepAgain    = 1000 // newest images that were deployed again
+	untaggedDays = 7    // leftovers of interrupted pushes
 )
 
 // ImagesArgs say what to build, or which release to run.
@@ -37,16 +44,20 @@ type ImagesArgs struct {
 
 	Root        string            // the project's folder, from the working directory; "" is the working directory itself
 	Context     string            // the folder that is built, from Root
-	Dockerfiles image.Pair        // from Context
+	Dockerfiles image.Pair        // from Context; they may be beside it, inside of the project
 	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
 
-	// Stage is the folder, relative to Root, for clean copies of the context, so that two machines build the same image
-	// whatever their umask. "": build from Context itself.
+	// Stage is the folder, relative to Root, for copies of what enters a build, so that two machines build the same image
+	// whatever their umask. It must be in a folder that no build context includes: see image.Context.
 	Stage string
 
 	// Readers are the accounts that may pull the images, so that a release can be promoted to them. The IAM policies of
 	// each account decide which of its principals may.
 	Readers []string
+
+	// Pushed are the digests of images that the repositories hold already under the tags of these sources. They are used again:
+	// tags are immutable, and a second build of the same sources has another digest as a rule, which ECR would refuse. "" builds.
+	Pushed image.Pair
 
 	// Release is what runs. With it nothing is built and Docker is not called. Nil: the images are built.
 	Release *image.Pinned
@@ -79,11 +90,11 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 
 	var urls []pulumi.StringOutput
 	for _, part := range []struct {
-		name, dockerfile string
-		reference        *pulumi.StringOutput
+		name, dockerfile, pushed string
+		reference                *pulumi.StringOutput
 	}{
-		{"django", args.Dockerfiles.Django, &i.Django},
-		{"nginx", args.Dockerfiles.Nginx, &i.Nginx},
+		{"django", args.Dockerfiles.Django, args.Pushed.Django, &i.Django},
+		{"nginx", args.Dockerfiles.Nginx, args.Pushed.Nginx, &i.Nginx},
 	} {
 		repository, err := i.repository(ctx, name, args, part.name)
 		if err != nil {
@@ -91,6 +102,10 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 		}
 		i.Repositories, urls = append(i.Repositories, repository.Arn), append(urls, repository.RepositoryUrl)
 		if args.Release != nil {
+			continue
+		}
+		if part.pushed != "" {
+			*part.reference = again(ctx, args.Carry, repository, part.pushed)
 			continue
 		}
 		if *part.reference, err = i.build(ctx, name+"-"+part.name, args, part.dockerfile, repository); err != nil {
@@ -122,7 +137,8 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 	}
 	if _, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
 		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
-	}, pulumi.Parent(i)); err != nil || len(args.Readers) == 0 {
+		// Another policy replaces the resource, and a repository has one policy: the old one's deletion must come first.
+	}, pulumi.Parent(i), pulumi.DeleteBeforeReplace(true)); err != nil || len(args.Readers) == 0 {
 		return repository, err
 	}
 	// The key's policy need not mention them: ECR decrypts with the repository's own grant for every reader.
@@ -142,35 +158,27 @@ var pulls = []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ec
 func (i *Images) build(
 	ctx *pulumi.Context, name string, args *ImagesArgs, dockerfile string, repository *ecr.Repository,
 ) (pulumi.StringOutput, error) {
-	b := build{
-		context:    filepath.Join(args.Root, args.Context),
-		dockerfile: filepath.ToSlash(filepath.Clean(dockerfile)),
-		platform:   "linux/" + args.Architecture,
-		args:       args.BuildArgs,
-	}
-	tag, err := b.tag()
+	read, err := args.Build(dockerfile).Read()
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be read: %w", args.Context, err)
+		return pulumi.StringOutput{}, fmt.Errorf("images: %w", err)
 	}
+	tag := read.Tag()
 	// The provider compares these paths too, so they stay relative to the project.
-	context := args.Context
-	if args.Stage != "" {
-		context = filepath.Join(args.Stage, tag)
-		if err := b.stage(filepath.Join(args.Root, context)); err != nil {
-			return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
-		}
+	staged := filepath.Join(args.Stage, tag)
+	if err := read.Stage(filepath.Join(args.Root, staged)); err != nil {
+		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
 	}
 
 	// The token is valid for twelve hours and different each time; the provider compares only the server.
 	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
 		RegistryId: repository.RegistryId,
 	}, pulumi.Parent(i))
-	image, err := docker.NewImage(ctx, name, &docker.ImageArgs{
+	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
 		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
 		Build: &docker.DockerBuildArgs{
-			Context:        pulumi.String(filepath.ToSlash(context)),
-			Dockerfile:     pulumi.String(filepath.ToSlash(filepath.Join(context, dockerfile))),
-			Platform:       pulumi.String(b.platform),
+			Context:        pulumi.String(filepath.ToSlash(staged)),
+			Dockerfile:     pulumi.String(filepath.ToSlash(read.Dockerfile(staged))),
+			Platform:       pulumi.String("linux/" + args.Architecture),
 			Args:           pulumi.ToStringMap(args.BuildArgs),
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
@@ -183,11 +191,35 @@ func (i *Images) build(
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	return image.RepoDigest, nil
+	return built.RepoDigest, nil
+}
+
+// Build is what the image of a Dockerfile is built from.
+func (a *ImagesArgs) Build(dockerfile string) image.Build {
+	return image.Build{Root: a.Root, Context: a.Context, Dockerfile: dockerfile, Platform: "linux/" + a.Architecture, Args: a.BuildArgs}
+}
+
+// again is the reference of an image that the repository holds already. Before anything uses it in an up, the carrier makes sure
+// that it is there and stays.
+func again(ctx *pulumi.Context, carry Carrier, repository *ecr.Repository, digest string) pulumi.StringOutput {
+	return repository.RepositoryUrl.ApplyT(func(url string) (string, error) {
+		reference := url + "@" + digest
+		if ctx.DryRun() || carry == nil {
+			return reference, nil
+		}
+		limited, cancel := context.WithTimeout(ctx.Context(), carryWait)
+		defer cancel()
+		return reference, carry(limited, "", reference, "")
+	}).(pulumi.StringOutput)
 }
 
 func repositoryName(site wiring.Site, part string) string {
-	return fmt.Sprintf("%s-%s/%s", site.Project, site.Stack, part)
+	return RepositoryName(site.Project, site.Stack, part)
+}
+
+// RepositoryName is the name of the repository of an image, "django" or "nginx".
+func RepositoryName(project, stack, part string) string {
+	return fmt.Sprintf("%s-%s/%s", project, stack, part)
 }
 
 // pull are the permissions to pull the images. The token is for the registry, so that action has no resource.
@@ -218,7 +250,10 @@ func lifecycle() string {
 		rule(1, "What an interrupted push left behind", map[string]any{
 			"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": untaggedDays,
 		}),
-		rule(2, "Builds older than the newest", map[string]any{
+		rule(2, "Images that were deployed again: their push was long ago", map[string]any{
+			"tagStatus": "tagged", "tagPatternList": []any{image.AgainTags}, "countType": "imageCountMoreThan", "countNumber": keepAgain,
+		}),
+		rule(3, "Builds older than the newest", map[string]any{
 			"tagStatus": "tagged", "tagPatternList": []any{"*"}, "countType": "imageCountMoreThan", "countNumber": keepBuilds,
 		}),
 	}})
@@ -251,12 +286,20 @@ func (a *ImagesArgs) check() error {
 		}
 		return errors.Join(wrong...)
 	}
+	for _, digest := range []string{a.Pushed.Django, a.Pushed.Nginx} {
+		if digest != "" && !image.Digest.MatchString(digest) {
+			add("an image that is used again needs its digest, sha256: and 64 hexadecimal digits, got %q", digest)
+		}
+	}
 	a.checkFolders(add)
 	return errors.Join(wrong...)
 }
 
 // checkFolders adds what is wrong with the build context and the Dockerfiles.
 func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
+	if a.Stage == "" {
+		add("needs a folder for copies of the build context")
+	}
 	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
 		add("folder %s %s", a.Context, whyUnreadable(err))
 		return
@@ -266,8 +309,8 @@ func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
 	}
 	for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
 		path := filepath.Join(a.Context, dockerfile)
-		if !filepath.IsLocal(dockerfile) {
-			add("Dockerfile %q must be inside %s", dockerfile, a.Context)
+		if !filepath.IsLocal(path) {
+			add("Dockerfile %q must be inside the project", path)
 		} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
 			add("Dockerfile %s %s", path, whyUnreadable(err))
 		} else if !info.Mode().IsRegular() {

@@ -1,9 +1,13 @@
 package cicd
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,15 +33,29 @@ func testSite(protect bool) wiring.Site {
 func imagesOf(t *testing.T) *ImagesArgs {
 	t.Helper()
 	root := t.TempDir()
-	files := map[string]string{}
-	for name, content := range app() {
-		files["app/"+name] = content
+	write(t, filepath.Join(root, "app"), map[string]string{
+		"Dockerfile": "FROM python\nCOPY . .\n", "Dockerfile.nginx": "FROM nginx\n", "manage.py": "x",
+	})
+	if err := os.Mkdir(filepath.Join(root, "app", "site"), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	write(t, root, files)
 	return &ImagesArgs{
 		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
 		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"},
 		Stage: ".slipway/contexts",
+	}
+}
+
+func write(t *testing.T, folder string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		at := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -123,28 +141,97 @@ func TestNamedAccountsMayPull(t *testing.T) {
 	}
 }
 
-func TestLifecycleKeepsReleases(t *testing.T) {
-	var policy struct {
-		Rules []struct {
-			Selection struct {
-				TagStatus, CountType string
-				CountNumber          int
-			}
+// A pushedImage is one in a repository; the time of its push is its place in a list.
+type pushedImage struct {
+	digest string
+	tags   []string
+}
+
+// expired evaluates the lifecycle policy as ECR does (ECR guide, Automate the cleanup of images, Lifecycle policy evaluation rules):
+// an image belongs to the first rule whose tagging requirements it matches, and no other rule can expire it; rules count by push.
+func expired(t *testing.T, images []pushedImage) []string {
+	t.Helper()
+	type rule struct {
+		RulePriority int
+		Selection    struct {
+			TagStatus, CountType string
+			TagPatternList       []string
+			CountNumber          int
 		}
 	}
+	var policy struct{ Rules []rule }
 	if err := json.Unmarshal([]byte(lifecycle()), &policy); err != nil {
 		t.Fatal(err)
 	}
-	seen := map[string]bool{}
+	slices.SortFunc(policy.Rules, func(a, b rule) int { return a.RulePriority - b.RulePriority })
+	var gone []string
+	held := map[string]bool{}
 	for _, rule := range policy.Rules {
-		s := rule.Selection
-		seen[s.TagStatus] = true
-		if s.TagStatus != "untagged" && (s.CountType != "imageCountMoreThan" || s.CountNumber < 30) {
-			t.Errorf("tagged images, the running one among them, go by %s %d", s.CountType, s.CountNumber)
+		s, n := rule.Selection, 0
+		for _, i := range slices.Backward(images) {
+			matches := s.TagStatus == "untagged" && len(i.tags) == 0
+			if s.TagStatus == "tagged" && len(i.tags) > 0 {
+				matches = true
+				for _, pattern := range s.TagPatternList {
+					matches = matches && slices.ContainsFunc(i.tags, func(tag string) bool { ok, _ := path.Match(pattern, tag); return ok })
+				}
+			}
+			if !matches {
+				continue
+			}
+			if n++; s.CountType == "imageCountMoreThan" && n > s.CountNumber && !held[i.digest] {
+				gone = append(gone, i.digest)
+			}
+			held[i.digest] = true
 		}
 	}
-	if !seen["untagged"] || !seen["tagged"] {
-		t.Errorf("only %v images ever go", seen)
+	return gone
+}
+
+func TestAnImageThatRunsDoesNotExpire(t *testing.T) {
+	digest := func(n int) string { return fmt.Sprintf("sha256:%064d", n) }
+	old := pushedImage{digest(0), []string{"first"}}
+	images := []pushedImage{old}
+	for n := 1; n <= 150; n++ {
+		images = append(images, pushedImage{fmt.Sprintf("sha256:%020d%044d", n, n), []string{fmt.Sprint("build", n)}})
+	}
+	if gone := expired(t, images[:100]); len(gone) > 0 {
+		t.Errorf("of the newest hundred %q expire", gone)
+	}
+	gone := expired(t, images)
+	if len(gone) != 51 || !slices.Contains(gone, old.digest) {
+		t.Errorf("%d images expire, want the 51 oldest", len(gone))
+	}
+	// It is deployed again: a revert, or a rollback.
+	images[0].tags = append(images[0].tags, image.AgainTag(old.digest))
+	if gone := expired(t, images); len(gone) != 50 || slices.Contains(gone, old.digest) {
+		t.Errorf("%d images expire, the one that runs among them: %t", len(gone), slices.Contains(gone, old.digest))
+	}
+}
+
+// A revert: the repositories hold the images of these sources.
+func TestImagesOfTheSameSourcesAreUsedAgain(t *testing.T) {
+	args := imagesOf(t)
+	args.Pushed.Django = "sha256:" + strings.Repeat("a", 64)
+	var carried []string
+	args.Carry = func(_ context.Context, from, to, tag string) error {
+		carried = append(carried, from+" "+to+" "+tag)
+		return nil
+	}
+	g, images := recordImages(t, args)
+	if built := g.Of(imageToken); len(built) != 1 || built[0].Name != "images-nginx" {
+		t.Errorf("built %v, want nginx alone", built)
+	}
+	reference := registryHost + "/images-django@" + args.Pushed.Django
+	if got := text(images.Django); got != reference {
+		t.Errorf("got %s, want %s", got, reference)
+	}
+	if want := []string{" " + reference + " "}; !slices.Equal(carried, want) {
+		t.Errorf("kept %q, want %q", carried, want)
+	}
+	args.Pushed.Django = "latest"
+	if err := args.check(); err == nil || !strings.Contains(err.Error(), `needs its digest, sha256: and 64 hexadecimal digits, got "latest"`) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -152,8 +239,11 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 	args := imagesOf(t)
 	g, images := recordImages(t, args)
 	for part, dockerfile := range map[string]string{"django": "Dockerfile", "nginx": "Dockerfile.nginx"} {
-		b := build{context: filepath.Join(args.Root, "app"), dockerfile: dockerfile, platform: "linux/arm64", args: args.BuildArgs}
-		tag := tagOf(t, b)
+		read, err := args.Build(dockerfile).Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tag := read.Tag()
 		want := map[string]any{
 			"imageName": fmt.Sprintf("%s/images-%s:%s", registryHost, part, tag),
 			"skipPush":  false, "buildOnPreview": false,
@@ -177,6 +267,22 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 		if pulumi.IsSecret(reference) {
 			t.Error("a secret image reference would make the whole task definition secret")
 		}
+	}
+}
+
+// A Dockerfile beside the context is copied into the copy.
+func TestDockerfileBesideTheContext(t *testing.T) {
+	args := imagesOf(t)
+	write(t, args.Root, map[string]string{"deploy/Dockerfile": "FROM scratch\n"})
+	args.Dockerfiles.Django = "../deploy/Dockerfile"
+	g, _ := recordImages(t, args)
+	in := g.Named(imageToken, "images-django").Input("build").(map[string]any)
+	if in["dockerfile"] != in["context"].(string)+"/.slipway/Dockerfile" {
+		t.Errorf("the Dockerfile is %v", in)
+	}
+	got, err := os.ReadFile(filepath.Join(args.Root, in["dockerfile"].(string)))
+	if string(got) != "FROM scratch\n" {
+		t.Errorf("it is %q, %v", got, err)
 	}
 }
 
@@ -232,8 +338,9 @@ func TestImageMistakes(t *testing.T) {
 		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" },
 			"images: Dockerfile app/nginx/Dockerfile does not exist"},
 		{"a folder for a Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Django = "site" }, "images: Dockerfile app/site must be a file"},
-		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../Dockerfile" },
-			`images: Dockerfile "../Dockerfile" must be inside app`},
+		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../../Dockerfile" },
+			`images: Dockerfile "../Dockerfile" must be inside the project`},
+		{"no folder for copies", func(a *ImagesArgs) { a.Stage = "" }, "images: needs a folder for copies of the build context"},
 		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
 		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
 		{"one digest of two", func(a *ImagesArgs) {

@@ -349,16 +349,20 @@ func (d *decoder) images(i Images) {
 			d.add(one.key, "", "is required: a release has two digests")
 		}
 	}
-	inside := func(key, path string) bool {
-		if !filepath.IsLocal(path) || strings.Contains(path, `\`) {
-			d.add(key, quoted(path), "must be inside %s", map[bool]string{true: "the project", false: "the app's folder"}[key == "images.app"])
+	inside := func(key, folder, path string) bool { // a Dockerfile may be beside the app
+		if filepath.IsAbs(path) || !filepath.IsLocal(filepath.Join(folder, path)) || strings.Contains(path, `\`) {
+			d.add(key, quoted(path), "must be a path inside the project, relative to %s",
+				map[bool]string{true: "Pulumi.yaml", false: "the app's folder"}[folder == ""])
 			return false
 		}
 		return d.valid(key)
 	}
-	app, django, nginx := inside("images.app", i.App), inside("images.dockerfile", i.Dockerfile),
-		inside("images.nginxDockerfile", i.NginxDockerfile)
-	if d.source.Root == "" || i.Django != "" || i.Nginx != "" || !app {
+	app := inside("images.app", "", i.App)
+	if !app {
+		return
+	}
+	django, nginx := inside("images.dockerfile", i.App, i.Dockerfile), inside("images.nginxDockerfile", i.App, i.NginxDockerfile)
+	if d.source.Root == "" || i.Django != "" || i.Nginx != "" {
 		return
 	}
 	folder := filepath.Join(d.source.Root, i.App)

@@ -188,10 +188,10 @@ type Job struct {
 type Images struct {
 	// The folder of the Django project, relative to Pulumi.yaml. It is the build context.
 	App string `key:"app" default:"./app" rule:"a folder inside the project"`
-	// The Dockerfile of the Django image, relative to the app's folder.
-	Dockerfile string `key:"dockerfile" default:"Dockerfile" rule:"a file inside the app's folder"`
+	// The Dockerfile of the Django image, relative to the app's folder. It may be beside it: ../deploy/Dockerfile.
+	Dockerfile string `key:"dockerfile" default:"Dockerfile" rule:"a file inside the project"`
 	// The Dockerfile of the nginx image, relative to the app's folder.
-	NginxDockerfile string `key:"nginxDockerfile" default:"Dockerfile.nginx" rule:"a file inside the app's folder"`
+	NginxDockerfile string `key:"nginxDockerfile" default:"Dockerfile.nginx" rule:"a file inside the project"`
 	// Build arguments of both images. They stay readable in the image, so never put a secret here.
 	BuildArgs map[string]string `key:"buildArgs" rule:"NAME: string; nothing that looks like a secret"`
 	// The digest of the Django image of a release. If both digests are set, nothing is built.

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
+	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/operation/account/awsaccount"
 	"slipway/operation/account/modelaccount"
@@ -25,6 +26,7 @@ type openArgs struct {
 	operation string
 	dir       string  // "": the stack's own
 	pinned    *pinned // nil: the images are built
+	builds    bool    // the program runs, and builds the images or shows that it would
 }
 
 // A session is one operation on a stack: the account, and the engine that works on it.
@@ -36,11 +38,12 @@ type session struct {
 	stack      *engine.Stack
 	program    *site.Program
 	pinned     *pinned
-	first      func() error // called when the engine has locked the stack, before anything else; may be nil
-	remove     string       // a folder that ends with the session
-	removed    bool         // the containers are
-	begun      begun        // what the engine has begun in this run
-	public     string       // the site's own URL, once an up has ended
+	contexts   []*image.Context // what the images are built from, Django's first; nil if nothing is built
+	first      func() error     // called when the engine has locked the stack, before anything else; may be nil
+	remove     string           // a folder that ends with the session
+	removed    bool             // the containers are
+	begun      begun            // what the engine has begun in this run
+	public     string           // the site's own URL, once an up has ended
 }
 
 // confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
@@ -60,6 +63,11 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	var cli *engine.CLI // only for an engine in a process of its own
 	s := &session{target: t, config: c, pinned: args.pinned}
 	var err error
+	if args.pinned == nil && args.builds {
+		if s.contexts, err = c.contexts(); err != nil {
+			return nil, err
+		}
+	}
 	if t.Live {
 		if s.account, err = openAccount(ctx, t, c, args.operation); err == nil {
 			cli, err = engine.FindCLI(ctx, t.Progress.Logf)
@@ -80,6 +88,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
+	}
+	if err == nil {
+		err = s.reuse(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 
 	"slipway/engine"
 	"slipway/operation/account"
@@ -60,8 +62,23 @@ func (e UsageError) Unwrap() error { return e.Err }
 
 var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 
-// IsStackName reports whether a string can be the name of a stack.
-func IsStackName(text string) bool { return stackName.MatchString(text) }
+// taken are folders of .slipway that are not a stack's.
+var taken = []string{"contexts", "rehearsed", "sandbox"}
+
+// IsStackName says whether a text can be the name of a stack. A stack has a folder of its name in .slipway, so it cannot have the
+// name of another folder there.
+func IsStackName(text string) bool { return CheckStackName(text) == nil }
+
+// CheckStackName says why a text cannot be the name of a stack; nil: it can.
+func CheckStackName(text string) error {
+	if !stackName.MatchString(text) {
+		return fmt.Errorf("%q is not the name of a stack", text)
+	}
+	if i := slices.IndexFunc(taken, func(name string) bool { return strings.EqualFold(name, text) }); i >= 0 {
+		return fmt.Errorf("a stack cannot be called %q: Slipway keeps something else in .slipway/%s", text, taken[i])
+	}
+	return nil
+}
 
 // DefaultStack is the stack of a command that names none, and StackVariable the environment variable that says otherwise.
 const (
@@ -87,8 +104,8 @@ func (t Target) dir() string { return filepath.Join(t.Root, ".slipway", t.Stack)
 
 // known refuses a name that no stack can have.
 func (t Target) known() error {
-	if !IsStackName(t.Stack) {
-		return UsageError{fmt.Errorf("%q is not the name of a stack", t.Stack)}
+	if err := CheckStackName(t.Stack); err != nil {
+		return UsageError{err}
 	}
 	return nil
 }

@@ -38,6 +38,35 @@ func (p *pinned) suits(t Target, c *configuration) error {
 		p.release.ID, p.release.Processor, t.Stack, c.stack.Web.Architecture)
 }
 
+// warn says what the database keeps of the release that runs, if an earlier one runs again.
+func (p *pinned) warn(t Target) {
+	if p == nil {
+		return
+	}
+	id := p.release.ID
+	warnOfMigrations(t, p.running.Without(p.release), "release "+id)
+	if p.release.When.After(p.running.When) { // newer: packages change as they should
+		return
+	}
+	if other := p.running.OtherPackages(p.release); len(other) > 0 {
+		const few = 10
+		more := ""
+		if n := len(other) - few; n > 0 {
+			other, more = other[:few], fmt.Sprintf("; and %d more", n)
+		}
+		t.Progress.Logf("Warning: what runs has these packages, and release %s has not: %s%s.\n"+
+			"If one of them brought migrations, they are not undone either: compare python manage.py showmigrations.",
+			id, strings.Join(other, "; "), more)
+	}
+}
+
+func warnOfMigrations(t Target, stay []string, build string) {
+	if len(stay) > 0 {
+		t.Progress.Logf("Warning: the database keeps what these migrations did, which %s does not know: %s.\n"+
+			"They are not undone. Its code must suit the database as it is.", build, strings.Join(stay, ", "))
+	}
+}
+
 // again pins a release that this stack had before; "" pins none.
 func again(ctx context.Context, t Target, id string) (*pinned, error) {
 	if id == "" {

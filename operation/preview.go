@@ -18,7 +18,8 @@ func Preview(ctx context.Context, t Target, release string) (plan *Plan, err err
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p})
+	p.warn(t)
+	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p, builds: true})
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 	p.running, _ = to.Running()
 	sayDropped(t, to, "promote")
 	t.Progress.Logf("Promoting release %s from stack %s to stack %s.", r.ID, args.From, t.Stack)
+	p.warn(t)
 	return bring(ctx, t, p, "promote", args.Confirm)
 }
 

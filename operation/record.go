@@ -68,9 +68,14 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
 			t.Stack, last.Release, last.Operation, t.Flags())
 	}
-	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
+	if k.source, err = release.ReadSource(ctx, s.config.root, s.contexts...); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
+	if k.source.Dirty {
+		t.Progress.Logf("This is not exactly commit %.7s: %s.", k.source.Commit, k.source.Differs)
+	}
+	running, _ := k.before.Running()
+	warnOfMigrations(t, running.Without(release.Release{Migrations: k.source.Migrations}), "this build")
 	return k, nil
 }
 

@@ -52,7 +52,7 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	if err := foundation(ctx, t, c, dir); err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir})
+	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir, builds: true})
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package operation
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"slipway/release"
 )
@@ -30,10 +29,7 @@ func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) erro
 		t.Progress.Logf("Warning: release %s is not good here itself: %s", id, h.Unfit(r, d))
 	}
 	t.Progress.Logf("Going back to release %s of %s.", id, release.Moment(r.When))
-	if stay := p.running.Without(r); len(stay) > 0 {
-		t.Progress.Logf("Warning: the database keeps what these migrations did, which release %s does not know: %s.\n"+
-			"They are not undone. Its code must suit the database as it is.", id, strings.Join(stay, ", "))
-	}
+	p.warn(t)
 	sayDropped(t, h, "rollback")
 	return bring(ctx, t, p, "rollback", confirm)
 }

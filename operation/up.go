@@ -49,7 +49,8 @@ func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := open(ctx, t, c, openArgs{operation: "up", pinned: p})
+	p.warn(t)
+	s, err := open(ctx, t, c, openArgs{operation: "up", pinned: p, builds: true})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,6 +39,8 @@ type Release struct {
 	Processor  string     `json:"processor"`        // that they run on: "arm64" or "amd64"
 	Migrations []string   `json:"migrations"`       // all that it has, by name, sorted: "feed/0002_small_pictures"
 	Adds       []string   `json:"adds"`             // those that the stack's release before it did not have
+
+	Packages map[string]string `json:"packages,omitempty"` // Python packages and their versions, as far as its lock files say
 }
 
 // NewRelease creates a release of a stack's images. The name is made from the time, so that names sort by it, and from the
@@ -49,6 +52,7 @@ func NewRelease(stack, who string, when time.Time, images image.Pair, source Sou
 	return Release{
 		ID: when.Format(idTime) + "-" + hex.EncodeToString(sum[:])[:7], Stack: stack, When: when, Who: who,
 		Commit: source.Commit, Dirty: source.Dirty, Images: images, Migrations: append([]string{}, source.Migrations...), Adds: []string{},
+		Packages: source.Packages,
 	}
 }
 
@@ -72,6 +76,24 @@ func (r Release) Without(other Release) []string {
 		}
 	}
 	return left
+}
+
+// OtherPackages are the packages of r that other has in another version or not at all: "django-taggit 6.1.0, not 5.0.1". If the
+// packages of one of them are not known there are none.
+func (r Release) OtherPackages(other Release) []string {
+	if len(r.Packages) == 0 || len(other.Packages) == 0 {
+		return nil
+	}
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(r.Packages)) {
+		switch version, was := r.Packages[name], other.Packages[name]; {
+		case was == "":
+			all = append(all, name+" "+version)
+		case was != version:
+			all = append(all, fmt.Sprintf("%s %s, not %s", name, version, was))
+		}
+	}
+	return all
 }
 
 // A Deployment is one operation that ran, or was to run, a release in a stack.

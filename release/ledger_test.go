@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -400,80 +399,6 @@ func FuzzLedger(f *testing.F) {
 			t.Error(diff)
 		}
 	})
-}
-
-func TestSourceListsMigrationsOfTheProject(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{
-		"app/feed/migrations/0001_first.py", "app/feed/migrations/0002_more.py", "app/feed/migrations/__init__.py",
-		"app/shop/carts/migrations/0001_initial.py", "app/feed/0003_not_in_a_folder.py", "app/feed/migrations/readme_0004.py",
-		"app/env/pyvenv.cfg", "app/env/lib/auth/migrations/0001_initial.py", "app/.cache/x/migrations/0001_x.py",
-		"app/lib/site-packages/admin/migrations/0001_initial.py",
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := ReadSource(t.Context(), dir, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"carts/0001_initial", "feed/0001_first", "feed/0002_more"}, s.Migrations); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if s, err = ReadSource(t.Context(), dir, "nowhere"); err != nil || len(s.Migrations) != 0 {
-		t.Errorf("%v, %v", s, err)
-	}
-}
-
-func TestSourceKnowsItsCommit(t *testing.T) {
-	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("git is not installed")
-	}
-	// Another repository's variables, as a hook of git has them, would lead elsewhere.
-	for _, name := range []string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"} {
-		t.Setenv(name, "")
-		os.Unsetenv(name)
-	}
-	dir := t.TempDir()
-	t.Setenv("GIT_CEILING_DIRECTORIES", filepath.Dir(dir))
-	s, err := ReadSource(t.Context(), dir, "app")
-	if err != nil || s.Commit != "" || !strings.Contains(s.Note, "not a git repository") {
-		t.Errorf("outside of a repository: %+v, %v", s, err)
-	}
-	git := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.name=ada", "-c", "user.email=ada@example.com"}, args...)...)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	git("init", "-q")
-	if s, _ = ReadSource(t.Context(), dir, "app"); s.Commit != "" || s.Note == "" {
-		t.Errorf("without a commit: %+v", s)
-	}
-	file := filepath.Join(dir, "x")
-	os.WriteFile(file, []byte("1"), 0o644)
-	git("add", "x")
-	git("commit", "-qm", "one")
-	if s, err = ReadSource(t.Context(), dir, "app"); err != nil || s.Commit != git("rev-parse", "HEAD") || s.Dirty || s.Note != "" {
-		t.Errorf("clean: %+v, %v", s, err)
-	}
-	os.WriteFile(file, []byte("2"), 0o644)
-	if s, _ = ReadSource(t.Context(), dir, "app"); !s.Dirty {
-		t.Errorf("changed: %+v", s)
-	}
-	t.Setenv("PATH", "")
-	if s, err = ReadSource(t.Context(), dir, "app"); err != nil || s.Commit != "" || s.Note != "git is not installed" {
-		t.Errorf("without git: %+v, %v", s, err)
-	}
 }
 
 func TestImagesComeApart(t *testing.T) {

@@ -43,7 +43,7 @@ type Options struct {
 
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
-	// Carry copies its images (see cicd.Carrier); nil is AWS itself.
+	// Carry copies the images of a release (see cicd.Carrier); nil is AWS itself.
 	Carry func(ctx context.Context, from, to, tag string) error
 
 	// Unlock declares a protected stack without its protection, so that it can be destroyed: neither Pulumi nor AWS
@@ -60,8 +60,12 @@ func Deploy(ctx *pulumi.Context) error { return New(Options{}).Run(ctx) }
 // A Program is one run of Deploy with options, and what became known in it.
 type Program struct {
 	options Options
+	pushed  image.Pair
 	images  atomic.Pointer[image.Pair]
 }
+
+// Reuse makes the program use images that the stack's repositories hold already, by digest; "" builds one.
+func (p *Program) Reuse(pushed image.Pair) { p.pushed = pushed }
 
 // New is a program that has not run yet.
 func New(options Options) *Program { return &Program{options: options} }
@@ -115,7 +119,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
 	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
-		carry: carry, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
+		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 
@@ -129,6 +133,7 @@ type deployment struct {
 	say      func(string)
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
+	pushed   image.Pair
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
 	fixed    map[string]string           // see recordFixed
 	guarded  bool                        // changes of the fixed settings are refused
@@ -334,18 +339,26 @@ func (d *deployment) makeSettings() (err error) {
 	return err
 }
 
-func (d *deployment) makeImages() (err error) {
-	images := d.stack.Images
-	d.images, err = cicd.NewImages(d.ctx, "images", &cicd.ImagesArgs{
-		Site: d.site, KeyARN: d.keys.Images, Architecture: d.stack.Web.Architecture,
-		Root: d.root, Context: images.App,
+// sources say what the images of a stack are built from.
+func sources(stack *config.Stack, root string) *cicd.ImagesArgs {
+	images := stack.Images
+	return &cicd.ImagesArgs{
+		Architecture: stack.Web.Architecture, Root: root, Context: images.App, BuildArgs: images.BuildArgs, Stage: ".slipway/contexts",
 		Dockerfiles: image.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
-		BuildArgs:   images.BuildArgs,
-		Readers:     d.stack.Promotion.To,
-		Stage:       ".slipway/contexts",
-		Release:     d.release,
-		Carry:       d.carry,
-	}, d.opts...)
+	}
+}
+
+// Builds are the builds of a stack's images, Django's first.
+func Builds(stack *config.Stack, root string) []image.Build {
+	args := sources(stack, root)
+	return []image.Build{args.Build(args.Dockerfiles.Django), args.Build(args.Dockerfiles.Nginx)}
+}
+
+func (d *deployment) makeImages() (err error) {
+	args := sources(d.stack, d.root)
+	args.Site, args.KeyARN, args.Readers = d.site, d.keys.Images, d.stack.Promotion.To
+	args.Release, args.Carry, args.Pushed = d.release, d.carry, d.pushed
+	d.images, err = cicd.NewImages(d.ctx, "images", args, d.opts...)
 	if err == nil {
 		pulumix.Apply2(d.images.Django, d.images.Nginx, func(django, nginx string) any {
 			d.known.Store(&image.Pair{Django: django, Nginx: nginx})

@@ -139,14 +139,14 @@ func (i *invocation) understand(cmd *cobra.Command) {
 func (i *invocation) prepare(cmd *cobra.Command) error {
 	named := cmd.Flags().Changed("stack")
 	if other := os.Getenv(operation.StackVariable); other != "" && !named {
-		if !operation.IsStackName(other) {
-			return fmt.Errorf("%s: %q is not the name of a stack", operation.StackVariable, other)
+		if err := operation.CheckStackName(other); err != nil {
+			return fmt.Errorf("%s: %w", operation.StackVariable, err)
 		}
 		i.stack, named = other, true
 	}
-	switch {
-	case !operation.IsStackName(i.stack):
-		return fmt.Errorf("--stack: %q is not the name of a stack", i.stack)
+	switch err := operation.CheckStackName(i.stack); {
+	case err != nil:
+		return fmt.Errorf("--stack: %w", err)
 	case i.live && (i.runs || len(i.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
 		return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):

@@ -43,11 +43,11 @@ var allowed = map[string][]string{
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
 	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},
-	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap"},
+	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap", "internal/image"},
 	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
 		"internal/bucket/hardening", "internal/github"},
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
-		"internal/bucket/hardening", "internal/redact"},
+		"internal/bucket/hardening", "internal/image", "internal/redact"},
 
 	"engine":                      {"engine/inprocess"},
 	"engine/inprocess":            {"engine/inprocess/passphrase"},

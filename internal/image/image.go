@@ -1,4 +1,4 @@
-// Package image names the two container images of a release.
+// Package image names the two container images of a release, and reads what they are built from.
 package image
 
 import "strings"
@@ -41,3 +41,9 @@ type Source struct {
 
 // Tag is the tag of a copied image. It keeps the image out of reach of the lifecycle rule for untagged images.
 func (p *Pinned) Tag() string { return "release-" + p.ID }
+
+// AgainTag is the tag of an image that is deployed again. It keeps the image, whose first push may be long ago.
+func AgainTag(digest string) string { return "again-" + strings.TrimPrefix(digest, "sha256:")[:20] }
+
+// AgainTags matches every AgainTag in a lifecycle policy.
+const AgainTags = "again-*"

@@ -78,7 +78,7 @@ type Origin struct {
 	Explain func(theirs, ours string) string
 }
 
-// Contents counts what would be lost with a bucket or a repository.
+// Contents looks into buckets and repositories: what would be lost with them, and which images are there.
 type Contents interface {
 	// Objects counts the objects of a bucket, up to a thousand; more says that there are more. A bucket that does not exist
 	// has none.
@@ -86,6 +86,9 @@ type Contents interface {
 
 	// Images counts the images of a repository. A repository that does not exist has none.
 	Images(ctx context.Context, repository string) (int, error)
+
+	// Tagged is the digest of the image with a tag; "" if there is none.
+	Tagged(ctx context.Context, repository, tag string) (string, error)
 }
 
 // TaskDefinitions are those of ECS that are registered.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"slipway/bootstrap"
+	"slipway/internal/image"
 	"slipway/operation/account"
 )
 
@@ -107,6 +108,13 @@ func testContents(t *testing.T, w World) {
 	for repository, want := range map[string]int{"suite/django": 3, "suite/gone": 0} {
 		if n, err := contents.Images(ctx, repository); err != nil || n != want {
 			t.Errorf("%s holds %d images, want %d, error %v", repository, n, want, err)
+		}
+	}
+	for tag, want := range map[string]bool{"suite/django:0": true, "suite/django:2": true, "suite/django:3": false, "suite/gone:0": false} {
+		repository, name, _ := strings.Cut(tag, ":")
+		digest, err := contents.Tagged(ctx, repository, name)
+		if err != nil || image.Digest.MatchString(digest) != want || !want && digest != "" {
+			t.Errorf("%s is %q, %v; it should be there: %t", tag, digest, err, want)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"slipway/operation/account"
 )
 
-// Contents counts in S3 and ECR of an account. It needs s3:ListBucket and ecr:DescribeImages, and changes nothing.
+// Contents looks into S3 and ECR of an account. It needs s3:ListBucket and ecr:DescribeImages, and changes nothing.
 func Contents(settings aws.Config) account.Contents {
 	return contents{
 		s3.NewFromConfig(settings, func(o *s3.Options) {
@@ -56,4 +56,19 @@ func (c contents) Images(ctx context.Context, repository string) (int, error) {
 		n += len(page.ImageDetails)
 	}
 	return n, nil
+}
+
+func (c contents) Tagged(ctx context.Context, repository, tag string) (string, error) {
+	out, err := c.ecr.DescribeImages(ctx, &ecr.DescribeImagesInput{
+		RepositoryName: aws.String(repository), ImageIds: []ecrtypes.ImageIdentifier{{ImageTag: aws.String(tag)}},
+	})
+	var none *ecrtypes.RepositoryNotFoundException
+	var untagged *ecrtypes.ImageNotFoundException
+	if errors.As(err, &none) || errors.As(err, &untagged) {
+		return "", nil
+	}
+	if err != nil || len(out.ImageDetails) == 0 {
+		return "", err
+	}
+	return aws.ToString(out.ImageDetails[0].ImageDigest), nil
 }

@@ -155,7 +155,13 @@ func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account, a.c
 func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
 
 // Contents implements account.Account.
-func (a *Account) Contents() account.Contents { return contents{a.model.Account} }
+func (a *Account) Contents() account.Contents {
+	c := contents{account: a.model.Account}
+	if a.containers != nil {
+		c.has = a.containers.Has
+	}
+	return c
+}
 
 // Bootstrap implements account.Account. What bootstrap creates counts as there before any program, so a destroy of the
 // program still leaves nothing.
@@ -255,7 +261,10 @@ func (i inventory) Delete(_ context.Context, o engine.Object) error {
 }
 
 // contents is the model as S3 and ECR.
-type contents struct{ account *cloud.Account }
+type contents struct {
+	account *cloud.Account
+	has     func(reference string) bool // whether Docker has the image as well; nil: it is a digest and nothing else
+}
 
 func (c contents) Objects(_ context.Context, bucket string) (n int, more bool, err error) {
 	for _, o := range c.account.Objects() {
@@ -273,4 +282,17 @@ func (c contents) Images(_ context.Context, repository string) (n int, err error
 		}
 	}
 	return n, nil
+}
+
+func (c contents) Tagged(_ context.Context, repository, tag string) (string, error) {
+	for _, o := range c.account.Objects() {
+		out := cloud.Inputs(o.Outputs)
+		if o.Type != "ecr:image" || o.Owner != cloud.Key(typeRepository, repository) || !slices.Contains(out.Strings("imageTags"), tag) {
+			continue
+		}
+		if c.has == nil || c.has(out.String("imageUri")) {
+			return out.String("imageDigest"), nil
+		}
+	}
+	return "", nil
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
@@ -16,7 +17,11 @@ import (
 func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, to, tag string) error {
 	return func(_ context.Context, from, to, tag string) error {
 		if from == "" {
-			return a.holds(to)
+			if err := a.holds(to); err != nil {
+				return err
+			}
+			repository, digest, _ := strings.Cut(to, "@")
+			return a.model.Account.Push(repository+":"+image.AgainTag(digest), digest)
 		}
 		if err := a.readable(origin, from); err != nil {
 			return err

@@ -1,0 +1,81 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+)
+
+const ignoreFile = ".dockerignore"
+
+// Patterns around those of the user. The last match counts, so the user can include again what is omitted, and not what never
+// enters a context.
+var (
+	omitted = []string{"**/.git"}
+	never   = []string{"**/.slipway", "**/.pulumi", "**/Pulumi.*.yaml", ignoreFile}
+)
+
+// ignored reads the ignore patterns. DOCKERFILE.dockerignore takes precedence over .dockerignore.
+func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
+	own := b.Dockerfile + ignoreFile
+	patterns, from := []string(nil), ignoreFile
+	for _, name := range []string{own, ignoreFile} {
+		text, err := os.Open(filepath.Join(b.folder(), filepath.FromSlash(name)))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			defer text.Close()
+			patterns, err = ignorefile.ReadAll(text)
+		}
+		if err != nil {
+			return nil, b.unreadable(name, err)
+		}
+		from = name
+		break
+	}
+	matcher, err := patternmatcher.New(slices.Concat(omitted, patterns, never, []string{own}))
+	if err == nil {
+		_, _, err = matcher.MatchesUsingParentResults("any", patternmatcher.MatchInfo{}) // compiles the patterns
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.in(from), err)
+	}
+	return matcher, nil
+}
+
+// includes reports whether a pattern with "!" may include something below an ignored folder.
+func (w *walk) includes(folder string) bool {
+	may, _ := w.again(folder)
+	return may
+}
+
+// names reports whether a pattern with "!" names, without wildcards, something below an ignored folder.
+func (w *walk) names(folder string) bool {
+	_, named := w.again(folder)
+	return named
+}
+
+func (w *walk) again(folder string) (may, named bool) {
+	at := strings.Split(folder, "/")
+	for _, p := range w.ignored.Patterns() {
+		if !p.Exclusion() {
+			continue
+		}
+		parts := strings.Split(filepath.ToSlash(p.String()), "/")
+		if i := slices.IndexFunc(parts, func(part string) bool { return strings.ContainsAny(part, `*?[\`) }); i >= 0 {
+			parts = parts[:i]
+		}
+		if n := min(len(parts), len(at)); slices.Equal(parts[:n], at[:n]) {
+			may, named = true, named || len(parts) > len(at)
+		}
+	}
+	return may, named
+}
