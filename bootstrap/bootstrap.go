@@ -21,6 +21,12 @@ type Spec struct {
 	Bucket                     string // versioned, private, TLS only
 	Alias                      string // of the key: alias/project-stack-state
 
+	// Owner says which project this is, as the value of a tag: its computer and folder. What bootstrap creates keeps it, so that
+	// a second project of the same name in the account is noticed. "": it is not checked.
+	Owner string
+	// KeyARN is the key that the stack's file names: such a key is the stack's own, wherever it was bootstrapped.
+	KeyARN string
+
 	// Readers are other accounts that may read the record of the stack's releases, so that these can be promoted to them,
 	// and nothing else of the state. Each account's IAM decides which of its principals may.
 	Readers []string
@@ -45,6 +51,7 @@ type Role struct {
 	ProviderARN       string
 	Trust             string
 	Policies          []Policy
+	ARN               string // that the stack's file names; "" before the first bootstrap
 }
 
 // A Policy is a managed policy of a role.
@@ -70,6 +77,8 @@ type Resource struct {
 
 	Find func(ctx context.Context) (id string, err error) // "" if there is none; an error if it belongs to another owner
 	Make func(ctx context.Context) (id string, err error)
+	// Owner gives the Owner of the Spec that created it, "" if it has none. Nil: projects share it.
+	Owner func(ctx context.Context, id string) (string, error)
 
 	// Settings are applied in this order, whether the resource is new or was found.
 	Settings []Setting
@@ -146,23 +155,23 @@ type Result struct {
 // Apply creates and sets everything. After an error the Result holds what was done before it.
 func (f *Spec) Apply(ctx context.Context, account Account) (Result, error) {
 	var result Result
-	apply := func(t Resource, id *string) error {
-		p, err := t.Apply(ctx)
+	apply := func(t Resource, id *string, known string) error {
+		p, err := f.own(t, known).Apply(ctx)
 		if err != nil {
 			return err
 		}
 		*id, result.Outcomes = p.ID, append(result.Outcomes, p)
 		return nil
 	}
-	if err := apply(account.Key(f), &result.Key); err != nil {
+	if err := apply(account.Key(f), &result.Key, f.KeyARN); err != nil {
 		return result, err
 	}
-	if err := apply(account.Bucket(f, result.Key), &result.Bucket); err != nil {
+	if err := apply(account.Bucket(f, result.Key), &result.Bucket, ""); err != nil {
 		return result, err
 	}
 	result.ServiceRoles = make([]string, len(f.ServiceRoles))
 	for i, service := range f.ServiceRoles {
-		if err := apply(account.ServiceRole(f, service), &result.ServiceRoles[i]); err != nil {
+		if err := apply(account.ServiceRole(f, service), &result.ServiceRoles[i], ""); err != nil {
 			return result, err
 		}
 	}
@@ -181,18 +190,18 @@ func (f *Spec) Apply(ctx context.Context, account Account) (Result, error) {
 			continue
 		}
 		if result.Provider == "" {
-			if err := apply(account.Provider(f, r.role), &result.Provider); err != nil {
+			if err := apply(account.Provider(f, r.role), &result.Provider, ""); err != nil {
 				return result, err
 			}
 		}
-		if err := apply(account.Role(f, r.role), r.id); err != nil {
+		if err := apply(account.Role(f, r.role), r.id, r.role.ARN); err != nil {
 			return result, err
 		}
 	}
 	if deploy == nil || f.Boundary == nil {
 		return result, nil
 	}
-	return result, apply(account.Boundary(f), &result.Boundary)
+	return result, apply(account.Boundary(f), &result.Boundary, "")
 }
 
 // PolicyARN is the ARN of a managed policy of the Spec.

@@ -1,6 +1,7 @@
 package cicd
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -53,6 +54,28 @@ func (c AWSCarrier) Carry(ctx context.Context, from, to, tag string) error {
 		return err
 	}
 	return imageCopy{from: source, to: target, tag: tag, read: theirs, write: mine}.run(ctx)
+}
+
+// Find returns an error unless the image is at to, or at from if it is to be copied. It copies nothing; see Carry.
+func (c AWSCarrier) Find(ctx context.Context, from, to string) error {
+	if to != "" {
+		if err := c.Carry(ctx, "", to, ""); err == nil || from == "" {
+			return err
+		}
+	}
+	source, err := name.NewDigest(from)
+	if err != nil {
+		return err
+	}
+	theirs, err := signIn(ctx, source.RegistryStr(), cmp.Or(c.FromProfile, c.Profile))
+	if err != nil {
+		return err
+	}
+	_, err = remote.Head(source, options(ctx, theirs, nil)...)
+	if absent(err) {
+		return fmt.Errorf("%s is not in the repository: deploy the release there again", source)
+	}
+	return err
 }
 
 var registryForm = regexp.MustCompile(`^[0-9]{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$`)

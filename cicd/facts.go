@@ -42,6 +42,8 @@ func Facts(site wiring.Site) []catalog.Resource {
 				Path: `imageTagMutability|encryptionConfigurations|forceDelete`,
 				Why:  "an image can be replaced, or the repository be deleted with all of them",
 			}},
+			Effects: []catalog.Effect{{Path: `forceDelete`, Does: catalog.Loses, When: catalog.TurnedOn,
+				Says: "it loses its protection: from then on its images are deleted with it"}},
 			Missing: "the images of every release were in it",
 			Loss: catalog.Loss{
 				Kind: "repository", Order: 3, Says: "its images are deleted", Holds: "image",

@@ -23,6 +23,9 @@ func Load(source Source) (*Stack, error) {
 		return nil, errors.New("config: the reserved environment variables are missing: site.Load adds them")
 	}
 	d := &decoder{source: source, mistakes: slices.Clone(source.mistakes), bad: map[string]bool{}}
+	for _, m := range d.mistakes {
+		d.bad[m.Key] = true
+	}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
 	d.namespaces()
 	d.provider(stack)
@@ -37,7 +40,7 @@ func Load(source Source) (*Stack, error) {
 			d.absent(v.FieldByIndex(f.index), f, f.key)
 			continue
 		}
-		if n := d.parse(f, raw); n != nil {
+		if n := d.parse(f, f.key, raw); n != nil {
 			d.value(v.FieldByIndex(f.index), n, f.key, f)
 		}
 	}
@@ -61,8 +64,19 @@ func (d *decoder) add(path, value, rule string, args ...any) {
 		return
 	}
 	d.bad[path] = true
-	d.mistakes = append(d.mistakes, Mistake{Key: path, Value: value, Rule: fmt.Sprintf(rule, args...),
-		File: d.source.File, Line: d.lineOf(path)})
+	m := Mistake{Key: path, Value: value, Rule: fmt.Sprintf(rule, args...), File: d.source.File, Line: d.lineOf(path)}
+	if d.source.inherited[d.fullKey(path)] {
+		m.File, m.Line = projectFile, 0
+	}
+	d.mistakes = append(d.mistakes, m)
+}
+
+// fullKey is the key of the file that holds a path: slipway:web for web.max.
+func (d *decoder) fullKey(path string) string {
+	if strings.Contains(path, ":") {
+		return path
+	}
+	return d.source.Project + ":" + path[:len(path)-len(strings.TrimLeftFunc(path, func(r rune) bool { return r != '.' && r != '[' }))]
 }
 
 // invalid reports whether the key, or a key that contains it, has a mistake.
@@ -103,30 +117,38 @@ func (d *decoder) lineOf(path string) int {
 	return 0
 }
 
-// parse turns a raw value into a node. The engine passes every scalar as a string, so a scalar takes the type of its field.
-func (d *decoder) parse(f field, raw RawValue) *node {
+// parse turns a raw value into a node. The engine passes every scalar as a string, so there a scalar takes the type of its
+// field. A file has types of its own: a number where a string belongs could reach the engine in another form.
+func (d *decoder) parse(f field, path string, raw RawValue) *node {
 	n := raw.tree
 	if n == nil {
-		n = &node{kind: text, text: raw.Text, secret: raw.Secret}
+		n = &node{kind: text, text: raw.Text}
 		if raw.Secret {
-			d.mistyped(n, f.key, f.kind())
+			d.mistyped(&node{kind: text, secret: true}, path, f.kind())
 			return nil
 		}
-		if f.composite() {
-			var err error
-			if n, err = parseJSON(raw.Text); err != nil {
-				d.add(f.key, "", "must be %s: %v", f.kind(), err)
-				return nil
-			}
-		}
 	}
-	if !f.composite() && !n.secret && (n.kind == text || n.kind == boolean || n.kind == number) {
-		n = &node{kind: text, text: n.text, line: n.line}
-		if f.kind() == boolean && (n.text == "true" || n.text == "false") {
-			n.kind = boolean
+	fromJSON := raw.tree == nil || strings.Contains(path, ":") // Pulumi and its providers take lists as JSON text, too
+	switch {
+	case n.secret || n.kind != text:
+	case f.composite() && fromJSON:
+		parsed, err := parseJSON(n.text)
+		if err != nil {
+			d.add(path, "", "must be %s: %v", f.kind(), err)
+			return nil
 		}
+		return parsed
+	case f.kind() == boolean && (n.text == "true" || n.text == "false"):
+		return &node{kind: boolean, text: n.text, line: n.line}
+	case f.kind() == number && wholeNumber(n.text):
+		return &node{kind: number, text: n.text, line: n.line}
 	}
 	return n
+}
+
+func wholeNumber(s string) bool {
+	i, err := strconv.Atoi(s)
+	return err == nil && strconv.Itoa(i) == s
 }
 
 // A field is a field of a configuration struct, with its tags.
@@ -197,11 +219,11 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 		}
 		v.SetBool(n.text == "true")
 	case reflect.Int:
-		i, err := strconv.Atoi(n.text)
-		if err != nil || strconv.Itoa(i) != n.text {
+		if !wholeNumber(n.text) {
 			d.add(path, n.text, "must be a whole number")
 			return
 		}
+		i, _ := strconv.Atoi(n.text)
 		v.SetInt(int64(i))
 		d.allowed(n, path, f)
 	case reflect.String:
@@ -237,10 +259,7 @@ func (d *decoder) value(v reflect.Value, n *node, path string, f field) {
 
 func (d *decoder) object(v reflect.Value, n *node, path string) {
 	fields := fieldsOf(v.Type())
-	keys := make([]string, len(fields))
-	for i, f := range fields {
-		keys[i] = f.key
-	}
+	keys := keysOf(v.Type())
 	twice := n.repeats()
 	for i, pair := range n.fields {
 		at := step(path, pair.key)
@@ -265,16 +284,40 @@ func (d *decoder) mistyped(n *node, path string, want kind) {
 	switch {
 	case n.secret:
 		d.add(path, masked, "must not be secret: put secret values under %s:secrets", d.source.Project)
+	case path == "domain" && n.kind == list:
+		d.add(path, "", "%s", oneName)
+	case n.kind == null && mayBeEmpty(path) && !siteKey(path):
+		d.add(path, "null", `must be a string: write "" for an empty one`)
 	case n.kind == null:
 		d.add(path, "null", "must be %s; omit the key to use its default", want)
-	case want == text && (n.kind == number || n.kind == boolean):
-		d.add(path, n.text, "must be a string: put it in quotes")
+	case want == text && (n.kind == number || n.kind == boolean || n.kind == date):
+		d.add(path, "", "%s", unquoted(n))
 	case n.kind == text && (want == number || want == boolean):
 		d.add(path, n.shown(), "must be %s, without quotes", want)
 	default:
 		d.add(path, n.shown(), "must be %s", want)
 	}
 }
+
+// unquoted is the rule for a string that YAML reads as something else. The engine then passes on another text: 2023-05-15
+// becomes a time, 0x1F becomes 31, 1.10 becomes 1.1.
+func unquoted(n *node) string {
+	what := strings.TrimSuffix(string(n.kind), " (true or false)")
+	return "must be a string, but YAML reads " + n.text + " as " + what + ": write " + strconv.Quote(n.text)
+}
+
+// mayBeEmpty reports whether a string may be "". The values of env, buildArgs and tags are the user's own.
+func mayBeEmpty(path string) bool {
+	for _, m := range []string{"env", "images.buildArgs", "tags"} {
+		if rest, ok := strings.CutPrefix(path, m); ok && rest != "" {
+			return true
+		}
+	}
+	return siteKey(path)
+}
+
+// siteKey reports whether "" leaves the key out: Pulumi.yaml declares them with that default.
+func siteKey(path string) bool { return path == "domain" || path == "zone" || path == "zoneId" }
 
 // text checks what applies to every string.
 func (d *decoder) text(n *node, path string) bool {
@@ -283,7 +326,7 @@ func (d *decoder) text(n *node, path string) bool {
 	case n.secret:
 		d.mistyped(n, path, text)
 		return false
-	case n.text == "" && (path == "domain" || path == "zone"):
+	case n.text == "" && mayBeEmpty(path):
 	case n.text == "":
 		rule = "must not be empty; omit the key to use its default"
 	case len(n.text) > 4096:
@@ -390,7 +433,20 @@ var hints = map[string]string{
 	"web.port":                    "nginx listens on 8080 and Django on 8000",
 	"web.command":                 "set it in the Dockerfile; add workers or jobs for other processes",
 	"images.tag":                  "images are pinned by digest",
+	".domains":                    oneName,
+	".aliases":                    oneName,
+	".alias":                      oneName,
+	".www":                        oneName,
+	".redirect":                   oneName,
+	".redirects":                  oneName,
+	".hostnames":                  oneName,
+	".alternateNames":             oneName,
+	".alternateDomains":           oneName,
+	".subjectAlternativeNames":    oneName,
 }
+
+const oneName = "a site has one host name for now: a second one, such as example.com beside www.example.com, is not supported yet. " +
+	"Redirect the other name to this one outside of Slipway, for example at the DNS provider or with an S3 website bucket"
 
 // renamed maps the former path of a key to its present one.
 var renamed = map[string]string{
@@ -410,16 +466,10 @@ func unknown(path, key string, keys []string) string {
 	return "unknown key; valid keys are " + strings.Join(keys, ", ")
 }
 
-// providers lists the namespaces that Pulumi and its providers read.
-var providers = []string{"aws", "docker", "random", "pulumi"}
-
 // namespaces finds keys that nothing reads.
 func (d *decoder) namespaces() {
 	project := d.source.Project
-	var keys []string
-	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
-		keys = append(keys, f.key)
-	}
+	keys := keysOf(reflect.TypeFor[Stack]())
 	for _, full := range slices.Sorted(maps.Keys(d.source.Values)) {
 		space, key, ok := strings.Cut(full, ":")
 		if shown := strings.ReplaceAll(full, ".", ""); !plainKey.MatchString(shown) || secretText(full) != "" {
@@ -435,12 +485,23 @@ func (d *decoder) namespaces() {
 			} else {
 				d.add(full, "", "%s", unknown("", key, keys))
 			}
-		case space != project && !slices.Contains(providers, space):
-			if slices.Contains(keys, key) {
-				d.add(full, "", "unknown namespace, did you mean %s:%s?", project, key)
-			} else {
-				d.add(full, "", "unknown namespace; Slipway reads %s, and its providers read aws, docker and random", project)
+		case space == project:
+		case providers[space] != nil:
+			if rule := providers[space](key); rule != "" {
+				d.add(full, "", "%s", rule)
 			}
+		case slices.Contains(keys, key):
+			d.add(full, "", "unknown namespace, did you mean %s:%s?", project, key)
+		default:
+			d.add(full, "", "unknown namespace; Slipway reads %s and aws, and the engine reads pulumi", project)
 		}
 	}
+}
+
+func keysOf(t reflect.Type) []string {
+	var keys []string
+	for _, f := range fieldsOf(t) {
+		keys = append(keys, f.key)
+	}
+	return keys
 }

@@ -33,6 +33,7 @@ const (
 	boolean kind = "a boolean (true or false)"
 	number  kind = "a number"
 	text    kind = "a string"
+	date    kind = "a date"
 	list    kind = "a list"
 	object  kind = "an object"
 )
@@ -82,7 +83,7 @@ func (n *node) shown() string {
 		return masked
 	case n.kind == text:
 		return quoted(n.text)
-	case n.kind == boolean, n.kind == number:
+	case n.kind == boolean, n.kind == number, n.kind == date:
 		return n.text
 	}
 	return string(n.kind)
@@ -92,6 +93,9 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 	n := &node{line: y.Line}
 	if depth > deepest {
 		return nil, &Mistake{Line: y.Line, Rule: "is nested too deeply"}
+	}
+	if y.Kind != yaml.AliasNode && y.Style&yaml.TaggedStyle != 0 && y.ShortTag() != "!!str" {
+		return nil, &Mistake{Line: y.Line, Rule: "has a YAML tag (" + quoted(y.Tag) + "): write the value without it, a string in quotes"}
 	}
 	switch y.Kind {
 	case yaml.AliasNode:
@@ -108,15 +112,15 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 	case yaml.MappingNode:
 		n.kind = object
 		for i := 0; i+1 < len(y.Content); i += 2 {
-			key := y.Content[i]
-			if key.Kind != yaml.ScalarNode {
-				return nil, &Mistake{Line: key.Line, Rule: "a key must be a string"}
+			key, m := keyOf(y.Content[i])
+			if m != nil {
+				return nil, m
 			}
 			v, m := fromYAML(y.Content[i+1], depth+1)
 			if m != nil {
 				return nil, m
 			}
-			n.fields = append(n.fields, pair{key.Value, key.Line, v})
+			n.fields = append(n.fields, pair{key, y.Content[i].Line, v})
 		}
 		if len(n.fields) == 1 && n.fields[0].key == "secure" && n.fields[0].value.kind == text {
 			return &node{kind: text, line: y.Line, secret: true}, nil
@@ -130,11 +134,26 @@ func fromYAML(y *yaml.Node, depth int) (*node, *Mistake) {
 			n.kind = boolean
 		case "!!int", "!!float":
 			n.kind = number
+		case "!!timestamp":
+			n.kind = date
 		default:
 			n.kind = text
 		}
 	}
 	return n, nil
+}
+
+// keyOf is the key of a mapping. A key that YAML reads as a number or a date reaches the engine in another form.
+func keyOf(y *yaml.Node) (string, *Mistake) {
+	switch {
+	case y.Kind != yaml.ScalarNode:
+		return "", &Mistake{Line: y.Line, Rule: "a key must be a string"}
+	case y.ShortTag() == "!!merge":
+		return "", &Mistake{Line: y.Line, Rule: "uses a merge key (<<): repeat the values instead"}
+	case y.ShortTag() != "!!str":
+		return "", &Mistake{Line: y.Line, Rule: "a key must be a string: write " + quoted(y.Value)}
+	}
+	return y.Value, nil
 }
 
 // parseJSON parses a value from the engine. Its errors never contain any part of the value.

@@ -1,9 +1,6 @@
 package config
 
-import (
-	"regexp"
-	"slices"
-)
+import "strings"
 
 // regions lists the AWS regions of all three partitions.
 var regions = []string{
@@ -15,43 +12,13 @@ var regions = []string{
 	"us-gov-west-1", "us-west-1", "us-west-2",
 }
 
-var accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-
-// provider reads the keys of the AWS provider that the program needs as well: the region, and the accounts it may deploy to.
-func (d *decoder) provider(s *Stack) {
-	const region, accounts = "aws:region", "aws:allowedAccountIds"
-	raw, ok := d.source.Values[region]
-	s.Region = raw.Text
+// Partition is the partition of a region: AWS itself, China or GovCloud. It is the second part of every ARN.
+func Partition(region string) string {
 	switch {
-	case !ok:
-		d.add(region, "", "is required: pulumi config set %s us-east-1", region)
-	case raw.Secret:
-		d.add(region, masked, "must not be secret")
-	case !slices.Contains(regions, s.Region):
-		rule := "must be an AWS region"
-		if near := nearest(s.Region, regions); near != "" {
-			rule += ", did you mean " + near + "?"
-		}
-		d.add(region, quoted(s.Region), "%s", rule)
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
 	}
-	raw, ok = d.source.Values[accounts]
-	if !ok || raw.Secret {
-		return
-	}
-	n := raw.tree
-	if n == nil || n.kind == text {
-		var err error
-		if n, err = parseJSON(raw.Text); err != nil {
-			n = &node{kind: text, text: raw.Text}
-		}
-	}
-	if n.kind != list {
-		d.add(accounts, n.shown(), "must be a list of account IDs")
-		return
-	}
-	for _, item := range n.items {
-		if item.kind != text || !accountForm.MatchString(item.text) {
-			d.add(accounts, item.shown(), "must be 12-digit account IDs, in quotes")
-		}
-	}
+	return "aws"
 }

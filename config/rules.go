@@ -39,6 +39,7 @@ func (d *decoder) rules(s *Stack) {
 	d.promotion(s)
 	d.tags(s.Tags)
 	d.protected(s)
+	d.partitions(s)
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
 		d.add("alarms.email", quoted(s.Alarms.Email), "must be one e-mail address, such as ops@example.com")
 	}
@@ -102,11 +103,23 @@ func host(name string) string {
 	return ""
 }
 
+var zoneForm = regexp.MustCompile(`^Z[A-Z0-9]{1,31}$`)
+
 func (d *decoder) site(s *Stack) {
 	if s.Domain == "" {
 		if s.Zone != "" {
 			d.add("zone", quoted(s.Zone), "requires domain")
 		}
+		if s.ZoneID != "" {
+			d.add("zoneId", quoted(s.ZoneID), "requires domain")
+		}
+		return
+	}
+	if s.ZoneID != "" && !zoneForm.MatchString(s.ZoneID) {
+		d.add("zoneId", quoted(s.ZoneID), "must be the ID of a hosted zone, such as Z0123456789ABCDEFGHIJ, without /hostedzone/")
+	}
+	if strings.ContainsAny(s.Domain, ",[ ") {
+		d.add("domain", quoted(s.Domain), "%s", oneName)
 		return
 	}
 	if rule := host(s.Domain); rule != "" {
@@ -171,11 +184,21 @@ func (d *decoder) web(w Web) {
 	}
 	path := w.HealthPath
 	if d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
-		d.add("web.healthPath", quoted(path), "must start with / and contain only letters, digits and -._~/, at most 1024 characters")
+		d.add("web.healthPath", quoted(path), "must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 "+
+			"characters: percent-encode what a URL cannot contain")
+	}
+	if path := w.CheckPath; d.valid("web.checkPath") && (len(path) > 1024 || !checkPath.MatchString(path)) {
+		d.add("web.checkPath", quoted(path), "must start with one / and contain no spaces and no #, at most 1024 characters")
 	}
 }
 
-var healthPath = regexp.MustCompile(`^/[A-Za-z0-9\-._~/]*$`)
+// checkPath is a path and a query. Two slashes at the beginning would name another host.
+var checkPath = regexp.MustCompile(`^/([!"$-.0-\[\]-~][!"$-\[\]-~]*)?$`)
+
+// healthPath is /path?query of RFC 3986, which the target group takes: Application Load Balancer guide, "Health checks for
+// your target groups", HealthCheckPath.
+var healthPath = regexp.MustCompile(`^/([A-Za-z0-9\-._~/!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*` +
+	`(\?([A-Za-z0-9\-._~/!$&'()*+,;=:@?]|%[0-9A-Fa-f]{2})*)?$`)
 
 // fargate checks a task's memory for its cpu. The tag of cpu has checked the cpu itself.
 func (d *decoder) fargate(path string, cpu, memory int) {
@@ -255,13 +278,26 @@ func (d *decoder) command(path string, args []string) {
 
 var envForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
+// awsNames are variables that would change which credentials, which configuration or which region the AWS SDKs in a task use:
+// AWS SDKs and Tools Reference Guide, "Environment variables list"; ECS developer guide, "IAM roles for your tasks". Other names
+// with AWS_ are the app's own: django-storages reads AWS_STORAGE_BUCKET_NAME.
+var awsNames = []string{
+	"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION",
+	"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_REGION", "AWS_DEFAULT_REGION",
+	"AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EXECUTION_ENV",
+}
+
 // settingName returns why a name cannot be an environment variable of the app, or "".
 func settingName(name string, reserved []string) string {
 	switch {
 	case !envForm.MatchString(name):
 		return "must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters"
-	case strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "ECS_"):
-		return "is reserved by AWS: names must not start with AWS_ or ECS_"
+	case slices.Contains(awsNames, name):
+		return "is reserved by AWS: the SDK would use it instead of the task's role and region"
+	case strings.HasPrefix(name, "ECS_"):
+		return "is reserved by AWS: the container agent sets variables that start with ECS_"
 	case slices.Contains(reserved, name):
 		return "is set by Slipway and cannot be overridden"
 	}
@@ -488,7 +524,6 @@ func (d *decoder) tags(tags map[string]string) {
 		d.add("tags", strconv.Itoa(len(tags)), "must be at most 40: AWS allows 50 per resource, and Slipway adds its own")
 	}
 	lower := map[string]string{}
-	own := []string{"project", "stack", "managed-by", "name"}
 	for _, name := range slices.Sorted(maps.Keys(tags)) {
 		path, value := step("tags", name), tags[name]
 		other, twice := lower[strings.ToLower(name)]
@@ -497,8 +532,10 @@ func (d *decoder) tags(tags map[string]string) {
 			d.add(path, "", "a tag key must be 1 to 128 characters")
 		case strings.HasPrefix(strings.ToLower(name), "aws:"):
 			d.add(path, "", "tag keys that start with aws: are reserved by AWS")
-		case slices.Contains(own, strings.ToLower(name)):
-			d.add(path, "", "is set by Slipway")
+		case strings.EqualFold(name, "name"):
+			d.add(path, "", "is set by Slipway: each resource has a name of its own")
+		case strings.HasPrefix(strings.ToLower(name), ownTags):
+			d.add(path, "", "tag keys that start with %s are reserved by Slipway", ownTags)
 		case foreign(name):
 			d.add(path, "", "a tag key must contain only letters, digits, spaces and _.:/=+-@")
 		case len([]rune(value)) > 256:
@@ -509,6 +546,21 @@ func (d *decoder) tags(tags map[string]string) {
 			d.add(path, "", "differs from %s only in case, and IAM treats both as the same key", other)
 		}
 		lower[strings.ToLower(name)] = name
+	}
+}
+
+// partitions checks that the ARNs are in the partition of the stack's region.
+func (d *decoder) partitions(s *Stack) {
+	if !d.valid("aws:region") {
+		return
+	}
+	for _, one := range []struct{ key, arn string }{
+		{"github.provider", s.GitHub.Provider}, {"github.role", s.GitHub.Role}, {"github.readRole", s.GitHub.ReadRole},
+		{"github.boundary", s.GitHub.Boundary}, {"backend.key", s.Backend.Key},
+	} {
+		if want := "arn:" + Partition(s.Region) + ":"; one.arn != "" && d.valid(one.key) && !strings.HasPrefix(one.arn, want) {
+			d.add(one.key, quoted(one.arn), "must begin with %s, as the stack is in %s", want, s.Region)
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +16,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/esc"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
+	pulumiconfig "github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 )
@@ -28,10 +35,11 @@ type Source struct {
 	// Reserved are the environment variables that the stack sets itself (see site.Load).
 	Reserved []string
 
-	sealed   bool           // secret values are encrypted and stay unread
-	mistakes Mistakes       // found while reading
-	lines    map[string]int // the lines of keys in File, by path
-	plain    map[string]bool
+	sealed    bool            // secret values are encrypted and stay unread
+	mistakes  Mistakes        // found while reading
+	lines     map[string]int  // the lines of keys in File, by path
+	inherited map[string]bool // full keys whose values come from Pulumi.yaml
+	plain     map[string]bool
 }
 
 // A RawValue is one value as the engine passes it: a scalar as a string, anything else as JSON.
@@ -66,7 +74,7 @@ func FromPulumi(ctx *pulumi.Context) (Source, error) {
 		}
 	}
 	if s.Root != "" {
-		s.locate(filepath.Join(s.Root, "Pulumi."+s.Stack+".yaml"))
+		s.locate()
 	}
 	return s, nil
 }
@@ -87,23 +95,26 @@ func listed(ctx *pulumi.Context) []string {
 	return keys
 }
 
-// known returns the full keys that Load reads.
+// known returns the full keys that Load reads or refuses.
 func known(project string) []string {
-	keys := []string{"aws:region", "aws:profile", "aws:allowedAccountIds"}
-	for _, f := range fieldsOf(reflect.TypeFor[Stack]()) {
-		keys = append(keys, project+":"+f.key)
+	var keys []string
+	for _, key := range append(keysOf(reflect.TypeFor[AWS]()), slices.Sorted(maps.Keys(unreadAWS))...) {
+		keys = append(keys, "aws:"+key)
+	}
+	for _, key := range keysOf(reflect.TypeFor[Stack]()) {
+		keys = append(keys, project+":"+key)
 	}
 	return keys
 }
 
-// locate reads from the stack's file what the engine does not pass on: the line of each key, and which secrets are in plain
-// text next to encrypted ones.
-func (s *Source) locate(path string) {
-	file, err := FromFile(path)
+// locate reads from the stack's file what the engine does not pass on: the line of each key, which secrets are in plain text
+// next to encrypted ones, and which values are not what was written.
+func (s *Source) locate() {
+	file, err := FromProject(s.Root, s.Stack)
 	if err != nil {
 		return
 	}
-	s.File, s.lines, s.mistakes = file.File, file.lines, file.mistakes
+	s.File, s.lines, s.mistakes, s.inherited = file.File, file.lines, file.mistakes, file.inherited
 	s.plain = map[string]bool{}
 	if secrets := file.Values[s.Project+":secrets"].tree; secrets != nil && secrets.kind == object {
 		for _, f := range secrets.fields {
@@ -116,9 +127,37 @@ const largest = 1 << 20 // bytes of a stack's file; a real one has a few thousan
 
 var stackFile = regexp.MustCompile(`^Pulumi\.(.+)\.yaml$`)
 
-// FromFile reads Pulumi.<stack>.yaml without an engine. It recognizes encrypted values and does not decrypt them. Its error is
-// a Mistakes with file and line.
+// StackFile is the path of a stack's file: in the folder of Pulumi.yaml, or in the one that stackConfigDir names there.
+func StackFile(root, stack string) (string, error) {
+	project, err := readProject(root)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(root, project.StackConfigDir, "Pulumi."+stack+".yaml"), nil
+}
+
+// FromProject reads the file of a stack of the project in the folder root (see FromFile).
+func FromProject(root, stack string) (Source, error) {
+	project, err := readProject(root)
+	if err != nil {
+		return Source{}, err
+	}
+	return fromFile(project, root, filepath.Join(root, project.StackConfigDir, "Pulumi."+stack+".yaml"))
+}
+
+// FromFile reads Pulumi.<stack>.yaml, beside Pulumi.yaml, without an engine. Keys that are not in it get the values that
+// Pulumi.yaml gives them, as the engine does it. It recognizes encrypted values and does not decrypt them. Its error is a
+// Mistakes with file and line.
 func FromFile(path string) (Source, error) {
+	dir, _ := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	return fromFile(nil, filepath.Clean(dir), path)
+}
+
+// fromFile reads a stack's file. Without a project it reads that of the folder root, once the file itself could be read.
+func fromFile(project *workspace.Project, root, path string) (Source, error) {
 	dir, base := filepath.Split(path)
 	wrong := func(line int, rule string, args ...any) (Source, error) {
 		return Source{}, Mistakes{{File: base, Line: line, Rule: fmt.Sprintf(rule, args...)}}
@@ -130,45 +169,75 @@ func FromFile(path string) (Source, error) {
 	data, err := readSmall(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return wrong(0, "no such file%s", present(dir))
+		return wrong(0, "no such file%s", present(dir, name[1]))
 	case errors.Is(err, errLarge):
 		return wrong(1, "is larger than %d bytes", largest)
 	case err != nil:
 		return wrong(0, "cannot be read: %v", errors.Unwrap(err))
 	}
-	project, err := Project(filepath.Join(dir, "Pulumi.yaml"))
+	if project == nil {
+		if project, err = readProject(root); err != nil {
+			return Source{}, err
+		}
+	}
+	tree, err := parseYAML(base, data)
 	if err != nil {
 		return Source{}, err
 	}
-	root, err := parseYAML(base, data)
-	if err != nil {
+	s := Source{Project: string(project.Name), Stack: name[1], File: base, Root: filepath.Clean(root), Values: map[string]RawValue{},
+		sealed: true, lines: map[string]int{}, inherited: map[string]bool{}}
+	s.read(tree)
+	if err := s.inherit(project); err != nil {
 		return Source{}, err
 	}
-	if dir == "" {
-		dir = "."
-	}
-	s := Source{Project: project, Stack: name[1], File: base, Root: filepath.Clean(dir), Values: map[string]RawValue{},
-		sealed: true, lines: map[string]int{}}
-	s.read(root)
 	return s, nil
 }
 
-// Project reads the project's name from Pulumi.yaml.
-func Project(path string) (string, error) {
-	base := filepath.Base(path)
-	data, err := readSmall(path)
+// inherit adds the values that Pulumi.yaml gives to keys which the stack's file does not have.
+func (s *Source) inherit(project *workspace.Project) error {
+	merged := pulumiconfig.Map{}
+	for full := range s.Values {
+		if key, err := pulumiconfig.ParseKey(full); err == nil {
+			merged[key] = pulumiconfig.NewValue("")
+		}
+	}
+	own := maps.Clone(merged)
+	err := workspace.ApplyProjectConfig(context.Background(), s.Stack, project, esc.Value{}, merged, pulumiconfig.NopEncrypter,
+		pulumiconfig.NopDecrypter)
 	if err != nil {
-		return "", Mistakes{{File: base, Rule: "cannot be read: " + errors.Unwrap(err).Error()}}
+		return projectMistake(err)
 	}
-	root, err := parseYAML(base, data)
+	for key, value := range merged {
+		if _, ok := own[key]; ok {
+			continue
+		}
+		text, err := value.Value(pulumiconfig.NopDecrypter)
+		if err != nil {
+			return projectMistake(err)
+		}
+		s.Values[key.String()], s.inherited[key.String()] = RawValue{Text: text}, true
+	}
+	return nil
+}
+
+const projectFile = "Pulumi.yaml"
+
+func projectMistake(err error) error {
+	return Mistakes{{File: projectFile, Rule: strings.Join(strings.Fields(err.Error()), " ")}}
+}
+
+// readProject reads Pulumi.yaml of a folder with the engine's own loader.
+func readProject(root string) (*workspace.Project, error) {
+	data, err := readSmall(filepath.Join(root, projectFile))
 	if err != nil {
-		return "", err
+		return nil, projectMistake(fmt.Errorf("cannot be read: %w", errors.Unwrap(err)))
 	}
-	name := root.child("name")
-	if name == nil || name.kind != text || name.text == "" {
-		return "", Mistakes{{File: base, Line: root.line, Key: "name", Rule: "must be the project's name"}}
+	project, err := workspace.LoadProjectBytes(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), projectFile, encoding.YAML)
+	if err != nil {
+		words := strings.TrimPrefix(err.Error(), "could not validate 'Pulumi.yaml': ")
+		return nil, projectMistake(errors.New(strings.TrimPrefix(words, "could not unmarshal 'Pulumi.yaml': ")))
 	}
-	return name.text, nil
+	return project, nil
 }
 
 var errLarge = errors.New("too large")
@@ -186,8 +255,8 @@ func readSmall(path string) ([]byte, error) {
 	return data, err
 }
 
-// present lists the stacks of a folder.
-func present(dir string) string {
+// present lists the stacks of a folder, and says which one a name is like.
+func present(dir, name string) string {
 	files, _ := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
 	var stacks []string
 	for _, f := range files {
@@ -199,7 +268,11 @@ func present(dir string) string {
 		return ""
 	}
 	slices.Sort(stacks)
-	return "; the stacks are " + strings.Join(stacks, ", ")
+	hint := ""
+	if near := nearest(name, stacks); near != "" {
+		hint = "; did you mean stack " + near + "?"
+	}
+	return hint + "; the stacks are " + strings.Join(stacks, ", ")
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
@@ -265,7 +338,9 @@ func (s *Source) read(root *node) {
 	twice := root.repeats()
 	for i, f := range root.fields {
 		switch f.key {
-		case "config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment":
+		case "config", "encryptionsalt", "encryptedkey", "secretsprovider":
+		case "environment":
+			s.mistake(f.key, f.line, "is not read by Slipway: Pulumi ESC needs Pulumi Cloud. Put the values under config")
 		default:
 			s.mistake(f.key, f.line, "unknown key; put configuration under config")
 		}
@@ -292,6 +367,8 @@ func (s *Source) config(all *node) {
 		s.lines[f.key] = f.line
 		if key, ok := strings.CutPrefix(f.key, s.Project+":"); ok {
 			s.place(key, f)
+		} else if strings.HasPrefix(f.key, "aws:") {
+			s.place(f.key, f)
 		}
 	}
 }
@@ -299,6 +376,9 @@ func (s *Source) config(all *node) {
 // place records the lines of a key and of everything inside it. For a duplicate key the last one counts.
 func (s *Source) place(path string, p pair) {
 	s.lines[path] = p.line
+	if p.value.kind == date && !strings.HasPrefix(path, "secrets") {
+		s.mistakes = append(s.mistakes, Mistake{Key: path, Rule: unquoted(p.value), File: s.File, Line: p.line})
+	}
 	for _, f := range p.value.fields {
 		s.place(step(path, f.key), f)
 	}

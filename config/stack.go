@@ -1,6 +1,10 @@
 package config
 
-import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+import (
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
 
 // A Stack is the whole configuration of one stack. Each field below is one key of Pulumi.<stack>.yaml in the project's
 // namespace (slipway:network, slipway:database ...). The reference in docs/configuration.md is generated from this file: the
@@ -13,12 +17,15 @@ type Stack struct {
 	Project string // the project's name, from Pulumi.yaml
 	Name    string // the stack's name: dev, staging, prod
 	Region  string // the region, from aws:region
+	AWS     AWS    // the keys of the AWS provider
 
 	// The host name of the site. Leave it out (or empty) for plain HTTP on the load balancer's own name.
 	Domain string `key:"domain" rule:"a host name, such as www.example.com"`
 	// The Route 53 hosted zone that contains the domain. It must exist in the account. Defaults to the registrable domain
 	// (example.com for www.example.com).
 	Zone string `key:"zone" rule:"the domain itself or a parent of it"`
+	// The ID of the zone. Only needed if the account has several public zones of the same name.
+	ZoneID string `key:"zoneId" rule:"Z and capital letters or digits; together with domain"`
 	// Allow plain HTTP on a protected stack without a domain.
 	PlainHTTP bool `key:"plainHTTP" default:"false"`
 	// Protect data that cannot be recreated: the database, buckets and keys cannot be deleted, and a final snapshot is kept.
@@ -58,7 +65,8 @@ type Stack struct {
 	WAF WAF `key:"waf"`
 	// The bastion host.
 	Bastion Bastion `key:"bastion"`
-	// Tags for every resource, in addition to Slipway's own.
+	// Tags for every resource, in addition to Slipway's own. Those are project, stack and managed-by. If you give one of these
+	// names a value of your own, Slipway's are called slipway:project, slipway:stack and slipway:managed-by.
 	Tags map[string]string `key:"tags" rule:"at most 40; keys of at most 128 characters without the prefix aws:, values of at most 256"`
 
 	// SecretNames are the sorted names of Secrets. They are known even if the values are not: a Stack that was read from a file
@@ -66,9 +74,25 @@ type Stack struct {
 	SecretNames []string
 }
 
+// ownTags is the prefix of tags that are Slipway's own in any case.
+const ownTags = "slipway:"
+
+// TagPrefix is what the tags project, stack and managed-by begin with, by which the resources belong to this stack: nothing,
+// or slipway: if tags has one of these names for a value of the company's own. IAM does not distinguish upper and lower case
+// in tag keys (IAM guide, "Tags for IAM resources"), so a resource cannot have both Project and project.
+func (s *Stack) TagPrefix() string {
+	for name := range s.Tags {
+		switch strings.ToLower(name) {
+		case "project", "stack", "managed-by":
+			return ownTags
+		}
+	}
+	return ""
+}
+
 // A Network is a VPC with public, private and data subnets in each availability zone.
 type Network struct {
-	// The VPC's CIDR block. Changing it replaces the network and everything in it, including the database.
+	// The VPC's CIDR block. It cannot change while the stack exists.
 	CIDR string `key:"cidr" default:"10.0.0.0/16" rule:"a private IPv4 CIDR block from /16 to /24 without host bits, outside 172.17.0.0/16"`
 	// The number of availability zones.
 	Zones int `key:"zones" default:"2" allowed:"2..3"`
@@ -118,7 +142,10 @@ type Web struct {
 	// 100 the first task stays on demand. At 100 every task is on Spot, and a Spot shortage takes the site down.
 	Spot int `key:"spot" default:"0" allowed:"0..100"`
 	// The path of the load balancer's health check. It must return 200 without querying the database.
-	HealthPath string `key:"healthPath" default:"/healthz" rule:"starts with /, at most 1024 characters, no spaces"`
+	HealthPath string `key:"healthPath" default:"/healthz" rule:"starts with /, at most 1024 characters, as in a URL: a query is allowed"`
+	// The page that up requests before it calls a deployment good. No answer, 400 and 5xx are failures; 404 and a redirect to a
+	// log-in page are noted.
+	CheckPath string `key:"checkPath" default:"/" rule:"starts with /, at most 1024 characters, no spaces"`
 	// Autoscaling target: requests per task and minute.
 	RequestsPerTarget int `key:"requestsPerTarget" default:"1000" allowed:"1..1000000"`
 	// Autoscaling target: average CPU utilization of the tasks, in percent.

@@ -77,9 +77,37 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 		},
 		Missing: "up creates an empty database; restore a snapshot first",
 		Loss:    catalog.Loss{Kind: "database", Order: 1, Says: "all that it holds is deleted"},
+		Effects: instanceEffects,
 		Alarms:  alarms,
 		Env:     []string{"DB_DATABASE", "DB_HOST", "DB_PORT", "DB_SSLMODE"},
 		Ports:   []int{Port},
 		None:    catalog.Mirrors,
 	}
 }
+
+// instanceEffects are what RDS does with changes that it applies immediately. Sources: RDS guide, "Settings for DB instances"
+// (downtime, backups), "Failing over a Multi-AZ DB instance" (60 to 120 seconds), "Working with storage" (it cannot shrink),
+// "Upgrading the PostgreSQL DB engine" (an upgrade cannot be undone).
+var instanceEffects = []catalog.Effect{
+	{Path: `instanceClass`, Does: catalog.Interrupts,
+		Says: "RDS restarts the database: it is down for minutes, with multiAz usually for one or two"},
+	{Path: `engineVersion`, Does: catalog.Impossible, When: catalog.Older, Says: "RDS cannot downgrade Postgres",
+		Way: "keep the version that runs; to go back, restore a snapshot from before the upgrade into a new stack"},
+	{Path: `engineVersion`, Does: catalog.Interrupts, When: catalog.Newer,
+		Says: "RDS upgrades the database: it is down for minutes, and only a snapshot gets the old version back"},
+	{Path: `allocatedStorage`, Does: catalog.Impossible, When: catalog.Fewer, Says: "RDS cannot shrink storage",
+		Way: "set it back; for a smaller database create a new stack and copy the data with pg_dump and pg_restore"},
+	{Path: `backupRetentionPeriod`, Does: catalog.Loses, When: noBackups,
+		Says: "all its automatic backups are deleted, and it is down for seconds"},
+	{Path: `backupRetentionPeriod`, Does: catalog.Loses, When: fewerBackups, Says: "automatic backups older than that are deleted"},
+	{Path: `backupRetentionPeriod`, Does: catalog.Interrupts, When: firstBackups,
+		Says: "RDS turns backups on: the database is down for seconds"},
+	{Path: `deletionProtection`, Does: catalog.Loses, When: catalog.TurnedOff,
+		Says: "it loses its protection: from then on it can be deleted"},
+}
+
+func noBackups(from, to any) bool { return catalog.Fewer(from, to) && to == 0.0 }
+
+func fewerBackups(from, to any) bool { return catalog.Fewer(from, to) && to != 0.0 }
+
+func firstBackups(from, to any) bool { return (from == nil || from == 0.0) && catalog.Fewer(to, from) }

@@ -149,12 +149,13 @@ func (s *Store) passwords(ctx *pulumi.Context, name string, args *Args) error {
 
 // identify chooses a name that no earlier database of this stack had, because the final snapshot is named after the
 // instance and outlives the stack. The keepers are the inputs that replace the instance: the new instance needs its own
-// name while the old one exists.
+// name while the old one exists. It is protected like the instance, so that the engine refuses such a change here, before it
+// has replaced anything.
 func (s *Store) identify(ctx *pulumi.Context, name string, args *Args) error {
 	id, err := random.NewRandomId(ctx, name+"-id", &random.RandomIdArgs{
 		ByteLength: pulumi.Int(4),
 		Keepers:    pulumi.StringMap{"database": pulumi.String(args.Database), "key": args.KeyARN},
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(s), pulumi.Protect(args.Site.Protect))
 	if err != nil {
 		return err
 	}

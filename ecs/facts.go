@@ -61,7 +61,8 @@ func edge(site wiring.Site) []catalog.Resource {
 			None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors,
 		},
 		{
-			Type: "aws:lb/listener:Listener",
+			Type:    "aws:lb/listener:Listener",
+			Effects: []catalog.Effect{{Does: catalog.Interrupts, Says: "the balancer does not answer on its port meanwhile"}},
 			Deploy: []catalog.Grant{
 				look("elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"),
 				build("listener/app/", "elasticloadbalancing:AddListenerCertificates", "elasticloadbalancing:CreateListener",
@@ -234,7 +235,7 @@ func services(site wiring.Site) []catalog.Resource {
 				{Path: `deploymentCircuitBreaker`, Why: "a bad release is not rolled back"},
 			},
 			Missing: "no tasks run",
-			Loss:    catalog.Loss{Kind: "service", Order: 4, Says: "tasks stop after finishing current requests"},
+			Loss:    catalog.Loss{Kind: "service", Order: 4, Says: "tasks stop after finishing current requests", Again: true},
 			Alarms:  serviceAlarms,
 			Ports:   []int{Port},
 			None:    catalog.Bound | catalog.Mirrors | catalog.Env,

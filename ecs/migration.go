@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type MigrationArgs struct {
 	// which have no hooks.
 	Runner Runner
 	Wait   time.Duration // default 15 minutes
+	Say    func(string)  // is called every half minute while the task runs; may be nil
 
 	After []pulumi.Resource // what the task needs without an input that refers to it: routes, endpoints, the database
 }
@@ -108,7 +110,7 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 	waits := pulumi.DependsOnInputs(planned.fill(args, definition.Arn, fargate.Ready(needs...)))
 	hooks := pulumi.ResourceHooks(nil)
 	if args.Runner != nil {
-		run := migrate(ctx.Context(), args.Runner, cmp.Or(args.Wait, migrationWait), planned)
+		run := migrate(ctx.Context(), args.Runner, cmp.Or(args.Wait, migrationWait), planned, args.Say)
 		hook, err := ctx.RegisterResourceHook(name+"-run", run, nil)
 		if err != nil {
 			return nil, err
@@ -165,7 +167,7 @@ func (p *plan) fill(args *MigrationArgs, definition pulumi.StringOutput, resourc
 }
 
 // migrate is the hook: it runs the planned task, for at most wait, and fails unless the task exits with 0.
-func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *plan) pulumi.ResourceHookFunction {
+func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *plan, say func(string)) pulumi.ResourceHookFunction {
 	return func(step *pulumi.ResourceHookArgs) error {
 		release := text(step.NewInputs, "insecureValue")
 		if step.OldInputs != nil && text(step.OldInputs, "insecureValue") == release {
@@ -177,6 +179,7 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 		}
 		ctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
+		defer report(ctx, say, wait)()
 		result, err := runner.RunTask(ctx, *run)
 		switch {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -192,10 +195,41 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 	}
 }
 
+// reportEach is how often a running migration is reported.
+var reportEach = 30 * time.Second
+
+// report says again and again that the migration still runs, until the function that it returns is called.
+func report(ctx context.Context, say func(string), wait time.Duration) (stop func()) {
+	if say == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		began := time.Now()
+		ticker := time.NewTicker(reportEach)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+				say(fmt.Sprintf("The migration has been running for %s; it is stopped after %s.", time.Since(began).Round(time.Second), wait))
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
 // failure says what happened, why, and the next step.
 func failure(release string, run TaskRun, result TaskResult, why string) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "migration to %s failed: %s. The services were not changed.\n", release, redact.Text(why))
+	in := ""
+	if name := failedMigration(result.Logs); name != "" {
+		in = " in " + name
+	}
+	fmt.Fprintf(&b, "migration to %s failed%s: %s. The services were not changed.\n", release, in, redact.Text(why))
 	if len(result.Logs) > 0 {
 		b.WriteString("Last lines of its log:\n")
 		for _, line := range result.Logs {
@@ -205,6 +239,34 @@ func failure(release string, run TaskRun, result TaskResult, why string) error {
 	fmt.Fprintf(&b, "The whole log is in log group %s, streams migration/. Fix the cause and run up again: the migration takes a lock "+
 		"and continues where it stopped.", run.LogGroup)
 	return errors.New(b.String())
+}
+
+// The places where a log names the migration that failed: the note of migrate_locked, the line that Django's migrate
+// completes with OK, and a frame of the traceback.
+var (
+	noted    = regexp.MustCompile(`(?:migration failed: |the migration )(\w+\.\w+)`)
+	applying = regexp.MustCompile(`Applying (\w+\.\w+)\.\.\.(.*)`)
+	frame    = regexp.MustCompile(`/(\w+)/migrations/(\d\w*)\.py`)
+)
+
+// failedMigration is the migration that failed, as app.name; "" if the log does not say.
+func failedMigration(log []string) string {
+	named, started, seen := "", "", ""
+	for _, line := range log {
+		if m := noted.FindStringSubmatch(line); m != nil {
+			named = m[1]
+		}
+		if m := applying.FindStringSubmatch(line); m != nil {
+			started = m[1]
+			if strings.Contains(m[2], "OK") {
+				started = ""
+			}
+		}
+		if m := frame.FindStringSubmatch(line); m != nil {
+			seen = m[1] + "." + m[2]
+		}
+	}
+	return cmp.Or(named, started, seen)
 }
 
 // text returns a string property, plain or secret.

@@ -57,7 +57,7 @@ func TestMigrationHook(t *testing.T) {
 				"Applying feed.0002... ", "django.db.utils.ProgrammingError: column exists",
 				"url postgres://owner:hunter2@db/site password=hunter2, SECRET_KEY='hunter2'",
 				"broker redis://:hunter2@cache:6379/0"}}},
-			want: []string{"migration to r2 failed: exit code 1 (Essential container in task exited)", "column exists",
+			want: []string{"migration to r2 failed in feed.0002: exit code 1 (Essential container in task exited)", "column exists",
 				"The services were not changed", "run up again", "log group /slipway/test/migration", "postgres://owner:…@db/site"},
 			unwant: []string{"hunter2"},
 		},
@@ -86,7 +86,7 @@ func TestMigrationHook(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			planned := &plan{}
 			planned.run.Store(&TaskRun{TaskDefinition: "migration:7", LogGroup: "/slipway/test/migration"})
-			err := migrate(context.Background(), &c.runner, 50*time.Millisecond, planned)(step(c.old, "r2"))
+			err := migrate(context.Background(), &c.runner, 50*time.Millisecond, planned, nil)(step(c.old, "r2"))
 			if len(c.runner.runs) != c.runs {
 				t.Errorf("%d runs, want %d", len(c.runner.runs), c.runs)
 			}
@@ -107,12 +107,51 @@ func TestMigrationHook(t *testing.T) {
 	}
 }
 
+func TestFailedMigrationIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		log        []string
+	}{
+		{name: "the note of migrate_locked", want: "feed.0901_broken", log: []string{
+			`  File "/srv/site/feed/migrations/0900_mood.py", line 3`, "django.db.utils.DataError: division by zero",
+			"migration failed: feed.0901_broken"}},
+		{name: "a lock that it did not get", want: "feed.0002_table",
+			log: []string{"CommandError: the migration feed.0002_table waited 15 s for a table"}},
+		{name: "Django's own line", want: "shop.0003_x", log: []string{"  Applying shop.0001_initial... OK", "  Applying shop.0003_x...",
+			"IntegrityError"}},
+		{name: "all of Django's lines are complete", want: "", log: []string{"  Applying shop.0001_initial... OK", "role could not be created"}},
+		{name: "a frame of the traceback", want: "shop.0004_prices",
+			log: []string{`  File "/code/shop/migrations/0004_prices.py", line 12, in forwards`, "KeyError: 'x'"}},
+		{name: "nothing says it", want: "", log: []string{"cannot connect to the database"}},
+	} {
+		if got := failedMigration(c.log); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestALongMigrationIsReported(t *testing.T) {
+	before := reportEach
+	reportEach = 10 * time.Millisecond
+	t.Cleanup(func() { reportEach = before })
+	planned := &plan{}
+	planned.run.Store(&TaskRun{})
+	var said []string
+	err := migrate(context.Background(), &fakeRunner{hangs: true}, 65*time.Millisecond, planned, func(line string) {
+		said = append(said,
+			line)
+	})(step("", "r1"))
+	if err == nil || len(said) < 2 || !strings.Contains(said[0], "it is stopped after 65ms") {
+		t.Errorf("said %q; error is %v", said, err)
+	}
+}
+
 func TestCancelledDeploymentIsNotATimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	planned := &plan{}
 	planned.run.Store(&TaskRun{})
-	err := migrate(ctx, &fakeRunner{hangs: true}, time.Minute, planned)(step("", "r1"))
+	err := migrate(ctx, &fakeRunner{hangs: true}, time.Minute, planned, nil)(step("", "r1"))
 	if err == nil || !strings.Contains(err.Error(), "context canceled") {
 		t.Errorf("error is %v", err)
 	}
@@ -131,7 +170,7 @@ func TestTheHookRunsBeforeCreateAndUpdate(t *testing.T) {
 
 func TestHookWithoutAPlanRunsNothing(t *testing.T) {
 	runner := &fakeRunner{}
-	if err := migrate(context.Background(), runner, time.Second, &plan{})(step("", "r1")); err == nil || len(runner.runs) != 0 {
+	if err := migrate(context.Background(), runner, time.Second, &plan{}, nil)(step("", "r1")); err == nil || len(runner.runs) != 0 {
 		t.Errorf("error is %v after %d runs", err, len(runner.runs))
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"gopkg.in/yaml.v3"
 )
 
 // A stack with a Backend runs through the CLI and the Automation API, the interfaces that Pulumi supports.
@@ -49,10 +50,14 @@ func (s *Stack) prepareCLI(ctx context.Context) error {
 	if err := os.MkdirAll(s.home(), 0o700); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if err := renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), s.Project, 0o600); err != nil {
+	project, err := withoutStackDir(s.Project)
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(s.dir, "Pulumi.yaml"), project, 0o600)
+	}
+	if err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	if err := s.Config.write(filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml"), *s.Backend); err != nil {
+	if err = s.Config.write(filepath.Join(s.dir, "Pulumi."+s.Stack+".yaml"), *s.Backend); err != nil {
 		return err
 	}
 	local, err := auto.NewLocalWorkspace(ctx, auto.WorkDir(s.dir), auto.PulumiHome(s.home()), auto.Pulumi(s.CLI),
@@ -65,6 +70,31 @@ func (s *Stack) prepareCLI(ctx context.Context) error {
 		return fmt.Errorf("engine: %w", err)
 	}
 	return nil
+}
+
+// withoutStackDir is Pulumi.yaml without the folder of the stacks' files (stackConfigDir, and config as a string, its former
+// name): the workspace has its one stack beside Pulumi.yaml.
+func withoutStackDir(project []byte) ([]byte, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(project, &document); err != nil {
+		return nil, err
+	}
+	if len(document.Content) == 0 || document.Content[0].Kind != yaml.MappingNode {
+		return project, nil
+	}
+	var kept []*yaml.Node
+	pairs := document.Content[0].Content
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if name := pairs[i].Value; name == "stackConfigDir" || name == "config" && pairs[i+1].Kind == yaml.ScalarNode {
+			continue
+		}
+		kept = append(kept, pairs[i], pairs[i+1])
+	}
+	if len(kept) == len(pairs) {
+		return project, nil
+	}
+	document.Content[0].Content = kept
+	return yaml.Marshal(&document)
 }
 
 // A workspace is the Automation API's, without the two calls that start the CLI for what is known here: whether a stack
@@ -141,8 +171,12 @@ func (s *Stack) call(ctx context.Context, a action, stream chan<- events.EngineE
 		}
 		_, err = s.auto.Up(ctx, options...)
 	case preview:
-		_, err = s.auto.Preview(ctx, optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words),
-			optpreview.SuppressOutputs(), optpreview.SuppressProgress())
+		options := []optpreview.Option{optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(words),
+			optpreview.SuppressOutputs(), optpreview.SuppressProgress()}
+		if a.refresh {
+			options = append(options, optpreview.Refresh())
+		}
+		_, err = s.auto.Preview(ctx, options...)
 	case destroy:
 		_, err = s.auto.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(words),
 			optdestroy.SuppressOutputs(), optdestroy.SuppressProgress(), optdestroy.Target(a.targets))

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"gocloud.dev/blob"
@@ -44,6 +46,7 @@ type store struct {
 	dir            string // absolute
 	project, stack string
 	backend        *Backend // nil: in dir
+	last           *parsed  // of the file in dir
 }
 
 // Bucket opens the bucket that holds the stack's state. The caller closes it. The engine keeps its files under .pulumi/;
@@ -106,9 +109,36 @@ func PluginHome() (string, error) {
 	if home := os.Getenv("PULUMI_HOME"); home != "" {
 		return home, nil
 	}
-	home, err := os.UserHomeDir()
+	home, err := homeDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for Pulumi's plugins: %w; set PULUMI_HOME", err)
+		return "", fmt.Errorf("no place for Pulumi's plugins: %w; set HOME, or PULUMI_HOME to a folder", err)
 	}
 	return filepath.Join(home, ".pulumi"), nil
+}
+
+// homeDir is the user's home: HOME, or what the system says. A service that systemd starts has no HOME.
+func homeDir() (string, error) {
+	home, err := os.UserHomeDir()
+	if err == nil {
+		return home, nil
+	}
+	if u, lookup := user.LookupId(strconv.Itoa(os.Getuid())); lookup == nil && filepath.IsAbs(u.HomeDir) {
+		if info, err := os.Stat(u.HomeDir); err == nil && info.IsDir() {
+			return u.HomeDir, nil
+		}
+	}
+	return "", err
+}
+
+// cacheDir is the user's cache directory.
+func cacheDir() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err == nil {
+		return cache, nil
+	}
+	home, homeless := homeDir()
+	if homeless != nil {
+		return "", err
+	}
+	return filepath.Join(home, ".cache"), nil
 }

@@ -113,7 +113,10 @@ func (b *sharedBench) open() *Stack {
 func (b *sharedBench) must(operation string) Result {
 	b.t.Helper()
 	s := b.open()
-	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": func(ctx context.Context, lock *Lock) (Result,
+		error) {
+		return s.Preview(ctx, lock, UpOptions{})
+	}, "destroy": s.Destroy}[operation]
 	result, err := run(b.t.Context(), nil)
 	if err != nil {
 		b.t.Fatalf("%s: %v", operation, err)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,9 @@ type Change struct {
 	Type       string     `json:"type"`
 	Op         string     `json:"op"` // "create", "update", "replace" or "delete"
 	Properties []Property `json:"properties,omitempty"`
+
+	Protected bool `json:"-"` // the state says that the engine must not delete it
+	Component bool `json:"-"` // it is a group of resources, nothing in itself
 }
 
 // Name is the resource's name in the program.
@@ -34,8 +38,12 @@ type Property struct {
 type Result struct {
 	Changes []Change       // sorted by URN; what stays as it is has none
 	Counts  map[string]int // by operation, "same" included
+	Groups  map[Group]int  // how many resources change, components aside
 	Outputs map[string]any // of the stack, secrets masked
 	Took    time.Duration
+
+	// Unsettled says that an update would write something into the state although no resource changes, such as a protection.
+	Unsettled bool
 }
 
 // Changed is how many resources changed.
@@ -43,7 +51,8 @@ func (r Result) Changed() int { return len(r.Changes) }
 
 // Add is what two operations did, in sequence.
 func (r Result) Add(next Result) Result {
-	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took}
+	sum := Result{Changes: slices.Concat(r.Changes, next.Changes), Counts: map[string]int{}, Outputs: next.Outputs, Took: r.Took + next.Took,
+		Unsettled: r.Unsettled || next.Unsettled}
 	for _, counts := range []map[string]int{r.Counts, next.Counts} {
 		for op, n := range counts {
 			sum.Counts[op] += n
@@ -57,8 +66,13 @@ type Event struct {
 	Change    Change
 	Phase     Phase
 	Component bool          // it only groups resources
+	Group     Group         // the outermost component that the resource is in
 	Took      time.Duration // how long the step took, once it is over
 }
+
+// A Group is a component that stands directly below the stack, with everything that is in it. A resource without one has the zero
+// Group.
+type Group struct{ Name, Type string }
 
 // A Phase is where a step is.
 type Phase int
@@ -74,13 +88,43 @@ type Failure struct {
 	Operation   string
 	Interrupted bool
 	Problems    []Problem
-	Cause       error // what the engine said, where no resource is to blame
+	Cause       error  // what the engine said, where no resource is to blame
+	Done        Result // what was done before it failed, or planned
 }
 
 // A Problem is what went wrong with a resource, or with the program if URN is empty.
 type Problem struct {
-	URN     string
-	Message string
+	URN       string
+	Message   string
+	Protected bool   // the operation would have deleted or replaced it, and it is protected
+	Hook      string // the hook of the program that failed; "": none did
+}
+
+// protected is how the engine begins when it refuses to replace or delete a protected resource. It goes on to recommend
+// commands of its own, which would take the protection away for good.
+var protected = []struct {
+	message *regexp.Regexp
+	op      string
+}{
+	{regexp.MustCompile(`(?s)unable to replace resource "([^"]+)".*as it is currently marked for protection`), "replace"},
+	{regexp.MustCompile(`resource "([^"]+)" cannot be deleted\s+because it is protected`), "delete"},
+}
+
+// hook is what the engine says of a hook that failed.
+var hook = regexp.MustCompile(`(?s)^(?:Preview failed: )?(?:before|after) hook "([^"]*)" failed: (.*)$`)
+
+// problemOf is an error that the engine reported, in the user's terms.
+func problemOf(urn, message string) Problem {
+	message = strings.TrimSpace(colors.Never.Colorize(message))
+	if m := hook.FindStringSubmatch(message); m != nil {
+		return Problem{URN: urn, Message: m[2], Hook: m[1]}
+	}
+	for _, p := range protected {
+		if m := p.message.FindStringSubmatch(message); m != nil {
+			return Problem{URN: m[1], Message: "it is protected, and this would " + p.op + " it", Protected: true}
+		}
+	}
+	return Problem{URN: urn, Message: message}
 }
 
 func (f *Failure) Unwrap() error { return f.Cause }
@@ -112,10 +156,21 @@ type record struct {
 	result   Result
 	problems []Problem
 	begun    map[string]time.Time // by operation and URN
+	parents  map[string]string    // of components, by URN
 }
 
-func newRecord(onEvent func(Event)) *record {
-	return &record{onEvent: onEvent, result: Result{Counts: map[string]int{}}, begun: map[string]time.Time{}}
+// newRecord is a record of an operation on the resources of a state: a component that is deleted is heard of after what is in it.
+func newRecord(onEvent func(Event), state Checkpoint) *record {
+	r := &record{
+		onEvent: onEvent, result: Result{Counts: map[string]int{}, Groups: map[Group]int{}},
+		begun: map[string]time.Time{}, parents: map[string]string{},
+	}
+	for _, known := range state.Resources {
+		if !known.Custom {
+			r.parents[string(known.URN)] = string(known.Parent)
+		}
+	}
+	return r
 }
 
 // finish sorts the changes when the last event was added.
@@ -127,6 +182,9 @@ func (r *record) add(event apitype.EngineEvent) {
 	switch {
 	case event.ResourcePreEvent != nil:
 		meta := event.ResourcePreEvent.Metadata
+		if state := cmp.Or(meta.New, meta.Old); state != nil && !state.Custom {
+			r.parents[meta.URN] = state.Parent
+		}
 		if event.ResourcePreEvent.Planning { // a preview reports nothing else about the step
 			r.count(meta)
 			return
@@ -151,25 +209,52 @@ func (r *record) add(event apitype.EngineEvent) {
 		meta := event.ResOpFailedEvent.Metadata
 		r.tell(meta, Failed)
 	case event.DiagnosticEvent != nil && event.DiagnosticEvent.Severity == "error":
-		message := strings.TrimSpace(colors.Never.Colorize(event.DiagnosticEvent.Message))
-		problem := Problem{event.DiagnosticEvent.URN, message}
-		if message != "update failed" && !slices.Contains(r.problems, problem) { // this message has no content
+		problem := problemOf(event.DiagnosticEvent.URN, event.DiagnosticEvent.Message)
+		says := problem.Message != "update failed" && problem.Message != "preview failed"
+		if says && !slices.Contains(r.problems, problem) {
 			r.problems = append(r.problems, problem)
 		}
 	}
 }
 
 func (r *record) tell(meta apitype.StepEventMetadata, phase Phase) {
-	state := cmp.Or(meta.New, meta.Old)
-	event := Event{Change: changeOf(meta), Phase: phase, Component: state != nil && !state.Custom}
+	if kept(meta.Type) {
+		return
+	}
+	change := changeOf(meta)
+	event := Event{Change: change, Phase: phase, Component: change.Component}
+	if state := cmp.Or(meta.New, meta.Old); state != nil {
+		event.Group = r.groupOf(state.Parent)
+	}
 	if at, ok := r.begun[string(meta.Op)+meta.URN]; ok && phase != Begun {
 		event.Took = time.Since(at)
 	}
 	r.onEvent(event)
 }
 
+// groupOf is the outermost component at or above a resource.
+func (r *record) groupOf(urn string) (group Group) {
+	for seen := 0; urn != "" && seen <= len(r.parents); seen++ { // a state that was edited by hand may have a circle
+		if kind := resource.URN(urn).Type(); kind != resource.RootStackType {
+			group = Group{Name: resource.URN(urn).Name(), Type: string(kind)}
+		}
+		urn = r.parents[urn]
+	}
+	return group
+}
+
+// kept says whether a type is a value that the program keeps in the state, or the provider of those. They are nothing in the
+// account, so their changes do not count.
+func kept(token string) bool {
+	return token == "pulumi:index:Stash" || token == "pulumi:providers:pulumi"
+}
+
 // count enters a step. A replacement is three steps to the engine; here it is the one that it calls "replace".
 func (r *record) count(meta apitype.StepEventMetadata) {
+	r.result.Unsettled = r.result.Unsettled || unsettled(meta)
+	if kept(meta.Type) {
+		return
+	}
 	switch meta.Op {
 	case apitype.OpCreateReplacement, apitype.OpDeleteReplaced, apitype.OpRead, apitype.OpReadDiscard, apitype.OpRefresh,
 		apitype.OpDiscardReplaced, apitype.OpRemovePendingReplace, apitype.OpReadReplacement:
@@ -178,11 +263,29 @@ func (r *record) count(meta apitype.StepEventMetadata) {
 	r.result.Counts[string(meta.Op)]++
 	if meta.Op != apitype.OpSame {
 		r.result.Changes = append(r.result.Changes, changeOf(meta))
+		if state := cmp.Or(meta.New, meta.Old); state != nil && state.Custom {
+			r.result.Groups[r.groupOf(state.Parent)]++
+		}
 	}
 }
 
+// unsettled says whether a step writes something into the state.
+func unsettled(meta apitype.StepEventMetadata) bool {
+	if meta.Op != apitype.OpSame || meta.Old == nil || meta.New == nil {
+		return true
+	}
+	old, now := meta.Old, meta.New
+	return old.Protect != now.Protect || old.RetainOnDelete != now.RetainOnDelete || old.Parent != now.Parent ||
+		old.Provider != now.Provider ||
+		len(old.InitErrors) > 0
+}
+
 func changeOf(meta apitype.StepEventMetadata) Change {
-	return Change{URN: meta.URN, Type: meta.Type, Op: string(meta.Op), Properties: propertiesOf(meta)}
+	state := cmp.Or(meta.New, meta.Old)
+	return Change{
+		URN: meta.URN, Type: meta.Type, Op: string(meta.Op), Properties: propertiesOf(meta),
+		Protected: meta.Old != nil && meta.Old.Protect, Component: state != nil && !state.Custom,
+	}
 }
 
 func propertiesOf(meta apitype.StepEventMetadata) []Property {

@@ -36,11 +36,12 @@ const (
 
 // A finder looks for a Pulumi CLI in four places, nearest first.
 type finder struct {
-	version semver.Version // the version that is cached, downloaded and built; also the oldest that is accepted
-	cache   string         // directory of cached versions
-	site    string         // URL below which the official archives are
-	module  func() (string, error)
-	say     func(format string, args ...any)
+	version  semver.Version // the version that is cached, downloaded and built; also the oldest that is accepted
+	cache    string         // directory of cached versions
+	homeless error          // why there is no such directory: only the CLI on PATH can be used
+	site     string         // URL below which the official archives are
+	module   func() (string, error)
+	say      func(format string, args ...any)
 }
 
 // FindCLI returns the Pulumi CLI. It is, in this order: the one on PATH if it is at least as new as the SDK that this
@@ -48,16 +49,17 @@ type finder struct {
 // checked against its published checksum; or one built from the pinned module in tools/pulumi. The last two fill the
 // cache and take minutes, so they are announced through say. Two processes that need a CLI make it once.
 func FindCLI(ctx context.Context, say func(format string, args ...any)) (*CLI, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, fmt.Errorf("engine: no place to keep the Pulumi CLI: %w", err)
+	cache, err := cacheDir()
+	if err == nil {
+		cache = filepath.Join(cache, "slipway", "pulumi")
 	}
 	f := finder{
-		version: sdk.Version,
-		cache:   filepath.Join(cache, "slipway", "pulumi"),
-		site:    downloads,
-		module:  pinnedModule,
-		say:     say,
+		version:  sdk.Version,
+		cache:    cache,
+		homeless: err,
+		site:     downloads,
+		module:   pinnedModule,
+		say:      say,
 	}
 	return f.find(ctx)
 }
@@ -67,6 +69,11 @@ func (f finder) find(ctx context.Context) (*CLI, error) {
 		if cli, err := newCLI(ctx, path); err == nil && f.recent(cli.version) {
 			return cli, nil
 		}
+	}
+	if f.homeless != nil {
+		return nil, fmt.Errorf("engine: no Pulumi CLI of version %s or newer is on PATH, and there is no place to keep one: %w; set HOME, "+
+			"or install it",
+			f.version, f.homeless)
 	}
 	dir := filepath.Join(f.cache, "v"+f.version.String())
 	cached := filepath.Join(dir, executable("pulumi"))

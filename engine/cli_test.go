@@ -6,11 +6,13 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -297,5 +299,56 @@ func (l lines) await(t *testing.T, text string) {
 		case <-deadline:
 			t.Fatalf("%q does not come", text)
 		}
+	}
+}
+
+// A service that systemd starts has no HOME (pulumi/pulumi#12969). The CLI on PATH is used all the same; without it the message
+// says what is missing.
+func TestWithoutAHomeTheCLIOnPathIsUsed(t *testing.T) {
+	homeless := errors.New("$HOME is not defined")
+	f := finder{version: semver.MustParse("3.250.0"), homeless: homeless, say: t.Logf}
+	t.Setenv("PATH", t.TempDir())
+	if _, err := f.find(t.Context()); !errors.Is(err, homeless) || !strings.Contains(err.Error(), "is on PATH") ||
+		!strings.Contains(err.Error(), "set HOME") {
+		t.Errorf("without a CLI: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pulumi"), []byte("#!/bin/sh\necho v3.250.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	if cli, err := f.find(t.Context()); err != nil || cli.path != filepath.Join(dir, "pulumi") {
+		t.Errorf("with a CLI on PATH: %v, %v", cli, err)
+	}
+}
+
+func TestTheHomeIsTheSystemsWhereTheVariableIsMissing(t *testing.T) {
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("PULUMI_HOME", "")
+	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil || u.HomeDir == "" {
+		t.Skip("this system knows no home of the user")
+	}
+	if got, err := PluginHome(); err != nil || got != filepath.Join(u.HomeDir, ".pulumi") {
+		t.Errorf("plugins are in %s, %v", got, err)
+	}
+	if got, err := cacheDir(); err != nil || got != filepath.Join(u.HomeDir, ".cache") {
+		t.Errorf("the cache is %s, %v", got, err)
+	}
+}
+
+// The workspace of a run has its stack's file beside Pulumi.yaml, wherever the project keeps it.
+func TestTheWorkspaceHasNoFolderOfStacks(t *testing.T) {
+	const rest = "name: shop\nruntime: go\n"
+	for _, project := range []string{rest + "stackConfigDir: stacks\n", rest + "config: stacks\n"} {
+		got, err := withoutStackDir([]byte(project))
+		if err != nil || string(got) != rest {
+			t.Errorf("%q became %q, %v", project, got, err)
+		}
+	}
+	const kept = rest + "config: {shop:web: {type: object}} # as it is\n"
+	if got, err := withoutStackDir([]byte(kept)); err != nil || string(got) != kept {
+		t.Errorf("%q became %q, %v", kept, got, err)
 	}
 }

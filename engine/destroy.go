@@ -184,8 +184,8 @@ type Import struct {
 func Imports(resources []Resource) []Import {
 	lines := []Import{}
 	for _, r := range resources {
-		// drawn by the engine, not in the account
-		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) {
+		if !slices.Contains([]string{"random:index/randomId:RandomId", "random:index/randomPassword:RandomPassword"}, r.Type) &&
+			!kept(r.Type) { // not in the account
 			lines = append(lines, Import{Type: r.Type, Name: r.Name, ID: r.ID})
 		}
 	}

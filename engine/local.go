@@ -27,7 +27,7 @@ func (s *Stack) openLocal() (*inprocess.Stack, error) {
 	}
 	opened, err := inprocess.Open(inprocess.Options{
 		Project: project, Stack: s.Stack, Dir: s.dir, State: s.stateDir(), Decrypter: standIns{},
-		Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
+		KeyFile: filepath.Join(s.dir, "key"), Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -77,6 +77,14 @@ func (s *Stack) runLocal(ctx context.Context, a action, hear func(apitype.Engine
 	return map[kind]func(context.Context, inprocess.Run) error{
 		update: s.local.Up, preview: s.local.Preview, destroy: s.local.Destroy, refresh: s.local.Refresh, previewRefresh: s.local.PreviewRefresh,
 	}[a.kind](ctx, run)
+}
+
+// Backup keeps the present state beside itself, as an Up does. A Backend keeps versions instead.
+func (s *Stack) Backup() error {
+	if s.Backend != nil {
+		return nil
+	}
+	return s.local.Backup()
 }
 
 func (s *Stack) passphraseFile() string { return filepath.Join(s.dir, "passphrase") }

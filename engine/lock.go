@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 )
 
 // An Owner is the run that has a lock.
@@ -17,6 +18,9 @@ type Owner struct {
 	Host      string    `json:"host"`
 	Since     time.Time `json:"since"`
 	Operation string    `json:"operation"` // "up"
+
+	// Unrepaired is the run whose work was still to be repaired when this one began, nil if there was none.
+	Unrepaired *Owner `json:"unrepaired,omitempty"`
 
 	GitHub *GitHubRun `json:"github,omitempty"` // the workflow run that it is part of
 }
@@ -34,6 +38,11 @@ type LockedError struct {
 
 func (e *LockedError) Error() string {
 	return fmt.Sprintf("stack %s is in use by %s; wait for it to end", e.Stack, e.Owner)
+}
+
+// changes says whether a run changes the stack. One that only looks leaves nothing to repair when it is killed.
+func (o Owner) changes() bool {
+	return o.Operation != "preview" && o.Operation != "drift" && o.Operation != "read"
 }
 
 // A Lock is the right to change a stack in a local directory. One process has it at a time.
@@ -56,12 +65,12 @@ type Lock struct {
 // process has the lock the error is a *LockedError.
 func Acquire(dir, stack, operation string) (*Lock, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("release: %w", err)
+		return nil, fmt.Errorf("lock stack %s: %w", stack, err)
 	}
 	l := &Lock{Dir: dir, Stack: stack, owner: self(operation), file: flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))}
 	free, err := l.file.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("release: %s: %w", l.file.Path(), err)
+		return nil, fmt.Errorf("lock stack %s: %w", stack, err)
 	}
 	owner, noteErr := l.readNote()
 	if !free {
@@ -70,10 +79,16 @@ func Acquire(dir, stack, operation string) (*Lock, error) {
 		}
 		return nil, &LockedError{Stack: stack, Owner: *owner}
 	}
-	if noteErr != nil { // killed in the middle of writing it
+	if noteErr != nil { // damaged: an earlier version wrote it in place
 		owner = &Owner{Operation: "operation"}
 	}
-	l.Killed = owner
+	if owner != nil && !owner.changes() {
+		owner = owner.Unrepaired
+	}
+	if owner != nil { // repairing its work includes what it did not get to repair
+		owner.Unrepaired = nil
+	}
+	l.Killed, l.owner.Unrepaired = owner, owner
 	if err := l.writeNote(); err != nil {
 		l.file.Unlock()
 		return nil, err
@@ -112,7 +127,10 @@ func (l *Lock) writeNote() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(l.note(), data, 0o600)
+	if err := renameio.WriteFile(l.note(), data, 0o600, renameio.WithTempDir(l.Dir)); err != nil {
+		return fmt.Errorf("lock stack %s: %w", l.Stack, err)
+	}
+	return nil
 }
 
 func self(operation string) Owner {

@@ -65,7 +65,7 @@ func (e *StateLockedError) Error() string {
 	for _, l := range e.Locks {
 		b.WriteString("\n  " + l.String())
 	}
-	fmt.Fprintf(&b, "\nwait for it to end; slipway unlock says more, and frees a stack whose run has ended")
+	fmt.Fprintf(&b, "\nwait for it to end; if its run has ended already, this frees the stack: slipway unlock --stack %s --live", e.Stack)
 	return b.String()
 }
 

@@ -15,7 +15,7 @@ import (
 
 // An Inventory lists what exists in the account of a stack. Everything in it belongs to the stack.
 type Inventory interface {
-	// Objects are all that exist.
+	// Objects lists everything that exists. An object without a URN outlived its resource, as a task definition does.
 	Objects() []Object
 	// Keeps reports whether resources of a type are in the account at all: a random password is nowhere but in the state.
 	Keeps(resourceType string) bool
@@ -23,7 +23,7 @@ type Inventory interface {
 	Delete(ctx context.Context, o Object) error
 }
 
-// An Object is a resource in the account, and the resource of the state that it was created for.
+// An Object is a resource in the account, and the resource of the state that it was created for. URN is "" if there is none.
 type Object struct{ URN, Type, ID string }
 
 // repair reconciles the engine's state with the account after an operation was killed. The engine records each step before
@@ -75,7 +75,8 @@ func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 	return nil
 }
 
-// compare returns the objects without a resource, and the number of resources without an object.
+// compare returns the objects without a resource, and the number of resources without an object. An object without a URN is not
+// an orphan. If its delete was cut short, the resource is still in the state, and the next operation keeps it or deletes it.
 func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	if s.Inventory == nil {
 		return nil, 0
@@ -90,7 +91,7 @@ func (s *Stack) compare(state Checkpoint) (orphans []Object, lost int) {
 	for _, o := range s.Inventory.Objects() {
 		if k := (key{o.Type, o.ID}); known[k] {
 			delete(known, k)
-		} else {
+		} else if o.URN != "" {
 			orphans = append(orphans, o)
 		}
 	}
@@ -207,9 +208,8 @@ func (e *PendingCreatesError) Error() string {
 	for _, d := range e.Creates {
 		fmt.Fprintf(&b, "\n  %s (%s)", d.Name, d.Type)
 	}
-	fmt.Fprintf(&b,
-		"\ncheck the account; then run: slipway unlock --stack %s, with --made NAME=ID for each that exists, and --not-made if the others do not",
-		e.Stack)
+	fmt.Fprintf(&b, "\ncheck the account; then run this, with a --made for each that exists, and --not-made if the others do not:"+
+		"\n  slipway unlock --stack %s --live --made NAME=ID --not-made", e.Stack)
 	return b.String()
 }
 

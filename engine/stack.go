@@ -86,7 +86,7 @@ func Open(o Options) (*Stack, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
-	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend}}
+	s := &Stack{Options: o, store: store{dir: dir, project: project.Name, stack: o.Stack, backend: o.Backend, last: &parsed{}}}
 	if s.OnEvent == nil {
 		s.OnEvent = func(Event) {}
 	}
@@ -165,7 +165,7 @@ func (s *Stack) Terminate() {
 	}
 }
 
-// UpOptions are the choices of one Up.
+// UpOptions are the choices of one Up or Preview.
 type UpOptions struct {
 	// Refresh reads every resource from the provider first. Without it the engine compares the program with the state, and
 	// does not see manual changes.
@@ -175,7 +175,7 @@ type UpOptions struct {
 // An action is one operation of the engine.
 type action struct {
 	kind     kind
-	refresh  bool     // before an update
+	refresh  bool     // before an update or its preview
 	targets  []string // URNs; nil: all resources
 	parallel int      // steps at a time; 0: the engine's default
 
@@ -197,9 +197,9 @@ func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error)
 	return s.operate(ctx, lock, "up", action{kind: update, refresh: o.Refresh})
 }
 
-// Preview reports what Up would do. It changes nothing, except that it repairs what a killed operation left.
-func (s *Stack) Preview(ctx context.Context, lock *Lock) (Result, error) {
-	return s.operate(ctx, lock, "preview", action{kind: preview})
+// Preview says what Up would do with the same options. It changes nothing, but for repairing what a killed operation left.
+func (s *Stack) Preview(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
+	return s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh})
 }
 
 // A Protected error says that a stack was not destroyed because the program protects some of it.
@@ -293,7 +293,11 @@ const engineLocked = "the stack is currently locked by"
 // engine runs one operation of the engine and follows its events.
 func (s *Stack) engine(ctx context.Context, name string, a action) (Result, error) {
 	started := time.Now()
-	r := newRecord(s.OnEvent)
+	before, err := s.read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r := newRecord(s.OnEvent, before)
 	hear := func(e apitype.EngineEvent) {
 		r.add(e)
 		if a.heard != nil {
@@ -304,10 +308,11 @@ func (s *Stack) engine(ctx context.Context, name string, a action) (Result, erro
 	if s.Backend == nil {
 		run = s.runLocal
 	}
-	if err := run(ctx, a, hear); err != nil {
-		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err}
-	}
+	err = run(ctx, a, hear)
 	r.finish()
+	if err != nil {
+		return Result{}, &Failure{Operation: name, Interrupted: ctx.Err() != nil, Problems: r.problems, Cause: err, Done: r.result}
+	}
 	r.result.Took = time.Since(started)
 	return r.result, nil
 }

@@ -224,7 +224,10 @@ func (b *bench) do(ctx context.Context, operation string) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": s.Preview, "destroy": s.Destroy}[operation]
+	run := map[string]func(context.Context, *Lock) (Result, error){"up": up(s), "preview": func(ctx context.Context, lock *Lock) (Result,
+		error) {
+		return s.Preview(ctx, lock, UpOptions{})
+	}, "destroy": s.Destroy}[operation]
 	return run(ctx, lock)
 }
 
@@ -452,6 +455,25 @@ func TestOrphansAreDeleted(t *testing.T) {
 	}
 	if _, ok := b.shelf.things["thing-99"]; ok || len(b.shelf.things) != 3 {
 		t.Errorf("the shelf has %v", b.shelf.names())
+	}
+}
+
+// An object without a URN was deleted as a resource: it is not an orphan, and a resource in the state that has it is not lost.
+func TestObjectsThatStay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.must("up")
+	b.shelf.things["thing-99"] = thing{}
+	for id, kept := range b.shelf.things {
+		kept.urn = ""
+		b.shelf.things[id] = kept
+	}
+	b.said = nil
+	if result := b.must("up"); result.Changed() != 0 {
+		t.Errorf("up changed %v", result.Changes)
+	}
+	if len(b.said) > 0 || len(b.shelf.things) != 4 {
+		t.Errorf("up repaired something: %q, the shelf has %d things", b.said, len(b.shelf.things))
 	}
 }
 

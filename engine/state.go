@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -57,7 +59,7 @@ func (s store) read(ctx context.Context) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("engine: %w", err)
 	}
-	state, err := ParseState(data)
+	state, err := s.last.parse(data)
 	if err == nil {
 		return state, nil
 	}
@@ -87,34 +89,58 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	state, err := ParseState(data)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\n"+
-			"nothing was changed; the bucket keeps the versions before it: slipway unlock --stack %[1]s --live --restore-state "+
-			"finds the newest one that can be read, and asks before it restores that", s.stack, s.stateKey(), s.backend.URL, err)
+			"nothing was changed; the bucket keeps the versions before it. This finds the newest one that can be read, and asks before it restores that:\n  slipway unlock --stack %[1]s --live --restore-state",
+			s.stack, s.stateKey(), s.backend.URL, err)
 	}
 	return state, nil
 }
 
+// A parsed state is what an operation last read. It reads its state several times, and parsing takes longer than reading.
+type parsed struct {
+	sync.Mutex
+	data  []byte
+	state Checkpoint
+}
+
+func (p *parsed) parse(data []byte) (Checkpoint, error) {
+	p.Lock()
+	defer p.Unlock()
+	if p.data != nil && bytes.Equal(p.data, data) {
+		return p.state, nil
+	}
+	state, err := ParseState(data)
+	if err == nil {
+		p.data, p.state = data, state
+	}
+	return state, err
+}
+
 // ParseState reads a state file. It needs no passphrase.
 func ParseState(data []byte) (Checkpoint, error) {
-	var versioned apitype.VersionedCheckpoint
-	if err := json.Unmarshal(data, &versioned); err != nil {
-		return Checkpoint{}, err
+	var file struct {
+		Version    int `json:"version"`
+		Checkpoint *struct {
+			Latest *struct {
+				Resources []apitype.ResourceV3  `json:"resources"`
+				Pending   []apitype.OperationV2 `json:"pending_operations"`
+			} `json:"latest"`
+		} `json:"checkpoint"`
 	}
-	if v := versioned.Version; v < 3 || v > apitype.DeploymentSchemaVersionLatest {
+	err := json.Unmarshal(data, &file)
+	if v := file.Version; (v != 0 || err == nil) && (v < 3 || v > apitype.DeploymentSchemaVersionLatest) {
 		return Checkpoint{}, fmt.Errorf("its version is %d, this program reads 3 to %d", v, apitype.DeploymentSchemaVersionLatest)
 	}
-	var latest struct {
-		Latest *struct {
-			Resources []apitype.ResourceV3  `json:"resources"`
-			Pending   []apitype.OperationV2 `json:"pending_operations"`
-		} `json:"latest"`
-	}
-	if err := json.Unmarshal(versioned.Checkpoint, &latest); err != nil {
+	if err != nil {
 		return Checkpoint{}, err
 	}
-	if latest.Latest == nil {
+	if file.Checkpoint == nil {
+		return Checkpoint{}, errors.New("it has no checkpoint")
+	}
+	latest := file.Checkpoint.Latest
+	if latest == nil {
 		return Checkpoint{}, nil
 	}
-	state := Checkpoint{Resources: latest.Latest.Resources, Pending: latest.Latest.Pending}
+	state := Checkpoint{Resources: latest.Resources, Pending: latest.Pending}
 	for i, r := range state.Resources {
 		if !r.URN.IsValid() {
 			return Checkpoint{}, fmt.Errorf("resource %d has the URN %q, which is none", i, r.URN)

@@ -44,8 +44,9 @@ func Facts(site wiring.Site) []catalog.Resource {
 					Conditions: policy.Conditions{
 						"StringEquals": catalog.Tagged(site, "aws:RequestTag"),
 						"Null": {
-							"aws:ResourceTag/" + catalog.MadeBy: "true", "aws:ResourceTag/project": "true", "aws:ResourceTag/stack": "true",
-							"kms:ResourceAliases": "true",
+							"aws:ResourceTag/" + catalog.MadeBy: "true", "aws:ResourceTag/" + site.Tag("project"): "true",
+							"aws:ResourceTag/" + site.Tag("stack"): "true",
+							"kms:ResourceAliases":                  "true",
 						},
 					},
 				}),

@@ -43,6 +43,8 @@ type Stream struct {
 	pulumi.ResourceState
 	Name pulumi.StringOutput
 	ARN  pulumi.StringOutput
+	// KeyARN is the stream's key, which those that put records into it may use (EncryptRecords).
+	KeyARN pulumi.StringInput
 	// WriterARN is the role that CloudWatch Logs assumes to write to the stream; set for Subscription only.
 	WriterARN pulumi.StringOutput
 
@@ -115,9 +117,9 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 	if err != nil {
 		return nil, err
 	}
-	s.Name, s.ARN = firehose.Name, firehose.Arn
+	s.Name, s.ARN, s.KeyARN = firehose.Name, firehose.Arn, args.KeyARN
 	if args.Source == Subscription {
-		if err := s.writer(ctx, name, args.Site); err != nil {
+		if err := s.writer(ctx, name, args); err != nil {
 			return nil, err
 		}
 	}
@@ -167,7 +169,8 @@ func (s *Stream) deliverer(
 
 // writer is the role that CloudWatch Logs assumes to write to this stream only. Its trust policy is that of the CloudWatch
 // Logs guide, "Subscription filters with Amazon Data Firehose", which has no source account.
-func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) error {
+func (s *Stream) writer(ctx *pulumi.Context, name string, args *StreamArgs) error {
+	site := args.Site
 	role, err := iam.NewRole(ctx, name+"-writer", &iam.RoleArgs{
 		Name:        pulumi.String(site.Name(writerPart)),
 		Description: pulumi.String("CloudWatch Logs forwards log events to Firehose"),
@@ -185,7 +188,7 @@ func (s *Stream) writer(ctx *pulumi.Context, name string, site wiring.Site) erro
 			Sid:       "PutRecords",
 			Actions:   []string{"firehose:PutRecord", "firehose:PutRecordBatch"},
 			Resources: []any{s.ARN},
-		}),
+		}, policy.EncryptRecords(site.Region, args.KeyARN)),
 	}, pulumi.Parent(s))
 	if err != nil {
 		return err

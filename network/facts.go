@@ -47,14 +47,16 @@ func Facts(site wiring.Site) []catalog.Resource {
 		{
 			Type:    "aws:ec2/eip:Eip",
 			Mirrors: "the NAT gateway that uses it",
+			Loss:    catalog.Loss{Kind: "address", Order: 7, Says: "the public address of outgoing connections is released and does not come back"},
 			Deploy: []catalog.Grant{
 				look("DescribeAddresses", "DescribeAddressesAttribute"),
 				build("AllocateAddress", "AssociateAddress", "DisassociateAddress", "ReleaseAddress"),
 			},
-			None: harmless &^ catalog.Mirrors,
+			None: harmless &^ (catalog.Mirrors | catalog.Losses),
 		},
 		{
 			Type: "aws:ec2/natGateway:NatGateway", None: harmless,
+			Effects: []catalog.Effect{{Does: catalog.Interrupts, Says: "outgoing connections are interrupted"}},
 			Deploy: []catalog.Grant{
 				look("DescribeNatGateways", "DescribeNetworkInterfaces"), build("CreateNatGateway", "DeleteNatGateway"),
 			},

@@ -70,6 +70,9 @@ func Bootstrap(ctx context.Context, t Target) (report *Bootstrapped, err error) 
 	for _, p := range made.Outcomes {
 		t.Progress.Logf("%s", p)
 	}
+	if foreign := new(bootstrap.ForeignError); errors.As(err, &foreign) {
+		return nil, b.foreign(err, foreign)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w\nwhat was created before stays; run bootstrap again when this is settled", err)
 	}
@@ -82,12 +85,52 @@ func Bootstrap(ctx context.Context, t Target) (report *Bootstrapped, err error) 
 		return report, writeSettings(overlayFile(t.dir()), settings)
 	}
 	if len(settings) > 0 {
-		if err := writeSettings(filepath.Join(c.root, "Pulumi."+t.Stack+".yaml"), settings); err != nil {
+		if err := writeSettings(c.file, settings); err != nil {
 			return nil, err
 		}
 	}
 	report.Backend = engine.S3(made.Bucket, report.Where.Region, c.profile)
 	return report, createStack(ctx, t)
+}
+
+// foreign says what to do when another project of the same name has bootstrapped the account.
+func (b *bootstrapping) foreign(err error, found *bootstrap.ForeignError) error {
+	name := "Pulumi." + b.target.Stack + ".yaml"
+	line := fmt.Sprintf("%s:backend: {bucket: %s, key: %s}", b.config.stack.Project, b.spec().Bucket, found.ID)
+	if found.What != "the key" {
+		line = fmt.Sprintf("%s:github: its ARN, as role or readRole", b.config.stack.Project)
+	}
+	return fmt.Errorf("%w\nnothing of it was changed: two projects named %s in one account would share state, secrets and roles\n"+
+		"give this project another name in Pulumi.yaml, or the stack another name or account. If it is the same project, from another folder or "+
+		"computer, take its %s, or add to this one, under config: %s", err, b.config.stack.Project, name, line)
+}
+
+// owner is the project as the tag of what bootstrap creates: the computer and the folder. The name in Pulumi.yaml, and the
+// repository that a template was cloned from, can be those of another project.
+func owner(root string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	if abs, err := filepath.Abs(root); err == nil {
+		root = abs
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		root = real
+	}
+	return bootstrap.Owned(host + ":" + root)
+}
+
+// written is a setting of the project as the stack's file has it, or in a rehearsal what its last bootstrap would have written.
+func (b *bootstrapping) written(path ...string) string {
+	at := valueOf(b.config.engine.Node, b.config.stack.Project+":"+path[0])
+	if at != nil {
+		at = valueOf(at, path[1])
+	}
+	if at == nil {
+		return ""
+	}
+	return at.Value
 }
 
 // createStack creates the stack itself in its new backend, with the settings that were written.
@@ -108,13 +151,13 @@ func createStack(ctx context.Context, t Target) (err error) {
 func (b *bootstrapping) spec() *bootstrap.Spec {
 	c, where := b.config, b.account.Identity()
 	here := wiring.Site{Project: c.stack.Project, Stack: c.stack.Name, Partition: where.Partition, Region: where.Region,
-		AccountID: where.Account}
+		AccountID: where.Account, TagPrefix: c.stack.TagPrefix()}
 	f := &bootstrap.Spec{
 		Stack: c.stack.Project + "-" + c.stack.Name, Account: where.Account, Partition: where.Partition, Region: where.Region,
 		// Bucket names are globally unique.
 		Bucket: cmp.Or(c.stack.Backend.Bucket, here.Name("state")+"-"+where.Account+"-"+where.Region),
 		Alias:  "alias/" + here.Name("state"), Readers: c.stack.Promotion.To,
-		ServiceRoles: slices.Clone(bootstrap.ServiceRoles),
+		ServiceRoles: slices.Clone(bootstrap.ServiceRoles), Owner: owner(c.root), KeyARN: b.written("backend", "key"),
 	}
 	if c.stack.WAF.Enabled {
 		f.ServiceRoles = append(f.ServiceRoles, bootstrap.WAFServiceRole)
@@ -149,7 +192,7 @@ func (b *bootstrapping) roleOf(spec *cicd.RoleSpec, what, key, named string) *bo
 	}
 	role := &bootstrap.Role{
 		What: what, Name: spec.Name, Description: spec.Description, SessionSeconds: int32(spec.SessionSeconds),
-		Issuer: spec.Issuer, ProviderARN: spec.ProviderARN, Trust: spec.Trust,
+		Issuer: spec.Issuer, ProviderARN: spec.ProviderARN, Trust: spec.Trust, ARN: b.written(strings.Split(key, ".")...),
 	}
 	for _, p := range spec.Policies {
 		role.Policies = append(role.Policies, bootstrap.Policy(p))

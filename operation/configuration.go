@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -21,6 +22,7 @@ type configuration struct {
 	root     string // the folder of Pulumi.yaml
 	project  []byte // Pulumi.yaml
 	stack    *config.Stack
+	file     string // the stack's
 	engine   engine.Config
 	seal     seal     // what encrypts its secrets, when it is deployed for real
 	profile  string   // of the shared AWS configuration: aws:profile
@@ -45,12 +47,15 @@ func FindRoot() (string, error) {
 
 // configure reads and checks the stack's configuration, so that every mistake is reported before anything is created.
 func configure(t Target) (*configuration, error) {
-	file := filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")
-	source, err := config.FromFile(file)
+	file, err := config.StackFile(t.Root, t.Stack)
 	if err != nil {
 		return nil, Mistakes(t.Stack, err)
 	}
-	c := &configuration{root: t.Root}
+	source, err := config.FromProject(t.Root, t.Stack)
+	if err != nil {
+		return nil, Mistakes(t.Stack, err)
+	}
+	c := &configuration{root: t.Root, file: file}
 	if c.project, err = os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml")); err != nil {
 		return nil, err
 	}
@@ -66,27 +71,16 @@ func configure(t Target) (*configuration, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, words := range t.Overrides {
-		key, err := override(node, source.Project, words)
-		if err != nil {
+		if err := override(node, source, words); err != nil {
 			path, _, _ := strings.Cut(words, "=") // the value may be a secret that does not belong there
 			return nil, UsageError{fmt.Errorf("--config %s: %w", path, err)}
-		}
-		if source.Values[key], err = raw(valueOf(node, key)); err != nil {
-			return nil, UsageError{fmt.Errorf("--config %s: %w", words, err)}
 		}
 	}
 	c.engine.Node = node
 	if c.stack, err = site.Load(source); err != nil {
-		return nil, Mistakes(t.Stack, err)
+		return nil, onCommandLine(t, source.Project, err)
 	}
-	if profile := valueOf(node, "aws:profile"); profile != nil {
-		c.profile = profile.Value
-	}
-	if allowed := valueOf(node, "aws:allowedAccountIds"); allowed != nil {
-		if err := allowed.Decode(&c.accounts); err != nil {
-			return nil, fmt.Errorf("aws:allowedAccountIds: %w", err)
-		}
-	}
+	c.profile, c.accounts = c.stack.AWS.Profile, c.stack.AWS.AllowedAccountIDs
 	return c, nil
 }
 
@@ -107,6 +101,42 @@ func Mistakes(stack string, err error) error {
 	return fmt.Errorf("the configuration of stack %s has %s; nothing was started:%s", stack, what, strings.Join(lines, ""))
 }
 
+// onCommandLine makes a usage error of the mistakes that are in settings for this run. Those of the file follow.
+func onCommandLine(t Target, project string, err error) error {
+	var all, rest config.Mistakes
+	if !errors.As(err, &all) {
+		return err
+	}
+	var lines []string
+	for _, one := range all {
+		at := slices.IndexFunc(t.Overrides, func(words string) bool {
+			path, _, _ := strings.Cut(words, "=")
+			path = strings.TrimPrefix(path, project+":")
+			key := strings.TrimPrefix(one.Key, project+":")
+			return key == path || under(key, path) || under(path, key)
+		})
+		if at < 0 {
+			rest = append(rest, one)
+			continue
+		}
+		one.File, one.Key = "", strings.TrimPrefix(one.Key, project+":")
+		parent := one.Key[:strings.LastIndexAny(one.Key, ".:")+1]
+		lines = append(lines, "--config "+strings.Replace(one.String(), "unknown key, did you mean ", "did you mean "+parent, 1))
+	}
+	if len(lines) == 0 {
+		return Mistakes(t.Stack, err)
+	}
+	if len(rest) > 0 {
+		lines = append(lines, Mistakes(t.Stack, rest).Error())
+	}
+	return UsageError{errors.New(strings.Join(lines, "\n"))}
+}
+
+// under says whether a key is inside of what another one names.
+func under(key, of string) bool {
+	return of != "" && (strings.HasPrefix(key, of+".") || strings.HasPrefix(key, of+"["))
+}
+
 // configOf is the mapping under config of a stack's file, empty if there is none.
 func configOf(data []byte) (*yaml.Node, error) {
 	var file struct{ Config yaml.Node }
@@ -119,13 +149,13 @@ func configOf(data []byte) (*yaml.Node, error) {
 	return &file.Config, nil
 }
 
-// override parses one setting of key=value, and returns the top-level key that holds it. The key is a path, as in
-// `pulumi config set --path`; a key without a namespace is the project's. The value is read as YAML, so that 6 is a
-// number, [a, b] a list and "6" a text.
-func override(node *yaml.Node, project, words string) (string, error) {
+// override makes one setting of key=value, in the node and in the source. The key is a path, as in `pulumi config set --path`;
+// a key without a namespace is the project's. The type of the key says how the value is read: a string as it is, quotes and #
+// included; a list or an object as YAML or JSON.
+func override(node *yaml.Node, source config.Source, words string) error {
 	path, value, ok := strings.Cut(words, "=")
 	if !ok || path == "" {
-		return "", errors.New("expected key=value, such as web.max=6")
+		return errors.New("expected key=value, such as web.max=6")
 	}
 	end := strings.IndexAny(path, ".[")
 	if end < 0 {
@@ -133,34 +163,75 @@ func override(node *yaml.Node, project, words string) (string, error) {
 	}
 	key := path[:end]
 	if !strings.Contains(key, ":") {
-		key = project + ":" + key
+		key = source.Project + ":" + key
 	}
-	if key == project+":secrets" {
-		return "", errors.New("a secret does not belong on a command line: pulumi config set --path --secret " + project + ":" + path)
+	if key == source.Project+":secrets" {
+		return errors.New("a secret does not belong on a command line: pulumi config set --path --secret " + source.Project + ":" + path)
 	}
 	rest, err := resource.ParsePropertyPath(strings.TrimPrefix(path[end:], "."))
 	if err != nil {
-		return "", err
+		return err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal([]byte(value), &document); err != nil {
-		return "", fmt.Errorf("the value is not YAML: %w", err)
+	kind, err := config.Find(source.Project, key, rest)
+	if err != nil {
+		return err
 	}
-	given := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str"}
-	if len(document.Content) == 1 {
-		given = document.Content[0]
+	given, err := setting(kind, value)
+	if err != nil {
+		return err
+	}
+	if written, inherited := source.Values[key]; inherited && len(rest) > 0 && valueOf(node, key) == nil { // from Pulumi.yaml
+		if err := fill(node, key, written.Text); err != nil {
+			return err
+		}
 	}
 	at, err := child(node, key)
 	if err != nil {
-		return "", err
+		return err
 	}
 	for _, step := range rest {
 		if at, err = child(at, step); err != nil {
-			return "", err
+			return err
 		}
 	}
 	*at = *given
-	return key, nil
+	source.Values[key], err = raw(valueOf(node, key))
+	return err
+}
+
+// setting is a value of the command line as a node.
+func setting(kind config.Kind, value string) (*yaml.Node, error) {
+	given := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
+	switch kind {
+	case config.Composite:
+		var document yaml.Node
+		if err := yaml.Unmarshal([]byte(value), &document); err != nil {
+			return nil, fmt.Errorf("the value is not YAML or JSON: %w", err)
+		}
+		if len(document.Content) == 1 && document.Content[0].Kind != yaml.ScalarNode {
+			return document.Content[0], nil
+		}
+	case config.Plain: // a number or a boolean; anything else is refused with the rest of the configuration
+		var plain any
+		if err := yaml.Unmarshal([]byte(value), &plain); err == nil && fmt.Sprint(plain) == value {
+			return given, nil
+		}
+	}
+	given.Tag, given.Style = "!!str", yaml.DoubleQuotedStyle
+	return given, nil
+}
+
+// fill puts a value that was JSON into a mapping.
+func fill(node *yaml.Node, key, text string) error {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return err
+	}
+	at, err := child(node, key)
+	if err == nil && len(document.Content) == 1 {
+		*at = *document.Content[0]
+	}
+	return err
 }
 
 // child is the value under a key of a mapping or at an index of a list, made if it is not there.

@@ -15,9 +15,16 @@ type DriftArgs struct {
 	Unlocked bool
 }
 
-// Drift returns the resources that differ from the result of the last operation. It changes nothing, except that it records
-// the check.
-func Drift(ctx context.Context, t Target, args DriftArgs) (found []drift.Resource, err error) {
+// A Drifted is the result of a drift check.
+type Drifted struct {
+	Found []drift.Resource // that differ from what the last operation left
+	// Release is what an up must name to revert the differences alone. "": the stack builds its own images, so it needs none.
+	Release string
+}
+
+// Drift finds the resources that differ from what the last operation left. It changes nothing, but for the record that a check
+// was made.
+func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error) {
 	c, err := configure(t)
 	if err != nil {
 		return nil, err
@@ -43,11 +50,37 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (found []drift.Resourc
 	if err := free(); err != nil {
 		return nil, err
 	}
-	found = drift.Of(facts(), steps)
-	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), found)); err != nil {
+	d = &Drifted{Found: drift.Of(facts(), steps)}
+	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), d.Found)); err != nil {
 		t.Progress.Logf("The result is not kept for slipway stacks: %v", err)
 	}
-	return found, nil
+	d.Release, err = s.broughtRelease(ctx)
+	return d, err
+}
+
+// broughtRelease is the release that runs, if it is not the newest that this stack built: a promotion or a rollback brought it,
+// and an up without it would build what is in the folder instead.
+func (s *session) broughtRelease(ctx context.Context) (id string, err error) {
+	ledger, err := ledgerOf(ctx, s.stack)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	h, err := ledger.Read(ctx)
+	if err != nil {
+		return "", err
+	}
+	running, runs := h.Running()
+	newest := ""
+	for _, r := range h.Releases {
+		if r.Stack == s.target.Stack {
+			newest = r.ID
+		}
+	}
+	if runs && running.ID != newest {
+		return running.ID, nil
+	}
+	return "", nil
 }
 
 func (s *session) keepCheck(ctx context.Context, c drift.Check) error {

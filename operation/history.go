@@ -19,7 +19,8 @@ import (
 )
 
 // Releases reads the ledger of the stack. It creates nothing.
-func Releases(ctx context.Context, t Target) (release.History, error) {
+func Releases(ctx context.Context, t Target) (h release.History, err error) {
+	defer func() { h.Flags = t.Flags() }()
 	if err := t.known(); err != nil {
 		return release.History{}, err
 	}
@@ -58,7 +59,7 @@ func stored(t Target) (engine.Options, error) {
 	if err != nil {
 		return engine.Options{}, err
 	}
-	if _, err := config.FromFile(filepath.Join(t.Root, "Pulumi."+t.Stack+".yaml")); err != nil {
+	if _, err := config.FromProject(t.Root, t.Stack); err != nil {
 		return engine.Options{}, Mistakes(t.Stack, err)
 	}
 	return engine.Options{Dir: t.dir(), Stack: t.Stack, Project: project}, nil
@@ -124,6 +125,7 @@ func sourceReleases(ctx context.Context, source, t Target) (release.History, err
 		foreign = false
 	}
 	h, err := liveLedger(ctx, source, from)
+	h.Flags = source.Flags()
 	if gcerrors.Code(err) == gcerrors.PermissionDenied && foreign {
 		err = fmt.Errorf("%w\n%s", err, crossAccount(t, source.Stack, from.allowed()[0], reader))
 	}

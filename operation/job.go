@@ -16,7 +16,7 @@ func Job(ctx context.Context, t Target, name string) (result account.JobResult, 
 		return result, err
 	}
 	if !modelaccount.Running(t.dir()) {
-		return result, fmt.Errorf("stack %s does not run; begin with: slipway up%s --run", t.Stack, t.Flag())
+		return result, fmt.Errorf("stack %s does not run; begin with: slipway up%s --run", t.Stack, t.Flags())
 	}
 	s, err := open(ctx, t, c, openArgs{operation: "run"})
 	if err != nil {

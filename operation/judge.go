@@ -6,21 +6,71 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
+	"slipway/engine"
 	"slipway/verdict"
 )
 
 // settling is how long the services may still change after the engine is done. The engine has already waited for them.
 const settling = 10 * time.Minute
 
-// judge reports whether the stack's services run what its program declares.
-func (s *session) judge(ctx context.Context) (verdict.Verdict, error) {
-	expected, err := s.expected(ctx)
-	if err != nil {
-		return verdict.Verdict{}, err
+// A begun is what the engine has begun in this run, as far as a verdict on the run needs it.
+type begun struct {
+	mu       sync.Mutex
+	services verdict.Started
+	recheck  bool // the load balancer's health check changed
+}
+
+// hear notes a step of the engine.
+func (b *begun) hear(e engine.Event) {
+	if e.Phase != engine.Begun || !slices.Contains([]string{"create", "update", "replace", "create-replacement"}, e.Change.Op) {
+		return
 	}
-	return verdict.Judge(ctx, s.account.ECS(), expected, settling)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e.Change.Type {
+	case verdict.TypeService:
+		if b.services == nil {
+			b.services = verdict.Started{}
+		}
+		definition := b.services[e.Change.URN]
+		for _, p := range e.Change.Properties {
+			if to, ok := p.To.(string); ok && p.Path == "taskDefinition" {
+				definition = to
+			}
+		}
+		b.services[e.Change.URN] = definition
+	case verdict.TypeTargetGroup:
+		for _, p := range e.Change.Properties {
+			b.recheck = b.recheck || strings.HasPrefix(p.Path, "healthCheck")
+		}
+	}
+}
+
+// reset forgets the run before.
+func (b *begun) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.services, b.recheck = nil, false
+}
+
+func (b *begun) known() (services verdict.Started, recheck bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.services), b.recheck
+}
+
+// judge says whether services run what is expected of them.
+func (s *session) judge(ctx context.Context, expected verdict.Expected) (verdict.Verdict, error) {
+	_, expected.Recheck = s.begun.known()
+	wait := settling
+	if !s.target.Live { // what a model says does not change any more
+		wait = 0
+	}
+	return verdict.Judge(ctx, s.account.ECS(), expected, wait)
 }
 
 // expected is what the program last declared of its services.
@@ -32,13 +82,17 @@ func (s *session) expected(ctx context.Context) (verdict.Expected, error) {
 	return verdict.ExpectedOf(state.Resources)
 }
 
-// wake restores the tasks of services that an interrupted destroy scaled to zero.
-func (s *session) wake(ctx context.Context) error {
+// settle gives services the number of tasks that the program declares. It restores those that an interrupted destroy scaled to
+// zero, and brings those that scale into their range: scaling owns their number, but a new minimum alone starts no task
+// until an alarm does (ECS guide, "Automatically scale your Amazon ECS service", considerations).
+func (s *session) settle(ctx context.Context) error {
 	return s.scale(ctx, func(declared verdict.Running, is verdict.Service) int {
-		if is.Desired == 0 {
-			return declared.Tasks
+		n := declared.Wanted(is.Desired)
+		if is.Desired > 0 && n != is.Desired {
+			s.target.Progress.Logf("Service %s: %s instead of %d, because web.min is %d and web.max is %d.", is.Name, some(n, false, "task"),
+				is.Desired, declared.Min, declared.Max)
 		}
-		return is.Desired
+		return n
 	})
 }
 
@@ -82,16 +136,56 @@ func (e *badVerdict) Error() string {
 
 func (e *badVerdict) Unwrap() error { return e.engine }
 
-// judged adds the verdict to the engine's error, if it had one.
-func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error) {
-	if ctx.Err() != nil {
-		return verdict.Verdict{}, err
+// A notStarted is the error of a run whose engine failed before it began to deploy any service. What runs is the work of an
+// earlier run, and so is whatever is wrong with it.
+type notStarted struct {
+	engine error
+	runs   bool // a service exists
+}
+
+func (e *notStarted) Error() string {
+	if !e.runs {
+		return e.engine.Error() + "\nThis run started no deployment, and no service runs yet."
 	}
-	v, wrong := s.judge(ctx)
-	switch {
-	case wrong != nil:
-		return v, errors.Join(err, wrong)
-	case !v.Good:
+	return e.engine.Error() + "\nThis run started no deployment: the services run what they ran before it."
+}
+
+func (e *notStarted) Unwrap() error { return e.engine }
+
+// judged is the verdict on this run alone, and the error that it ends with: err, if the engine or the containers failed. After
+// a failure of the engine only services are judged that it began to deploy.
+func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error) {
+	none := verdict.Verdict{Services: []verdict.ServiceStatus{}}
+	if ctx.Err() != nil {
+		return none, err
+	}
+	var failed *engine.Failure
+	if err != nil && !errors.As(err, &failed) {
+		return none, err
+	}
+	state, wrong := s.stack.Checkpoint(ctx)
+	if wrong != nil {
+		return none, errors.Join(err, wrong)
+	}
+	expected, wrong := verdict.ExpectedOf(state.Resources)
+	if err != nil && wrong == nil {
+		started, _ := s.begun.known()
+		if len(started) == 0 {
+			return none, &notStarted{err, len(expected.Services) > 0}
+		}
+		expected, wrong = started.ExpectedOf(state.Resources)
+	}
+	if wrong != nil {
+		return none, errors.Join(err, wrong)
+	}
+	v, wrong := s.judge(ctx, expected)
+	if wrong != nil {
+		return none, errors.Join(err, wrong)
+	}
+	if err == nil && v.Good {
+		v.Add(s.visit(ctx))
+	}
+	if !v.Good {
 		return v, &badVerdict{v, err}
 	}
 	return v, err

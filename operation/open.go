@@ -1,14 +1,17 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
 	"slipway/operation/account"
@@ -36,11 +39,12 @@ type session struct {
 	first      func() error // called when the engine has locked the stack, before anything else; may be nil
 	remove     string       // a folder that ends with the session
 	removed    bool         // the containers are
+	begun      begun        // what the engine has begun in this run
+	public     string       // the site's own URL, once an up has ended
 }
 
-// confirmed are the operations that ask before they do anything. Promote and rollback ask after they have shown what they would
-// change, and destroy asks in its own way.
-var confirmed = []string{"up", "bootstrap"}
+// confirmed are the operations that ask before anything is done. The others ask when they have shown what they would change.
+var confirmed = []string{"bootstrap"}
 
 // lasting are the operations that can take as long as a database: those that deploy or destroy.
 var lasting = []string{"up", "promote", "rollback", "destroy"}
@@ -70,6 +74,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil {
 		s.containers = s.account.Containers()
 		err = s.engine(cli, args)
+	}
+	if err == nil && !t.Throwaway {
+		err = s.notRenamed(ctx)
 	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
@@ -106,7 +113,9 @@ func openAccount(ctx context.Context, t Target, c *configuration, operation stri
 }
 
 func awsArgs(t Target, c *configuration) awsaccount.Args {
-	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(), Mirrors: facts().Mirrors}
+	args := awsaccount.Args{Stack: t.Stack, Region: c.stack.Region, Profile: c.profile, Allowed: c.allowed(),
+		Forbidden: c.stack.AWS.ForbiddenAccountIDs,
+		Mirrors:   facts().Mirrors}
 	if bucket := c.stack.Backend.Bucket; bucket != "" {
 		args.State = &engine.Backend{
 			URL: engine.S3(bucket, c.stack.Region, c.profile), SecretsProvider: c.seal.Provider, EncryptedKey: c.seal.EncryptedKey,
@@ -119,7 +128,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
-		Logf: t.Progress.Logf, Hooks: t.Model,
+		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]
@@ -129,6 +138,30 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 		return nil, err // and not a nil *Account in an interface
 	}
 	return a, nil
+}
+
+// role is the role that an operation of the stack's workflows runs as: the one that bootstrap made. "" is an administrator: a stack
+// that no workflow deploys, or that makes its roles itself, which no role can do for itself.
+func (c *configuration) role(operation string) string {
+	var github struct{ Role, ReadRole string }
+	if node := valueOf(c.engine.Node, c.stack.Project+":github"); node != nil {
+		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 { // what a rehearsed bootstrap wrote is only here
+			switch node.Content[i].Value {
+			case "role":
+				github.Role = node.Content[i+1].Value
+			case "readRole":
+				github.ReadRole = node.Content[i+1].Value
+			}
+		}
+	}
+	named := ""
+	switch operation {
+	case "up", "promote", "rollback", "destroy", "rehearse":
+		named = github.Role
+	case "preview":
+		named = cmp.Or(github.ReadRole, github.Role)
+	}
+	return named[strings.LastIndex(named, "/")+1:]
 }
 
 // workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program
@@ -151,20 +184,16 @@ func workspace(t Target) (dir string, err error) {
 func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
-		Throwaway: s.target.Throwaway, OnEvent: s.target.Progress.Event, Logf: s.target.Progress.Logf,
+		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err
 	}
-	origin := account.Origin{}
-	program := site.Options{Root: s.config.root, Runner: s.account.Runner()}
-	if p := s.pinned; p != nil {
-		program.Release = p.program()
-		origin = account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
-			return crossAccount(s.target, p.from, theirs, ours)
-		}}
+	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
+	if s.pinned != nil {
+		program.Release = s.pinned.program()
 	}
-	program.Carry = s.account.Carry(origin)
 	s.program = site.New(program)
 	// The engine has locked the stack when it runs the program, so only one run writes the beginning of a deployment.
 	options.Program = func(ctx *pulumi.Context) error {
@@ -182,7 +211,24 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	return err
 }
 
-// release returns up everything except the containers.
+// origin is where the images of a pinned release are copied from.
+func (s *session) origin() account.Origin {
+	p := s.pinned
+	if p == nil {
+		return account.Origin{}
+	}
+	return account.Origin{Stack: p.from, Profile: p.profile, Explain: func(theirs, ours string) string {
+		return crossAccount(s.target, p.from, theirs, ours)
+	}}
+}
+
+// event passes a step of the engine on.
+func (s *session) event(e engine.Event) {
+	s.begun.hear(e)
+	s.target.Progress.Event(e)
+}
+
+// release closes everything except the containers.
 func (s *session) release() error {
 	var errs []error
 	if s.account != nil {
@@ -217,7 +263,7 @@ func (s *session) where() string {
 }
 
 func notBootstrapped(t Target) error {
-	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s --live", t.Stack, t.Flag())
+	return fmt.Errorf("stack %s is not bootstrapped; begin with: slipway bootstrap%s", t.Stack, t.Flags())
 }
 
 // crossAccount explains what must be configured so that releases of one stack can go to another account.
@@ -231,7 +277,7 @@ func crossAccount(to Target, from, theirs, ours string) string {
 // missing explains an operation on a stack that was never deployed.
 func missing(t Target, err error) error {
 	if errors.Is(err, engine.ErrNoStack) {
-		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flag())
+		return fmt.Errorf("stack %s was never deployed here; begin with: slipway up%s", t.Stack, t.Flags())
 	}
 	return err
 }

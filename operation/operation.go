@@ -7,6 +7,7 @@ package operation
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 
@@ -38,6 +39,7 @@ type Target struct {
 	Stack      string
 	Live       bool     // in the stack's own AWS account, not in the model
 	Overrides  []string // settings for this run, as key=value
+	SCP        []string // files with service control policies, which limit every call of the model; one for each level from the root
 	Containers Containers
 	Throwaway  bool // the engine writes its state once, at the end: fast, but a killed run cannot be continued
 	Progress   Progress
@@ -61,12 +63,23 @@ var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 // IsStackName reports whether a string can be the name of a stack.
 func IsStackName(text string) bool { return stackName.MatchString(text) }
 
-// Flag is how the stack is named on a command line: "" or " --stack prod".
-func (t Target) Flag() string {
-	if t.Stack == "local" {
-		return ""
+// DefaultStack is the stack of a command that names none, and StackVariable the environment variable that says otherwise.
+const (
+	DefaultStack  = "local"
+	StackVariable = "SLIPWAY_STACK"
+)
+
+// Flags are what a suggested command needs to work on this stack: "", " --stack prod" or " --stack prod --live". The variable is not
+// relied on: the command may be run in another shell.
+func (t Target) Flags() string {
+	flags := ""
+	if t.Stack != DefaultStack || t.Live || os.Getenv(StackVariable) != "" {
+		flags = " --stack " + t.Stack
 	}
-	return " --stack " + t.Stack
+	if t.Live {
+		flags += " --live"
+	}
+	return flags
 }
 
 // dir is where a stack keeps everything that is local.

@@ -25,7 +25,7 @@ func (c *configuration) overlay(dir string) error {
 	}
 	over, err := configOf(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w", overlayFile(dir), err)
+		return fmt.Errorf("%s is damaged: %w\nnothing was changed; delete that file and run bootstrap again", overlayFile(dir), err)
 	}
 	return merge(c.engine.Node, over)
 }

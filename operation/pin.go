@@ -3,7 +3,9 @@ package operation
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"slipway/engine"
 	"slipway/internal/image"
 	"slipway/release"
 )
@@ -56,4 +58,45 @@ func pin(h release.History, id string) (*pinned, error) {
 	}
 	running, _ := h.Running()
 	return &pinned{release: r, running: running}, nil
+}
+
+// imagesExist refuses a release whose images are not where it is to run, or where they are to be copied from. A destroy
+// deletes the images of a stack, and a repository keeps only the newest hundred.
+func (s *session) imagesExist(ctx context.Context, state engine.Checkpoint) error {
+	p := s.pinned
+	if p == nil {
+		return nil
+	}
+	var here image.Pair // the repositories of this stack
+	for _, r := range state.Managed() {
+		switch url := r.Text("repositoryUrl"); {
+		case r.Type != typeRepository:
+		case strings.HasSuffix(url, "/django"):
+			here.Django = url
+		case strings.HasSuffix(url, "/nginx"):
+			here.Nginx = url
+		}
+	}
+	digests := p.release.Images.Digests()
+	refuse := func(why string) error {
+		return fmt.Errorf("release %s cannot run in stack %s: %s; nothing was changed", p.release.ID, s.target.Stack, why)
+	}
+	var from, to image.Pair
+	if p.from != "" {
+		from = digests.At(p.images.Repositories())
+	}
+	switch {
+	case here.Django != "" && here.Nginx != "":
+		to = digests.At(here)
+	case p.from == "":
+		return refuse("its images are gone, because the stack was destroyed with its repositories. " +
+			"Next: slipway up" + s.target.Flags() + " builds what is in the folder; or promote the release from a stack that has it")
+	}
+	find := s.account.Find(s.origin())
+	for _, one := range []struct{ from, to string }{{from.Django, to.Django}, {from.Nginx, to.Nginx}} {
+		if err := find(ctx, one.from, one.to); err != nil {
+			return refuse(err.Error())
+		}
+	}
+	return nil
 }

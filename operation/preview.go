@@ -3,27 +3,25 @@ package operation
 import (
 	"context"
 	"errors"
-
-	"slipway/engine"
 )
 
-// Preview returns what Up would change. It changes nothing.
-func Preview(ctx context.Context, t Target, release string) (result engine.Result, err error) {
+// Preview is what Up would change. It changes nothing, and refuses what Up would refuse.
+func Preview(ctx context.Context, t Target, release string) (plan *Plan, err error) {
 	p, err := again(ctx, t, release)
 	if err != nil {
-		return result, err
+		return nil, err
 	}
 	c, err := configure(t)
 	if err == nil {
 		err = p.suits(t, c)
 	}
 	if err != nil {
-		return result, err
+		return nil, err
 	}
 	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p})
 	if err != nil {
-		return result, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	return s.stack.Preview(ctx, s.account.Lock())
+	return s.plan(ctx, "preview")
 }

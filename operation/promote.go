@@ -2,28 +2,17 @@ package operation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"slipway/engine"
 	"slipway/internal/image"
-	"slipway/operation/account"
 )
-
-// A Plan is what a promotion or a rollback would change.
-type Plan struct {
-	Operation string
-	Result    engine.Result
-	New       bool             // nothing runs in the stack yet
-	Where     account.Identity // of the account that would change
-}
 
 // PromoteArgs say what is promoted.
 type PromoteArgs struct {
 	From          string // the stack that the release comes from
 	Release       string // "": the one that was deployed last there
 	EvenUnhealthy bool   // also a release that is not good there
-	Confirm       func(Plan) error
+	Confirm       func(*Plan) error
 }
 
 // Promote runs a release of one stack in another: the same images, by digest.
@@ -43,7 +32,7 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 	if wrong := h.Unfit(r, d); wrong != "" {
 		if !args.EvenUnhealthy {
 			return nil, fmt.Errorf("release %s is not promoted: %s\nnothing was done. Next: fix it there; "+
-				"or promote another one (slipway releases --stack %s); or override this check with --even-unhealthy", r.ID, wrong, args.From)
+				"or promote another one (slipway releases%s); or override this check with --even-unhealthy", r.ID, wrong, source.Flags())
 		}
 		t.Progress.Logf("Promoting release %s although %s", r.ID, wrong)
 	}
@@ -61,12 +50,13 @@ func Promote(ctx context.Context, t Target, args PromoteArgs) (*Deployed, error)
 		return nil, err
 	}
 	p.running, _ = to.Running()
+	sayDropped(t, to, "promote")
 	t.Progress.Logf("Promoting release %s from stack %s to stack %s.", r.ID, args.From, t.Stack)
 	return bring(ctx, t, p, "promote", args.Confirm)
 }
 
-// bring deploys a pinned release, after it has shown what that changes.
-func bring(ctx context.Context, t Target, p *pinned, operation string, confirm func(Plan) error) (*Deployed, error) {
+// bring deploys a pinned release.
+func bring(ctx context.Context, t Target, p *pinned, operation string, confirm func(*Plan) error) (*Deployed, error) {
 	c, err := configure(t)
 	if err == nil {
 		err = p.suits(t, c)
@@ -78,12 +68,5 @@ func bring(ctx context.Context, t Target, p *pinned, operation string, confirm f
 	if err != nil {
 		return nil, err
 	}
-	plan, err := s.stack.Preview(ctx, s.account.Lock())
-	if err == nil {
-		err = confirm(Plan{Operation: operation, Result: plan, New: p.running.ID == "", Where: s.account.Identity()})
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s.deploy(ctx, operation)
+	return s.deploy(ctx, operation, confirm)
 }

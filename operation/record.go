@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/user"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -50,12 +49,15 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who()}}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who(), Settings: overridden(t)}}
 	if k.before, err = ledger.Read(ctx); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
 	for _, d := range k.before.Damaged {
 		t.Progress.Logf("The ledger is damaged: %s: %s", d.Key, d.Why)
+	}
+	if operation == "up" { // the others have said so before they asked
+		sayDropped(t, k.before, operation)
 	}
 	if p != nil {
 		k.deployment.Release, k.deployment.From = p.release.ID, p.from
@@ -64,7 +66,7 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	if last, _ := k.before.Last(); last.Release != "" && slices.Contains([]string{"promote", "rollback"}, last.Operation) {
 		t.Progress.Logf(
 			"Stack %s was given release %s by a %s. This up builds what is in the folder instead; to keep the release: slipway up%s --release %[2]s",
-			t.Stack, last.Release, last.Operation, t.Flag())
+			t.Stack, last.Release, last.Operation, t.Flags())
 	}
 	if k.source, err = release.ReadSource(ctx, s.config.root, s.config.stack.Images.App); err != nil {
 		return nil, errors.Join(err, ledger.Close())
@@ -128,6 +130,34 @@ func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdic
 	return of, k.ledger.End(ctx, d)
 }
 
+// overridden are the keys that --config sets for this run. Their values may be secret.
+func overridden(t Target) []string {
+	var keys []string
+	for _, words := range t.Overrides {
+		key, _, _ := strings.Cut(words, "=")
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// sayDropped says which settings the last deployment had from --config and this one does not have. They were for that run alone,
+// and their resources go back to what the stack's file says.
+func sayDropped(t Target, h release.History, operation string) {
+	last, ok := h.Last()
+	if !ok || last.Operation == "destroy" {
+		return
+	}
+	now := overridden(t)
+	dropped := slices.DeleteFunc(slices.Clone(last.Settings), func(key string) bool { return slices.Contains(now, key) })
+	if len(dropped) == 0 {
+		return
+	}
+	t.Progress.Logf("The last %s set %s with --config, this %s does not: what Pulumi.%s.yaml says applies again. "+
+		"To keep a setting, give it again: slipway %[3]s%[5]s --config %[6]s=...",
+		last.Operation, strings.Join(dropped, ", "), operation, t.Stack, t.Flags(), dropped[0])
+}
+
 // newDestroyKeeper records that a stack is destroyed: the beginning with the engine's first event, which shows that it has
 // locked the stack, and the end when the returned function is called.
 func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, error) error, error) {
@@ -144,13 +174,10 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 		onEvent(e)
 	}
 	return func(result engine.Result, wrong error) error {
-		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil}, wrong)
+		_, err := k.end(ctx, result, verdict.Verdict{Good: wrong == nil, Services: []verdict.ServiceStatus{}}, wrong)
 		return errors.Join(unkept, err, k.close())
 	}, nil
 }
-
-// hookFailure is the engine's prefix of a hook's error.
-var hookFailure = regexp.MustCompile(`^before hook "[^"]*" failed: `)
 
 // reasons list what went wrong, one per line.
 func reasons(err error, interrupted bool) []string {
@@ -159,7 +186,7 @@ func reasons(err error, interrupted bool) []string {
 	}
 	line := func(text string) string {
 		first, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-		return hookFailure.ReplaceAllString(first, "")
+		return first
 	}
 	var failure *engine.Failure
 	if !errors.As(err, &failure) || len(failure.Problems) == 0 {

@@ -49,6 +49,9 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	t.Throwaway = true
+	if err := foundation(ctx, t, c, dir); err != nil {
+		return nil, err
+	}
 	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir})
 	if err != nil {
 		return nil, err
@@ -69,6 +72,32 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	return v, nil
 }
 
+// foundation bootstraps the model for a stack that workflows deploy, as an administrator does once in the account. Everything after it
+// runs as the deploy role.
+func foundation(ctx context.Context, t Target, c *configuration, dir string) (err error) {
+	if c.stack.GitHub.Repository == "" || c.role("up") != "" {
+		return nil
+	}
+	b := &bootstrapping{target: t, config: c}
+	if b.account, err = openModel(ctx, t, c, openArgs{operation: "bootstrap", dir: dir}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.account.Close()) }()
+	t.Progress.Logf("Bootstrapping the model: the deploy role of %s makes the calls.", c.stack.GitHub.Repository)
+	made, err := b.spec().Apply(ctx, b.account.Bootstrap())
+	if err != nil {
+		return err
+	}
+	settings, err := b.settings(ctx, made)
+	if err != nil {
+		return err
+	}
+	return writeSettings(overlayFile(dir), settings)
+}
+
+// A trespassing account knows which rights of the deploy role reach beyond its stack.
+type trespassing interface{ Trespasses() ([]string, error) }
+
 // play runs the acts of a stack's life. A mistake that does not stop it becomes a reason of the result.
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
@@ -78,7 +107,14 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		return err
 	}
 	v.Up = newAct(up)
-	if err := s.visit(ctx, v); err != nil {
+	if judge, ok := s.account.(trespassing); ok {
+		wide, err := judge.Trespasses()
+		if err != nil {
+			return err
+		}
+		v.Reasons = append(v.Reasons, wide...)
+	}
+	if err := s.archived(ctx, v); err != nil {
 		return err
 	}
 
@@ -150,14 +186,10 @@ func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, 
 	return result, nil
 }
 
-// visit is the part of a rehearsal that requests the running site.
-func (s *session) visit(ctx context.Context, v *Rehearsal) error {
+// archived is the part of a rehearsal that looks whether the log of the running site reaches the archive.
+func (s *session) archived(ctx context.Context, v *Rehearsal) error {
 	if s.containers == nil {
 		return nil
-	}
-	s.target.Progress.Logf("The site runs at %s: requesting its first page.", s.containers.URL())
-	if err := s.containers.Check(ctx); err != nil {
-		v.Reasons = append(v.Reasons, "the site does not answer: "+err.Error())
 	}
 	n, err := s.containers.Archived(ctx)
 	if err == nil && n == 0 {

@@ -27,7 +27,7 @@ func Retire(ctx context.Context, definitions account.TaskDefinitions, project, s
 	}
 	retired := 0
 	for _, d := range all {
-		if d.Tags["project"] != project || d.Tags["stack"] != stack {
+		if !tagged(d.Tags, "", project, stack) && !tagged(d.Tags, "slipway:", project, stack) { // see config.Stack.TagPrefix
 			continue
 		}
 		if err := definitions.Deregister(ctx, d.ARN); err != nil {
@@ -37,4 +37,8 @@ func Retire(ctx context.Context, definitions account.TaskDefinitions, project, s
 		retired++
 	}
 	return retired, nil
+}
+
+func tagged(tags map[string]string, prefix, project, stack string) bool {
+	return tags[prefix+"project"] == project && tags[prefix+"stack"] == stack
 }

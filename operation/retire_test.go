@@ -30,9 +30,9 @@ func settings(t *testing.T) aws.Config {
 
 // Exactly the definitions with the stack's tags are deregistered, whatever page they are on.
 func TestRetireGoesByTags(t *testing.T) {
-	described := func(stack string) said {
+	described := func(prefix, stack string) said { // a stack whose company has a tag project puts slipway: before its own
 		return said{"taskDefinition": map[string]any{"status": "ACTIVE"}, "tags": []any{
-			map[string]any{"key": "project", "value": "shop"}, map[string]any{"key": "stack", "value": stack}}}
+			map[string]any{"key": prefix + "project", "value": "shop"}, map[string]any{"key": prefix + "stack", "value": stack}}}
 	}
 	list := func(next string, names ...string) said {
 		var arns []string
@@ -48,7 +48,7 @@ func TestRetireGoesByTags(t *testing.T) {
 	calls := awstest.Pretend(t, map[string][]said{
 		"ListTaskDefinitionFamilies": {{"families": []string{"shop-dev-web"}, "nextToken": "more"}, {"families": []string{"shop-dev-2-web"}}},
 		"ListTaskDefinitions":        {list("more", "shop-dev-web:1"), list("", "shop-dev-web:2"), list("", "shop-dev-2-web:1")},
-		"DescribeTaskDefinition":     {described("dev"), described("dev"), described("dev-2")},
+		"DescribeTaskDefinition":     {described("", "dev"), described("slipway:", "dev"), described("", "dev-2")},
 		"DeregisterTaskDefinition":   {{}},
 	})
 	n, err := Retire(t.Context(), awsaccount.TaskDefinitions(settings(t)), "shop", "dev")

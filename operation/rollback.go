@@ -9,7 +9,7 @@ import (
 )
 
 // Rollback runs an earlier release of the stack again; "" is the newest that was good and has other images than those that run.
-func Rollback(ctx context.Context, t Target, id string, confirm func(Plan) error) (*Deployed, error) {
+func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) error) (*Deployed, error) {
 	h, err := Releases(ctx, t)
 	if err != nil {
 		return nil, err
@@ -34,5 +34,6 @@ func Rollback(ctx context.Context, t Target, id string, confirm func(Plan) error
 		t.Progress.Logf("Warning: the database keeps what these migrations did, which release %s does not know: %s.\n"+
 			"They are not undone. Its code must suit the database as it is.", id, strings.Join(stay, ", "))
 	}
+	sayDropped(t, h, "rollback")
 	return bring(ctx, t, p, "rollback", confirm)
 }

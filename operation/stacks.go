@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"slipway/config"
 	"slipway/drift"
 	"slipway/engine"
 	"slipway/operation/account/awsaccount"
@@ -30,7 +31,11 @@ type Environment struct {
 
 // StackNames lists the stacks of a project: each has a Pulumi.<stack>.yaml.
 func StackNames(root string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
+	pattern, err := config.StackFile(root, "*")
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(pattern)
 	var names []string
 	for _, file := range files {
 		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "Pulumi."), ".yaml"))

@@ -22,14 +22,23 @@ type Deployed struct {
 	Release *release.Release // that runs now; nil: not known
 	Note    string           // why a new release names no commit; "": it does
 
+	Plan       *Plan
+	Deviations []Deviation // from the plan
+
 	// Containers run the site on this machine, nil if nothing does. The caller closes them.
 	Containers account.Containers
 }
 
-// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. If
-// the services do not run what is expected, it returns both a result and an error.
-func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
-	p, err := again(ctx, t, release)
+// UpArgs say what an up deploys.
+type UpArgs struct {
+	Release string            // of this stack; "": what is built from the folder
+	Confirm func(*Plan) error // gets the plan before anything is changed
+}
+
+// Up deploys the program as it is configured: with images that it builds, or with those of a release of this stack. The
+// result is also there, with the error, when the services do not run what is expected.
+func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
+	p, err := again(ctx, t, args.Release)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +53,12 @@ func Up(ctx context.Context, t Target, release string) (*Deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.deploy(ctx, "up")
+	return s.deploy(ctx, "up", args.Confirm)
 }
 
-// deploy runs the engine, judges the services, and records both in the ledger. It closes the session.
-func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, err error) {
+// deploy makes a plan, has it confirmed, runs the engine, judges what runs then, and keeps both in the ledger. It closes the
+// session.
+func (s *session) deploy(ctx context.Context, operation string, confirm func(*Plan) error) (d *Deployed, err error) {
 	defer func() {
 		if d != nil && err == nil && s.containers != nil { // they keep running
 			d.Containers, err = s.containers, errors.Join(s.containers.Deployed(), s.release())
@@ -61,10 +71,17 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, k.close()) }()
-	s.first = func() error { return k.begin(ctx) }
-	result, err := s.up(ctx)
+	plan, err := s.plan(ctx, operation)
 	if err == nil {
-		err = s.wake(ctx)
+		err = confirm(plan)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.first = func() error { return k.begin(ctx) }
+	result, err := s.carryOut(ctx, plan)
+	if err == nil {
+		err = s.settle(ctx)
 	}
 	if err == nil && s.containers != nil {
 		result.Outputs["url"], err = s.containers.URL(), s.containers.Converge()
@@ -72,10 +89,13 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	judged, err := s.judged(ctx, err)
 	of, unkept := k.end(ctx, result, judged, err)
 	err = errors.Join(err, unkept)
-	if err != nil && judged.Good {
+	if bad := (*badVerdict)(nil); err != nil && !errors.As(err, &bad) {
 		return nil, err
 	}
-	d = &Deployed{Stack: s.target.Stack, Live: s.target.Live, Where: s.where(), Result: result, Verdict: judged, Release: of}
+	d = &Deployed{Stack: s.target.Stack, Live: s.target.Live, Where: s.where(), Result: result, Verdict: judged, Release: of, Plan: plan}
+	if err == nil {
+		d.Deviations = plan.deviations(result)
+	}
 	if of != nil {
 		if _, known := k.before.Find(of.ID); known != nil {
 			d.Note = k.source.Note
@@ -84,13 +104,31 @@ func (s *session) deploy(ctx context.Context, operation string) (d *Deployed, er
 	return d, err
 }
 
+// carryOut runs the engine. Where the plan is to change nothing it has run already: the program, the providers and the state
+// agree, and a rehearsed stack is locked since. In an account the engine's own lock is the only one, so there it runs again.
+func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, error) {
+	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
+		return s.up(ctx)
+	}
+	s.public, _ = plan.Result.Outputs["url"].(string)
+	return plan.Result, errors.Join(s.first(), s.stack.Backup())
+}
+
 // up runs the engine. If a drift check found something since the last up, every resource is read first, and so reverted.
 func (s *session) up(ctx context.Context) (engine.Result, error) {
-	last, err := s.lastCheck(ctx)
-	found := err == nil && last != nil && last.Found > 0
+	found := s.drifted(ctx)
+	s.begun.reset()
 	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
 	}
 	return result, err
+}
+
+// drifted says whether a drift check found something since the last up. Then a plan and an up read every resource first: the
+// engine compares the program with its own record, which does not have what was changed by hand.
+func (s *session) drifted(ctx context.Context) bool {
+	last, err := s.lastCheck(ctx)
+	return err == nil && last != nil && last.Found > 0
 }

@@ -34,10 +34,11 @@ func TestStacksOfAnEarlierVersionAreNotReplaced(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			result, err := Preview(t.Context(), Target{Root: root, Stack: stack, Progress: quiet{}}, "")
+			plan, err := Preview(t.Context(), Target{Root: root, Stack: stack, Progress: quiet{}}, "")
 			if err != nil {
 				t.Fatal(err)
 			}
+			result := plan.Result
 			if result.Counts["same"] < 100 {
 				t.Errorf("only %d resources are unchanged: the stack was not read (%v)", result.Counts["same"], result.Counts)
 			}

@@ -70,7 +70,8 @@ type Deployment struct {
 	From      string    `json:"from,omitempty"` // of a promotion: the stack it came from
 	Release   string    `json:"release,omitempty"`
 	Who       string    `json:"who"`
-	When      time.Time `json:"when"` // it began
+	When      time.Time `json:"when"`               // it began
+	Settings  []string  `json:"settings,omitempty"` // the keys that --config set for this run alone, without their values
 
 	// Set when it has ended. A deployment without a verdict is still under way, or was killed.
 	Ended   time.Time        `json:"ended,omitzero"`
@@ -140,7 +141,12 @@ func (l *Ledger) End(ctx context.Context, d Deployment) error {
 	}
 	d.Ended = d.Ended.UTC()
 	kept := *d.Verdict
-	kept.Logs = nil
+	kept.Logs, kept.Check = nil, nil
+	if kept.Page != nil {
+		page := *kept.Page
+		page.Logs = nil
+		kept.Page = &page
+	}
 	d.Verdict = &kept
 	return l.write(ctx, entry{Ended: &d})
 }
@@ -191,6 +197,8 @@ type History struct {
 	Releases    []Release    `json:"releases"`
 	Deployments []Deployment `json:"deployments"`
 	Damaged     []Damage     `json:"damaged,omitempty"`
+
+	Flags string `json:"-"` // what a suggested command needs to work on the stack: " --stack dev --live"
 }
 
 // A Damage is an object of the ledger that cannot be read or does not belong there. The others still count.

@@ -15,7 +15,7 @@ func (h History) Promotable(id string) (r Release, d Deployment, err error) {
 	last, any := h.Last()
 	switch {
 	case !any:
-		return r, d, fmt.Errorf("stack %[1]s was never deployed; begin with: slipway up --stack %[1]s", h.Stack)
+		return r, d, fmt.Errorf("stack %s was never deployed; begin with: slipway up%s", h.Stack, h.Flags)
 	case id != "":
 		if r, err = h.Find(id); err != nil {
 			return r, d, err
@@ -23,17 +23,19 @@ func (h History) Promotable(id string) (r Release, d Deployment, err error) {
 		d, _ = h.Of(r.ID)
 		return r, d, nil
 	case last.Operation == "destroy" && !last.Good():
-		return r, d, fmt.Errorf("the destroy of stack %[1]s on %[2]s did not finish; name a release (slipway releases --stack %[1]s), "+
-			"or bring it up again: slipway up --stack %[1]s", h.Stack, Moment(last.When))
+		return r, d, fmt.Errorf("the destroy of stack %[1]s on %[2]s did not finish; name a release (slipway releases%[3]s), "+
+			"or bring it up again: slipway up%[3]s",
+			h.Stack, Moment(last.When), h.Flags)
 	case last.Operation == "destroy":
-		return r, d, fmt.Errorf("stack %[1]s was destroyed on %[2]s, so nothing runs there; name a release (slipway releases --stack %[1]s)",
-			h.Stack, Moment(last.When))
+		return r, d, fmt.Errorf("stack %[1]s was destroyed on %[2]s, so nothing runs there; name a release (slipway releases%[3]s)",
+			h.Stack, Moment(last.When), h.Flags)
 	case last.Release == "" && last.Verdict == nil:
-		return r, d, fmt.Errorf("the last deployment of stack %[1]s never ended (%[2]s by %[3]s, on %[4]s); "+
-			"finish it with: slipway up --stack %[1]s", h.Stack, last.Operation, last.Who, Moment(last.When))
+		return r, d, fmt.Errorf("the last deployment of stack %[1]s never ended (%[2]s by %[3]s, on %[4]s); finish it with: slipway up%[5]s",
+			h.Stack, last.Operation, last.Who, Moment(last.When), h.Flags)
 	case last.Release == "":
 		return r, d, fmt.Errorf("the last deployment of stack %[1]s failed before it had images: %[2]s\n"+
-			"fix it there, or name a release (slipway releases --stack %[1]s)", h.Stack, strings.Join(last.Verdict.Reasons, "; "))
+			"fix it there, or name a release (slipway releases%[3]s)",
+			h.Stack, strings.Join(last.Verdict.Reasons, "; "), h.Flags)
 	}
 	r, err = h.Find(last.Release)
 	return r, last, err

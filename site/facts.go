@@ -49,5 +49,5 @@ func Facts(wiring.Site) []catalog.Resource {
 		Type:   "pulumi:providers:aws",
 		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones")},
 		None:   catalog.Inert | catalog.Risks,
-	}}
+	}, catalog.Random("pulumi:index:Stash")}
 }

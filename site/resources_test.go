@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -8,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"slipway/internal/catalog"
 )
@@ -27,7 +28,7 @@ func TestTheTableOfResources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(lines(want), lines([]byte(got))); diff != "" {
+	if diff := gocmp.Diff(lines(want), lines([]byte(got))); diff != "" {
 		t.Errorf("the facts have changed (go test ./site -run TestTheTableOfResources -update writes the page):\n%s", diff)
 	}
 }
@@ -53,13 +54,17 @@ func resourcesTable() string {
 	var b strings.Builder
 	b.WriteString("# Resources\n\nWhat the components know about the types of resources that they create, from their `facts.go`. " +
 		"Generated: `go test ./site -run TestTheTableOfResources -update`.\n\n" +
-		"| type | components | if it is missing | destroy | dangerous changes | AWS changes | alarms | variables | ports |\n" +
-		"|---|---|---|---|---|---|---|---|---|\n")
+		"| type | components | if it is missing | when deleted or replaced | effects of changes | dangerous drift " +
+		"| AWS changes | alarms | variables | ports |\n" +
+		"|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, token := range slices.Sorted(maps.Keys(rows)) {
 		r := rows[token]
 		names := components[token]
 		slices.Sort(names)
-		var risks, alarms, ports []string
+		var risks, effects, alarms, ports []string
+		for _, e := range r.Effects {
+			effects = append(effects, code(strings.ReplaceAll(cmp.Or(e.Path, "replaced"), "|", ", "))+" "+e.Says)
+		}
 		for _, risk := range r.Risks {
 			risks = append(risks, code(strings.ReplaceAll(risk.Path, "|", ", "))+" "+risk.Why)
 		}
@@ -69,9 +74,8 @@ func resourcesTable() string {
 		for _, port := range r.Ports {
 			ports = append(ports, fmt.Sprint(port))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing),
-			text(r.Loss.Says), listed(risks),
-			code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms),
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing), text(r.Loss.Says),
+			listed(effects), listed(risks), code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms),
 			listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
 	}
 	return b.String()

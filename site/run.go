@@ -36,7 +36,10 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 		CPU: migrationCPU, Memory: migrationMemory, Architecture: d.stack.Web.Architecture,
 		// The migration sets the password of the site's role, so a new password needs a migration as a new image does.
 		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
-		Runner:  d.runner,
+		Runner:  d.runner, Say: d.say,
+		// Its own image is an input. The other one must exist too: without it the release cannot run, and the database would be
+		// migrated for nothing.
+		After: []pulumi.Resource{d.images},
 	}, d.opts...)
 }
 

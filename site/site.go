@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
@@ -36,8 +37,9 @@ const migrationCPU, migrationMemory = 256, 512
 
 // Options are set by the caller of the program, not by the stack's configuration.
 type Options struct {
-	Root   string     // the folder of Pulumi.yaml, which holds the app; default: the engine's
-	Runner ecs.Runner // runs the migration; default: on AWS
+	Root   string            // the folder of Pulumi.yaml, which holds the app; default: the engine's
+	Runner ecs.Runner        // runs the migration; default: on AWS
+	Say    func(text string) // hears that the migration still runs; default: the engine's log
 
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
@@ -88,16 +90,21 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
+	fixed := fixedOf(stack, stack.Protect)
 	snapshot := stack.Protect || options.Unlock // whatever the file says by now
 	stack.Protect = stack.Protect && !options.Unlock
 	runner := options.Runner
 	if runner == nil && !options.Declare {
-		runner = ecs.AWSRunner{Region: stack.Region, Profile: source.Values["aws:profile"].Text,
+		runner = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile,
 			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 	}
 	release := options.Release
 	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
 		release = &image.Pinned{Digests: digests}
+	}
+	say := options.Say
+	if say == nil && !options.Declare {
+		say = func(text string) { _ = ctx.Log.Info(text, nil) }
 	}
 	fromProfile := ""
 	if release != nil && release.From != nil {
@@ -105,10 +112,10 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	}
 	carry := cicd.Carrier(options.Carry)
 	if carry == nil && !options.Declare {
-		carry = cicd.AWSCarrier{Profile: source.Values["aws:profile"].Text, FromProfile: fromProfile}.Carry
+		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, release: release,
-		carry: carry, known: &p.images}
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
+		carry: carry, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 
@@ -119,9 +126,14 @@ type deployment struct {
 	snapshot bool // of the database, if it is deleted
 	root     string
 	runner   ecs.Runner
+	say      func(string)
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
+	fixed    map[string]string           // see recordFixed
+	guarded  bool                        // changes of the fixed settings are refused
+
+	record pulumi.Resource // of the fixed settings
 
 	opts   []pulumi.ResourceOption // of every component
 	invoke pulumi.InvokeOption     // of every lookup
@@ -153,7 +165,7 @@ type deployment struct {
 
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
-		d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
+		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
 		d.makeEdge, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
@@ -165,7 +177,7 @@ func (d *deployment) deploy() error {
 
 // place looks up where the site is deployed.
 func (d *deployment) place() error {
-	provider, err := provider(d.ctx, d.stack)
+	provider, err := provider(d.ctx, d.stack, pulumi.DependsOn([]pulumi.Resource{d.record}))
 	if err != nil {
 		return err
 	}
@@ -195,7 +207,7 @@ func (d *deployment) place() error {
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones.Names[:d.stack.Network.Zones],
-		Protect: d.stack.Protect, Snapshot: d.snapshot,
+		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
 	}
 	for i, zone := range d.site.Zones {
 		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
@@ -259,7 +271,8 @@ func (d *deployment) makeLogs() (err error) {
 		if d.direct, err = d.newStream(logging.FireLens); err != nil {
 			return err
 		}
-		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, RouterImage: pulumi.String(logRouter)}
+		d.firehose = &fargate.Firehose{Name: d.direct.Name, ARN: d.direct.ARN, KeyARN: d.direct.KeyARN,
+			RouterImage: pulumi.String(logRouter)}
 	}
 	d.topic, err = logging.NewTopic(d.ctx, "alarms", &logging.TopicArgs{
 		Site: d.site, KeyARN: d.keys.Alarms, Email: d.stack.Alarms.Email,
@@ -363,11 +376,11 @@ func (d *deployment) makeEdge() error {
 		AccessLogs: d.archive.Access,
 	}
 	if d.stack.Domain != "" {
-		zone, err := route53.LookupZone(d.ctx, &route53.LookupZoneArgs{Name: &d.stack.Zone}, d.invoke)
+		id, err := d.zoneID()
 		if err != nil {
-			return fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", d.stack.Zone, d.site.AccountID, err)
+			return err
 		}
-		edge.ZoneID = pulumi.String(zone.ZoneId)
+		edge.ZoneID = pulumi.String(id)
 	}
 	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
 		return err
@@ -377,6 +390,30 @@ func (d *deployment) makeEdge() error {
 	}
 	d.binding, err = wiring.Join(d.balancer.Binding, d.store.Binding, d.media.Binding, d.siteBinding())
 	return err
+}
+
+// zoneID finds the hosted zone of the domain, by its ID if the stack names one.
+func (d *deployment) zoneID() (string, error) {
+	name, account := d.stack.Zone, d.site.AccountID
+	args := &route53.LookupZoneArgs{Name: &name}
+	if d.stack.ZoneID != "" {
+		args = &route53.LookupZoneArgs{ZoneId: &d.stack.ZoneID}
+	}
+	zone, err := route53.LookupZone(d.ctx, args, d.invoke)
+	switch {
+	case err != nil && d.stack.ZoneID != "":
+		return "", fmt.Errorf("zoneId: Route 53 has no hosted zone %s in account %s: %w", d.stack.ZoneID, account, err)
+	case err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple"):
+		return "", fmt.Errorf("zone: account %s has several public hosted zones named %s. Set zoneId to the one whose name servers the "+
+			"registrar "+
+			"lists; this shows their IDs: aws route53 list-hosted-zones-by-name --dns-name %[2]s", account, name)
+	case err != nil:
+		return "", fmt.Errorf("zone: Route 53 has no public hosted zone %s in account %s: %w", name, account, err)
+	}
+	if found := strings.TrimSuffix(zone.Name, "."); d.stack.ZoneID != "" && (found != name || zone.PrivateZone != nil && *zone.PrivateZone) {
+		return "", fmt.Errorf("zoneId: hosted zone %s is %s, and not the public zone %s", d.stack.ZoneID, found, name)
+	}
+	return zone.ZoneId, nil
 }
 
 // makeWAF creates the web application firewall. AWS prescribes the prefix of its log group's name.

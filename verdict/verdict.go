@@ -28,9 +28,12 @@ type Verdict struct {
 	Expected Running  `json:"asked"`
 	Runs     Running  `json:"runs"`
 	Stopped  []string `json:"stopped,omitempty"` // why tasks stopped, the newest first, each reason once
+	Check    []string `json:"check,omitempty"`   // the health check that failed: what it asks, and what it said
 	Logs     []string `json:"logs,omitempty"`    // the last lines of the container that failed
 	Cause    string   `json:"cause,omitempty"`   // the likely one, in words
 	Next     string   `json:"next,omitempty"`    // what to do about it
+
+	Page *Visit `json:"page,omitempty"` // the answer to the request after the deployment; nil: none was made
 
 	Services []ServiceStatus `json:"services"`
 }
@@ -52,12 +55,34 @@ type Running struct {
 	Images         map[string]string `json:"images,omitempty"`         // by container: repository@digest
 	Deployment     string            `json:"deployment,omitempty"`     // ECS's name for it
 	Tasks          int               `json:"-"`                        // the declared number to start with; scaling owns it afterwards
+	Min, Max       int               `json:"-"`                        // the range of scaling; 0: the service does not scale
+	Check          *TargetCheck      `json:"-"`                        // the load balancer's health check; nil: no load balancer
 }
+
+// Wanted is how many tasks the service should have if it has desired ones. Scaling owns the number within its range.
+func (r Running) Wanted(desired int) int {
+	if desired == 0 {
+		desired = r.Tasks
+	}
+	if r.Max == 0 || desired == 0 {
+		return desired
+	}
+	return min(max(desired, r.Min), r.Max)
+}
+
+// A TargetCheck is how a load balancer checks the health of a target.
+type TargetCheck struct {
+	Path, Matcher string        // the request, and the status codes that are healthy: 200, 200-299
+	Notices       time.Duration // how long it takes to find out that a target fails
+}
+
+func (c *TargetCheck) String() string { return fmt.Sprintf("GET %s must answer %s", c.Path, c.Matcher) }
 
 // Expected is what the services of a cluster should run.
 type Expected struct {
 	Cluster  string // ARN or name
 	Services []Running
+	Recheck  bool // the load balancer's health check has just changed, so what is healthy may not be any more
 }
 
 // An ECSReader reads ECS and CloudWatch Logs, or a model of them.
@@ -70,6 +95,10 @@ type ECSReader interface {
 
 	// Stopped are the tasks of a service that stopped recently, in any order. ECS forgets them after an hour.
 	Stopped(ctx context.Context, cluster, service string) ([]Task, error)
+
+	// Unhealthy is a running task of a service that fails the health check of its load balancer now. It is nil if all pass, or
+	// where only the service's events know.
+	Unhealthy(ctx context.Context, cluster, service string) (*Unhealthy, error)
 
 	// Tail are the last lines of a log stream, none if there is no such stream.
 	Tail(ctx context.Context, group, stream string, lines int) ([]string, error)
@@ -87,6 +116,14 @@ type Service struct {
 	Desired, Running int    // tasks
 	Deployments      []Deployed
 	Events           []ServiceEvent // the newest first
+	Unhealthy        *Unhealthy     // running tasks that their load balancer calls unhealthy; nil: none known
+}
+
+// Unhealthy is a target that runs and fails its load balancer's health check.
+type Unhealthy struct {
+	Reason string   // in ELB's words
+	Check  []string // what the check said, where it is known
+	Logs   []string // the last lines of its containers, where they are known
 }
 
 // A Deployed is one deployment of a service. A service has one, and more while it changes.
@@ -117,6 +154,7 @@ type Container struct {
 	Group       string // log group; empty: its lines go elsewhere
 	Prefix      string // of its log streams
 	Router      bool   // FireLens's, which carries the lines of the others
+	Health      string // the command of its health check; empty: it has none
 }
 
 // A Task is one that stopped.
@@ -125,6 +163,7 @@ type Task struct {
 	Code, Reason        string // ECS's stop code and reason
 	At                  time.Time
 	Containers          []StoppedContainer
+	Check               []string // what the failed health check said, where it is known
 }
 
 // A StoppedContainer is a container of a stopped task.
@@ -154,6 +193,17 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 	for i, s := range expected.Services {
 		names[i] = s.Service
 	}
+	if expected.Recheck && wait > 0 {
+		var notices time.Duration
+		for _, s := range expected.Services {
+			if s.Check != nil {
+				notices = max(notices, s.Check.Notices)
+			}
+		}
+		if err := sleep(ctx, min(notices, wait)); err != nil {
+			return Verdict{}, err
+		}
+	}
 	deadline := time.Now().Add(wait)
 	var found map[string]Service
 	for {
@@ -165,6 +215,9 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 		for _, s := range services {
 			found[s.Name] = s
 		}
+		if err := examine(ctx, ecs, expected, found); err != nil {
+			return Verdict{}, err
+		}
 		changing := slices.ContainsFunc(expected.Services, func(r Running) bool {
 			_, settled := judge(found[r.Service], r)
 			return !settled
@@ -172,10 +225,8 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 		if !changing || !time.Now().Before(deadline) {
 			break
 		}
-		select {
-		case <-ctx.Done():
-			return Verdict{}, fmt.Errorf("verdict: %w", ctx.Err())
-		case <-time.After(min(poll, time.Until(deadline))):
+		if err := sleep(ctx, min(poll, time.Until(deadline))); err != nil {
+			return Verdict{}, err
 		}
 	}
 
@@ -213,6 +264,31 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 	return v, nil
 }
 
+// examine asks for the health of running tasks, where the service itself looks as it should.
+func examine(ctx context.Context, ecs ECSReader, expected Expected, found map[string]Service) error {
+	for _, want := range expected.Services {
+		s := found[want.Service]
+		if wrong, _ := judge(s, want); wrong != "" || want.Check == nil {
+			continue
+		}
+		var err error
+		if s.Unhealthy, err = ecs.Unhealthy(ctx, expected.Cluster, want.Service); err != nil {
+			return fmt.Errorf("verdict: the health of service %s: %w", want.Service, err)
+		}
+		found[want.Service] = s
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("verdict: %w", ctx.Err())
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // judge says what is wrong with a service, and whether waiting may still change that.
 func judge(s Service, want Running) (wrong string, settled bool) {
 	if s.Name == "" || s.Status != "" && s.Status != "ACTIVE" {
@@ -242,8 +318,34 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 	case s.Running != s.Desired || primary.Rollout == "" && len(s.Deployments) > 1:
 		return fmt.Sprintf("%d of %d tasks of %s run", s.Running, s.Desired, short(want.TaskDefinition)), false
 	}
+	if reason := s.unhealthy(); reason != "" {
+		return fmt.Sprintf("runs %s, but its load balancer calls it unhealthy: %s", short(want.TaskDefinition), redact.Text(reason)),
+			s.Unhealthy != nil // asked just now; events may be outdated by the next one
+	}
 	return "", true
 }
+
+// unhealthy is why running targets are unhealthy; "" if they are not. Where only events say so, those count that are newer than
+// the last steady state, which ECS reports of a service that is healthy and at its desired number of tasks (ECS guide, "Amazon
+// ECS service action events" and "Amazon ECS service unhealthy event messages").
+func (s Service) unhealthy() string {
+	if s.Unhealthy != nil {
+		return s.Unhealthy.Reason
+	}
+	since := s.primary().Created
+	for _, e := range s.Events {
+		switch {
+		case strings.Contains(e.Message, "has reached a steady state"), e.At.Before(since):
+			return ""
+		case unhealthyTarget.MatchString(e.Message):
+			return e.Message
+		}
+	}
+	return ""
+}
+
+// unhealthyTarget matches the event of a target that fails its load balancer's health check.
+var unhealthyTarget = regexp.MustCompile(`is unhealthy in \(?target-group`)
 
 // rolledBack matches the events of a service that report a rollback.
 var rolledBack = regexp.MustCompile(`(?i)rolling back|rolled back|deployment failed`)
@@ -297,6 +399,11 @@ func short(arn string) string {
 // explain finds out why the expected tasks do not run. What cannot be found out is reported instead; the
 // verdict does not depend on it.
 func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s Service) {
+	if u := s.Unhealthy; u != nil {
+		v.Check, v.Logs = clean(append([]string{v.Expected.Check.said()}, u.Check...)), clean(u.Logs)
+		v.Cause, v.Next = likely(append([]string{u.Reason}, u.Check...), u.Logs)
+		return
+	}
 	var tasks []Task
 	if s.Name != "" {
 		stopped, err := ecs.Stopped(ctx, cluster, s.Name)
@@ -313,6 +420,7 @@ func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s 
 	var definition Definition
 	var unread error
 	if len(tasks) > 0 {
+		defer func() { v.Check = v.Expected.checks(definition, tasks[0]) }()
 		definition, unread = ecs.Definition(ctx, v.Expected.TaskDefinition)
 	}
 	var reported []string
@@ -347,7 +455,52 @@ func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s 
 			}()
 		}
 	}
+	if len(tasks) > 0 {
+		reported = append(reported, tasks[0].Check...)
+	}
 	v.Cause, v.Next = likely(reported, v.Logs)
+}
+
+// clean redacts lines that containers wrote, and drops empty ones.
+func clean(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		if line != "" {
+			all = append(all, redact.Text(line))
+		}
+	}
+	return all
+}
+
+func (c *TargetCheck) said() string {
+	if c == nil {
+		return ""
+	}
+	return "the load balancer's: " + c.String()
+}
+
+// failedTarget and failedContainer match the reasons of tasks that failed a health check: the load balancer's, and a
+// container's own.
+var (
+	failedTarget    = regexp.MustCompile(`(?i)failed (ELB|load balancer) health checks`)
+	failedContainer = regexp.MustCompile(`(?i)failed container health checks`)
+)
+
+// checks are the health check that a task failed, and what it said; none if the task stopped for another reason.
+func (r Running) checks(d Definition, t Task) []string {
+	var all []string
+	switch {
+	case failedTarget.MatchString(t.Reason):
+		all = append(all, r.Check.said())
+	case failedContainer.MatchString(t.Reason):
+		for _, c := range d.Containers {
+			failed := slices.ContainsFunc(t.Containers, func(s StoppedContainer) bool { return s.Name == c.Name && s.Reason != "" })
+			if c.Health != "" && (failed || len(t.Containers) == 1) {
+				all = append(all, "container "+c.Name+": "+c.Health)
+			}
+		}
+	}
+	return clean(append(all, t.Check...))
 }
 
 // withoutRouter is a task without its log router, where that was killed because the task ended. It is stopped last, and
@@ -409,10 +562,12 @@ func (t Task) suspects() []StoppedContainer {
 	return all
 }
 
-// lastWords are the last lines of the container that failed, of the newest task that left any.
+// lastWords are the last lines of the container that failed, of the newest task that left any. A load balancer's check goes
+// through all containers, so a task that fails it has a part for each.
 func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) ([]string, error) {
 	const most = 3 // a task that never started has no log; the one before it may have
 	for _, t := range tasks[:min(len(tasks), most)] {
+		var all []string
 		for _, c := range t.suspects() {
 			i := slices.IndexFunc(d.Containers, func(x Container) bool { return x.Name == c.Name })
 			if i < 0 || d.Containers[i].Group == "" {
@@ -427,11 +582,28 @@ func lastWords(ctx context.Context, ecs ECSReader, d Definition, tasks []Task) (
 				lines[i] = redact.Text(line)
 			}
 			if len(lines) > 0 {
-				return append([]string{c.Name + ", log group " + d.Containers[i].Group + ", stream " + stream + ":"}, lines...), nil
+				all = append(append(all, c.Name+", log group "+d.Containers[i].Group+", stream "+stream+":"), lines...)
 			}
+			if len(all) > 0 && !failedTarget.MatchString(t.Reason) {
+				return all, nil
+			}
+		}
+		if len(all) > 0 {
+			return all, nil
 		}
 	}
 	return nil, nil
+}
+
+// title is the first line of a verdict that is not good.
+func (v Verdict) title() string {
+	if v.Page != nil && !v.Page.Good {
+		return "the release runs, but the site does not answer as it should"
+	}
+	if slices.ContainsFunc(v.Services, func(s ServiceStatus) bool { return !s.Good && s.Runs != s.Expected }) {
+		return "what runs is not what was asked for"
+	}
+	return "the release does not run as it should"
 }
 
 // String is the verdict in words, for a terminal.
@@ -444,7 +616,7 @@ func (v Verdict) String() string {
 		return strings.Join(all, ", ")
 	}
 	var b strings.Builder
-	b.WriteString("what runs is not what was asked for")
+	b.WriteString(v.title())
 	for _, r := range v.Reasons {
 		b.WriteString("\n  " + r)
 	}
@@ -459,8 +631,12 @@ func (v Verdict) String() string {
 		v.Runs.TaskDefinition != "" {
 		tasks = fmt.Sprintf(", %d of %d tasks", v.Services[i].Tasks, v.Services[i].Desired)
 	}
-	show("Asked for:", v.Expected, "")
-	show("Runs now: ", v.Runs, tasks)
+	if v.Page == nil || v.Page.Good {
+		if v.Runs.TaskDefinition != v.Expected.TaskDefinition {
+			show("Asked for:", v.Expected, "")
+		}
+		show("Runs now: ", v.Runs, tasks)
+	}
 	list := func(title string, lines []string) {
 		if len(lines) > 0 {
 			b.WriteString("\n" + title)
@@ -470,6 +646,7 @@ func (v Verdict) String() string {
 		}
 	}
 	list("Its tasks stopped:", v.Stopped)
+	list("Health check:", v.Check)
 	list("Last lines of the log:", v.Logs)
 	if v.Cause != "" {
 		b.WriteString("\nLikely cause: " + v.Cause)
@@ -490,9 +667,10 @@ func ExpectedOf(resources []apitype.ResourceV3) (Expected, error) {
 			images[arn] = imagesOf(text)
 		}
 	}
+	ranges, checks := scaling(resources), targetChecks(resources)
 	var expected Expected
 	for _, r := range resources {
-		if r.Type != "aws:ecs/service:Service" || r.Delete {
+		if r.Type != TypeService || r.Delete {
 			continue
 		}
 		text := func(key string) string { s, _ := r.Inputs[key].(string); return s }
@@ -500,13 +678,61 @@ func ExpectedOf(resources []apitype.ResourceV3) (Expected, error) {
 			return Expected{}, errors.New("verdict: the stack's services are in more than one cluster")
 		}
 		expected.Cluster = text("cluster")
+		name := cmp.Or(text("name"), r.URN.Name())
 		tasks, _ := r.Inputs["desiredCount"].(float64)
-		expected.Services = append(expected.Services, Running{
-			Tasks:   int(tasks),
-			Service: cmp.Or(text("name"), r.URN.Name()), TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
-		})
+		run := Running{Tasks: int(tasks), Service: name, TaskDefinition: text("taskDefinition"), Images: images[text("taskDefinition")],
+			Min: ranges[name].min, Max: ranges[name].max}
+		if balancers, _ := r.Inputs["loadBalancers"].([]any); len(balancers) > 0 {
+			first, _ := balancers[0].(map[string]any)
+			group, _ := first["targetGroupArn"].(string)
+			run.Check = checks[group]
+		}
+		expected.Services = append(expected.Services, run)
 	}
 	return expected, nil
+}
+
+// The types of resources that a verdict reads from a checkpoint.
+const (
+	TypeService     = "aws:ecs/service:Service"
+	TypeTargetGroup = "aws:lb/targetGroup:TargetGroup"
+	typeScaling     = "aws:appautoscaling/target:Target"
+)
+
+// scaling is the range of tasks of the services that scale, by name. Its resource is service/CLUSTER/SERVICE.
+func scaling(resources []apitype.ResourceV3) map[string]struct{ min, max int } {
+	ranges := map[string]struct{ min, max int }{}
+	for _, r := range resources {
+		if r.Type != typeScaling || r.Delete {
+			continue
+		}
+		of, _ := r.Inputs["resourceId"].(string)
+		low, _ := r.Inputs["minCapacity"].(float64)
+		high, _ := r.Inputs["maxCapacity"].(float64)
+		ranges[short(of)] = struct{ min, max int }{int(low), int(high)}
+	}
+	return ranges
+}
+
+// targetChecks are the health checks of target groups, by ARN.
+func targetChecks(resources []apitype.ResourceV3) map[string]*TargetCheck {
+	checks := map[string]*TargetCheck{}
+	for _, r := range resources {
+		if r.Type != TypeTargetGroup || r.Delete {
+			continue
+		}
+		arn, _ := r.Outputs["arn"].(string)
+		check, _ := r.Inputs["healthCheck"].(map[string]any)
+		text := func(key, otherwise string) string { s, _ := check[key].(string); return cmp.Or(s, otherwise) }
+		seconds := func(key string, otherwise float64) time.Duration {
+			n, _ := check[key].(float64)
+			return time.Duration(cmp.Or(n, otherwise)) * time.Second
+		}
+		interval, timeout := seconds("interval", 30), seconds("timeout", 5)
+		failures := seconds("unhealthyThreshold", 2) / time.Second
+		checks[arn] = &TargetCheck{Path: text("path", "/"), Matcher: text("matcher", "200"), Notices: failures*(interval+timeout) + interval}
+	}
+	return checks
 }
 
 func imagesOf(containerDefinitions string) map[string]string {

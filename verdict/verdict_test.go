@@ -1,6 +1,7 @@
 package verdict_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -46,6 +47,7 @@ const (
 func askedWeb() verdict.Expected {
 	return verdict.Expected{Cluster: awsPart + "cluster/shop", Services: []verdict.Running{{
 		Service: "shop-web", TaskDefinition: newTask, Images: map[string]string{"django": "r/django@sha256:new", "nginx": "r/nginx@sha256:same"},
+		Check: &verdict.TargetCheck{Path: "/healthz", Matcher: "200-299"},
 	}}}
 }
 
@@ -67,6 +69,16 @@ func webService(status string, desired, running int, deployments ...string) said
 	}
 	return said{"services": []any{map[string]any{"serviceName": "shop-web", "status": status, "desiredCount": desired,
 		"runningCount": running, "deployments": all}}}
+}
+
+// withEvents adds events to a service, the newest first.
+func withEvents(service said, messages ...string) said {
+	var events []any
+	for i, m := range messages {
+		events = append(events, map[string]any{"createdAt": 1800000000 - i, "message": m})
+	}
+	service["services"].([]any)[0].(map[string]any)["events"] = events
+	return service
 }
 
 func stoppedTask(id, definition, reason string, containers ...map[string]any) map[string]any {
@@ -175,6 +187,33 @@ func TestVerdict(t *testing.T) {
 		{name: "the cluster is gone",
 			answers: map[string][]said{"DescribeServices": {{"__type": "ClusterNotFoundException", "message": "Cluster not found."}}},
 			want:    []string{"service shop-web does not run"}},
+		{name: "the health check was changed, and running targets fail it", answers: map[string][]said{
+			"DescribeServices": {withEvents(webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0"),
+				"(service shop-web) (task 1) (port 8080) is unhealthy in (target-group x) "+
+					"due to (reason Health checks failed with these codes: [400]).",
+				"(service shop-web) has reached a steady state.")}, "ListTasks": {{"taskArns": []string{}}}},
+			want: []string{"did not settle within 50ms: runs shop-web:7, but its load balancer calls it unhealthy", "codes: [400]",
+				"ALLOWED_HOSTS"}, not: "not what was asked for"},
+		{name: "a target was unhealthy, and the service is steady again", good: true, answers: map[string][]said{
+			"DescribeServices": {withEvents(webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0"),
+				"(service shop-web) has reached a steady state.",
+				"(service shop-web) (task 1) (port 8080) is unhealthy in (target-group x) due to (reason Request timed out).")}},
+			want: []string{"shop-web runs shop-web:7"}},
+		{name: "a container's own health check fails", answers: func() map[string][]said {
+			a := failing("Task failed container health checks", logSays("listening on 8001"),
+				map[string]any{"name": "django", "healthStatus": "UNHEALTHY"}, map[string]any{"name": "nginx"})
+			a["DescribeTaskDefinition"] = []said{webDefinition(oldTask, "r/django@sha256:old"),
+				{"taskDefinition": map[string]any{"taskDefinitionArn": newTask, "containerDefinitions": []any{
+					map[string]any{"name": "django", "image": "r/django@sha256:new", "healthCheck": map[string]any{"command": []string{"CMD",
+						"healthcheck"}}},
+					map[string]any{"name": "nginx", "image": "r/nginx@sha256:x", "healthCheck": map[string]any{"command": []string{"CMD", "other"}}}}}}}
+			return a
+		}(), want: []string{"Task failed container health checks (django: its health check failed)",
+			"Health check:\n  container django: CMD healthcheck", "own health check fails"}, not: "CMD other"},
+		{name: "the balancer's health check is redirected", answers: failing("Task failed ELB health checks in (target-group x)",
+			logSays("a line of django"), map[string]any{"name": "django", "exitCode": 0}, ended),
+			want: []string{"Health check:\n  the load balancer's: GET /healthz must answer 200-299", "django, log group", "a line of django",
+				"nginx, log group"}},
 		{name: "ECS watches no rollout", good: true,
 			answers: map[string][]said{"DescribeServices": {webService("ACTIVE", 1, 1, "PRIMARY "+newTask+" - 1/1 0")}},
 			want:    []string{"runs shop-web:7"}},
@@ -334,5 +373,126 @@ func TestWhatWasAsked(t *testing.T) {
 		{Service: "shop-mail", TaskDefinition: oldTask}}}
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// The engine does not record the inputs of an update that failed, so the checkpoint has the task definition of the run before.
+func TestARunIsJudgedByWhatItStarted(t *testing.T) {
+	urn := func(name string) resource.URN {
+		return resource.URN("urn:pulumi:dev::shop::aws:ecs/service:Service::" + name)
+	}
+	service := func(name string) apitype.ResourceV3 {
+		return apitype.ResourceV3{Type: verdict.TypeService, URN: urn(name), Inputs: map[string]any{"cluster": "shop", "name": "shop-" + name,
+			"taskDefinition": oldTask}}
+	}
+	resources := []apitype.ResourceV3{
+		{Type: "aws:ecs/taskDefinition:TaskDefinition", Outputs: map[string]any{"arn": newTask,
+			"containerDefinitions": `[{"name":"django","image":"r@sha256:1"}]`}},
+		service("web"), service("mail"), service("feed"),
+	}
+	got, err := verdict.Started{string(urn("web")): newTask, string(urn("feed")): ""}.ExpectedOf(resources)
+	want := verdict.Expected{Cluster: "shop", Services: []verdict.Running{
+		{Service: "shop-web", TaskDefinition: newTask, Images: map[string]string{"django": "r@sha256:1"}}, {Service: "shop-feed",
+			TaskDefinition: oldTask}}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
+	}
+	if resources[1].Inputs["taskDefinition"] != oldTask {
+		t.Error("the checkpoint was changed")
+	}
+}
+
+func TestScalingOwnsTheNumberWithinItsRange(t *testing.T) {
+	resources := []apitype.ResourceV3{
+		{Type: "aws:appautoscaling/target:Target", Inputs: map[string]any{"resourceId": "service/shop-site/shop-web", "minCapacity": 2.0,
+			"maxCapacity": 4.0}},
+		{Type: verdict.TypeService, URN: "urn:pulumi:dev::shop::aws:ecs/service:Service::web", Inputs: map[string]any{"cluster": "shop",
+			"name": "shop-web", "desiredCount": 1.0}},
+		{Type: verdict.TypeService, URN: "urn:pulumi:dev::shop::aws:ecs/service:Service::feed", Inputs: map[string]any{"cluster": "shop",
+			"name": "shop-feed", "desiredCount": 3.0}},
+	}
+	expected, err := verdict.ExpectedOf(resources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, feed := expected.Services[0], expected.Services[1]
+	for _, c := range []struct {
+		name          string
+		service       verdict.Running
+		desired, want int
+	}{
+		{"below the minimum", web, 1, 2}, {"within", web, 3, 3}, {"above the maximum", web, 9, 4}, {"scaled to zero by a destroy", web, 0, 2},
+		{"a worker does not scale", feed, 1, 1}, {"a worker that a destroy stopped", feed, 0, 3},
+	} {
+		if got := c.service.Wanted(c.desired); got != c.want {
+			t.Errorf("%s: %d desired tasks become %d, want %d", c.name, c.desired, got, c.want)
+		}
+	}
+}
+
+// An asked is an ECSReader of one service that is as it should be, whose running task was asked for its health.
+type asked struct {
+	verdict.ECSReader
+	sick *verdict.Unhealthy
+}
+
+func (a asked) Services(context.Context, string, []string) ([]verdict.Service, error) {
+	return []verdict.Service{{Name: "shop-web", Status: "ACTIVE", Desired: 1, Running: 1,
+		Deployments: []verdict.Deployed{{ID: "1", Status: "PRIMARY", TaskDefinition: newTask, Rollout: "COMPLETED"}}}}, nil
+}
+
+func (a asked) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) {
+	return a.sick, nil
+}
+
+func TestARunningTaskThatFailsItsHealthCheckIsNotGood(t *testing.T) {
+	v, err := verdict.Judge(t.Context(), asked{}, askedWeb(), 0)
+	if err != nil || !v.Good {
+		t.Errorf("a healthy task: %v\n%s", err, v)
+	}
+	began := time.Now()
+	v, err = verdict.Judge(t.Context(), asked{sick: &verdict.Unhealthy{Reason: "Task failed ELB health checks in (target-group web)",
+		Check: []string{"GET /healthz answered 301, to https://10.0.0.1/healthz"}, Logs: []string{"container django:", "token=hunter2"}}},
+		askedWeb(), time.Hour)
+	words := v.String()
+	if err != nil || v.Good || time.Since(began) > time.Minute {
+		t.Fatalf("after %s: %v\n%s", time.Since(began), err, words)
+	}
+	for _, want := range []string{"the release does not run as it should\n", "its load balancer calls it unhealthy",
+		"Health check:\n  the load balancer's: GET /healthz must answer 200-299\n  GET /healthz answered 301",
+		"container django:", "SECURE_SSL_REDIRECT"} {
+		if !strings.Contains(words, want) {
+			t.Errorf("it does not say %q:\n%s", want, words)
+		}
+	}
+	if strings.Contains(words, "Asked for:") || strings.Contains(words, "hunter2") {
+		t.Errorf("it says too much:\n%s", words)
+	}
+}
+
+// A changed health check is noticed only after some failures, so the verdict waits as long as the load balancer needs.
+func TestAChangedHealthCheckIsWaitedFor(t *testing.T) {
+	const group = "arn:aws:elasticloadbalancing:us-east-1:1:targetgroup/web/1"
+	expected, err := verdict.ExpectedOf([]apitype.ResourceV3{
+		{Type: verdict.TypeTargetGroup, Outputs: map[string]any{"arn": group}, Inputs: map[string]any{"healthCheck": map[string]any{
+			"path": "/ht/", "matcher": "200-299", "interval": 10.0, "timeout": 5.0, "unhealthyThreshold": 3.0}}},
+		{Type: verdict.TypeService, URN: "urn:pulumi:dev::shop::aws:ecs/service:Service::web", Inputs: map[string]any{"cluster": "shop",
+			"name": "shop-web", "taskDefinition": newTask, "loadBalancers": []any{map[string]any{"targetGroupArn": group}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := expected.Services[0].Check
+	if diff := cmp.Diff(&verdict.TargetCheck{Path: "/ht/", Matcher: "200-299", Notices: 55 * time.Second}, check); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	check.Notices = 100 * time.Millisecond
+	for _, recheck := range []bool{true, false} {
+		expected.Recheck = recheck
+		began := time.Now()
+		v, err := verdict.Judge(t.Context(), asked{}, expected, time.Hour)
+		if took := time.Since(began); err != nil || !v.Good || (took >= check.Notices) != recheck {
+			t.Errorf("recheck %t: after %s: %v\n%s", recheck, took, err, v)
+		}
 	}
 }

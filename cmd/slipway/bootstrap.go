@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/bootstrap"
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func bootstrapCommand(run *invocation) *cobra.Command {
@@ -28,7 +30,7 @@ changed. Destroy deletes none of it.
 Cost: $1 a month for the key.`,
 		Example: `  slipway bootstrap --stack prod
   slipway bootstrap --stack prod --live`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bootstrapStack(cmd.Context(), run) },
 	}
 }
@@ -52,13 +54,14 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 		run.out.say("%s has all its settings.", file)
 	}
 	for _, s := range b.Settings {
-		run.out.say("  %s = %s", strings.Join(s.Path, " "), shown(s.Value))
+		run.out.say("  %s = %s", strings.Join(s.Path, " "), screen.Value(s.Value))
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
-			"  pulumi login '%s': then pulumi config set --secret works, see docs/operations.md\n"+
-			"  slipway preview%[4]s --live\n"+
-			"  git commit %[5]s: everyone who deploys needs these settings; none of them is secret", run.stack, b.Where, b.Backend, run.flag(), file)
+			"  pulumi login '%s'    then pulumi config set --secret works, see docs/operations.md\n"+
+			"  slipway preview%[4]s    what the first up creates\n"+
+			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
+			run.stack, b.Where, b.Backend, run.flags(), file)
 	}
 	return run.out.print(struct {
 		Stack   string `json:"stack"`

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/operation/workflows"
 )
@@ -27,7 +28,7 @@ repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and are
 A workflow that was changed by hand is not overwritten, and nothing else is touched. See docs/ci.md.`,
 		Example: `  slipway ci github
   slipway ci github --path dev,prod`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(*cobra.Command, []string) error { return writeWorkflows(run.out, dir, path) },
 	}
 	github.Flags().StringVar(&dir, "dir", ".github/workflows", "where the workflows go, from the folder of Pulumi.yaml")
@@ -36,7 +37,7 @@ A workflow that was changed by hand is not overwritten, and nothing else is touc
 	ci := &cobra.Command{
 		Use:   "ci",
 		Short: "Let a CI system do it",
-		Args:  cobra.NoArgs,
+		Args:  commandline.None,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	ci.AddCommand(github)

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -17,9 +19,24 @@ the program is the one that "pulumi up" deploys; only the account is not real. N
 read, no account is called and nothing costs money.
 
 With --live a command works on the stack's own AWS account, with the credentials of the environment.
-Begin there with "slipway bootstrap --live", and see README.md.
+It then needs the name of the stack, from --stack or SLIPWAY_STACK. Begin with bootstrap, and see README.md.
 
 What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
+
+// groups are the groups of commands in the help, by what people want to do.
+var groups = []struct {
+	title    string
+	commands []string
+}{
+	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
+	{"Release", []string{"promote", "rollback", "releases"}},
+	{"Inspect", []string{"outputs", "stacks", "drift", "export"}},
+	{"Operate", []string{"unlock", "run"}},
+	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
+}
+
+// nameless are the commands that --live does not need a stack for: they work on all, on those of their own flags, or on none.
+var nameless = []string{"stacks", "promote", "github", "ci", "comment", "schema", "slipway"}
 
 // rootCommand is the command with all its subcommands.
 func rootCommand(run *invocation) *cobra.Command {
@@ -32,30 +49,31 @@ func rootCommand(run *invocation) *cobra.Command {
   slipway outputs                       where the site is
   slipway rehearse --stack prod         would prod deploy, stay unchanged and be destroyed?
   slipway destroy                       take the stack down`,
-		Args:          cobra.NoArgs,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if !operation.IsStackName(run.stack) {
-				return fmt.Errorf("--stack: %q is not the name of a stack", run.stack)
-			}
-			if run.live && (run.runs || slices.Contains([]string{"rehearse", "run"}, cmd.Name())) {
-				return errors.New("--live: containers and rehearsals are of the model, not of an account")
-			}
-			run.began = true
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:                    commandline.Version(),
+		Args:                       commandline.None,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return run.prepare(cmd) },
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().StringVarP(&run.stack, "stack", "s", "local", "the stack: the middle of Pulumi.<stack>.yaml")
-	root.PersistentFlags().BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	root.PersistentFlags().BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed")
-	root.PersistentFlags().BoolVar(&run.out.json, "json", false, "write the result to stdout as JSON")
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(commandline.FlagError)
+	flags := root.PersistentFlags()
+	flags.StringVarP(&run.dir, "directory", "C", "", "work in this `folder` instead of the current one")
+	flags.StringVarP(&run.stack, "stack", "s", operation.DefaultStack,
+		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
+	flags.BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
+	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
+	flags.BoolVar(&run.out.json, "json", run.out.json, "write the result, or the error, to stdout as JSON")
+	flags.BoolVarP(&run.out.verbose, "verbose", "v", false, "show every resource, not only every component")
+	flags.BoolVarP(&run.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
+	root.MarkFlagsMutuallyExclusive("verbose", "quiet")
 
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
-			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.GREETING=\"5\"'")
+			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
+		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
 	running := func(cmd *cobra.Command) *cobra.Command {
@@ -64,10 +82,10 @@ func rootCommand(run *invocation) *cobra.Command {
 		return cmd
 	}
 	root.AddCommand(
-		running(configured(upCommand(run))),
+		run.planFlags(running(configured(upCommand(run)))),
 		configured(previewCommand(run)),
-		running(configured(promoteCommand(run))),
-		running(configured(rollbackCommand(run))),
+		run.planFlags(running(configured(promoteCommand(run)))),
+		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),
@@ -83,5 +101,83 @@ func rootCommand(run *invocation) *cobra.Command {
 		running(configured(rehearseCommand(run))),
 	)
 	run.letWait(root)
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
+		for _, name := range g.commands {
+			cmd, _, _ := root.Find([]string{name})
+			cmd.GroupID = g.title
+			run.out.commands = append(run.out.commands, name)
+		}
+	}
+	root.SetHelpCommand(commandline.HelpCommand())
+	root.SetHelpCommandGroupID("Set up")
+	root.SetCompletionCommandGroupID("Set up")
+	root.InitDefaultCompletionCmd()
+	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
+		cmd.Args, cmd.RunE = commandline.None, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
+	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemaNames}.Complete(root)
+	run.understand(root)
 	return root
+}
+
+// understand makes every command note that its command line was understood. Cobra checks required flags and groups of flags after
+// every other hook, right before it runs the command.
+func (i *invocation) understand(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			i.began = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		i.understand(sub)
+	}
+}
+
+// prepare checks the flags that all commands have, and goes to the folder that they name.
+func (i *invocation) prepare(cmd *cobra.Command) error {
+	named := cmd.Flags().Changed("stack")
+	if other := os.Getenv(operation.StackVariable); other != "" && !named {
+		if !operation.IsStackName(other) {
+			return fmt.Errorf("%s: %q is not the name of a stack", operation.StackVariable, other)
+		}
+		i.stack, named = other, true
+	}
+	switch {
+	case !operation.IsStackName(i.stack):
+		return fmt.Errorf("--stack: %q is not the name of a stack", i.stack)
+	case i.live && (i.runs || len(i.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+		return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
+	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
+		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
+	}
+	if err := i.enter(); err != nil {
+		return err
+	}
+	i.out.detail(cmd.Name())
+	return nil
+}
+
+// enter goes to the folder of -C.
+func (i *invocation) enter() error {
+	if i.dir == "" {
+		return nil
+	}
+	if err := os.Chdir(i.dir); err != nil {
+		return fmt.Errorf("-C: %w", err)
+	}
+	i.out.dir = i.dir
+	return nil
+}
+
+// completing is the stack of a command line that is being completed; "" is the one of its flags.
+func (i *invocation) completing(cmd *cobra.Command, stack string) (operation.Target, error) {
+	if err := i.prepare(cmd); err != nil {
+		return operation.Target{}, err
+	}
+	if stack != "" {
+		i.stack = stack
+	}
+	return i.target()
 }

@@ -16,8 +16,8 @@ func commentCommand(run *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "comment FILE...",
 		Short: "Summarize in Markdown what a change does to every stack",
-		Long: `Comment summarizes the output of preview --json and rehearse --json in Markdown. An empty file stands for a command
-that failed; its stack is the file's name up to the first dot.
+		Long: `Comment summarizes the output of preview --json and rehearse --json in Markdown. A file that is empty or holds an error
+stands for a command that failed; its stack is the file's name up to the first dot.
 
 With --post the Markdown becomes a comment on a GitHub pull request, and the next run replaces it, so that there is
 always one. The environment variable GITHUB_REPOSITORY names the repository, and GITHUB_TOKEN must allow writing.`,
@@ -49,7 +49,7 @@ func writeComment(ctx context.Context, out *output, pull int, files []string) er
 	if len(wrong) > 0 {
 		return errors.Join(wrong...)
 	}
-	body := pullrequest.Markdown(all, changeLines)
+	body := pullrequest.Markdown(all, func(c operation.PlannedChange) []string { return shownChange(c).Lines() })
 	result := struct {
 		Body string `json:"body"`
 		URL  string `json:"url,omitempty"`

@@ -70,9 +70,9 @@ func TestCommentListsTheChangesOfEveryStack(t *testing.T) {
 
 ` + "```text" + `
 replace  web  aws:ecs/taskDefinition:TaskDefinition
-           containerDefinitions: [old] -> [new]  (replaces it)
+           ~ containerDefinitions: [old] -> [new]  (replaces it)
 update   web  aws:ecs/service:Service
-           taskDefinition: a -> [unknown]
+           ~ taskDefinition: a -> known when it is done
 ` + "```" + `
 
 </details>

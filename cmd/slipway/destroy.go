@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -28,7 +30,7 @@ An unprotected rehearsed stack is destroyed without a question: the next up crea
 		Example: `  slipway destroy
   slipway destroy --stack prod --keep-data
   slipway destroy --stack prod --live --confirm prod`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return destroy(cmd.Context(), run, keep, confirm) },
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "the `name` of the stack, to destroy it although it is protected or live")
@@ -73,12 +75,17 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 		err = errors.Join(err, fmt.Errorf("the stack is destroyed, but the model still holds %s", operation.Tally(d.Left)))
 	case keep:
 		run.out.say("Stack %s is down: %s, in %s. The database and the media stay, with what they need: %s in all.\n"+
-			"The next slipway up%s continues with them. To adopt them elsewhere, --json lists them as pulumi import --file takes them.",
-			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flag())
+			"To adopt them elsewhere, --json lists them as pulumi import --file takes them. Next, to continue with them here:\n  slipway up%s",
+			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flags())
 	case d.Key != "":
-		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s\n"+
-			"To delete both later: aws rds delete-db-snapshot --db-snapshot-identifier %s; aws kms schedule-key-deletion --key-id %s",
-			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key, d.Snapshot, d.Key)
+		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s",
+			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key)
+		if !run.live {
+			break
+		}
+		run.out.say("To delete both later:\n"+
+			"  aws rds delete-db-snapshot%s --db-snapshot-identifier %s\n  aws kms schedule-key-deletion%[1]s --key-id %[3]s",
+			regionFlag(d.Key), d.Snapshot, d.Key)
 	case run.live:
 		run.out.say("Stack %s is gone: %s, in %s. It was in %s.", run.stack, counted(d.Result), elapsed(d.Result.Took), d.Where)
 	default:
@@ -90,9 +97,13 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 // confirmDestruction shows what is lost, and asks for the stack's name unless the next up of a rehearsal creates it
 // again.
 func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, confirm string) error {
-	i.out.say("Destroying stack %s means:", i.stack)
+	say := i.out.say
+	if (d.Protected || d.Live) && confirm != i.stack { // what is asked must be seen
+		say = i.out.warn
+	}
+	say("Destroying stack %s means:", i.stack)
 	for _, l := range d.Losses {
-		i.out.say("  %-10s %s: %s", l.Kind, l.Name, l.Says)
+		say("  %-10s %s: %s", l.Kind, l.Name, l.Says)
 	}
 	if !d.Protected && !d.Live || confirm == i.stack {
 		return nil
@@ -102,11 +113,8 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		what = "protected"
 	}
 	name, err := i.ask(fmt.Sprintf("Stack %s is %s. Type its name to destroy it: ", i.stack, what))
-	if errors.Is(err, errNoTerminal) {
-		flags := i.flag()
-		if d.Live {
-			flags += " --live"
-		}
+	if errors.Is(err, commandline.ErrNoTerminal) {
+		flags := i.flags()
 		if keep {
 			flags += " --keep-data"
 		}
@@ -124,4 +132,12 @@ func some(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// regionFlag is the flag of the AWS CLI for the region that an ARN names.
+func regionFlag(arn string) string {
+	if parts := strings.Split(arn, ":"); len(parts) > 3 {
+		return " --region " + parts[3]
+	}
+	return ""
 }

@@ -3,15 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -251,10 +246,8 @@ func TestDocumentedCommandsAreChecked(t *testing.T) {
 }
 
 func documentTree() *cobra.Command {
-	root := rootCommand(newInvocation(io.Discard, io.Discard, nil))
+	root := rootCommand(unused())
 	root.InitDefaultHelpFlag()
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	return root
 }
 
@@ -264,10 +257,11 @@ func parseInline(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.ParseFlags(rest); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		return err
+	err = cmd.ParseFlags(rest)
+	if missing := new(pflag.ValueRequiredError); errors.Is(err, pflag.ErrHelp) || errors.As(err, &missing) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // parseDocumented says what is wrong with the arguments of slipway.
@@ -313,7 +307,7 @@ const (
 
 var others = []other{
 	{"git clone", "", ".ci/readme runs it"},
-	{"cd", "", isShell}, {"export", "", isShell}, {"mktemp", "-d", isShell},
+	{"cd", "", isShell}, {"export", "", isShell}, {"mktemp", "-d", isShell}, {"source", "", isShell},
 	{"git commit", "", "it commits to the user's own repository"},
 	{"go install", "", "it writes to the user's home; .ci/readme runs the same build"},
 	{"go run ./cmd/sandbox", "--github", needsAWS + "; the tests of package sandbox run it"},
@@ -659,7 +653,7 @@ func TestDocumentsAreIndexed(t *testing.T) {
 
 // others' messages of docs/troubleshooting.md: of AWS, Docker, Django, Postgres, Go, and of the libraries that Slipway is made of.
 var foreignMessages = []string{
-	"go run", ".slipway", "unknown command ...", "unknown flag: ...", "AddressLimitExceeded", "VpcLimitExceeded", "exec format error",
+	"go run", "unknown command ...", "unknown flag: ...", "AddressLimitExceeded", "VpcLimitExceeded", "exec format error",
 	"toomanyrequests", "relation ... already exists", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
 }
 
@@ -728,36 +722,10 @@ func saidByCode(t *testing.T) string {
 			if strings.HasSuffix(file, "_test.go") {
 				continue
 			}
-			parsed, err := parser.ParseFile(gotoken.NewFileSet(), file, nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
+			for _, message := range messages(t, file) {
+				b.WriteString(message + "\n")
 			}
-			ast.Inspect(parsed, func(n ast.Node) bool {
-				e, ok := n.(ast.Expr)
-				if !ok {
-					return true
-				}
-				text, ok := textOf(e)
-				if ok {
-					b.WriteString(text + "\n")
-				}
-				return !ok
-			})
 		}
 	}
 	return b.String()
-}
-
-// textOf is a literal text, or several that are joined by +.
-func textOf(e ast.Expr) (string, bool) {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		text, err := strconv.Unquote(e.Value)
-		return text, err == nil && e.Kind == gotoken.STRING
-	case *ast.BinaryExpr:
-		left, isLeft := textOf(e.X)
-		right, isRight := textOf(e.Y)
-		return left + right, isLeft && isRight && e.Op == gotoken.ADD
-	}
-	return "", false
 }

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/drift"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 // A driftFound is the error when drift was found: the command worked, but the account differs from the state.
@@ -34,7 +36,7 @@ Each difference is dangerous (it grants access or removes a protection), replace
 missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,
 		Example: `  slipway drift
   slipway drift --stack prod --live --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return checkDrift(cmd.Context(), run) },
 	}
 }
@@ -44,10 +46,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 	if err != nil {
 		return err
 	}
-	found, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
+	drifted, err := operation.Drift(ctx, target, operation.DriftArgs{Unlocked: run.wait > 0})
 	if err != nil {
 		return err
 	}
+	found := drifted.Found
 	counts := drift.NewCheck(time.Now(), found).Classes
 	err = run.out.print(struct {
 		Stack     string           `json:"stack"`
@@ -69,11 +72,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
 	}
-	flags := run.flag()
-	if run.live {
-		flags += " --live"
+	words := run.flags()
+	if drifted.Release != "" {
+		words += " --release " + drifted.Release
 	}
-	run.out.say("Next: slipway up%s reverts these changes. Put what should stay into the program first.", flags)
+	run.out.say("Next: slipway up%[1]s reverts these changes; slipway preview%[1]s shows them. Put what should stay into the program first.", words)
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 
@@ -86,7 +89,7 @@ func printDrift(out io.Writer, found []drift.Resource) {
 		}
 		fmt.Fprintln(out)
 		for _, p := range d.Properties {
-			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, short(p.From), short(p.To))
+			fmt.Fprintf(out, "            %s: %s -> %s\n", p.Path, screen.Short(p.From), screen.Short(p.To))
 		}
 	}
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
+	"slipway/cmd/slipway/commandline"
+	"slipway/cmd/slipway/interrupts"
+	"slipway/engine"
 	"slipway/operation"
 	"slipway/operation/account"
 )
@@ -17,35 +19,44 @@ var modelHooks operation.ModelHooks
 // An invocation is one run of the command: its flags, and where it writes.
 type invocation struct {
 	out        *output
-	interrupts *interrupts
+	interrupts *interrupts.Interrupts
 	began      bool // the command line was understood
 
+	dir       string   // to work in; "": here
+	args      []string // of the command line
 	stack     string
 	live      bool          // in the stack's own account, not in the model
-	yes       bool          // do not ask
+	yes       bool          // do not ask, except about a loss
+	dryRun    bool          // stop after the plan
+	confirmed string        // --confirm: the stack whose data may be lost
 	wait      time.Duration // for a stack that is in use
 	overrides []string
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image of the database
+	scp       []string // files
+	runs      bool     // up and rehearse: with containers
+	postgres  string   // the image of the database
 }
 
-func newInvocation(stdout, stderr io.Writer, interrupts *interrupts) *invocation {
-	return &invocation{out: newOutput(stdout, stderr), interrupts: interrupts}
+func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
+	return &invocation{out: out, interrupts: listening}
 }
 
 // target is the stack that the flags name.
 func (i *invocation) target() (operation.Target, error) {
 	root, err := operation.FindRoot()
-	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides,
-		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
-		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: i.interrupts.engine, Model: modelHooks,
+	if err != nil {
+		return operation.Target{}, err
 	}
-	return t, err
+	t := operation.Target{
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp,
+		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
+		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
+	}
+	i.out.progress.usual = t.Usual
+	return t, nil
 }
 
-// flag is how the stack is named on a command line.
-func (i *invocation) flag() string { return operation.Target{Stack: i.stack}.Flag() }
+// flags are what a suggested command needs to work on the same stack.
+func (i *invocation) flags() string { return operation.Target{Stack: i.stack, Live: i.live}.Flags() }
 
 // confirm asks whether to continue, on a terminal.
 func (i *invocation) confirm(what string, where account.Identity) error {
@@ -54,7 +65,7 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 	}
 	answer, err := i.ask(fmt.Sprintf("This is %s of stack %s in %s, as %s. Type yes to continue: ", what, i.stack, where, where.Caller))
 	if err != nil {
-		return fmt.Errorf("%s of stack %s changes %s: %w; say --yes", what, i.stack, where, err)
+		return fmt.Errorf("%s of stack %s changes %s: %w; nothing was done\nto do it, run: %s", what, i.stack, where, err, i.commandWith("--yes"))
 	}
 	if answer != "yes" {
 		return errors.New("nothing was done")
@@ -64,8 +75,8 @@ func (i *invocation) confirm(what string, where account.Identity) error {
 
 // ask asks a question on the terminal. An interrupt is no answer.
 func (i *invocation) ask(question string) (string, error) {
-	i.out.progress.close()
-	line, err := ask(i.interrupts.ctx, i.out.stderr, question)
+	i.out.progress.Close()
+	line, err := commandline.Ask(i.interrupts.Context, i.out.stderr, question)
 	return strings.TrimSpace(line), err
 }
 

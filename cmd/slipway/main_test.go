@@ -38,9 +38,14 @@ func conforming() {
 	}
 	var out bytes.Buffer
 	code := execute(os.Args[1:], io.MultiWriter(os.Stdout, &out), os.Stderr)
-	command, _, err := rootCommand(newInvocation(io.Discard, io.Discard, nil)).Find(os.Args[1:])
+	command, rest, err := rootCommand(unused()).Find(os.Args[1:])
 	name := strings.TrimPrefix(command.CommandPath(), "slipway ")
-	if err == nil && out.Len() > 0 && !writesNone[name] {
+	failed := code != 0 && bytes.HasPrefix(out.Bytes(), []byte("{\n  \"error\": "))
+	if failed {
+		name = "error"
+	}
+	oneValue := name == "outputs" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
+	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
 		if schema, err = schemaOf(name); err == nil {
 			err = conform(schema, out.Bytes())
@@ -53,13 +58,20 @@ func conforming() {
 	os.Exit(code)
 }
 
-func TestMain(m *testing.M) { testscript.Main(m, commands) }
+// unused is an invocation whose commands are looked at and not run.
+func unused() *invocation { return newInvocation(newOutput(io.Discard, io.Discard), nil) }
+
+func TestMain(m *testing.M) {
+	if os.Getenv("SLIPWAY_BENCHMARK") != "" { // this process is the command that a benchmark runs
+		main()
+	}
+	testscript.Main(m, commands)
+}
 
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.
-var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "drift", "exits", "json", "killed", "leak", "promote",
-	"questions", "releases", "unlock",
-	"verdict"}
+var further = []string{"accounts", "bootstrap", "ci", "damaged", "destroy", "disk", "drift", "exits", "impossible", "json", "killed",
+	"leak", "loss", "promote", "questions", "releases", "unlock", "verdict"}
 
 // scripts are the files to run.
 func scripts(t *testing.T) []string {
@@ -83,6 +95,12 @@ func scripts(t *testing.T) []string {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
+		Condition: func(name string) (bool, error) {
+			if name != "mount" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return canMount(), nil
+		},
 		Setup: func(env *testscript.Env) error {
 			if err := furnish(env); err != nil {
 				return err
@@ -99,6 +117,7 @@ func TestScripts(t *testing.T) {
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
 			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
 			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
+			"lines": lines, "disk": disk, "reserve": reserve,
 		},
 	})
 }
@@ -172,7 +191,7 @@ func breakRuns() {
 			return nil
 		}
 		if code := os.Getenv("MIGRATION"); code != "" {
-			a.Tasks = func(cloud.TaskRun) cloud.TaskResult {
+			a.Tasks = func(context.Context, cloud.TaskRun) cloud.TaskResult {
 				return cloud.TaskResult{ExitCode: int(number(code)), Logs: []string{"relation feed_entry already exists"}}
 			}
 		}
@@ -228,6 +247,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if strconv.Itoa(got) != args[0] {
 		ts.Fatalf("%s exits with %d, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// lines FILE... N checks that files have at most N lines together.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: lines file... n")
+	}
+	most, err := strconv.Atoi(args[len(args)-1])
+	ts.Check(err)
+	n := 0
+	for _, file := range args[:len(args)-1] {
+		n += strings.Count(ts.ReadFile(file), "\n")
+	}
+	if n > most {
+		ts.Fatalf("%d lines are more than %d", n, most)
 	}
 }
 

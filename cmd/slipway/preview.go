@@ -5,8 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"slipway/engine"
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func previewCommand(run *invocation) *cobra.Command {
@@ -14,11 +15,14 @@ func previewCommand(run *invocation) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preview",
 		Short: "Show what up would change",
-		Long: `Preview shows which resources up would create, update, replace or delete, and which of their properties
-differ. It changes nothing. Secrets are shown as [secret].`,
+		Long: `Preview shows the plan of an up: the data that would be lost, what is down for a while, which resources would be
+created, changed, replaced or deleted, and which of their settings differ. What up would refuse, preview refuses too. If the
+last drift check found something, every resource is read first, so the plan shows what up reverts.
+
+It changes nothing. Secrets are shown as [secret].`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
@@ -30,15 +34,11 @@ func preview(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	result, err := operation.Preview(ctx, target, release)
+	plan, err := operation.Preview(ctx, target, release)
 	if err != nil {
 		return err
 	}
-	err = run.out.print(struct {
-		Stack string `json:"stack"`
-		Live  bool   `json:"live,omitempty"`
-		engine.Summary
-	}{run.stack, run.live, result.Summary()}, func() { writeChanges(run.out.stdout, result.Changes) })
-	run.out.say("Plan for %s: %s.", run.stack, planned(result))
+	err = run.out.print(plan.Summary(), func() { shownPlan(plan).Write(run.out.stdout, screen.Look{}) })
+	run.out.say("Plan for %s: %s.", run.stack, planned(plan.Result))
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -24,7 +25,7 @@ deployment never ended, is refused.`,
 		Example: `  slipway promote --from dev --to staging
   slipway promote --from staging --to prod 20261122-190817-3f2a9c1
   slipway promote --from staging --to prod --live`,
-		Args: cobra.MaximumNArgs(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, releases []string) error {
 			if cmd.Flags().Changed("stack") {
 				return operation.UsageError{Err: errors.New("promote takes --from and --to, not --stack")}
@@ -63,7 +64,7 @@ other images than those that run. Nothing is built. It shows what would change b
 The database is not rolled back: migrations that the earlier release does not have are listed, and stay applied.`,
 		Example: `  slipway rollback --stack prod
   slipway rollback --stack prod 20261122-190817-3f2a9c1`,
-		Args: cobra.MaximumNArgs(1),
+		Args: commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return rollback(cmd.Context(), run, argument(args)) },
 	}
 }
@@ -74,17 +75,4 @@ func rollback(ctx context.Context, run *invocation, id string) error {
 		return err
 	}
 	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Rollback(ctx, target, id, run.confirmPlan) })
-}
-
-// confirmPlan shows what a promotion or a rollback changes, and asks before it changes an account.
-func (i *invocation) confirmPlan(p operation.Plan) error {
-	i.out.progress.close()
-	if !p.New { // of a stack that is new, everything
-		writeChanges(i.out.stderr, p.Result.Changes)
-	}
-	i.out.say("This %s of stack %s makes: %s.", p.Operation, i.stack, counted(p.Result))
-	if !i.live {
-		return nil
-	}
-	return i.confirm(p.Operation, p.Where)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -104,7 +103,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			t.Errorf("the schema of %s accepts everything", name)
 		}
 	}
-	each(rootCommand(newInvocation(io.Discard, io.Discard, nil)))
+	each(rootCommand(unused()))
 	if seen < 6 {
 		t.Errorf("only %d commands were looked at", seen)
 	}
@@ -136,12 +135,14 @@ const exitCodes = `| code | meaning |
 | 2 | the command line is wrong; nothing was tried |
 | 3 | ` + "`drift`" + `: the account differs from the state |
 | 4 | the stack is locked or in use by another run; nothing was done |
-| 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM |
+| 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM, 129 after the terminal was closed, 141 after the reader left a pipe |
+
+A stopped run finishes the calls under way and records them; the next run continues from there.
 `
 
 // commandsMarkdown is docs/commands.md.
 func commandsMarkdown() string {
-	root := rootCommand(newInvocation(io.Discard, io.Discard, nil))
+	root := rootCommand(unused())
 	root.InitDefaultHelpFlag()
 	var b strings.Builder
 	b.WriteString(`# Commands
@@ -154,6 +155,23 @@ and [schema.json](../cmd/slipway/schema.json) holds all of them. This page is ma
 ## Exit codes
 
 ` + exitCodes + `
+With ` + "`--json`" + ` a command that fails before it has a result writes ` + "`{\"error\": {\"message\", \"kind\", \"code\"}}`" + ` to
+stdout; the message is also on stderr. The schema is ` + "`slipway schema error`" + `.
+
+## Progress
+
+On a terminal of at least 60 columns each component has a line that says what it is doing and for how
+long. With ` + "`--live`" + ` it also says how long such a step usually takes. Elsewhere each component gets a line when it is done, and every 30 seconds a line says what is in
+progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages.
+` + "`NO_COLOR`" + ` and ` + "`TERM=dumb`" + ` are respected.
+
+## Completion
+
+` + "`slipway completion bash`" + ` (or zsh, fish, powershell) writes a script that completes commands, flags, stacks, releases and outputs.
+` + "`slipway completion bash --help`" + ` says where your shell looks for it. For one session of bash:
+
+` + "```sh\nsource <(slipway completion bash)\n```" + `
+
 ## Flags of every command
 
 ` + flagsMarkdown(root.PersistentFlags()))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -21,7 +22,7 @@ nothing; destroy, which must leave nothing. A protected stack must first refuse 
 exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted: each is replaced by a stand-in.`,
 		Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearse(cmd.Context(), run) },
 	}
 }

@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/release"
+	"slipway/screen"
 )
 
 func releasesCommand(run *invocation) *cobra.Command {
@@ -24,7 +24,7 @@ func releasesCommand(run *invocation) *cobra.Command {
 that never ended is under way, or was killed. With --json it is the whole ledger, oldest first.`,
 		Example: `  slipway releases --stack prod
   slipway releases --json | jq -r '.releases[-1].images.django'`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return releases(cmd.Context(), run, all) },
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also list old deployments, and those that changed nothing")
@@ -44,17 +44,17 @@ func releases(ctx context.Context, run *invocation, all bool) error {
 		return err
 	}
 	for _, d := range h.Damaged {
-		run.out.say("Damaged, and left out: %s: %s", d.Key, d.Why)
+		run.out.warn("Damaged, and left out: %s: %s", d.Key, d.Why)
 	}
 	running, runs := h.Running()
 	err = run.out.print(struct {
 		release.History
 		Running string `json:"running,omitempty"`
-	}{h, running.ID}, func() { printReleases(run.out.stdout, h, all) })
+	}{h, running.ID}, func() { printReleases(run.out.data, h, all) })
 	switch {
 	case err != nil:
 	case len(h.Deployments) == 0:
-		run.out.say("Stack %s was never deployed; begin with: slipway up%s", run.stack, run.flag())
+		run.out.say("Stack %s was never deployed; begin with: slipway up%s", run.stack, run.flags())
 	case runs:
 		d, _ := h.Of(running.ID)
 		run.out.say("Release %s was deployed last: %s.", running.ID, outcome(d))
@@ -64,16 +64,12 @@ func releases(ctx context.Context, run *invocation, all bool) error {
 	return err
 }
 
-func printReleases(out io.Writer, h release.History, all bool) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	rows := 0
+func printReleases(out screen.Terminal, h release.History, all bool) {
+	var rows [][]string
 	for i, d := range slices.Backward(h.Deployments) {
 		unchanged := i > 0 && d.Good() && d.Changes == 0 && d.Operation != "destroy" && h.Deployments[i-1].Release == d.Release
-		if !all && (rows == listed || unchanged) {
+		if !all && (len(rows) == listed || unchanged) {
 			continue
-		}
-		if rows++; rows == 1 {
-			fmt.Fprintln(table, "RELEASE\tDEPLOYED\tBY\tCOMMIT\tMIGRATIONS\tWHO\tVERDICT")
 		}
 		operation := d.Operation
 		if d.From != "" {
@@ -92,10 +88,12 @@ func printReleases(out io.Writer, h release.History, all bool) {
 				adds = fmt.Sprintf("%d new", len(r.Adds))
 			}
 		}
-		row := []string{cmp.Or(d.Release, "-"), release.Moment(d.When), operation, commit, adds, d.Who, outcome(d)}
-		fmt.Fprintln(table, strings.Join(row, "\t"))
+		rows = append(rows, []string{cmp.Or(d.Release, "-"), release.Moment(d.When), operation, commit, adds, d.Who, outcome(d)})
 	}
-	table.Flush()
+	if len(rows) > 0 {
+		out.WriteTable([]screen.Column{{Name: "RELEASE"}, {Name: "DEPLOYED", Drop: 4}, {Name: "BY", Drop: 3}, {Name: "COMMIT", Drop: 5},
+			{Name: "MIGRATIONS", Drop: 7}, {Name: "WHO", Drop: 6}, {Name: "VERDICT"}}, rows)
+	}
 }
 
 // outcome is a deployment's verdict in a few words.
@@ -108,5 +106,5 @@ func outcome(d release.Deployment) string {
 	case len(d.Verdict.Reasons) == 0:
 		return "not good"
 	}
-	return "not good: " + short(strings.Join(d.Verdict.Reasons, "; "))
+	return "not good: " + screen.Short(strings.Join(d.Verdict.Reasons, "; "))
 }

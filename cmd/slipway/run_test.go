@@ -92,7 +92,8 @@ func TestRun(t *testing.T) {
 	if code != exitFailed || len(failed) > 0 || answered < 50 {
 		t.Errorf("exit code %d, %d requests, failed: %q\n%s", code, answered, failed, out)
 	}
-	if !strings.Contains(out, "division by zero") || !slices.Equal(second, r.tasks()) {
+	named := strings.Contains(out, "failed in feed.0901_broken: exit code 1") && strings.Contains(out, "This run started no deployment")
+	if !named || !strings.Contains(out, "division by zero") || !slices.Equal(second, r.tasks()) {
 		t.Errorf("tasks were %q and are %q; the command said:\n%s", second, r.tasks(), out)
 	}
 	all += posts
@@ -152,6 +153,11 @@ func TestRun(t *testing.T) {
 		return err == nil && status == http.StatusOK && !slices.Equal(now, r.tasks())
 	})
 
+	for _, want := range []string{"slipway-dev-web: task ", " stopped: container nginx: Essential container in task exited with code 137",
+		" runs in its place."} {
+		r.until("the command that serves says "+want, func() bool { return strings.Contains(r.said.String(), want) })
+	}
+
 	t.Log("destroy")
 	if out, code := r.slipway("destroy"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
@@ -160,6 +166,103 @@ func TestRun(t *testing.T) {
 	if err := r.server.Wait(); err != nil {
 		t.Errorf("the command that served ended with %v", err)
 	}
+}
+
+// TestRunVerdicts brings releases and settings that are wrong in ways that ECS does not notice, or does not explain, and reads
+// what the command says about each.
+func TestRunVerdicts(t *testing.T) {
+	r := newRunning(t)
+	before := r.held()
+	r.serve()
+
+	t.Log("a health path that answers 400, without another deployment")
+	for range 2 { // the second up changes nothing, and is no better
+		r.bad([]string{"-c", "web.healthPath=/"}, "its load balancer calls it unhealthy", "GET / must answer 200", "GET / answered 400",
+			"container django:",
+			"ALLOWED_HOSTS")
+	}
+	r.good()
+
+	t.Log("a site whose every page answers 400")
+	settings := r.read("website/settings.py")
+	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
+	r.bad(nil, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
+	r.write("website/settings.py", settings)
+
+	t.Log("a front page that answers 500, one that is not there, and one behind a log-in")
+	urls := r.read("website/urls.py")
+	r.write("website/urls.py", urls+"\n\ndef fail(request):\n    raise RuntimeError('the dog ate the view')\n"+
+		"\n\nurlpatterns.insert(0, path('', fail))\n")
+	r.bad(nil, "GET / answered 500 Internal Server Error", "the dog ate the view")
+	if out := r.good("-c", "web.checkPath=/nothing/"); !strings.Contains(out, "Note: GET /nothing/ answered 404") {
+		t.Errorf("404 is not noted:\n%s", out)
+	}
+	if out := r.good("-c", "web.checkPath=/account/"); !strings.Contains(out, "Note: GET /account/ is redirected to the log-in page") {
+		t.Errorf("a log-in page is not noted:\n%s", out)
+	}
+	r.write("website/urls.py", urls)
+
+	t.Log("a container whose own health check fails")
+	check := r.read("build/healthcheck-django")
+	r.write("build/healthcheck-django", strings.ReplaceAll(check, "/healthz", "/no-healthz"))
+	r.bad(nil, "was rolled back", "Task failed container health checks (django: its health check failed)", "container django: CMD healthcheck",
+		"exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 400", "Last lines of the log:", "django, log group")
+	r.write("build/healthcheck-django", check)
+
+	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
+	config := r.read("nginx/nginx.conf")
+	r.write("nginx/nginx.conf", strings.Replace(config, "events {", "dog on;\nevents {", 1))
+	r.bad(nil, "was rolled back", "nginx: exit code 1", "nginx, log group", `unknown directive "dog"`)
+	r.write("nginx/nginx.conf", config)
+	file := r.read("Dockerfile.nginx")
+	r.write("Dockerfile.nginx", file+"RUN echo the dog ate the build && false\n")
+	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
+	out := r.bad(nil, "This run started no deployment")
+	if strings.Contains(out, "migration-marker") {
+		t.Errorf("it has migrated:\n%s", out)
+	}
+	r.write("Dockerfile.nginx", file)
+
+	t.Log("another number of tasks")
+	if out := r.good("-c", "web.min=2"); !strings.Contains(out, "Service slipway-dev-web: 2 tasks instead of 1") {
+		t.Errorf("it does not say what it scales:\n%s", out)
+	}
+	if web := r.containers("slipway.service=slipway-dev-web", "slipway.container=nginx"); len(web) != 2 {
+		t.Errorf("%d tasks run, want 2", len(web))
+	}
+	if n := strings.Count(r.said.String(), "ulimits"); n > 1 {
+		t.Errorf("it says %d times that there are no limits", n)
+	}
+
+	if out, code := r.slipway("destroy"); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, out)
+	}
+	r.left(before)
+}
+
+// good is an up that must succeed. It gives what the command says.
+func (r *running) good(args ...string) string {
+	r.t.Helper()
+	out, code := r.slipway(append(r.upLine(), args...)...)
+	if code != 0 {
+		r.t.Fatalf("up %q: exit code %d\n%s", args, code, out)
+	}
+	return out
+}
+
+// bad is an up that must fail, and say all of want.
+func (r *running) bad(args []string, want ...string) string {
+	r.t.Helper()
+	out, code := r.slipway(append(r.upLine(), args...)...)
+	if code != exitFailed {
+		r.t.Errorf("up %q: exit code %d\n%s", args, code, out)
+	}
+	for _, words := range want {
+		if !strings.Contains(out, words) {
+			r.t.Errorf("up %q does not say %q:\n%s", args, words, out)
+		}
+	}
+	return out
 }
 
 // TestRunRehearsed kills an up that is the stack's first, which destroy cleans, and a rehearsal, which the next one
@@ -420,6 +523,7 @@ func (r *running) held() []string {
 	var all []string
 	for _, list := range [][]string{
 		{"ps", "-a", "--filter", "label=slipway.stack"}, {"network", "ls", "--filter", "label=slipway.stack"},
+		{"ps", "-a", "--filter", "status=exited", "--filter", "status=created"},
 		{"volume", "ls", "--filter", "label=slipway.stack"},
 		{"images", "--filter", "reference=127.0.0.1:*/slipway-*/*"}, {"images", "--filter", "dangling=true"},
 	} {

@@ -46,13 +46,7 @@ func schemaOf(command string) ([]byte, error) {
 	if err := json.Unmarshal(schemas, &all); err != nil {
 		return nil, err
 	}
-	if _, ok := all.Defs[command]; !ok || strings.HasPrefix(command, "-") {
-		var known []string
-		for _, name := range slices.Sorted(maps.Keys(all.Defs)) {
-			if !strings.HasPrefix(name, "-") {
-				known = append(known, name)
-			}
-		}
+	if known := schemaNames(); !slices.Contains(known, command) {
 		return nil, fmt.Errorf("no command %q writes JSON; these do: %s", command, strings.Join(known, ", "))
 	}
 	used := map[string]json.RawMessage{}
@@ -74,4 +68,13 @@ func schemaOf(command string) ([]byte, error) {
 		"$ref": "#/$defs/" + strings.ReplaceAll(command, " ", "%20"), "$defs": used,
 	}, "", "  ")
 	return append(text, '\n'), err
+}
+
+// schemaNames are what there are schemas of, sorted: commands, and the error of any.
+func schemaNames() []string {
+	var all struct {
+		Defs map[string]json.RawMessage `json:"$defs"`
+	}
+	_ = json.Unmarshal(schemas, &all) // TestEveryCommandHasASchema reads it
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(all.Defs)), func(name string) bool { return strings.HasPrefix(name, "-") })
 }

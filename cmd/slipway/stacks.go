@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func stacksCommand(run *invocation) *cobra.Command {
@@ -21,7 +21,7 @@ what the last drift check found. By default these are the rehearsed stacks of th
 from its own account, with the credentials of the environment or its aws:profile. A stack that cannot be read says why.`,
 		Example: `  slipway stacks
   slipway stacks --live --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return stacks(cmd.Context(), run) },
 	}
 }
@@ -36,23 +36,23 @@ func stacks(ctx context.Context, run *invocation) error {
 		return err
 	}
 	return run.out.print(all, func() {
-		printStacks(run.out.stdout, all)
+		printStacks(run.out.data, all)
 		for _, e := range all {
 			if e.Problem != "" {
-				run.out.say("%s: %s", e.Stack, e.Problem)
+				run.out.warn("%s: %s", e.Stack, e.Problem)
 			}
 		}
 	})
 }
 
-func printStacks(out io.Writer, all []operation.Environment) {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "STACK\tWHERE\tRELEASE\tAGE\tVERDICT\tDRIFT")
+func printStacks(out screen.Terminal, all []operation.Environment) {
+	var rows [][]string
 	for _, e := range all {
 		running, age, verdict, drift := columns(e)
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", e.Stack, whereOf(e), running, age, verdict, drift)
+		rows = append(rows, []string{e.Stack, whereOf(e), running, age, verdict, drift})
 	}
-	table.Flush()
+	out.WriteTable([]screen.Column{{Name: "STACK"}, {Name: "WHERE", Drop: 3}, {Name: "RELEASE"}, {Name: "AGE", Drop: 2}, {Name: "VERDICT"},
+		{Name: "DRIFT", Drop: 1}}, rows)
 }
 
 // whereOf is the place of a stack.
@@ -74,7 +74,7 @@ func columns(e operation.Environment) (running, age, verdict, drift string) {
 	}
 	if e.Release != nil {
 		running = e.Release.ID
-		age = aged(time.Since(e.Release.When))
+		age = screen.Age(time.Since(e.Release.When))
 		if len(e.Release.Commit) >= 7 {
 			running += " (" + e.Release.Commit[:7] + ")"
 		}
@@ -94,25 +94,11 @@ func columns(e operation.Environment) (running, age, verdict, drift string) {
 		if e.Drift.Found > 0 {
 			drift = fmt.Sprint(e.Drift.Found, " drifted")
 		}
-		if ago := aged(time.Since(e.Drift.When)); ago == "now" {
+		if ago := screen.Age(time.Since(e.Drift.When)); ago == "now" {
 			drift += ", just now"
 		} else {
 			drift += ", " + ago + " ago"
 		}
 	}
 	return running, age, verdict, drift
-}
-
-// aged is an age in the table.
-func aged(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return "now"
-	case d < time.Hour:
-		return fmt.Sprintf("%dm", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%dh", int(d.Hours()))
-	default:
-		return fmt.Sprintf("%dd", int(d.Hours()/24))
-	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
 )
@@ -43,7 +44,7 @@ In the rehearsal the lock is the kernel's and ends with its process: there is no
   slipway unlock --stack prod --live --force
   slipway unlock --stack prod --live --restore-state
   slipway unlock --stack prod --live --made web-logs=/slipway/prod/web --not-made`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return unlock(cmd.Context(), run, f) },
 	}
 	cmd.Flags().BoolVar(&f.force, "force", false, "with --live: remove the lock of a run that is alive, or may be")
@@ -80,7 +81,7 @@ func unlock(ctx context.Context, run *invocation, f unlockFlags) error {
 	switch {
 	case err != nil:
 	case report.Restored != nil:
-		run.out.say("Next: slipway preview%s --live. Import or delete each existing resource that it plans to create.", run.flag())
+		run.out.say("Import or delete each existing resource that this plans to create. Next:\n  slipway preview%s", run.flags())
 	case len(report.Locks) == 0 && report.Killed == nil:
 		run.out.say("Stack %s is not locked.", run.stack)
 	default:
@@ -94,7 +95,7 @@ func (i *invocation) confirmBreak(confirm string) error {
 	if confirm == i.stack {
 		return nil
 	}
-	i.out.say("Two concurrent runs corrupt the state. Be sure that this run has ended.")
+	i.out.warn("Two concurrent runs corrupt the state. Be sure that this run has ended.")
 	name, err := i.ask("The name of the stack, to break its lock: ")
 	if err != nil {
 		return fmt.Errorf("%w; --force needs --confirm %s too", err, i.stack)

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
+	"slipway/operation/workflows"
 	"slipway/verdict"
 )
 
@@ -20,6 +21,10 @@ func upCommand(run *invocation) *cobra.Command {
 		Short: "Deploy the program: create, update and delete resources",
 		Long: `Up creates, updates and deletes resources until the account matches the program.
 
+It first shows its plan, data that would be lost at the top. It asks for yes before it changes a real account, and for the
+stack's name if data would be lost. A script says --yes instead, and --confirm NAME for a loss. What cannot be completed is
+refused before anything is changed. At the end up reports what differed from the plan.
+
 A second up changes nothing. After an interrupt the next up continues where it stopped. After a kill the next up finds
 out what was done, repairs the state and continues.
 
@@ -29,8 +34,10 @@ can deploy the next release.`,
 		Example: `  slipway up
   slipway up --run                      and a browser finds the site
   slipway up --config web.max=6
+  slipway up --stack dev --dry-run
+  slipway up --stack dev --config database.name=shop --confirm dev
   slipway up --stack dev --json`,
-		Args: cobra.NoArgs,
+		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), run, release) },
 	}
 	cmd.Flags().StringVar(&release, "release", "", "do not build; use the images of this release of the stack")
@@ -42,14 +49,26 @@ func up(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	return report(ctx, run, func() (*operation.Deployed, error) { return operation.Up(ctx, target, release) })
+	return report(ctx, run, func() (*operation.Deployed, error) {
+		return operation.Up(ctx, target, operation.UpArgs{Release: release, Confirm: run.confirmPlan})
+	})
 }
 
 // report writes what was deployed, and serves the site if its containers run.
 func report(ctx context.Context, run *invocation, deploy func() (*operation.Deployed, error)) (err error) {
+	if run.confirmed != "" && run.confirmed != run.stack {
+		return operation.UsageError{Err: fmt.Errorf("--confirm names %s, and the stack is %s", run.confirmed, run.stack)}
+	}
 	d, err := deploy()
+	if errors.Is(err, operation.ErrPlanned) {
+		run.out.say("Nothing was done: this is the plan.")
+		return nil
+	}
 	if d == nil {
 		return err
+	}
+	for _, deviation := range d.Deviations {
+		run.out.say("%s", deviation)
 	}
 	if d.Containers != nil {
 		defer func() { err = errors.Join(err, d.Containers.Close()) }()
@@ -66,26 +85,31 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 		if d.Note != "" {
 			run.out.say("The release names no commit: %s.", d.Note)
 		}
-		err = handOn(release)
+		err = workflows.HandOn(release)
 	}
 	err = errors.Join(err, run.out.print(struct {
 		Stack   string `json:"stack"`
 		Release string `json:"release,omitempty"`
 		engine.Summary
-		Outputs map[string]any  `json:"outputs"`
-		Verdict verdict.Verdict `json:"verdict"`
-	}{d.Stack, release, d.Result.Summary(), d.Result.Outputs, d.Verdict}, func() { run.out.printOutputs(d.Result.Outputs) }))
+		Losses     []operation.Effect    `json:"losses"`
+		Downtime   []operation.Effect    `json:"downtime"`
+		Deviations []operation.Deviation `json:"deviations,omitempty"`
+		Outputs    map[string]any        `json:"outputs"`
+		Verdict    verdict.Verdict       `json:"verdict"`
+	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict},
+		func() { run.out.printOutputs(d.Result.Outputs) }))
 	switch {
 	case err != nil:
 	case d.Containers != nil:
 		return serve(ctx, run, d)
 	case d.Live:
-		run.out.say("It is up in %s.", d.Where)
+		run.out.say("It is up in %s. How to connect:\n  slipway outputs%s", d.Where, run.flags())
 	default:
 		run.out.say("This is simulated: the URL will not open. Next:\n"+
-			"  slipway preview%[1]s --config web.max=6: what a change would do\n"+
-			"  slipway destroy%[1]s: take it down\n"+
-			"  README.md, \"Deploying for real\": the same program, in an account", run.flag())
+			"  slipway preview%[1]s --config web.max=6    what a change would do\n"+
+			"  slipway outputs%[1]s                       how to connect\n"+
+			"  slipway destroy%[1]s                       take it down\n"+
+			"README.md, \"Deploying for real\", says how to deploy the same program to an account.", run.flags())
 	}
 	return err
 }
@@ -100,23 +124,8 @@ func serve(ctx context.Context, run *invocation, d *operation.Deployed) error {
 	err := d.Containers.Serve(ctx)
 	if err == nil && ctx.Err() != nil {
 		run.out.say("The site is no longer served; its containers stay. Next:\n"+
-			"  slipway up%[1]s: serve it again\n"+
-			"  slipway destroy%[1]s: take it down, containers included", run.flag())
+			"  slipway up%[1]s         serve it again\n"+
+			"  slipway destroy%[1]s    take it down, containers included", run.flags())
 	}
 	return err
-}
-
-// handOn passes a release to the later jobs of a GitHub workflow, which then promote this one and no newer one. Outside of
-// GitHub it does nothing.
-func handOn(release string) error {
-	path := os.Getenv("GITHUB_OUTPUT")
-	if path == "" || release == "" {
-		return nil
-	}
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(file, "release=%s\n", release)
-	return errors.Join(err, file.Close())
 }

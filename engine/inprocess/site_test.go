@@ -265,10 +265,11 @@ func TestSite(t *testing.T) {
 	w.empty(t)
 }
 
-// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it.
+// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it. SLIPWAY_INTERRUPTS says
+// how often.
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	seed, dice := seeded(t)
-	for i := range 3 {
+	for i := range times("SLIPWAY_INTERRUPTS", 3) {
 		w := open(t, t.TempDir(), clone(t), "local")
 		must(t, w.Init(t.Context()))
 		ctx, interrupt := context.WithTimeout(t.Context(), time.Duration(dice.IntN(900_000))*time.Microsecond)
@@ -289,6 +290,17 @@ func TestInterruptedAtAnyMoment(t *testing.T) {
 			t.Fatalf("interrupt %d of SLIPWAY_SEED=%d", i, seed)
 		}
 	}
+}
+
+// times is how often a test tries something: as a variable says, or as usual.
+func times(variable string, usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return min(usual, 3)
+	}
+	return usual
 }
 
 // seeded is the chance of a test. SLIPWAY_SEED repeats a run.
@@ -351,14 +363,14 @@ func (w *world) through(tb testing.TB) *cliStack {
 	maps.Copy(env, map[string]string{
 		"PULUMI_CONFIG_PASSPHRASE": passphraseOfTests, "PULUMI_BACKEND_URL": "file://" + w.State, "PULUMI_HOME": filepath.Join(w.dir, "home"),
 	})
-	for from, to := range map[string]string{filepath.Join(w.root, "Pulumi.yaml"): "Pulumi.yaml",
-		filepath.Join(repository, "Pulumi.local.yaml"): "Pulumi.local.yaml"} {
-		data, err := os.ReadFile(from)
-		must(tb, err)
-		must(tb, os.WriteFile(filepath.Join(w.dir, to), data, 0o600))
-	}
+	project, err := os.ReadFile(filepath.Join(w.root, "Pulumi.yaml"))
+	must(tb, err)
+	must(tb, os.WriteFile(filepath.Join(w.dir, "Pulumi.yaml"), project, 0o600))
+	configured, err := encoding.YAML.Marshal(map[string]any{"config": w.Config})
+	must(tb, err)
+	must(tb, os.WriteFile(filepath.Join(w.dir, "Pulumi."+w.Options.Stack+".yaml"), configured, 0o600))
 	must(tb, os.MkdirAll(w.State, 0o700))
-	s, err := auto.UpsertStackInlineSource(tb.Context(), "local", string(w.Project.Name), w.program(), auto.Pulumi(command(tb)),
+	s, err := auto.UpsertStackInlineSource(tb.Context(), w.Options.Stack, string(w.Project.Name), w.program(), auto.Pulumi(command(tb)),
 		auto.WorkDir(w.dir), auto.EnvVars(env))
 	must(tb, err)
 	return &cliStack{s, tb, env}
@@ -375,7 +387,7 @@ func (s *cliStack) up(o ...optup.Option) error {
 // output is what a command of the CLI writes.
 func (s *cliStack) output(args ...string) []byte {
 	s.tb.Helper()
-	cmd := exec.Command(needCLI(s.tb).Path(), append(args, "--non-interactive", "--stack", "local")...)
+	cmd := exec.Command(needCLI(s.tb).Path(), append(args, "--non-interactive", "--stack", s.Name())...)
 	cmd.Dir = s.Workspace().WorkDir()
 	cmd.Env = os.Environ()
 	for name, value := range s.env {
@@ -391,9 +403,24 @@ func (s *cliStack) output(args ...string) []byte {
 }
 
 // The engine in this process and the CLI leave the same state after every step of a stack's life, but for times and random
-// values; and what they export is the same to the byte.
+// values; and what they export is the same to the byte. SLIPWAY_DEEP compares every stack of the project.
 func TestSameStateAsTheCLI(t *testing.T) {
-	ours, theirs := open(t, t.TempDir(), clone(t), "local"), open(t, t.TempDir(), clone(t), "local")
+	stacks := []string{"local"}
+	if os.Getenv("SLIPWAY_DEEP") != "" {
+		stacks = append(stacks, "dev", "staging", "prod")
+	}
+	for _, stack := range stacks {
+		t.Run(stack, func(t *testing.T) { sameState(t, stack) })
+	}
+}
+
+func sameState(t *testing.T, name string) {
+	stackName, values := name, map[string]string{}
+	if name == "prod" { // which must be protected under its own name, and then destroy would delete nothing
+		stackName, values["slipway:protect"] = "unprotected", "false"
+	}
+	ours := openAs(t, t.TempDir(), clone(t), name, stackName, values)
+	theirs := openAs(t, t.TempDir(), clone(t), name, stackName, values)
 	defer ours.model.Close()
 	defer theirs.model.Close()
 	stack := theirs.through(t)
@@ -464,9 +491,9 @@ func TestTheCLIOpensTheState(t *testing.T) {
 }
 
 var (
-	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC|[+-]\d\d:?\d\d)`)
+	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z| UTC| \+0000 UTC|[+-]\d\d:?\d\d)`)
 	// drawn are the outputs that the model draws.
-	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "b64Std", "b64Url"}
+	drawn  = []string{"publicIp", "privateIp", "publicDns", "privateDns", "uniqueId", "policyId", "b64Std", "b64Url"}
 	random = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{7,}|db-[A-Z0-9]{26}`)
 )
 
@@ -567,6 +594,9 @@ func victim(dir, root, operation string) {
 		} else {
 			err = w.Up(context.Background(), inprocess.Run{})
 		}
+		for _, problem := range w.failed {
+			fmt.Fprintln(os.Stderr, problem)
+		}
 		if err == nil {
 			err = w.model.Close()
 		}
@@ -590,13 +620,7 @@ func (panicking) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
 // A process is killed at random moments of up, release and destroy. The next run repairs what it left: nothing is created
 // twice, nothing is left over. SLIPWAY_KILLS says how often; SLIPWAY_SEED repeats a run.
 func TestKilledAtAnyMoment(t *testing.T) {
-	kills := 10
-	if testing.Short() {
-		kills = 3
-	}
-	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_KILLS")); err == nil {
-		kills = n
-	}
+	kills := times("SLIPWAY_KILLS", 10)
 	seed, dice := seeded(t)
 	t.Logf("SLIPWAY_SEED=%d SLIPWAY_KILLS=%d", seed, kills)
 	self, err := os.Executable()

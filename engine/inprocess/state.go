@@ -9,19 +9,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"github.com/pulumi/pulumi/pkg/v3/backend/display"
 	"github.com/pulumi/pulumi/pkg/v3/resource/deploy"
 	"github.com/pulumi/pulumi/pkg/v3/resource/edit"
 	"github.com/pulumi/pulumi/pkg/v3/resource/stack"
 	"github.com/pulumi/pulumi/pkg/v3/secrets"
-	"github.com/pulumi/pulumi/pkg/v3/secrets/passphrase"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
+
+	"slipway/engine/inprocess/passphrase"
 )
 
 // ErrNoState means that the stack has no state yet.
@@ -41,20 +41,19 @@ func (s *Stack) Init(context.Context) error {
 }
 
 // checkpoint reads the state file.
-func (s *Stack) checkpoint() (*apitype.CheckpointV3, *apitype.UntypedDeployment, error) {
+func (s *Stack) checkpoint() (*apitype.CheckpointV3, apitype.UntypedDeployment, error) {
 	data, err := os.ReadFile(s.StatePath())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, ErrNoState
+		return nil, apitype.UntypedDeployment{}, ErrNoState
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("inprocess: %w", err)
+		return nil, apitype.UntypedDeployment{}, fmt.Errorf("inprocess: %w", err)
 	}
 	read, version, features, err := stack.UnmarshalVersionedCheckpointToLatestCheckpoint(encoding.JSON, data)
 	if err != nil {
-		return nil, nil, fmt.Errorf("inprocess: the state %s is damaged: %w", s.StatePath(), err)
+		return nil, apitype.UntypedDeployment{}, fmt.Errorf("inprocess: the state %s is damaged: %w", s.StatePath(), err)
 	}
-	latest, err := encoding.JSON.Marshal(read.Latest)
-	return read, &apitype.UntypedDeployment{Version: version, Features: features, Deployment: latest}, err
+	return read, apitype.UntypedDeployment{Version: version, Features: features}, nil
 }
 
 // load reads the state for the engine, with what encrypts its secrets.
@@ -62,7 +61,7 @@ func (s *Stack) load(ctx context.Context) (*deploy.Snapshot, secrets.Manager, er
 	read, _, err := s.checkpoint()
 	var base *deploy.Snapshot
 	if err == nil {
-		if base, err = stack.DeserializeCheckpoint(ctx, keys{s.Passphrase}, read); err == nil && base != nil {
+		if base, err = stack.DeserializeCheckpoint(ctx, s.keys(), read); err == nil && base != nil {
 			err = base.VerifyIntegrity()
 		}
 	}
@@ -72,44 +71,15 @@ func (s *Stack) load(ctx context.Context) (*deploy.Snapshot, secrets.Manager, er
 	if base != nil && base.SecretsManager != nil {
 		return base, base.SecretsManager, nil
 	}
-	manager, err := keys{s.Passphrase}.of(s.Salt)
+	manager, err := s.keys().Manager(ctx, s.Salt)
 	if err != nil {
 		return nil, nil, fmt.Errorf("inprocess: the passphrase of stack %s: %w", s.Stack, err)
 	}
 	return base, manager, nil
 }
 
-// keys are the secrets managers of a passphrase. Pulumi derives a key in about 0.2 seconds; here each is derived once.
-type keys struct{ passphrase string }
-
-// made are the secrets managers with a new salt, by passphrase and salt. Pulumi keeps the others.
-var made sync.Map
-
-// OfType implements secrets.Provider.
-func (k keys) OfType(_ context.Context, kind string, state json.RawMessage) (secrets.Manager, error) {
-	if kind != passphrase.Type {
-		return nil, fmt.Errorf("its secrets are encrypted with %q: only %q can be rehearsed", kind, passphrase.Type)
-	}
-	var salted struct{ Salt string }
-	if err := json.Unmarshal(state, &salted); err != nil {
-		return nil, err
-	}
-	return k.of(salted.Salt)
-}
-
-// of returns the manager for a salt, or for a new one if it is "". Within an operation it encrypts a secret once.
-func (k keys) of(salt string) (manager secrets.Manager, err error) {
-	if known, ok := made.Load([2]string{k.passphrase, salt}); ok {
-		manager = known.(secrets.Manager)
-	} else if salt != "" {
-		manager, err = passphrase.GetPassphraseSecretsManager(k.passphrase, salt)
-	} else if salt, manager, err = passphrase.NewPassphraseSecretsManager(k.passphrase); err == nil {
-		made.Store([2]string{k.passphrase, salt}, manager)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return stack.NewBatchingCachingSecretsManager(manager), nil
+func (s *Stack) keys() passphrase.Keys {
+	return passphrase.Keys{Passphrase: s.Passphrase, File: s.KeyFile}
 }
 
 // A persister writes the state of one operation.
@@ -164,6 +134,16 @@ func (s *Stack) prepare() error {
 	return nil
 }
 
+// Backup backs up the current state, as an update does that changes nothing. It copies: an update replaces the file and can
+// leave the old one to the backup, but here both names would be one file, and be damaged together.
+func (s *Stack) Backup() error {
+	data, err := os.ReadFile(s.StatePath())
+	if err != nil {
+		return fmt.Errorf("inprocess: %w", err)
+	}
+	return replace(s.StatePath()+".bak", data)
+}
+
 // replace writes a file as a whole: a reader, also one after a crash of this process or on a full disk, finds the old
 // content or the new. It does not wait for the disk, because only a power cut would lose what the kernel has; see sync.
 func replace(path string, data []byte) error {
@@ -201,10 +181,14 @@ func (s *Stack) sync() error {
 
 // Export is what `pulumi stack export` writes.
 func (s *Stack) Export(ctx context.Context, showSecrets bool) ([]byte, error) {
-	_, exported, err := s.checkpoint()
+	read, envelope, err := s.checkpoint()
+	exported := &envelope
+	if err == nil {
+		exported.Deployment, err = encoding.JSON.Marshal(read.Latest)
+	}
 	if err == nil && showSecrets {
 		var base *deploy.Snapshot
-		if base, err = stack.DeserializeUntypedDeployment(ctx, exported, keys{s.Passphrase}); err == nil {
+		if base, err = stack.DeserializeUntypedDeployment(ctx, exported, s.keys()); err == nil {
 			exported, err = stack.SerializeUntypedDeployment(ctx, base, &stack.SerializeOptions{ShowSecrets: true, Pretty: true})
 		}
 	}
@@ -225,7 +209,7 @@ func (s *Stack) Import(ctx context.Context, exported []byte) error {
 	if err := json.Unmarshal(exported, &untyped); err != nil {
 		return fmt.Errorf("inprocess: import: %w", err)
 	}
-	snap, err := stack.DeserializeUntypedDeployment(ctx, &untyped, keys{s.Passphrase})
+	snap, err := stack.DeserializeUntypedDeployment(ctx, &untyped, s.keys())
 	if err != nil {
 		return fmt.Errorf("inprocess: import: %w", err)
 	}

@@ -29,8 +29,12 @@ var allowed = map[string][]string{
 	"config": {"internal/fargate/size", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
-	"cmd/slipway": {"operation", "operation/account", "operation/pullrequest", "operation/workflows",
+	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account", "operation/pullrequest", "operation/workflows",
 		"engine", "release", "verdict", "drift", "bootstrap"},
+	"cmd/slipway/commandline": {"operation", "release"},
+	"cmd/slipway/interrupts":  {},
+	"screen":                  {},
+
 	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
@@ -43,14 +47,15 @@ var allowed = map[string][]string{
 	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
 		"internal/bucket/hardening", "internal/github"},
 	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
-		"internal/bucket/hardening"},
+		"internal/bucket/hardening", "internal/redact"},
 
-	"engine":           {"engine/inprocess"},
-	"engine/inprocess": {},
-	"verdict":          {"internal/redact"},
-	"drift":            {},
-	"release":          {"verdict", "internal/image"},
-	"bootstrap":        {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
+	"engine":                      {"engine/inprocess"},
+	"engine/inprocess":            {"engine/inprocess/passphrase"},
+	"engine/inprocess/passphrase": {},
+	"verdict":                     {"internal/redact"},
+	"drift":                       {},
+	"release":                     {"verdict", "internal/image"},
+	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},

@@ -41,6 +41,8 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 		Risks: []catalog.Risk{
 			{Path: `policy`, Why: open}, {Path: `grants|acl`, Why: open}, {Path: `serverSideEncryptionConfigurations`, Why: encryption},
 		},
+		Effects: []catalog.Effect{{Path: `forceDestroy`, Does: catalog.Loses, When: catalog.TurnedOn,
+			Says: "it loses its protection: from then on its objects are deleted with it"}},
 		Missing: "up creates an empty bucket; its objects are gone",
 		Loss: catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object",
 			Counted: "deleted with every old version"},
@@ -57,8 +59,13 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 			Resources: []any{arn},
 		}}
 	}
+	lifecycle := of("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
+		keep("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
+		"", catalog.Risk{Path: `rules`, Why: "objects are deleted sooner, or never"})
+	lifecycle.Effects = []catalog.Effect{{Path: `rules\[\d+\]\.(expiration\.days|noncurrentVersionExpiration\.noncurrentDays)`,
+		Does: catalog.Loses, When: catalog.Fewer, Says: "objects older than that are deleted"}}
 	return []catalog.Resource{
-		bucket,
+		bucket, lifecycle,
 		of("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", keep("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
 			"the bucket can be made public", catalog.Risk{Path: `.*`, Why: "the bucket can be made public", When: catalog.TurnedOff}),
 		of("aws:s3/bucketPolicy:BucketPolicy", keep("s3:DeleteBucketPolicy", "s3:GetBucketPolicy", "s3:PutBucketPolicy"),
@@ -69,9 +76,6 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 			keep("s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration"), "", catalog.Risk{Path: `rules`, Why: encryption}),
 		of("aws:s3/bucketVersioningV2:BucketVersioningV2", keep("s3:GetBucketVersioning", "s3:PutBucketVersioning"),
 			"", catalog.Risk{Path: `versioningConfiguration`, Why: "what is overwritten or deleted is lost"}),
-		of("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2",
-			keep("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"),
-			"", catalog.Risk{Path: `rules`, Why: "objects are deleted sooner, or never"}),
 		of("aws:s3/bucketLoggingV2:BucketLoggingV2", keep("s3:GetBucketLogging", "s3:PutBucketLogging"), ""),
 	}
 }

@@ -32,7 +32,10 @@ type Resource struct {
 	Mirrors    string // what it shows of other resources among its outputs, which change when those do
 	Risks      []Risk // the changes that are dangerous; the first that fits counts
 	Missing    string // what its deletion outside of the program means, if `up` cannot restore it
-	Loss       Loss   // what destroy says about it
+	Loss       Loss   // what destroy and a plan say about it when it is deleted or replaced
+
+	// Effects are what changes do beyond the change itself. Most resources have none, so this is no column.
+	Effects []Effect
 
 	Alarms []Alarm
 	Env    []string // the environment variables of the app that it binds, which the configuration cannot set
@@ -98,13 +101,14 @@ func Fewer(from, to any) bool {
 	return is < was
 }
 
-// A Loss is what destroy says about a resource before it deletes it.
+// A Loss is what destroy says about a resource before it deletes it, and a plan before it replaces or deletes it.
 type Loss struct {
 	Kind    string // "database", "bucket": the word for it in the list
 	Order   int    // in the list: smaller is first
 	Says    string
 	Holds   string // what is counted in it: "object" or "image"; "": nothing
 	Counted string // what becomes of that, after the number
+	Again   bool   // nothing is lost with it but time: the program creates it again as it was
 }
 
 // An Alarm watches one metric.
@@ -153,6 +157,12 @@ func (r Resource) Check() error {
 	for _, risk := range r.Risks {
 		if _, err := regexp.Compile(risk.Path); err != nil || risk.Why == "" {
 			wrong = append(wrong, fmt.Errorf("catalog: %s: risk of %q needs a regular expression and a reason", r.Type, risk.Path))
+		}
+	}
+	for _, e := range r.Effects {
+		if !e.valid() {
+			wrong = append(wrong, fmt.Errorf("catalog: %s: effect of %q needs a regular expression, what it does and what it says, "+
+				"and a way if it is impossible", r.Type, e.Path))
 		}
 	}
 	return errors.Join(wrong...)

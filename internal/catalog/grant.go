@@ -74,10 +74,10 @@ func Endpoint(site wiring.Site, service string) string {
 
 // Tagged requires the two tags by which a resource belongs to this stack: "aws:ResourceTag" those that it has,
 // "aws:RequestTag" those that the request gives it. The stack's AWS provider puts both on everything that it makes
-// (site/provider.go), and the configuration cannot give them other values. They are compared as a whole, so prod does not
-// match prod-eu.
+// (site/provider.go), and the configuration cannot give them other values (config.Stack.TagPrefix). They are compared as a
+// whole, so prod does not match prod-eu.
 func Tagged(site wiring.Site, where string) map[string]any {
-	return map[string]any{where + "/project": site.Project, where + "/stack": site.Stack}
+	return map[string]any{where + "/" + site.Tag("project"): site.Project, where + "/" + site.Tag("stack"): site.Stack}
 }
 
 // MadeBy is the tag that bootstrap puts on the key of a stack's state. The key has none of the stack's own tags.

@@ -110,8 +110,8 @@ func MetricAlarm(site wiring.Site) Resource {
 			// first checks that the caller may. AWS documents these rights for every alarm and names none. Application Auto
 			// Scaling guide, "Permissions validation for Application Auto Scaling API calls on target resources".
 			{"logs", policy.Statement{Sid: "KeepAlarms", Actions: change, Resources: []any{"*"}}},
-			others("OtherStacksAlarms", "stack", site.Stack),
-			others("OtherProjectsAlarms", "project", site.Project),
+			others("OtherStacksAlarms", site.Tag("stack"), site.Stack),
+			others("OtherProjectsAlarms", site.Tag("project"), site.Project),
 		},
 		Risks: []Risk{
 			{Path: `actionsEnabled`, Why: "the alarm no longer notifies anyone", When: TurnedOff},

@@ -66,6 +66,7 @@ type Health struct {
 // stream.
 type Firehose struct {
 	Name, ARN   pulumi.StringInput
+	KeyARN      pulumi.StringInput // the stream's
 	RouterImage pulumi.StringInput // AWS for Fluent Bit; by digest if the stack must be reproducible
 }
 

@@ -119,7 +119,7 @@ func taskStatements(args *RolesArgs) []policy.Statement {
 			Sid:       "SendLogs",
 			Actions:   []string{"firehose:PutRecordBatch"},
 			Resources: []any{args.Firehose.ARN},
-		})
+		}, policy.EncryptRecords(args.Site.Region, args.Firehose.KeyARN))
 	}
 	if args.Exec != nil {
 		statements = append(statements, execStatements(args.Site, *args.Exec)...)

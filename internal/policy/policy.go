@@ -113,6 +113,18 @@ func TLSOnly(service string, resources ...any) Statement {
 	}
 }
 
+// EncryptRecords lets a role put records into a Firehose stream that is encrypted with a customer-managed key. AWS's guide does not
+// say that a producer needs it (Firehose uses a grant), but puts were refused without it:
+// https://github.com/ministryofjustice/modernisation-platform-environments/pull/19063.
+func EncryptRecords(region string, keyARN any) Statement {
+	return Statement{
+		Sid:        "EncryptRecords",
+		Actions:    []string{"kms:Decrypt", "kms:GenerateDataKey"},
+		Resources:  []any{keyARN},
+		Conditions: Conditions{"StringEquals": {"kms:ViaService": "firehose." + region + ".amazonaws.com"}},
+	}
+}
+
 func (s Statement) value() map[string]any {
 	v := map[string]any{"Sid": s.Sid, "Effect": "Allow", "Action": list(s.Actions)}
 	if s.Deny {

@@ -21,7 +21,12 @@ type Site struct {
 	Snapshot                     bool // deleting the database leaves a final snapshot; always so in a protected stack
 
 	Boundary pulumi.StringPtrInput // ARN of the permissions boundary of every role; nil: none
+
+	TagPrefix string // of the stack's own tags: nothing, or slipway: beside tags of the same name that the user sets
 }
+
+// Tag is the key of one of the tags by which a resource belongs to this stack: Tag("project"), Tag("stack").
+func (s Site) Tag(name string) string { return s.TagPrefix + name }
 
 // Name is the physical name of part in this stack: project-stack-part. It is unique among the stacks of an account.
 func (s Site) Name(part string) string { return fmt.Sprintf("%s-%s-%s", s.Project, s.Stack, part) }

@@ -34,6 +34,13 @@ type Account interface {
 	// Carry copies images of a release to this account. It is a cicd.Carrier.
 	Carry(origin Origin) func(ctx context.Context, from, to, tag string) error
 
+	// Find returns an error unless an image of a release is at to, or, if it is to be copied, at from. Both are
+	// repository@digest; an empty one is not looked at. It copies nothing.
+	Find(origin Origin) func(ctx context.Context, from, to string) error
+
+	// Quotas are those that are known of the account, for resources that count in the whole account or region.
+	Quotas(ctx context.Context) ([]Quota, error)
+
 	// Disown marks a KMS key that stays after the stack was destroyed: it belongs to no stack.
 	Disown(ctx context.Context, keyARN string) error
 
@@ -55,6 +62,13 @@ type Identity struct {
 }
 
 func (i Identity) String() string { return "account " + i.Account + " in " + i.Region }
+
+// A Quota is how many resources of a type the account may have.
+type Quota struct {
+	Type       string // Pulumi's type token
+	Name       string // as AWS calls it
+	Most, Used int
+}
 
 // An Origin is where a release is copied from.
 type Origin struct {
@@ -125,8 +139,8 @@ type Containers interface {
 	// Serve serves the site until ctx ends or the stack is destroyed. The account must be closed by then.
 	Serve(ctx context.Context) error
 
-	// Check requests the site's first page.
-	Check(ctx context.Context) error
+	// LastLines are what the containers behind the load balancer wrote since a moment, at most lines of each.
+	LastLines(ctx context.Context, since time.Time, lines int) []string
 
 	// Archived counts the log objects in the archive.
 	Archived(ctx context.Context) (int, error)

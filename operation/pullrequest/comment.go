@@ -17,7 +17,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"slipway/engine"
 	"slipway/internal/github"
 	"slipway/operation"
 )
@@ -30,32 +29,41 @@ const Mark = "<!-- slipway comment -->"
 
 // A Summary is what one file says about a stack.
 type Summary struct {
-	Stack   string          `json:"stack"`
-	Live    bool            `json:"live"`
-	Counts  map[string]int  `json:"counts"`  // of a preview
-	Changes []engine.Change `json:"changes"` // of a preview
-	Good    *bool           `json:"good"`    // of a rehearsal
-	Reasons []string        `json:"reasons"` // of a rehearsal
-	empty   bool
+	Stack   string                    `json:"stack"`
+	Live    bool                      `json:"live"`
+	Counts  map[string]int            `json:"counts"`  // of a preview
+	Changes []operation.PlannedChange `json:"changes"` // of a preview
+	Good    *bool                     `json:"good"`    // of a rehearsal
+	Reasons []string                  `json:"reasons"` // of a rehearsal
+	Error   *struct {
+		Message string `json:"message"`
+	} `json:"error"` // of a command that failed
+	empty bool
 }
 
-// Read reads what preview --json or rehearse --json wrote. A file that is empty stands for a command that failed; its stack is
-// taken from the file's name up to the first dot.
+// Read reads what preview --json or rehearse --json wrote. A file that is empty, or holds an error, stands for a command that failed;
+// its stack is taken from the file's name up to the first dot.
 func Read(file string) (Summary, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return Summary{}, err
 	}
-	if len(bytes.TrimSpace(data)) == 0 {
+	var one Summary
+	if len(bytes.TrimSpace(data)) > 0 {
+		if err := json.Unmarshal(data, &one); err != nil {
+			return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		}
+	}
+	if len(bytes.TrimSpace(data)) == 0 || one.Error != nil {
 		stack, _, _ := strings.Cut(filepath.Base(file), ".")
 		if !operation.IsStackName(stack) {
-			return Summary{}, fmt.Errorf("%s: it is empty, and its name does not begin with the name of a stack", file)
+			return Summary{}, fmt.Errorf("%s: it holds no result, and its name does not begin with the name of a stack", file)
 		}
-		return Summary{Stack: stack, empty: true}, nil
-	}
-	var one Summary
-	if err := json.Unmarshal(data, &one); err != nil {
-		return Summary{}, fmt.Errorf("%s: not what preview --json or rehearse --json writes: %w", file, err)
+		failed := Summary{Stack: stack, empty: true}
+		if one.Error != nil {
+			failed.Reasons = []string{one.Error.Message}
+		}
+		return failed, nil
 	}
 	// Only such a name means nothing in Markdown.
 	if !operation.IsStackName(one.Stack) || len(one.Stack) > 100 || (one.Counts == nil) == (one.Good == nil) {
@@ -67,7 +75,7 @@ func Read(file string) (Summary, error) {
 
 // Markdown is a table with a line for each summary, then the changes of each as long as there is room. lines gives the text of
 // one change.
-func Markdown(all []Summary, lines func(engine.Change) []string) string {
+func Markdown(all []Summary, lines func(operation.PlannedChange) []string) string {
 	slices.SortStableFunc(all, func(a, b Summary) int {
 		return cmp.Or(cmp.Compare(a.Stack, b.Stack), cmp.Compare(rank(a), rank(b)))
 	})
@@ -131,7 +139,7 @@ func (one Summary) kind() string {
 }
 
 // details lists changes or reasons in a block that opens on a click, in at most room bytes.
-func (one Summary) details(room int, linesOf func(engine.Change) []string) string {
+func (one Summary) details(room int, linesOf func(operation.PlannedChange) []string) string {
 	var lines []string
 	for _, reason := range one.Reasons {
 		lines = append(lines, strings.Split(reason, "\n")...)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -112,32 +113,41 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 	}
 	p := &pipeline{}
 	stacks := map[string]*config.Stack{}
-	var wrong []error
+	broken := map[string]error{} // a template such as Pulumi.example.yaml is one, and does not matter unless a release goes through it
 	for _, name := range names {
-		file := filepath.Join(root, "Pulumi."+name+".yaml")
 		if !operation.IsStackName(name) {
-			wrong = append(wrong, fmt.Errorf("%s: %q is not the name of a stack", file, name))
+			broken[name] = fmt.Errorf("Pulumi.%s.yaml: %q is not the name of a stack", name, name)
 			continue
 		}
-		source, err := config.FromFile(file)
+		source, err := config.FromProject(root, name)
 		if err == nil {
 			stacks[name], err = site.Load(source)
 		}
 		if err != nil {
-			wrong = append(wrong, operation.Mistakes(name, err))
+			delete(stacks, name)
+			broken[name] = operation.Mistakes(name, err)
 			continue
 		}
 		p.All = append(p.All, name)
 	}
-	if len(wrong) > 0 {
-		return nil, nil, errors.Join(wrong...)
-	}
 	if len(path) == 0 {
 		for _, name := range []string{"dev", "staging", "prod", "production"} {
-			if stacks[name] != nil {
+			if stacks[name] != nil || broken[name] != nil {
 				path = append(path, name)
 			}
 		}
+	}
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		if slices.Contains(path, name) {
+			wrong = append(wrong, broken[name])
+		} else {
+			notes = append(notes, fmt.Sprintf("Stack %s is in no workflow: Pulumi.%s.yaml has mistakes (slipway preview --stack %[1]s).", name,
+				name))
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, nil, errors.Join(wrong...)
 	}
 	if len(path) == 0 {
 		return nil, nil, operation.UsageError{

@@ -588,3 +588,33 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 		t.Errorf("actionlint accepts a job that needs an absent one: %v\n%s", err, out)
 	}
 }
+
+// A template of a stack is in no release's way: only a stack that one goes through has to be right.
+func TestAStackThatIsOnlyAnExampleDoesNotStop(t *testing.T) {
+	root := project(t)
+	write := func(stack, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(root, "Pulumi."+stack+".yaml"), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("example", "config:\n  slipway:domain: www.example.com\n") // without a region
+	p, notes, err := newPipeline(root, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Contains(p.All, "example") || !slices.Contains(p.All, "dev") {
+		t.Errorf("the workflows offer %v", p.All)
+	}
+	if want := "Stack example is in no workflow: Pulumi.example.yaml has mistakes (slipway preview --stack " +
+		"example)."; !slices.Contains(notes, want) {
+		t.Errorf("the notes are %q", notes)
+	}
+	if _, _, err := newPipeline(root, []string{"dev", "example"}); err == nil || !strings.Contains(err.Error(), "aws:region: is required") {
+		t.Errorf("a release that goes through it: %v", err)
+	}
+	write("staging", "config: {}\n")
+	if _, _, err := newPipeline(root, nil); err == nil || !strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
+		t.Errorf("a stack of the path with a mistake: %v", err)
+	}
+}

@@ -8,6 +8,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type Account struct {
 	// before the account is used.
 	Before func(n int, action string, o *Object) error
 
-	// Tasks decides how a started task ends; by default with exit code 0. Set it before the account is used.
-	Tasks func(TaskRun) TaskResult
+	// Tasks decides how a started task ends; by default with exit code 0. When its context is done it stops the task. Set it
+	// before the account is used.
+	Tasks func(context.Context, TaskRun) TaskResult
 
 	// Carry runs the tasks of a service: it is called after the service was created (was is nil) or updated, and before it is
 	// deleted (now is nil). It may call the account. A *Failure in its error means that the deployment failed, see Healthy; any
@@ -39,19 +41,32 @@ type Account struct {
 	// before the account is used.
 	Healthy func(service, definition *Object) *Failure
 
+	// Caller makes the calls; by default an administrator. Organization limits every caller of the account. Set both while the
+	// account is not in use.
+	Caller       Caller
+	Organization ControlPolicies
+
+	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
+	Watch func(Caller, Call)
+
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
 
-	registry *registry
-	now      func() time.Time
-	store    *store
-	calls    atomic.Int64
+	registry  *registry
+	now       func() time.Time
+	store     *store
+	calls     atomic.Int64
+	documents sync.Map // policies by name and text -> *iam.Document
+	// The documents of each role, by its ID -> rolePolicies.
+	identities sync.Map
 
 	mu       sync.RWMutex
 	objects  map[string]map[string]*Object // by type and ID
 	order    map[*Object]int               // creation order
 	next     int
 	encoded  map[*Object]json.RawMessage
+	arns     map[string]*Object // by ARN
+	iam      int                // counts changes of IAM's objects
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
@@ -267,6 +282,10 @@ func (a *Account) insert(o *Object) {
 	}
 	a.objects[o.Type][o.ID] = o
 	a.order[o] = place
+	if arn := a.arnOf(o); arn != "" {
+		a.arns[arn] = o
+	}
+	a.changedIAM(o)
 }
 
 func (a *Account) put(o *Object) error {
@@ -288,6 +307,10 @@ func (a *Account) drop(o *Object) {
 	}
 	delete(a.order, o)
 	delete(a.encoded, o)
+	if arn := a.arnOf(o); a.arns[arn] == o {
+		delete(a.arns, arn)
+	}
+	a.changedIAM(o)
 	a.version++
 	a.dropOwned(o)
 }

@@ -581,16 +581,3 @@ func dependencyProblems(all []containerSpec) []Problem {
 	}
 	return p
 }
-
-// checkTaskState checks that ECS can assume the roles of a task definition. Images and secrets are looked up when a task starts.
-func checkTaskState(a *Account, o *Object) error {
-	for _, path := range []string{"executionRoleArn", "taskRoleArn"} {
-		role := find(a, "arn", Inputs(o.Inputs).String(path), roleType)
-		if role != nil && !trusts(trustOf(role), "ecs-tasks.amazonaws.com") {
-			return refuse(taskCode, path+" "+role.ID+" does not trust ecs-tasks.amazonaws.com",
-				"ECS was unable to assume the role '%s' that was provided for this task. Please verify that the role being passed has the proper "+
-					"trust relationship and permissions and that your IAM user has permissions to pass this role.", role.Outputs["arn"])
-		}
-	}
-	return nil
-}

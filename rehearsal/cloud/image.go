@@ -13,6 +13,9 @@ func (a *Account) Push(name, digest string) error {
 	if !strings.Contains(host, ".dkr.ecr.") {
 		return nil
 	}
+	if err := a.permitted(creates, &Object{Type: imageType, Outputs: map[string]any{"repository": repository}}, nil); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	err := a.push(host, repository, tag, digest)
 	a.mu.Unlock()

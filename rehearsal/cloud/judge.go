@@ -16,6 +16,9 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 	if err := a.untaken(k, o, action); err != nil {
 		return err
 	}
+	if err := a.checkUses(o); err != nil {
+		return acting(err, action)
+	}
 	if k.CheckState != nil {
 		return acting(k.CheckState(a, o), action)
 	}

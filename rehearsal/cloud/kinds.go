@@ -14,7 +14,7 @@ var awsRegistry = sync.OnceValue(func() *registry {
 		rdsKinds(), elasticacheKinds(), s3Kinds(), backupKinds(),
 		iamKinds(), kmsKinds(), secretsKinds(), ssmKinds(),
 		logsKinds(), cloudwatchKinds(), streamKinds(), messageKinds(),
-	), dataSources())
+	), dataSources(), callTable())
 })
 
 func ec2Kinds() []Kind { return slices.Concat(networkKinds(), firewallKinds(), hostKinds()) }

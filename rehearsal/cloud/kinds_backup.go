@@ -88,14 +88,6 @@ func backupSelectionKind() Kind {
 			}
 			return nil
 		},
-		CheckState: func(a *Account, o *Object) error {
-			if role := find(a, "arn", Inputs(o.Inputs).String("iamRoleArn"), roleType); role != nil &&
-				!trusts(trustOf(role), "backup.amazonaws.com") {
-				return refuse("InvalidParameterValueException", role.ID+" does not trust backup.amazonaws.com",
-					"IAM Role %s cannot be assumed by AWS Backup", role.Outputs["arn"])
-			}
-			return nil
-		},
 		Compute: func(a *Account, o *Object) error {
 			if o.ID == "" {
 				o.ID = drawUUID(fresh(a, o)...)

@@ -706,3 +706,13 @@ func zoneID(a *Account, zone string) string {
 	}
 	return ""
 }
+
+// Quotas are those of a new account that count in a whole region. A plan compares them with what it would create.
+var Quotas = []struct {
+	Type, Name string
+	Most       int
+}{
+	{"aws:ec2/vpc:Vpc", "VPCs per Region", quotaVPCs},
+	{"aws:ec2/internetGateway:InternetGateway", "Internet gateways per Region", quotaGateways},
+	{"aws:ec2/eip:Eip", "EC2-VPC Elastic IPs", quotaAddresses},
+}

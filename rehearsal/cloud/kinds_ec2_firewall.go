@@ -464,9 +464,6 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 
 func checkFlowLogState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
-	if role := find(a, "arn", in.String("iamRoleArn"), roleType); role != nil && !trusts(trustOf(role), "vpc-flow-logs.amazonaws.com") {
-		return refuse("InvalidParameter", role.ID+" does not trust vpc-flow-logs.amazonaws.com", "Unable to assume given IAM role")
-	}
 	for _, other := range others(a, o, o.Type) {
 		oi := Inputs(other.Inputs)
 		if oi.String("logDestination") == in.String("logDestination") && oi.String("trafficType") == in.String("trafficType") &&

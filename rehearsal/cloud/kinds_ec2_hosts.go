@@ -313,10 +313,6 @@ func checkInstanceState(a *Account, o *Object) error {
 			return refuse("InvalidParameterValue", "it has no role",
 				"Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", profile.ID)
 		}
-		if !trusts(trustOf(role), "ec2.amazonaws.com") {
-			return refuse("InvalidParameterValue", role.ID+" does not trust ec2.amazonaws.com",
-				"Value (%s) for parameter iamInstanceProfile.name is invalid: its role cannot be assumed by EC2", profile.ID)
-		}
 	}
 	if key := keyNamed(a, in.String("rootBlockDevice.kmsKeyId")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("Client.InvalidKMSKey.InvalidState", "the key is disabled", "The KMS key provided is in an incorrect state")

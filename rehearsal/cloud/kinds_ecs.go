@@ -109,11 +109,10 @@ func capacityProvidersKind() Kind {
 func taskDefinitionKind() Kind {
 	return Kind{
 		Type: taskType, CreateAction: "ecs:RegisterTaskDefinition", UpdateAction: "ecs:TagResource", DeleteAction: "ecs:DeregisterTaskDefinition",
-		NotFound:   "ClientException",
-		Refs:       []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
-		Defaults:   map[string]any{"skipDestroy": false, "trackLatest": false},
-		Check:      checkTask,
-		CheckState: checkTaskState,
+		NotFound: "ClientException",
+		Refs:     []Ref{roleRef("executionRoleArn"), roleRef("taskRoleArn")},
+		Defaults: map[string]any{"skipDestroy": false, "trackLatest": false},
+		Check:    checkTask,
 		Compute: func(a *Account, o *Object) error {
 			family := Inputs(o.Outputs).String("family")
 			revision := kept(a, o, "revision", func() any { return nextRevision(a, family) })
@@ -371,81 +370,17 @@ func targetFits(a *Account, lb, task Inputs, containers []containerSpec, vpc str
 }
 
 // startable refuses a task definition whose tasks cannot start: ECS would accept the service, but its tasks would stop one after
-// the other, and the deployment would never become stable.
+// the other, and the deployment would never become stable. What the execution role may do is judged in uses_tasks.go.
 func (a *Account) startable(definition *Object) error {
-	containers, err := containersOf(definition)
-	if err != nil {
-		return nil
-	}
-	fail := func(name, reason string) error {
-		return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + name + " of " +
-			definition.ID + " cannot start"}
-	}
 	var plain []container
-	if json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &plain) == nil {
-		for _, c := range plain {
-			if reason := a.stopped(c); reason != "" {
-				return fail(c.Name, reason)
-			}
-		}
-	}
-	role := find(a, "arn", Inputs(definition.Outputs).String("executionRoleArn"), roleType)
-	if role == nil {
+	if json.Unmarshal([]byte(Inputs(definition.Outputs).String("containerDefinitions")), &plain) != nil {
 		return nil
 	}
-	for _, c := range containers {
-		for _, want := range needs(a, c) {
-			if why := denial(a, role, want.action, want.resource); why != "" {
-				return fail(c.Name, fmt.Sprintf("%s: %s is not authorized to perform: %s on resource: %s because no %s allows the %s action",
-					want.failure, role.Outputs["arn"], want.action, want.resource, why, want.action))
-			}
+	for _, c := range plain {
+		if reason := a.stopped(c); reason != "" {
+			return &Error{Code: "DeploymentFailed", Message: "tasks failed to start: " + reason, Why: "container " + c.Name + " of " +
+				definition.ID + " cannot start"}
 		}
-	}
-	return nil
-}
-
-// A need is a permission that the execution role needs for a container to start.
-type need struct{ action, resource, failure string }
-
-func needs(a *Account, c containerSpec) []need {
-	var all []need
-	const secrets = "ResourceInitializationError: unable to pull secrets or registry auth: AccessDeniedException"
-	for _, s := range slices.Concat(c.Secrets, c.LogConfiguration.SecretOptions) {
-		if strings.Contains(s.ValueFrom, ":secretsmanager:") {
-			arn := strings.Join(strings.SplitN(s.ValueFrom+"::::::::", ":", 9)[:7], ":")
-			all = append(all, need{"secretsmanager:GetSecretValue", arn, secrets})
-			if secret := find(a, "arn", arn, secretType); secret != nil {
-				all = append(all, decrypts(a, Inputs(secret.Outputs).String("kmsKeyId"), secrets)...)
-			}
-			continue
-		}
-		parameter := find(a, "arn", s.ValueFrom, parameterType)
-		if parameter == nil {
-			parameter = find(a, "name", s.ValueFrom, parameterType)
-		}
-		if parameter == nil {
-			continue
-		}
-		all = append(all, need{"ssm:GetParameters", Inputs(parameter.Outputs).String("arn"), secrets})
-		all = append(all, decrypts(a, Inputs(parameter.Outputs).String("keyId"), secrets)...)
-	}
-	if host, repository, _ := splitImage(c.Image); host == a.imageRegistry() {
-		const pull = "CannotPullContainerError: AccessDeniedException"
-		all = append(all, need{"ecr:GetAuthorizationToken", "*", pull}, need{"ecr:BatchGetImage", a.arn("ecr", "repository/"+repository), pull})
-	}
-	if group := c.LogConfiguration.Options["awslogs-group"]; group != "" && c.LogConfiguration.LogDriver == "awslogs" {
-		stream := a.arn("logs", "log-group:"+group+":log-stream:"+c.LogConfiguration.Options["awslogs-stream-prefix"]+"/"+
-			c.Name+"/"+draw(32, group))
-		all = append(all, need{"logs:CreateLogStream", stream,
-			"ResourceInitializationError: failed to validate logger args: AccessDeniedException"})
-	}
-	return all
-}
-
-// decrypts is the need for a customer-managed key; AWS-managed keys need no permission.
-func decrypts(a *Account, name, failure string) []need {
-	if key := keyNamed(a, name); key != nil {
-		return []need{{"kms:Decrypt", Inputs(key.Outputs).String("arn"), failure}}
 	}
 	return nil
 }

@@ -177,16 +177,9 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 	return p
 }
 
-// checkFirehoseState refuses a role that Firehose cannot assume. AWS checks the role's permissions only at delivery.
+// checkFirehoseState checks the stream's key and the quota.
 func checkFirehoseState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
-	for _, path := range []string{"extendedS3Configuration.roleArn", "kinesisSourceConfiguration.roleArn",
-		"httpEndpointConfiguration.roleArn"} {
-		if role := find(a, "arn", in.String(path), roleType); role != nil && !trusts(trustOf(role), "firehose.amazonaws.com") {
-			return refuse(firehoseCode, role.ID+" does not trust firehose.amazonaws.com",
-				"Firehose is unable to assume role %s. Please check the role provided.", role.Outputs["arn"])
-		}
-	}
 	if key := keyNamed(a, in.String("serverSideEncryption.keyArn")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("InvalidKMSResourceException", "the key is disabled", "Firehose is unable to use the KMS key %s", key.Outputs["arn"])
 	}

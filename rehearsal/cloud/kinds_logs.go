@@ -31,15 +31,6 @@ func logGroupKind() Kind {
 			return allOf(oneOf(in, "retentionInDays", retentions...), oneOf(in, "logGroupClass", "STANDARD", "INFREQUENT_ACCESS"),
 				arns(in, "kmsKeyId"), tagProblems(in))
 		},
-		CheckState: func(a *Account, o *Object) error {
-			in := Inputs(o.Inputs)
-			group := a.arn("logs", "log-group:"+in.String("name"))
-			return keyUse{
-				key: in.String("kmsKeyId"), service: "logs." + a.Region + ".amazonaws.com", action: "kms:Encrypt",
-				context: map[string]string{"kms:EncryptionContext:aws:logs:arn": group}, code: "InvalidParameterException",
-				message: "The specified KMS key does not exist or is not allowed to be used with Arn '" + group + "'",
-			}.allowed(a)
-		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
 			o.Outputs["arn"] = a.arn("logs", "log-group:"+o.ID)
@@ -179,22 +170,6 @@ func checkSubscriptionState(a *Account, o *Object) error {
 	}
 	if n >= 2 {
 		return refuse("LimitExceededException", "a log group takes 2 subscription filters", "Resource limit exceeded.")
-	}
-	role := find(a, "arn", in.String("roleArn"), roleType)
-	if role == nil {
-		return nil
-	}
-	const words = "Could not deliver test message to specified destination. Check if the destination is valid."
-	if s := trustOf(role); !trusts(s, "logs."+a.Region+".amazonaws.com") && !trusts(s, "logs.amazonaws.com") {
-		return refuse("InvalidParameterException", "role "+role.ID+" does not trust logs."+a.Region+".amazonaws.com", "%s", words)
-	}
-	action := "firehose:PutRecord"
-	if strings.Contains(in.String("destinationArn"), ":kinesis:") {
-		action = "kinesis:PutRecord"
-	}
-	if why := denial(a, role, action, in.String("destinationArn")); why != "" {
-		return refuse("InvalidParameterException", "no "+why+" of role "+role.ID+" allows "+action+" on "+
-			in.String("destinationArn"), "%s", words)
 	}
 	return nil
 }

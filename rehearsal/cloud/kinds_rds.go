@@ -522,11 +522,6 @@ func checkDatabaseState(a *Account, o *Object) error {
 				major)
 		}
 	}
-	if role := find(a, "arn", in.String("monitoringRoleArn"), roleType); role != nil &&
-		!trusts(trustOf(role), "monitoring.rds.amazonaws.com") {
-		return refuse("InvalidParameterValue", role.ID+" does not trust monitoring.rds.amazonaws.com",
-			"IAM role ARN value is invalid or does not include the required permissions for: ENHANCED_MONITORING")
-	}
 	if key := keyNamed(a, in.String("kmsKeyId")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("KMSKeyNotAccessibleFault", "the key is disabled",
 			"The specified KMS key [%s] does not exist, is not enabled or you do not have permissions to access it.", key.ID)

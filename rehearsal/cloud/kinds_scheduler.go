@@ -121,16 +121,11 @@ func checkSchedule(in Inputs, unknown Unknowns) []Problem {
 	return p
 }
 
-// checkScheduleState checks the schedule group, the role, and the containers that the input overrides.
+// checkScheduleState checks the schedule group, the network, and the containers that the input overrides.
 func checkScheduleState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	if g := in.String("groupName"); g != "" && g != "default" && find(a, "id", g, scheduleGroupType) == nil {
 		return &Error{Code: "ResourceNotFoundException", Status: 404, Message: "Schedule group " + g + " does not exist."}
-	}
-	role := find(a, "arn", in.String("target.roleArn"), roleType)
-	if role != nil && !trusts(trustOf(role), "scheduler.amazonaws.com") {
-		return refuse(schedulerCode, role.ID+" does not trust scheduler.amazonaws.com",
-			"The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
 	}
 	definition := taskNamed(a, in.String("target.ecsParameters.taskDefinitionArn"))
 	if definition == nil {
@@ -139,15 +134,6 @@ func checkScheduleState(a *Account, o *Object) error {
 	if _, err := oneNetwork(a, in.Strings("target.ecsParameters.networkConfiguration.subnets"),
 		in.Strings("target.ecsParameters.networkConfiguration.securityGroups")); err != nil {
 		return refuse(schedulerCode, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
-	}
-	if key := in.String("kmsKeyArn"); key != "" {
-		use := keyUse{
-			key: key, service: "scheduler.amazonaws.com", action: "kms:Decrypt", code: schedulerCode,
-			message: "EventBridge Scheduler has no permission to use the KMS key " + key,
-		}
-		if err := use.allowed(a); err != nil && !rootMay(a, key) {
-			return err
-		}
 	}
 	m, err := strictObject(in.String("target.input"))
 	if err != nil {
@@ -161,20 +147,4 @@ func checkScheduleState(a *Account, o *Object) error {
 		}
 	}
 	return nil
-}
-
-// rootMay reports whether a key policy delegates access to the account's IAM policies.
-func rootMay(a *Account, name string) bool {
-	key := keyNamed(a, name)
-	if key == nil {
-		return true
-	}
-	for _, s := range documentOf(documentText(key.Outputs, "policy")) {
-		if !s.deny && anyMatch(s.actions, "kms:Decrypt") && slices.ContainsFunc(s.principals["AWS"], func(p string) bool {
-			return p == a.AccountID || strings.HasSuffix(p, ":root")
-		}) {
-			return true
-		}
-	}
-	return false
 }

@@ -412,7 +412,8 @@ func buildSite(w *world) {
 	w.create(roleType, "execution", properties{"name": "execution", "assumeRolePolicy": trust("ecs-tasks.amazonaws.com")})
 	w.create("aws:iam/rolePolicy:RolePolicy", "execution-policy", properties{"role": w.id("execution"),
 		"name": "execution", "policy": policyText(
-			allow([]any{"ecr:GetAuthorizationToken"}, "*"), allow([]any{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, w.arn("repository")),
+			allow([]any{"ecr:GetAuthorizationToken"}, "*"), allow([]any{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage",
+				"ecr:GetDownloadUrlForLayer"}, w.arn("repository")),
 			allow("ssm:GetParameters", w.arn("secret-key")), allow("kms:Decrypt", w.arn("key")),
 			allow([]any{"logs:CreateLogStream", "logs:PutLogEvents"}, w.arn("logs")+":*"),
 		)})

@@ -73,7 +73,7 @@ func empty(s *store, options Options) (*Account, error) {
 	a := &Account{
 		Region: orElse(options.Region, "us-east-1"), AccountID: orElse(options.AccountID, DefaultAccountID), Partition: options.Partition,
 		registry: awsRegistry(), now: options.Now, store: s,
-		objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{},
+		objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{}, arns: map[string]*Object{},
 	}
 	if a.now == nil {
 		a.now = time.Now

@@ -3,6 +3,7 @@ package cloud
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -25,11 +26,17 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 		return "", nil, err
 	}
 	if c.Preview {
+		if err := a.foreseenName(k, c); err != nil {
+			return "", nil, err
+		}
 		return "", k.foresee(e, c, nil, nil), nil
 	}
 	o, err := prepare(k, e, c)
 	if err != nil {
 		return "", nil, err
+	}
+	if err := a.permitted(creates, o, nil); err != nil {
+		return "", nil, o.hide(err)
 	}
 	if err := a.before(k.CreateAction, o); err != nil {
 		return "", nil, err
@@ -48,6 +55,9 @@ func (a *Account) Create(c Change) (string, map[string]any, error) {
 	unsteady := a.settle(nil, o, failure)
 	if err := a.flush(); err != nil {
 		return "", nil, err
+	}
+	if unsteady == nil {
+		unsteady = a.finished(o, follows, reads)
 	}
 	return o.ID, o.raw(o.Outputs), unsteady
 }
@@ -88,10 +98,15 @@ func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) 
 	if action == "" {
 		action = k.CreateAction
 	}
+	was := a.Object(o.Type, o.ID)
+	if was != nil {
+		if err := a.permitted(updates, o, was); err != nil {
+			return nil, o.hide(err)
+		}
+	}
 	if err := a.before(action, o); err != nil {
 		return nil, err
 	}
-	was := a.Object(o.Type, o.ID)
 	a.mu.Lock()
 	err = a.update(k, e, o, action)
 	a.mu.Unlock()
@@ -105,6 +120,9 @@ func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) 
 	unsteady := a.settle(was, o, failure)
 	if err := a.flush(); err != nil {
 		return nil, err
+	}
+	if unsteady == nil {
+		unsteady = a.finished(o, reads)
 	}
 	return o.raw(o.Outputs), unsteady
 }
@@ -122,6 +140,10 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 			o.Outputs[name] = clone(v)
 		}
 	}
+	// The provider sends desiredCount only if the program changes it, so the number that scaling chose stays.
+	if asked := "desiredCount"; o.Type == serviceType && reflect.DeepEqual(o.Inputs[asked], was.Inputs[asked]) {
+		o.Outputs[asked] = was.Outputs[asked]
+	}
 	if err := a.checkState(k, o, action); err != nil {
 		return err
 	}
@@ -134,6 +156,38 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 		}
 	}
 	return a.put(o)
+}
+
+// A Partial error means that AWS made a change, and then refused a further call of the provider. The object exists. It is in the
+// state, and the next update completes it.
+type Partial struct{ Err error }
+
+func (e *Partial) Error() string { return e.Err.Error() }
+
+func (e *Partial) Unwrap() error { return e.Err }
+
+// finished authorises the calls that the provider makes on an object that it has just created or changed.
+func (a *Account) finished(o *Object, operations ...operation) error {
+	for _, op := range operations {
+		if err := a.permitted(op, o, nil); err != nil {
+			return &Partial{o.hide(err)}
+		}
+	}
+	return nil
+}
+
+// MayRead returns AWS's refusal of the calls that read an object; nil also if there is none.
+func (a *Account) MayRead(token, id string) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	o := a.get(token, id)
+	if o == nil {
+		return nil
+	}
+	if err := a.permittedCalls(a.callsOf(reads, o, nil)); err != nil {
+		return o.hide(err)
+	}
+	return nil
 }
 
 // Read returns an object's raw inputs and outputs; ok is false when there is none.
@@ -166,6 +220,9 @@ func (a *Account) Delete(token, id string) error {
 	action := k.DeleteAction
 	if action == "" {
 		action = k.CreateAction
+	}
+	if err := a.permitted(deletes, o, nil); err != nil {
+		return o.hide(err)
 	}
 	if err := a.before(action, o); err != nil {
 		return err
@@ -270,7 +327,11 @@ func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []P
 	}
 	in, _ := Plain(args)
 	a.mu.RLock()
-	out, err := answer(a, in)
+	var out map[string]any
+	err := a.permittedCalls(a.sourceCalls(token, in))
+	if err == nil {
+		out, err = answer(a, in)
+	}
 	a.mu.RUnlock()
 	if err != nil {
 		return nil, nil, err

@@ -1,14 +1,8 @@
 package cloud
 
 import (
-	"slices"
 	"strings"
 )
-
-// trustOf is a role's trust policy.
-func trustOf(role *Object) []statement {
-	return documentOf(documentText(role.Inputs, "assumeRolePolicy"))
-}
 
 // principalsExist refuses a document that names identities of this account that do not exist: AWS replaces
 // them with unique ids when it stores the document.
@@ -28,68 +22,6 @@ func principalsExist(a *Account, statements []statement, kind documentKind) erro
 		}
 	}
 	return nil
-}
-
-// denial is the kind of policy that fails to allow the role an action on a resource, in AWS's wording ("identity-based policy",
-// "permissions boundary"); "" if the role is allowed. Conditions are ignored, and AWS-managed policies whose contents the model
-// does not know count as allowing everything.
-func denial(a *Account, role *Object, action, resource string) string {
-	if !permits(roleStatements(a, role), action, resource) {
-		return "identity-based policy"
-	}
-	if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" &&
-		!permits(managedStatements(a, boundary), action, resource) {
-		return "permissions boundary"
-	}
-	return ""
-}
-
-func permits(statements []statement, action, resource string) bool {
-	allowed := false
-	for _, s := range statements {
-		if !anyMatch(s.actions, action) || !slices.ContainsFunc(s.resources, func(p string) bool { return matches(p, resource) }) {
-			continue
-		}
-		if s.deny && len(s.conditions) == 0 {
-			return false
-		}
-		allowed = allowed || !s.deny
-	}
-	return allowed
-}
-
-// roleStatements are the statements of all of a role's policies.
-func roleStatements(a *Account, role *Object) []statement {
-	var all []statement
-	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
-		if p.Inputs["role"] == role.ID {
-			all = append(all, documentOf(documentText(p.Inputs, "policy"))...)
-		}
-	}
-	for _, inline := range Inputs(role.Inputs).Maps("inlinePolicies") {
-		all = append(all, documentOf(documentText(inline, "policy"))...)
-	}
-	arns := Inputs(role.Inputs).Strings("managedPolicyArns")
-	for _, p := range a.list("aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
-		if p.Inputs["role"] == role.ID {
-			arns = append(arns, Inputs(p.Inputs).String("policyArn"))
-		}
-	}
-	for _, name := range arns {
-		all = append(all, managedStatements(a, name)...)
-	}
-	return all
-}
-
-// managedStatements are the statements of a customer-managed or AWS-managed policy.
-func managedStatements(a *Account, arn string) []statement {
-	if p := find(a, "arn", arn, policyType); p != nil {
-		return documentOf(documentText(p.Inputs, "policy"))
-	}
-	if text := managedText[lastPart(arn, "/")]; text != "" {
-		return documentOf(text)
-	}
-	return []statement{{actions: []string{"*"}, resources: []string{"*"}}}
 }
 
 // managedText holds the AWS-managed policies whose contents the model knows. The others count as allowing everything.
@@ -117,46 +49,4 @@ func keyNamed(a *Account, name string) *Object {
 		return key
 	}
 	return find(a, "arn", name, keyType)
-}
-
-// A keyUse is a service that uses a KMS key. context holds the condition keys whose values are known; other conditions count
-// as true.
-type keyUse struct {
-	key, service, action string
-	context              map[string]string
-	code, message        string // the service's own, if it may not
-}
-
-// allowed refuses a key whose policy does not allow the use.
-func (u keyUse) allowed(a *Account) error {
-	key := keyNamed(a, u.key)
-	if key == nil {
-		return nil
-	}
-	if key.Outputs["isEnabled"] == false {
-		return refuse("KMSInvalidStateException", "", "%s is disabled.", key.Outputs["arn"])
-	}
-	text := documentText(key.Outputs, "policy")
-	for _, p := range a.list("aws:kms/keyPolicy:KeyPolicy") {
-		if p.ID == key.ID {
-			text = documentText(p.Inputs, "policy")
-		}
-	}
-	for _, s := range documentOf(text) {
-		if s.deny || !anyMatch(s.actions, u.action) || !s.holds(u.context) {
-			continue
-		}
-		if slices.Contains(s.principals["Service"], u.service) || slices.Contains(s.principals["AWS"], "*") || s.principals["*"] != nil {
-			return nil
-		}
-	}
-	return refuse(u.code, "the policy of key "+key.ID+" does not allow "+u.service+" to "+u.action+contextText(u.context), "%s", u.message)
-}
-
-func contextText(context map[string]string) string {
-	var all []string
-	for _, key := range sortedKeys(context) {
-		all = append(all, " with "+key+" "+context[key])
-	}
-	return strings.Join(all, ",")
 }

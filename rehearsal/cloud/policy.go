@@ -319,22 +319,6 @@ func lookUp(m map[string]string, key string) (string, bool) {
 	return "", false
 }
 
-// trusts reports whether the statements of a trust policy allow the service to assume the role.
-func trusts(statements []statement, service string) bool {
-	allowed := false
-	for _, s := range statements {
-		names := s.principals["Service"]
-		if !slices.Contains(names, service) || !anyMatch(s.actions, "sts:AssumeRole") {
-			continue
-		}
-		if s.deny {
-			return false
-		}
-		allowed = true
-	}
-	return allowed
-}
-
 // anyMatch reports whether one of the patterns, with IAM's * and ?, matches value. Actions are not case-sensitive, unlike
 // resources.
 func anyMatch(patterns []string, value string) bool {

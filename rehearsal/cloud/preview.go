@@ -2,6 +2,21 @@ package cloud
 
 import "maps"
 
+// foreseenName refuses, already in a preview, a name that another resource has. The object that is to be replaced may have it:
+// the engine deletes that first.
+func (a *Account) foreseenName(k *rule, c Change) error {
+	in, _, _ := plainInputs(c.Inputs)
+	o := &Object{Type: c.Type, URN: c.URN, Inputs: in}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, other := range a.objects[c.Type] {
+		if other.URN == c.URN {
+			return nil
+		}
+	}
+	return a.untaken(k, o, k.CreateAction)
+}
+
 // foresee predicts the outputs in a preview: the inputs, their defaults, and Unknown for what AWS computes.
 func (k *rule) foresee(e *entry, c Change, was *Object, olds map[string]any) map[string]any {
 	out := map[string]any{}

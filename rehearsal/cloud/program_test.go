@@ -19,6 +19,11 @@ func TestTheProgramAndTheModelKnowTheSameRegionsAndRetentions(t *testing.T) {
 	if diff := cmp.Diff(Regions(), program); diff != "" {
 		t.Errorf("regions (-model +program):\n%s", diff)
 	}
+	for name, r := range regions {
+		if got := config.Partition(name); got != r.partition() {
+			t.Errorf("%s is in partition %s for the program, in %s for the model", name, got, r.partition())
+		}
+	}
 	days := []string{"0"} // for ever, which the program never asks for
 	for _, n := range catalog.Retentions {
 		days = append(days, strconv.Itoa(n))

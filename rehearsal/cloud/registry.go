@@ -30,11 +30,12 @@ type registry struct {
 	kinds   map[string]*rule
 	holders map[string][]holder // by the type that they refer to
 	sources map[string]source
+	calls   map[string]lifecycle // by type, and by data source
 }
 
 // newRegistry panics on a mistake in the kinds themselves, so that the first test sees it.
-func newRegistry(kinds []Kind, sources map[string]source) *registry {
-	r := &registry{kinds: map[string]*rule{}, holders: map[string][]holder{}, sources: sources}
+func newRegistry(kinds []Kind, sources map[string]source, calls map[string]lifecycle) *registry {
+	r := &registry{kinds: map[string]*rule{}, holders: map[string][]holder{}, sources: sources, calls: calls}
 	for _, k := range kinds {
 		r.add(k)
 	}

@@ -20,6 +20,10 @@ type Failure struct {
 	Reason    string   `json:"reason"`           // why the task stopped, in ECS's wording
 	Detail    string   `json:"detail,omitempty"` // ECS's reason for the container
 	Logs      []string `json:"logs,omitempty"`   // its last lines
+	Check     []string `json:"check,omitempty"`  // what the health check said that it failed
+
+	// Others are the last lines of the task's other containers, by name, where they may be to blame.
+	Others map[string][]string `json:"others,omitempty"`
 }
 
 func (f *Failure) Error() string {

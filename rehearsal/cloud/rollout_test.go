@@ -172,3 +172,19 @@ func TestADefinitionThatSkipsDestroyStaysRegistered(t *testing.T) {
 		t.Errorf("a definition without skipDestroy stays: %v, %d calls", err, deregistered)
 	}
 }
+
+// The provider sends the number of tasks only if the program changes it. Another task definition must not undo what scaling did.
+func TestANewReleaseKeepsTheNumberOfTasks(t *testing.T) {
+	w := siteWorld(t)
+	second := w.create(taskType, "second", w.inputs["task"])
+	number := func() any { return w.a.Object(serviceType, w.id("service")).Outputs["desiredCount"] }
+	if err := w.a.Alter(serviceType, w.id("service"), func(o *Object) { o.Outputs["desiredCount"] = 7.0 }); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.update("service", properties{"taskDefinition": second.Outputs["arn"]}); err != nil || number() != 7.0 {
+		t.Errorf("after a release: %v tasks, want 7; %v", number(), err)
+	}
+	if err := w.update("service", properties{"desiredCount": 3}); err != nil || number() != 3.0 {
+		t.Errorf("after another number: %v tasks, want 3; %v", number(), err)
+	}
+}

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -53,11 +54,24 @@ type container struct {
 	} `json:"logConfiguration"`
 }
 
-// RunTask runs a task to its end. The error is ECS's refusal to start it. If the task started and its containers did not, the
+// RunTask runs a task to its end, and stops it when ctx is done. The error is ECS's refusal to start it. If the task started and its
+// containers did not, the
 // result has the reason.
-func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
+func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) {
 	const action = "ecs:RunTask"
-	if err := a.before(action, &Object{Type: "ecs:task", Inputs: map[string]any{"cluster": run.Cluster,
+	a.mu.RLock()
+	asked := &Object{Type: taskRunType, Outputs: map[string]any{"definition": run.TaskDefinition, "cluster": run.Cluster}}
+	if definition := a.definition(run.TaskDefinition); definition != nil {
+		out := Inputs(definition.Outputs)
+		asked.Outputs["definition"] = out.String("arn")
+		asked.Outputs["executionRoleArn"], asked.Outputs["taskRoleArn"] = out.String("executionRoleArn"), out.String("taskRoleArn")
+	}
+	denied := a.permittedCalls(a.callsOf(creates, asked, nil))
+	a.mu.RUnlock()
+	if denied != nil {
+		return TaskResult{}, denied
+	}
+	if err := a.before(action, &Object{Type: taskRunType, Inputs: map[string]any{"cluster": run.Cluster,
 		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}
@@ -69,7 +83,7 @@ func (a *Account) RunTask(run TaskRun) (TaskResult, error) {
 	}
 	if result.ExitCode != NeverStarted && a.Tasks != nil {
 		arn := result.ARN
-		result = a.Tasks(run)
+		result = a.Tasks(ctx, run)
 		result.ARN = arn
 	}
 	if result.Reason == "" {

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -45,16 +46,17 @@ func stage(t *testing.T, a *Account) TaskRun {
 func TestATaskRuns(t *testing.T) {
 	a := account(t)
 	run := stage(t, a)
-	result, err := a.RunTask(run)
+	result, err := a.RunTask(t.Context(), run)
 	if err != nil || result.ExitCode != 0 || !strings.HasPrefix(result.ARN, "arn:aws:ecs:us-east-1:123456789012:task/site/") ||
 		len(result.Logs) != 1 || !strings.Contains(result.Logs[0], "python manage.py check") {
 		t.Fatalf("%+v, %v", result, err)
 	}
 	run.Cluster, run.TaskDefinition, run.Container, run.Command = "site", "web", "", []string{"true"}
-	a.Tasks = func(run TaskRun) TaskResult {
+	a.Tasks = func(_ context.Context, run TaskRun) TaskResult {
 		return TaskResult{ExitCode: 3, Logs: []string{run.Container + " failed: " + run.Command[0]}}
 	}
-	if result, err = a.RunTask(run); err != nil || result.ExitCode != 3 || result.Logs[0] != "django failed: true" || result.ARN == "" {
+	if result, err = a.RunTask(t.Context(), run); err != nil || result.ExitCode != 3 || result.Logs[0] != "django failed: true" ||
+		result.ARN == "" {
 		t.Errorf("%+v, %v", result, err)
 	}
 	if records := a.TaskRecords(); len(records) != 2 || records[1].Result.ExitCode != 3 {
@@ -93,7 +95,7 @@ func TestATaskThatCannotRun(t *testing.T) {
 			a := account(t)
 			run := stage(t, a)
 			c.spoil(a, &run)
-			result, err := a.RunTask(run)
+			result, err := a.RunTask(t.Context(), run)
 			if c.refused != "" {
 				if got := code(t, err); got != c.refused {
 					t.Errorf("refused with %s: %v", got, err)

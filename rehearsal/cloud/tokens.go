@@ -98,5 +98,8 @@ const scheduledSecret = "secretsmanager:scheduled"
 // imageType is the model's own type for a container image in a repository. An image is owned by its repository.
 const imageType = "ecr:image"
 
+// taskRunType is the model's own type for a task that the program runs itself: the migration.
+const taskRunType = "ecs:task"
+
 // defaultsMark is the input in which providers record the inputs that they filled in.
 const defaultsMark = "__defaults"

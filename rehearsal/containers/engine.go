@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -39,16 +40,20 @@ func newEngine(ctx context.Context, id string) (*engine, error) {
 // do runs docker. extra is added to the environment of this process: values that must not appear in a list of processes are passed
 // that way.
 func (e *engine) do(ctx context.Context, extra []string, args ...string) (string, error) {
-	return e.feed(ctx, extra, "", args...)
+	return e.feed(ctx, extra, "", nil, args...)
 }
 
-func (e *engine) feed(ctx context.Context, extra []string, input string, args ...string) (string, error) {
+// feed runs docker with an input. also, if not nil, gets the standard output while docker writes it.
+func (e *engine) feed(ctx context.Context, extra []string, input string, also io.Writer, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Env = append(os.Environ(), extra...)
 	cmd.Stdin = strings.NewReader(input)
 	cmd.WaitDelay = time.Second
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong
+	if also != nil {
+		cmd.Stdout = io.MultiWriter(&out, also)
+	}
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
@@ -80,7 +85,14 @@ type box struct {
 		Status   string
 		Running  bool
 		ExitCode int
-		Health   *struct{ Status string }
+		Health   *struct {
+			Status        string
+			FailingStreak int
+			Log           []struct {
+				ExitCode int
+				Output   string
+			}
+		}
 	}
 	Config struct {
 		Image  string
@@ -161,6 +173,13 @@ func (e *engine) clean(ctx context.Context, prefix string, stages []string) erro
 		// It may have been removed together with another tag.
 		if _, err := e.do(ctx, nil, "rmi", name); err != nil && !strings.Contains(err.Error(), "No such image") {
 			return err
+		}
+	}
+	for _, made := range stages {
+		if id, is := strings.CutPrefix(made, inContainer); is {
+			if _, err := e.do(ctx, nil, "rm", "-fv", id); err != nil && !gone(err.Error()) {
+				return err
+			}
 		}
 	}
 	nameless, err := e.do(ctx, nil, "images", "-q", "--filter", "dangling=true")

@@ -147,6 +147,9 @@ func (r *Run) Has(reference string) bool {
 func (r *Run) Build(b provider.Build) (string, error) {
 	name := r.local(b.Name)
 	args := []string{"build", "-t", name, "-f", b.Dockerfile}
+	if !r.engine.buildKit {
+		args = append(args, "--force-rm") // else a step that fails leaves its container
+	}
 	if r.engine.buildKit {
 		// An attestation would turn the image into an index with a different digest for every build.
 		args = append(args, "--provenance=false")
@@ -196,22 +199,50 @@ func (r *Run) build(extra, args []string) (said string, err error) {
 	if err != nil {
 		return "", err
 	}
-	said, wrong := r.engine.do(r.ctx, extra, args...)
 	f, err := os.OpenFile(r.stagesFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return said, errors.Join(wrong, err)
+		return "", err
 	}
-	for _, step := range builtStep.FindAllStringSubmatch(said, -1) {
-		if !strings.Contains(before, step[1]) {
-			_, err = fmt.Fprintln(f, step[1])
-		}
-	}
-	return said, errors.Join(wrong, err, f.Close())
+	said, wrong := r.engine.feed(r.ctx, extra, "", &recorder{to: f, before: before}, args...)
+	return said, errors.Join(wrong, f.Close())
 }
 
 func (r *Run) stagesFile() string { return filepath.Join(r.dir, "stages") }
 
-var builtStep = regexp.MustCompile(`(?m)^ ---> ([0-9a-f]{12})$`)
+// A recorder reads the output of the classic builder, and writes down at once what the builder makes: a kill of this process, or a
+// step that fails, leaves images without a name and stopped containers, and nothing else says whose they are.
+type recorder struct {
+	to     io.Writer
+	before string // the images that existed already
+	rest   string // of a line that is not complete
+}
+
+// inContainer is how the record marks a container; other lines of it are images.
+const inContainer = "container:"
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.rest += string(p)
+	for {
+		line, after, complete := strings.Cut(r.rest, "\n")
+		if !complete {
+			return len(p), nil
+		}
+		r.rest = after
+		step := builtStep.FindStringSubmatch(line)
+		if step == nil || step[1] == "" && strings.Contains(r.before, step[2]) {
+			continue
+		}
+		mark := ""
+		if step[1] != "" {
+			mark = inContainer
+		}
+		if _, err := fmt.Fprintln(r.to, mark+step[2]); err != nil {
+			return len(p), err
+		}
+	}
+}
+
+var builtStep = regexp.MustCompile(`^ ---> (Running in )?([0-9a-f]{12})\r?$`)
 
 // tail shortens an error to its first and last lines.
 func tail(err error, lines int) error {

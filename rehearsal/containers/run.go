@@ -63,14 +63,16 @@ type Run struct {
 	servers []*http.Server
 
 	unlimited atomic.Bool // Docker refused to set limits
+	buried    sync.Map    // the tasks whose death was reported
 
-	building, targeting, shipping, databases sync.Mutex
+	building, targeting, shipping, databases, limiting sync.Mutex
 }
 
 // kept is what must stay the same: the containers use these ports.
 type kept struct {
 	Registry, Bucket, Balancer int
 	Postgres                   string
+	Unlimited                  bool `json:",omitempty"` // it was reported that Docker refuses to set limits
 }
 
 // Dir is the folder for a stack's run, inside the stack's own folder.

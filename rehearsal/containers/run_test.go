@@ -459,7 +459,7 @@ func TestVolumesAreRootsUnlessTheImageDeclaresARealPath(t *testing.T) {
 	if _, err := e.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"}, `FROM slipway-debian:sid
 RUN mkdir -p /data /hidden && chown 101:101 /data /hidden /run
 VOLUME ["/data", "/var/run"]
-`, "build", "-q", "-t", name, "-"); err != nil {
+`, nil, "build", "-q", "-t", name, "-"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.do(context.WithoutCancel(t.Context()), nil, "rmi", "-f", name) })

@@ -2,11 +2,9 @@ package containers
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -79,20 +77,6 @@ func (r *Run) Serve(ctx context.Context, reopen func() (*cloud.Account, error)) 
 
 func (r *Run) model() string { return filepath.Join(filepath.Dir(r.dir), "model.json") }
 
-// Check requests the site's front page through the balancer, and fails unless the status is below 400.
-func (r *Run) Check(ctx context.Context) error {
-	client := &http.Client{
-		Timeout:       30 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}, // its own
-	}
-	code, err := ask(ctx, client, r.URL()+"/")
-	if err == nil && code >= 400 {
-		err = fmt.Errorf("GET %s/ answered %d", r.URL(), code)
-	}
-	return err
-}
-
 // Archived counts the log objects in the buckets, after delivering what is pending.
 func (r *Run) Archived(ctx context.Context) (int, error) {
 	if err := r.shipAll(ctx); err != nil {
@@ -123,7 +107,7 @@ func (r *Run) Job(name string) (cloud.TaskResult, error) {
 		}
 		target := out.Map("target")
 		ecs := target.Map("ecsParameters")
-		return r.account.RunTask(cloud.TaskRun{
+		return r.account.RunTask(r.ctx, cloud.TaskRun{
 			Cluster: target.String("arn"), TaskDefinition: ecs.String("taskDefinitionArn"),
 			Subnets: ecs.Strings("networkConfiguration.subnets"), SecurityGroups: ecs.Strings("networkConfiguration.securityGroups"),
 			StartedBy: out.String("name"),

@@ -1,12 +1,9 @@
 package containers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -81,13 +78,19 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		return err
 	}
 	var current, old []string
+	died := 0
 	for id, boxes := range tasks {
 		t := &task{id: id, service: name, definition: d}
 		same := boxes[0].Config.Labels[labelDefinition] == d.ARN
-		if _, err := r.well(ctx, t); same && err == nil && len(current) < wanted {
+		container, err := r.well(ctx, t)
+		if same && err == nil && len(current) < wanted {
 			current = append(current, id)
-		} else {
-			old = append(old, id)
+			continue
+		}
+		old = append(old, id)
+		if same && err != nil && ctx.Err() == nil {
+			died++
+			r.bury(ctx, t, container, err)
 		}
 	}
 	var made []string
@@ -96,6 +99,9 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		err := r.begin(ctx, t, in)
 		if err == nil {
 			made, current = append(made, t.id), append(current, t.id)
+			if len(made) <= died {
+				r.options.Say(fmt.Sprintf("%s: task %s runs in its place.", name, t.id))
+			}
 			continue
 		}
 		if ctx.Err() != nil {
@@ -123,6 +129,18 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		}
 	}
 	return nil
+}
+
+// bury reports a task that died while its service ran, once.
+func (r *Run) bury(ctx context.Context, t *task, container string, err error) {
+	if _, known := r.buried.LoadOrStore(t.id, true); known {
+		return
+	}
+	says := fmt.Sprintf("%s: task %s stopped: container %s: %v; another one is started in its place.", t.service, t.id, container, err)
+	for _, line := range r.last(ctx, t.box(r, container), 5) {
+		says += "\n  " + line
+	}
+	r.options.Say(says)
 }
 
 // begin starts a task of a service and waits until its containers and the balancer's health checks are healthy.
@@ -165,57 +183,33 @@ func (r *Run) steady(ctx context.Context, t *task) (string, error) {
 // target is healthy after one success. Failures count only after the service's grace period.
 func (r *Run) admit(ctx context.Context, t *task, target cloud.Inputs, grace int) (container string, err error) {
 	container = target.String("containerName")
-	group := r.find("aws:lb/targetGroup:TargetGroup", "arn", target.String("targetGroupArn"))
-	if group == nil {
-		return container, fmt.Errorf("the account has no target group %s", target.String("targetGroupArn"))
+	p, err := r.probe(target)
+	if err != nil {
+		return container, err
 	}
 	address, err := r.address(ctx, t)
 	if err != nil {
 		return container, err
-	}
-	at := net.JoinHostPort(address, fmt.Sprint(target.Int("containerPort")))
-	check := cloud.Inputs(group.Outputs).Map("healthCheck")
-	client := &http.Client{
-		Timeout:       time.Duration(cmp.Or(check.Int("timeout"), 5)) * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{DisableKeepAlives: true},
 	}
 	since := time.Now()
 	for bad := 0; ; {
 		if container, err := r.well(ctx, t); err != nil {
 			return container, err
 		}
-		answer, err := ask(ctx, client, "http://"+at+cmp.Or(check.String("path"), "/"))
-		if err == nil && matches(cmp.Or(check.String("matcher"), "200"), answer) {
-			r.register(t.id, group.ID, at)
+		wrong := p.ask(ctx, address)
+		if wrong == nil {
+			r.register(t.id, p.group.ID, p.at(address))
 			return "", nil
 		}
 		if time.Since(since) > time.Duration(grace)*time.Second {
-			if bad++; bad >= cmp.Or(check.Int("unhealthyThreshold"), 3) {
-				if err == nil {
-					err = fmt.Errorf("%d", answer)
-				}
-				return container, fmt.Errorf("Task failed ELB health checks in target group %s: GET %s: %w", group.ID, check.String("path"), err)
+			if bad++; bad >= p.unhealthyAfter {
+				return container, wrong
 			}
 		}
-		if err := pause(ctx, r.sooner(cmp.Or(check.Int("interval"), 30))); err != nil {
+		if err := pause(ctx, r.sooner(p.interval)); err != nil {
 			return "", err
 		}
 	}
-}
-
-func ask(ctx context.Context, client *http.Client, url string) (int, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, err
-	}
-	q.Header.Set("User-Agent", "ELB-HealthChecker/2.0")
-	answer, err := client.Do(q)
-	if err != nil {
-		return 0, err
-	}
-	answer.Body.Close()
-	return answer.StatusCode, nil
 }
 
 // matches reports whether a code is among those of a matcher: 200, 200-299 or 200,302.

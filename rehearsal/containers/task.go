@@ -161,8 +161,20 @@ func (r *Run) fail(ctx context.Context, t *task, container string, err error) er
 		logs: r.last(ctx, t.box(r, container), 20)}
 	stopped.failure = &cloud.Failure{Container: container, ExitCode: cloud.NeverStarted, Reason: err.Error(), Logs: stopped.logs}
 	var exited essentialExited
-	if errors.As(err, &exited) {
+	var sick *unwell
+	switch {
+	case errors.As(err, &exited):
 		stopped.failure.ExitCode = int(exited)
+	case errors.As(err, &sick) && sick.target:
+		stopped.failure.Reason, stopped.failure.Check = sick.reason, sick.said
+		stopped.failure.Others = map[string][]string{}
+		for _, c := range t.definition.Containers {
+			if c.Name != container {
+				stopped.failure.Others[c.Name] = r.last(ctx, t.box(r, c.Name), 20)
+			}
+		}
+	case errors.As(err, &sick):
+		stopped.failure.Reason, stopped.failure.Check, stopped.failure.Detail = sick.reason, sick.said, "its health check failed"
 	}
 	return errors.Join(stopped, r.remove(ctx, t.id))
 }
@@ -198,13 +210,27 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	_, err = r.engine.do(ctx, secrets, append(append(args, image), command...)...)
 	if err != nil && strings.Contains(err.Error(), "error setting rlimit") && r.unlimited.CompareAndSwap(false, true) {
 		// Docker inside a restricted container may not raise limits.
-		r.options.Say("Docker is not allowed to set ulimits here; containers run with its defaults.")
+		if err := r.reportLimits(); err != nil {
+			return err
+		}
 		if _, err := r.engine.do(ctx, nil, "rm", "-fv", t.box(r, c.Name)); err != nil {
 			return err
 		}
 		return r.launch(ctx, t, c, order)
 	}
 	return err
+}
+
+// reportLimits says once in the life of a stack that its containers run without the task definition's ulimits.
+func (r *Run) reportLimits() error {
+	r.limiting.Lock()
+	defer r.limiting.Unlock()
+	if r.kept.Unlimited {
+		return nil
+	}
+	r.options.Say("Docker is not allowed to set ulimits here; containers run with its defaults.")
+	r.kept.Unlimited = true
+	return r.keep()
 }
 
 // identity is the beginning of a docker run: the container's name, its labels, and its network.
@@ -395,7 +421,7 @@ func (r *Run) await(ctx context.Context, t *task, container, condition string) e
 		case condition == "HEALTHY" && b.State.Health != nil && b.State.Health.Status == "healthy":
 			return nil
 		case condition == "HEALTHY" && b.State.Health != nil && b.State.Health.Status == "unhealthy":
-			return errors.New("Task failed container health checks")
+			return b.unhealthy()
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
 			return err
@@ -422,7 +448,7 @@ func (r *Run) well(ctx context.Context, t *task) (name string, err error) {
 			return name, essentialExited(b.State.ExitCode)
 		}
 		if b.State.Health != nil && b.State.Health.Status == "unhealthy" {
-			return name, errors.New("Task failed container health checks")
+			return name, b.unhealthy()
 		}
 	}
 	return "", nil
@@ -469,9 +495,12 @@ func (r *Run) remove(ctx context.Context, id string) error {
 	return errors.Join(wrong...)
 }
 
-// Task runs one task of the account to its end: the migration, or a job.
-func (r *Run) Task(run cloud.TaskRun) cloud.TaskResult {
-	result, err := r.task(run)
+// Task runs one task of the account to its end: the migration, or a job. It stops the task when ctx is done.
+func (r *Run) Task(ctx context.Context, run cloud.TaskRun) cloud.TaskResult {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(r.ctx, func() { cancel(r.ctx.Err()) })()
+	result, err := r.task(ctx, run)
 	if err != nil {
 		result.ExitCode, result.Reason = cloud.NeverStarted, err.Error()
 		var stopped *errStopped
@@ -482,17 +511,17 @@ func (r *Run) Task(run cloud.TaskRun) cloud.TaskResult {
 	return result
 }
 
-func (r *Run) task(run cloud.TaskRun) (result cloud.TaskResult, err error) {
+func (r *Run) task(ctx context.Context, run cloud.TaskRun) (result cloud.TaskResult, err error) {
 	d, err := r.definition(run.TaskDefinition)
 	if err != nil {
 		return result, err
 	}
-	if err := r.ensureDatabases(r.ctx); err != nil {
+	if err := r.ensureDatabases(ctx); err != nil {
 		return result, err
 	}
 	t := &task{id: draw(), definition: d}
-	defer func() { err = errors.Join(err, r.remove(context.WithoutCancel(r.ctx), t.id)) }()
-	err = r.start(r.ctx, t, func(c *container) {
+	defer func() { err = errors.Join(err, r.remove(context.WithoutCancel(ctx), t.id)) }()
+	err = r.start(ctx, t, func(c *container) {
 		if c.Name != run.Container {
 			return
 		}
@@ -507,18 +536,27 @@ func (r *Run) task(run cloud.TaskRun) (result cloud.TaskResult, err error) {
 		return result, err
 	}
 	name := t.box(r, run.Container)
-	code, err := r.engine.do(r.ctx, nil, "wait", name)
+	code, err := r.engine.do(ctx, nil, "wait", name)
+	result.Logs = r.last(context.WithoutCancel(ctx), name, 50)
 	if err != nil {
 		return result, err
 	}
 	fmt.Sscan(code, &result.ExitCode)
-	result.Logs = r.last(r.ctx, name, 50)
 	return result, nil
 }
 
 // last are the last lines of a container's log.
 func (r *Run) last(ctx context.Context, name string, lines int) []string {
-	out, err := r.engine.both(ctx, "logs", "--tail", fmt.Sprint(lines), name)
+	return r.since(ctx, name, time.Time{}, lines)
+}
+
+// since are the last lines of a container's log that are not older than a moment.
+func (r *Run) since(ctx context.Context, name string, at time.Time, lines int) []string {
+	args := []string{"logs", "--tail", fmt.Sprint(lines)}
+	if !at.IsZero() {
+		args = append(args, "--since", at.UTC().Format(time.RFC3339))
+	}
+	out, err := r.engine.both(ctx, append(args, name)...)
 	if err != nil || out == "" {
 		return nil
 	}

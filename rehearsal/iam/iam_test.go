@@ -1,7 +1,9 @@
 package iam_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -368,4 +370,54 @@ func FuzzCase(f *testing.F) {
 			iam.Decide(r, p)
 		}
 	})
+}
+
+// BenchmarkDecisions decides calls with the policies of prod's deploy role, as the program's golden graph has them.
+func BenchmarkDecisions(b *testing.B) {
+	data, err := os.ReadFile("../../site/testdata/graph.prod.json")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var graph []struct {
+		Type, Name string
+		Inputs     struct{ Name, Policy string }
+	}
+	if err := json.Unmarshal(data, &graph); err != nil {
+		b.Fatal(err)
+	}
+	var policies iam.Policies
+	for _, r := range graph {
+		if r.Type == "aws:iam/policy:Policy" && strings.HasPrefix(r.Inputs.Name, "slipway-prod-deploy") {
+			d, err := iam.Parse([]byte(r.Inputs.Policy))
+			if err != nil {
+				b.Fatal(err)
+			}
+			policies.Identity = append(policies.Identity, d)
+		}
+	}
+	if len(policies.Identity) < 3 {
+		b.Fatalf("the graph has %d policies of the deploy role", len(policies.Identity))
+	}
+	p, err := iam.ParsePrincipal("arn:aws:sts::123456789012:assumed-role/slipway-prod-deploy/run")
+	if err != nil {
+		b.Fatal(err)
+	}
+	tags := iam.Context{}
+	tags.Set("aws:ResourceTag/stack", iam.One("prod"))
+	requests := []iam.Request{
+		{Principal: p, Action: "ec2:DescribeVpcs", Resource: "*"},
+		{Principal: p, Action: "rds:ModifyDBInstance", Resource: "arn:aws:rds:us-east-1:123456789012:db:slipway-prod-database-0"},
+		{Principal: p, Action: "kms:PutKeyPolicy", Resource: "arn:aws:kms:us-east-1:123456789012:key/1", Context: tags},
+		{Principal: p, Action: "iam:PassRole", Resource: "arn:aws:iam::123456789012:role/slipway-prod-site-task"},
+		{Principal: p, Action: "s3:PutBucketPolicy", Resource: "arn:aws:s3:::slipway-prod-logs-1"},
+		{Principal: p, Action: "ecs:UpdateService", Resource: "arn:aws:ecs:us-east-1:123456789012:service/slipway-prod-site/slipway-prod-web"},
+	}
+	for i := range requests {
+		requests[i].Account = "123456789012"
+	}
+	b.ResetTimer()
+	for i := 0; b.Loop(); i++ {
+		iam.Decide(requests[i%len(requests)], policies)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 }

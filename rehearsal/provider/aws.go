@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -121,6 +122,11 @@ func (p *AWS) Configure(_ context.Context, r *pulumirpc.ConfigureRequest) (*pulu
 		if err := p.account.Move(region); err != nil {
 			return nil, err
 		}
+	}
+	// The provider compares the guards with the caller's account before anything else, with this message for both.
+	allowed, forbidden := in.List("allowedAccountIds"), in.List("forbiddenAccountIds")
+	if id := any(p.account.AccountID); len(allowed) > 0 && !slices.Contains(allowed, id) || slices.Contains(forbidden, id) {
+		return nil, fmt.Errorf("AWS account ID not allowed: %s", id)
 	}
 	tags := map[string]string{}
 	for name, v := range in.Map("defaultTags.tags") {
@@ -264,7 +270,8 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 		p.event("update", r.GetUrn(), start, err)
 	}
 	var unsteady *cloud.Unsteady
-	if err != nil && !errors.As(err, &unsteady) {
+	var partial *cloud.Partial
+	if err != nil && !errors.As(err, &unsteady) && !errors.As(err, &partial) {
 		return nil, err
 	}
 	s, wrong := wire(outputs)
@@ -279,6 +286,9 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 
 // Read returns the resource's current state; without an ID if it no longer exists.
 func (p *AWS) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
+	if err := p.account.MayRead(typeOf(r.GetUrn()), r.GetId()); err != nil {
+		return nil, err
+	}
 	inputs, outputs, ok := p.account.Read(typeOf(r.GetUrn()), r.GetId())
 	if !ok {
 		return &pulumirpc.ReadResponse{}, nil

@@ -98,6 +98,14 @@ class MigrateLockedTest(TransactionTestCase):
         with connect() as other:
             self.assertTrue(other.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()[0])
 
+    def test_a_failure_names_the_migration(self):
+        names = [["feed.0001_initial", "feed.0002_broken", "feed.0003_later"], ["feed.0002_broken", "feed.0003_later"]]
+        command = "website.management.commands.migrate_locked"
+        with mock.patch(f"{command}.health.unapplied", side_effect=names), mock.patch(f"{command}.call_command", side_effect=RuntimeError("broken")):
+            with self.assertRaises(RuntimeError) as caught:
+                self.migrate()
+        self.assertEqual(caught.exception.__notes__, ["migration failed: feed.0002_broken"])
+
     def test_does_not_wait_long_for_a_table_in_use(self):
         def alter(*args, **options):
             with connection.cursor() as cursor:

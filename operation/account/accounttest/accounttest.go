@@ -2,6 +2,7 @@
 package accounttest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -116,6 +117,7 @@ func testBootstrap(t *testing.T, w World) {
 	spec := &bootstrap.Spec{
 		Stack: "suite-prod", Account: here.Account, Partition: here.Partition, Region: here.Region,
 		Bucket: "suite-prod-state-" + here.Account, Alias: "alias/suite-prod-state",
+		Owner:    "ann:/src/shop",
 		Boundary: &bootstrap.Policy{Name: "suite-prod-boundary", Description: "the most", Document: document("s3:GetObject")},
 		RolesFor: func(keyARN string) (deploy, read *bootstrap.Role, err error) {
 			return role(here, "deploy", keyARN), role(here, "read", keyARN), nil
@@ -152,6 +154,26 @@ func testBootstrap(t *testing.T, w World) {
 	spec.Readers = []string{"222222222222"}
 	spec.Boundary.Document = document("s3:*")
 	apply("found", "mended the key: policy", "mended the bucket: policy", "mended the permissions boundary: policy suite-prod-boundary")
+	apply("found")
+
+	// Another project of the same name changes nothing, unless its file names the key and the roles.
+	spec.Owner = "bob:/src/shop"
+	var foreign *bootstrap.ForeignError
+	if _, err := spec.Apply(ctx, w.Account.Bootstrap()); !errors.As(err, &foreign) || foreign.ID != first.Key ||
+		foreign.Owner != "ann:/src/shop" {
+		t.Errorf("another project: %v", err)
+	}
+	spec.KeyARN = first.Key
+	if _, err := spec.Apply(ctx, w.Account.Bootstrap()); !errors.As(err, &foreign) || foreign.ID != first.Role {
+		t.Errorf("another project that names the key: %v", err)
+	}
+	roles := spec.RolesFor
+	spec.RolesFor = func(keyARN string) (deploy, read *bootstrap.Role, err error) {
+		if deploy, read, err = roles(keyARN); err == nil {
+			deploy.ARN, read.ARN = first.Role, first.ReadRole
+		}
+		return deploy, read, err
+	}
 	apply("found")
 }
 

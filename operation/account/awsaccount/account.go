@@ -27,12 +27,13 @@ import (
 
 // Args say which account is wanted.
 type Args struct {
-	Stack   string
-	Region  string
-	Profile string                  // of the shared AWS configuration; "" is the environment's
-	Allowed []string                // the accounts that the stack may be deployed to; none: any
-	State   *engine.Backend         // where the state is; nil: there is none yet
-	Mirrors func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
+	Stack     string
+	Region    string
+	Profile   string                  // of the shared AWS configuration; "" is the environment's
+	Allowed   []string                // the accounts that the stack may be deployed to; none: any
+	Forbidden []string                // the accounts that it may not be deployed to
+	State     *engine.Backend         // where the state is; nil: there is none yet
+	Mirrors   func(token string) bool // the types that show other resources among their outputs (see drift.Outdated)
 }
 
 // An Account is an AWS account.
@@ -81,7 +82,8 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 
 // Admitted reports whether the stack may be deployed to this account.
 func (a *Account) Admitted() bool {
-	return len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, a.identity.Account)
+	id := a.identity.Account
+	return (len(a.args.Allowed) == 0 || slices.Contains(a.args.Allowed, id)) && !slices.Contains(a.args.Forbidden, id)
 }
 
 // Foreign says that the credentials are not for the stack.
@@ -89,6 +91,8 @@ func (a *Account) Foreign() error {
 	wanted := "its account"
 	if len(a.args.Allowed) > 0 {
 		wanted = "account " + strings.Join(a.args.Allowed, " or ")
+	} else if len(a.args.Forbidden) > 0 {
+		wanted = "another account than " + strings.Join(a.args.Forbidden, " or ") + " (aws:forbiddenAccountIds)"
 	}
 	return fmt.Errorf("stack %s belongs to %s in %s, but the caller is %s of account %s in %s; nothing was done\n"+
 		"take other credentials (AWS_PROFILE) or another region (AWS_REGION), or correct aws:allowedAccountIds or aws:region in Pulumi.%s.yaml",
@@ -151,6 +155,15 @@ func (a *Account) Runner() ecs.Runner {
 func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, to, tag string) error {
 	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Carry
 }
+
+// Find implements account.Account.
+func (a *Account) Find(origin account.Origin) func(ctx context.Context, from, to string) error {
+	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Find
+}
+
+// Quotas implements account.Account. AWS tells them through APIs that no role of Slipway may call; it refuses what exceeds
+// them.
+func (a *Account) Quotas(context.Context) ([]account.Quota, error) { return nil, nil }
 
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }

@@ -95,12 +95,26 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.kms.CreateKey(ctx, &kms.CreateKeyInput{
 				Description: aws.String(f.KeyDescription()), Policy: aws.String(f.KeyPolicy()),
-				Tags: []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(byBootstrap)}},
+				Tags: keyTags(f),
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.KeyMetadata.Arn), nil
+		},
+		Owner: func(ctx context.Context, id string) (string, error) {
+			for pages := kms.NewListResourceTagsPaginator(g.kms, &kms.ListResourceTagsInput{KeyId: &id}); pages.HasMorePages(); {
+				page, err := pages.NextPage(ctx)
+				if err != nil {
+					return "", err
+				}
+				for _, t := range page.Tags {
+					if aws.ToString(t.TagKey) == bootstrap.OwnerTag {
+						return aws.ToString(t.TagValue), nil
+					}
+				}
+			}
+			return "", nil
 		},
 		Settings: []bootstrap.Setting{
 			{Name: "its deletion", Holds: func(ctx context.Context, id string) (bool, error) {
@@ -144,6 +158,14 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 			}},
 		},
 	}
+}
+
+func keyTags(f *bootstrap.Spec) []kmstypes.Tag {
+	tags := []kmstypes.Tag{{TagKey: aws.String(madeBy), TagValue: aws.String(byBootstrap)}}
+	if f.Owner != "" {
+		tags = append(tags, kmstypes.Tag{TagKey: aws.String(bootstrap.OwnerTag), TagValue: &f.Owner})
+	}
+	return tags
 }
 
 // nameless looks for the key of a run that was killed before the key had its alias.
@@ -235,12 +257,24 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateRole(ctx, &iam.CreateRoleInput{
 				RoleName: name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust, MaxSessionDuration: &role.SessionSeconds,
-				Tags: []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(byBootstrap)}},
+				Tags: roleTags(f),
 			})
 			if err != nil {
 				return "", err
 			}
 			return aws.ToString(made.Role.Arn), nil
+		},
+		Owner: func(ctx context.Context, _ string) (string, error) {
+			there, err := get(ctx)
+			if err != nil {
+				return "", err
+			}
+			for _, t := range there.Tags {
+				if aws.ToString(t.Key) == bootstrap.OwnerTag {
+					return aws.ToString(t.Value), nil
+				}
+			}
+			return "", nil
 		},
 		Settings: []bootstrap.Setting{
 			{Name: "trust", Holds: func(ctx context.Context, _ string) (bool, error) {
@@ -268,6 +302,14 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		resource.Settings = append(resource.Settings, g.says(arn, p), g.attached(arn, role, p))
 	}
 	return resource
+}
+
+func roleTags(f *bootstrap.Spec) []iamtypes.Tag {
+	tags := []iamtypes.Tag{{Key: aws.String(madeBy), Value: aws.String(byBootstrap)}}
+	if f.Owner != "" {
+		tags = append(tags, iamtypes.Tag{Key: aws.String(bootstrap.OwnerTag), Value: &f.Owner})
+	}
+	return tags
 }
 
 // Boundary implements bootstrap.Account.

@@ -82,6 +82,9 @@ func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definiti
 	for _, c := range out.TaskDefinition.ContainerDefinitions {
 		container := verdict.Container{Name: aws.ToString(c.Name), Image: aws.ToString(c.Image),
 			Router: c.FirelensConfiguration != nil}
+		if c.HealthCheck != nil {
+			container.Health = strings.Join(c.HealthCheck.Command, " ")
+		}
 		if log := c.LogConfiguration; log != nil && log.LogDriver == types.LogDriverAwslogs {
 			container.Group, container.Prefix = log.Options["awslogs-group"], log.Options["awslogs-stream-prefix"]
 		}
@@ -139,6 +142,11 @@ func taskOf(t types.Task) verdict.Task {
 		task.Containers = append(task.Containers, ended)
 	}
 	return task
+}
+
+// Unhealthy implements verdict.ECSReader. ECS reports targets that fail in its events, which Services has.
+func (f ecsScaler) Unhealthy(context.Context, string, string) (*verdict.Unhealthy, error) {
+	return nil, nil
 }
 
 // Scale implements verdict.ECSScaler.

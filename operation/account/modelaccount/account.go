@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -14,6 +16,7 @@ import (
 	"slipway/operation/account"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/iam"
 	"slipway/verdict"
 )
 
@@ -30,8 +33,10 @@ type Args struct {
 	Stack     string
 	Operation string
 	Region    string
-	Zone      string // a hosted zone that exists before any program runs; "": none
-	AccountID string // "": the model's default
+	Zone      string   // a hosted zone that exists before any program runs; "": none
+	AccountID string   // "": the model's default
+	Role      string   // that makes the calls, if the model has it; "": an administrator
+	SCP       []string // files with service control policies, from the organisation's root down
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -68,7 +73,16 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		options.Progress = func(rehearsal.Event) {}
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
+		if _, there := os.Stat(File(args.Dir)); there == nil && !isFileSystem(err) {
+			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err, args.Dir)
+		}
 		return nil, err
+	}
+	if a.model.Account.Organization, err = controlPolicies(args.SCP); err != nil {
+		return nil, err
+	}
+	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
+		a.model.Account.Caller = cloud.Caller{Role: args.Role}
 	}
 	if args.Hooks.Opened != nil {
 		args.Hooks.Opened(a.model.Account)
@@ -80,6 +94,43 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		a.model.Builder = a.containers.Run
 	}
 	return a, nil
+}
+
+// controlPolicies reads service control policies.
+func controlPolicies(files []string) (policies cloud.ControlPolicies, err error) {
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("--scp: %w", err)
+		}
+		document, err := iam.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("--scp %s: %w", file, err)
+		}
+		document.Name = filepath.Base(file)
+		policies = append(policies, document)
+	}
+	return policies, nil
+}
+
+// Trespasses are the rights of the deploy role on what does not belong to its stack.
+func (a *Account) Trespasses() ([]string, error) {
+	role := a.model.Account.Caller.Role
+	if role == "" {
+		return nil, nil
+	}
+	found, err := a.model.Account.Trespasses(role)
+	var all []string
+	for _, t := range found {
+		all = append(all, t.String())
+	}
+	return all, err
+}
+
+// isFileSystem says whether an error is of the file system, and not of what is in a file.
+func isFileSystem(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path)
 }
 
 // Identity implements account.Account.
@@ -98,7 +149,7 @@ func (a *Account) Engine(o *engine.Options) error {
 func (a *Account) Lock() *engine.Lock { return a.lock }
 
 // ECS implements account.Account.
-func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account} }
+func (a *Account) ECS() verdict.ECSScaler { return ecsModel{a.model.Account, a.containers} }
 
 // TaskDefinitions implements account.Account.
 func (a *Account) TaskDefinitions() account.TaskDefinitions { return taskDefinitions{a.model.Account} }
@@ -166,8 +217,8 @@ func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
 
 type runner struct{ account *cloud.Account }
 
-func (r runner) RunTask(_ context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(cloud.TaskRun{
+func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
+	result, err := r.account.RunTask(ctx, cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
 	})
@@ -183,8 +234,14 @@ func (i inventory) Keeps(kind string) bool { return slices.Contains(cloud.Types(
 
 func (i inventory) Objects() []engine.Object {
 	var all []engine.Object
-	for _, o := range i.Made() {
-		all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+	for _, o := range i.Account.Objects() {
+		switch {
+		case o.Seeded:
+		case o.Owner != "": // AWS makes and deletes it together with another object
+			all = append(all, engine.Object{Type: o.Type, ID: o.ID})
+		default:
+			all = append(all, engine.Object{URN: o.URN, Type: o.Type, ID: o.ID})
+		}
 	}
 	return all
 }

@@ -22,6 +22,7 @@ type object struct {
 	inputs     map[string]any
 	id         func(*cloud.Object) string
 	parts      func(*cloud.Object) []part // the object is nil before it exists
+	owned      bool                       // by one project, which is in its tags
 }
 
 // resource is the object as a resource of the bootstrap.
@@ -47,6 +48,12 @@ func (g bootstrapModel) resource(spec object) bootstrap.Resource {
 			}
 			return id(o), nil
 		},
+	}
+	if spec.owned {
+		t.Owner = func(context.Context, string) (string, error) {
+			o := g.find(kind, key, name)
+			return cloud.Inputs(o.Inputs).Map("tags").String(bootstrap.OwnerTag), nil
+		}
 	}
 	for n, sample := range parts(nil) {
 		current := func() part { return parts(g.find(kind, key, name))[n] }
@@ -119,6 +126,13 @@ func with(inputs map[string]any, key string, value any) map[string]any {
 	return all
 }
 
+func ownerTag(f *bootstrap.Spec) map[string]any {
+	if f.Owner == "" {
+		return map[string]any{}
+	}
+	return map[string]any{bootstrap.OwnerTag: f.Owner}
+}
+
 // holds reports whether an object has these inputs.
 func holds(has, want map[string]any) bool {
 	for key, value := range want {
@@ -143,8 +157,8 @@ func objectID(o *cloud.Object) string {
 // Key implements bootstrap.Account.
 func (g bootstrapModel) Key(f *bootstrap.Spec) bootstrap.Resource {
 	return g.resource(object{what: "the key", kind: "aws:kms/key:Key", key: "description", name: f.KeyDescription(),
-		inputs: map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy()},
-		id:     output("arn"), parts: func(o *cloud.Object) []part {
+		inputs: map[string]any{"enableKeyRotation": true, "policy": f.KeyPolicy(), "tags": ownerTag(f)}, owned: true,
+		id: output("arn"), parts: func(o *cloud.Object) []part {
 			return []part{
 				{"rotation", "aws:kms/key:Key", "description", map[string]any{"enableKeyRotation": true}},
 				{"policy", "aws:kms/key:Key", "description", map[string]any{"policy": f.KeyPolicy()}},
@@ -217,8 +231,8 @@ func (g bootstrapModel) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) boo
 func (g bootstrapModel) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
 	const kind = "aws:iam/role:Role"
 	inputs := map[string]any{"description": role.Description, "assumeRolePolicy": role.Trust,
-		"maxSessionDuration": float64(role.SessionSeconds)}
-	return g.resource(object{what: role.What, kind: kind, key: "name", name: role.Name, inputs: inputs, id: output("arn"),
+		"maxSessionDuration": float64(role.SessionSeconds), "tags": ownerTag(f)}
+	return g.resource(object{what: role.What, kind: kind, owned: true, key: "name", name: role.Name, inputs: inputs, id: output("arn"),
 		parts: func(*cloud.Object) []part {
 			parts := []part{{"trust", kind, "name", map[string]any{"assumeRolePolicy": role.Trust}}}
 			for _, p := range role.Policies {

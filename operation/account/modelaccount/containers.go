@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"slipway/internal/redact"
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
@@ -38,7 +39,7 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 		return nil, nil
 	}
 	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres,
-		Say: func(words string) { args.Logf("%s", words) }}
+		Say: func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if rehearsed { // one that was killed may have left its containers
 		if err := live.Remove(ctx, dir, options); err != nil || !args.Run.Run {
 			return nil, err

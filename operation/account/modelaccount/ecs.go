@@ -14,7 +14,10 @@ import (
 )
 
 // An ecsModel is the model as ECS and CloudWatch Logs.
-type ecsModel struct{ account *cloud.Account }
+type ecsModel struct {
+	account    *cloud.Account
+	containers *containers // nil: the services have no tasks that could be asked
+}
 
 func (m ecsModel) Services(_ context.Context, cluster string, names []string) ([]verdict.Service, error) {
 	var all []verdict.Service
@@ -73,6 +76,7 @@ func (m ecsModel) Definition(_ context.Context, arn string) (verdict.Definition,
 		var containers []struct {
 			Name, Image           string
 			LogConfiguration      struct{ Options map[string]string }
+			HealthCheck           struct{ Command []string }
 			FirelensConfiguration any
 		}
 		if err := json.Unmarshal([]byte(out.String("containerDefinitions")), &containers); err != nil {
@@ -82,7 +86,7 @@ func (m ecsModel) Definition(_ context.Context, arn string) (verdict.Definition,
 		for _, c := range containers {
 			options := c.LogConfiguration.Options
 			d.Containers = append(d.Containers, verdict.Container{Name: c.Name, Image: c.Image, Group: options["awslogs-group"],
-				Prefix: options["awslogs-stream-prefix"], Router: c.FirelensConfiguration != nil})
+				Prefix: options["awslogs-stream-prefix"], Router: c.FirelensConfiguration != nil, Health: strings.Join(c.HealthCheck.Command, " ")})
 		}
 		return d, nil
 	}
@@ -100,7 +104,7 @@ func (m ecsModel) Stopped(ctx context.Context, _, service string) ([]verdict.Tas
 			return nil, err
 		}
 		for _, arn := range r.Tasks {
-			t := verdict.Task{ARN: arn, TaskDefinition: r.TaskDefinition, Reason: r.Failure.Reason, At: r.At}
+			t := verdict.Task{ARN: arn, TaskDefinition: r.TaskDefinition, Reason: r.Failure.Reason, At: r.At, Check: r.Failure.Check}
 			for _, c := range definition.Containers {
 				ended := verdict.StoppedContainer{Name: c.Name}
 				if c.Name == r.Failure.Container {
@@ -120,6 +124,18 @@ func (m ecsModel) Stopped(ctx context.Context, _, service string) ([]verdict.Tas
 	return tasks, nil
 }
 
+// Unhealthy implements verdict.ECSReader: it asks the containers.
+func (m ecsModel) Unhealthy(ctx context.Context, _, service string) (*verdict.Unhealthy, error) {
+	if m.containers == nil {
+		return nil, nil
+	}
+	sick, err := m.containers.Unhealthy(ctx, service)
+	if sick == nil || err != nil {
+		return nil, err
+	}
+	return &verdict.Unhealthy{Reason: sick.Reason, Check: sick.Said, Logs: sick.Logs}, nil
+}
+
 // Scale implements verdict.ECSScaler.
 func (m ecsModel) Scale(_ context.Context, _, service string, tasks int) error {
 	for _, o := range m.account.Objects() {
@@ -134,10 +150,15 @@ func (m ecsModel) Tail(_ context.Context, _, stream string, lines int) ([]string
 	parts := strings.Split(stream, "/")
 	for _, r := range m.account.Rollouts() {
 		ran := slices.ContainsFunc(r.Tasks, func(arn string) bool { return strings.HasSuffix(arn, "/"+parts[len(parts)-1]) })
-		if ran && parts[len(parts)-2] == r.Failure.Container {
-			logs := slices.Clone(r.Failure.Logs)
-			return logs[max(0, len(logs)-lines):], nil
+		if !ran {
+			continue
 		}
+		logs := r.Failure.Others[parts[len(parts)-2]]
+		if parts[len(parts)-2] == r.Failure.Container {
+			logs = r.Failure.Logs
+		}
+		logs = slices.Clone(logs)
+		return logs[max(0, len(logs)-lines):], nil
 	}
 	return nil, nil
 }

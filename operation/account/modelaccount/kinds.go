@@ -6,4 +6,5 @@ const (
 	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
+	typeRole       = "aws:iam/role:Role"
 )

@@ -5,7 +5,7 @@ import time
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from psycopg import sql
 from psycopg.errors import Error, LockNotAvailable
 
@@ -45,18 +45,29 @@ class Command(BaseCommand):
             before = health.unapplied()
             try:
                 call_command("migrate", interactive=False, verbosity=0)
-            except OperationalError as error:
-                if not isinstance(error.__cause__, LockNotAvailable):
+            except Exception as error:
+                name = self.failed(before)
+                if name:
+                    error.add_note(f"migration failed: {name}")  # the last line of the traceback
+                if not isinstance(error, OperationalError) or not isinstance(error.__cause__, LockNotAvailable):
                     raise
                 raise CommandError(
-                    f"a migration waited {lock_timeout} s for a table that is in use and gave up, to avoid blocking the site: "
-                    f"try again, or raise --lock-timeout"
+                    f"the migration {name or 'of this release'} waited {lock_timeout} s for a table that is in use and gave up, "
+                    f"to avoid blocking the site: try again, or raise --lock-timeout"
                 ) from error
             self.stdout.write(f"{len(before)} migrations applied" + "".join(f"\n  {name}" for name in before))
             if username:
                 self.role(username, password)
         finally:
             keeper.close()
+
+    def failed(self, before):
+        """The first of these migrations that is still not applied; none if the database does not say."""
+        try:
+            missing = health.unapplied()
+        except DatabaseError:
+            return ""
+        return next((name for name in before if name in missing), "")
 
     def reach(self, deadline):
         """Wait for a new database that is still starting. A rejected login fails at once."""

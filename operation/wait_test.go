@@ -1,11 +1,8 @@
-package main
+package operation
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"strings"
 	"testing"
 	"time"
 
@@ -33,10 +30,9 @@ func TestWaitingBeginsAgain(t *testing.T) {
 		{"never free", 20 * time.Millisecond, nil, 0, other},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var said bytes.Buffer
-			run := &invocation{stack: "prod", out: newOutput(io.Discard, &said), wait: c.wait}
+			var said []string
 			runs := 0
-			err := run.patiently(t.Context(), func() error {
+			err := Wait(t.Context(), c.wait, func(by string, _ time.Time) { said = append(said, by) }, func() error {
 				runs++
 				if c.ends == nil {
 					return other
@@ -46,15 +42,13 @@ func TestWaitingBeginsAgain(t *testing.T) {
 			if !errors.Is(err, c.want) || c.runs > 0 && runs != c.runs {
 				t.Errorf("it ran %d times and ended with %v; want %d and %v", runs, err, c.runs, c.want)
 			}
-			if words := strings.Count(said.String(), "Stack prod is in use by slipway up, process 7 on laptop. Waiting until"); words != min(1,
-				runs-1) {
-				t.Errorf("after %d runs it says %q", runs, said.String())
+			if want := min(1, runs-1); len(said) != want || want == 1 && said[0] != "slipway up, process 7 on laptop" {
+				t.Errorf("after %d runs it says %q", runs, said)
 			}
 		})
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := (&invocation{out: newOutput(io.Discard, new(bytes.Buffer)), wait: time.Hour}).patiently(ctx,
-		func() error { cancel(); return other })
+	err := Wait(ctx, time.Hour, func(string, time.Time) {}, func() error { cancel(); return other })
 	if !errors.Is(err, other) {
 		t.Errorf("after Ctrl-C: %v", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package commandline
 
 import (
 	"bufio"
@@ -11,13 +11,13 @@ import (
 	"golang.org/x/term"
 )
 
-// errNoTerminal means that no question can be asked.
-var errNoTerminal = errors.New("there is no terminal to ask on")
+// ErrNoTerminal means that no question can be asked.
+var ErrNoTerminal = errors.New("there is no terminal to ask on")
 
-// ask asks a question on the terminal, and returns the line that was typed; "" if there was none, or the context ended.
-func ask(ctx context.Context, out io.Writer, question string) (string, error) {
+// Ask asks a question on the terminal, and returns the line that was typed; "" if there was none, or the context ended.
+func Ask(ctx context.Context, out io.Writer, question string) (string, error) {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return "", errNoTerminal
+		return "", ErrNoTerminal
 	}
 	fmt.Fprint(out, question)
 	type answer struct {

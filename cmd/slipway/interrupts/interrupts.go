@@ -1,0 +1,82 @@
+// Package interrupts stops a run in an orderly way when a signal asks for it.
+package interrupts
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+)
+
+// Interrupts turn the first Ctrl-C (or SIGTERM) into a cancelled context, so that the engine finishes the calls under way,
+// and the second into the end of the engine. A terminal that closes (SIGHUP) and a reader that goes away (SIGPIPE) also cancel
+// the context, and never more than that: each of a run's later lines makes another SIGPIPE.
+type Interrupts struct {
+	Context context.Context // of the run
+	Stop    func()          // ends the listening
+
+	mu    sync.Mutex
+	got   os.Signal
+	stack interface{ Terminate() }
+}
+
+// Listen listens to signals until Stop. say writes a line for the user.
+func Listen(say func(format string, args ...any)) *Interrupts {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup the run outlives its terminal
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	i := &Interrupts{Context: ctx}
+	over := make(chan struct{})
+	i.Stop = sync.OnceFunc(func() { signal.Stop(signals); close(over); cancel() })
+	go func() {
+		for {
+			select {
+			case got := <-signals:
+				i.take(got, say, cancel)
+			case <-over:
+				return
+			}
+		}
+	}()
+	return i
+}
+
+// take does what a signal asks for.
+func (i *Interrupts) take(got os.Signal, say func(string, ...any), cancel func()) {
+	i.mu.Lock()
+	stack, first := i.stack, i.got == nil
+	if first {
+		i.got = got
+	}
+	i.mu.Unlock()
+	typed := got == os.Interrupt || got == syscall.SIGTERM
+	switch {
+	case first:
+		cancel()
+		if typed {
+			say("Stopping when the calls under way are done. Press Ctrl-C again to abandon them.")
+		} else if got == syscall.SIGHUP {
+			say("The terminal is gone. Stopping when the calls under way are done.")
+		}
+	case typed && stack != nil:
+		go stack.Terminate()
+	}
+}
+
+// Signal is the signal that ended the command, nil if none did.
+func (i *Interrupts) Signal() os.Signal {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.got
+}
+
+// engine sets the stack whose engine a second interrupt ends.
+func (i *Interrupts) On(stack interface{ Terminate() }) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.stack = stack
+}

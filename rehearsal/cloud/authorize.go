@@ -1,0 +1,412 @@
+package cloud
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"slipway/rehearsal/iam"
+)
+
+// A Caller makes calls on an account: an administrator, a role of the account, or an AWS service.
+type Caller struct {
+	// Role is the name of a role of the account. Empty: see Service.
+	Role string
+	// Service is a service principal, such as logs.us-east-1.amazonaws.com. Empty with an empty Role: an administrator, whom only
+	// resource policies and the organisation's policies limit.
+	Service string
+}
+
+// A Call is one request that AWS authorises.
+type Call struct {
+	Action   string      // "kms:CreateGrant"
+	Resource string      // ARN, or "*" for an action without resource-level permissions
+	Context  iam.Context // the condition keys that the request sends, besides those that follow from caller and resource
+	VPC      string      // the network that the call comes from, whose endpoints may limit it; empty: it passes none
+	AWSOwned bool        // the resource is AWS's and open to the call; only endpoints and the organisation can refuse it
+	Reason   string      // for a right that AWS checks besides the call itself: why
+	Source   string      // AWS's page, or the public issue
+}
+
+// ControlPolicies are the service control policies of the organisation, one document for each level from the root down. Set them
+// before the account is used.
+type ControlPolicies []*iam.Document
+
+// sessionName is the name of every role session: the model keeps no sessions.
+const sessionName = "slipway"
+
+// principal is the caller as IAM sees it. role is nil for services and administrators.
+func (a *Account) principal(c Caller) (p iam.Principal, role *Object, err error) {
+	switch {
+	case c.Role != "":
+		if role = a.get(roleType, c.Role); role == nil {
+			return p, nil, &Error{Code: "AccessDenied", Action: "sts:AssumeRole", Status: 403, Message: "the role " + c.Role + " does not exist"}
+		}
+		p, err = iam.ParsePrincipal(fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", a.Partition, a.AccountID, c.Role, sessionName))
+	case c.Service != "":
+		p, err = iam.ParsePrincipal(c.Service)
+	default:
+		p, err = iam.ParsePrincipal(fmt.Sprintf("arn:%s:sts::%s:assumed-role/administrator/%s", a.Partition, a.AccountID, sessionName))
+	}
+	return p, role, err
+}
+
+// Decide evaluates a call by a caller with the policies that the account holds.
+func (a *Account) Decide(c Caller, call Call) (iam.Decision, error) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	request, policies, err := a.request(c, call)
+	if err != nil {
+		return iam.Decision{}, err
+	}
+	return iam.Decide(request, policies), nil
+}
+
+// authorize returns AWS's refusal of a call, or nil.
+func (a *Account) authorize(c Caller, call Call) error {
+	if err := a.disabledKey(call); err != nil {
+		return err
+	}
+	return a.allowed(c, call)
+}
+
+// allowed is authorize without the state of the key, about which the service that uses it has an error of its own.
+func (a *Account) allowed(c Caller, call Call) error {
+	request, policies, err := a.request(c, call)
+	if err != nil {
+		return err
+	}
+	d := iam.Decide(request, policies)
+	if d.Allowed() {
+		return nil
+	}
+	return a.denied(request, policies, call, d)
+}
+
+// cryptographic are the operations that a disabled key refuses, whoever asks (KMS Developer Guide, "Key states of AWS KMS keys").
+var cryptographic = words("kms:Encrypt kms:Decrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom " +
+	"kms:ReEncryptTo kms:CreateGrant")
+
+func (a *Account) disabledKey(call Call) error {
+	if !slices.Contains(cryptographic, call.Action) {
+		return nil
+	}
+	if key := find(a, "arn", call.Resource, keyType); key != nil && key.Outputs["isEnabled"] == false {
+		return refuse(disabledKeyCode, "", "%s is disabled.", call.Resource)
+	}
+	return nil
+}
+
+const disabledKeyCode = "KMSInvalidStateException"
+
+func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error) {
+	p, role, err := a.principal(c)
+	if err != nil {
+		return iam.Request{}, iam.Policies{}, err
+	}
+	r := iam.Request{Principal: p, Action: call.Action, Resource: call.Resource, Account: a.AccountID, Context: iam.Context{}}
+	for key, values := range call.Context {
+		r.Context[key] = values
+	}
+	a.globalKeys(r, role, call)
+	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource), Endpoint: a.endpointPolicies(call)}
+	for i, document := range a.Organization {
+		policies.SCP = append(policies.SCP, iam.Level{Name: fmt.Sprint("level ", i+1), Policies: []*iam.Document{document}})
+	}
+	switch {
+	case call.AWSOwned:
+		// ECR's layers are fetched with addresses that a principal of AWS signs; aws:PrincipalAccount is not the caller's.
+		r.Principal, err = iam.ParsePrincipal("arn:" + a.Partition + ":iam::" + awsAccount + ":role/service")
+		r.Account, policies.Identity, policies.Resource = awsAccount, []*iam.Document{everything()}, open()
+		return r, policies, err
+	case role != nil:
+		policies.Identity = a.identityPolicies(role)
+		if boundary := Inputs(role.Inputs).String("permissionsBoundary"); boundary != "" {
+			policies.Boundaries = []*iam.Document{a.managedPolicy(boundary)}
+		}
+	case c.Service == "":
+		policies.Identity = []*iam.Document{everything()}
+	}
+	return r, policies, nil
+}
+
+// globalRegions are the services that one region serves for the whole partition, which is then what aws:RequestedRegion says (IAM User
+// Guide, "AWS global condition context keys").
+var globalRegions = map[string]string{"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+// globalKeys sets the condition keys that AWS sends with every request, and those that follow from the resource.
+func (a *Account) globalKeys(r iam.Request, role *Object, call Call) {
+	set := func(key string, values iam.Values) {
+		if _, sent := r.Context.Get(key); !sent {
+			r.Context.Set(key, values)
+		}
+	}
+	service, _, _ := strings.Cut(call.Action, ":")
+	region := a.Region
+	if service == "iam" || service == "route53" {
+		region = orElse(globalRegions[a.Partition], region)
+	}
+	set("aws:RequestedRegion", iam.One(region))
+	set("aws:SecureTransport", iam.One("true"))
+	set("aws:ViaAWSService", iam.One("false"))
+	if role != nil {
+		for name, value := range tagsOf(role) {
+			set("aws:PrincipalTag/"+name, iam.One(value))
+		}
+	}
+	if service != "kms" {
+		return
+	}
+	set("kms:CallerAccount", iam.One(a.AccountID))
+	if key := find(a, "arn", call.Resource, keyType); key != nil {
+		var names []string
+		for _, alias := range a.list(aliasType) {
+			if keyNamed(a, Inputs(alias.Outputs).String("targetKeyId")) == key {
+				names = append(names, alias.ID)
+			}
+		}
+		if len(names) > 0 {
+			set("kms:ResourceAliases", iam.Several(names...))
+		}
+	}
+}
+
+// everything is the policy of an administrator, and of AWS-managed policies whose contents the model does not know.
+var everything = sync.OnceValue(func() *iam.Document {
+	return mustParse("AdministratorAccess", `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`)
+})
+
+// awsAccount stands for the accounts of AWS, whose numbers differ by service and region.
+const awsAccount = "000000000000"
+
+// open is the policy of a resource that is open to everyone.
+var open = sync.OnceValue(func() *iam.Document {
+	return mustParse("open", `{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}`)
+})
+
+// endpointPolicies are those of the endpoints that a call passes: a gateway or interface endpoint of its network for its service.
+func (a *Account) endpointPolicies(call Call) []*iam.Document {
+	if call.VPC == "" {
+		return nil
+	}
+	service, _, _ := strings.Cut(call.Action, ":")
+	var all []*iam.Document
+	for _, e := range a.list(endpointType) {
+		in := Inputs(e.Outputs)
+		name := in.String("serviceName")
+		if in.String("vpcId") != call.VPC || name != "com.amazonaws."+a.Region+"."+service ||
+			in.String("vpcEndpointType") == "Interface" && !in.Bool("privateDnsEnabled") {
+			continue
+		}
+		if d := a.document(e, "policy"); d != nil {
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+func mustParse(name, text string) *iam.Document {
+	d, err := iam.Parse([]byte(text))
+	if err != nil {
+		panic(fmt.Sprintf("cloud: %s: %v", name, err))
+	}
+	d.Name = name
+	return d
+}
+
+// rolePolicies are the documents of a role as of a change of IAM.
+type rolePolicies struct {
+	iam       int
+	documents []*iam.Document
+}
+
+func (a *Account) changedIAM(o *Object) {
+	if strings.HasPrefix(o.Type, "aws:iam/") {
+		a.iam++
+	}
+}
+
+// identityPolicies are the documents of a role: inline, attached, and those in its own inputs.
+func (a *Account) identityPolicies(role *Object) []*iam.Document {
+	if known, ok := a.identities.Load(role.ID); ok && known.(rolePolicies).iam == a.iam {
+		return known.(rolePolicies).documents
+	}
+	all := a.collectPolicies(role)
+	a.identities.Store(role.ID, rolePolicies{a.iam, all})
+	return all
+}
+
+func (a *Account) collectPolicies(role *Object) []*iam.Document {
+	var all []*iam.Document
+	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
+		if p.Inputs["role"] == role.ID {
+			all = append(all, a.document(p, "policy"))
+		}
+	}
+	in := Inputs(role.Inputs)
+	for i, inline := range in.Maps("inlinePolicies") {
+		all = append(all, a.parsed(fmt.Sprintf("%s inline policy %d", role.describe(), i+1), documentText(inline, "policy")))
+	}
+	arns := in.Strings("managedPolicyArns")
+	for _, p := range a.list("aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
+		if p.Inputs["role"] == role.ID {
+			arns = append(arns, Inputs(p.Inputs).String("policyArn"))
+		}
+	}
+	for _, arn := range arns {
+		all = append(all, a.managedPolicy(arn))
+	}
+	return slices.DeleteFunc(all, func(d *iam.Document) bool { return d == nil })
+}
+
+func (a *Account) managedPolicy(arn string) *iam.Document {
+	if p := a.find("arn", arn, policyType); p != nil {
+		return a.document(p, "policy")
+	}
+	name := lastPart(arn, "/")
+	if text := managedText[name]; text != "" {
+		return a.parsed(name, text)
+	}
+	return everything()
+}
+
+// policyOf are the resources whose policy is an input of the resource itself, or a resource of its own that names it.
+var policyOf = []struct {
+	target, by string // type of the resource, and the output that the policy names
+	own        string // input with the policy
+	kind, ref  string // resource that attaches a policy, and its input that names the target
+}{
+	{target: keyType, by: "id", own: "policy", kind: "aws:kms/keyPolicy:KeyPolicy", ref: "keyId"},
+	{target: "aws:s3/bucketV2:BucketV2", by: "id", own: "policy", kind: "aws:s3/bucketPolicy:BucketPolicy", ref: "bucket"},
+	{target: "aws:sqs/queue:Queue", by: "id", own: "policy", kind: "aws:sqs/queuePolicy:QueuePolicy", ref: "queueUrl"},
+	{target: "aws:sns/topic:Topic", by: "arn", own: "policy", kind: "aws:sns/topicPolicy:TopicPolicy", ref: "arn"},
+	{target: "aws:ecr/repository:Repository", by: "name", kind: "aws:ecr/repositoryPolicy:RepositoryPolicy", ref: "repository"},
+	{target: secretType, by: "arn", own: "policy", kind: "aws:secretsmanager/secretPolicy:SecretPolicy", ref: "secretArn"},
+	{target: roleType, by: "id", own: "assumeRolePolicy"},
+}
+
+// resourcePolicy is the policy of the resource with the ARN; nil if it has none, or is not in the account. An object of a bucket has
+// the bucket's.
+func (a *Account) resourcePolicy(arn string) *iam.Document {
+	parts := strings.SplitN(arn, ":", 6)
+	switch {
+	case len(parts) < 6:
+		return nil
+	case parts[2] == "s3":
+		bucket, _, _ := strings.Cut(parts[5], "/")
+		arn = strings.Join(append(parts[:5:5], bucket), ":")
+	case parts[2] == "logs":
+		return a.logPolicies()
+	}
+	for _, p := range policyOf {
+		target := a.find("arn", arn, p.target)
+		if target == nil {
+			continue
+		}
+		if p.kind != "" {
+			named := Inputs(target.Outputs).String(p.by)
+			if p.by == "id" {
+				named = target.ID
+			}
+			for _, attached := range a.list(p.kind) {
+				if Inputs(attached.Inputs).String(p.ref) == named {
+					return a.document(attached, "policy")
+				}
+			}
+		}
+		if p.own == "" {
+			return nil
+		}
+		return a.document(target, p.own)
+	}
+	return nil
+}
+
+// logPolicies are the resource policies of CloudWatch Logs, which belong to the account and not to a log group, as one document.
+func (a *Account) logPolicies() *iam.Document {
+	var all *iam.Document
+	for _, p := range a.list("aws:cloudwatch/logResourcePolicy:LogResourcePolicy") {
+		d := a.document(p, "policyDocument")
+		switch {
+		case d == nil:
+		case all == nil:
+			all = d
+		default:
+			all = &iam.Document{Name: "resource policies of CloudWatch Logs", Statements: slices.Concat(all.Statements, d.Statements)}
+		}
+	}
+	return all
+}
+
+// document is the policy in an output of an object; nil if there is none.
+func (a *Account) document(o *Object, path string) *iam.Document {
+	return a.parsed(o.describe(), documentText(o.Outputs, path))
+}
+
+// parsed compiles a document, once for each text. A document that IAM would refuse was refused when it was created.
+func (a *Account) parsed(name, text string) *iam.Document {
+	if text == "" {
+		return nil
+	}
+	key := name + "\x00" + text
+	if known, ok := a.documents.Load(key); ok {
+		return known.(*iam.Document)
+	}
+	d, err := iam.Parse([]byte(text))
+	if err != nil {
+		return nil
+	}
+	d.Name = name
+	a.documents.Store(key, d)
+	return d
+}
+
+// denied is AWS's answer to a call that its policies do not allow, with the chain and the statement that comes nearest.
+func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decision) error {
+	e := &Error{Code: denialCode(call.Action), Action: call.Action, Status: 403}
+	layer := iam.LayerIdentity
+	explicit := d.Outcome == iam.ExplicitlyDenied
+	if explicit {
+		layer = d.By[0].Layer
+	} else if len(d.Missing) > 0 {
+		layer = d.Missing[0]
+	}
+	kind := awsNames[layer]
+	e.Message = fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s ", r.Principal, call.Action, call.Resource)
+	if explicit {
+		e.Message += "with an explicit deny in a " + kind
+	} else {
+		e.Message += "because no " + kind + " allows the " + call.Action + " action"
+	}
+	why := []string{strings.Join(d.Reasons(), "; ")}
+	if call.Reason != "" {
+		why = append(why, call.Reason)
+	}
+	for _, n := range iam.Nearest(r, p, 1) {
+		why = append(why, fmt.Sprintf("nearest: %s: %s", n.Match, n.Because))
+	}
+	e.Why = strings.Join(why, "\n  ")
+	return e
+}
+
+// awsNames are the layers in the words of AWS's messages (IAM User Guide, "Troubleshoot access denied error messages").
+var awsNames = map[iam.Layer]string{
+	iam.LayerSCP: "service control policy", iam.LayerRCP: "resource control policy", iam.LayerEndpoint: "VPC endpoint policy",
+	iam.LayerResource: "resource-based policy", iam.LayerIdentity: "identity-based policy", iam.LayerBoundary: "permissions boundary",
+	iam.LayerSession: "session policy",
+}
+
+// denialCode is the error code of a service for a denied call.
+func denialCode(action string) string {
+	service, _, _ := strings.Cut(action, ":")
+	switch service {
+	case "ec2":
+		return "UnauthorizedOperation"
+	case "iam", "s3", "sts", "elasticloadbalancing", "rds", "cloudwatch", "elasticache":
+		return "AccessDenied"
+	case "sns":
+		return "AuthorizationError"
+	}
+	return "AccessDeniedException"
+}
