@@ -512,7 +512,9 @@ func (r *reader) read(ts *testscript.TestScript, _ bool, args []string) {
 			words[i] = firstRelease(ts, stack)
 		}
 	}
-	if words[0] == "destroy" && !slices.Contains(words, "--confirm") { // the user types the name
+	// The user types the name where the command asks for it. Nothing in the README loses data but destroy.
+	asks := words[0] == "destroy" || words[0] == "up" && r.document.name != "README.md"
+	if asks && !slices.Contains(words, "--confirm") {
 		words = append(words, "--confirm", stack)
 	}
 	if err := ts.Exec("slipway", words...); err != nil {
@@ -578,8 +580,9 @@ func (r *reader) prints(ts *testscript.TestScript, _ bool, args []string) {
 
 var numbers = regexp.MustCompile(`\b[0-9a-f]{7,}\b|[0-9]+(\.[0-9]+)?(m?s|m[0-9.]+s)?`)
 
+// withoutNumbers also leaves out the time of a component, which is not printed if it is below a second.
 func withoutNumbers(line string) string {
-	return strings.Join(strings.Fields(numbers.ReplaceAllString(line, "#")), " ")
+	return strings.TrimSuffix(strings.Join(strings.Fields(numbers.ReplaceAllString(line, "#")), " "), ", #")
 }
 
 // TestTheReadmeBegins holds the README to two commands that do all of the set-up. .ci/readme runs them on a machine without a home.
