@@ -109,14 +109,14 @@ func checkout(t testing.TB) string {
 	return dir
 }
 
-// deployed bootstraps and deploys prod, and returns its target.
-func deployed(t testing.TB, count *callers) Target {
+// deployedByRole bootstraps and deploys prod, and returns its target.
+func deployedByRole(t testing.TB, count *callers) Target {
 	t.Helper()
 	target := Target{Root: checkout(t), Stack: "prod", Throwaway: true, Progress: logged{t}, Model: count.hooks()}
 	if _, err := Bootstrap(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Up(t.Context(), target, ""); err != nil {
+	if _, err := Up(t.Context(), target, UpArgs{Confirm: anything}); err != nil {
 		t.Fatal(err)
 	}
 	return target
@@ -125,7 +125,7 @@ func deployed(t testing.TB, count *callers) Target {
 // Preview and drift run as the read role, a second up, a release and destroy as the deploy role.
 func TestEachOperationRunsAsItsRole(t *testing.T) {
 	var count callers
-	target := deployed(t, &count)
+	target := deployedByRole(t, &count)
 	deploy, read := cloud.Caller{Role: "slipway-prod-deploy"}, cloud.Caller{Role: "slipway-prod-read"}
 	expect := func(what string, who cloud.Caller, least int) {
 		t.Helper()
@@ -141,7 +141,7 @@ func TestEachOperationRunsAsItsRole(t *testing.T) {
 	}
 	expect("a preview", read, 1)
 	found, err := Drift(t.Context(), target, DriftArgs{})
-	if err != nil || len(found) > 0 {
+	if err != nil || len(found.Found) > 0 {
 		t.Error(err, found)
 	}
 	expect("a drift check", read, 300)
@@ -154,7 +154,7 @@ func TestEachOperationRunsAsItsRole(t *testing.T) {
 	if err = errors.Join(err, settings.Close()); err != nil {
 		t.Fatal(err)
 	}
-	released, err := Up(t.Context(), target, "")
+	released, err := Up(t.Context(), target, UpArgs{Confirm: anything})
 	if err != nil || released.Result.Changed() == 0 {
 		t.Fatal(err, released)
 	}
@@ -165,7 +165,7 @@ func TestEachOperationRunsAsItsRole(t *testing.T) {
 // action that is missing.
 func TestOldFormsOfTheDeployRoleAreRefused(t *testing.T) {
 	var count callers
-	target := deployed(t, &count)
+	target := deployedByRole(t, &count)
 	account, err := cloud.Open(modelaccount.File(target.dir()), cloud.Options{Zones: []cloud.HostedZone{{Name: "example.com"}}})
 	if err != nil {
 		t.Fatal(err)
@@ -371,12 +371,12 @@ func TestAServiceControlPolicyLimitsEveryCaller(t *testing.T) {
 // BenchmarkEvaluation deploys prod without a change, and compares the time with that of evaluating every call that reads the site.
 func BenchmarkEvaluation(b *testing.B) {
 	var count callers
-	target := deployed(b, &count)
+	target := deployedByRole(b, &count)
 	var up, evaluation time.Duration
 	calls := 0
 	for b.Loop() {
 		start := time.Now()
-		if _, err := Up(b.Context(), target, ""); err != nil {
+		if _, err := Up(b.Context(), target, UpArgs{Confirm: anything}); err != nil {
 			b.Fatal(err)
 		}
 		up += time.Since(start)
@@ -398,3 +398,6 @@ func BenchmarkEvaluation(b *testing.B) {
 	b.ReportMetric(100*evaluation.Seconds()/up.Seconds(), "%of-up")
 	b.ReportMetric(float64(calls)/float64(b.N), "resources")
 }
+
+// anything agrees to every plan.
+func anything(*Plan) error { return nil }

@@ -114,7 +114,7 @@ func (k *keeper) end(ctx context.Context, result engine.Result, v verdict.Verdic
 	case d.Images != nil:
 		running, runs := k.before.Running()
 		if of = &running; !runs || wrong != nil || result.Changed() > 0 || d.Images.Digests() != running.Images.Digests() {
-			made := release.NewRelease(k.ledger.Stack, d.Who, time.Now(), *d.Images, k.source)
+			made := release.NewRelease(k.ledger.Stack, d.Who, k.before.Next(time.Now()), *d.Images, k.source)
 			made.Adds, made.Processor = made.Without(running), k.session.config.stack.Web.Architecture
 			if err := k.ledger.Keep(ctx, made); err != nil {
 				return nil, err

@@ -36,7 +36,8 @@ func (s *session) notRenamed(ctx context.Context) error {
 		case n.project != s.stack.ProjectName() && n.stack == s.target.Stack:
 			return fmt.Errorf("stack %s was deployed as project %s, and Pulumi.yaml now names the project %s; nothing was changed\n"+
 				"The project's name is part of every resource's name, so this would deploy a second site and forget the first.\n"+
-				"Next: set name: %[2]s in Pulumi.yaml. To rename: slipway destroy%[4]s under the old name, then up under the new one%[5]s",
+				"Next: set name: %[2]s in Pulumi.yaml. To rename, destroy it under the old name, and deploy it under the new one:\n"+
+				"  slipway destroy%[4]s\n  slipway up%[4]s%[5]s",
 				s.target.Stack, n.project, s.stack.ProjectName(), s.target.Flags(), s.forgetting(n.stack))
 		case n.project == s.stack.ProjectName() && n.stack != s.target.Stack && !s.hasFile(n.stack):
 			return s.renamedFrom(n.stack)

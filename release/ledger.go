@@ -52,6 +52,17 @@ func NewRelease(stack, who string, when time.Time, images image.Pair, source Sou
 	}
 }
 
+// Next is when a release is made: now, but at least a second after every release before it, because their names tell seconds and two
+// releases of the same images can follow within one.
+func (h History) Next(now time.Time) time.Time {
+	for _, r := range h.Releases {
+		if soonest := r.When.Add(time.Second); now.Before(soonest) {
+			now = soonest
+		}
+	}
+	return now
+}
+
 // Without are the migrations of r that other does not have: they stay in the database when other runs again.
 func (r Release) Without(other Release) []string {
 	left := []string{}

@@ -71,6 +71,7 @@ type row struct {
 	failed      int
 	begun, last time.Time
 	shown       bool // its last line is written
+	said        int  // how many of its steps that line counts
 }
 
 type underWay struct {
@@ -210,7 +211,12 @@ func (p *Progress) finish(r *row) {
 	if r.shown || p.detail == Acts || p.detail == Resources || len(r.busy) == 0 && r.changed() == 0 && r.failed == 0 {
 		return
 	}
-	r.shown = true
+	// A replacement goes on with the delete of the old resource, which the line counts already.
+	if r.said == r.changed()+r.failed {
+		r.shown = true
+		return
+	}
+	r.shown, r.said = true, r.changed()+r.failed
 	fmt.Fprintln(p.terminal.Out, p.text(r, p.terminal.Width))
 }
 

@@ -62,6 +62,9 @@ func (i *invocation) commandWith(more ...string) string {
 // showPlan writes the plan to stderr, as messages are.
 func (i *invocation) showPlan(p *operation.Plan) {
 	i.out.progress.Close()
+	if i.out.quiet && !i.live && !i.dryRun && len(p.Losses) == 0 {
+		return
+	}
 	if !p.New { // of a stack that is new, everything
 		look := screen.Look{Brief: true}
 		if file, ok := i.out.stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
