@@ -111,7 +111,7 @@ func comments() map[string]string {
 	return all
 }
 
-// Markdown formats the reference as a table for docs/configuration.md and the README.
+// Markdown formats the reference as a table for docs/configuration.md.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| key | type | default | allowed | description |\n|---|---|---|---|---|\n")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -12,22 +13,22 @@ import (
 
 var update = flag.Bool("update", false, "write the tables in docs/configuration.md and README.md, and the config block of Pulumi.yaml")
 
+// mostUsed are the settings that the README explains, in its order.
+var mostUsed = []string{"domain", "alarms.email", "env", "secrets", "web.memory", "web.min", "web.max", "database.class", "workers", "jobs"}
+
 func TestTheReferenceIsInTheDocuments(t *testing.T) {
-	for _, path := range []string{"../docs/configuration.md", "../README.md"} {
+	for path, embed := range map[string]func(string) (string, bool){
+		"../docs/configuration.md": Embed,
+		"../README.md":             embedMostUsed,
+	} {
 		t.Run(path, func(t *testing.T) {
 			data, err := os.ReadFile(path)
-			if err != nil && strings.HasSuffix(path, "README.md") {
-				t.Skip("no README")
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, ok := Embed(string(data))
+			want, ok := embed(string(data))
 			if !ok {
-				if strings.HasSuffix(path, "README.md") {
-					t.Skip("the README does not contain the table")
-				}
-				t.Fatalf("no markers %s and %s", strings.TrimSpace(begin), strings.TrimSpace(end))
+				t.Fatal("the document has no markers, or a setting of the README is not in the reference")
 			}
 			if want == string(data) {
 				return
@@ -40,6 +41,50 @@ func TestTheReferenceIsInTheDocuments(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheReferenceIsInOneDocument keeps the whole table out of the README, which is to be read in a few minutes.
+func TestTheReferenceIsInOneDocument(t *testing.T) {
+	data, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, whole := Embed(string(data)); whole {
+		t.Error("the README has the markers of the whole reference")
+	}
+	if lines := strings.Count(string(data), "\n"); lines > 150 {
+		t.Errorf("the README has %d lines, want at most 150", lines)
+	}
+}
+
+// embedMostUsed puts the table of the most used settings between its two markers. Their defaults and meanings are those of the
+// reference, without what follows the first sentence. It fails if a setting is not in the reference.
+func embedMostUsed(doc string) (string, bool) {
+	const begin, end = "<!-- settings:begin -->\n", "<!-- settings:end -->\n"
+	before, rest, ok := strings.Cut(doc, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		return doc, false
+	}
+	reference := map[string]Key{}
+	for _, k := range Reference() {
+		reference[k.Path] = k
+	}
+	var b strings.Builder
+	b.WriteString("| key | default | what it is |\n|---|---|---|\n")
+	for _, path := range mostUsed {
+		k, known := reference[path]
+		if !known {
+			return doc, false
+		}
+		def := k.Default
+		if def != "" && def != "required" {
+			def = "`" + def + "`"
+		}
+		first, _, _ := strings.Cut(k.Means, ". ")
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", path, def, strings.TrimSuffix(first, ".")+".")
+	}
+	return before + begin + b.String() + end + after, true
 }
 
 func TestEveryKeyIsExplained(t *testing.T) {

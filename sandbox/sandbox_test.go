@@ -214,7 +214,7 @@ func TestForecast(t *testing.T) {
 	if f.Takes != (span{40 * time.Minute, 65 * time.Minute}) || math.Abs(f.USD-(once+4*hourly)) > 1e-9 {
 		t.Errorf("%+v", f)
 	}
-	// The README's table says $87 a month for dev, of which a run has neither bastion ($4) nor a whole month's alarms; the key of its
+	// docs/costs.md says $87 a month for dev, of which a run has neither bastion ($4) nor a whole month's alarms; the key of its
 	// state is $1 more.
 	if monthly := f.Hourly * month; monthly < 75 || monthly > 95 {
 		t.Errorf("a stack costs $%.2f a month", monthly)

@@ -58,7 +58,7 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
-			"  pulumi login '%s'    then pulumi config set --secret works, see README.md\n"+
+			"  pulumi login '%s'    then pulumi config set --secret works, see docs/operations.md\n"+
 			"  slipway preview%[4]s    what the first up creates\n"+
 			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
 			run.stack, b.Where, b.Backend, run.flags(), file)

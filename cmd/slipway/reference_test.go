@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -186,7 +187,10 @@ progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no
 			if words == "" {
 				words = cmd.Short + "."
 			}
-			fmt.Fprintf(&b, "%s\n\n```sh\n%s\n```\n", plain.Replace(words), examples(cmd))
+			fmt.Fprintf(&b, "%s\n\nUsage: `%s`\n", plain.Replace(words), strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+			if cmd.Example != "" {
+				fmt.Fprintf(&b, "\n```sh\n%s\n```\n", examples(cmd))
+			}
 			if table := flagsMarkdown(cmd.LocalNonPersistentFlags()); table != "" {
 				b.WriteString("\n" + table)
 			}
@@ -205,16 +209,17 @@ progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no
 // plain takes the meaning from signs of Markdown.
 var plain = strings.NewReplacer("<", "&lt;", "|", `\|`, "*", `\*`)
 
-// examples are a command's examples without the indent that its help gives them, after the line that says its form.
+// examples are a command's examples without the indent that its help gives them. What the help says beside one is a comment.
 func examples(cmd *cobra.Command) string {
-	lines := []string{strings.TrimSuffix(cmd.UseLine(), " [flags]")}
+	var lines []string
 	for _, line := range strings.Split(cmd.Example, "\n") {
-		if line = strings.TrimPrefix(line, "  "); line != "" && line != lines[0] {
-			lines = append(lines, line)
-		}
+		lines = append(lines, beside.ReplaceAllString(strings.TrimPrefix(line, "  "), "$1  # $3"))
 	}
 	return strings.Join(lines, "\n")
 }
+
+// beside is an example with words after three spaces or more.
+var beside = regexp.MustCompile(`^(.*\S)( {3,})(\S.*)$`)
 
 func flagsMarkdown(flags *pflag.FlagSet) string {
 	var b strings.Builder
