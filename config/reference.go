@@ -152,7 +152,7 @@ func Declare(file string) (string, error) {
 	}
 	before, _, found := strings.Cut(file, block)
 	if !found || project.Name == "" {
-		return "", errors.New("Pulumi.yaml must have a name, and a config block at its end")
+		return "", errors.New("the file Pulumi.yaml must have a name, and a config block at its end")
 	}
 	means := comments()
 	var b strings.Builder

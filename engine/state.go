@@ -89,7 +89,8 @@ func (s store) readObject(ctx context.Context) (Checkpoint, error) {
 	state, err := ParseState(data)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("the state of stack %s is damaged: %s in %s: %w\n"+
-			"nothing was changed; the bucket keeps the versions before it. This finds the newest one that can be read, and asks before it restores that:\n  slipway unlock --stack %[1]s --live --restore-state",
+			"nothing was changed; the bucket keeps the versions before it. This finds the newest one that can be read, and asks "+
+			"before it restores that:\n  slipway unlock --stack %[1]s --live --restore-state",
 			s.stack, s.stateKey(), s.backend.URL, err)
 	}
 	return state, nil

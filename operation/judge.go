@@ -152,6 +152,10 @@ func (e *notStarted) Error() string {
 
 func (e *notStarted) Unwrap() error { return e.engine }
 
+// A denying account knows which calls it would deny that services and roles of the site make later: an alarm that publishes, a task
+// that writes. No deployment trips over them.
+type denying interface{ Denials() []string }
+
 // judged is the verdict on this run alone, and the error that it ends with: err, if the engine or the containers failed. After
 // a failure of the engine only services are judged that it began to deploy.
 func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error) {
@@ -184,6 +188,10 @@ func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error
 	}
 	if err == nil && v.Good {
 		v.Add(s.visit(ctx))
+	}
+	if judge, ok := s.account.(denying); ok && err == nil && v.Good {
+		v.Reasons = append(v.Reasons, judge.Denials()...)
+		v.Good = len(v.Reasons) == 0
 	}
 	if !v.Good {
 		return v, &badVerdict{v, err}

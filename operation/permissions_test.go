@@ -94,6 +94,9 @@ func checkout(t testing.TB) string {
 	}
 	dir := t.TempDir()
 	files, err := filepath.Glob(filepath.Join(root, "Pulumi*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range files {
 		var data []byte
 		if data, err = os.ReadFile(file); err == nil {

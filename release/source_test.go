@@ -51,7 +51,8 @@ func sourceOf(t *testing.T, root, app string) Source {
 func TestSourceListsMigrationsAndPackages(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{
-		"app/Dockerfile": "", "app/feed/migrations/0001_first.py": "", "app/feed/migrations/0002_more.py": "", "app/feed/migrations/__init__.py": "",
+		"app/Dockerfile": "", "app/feed/migrations/0001_first.py": "", "app/feed/migrations/0002_more.py": "",
+		"app/feed/migrations/__init__.py":           "",
 		"app/shop/carts/migrations/0001_initial.py": "", "app/feed/0003_not_in_a_folder.py": "", "app/feed/migrations/readme_0004.py": "",
 		"app/env/lib/python3.13/site-packages/auth/migrations/0001_initial.py": "", "app/.cache/x/migrations/0001_x.py": "",
 		"app/old/migrations/0001_ignored.py": "", "app/.dockerignore": "old\n",

@@ -9,9 +9,6 @@ import (
 	"golang.org/x/term"
 )
 
-// narrowest is the narrowest terminal that texts are laid out for.
-const narrowest = 60
-
 // A Terminal is where words go: a terminal, or a file or a pipe, which has no width and takes no colours.
 type Terminal struct {
 	Out    io.Writer

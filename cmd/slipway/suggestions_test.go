@@ -57,7 +57,8 @@ func TestSuggestionsAreChecked(t *testing.T) {
 			t.Errorf("%q suggests %q, want %q", message, got, want)
 		}
 	}
-	for _, wrong := range []string{"slipway lift", "slipway up --stak dev", "slipway up dev", "slipway promote --from dev", "slipway up --config",
+	for _, wrong := range []string{"slipway lift", "slipway up --stak dev", "slipway up dev", "slipway promote --from dev",
+		"slipway up --config",
 		"slipway run"} {
 		if parse(wrong) == nil {
 			t.Errorf("%s passes", wrong)

@@ -29,8 +29,8 @@ var allowed = map[string][]string{
 	"config": {"internal/fargate/size", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
-	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account", "operation/pullrequest", "operation/workflows",
-		"engine", "release", "verdict", "drift", "bootstrap"},
+	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account",
+		"operation/pullrequest", "operation/workflows", "engine", "release", "verdict", "drift", "bootstrap"},
 	"cmd/slipway/commandline": {"operation", "release"},
 	"cmd/slipway/interrupts":  {},
 	"screen":                  {},

@@ -116,7 +116,7 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 	broken := map[string]error{} // a template such as Pulumi.example.yaml is one, and does not matter unless a release goes through it
 	for _, name := range names {
 		if !operation.IsStackName(name) {
-			broken[name] = fmt.Errorf("Pulumi.%s.yaml: %q is not the name of a stack", name, name)
+			broken[name] = fmt.Errorf("the file Pulumi.%s.yaml: %q is not the name of a stack", name, name)
 			continue
 		}
 		source, err := config.FromProject(root, name)

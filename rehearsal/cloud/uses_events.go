@@ -133,7 +133,7 @@ func (u *uses) instance(_ *Object, in Inputs) {
 	u.vpc = u.network([]string{in.String("subnetId")})
 	for _, bucket := range []string{"al2023-repos-" + u.a.Region + "-de612dc2", "amazon-ssm-" + u.a.Region} {
 		u.add(Caller{}, Call{Action: "s3:GetObject", AWSOwned: true, Resource: "arn:" + u.a.Partition + ":s3:::" + bucket + "/package",
-			Source: "Amazon Linux 2023 guide, \"Updating AL2023\"; Systems Manager User Guide, \"SSM Agent communications with AWS managed S3 buckets\"",
+			Source: "Amazon Linux 2023 guide, \"Updating AL2023\"; Systems Manager User Guide, \"SSM Agent communications\"",
 			Reason: "packages and updates of the agent are in S3"}, nil)
 	}
 	const source = "Systems Manager User Guide, \"Create a custom IAM role for Session Manager\""

@@ -271,7 +271,7 @@ var unjudged = map[string]string{
 	"AccountAdministers":         "calls of whoever deploys",
 	"AccountGrantsToServices":    "calls of whoever deploys",
 	"AccountUsesThroughServices": "calls of whoever deploys; other statements of keys-logs cover the roles",
-	"AccountDecryptsSchedules":   "AWS does not say whether Scheduler decrypts with kms:ViaService or with the encryption context alone: the key admits both",
+	"AccountDecryptsSchedules":   "AWS does not say whether Scheduler sends kms:ViaService or the encryption context: both are admitted",
 	"__default_statement_ID":     "the topic's own default, which TopicPolicy replaces",
 	"DeliverWAFLogs":             "AWS writes it with the caller's rights if it is missing",
 	"EncryptRecords":             "ECS Exec has the same rights where it uses the same key",

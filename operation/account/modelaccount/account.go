@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"slipway/bootstrap"
 	"slipway/ecs"
@@ -74,7 +75,8 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	}
 	if a.model, err = rehearsal.Open(File(args.Dir), options); err != nil {
 		if _, there := os.Stat(File(args.Dir)); there == nil && !isFileSystem(err) {
-			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err, args.Dir)
+			err = fmt.Errorf("%w\nnothing was changed, and no account is concerned: to begin the rehearsal again, delete the folder %s", err,
+				args.Dir)
 		}
 		return nil, err
 	}
@@ -131,6 +133,16 @@ func (a *Account) Trespasses() ([]string, error) {
 func isFileSystem(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path)
+}
+
+// Denials are the calls that services and roles of the site make because a resource exists, and that would be denied, one line each.
+func (a *Account) Denials() []string {
+	var all []string
+	for _, f := range a.model.Account.Findings() {
+		all = append(all, fmt.Sprintf("%s: %s: %s. To fix it, %s (%s)", f.Resource[strings.LastIndex(f.Resource, ":")+1:], f.Code,
+			strings.Join(f.Chain[1:], ": "), f.Fix, f.Source))
+	}
+	return all
 }
 
 // Identity implements account.Account.
