@@ -47,6 +47,9 @@ func Listen(say func(format string, args ...any)) *Interrupts {
 
 // take does what a signal asks for.
 func (i *Interrupts) take(got os.Signal, say func(string, ...any), cancel func()) {
+	if got == syscall.SIGPIPE && !readerGone() {
+		return
+	}
 	i.mu.Lock()
 	stack, first := i.stack, i.got == nil
 	if first {
