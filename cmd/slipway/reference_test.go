@@ -162,7 +162,8 @@ stdout; the message is also on stderr. The schema is ` + "`slipway schema error`
 
 On a terminal of at least 60 columns each component has a line that says what it is doing and for how
 long. With ` + "`--live`" + ` it also says how long such a step usually takes. Elsewhere each component gets
-a line when it is done, and every 30 seconds a line says what is in progress. ` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages.
+a line when it is done, and every 30 seconds a line says what is in progress.
+` + "`-v`" + ` shows every resource, ` + "`-q`" + ` no progress and no messages.
 ` + "`NO_COLOR`" + ` and ` + "`TERM=dumb`" + ` are respected.
 
 ## Completion
