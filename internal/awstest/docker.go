@@ -39,7 +39,16 @@ func Docker(work string, args []string, build func(tag, folder string) error) er
 		if err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(work, "login-"+strings.TrimPrefix(last, "https://")), bytes.TrimSpace(password), 0o600)
+		// The plugin logs in and pushes for both images at once: a push must not read half a password.
+		file, err := os.CreateTemp(work, "")
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(bytes.TrimSpace(password))
+		if err = errors.Join(err, file.Close()); err != nil {
+			return err
+		}
+		return os.Rename(file.Name(), filepath.Join(work, "login-"+strings.TrimPrefix(last, "https://")))
 	case "push":
 		tag, image, err := builtImage(args[1])
 		if err != nil {
