@@ -13,7 +13,7 @@ func TestKilledRuns(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		killed []string
-		want   string // whose work is to be repaired; "": nobody's
+		want   string // whose work is to be repaired; "": no run
 	}{
 		{"nothing", nil, ""},
 		{"an up", []string{"up"}, "up"},

@@ -16,7 +16,7 @@ import (
 
 // notRenamed refuses a stack that has no state while the state of another name lies where its own would be: after the stack
 // or the project was renamed. The names are part of every resource's name and of the state's place, so the engine would
-// deploy a second site, and what exists would belong to nobody.
+// deploy a second site, and no stack would own what exists.
 func (s *session) notRenamed(ctx context.Context) error {
 	state, err := s.stack.Checkpoint(ctx)
 	if err != nil || len(state.Resources) > 0 || len(state.Pending) > 0 {

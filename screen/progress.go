@@ -211,7 +211,7 @@ func (p *Progress) finish(r *row) {
 	if r.shown || p.detail == Acts || p.detail == Resources || len(r.busy) == 0 && r.changed() == 0 && r.failed == 0 {
 		return
 	}
-	// A replacement goes on with the delete of the old resource, which the line counts already.
+	// After a replacement the engine deletes the old resource, which the line already counts.
 	if r.said == r.changed()+r.failed {
 		r.shown = true
 		return

@@ -84,7 +84,7 @@ func (a *Account) allowed(c Caller, call Call) error {
 	return a.denied(request, policies, call, d)
 }
 
-// cryptographic are the operations that a disabled key refuses, whoever asks (KMS Developer Guide, "Key states of AWS KMS keys").
+// cryptographic are the operations that a disabled key refuses to every caller (KMS Developer Guide, "Key states of AWS KMS keys").
 var cryptographic = words("kms:Encrypt kms:Decrypt kms:GenerateDataKey kms:GenerateDataKeyWithoutPlaintext kms:ReEncryptFrom " +
 	"kms:ReEncryptTo kms:CreateGrant")
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"slipway/rehearsal/iam"
 )
 
 // Application and network load balancers, target groups, listeners and their rules.
@@ -351,7 +353,7 @@ func accessLogsArrive(a *Account, bucket, prefix string) error {
 				return logAccounts[a.Region] != "" && strings.Contains(p, logAccounts[a.Region])
 			})
 		if !s.deny && writer && anyMatch(s.actions, "s3:PutObject") && slices.ContainsFunc(s.resources, func(r string) bool {
-			return matches(r, object)
+			return iam.Glob(r, object)
 		}) {
 			allowed = true
 		}

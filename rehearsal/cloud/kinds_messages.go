@@ -4,6 +4,8 @@ import (
 	"net/mail"
 	"slices"
 	"strings"
+
+	"slipway/rehearsal/iam"
 )
 
 // SNS topics and SQS queues.
@@ -208,7 +210,7 @@ func ownResource(in Inputs, path, arn, code string) []Problem {
 	}
 	for _, s := range documentOf(documentText(in, path)) {
 		for _, r := range s.resources {
-			if !matches(r, arn) {
+			if !iam.Glob(r, arn) {
 				p = append(p, awsProblem(path, code, "%s: Invalid parameter: Policy statement must apply to a single resource: %q is not %s",
 					s.called(), r, arn))
 			}

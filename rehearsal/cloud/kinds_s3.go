@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"slipway/rehearsal/iam"
 )
 
 // Buckets and their settings. Bucket names are globally unique; the model knows only the buckets of one account.
@@ -282,7 +284,7 @@ func checkBucketPolicy(in Inputs, unknown Unknowns) []Problem {
 	for _, s := range statements {
 		for _, r := range s.resources {
 			name, _, _ := strings.Cut(lastPart(r, ":"), "/")
-			if r != "*" && (!strings.Contains(r, ":s3:::") || !matches(name, bucket)) {
+			if r != "*" && (!strings.Contains(r, ":s3:::") || !iam.Glob(name, bucket)) {
 				p = append(p, awsProblem("policy", bucketDocument.code, "%s: Policy has invalid resource: %q is not of bucket %s", s.called(), r,
 					bucket))
 			}

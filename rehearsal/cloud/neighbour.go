@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"slipway/rehearsal/iam"
 )
 
 // A Neighbour is another account as seen from outside: its images, its buckets, and the policies that allow access to them. It is
@@ -129,7 +131,7 @@ func (n *Neighbour) evaluate(accountID string, policy []statement, request acces
 			!s.holds(request.known) {
 			continue
 		}
-		if request.resource != "" && !slices.ContainsFunc(s.resources, func(p string) bool { return matches(p, request.resource) }) {
+		if request.resource != "" && !slices.ContainsFunc(s.resources, func(p string) bool { return iam.Glob(p, request.resource) }) {
 			continue
 		}
 		denied = denied || s.deny

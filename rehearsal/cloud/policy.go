@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"regexp"
 	"slices"
 	"strings"
+
+	"slipway/rehearsal/iam"
 )
 
 // A documentKind is where a policy document is attached. It decides which elements AWS requires and which it refuses.
@@ -300,7 +301,7 @@ func (s statement) holds(known map[string]string) bool {
 				continue
 			}
 			like := strings.Contains(op, "Like") || strings.HasPrefix(op, "Arn")
-			hit := slices.ContainsFunc(wants, func(w string) bool { return w == value || like && matches(w, value) })
+			hit := slices.ContainsFunc(wants, func(w string) bool { return w == value || like && iam.Glob(w, value) })
 			if hit == strings.Contains(op, "Not") {
 				return false
 			}
@@ -323,31 +324,8 @@ func lookUp(m map[string]string, key string) (string, bool) {
 // resources.
 func anyMatch(patterns []string, value string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {
-		return matches(strings.ToLower(p), strings.ToLower(value))
+		return iam.Glob(strings.ToLower(p), strings.ToLower(value))
 	})
-}
-
-// matches is IAM's pattern matching: * for any characters, ? for one. It backtracks to the last * only, which keeps it
-// fast for every pattern.
-func matches(pattern, value string) bool {
-	star, from := -1, 0
-	p, v := 0, 0
-	for v < len(value) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, v
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == value[v]):
-			p++
-			v++
-		case star >= 0:
-			from++
-			p, v = star+1, from
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }
 
 // policyProblems are readDocument's findings as problems of the input at path.
@@ -384,48 +362,14 @@ func documentOf(text string) []statement {
 
 // strictObject decodes one JSON object and refuses repeated keys, as AWS does and encoding/json does not.
 func strictObject(text string) (map[string]any, error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	if err := repeatedKey(d); err != nil {
+	if err := iam.UniqueKeys([]byte(text)); err != nil {
 		return nil, err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, fmt.Errorf("unexpected text after the end of the object")
 	}
 	var m map[string]any
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return nil, fmt.Errorf("expected an object")
 	}
 	return m, nil
-}
-
-func repeatedKey(d *json.Decoder) error {
-	t, err := d.Token()
-	if err != nil {
-		return err
-	}
-	delim, ok := t.(json.Delim)
-	if !ok {
-		return nil
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		if delim == '{' {
-			key, err := d.Token()
-			if err != nil {
-				return err
-			}
-			name, _ := key.(string)
-			if seen[name] {
-				return fmt.Errorf("the key %q appears twice", name)
-			}
-			seen[name] = true
-		}
-		if err := repeatedKey(d); err != nil {
-			return err
-		}
-	}
-	_, err = d.Token()
-	return err
 }
 
 // printedLength is a policy's length as AWS counts it: without white space.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway/rehearsal/iam"
 )
 
 func TestPatternsMatchAsInIAM(t *testing.T) {
@@ -17,7 +19,7 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 		{"", "x", false}, {"a**", "a", true},
 		{"arn:aws:s3:::site/*", "arn:aws:s3:::site/", true}, {"arn:aws:s3:::site/*", "arn:aws:s3:::site", false},
 	} {
-		if got := matches(c.pattern, c.value); got != c.want {
+		if got := iam.Glob(c.pattern, c.value); got != c.want {
 			t.Errorf("%q and %q: expected %v, got %v", c.pattern, c.value, c.want, got)
 		}
 	}
@@ -26,7 +28,7 @@ func TestPatternsMatchAsInIAM(t *testing.T) {
 // Patterns with many stars are matched quickly.
 func TestAPatternOfManyStarsIsQuick(t *testing.T) {
 	start := time.Now()
-	if matches(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
+	if iam.Glob(strings.Repeat("*a", 200)+"b", strings.Repeat("a", 2000)) {
 		t.Error("there is no b")
 	}
 	if took := time.Since(start); took > time.Second {

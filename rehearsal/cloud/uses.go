@@ -8,7 +8,7 @@ import (
 )
 
 // What services and roles of the account do because a resource exists: an alarm publishes to a topic, a task reads its secrets. The
-// deployment does not make these calls, so nobody is refused while it runs unless AWS tries them at once; the rest fails at night.
+// deployment does not make these calls, so it succeeds unless AWS tries them at once; the others fail later, when they are made.
 
 // A Use is a call that a service or a role of the account makes because of a resource.
 type Use struct {

@@ -48,7 +48,7 @@ func (s *Statement) Title() string {
 type action struct{ service, name string }
 
 func (a action) matches(service, name string) bool {
-	return (a.service == service || glob(a.service, service)) && glob(a.name, name)
+	return (a.service == service || Glob(a.service, service)) && Glob(a.name, name)
 }
 
 // ErrPolicy is wrapped by every error of Parse.
@@ -66,7 +66,7 @@ func Parse(text []byte) (*Document, error) {
 }
 
 func parse(text []byte) (*Document, error) {
-	if err := repeatedKeys(text); err != nil {
+	if err := UniqueKeys(text); err != nil {
 		return nil, err
 	}
 	var raw struct {
@@ -250,15 +250,14 @@ func strict(text []byte, into any) error {
 var elements = []string{"Version", "Id", "Statement", "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction",
 	"Resource", "NotResource", "Condition"}
 
-// repeatedKeys refuses an object with a key that appears twice, as IAM does and encoding/json does not, and text after the
-// end of the document.
-func repeatedKeys(text []byte) error {
+// UniqueKeys refuses JSON in which an object has a key twice, as AWS does and encoding/json does not, and text after its end.
+func UniqueKeys(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if err := repeatedKey(d, 0); err != nil {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("unexpected text after the end of the document")
+		return errors.New("unexpected text after the end of the object")
 	}
 	return nil
 }

@@ -5,9 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// glob reports whether value matches pattern, in which * stands for any characters and ? for one. It backtracks to the last
+// Glob reports whether value matches pattern, in which * stands for any characters and ? for one. It backtracks to the last
 // * only, so that no pattern is slow.
-func glob(pattern, value string) bool { return match(pattern, value, '*', '?') }
+func Glob(pattern, value string) bool { return match(pattern, value, '*', '?') }
 
 // A literal * or ? beside wildcards (from "${*}", or from the value of a policy variable) needs another sign for the
 // wildcards. These bytes appear in no UTF-8 text.

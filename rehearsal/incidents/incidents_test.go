@@ -268,9 +268,9 @@ func TestPermissionsOfServicesAndRoles(t *testing.T) {
 
 // unjudged are statements whose removal breaks no call of a service or of a role of the site, with the reason.
 var unjudged = map[string]string{
-	"AccountAdministers":         "calls of whoever deploys",
-	"AccountGrantsToServices":    "calls of whoever deploys",
-	"AccountUsesThroughServices": "calls of whoever deploys; other statements of keys-logs cover the roles",
+	"AccountAdministers":         "used by the deployment's own calls",
+	"AccountGrantsToServices":    "used by the deployment's own calls",
+	"AccountUsesThroughServices": "used by the deployment's own calls; other statements of keys-logs cover the roles",
 	"AccountDecryptsSchedules":   "AWS does not say whether Scheduler sends kms:ViaService or the encryption context: both are admitted",
 	"__default_statement_ID":     "the topic's own default, which TopicPolicy replaces",
 	"DeliverWAFLogs":             "AWS writes it with the caller's rights if it is missing",
