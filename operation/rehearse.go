@@ -81,6 +81,9 @@ func (t Target) rehearse(ctx context.Context, args asideArgs) (v *Rehearsal, err
 		v.Good = len(v.Reasons) == 0
 		return nil
 	})
+	if err == nil && v != nil {
+		t.locate(ctx, args, v.Findings)
+	}
 	return v, err
 }
 

@@ -63,6 +63,9 @@ func (c *Changes) On(record *Record) (*Plan, error) {
 	return p, errors.Join(wrong...)
 }
 
+// Record is what the program registers without the changes.
+func (p *Plan) Record() *Record { return p.record }
+
 func (p *Plan) leaveOut(r removal) error {
 	found, err := p.record.find(r.target)
 	if err != nil {
@@ -216,8 +219,23 @@ func (p *Plan) split(target string) (at *Resource, path string, err error) {
 		}
 		return nil, "", unknownName(name, p.record.Resources())
 	}
-	at, err = one(target, found, nil)
-	return at, strings.TrimPrefix(rest[longest:], "."), err
+	path = strings.TrimPrefix(rest[longest:], ".")
+	at, err = one(target[:len(target)-len(rest)+longest], fitting(found, path), nil)
+	return at, path, err
+}
+
+// fitting are those of several resources that have the first property of a path; all if none has. A component has no properties.
+func fitting(all []*Resource, path string) []*Resource {
+	first := path[:strings.IndexAny(path+".", ".[")]
+	fit := slices.DeleteFunc(slices.Clone(all), func(r *Resource) bool {
+		known := cloud.Properties(r.Type)
+		_, output := r.Outputs.GetFields()[first]
+		return !r.Custom || known != nil && known[first] == "" && !output && !slices.Contains([]string{"id", "urn", "options"}, first)
+	})
+	if len(fit) == 0 {
+		return all
+	}
+	return fit
 }
 
 // nameOnly is a target up to the first bracket: a key in brackets may have :: in it.

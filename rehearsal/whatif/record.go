@@ -86,11 +86,17 @@ func (r *Record) Resources() []*Resource {
 	return slices.Clone(r.order)
 }
 
-// At is the resource with a URN; nil if there is none.
-func (r *Record) At(urn string) *Resource {
+// Frames are the lines of the program that registered the resource with a URN, the innermost first. A resource that could not be made
+// is found by its type and name.
+func (r *Record) Frames(urn string) []Frame {
+	parts := strings.Split(urn, "::")
+	if len(parts) < 4 {
+		return nil
+	}
+	name := parts[2][strings.LastIndex(parts[2], "$")+1:] + "::" + strings.Join(parts[3:], "::")
 	for _, one := range r.Resources() {
-		if one.URN == urn {
-			return one
+		if one.URN == urn || one.called() == name {
+			return one.Frames
 		}
 	}
 	return nil
