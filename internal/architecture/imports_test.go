@@ -59,8 +59,9 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/reach"},
 	"rehearsal/iam":        {}, // usable on its own
+	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
 	"cmd/sandbox":   {"sandbox"},
