@@ -54,7 +54,7 @@ func printRehearsal(out io.Writer, v *operation.Rehearsal) {
 		fmt.Fprintf(out, "%-9s %7s  %d resources refuse to be destroyed, until it is lifted\n", "protected", "", len(v.Protected))
 	}
 	line("destroy", v.Destroy)
-	for _, reason := range v.Reasons {
+	for _, reason := range v.Wrong() {
 		fmt.Fprintln(out, "wrong:", reason)
 	}
 	if v.Good {

@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"cmd/slipway/interrupts":  {},
 	"screen":                  {},
 
-	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
+	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap", "rehearsal/finding",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
@@ -59,7 +59,10 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/reach"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach"},
+	"rehearsal/finding":    {},
+	"rehearsal/iam":        {}, // usable on its own
+	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},

@@ -46,6 +46,9 @@ type Account struct {
 	Caller       Caller
 	Organization ControlPolicies
 
+	// Called is what people call roles, by their names: "deploy role". Set it while the account is not in use.
+	Called map[string]string
+
 	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
 	Watch func(Caller, Call)
 
@@ -70,6 +73,9 @@ type Account struct {
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
+
+	refusing sync.Mutex
+	refusals []Finding // see Refusals
 
 	saving sync.Mutex
 	saved  int // the version that is on disk
