@@ -59,10 +59,13 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach"},
 	"rehearsal/finding":    {},
 	"rehearsal/whatif":     {"rehearsal/cloud"},
 	"rehearsal/iam":        {}, // usable on its own
+	"rehearsal/reach":      {}, // usable on its own
+	"rehearsal/iam":        {}, // usable on its own
+	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
 	"cmd/sandbox":   {"sandbox"},

@@ -63,16 +63,19 @@ type Account struct {
 	// The documents of each role, by its ID -> rolePolicies.
 	identities sync.Map
 
-	mu       sync.RWMutex
-	objects  map[string]map[string]*Object // by type and ID
-	order    map[*Object]int               // creation order
-	next     int
-	encoded  map[*Object]json.RawMessage
-	arns     map[string]*Object // by ARN
-	iam      int                // counts changes of IAM's objects
-	tasks    []TaskRecord
-	rollouts []Rollout
-	version  int // counts changes
+	mu      sync.RWMutex
+	objects map[string]map[string]*Object // by type and ID
+	order   map[*Object]int               // creation order
+	next    int
+	encoded map[*Object]json.RawMessage
+	arns    map[string]*Object // by ARN
+	iam     int                // counts changes of IAM's objects
+	// The networks as of a change of one of their objects.
+	networkChange int
+	network       atomic.Pointer[networks]
+	tasks         []TaskRecord
+	rollouts      []Rollout
+	version       int // counts changes
 
 	refusing sync.Mutex
 	refusals []Finding // see Refusals
@@ -292,6 +295,7 @@ func (a *Account) insert(o *Object) {
 		a.arns[arn] = o
 	}
 	a.changedIAM(o)
+	a.changedNetwork(o)
 }
 
 func (a *Account) put(o *Object) error {
@@ -317,6 +321,7 @@ func (a *Account) drop(o *Object) {
 		delete(a.arns, arn)
 	}
 	a.changedIAM(o)
+	a.changedNetwork(o)
 	a.version++
 	a.dropOwned(o)
 }

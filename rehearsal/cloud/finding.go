@@ -13,7 +13,7 @@ import (
 // A Finding is something that does not work.
 type Finding = finding.Finding
 
-// Findings are the calls of services and roles that would be denied when they happen.
+// Findings are the calls of services and roles that would be denied when they happen, and the connections that would be blocked.
 func (a *Account) Findings() []Finding {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -25,7 +25,7 @@ func (a *Account) Findings() []Finding {
 			}
 		}
 	}
-	return all
+	return append(all, a.pathFindings()...)
 }
 
 // Refusals are the calls of a deployment that AWS refused, in the order in which they were made.

@@ -20,9 +20,11 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 		return acting(err, action)
 	}
 	if k.CheckState != nil {
-		return acting(k.CheckState(a, o), action)
+		if err := k.CheckState(a, o); err != nil {
+			return acting(err, action)
+		}
 	}
-	return nil
+	return acting(a.checkPaths(o), action)
 }
 
 // resolve checks that the target of a reference exists.

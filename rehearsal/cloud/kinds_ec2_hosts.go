@@ -423,11 +423,14 @@ func checkEndpointState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	name := in.String("serviceName")
 	kind := orElse(in.String("vpcEndpointType"), "Gateway")
-	service, ok := strings.CutPrefix(name, "com.amazonaws."+a.Region+".")
-	if !ok && !strings.HasPrefix(name, "com.amazonaws.vpce.") && !strings.HasPrefix(name, "aws.") || ok &&
-		!slices.Contains(endpointServices, service) {
-		return refuse("InvalidServiceName", "in "+a.Region+" the services of AWS are com.amazonaws."+a.Region+".<service>"+suggest(service,
-			endpointServices), "The Vpc Endpoint Service '%s' does not exist", name)
+	service := a.endpointService(name)
+	foreign := service == "" && (strings.HasPrefix(name, "com.amazonaws.vpce.") || strings.HasPrefix(name, "aws."))
+	if known := slices.Contains(endpointServices, service); !foreign && (!known || a.endpointName(service, kind) != name) {
+		why := "in " + a.Region + " the services of AWS are com.amazonaws." + a.Region + ".<service>" + suggest(service, endpointServices)
+		if known {
+			why = "in " + a.Region + " its name is " + a.endpointName(service, kind)
+		}
+		return refuse("InvalidServiceName", why, "The Vpc Endpoint Service '%s' does not exist", name)
 	}
 	if kind == "Gateway" && !slices.Contains(gatewayServices, service) {
 		return refuse("InvalidParameter", "", "Endpoint type (Gateway) does not match available service types ([Interface]).")
@@ -508,7 +511,7 @@ func computeEndpoint(a *Account, o *Object) error {
 	}
 	fill(o, "subnetConfigurations", addresses)
 	o.Outputs["networkInterfaceIds"] = enis
-	short := strings.TrimPrefix(service, "com.amazonaws."+a.Region+".")
+	short := orElse(a.endpointService(service), service)
 	entries := []any{map[string]any{"dnsName": o.ID + "-" + draw(8, o.ID, "dns") + "." + short + "." + a.Region + ".vpce.amazonaws.com",
 		"hostedZoneId": "Z" + drawLetters(13, a.Region, "vpce")}}
 	if in.Bool("privateDnsEnabled") {
