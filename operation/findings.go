@@ -186,6 +186,8 @@ func sourceLine(record *whatif.Record, urn string) string {
 			shared = cmp.Or(shared, at)
 		case "operation", "engine", "rehearsal":
 			return shared
+		case "site": // it only wires what the shared code makes
+			return cmp.Or(shared, at)
 		default:
 			return at
 		}
