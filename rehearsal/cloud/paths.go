@@ -255,8 +255,8 @@ func (a *Account) Reach(source, destination string) (reach.Answer, error) {
 		return reach.Answer{}, err
 	}
 	name, portText := destination, ""
-	if i := strings.LastIndexByte(destination, ':'); i > 0 {
-		name, portText = destination[:i], destination[i+1:]
+	if strings.Count(destination, ":") == 1 { // an IPv6 address has more
+		name, portText, _ = strings.Cut(destination, ":")
 	}
 	to, usual, err := a.reachDestination(n, name)
 	if err != nil {

@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"slipway/rehearsal/reach"
@@ -39,6 +40,7 @@ var connected = map[string]func(*needs, Inputs){
 	instanceType:                      (*needs).instance,
 	balancerType:                      (*needs).visitors,
 	natType:                           (*needs).translation,
+	taskType:                          (*needs).ran,
 }
 
 func (a *Account) needsOf(o *Object, n *networks) []need {
@@ -98,6 +100,27 @@ func (w *needs) schedule(in Inputs) {
 	const network = "target.ecsParameters.networkConfiguration."
 	if definition := taskNamed(w.a, in.String("target.ecsParameters.taskDefinitionArn")); definition != nil {
 		w.definition(definition, w.tasks(in.Strings(network+"subnets"), in.Strings(network+"securityGroups"), in.Bool(network+"assignPublicIp")))
+	}
+}
+
+// ran: the program runs some tasks itself, such as the migration, and will run them again where it ran them last.
+func (w *needs) ran(in Inputs) {
+	for _, record := range slices.Backward(w.a.tasks) {
+		if record.Run.TaskDefinition != in.String("arn") {
+			continue
+		}
+		for _, id := range record.Run.Subnets {
+			if w.n.Subnets[id] == nil {
+				return // the network was replaced since then
+			}
+		}
+		for _, id := range record.Run.SecurityGroups {
+			if w.n.Groups[id] == nil {
+				return
+			}
+		}
+		w.definition(w.o, w.tasks(record.Run.Subnets, record.Run.SecurityGroups, false))
+		return
 	}
 }
 
@@ -199,7 +222,8 @@ func (w *needs) logs(node reach.Node, log containerLog) {
 // it.
 func (w *needs) value(node reach.Node, name, value string) {
 	low := strings.ToLower(value)
-	for host, target := range w.n.Nodes {
+	for _, host := range sortedKeys(w.n.Nodes) {
+		target := w.n.Nodes[host]
 		if target.Kind != reach.Database || !strings.Contains(low, host) {
 			continue
 		}
@@ -274,11 +298,29 @@ func (w *needs) instance(in Inputs) {
 		s := Inputs(content.Inputs)
 		w.session(node, as, s.String("kmsKeyId"), s.String("cloudWatchLogGroupName"), s.String("s3BucketName"))
 	}
-	if data := Inputs(w.o.Inputs).String("userData"); strings.Contains(data, "dnf ") || strings.Contains(data, "yum ") {
+	data := Inputs(w.o.Inputs).String("userData")
+	if strings.Contains(data, "psql") {
+		w.databases(node)
+	}
+	if strings.Contains(data, "dnf ") || strings.Contains(data, "yum ") {
 		w.aws(node, "s3", "al2023-repos-"+w.a.Region+"-de612dc2", need{what: "packages of Amazon Linux",
 			source: "Amazon Linux 2023 guide, \"Updating AL2023\"", code: "Timeout",
 			failure: "Curl error (28): Timeout was reached for https://al2023-repos-" + w.a.Region + "-de612dc2.s3.dualstack." + w.a.Region + "." +
 				w.a.domain()})
+	}
+}
+
+// databases: a machine with psql is there to reach the databases of its network.
+func (w *needs) databases(node reach.Node) {
+	for _, host := range sortedKeys(w.n.Nodes) {
+		target := w.n.Nodes[host]
+		if target.Kind != reach.Database || target.VPC != node.VPC || w.a.get(databaseType, target.ID) == nil {
+			continue
+		}
+		for _, port := range target.Listens {
+			w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host}, port: port, what: "psql", source: databasePage, code: "Timeout",
+				failure: fmt.Sprintf("connection to server at %q, port %d failed: Connection timed out", host, port)})
+		}
 	}
 }
 

@@ -401,8 +401,10 @@ func (b netBuilder) inGroup(o *Object, groupType, input, groups string) *reach.N
 
 func placesOf(subnets []string) []reach.Place {
 	var all []reach.Place
-	for _, s := range slices.Compact(slices.Sorted(slices.Values(subnets))) {
-		all = append(all, reach.Place{Subnet: s})
+	for _, s := range subnets {
+		if p := (reach.Place{Subnet: s}); !slices.Contains(all, p) {
+			all = append(all, p)
+		}
 	}
 	return all
 }
