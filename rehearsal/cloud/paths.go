@@ -216,33 +216,6 @@ func openPorts(n *reach.Network, node *reach.Node) []uint16 {
 	return all
 }
 
-// taskPaths is how a task that the program runs itself ends for want of a path; ok is false if it has all that it needs. A task that
-// cannot start never runs; one that cannot reach its database runs and fails.
-func (a *Account) taskPaths(run *TaskRun, definition *Object) (result TaskResult, failed *Error) {
-	n := a.networks()
-	w := &needs{a: a, n: n, o: definition}
-	w.definition(definition, w.tasks(run.Subnets, run.SecurityGroups, false))
-	var stops, later []blocked
-	for _, x := range w.all {
-		switch answer := n.Ask(reach.Question{From: x.from, To: x.to, Port: x.port}); {
-		case answer.Open:
-		case x.starts:
-			stops = append(stops, blocked{x, answer})
-		case x.to.Service.Name == "":
-			later = append(later, blocked{x, answer})
-		}
-	}
-	switch {
-	case len(stops) > 0:
-		failed = a.pathError(taskCode, stops[0].failure, stops)
-		return TaskResult{ExitCode: NeverStarted, Reason: stops[0].failure + "\n  " + failed.Why}, failed
-	case len(later) > 0:
-		failed = a.pathError(taskCode, later[0].failure, later)
-		return TaskResult{ExitCode: 1, Logs: []string{later[0].failure, failed.Why}}, failed
-	}
-	return result, nil
-}
-
 // Reach answers whether a source reaches a destination. Both are a logical name, the name of a service, a host name, an address, or
 // "internet"; a destination may also be a service of AWS ("logs", "ecr.api", "s3"). It ends with ":PORT", unless the destination has one
 // port only.

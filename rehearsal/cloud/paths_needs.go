@@ -103,7 +103,8 @@ func (w *needs) schedule(in Inputs) {
 	}
 }
 
-// ran: the program runs some tasks itself, such as the migration, and will run them again where it ran them last.
+// ran: the program runs some tasks itself, such as the migration, and will run them again where it ran them last. The model lets such a
+// run succeed nevertheless: then one rehearsal also shows what stops the services, which AWS would not get to.
 func (w *needs) ran(in Inputs) {
 	for _, record := range slices.Backward(w.a.tasks) {
 		if record.Run.TaskDefinition != in.String("arn") {
