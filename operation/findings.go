@@ -2,13 +2,18 @@ package operation
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 
 	"slipway/engine"
 	"slipway/rehearsal/finding"
+	"slipway/rehearsal/whatif"
 	"slipway/verdict"
 )
 
@@ -38,16 +43,32 @@ func (s *session) findings(err error) []finding.Finding {
 	return finding.Unique(append(all, judge.Findings()...))
 }
 
+// invalid is how the engine reports a property that a provider refuses; coded is an error code of AWS at the end of a provider's reason.
+var (
+	invalid = regexp.MustCompile(`(?s)^\S+ resource '[^']*'(?:: property (\S+) value \{.*\})? has a problem: (.*)$`)
+	coded   = regexp.MustCompile(`\(([A-Z][A-Za-z]+)(?:\.[A-Za-z.]+)?\)$`)
+)
+
 // problem is what the engine or the program says of a resource.
 func problem(p engine.Problem) finding.Finding {
-	f := finding.Finding{Resource: p.URN, Code: "InvalidResource", Message: strings.TrimSpace(p.Message), Chain: []string{}}
+	f := finding.Finding{Resource: p.URN, Code: "InvalidResource", Message: strings.TrimSpace(p.Message), Chain: []string{},
+		Fix: "change " + finding.Name(p.URN)}
+	if m := invalid.FindStringSubmatch(f.Message); m != nil {
+		f.Message = m[2]
+		if m[1] != "" {
+			f.Chain, f.Fix = []string{"property " + m[1]}, fmt.Sprintf("change %s of %s", m[1], finding.Name(p.URN))
+		}
+		if c := coded.FindStringSubmatch(m[2]); c != nil {
+			f.Code = c[1]
+		}
+	}
 	switch {
 	case p.Hook != "":
 		f.Code = "HookFailed"
 	case p.Protected:
 		f.Code = "Protected"
 	case p.URN == "":
-		f.Resource, f.Code = "the program", "ProgramFailed"
+		f.Resource, f.Code, f.Fix = "the program", "ProgramFailed", ""
 	}
 	return f
 }
@@ -85,8 +106,23 @@ func unhealthy(err error) bool {
 // Wrong is what a rehearsal found, for a terminal: the reasons, then the findings in full.
 func (v *Rehearsal) Wrong() []string {
 	all := slices.Clone(v.said)
+	// A missing right shows at every resource that needs it.
+	type cause struct{ code, chain, fix string }
+	var causes []cause
+	others := map[cause][]string{}
 	for _, f := range v.Findings {
+		c := cause{f.Code, strings.Join(f.Chain, "\n"), f.Fix}
+		if at, known := others[c]; known && len(f.Chain) > 0 {
+			others[c] = append(at, finding.Name(f.Resource))
+			continue
+		}
+		others[c], causes = nil, append(causes, c)
 		all = append(all, f.String())
+	}
+	for i, c := range causes {
+		if also := others[c]; len(also) > 0 {
+			all[len(v.said)+i] += "\n  It shows at " + strings.Join(also, ", ") + " as well."
+		}
 	}
 	return all
 }
@@ -105,4 +141,54 @@ func (v *Rehearsal) later(err error, found []finding.Finding) bool {
 	}
 	v.wrong(err.Error(), firstLine(err, found), found...)
 	return true
+}
+
+// locate adds to what must change in each finding where the program says it. The program runs for that, but only if something is wrong.
+func (t Target) locate(ctx context.Context, args asideArgs, found []finding.Finding) {
+	if len(found) == 0 {
+		return
+	}
+	var record *whatif.Record
+	if args.tried != nil && args.tried.plan != nil {
+		record = args.tried.plan.Record()
+	} else if record, _ = t.recorded(ctx, args.from); record == nil { // it fails where the rehearsal did, and knows what was registered
+		return
+	}
+	for i, f := range found {
+		places := f.Change
+		if len(places) == 0 {
+			places = []string{f.Resource}
+		}
+		for _, urn := range places {
+			if at := sourceLine(record, urn); at != "" {
+				found[i].Fix = strings.TrimSpace(f.Fix + " (" + finding.Name(urn) + ": " + at + ")")
+				break
+			}
+		}
+	}
+}
+
+// sourceLine is where the program registers a resource: network/network.go:42. It is the line of a component, and not of what it shares
+// with others; "" if it is not known.
+func sourceLine(record *whatif.Record, urn string) string {
+	_, file, _, _ := runtime.Caller(0)
+	root := strings.TrimPrefix(strings.TrimSuffix(file, "operation/findings.go"), "/")
+	shared := ""
+	for _, frame := range record.Frames(urn) {
+		uri, err := url.PathUnescape(strings.TrimLeft(strings.TrimPrefix(frame.URI, "file:"), "/"))
+		name, ours := strings.CutPrefix(uri, root)
+		if err != nil || !ours {
+			continue
+		}
+		at := fmt.Sprintf("%s:%d", name, frame.Line)
+		switch top, _, _ := strings.Cut(name, "/"); top {
+		case "internal":
+			shared = cmp.Or(shared, at)
+		case "operation", "engine", "rehearsal":
+			return shared
+		default:
+			return at
+		}
+	}
+	return shared
 }

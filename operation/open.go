@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
+	"slipway/engine/inprocess"
 	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/operation/account/awsaccount"
@@ -24,9 +25,10 @@ import (
 // openArgs describe a session.
 type openArgs struct {
 	operation string
-	dir       string  // "": the stack's own
-	pinned    *pinned // nil: the images are built
-	builds    bool    // the program runs, and builds the images or shows that it would
+	dir       string                   // "": the stack's own
+	pinned    *pinned                  // nil: the images are built
+	builds    bool                     // the program runs, and builds the images or shows that it would
+	monitor   func() inprocess.Monitor // stands between the program and the engine; nil: nothing does
 }
 
 // A session is one operation on a stack: the account, and the engine that works on it.
@@ -209,6 +211,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
 		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
+		Monitor: args.monitor,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -37,6 +36,18 @@ type Act struct {
 	Result  engine.Result   `json:"-"`
 }
 
+// A NamedAct is an act with its name.
+type NamedAct struct {
+	Name string
+	*Act
+}
+
+// Acts are those that took place, in their order.
+func (v *Rehearsal) Acts() []NamedAct {
+	return slices.DeleteFunc([]NamedAct{{"up", v.Up}, {"up again", v.Again}, {"destroy", v.Destroy}},
+		func(a NamedAct) bool { return a.Act == nil })
+}
+
 func newAct(r engine.Result) *Act {
 	return &Act{Counts: r.Counts, Seconds: r.Summary().Seconds, Result: r}
 }
@@ -44,38 +55,36 @@ func newAct(r engine.Result) *Act {
 // Rehearse runs the whole life of a stack in an empty model: up, up again, destroy. The result says what is wrong; the error
 // is an interrupt, or a failure to begin.
 func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
-	c, err := configure(t)
+	tried, err := t.try(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "slipway-rehearsal-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	t.Throwaway = true
-	if err := foundation(ctx, t, c, dir); err != nil {
-		return nil, err
-	}
-	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir, builds: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, tried.close()) }()
+	return t.rehearse(ctx, asideArgs{tried: tried, monitor: tried.monitor()})
+}
 
-	v = &Rehearsal{Stack: t.Stack}
-	err = s.play(ctx, v)
-	found := s.findings(err)
-	// Also after an interrupt: no later run knows the containers of a rehearsal.
-	err = errors.Join(err, s.removeContainers(context.WithoutCancel(ctx)))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+// rehearse plays the life of a stack aside.
+func (t Target) rehearse(ctx context.Context, args asideArgs) (v *Rehearsal, err error) {
+	err = t.aside(ctx, args, func(s *session) error {
+		v = &Rehearsal{Stack: t.Stack}
+		err := s.play(ctx, v)
+		found := s.findings(err)
+		// Also after an interrupt: no later run knows the containers of a rehearsal.
+		err = errors.Join(err, s.removeContainers(context.WithoutCancel(ctx)))
+		if err != nil {
+			if ctx.Err() != nil {
+				v = nil
+				return err
+			}
+			v.wrong(err.Error(), firstLine(err, found), found...)
 		}
-		v.wrong(err.Error(), firstLine(err, found), found...)
+		v.Good = len(v.Reasons) == 0
+		return nil
+	})
+	if err == nil && v != nil {
+		t.locate(ctx, args, v.Findings)
 	}
-	v.Good = len(v.Reasons) == 0
-	return v, nil
+	return v, err
 }
 
 // foundation bootstraps the model for a stack that workflows deploy, as an administrator does once in the account. Everything after it

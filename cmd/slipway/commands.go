@@ -76,6 +76,14 @@ func rootCommand(run *invocation) *cobra.Command {
 		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
+	trying := func(cmd *cobra.Command) *cobra.Command {
+		w := &run.whatIf
+		cmd.Flags().StringArrayVar(&w.Without, "without", nil, "try: without a `[TYPE::]NAME`, or without one statement of its policy, NAME#Sid")
+		cmd.Flags().StringArrayVar(&w.With, "with", nil, "try: with another value of a property, as `[TYPE::]NAME.path=value`; the value is JSON")
+		cmd.Flags().StringArrayVar(&w.Add, "add", nil, "try: with the resources of a `FILE` in Pulumi YAML, which may refer to others by ${NAME.output}")
+		cmd.Flags().StringArrayVar(&w.Files, "file", nil, "try: with another file of the app, as `PATH=FILE`")
+		return cmd
+	}
 	running := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().BoolVar(&run.runs, "run", false, "also run what is deployed, as containers of the Docker engine")
 		cmd.Flags().StringVar(&run.postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
@@ -83,7 +91,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	}
 	root.AddCommand(
 		run.planFlags(running(configured(upCommand(run)))),
-		configured(previewCommand(run)),
+		trying(configured(previewCommand(run))),
 		run.planFlags(running(configured(promoteCommand(run)))),
 		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
@@ -98,7 +106,7 @@ func rootCommand(run *invocation) *cobra.Command {
 		commentCommand(run),
 		schemaCommand(run),
 		jobCommand(run),
-		running(configured(rehearseCommand(run))),
+		trying(running(configured(rehearseCommand(run)))),
 	)
 	run.letWait(root)
 	for _, g := range groups {
@@ -116,7 +124,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		cmd.Args, cmd.RunE = commandline.None, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
-	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemaNames}.Complete(root)
+	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemas.Names}.Complete(root)
 	run.understand(root)
 	return root
 }

@@ -46,15 +46,27 @@ func (a *Account) refused(urn string, err error) {
 		if len(f.Chain) == 0 {
 			f.Chain = []string{strings.TrimSuffix(e.Action+": "+e.Why, ": ")}
 		}
+		f.Fix, f.Source = orElse(f.Fix, "change "+finding.Name(urn)+" so that AWS accepts it"), orElse(f.Source, referenceOf(e.Action))
 	case errors.As(err, &late):
 		f.Code, f.Message = "DeploymentFailed", err.Error()
 		f.Chain = []string{fmt.Sprintf("%s: %s", late.Rollout.Service, late.Rollout.Failure.Reason)}
+		f.Fix = "change what the tasks of " + finding.Name(urn) + " run, or what they need to start"
+		f.Source = "ECS Developer Guide, \"How the Amazon ECS deployment circuit breaker detects failures\""
 	default:
 		return
 	}
 	a.refusing.Lock()
 	defer a.refusing.Unlock()
 	a.refusals = append(a.refusals, f)
+}
+
+// referenceOf is AWS's page about an API action.
+func referenceOf(action string) string {
+	service, operation, ok := strings.Cut(action, ":")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s API reference, %s", orElse(services[service], service), operation)
 }
 
 // findingOf says what of o does not work because a call of the account's own services or roles is denied.

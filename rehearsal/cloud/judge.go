@@ -45,7 +45,8 @@ func (a *Account) resolve(k *rule, ref *parsedRef, o *Object, action string) (er
 		target := a.registry.kinds[ref.To[0]]
 		what := noun(ref.To[0])
 		e := &Error{Action: action, Message: fmt.Sprintf("The %s '%s' does not exist", what, s),
-			Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what)}
+			Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what),
+			Fix: fmt.Sprintf("create the %s first, or change %s of %s", what, path, o.describe())}
 		if target != nil {
 			e.Code = target.notFound()
 		} else {
@@ -71,7 +72,8 @@ func (a *Account) untaken(k *rule, o *Object, action string) error {
 			continue
 		}
 		return &Error{Code: k.Name.Taken, Action: action, Status: 409, Message: fmt.Sprintf("A %s with the name '%s' already exists",
-			noun(o.Type), name), Why: "the account has " + other.called()}
+			noun(o.Type), name), Why: "the account has " + other.called(),
+			Fix: fmt.Sprintf("give the %s another name", noun(o.Type))}
 	}
 	return nil
 }

@@ -257,7 +257,7 @@ func (a *Account) delete(k *rule, token, id, action string) error {
 	if k.InUse != "" {
 		if users := a.users(o); len(users) > 0 {
 			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token),
-				id), Why: "in use by " + several(users)}
+				id), Why: "in use by " + several(users), Fix: "delete what uses it first: make it depend on " + o.describe()}
 		}
 	}
 	a.drop(o)

@@ -45,6 +45,12 @@ func (f Finding) String() string {
 	return b.String()
 }
 
+// Name is the logical name in a URN.
+func Name(urn string) string {
+	parts := strings.Split(urn, "::")
+	return parts[len(parts)-1]
+}
+
 // called is the resource by type and name, as messages name it.
 func (f Finding) called() string {
 	parts := strings.Split(f.Resource, "::")
