@@ -64,8 +64,6 @@ var allowed = map[string][]string{
 	"rehearsal/whatif":     {"rehearsal/cloud"},
 	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/reach":      {}, // usable on its own
-	"rehearsal/iam":        {}, // usable on its own
-	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
 	"cmd/sandbox":   {"sandbox"},
