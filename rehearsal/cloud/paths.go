@@ -21,13 +21,13 @@ type blocked struct {
 }
 
 // blockedOf are the needs of a resource that have no path. The caller holds the lock.
-func (a *Account) blockedOf(o *Object) []blocked {
+func (p *paths) blockedOf(o *Object) []blocked {
 	if connected[o.Type] == nil {
 		return nil
 	}
-	n := a.networks()
+	n := p.networks()
 	var all []blocked
-	for _, w := range a.needsOf(o, n) {
+	for _, w := range p.needsOf(o, n) {
 		key := fmt.Sprint(w.from.Kind, w.from.Places, w.from.Groups, w.from.Public, w.to.Name, w.to.Address, w.port)
 		if w.to.Node == nil && n.known(key) {
 			continue
@@ -55,31 +55,31 @@ func (n *networks) learn(key string) {
 	n.open[key] = true
 }
 
-// checkPaths refuses a service whose tasks would not start or not become healthy: ECS accepts it, and its deployment never completes.
-func (a *Account) checkPaths(o *Object) error {
+// check refuses a service whose tasks would not start or not become healthy: ECS accepts it, and its deployment never completes.
+func (p *paths) check(o *Object) error {
 	if o.Type != serviceType || numberOr(Inputs(o.Outputs), "desiredCount", 0) == 0 {
 		return nil
 	}
-	stops := slices.DeleteFunc(a.blockedOf(o), func(b blocked) bool { return !b.starts })
+	stops := slices.DeleteFunc(p.blockedOf(o), func(b blocked) bool { return !b.starts })
 	if len(stops) == 0 {
 		return nil
 	}
-	return a.pathError("DeploymentFailed", "tasks failed to start: "+stops[0].failure, stops)
+	return p.refusal("DeploymentFailed", "tasks failed to start: "+stops[0].failure, stops)
 }
 
-// pathError is how AWS shows that there is no path, with everything that would have to change.
-func (a *Account) pathError(code, message string, all []blocked) *Error {
-	f := a.pathFinding(all)
+// refusal is how AWS shows that there is no path, with everything that would have to change.
+func (p *paths) refusal(code, message string, all []blocked) *Error {
+	f := p.finding(all)
 	return &Error{Code: code, Message: message, Why: strings.Join(f.Chain, "\n  "), Chain: f.Chain, Fix: f.Fix, Source: f.Source, Change: f.Change}
 }
 
-// pathFindings are the paths that resources need and do not have, and those that should not be there. What has one cause is one finding
+// findings are the paths that resources need and do not have, and those that should not be there. What has one cause is one finding
 // for each resource.
-func (a *Account) pathFindings() []Finding {
+func (p *paths) findings() []Finding {
 	var all []Finding
-	for _, o := range a.all() {
+	for _, o := range p.a.all() {
 		var groups [][]blocked
-		for _, b := range a.blockedOf(o) {
+		for _, b := range p.blockedOf(o) {
 			at := slices.IndexFunc(groups, func(g []blocked) bool {
 				return g[0].at == b.at && slices.Equal(fixes(g[0].answer), fixes(b.answer))
 			})
@@ -90,9 +90,9 @@ func (a *Account) pathFindings() []Finding {
 			}
 		}
 		for _, g := range groups {
-			all = append(all, a.pathFinding(g))
+			all = append(all, p.finding(g))
 		}
-		all = append(all, a.exposed(o)...)
+		all = append(all, p.exposed(o)...)
 	}
 	return all
 }
@@ -108,8 +108,8 @@ func fixes(answer reach.Answer) []string {
 	return all
 }
 
-// pathFinding says which connections a resource cannot open, what stops them, and every setting that would have to change.
-func (a *Account) pathFinding(all []blocked) Finding {
+// finding says which connections a resource cannot open, what stops them, and every setting that would have to change.
+func (p *paths) finding(all []blocked) Finding {
 	first := all[0]
 	f := Finding{Resource: first.at.URN, Code: first.code, Message: first.failure, Source: first.source}
 	if f.Resource == "" {
@@ -124,7 +124,7 @@ func (a *Account) pathFinding(all []blocked) Finding {
 	for _, b := range all {
 		add(&f.Chain, fmt.Sprintf("%s -> %s:%d (%s)", b.answer.From, b.answer.To, b.answer.Port, b.what))
 		for _, x := range b.answer.Blocks {
-			if o := a.networkObject(x.Repair.On); o != nil && o.URN != "" {
+			if o := p.object(x.Repair.On); o != nil && o.URN != "" {
 				add(&f.Change, o.URN)
 			}
 		}
@@ -145,10 +145,10 @@ func (a *Account) pathFinding(all []blocked) Finding {
 	return f
 }
 
-// networkObject is the object of a network with an ID.
-func (a *Account) networkObject(id string) *Object {
+// object is the object of a network with an ID.
+func (p *paths) object(id string) *Object {
 	for token := range networkTypes {
-		if o := a.get(token, id); o != nil && o.URN != "" {
+		if o := p.a.get(token, id); o != nil && o.URN != "" {
 			return o
 		}
 	}
@@ -156,10 +156,10 @@ func (a *Account) networkObject(id string) *Object {
 }
 
 // exposed are the ports of a resource that the internet reaches. Only listeners of a balancer are meant to be reached.
-func (a *Account) exposed(o *Object) []Finding {
+func (p *paths) exposed(o *Object) []Finding {
 	var node *reach.Node
-	n := a.networks()
-	in, w := Inputs(o.Outputs), &needs{a: a, n: n, o: o}
+	n := p.networks()
+	in, w := Inputs(o.Outputs), &needs{a: p.a, n: n, o: o}
 	switch {
 	case o.Type == serviceType && in.Bool("networkConfiguration.assignPublicIp"):
 		tasks := w.tasks(in.Strings("networkConfiguration.subnets"), in.Strings("networkConfiguration.securityGroups"), true)
@@ -222,7 +222,7 @@ func openPorts(n *reach.Network, node *reach.Node) []uint16 {
 func (a *Account) Reach(source, destination string) (reach.Answer, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	n := a.networks()
+	n := (&paths{a: a}).networks()
 	from, err := a.reachSource(n, source)
 	if err != nil {
 		return reach.Answer{}, err
@@ -294,13 +294,13 @@ func (a *Account) reachDestination(n *networks, name string) (to reach.To, usual
 		if name == "ecr.dkr" {
 			bucket = a.AccountID
 		}
-		return reach.To{Name: a.hostOf(name, bucket), Service: a.awsService(name)}, 443, nil
+		return reach.To{Name: regions[a.Region].hostOf(name, bucket), Service: regions[a.Region].service(name)}, 443, nil
 	}
 	if !strings.Contains(name, ".") {
 		return to, 0, fmt.Errorf("there is no %s; there are internet, %s, and the services of AWS, such as logs and ecr.api", name,
 			strings.Join(a.reachNames(n), ", "))
 	}
-	return reach.To{Name: name, Service: a.serviceAt(name)}, 443, nil
+	return reach.To{Name: name, Service: regions[a.Region].serviceAt(name)}, 443, nil
 }
 
 // endTypes are the types that are an end of connections.

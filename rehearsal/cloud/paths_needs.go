@@ -43,12 +43,12 @@ var connected = map[string]func(*needs, Inputs){
 	taskType:                          (*needs).ran,
 }
 
-func (a *Account) needsOf(o *Object, n *networks) []need {
+func (p *paths) needsOf(o *Object, n *networks) []need {
 	collect := connected[o.Type]
 	if collect == nil {
 		return nil
 	}
-	w := &needs{a: a, n: n, o: o}
+	w := &needs{a: p.a, n: n, o: o}
 	collect(w, Inputs(o.Outputs))
 	return w.all
 }
@@ -128,7 +128,7 @@ func (w *needs) ran(in Inputs) {
 // aws adds a connection to a service of AWS.
 func (w *needs) aws(from reach.Node, service, name string, as need) {
 	as.from, as.port = from, 443
-	as.to = reach.To{Name: w.a.hostOf(service, name), Service: w.a.awsService(service)}
+	as.to = reach.To{Name: regions[w.a.Region].hostOf(service, name), Service: regions[w.a.Region].service(service)}
 	if service == "ssmmessages" || as.at == nil {
 		as.at = w.o
 	}
@@ -172,7 +172,7 @@ func (w *needs) image(node reach.Node, image string) {
 		if host == "" {
 			host = "registry-1.docker.io"
 		}
-		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: w.a.serviceAt(host)}, port: 443, what: "image " + image,
+		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443, what: "image " + image,
 			source: fargatePage, code: "CannotPullContainerError", failure: fmt.Sprintf(noPull, image), starts: true})
 		return
 	}
@@ -237,13 +237,13 @@ func (w *needs) value(node reach.Node, name, value string) {
 	switch {
 	case find(w.a, "id", value, bucketType) != nil:
 		w.aws(node, "s3", value, need{what: "its variable " + name + " names the bucket", source: s3PathPage, code: "Timeout",
-			failure: "connect timeout on endpoint URL: https://" + w.a.hostOf("s3", value)})
+			failure: "connect timeout on endpoint URL: https://" + regions[w.a.Region].hostOf("s3", value)})
 	case find(w.a, "id", value, queueType) != nil:
 		w.aws(node, "sqs", "", need{what: "its variable " + name + " names the queue", source: fargatePage, code: "Timeout",
 			failure: "connect timeout on endpoint URL: " + value})
 	case find(w.a, "arn", value, topicType) != nil:
 		w.aws(node, "sns", "", need{what: "its variable " + name + " names the topic", source: fargatePage, code: "Timeout",
-			failure: "connect timeout on endpoint URL: https://" + w.a.hostOf("sns", "")})
+			failure: "connect timeout on endpoint URL: https://" + regions[w.a.Region].hostOf("sns", "")})
 	}
 }
 
