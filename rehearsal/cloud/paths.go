@@ -64,7 +64,17 @@ func (p *paths) check(o *Object) error {
 	if len(stops) == 0 {
 		return nil
 	}
-	return p.refusal("DeploymentFailed", "tasks failed to start: "+stops[0].failure, stops)
+	// What another resource is to blame for, such as the port of a health check, is reported there as well.
+	for _, b := range stops {
+		if b.at != o {
+			p.a.refused(b.at.URN, p.refusal(b.code, b.failure, []blocked{b}))
+		}
+	}
+	message := "tasks failed to start: "
+	if stops[0].code == targetCode {
+		message = "tasks failed ELB health checks: "
+	}
+	return p.refusal("DeploymentFailed", message+stops[0].failure, stops)
 }
 
 // refusal is how AWS shows that there is no path, with everything that would have to change.
@@ -111,7 +121,7 @@ func fixes(answer reach.Answer) []string {
 // finding says which connections a resource cannot open, what stops them, and every setting that would have to change.
 func (p *paths) finding(all []blocked) Finding {
 	first := all[0]
-	f := Finding{Resource: first.at.URN, Code: first.code, Message: first.failure, Source: first.source}
+	f := Finding{Resource: first.at.URN, Code: first.code, Message: strings.TrimPrefix(first.failure, first.code+": "), Source: first.source}
 	if f.Resource == "" {
 		f.Resource = Key(first.at.Type, first.at.ID)
 	}
@@ -120,9 +130,14 @@ func (p *paths) finding(all []blocked) Finding {
 			*list = append(*list, text)
 		}
 	}
-	var repairs []string
+	var links, repairs []string
+	what := map[string][]string{}
 	for _, b := range all {
-		add(&f.Chain, fmt.Sprintf("%s -> %s:%d (%s)", b.answer.From, b.answer.To, b.answer.Port, b.what))
+		link := fmt.Sprintf("%s -> %s:%d", b.answer.From, b.answer.To, b.answer.Port)
+		add(&links, link)
+		if !slices.Contains(what[link], b.what) {
+			what[link] = append(what[link], b.what)
+		}
 		for _, x := range b.answer.Blocks {
 			if o := p.object(x.Repair.On); o != nil && o.URN != "" {
 				add(&f.Change, o.URN)
@@ -131,6 +146,9 @@ func (p *paths) finding(all []blocked) Finding {
 		for _, text := range fixes(b.answer) {
 			add(&repairs, text)
 		}
+	}
+	for _, link := range links {
+		f.Chain = append(f.Chain, fmt.Sprintf("%s (%s)", link, strings.Join(what[link], ", ")))
 	}
 	shown := map[reach.Repair]bool{}
 	for _, b := range all {

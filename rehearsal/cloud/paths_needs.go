@@ -53,6 +53,9 @@ func (p *paths) needsOf(o *Object, n *networks) []need {
 	return w.all
 }
 
+// targetCode is the reason of Elastic Load Balancing for a target that does not answer.
+const targetCode = "Target.Timeout"
+
 const (
 	fargatePage  = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\" and \"Amazon ECS task networking options for Fargate\""
 	registryPage = "ECR User Guide, \"Amazon ECR interface VPC endpoints (AWS PrivateLink)\""
@@ -167,19 +170,19 @@ func (w *needs) definition(definition *Object, node reach.Node) {
 
 // image: registry login, the manifest, and the layers, which ECR keeps in S3. Without a host it is Docker Hub's.
 func (w *needs) image(node reach.Node, image string) {
-	host, _, _ := splitImage(image)
+	host, repository, _ := splitImage(image)
 	if host != w.a.imageRegistry() {
 		if host == "" {
 			host = "registry-1.docker.io"
 		}
-		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443, what: "image " + image,
+		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443, what: "image " + repository,
 			source: fargatePage, code: "CannotPullContainerError", failure: fmt.Sprintf(noPull, image), starts: true})
 		return
 	}
 	w.aws(node, "ecr.api", "", need{what: "registry login", source: registryPage, code: "ResourceInitializationError", failure: noAuth,
 		starts: true})
 	registry, _, _ := strings.Cut(host, ".")
-	w.aws(node, "ecr.dkr", registry, need{what: "image " + image, source: registryPage, code: "CannotPullContainerError",
+	w.aws(node, "ecr.dkr", registry, need{what: "image " + repository, source: registryPage, code: "CannotPullContainerError",
 		failure: fmt.Sprintf(noPull, image), starts: true})
 	w.aws(node, "s3", "prod-"+w.a.Region+"-starport-layer-bucket", need{what: "image layers, which ECR keeps in S3", source: registryPage,
 		code: "CannotPullContainerError", failure: noLayers, starts: true})
@@ -341,7 +344,7 @@ func (w *needs) targets(node reach.Node, lb Inputs) {
 		group.ID)
 	for _, balancer := range w.balancers(group) {
 		as := need{at: w.o, from: *balancer, to: reach.To{Node: &node}, port: traffic, what: "requests and health checks", source: targetsPage,
-			code: "Target.Timeout", failure: unhealthy, starts: true}
+			code: targetCode, failure: unhealthy, starts: true}
 		w.all = append(w.all, as)
 		if health != traffic && health != 0 {
 			as.at, as.port, as.what = group, health, "health checks of "+label(group)

@@ -179,7 +179,7 @@ func TestPathsOfServicesAndHosts(t *testing.T) {
 			found := a.Findings()
 			at := slices.IndexFunc(found, func(f cloud.Finding) bool {
 				chain := strings.Join(f.Chain, "\n")
-				return strings.HasSuffix(f.Resource, "::"+c.resource) && strings.Contains(f.Message, c.aws) &&
+				return strings.HasSuffix(f.Resource, "::"+c.resource) && strings.Contains(f.Code+": "+f.Message, c.aws) &&
 					!slices.ContainsFunc(c.says, func(text string) bool { return !strings.Contains(chain, text) })
 			})
 			if at < 0 {
