@@ -12,17 +12,6 @@ import (
 	"slipway/operation"
 )
 
-const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
-
-Every command works on a model of AWS inside this process. The engine is the real Pulumi engine, and
-the program is the one that "pulumi up" deploys; only the account is not real. No credentials are
-read, no account is called and nothing costs money.
-
-With --live a command works on the stack's own AWS account, with the credentials of the environment.
-It then needs the name of the stack, from --stack or SLIPWAY_STACK. Begin with bootstrap, and see README.md.
-
-What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
-
 // groups are the groups of commands in the help, by what people want to do.
 var groups = []struct {
 	title    string
@@ -30,7 +19,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"outputs", "stacks", "drift", "export"}},
+	{"Inspect", []string{"outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
@@ -43,7 +32,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "slipway",
 		Short: "A Django site on AWS Fargate, rehearsed",
-		Long:  help,
+		Long:  commandline.Help,
 		Example: `  slipway up                            deploy the stack local; again: nothing changes
   slipway preview --config web.max=6    what would change with another setting
   slipway outputs                       where the site is
@@ -97,6 +86,7 @@ func rootCommand(run *invocation) *cobra.Command {
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),
+		trying(configured(whyCommand(run))),
 		bootstrapCommand(run),
 		stacksCommand(run),
 		unlockCommand(run),

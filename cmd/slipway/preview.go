@@ -22,7 +22,7 @@ last drift check found something, every resource is read first, so the plan show
 
 It changes nothing. Secrets are shown as [secret].
 
-` + trying + `
+` + commandline.Trying + `
 The plan is followed by a rehearsal of the change on a copy of the stack: up, up again, destroy.`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json

@@ -12,11 +12,6 @@ import (
 	"slipway/screen"
 )
 
-// trying explains the flags of a command that tries changes.
-const trying = `--without, --with, --add and --file try a change, and may be repeated. The program stays as it is. NAME is the name of a
-resource in the program, and TYPE::NAME one of several that share it. A path leads into lists and into the JSON of policies and
-containers: an element is named by its Sid, its name or its number, [+] appends, and the value null deletes.`
-
 func rehearseCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rehearse",
@@ -25,7 +20,7 @@ func rehearseCommand(run *invocation) *cobra.Command {
 nothing; destroy, which must leave nothing. A protected stack must first refuse to be destroyed. It ends with a verdict,
 exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted: each is replaced by a stand-in.
 
-` + trying,
+` + commandline.Trying,
 		Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json
   slipway rehearse --stack prod --without site-roles-execution-policy#ReadSecrets

@@ -210,8 +210,8 @@ func (p *Plan) split(target string) (at *Resource, path string, err error) {
 		}
 	}
 	if longest < 0 {
-		name, _, dotted := strings.Cut(rest, ".")
-		if !dotted && len(p.record.named(target)) > 0 {
+		name, _, _ := strings.Cut(rest, ".")
+		if len(p.record.named(target)) > 0 {
 			return nil, "", errors.New("a path must follow the name: NAME.property=value")
 		}
 		if token != "" {

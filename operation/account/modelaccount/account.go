@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"slipway/bootstrap"
 	"slipway/ecs"
@@ -142,6 +143,36 @@ func (a *Account) Findings() []finding.Finding { return a.model.Account.Findings
 
 // Refusals are the calls that this account refused.
 func (a *Account) Refusals() []finding.Finding { return a.model.Account.Refusals() }
+
+// Why says whether a caller may make a call.
+func (a *Account) Why(caller, action, resource string, keys map[string][]string) (finding.Answer, error) {
+	return a.model.Account.Why(cloud.Question{Caller: caller, Action: action, Resource: resource, Context: keys})
+}
+
+// Reach says whether a connection is possible.
+func (a *Account) Reach(source, destination string) (finding.Answer, error) {
+	r, err := a.model.Account.Reach(source, destination)
+	if err != nil {
+		return finding.Answer{}, err
+	}
+	answer := finding.Answer{Allowed: r.Open, Decision: "Open", Caller: r.From, Resource: fmt.Sprintf("%s:%d", r.To, r.Port), Chain: []string{}}
+	for _, hop := range r.Path {
+		answer.Chain = append(answer.Chain, hop.At+": "+hop.Detail)
+	}
+	var fixes []string
+	for _, block := range r.Blocks {
+		answer.Chain = append(answer.Chain, "blocked by "+block.String())
+		fixes = append(fixes, block.Repair.String())
+	}
+	if !r.Open {
+		answer.Decision = "Blocked"
+	}
+	answer.Fix = strings.Join(fixes, "; and ")
+	return answer, nil
+}
+
+// Holds says whether a program made anything in the account.
+func (a *Account) Holds() bool { return !a.model.Account.Empty() }
 
 // Identity implements account.Account.
 func (a *Account) Identity() account.Identity {
