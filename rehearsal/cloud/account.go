@@ -63,19 +63,17 @@ type Account struct {
 	// The documents of each role, by its ID -> rolePolicies.
 	identities sync.Map
 
-	mu      sync.RWMutex
-	objects map[string]map[string]*Object // by type and ID
-	order   map[*Object]int               // creation order
-	next    int
-	encoded map[*Object]json.RawMessage
-	arns    map[string]*Object // by ARN
-	iam     int                // counts changes of IAM's objects
-	// The networks as of a change of one of their objects.
-	networkChange int
-	network       atomic.Pointer[networks]
-	tasks         []TaskRecord
-	rollouts      []Rollout
-	version       int // counts changes
+	mu       sync.RWMutex
+	objects  map[string]map[string]*Object // by type and ID
+	order    map[*Object]int               // creation order
+	next     int
+	encoded  map[*Object]json.RawMessage
+	arns     map[string]*Object // by ARN
+	iam      int                // counts changes of IAM's objects
+	judges   []judge
+	tasks    []TaskRecord
+	rollouts []Rollout
+	version  int // counts changes
 
 	refusing sync.Mutex
 	refusals []Finding // see Refusals
@@ -295,7 +293,9 @@ func (a *Account) insert(o *Object) {
 		a.arns[arn] = o
 	}
 	a.changedIAM(o)
-	a.changedNetwork(o)
+	for _, j := range a.judges {
+		j.changed(o)
+	}
 }
 
 func (a *Account) put(o *Object) error {
@@ -321,7 +321,9 @@ func (a *Account) drop(o *Object) {
 		delete(a.arns, arn)
 	}
 	a.changedIAM(o)
-	a.changedNetwork(o)
+	for _, j := range a.judges {
+		j.changed(o)
+	}
 	a.version++
 	a.dropOwned(o)
 }

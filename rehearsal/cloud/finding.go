@@ -25,7 +25,10 @@ func (a *Account) Findings() []Finding {
 			}
 		}
 	}
-	return append(all, a.pathFindings()...)
+	for _, j := range a.judges {
+		all = append(all, j.findings()...)
+	}
+	return all
 }
 
 // Refusals are the calls of a deployment that AWS refused, in the order in which they were made.

@@ -24,7 +24,19 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 			return acting(err, action)
 		}
 	}
-	return acting(a.checkPaths(o), action)
+	for _, j := range a.judges {
+		if err := j.check(o); err != nil {
+			return acting(err, action)
+		}
+	}
+	return nil
+}
+
+// A judge looks at the account as a whole. It expects that its caller holds the lock.
+type judge interface {
+	changed(o *Object)     // o was put into the account, or dropped from it
+	check(o *Object) error // AWS's refusal of a create or an update
+	findings() []Finding   // what the deployment did not trip over
 }
 
 // resolve checks that the target of a reference exists.

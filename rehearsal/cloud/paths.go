@@ -21,13 +21,13 @@ type blocked struct {
 }
 
 // blockedOf are the needs of a resource that have no path. The caller holds the lock.
-func (a *Account) blockedOf(o *Object) []blocked {
+func (p *paths) blockedOf(o *Object) []blocked {
 	if connected[o.Type] == nil {
 		return nil
 	}
-	n := a.networks()
+	n := p.networks()
 	var all []blocked
-	for _, w := range a.needsOf(o, n) {
+	for _, w := range p.needsOf(o, n) {
 		key := fmt.Sprint(w.from.Kind, w.from.Places, w.from.Groups, w.from.Public, w.to.Name, w.to.Address, w.port)
 		if w.to.Node == nil && n.known(key) {
 			continue
@@ -55,31 +55,41 @@ func (n *networks) learn(key string) {
 	n.open[key] = true
 }
 
-// checkPaths refuses a service whose tasks would not start or not become healthy: ECS accepts it, and its deployment never completes.
-func (a *Account) checkPaths(o *Object) error {
+// check refuses a service whose tasks would not start or not become healthy: ECS accepts it, and its deployment never completes.
+func (p *paths) check(o *Object) error {
 	if o.Type != serviceType || numberOr(Inputs(o.Outputs), "desiredCount", 0) == 0 {
 		return nil
 	}
-	stops := slices.DeleteFunc(a.blockedOf(o), func(b blocked) bool { return !b.starts })
+	stops := slices.DeleteFunc(p.blockedOf(o), func(b blocked) bool { return !b.starts })
 	if len(stops) == 0 {
 		return nil
 	}
-	return a.pathError("DeploymentFailed", "tasks failed to start: "+stops[0].failure, stops)
+	// What another resource is to blame for, such as the port of a health check, is reported there as well.
+	for _, b := range stops {
+		if b.at != o {
+			p.a.refused(b.at.URN, p.refusal(b.code, b.failure, []blocked{b}))
+		}
+	}
+	message := "tasks failed to start: "
+	if stops[0].code == targetCode {
+		message = "tasks failed ELB health checks: "
+	}
+	return p.refusal("DeploymentFailed", message+stops[0].failure, stops)
 }
 
-// pathError is how AWS shows that there is no path, with everything that would have to change.
-func (a *Account) pathError(code, message string, all []blocked) *Error {
-	f := a.pathFinding(all)
+// refusal is how AWS shows that there is no path, with everything that would have to change.
+func (p *paths) refusal(code, message string, all []blocked) *Error {
+	f := p.finding(all)
 	return &Error{Code: code, Message: message, Why: strings.Join(f.Chain, "\n  "), Chain: f.Chain, Fix: f.Fix, Source: f.Source, Change: f.Change}
 }
 
-// pathFindings are the paths that resources need and do not have, and those that should not be there. What has one cause is one finding
+// findings are the paths that resources need and do not have, and those that should not be there. What has one cause is one finding
 // for each resource.
-func (a *Account) pathFindings() []Finding {
+func (p *paths) findings() []Finding {
 	var all []Finding
-	for _, o := range a.all() {
+	for _, o := range p.a.all() {
 		var groups [][]blocked
-		for _, b := range a.blockedOf(o) {
+		for _, b := range p.blockedOf(o) {
 			at := slices.IndexFunc(groups, func(g []blocked) bool {
 				return g[0].at == b.at && slices.Equal(fixes(g[0].answer), fixes(b.answer))
 			})
@@ -90,9 +100,9 @@ func (a *Account) pathFindings() []Finding {
 			}
 		}
 		for _, g := range groups {
-			all = append(all, a.pathFinding(g))
+			all = append(all, p.finding(g))
 		}
-		all = append(all, a.exposed(o)...)
+		all = append(all, p.exposed(o)...)
 	}
 	return all
 }
@@ -108,10 +118,10 @@ func fixes(answer reach.Answer) []string {
 	return all
 }
 
-// pathFinding says which connections a resource cannot open, what stops them, and every setting that would have to change.
-func (a *Account) pathFinding(all []blocked) Finding {
+// finding says which connections a resource cannot open, what stops them, and every setting that would have to change.
+func (p *paths) finding(all []blocked) Finding {
 	first := all[0]
-	f := Finding{Resource: first.at.URN, Code: first.code, Message: first.failure, Source: first.source}
+	f := Finding{Resource: first.at.URN, Code: first.code, Message: strings.TrimPrefix(first.failure, first.code+": "), Source: first.source}
 	if f.Resource == "" {
 		f.Resource = Key(first.at.Type, first.at.ID)
 	}
@@ -120,17 +130,25 @@ func (a *Account) pathFinding(all []blocked) Finding {
 			*list = append(*list, text)
 		}
 	}
-	var repairs []string
+	var links, repairs []string
+	what := map[string][]string{}
 	for _, b := range all {
-		add(&f.Chain, fmt.Sprintf("%s -> %s:%d (%s)", b.answer.From, b.answer.To, b.answer.Port, b.what))
+		link := fmt.Sprintf("%s -> %s:%d", b.answer.From, b.answer.To, b.answer.Port)
+		add(&links, link)
+		if !slices.Contains(what[link], b.what) {
+			what[link] = append(what[link], b.what)
+		}
 		for _, x := range b.answer.Blocks {
-			if o := a.networkObject(x.Repair.On); o != nil && o.URN != "" {
+			if o := p.object(x.Repair.On); o != nil && o.URN != "" {
 				add(&f.Change, o.URN)
 			}
 		}
 		for _, text := range fixes(b.answer) {
 			add(&repairs, text)
 		}
+	}
+	for _, link := range links {
+		f.Chain = append(f.Chain, fmt.Sprintf("%s (%s)", link, strings.Join(what[link], ", ")))
 	}
 	shown := map[reach.Repair]bool{}
 	for _, b := range all {
@@ -145,10 +163,10 @@ func (a *Account) pathFinding(all []blocked) Finding {
 	return f
 }
 
-// networkObject is the object of a network with an ID.
-func (a *Account) networkObject(id string) *Object {
+// object is the object of a network with an ID.
+func (p *paths) object(id string) *Object {
 	for token := range networkTypes {
-		if o := a.get(token, id); o != nil && o.URN != "" {
+		if o := p.a.get(token, id); o != nil && o.URN != "" {
 			return o
 		}
 	}
@@ -156,10 +174,10 @@ func (a *Account) networkObject(id string) *Object {
 }
 
 // exposed are the ports of a resource that the internet reaches. Only listeners of a balancer are meant to be reached.
-func (a *Account) exposed(o *Object) []Finding {
+func (p *paths) exposed(o *Object) []Finding {
 	var node *reach.Node
-	n := a.networks()
-	in, w := Inputs(o.Outputs), &needs{a: a, n: n, o: o}
+	n := p.networks()
+	in, w := Inputs(o.Outputs), &needs{a: p.a, n: n, o: o}
 	switch {
 	case o.Type == serviceType && in.Bool("networkConfiguration.assignPublicIp"):
 		tasks := w.tasks(in.Strings("networkConfiguration.subnets"), in.Strings("networkConfiguration.securityGroups"), true)
@@ -216,47 +234,20 @@ func openPorts(n *reach.Network, node *reach.Node) []uint16 {
 	return all
 }
 
-// taskPaths is how a task that the program runs itself ends for want of a path; ok is false if it has all that it needs. A task that
-// cannot start never runs; one that cannot reach its database runs and fails.
-func (a *Account) taskPaths(run *TaskRun, definition *Object) (result TaskResult, failed *Error) {
-	n := a.networks()
-	w := &needs{a: a, n: n, o: definition}
-	w.definition(definition, w.tasks(run.Subnets, run.SecurityGroups, false))
-	var stops, later []blocked
-	for _, x := range w.all {
-		switch answer := n.Ask(reach.Question{From: x.from, To: x.to, Port: x.port}); {
-		case answer.Open:
-		case x.starts:
-			stops = append(stops, blocked{x, answer})
-		case x.to.Service.Name == "":
-			later = append(later, blocked{x, answer})
-		}
-	}
-	switch {
-	case len(stops) > 0:
-		failed = a.pathError(taskCode, stops[0].failure, stops)
-		return TaskResult{ExitCode: NeverStarted, Reason: stops[0].failure + "\n  " + failed.Why}, failed
-	case len(later) > 0:
-		failed = a.pathError(taskCode, later[0].failure, later)
-		return TaskResult{ExitCode: 1, Logs: []string{later[0].failure, failed.Why}}, failed
-	}
-	return result, nil
-}
-
 // Reach answers whether a source reaches a destination. Both are a logical name, the name of a service, a host name, an address, or
 // "internet"; a destination may also be a service of AWS ("logs", "ecr.api", "s3"). It ends with ":PORT", unless the destination has one
 // port only.
 func (a *Account) Reach(source, destination string) (reach.Answer, error) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	n := a.networks()
+	n := (&paths{a: a}).networks()
 	from, err := a.reachSource(n, source)
 	if err != nil {
 		return reach.Answer{}, err
 	}
 	name, portText := destination, ""
-	if i := strings.LastIndexByte(destination, ':'); i > 0 {
-		name, portText = destination[:i], destination[i+1:]
+	if strings.Count(destination, ":") == 1 { // an IPv6 address has more
+		name, portText, _ = strings.Cut(destination, ":")
 	}
 	to, usual, err := a.reachDestination(n, name)
 	if err != nil {
@@ -321,13 +312,13 @@ func (a *Account) reachDestination(n *networks, name string) (to reach.To, usual
 		if name == "ecr.dkr" {
 			bucket = a.AccountID
 		}
-		return reach.To{Name: a.hostOf(name, bucket), Service: a.awsService(name)}, 443, nil
+		return reach.To{Name: regions[a.Region].hostOf(name, bucket), Service: regions[a.Region].service(name)}, 443, nil
 	}
 	if !strings.Contains(name, ".") {
 		return to, 0, fmt.Errorf("there is no %s; there are internet, %s, and the services of AWS, such as logs and ecr.api", name,
 			strings.Join(a.reachNames(n), ", "))
 	}
-	return reach.To{Name: name, Service: a.serviceAt(name)}, 443, nil
+	return reach.To{Name: name, Service: regions[a.Region].serviceAt(name)}, 443, nil
 }
 
 // endTypes are the types that are an end of connections.

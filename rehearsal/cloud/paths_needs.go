@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"slipway/rehearsal/reach"
@@ -39,17 +40,21 @@ var connected = map[string]func(*needs, Inputs){
 	instanceType:                      (*needs).instance,
 	balancerType:                      (*needs).visitors,
 	natType:                           (*needs).translation,
+	taskType:                          (*needs).ran,
 }
 
-func (a *Account) needsOf(o *Object, n *networks) []need {
+func (p *paths) needsOf(o *Object, n *networks) []need {
 	collect := connected[o.Type]
 	if collect == nil {
 		return nil
 	}
-	w := &needs{a: a, n: n, o: o}
+	w := &needs{a: p.a, n: n, o: o}
 	collect(w, Inputs(o.Outputs))
 	return w.all
 }
+
+// targetCode is the reason of Elastic Load Balancing for a target that does not answer.
+const targetCode = "Target.Timeout"
 
 const (
 	fargatePage  = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\" and \"Amazon ECS task networking options for Fargate\""
@@ -101,10 +106,32 @@ func (w *needs) schedule(in Inputs) {
 	}
 }
 
+// ran: the program runs some tasks itself, such as the migration, and will run them again where it ran them last. The model lets such a
+// run succeed nevertheless: then one rehearsal also shows what stops the services, which AWS would not get to.
+func (w *needs) ran(in Inputs) {
+	for _, record := range slices.Backward(w.a.tasks) {
+		if record.Run.TaskDefinition != in.String("arn") {
+			continue
+		}
+		for _, id := range record.Run.Subnets {
+			if w.n.Subnets[id] == nil {
+				return // the network was replaced since then
+			}
+		}
+		for _, id := range record.Run.SecurityGroups {
+			if w.n.Groups[id] == nil {
+				return
+			}
+		}
+		w.definition(w.o, w.tasks(record.Run.Subnets, record.Run.SecurityGroups, false))
+		return
+	}
+}
+
 // aws adds a connection to a service of AWS.
 func (w *needs) aws(from reach.Node, service, name string, as need) {
 	as.from, as.port = from, 443
-	as.to = reach.To{Name: w.a.hostOf(service, name), Service: w.a.awsService(service)}
+	as.to = reach.To{Name: regions[w.a.Region].hostOf(service, name), Service: regions[w.a.Region].service(service)}
 	if service == "ssmmessages" || as.at == nil {
 		as.at = w.o
 	}
@@ -143,19 +170,19 @@ func (w *needs) definition(definition *Object, node reach.Node) {
 
 // image: registry login, the manifest, and the layers, which ECR keeps in S3. Without a host it is Docker Hub's.
 func (w *needs) image(node reach.Node, image string) {
-	host, _, _ := splitImage(image)
+	host, repository, _ := splitImage(image)
 	if host != w.a.imageRegistry() {
 		if host == "" {
 			host = "registry-1.docker.io"
 		}
-		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: w.a.serviceAt(host)}, port: 443, what: "image " + image,
+		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443, what: "image " + repository,
 			source: fargatePage, code: "CannotPullContainerError", failure: fmt.Sprintf(noPull, image), starts: true})
 		return
 	}
 	w.aws(node, "ecr.api", "", need{what: "registry login", source: registryPage, code: "ResourceInitializationError", failure: noAuth,
 		starts: true})
 	registry, _, _ := strings.Cut(host, ".")
-	w.aws(node, "ecr.dkr", registry, need{what: "image " + image, source: registryPage, code: "CannotPullContainerError",
+	w.aws(node, "ecr.dkr", registry, need{what: "image " + repository, source: registryPage, code: "CannotPullContainerError",
 		failure: fmt.Sprintf(noPull, image), starts: true})
 	w.aws(node, "s3", "prod-"+w.a.Region+"-starport-layer-bucket", need{what: "image layers, which ECR keeps in S3", source: registryPage,
 		code: "CannotPullContainerError", failure: noLayers, starts: true})
@@ -199,7 +226,8 @@ func (w *needs) logs(node reach.Node, log containerLog) {
 // it.
 func (w *needs) value(node reach.Node, name, value string) {
 	low := strings.ToLower(value)
-	for host, target := range w.n.Nodes {
+	for _, host := range sortedKeys(w.n.Nodes) {
+		target := w.n.Nodes[host]
 		if target.Kind != reach.Database || !strings.Contains(low, host) {
 			continue
 		}
@@ -212,13 +240,13 @@ func (w *needs) value(node reach.Node, name, value string) {
 	switch {
 	case find(w.a, "id", value, bucketType) != nil:
 		w.aws(node, "s3", value, need{what: "its variable " + name + " names the bucket", source: s3PathPage, code: "Timeout",
-			failure: "connect timeout on endpoint URL: https://" + w.a.hostOf("s3", value)})
+			failure: "connect timeout on endpoint URL: https://" + regions[w.a.Region].hostOf("s3", value)})
 	case find(w.a, "id", value, queueType) != nil:
 		w.aws(node, "sqs", "", need{what: "its variable " + name + " names the queue", source: fargatePage, code: "Timeout",
 			failure: "connect timeout on endpoint URL: " + value})
 	case find(w.a, "arn", value, topicType) != nil:
 		w.aws(node, "sns", "", need{what: "its variable " + name + " names the topic", source: fargatePage, code: "Timeout",
-			failure: "connect timeout on endpoint URL: https://" + w.a.hostOf("sns", "")})
+			failure: "connect timeout on endpoint URL: https://" + regions[w.a.Region].hostOf("sns", "")})
 	}
 }
 
@@ -274,11 +302,29 @@ func (w *needs) instance(in Inputs) {
 		s := Inputs(content.Inputs)
 		w.session(node, as, s.String("kmsKeyId"), s.String("cloudWatchLogGroupName"), s.String("s3BucketName"))
 	}
-	if data := Inputs(w.o.Inputs).String("userData"); strings.Contains(data, "dnf ") || strings.Contains(data, "yum ") {
+	data := Inputs(w.o.Inputs).String("userData")
+	if strings.Contains(data, "psql") {
+		w.databases(node)
+	}
+	if strings.Contains(data, "dnf ") || strings.Contains(data, "yum ") {
 		w.aws(node, "s3", "al2023-repos-"+w.a.Region+"-de612dc2", need{what: "packages of Amazon Linux",
 			source: "Amazon Linux 2023 guide, \"Updating AL2023\"", code: "Timeout",
 			failure: "Curl error (28): Timeout was reached for https://al2023-repos-" + w.a.Region + "-de612dc2.s3.dualstack." + w.a.Region + "." +
 				w.a.domain()})
+	}
+}
+
+// databases: a machine with psql is there to reach the databases of its network.
+func (w *needs) databases(node reach.Node) {
+	for _, host := range sortedKeys(w.n.Nodes) {
+		target := w.n.Nodes[host]
+		if target.Kind != reach.Database || target.VPC != node.VPC || w.a.get(databaseType, target.ID) == nil {
+			continue
+		}
+		for _, port := range target.Listens {
+			w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host}, port: port, what: "psql", source: databasePage, code: "Timeout",
+				failure: fmt.Sprintf("connection to server at %q, port %d failed: Connection timed out", host, port)})
+		}
 	}
 }
 
@@ -298,7 +344,7 @@ func (w *needs) targets(node reach.Node, lb Inputs) {
 		group.ID)
 	for _, balancer := range w.balancers(group) {
 		as := need{at: w.o, from: *balancer, to: reach.To{Node: &node}, port: traffic, what: "requests and health checks", source: targetsPage,
-			code: "Target.Timeout", failure: unhealthy, starts: true}
+			code: targetCode, failure: unhealthy, starts: true}
 		w.all = append(w.all, as)
 		if health != traffic && health != 0 {
 			as.at, as.port, as.what = group, health, "health checks of "+label(group)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"slipway/rehearsal/reach"
 )
@@ -33,6 +34,13 @@ var networkTypes = func() map[string]bool {
 	return all
 }()
 
+// paths judges the connections that resources need.
+type paths struct {
+	a       *Account
+	change  int // counts changes of networks
+	network atomic.Pointer[networks]
+}
+
 // networks are the account's networks as of a change.
 type networks struct {
 	*reach.Network
@@ -42,26 +50,26 @@ type networks struct {
 	open map[string]bool // questions whose answer was yes
 }
 
-func (a *Account) changedNetwork(o *Object) {
+func (p *paths) changed(o *Object) {
 	if networkTypes[o.Type] {
-		a.networkChange++
+		p.change++
 	}
 }
 
-// networks returns the account's networks. The caller holds the lock.
-func (a *Account) networks() *networks {
-	if known := a.network.Load(); known != nil && known.change == a.networkChange {
+// networks returns the account's networks.
+func (p *paths) networks() *networks {
+	if known := p.network.Load(); known != nil && known.change == p.change {
 		return known
 	}
-	n := &networks{Network: reach.New(), change: a.networkChange, open: map[string]bool{}}
-	b := netBuilder{a, n.Network}
+	n := &networks{Network: reach.New(), change: p.change, open: map[string]bool{}}
+	b := netBuilder{p.a, n.Network}
 	b.vpcs()
 	b.tables()
 	b.firewall()
 	b.endpoints()
 	b.acls()
 	b.nodes()
-	a.network.Store(n)
+	p.network.Store(n)
 	return n
 }
 
@@ -256,10 +264,10 @@ func port(n int) uint16 { return uint16(min(max(n, 0), 65535)) }
 func (b netBuilder) endpoints() {
 	for _, o := range b.a.list(endpointType) {
 		out := Inputs(o.Outputs)
-		service := b.a.endpointService(out.String("serviceName"))
+		service := regions[b.a.Region].endpointService(out.String("serviceName"))
 		e := &reach.Endpoint{ID: o.ID, Label: label(o), VPC: out.String("vpcId"), Service: service,
 			Gateway: out.String("vpcEndpointType") == "Gateway", PrivateDNS: out.Bool("privateDnsEnabled"),
-			Names: b.a.awsService(service).Hosts, Policy: out.String("policy") != openPolicy}
+			Names: regions[b.a.Region].service(service).Hosts, Policy: out.String("policy") != openPolicy}
 		b.n.Endpoints[o.ID] = e
 		for _, table := range out.Strings("routeTableIds") {
 			b.through(e, table)
@@ -401,8 +409,10 @@ func (b netBuilder) inGroup(o *Object, groupType, input, groups string) *reach.N
 
 func placesOf(subnets []string) []reach.Place {
 	var all []reach.Place
-	for _, s := range slices.Compact(slices.Sorted(slices.Values(subnets))) {
-		all = append(all, reach.Place{Subnet: s})
+	for _, s := range subnets {
+		if p := (reach.Place{Subnet: s}); !slices.Contains(all, p) {
+			all = append(all, p)
+		}
 	}
 	return all
 }

@@ -77,22 +77,11 @@ func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) 
 	}
 	a.mu.RLock()
 	result, err := a.start(&run)
-	var blocked *Error
-	definition := a.definition(run.TaskDefinition)
-	if err == nil && result.ExitCode != NeverStarted {
-		var ended TaskResult
-		if ended, blocked = a.taskPaths(&run, definition); blocked != nil {
-			ended.ARN, result = result.ARN, ended
-		}
-	}
 	a.mu.RUnlock()
 	if err != nil {
 		return TaskResult{}, acting(err, action)
 	}
-	if blocked != nil {
-		a.refused(definition.URN, acting(blocked, action))
-	}
-	if result.ExitCode != NeverStarted && blocked == nil && a.Tasks != nil {
+	if result.ExitCode != NeverStarted && a.Tasks != nil {
 		arn := result.ARN
 		result = a.Tasks(ctx, run)
 		result.ARN = arn

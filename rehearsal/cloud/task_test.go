@@ -15,7 +15,6 @@ func stage(t *testing.T, a *Account) TaskRun {
 	t.Helper()
 	vpc, subnet := network(t, a)
 	group := create(t, a, groupType, "web", map[string]any{"vpcId": vpc.ID, "description": "web"})
-	wayOut(t, a, vpc, subnet, group)
 	cluster := create(t, a, clusterType, "site", map[string]any{"name": "site"})
 	create(t, a, repositoryType, "app", map[string]any{"name": "app"})
 	if err := a.Push(a.imageRegistry()+"/app:v1", digest); err != nil {
@@ -42,24 +41,6 @@ func stage(t *testing.T, a *Account) TaskRun {
 	})
 	return TaskRun{Cluster: Inputs(cluster.Outputs).String("arn"), TaskDefinition: Inputs(task.Outputs).String("arn"),
 		Subnets: []string{subnet.ID}, SecurityGroups: []string{group.ID}, Container: "django"}
-}
-
-// wayOut lets a group in a subnet open connections to the internet, through a NAT gateway in another subnet.
-func wayOut(t *testing.T, a *Account, vpc, subnet, group *Object) {
-	t.Helper()
-	create(t, a, egressType, "out", map[string]any{"securityGroupId": group.ID, "ipProtocol": "tcp", "fromPort": 443, "toPort": 443,
-		"cidrIpv4": "0.0.0.0/0"})
-	gateway := create(t, a, gatewayType, "internet", map[string]any{"vpcId": vpc.ID})
-	edge := create(t, a, subnetType, "edge", map[string]any{"vpcId": vpc.ID, "cidrBlock": "10.0.9.0/24", "availabilityZone": "us-east-1a"})
-	eip := create(t, a, eipType, "nat", map[string]any{"domain": "vpc"})
-	nat := create(t, a, natType, "nat", map[string]any{"subnetId": edge.ID, "allocationId": eip.ID})
-	for _, part := range []struct{ name, subnet, input, target string }{
-		{"edge", edge.ID, "gatewayId", gateway.ID}, {"private", subnet.ID, "natGatewayId", nat.ID},
-	} {
-		table := create(t, a, routeTableType, part.name, map[string]any{"vpcId": vpc.ID})
-		create(t, a, routeType, part.name, map[string]any{"routeTableId": table.ID, "destinationCidrBlock": "0.0.0.0/0", part.input: part.target})
-		create(t, a, tableLinkType, part.name, map[string]any{"routeTableId": table.ID, "subnetId": part.subnet})
-	}
 }
 
 func TestATaskRuns(t *testing.T) {
