@@ -32,6 +32,7 @@ type invocation struct {
 	wait      time.Duration // for a stack that is in use
 	overrides []string
 	scp       []string // files
+	faults    []string // of the model
 	runs      bool     // up and rehearse: with containers
 	postgres  string   // the image of the database
 }
@@ -47,7 +48,7 @@ func (i *invocation) target() (operation.Target, error) {
 		return operation.Target{}, err
 	}
 	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp,
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp, Faults: i.faults,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}

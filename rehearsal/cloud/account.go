@@ -46,6 +46,10 @@ type Account struct {
 	Caller       Caller
 	Organization ControlPolicies
 
+	// IAMDelay is a fault: other services see what this process creates or changes in IAM only at a later attempt. Set it before the
+	// account is used.
+	IAMDelay bool
+
 	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
 	Watch func(Caller, Call)
 
@@ -67,6 +71,7 @@ type Account struct {
 	encoded  map[*Object]json.RawMessage
 	arns     map[string]*Object // by ARN
 	iam      int                // counts changes of IAM's objects
+	delay    delay
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes

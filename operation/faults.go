@@ -1,0 +1,36 @@
+package operation
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// IAMDelay is a fault of the model: other services see a new role, policy or service-linked role only at a later attempt. IAM is
+// eventually consistent (IAM User Guide, "Troubleshoot IAM", changes that are not immediately visible).
+const IAMDelay = "iam-delay"
+
+// Faults are the faults that a model can play.
+var Faults = []string{IAMDelay}
+
+// faultsKnown refuses a fault that no model plays.
+func (t Target) faultsKnown() error {
+	for _, name := range t.Faults {
+		if !slices.Contains(Faults, name) {
+			return UsageError{fmt.Errorf("--faults: %q is not a fault of the model; expected %s", name, strings.Join(Faults, ", "))}
+		}
+	}
+	return nil
+}
+
+// A delayable account knows which operations met a change of IAM that was too new.
+type delayable interface{ Delayed() []string }
+
+// sayDelayed says how often the fault was met.
+func (s *session) sayDelayed() {
+	if account, ok := s.account.(delayable); ok {
+		if n := len(account.Delayed()); n > 0 {
+			s.target.Progress.Logf("IAM was slow: %s met a role or policy that was too new.", some(n, false, "operation"))
+		}
+	}
+}
