@@ -27,10 +27,10 @@ func (t Target) faultsKnown() error {
 type delayable interface{ Delayed() []string }
 
 // sayDelayed says how often the fault was met.
-func (s *session) sayDelayed() {
-	if account, ok := s.account.(delayable); ok {
+func (t Target) sayDelayed(in any) {
+	if account, ok := in.(delayable); ok {
 		if n := len(account.Delayed()); n > 0 {
-			s.target.Progress.Logf("IAM was slow: %s met a role or policy that was too new.", some(n, false, "operation"))
+			t.Progress.Logf("IAM was slow. Operations that met a role or policy which was too new: %d.", n)
 		}
 	}
 }
