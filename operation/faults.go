@@ -14,10 +14,10 @@ const IAMDelay = "iam-delay"
 var Faults = []string{IAMDelay}
 
 // faultsKnown refuses a fault that no model plays.
-func (t Target) faultsKnown() error {
-	for _, name := range t.Faults {
+func faultsKnown(names []string) error {
+	for _, name := range names {
 		if !slices.Contains(Faults, name) {
-			return UsageError{fmt.Errorf("--faults: %q is not a fault of the model; expected %s", name, strings.Join(Faults, ", "))}
+			return fmt.Errorf("--faults: %q is not a fault of the model; expected %s", name, strings.Join(Faults, ", "))
 		}
 	}
 	return nil
@@ -26,11 +26,11 @@ func (t Target) faultsKnown() error {
 // A delayable account knows which operations met a change of IAM that was too new.
 type delayable interface{ Delayed() []string }
 
-// sayDelayed says how often the fault was met.
-func (t Target) sayDelayed(in any) {
-	if account, ok := in.(delayable); ok {
-		if n := len(account.Delayed()); n > 0 {
-			t.Progress.Logf("IAM was slow. Operations that met a role or policy which was too new: %d.", n)
+// sayDelayed says how often an account met the fault.
+func sayDelayed(account any, logf func(format string, args ...any)) {
+	if a, ok := account.(delayable); ok {
+		if n := len(a.Delayed()); n > 0 {
+			logf("IAM was slow. Operations that met a role or policy which was too new: %d.", n)
 		}
 	}
 }

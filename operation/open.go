@@ -136,8 +136,8 @@ func awsArgs(t Target, c *configuration) awsaccount.Args {
 }
 
 func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (account.Account, error) {
-	if err := t.faultsKnown(); err != nil {
-		return nil, err
+	if err := faultsKnown(t.Faults); err != nil {
+		return nil, UsageError{err}
 	}
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,

@@ -103,7 +103,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
 	up, err := s.up(ctx)
-	s.target.sayDelayed(s.account)
+	sayDelayed(s.account, logf)
 	if _, err := s.judged(ctx, err); err != nil {
 		return err
 	}
