@@ -48,6 +48,9 @@ type Account struct {
 
 	// Called is what people call roles, by their names: "deploy role". Set it while the account is not in use.
 	Called map[string]string
+	// IAMDelay is a fault: other services see what this process creates or changes in IAM only at a later attempt. Set it before the
+	// account is used.
+	IAMDelay bool
 
 	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
 	Watch func(Caller, Call)
@@ -71,6 +74,7 @@ type Account struct {
 	arns     map[string]*Object // by ARN
 	iam      int                // counts changes of IAM's objects
 	judges   []judge
+	delay    delay
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
