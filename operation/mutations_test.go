@@ -61,7 +61,7 @@ type phase struct {
 func life(t testing.TB, target Target, from string) []phase {
 	t.Helper()
 	source := target
-	source.Stack, source.Model = from, ModelHooks{}
+	source.Stack, source.Model, source.Overrides = from, ModelHooks{}, nil
 	up := func(target Target) error {
 		_, err := Up(t.Context(), target, UpArgs{Confirm: anything})
 		return err
@@ -102,7 +102,7 @@ func life(t testing.TB, target Target, from string) []phase {
 			_, err := Promote(t.Context(), target, PromoteArgs{From: from, Confirm: anything})
 			return err
 		}},
-		{"changes", func() error { return changes(target) }},
+		{"changes", func() error { return changes(t, target, from) }},
 		{"destroy", func() error {
 			_, err := Destroy(t.Context(), target, DestroyArgs{Confirm: func(Destruction) error { return nil }})
 			return err
@@ -110,21 +110,45 @@ func life(t testing.TB, target Target, from string) []phase {
 	}
 }
 
-// changes tries the calls of an update of every input of every resource.
-func changes(target Target) error {
-	account, err := cloud.Open(modelaccount.File(target.dir()), cloud.Options{Zones: []cloud.HostedZone{{Name: "example.com"}}})
-	if err != nil {
-		return err
-	}
-	defer account.Close()
+// changes tries what a life does not do: an update of every input of every resource, in both directions, Slipway's own calls in a real
+// account, and the first deployment in an account without service-linked roles.
+func changes(t testing.TB, target Target, other string) error {
+	t.Helper()
+	account := opened(t, target)
 	target.Model.Opened(account)
+	deploy := cloud.Caller{Role: "slipway-" + target.Stack + "-deploy"}
 	var wrong []error
 	for _, o := range account.Made() {
-		if err := account.Try(cloud.Caller{Role: "slipway-" + target.Stack + "-deploy"}, "update", o.Type, o.ID); err != nil {
-			wrong = append(wrong, fmt.Errorf("%s: %w", o.URN, err))
+		wrong = append(wrong, account.Try(deploy, "update", o.Type, o.ID))
+	}
+	wrong = append(wrong, own(account, target.Stack, other))
+	for _, o := range account.Objects() {
+		if o.Type == "aws:iam/serviceLinkedRole:ServiceLinkedRole" {
+			_, err := account.Remove(o.Type, o.ID)
+			wrong = append(wrong, err)
+		}
+	}
+	for _, o := range account.Made() {
+		if o.Type != "aws:kms/key:Key" { // it has an alias now, so that it cannot be tagged as if it were new
+			wrong = append(wrong, account.Try(deploy, "create", o.Type, o.ID))
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// opened is a copy of the model of a deployed stack.
+func opened(t testing.TB, target Target) *cloud.Account {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(target.dir())); err != nil {
+		t.Fatal(err)
+	}
+	account, err := cloud.Open(modelaccount.File(dir), cloud.Options{Zones: []cloud.HostedZone{{Name: "example.com"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { account.Close() })
+	return account
 }
 
 // A removal is an Allow statement, or one action of it, and the request that is refused without it.
@@ -138,7 +162,7 @@ func (r removal) String() string {
 }
 
 // removals re-evaluates the requests without each statement, and without each action, of the documents.
-func removals(documents []*iam.Document, recorded []evaluation) []removal {
+func removals(documents map[string][]*iam.Document, recorded []evaluation) []removal {
 	missed := map[string]*evaluation{}
 	for i := range recorded {
 		e := &recorded[i]
@@ -151,22 +175,22 @@ func removals(documents []*iam.Document, recorded []evaluation) []removal {
 				continue
 			}
 			r := removal{document: m.Document.Name, statement: m.Statement.Title()}
-			missed[r.String()] = cmp.Or(missed[r.String()], e)
+			missed[anyStack(r)] = cmp.Or(missed[anyStack(r)], e)
 			if actions := m.Statement.ActionsFor(e.request.Action); len(actions) == 1 {
 				r.action = actions[0]
-				missed[r.String()] = cmp.Or(missed[r.String()], e)
+				missed[anyStack(r)] = cmp.Or(missed[anyStack(r)], e)
 			}
 		}
 	}
 	var all []removal
-	for _, d := range documents {
+	for _, d := range slices.Concat(documents["prod"], documents["staging"]) {
 		for _, s := range d.Statements {
 			if s.Deny {
 				continue
 			}
 			for _, action := range append([]string{""}, s.Actions()...) {
 				r := removal{document: d.Name, statement: s.Title(), action: action}
-				r.missed = missed[r.String()]
+				r.missed = missed[anyStack(r)]
 				all = append(all, r)
 			}
 		}
@@ -174,43 +198,90 @@ func removals(documents []*iam.Document, recorded []evaluation) []removal {
 	return all
 }
 
-func TestEveryStatementAndActionIsNeeded(t *testing.T) {
-	for stack, from := range map[string]string{"prod": "staging", "staging": "dev"} {
-		t.Run(stack, func(t *testing.T) {
-			t.Parallel()
-			e := &evaluations{seen: map[string]bool{}}
-			target := Target{Root: checkout(t), Stack: stack, Throwaway: true, Progress: logged{t}, Model: e.hooks()}
-			var documents []*iam.Document
-			for _, p := range life(t, target, from) {
-				if p.name == "destroy" {
-					documents = documentsOf(t, target)
-				}
-				e.phase = p.name
-				if err := p.run(); err != nil {
-					t.Fatalf("%s: %v", p.name, err)
-				}
-			}
-			perPhase := map[string]int{}
-			for _, one := range e.all {
-				perPhase[one.phase]++
-			}
-			t.Log(len(e.all), "requests", perPhase)
-			for _, r := range removals(documents, e.all) {
-				if r.missed == nil {
-					t.Error("nothing needs", r)
-				}
-			}
-		})
-	}
+// anyStack is a removal whichever stack has the policy: a role has the same rights in every stack, so that a feature can be turned on
+// without a new bootstrap.
+func anyStack(r removal) string {
+	return strings.NewReplacer("slipway-prod-", "slipway-*-", "slipway-staging-", "slipway-*-").Replace(r.String())
 }
 
-// documentsOf are the policies of a deployed stack.
-func documentsOf(t testing.TB, target Target) []*iam.Document {
-	t.Helper()
-	account, err := cloud.Open(modelaccount.File(target.dir()), cloud.Options{Zones: []cloud.HostedZone{{Name: "example.com"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer account.Close()
-	return account.Policies()
+// lives are the configurations whose lives are recorded: prod, staging, and prod with what neither of them has.
+var lives = []struct {
+	name, stack, from string
+	overrides         []string
+}{
+	{"prod", "prod", "staging", nil},
+	{"staging", "staging", "dev", nil},
+	{"prod with more", "prod", "staging", []string{`promotion.to=["222222222222"]`, "network.nat=none", "web.spot=50"}},
 }
+
+// recordedLives lives every life, and returns what the model decided, and the policies of each.
+func recordedLives(t *testing.T) (recorded []evaluation, documents map[string][]*iam.Document) {
+	t.Helper()
+	var mu sync.Mutex
+	documents = map[string][]*iam.Document{}
+	t.Run("lives", func(t *testing.T) {
+		for _, l := range lives {
+			t.Run(l.name, func(t *testing.T) {
+				t.Parallel()
+				e := &evaluations{seen: map[string]bool{}}
+				target := Target{Root: checkout(t), Stack: l.stack, Overrides: l.overrides, Throwaway: true, Progress: logged{t}, Model: e.hooks()}
+				var held []*iam.Document
+				for _, p := range life(t, target, l.from) {
+					if p.name == "destroy" {
+						held = opened(t, target).Policies()
+					}
+					e.phase = p.name
+					if err := p.run(); err != nil {
+						t.Fatalf("%s: %v", p.name, err)
+					}
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				recorded, documents[l.name] = append(recorded, e.all...), held
+			})
+		}
+	})
+	return recorded, documents
+}
+
+// TestEveryStatementAndActionIsNeeded: the removal of any Allow statement of any policy of prod and staging, and of any single action in
+// it, makes AWS refuse a request of the life of one of them. What none of the recorded requests needs is in spare, with a reason.
+func TestEveryStatementAndActionIsNeeded(t *testing.T) {
+	recorded, documents := recordedLives(t)
+	if t.Failed() {
+		return
+	}
+	perPhase := map[string]int{}
+	for _, one := range recorded {
+		perPhase[one.phase]++
+	}
+	t.Log(len(recorded), "requests:", perPhase)
+	all := removals(documents, recorded)
+	used := map[int]bool{}
+	statements, actions := tally{}, tally{}
+	for _, r := range all {
+		count := statements
+		if r.action != "" {
+			count = actions
+		}
+		count["removed"]++
+		if r.missed != nil {
+			count["refused"]++
+			continue
+		}
+		if i := sparedBy(r); i >= 0 {
+			used[i] = true
+			count["named"]++
+			continue
+		}
+		t.Errorf("no request needs %s: delete it, or name it in spare with a reason", r)
+	}
+	for i, s := range spare {
+		if !used[i] {
+			t.Errorf("spare: %s %s is needed, or no longer there", s.statements, s.actions)
+		}
+	}
+	t.Log("statements:", statements, "actions:", actions)
+}
+
+type tally map[string]int
