@@ -1,7 +1,6 @@
 package operation
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,11 +12,13 @@ import (
 
 	"slipway/operation/account/modelaccount"
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/githubtoken"
 	"slipway/rehearsal/iam"
 )
 
 // An evaluation is a request that the model decided during the life of a stack.
 type evaluation struct {
+	life     int // index in lives
 	phase    string
 	request  iam.Request
 	policies iam.Policies
@@ -26,6 +27,7 @@ type evaluation struct {
 // evaluations records each different request once.
 type evaluations struct {
 	mu    sync.Mutex
+	life  int
 	phase string
 	seen  map[string]bool
 	all   []evaluation
@@ -47,9 +49,12 @@ func (e *evaluations) add(r iam.Request, p iam.Policies) {
 	defer e.mu.Unlock()
 	if !e.seen[key] {
 		e.seen[key] = true
-		e.all = append(e.all, evaluation{e.phase, r, p})
+		e.all = append(e.all, evaluation{e.life, e.phase, r, p})
 	}
 }
+
+// tried is the phase of calls that the engine does not make.
+const tried = "changes"
 
 // A phase is one operation of a stack's life.
 type phase struct {
@@ -102,7 +107,7 @@ func life(t testing.TB, target Target, from string) []phase {
 			_, err := Promote(t.Context(), target, PromoteArgs{From: from, Confirm: anything})
 			return err
 		}},
-		{"changes", func() error { return changes(t, target, from) }},
+		{tried, func() error { return changes(t, target, from) }},
 		{"destroy", func() error {
 			_, err := Destroy(t.Context(), target, DestroyArgs{Confirm: func(Destruction) error { return nil }})
 			return err
@@ -122,6 +127,9 @@ func changes(t testing.TB, target Target, other string) error {
 		wrong = append(wrong, account.Try(deploy, "update", o.Type, o.ID))
 	}
 	wrong = append(wrong, own(account, target.Stack, other))
+	for _, role := range []string{deploy.Role, "slipway-" + target.Stack + "-read"} {
+		wrong = append(wrong, admitsAJob(account, role))
+	}
 	for _, o := range account.Objects() {
 		if o.Type == "aws:iam/serviceLinkedRole:ServiceLinkedRole" {
 			_, err := account.Remove(o.Type, o.ID)
@@ -132,6 +140,24 @@ func changes(t testing.TB, target Target, other string) error {
 		if o.Type != "aws:kms/key:Key" { // it has an alias now, so that it cannot be tagged as if it were new
 			wrong = append(wrong, account.Try(deploy, "create", o.Type, o.ID))
 		}
+	}
+	return errors.Join(wrong...)
+}
+
+// admitsAJob returns why no job of the repository may assume a role.
+func admitsAJob(account *cloud.Account, role string) error {
+	job := githubtoken.Job{Repository: "example/site", Event: "push", Ref: "refs/heads/main", IDToken: true}
+	var wrong []error
+	for _, environment := range []string{"", "production"} {
+		job.Environment = environment
+		token, err := job.Token()
+		if err == nil {
+			err = account.AssumeWithToken(role, token)
+		}
+		if err == nil {
+			return nil
+		}
+		wrong = append(wrong, err)
 	}
 	return errors.Join(wrong...)
 }
@@ -155,6 +181,7 @@ func opened(t testing.TB, target Target) *cloud.Account {
 type removal struct {
 	document, statement, action string // action "": the whole statement
 	missed                      *evaluation
+	in                          string // the document as the life of missed has it
 }
 
 func (r removal) String() string {
@@ -163,7 +190,7 @@ func (r removal) String() string {
 
 // removals re-evaluates the requests without each statement, and without each action, of the documents.
 func removals(documents map[string][]*iam.Document, recorded []evaluation) []removal {
-	missed := map[string]*evaluation{}
+	missed := map[string]removal{}
 	for i := range recorded {
 		e := &recorded[i]
 		d := iam.Decide(e.request, e.policies)
@@ -174,11 +201,17 @@ func removals(documents map[string][]*iam.Document, recorded []evaluation) []rem
 			if iam.Decide(e.request, e.policies.Without(m.Statement)).Allowed() {
 				continue
 			}
-			r := removal{document: m.Document.Name, statement: m.Statement.Title()}
-			missed[anyStack(r)] = cmp.Or(missed[anyStack(r)], e)
+			r := removal{document: m.Document.Name, statement: m.Statement.Title(), missed: e, in: m.Document.Name}
+			names := []string{anyStack(r)}
 			if actions := m.Statement.ActionsFor(e.request.Action); len(actions) == 1 {
 				r.action = actions[0]
-				missed[anyStack(r)] = cmp.Or(missed[anyStack(r)], e)
+				names = append(names, anyStack(r))
+			}
+			for _, name := range names {
+				// What the engine does is preferred to what is only tried.
+				if known := missed[name]; known.missed == nil || known.missed.phase == tried && e.phase != tried {
+					missed[name] = r
+				}
 			}
 		}
 	}
@@ -190,7 +223,8 @@ func removals(documents map[string][]*iam.Document, recorded []evaluation) []rem
 			}
 			for _, action := range append([]string{""}, s.Actions()...) {
 				r := removal{document: d.Name, statement: s.Title(), action: action}
-				r.missed = missed[anyStack(r)]
+				found := missed[anyStack(r)]
+				r.missed, r.in = found.missed, found.in
 				all = append(all, r)
 			}
 		}
@@ -220,10 +254,10 @@ func recordedLives(t *testing.T) (recorded []evaluation, documents map[string][]
 	var mu sync.Mutex
 	documents = map[string][]*iam.Document{}
 	t.Run("lives", func(t *testing.T) {
-		for _, l := range lives {
+		for i, l := range lives {
 			t.Run(l.name, func(t *testing.T) {
 				t.Parallel()
-				e := &evaluations{seen: map[string]bool{}}
+				e := &evaluations{life: i, seen: map[string]bool{}}
 				target := Target{Root: checkout(t), Stack: l.stack, Overrides: l.overrides, Throwaway: true, Progress: logged{t}, Model: e.hooks()}
 				var held []*iam.Document
 				for _, p := range life(t, target, l.from) {
