@@ -1,16 +1,21 @@
 package operation
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"slipway/operation/account/modelaccount"
+	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
 	"slipway/rehearsal/githubtoken"
 	"slipway/rehearsal/iam"
@@ -316,6 +321,132 @@ func TestEveryStatementAndActionIsNeeded(t *testing.T) {
 		}
 	}
 	t.Log("statements:", statements, "actions:", actions)
+	t.Run("in the engine", func(t *testing.T) { confirmed(t, all) })
 }
 
 type tally map[string]int
+
+// confirmedByDefault is how many removals go test confirms with the engine; SLIPWAY_REMOVALS sets another number.
+const confirmedByDefault = 2
+
+// confirmed removes statements and actions at random, as they are made, and lives the life of a stack until the operation that the sweep
+// named: it must fail, and name the action. SLIPWAY_SEED repeats a run.
+func confirmed(t *testing.T, all []removal) {
+	t.Helper()
+	seed, count := uint64(time.Now().UnixNano()), confirmedByDefault
+	if n, err := strconv.ParseUint(os.Getenv("SLIPWAY_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	if n, err := strconv.Atoi(os.Getenv("SLIPWAY_REMOVALS")); err == nil {
+		count = n
+	}
+	t.Logf("SLIPWAY_SEED=%d SLIPWAY_REMOVALS=%d", seed, count)
+	all = slices.DeleteFunc(slices.Clone(all), func(r removal) bool {
+		return r.missed == nil || r.missed.phase == tried || r.missed.phase == "bootstrap"
+	})
+	chance := rand.New(rand.NewPCG(seed, 0))
+	chance.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	for _, r := range all[:count] {
+		t.Run(r.String(), func(t *testing.T) {
+			t.Parallel()
+			r.confirm(t)
+		})
+	}
+}
+
+// confirm lives a life without what r removes.
+func (r removal) confirm(t *testing.T) {
+	l := lives[r.missed.life]
+	target := Target{Root: checkout(t), Stack: l.stack, Overrides: l.overrides, Throwaway: true, Progress: logged{t}}
+	var account *cloud.Account
+	removed := 0
+	remove := func() {
+		for _, o := range account.Objects() {
+			for _, path := range []string{"policy", "assumeRolePolicy", "policyDocument"} {
+				text, _ := o.Outputs[path].(string)
+				less, ok := r.without(o, text)
+				if !ok {
+					continue
+				}
+				removed++
+				if err := account.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Outputs[path] = less }); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	bootstrapped := false
+	target.Model = ModelHooks{
+		Opened: func(a *cloud.Account) {
+			account = a
+			if bootstrapped {
+				remove()
+			}
+		},
+		// A policy of the site loses its statement before anything can use it.
+		Done: func(e rehearsal.Event) {
+			if strings.HasSuffix(r.in, " "+e.URN[strings.LastIndex(e.URN, ":")+1:]) {
+				remove()
+			}
+		},
+	}
+	for _, p := range life(t, target, l.from) {
+		// A check for drift would find the change, and the next up revert it.
+		if p.name == tried || p.name == "drift" && r.missed.phase != "drift" {
+			continue
+		}
+		err := p.run()
+		bootstrapped = true
+		if err != nil {
+			if removed == 0 || !strings.Contains(err.Error(), r.missed.request.Action) {
+				t.Errorf("%s failed for another reason than %s (%d removed): %v", p.name, r.missed.request.Action, removed, err)
+			}
+			t.Logf("%s: %s on %s is refused", p.name, r.missed.request.Action, r.missed.request.Resource)
+			return
+		}
+		if p.name == r.missed.phase {
+			break
+		}
+	}
+	t.Errorf("%s: nothing failed, although %s on %s needs it (%d removed)", r.missed.phase, r.missed.request.Action, r.missed.request.Resource,
+		removed)
+}
+
+// without is the policy of an object less what r removes; ok is false if the object does not have it.
+func (r removal) without(o *cloud.Object, text string) (less string, ok bool) {
+	if last := o.URN[strings.LastIndex(o.URN, ":")+1:]; !strings.HasSuffix(r.in, " "+last) || text == "" {
+		return "", false
+	}
+	var document struct {
+		Version   string
+		ID        string `json:"Id,omitempty"`
+		Statement []map[string]any
+	}
+	if json.Unmarshal([]byte(text), &document) != nil {
+		return "", false
+	}
+	for i, s := range document.Statement {
+		if s["Sid"] != r.statement {
+			continue
+		}
+		if r.action == "" {
+			document.Statement = slices.Delete(document.Statement, i, i+1)
+		} else {
+			actions, several := s["Action"].([]any)
+			if !several {
+				actions = []any{s["Action"]}
+			}
+			n := len(actions)
+			actions = slices.DeleteFunc(actions, func(a any) bool { return strings.EqualFold(fmt.Sprint(a), r.action) })
+			if len(actions) == n {
+				return "", false
+			}
+			if s["Action"] = actions; len(actions) == 0 {
+				document.Statement = slices.Delete(document.Statement, i, i+1)
+			}
+		}
+		edited, err := json.Marshal(document)
+		return string(edited), err == nil
+	}
+	return "", false
+}
