@@ -321,7 +321,7 @@ func TestEveryStatementAndActionIsNeeded(t *testing.T) {
 		}
 	}
 	t.Log("statements:", statements, "actions:", actions)
-	t.Run("in the engine", func(t *testing.T) { confirmed(t, all) })
+	t.Run("in the engine", func(t *testing.T) { confirmInEngine(t, all) })
 }
 
 type tally map[string]int
@@ -329,9 +329,9 @@ type tally map[string]int
 // confirmedByDefault is how many removals go test confirms with the engine; SLIPWAY_REMOVALS sets another number.
 const confirmedByDefault = 2
 
-// confirmed removes statements and actions at random, as they are made, and lives the life of a stack until the operation that the sweep
+// confirmInEngine removes statements and actions at random, as they are made, and lives the life of a stack until the operation that the sweep
 // named: it must fail, and name the action. SLIPWAY_SEED repeats a run.
-func confirmed(t *testing.T, all []removal) {
+func confirmInEngine(t *testing.T, all []removal) {
 	t.Helper()
 	seed, count := uint64(time.Now().UnixNano()), confirmedByDefault
 	if n, err := strconv.ParseUint(os.Getenv("SLIPWAY_SEED"), 10, 64); err == nil {
