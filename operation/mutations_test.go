@@ -157,7 +157,7 @@ func admitsAJob(account *cloud.Account, role string) error {
 		job.Environment = environment
 		token, err := job.Token()
 		if err == nil {
-			err = account.AssumeWithToken(role, token)
+			err = account.AssumeWithToken(role, cloud.Token(token))
 		}
 		if err == nil {
 			return nil

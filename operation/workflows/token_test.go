@@ -140,7 +140,7 @@ func trustsAnother(s *ciStack, g githubtoken.Job, branch string) bool {
 func refused(a *cloud.Account, role string, g githubtoken.Job) string {
 	token, err := g.Token()
 	if err == nil {
-		err = a.AssumeWithToken(role, token)
+		err = a.AssumeWithToken(role, cloud.Token(token))
 	}
 	if err != nil {
 		return err.Error()

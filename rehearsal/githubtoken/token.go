@@ -6,10 +6,9 @@
 package githubtoken
 
 import (
+	"errors"
 	"fmt"
 	"strings"
-
-	"slipway/rehearsal/cloud"
 )
 
 // Issuer is the issuer of every token, without https://.
@@ -31,15 +30,18 @@ type Job struct {
 	ClaimKeys []string
 }
 
+// A Token is what AWS reads of a token.
+type Token struct{ Issuer, Audience, Subject string }
+
 // Token is the token that the job gets, or why it gets none.
-func (j Job) Token() (cloud.Token, error) {
+func (j Job) Token() (Token, error) {
 	switch {
 	case j.Fork:
-		return cloud.Token{}, fmt.Errorf("GitHub gives no token to a pull request from a fork")
+		return Token{}, errors.New("GitHub gives no token to a pull request from a fork")
 	case !j.IDToken:
-		return cloud.Token{}, fmt.Errorf("GitHub gives a token only to a job with the permission id-token: write")
+		return Token{}, errors.New("GitHub gives a token only to a job with the permission id-token: write")
 	}
-	t := cloud.Token{Issuer: Issuer, Audience: j.Audience, Subject: j.subject()}
+	t := Token{Issuer: Issuer, Audience: j.Audience, Subject: j.subject()}
 	if t.Audience == "" {
 		t.Audience = "sts.amazonaws.com"
 	}

@@ -12,7 +12,7 @@ import (
 func assumes(a *cloud.Account, role string, j githubtoken.Job) string {
 	token, err := j.Token()
 	if err == nil {
-		err = a.AssumeWithToken(role, token)
+		err = a.AssumeWithToken(role, cloud.Token(token))
 	}
 	if err != nil {
 		return err.Error()
