@@ -56,6 +56,9 @@ func (a *Account) Decide(c Caller, call Call) (iam.Decision, error) {
 	if err != nil {
 		return iam.Decision{}, err
 	}
+	if a.Evaluated != nil {
+		a.Evaluated(request, policies)
+	}
 	return iam.Decide(request, policies), nil
 }
 
@@ -72,6 +75,9 @@ func (a *Account) allowed(c Caller, call Call) error {
 	request, policies, err := a.request(c, call)
 	if err != nil {
 		return err
+	}
+	if a.Evaluated != nil {
+		a.Evaluated(request, policies)
 	}
 	d := iam.Decide(request, policies)
 	if d.Allowed() {
@@ -240,6 +246,28 @@ func (a *Account) collectPolicies(role *Object) []*iam.Document {
 		all = append(all, a.managedPolicy(arn))
 	}
 	return slices.DeleteFunc(all, func(d *iam.Document) bool { return d == nil })
+}
+
+// Policies are all policy documents that the account holds, but for those of AWS.
+func (a *Account) Policies() []*iam.Document {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var all []*iam.Document
+	add := func(d *iam.Document) {
+		if d != nil {
+			all = append(all, d)
+		}
+	}
+	for _, o := range a.all() {
+		if o.Type == "aws:cloudwatch/logResourcePolicy:LogResourcePolicy" {
+			continue
+		}
+		for _, path := range []string{"policy", "assumeRolePolicy"} {
+			add(a.document(o, path))
+		}
+	}
+	add(a.logPolicies())
+	return all
 }
 
 func (a *Account) managedPolicy(arn string) *iam.Document {
