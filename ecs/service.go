@@ -31,6 +31,7 @@ type WebArgs struct {
 	Architecture string // "arm64" or "amd64"
 
 	Min, Max          int // tasks
+	Connections       int // to the database, at most, of one task; gunicorn.conf.py obeys it
 	Spot              int // percentage of the tasks beyond the first on Fargate Spot; 100: the first as well
 	CPUTarget         int // average CPU that scaling aims at, in percent; default 60
 	RequestsPerTarget int // requests per task and minute that scaling aims at; default 1000
@@ -71,6 +72,9 @@ func (args *WebArgs) check(task *fargate.TaskArgs) error {
 	all := []error{task.Check()}
 	if args.Min < 1 || args.Max < args.Min {
 		all = append(all, fmt.Errorf("ecs: tasks must be at least 1 and min not above max, got min %d, max %d", args.Min, args.Max))
+	}
+	if args.Connections < 1 {
+		all = append(all, fmt.Errorf("ecs: a web task needs at least 1 connection to the database, got %d", args.Connections))
 	}
 	if args.Spot < 0 || args.Spot > 100 {
 		all = append(all, fmt.Errorf("ecs: spot must be from 0 to 100 percent, got %d", args.Spot))

@@ -37,9 +37,11 @@ func Catalog(site wiring.Site) catalog.Catalog {
 	return all
 }
 
-// Load is config.Load for this site: the environment variables that its components bind are reserved.
+// Load is config.Load for this site: the environment variables that its components bind are reserved, and its tasks must not
+// need more connections than its database takes.
 func Load(source config.Source) (*config.Stack, error) {
 	source.Reserved = Catalog(wiring.Site{}).Names()
+	source.Connections = datastore.Usable
 	return config.Load(source)
 }
 

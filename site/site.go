@@ -255,7 +255,7 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		Bastion: d.stack.Bastion.Enabled, Endpoints: d.stack.Network.Endpoints, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
 		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
@@ -442,7 +442,8 @@ func (d *deployment) makeWAF() error {
 		return err
 	}
 	_, err = ecs.NewWAF(d.ctx, "waf", &ecs.WAFArgs{
-		Site: d.site, LoadBalancerARN: d.balancer.LoadBalancerARN, RateLimit: d.stack.WAF.RateLimit, LogGroup: name, LogGroupARN: logs.ARN,
+		Site: d.site, LoadBalancerARN: d.balancer.LoadBalancerARN, RateLimit: d.stack.WAF.RateLimit,
+		UploadPaths: d.stack.WAF.UploadPaths, LogGroup: name, LogGroupARN: logs.ARN,
 	}, d.opts...)
 	return err
 }
