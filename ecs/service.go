@@ -38,6 +38,8 @@ type WebArgs struct {
 
 	// After is what tasks need without an input that refers to it: the network's routes and endpoints, and the Migration.
 	After []pulumi.Resource
+
+	Judge Judge // says whether the service runs what was deployed; nil: a caller of the program finds out
 }
 
 // A Web is the service that handles requests: tasks of nginx and Django in the private subnets behind the Balancer.
@@ -108,7 +110,11 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(Port),
 	}}
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts,
+	hooks, err := judged(ctx, name, args.Judge)
+	if err != nil {
+		return nil, err
+	}
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts, hooks,
 		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling owns it
 	if err != nil {
 		return nil, err

@@ -41,6 +41,10 @@ type Options struct {
 	Runner ecs.Runner        // runs the migration; default: on AWS
 	Say    func(text string) // hears that the migration still runs; default: the engine's log
 
+	// Alone: no command judges the services after the program, so the program does. Judge does it; default: on AWS.
+	Alone bool
+	Judge ecs.Judge
+
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
 	// Carry copies the images of a release (see cicd.Carrier); nil is AWS itself.
@@ -54,8 +58,8 @@ type Options struct {
 	Declare bool
 }
 
-// Deploy is the Pulumi program: everything that `pulumi up` does.
-func Deploy(ctx *pulumi.Context) error { return New(Options{}).Run(ctx) }
+// Deploy is the Pulumi program: everything that `pulumi up` does. It fails if ECS rolled a service back.
+func Deploy(ctx *pulumi.Context) error { return New(Options{Alone: true}).Run(ctx) }
 
 // A Program is one run of Deploy with options, and what became known in it.
 type Program struct {
@@ -102,6 +106,10 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 		runner = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile,
 			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 	}
+	judge := options.Judge
+	if judge == nil && options.Alone {
+		judge = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile}.Judge
+	}
 	release := options.Release
 	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
 		release = &image.Pinned{Digests: digests}
@@ -118,7 +126,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
 		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
@@ -131,6 +139,7 @@ type deployment struct {
 	root     string
 	runner   ecs.Runner
 	say      func(string)
+	judge    ecs.Judge     // nil: the caller of the program judges
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
 	pushed   image.Pair
