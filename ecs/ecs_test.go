@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -569,5 +570,22 @@ func TestWAFLetsFilesPassOnUploadPathsOnly(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"EXACTLY /", "STARTS_WITH /admin/"}, paths); diff != "" {
 		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+// The agent of ECS Exec records a session with the program script. Alpine lacks it, and the session then runs unrecorded
+// (aws/amazon-ssm-agent#653). app/test.sh looks into the built images, but builds them on Debian where Alpine is out of reach.
+func TestSessionsIntoNginxAreRecorded(t *testing.T) {
+	text, err := os.ReadFile("../app/Dockerfile.nginx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := regexp.MustCompile(`(?m)^ARG NGINX_BASE=(.*)$`).FindStringSubmatch(string(text))
+	_, last, _ := strings.Cut(string(text), "FROM ${NGINX_BASE}\n")
+	if base == nil || last == "" {
+		t.Fatal("the Dockerfile has no NGINX_BASE, or no stage of it")
+	}
+	if strings.Contains(base[1], "alpine") && !regexp.MustCompile(`(?m)^RUN .*apk add .*\butil-linux-misc\b`).MatchString(last) {
+		t.Errorf("%s has no script, and the image does not install it", base[1])
 	}
 }

@@ -48,8 +48,9 @@ func Load(source config.Source) (*config.Stack, error) {
 // Facts are the facts about the stack's AWS provider, and about what the program looks up before it creates anything.
 func Facts(wiring.Site) []catalog.Resource {
 	return []catalog.Resource{{
-		Type:   "pulumi:providers:aws",
-		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones")},
-		None:   catalog.Inert | catalog.Risks,
+		Type: "pulumi:providers:aws",
+		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones",
+			"ec2:DescribeSubnets")},
+		None: catalog.Inert | catalog.Risks,
 	}, catalog.Random("pulumi:index:Stash")}
 }

@@ -205,35 +205,19 @@ func (d *deployment) place() error {
 	if err != nil {
 		return err
 	}
-	state := "available"
-	zones, err := aws.GetAvailabilityZones(d.ctx, &aws.GetAvailabilityZonesArgs{
-		State: &state,
-		// Local zones and the like lack RDS and load balancers.
-		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
-	}, d.invoke)
+	zones, withoutARM, err := d.findZones()
 	if err != nil {
 		return err
-	}
-	if len(zones.Names) < d.stack.Network.Zones {
-		return fmt.Errorf("network.zones: region %s has %d zones, got %d", d.stack.Region, len(zones.Names), d.stack.Network.Zones)
 	}
 	d.site = wiring.Site{
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
-		Zones:   zones.Names[:d.stack.Network.Zones],
+		Zones:   zones,
 		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
 	}
-	for i, zone := range d.site.Zones {
-		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
-			d.withoutARM = append(d.withoutARM, zone)
-		}
-	}
+	d.withoutARM = withoutARM
 	return nil
 }
-
-// zoneWithoutARM is the ID of the only zone without arm64 tasks on Fargate; its name differs between accounts. EC2 has no
-// Graviton instances there either. Source: ECS guide, "Supported Regions for Amazon ECS on AWS Fargate".
-const zoneWithoutARM = "use1-az3"
 
 // bindRoles sets the permissions boundary of all roles, without which the deploy role may not create them. A stack without a
 // deploy role has no boundary.
