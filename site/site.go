@@ -205,7 +205,7 @@ func (d *deployment) place() error {
 	if err != nil {
 		return err
 	}
-	zones, withoutARM, err := d.findZones()
+	zones, withoutARM, err := findZones(d.ctx, d.stack, d.invoke)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,9 @@ import (
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/config"
 )
 
 // zoneWithoutARM is the ID of the only zone without arm64 tasks on Fargate; its name differs between accounts. EC2 has no
@@ -14,13 +17,13 @@ import (
 const zoneWithoutARM = "use1-az3"
 
 // findZones chooses the stack's zones and finds those among them without arm64.
-func (d *deployment) findZones() (zones, withoutARM []string, err error) {
+func findZones(ctx *pulumi.Context, stack *config.Stack, invoke pulumi.InvokeOption) (zones, withoutARM []string, err error) {
 	// Without a filter on the state: a zone that AWS calls impaired for an hour would drop out, the next one would take its
 	// place, and its subnets would be replaced.
-	found, err := aws.GetAvailabilityZones(d.ctx, &aws.GetAvailabilityZonesArgs{
+	found, err := aws.GetAvailabilityZones(ctx, &aws.GetAvailabilityZonesArgs{
 		// Local zones and the like lack RDS and load balancers.
 		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
-	}, d.invoke)
+	}, invoke)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -30,13 +33,13 @@ func (d *deployment) findZones() (zones, withoutARM []string, err error) {
 			byID[name] = found.ZoneIds[i]
 		}
 	}
-	count := d.stack.Network.Zones
+	count := stack.Network.Zones
 	if len(found.Names) < count {
-		return nil, nil, fmt.Errorf("network.zones: region %s has %d zones, got %d", d.stack.Region, len(found.Names), count)
+		return nil, nil, fmt.Errorf("network.zones: region %s has %d zones, got %d", stack.Region, len(found.Names), count)
 	}
 	zones = slices.Sorted(slices.Values(found.Names))[:count]
 	if old := slices.IndexFunc(zones, func(zone string) bool { return byID[zone] == zoneWithoutARM }); old >= 0 {
-		kept, err := d.hasSubnets(zones[old])
+		kept, err := hasSubnets(ctx, stack, zones[old], invoke)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -53,12 +56,12 @@ func (d *deployment) findZones() (zones, withoutARM []string, err error) {
 }
 
 // hasSubnets reports whether the stack has subnets in a zone. It keeps its zones: others would replace the network.
-func (d *deployment) hasSubnets(zone string) (bool, error) {
-	prefix := d.stack.TagPrefix()
-	found, err := ec2.GetSubnets(d.ctx, &ec2.GetSubnetsArgs{
+func hasSubnets(ctx *pulumi.Context, stack *config.Stack, zone string, invoke pulumi.InvokeOption) (bool, error) {
+	prefix := stack.TagPrefix()
+	found, err := ec2.GetSubnets(ctx, &ec2.GetSubnetsArgs{
 		Filters: []ec2.GetSubnetsFilter{{Name: "availability-zone", Values: []string{zone}}},
-		Tags:    map[string]string{prefix + "project": d.stack.Project, prefix + "stack": d.stack.Name},
-	}, d.invoke)
+		Tags:    map[string]string{prefix + "project": stack.Project, prefix + "stack": stack.Name},
+	}, invoke)
 	return err == nil && len(found.Ids) > 0, err
 }
 
