@@ -14,9 +14,9 @@ func TestTheTasksFitTheDatabase(t *testing.T) {
 		{"two processes of eight threads", "slipway:web: {max: 4, connections: 16}",
 			"takes 95 connections, and the tasks may need 130: web.max 4 x web.connections 16 x 2 during a deployment = 128, workers 0, " +
 				"jobs and migration 2"},
-		{"many tasks", "slipway:web: {max: 40}", "may need 642"},
-		{"workers and jobs", "slipway:web: {max: 4}\nslipway:workers: [{name: mail, command: [mail], count: 8, connections: 2}]\n" +
-			"slipway:jobs: [{name: night, command: [night], schedule: rate(1 day)}]", "workers 32, jobs and migration 3"},
+		{"many tasks", "slipway:web: {max: 40}", "may need 482"},
+		{"workers and jobs", "slipway:web: {max: 4}\nslipway:workers: [{name: mail, command: [mail], count: 16, connections: 2}]\n" +
+			"slipway:jobs: [{name: night, command: [night], schedule: rate(1 day)}]", "workers 64, jobs and migration 3"},
 		{"a paused worker", "slipway:workers: [{name: mail, command: [mail], count: 0, connections: 90}]", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
