@@ -19,12 +19,20 @@ type Change struct {
 	Op         string     `json:"op"` // "create", "update", "replace" or "delete"
 	Properties []Property `json:"properties,omitempty"`
 
-	Protected bool `json:"-"` // the state says that the engine must not delete it
-	Component bool `json:"-"` // it is a group of resources, nothing in itself
+	inputs    map[string]any // of a resource that would be made
+	Protected bool           `json:"-"` // the state says that the engine must not delete it
+	Component bool           `json:"-"` // it is a group of resources, nothing in itself
 }
 
 // Name is the resource's name in the program.
 func (c Change) Name() string { return resource.URN(c.URN).Name() }
+
+// Made is an input, at a property path, of a resource that is created or replaced: a string, "[unknown]" or "[secret]"; "" if
+// it has none there.
+func (c Change) Made(path string) string {
+	text, _ := valueAt(c.inputs, path).(string)
+	return text
+}
 
 // A Property is one input that changed. The value of a secret is "[secret]".
 type Property struct {
@@ -282,10 +290,14 @@ func unsettled(meta apitype.StepEventMetadata) bool {
 
 func changeOf(meta apitype.StepEventMetadata) Change {
 	state := cmp.Or(meta.New, meta.Old)
-	return Change{
+	change := Change{
 		URN: meta.URN, Type: meta.Type, Op: string(meta.Op), Properties: propertiesOf(meta),
 		Protected: meta.Old != nil && meta.Old.Protect, Component: state != nil && !state.Custom,
 	}
+	if meta.New != nil && (meta.Op == apitype.OpCreate || meta.Op == apitype.OpReplace) {
+		change.inputs = meta.New.Inputs
+	}
+	return change
 }
 
 func propertiesOf(meta apitype.StepEventMetadata) []Property {

@@ -106,7 +106,8 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 	p := newPlan(facts(), result, state)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
-	if reasons = append(reasons, s.overQuota(ctx, result)...); len(reasons) > 0 {
+	reasons = append(reasons, s.overQuota(ctx, result)...)
+	if reasons = append(reasons, s.takenNames(ctx, result, state)...); len(reasons) > 0 {
 		return nil, &RefusedError{s.target.Stack, reasons}
 	}
 	return p, nil
