@@ -19,7 +19,7 @@ type Change struct {
 	Op         string     `json:"op"` // "create", "update", "replace" or "delete"
 	Properties []Property `json:"properties,omitempty"`
 
-	inputs    map[string]any // of a resource that would be made
+	Inputs    map[string]any `json:"-"` // of a resource that is created or replaced
 	Protected bool           `json:"-"` // the state says that the engine must not delete it
 	Component bool           `json:"-"` // it is a group of resources, nothing in itself
 }
@@ -30,7 +30,7 @@ func (c Change) Name() string { return resource.URN(c.URN).Name() }
 // Made is an input, at a property path, of a resource that is created or replaced: a string, "[unknown]" or "[secret]"; "" if
 // it has none there.
 func (c Change) Made(path string) string {
-	text, _ := valueAt(c.inputs, path).(string)
+	text, _ := valueAt(c.Inputs, path).(string)
 	return text
 }
 
@@ -295,7 +295,7 @@ func changeOf(meta apitype.StepEventMetadata) Change {
 		Protected: meta.Old != nil && meta.Old.Protect, Component: state != nil && !state.Custom,
 	}
 	if meta.New != nil && (meta.Op == apitype.OpCreate || meta.Op == apitype.OpReplace) {
-		change.inputs = meta.New.Inputs
+		change.Inputs = meta.New.Inputs
 	}
 	return change
 }

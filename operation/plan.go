@@ -93,7 +93,7 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 	if err := s.imagesExist(ctx, state); err != nil {
 		return nil, err
 	}
-	result, err := s.stack.Preview(ctx, s.account.Lock(), engine.UpOptions{Refresh: s.drifted(ctx)})
+	result, err := s.stack.Preview(ctx, s.account.Lock(), engine.UpOptions{Refresh: true})
 	var failure *engine.Failure
 	if errors.As(err, &failure) && !failure.Interrupted {
 		if refusal := s.refusal(failure); refusal != nil {

@@ -62,7 +62,7 @@ func TestRefusedByTheAccount(t *testing.T) {
 	}
 	for _, want := range []string{
 		"EC2-VPC Elastic IPs: the account may have 5, has 5, and this needs 3 more",
-		"site (aws:ecs/cluster:Cluster): the name slipway-prod-site is taken, by this account, and not by this stack",
+		"cluster (aws:ecs/cluster:Cluster): the name slipway-prod-site is taken, by this account, and not by this stack",
 		"the name https://token.actions.githubusercontent.com is taken", "set github.provider to the ARN", "nothing was changed",
 	} {
 		if !strings.Contains(err.Error(), want) {

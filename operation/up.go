@@ -115,11 +115,12 @@ func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, erro
 	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
-// up runs the engine. If a drift check found something since the last up, every resource is read first, and so reverted.
+// up runs the engine. Every resource is read first, as for the plan: the engine compares the program with its own record, which
+// does not have what was changed by hand.
 func (s *session) up(ctx context.Context) (engine.Result, error) {
 	found := s.drifted(ctx)
 	s.begun.reset()
-	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: true})
 	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
@@ -127,8 +128,7 @@ func (s *session) up(ctx context.Context) (engine.Result, error) {
 	return result, err
 }
 
-// drifted says whether a drift check found something since the last up. Then a plan and an up read every resource first: the
-// engine compares the program with its own record, which does not have what was changed by hand.
+// drifted says whether a drift check found something since the last up. It is settled then, also if a plan finds nothing.
 func (s *session) drifted(ctx context.Context) bool {
 	last, err := s.lastCheck(ctx)
 	return err == nil && last != nil && last.Found > 0
