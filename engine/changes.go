@@ -50,6 +50,9 @@ type Result struct {
 	Outputs map[string]any // of the stack, secrets masked
 	Took    time.Duration
 
+	// Reread are the steps that read a resource back, of a preview that did so.
+	Reread []apitype.StepEventMetadata
+
 	// Unsettled says that an update would write something into the state although no resource changes, such as a protection.
 	Unsettled bool
 }

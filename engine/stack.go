@@ -199,7 +199,14 @@ func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error)
 
 // Preview says what Up would do with the same options. It changes nothing, but for repairing what a killed operation left.
 func (s *Stack) Preview(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
-	return s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh})
+	var reread []apitype.StepEventMetadata
+	result, err := s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh, heard: func(e apitype.EngineEvent) {
+		if e.ResOutputsEvent != nil && e.ResOutputsEvent.Metadata.Op == apitype.OpRefresh {
+			reread = append(reread, e.ResOutputsEvent.Metadata)
+		}
+	}})
+	result.Reread = reread
+	return result, err
 }
 
 // A Protected error says that a stack was not destroyed because the program protects some of it.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"slipway/drift"
 	"slipway/engine"
 	"slipway/internal/catalog"
 	"slipway/operation/account"
@@ -27,6 +28,9 @@ type Plan struct {
 	Changes   []PlannedChange
 	Losses    []Effect // of data, or of what protects it: the user must confirm them
 	Downtime  []Effect // what is down for a while
+
+	// Reverts says that the plan reverts something that was changed outside Slipway. Then the up has to read the resources too.
+	Reverts bool
 }
 
 // A PlannedChange is a change of one resource, with the settings that differ by name.
@@ -104,6 +108,7 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
+	s.compare(p)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
 	reasons = append(reasons, s.overQuota(ctx, result)...)
@@ -111,6 +116,26 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, &RefusedError{s.target.Stack, reasons}
 	}
 	return p, nil
+}
+
+// compare reports what was changed outside Slipway, as the plan found it: the engine read every resource for it.
+func (s *session) compare(p *Plan) {
+	var reverted, left []string
+	for _, d := range drift.Of(facts(), p.Result.Reread) {
+		if slices.ContainsFunc(p.Changes, func(c PlannedChange) bool { return c.URN == d.URN }) {
+			reverted = append(reverted, d.Name)
+		} else {
+			left = append(left, d.Name)
+		}
+	}
+	p.Reverts = len(reverted) > 0
+	if p.Reverts {
+		s.target.Progress.Logf("Changed outside Slipway, and part of this plan: %s.", strings.Join(reverted, ", "))
+	}
+	if len(left) > 0 {
+		s.target.Progress.Logf("Changed outside Slipway, and not part of this plan, because the program does not set it: %s. "+
+			"slipway drift shows what.", strings.Join(left, ", "))
+	}
 }
 
 // refusal is why the engine or the program refused the plan, in the user's terms; nil if that is not what failed.

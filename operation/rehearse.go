@@ -102,7 +102,7 @@ type trespassing interface{ Trespasses() ([]string, error) }
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
-	up, err := s.up(ctx)
+	up, err := s.up(ctx, false)
 	if _, err := s.judged(ctx, err); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	}
 
 	logf("Up again: nothing must change.")
-	again, err := s.up(ctx)
+	again, err := s.up(ctx, false)
 	if err != nil {
 		return err
 	}
