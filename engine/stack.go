@@ -234,7 +234,7 @@ func (s *Stack) operate(ctx context.Context, lock *Lock, name string, a action) 
 	}
 	// A repair would record what is missing, and a drift check must find exactly that.
 	if name != "drift" || lock.Killed != nil {
-		if err := s.repair(ctx, lock); err != nil {
+		if err := s.repair(ctx, lock, a.refresh); err != nil {
 			return Result{}, err
 		}
 	}
