@@ -133,8 +133,8 @@ func (s *session) compare(p *Plan) {
 		s.target.Progress.Logf("Changed outside Slipway, and part of this plan: %s.", strings.Join(reverted, ", "))
 	}
 	if len(left) > 0 {
-		s.target.Progress.Logf("Changed outside Slipway, and not part of this plan, because the program does not set it: %s. "+
-			"slipway drift shows what.", strings.Join(left, ", "))
+		s.target.Progress.Logf("Changed outside Slipway, and not part of this plan, because the program does not set it: %s\n"+
+			"to see what was changed, run: slipway drift%s", strings.Join(left, ", "), s.target.Flags())
 	}
 }
 
