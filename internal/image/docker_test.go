@@ -26,7 +26,7 @@ type builder struct {
 // builders are those of this machine. Clients before 23.0 have BuildKit built in; the later ones need the plugin buildx for it.
 func builders(t *testing.T) map[string]builder {
 	t.Helper()
-	found := map[string]builder{"classic": {"docker", "0"}}
+	found := map[string]builder{"classic": {command: "docker", kit: "0"}}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		command := filepath.Join(dir, "docker")
 		version, err := exec.Command(command, "version", "--format", "{{.Client.Version}}").Output()

@@ -50,11 +50,11 @@ var finders = map[string]finder{
 	},
 	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": findProvider,
 	"aws:rds/instance:Instance": func(ctx context.Context, settings aws.Config, _ account.Identity, name string) (string, error) {
-		err := query(ctx, settings, rdsService, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {name}}, new(struct{}))
+		err := rdsService.call(ctx, settings, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {name}}, new(struct{}))
 		return found(err, "DBInstanceNotFound", "DBInstanceNotFoundFault")
 	},
 	"aws:lb/loadBalancer:LoadBalancer": func(ctx context.Context, settings aws.Config, _ account.Identity, name string) (string, error) {
-		err := query(ctx, settings, elbService, "DescribeLoadBalancers", url.Values{"Names.member.1": {name}}, new(struct{}))
+		err := elbService.call(ctx, settings, "DescribeLoadBalancers", url.Values{"Names.member.1": {name}}, new(struct{}))
 		return found(err, "LoadBalancerNotFound")
 	},
 	"aws:ecr/repository:Repository": func(ctx context.Context, settings aws.Config, _ account.Identity, name string) (string, error) {

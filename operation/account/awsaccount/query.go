@@ -31,8 +31,8 @@ var (
 // queryLimit is more than any answer that these calls get: they ask for pages.
 const queryLimit = 64 << 20
 
-// query calls an action and decodes its answer into out. An error from AWS is a smithy.APIError, as the SDK's are.
-func query(ctx context.Context, settings aws.Config, s queryService, action string, params url.Values, out any) error {
+// call calls an action and decodes its answer into out. An error from AWS is a smithy.APIError, as the SDK's are.
+func (s queryService) call(ctx context.Context, settings aws.Config, action string, params url.Values, out any) error {
 	form := url.Values{"Action": {action}, "Version": {s.version}}
 	for name, values := range params {
 		form[name] = values

@@ -86,7 +86,7 @@ func countPages(ctx context.Context, settings aws.Config, action string) (int, e
 			Gateways  []struct{} `xml:"internetGatewaySet>item"`
 			NextToken string     `xml:"nextToken"`
 		}
-		if err := query(ctx, settings, ec2Service, action, params, &page); err != nil {
+		if err := ec2Service.call(ctx, settings, action, params, &page); err != nil {
 			return 0, err
 		}
 		n += len(page.VPCs) + len(page.Gateways)
@@ -114,7 +114,7 @@ func countAddresses(ctx context.Context, settings aws.Config) (int, error) {
 			Pool   string `xml:"publicIpv4Pool"`
 		} `xml:"addressesSet>item"`
 	}
-	err := query(ctx, settings, ec2Service, "DescribeAddresses", nil, &out)
+	err := ec2Service.call(ctx, settings, "DescribeAddresses", nil, &out)
 	n := 0
 	for _, address := range out.Addresses {
 		if address.Domain == "vpc" && cmp.Or(address.Pool, "amazon") == "amazon" {
@@ -132,7 +132,7 @@ func countBalancers(ctx context.Context, settings aws.Config) (int, error) {
 			Types      []string `xml:"DescribeLoadBalancersResult>LoadBalancers>member>Type"`
 			NextMarker string   `xml:"DescribeLoadBalancersResult>NextMarker"`
 		}
-		if err := query(ctx, settings, elbService, "DescribeLoadBalancers", params, &page); err != nil {
+		if err := elbService.call(ctx, settings, "DescribeLoadBalancers", params, &page); err != nil {
 			return 0, err
 		}
 		for _, kind := range page.Types {
@@ -155,7 +155,7 @@ func countDatabases(ctx context.Context, settings aws.Config) (int, error) {
 			Engines []string `xml:"DescribeDBInstancesResult>DBInstances>DBInstance>Engine"`
 			Marker  string   `xml:"DescribeDBInstancesResult>Marker"`
 		}
-		if err := query(ctx, settings, rdsService, "DescribeDBInstances", params, &page); err != nil {
+		if err := rdsService.call(ctx, settings, "DescribeDBInstances", params, &page); err != nil {
 			return 0, err
 		}
 		for _, engine := range page.Engines {

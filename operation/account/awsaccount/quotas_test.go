@@ -167,7 +167,7 @@ func TestTakenAgainstMoto(t *testing.T) {
 	must(keys.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String("alias/shop-media"), TargetKeyId: key.KeyMetadata.KeyId}))
 	must(ssm.NewFromConfig(settings).PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String("/shop-media"), Value: aws.String("x"),
 		Type: ssmtypes.ParameterTypeString}))
-	must(nil, query(ctx, settings, rdsService, "CreateDBInstance", url.Values{"DBInstanceIdentifier": {"shop-media"}, "Engine": {"postgres"},
+	must(nil, rdsService.call(ctx, settings, "CreateDBInstance", url.Values{"DBInstanceIdentifier": {"shop-media"}, "Engine": {"postgres"},
 		"DBInstanceClass": {"db.t4g.micro"}, "AllocatedStorage": {"20"}, "MasterUsername": {"u"}, "MasterUserPassword": {"password1"}},
 		new(struct{})))
 
