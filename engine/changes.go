@@ -19,12 +19,20 @@ type Change struct {
 	Op         string     `json:"op"` // "create", "update", "replace" or "delete"
 	Properties []Property `json:"properties,omitempty"`
 
-	Protected bool `json:"-"` // the state says that the engine must not delete it
-	Component bool `json:"-"` // it is a group of resources, nothing in itself
+	Inputs    map[string]any `json:"-"` // of a resource that is created or replaced
+	Protected bool           `json:"-"` // the state says that the engine must not delete it
+	Component bool           `json:"-"` // it is a group of resources, nothing in itself
 }
 
 // Name is the resource's name in the program.
 func (c Change) Name() string { return resource.URN(c.URN).Name() }
+
+// Made is an input, at a property path, of a resource that is created or replaced: a string, "[unknown]" or "[secret]"; "" if
+// it has none there.
+func (c Change) Made(path string) string {
+	text, _ := valueAt(c.Inputs, path).(string)
+	return text
+}
 
 // A Property is one input that changed. The value of a secret is "[secret]".
 type Property struct {
@@ -41,6 +49,9 @@ type Result struct {
 	Groups  map[Group]int  // how many resources change, components aside
 	Outputs map[string]any // of the stack, secrets masked
 	Took    time.Duration
+
+	// Reread are the steps that read a resource back, of a preview that did so.
+	Reread []apitype.StepEventMetadata
 
 	// Unsettled says that an update would write something into the state although no resource changes, such as a protection.
 	Unsettled bool
@@ -282,10 +293,14 @@ func unsettled(meta apitype.StepEventMetadata) bool {
 
 func changeOf(meta apitype.StepEventMetadata) Change {
 	state := cmp.Or(meta.New, meta.Old)
-	return Change{
+	change := Change{
 		URN: meta.URN, Type: meta.Type, Op: string(meta.Op), Properties: propertiesOf(meta),
 		Protected: meta.Old != nil && meta.Old.Protect, Component: state != nil && !state.Custom,
 	}
+	if meta.New != nil && (meta.Op == apitype.OpCreate || meta.Op == apitype.OpReplace) {
+		change.Inputs = meta.New.Inputs
+	}
+	return change
 }
 
 func propertiesOf(meta apitype.StepEventMetadata) []Property {

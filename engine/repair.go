@@ -39,13 +39,16 @@ type Object struct{ URN, Type, ID string }
 //
 // There is no race: the caller holds the lock, no engine is alive, and nothing else changes the account. If repair itself
 // is killed the next run starts it again; every step leaves fewer pending creates than before.
-func (s *Stack) repair(ctx context.Context, lock *Lock) error {
+//
+// Objects that are gone, and nothing else, need no repair if the operation reads every resource itself: then a preview finds them
+// as it finds other manual changes, and leaves the state as it is.
+func (s *Stack) repair(ctx context.Context, lock *Lock, rereads bool) error {
 	state, err := s.read(ctx)
 	if err != nil {
 		return err
 	}
 	orphans, lost := s.compare(state)
-	if lock.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && lost == 0 {
+	if lock.Killed == nil && len(state.Pending) == 0 && len(orphans) == 0 && (lost == 0 || rereads) {
 		return nil
 	}
 	if lock.Killed != nil {
@@ -55,7 +58,11 @@ func (s *Stack) repair(ctx context.Context, lock *Lock) error {
 		lock.Killed = nil
 		return nil
 	}
-	s.Logf("Checking what it did and repairing the state.")
+	if lock.Killed != nil {
+		s.Logf("Checking what it did and repairing the state.")
+	} else {
+		s.Logf("The state does not list what the account has. Repairing the state.")
+	}
 	if len(state.Pending) > 0 {
 		if err := s.settlePending(ctx, state, orphans); err != nil {
 			return err
@@ -315,5 +322,5 @@ func (s *Stack) Recover(ctx context.Context, lock *Lock, resolution *Resolution)
 	if err := s.ready(ctx, lock); err != nil {
 		return nil, err
 	}
-	return nil, s.repair(ctx, lock)
+	return nil, s.repair(ctx, lock, false)
 }

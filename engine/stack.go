@@ -203,7 +203,14 @@ func (s *Stack) Up(ctx context.Context, lock *Lock, o UpOptions) (Result, error)
 
 // Preview says what Up would do with the same options. It changes nothing, but for repairing what a killed operation left.
 func (s *Stack) Preview(ctx context.Context, lock *Lock, o UpOptions) (Result, error) {
-	return s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh})
+	var reread []apitype.StepEventMetadata
+	result, err := s.operate(ctx, lock, "preview", action{kind: preview, refresh: o.Refresh, heard: func(e apitype.EngineEvent) {
+		if e.ResOutputsEvent != nil && e.ResOutputsEvent.Metadata.Op == apitype.OpRefresh {
+			reread = append(reread, e.ResOutputsEvent.Metadata)
+		}
+	}})
+	result.Reread = reread
+	return result, err
 }
 
 // A Protected error says that a stack was not destroyed because the program protects some of it.
@@ -231,7 +238,7 @@ func (s *Stack) operate(ctx context.Context, lock *Lock, name string, a action) 
 	}
 	// A repair would record what is missing, and a drift check must find exactly that.
 	if name != "drift" || lock.Killed != nil {
-		if err := s.repair(ctx, lock); err != nil {
+		if err := s.repair(ctx, lock, a.refresh); err != nil {
 			return Result{}, err
 		}
 	}

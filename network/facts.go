@@ -27,6 +27,9 @@ func Facts(site wiring.Site) []catalog.Resource {
 			Deploy: []catalog.Grant{
 				look("DescribeNetworkAcls", "DescribeRouteTables", "DescribeSecurityGroups", "DescribeTags", "DescribeVpcAttribute", "DescribeVpcs"),
 				build("CreateVpc", "DeleteVpc", "ModifyVpcAttribute"),
+				// Before the first change Slipway compares what it would create with the quotas of the account. Neither call takes a
+				// resource (Service Authorization Reference, "Actions, resources, and condition keys for Service Quotas").
+				catalog.Look("network", "servicequotas:GetAWSDefaultServiceQuota", "servicequotas:GetServiceQuota"),
 			},
 		},
 		{

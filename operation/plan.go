@@ -10,6 +10,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"slipway/drift"
 	"slipway/engine"
 	"slipway/internal/catalog"
 	"slipway/operation/account"
@@ -29,6 +30,9 @@ type Plan struct {
 	Downtime  []Effect // what is down for a while
 
 	WhatIf *Rehearsal // of a change that is tried; nil: none is
+
+	// Reverts says that the plan reverts something that was changed outside Slipway. Then the up has to read the resources too.
+	Reverts bool
 }
 
 // A PlannedChange is a change of one resource, with the settings that differ by name.
@@ -96,7 +100,7 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 	if err := s.imagesExist(ctx, state); err != nil {
 		return nil, err
 	}
-	result, err := s.stack.Preview(ctx, s.account.Lock(), engine.UpOptions{Refresh: s.drifted(ctx)})
+	result, err := s.stack.Preview(ctx, s.account.Lock(), engine.UpOptions{Refresh: true})
 	var failure *engine.Failure
 	if errors.As(err, &failure) && !failure.Interrupted {
 		if refusal := s.refusal(failure); refusal != nil {
@@ -107,12 +111,34 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
+	s.compare(p)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
-	if reasons = append(reasons, s.overQuota(ctx, result)...); len(reasons) > 0 {
+	reasons = append(reasons, s.overQuota(ctx, result)...)
+	if reasons = append(reasons, s.takenNames(ctx, result, state)...); len(reasons) > 0 {
 		return nil, &RefusedError{s.target.Stack, reasons}
 	}
 	return p, nil
+}
+
+// compare reports what was changed outside Slipway, as the plan found it: the engine read every resource for it.
+func (s *session) compare(p *Plan) {
+	var reverted, left []string
+	for _, d := range drift.Of(facts(), p.Result.Reread) {
+		if slices.ContainsFunc(p.Changes, func(c PlannedChange) bool { return c.URN == d.URN }) {
+			reverted = append(reverted, d.Name)
+		} else {
+			left = append(left, d.Name)
+		}
+	}
+	p.Reverts = len(reverted) > 0
+	if p.Reverts {
+		s.target.Progress.Logf("Changed outside Slipway, and part of this plan: %s.", strings.Join(reverted, ", "))
+	}
+	if len(left) > 0 {
+		s.target.Progress.Logf("Changed outside Slipway, and not part of this plan, because the program does not set it: %s\n"+
+			"to see what was changed, run: slipway drift%s", strings.Join(left, ", "), s.target.Flags())
+	}
 }
 
 // refusal is why the engine or the program refused the plan, in the user's terms; nil if that is not what failed.

@@ -109,17 +109,20 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 // agree, and a rehearsed stack is locked since. In an account the engine's own lock is the only one, so there it runs again.
 func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, error) {
 	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
-		return s.up(ctx)
+		return s.up(ctx, plan.Reverts)
 	}
 	s.public, _ = plan.Result.Outputs["url"].(string)
 	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
-// up runs the engine. If a drift check found something since the last up, every resource is read first, and so reverted.
-func (s *session) up(ctx context.Context) (engine.Result, error) {
+// up runs the engine. If the plan reverts what was changed outside Slipway, or a drift check found something since the last up,
+// every resource is read first: the engine compares the program with its own record. Otherwise nothing is read: that would put
+// into the record what the program does not set, such as a rule that was added to a security group by hand, and a drift check
+// would no longer find it.
+func (s *session) up(ctx context.Context, reverts bool) (engine.Result, error) {
 	found := s.drifted(ctx)
 	s.begun.reset()
-	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found})
+	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found || reverts})
 	s.public, _ = result.Outputs["url"].(string)
 	if err == nil && found {
 		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
@@ -127,8 +130,7 @@ func (s *session) up(ctx context.Context) (engine.Result, error) {
 	return result, err
 }
 
-// drifted says whether a drift check found something since the last up. Then a plan and an up read every resource first: the
-// engine compares the program with its own record, which does not have what was changed by hand.
+// drifted says whether a drift check found something since the last up.
 func (s *session) drifted(ctx context.Context) bool {
 	last, err := s.lastCheck(ctx)
 	return err == nil && last != nil && last.Found > 0

@@ -3,10 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -657,7 +662,7 @@ func TestDocumentsAreIndexed(t *testing.T) {
 // others' messages of docs/troubleshooting.md: of AWS, Docker, Django, Postgres, Go, and of the libraries that Slipway is made of.
 var foreignMessages = []string{
 	"go run", "unknown command ...", "unknown flag: ...", "AddressLimitExceeded", "VpcLimitExceeded", "exec format error",
-	"toomanyrequests", "relation ... already exists", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+	"toomanyrequests", `\r: not found`, "no such file or directory", "relation ... already exists", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
 }
 
 // TestTroubleshooting checks that the messages in docs/troubleshooting.md are those of the code. What AWS says is in its last section.
@@ -698,6 +703,68 @@ func TestTroubleshooting(t *testing.T) {
 	}
 	if unsaid(code, "the configuration of stack ... is lovely") == "" || unsaid(code, "is in use by ...; wait for it to end") != "" {
 		t.Error("a message that is not in the code passes, or one that is does not")
+	}
+}
+
+// TestTroubleshootingOfBuildContexts checks that every refusal of a build context is in docs/troubleshooting.md by its words.
+func TestTroubleshootingOfBuildContexts(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(repository, "docs/troubleshooting.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(data), "\n## Images and build contexts\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	files, err := filepath.Glob(filepath.Join(repository, "internal/image/*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verbs, count := regexp.MustCompile(`%\w`), 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(gotoken.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			var says ast.Expr
+			switch fun, _ := call.Fun.(*ast.SelectorExpr); {
+			case fun == nil:
+			case fun.Sel.Name == "refused":
+				says = call.Args[1]
+			case fun.Sel.Name == "Errorf", fun.Sel.Name == "New" && types.ExprString(fun.X) == "errors":
+				says = call.Args[0]
+			}
+			if says == nil {
+				return true
+			}
+			ast.Inspect(says, func(n ast.Node) bool {
+				literal, ok := n.(*ast.BasicLit)
+				if !ok || literal.Kind != gotoken.STRING {
+					return true
+				}
+				text, _ := strconv.Unquote(literal.Value)
+				for _, part := range verbs.Split(text, -1) {
+					// errPointer is only compared, and never shown.
+					if part = strings.Trim(part, " .:,"); len(part) < 8 || part == "a pointer of Git LFS" {
+						continue
+					}
+					if count++; !strings.Contains(section, part) {
+						t.Errorf("%s says %q, and the page does not have it", filepath.Base(file), part)
+					}
+				}
+				return true
+			})
+			return true
+		})
+	}
+	if count < 8 {
+		t.Errorf("only %d messages were found", count)
 	}
 }
 

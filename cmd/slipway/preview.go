@@ -17,8 +17,8 @@ func previewCommand(run *invocation) *cobra.Command {
 		Use:   "preview",
 		Short: "Show what up would change",
 		Long: `Preview shows the plan of an up: the data that would be lost, what is down for a while, which resources would be
-created, changed, replaced or deleted, and which of their settings differ. What up would refuse, preview refuses too. If the
-last drift check found something, every resource is read first, so the plan shows what up reverts.
+created, changed, replaced or deleted, and which of their settings differ. What up would refuse, preview refuses too. Every
+resource is read first, so the plan shows what up reverts of what was changed outside Slipway.
 
 It changes nothing. Secrets are shown as [secret].
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,14 +17,37 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// docker runs a docker command.
-func docker(t *testing.T, args ...string) []byte {
+// A builder is one of the two that Docker has.
+type builder struct {
+	command, kit string
+	plugin       bool // BuildKit's client is buildx, not the older one of a Docker before 23.0
+}
+
+// builders are those of this machine. Clients before 23.0 have BuildKit built in; the later ones need the plugin buildx for it.
+func builders(t *testing.T) map[string]builder {
 	t.Helper()
-	cmd := exec.Command("docker", args...)
-	cmd.Env = os.Environ()
-	if exec.Command("docker", "buildx", "version").Run() != nil {
-		cmd.Env = append(cmd.Env, "DOCKER_BUILDKIT=0")
+	found := map[string]builder{"classic": {command: "docker", kit: "0"}}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		command := filepath.Join(dir, "docker")
+		version, err := exec.Command(command, "version", "--format", "{{.Client.Version}}").Output()
+		if err != nil {
+			continue
+		}
+		major, _, _ := strings.Cut(string(version), ".")
+		plugin := exec.Command(command, "buildx", "version").Run() == nil
+		if n, err := strconv.Atoi(major); plugin || err == nil && n < 23 {
+			found["BuildKit"] = builder{command, "1", plugin}
+			break
+		}
 	}
+	return found
+}
+
+// docker runs a docker command.
+func (b builder) docker(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.Command(b.command, args...)
+	cmd.Env = append(os.Environ(), "DOCKER_BUILDKIT="+b.kit)
 	var words bytes.Buffer
 	cmd.Stderr = &words
 	out, err := cmd.Output()
@@ -34,14 +58,14 @@ func docker(t *testing.T, args ...string) []byte {
 }
 
 // built builds an image with COPY . and lists what is in it: name, mode, and the target of a link or the content.
-func built(t *testing.T, folder, dockerfile string) map[string]string {
+func (b builder) built(t *testing.T, folder, dockerfile string) map[string]string {
 	t.Helper()
-	id := strings.TrimSpace(string(docker(t, "build", "-q", "--no-cache", "-f", dockerfile, folder)))
-	defer docker(t, "rmi", "-f", id)
-	box := strings.TrimSpace(string(docker(t, "create", id, "none")))
-	defer docker(t, "rm", "-f", box)
+	id := strings.TrimSpace(string(b.docker(t, "build", "-q", "--no-cache", "-f", dockerfile, folder)))
+	defer b.docker(t, "rmi", "-f", id)
+	box := strings.TrimSpace(string(b.docker(t, "create", id, "none")))
+	defer b.docker(t, "rm", "-f", box)
 	got := map[string]string{}
-	files := tar.NewReader(bytes.NewReader(docker(t, "export", box)))
+	files := tar.NewReader(bytes.NewReader(b.docker(t, "export", box)))
 	for {
 		h, err := files.Next()
 		if errors.Is(err, io.EOF) {
@@ -64,11 +88,15 @@ func built(t *testing.T, folder, dockerfile string) map[string]string {
 }
 
 // Docker decides what a context means: the image from the staged copy is the one that Docker makes of the folder itself, by a
-// user with the usual umask. Not compared is a "!" after a wildcard that would include something in an ignored folder: the classic
-// builder does not look there, BuildKit and Slipway do.
+// user with the usual umask. A "!" after a wildcard that includes something in an ignored folder is compared with buildx alone: the
+// older builders do not look there, BuildKit and Slipway do.
 func TestDockerMakesTheSameImageOfTheCopy(t *testing.T) {
 	if err := exec.Command("docker", "version").Run(); err != nil {
 		t.Skip("there is no Docker engine")
+	}
+	available := builders(t)
+	if len(available) < 2 {
+		t.Log("Docker has no BuildKit here: only the classic builder is compared")
 	}
 	tree := map[string]string{
 		"Dockerfile": "FROM scratch\nCOPY . /context/\n", "a.py": "a", "a.pyc": "", "doc/a.md": "", "doc/keep.md": "k", "doc/deep/keep.md": "",
@@ -77,6 +105,7 @@ func TestDockerMakesTheSameImageOfTheCopy(t *testing.T) {
 		"gone": "-> nothing", "python": "-> /usr/bin/python3",
 		"doc/up": "-> ../src", "src/caf\u00e9": "utf-8",
 	}
+	const again = "a wildcard that includes again"
 	for name, ignore := range map[string]string{
 		"nothing":                        "",
 		"comments and folders":           "# doc\n\nnode_modules\ndoc/\n/src\n",
@@ -88,6 +117,7 @@ func TestDockerMakesTheSameImageOfTheCopy(t *testing.T) {
 		"a dot and a slash":              "./src\ndoc/../node_modules\n",
 		"the last pattern counts":        "!doc\ndoc\n!doc/keep.md\n",
 		"a folder with everything in it": "src/**\n!src/a.py\n",
+		again:                            "src\ndoc\n!**/data\n!*/keep.md\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			make := func(umask int) string {
@@ -122,9 +152,17 @@ func TestDockerMakesTheSameImageOfTheCopy(t *testing.T) {
 			if err := c.Stage(staged); err != nil {
 				t.Fatal(err)
 			}
-			want, got := built(t, usual, filepath.Join(usual, "Dockerfile")), built(t, staged, c.Dockerfile(staged))
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("in the image (-of the folder +of the copy):\n%s", diff)
+			for kind, b := range available {
+				if name == again && !b.plugin {
+					continue
+				}
+				want, got := b.built(t, usual, filepath.Join(usual, "Dockerfile")), b.built(t, staged, c.Dockerfile(staged))
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s: in the image (-of the folder +of the copy):\n%s", kind, diff)
+				}
+				if name == again && len(got) == 0 {
+					t.Errorf("%s: nothing is included again", kind)
+				}
 			}
 		})
 	}

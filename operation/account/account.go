@@ -38,8 +38,13 @@ type Account interface {
 	// repository@digest; an empty one is not looked at. It copies nothing.
 	Find(origin Origin) func(ctx context.Context, from, to string) error
 
-	// Quotas are those that are known of the account, for resources that count in the whole account or region.
-	Quotas(ctx context.Context) ([]Quota, error)
+	// Quotas are those of the account or region that limit resources of these types. notes say what could not be found out;
+	// then the quota is left out.
+	Quotas(ctx context.Context, types []string) (quotas []Quota, notes []string)
+
+	// Taken are the names that a resource has already, in this account or, for a bucket, anywhere. notes say what could not be
+	// found out.
+	Taken(ctx context.Context, names []Name) (taken []TakenName, notes []string)
 
 	// Disown marks a KMS key that stays after the stack was destroyed: it belongs to no stack.
 	Disown(ctx context.Context, keyARN string) error
@@ -68,6 +73,18 @@ type Quota struct {
 	Type       string // Pulumi's type token
 	Name       string // as AWS calls it
 	Most, Used int
+}
+
+// A Name is the physical name of a resource.
+type Name struct {
+	Type string // Pulumi's type token
+	Name string
+}
+
+// A TakenName is a name that a resource has already.
+type TakenName struct {
+	Name
+	By string // "this account", "another account"
 }
 
 // An Origin is where a release is copied from.

@@ -61,8 +61,9 @@ var pulls = []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 // account.
 func (n *Neighbour) MayPull(accountID, reference string) error {
 	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repositoryOf(reference))
+	arn := n.repositoryARN(reference)
 	for _, action := range pulls {
-		if err := n.evaluate(accountID, policy, access{action: action, named: n.repositoryARN(reference)}); err != nil {
+		if err := n.evaluate(accountID, policy, access{action: action, resource: arn, named: arn}); err != nil {
 			return err
 		}
 	}
@@ -126,11 +127,15 @@ func (n *Neighbour) MayRead(accountID, bucket, prefix string) error {
 	return nil
 }
 
-// policy is the policy of the object with this type and name.
-func (n *Neighbour) policy(kind, key, name string) []statement {
+// policy is the policy of the object with this type and name; nil if it has none.
+func (n *Neighbour) policy(kind, key, name string) *iam.Document {
 	for _, o := range n.objects {
 		if o.Type == kind && (o.Inputs[key] == name || o.Outputs[key] == name) {
-			return documentOf(documentText(o.Inputs, "policy"))
+			document, err := iam.Parse([]byte(documentText(o.Inputs, "policy")))
+			if err != nil { // its account refused it
+				return nil
+			}
+			return document
 		}
 	}
 	return nil
@@ -139,34 +144,32 @@ func (n *Neighbour) policy(kind, key, name string) []statement {
 // An access is what another account wants to do.
 type access struct {
 	action   string
-	resource string            // what the statements must name; "" for policies without resources
+	resource string            // its ARN
 	named    string            // how AWS's message names it
-	known    map[string]string // the condition keys whose values are known
+	known    map[string]string // the condition keys of the request
 }
 
-// evaluate evaluates a resource-based policy for another account as a whole; that account's IAM policies then decide who in it has
-// access.
-func (n *Neighbour) evaluate(accountID string, policy []statement, request access) error {
+// evaluate evaluates a resource-based policy for an administrator of another account, whose own policies allow everything. A
+// condition on a key that the request does not have fails, as in IAM.
+func (n *Neighbour) evaluate(accountID string, policy *iam.Document, request access) error {
 	root := "arn:" + n.Partition + ":iam::" + accountID + ":root"
-	allowed, denied := false, false
-	for _, s := range policy {
-		means := func(name string) bool { return name == "*" || name == accountID || name == root }
-		if !slices.ContainsFunc(append(s.principals["AWS"], s.principals["*"]...), means) || !anyMatch(s.actions, request.action) ||
-			!s.holds(request.known) {
-			continue
-		}
-		if request.resource != "" && !slices.ContainsFunc(s.resources, func(p string) bool { return iam.Glob(p, request.resource) }) {
-			continue
-		}
-		denied = denied || s.deny
-		allowed = allowed || !s.deny
+	principal, err := iam.ParsePrincipal(root)
+	if err != nil {
+		return err
 	}
-	if allowed && !denied {
+	context := iam.Context{}
+	for key, value := range request.known {
+		context.Set(key, iam.One(value))
+	}
+	d := iam.Decide(
+		iam.Request{Principal: principal, Action: request.action, Resource: request.resource, Account: n.AccountID, Context: context},
+		iam.Policies{Identity: []*iam.Document{everything()}, Resource: policy})
+	if d.Allowed() {
 		return nil
 	}
 	service, _, _ := strings.Cut(request.action, ":")
 	because := "no resource-based policy allows the " + request.action + " action"
-	if denied {
+	if d.Outcome == iam.ExplicitlyDenied {
 		because = "a resource-based policy denies it"
 	}
 	code, status := "AccessDeniedException", http.StatusBadRequest

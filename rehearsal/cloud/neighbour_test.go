@@ -111,6 +111,9 @@ func TestABucketAllowsAnotherAccount(t *testing.T) {
 		{"all three", written(secure, find, read), written(root, open), neighbour, prefix, ""},
 		{"the state beside the record", written(secure, find, read), written(root, open), neighbour, ".pulumi/stacks/", "s3:ListBucket"},
 		{"another account", written(secure, find, read), written(root, open), stranger, prefix, "s3:ListBucket"},
+		{"a condition that the request does not meet", written(secure, find, lets("Read", "s3:GetObject", map[string]any{
+			"Resource": arn + "/*", "Condition": map[string]any{"StringEquals": map[string]any{"aws:PrincipalOrgID": "o-1234567890"}}})),
+			written(root, open), neighbour, prefix, "s3:GetObject"},
 		{"a wider denial", written(secure, find, read, map[string]any{"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject",
 			"Resource": arn + "/*"}),
 			written(root, open), neighbour, prefix, "because a resource-based policy denies it"},

@@ -292,34 +292,6 @@ func knownService(name string) bool {
 	return at > 0 && knownRegion(service[at+1:]) && slices.Contains(servicePrincipals, service[:at])
 }
 
-// holds reports whether the conditions of a statement hold for the known keys. Conditions on other keys count as true.
-func (s statement) holds(known map[string]string) bool {
-	for op, keys := range s.conditions {
-		for key, wants := range keys {
-			value, ok := lookUp(known, key)
-			if !ok {
-				continue
-			}
-			like := strings.Contains(op, "Like") || strings.HasPrefix(op, "Arn")
-			hit := slices.ContainsFunc(wants, func(w string) bool { return w == value || like && iam.Glob(w, value) })
-			if hit == strings.Contains(op, "Not") {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// lookUp finds a condition key; keys are not case-sensitive.
-func lookUp(m map[string]string, key string) (string, bool) {
-	for k, v := range m {
-		if strings.EqualFold(k, key) {
-			return v, true
-		}
-	}
-	return "", false
-}
-
 // anyMatch reports whether one of the patterns, with IAM's * and ?, matches value. Actions are not case-sensitive, unlike
 // resources.
 func anyMatch(patterns []string, value string) bool {

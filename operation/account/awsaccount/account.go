@@ -161,10 +161,6 @@ func (a *Account) Find(origin account.Origin) func(ctx context.Context, from, to
 	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Find
 }
 
-// Quotas implements account.Account. AWS tells them through APIs that no role of Slipway may call; it refuses what exceeds
-// them.
-func (a *Account) Quotas(context.Context) ([]account.Quota, error) { return nil, nil }
-
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"slipway/internal/image"
@@ -83,10 +84,12 @@ func (a *Account) readable(origin account.Origin, image string) error {
 }
 
 // Quotas implements account.Account.
-func (a *Account) Quotas(context.Context) ([]account.Quota, error) {
+func (a *Account) Quotas(_ context.Context, types []string) ([]account.Quota, []string) {
 	var all []account.Quota
 	for _, q := range cloud.Quotas {
-		all = append(all, account.Quota{Type: q.Type, Name: q.Name, Most: q.Most})
+		if slices.Contains(types, q.Type) {
+			all = append(all, account.Quota{Type: q.Type, Name: q.Name, Most: q.Most})
+		}
 	}
 	for _, o := range a.model.Account.Objects() {
 		for i := range all {
@@ -96,6 +99,11 @@ func (a *Account) Quotas(context.Context) ([]account.Quota, error) {
 		}
 	}
 	return all, nil
+}
+
+// Taken implements account.Account. The model's providers refuse a taken name when they plan, so nothing is left to find.
+func (a *Account) Taken(context.Context, []account.Name) ([]account.TakenName, []string) {
+	return nil, nil
 }
 
 // A Reader is what another account wants to read of the ledger of a rehearsed stack.
