@@ -58,10 +58,11 @@ var allowed = map[string][]string{
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
-	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/provider":   {"rehearsal/cloud", "rehearsal/contracts"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/contracts"},
 	"rehearsal/iam":        {}, // usable on its own
-	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
+	"rehearsal/contracts":  {}, // as well
+	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider", "rehearsal/contracts"},
 
 	"cmd/sandbox":   {"sandbox"},
 	"tools/iamcase": {"rehearsal/iam"},
