@@ -40,6 +40,13 @@ func (a *Account) push(host, repository, tag, digest string) error {
 	}
 	id := repository + "@" + digest
 	tags := []string{tag}
+	outputs := map[string]any{"repositoryName": repository, "imageDigest": digest, "imageUri": host + "/" + id}
+	for _, o := range a.list(imageType) {
+		// The same digest is the same image, also in another repository.
+		if text := o.Outputs[contract]; text != nil && o.Outputs["imageDigest"] == digest {
+			outputs[contract] = text
+		}
+	}
 	for _, o := range a.images(r) {
 		held := Inputs(o.Outputs).Strings("imageTags")
 		if o.ID == id {
@@ -63,9 +70,8 @@ func (a *Account) push(host, repository, tag, digest string) error {
 			return err
 		}
 	}
-	return a.own(r, &Object{Type: imageType, ID: id, Outputs: map[string]any{
-		"repositoryName": repository, "imageDigest": digest, "imageTags": tags, "imageUri": host + "/" + id,
-	}})
+	outputs["imageTags"] = tags
+	return a.own(r, &Object{Type: imageType, ID: id, Outputs: outputs})
 }
 
 // Holds reports whether a repository of the account has an image (registry/repository@digest).

@@ -95,7 +95,8 @@ func (a *Account) checkUses(o *Object) error {
 	return nil
 }
 
-// Findings are the calls of services and roles that would be denied when they happen.
+// Findings are the calls of services and roles that would be denied when they happen, and what AWS accepts although the site would not
+// work with it.
 func (a *Account) Findings() []Finding {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -107,7 +108,7 @@ func (a *Account) Findings() []Finding {
 			}
 		}
 	}
-	return all
+	return append(all, a.brokenContracts()...)
 }
 
 // finding says what of o does not work because a call of the account's own services or roles is denied.
