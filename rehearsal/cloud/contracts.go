@@ -217,5 +217,5 @@ func (a *Account) diskContracts() []Finding {
 // brokenContracts are what does not work between images, tasks, the balancer and the database.
 func (a *Account) brokenContracts() []Finding {
 	found, _ := a.imageContracts()
-	return slices.Concat(found, a.diskContracts())
+	return slices.Concat(found, a.diskContracts(), a.orderContracts(), a.balancerContracts(), a.databaseContracts())
 }

@@ -324,3 +324,80 @@ func (i *Image) heartbeat(args []string, env map[string]string) (dir string, ok 
 	}
 	return "/tmp", ok && !strings.Contains(text, "worker_tmp_dir")
 }
+
+var (
+	workersSetting = regexp.MustCompile(`(?m)^workers\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`)
+	threadsSetting = regexp.MustCompile(`(?m)^threads\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`)
+	anyWorkers     = regexp.MustCompile(`(?m)^\s*workers\s*=`)
+	anyThreads     = regexp.MustCompile(`(?m)^\s*threads\s*=`)
+)
+
+// connectionsVariable is a variable that limits the connections of a task, for a configuration of gunicorn that obeys it.
+const connectionsVariable = "DB_CONNECTIONS"
+
+// Threads is how many requests a container answers at the same time, each of which holds a connection to the database. A program that
+// is not a web server counts as one. ok is false if that is not known.
+func (i *Image) Threads(c Container) (n int, ok bool) {
+	j := &judge{i: i, c: c}
+	p := i.start(c)
+	if !p.known || len(p.argv) == 0 {
+		return 0, false
+	}
+	if path.Base(p.argv[0]) != "gunicorn" {
+		return 1, true
+	}
+	env := j.env()
+	args := gunicornArgs(p.argv[1:], env)
+	text, known := i.gunicornFile(args)
+	if limit, isNumber := number(env[connectionsVariable]); isNumber && strings.Contains(text, connectionsVariable) {
+		return limit, true
+	}
+	workers, known1 := count(option(args, "", "-w", "--workers"), text, env, workersSetting, anyWorkers, orOne(env["WEB_CONCURRENCY"]))
+	threads, known2 := count(option(args, "", "--threads"), text, env, threadsSetting, anyThreads, 1)
+	return workers * threads, known && known1 && known2
+}
+
+func orOne(text string) int {
+	if n, ok := number(text); ok && n > 0 {
+		return n
+	}
+	return 1
+}
+
+// count is a number from an argument, from a setting in a file, or the default.
+func count(argument, text string, env map[string]string, setting, any *regexp.Regexp, otherwise int) (int, bool) {
+	if n, ok := number(argument); ok {
+		return n, true
+	}
+	m := setting.FindStringSubmatch(text)
+	switch {
+	case m == nil:
+		return otherwise, !any.MatchString(text)
+	case m[1] != "":
+		if n, ok := number(env[m[1]]); ok {
+			return n, true
+		}
+		return number(m[2])
+	}
+	return number(m[3])
+}
+
+// MaxBody is the largest body in bytes that nginx accepts in a container, if its configuration says so explicitly; else 0.
+func (i *Image) MaxBody(c Container) int {
+	p := i.start(c)
+	if len(p.argv) == 0 || path.Base(p.argv[0]) != "nginx" {
+		return 0
+	}
+	text := strings.ToLower(i.nginx(p.argv[1:]).maxBody)
+	unit := 1
+	switch {
+	case strings.HasSuffix(text, "k"):
+		unit = 1 << 10
+	case strings.HasSuffix(text, "m"):
+		unit = 1 << 20
+	case strings.HasSuffix(text, "g"):
+		unit = 1 << 30
+	}
+	n, _ := number(strings.TrimRight(text, "kmg"))
+	return n * unit
+}
