@@ -29,7 +29,8 @@ func (t *taskCheck) router(c containerSpec, here string) {
 		t.say(here+".essential", "firelens container %s must be essential", c.Name)
 	}
 	if kind := in.String("options.config-file-type"); t.fargate && kind != "" && kind != "file" {
-		t.say(here+".firelensConfiguration.options.config-file-type", "config-file-type %s is not supported on Fargate: it supports file only", kind)
+		t.say(here+".firelensConfiguration.options.config-file-type", "config-file-type %s is not supported on Fargate: it supports file only",
+			kind)
 	}
 }
 

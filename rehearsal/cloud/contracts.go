@@ -64,14 +64,9 @@ func (a *Account) deployments() []deployed {
 
 // imageContracts judges the images of all tasks. unknown are the questions that have no answer.
 func (a *Account) imageContracts() (found []Finding, unknown []string) {
-	known := map[string]*contracts.Image{}
 	for _, d := range a.deployments() {
 		for _, c := range d.containers {
-			image, ok := known[c.Image]
-			if !ok {
-				image = a.contractOf(c.Image)
-				known[c.Image] = image
-			}
+			image := a.contractOf(c.Image)
 			if image == nil {
 				unknown = append(unknown, d.resource.describe()+": the image of container "+c.Name)
 				continue
@@ -136,17 +131,23 @@ func (a *Account) contractOf(reference string) *contracts.Image {
 	if o == nil {
 		return nil
 	}
+	text := Inputs(o.Outputs).String(contract)
+	if read, ok := a.contracts.Load(text); ok {
+		return read.(*contracts.Image)
+	}
 	var image contracts.Image
-	if text := Inputs(o.Outputs).String(contract); text == "" || json.Unmarshal([]byte(text), &image) != nil {
+	if text == "" || json.Unmarshal([]byte(text), &image) != nil {
 		return nil
 	}
+	a.contracts.Store(text, &image)
 	return &image
 }
 
 // asked is what the task asks of a container's image.
 func (a *Account) asked(d deployed, c containerSpec) contracts.Container {
 	asked := contracts.Container{Name: c.Name, User: c.User, Entrypoint: c.EntryPoint, Command: c.Command, ReadOnly: c.ReadonlyRootFilesystem,
-		Env: map[string]string{}, Neighbours: map[int]string{}, Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"), "X86_64"),
+		Env: map[string]string{}, Neighbours: map[int]string{}, Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"),
+			"X86_64"),
 		Serves: d.service != nil}
 	for _, e := range c.Environment {
 		asked.Env[e.Name] = e.Value
@@ -208,7 +209,8 @@ func (a *Account) diskContracts() []Finding {
 		if total > have {
 			found = append(found, d.finding("CannotPullContainerError", "failed to extract layer: no space left on device",
 				"raise ephemeralStorage, or make the image smaller", "ECS Developer Guide, \"Fargate task ephemeral storage for Amazon ECS\"",
-				fmt.Sprintf("the task's images need %.0f GiB unpacked, most of them container %s, and it has %v GiB of ephemeral storage", total, largest, have)))
+				fmt.Sprintf("the task's images need %.0f GiB unpacked, most of them container %s, and it has %v GiB of ephemeral storage", total,
+					largest, have)))
 		}
 	}
 	return found

@@ -44,7 +44,8 @@ func (d deployed) starts(group Inputs) *Finding {
 	}
 	f := d.finding("TaskFailedELBHealthChecks", fmt.Sprintf("Task failed ELB health checks in (target-group %s)", group.String("name")),
 		fmt.Sprintf("raise healthCheckGracePeriodSeconds to at least %d", longest), source,
-		fmt.Sprintf("container %s may take %d s to start, the target is unhealthy after %d x %d s, and the grace period is %d s: tasks are replaced "+
+		fmt.Sprintf("container %s may take %d s to start, the target is unhealthy after %d x %d s, and the grace period is %d s: tasks "+
+			"are replaced "+
 			"before they are up", name, longest, threshold, interval, grace))
 	return &f
 }
@@ -98,8 +99,9 @@ func (a *Account) blocked(acl *Object, d deployed, rule string, size int) Findin
 	if rule == "SizeRestrictions_BODY" {
 		why = fmt.Sprintf("rule %s blocks bodies from %d KB", rule, inspected>>10)
 	}
-	f := deployed{resource: acl}.finding("403", "Request blocked by "+rule, "let the rule count, and block what it labels on other paths than those "+
-		"that take uploads", "AWS WAF Developer Guide, \"Baseline rule groups\"; AWS re:Post, \"WAF upload blocked files\"",
+	f := deployed{resource: acl}.finding("403", "Request blocked by "+rule,
+		"let the rule count, and block what it labels on other paths than those "+
+			"that take uploads", "AWS WAF Developer Guide, \"Baseline rule groups\"; AWS re:Post, \"WAF upload blocked files\"",
 		fmt.Sprintf("%s takes bodies up to %d KB (client_max_body_size)", d.resource.describe(), size>>10), why)
 	return f
 }
@@ -143,7 +145,8 @@ func (a *Account) databaseContracts() []Finding {
 			}
 		}
 		if total > limit {
-			found = append(found, deployed{resource: o}.finding("53300", "FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute",
+			found = append(found, deployed{resource: o}.finding("53300",
+				"FATAL: remaining connection slots are reserved for roles with the SUPERUSER attribute",
 				"choose a larger instance class, fewer tasks at most, or fewer processes and threads",
 				"Amazon RDS User Guide, \"Quotas and constraints for Amazon RDS\", maximum number of database connections",
 				fmt.Sprintf("%s takes about %d connections, and the tasks may hold %d: %s", out.String("instanceClass"), limit, total,
@@ -183,7 +186,8 @@ func (a *Account) held(d deployed, c containerSpec) (int, string) {
 
 // classMemory is the memory of instance sizes in GiB; families with twice as much begin with r, and with four times as much with x.
 // Source: Amazon RDS User Guide, "Hardware specifications for DB instance classes".
-var classMemory = map[string]int{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64, "8xlarge": 128,
+var classMemory = map[string]int{"micro": 1, "small": 2, "medium": 4, "large": 8, "xlarge": 16, "2xlarge": 32, "4xlarge": 64,
+	"8xlarge":  128,
 	"12xlarge": 192, "16xlarge": 256, "24xlarge": 384, "32xlarge": 512, "48xlarge": 768}
 
 // connections is how many connections a database has for the site: LEAST({DBInstanceClassMemory/9531392}, 5000), or what its parameter

@@ -632,7 +632,43 @@ func computeDatabase(a *Account, o *Object) error {
 			"kmsKeyId": in.String("masterUserSecretKmsKeyId"),
 		}}
 	}
+	return makeGroups(a, exportedGroups(o)...)
+}
+
+// exportedGroups are the log groups that a database exports to.
+func exportedGroups(database *Object) []string {
+	out := Inputs(database.Outputs)
+	var all []string
+	for _, kind := range out.Strings("enabledCloudwatchLogsExports") {
+		all = append(all, "/aws/rds/instance/"+out.String("identifier")+"/"+kind)
+	}
+	return all
+}
+
+// makeGroups makes the log groups that RDS finds missing when it exports, without a retention, without a key and without an owner
+// (terraform-provider-aws#5348).
+func makeGroups(a *Account, names ...string) error {
+	for _, name := range names {
+		if find(a, "id", name, logGroupType) != nil {
+			continue
+		}
+		in := map[string]any{"name": name, "retentionInDays": 0}
+		out := cloneMap(in)
+		out["arn"] = a.arn("logs", "log-group:"+name)
+		if err := a.put(&Object{Type: logGroupType, ID: name, Inputs: in, Outputs: out}); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// remakeGroup makes a deleted log group again if a database still exports to it (terraform-provider-aws#42858).
+func remakeGroup(a *Account, group *Object) {
+	for _, database := range a.list(databaseType) {
+		if slices.Contains(exportedGroups(database), group.ID) {
+			_ = makeGroups(a, group.ID) // it was encoded before
+		}
+	}
 }
 
 func majorOf(version string) string { major, _, _ := strings.Cut(version, "."); return major }

@@ -202,7 +202,8 @@ func (i *Image) add(b *base) {
 	}
 	if b.nginx != nil {
 		i.Files["/var/cache/nginx"] = File{Mode: 0o755}
-		i.Files["/etc/nginx/nginx.conf"] = File{Mode: 0o644, Text: "user nginx;\npid /run/nginx.pid;\nhttp { include /etc/nginx/conf.d/*.conf; }\n"}
+		i.Files["/etc/nginx/nginx.conf"] = File{Mode: 0o644, Text: "user nginx;\npid /run/nginx.pid;\nhttp { include " +
+			"/etc/nginx/conf.d/*.conf; }\n"}
 		i.Files["/etc/nginx/conf.d/default.conf"] = File{Mode: 0o644, Text: "server { listen 80; }\n"}
 		i.Files["/docker-entrypoint.sh"] = File{Mode: 0o755, Text: "#!/bin/sh\nexec \"$@\"\n"}
 	}

@@ -34,7 +34,8 @@ func sample(t *testing.T, name string, changes ...string) *Image {
 
 func django() Container {
 	return Container{Name: "django", User: "10001:10001", ReadOnly: true, Serves: true, Exec: true, StopTimeout: 40, Architecture: "ARM64",
-		Ports: []int{8000}, Health: []string{"CMD", "healthcheck"}, Mounts: mounts("/tmp", execPaths...), Neighbours: map[int]string{8080: "nginx"}}
+		Ports: []int{8000}, Health: []string{"CMD", "healthcheck"}, Mounts: mounts("/tmp", execPaths...),
+		Neighbours: map[int]string{8080: "nginx"}}
 }
 
 func nginx() Container {
@@ -121,7 +122,8 @@ func TestDefectsOfImages(t *testing.T) {
 			"no user django"},
 		{"exec-checker#71 ECS Exec with a read-only root", "Dockerfile", nil, func(c *Container) { c.Mounts = c.Mounts[:1] },
 			"TargetNotConnectedException", "/var/lib/amazon/ssm"},
-		{"ssm-agent#653 an image without script", "Dockerfile.nginx", []string{" || apk add --no-cache util-linux-misc", ""}, func(c *Container) { c.Recorded = true }, "SessionNotRecorded",
+		{"ssm-agent#653 an image without script", "Dockerfile.nginx", []string{" || apk add --no-cache util-linux-misc", ""},
+			func(c *Container) { c.Recorded = true }, "SessionNotRecorded",
 			"records them with script"},
 		{"a port on which nothing listens", "Dockerfile.nginx", nil, func(c *Container) { c.Ports = []int{8081} }, "ResponseCodeMismatch",
 			"nginx listens on 8080"},
@@ -185,19 +187,23 @@ func TestDefectsOfNginx(t *testing.T) {
 // Images that are built differently and work.
 func TestNoFalseAlarms(t *testing.T) {
 	for _, c := range []struct{ name, dockerfile, health, run string }{
-		{"curl from the package", "FROM python:3.13-slim\nRUN apt-get update && apt-get install -y --no-install-recommends curl libpq5", "curl -f localhost", ""},
+		{"curl from the package", "FROM python:3.13-slim\nRUN apt-get update && apt-get install -y --no-install-recommends curl libpq5",
+			"curl -f localhost", ""},
 		{"curl in the whole Python image", "FROM python:3.13", "curl -f localhost", ""},
 		{"wget of busybox", "FROM alpine:3.22", "wget -q -O- localhost", ""},
-		{"a program of Python's environment", "FROM python:3.13-slim\nCOPY --from=ghcr.io/astral-sh/uv:0.8 /uv /bin/uv\nRUN uv sync", "uv --version", ""},
+		{"a program of Python's environment", "FROM python:3.13-slim\nCOPY --from=ghcr.io/astral-sh/uv:0.8 /uv /bin/uv\nRUN uv sync",
+			"uv --version", ""},
 		{"a base image that is not known", "FROM example.com/base:1", "curl -f localhost", ""},
 		{"an installer that is not known", "FROM python:3.13-slim\nCOPY setup.sh /setup.sh\nRUN /setup.sh", "curl -f localhost", ""},
 		{"an argument selects the base", "ARG VARIANT=\nFROM python:3.13${VARIANT}", "curl -f localhost", ""},
-		{"an entrypoint that hands over", "FROM python:3.13\nCOPY <<EOF /start\n#!/bin/bash\nset -e\nif [ \"\\$1\" = web ]; then shift; fi\nexec \"\\$@\"\nEOF\n" +
+		{"an entrypoint that hands over", "FROM python:3.13\nCOPY <<EOF /start\n#!/bin/bash\nset -e\nif [ \"\\$1\" = web ]; then shift; " +
+			"fi\nexec \"\\$@\"\nEOF\n" +
 			"ENTRYPOINT [\"/start\"]", "true", "gunicorn site.wsgi -b 0.0.0.0:8000 --worker-tmp-dir /dev/shm"},
 		{"a shell that hands over", "FROM python:3.13\nCMD exec gunicorn site.wsgi -b 0.0.0.0:8000 --worker-tmp-dir /dev/shm", "true", ""},
 		{"an init", "FROM python:3.13\nRUN apt-get install -y tini\nENTRYPOINT [\"tini\", \"--\"]", "true",
 			"gunicorn site.wsgi -b 0.0.0.0:8000 --worker-tmp-dir /dev/shm"},
-		{"settings in the environment", "FROM python:3.13\nENV GUNICORN_CMD_ARGS='-b 0.0.0.0:8000 --worker-tmp-dir /dev/shm'", "true", "gunicorn site.wsgi"},
+		{"settings in the environment", "FROM python:3.13\nENV GUNICORN_CMD_ARGS='-b 0.0.0.0:8000 --worker-tmp-dir /dev/shm'", "true",
+			"gunicorn site.wsgi"},
 		{"a file of settings that is not known", "FROM python:3.13\nWORKDIR /srv\nCOPY . .", "true", "gunicorn site.wsgi"},
 		{"nginx-unprivileged", "FROM nginxinc/nginx-unprivileged:1.28-alpine\nVOLUME /tmp", "curl -f localhost", "nginx -g 'pid /tmp/p;'"},
 	} {
@@ -206,7 +212,8 @@ func TestNoFalseAlarms(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			task := Container{Name: "app", User: "1000", ReadOnly: true, Serves: true, Health: []string{"CMD-SHELL", c.health}, Mounts: mounts("/tmp")}
+			task := Container{Name: "app", User: "1000", ReadOnly: true, Serves: true, Health: []string{"CMD-SHELL", c.health},
+				Mounts: mounts("/tmp")}
 			if i.User != "" {
 				task.User = ""
 			}

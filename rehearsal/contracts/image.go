@@ -116,14 +116,16 @@ func (i *Image) Has(program string) Answer {
 		if _, ok := i.file(p); ok {
 			return Yes
 		}
-		if dir := path.Dir(p); slices.Contains(systemDirs, dir) && i.Programs[path.Base(p)] {
-			return Yes
+		for _, at := range []string{p, i.Real(p)} {
+			if slices.Contains(systemDirs, path.Dir(at)) && i.Programs[path.Base(at)] {
+				return Yes
+			}
 		}
 		switch {
-		case i.Complete:
-			return No
 		case i.opaque(i.Real(p)):
 			return Unknown
+		case i.Complete:
+			return No
 		case slices.Contains(systemDirs, path.Dir(p)):
 			return i.base(path.Base(p))
 		}
@@ -195,7 +197,7 @@ func (i *Image) mayWrite(dir string, uid int) Answer {
 	p := i.Real(dir)
 	f, ok := i.Files[p]
 	if !ok || f.Gone {
-		if i.Complete {
+		if i.Complete && !i.opaque(p) {
 			return No // Docker makes a missing directory of a VOLUME for root
 		}
 		return Unknown

@@ -77,8 +77,9 @@ func Judge(i *Image, c Container) Verdict {
 		j.uid = n
 	} else if name, _, _ := strings.Cut(user, ":"); i.Complete || !i.opaque("/etc/passwd") && i.Users["root"] == 0 && len(i.Users) > 0 {
 		if _, made := i.Users[name]; !made {
-			j.say("CannotStartContainerError", fmt.Sprintf("unable to find user %s: no matching entries in passwd file", name), "ECS Developer Guide, "+
-				"\"Stopped tasks error messages\"", "add the user in the Dockerfile, or name it by its number", "the image has no user "+name)
+			j.say("CannotStartContainerError", fmt.Sprintf("unable to find user %s: no matching entries in passwd file", name),
+				"ECS Developer Guide, "+
+					"\"Stopped tasks error messages\"", "add the user in the Dockerfile, or name it by its number", "the image has no user "+name)
 		}
 	}
 	j.platform()
@@ -127,9 +128,11 @@ func (j *judge) mounts() {
 		p := clean(m.Path)
 		if link, target := j.i.Link(p); link != "" {
 			if link != p {
-				j.say("CannotStartContainerError", fmt.Sprintf("runc create failed: unable to start container process: error mounting to rootfs at %q: "+
+				j.say("CannotStartContainerError", fmt.Sprintf("runc create failed: unable to start container process: error mounting to "+
+					"rootfs at %q: "+
 					"make mountpoint %q: not a directory", p, p), bindMounts+"; opencontainers/runc#4991",
-					"mount "+j.i.Real(p)+" instead, or make "+link+" a directory", "mount "+p+" crosses "+link+", a symbolic link to "+target+" in the image")
+					"mount "+j.i.Real(p)+" instead, or make "+link+" a directory",
+					"mount "+p+" crosses "+link+", a symbolic link to "+target+" in the image")
 			} else if j.uid != 0 {
 				j.denied(m, p, fmt.Sprintf("mount %s is a symbolic link to %s in the image: Fargate takes no owner from it, and the volume belongs "+
 					"to root", p, target), "use a path that is no symbolic link, in the Dockerfile's VOLUME and in the task")
@@ -159,7 +162,8 @@ func (j *judge) denied(m Mount, p, why, fix string) {
 	if j.uid > 0 {
 		who = "user " + strconv.Itoa(j.uid)
 	}
-	j.say("EssentialContainerExited", fmt.Sprintf("Permission denied: %s of container %s cannot write %s", who, j.c.Name, p), bindMounts, fix, why)
+	j.say("EssentialContainerExited", fmt.Sprintf("Permission denied: %s of container %s cannot write %s", who, j.c.Name, p), bindMounts,
+		fix, why)
 }
 
 // covered reports whether a volume that may be written covers a path.
@@ -174,19 +178,14 @@ func (j *judge) program() {
 			"Dockerfile reference, \"Shell form ENTRYPOINT example\"", "use the exec form of ENTRYPOINT, and end the script with exec \"$@\"",
 			fmt.Sprintf("the entrypoint %q ignores its arguments", j.p.via))
 	}
-	entry := j.c.Entrypoint
-	if entry == nil {
-		entry = j.i.Entrypoint
-	}
-	first := append(slices.Clone(entry), j.p.argv...)
-	if len(first) == 0 {
+	if len(j.p.given) == 0 {
 		if j.i.Complete || baseOf(j.i.Base) != nil {
 			j.say("CannotStartContainerError", "no command specified", "ECS Developer Guide, \"Stopped tasks error messages\"",
 				"add CMD to the Dockerfile, or a command to the task", "neither the image nor the task names a program")
 		}
 		return
 	}
-	programs := []string{first[0]}
+	programs := []string{j.p.given[0]}
 	if len(j.p.argv) > 0 && j.p.known {
 		programs = append(programs, j.p.argv[0])
 	}
@@ -284,7 +283,8 @@ func (j *judge) upstreams(c nginxConf) {
 			}
 		case !strings.ContainsAny(host, ".:"):
 			j.say("EssentialContainerExited", fmt.Sprintf("[emerg] host not found in upstream %q", host),
-				"ECS Developer Guide, \"Task networking with the awsvpc network mode\"", fmt.Sprintf("use 127.0.0.1:%d: the containers of a task share "+
+				"ECS Developer Guide, \"Task networking with the awsvpc network mode\"",
+				fmt.Sprintf("use 127.0.0.1:%d: the containers of a task share "+
 					"one network interface", port),
 				fmt.Sprintf("nginx of container %s passes requests to host %q, which nothing in the VPC resolves", j.c.Name, host))
 		}
@@ -322,8 +322,9 @@ func (j *judge) target(l listener, t *Target) {
 	const source = "Elastic Load Balancing guide, \"Health checks for Application Load Balancer target groups\""
 	switch {
 	case l.loopback:
-		j.say("Target.Timeout", "Request timed out", source, "listen on 0.0.0.0", fmt.Sprintf("the program of container %s listens on the loopback "+
-			"interface only, which target group %s cannot reach", j.c.Name, t.Group))
+		j.say("Target.Timeout", "Request timed out", source, "listen on 0.0.0.0",
+			fmt.Sprintf("the program of container %s listens on the loopback "+
+				"interface only, which target group %s cannot reach", j.c.Name, t.Group))
 	case l.tls && t.Protocol == "HTTP":
 		j.say("Target.ResponseCodeMismatch", "Health checks failed with these codes: [400]", source,
 			"set the target group's protocol to HTTPS, or let nginx speak plain HTTP", fmt.Sprintf("target group %s speaks HTTP on port %d, where "+

@@ -128,7 +128,8 @@ func (i *Image) nginx(args []string) nginxConf {
 		orSet(set, "error_log", defaults.errorLog)
 	}
 	for name, p := range set {
-		if writes := name == "pid" || strings.HasSuffix(name, "_temp_path") || strings.HasSuffix(name, "_log") || name == "proxy_cache_path"; writes &&
+		if writes := name == "pid" || strings.HasSuffix(name, "_temp_path") || strings.HasSuffix(name, "_log") ||
+			name == "proxy_cache_path"; writes &&
 			path.IsAbs(p) {
 			c.writes[path.Clean(p)] = name
 		}

@@ -14,6 +14,7 @@ import (
 
 // A process is the program that a container runs in the end, behind shells and entrypoints.
 type process struct {
+	given []string // entrypoint and command
 	argv  []string
 	known bool
 	shell string // how a shell comes to be process 1 although it does not hand over to the program
@@ -29,13 +30,16 @@ func (i *Image) start(c Container) process {
 			command = i.Command
 		}
 	}
-	p := process{argv: append(slices.Clone(entry), command...), known: true}
+	given := append(slices.Clone(entry), command...)
+	p := process{given: given, argv: given, known: true}
 	for range 5 {
 		if len(p.argv) == 0 {
 			return p
 		}
 		name := path.Base(p.argv[0])
 		switch {
+		case name == "nginx" || name == "gunicorn" || name == "uvicorn":
+			return p // also where it is a script that starts Python
 		case name == "tini" || name == "dumb-init" || name == "catatonit":
 			p.argv = after(p.argv[1:])
 		case shells[name] && len(p.argv) > 2 && p.argv[1] == "-c":

@@ -121,14 +121,17 @@ func TestContractsOfWhatRuns(t *testing.T) {
 			"no volume is at /var/lib/amazon/ssm"},
 		{"E23", "aprin-labs/archimedes#1055", built(nginxFile, "nginx/nginx.conf", "server 127.0.0.1:8000", "server django:8000"), web,
 			`host "django", which nothing in the VPC resolves`},
-		{"E27", "aws/containers-roadmap#817", both(put(task, "django", "essential", false), both(put(task, "django", "command", []string{"false"}),
+		{"E27", "aws/containers-roadmap#817", both(put(task, "django", "essential", false), both(put(task, "django", "command",
+			[]string{"false"}),
 			put(task, "nginx", "dependsOn", []any{map[string]any{"containerName": "django", "condition": "SUCCESS"}}))), web,
 			"waits for the SUCCESS of django"},
-		{"E32", "alphagov/notifications-api#3996", built("Dockerfile", "Dockerfile", `CMD ["gunicorn", "website.wsgi"]`, `CMD gunicorn website.wsgi`),
+		{"E32", "alphagov/notifications-api#3996", built("Dockerfile", "Dockerfile", `CMD ["gunicorn", "website.wsgi"]`,
+			`CMD gunicorn website.wsgi`),
 			web, "process 1 is a shell, /bin/sh -c"},
 		{"F02", "ministryofjustice/modernisation-platform-environments#17262", uncounted("SizeRestrictions_BODY"), "waf",
 			"rule SizeRestrictions_BODY blocks bodies from 8 KB"},
-		{"F03", "cds-snc/platform-forms-client#434", uncounted("CrossSiteScripting_BODY"), "waf", "rule CrossSiteScripting_BODY looks for attacks"},
+		{"F03", "cds-snc/platform-forms-client#434", uncounted("CrossSiteScripting_BODY"), "waf",
+			"rule CrossSiteScripting_BODY looks for attacks"},
 		{"F04", "rocicorp/mono#3830", both(set("Service", web, "healthCheckGracePeriodSeconds", 0), in(task, "django", func(c map[string]any) {
 			c["healthCheck"].(map[string]any)["startPeriod"] = 120
 		})), web, "container django may take 120 s to start"},
@@ -139,7 +142,8 @@ func TestContractsOfWhatRuns(t *testing.T) {
 		{"row 1", "aws/containers-roadmap#938", both(built(nginxFile, nginxFile, `VOLUME ["/tmp", `, `VOLUME ["/tmp", "/var/run", `,
 			"nginx/nginx.conf", "pid /tmp/nginx.pid", "pid /var/run/nginx.pid"), in(task, "nginx", mount("/var/run"))), web,
 			"Fargate takes no owner from it"},
-		{"row 20", "aws/amazon-ssm-agent#653", built(nginxFile, nginxFile, "RUN command -v script >/dev/null || apk add --no-cache util-linux-misc",
+		{"row 20", "aws/amazon-ssm-agent#653", built(nginxFile, nginxFile,
+			"RUN command -v script >/dev/null || apk add --no-cache util-linux-misc",
 			"RUN true"), web, "records them with script"},
 	} {
 		t.Run(c.id, func(t *testing.T) {
@@ -204,13 +208,18 @@ func TestRefusals(t *testing.T) {
 		change                      func(t *testing.T, a *cloud.Account) change
 		code, says                  string
 	}{
-		{"E06", "aws/containers-roadmap#339", dir, task, "web-task", container("web-task", "django", func(c map[string]any) { delete(c, "healthCheck") }),
+		{"E06", "aws/containers-roadmap#339", dir, task, "web-task", container("web-task", "django", func(c map[string]any) {
+			delete(c,
+				"healthCheck")
+		}),
 			"ClientException", "waits until django is HEALTHY, but that has no health check"},
+		{"E07", "aws/containers-roadmap#2224", dir, service, "web", nested, "DeploymentFailed", "did not contain json key db.password"},
 		{"E11", "aws/containers-roadmap#966", firelens, task, "web-task", container("web-task", "log-router", property("essential", false)),
 			"ClientException", "must be essential"},
 		{"E14", "aws-samples/amazon-ecs-firelens-examples#35", firelens, task, "web-task", container("web-task", "log-router",
 			func(c map[string]any) {
-				c["firelensConfiguration"].(map[string]any)["options"] = map[string]any{"config-file-type": "s3", "config-file-value": "arn:aws:s3:::x/y"}
+				c["firelensConfiguration"].(map[string]any)["options"] = map[string]any{"config-file-type": "s3",
+					"config-file-value": "arn:aws:s3:::x/y"}
 			}), "ClientException", "config-file-type s3 is not supported on Fargate"},
 		{"E15", "anomalyco/sst#3542", dir, task, "web-task", to(change{"ephemeralStorage": change{"sizeInGib": 20}}), "", "expected 21 to 200"},
 		{"E18", "awsdocs/amazon-ecs-developer-guide#149", dir, task, "web-task", container("web-task", "django", func(c map[string]any) {
@@ -225,7 +234,8 @@ func TestRefusals(t *testing.T) {
 		{"E24", "virtual-kubelet/virtual-kubelet#193", dir, task, "migration-task", to(change{"executionRoleArn": nil}), "ClientException",
 			"execution role ARN"},
 		{"E25", "ryfeus/stepfunctions2processing#5", dir, service, "web", func(t *testing.T, a *cloud.Account) change {
-			replaced(task, "web-task", "containerDefinitions", `"awslogs-group":"/slipway/prod/nginx"`, `"awslogs-group":"/slipway/prod/nginxx"`)(t, a)
+			replaced(task, "web-task", "containerDefinitions", `"awslogs-group":"/slipway/prod/nginx"`,
+				`"awslogs-group":"/slipway/prod/nginxx"`)(t, a)
 			return nil
 		}, "DeploymentFailed", "/slipway/prod/nginxx"},
 		{"E26", "aws/amazon-ecs-agent#497", dir, service, "web", func(t *testing.T, a *cloud.Account) change {
@@ -296,6 +306,27 @@ func balancers(property string, value any) func(t *testing.T, a *cloud.Account) 
 	}
 }
 
+// nested reads a password out of an object inside a secret.
+func nested(t *testing.T, a *cloud.Account) change {
+	t.Helper()
+	id, _, err := a.Create(cloud.Change{Type: "aws:secretsmanager/secret:Secret", Inputs: map[string]any{"name": "site"}})
+	must(t, err)
+	_, _, err = a.Create(cloud.Change{Type: "aws:secretsmanager/secretVersion:SecretVersion", Inputs: map[string]any{"secretId": id,
+		"secretString": `{"db":{"password":"correct horse"},"token":"x"}`}})
+	must(t, err)
+	added("RolePolicy", "site-roles-execution-policy", "policy", statement{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
+		"Resource": "*"})(t, a)
+	reads := func(key string) plant {
+		return put("web-task", "django", "secrets", []any{map[string]any{"name": "DB_PASSWORD", "valueFrom": id + ":" + key + "::"}})
+	}
+	reads("token")(t, a)
+	if said := refusal(t, a, named(t, a, "Service", "web"), nil); said != "" {
+		t.Errorf("a key of the top level is refused: %s", said)
+	}
+	reads("db.password")(t, a)
+	return nil
+}
+
 func tracking(t *testing.T, a *cloud.Account) change {
 	t.Helper()
 	const name = "targetTrackingScalingPolicyConfiguration"
@@ -325,4 +356,86 @@ func refusal(t *testing.T, a *cloud.Account, o *cloud.Object, news change) strin
 		return err.Error()
 	}
 	return ""
+}
+
+// TestDeletionsAreRefused asks for the deletions that a replacement, a removal or a destroy in the wrong order would make.
+func TestDeletionsAreRefused(t *testing.T) {
+	dir := deployed(t, "prod", map[string]string{"slipway:protect": "false"})
+	for _, c := range []struct{ id, source, kind, name, code, says string }{
+		{"H03", "pulumi/pulumi-aws#4220", "TargetGroup", "balancer-targets", "ResourceInUse", "balancer-https"},
+		{"H05", "hashicorp/terraform-provider-aws#16165", "SecurityGroup", "network-bastion", "DependencyViolation", "network-bastion"},
+		{"H06", "pahud/cdk-fargate-patterns#71", "ClusterCapacityProviders", "cluster-capacity", "ResourceInUseException", "web"},
+		{"H08", "carina-rs/carina#1088", "InternetGateway", "network", "DependencyViolation", "network"},
+		{"H09", "dfds/infrastructure-modules#5", "Certificate", "balancer-certificate", "ResourceInUseException", "balancer-https"},
+		{"H12", "hashicorp/terraform-provider-aws#6448", "ParameterGroup", "database-parameters", "InvalidDBParameterGroupState", "database"},
+		{"H14", "99designs/iamy#68", "Role", "bastion", "DeleteConflict", "bastion"},
+	} {
+		t.Run(c.id, func(t *testing.T) {
+			a := account(t, dir)
+			o := named(t, a, c.kind, c.name)
+			err := a.Delete(o.Type, o.ID)
+			if err == nil || !strings.Contains(err.Error(), c.code) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s: the deletion of %s %s is not refused with %s because of %s: %v", c.source, c.kind, c.name, c.code, c.says, err)
+			}
+		})
+	}
+	t.Run("H04", func(t *testing.T) {
+		a := account(t, dir)
+		o := named(t, a, "TargetGroup", "balancer-targets")
+		inputs := maps.Clone(o.Inputs)
+		inputs["port"] = 8081
+		if _, _, err := a.Create(cloud.Change{Type: o.Type, URN: o.URN, Inputs: inputs}); err == nil ||
+			!strings.Contains(err.Error(), "DuplicateTargetGroupName") {
+			t.Errorf("cloudposse/terraform-aws-alb#109: a second target group of the same name is not refused: %v", err)
+		}
+	})
+	t.Run("H10", func(t *testing.T) {
+		a := account(t, dir)
+		database, group := named(t, a, "Instance", "database"), named(t, a, "LogGroup", "database-postgresql")
+		for _, o := range []*cloud.Object{database, group} {
+			_, err := a.Remove(o.Type, o.ID)
+			must(t, err)
+		}
+		if _, _, err := a.Create(cloud.Change{Type: database.Type, URN: database.URN, Inputs: database.Inputs}); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := a.Create(cloud.Change{Type: group.Type, URN: group.URN, Inputs: group.Inputs})
+		if err == nil || !strings.Contains(err.Error(), "ResourceAlreadyExistsException") {
+			t.Errorf("hashicorp/terraform-provider-aws#5348: RDS made the group, and its creation is not refused: %v", err)
+		}
+	})
+	t.Run("H11", func(t *testing.T) {
+		a := account(t, dir)
+		group := named(t, a, "LogGroup", "database-postgresql")
+		must(t, a.Delete(group.Type, group.ID))
+		if o := a.Object(group.Type, group.ID); o == nil || o.URN != "" {
+			t.Errorf("hashicorp/terraform-provider-aws#42858: RDS makes the deleted group again, and nothing owns it: %+v", o)
+		}
+	})
+}
+
+// TestNoContractAlarm: nothing is wrong with the program's stacks, in all the shapes that they have.
+func TestNoContractAlarm(t *testing.T) {
+	for _, c := range []struct {
+		name, stack string
+		values      map[string]string
+	}{
+		{"local", "local", nil}, {"dev", "dev", nil}, {"staging", "staging", nil},
+		{"dev on amd64", "dev", map[string]string{"slipway:web": `{"cpu":256,"memory":512,"architecture":"amd64","min":1,"max":2}`}},
+		{"dev with a domain, jobs and workers", "dev", map[string]string{"slipway:domain": "dev.example.com", "slipway:zone": "example.com",
+			"slipway:jobs":    `[{"name":"clean-up","schedule":"rate(12 hours)","command":["python","manage.py","clean_up"]}]`,
+			"slipway:workers": `[{"name":"feed","command":["python","manage.py","run_worker"],"cpu":256,"memory":512,"count":1}]`}},
+		{"staging on amd64, FireLens", "staging", map[string]string{
+			"slipway:web": `{"cpu":512,"memory":1024,"architecture":"amd64","min":1,"max":4}`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := account(t, deployed(t, c.stack, c.values))
+			if found := a.Findings(); len(found) > 0 {
+				t.Error(list(found))
+			}
+			for _, u := range a.Unjudged() {
+				t.Log("unknown: " + u)
+			}
+		})
+	}
 }
