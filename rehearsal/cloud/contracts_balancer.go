@@ -18,8 +18,10 @@ func (a *Account) balancerContracts() []Finding {
 			if group == nil {
 				continue
 			}
-			if f := d.starts(Inputs(group.Outputs)); f != nil {
-				found = append(found, *f)
+			for _, f := range []*Finding{d.starts(Inputs(group.Outputs)), d.checkedPort(lb, Inputs(group.Outputs))} {
+				if f != nil {
+					found = append(found, *f)
+				}
 			}
 			found = append(found, a.uploads(d, lb, group)...)
 		}
@@ -47,6 +49,19 @@ func (d deployed) starts(group Inputs) *Finding {
 		fmt.Sprintf("container %s may take %d s to start, the target is unhealthy after %d x %d s, and the grace period is %d s: tasks "+
 			"are replaced "+
 			"before they are up", name, longest, threshold, interval, grace))
+	return &f
+}
+
+// checkedPort: the balancer's health checks must go to a port that the container maps.
+func (d deployed) checkedPort(lb, group Inputs) *Finding {
+	c := containerNamed(d.containers, lb.String("containerName"))
+	port, err := strconv.Atoi(group.String("healthCheck.port"))
+	if c == nil || err != nil || slices.ContainsFunc(c.PortMappings, func(p portMapping) bool { return p.ContainerPort == port }) {
+		return nil
+	}
+	f := d.finding("Target.Timeout", "Request timed out", "set the health check's port to traffic-port",
+		"Elastic Load Balancing guide, \"Health checks for Application Load Balancer target groups\"",
+		fmt.Sprintf("target group %s checks port %d, which container %s does not map", group.String("name"), port, c.Name))
 	return &f
 }
 

@@ -329,12 +329,16 @@ func (i *Image) heartbeat(args []string, env map[string]string) (dir string, ok 
 	return "/tmp", ok && !strings.Contains(text, "worker_tmp_dir")
 }
 
-var (
-	workersSetting = regexp.MustCompile(`(?m)^workers\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`)
-	threadsSetting = regexp.MustCompile(`(?m)^threads\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`)
-	anyWorkers     = regexp.MustCompile(`(?m)^\s*workers\s*=`)
-	anyThreads     = regexp.MustCompile(`(?m)^\s*threads\s*=`)
-)
+// A setting is a number in gunicorn's configuration.
+type setting struct{ simple, any *regexp.Regexp }
+
+var workersSetting, threadsSetting = settingOf("workers"), settingOf("threads")
+
+// settingOf is the setting of a name: a number, or an environment variable with a default.
+func settingOf(name string) setting {
+	return setting{regexp.MustCompile(`(?m)^` + name + `\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`),
+		regexp.MustCompile(`(?m)^\s*` + name + `\s*=`)}
+}
 
 // connectionsVariable is a variable that limits the connections of a task, for a configuration of gunicorn that obeys it.
 const connectionsVariable = "DB_CONNECTIONS"
@@ -356,8 +360,8 @@ func (i *Image) Threads(c Container) (n int, ok bool) {
 	if limit, isNumber := number(env[connectionsVariable]); isNumber && strings.Contains(text, connectionsVariable) {
 		return limit, true
 	}
-	workers, known1 := count(option(args, "", "-w", "--workers"), text, env, workersSetting, anyWorkers, orOne(env["WEB_CONCURRENCY"]))
-	threads, known2 := count(option(args, "", "--threads"), text, env, threadsSetting, anyThreads, 1)
+	workers, known1 := workersSetting.count(option(args, "", "-w", "--workers"), text, env, orOne(env["WEB_CONCURRENCY"]))
+	threads, known2 := threadsSetting.count(option(args, "", "--threads"), text, env, 1)
 	return workers * threads, known && known1 && known2
 }
 
@@ -368,15 +372,15 @@ func orOne(text string) int {
 	return 1
 }
 
-// count is a number from an argument, from a setting in a file, or the default.
-func count(argument, text string, env map[string]string, setting, any *regexp.Regexp, otherwise int) (int, bool) {
+// count is a number from an argument, from the setting in a file, or the default.
+func (s setting) count(argument, text string, env map[string]string, otherwise int) (int, bool) {
 	if n, ok := number(argument); ok {
 		return n, true
 	}
-	m := setting.FindStringSubmatch(text)
+	m := s.simple.FindStringSubmatch(text)
 	switch {
 	case m == nil:
-		return otherwise, !any.MatchString(text)
+		return otherwise, !s.any.MatchString(text)
 	case m[1] != "":
 		if n, ok := number(env[m[1]]); ok {
 			return n, true
