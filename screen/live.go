@@ -2,6 +2,8 @@ package screen
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -20,12 +22,29 @@ type live struct {
 func draw(p *Progress) *live {
 	l := &live{ended: make(chan struct{})}
 	l.program = tea.NewProgram(&canvas{progress: p, width: p.terminal.Width, height: p.terminal.Height},
-		tea.WithOutput(p.terminal.Out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithoutBracketedPaste(), tea.WithFPS(20))
+		tea.WithOutput(flushLeft(p.terminal.Out)), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithoutBracketedPaste(), tea.WithFPS(20))
 	go func() {
 		defer close(l.ended)
 		_, _ = l.program.Run() // a terminal that is gone is not the operation's failure
 	}()
 	return l
+}
+
+// flushLeft is a terminal on which every picture begins in the first column. What people type, such as the ^C of an interrupt, is
+// echoed where the cursor is; the renderer only moves it up and down.
+func flushLeft(out io.Writer) io.Writer {
+	if file, ok := out.(*os.File); ok {
+		return leftFile{file}
+	}
+	return out
+}
+
+type leftFile struct{ *os.File }
+
+// Write implements io.Writer.
+func (f leftFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(append([]byte{'\r'}, p...))
+	return max(0, n-1), err
 }
 
 // close removes the live lines, writes what goes above them, and gives the cursor back.
@@ -77,7 +96,7 @@ func (c *canvas) above() tea.Cmd {
 	words := strings.Join(c.progress.queued, "\n")
 	c.progress.queued = nil
 	if c.width > 0 { // the rest of a line that the terminal itself breaks would not be erased
-		words = ansi.Hardwrap(words, c.width, true)
+		words = ansi.Wrap(words, c.width, "")
 	}
 	return tea.Println(words)
 }

@@ -47,7 +47,7 @@ func conforming() {
 	oneValue := name == "outputs" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
 	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
-		if schema, err = schemaOf(name); err == nil {
+		if schema, err = schemas.Of(name); err == nil {
 			err = conform(schema, out.Bytes())
 		}
 		if err != nil {

@@ -32,7 +32,7 @@ type window struct {
 // inWindow runs a command in a terminal of a size, and waits for its end. What begins sees the terminal while the command runs, with
 // the number of bytes that were shown so far.
 func inWindow(cmd *exec.Cmd, columns, rows int, during func(terminal *os.File, shown string)) (window, error) {
-	cmd.Env = append(cmd.Env, "TERM=xterm-256color", "NO_COLOR=", "CLICOLOR_FORCE=")
+	cmd.Env = append(cmd.Env, "TERM=xterm-256color", "NO_COLOR=", "CLICOLOR_FORCE=", "CI=") // with CI no terminal has colours
 	file, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)})
 	if err != nil {
 		return window{}, err
@@ -216,8 +216,8 @@ func TestInterruptAtATerminal(t *testing.T) {
 		code int
 		says string
 	}{
-		{"Ctrl-C", func(terminal *os.File, _ *exec.Cmd) { terminal.Write([]byte{3}) }, 130, "up was interrupted"},
-		{"hang-up", func(_ *os.File, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGHUP) }, 129, "The terminal is gone. Stopping"},
+		{"Ctrl-C", func(terminal *os.File, _ *exec.Cmd) { terminal.Write([]byte{3}) }, 130, "\nStopping when the calls under way are done. Press Ctrl-C\nagain to abandon them.\n"},
+		{"hang-up", func(_ *os.File, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGHUP) }, 129, "\nThe terminal is gone. Stopping when the calls under way are\ndone.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -243,7 +243,8 @@ func TestInterruptAtATerminal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.code != c.code || !got.cursor || !got.colour || !strings.Contains(got.text, c.says) || strings.Contains(got.text, "total: ") {
+			if got.code != c.code || !got.cursor || !got.colour || !strings.Contains(got.text, c.says) ||
+				!strings.Contains(got.text, "up was interrupted") || strings.Contains(got.text, "total: ") {
 				t.Errorf("exit %d, want %d; cursor %t; colour %t; it shows:\n%s", got.code, c.code, got.cursor, got.colour, got.text)
 			}
 			if !strings.Contains(seen, "total: ") {

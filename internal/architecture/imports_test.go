@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"cmd/slipway/interrupts":  {},
 	"screen":                  {},
 
-	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
@@ -59,9 +59,12 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud", "rehearsal/contracts"},
-	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/contracts"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach", "rehearsal/contracts"},
+	"rehearsal/finding":    {},
+	"rehearsal/whatif":     {"rehearsal/cloud"},
 	"rehearsal/iam":        {}, // usable on its own
-	"rehearsal/contracts":  {}, // as well
+	"rehearsal/reach":      {}, // usable on its own
+	"rehearsal/contracts":  {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider", "rehearsal/contracts"},
 
 	"cmd/sandbox":   {"sandbox"},

@@ -81,7 +81,7 @@ func (a *Account) allowed(c Caller, call Call) error {
 	if d.Allowed() {
 		return nil
 	}
-	return a.denied(request, policies, call, d)
+	return a.denied(c, call, request, policies, d)
 }
 
 // cryptographic are the operations that a disabled key refuses to every caller (KMS Developer Guide, "Key states of AWS KMS keys").
@@ -363,7 +363,7 @@ func (a *Account) parsed(name, text string) *iam.Document {
 }
 
 // denied is AWS's answer to a call that its policies do not allow, with the chain and the statement that comes nearest.
-func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decision) error {
+func (a *Account) denied(c Caller, call Call, r iam.Request, p iam.Policies, d iam.Decision) error {
 	e := &Error{Code: denialCode(call.Action), Action: call.Action, Status: 403}
 	layer := iam.LayerIdentity
 	explicit := d.Outcome == iam.ExplicitlyDenied
@@ -379,14 +379,7 @@ func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decisio
 	} else {
 		e.Message += "because no " + kind + " allows the " + call.Action + " action"
 	}
-	why := []string{strings.Join(d.Reasons(), "; ")}
-	if call.Reason != "" {
-		why = append(why, call.Reason)
-	}
-	for _, n := range iam.Nearest(r, p, 1) {
-		why = append(why, fmt.Sprintf("nearest: %s: %s", n.Match, n.Because))
-	}
-	e.Why = strings.Join(why, "\n  ")
+	a.explain(e, c, call, d, iam.Nearest(r, p, 1))
 	return e
 }
 

@@ -3,7 +3,6 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 )
@@ -84,41 +83,4 @@ func (a *Account) missingSecret(name, from, container string) string {
 		}
 	}
 	return ""
-}
-
-// alwaysFails reports whether a container's own command ends with another exit code than 0, as far as the definition shows it.
-func (c containerSpec) alwaysFails() bool {
-	argv := slices.Concat(c.EntryPoint, c.Command)
-	if len(argv) == 0 {
-		return false
-	}
-	if path.Base(argv[0]) == "false" {
-		return true
-	}
-	line := strings.Fields(argv[len(argv)-1])
-	n := len(line)
-	shell := len(argv) > 2 && argv[len(argv)-2] == "-c"
-	return shell && (n == 1 && line[0] == "false" || n >= 2 && line[n-2] == "exit" && line[n-1] != "0" && !strings.Contains(line[n-1], "$") &&
-		!strings.ContainsAny(argv[len(argv)-1], "|&"))
-}
-
-// orderContracts: a container that others wait for must be able to end as they wait for it.
-func (a *Account) orderContracts() []Finding {
-	var found []Finding
-	for _, d := range a.deployments() {
-		for _, c := range d.containers {
-			for _, on := range c.DependsOn {
-				first := containerNamed(d.containers, on.ContainerName)
-				if on.Condition != "SUCCESS" || first == nil || !first.alwaysFails() {
-					continue
-				}
-				found = append(found, d.finding("TaskFailedToStart", fmt.Sprintf("the task stays PENDING: container %s never starts", c.Name),
-					"correct the command of container "+first.Name+", or wait for COMPLETE",
-					"ECS Developer Guide, task definition parameters, container dependency",
-					fmt.Sprintf("container %s waits for the SUCCESS of %s, whose command %q never ends with 0", c.Name, first.Name,
-						strings.Join(slices.Concat(first.EntryPoint, first.Command), " "))))
-			}
-		}
-	}
-	return found
 }

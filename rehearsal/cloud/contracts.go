@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -12,8 +13,17 @@ import (
 // Whether images keep what the tasks that run them rely on. ECS accepts every task definition whose JSON is valid; what is wrong with
 // the image shows when tasks start, so these are findings.
 
-// contract is the output of an image that holds what is known about it, as JSON.
-const contract = "contract"
+// broken judges what does not work between images, tasks, the balancer and the database.
+type broken struct{ a *Account }
+
+func (broken) changed(*Object) {}
+
+func (broken) check(*Object) error { return nil }
+
+func (b broken) findings() []Finding {
+	found, _ := b.a.imageContracts()
+	return slices.Concat(found, b.a.diskContracts(), b.a.orderContracts(), b.a.balancerContracts(), b.a.databaseContracts())
+}
 
 // Describe stores what is known about an image in a repository of the account (registry/repository@digest).
 func (a *Account) Describe(reference string, image *contracts.Image) error {
@@ -94,8 +104,7 @@ func (a *Account) Unjudged() []string {
 
 // finding is a finding about the tasks.
 func (d deployed) finding(code, message, fix, source string, why ...string) Finding {
-	f := Finding{Resource: d.resource.URN, Code: code, Message: message, Fix: fix, Source: source,
-		Chain: append([]string{d.resource.describe()}, why...)}
+	f := Finding{Resource: d.resource.URN, Code: code, Message: message, Fix: fix, Source: source, Chain: why}
 	if f.Resource == "" {
 		f.Resource = Key(d.resource.Type, d.resource.ID)
 	}
@@ -216,8 +225,39 @@ func (a *Account) diskContracts() []Finding {
 	return found
 }
 
-// brokenContracts are what does not work between images, tasks, the balancer and the database.
-func (a *Account) brokenContracts() []Finding {
-	found, _ := a.imageContracts()
-	return slices.Concat(found, a.diskContracts(), a.orderContracts(), a.balancerContracts(), a.databaseContracts())
+// alwaysFails reports whether a container's own command ends with another exit code than 0, as far as the definition shows it.
+func (c containerSpec) alwaysFails() bool {
+	argv := slices.Concat(c.EntryPoint, c.Command)
+	if len(argv) == 0 {
+		return false
+	}
+	if path.Base(argv[0]) == "false" {
+		return true
+	}
+	line := strings.Fields(argv[len(argv)-1])
+	n := len(line)
+	shell := len(argv) > 2 && argv[len(argv)-2] == "-c"
+	return shell && (n == 1 && line[0] == "false" || n >= 2 && line[n-2] == "exit" && line[n-1] != "0" && !strings.Contains(line[n-1], "$") &&
+		!strings.ContainsAny(argv[len(argv)-1], "|&"))
+}
+
+// orderContracts: a container that others wait for must be able to end as they wait for it.
+func (a *Account) orderContracts() []Finding {
+	var found []Finding
+	for _, d := range a.deployments() {
+		for _, c := range d.containers {
+			for _, on := range c.DependsOn {
+				first := containerNamed(d.containers, on.ContainerName)
+				if on.Condition != "SUCCESS" || first == nil || !first.alwaysFails() {
+					continue
+				}
+				found = append(found, d.finding("TaskFailedToStart", fmt.Sprintf("the task stays PENDING: container %s never starts", c.Name),
+					"correct the command of container "+first.Name+", or wait for COMPLETE",
+					"ECS Developer Guide, task definition parameters, container dependency",
+					fmt.Sprintf("container %s waits for the SUCCESS of %s, whose command %q never ends with 0", c.Name, first.Name,
+						strings.Join(slices.Concat(first.EntryPoint, first.Command), " "))))
+			}
+		}
+	}
+	return found
 }

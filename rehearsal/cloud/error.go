@@ -34,6 +34,9 @@ func (e *Error) Error() string {
 	if e.Why != "" {
 		text += "\n  why: " + e.Why
 	}
+	if e.Fix != "" {
+		text += "\n  fix: " + e.Fix
+	}
 	return text
 }
 
@@ -44,6 +47,11 @@ type Error struct {
 	Status  int    // HTTP status; default 400
 	Message string // AWS's wording
 	Why     string // the model's reason: which object or rule; "" if the message says it all
+
+	// Of a call that policies deny, or a check that explains itself: see Finding.
+	Chain       []string
+	Fix, Source string
+	Change      []string
 }
 
 // refuse is AWS's refusal of the current call; the account adds the action.

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// contract is the output of an image that holds what is known about it, as JSON.
+const contract = "contract"
+
 // Push adds an image to the repository in name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1"), as a registry does at the
 // end of a push. It ignores names in registries other than ECR.
 func (a *Account) Push(name, digest string) error {
