@@ -63,7 +63,8 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 			},
 			Resources: []any{site.ARN("logs", "log-group:RDS*")},
 		}},
-		AWSManaged: `latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage`,
+		// After a failover a Multi-AZ database is in the other zone.
+		AWSManaged: `latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage|availabilityZone`,
 		Risks: []catalog.Risk{
 			{Path: `publiclyAccessible`, Why: "the database has a public address", When: catalog.TurnedOn},
 			{Path: `deletionProtection`, Why: "the database can be deleted", When: catalog.TurnedOff},

@@ -18,7 +18,7 @@ func clusterName(site wiring.Site) string { return site.Name("site") }
 
 // Facts are the facts about the edge of the site and about what runs behind it.
 func Facts(site wiring.Site) []catalog.Resource {
-	task := fargate.TaskDefinition(site).Binds("SETTINGS_VERSION")
+	task := fargate.TaskDefinition(site).Binds("DB_CONNECTIONS", "SETTINGS_VERSION")
 	return slices.Concat(edge(site), names(site), firewall(site), services(site), fargate.Facts(site),
 		[]catalog.Resource{task, catalog.Parameter(site)})
 }

@@ -127,7 +127,9 @@ func topic(site wiring.Site) []catalog.Resource {
 			Type: "aws:sns/topicSubscription:TopicSubscription",
 			Deploy: []catalog.Grant{keep("sns:GetSubscriptionAttributes", "sns:ListSubscriptionsByTopic", "sns:SetSubscriptionAttributes",
 				"sns:Subscribe", "sns:Unsubscribe")},
-			Risks: risks, None: catalog.Inert,
+			// The reader of the mailbox confirms the subscription after the deployment.
+			AWSManaged: `pendingConfirmation|confirmationWasAuthenticated`,
+			Risks:      risks, None: catalog.Inert &^ catalog.AWSManaged,
 		},
 	}
 }
