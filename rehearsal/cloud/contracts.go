@@ -81,7 +81,7 @@ func (a *Account) imageContracts() (found []Finding, unknown []string) {
 				unknown = append(unknown, d.resource.describe()+": the image of container "+c.Name)
 				continue
 			}
-			v := contracts.Judge(image, a.asked(d, c))
+			v := contracts.Judge(image, a.wants(d, c))
 			for _, p := range v.Problems {
 				found = append(found, d.finding(p.Code, p.Message, p.Fix, p.Source, append([]string{"container " + c.Name + " of image " +
 					imageName(c.Image)}, p.Why...)...))
@@ -152,8 +152,8 @@ func (a *Account) contractOf(reference string) *contracts.Image {
 	return &image
 }
 
-// asked is what the task asks of a container's image.
-func (a *Account) asked(d deployed, c containerSpec) contracts.Container {
+// wants is what the task asks of a container's image.
+func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 	asked := contracts.Container{Name: c.Name, User: c.User, Entrypoint: c.EntryPoint, Command: c.Command, ReadOnly: c.ReadonlyRootFilesystem,
 		Env: map[string]string{}, Neighbours: map[int]string{}, Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"),
 			"X86_64"),

@@ -85,7 +85,7 @@ func (a *Account) uploads(d deployed, lb Inputs, group *Object) []Finding {
 	if image == nil {
 		return nil
 	}
-	size := image.MaxBody(a.asked(d, *c))
+	size := image.MaxBody(a.wants(d, *c))
 	if size <= inspected {
 		return nil
 	}
@@ -180,7 +180,7 @@ func (c containerSpec) uses(address string) bool {
 func (a *Account) held(d deployed, c containerSpec) (int, string) {
 	each := 1
 	if image := a.contractOf(c.Image); image != nil {
-		n, known := image.Threads(a.asked(d, c))
+		n, known := image.Threads(a.wants(d, c))
 		if !known {
 			return 0, ""
 		}

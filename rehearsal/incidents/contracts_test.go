@@ -322,7 +322,10 @@ func nested(t *testing.T, a *cloud.Account) change {
 	added("RolePolicy", "site-roles-execution-policy", "policy", statement{"Effect": "Allow", "Action": "secretsmanager:GetSecretValue",
 		"Resource": "*"})(t, a)
 	role := named(t, a, "Role", "site-roles-execution")
-	must(t, a.Alter(role.Type, role.ID, func(o *cloud.Object) { delete(o.Outputs, "permissionsBoundary") }))
+	must(t, a.Alter(role.Type, role.ID, func(o *cloud.Object) {
+		delete(o.Inputs, "permissionsBoundary")
+		delete(o.Outputs, "permissionsBoundary")
+	}))
 	reads := func(key string) plant {
 		return put("web-task", "django", "secrets", []any{map[string]any{"name": "DB_PASSWORD", "valueFrom": id + ":" + key + "::"}})
 	}
