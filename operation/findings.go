@@ -103,36 +103,6 @@ func unhealthy(err error) bool {
 	return errors.As(err, &bad) && slices.ContainsFunc(bad.Services, func(s verdict.ServiceStatus) bool { return !s.Good })
 }
 
-// Wrong is what a rehearsal found, for a terminal: the reasons, then the findings in full.
-func (v *Rehearsal) Wrong() []string {
-	all := slices.Clone(v.said)
-	// A missing right shows at every resource that needs it.
-	type cause struct{ code, chain, fix string }
-	var causes []cause
-	others := map[cause][]string{}
-	for _, f := range v.Findings {
-		c := cause{f.Code, strings.Join(f.Chain, "\n"), f.Fix}
-		if at, known := others[c]; known && len(f.Chain) > 0 {
-			others[c] = append(at, finding.Name(f.Resource))
-			continue
-		}
-		others[c], causes = nil, append(causes, c)
-		all = append(all, f.String())
-	}
-	for i, c := range causes {
-		if also := others[c]; len(also) > 0 {
-			all[len(v.said)+i] += "\n  It shows at " + strings.Join(also, ", ") + " as well."
-		}
-	}
-	return all
-}
-
-// wrong adds a reason, and the findings that it is about. said is the reason without what is in them; "": the reason.
-func (v *Rehearsal) wrong(reason, said string, found ...finding.Finding) {
-	v.Reasons, v.said = append(v.Reasons, reason), append(v.said, cmp.Or(said, reason))
-	v.Findings = finding.Unique(append(v.Findings, found...))
-}
-
 // later notes an error after which a rehearsal can still be played on: the site runs, and calls that happen later would fail.
 func (v *Rehearsal) later(err error, found []finding.Finding) bool {
 	var bad *badVerdict
@@ -186,6 +156,8 @@ func sourceLine(record *whatif.Record, urn string) string {
 			shared = cmp.Or(shared, at)
 		case "operation", "engine", "rehearsal":
 			return shared
+		case "site": // it only wires what the shared code makes
+			return cmp.Or(shared, at)
 		default:
 			return at
 		}

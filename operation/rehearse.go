@@ -4,53 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"slipway/engine"
-	"slipway/rehearsal/finding"
 )
-
-// A Rehearsal is the result of Rehearse.
-type Rehearsal struct {
-	Stack   string   `json:"stack"`
-	Good    bool     `json:"good"`
-	Reasons []string `json:"reasons,omitempty"` // why it is not
-	// Findings are the reasons that concern one resource, in detail.
-	Findings  []finding.Finding `json:"findings,omitempty"`
-	Up        *Act              `json:"up,omitempty"`
-	Again     *Act              `json:"again,omitempty"`
-	Protected []string          `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
-	Destroy   *Act              `json:"destroy,omitempty"`
-	Left      map[string]int    `json:"left,omitempty"` // what destroy left, by type
-
-	said []string // the reasons, without what is in the findings
-}
-
-// An Act is one operation of a rehearsal.
-type Act struct {
-	Counts  map[string]int  `json:"counts"`
-	Seconds float64         `json:"seconds"`
-	Changes []engine.Change `json:"changes,omitempty"` // of an act that should have none
-	Result  engine.Result   `json:"-"`
-}
-
-// A NamedAct is an act with its name.
-type NamedAct struct {
-	Name string
-	*Act
-}
-
-// Acts are those that took place, in their order.
-func (v *Rehearsal) Acts() []NamedAct {
-	return slices.DeleteFunc([]NamedAct{{"up", v.Up}, {"up again", v.Again}, {"destroy", v.Destroy}},
-		func(a NamedAct) bool { return a.Act == nil })
-}
-
-func newAct(r engine.Result) *Act {
-	return &Act{Counts: r.Counts, Seconds: r.Summary().Seconds, Result: r}
-}
 
 // Rehearse runs the whole life of a stack in an empty model: up, up again, destroy. The result says what is wrong; the error
 // is an interrupt, or a failure to begin.
@@ -223,13 +180,4 @@ func (s *session) removeContainers(ctx context.Context) error {
 	containers := s.containers
 	s.containers, s.removed = nil, true
 	return containers.Remove(ctx)
-}
-
-// Tally lists counts by name: "2 aws:ec2/vpc:Vpc, 1 aws:kms/key:Key".
-func Tally(counts map[string]int) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
-	}
-	return strings.Join(parts, ", ")
 }

@@ -19,19 +19,6 @@ import (
 	"slipway/site"
 )
 
-// A WhatIf is a change that a rehearsal or a preview tries. The program and the project stay as they are.
-type WhatIf struct {
-	Without []string // [TYPE::]NAME or [TYPE::]NAME#Sid
-	With    []string // [TYPE::]NAME.path=value
-	Add     []string // files with resources
-	Files   []string // PATH=FILE: a file of the app, and what replaces it
-}
-
-// Asked says whether there is a change to try.
-func (w WhatIf) Asked() bool { return w.changesResources() || len(w.Files) > 0 }
-
-func (w WhatIf) changesResources() bool { return len(w.Without)+len(w.With)+len(w.Add) > 0 }
-
 // A trial is a WhatIf that fits the program.
 type trial struct {
 	plan *whatif.Plan // nil: all resources stay as they are

@@ -133,7 +133,7 @@ const exitCodes = `| code | meaning |
 | 0 | it is done, and good |
 | 1 | it was tried and went wrong; a verdict or a rehearsal that is not good is that too |
 | 2 | the command line is wrong; nothing was tried |
-| 3 | ` + "`drift`" + `: the account differs from the state |
+| 3 | ` + "`drift`" + `: the account differs from the state; ` + "`why`" + `: the answer is no |
 | 4 | the stack is locked or in use by another run; nothing was done |
 | 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM, 129 after the terminal was closed, 141 after the reader left a pipe |
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -353,4 +354,29 @@ func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []P
 		replaceAt(out, parsePath(path), func(v any) any { return Secret{v} })
 	}
 	return out, nil, nil
+}
+
+// Refusals are the calls of a deployment that AWS refused, in the order in which they were made.
+func (a *Account) Refusals() []Finding {
+	a.refusing.Lock()
+	defer a.refusing.Unlock()
+	return slices.Clone(a.refusals)
+}
+
+// refused keeps AWS's refusal of an operation on a resource.
+func (a *Account) refused(urn string, err error) {
+	var e *Error
+	var late *Unsteady
+	var f Finding
+	switch {
+	case errors.As(err, &e):
+		f = e.finding(urn)
+	case errors.As(err, &late):
+		f = late.finding(urn)
+	default:
+		return
+	}
+	a.refusing.Lock()
+	defer a.refusing.Unlock()
+	a.refusals = append(a.refusals, f)
 }

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -83,6 +84,27 @@ func (a *Account) checkUses(o *Object) error {
 		}
 	}
 	return nil
+}
+
+// findingOf says what of o does not work because a call of the account's own services or roles is denied.
+func (a *Account) findingOf(u Use, o *Object, err error) Finding {
+	f := Finding{Resource: o.URN, Code: "AccessDenied", Message: err.Error(), Source: u.Call.Source, Fix: u.fix(),
+		Chain: []string{a.link(u.By, u.Call)}}
+	if f.Resource == "" {
+		f.Resource = Key(o.Type, o.ID)
+	}
+	var e *Error
+	if !errors.As(err, &e) {
+		return f
+	}
+	f.Code, f.Message = e.Code, e.Message
+	if u.Refusal != nil {
+		f.Code, f.Message = u.Refusal.Code, u.Refusal.Message
+	}
+	if len(e.Chain) > 0 {
+		f.Chain, f.Fix, f.Change = e.Chain, e.Fix, e.Change
+	}
+	return f
 }
 
 // fix says which policy would have to change.

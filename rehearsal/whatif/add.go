@@ -110,7 +110,7 @@ func readAddition(v any) (*addition, error) {
 // admit checks the type and the name of an added resource.
 func (p *Plan) admit(a *addition) error {
 	if strings.HasPrefix(a.token, "aws:") && !slices.Contains(cloud.Types(), a.token) {
-		return fmt.Errorf("%s: the model does not know the type %s%s", a.name, a.token, suggest(a.token, cloud.Types()))
+		return fmt.Errorf("%s: the model does not know the type %s%s", a.name, a.token, suggestType(a.token))
 	}
 	if known := cloud.Properties(a.token); known != nil {
 		for _, name := range keysOf(a.properties) {
@@ -130,6 +130,22 @@ func (p *Plan) admit(a *addition) error {
 	p.types[a.name] = a.token
 	return nil
 }
+
+// suggestType ends a message about a type that is not known: what it is called counts more than where it is.
+func suggestType(token string) string {
+	var words []string
+	for _, known := range cloud.Types() {
+		words = append(words, lastWord(known))
+	}
+	for _, known := range cloud.Types() {
+		if near := suggest(lastWord(token), words); strings.Contains(near, `"`+lastWord(known)+`"`) {
+			return fmt.Sprintf("; did you mean %q?", known)
+		}
+	}
+	return ""
+}
+
+func lastWord(token string) string { return token[strings.LastIndex(token, ":")+1:] }
 
 // connect checks what an added resource refers to.
 func (p *Plan) connect(a *addition) error {
