@@ -195,6 +195,7 @@ func TestNoFalseAlarms(t *testing.T) {
 			"uv --version", ""},
 		{"a base image that is not known", "FROM example.com/base:1", "curl -f localhost", ""},
 		{"an installer that is not known", "FROM python:3.13-slim\nCOPY setup.sh /setup.sh\nRUN /setup.sh", "curl -f localhost", ""},
+		{"a program that was built elsewhere", "FROM scratch\nCOPY . /\nCMD [\"site\"]", "curl -f localhost", ""},
 		{"an argument selects the base", "ARG VARIANT=\nFROM python:3.13${VARIANT}", "curl -f localhost", ""},
 		{"an entrypoint that hands over", "FROM python:3.13\nCOPY <<EOF /start\n#!/bin/bash\nset -e\nif [ \"\\$1\" = web ]; then shift; " +
 			"fi\nexec \"\\$@\"\nEOF\n" +

@@ -141,11 +141,11 @@ func (i *Image) Has(program string) Answer {
 
 // base answers for a program of the system: what packages and the base image bring.
 func (i *Image) base(program string) Answer {
-	if has, ok := i.Programs[program]; ok && has {
+	has, ok := i.Programs[program]
+	switch {
+	case has:
 		return Yes
-	} else if i.Complete {
-		return No
-	} else if !ok {
+	case !ok && !i.Complete:
 		return Unknown
 	}
 	// A system program is not in an environment of Python or Node that another stage made, but in the system's own directories.
