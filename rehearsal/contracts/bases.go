@@ -223,6 +223,9 @@ func (i *Image) add(b *base) {
 	i.Entrypoint, i.Command = b.entry, b.command
 }
 
+// known reports whether the image's configuration is known, and not only what its Dockerfile adds to it.
+func (i *Image) known() bool { return i.Complete || baseOf(i.Base) != nil }
+
 // nginxOf are the paths that the image's nginx uses by default; nil if that is not known.
 func (i *Image) nginxOf() *nginxDefaults {
 	if b := baseOf(i.Base); b != nil && b.nginx != nil {

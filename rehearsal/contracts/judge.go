@@ -142,7 +142,12 @@ func (j *judge) mounts() {
 		if m.ReadOnly || j.uid == 0 || slices.Contains(execPaths, p) {
 			continue
 		}
-		if !slices.Contains(volumes, p) {
+		switch {
+		case slices.Contains(volumes, p):
+		case !j.i.known():
+			j.unknown("%s: whether %s is a VOLUME of the base image", j.c.Name, p)
+			continue
+		default:
 			j.denied(m, p, fmt.Sprintf("mount %s is no VOLUME of the image, so it belongs to root with mode 0755", p),
 				fmt.Sprintf("declare VOLUME %q in the Dockerfile, on a directory that belongs to the user", p))
 			continue
@@ -179,7 +184,7 @@ func (j *judge) program() {
 			fmt.Sprintf("the entrypoint %q ignores its arguments", j.p.via))
 	}
 	if len(j.p.given) == 0 {
-		if j.i.Complete || baseOf(j.i.Base) != nil {
+		if j.i.known() {
 			j.say("CannotStartContainerError", "no command specified", "ECS Developer Guide, \"Stopped tasks error messages\"",
 				"add CMD to the Dockerfile, or a command to the task", "neither the image nor the task names a program")
 		}
