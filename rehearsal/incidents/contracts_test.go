@@ -295,7 +295,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.id, func(t *testing.T) {
 			a := account(t, c.dir)
 			news := c.change(t, a)
-			if said := refusal(t, a, named(t, a, c.kind, c.name), news); !strings.Contains(said, c.says) || !strings.Contains(said, c.code) {
+			if said := refused(t, a, named(t, a, c.kind, c.name), news); !strings.Contains(said, c.says) || !strings.Contains(said, c.code) {
 				t.Errorf("%s: %s %s is not refused with %s that says %q: %s", c.source, c.kind, c.name, c.code, c.says, said)
 			}
 		})
@@ -330,7 +330,7 @@ func nested(t *testing.T, a *cloud.Account) change {
 		return put("web-task", "django", "secrets", []any{map[string]any{"name": "DB_PASSWORD", "valueFrom": id + ":" + key + "::"}})
 	}
 	reads("token")(t, a)
-	if said := refusal(t, a, named(t, a, "Service", "web"), nil); said != "" {
+	if said := refused(t, a, named(t, a, "Service", "web"), nil); said != "" {
 		t.Errorf("a key of the top level is refused: %s", said)
 	}
 	reads("db.password")(t, a)
@@ -345,8 +345,8 @@ func tracking(t *testing.T, a *cloud.Account) change {
 	return change{name: policy}
 }
 
-// refusal checks and makes a change of a resource as the provider does, and returns what AWS says; "" if it accepts.
-func refusal(t *testing.T, a *cloud.Account, o *cloud.Object, news change) string {
+// refused checks and makes a change of a resource as the provider does, and returns what AWS says; "" if it accepts.
+func refused(t *testing.T, a *cloud.Account, o *cloud.Object, news change) string {
 	t.Helper()
 	inputs := maps.Clone(o.Inputs)
 	for name, value := range news {
