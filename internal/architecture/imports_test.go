@@ -58,13 +58,14 @@ var allowed = map[string][]string{
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
 	"rehearsal":            {"rehearsal/"},
-	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach"},
+	"rehearsal/provider":   {"rehearsal/cloud", "rehearsal/contracts"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach", "rehearsal/contracts"},
 	"rehearsal/finding":    {},
 	"rehearsal/whatif":     {"rehearsal/cloud"},
 	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/reach":      {}, // usable on its own
-	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
+	"rehearsal/contracts":  {}, // usable on its own
+	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider", "rehearsal/contracts"},
 
 	"cmd/sandbox":   {"sandbox"},
 	"tools/iamcase": {"rehearsal/iam"},

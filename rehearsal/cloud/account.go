@@ -90,6 +90,8 @@ type Account struct {
 
 	saving sync.Mutex
 	saved  int // the version that is on disk
+
+	contracts sync.Map // what is known about images: its JSON -> *contracts.Image
 }
 
 // Close writes pending changes and releases the lock.

@@ -249,6 +249,8 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 		t.portMappings(c, here)
 		t.problems = append(t.problems, environmentProblems(c, here)...)
 		t.mountPoints(c, here)
+		t.ulimits(c, here)
+		t.router(c, here)
 		t.problems = append(t.problems, healthProblems(c.HealthCheck, here+".healthCheck")...)
 		t.problems = append(t.problems, logProblems(c, here+".logConfiguration", fargate, t.hasLogRouter())...)
 		if fargate {
@@ -258,6 +260,7 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 	}
 	t.problems = append(t.problems, dependencyProblems(t.containers)...)
 	t.totals()
+	t.size(text)
 	return t.problems
 }
 

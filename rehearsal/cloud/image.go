@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// contract is the output of an image that holds what is known about it, as JSON.
+const contract = "contract"
+
 // Push adds an image to the repository in name ("123456789012.dkr.ecr.us-east-1.amazonaws.com/app:v1"), as a registry does at the
 // end of a push. It ignores names in registries other than ECR.
 func (a *Account) Push(name, digest string) error {
@@ -40,6 +43,13 @@ func (a *Account) push(host, repository, tag, digest string) error {
 	}
 	id := repository + "@" + digest
 	tags := []string{tag}
+	outputs := map[string]any{"repositoryName": repository, "imageDigest": digest, "imageUri": host + "/" + id}
+	for _, o := range a.list(imageType) {
+		// The same digest is the same image, also in another repository.
+		if text := o.Outputs[contract]; text != nil && o.Outputs["imageDigest"] == digest {
+			outputs[contract] = text
+		}
+	}
 	for _, o := range a.images(r) {
 		held := Inputs(o.Outputs).Strings("imageTags")
 		if o.ID == id {
@@ -63,9 +73,8 @@ func (a *Account) push(host, repository, tag, digest string) error {
 			return err
 		}
 	}
-	return a.own(r, &Object{Type: imageType, ID: id, Outputs: map[string]any{
-		"repositoryName": repository, "imageDigest": digest, "imageTags": tags, "imageUri": host + "/" + id,
-	}})
+	outputs["imageTags"] = tags
+	return a.own(r, &Object{Type: imageType, ID: id, Outputs: outputs})
 }
 
 // Holds reports whether a repository of the account has an image (registry/repository@digest).

@@ -36,6 +36,7 @@ func logGroupKind() Kind {
 			o.Outputs["arn"] = a.arn("logs", "log-group:"+o.ID)
 			return nil
 		},
+		AfterDelete: remakeGroup,
 	})
 }
 

@@ -51,6 +51,10 @@ var instanceClasses = map[string][]string{
 	"x2g":  words("large xlarge 2xlarge 4xlarge 8xlarge 12xlarge 16xlarge"),
 }
 
+// retiredClasses are families of earlier generations, with the last major version of PostgreSQL that they run. Source: Amazon RDS User
+// Guide, "Supported DB engines for DB instance classes".
+var retiredClasses = map[string]int{"m3": 11, "m4": 13, "r3": 11, "r4": 13, "t2": 13}
+
 // rdsKinds are the resource types of RDS.
 func rdsKinds() []Kind {
 	return []Kind{
@@ -224,19 +228,25 @@ var staticParameters = words(`shared_preload_libraries max_connections shared_bu
 	superuser_reserved_connections huge_pages track_activity_query_size pg_stat_statements.max max_logical_replication_workers
 	max_replication_slots autovacuum_freeze_max_age listen_addresses`)
 
-// coversZones refuses a subnet group whose subnets are in a single zone, or in several VPCs.
-func coversZones(a *Account, o *Object, code, what string) error {
+// zonesOfSubnets are the zones of subnets.
+func zonesOfSubnets(a *Account, ids []string) []string {
 	zones := map[string]bool{}
-	ids := Inputs(o.Inputs).Strings("subnetIds")
 	for _, id := range ids {
 		if s := find(a, "id", id, subnetType); s != nil {
 			zones[Inputs(s.Outputs).String("availabilityZone")] = true
 		}
 	}
+	return sortedKeys(zones)
+}
+
+// coversZones refuses a subnet group whose subnets are in a single zone, or in several VPCs.
+func coversZones(a *Account, o *Object, code, what string) error {
+	ids := Inputs(o.Inputs).Strings("subnetIds")
+	zones := zonesOfSubnets(a, ids)
 	if len(zones) < 2 {
-		return refuse(code, "the subnets are all in "+strings.Join(sortedKeys(zones), ", "),
+		return refuse(code, "the subnets are all in "+strings.Join(zones, ", "),
 			"The %s subnet group doesn't meet Availability Zone (AZ) coverage requirement. Current AZ coverage: %s. Add subnets to cover at "+
-				"least 2 AZs.", what, strings.Join(sortedKeys(zones), ", "))
+				"least 2 AZs.", what, strings.Join(zones, ", "))
 	}
 	if _, err := oneNetwork(a, ids, nil); err != nil {
 		return refuse("InvalidSubnet", err.Error(), "The requested subnets are not all in the same VPC")
@@ -333,7 +343,13 @@ func postgresProblems(in Inputs) []Problem {
 	if class := in.String("instanceClass"); in.Has("instanceClass") {
 		family, size, _ := strings.Cut(strings.TrimPrefix(class, "db."), ".")
 		sizes := instanceClasses[family]
+		last, retired := retiredClasses[family]
 		switch {
+		case retired && strings.HasPrefix(class, "db.") && atoi(majorOf(orElse(in.String("engineVersion"), postgresDefault))) > last:
+			p = append(p, awsProblem("instanceClass", combination, "RDS does not support creating a DB instance with the following combination: "+
+				"DBInstanceClass=%s, Engine=postgres, EngineVersion=%s: db.%s ends with PostgreSQL %d", class,
+				orElse(in.String("engineVersion"), postgresDefault), family, last))
+		case retired && strings.HasPrefix(class, "db."):
 		case !strings.HasPrefix(class, "db.") || sizes == nil:
 			p = append(p, awsProblem("instanceClass", value, "Invalid DB Instance class: %s; the families are %s", class,
 				strings.Join(sortedKeys(instanceClasses), ", ")))
@@ -508,6 +524,12 @@ func checkDatabaseState(a *Account, o *Object) error {
 					subnets.Outputs["vpcId"], g.Outputs["vpcId"])
 			}
 		}
+		if zone := in.String("availabilityZone"); zone != "" {
+			if have := zonesOfSubnets(a, Inputs(subnets.Inputs).Strings("subnetIds")); len(have) > 0 && !slices.Contains(have, zone) {
+				return refuse("InvalidParameterValue", "the subnet group has subnets in "+strings.Join(have, ", "),
+					"Availability zone '[%s]' is unavailable in this region, or has no subnet in the DB subnet group", zone)
+			}
+		}
 		if in.Bool("publiclyAccessible") && !hasGateway(a, Inputs(subnets.Outputs).String("vpcId")) {
 			return refuse("InvalidVPCNetworkStateFault", "",
 				"Cannot create a publicly accessible DBInstance. The specified VPC has no internet gateway attached.")
@@ -610,7 +632,43 @@ func computeDatabase(a *Account, o *Object) error {
 			"kmsKeyId": in.String("masterUserSecretKmsKeyId"),
 		}}
 	}
+	return makeGroups(a, exportedGroups(o)...)
+}
+
+// exportedGroups are the log groups that a database exports to.
+func exportedGroups(database *Object) []string {
+	out := Inputs(database.Outputs)
+	var all []string
+	for _, kind := range out.Strings("enabledCloudwatchLogsExports") {
+		all = append(all, "/aws/rds/instance/"+out.String("identifier")+"/"+kind)
+	}
+	return all
+}
+
+// makeGroups makes the log groups that RDS finds missing when it exports, without a retention, without a key and without an owner
+// (terraform-provider-aws#5348).
+func makeGroups(a *Account, names ...string) error {
+	for _, name := range names {
+		if find(a, "id", name, logGroupType) != nil {
+			continue
+		}
+		in := map[string]any{"name": name, "retentionInDays": 0}
+		out := cloneMap(in)
+		out["arn"] = a.arn("logs", "log-group:"+name)
+		if err := a.put(&Object{Type: logGroupType, ID: name, Inputs: in, Outputs: out}); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// remakeGroup makes a deleted log group again if a database still exports to it (terraform-provider-aws#42858).
+func remakeGroup(a *Account, group *Object) {
+	for _, database := range a.list(databaseType) {
+		if slices.Contains(exportedGroups(database), group.ID) {
+			_ = makeGroups(a, group.ID) // it was encoded before
+		}
+	}
 }
 
 func majorOf(version string) string { major, _, _ := strings.Cut(version, "."); return major }

@@ -472,6 +472,8 @@ func buildSite(w *world) {
 	w.create(databaseSubnetType, "db-subnets", properties{"name": "site", "subnetIds": []any{w.id("private-a"), w.id("private-b")}})
 	w.create(parametersType, "db-parameters", properties{"name": "site", "family": "postgres16",
 		"parameters": []any{properties{"name": "rds.force_ssl", "value": "1"}}})
+	// RDS makes it otherwise, and nothing deletes it.
+	w.create(logGroupType, "database-logs", properties{"name": "/aws/rds/instance/site/postgresql"})
 	w.create(databaseType, "database", properties{"identifier": "site", "engine": "postgres", "engineVersion": "16.4",
 		"instanceClass": "db.t4g.micro", "allocatedStorage": 20, "maxAllocatedStorage": 100, "storageType": "gp3",
 		"dbName": "site", "username": "owner", "password": "correct-horse-battery", "dbSubnetGroupName": "site", "parameterGroupName": "site",

@@ -211,9 +211,8 @@ func (a *Account) placed(run *TaskRun) error {
 // stopped is why a container cannot start, in ECS's wording; "" if it can.
 func (a *Account) stopped(c container) string {
 	for _, s := range c.Secrets {
-		if !a.holdsSecret(s.ValueFrom) {
-			return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret %s of container "+
-				"%s: %s does not exist", s.Name, c.Name, s.ValueFrom)
+		if reason := a.missingSecret(s.Name, s.ValueFrom, c.Name); reason != "" {
+			return reason
 		}
 	}
 	if host, repository, reference := splitImage(c.Image); host == a.imageRegistry() {
@@ -224,6 +223,11 @@ func (a *Account) stopped(c container) string {
 		if !found {
 			return fmt.Sprintf("CannotPullContainerError: failed to resolve ref %s: not found", c.Image)
 		}
+	}
+	if c.Log.Driver == "awsfirelens" && len(c.Log.Options) == 0 {
+		// aws-samples/amazon-ecs-firelens-examples#29 and #35
+		return fmt.Sprintf("CannotStartContainerError: failed to initialize logging driver: failed to get fluentd log driver arguments: "+
+			"awsfirelens of container %s has no options", c.Name)
 	}
 	if group := c.Log.Options["awslogs-group"]; c.Log.Driver == "awslogs" && c.Log.Options["awslogs-create-group"] != "true" &&
 		a.find("name", group, logGroupType) == nil {

@@ -2,6 +2,7 @@ package containers
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -11,13 +12,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 
+	"slipway/rehearsal/contracts"
 	"slipway/rehearsal/provider"
 )
 
@@ -185,6 +189,38 @@ func (r *Run) Build(b provider.Build) (string, error) {
 		return "", fmt.Errorf("push %s: Docker has no digest for it", name)
 	}
 	return strings.TrimPrefix(digests[i], repository+"@"), nil
+}
+
+// Inspect reads an image that Build built: its configuration and its files.
+func (r *Run) Inspect(name string) (*contracts.Image, error) {
+	return r.engine.image(r.ctx, r.local(name))
+}
+
+// image reads an image through a container that never starts.
+func (e *engine) image(ctx context.Context, name string) (*contracts.Image, error) {
+	config, err := e.do(ctx, nil, "image", "inspect", name)
+	if err != nil {
+		return nil, err
+	}
+	// The command is never run; an image without one could not be created.
+	id, err := e.do(ctx, nil, "create", "--label", e.label, name, "never")
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "docker", "export", id)
+	cmd.WaitDelay = time.Second
+	files, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	var image *contracts.Image
+	if err == nil {
+		image, err = contracts.Built([]byte(config), files)
+		_, unread := io.Copy(io.Discard, files)
+		err = errors.Join(err, unread, cmd.Wait())
+	}
+	_, removed := e.do(context.WithoutCancel(ctx), nil, "rm", "-v", id)
+	return image, errors.Join(err, removed)
 }
 
 // build runs a build and returns its output. It records the untagged images of earlier stages that the classic builder leaves

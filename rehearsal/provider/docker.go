@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/contracts"
 )
 
 // Docker is the docker provider, with its Image resource. Without a Builder it builds nothing: an image's digest is computed from
@@ -277,7 +278,58 @@ func (p *Docker) make(inputs map[string]any, preview bool) (map[string]any, erro
 	if strings.Contains(registryOf(name), ".dkr.ecr.") && in.String("registry.password") == "" {
 		return nil, fmt.Errorf("error pushing %s: no basic auth credentials: the image's registry needs a username and a password", name)
 	}
-	return out, p.account.Push(name, digest)
+	if err := p.account.Push(name, digest); err != nil {
+		return out, err
+	}
+	image, err := b.found(p.Root).describe(p.Builder, name)
+	if err != nil {
+		return out, fmt.Errorf("read %s: %w", b.dockerfile, err)
+	}
+	return out, p.account.Describe(untagged(name)+"@"+digest, image)
+}
+
+// An Inspector is a Builder that can read the images that it built.
+type Inspector interface {
+	Inspect(name string) (*contracts.Image, error)
+}
+
+// describe says what is known about the image: from the built one if there is one, else from the Dockerfile.
+func (b build) describe(builder Builder, name string) (*contracts.Image, error) {
+	if inspector, ok := builder.(Inspector); ok {
+		image, err := inspector.Inspect(name)
+		if image != nil {
+			image.Platform = b.platform // the containers of this machine may be of another one
+		}
+		return image, err
+	}
+	text, err := os.ReadFile(b.dockerfile)
+	if err != nil {
+		return nil, err
+	}
+	ignored, err := b.ignored()
+	if err != nil {
+		return nil, err
+	}
+	args := map[string]string{}
+	for arg, value := range b.args {
+		args[arg] = fmt.Sprint(value)
+	}
+	return contracts.Read(contracts.Build{Dockerfile: text, Context: contextFiles{os.DirFS(b.context), ignored}, Args: args, Target: b.target,
+		Platform: b.platform})
+}
+
+// contextFiles are the build context without the files that .dockerignore excludes.
+type contextFiles struct {
+	fs.FS
+	ignored *patternmatcher.PatternMatcher
+}
+
+// Open implements fs.FS.
+func (s contextFiles) Open(name string) (fs.File, error) {
+	if skip, err := s.ignored.MatchesOrParentMatches(filepath.FromSlash(name)); name != "." && (err != nil || skip) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.Join(fs.ErrNotExist, err)}
+	}
+	return s.FS.Open(name)
 }
 
 // Read returns what is in the state.
