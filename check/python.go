@@ -1,0 +1,320 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The reader of settings. It gets a request on its input, and parses the project's code without importing it.
+//
+//go:embed facts.py
+var reader string
+
+const (
+	readerTime   = 20 * time.Second
+	readerOutput = 32 << 20
+)
+
+// facts are what the Python code says.
+type facts struct {
+	Python     string       `json:"python"`
+	Entries    []entry      `json:"entries"`
+	Settings   *settings    `json:"settings"`
+	Reads      []variable   `json:"reads"`
+	Unreadable []unreadable `json:"unreadable"`
+	Followed   []string     `json:"followed"`
+}
+
+// An entry is manage.py, or a module that a server loads.
+type entry struct {
+	File     string   `json:"file"`
+	Settings string   `json:"settings"`
+	Line     int      `json:"line"`
+	Names    []string `json:"names"`
+}
+
+// settings are the settings module and its values.
+type settings struct {
+	Module   string           `json:"module"`
+	File     string           `json:"file"`
+	Complete bool             `json:"complete"` // a name that is not in it is not set
+	Names    map[string]value `json:"names"`
+}
+
+// A variable is one that the settings read.
+type variable struct {
+	Name        string `json:"name"`
+	Required    bool   `json:"required"`
+	Sure        bool   `json:"sure"` // it is a variable for certain
+	Conditional bool   `json:"conditional"`
+	File        string `json:"file"`
+	Line        int    `json:"line"`
+}
+
+type unreadable struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Why  string `json:"why"`
+}
+
+// A value is that of a setting in the environment that was given, and what else it may be.
+type value struct {
+	Known bool             `json:"known"`
+	Value any              `json:"value"`
+	List  []value          `json:"list"`
+	Dict  map[string]value `json:"dict"`
+	File  string           `json:"file"`
+	Line  int              `json:"line"`
+	Reads []string         `json:"reads"` // the variables that it depends on
+	Flags []string         `json:"flags"`
+	Alts  []value          `json:"alts"` // what it is in other environments
+}
+
+func (v value) at() place             { return place{v.File, v.Line} }
+func (v value) is(flag string) bool   { return slices.Contains(v.Flags, flag) }
+func (v value) text() string          { s, _ := v.Value.(string); return s }
+func (v value) isText() bool          { _, is := v.Value.(string); return v.Known && is }
+func (v value) fixed() bool           { return v.Known && len(v.Reads) == 0 && len(v.Alts) == 0 }
+func (v value) all() []value          { return append([]value{v}, v.Alts...) }
+func (v value) get(name string) value { return v.Dict[name] }
+
+// on reports whether the value is true, as Python understands it.
+func (v value) on() bool {
+	switch x := v.Value.(type) {
+	case bool:
+		return v.Known && x
+	case string:
+		return v.Known && x != "" && x != "0"
+	}
+	return false
+}
+
+// request is what the reader gets.
+type request struct {
+	Root     string             `json:"root"`
+	Roots    []string           `json:"roots"` // where modules are looked for
+	Settings string             `json:"settings"`
+	Entries  []string           `json:"entries"`
+	Prefer   []string           `json:"prefer"` // entries whose settings count before others
+	Env      map[string]*string `json:"env"`
+	Explore  bool               `json:"explore"` // env is not complete
+}
+
+var settingsModule = regexp.MustCompile(`DJANGO_SETTINGS_MODULE`)
+
+// readFacts asks Python what the settings are.
+func (p *project) readFacts(ctx context.Context) {
+	ask := p.request()
+	if len(ask.Entries) == 0 && ask.Settings == "" {
+		p.unknown("", 0, "settings", "there is no manage.py, wsgi.py or asgi.py that names a settings module")
+		return
+	}
+	in, _ := json.Marshal(ask)
+	out, version, err := p.python(ctx, in)
+	if err != nil {
+		p.unknown("", 0, "settings", err.Error()+"; the Dockerfile and the other files were checked")
+		return
+	}
+	f := &facts{}
+	if err := json.Unmarshal(out, f); err != nil {
+		p.unknown("", 0, "settings", version+" did not answer as expected; the Dockerfile and the other files were checked")
+		return
+	}
+	p.facts = f
+	p.report.Python = f.Python
+	for _, u := range f.Unreadable {
+		p.unknown(u.File, u.Line, "this file", u.Why)
+	}
+	switch s := f.Settings; {
+	case s == nil:
+		p.unknown("", 0, "settings", "no file names a settings module")
+	case s.File == "":
+		p.report.Settings = s.Module
+		p.unknown("", 0, "settings", "the project has no module "+s.Module)
+	default:
+		p.report.Settings = s.Module
+		if !s.Complete {
+			p.unknown(s.File, 0, "settings", "some are made by code that cannot be followed, so what is not found may be set there")
+		}
+	}
+}
+
+// request says what to read: the entry points, and in which folders modules are looked for.
+func (p *project) request() request {
+	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{}}
+	if p.image != nil {
+		for name, value := range p.image.env {
+			ask.Env[name] = &value
+		}
+	}
+	if p.Stack != nil {
+		for name, value := range p.Stack.Env {
+			ask.Env[name] = value
+		}
+	}
+	if v := ask.Env["DJANGO_SETTINGS_MODULE"]; v != nil {
+		ask.Settings = *v
+	}
+	if ask.Settings == "" && p.start != nil {
+		ask.Settings = p.start.settings
+	}
+	named := func(name string) []string {
+		return p.tree.where(func(f string) bool {
+			return path.Base(f) == name && !beside(f) && settingsModule.MatchString(p.tree.text(f))
+		})
+	}
+	managers := named("manage.py")
+	ask.Roots = p.roots(managers)
+	if file := p.serverFile(ask.Roots); file != "" {
+		ask.Prefer = append(ask.Prefer, file)
+	}
+	ask.Entries = append(append(append(slices.Clone(ask.Prefer), named("wsgi.py")...), named("asgi.py")...), managers...)
+	if len(ask.Entries) > 12 {
+		ask.Entries = ask.Entries[:12]
+	}
+	for _, f := range ask.Entries { // the web process before manage.py
+		if path.Base(f) != "manage.py" {
+			ask.Prefer = append(ask.Prefer, f)
+		}
+	}
+	return ask
+}
+
+// roots are the folders in which Python finds the project's modules.
+func (p *project) roots(managers []string) []string {
+	var roots []string
+	add := func(folder string) {
+		if p.tree.folders[folder] && !slices.Contains(roots, folder) {
+			roots = append(roots, folder)
+		}
+	}
+	if len(managers) > 0 {
+		add(path.Dir(managers[0]))
+	}
+	if p.image != nil {
+		add(p.image.context)
+		for _, sub := range []string{"src", "app", "backend", "web", "project"} {
+			add(path.Join(p.image.context, sub))
+		}
+	}
+	for _, m := range managers {
+		add(path.Dir(m))
+	}
+	add(".")
+	add("src")
+	for _, w := range slices.Concat(p.tree.named("wsgi.py"), p.tree.named("asgi.py")) {
+		if dir := path.Dir(w); !beside(w) && dir != "." {
+			add(path.Dir(dir))
+		}
+	}
+	if len(roots) > 10 {
+		roots = roots[:10]
+	}
+	return roots
+}
+
+// serverFile is the file of the module that the server loads.
+func (p *project) serverFile(roots []string) string {
+	if p.start == nil {
+		return ""
+	}
+	for _, s := range p.start.servers {
+		if file := p.moduleFile(roots, s.module); file != "" {
+			return file
+		}
+	}
+	return ""
+}
+
+// moduleFile is the file of a module of the project.
+func (p *project) moduleFile(roots []string, module string) string {
+	if module == "" || strings.ContainsAny(module, "/$") {
+		return ""
+	}
+	name := strings.ReplaceAll(module, ".", "/")
+	for _, root := range roots {
+		for _, file := range []string{path.Join(root, name) + ".py", path.Join(root, name, "__init__.py")} {
+			if p.tree.has[file] {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// python runs the reader with this machine's Python, or with that of the image if only that exists.
+func (p *project) python(ctx context.Context, in []byte) (out []byte, version string, err error) {
+	look := p.LookPath
+	if look == nil {
+		look = exec.LookPath
+	}
+	args := []string{"-I", "-S", "-B", "-c", reader}
+	if at, err := look("python3"); err == nil {
+		out, err := answer(ctx, at, args, in)
+		return out, "python3", err
+	}
+	missing := errors.New("no python3 was found on this machine")
+	docker, err := look("docker")
+	if err != nil || p.image == nil || p.image.base == "" {
+		return nil, "", fmt.Errorf("%w, so the Python code was not read", missing)
+	}
+	// Only an image that is here already: a check downloads nothing.
+	if _, err := answer(ctx, docker, []string{"image", "inspect", "--format", "{{.Id}}", p.image.base}, nil); err != nil {
+		return nil, "", fmt.Errorf("%w, and the base image %s is not here yet, so the Python code was not read", missing, p.image.base)
+	}
+	var ask request
+	_ = json.Unmarshal(in, &ask)
+	ask.Root = "/project"
+	in, _ = json.Marshal(ask)
+	run := append([]string{"run", "--rm", "-i", "--network", "none", "--read-only", "--mount",
+		"type=bind,readonly,source=" + p.Path + ",target=/project", "--entrypoint", "python3", p.image.base}, args...)
+	out, err = answer(ctx, docker, run, in)
+	return out, "the python3 of " + p.image.base, err
+}
+
+// answer runs a program and returns what it writes.
+func answer(ctx context.Context, program string, args []string, in []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, readerTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Stdin = bytes.NewReader(in)
+	cmd.Dir = os.TempDir()
+	cmd.WaitDelay = time.Second
+	var out limited
+	cmd.Stdout = &out
+	err := cmd.Run()
+	switch {
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("reading the Python code took longer than %s", readerTime)
+	case err != nil:
+		return nil, fmt.Errorf("reading the Python code failed: %s: %w", path.Base(program), err)
+	case out.full:
+		return nil, errors.New("the settings are too large")
+	}
+	return out.Bytes(), nil
+}
+
+// limited keeps what a program writes, up to a limit.
+type limited struct {
+	bytes.Buffer
+	full bool
+}
+
+func (l *limited) Write(b []byte) (int, error) {
+	if l.Len()+len(b) > readerOutput {
+		l.full = true
+		return len(b), nil
+	}
+	return l.Buffer.Write(b)
+}
