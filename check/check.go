@@ -87,6 +87,8 @@ type project struct {
 	facts  *facts
 	needs  *dependencies
 	report *Report
+
+	developing *development
 }
 
 // Run checks a project. An error means that the folder cannot be read at all.

@@ -50,6 +50,7 @@ var Checks = []Check{
 		"Remove migrate from the start; Slipway runs it once per release."},
 	{"collects-at-start", Warning, "Static files are collected when the container starts, into a root file system that is read-only.",
 		"Run collectstatic in the Dockerfile."},
+	{"writes-at-start", Warning, "The start writes files outside of /tmp, where the file system is read-only.", "Write them in the Dockerfile, or to /tmp."},
 	{"superuser-password", Refused, "The start creates a superuser with a password that is in the code.",
 		"Remove it, change the password wherever it was used, and create the superuser by hand after the first deployment."},
 	{"superuser-no-password", Warning, "The start creates a superuser without a password, so no one can log in as it.",
@@ -76,7 +77,8 @@ var Checks = []Check{
 	{"secret-key-file", Warning, "SECRET_KEY comes from a file. If the start makes that file, each task has another key.",
 		"Read SECRET_KEY from the environment."},
 	{"secret-key-missing", Refused, "The settings of production have no SECRET_KEY, so Django does not start.", "Read SECRET_KEY from the environment."},
-	{"static-not-collected", Refused, "Static files have hashed names (a manifest), and nothing collects them: pages with {% static %} fail with 500.",
+	{"static-not-collected", Refused, "Static files have hashed names (a manifest), and nothing collects them: pages with {% static %} fail with 500. " +
+		"A warning if the start is not known.",
 		"Run collectstatic in the Dockerfile."},
 	{"static-root-missing", Warning, "There is no STATIC_ROOT, so static files cannot be collected, and nothing serves them.",
 		"Set STATIC_ROOT, and serve the files with WhiteNoise or nginx."},
@@ -89,6 +91,8 @@ var Checks = []Check{
 		"Create it yourself and give its address as a secret of the stack."},
 	{"proxy-header", Warning, "The server does not believe X-Forwarded-Proto by itself, and the settings do not either: forms fail with 403 behind https.",
 		"Set SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")."},
+	{"settings-development", Refused, "Unless DJANGO_SETTINGS_MODULE is set, the web process uses settings for development. The other checks are about those of " +
+		"production, if their name is clear.", "Set DJANGO_SETTINGS_MODULE in the Dockerfile with ENV."},
 	{"settings-differ", Warning, "manage.py and the web process use different settings, so migrations run with others than the site.",
 		"Set DJANGO_SETTINGS_MODULE in the Dockerfile with ENV."},
 	{"variables-missing", Refused, "The settings demand variables without a value, so Django does not start. A warning if the stack is not known.",

@@ -97,7 +97,7 @@ func (p *project) readImage() {
 
 // findDockerfile chooses the Dockerfile that most looks like the one of a Django site in production.
 func (p *project) findDockerfile() string {
-	best, most := "", 0
+	best, most, second, next := "", 0, "", 0
 	for _, f := range p.tree.where(func(f string) bool { return dockerName.MatchString(path.Base(f)) && !beside(f) }) {
 		if strings.HasSuffix(f, ".dockerignore") || strings.HasSuffix(f, ".json") || strings.HasSuffix(f, ".md") {
 			continue
@@ -119,8 +119,13 @@ func (p *project) findDockerfile() string {
 			score -= 60
 		}
 		if score > most {
-			best, most = f, score
+			best, most, second, next = f, score, best, most
+		} else if score > next {
+			second, next = f, score
 		}
+	}
+	if second != "" && most-next <= 20 {
+		p.unknown(best, 0, "which Dockerfile is the site's", "this one was checked, and there is also "+second)
 	}
 	return best
 }

@@ -90,7 +90,7 @@ class Env:
     """An object of django-environ or environs."""
 
     def __init__(self, schema, prefix=""):
-        self.schema, self.prefix = schema, prefix
+        self.schema, self.prefix, self.open = schema, prefix, False
 
 
 class EnvReader:
@@ -147,9 +147,10 @@ class Reader:
         self.root = os.path.realpath(ask["root"])
         self.roots = [os.path.normpath(os.path.join(self.root, r)) for r in ask.get("roots") or ["."]]
         self.env = dict(ask.get("env") or {})
+        self.aliases = ask.get("aliases") or {}  # modules that the Dockerfile puts in place
         self.explore = ask.get("explore", True)  # the environment is not complete
         self.modules, self.parsed = {}, {}
-        self.reads, self.unreadable, self.followed = [], [], []
+        self.reads, self.unreadable, self.followed, self.assumed = [], [], [], []
         self.steps = self.depth = self.trying = self.branching = 0
         self.calls = []
 
@@ -194,6 +195,8 @@ class Reader:
 
     def find(self, dotted):
         """The file of a module of the project, by its dotted name."""
+        if dotted in self.aliases:
+            return os.path.join(self.root, self.aliases[dotted])
         if not dotted or not re.match(r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", dotted):
             return None
         parts = dotted.split(".")
@@ -603,20 +606,30 @@ class Reader:
         v = self.eval(node, scope)
         if isinstance(v.c, tuple) and v.c and v.c[0] == "*include*":
             for pattern in v.c[1]:
-                self.include(pattern, scope)
+                self.include(pattern, scope, node.lineno)
         elif isinstance(v.c, tuple) and v.c and v.c[0] == "*update*":
             if isinstance(v.c[1], dict):
                 scope.update({k: x for k, x in v.c[1].items() if isinstance(k, str)})
             else:
                 scope.top.dynamic = True
 
-    def include(self, pattern, scope):
+    def include(self, v, scope, line):
         """split_settings: the files run in this module."""
+        pattern = v.c
         if not isinstance(pattern, str):
             scope.top.dynamic = True
             return
         folder = os.path.dirname(scope.file)
         wanted = os.path.normpath(os.path.join(folder, pattern))
+        if v.reads and self.explore:
+            name = os.path.splitext(os.path.basename(wanted))[0]
+            for other in ("production", "prod") if name not in ("production", "prod") else ():
+                file = os.path.join(os.path.dirname(wanted), other + ".py")
+                if self.is_file(file):
+                    wanted = file
+                    break
+            why = "it depends on %s; %s was read" % (", ".join(sorted(v.reads)), self.rel(wanted))
+            self.assumed.append({"file": self.rel(scope.file), "line": line, "why": why})
         if any(c in pattern for c in "*?["):
             at = os.path.dirname(wanted)
             try:
@@ -628,6 +641,7 @@ class Reader:
             files = [wanted]
         for file in files[:50]:
             if not self.is_file(file):
+                scope.top.dynamic = scope.top.dynamic or "optional" not in v.flags
                 continue
             tree = self.parse(file)
             if tree is None:
@@ -958,7 +972,15 @@ class Reader:
                 args += list(v.c) if isinstance(v.c, list) else [v]
             else:
                 args.append(self.eval(a, scope))
-        kwargs = {k.arg: self.eval(k.value, scope) for k in node.keywords if k.arg}
+        kwargs, more = {}, False
+        for k in node.keywords:
+            v = self.eval(k.value, scope)
+            if k.arg:
+                kwargs[k.arg] = v
+            elif isinstance(v.c, dict) and "*" not in v.c:
+                kwargs.update({n: x for n, x in v.c.items() if isinstance(n, str)})
+            else:
+                more = True
         if isinstance(node.func, ast.Attribute):
             base = self.eval(node.func.value, scope)
             done = self.builtin_method(base, node.func.attr, args, kwargs)
@@ -968,7 +990,10 @@ class Reader:
         reads = frozenset().union(f.reads, *[a.reads for a in args], *[v.reads for v in kwargs.values()])
         c = f.c
         if isinstance(c, External):
-            return self.external(c.name, args, kwargs, at, scope, reads)
+            v = self.external(c.name, args, kwargs, at, scope, reads)
+            if isinstance(v.c, Env):
+                v.c.open = more
+            return v
         if isinstance(c, EnvReader):
             return self.env_call(c.env, c.name, args, kwargs, at, scope)
         if isinstance(c, Env):
@@ -1120,8 +1145,8 @@ class Reader:
             return self.database(first if first else V(), at)
         if name in ("split_settings.tools.include", "split_settings.tools.optional"):
             if short == "optional":
-                return first or V()
-            return V(("*include*", [a.c for a in args]))
+                return first.like(flags=first.flags | {"optional"}) if first is not None else V()
+            return V(("*include*", args))
         if name in ("globals", "locals", "vars") and not args:
             return V(External("*names*"))
         if name == "*names*.update":
@@ -1190,7 +1215,7 @@ class Reader:
         if var in env.schema:
             kind, fallback = env.schema[var]
             cast, default = cast or kind, default if default is not None else fallback
-        v = self.read(var, at, default)
+        v = self.read(var, at, default, sure=default is not None or not env.open)
         if name in ("db", "db_url", "dj_db_url"):
             return self.database(v, at)
         if name in urls:
@@ -1363,7 +1388,7 @@ def entry(reader, file):
         if value is None or not isinstance(key, ast.Constant) or key.value != "DJANGO_SETTINGS_MODULE":
             continue
         v = reader.eval(value, scope)
-        if isinstance(v.c, str) and not found["settings"]:
+        if isinstance(v.c, str) and not found["settings"] and not re.search(r"(^|[._])test(s|ing)?$", v.c):
             found["settings"], found["line"] = v.c, node.lineno
     for node in tree.body:
         for n in ast.walk(node):
@@ -1414,6 +1439,7 @@ def main():
     elif chosen:
         out["settings"] = {"module": chosen, "file": "", "complete": False, "names": {}}
     out["reads"], out["unreadable"], out["followed"] = reader.reads[:2000], reader.unreadable, reader.followed
+    out["assumed"] = reader.assumed
     json.dump(out, sys.stdout)
 
 

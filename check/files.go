@@ -122,6 +122,9 @@ type dependencies struct {
 var packageFiles = regexp.MustCompile(`(?i)^(.*requirements.*\.(txt|in)|pyproject\.toml|pipfile|pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|` +
 	`setup\.(py|cfg)|environment\.ya?ml|constraints.*\.txt)$`)
 
+// tools install what no file lists.
+var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\.sh\b|\bbin/`)
+
 var elsewhere = regexp.MustCompile(`(?i)\b(git\+|file:|-e |--editable)`)
 
 func readDependencies(t *tree, image *dockerImage) *dependencies {
@@ -143,6 +146,7 @@ func readDependencies(t *tree, image *dockerImage) *dependencies {
 		for _, s := range image.stages {
 			for _, r := range s.runs {
 				b.WriteString(strings.ToLower(r.text) + "\n")
+				d.open = d.open || tools.MatchString(r.text)
 			}
 		}
 		d.open = d.open || !official.MatchString(image.base)

@@ -12,7 +12,7 @@ import (
 
 // unfit are the names of stages that are not for production.
 var unfit = regexp.MustCompile(`(?i)^(dev|devel|development|test|tests|testing|unittests?|ci|debug|lint|docs?|local|builder|build|assets)$|` +
-	`[-_.](dev|devel|development|tests?|testing|debug|lint|local|ci)$|^(dev|development|tests?|testing|debug|lint|local)[-_.]`)
+	`[-_.](dev|devel|development|tests?|unittests?|testing|debug|lint|local|ci)$|^(dev|development|tests?|testing|debug|lint|local)[-_.]`)
 
 func (p *project) checkDockerfile() {
 	i := p.image
@@ -83,7 +83,7 @@ func (p *project) checkCommand() {
 			p.unknown(i.file, at.line, "the image's command", "the entrypoint may start the server by itself")
 			return
 		}
-		if !p.start.mentions("$@") {
+		if !mentionsArguments(p.start.all) {
 			return
 		}
 	}
@@ -128,7 +128,9 @@ func (p *project) checkOtherPorts() {
 		if len(bare) == 0 || path.Base(bare[0]) != "nginx" {
 			continue
 		}
-		for _, f := range p.tree.where(func(f string) bool { return strings.HasSuffix(f, ".conf") && !beside(f) }) {
+		for _, f := range p.tree.where(func(f string) bool {
+			return (strings.HasSuffix(f, ".conf") || strings.HasSuffix(f, ".conf.template")) && !beside(f)
+		}) {
 			if m := listen.FindStringSubmatch(p.tree.text(f)); m != nil && nginxWord.MatchString(p.start.text) {
 				port, _ := strconv.Atoi(m[1])
 				p.find("low-port", place{f, p.tree.line(f, listen)}, "nginx, which the start runs, listens on port %d", port)
@@ -214,6 +216,9 @@ func (p *project) checkStartUp() {
 		case runsSync(c.words) && !p.provided("UV_NO_SYNC"):
 			once("installs-at-start", c, "uv run checks and installs the packages when the container starts").Severity = Warning
 		}
+		if target := writes(bare); target != "" && !c.conditional {
+			once("writes-at-start", c, "%s writes %s when the container starts", path.Base(bare[0]), target)
+		}
 		switch managing(c.words) {
 		case "migrate":
 			once("migrates-at-start", c, "migrate runs when a container starts")
@@ -221,6 +226,20 @@ func (p *project) checkStartUp() {
 			once("collects-at-start", c, "collectstatic runs when a container starts")
 		}
 	}
+}
+
+// writes is a path outside of /tmp that a command writes.
+func writes(words []string) string {
+	if !slices.Contains([]string{"cp", "mkdir", "touch", "mv", "ln", "tee"}, path.Base(words[0])) || len(words) < 2 {
+		return ""
+	}
+	target := words[len(words)-1]
+	for _, writable := range []string{"/tmp", "/dev/", "/run/secrets", "-", "$", "&", ">"} {
+		if strings.HasPrefix(target, writable) {
+			return ""
+		}
+	}
+	return target
 }
 
 // runsSync reports whether a command is run by uv, with its check of the packages.

@@ -34,6 +34,7 @@ type facts struct {
 	Reads      []variable   `json:"reads"`
 	Unreadable []unreadable `json:"unreadable"`
 	Followed   []string     `json:"followed"`
+	Assumed    []unreadable `json:"assumed"` // what was read in place of what depends on a variable
 }
 
 // An entry is manage.py, or a module that a server loads.
@@ -106,7 +107,8 @@ type request struct {
 	Roots    []string           `json:"roots"` // where modules are looked for
 	Settings string             `json:"settings"`
 	Entries  []string           `json:"entries"`
-	Prefer   []string           `json:"prefer"` // entries whose settings count before others
+	Prefer   []string           `json:"prefer"`  // entries whose settings count before others
+	Aliases  map[string]string  `json:"aliases"` // files of modules that the Dockerfile puts in place
 	Env      map[string]*string `json:"env"`
 	Explore  bool               `json:"explore"` // env is not complete
 }
@@ -120,21 +122,21 @@ func (p *project) readFacts(ctx context.Context) {
 		p.unknown("", 0, "settings", "there is no manage.py, wsgi.py or asgi.py that names a settings module")
 		return
 	}
-	in, _ := json.Marshal(ask)
-	out, version, err := p.python(ctx, in)
+	f, err := p.ask(ctx, ask)
+	if again, changed := p.better(ask, f); err == nil && changed {
+		f, err = p.ask(ctx, again)
+	}
 	if err != nil {
 		p.unknown("", 0, "settings", err.Error()+"; the Dockerfile and the other files were checked")
-		return
-	}
-	f := &facts{}
-	if err := json.Unmarshal(out, f); err != nil {
-		p.unknown("", 0, "settings", version+" did not answer as expected; the Dockerfile and the other files were checked")
 		return
 	}
 	p.facts = f
 	p.report.Python = f.Python
 	for _, u := range f.Unreadable {
 		p.unknown(u.File, u.Line, "this file", u.Why)
+	}
+	for _, a := range f.Assumed {
+		p.unknown(a.File, a.Line, "which settings are included", a.Why)
 	}
 	switch s := f.Settings; {
 	case s == nil:
@@ -150,12 +152,74 @@ func (p *project) readFacts(ctx context.Context) {
 	}
 }
 
+// ask runs the reader.
+func (p *project) ask(ctx context.Context, ask request) (*facts, error) {
+	in, _ := json.Marshal(ask)
+	out, version, err := p.python(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	f := &facts{}
+	if err := json.Unmarshal(out, f); err != nil {
+		return nil, fmt.Errorf("%s did not answer as expected", version)
+	}
+	return f, nil
+}
+
+var (
+	developing = regexp.MustCompile(`(?i)(^|[._])(local|dev|devel|development|debug|testing|tests?|ci)$`)
+	producing  = []string{"production", "prod", "prd", "live", "deploy", "deployment", "docker", "container", "staging"}
+)
+
+// better is a request for the settings that the site should use, if the first answer is about others: those of development, or of a
+// file that the Dockerfile puts in place.
+func (p *project) better(ask request, f *facts) (request, bool) {
+	if f == nil || f.Settings == nil {
+		return ask, false
+	}
+	module := f.Settings.Module
+	if f.Settings.File == "" {
+		if p.image == nil || p.image.target == nil {
+			return ask, false
+		}
+		file := p.image.source(p.tree, absolute(p.image.workdir, strings.ReplaceAll(module, ".", "/")+".py"))
+		ask.Settings, ask.Aliases = module, map[string]string{module: file}
+		return ask, file != ""
+	}
+	at := strings.LastIndex(module, ".")
+	if !developing.MatchString(module) || at < 0 {
+		return ask, false
+	}
+	p.developing = &development{module: module}
+	for _, e := range f.Entries {
+		if e.Settings == module {
+			p.developing.at = place{e.File, e.Line}
+			break
+		}
+	}
+	for _, name := range producing {
+		if other := module[:at+1] + name; p.moduleFile(ask.Roots, other) != "" {
+			p.developing.other, ask.Settings = other, other
+			return ask, true
+		}
+	}
+	return ask, false
+}
+
+// A development says that the web process uses settings for development.
+type development struct {
+	at            place
+	module, other string // and those that it should use, if they are known
+}
+
 // request says what to read: the entry points, and in which folders modules are looked for.
 func (p *project) request() request {
-	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{}}
+	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{}, Aliases: map[string]string{}}
 	if p.image != nil {
 		for name, value := range p.image.env {
-			ask.Env[name] = &value
+			if !strings.Contains(value, "$") {
+				ask.Env[name] = &value
+			}
 		}
 	}
 	if p.Stack != nil {

@@ -20,8 +20,8 @@ type start struct {
 	ignores *place
 	// unread are programs that the project does not contain, so what they start is not known.
 	unread []word
-	unset  []string // variables that scripts demand
-	text   string   // all that was read, for rules about words in it
+	text   string // all commands, for rules about words in them
+	all    string // all scripts
 }
 
 // A command is one that a container runs when it starts.
@@ -74,8 +74,9 @@ func readStart(t *tree, image *dockerImage) *start {
 	if c := image.cmd; c != nil && passes {
 		r.instruction(c, false)
 	}
-	for _, c := range s.commands {
-		if v, ok := serverOf(c, image); ok {
+	for i := 0; i < len(s.commands); i++ { // uWSGI's configuration adds commands
+		if v, ok := serverOf(s.commands[i]); ok {
+			r.configured(&v)
 			s.servers = append(s.servers, v)
 		}
 	}
@@ -108,15 +109,12 @@ func (r *shellReader) instruction(c *dockerCommand, entrypoint bool) bool {
 		if !r.passing { // sh -c '...' without "$@"
 			r.start.ignores = &at
 		}
+	case r.scriptOf(words) != "":
+		if file := r.scriptOf(words); !r.passing && !r.foreign(file) {
+			r.start.ignores = &place{file, r.lastLine(file)}
+		}
 	case len(r.start.unread) > before:
 		// A program of a package: most pass on what they get, and this is not known.
-	case r.scriptOf(words) != "":
-		if !r.passing {
-			file := r.scriptOf(words)
-			if !strings.HasSuffix(file, ".py") {
-				r.start.ignores = &place{file, r.lastLine(file)}
-			}
-		}
 	case isServer(words):
 		// gunicorn as the entrypoint: a command becomes its arguments.
 		r.start.ignores = &at
@@ -286,7 +284,7 @@ func (r *shellReader) file(name string, c command) {
 	}
 	r.read[name] = true
 	text := r.t.text(name)
-	if strings.HasSuffix(name, ".py") || strings.HasPrefix(text, "#!") && strings.Contains(strings.SplitN(text, "\n", 2)[0], "python") {
+	if r.foreign(name) {
 		r.start.text += text + "\n"
 		r.start.unread = append(r.start.unread, word{name, 0})
 		return
@@ -299,6 +297,12 @@ func (r *shellReader) file(name string, c command) {
 	if r.depth > 0 {
 		r.passing = outer || r.passing && mentionsArguments(c.text)
 	}
+}
+
+// foreign reports whether a script is not one of a shell.
+func (r *shellReader) foreign(name string) bool {
+	first, _, _ := strings.Cut(r.t.text(name), "\n")
+	return strings.HasSuffix(name, ".py") || first == "" || strings.HasPrefix(first, "#!") && !strings.Contains(first, "sh")
 }
 
 // script reads a shell command of the Dockerfile.
@@ -319,16 +323,18 @@ var (
 func (r *shellReader) parse(text, file string, before int, outer command) {
 	tree, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), file)
 	if err != nil || tree == nil {
+		r.passing = true // it is not known
 		r.start.unread = append(r.start.unread, word{file, before + 1})
 		return
 	}
-	if mentionsArguments(text) {
+	w := &shellWalk{r: r, text: text, file: file, before: before, outer: outer}
+	if mentionsArguments(w.withoutServers(tree)) {
 		r.passing = true
 	}
+	r.start.all += text + "\n"
 	if m := exported.FindStringSubmatch(text); m != nil && r.start.settings == "" {
 		r.start.settings = m[1]
 	}
-	w := &shellWalk{r: r, text: text, file: file, before: before, outer: outer}
 	w.statements(tree.Stmts, outer.conditional, outer.asRoot)
 }
 
@@ -346,6 +352,28 @@ func (w *shellWalk) source(n syntax.Node) string {
 		return ""
 	}
 	return w.text[from:to]
+}
+
+// withoutServers is the script without the commands that start a server: arguments that go there are options of the server.
+func (w *shellWalk) withoutServers(tree *syntax.File) string {
+	text := []byte(w.text)
+	syntax.Walk(tree, func(n syntax.Node) bool {
+		c, is := n.(*syntax.CallExpr)
+		if !is {
+			return true
+		}
+		var words []string
+		for _, arg := range c.Args {
+			words = append(words, w.word(arg))
+		}
+		if from, to := int(c.Pos().Offset()), int(c.End().Offset()); isServer(words) && from >= 0 && from <= to && to <= len(text) {
+			for i := from; i < to; i++ {
+				text[i] = ' '
+			}
+		}
+		return true
+	})
+	return string(text)
 }
 
 func (w *shellWalk) statements(all []*syntax.Stmt, conditional, asRoot bool) {
@@ -528,11 +556,70 @@ func managing(words []string) string {
 var (
 	moduleForm = regexp.MustCompile(`^([A-Za-z_]\w*(?:\.\w+)+|[A-Za-z_]\w*(?:\.\w+)*(?::[A-Za-z_][\w.]*(?:\(.*\))?))$`)
 	portForm   = regexp.MustCompile(`:(\d{1,5})$`)
-	bindLine   = regexp.MustCompile(`(?m)^\s*bind\s*=\s*f?["']([^"']*)["']`)
+	bindLine   = regexp.MustCompile(`(?m)^\s*bind\s*=.*?[:"'](\d{2,5})["')}\]\s]*$`)
+	uwsgiLine  = regexp.MustCompile(`(?m)^[ \t]*([\w-]+)[ \t]*=[ \t]*(.+?)[ \t]*$`)
 )
 
+// configured adds what a server's configuration file says.
+func (r *shellReader) configured(s *server) {
+	words := withoutPython(s.words)
+	switch s.program {
+	case "gunicorn":
+		file := "gunicorn.conf.py"
+		for i, w := range words {
+			if name, value, joined := strings.Cut(w, "="); (name == "-c" || name == "--config") && (joined || i+1 < len(words)) {
+				if file = value; !joined {
+					file = words[i+1]
+				}
+			}
+		}
+		if module, is := strings.CutPrefix(file, "python:"); is {
+			file = strings.ReplaceAll(module, ".", "/") + ".py"
+		}
+		for _, f := range r.t.where(func(f string) bool { return f == path.Clean(file) || strings.HasSuffix(f, "/"+path.Base(file)) }) {
+			if m := bindLine.FindStringSubmatch(r.t.text(f)); m != nil && s.port == 0 {
+				s.port, _ = strconv.Atoi(m[1])
+			}
+			return
+		}
+	case "uwsgi":
+		for _, w := range words[1:] {
+			_, value, joined := strings.Cut(w, "=")
+			if joined {
+				w = value
+			}
+			if !strings.HasSuffix(w, ".ini") {
+				continue
+			}
+			if file := r.scriptOf([]string{"sh", w}); file != "" {
+				r.uwsgi(s, file)
+			}
+		}
+	}
+}
+
+// uwsgi reads a configuration of uWSGI.
+func (r *shellReader) uwsgi(s *server, file string) {
+	text := r.t.text(file)
+	for _, m := range uwsgiLine.FindAllStringSubmatchIndex(text, -1) {
+		name, value, at := text[m[2]:m[3]], text[m[4]:m[5]], place{file, lineAt(text, m[2])}
+		switch name {
+		case "http", "http-socket", "https":
+			s.port = max(s.port, portOf(value))
+		case "module", "wsgi":
+			s.module, s.name, _ = strings.Cut(value, ":")
+		case "env":
+			if m := exported.FindStringSubmatch(value); m != nil && r.start.settings == "" {
+				r.start.settings = m[1]
+			}
+		case "attach-daemon", "attach-daemon2", "hook-pre-app", "hook-post-app", "hook-asap", "hook-pre-jail":
+			r.nested(strings.ReplaceAll(strings.TrimPrefix(value, "exec:"), "%(_)", "0"), command{at: at})
+		}
+	}
+}
+
 // serverOf reads the command line of a server.
-func serverOf(c command, image *dockerImage) (server, bool) {
+func serverOf(c command) (server, bool) {
 	if !isServer(c.words) {
 		return server{}, false
 	}

@@ -331,7 +331,10 @@ func (p *project) checkStatic() {
 				at = v.at()
 			}
 		}
-		p.find("static-not-collected", at, "%s needs collectstatic, and neither a Dockerfile nor the start runs it", last(now))
+		f := p.find("static-not-collected", at, "%s needs collectstatic, and neither a Dockerfile nor the start runs it", last(now))
+		if len(p.start.servers) == 0 { // the command may be one that the project's own tools give
+			f.Severity = Warning
+		}
 	}
 	if _, has, known := p.setting("STATIC_ROOT"); has || !known || !set || !slices.Contains(apps, "django.contrib.staticfiles") {
 		return
@@ -366,8 +369,13 @@ func (p *project) collects() bool {
 				}
 			}
 		}
-		if regexp.MustCompile(`\b(make|just|invoke|task)\s+\w`).MatchString(text) {
-			return true // a build tool, which is not followed
+		for tool, file := range map[string]string{"make": "Makefile", "just": "justfile", "invoke": "tasks.py", "task": "Taskfile.yml"} {
+			if regexp.MustCompile(`(?m)(RUN|&&|;|^)\s*` + tool + `\s+\w`).MatchString(text) {
+				found := p.tree.named(file)
+				if len(found) == 0 || strings.Contains(p.tree.text(found[0]), "collectstatic") {
+					return true
+				}
+			}
 		}
 	}
 	return false
@@ -524,7 +532,16 @@ func (p *project) checkModules() {
 	if p.facts == nil || p.facts.Settings == nil {
 		return
 	}
+	if d := p.developing; d != nil {
+		f := p.find("settings-development", d.at, "the web process uses %s", d.module)
+		if d.other != "" {
+			f.Fix = "Add ENV DJANGO_SETTINGS_MODULE=" + d.other + " to the Dockerfile."
+		}
+	}
 	for _, e := range p.facts.Entries {
+		if p.developing != nil && p.developing.module == e.Settings {
+			break
+		}
 		if path.Base(e.File) != "manage.py" || e.Settings == "" {
 			continue
 		}
