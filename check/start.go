@@ -100,7 +100,7 @@ func (r *shellReader) instruction(c *dockerCommand, entrypoint bool) bool {
 	}
 	r.passing = false
 	before := len(r.start.unread)
-	r.run(command{words: words, text: strings.Join(words, " "), at: at, env: r.env})
+	r.run(command{words: c.words, text: strings.Join(c.words, " "), at: at, env: r.env})
 	if !entrypoint {
 		return true
 	}
