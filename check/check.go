@@ -71,7 +71,8 @@ type Options struct {
 // A Stack is what a check needs to know about the place of a deployment.
 type Stack struct {
 	Name      string
-	File      string // its configuration, for messages and lines
+	File      string // its configuration, for messages
+	Text      string // what that says, for lines
 	Protected bool
 	Domain    string
 	// Env are the variables of the app's containers. Nil: set to what is not known yet, or is secret.

@@ -64,6 +64,8 @@ type copyStep struct {
 	line    int
 }
 
+const maxDockerfile = 256 << 10
+
 var (
 	pythonWords  = regexp.MustCompile(`manage\.py|gunicorn|uvicorn|uwsgi|daphne|granian|\bpip3?\b|\buv\b|poetry|pipenv|python`)
 	otherImages  = regexp.MustCompile(`(?i)(^|[/._-])(nginx|caddy|traefik|postgres|mysql|redis|node|frontend|docs?|awscli|aws|tests?|testing|integration|e2e|ci|devcontainer)([/._-]|$)`)
@@ -83,6 +85,10 @@ func (p *project) readImage() {
 		return
 	}
 	p.report.Dockerfile = file
+	if len(p.tree.text(file)) > maxDockerfile {
+		p.unknown(file, 0, "this Dockerfile", "it is too large")
+		return
+	}
 	p.image = parseDockerfile(p.tree.text(file), p.Args)
 	p.image.file = file
 	p.image.context = path.Clean(p.Context)

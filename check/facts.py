@@ -151,7 +151,7 @@ class Reader:
         self.explore = ask.get("explore", True)  # the environment is not complete
         self.modules, self.parsed = {}, {}
         self.reads, self.unreadable, self.followed, self.assumed = [], [], [], []
-        self.steps = self.depth = self.trying = self.branching = 0
+        self.steps = self.depth = self.trying = self.branching = self.shown = 0
         self.calls = []
 
     # Files.
@@ -1312,13 +1312,13 @@ def joined(a, b):
     return set()
 
 
-def plain(v):
+def plain(v, depth=0):
     """The value without what is known about it."""
     if not isinstance(v, V):
         return v
     c = v.c
     if isinstance(c, list):
-        items = [plain(i) for i in c]
+        items = [plain(i, depth + 1) for i in c] if depth < 2 else [UNKNOWN]
         return UNKNOWN if UNKNOWN in items else items
     if isinstance(c, (str, int, float, bool, bytes)) or c is None:
         return c
@@ -1337,7 +1337,12 @@ def wrap(value, reads, depth=0):
 
 def shown(v, reader, depth=0):
     """A value for JSON."""
+    if depth == 0:
+        reader.shown = 0
+    reader.shown += 1
     out = {"known": v.known}
+    if reader.shown > 3000:
+        return {"known": False}
     if v.at:
         out["file"], out["line"] = reader.rel(v.at[0]), v.at[1]
     if v.reads:
@@ -1345,7 +1350,7 @@ def shown(v, reader, depth=0):
     if v.flags:
         out["flags"] = sorted(v.flags)
     c = v.c
-    if depth > 6:
+    if depth > 8:
         out["known"] = False
     elif isinstance(c, dict):
         out["dict"] = {str(k): shown(x, reader, depth + 1) for k, x in list(c.items())[:200] if isinstance(x, V)}

@@ -20,8 +20,9 @@ type start struct {
 	ignores *place
 	// unread are programs that the project does not contain, so what they start is not known.
 	unread []word
-	text   string // all commands, for rules about words in them
-	all    string // all scripts
+	text   string          // all commands, for rules about words in them
+	all    string          // all scripts
+	sets   map[string]bool // variables that scripts set
 }
 
 // A command is one that a container runs when it starts.
@@ -59,7 +60,7 @@ type shellReader struct {
 
 // readStart follows the entrypoint and the command of the image.
 func readStart(t *tree, image *dockerImage) *start {
-	s := &start{}
+	s := &start{sets: map[string]bool{}}
 	if image == nil || image.target == nil {
 		return s
 	}
@@ -211,8 +212,8 @@ func (r *shellReader) scriptOf(words []string) string {
 	if strings.Contains(name, "/") || strings.HasSuffix(name, ".sh") || words[0] != name {
 		base := path.Base(name)
 		// The file that has its name, if it is a script and there is no other.
-		found := r.t.where(func(f string) bool { return path.Base(f) == base && !beside(f) && base != "manage.py" })
-		if len(found) == 1 {
+		found := slices.DeleteFunc(r.t.named(base), beside)
+		if len(found) == 1 && base != "manage.py" {
 			return found[0]
 		}
 		return ""
@@ -425,6 +426,7 @@ func (w *shellWalk) statement(s *syntax.Stmt, conditional, asRoot bool) {
 		for _, a := range c.Args {
 			if a.Name != nil && a.Value != nil {
 				w.r.env[a.Name.Value] = w.word(a.Value)
+				w.r.start.sets[a.Name.Value] = true
 			}
 		}
 	}
@@ -440,6 +442,7 @@ func (w *shellWalk) call(c *syntax.CallExpr, input string, conditional, asRoot b
 	if len(c.Args) == 0 {
 		for name, value := range env {
 			w.r.env[name] = value
+			w.r.start.sets[name] = true
 		}
 		return
 	}

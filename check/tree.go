@@ -28,6 +28,7 @@ type tree struct {
 	has       map[string]bool
 	folders   map[string]bool
 	texts     map[string]string
+	byName    map[string][]string
 	truncated bool
 }
 
@@ -81,6 +82,10 @@ func readTree(root string) *tree {
 		return nil
 	})
 	slices.Sort(t.files)
+	t.byName = map[string][]string{}
+	for _, f := range t.where(func(string) bool { return true }) {
+		t.byName[path.Base(f)] = append(t.byName[path.Base(f)], f)
+	}
 	return t
 }
 
@@ -113,9 +118,7 @@ func (t *tree) text(name string) string {
 }
 
 // named are the files with a name, the one nearest to the root first.
-func (t *tree) named(name string) []string {
-	return t.where(func(file string) bool { return path.Base(file) == name })
-}
+func (t *tree) named(name string) []string { return slices.Clone(t.byName[name]) }
 
 // where are the files that are wanted, those nearest to the root first.
 func (t *tree) where(wanted func(file string) bool) []string {

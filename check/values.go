@@ -163,7 +163,11 @@ func (p *project) stackValue(name, value *regexp.Regexp) (found string, at place
 			!slices.ContainsFunc(p.facts.Reads, func(r variable) bool { return r.Name == n }) {
 			continue
 		}
-		return n, place{p.Stack.File, 0}
+		line := 0
+		if at := regexp.MustCompile(`(?m)^\s*["']?(?:[\w-]+:)?(?:env\.)?` + regexp.QuoteMeta(n) + `["']?\s*:`).FindStringIndex(p.Stack.Text); at != nil {
+			line = lineAt(p.Stack.Text, at[1]-1)
+		}
+		return n, place{p.Stack.File, line}
 	}
 	return "", place{}
 }
@@ -566,7 +570,7 @@ func (p *project) checkVariables() {
 	var names []string
 	at := place{}
 	for _, r := range p.facts.Reads {
-		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || slices.Contains(names, r.Name) || slices.Contains(usual, r.Name) {
+		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || p.start.sets[r.Name] || slices.Contains(names, r.Name) || slices.Contains(usual, r.Name) {
 			continue
 		}
 		if at.file == "" {
