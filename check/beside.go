@@ -1,7 +1,6 @@
 package check
 
 import (
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ type workflow struct {
 func (p *project) workflows() []workflow {
 	var all []workflow
 	for _, f := range p.tree.files {
-		if dir := path.Dir(f); dir != ".github/workflows" && !strings.HasSuffix(dir, "/.github/workflows") || !strings.HasSuffix(f, ".yml") && !strings.HasSuffix(f, ".yaml") {
+		if !workflowFile.MatchString(f) {
 			continue
 		}
 		var root yaml.Node
@@ -42,6 +41,8 @@ func (p *project) workflows() []workflow {
 	}
 	return all
 }
+
+var workflowFile = regexp.MustCompile(`(^|/)\.github/workflows/[^/]+\.ya?ml$`)
 
 // child is a value of a mapping, nil if there is none.
 func child(n *yaml.Node, name string) *yaml.Node {
@@ -66,14 +67,17 @@ func (w workflow) line(form *regexp.Regexp) int {
 }
 
 var (
-	staticKeys   = regexp.MustCompile(`(?i)aws[-_]secret[-_]access[-_]key\s*[:=]\s*\$\{\{\s*secrets\.`)
-	deploys      = regexp.MustCompile(`aws ecs update-service|amazon-ecs-deploy-task-definition|terraform (apply|destroy)|pulumi (up|destroy)|cdk deploy|docker push`)
-	afterOther   = regexp.MustCompile(`(?m)^\s*workflow_run\s*:`)
-	conclusion   = regexp.MustCompile(`workflow_run\.conclusion`)
-	movingTag    = regexp.MustCompile(`\.dkr\.ecr\.[^\s"']*:latest\b|(docker (push|build)[^\n]*:latest\b)`)
-	described    = regexp.MustCompile(`describe-task-definition`)
-	registered   = regexp.MustCompile(`register-task-definition`)
-	cleaned      = regexp.MustCompile(`del\(|\bpick\(|amazon-ecs-render-task-definition|taskDefinition\.\{|with_entries|containerDefinitions:\s*\.`)
+	staticKeys = regexp.MustCompile(`(?i)aws[-_]secret[-_]access[-_]key\s*[:=]\s*\$\{\{\s*secrets\.`)
+	deploys    = regexp.MustCompile(`aws ecs update-service|amazon-ecs-deploy-task-definition|terraform (apply|destroy)|` +
+		`pulumi (up|destroy)|` +
+		`cdk deploy|docker push`)
+	afterOther = regexp.MustCompile(`(?m)^\s*workflow_run\s*:`)
+	conclusion = regexp.MustCompile(`workflow_run\.conclusion`)
+	movingTag  = regexp.MustCompile(`\.dkr\.ecr\.[^\s"']*:latest\b|(docker (push|build)[^\n]*:latest\b)`)
+	described  = regexp.MustCompile(`describe-task-definition`)
+	registered = regexp.MustCompile(`register-task-definition`)
+	cleaned    = regexp.MustCompile(`del\(|\bpick\(|amazon-ecs-render-task-definition|taskDefinition\.\{|with_entries|` +
+		`containerDefinitions:\s*\.`)
 	regionOf     = regexp.MustCompile(`(?m)aws-region\s*:\s*["']?([a-z]{2}(?:-[a-z]+)+-\d)\b`)
 	toolOf       = regexp.MustCompile(`(?m)(terraform_version|pulumi-version)\s*:\s*["']?([\w.^~-]+)`)
 	used         = regexp.MustCompile(`\$\{?([A-Z][A-Z0-9_]*(?:ACCOUNT|REGION|REGISTRY|REPOSITORY|CLUSTER|SERVICE)[A-Z0-9_]*)\b`)
@@ -159,7 +163,8 @@ func (p *project) checkSteps(w workflow) {
 		for _, m := range used.FindAllStringSubmatch(run.Value, -1) {
 			name := m[1]
 			sets := regexp.MustCompile(`(?m)(^|[\s"'{;,(])` + name + `\s*(=|:\s)`)
-			if slices.Contains(ownVariables, name) || strings.HasPrefix(name, "GITHUB_") || sets.MatchString(w.text) || strings.Contains(w.text, "read "+name) {
+			if slices.Contains(ownVariables, name) || strings.HasPrefix(name, "GITHUB_") || sets.MatchString(w.text) ||
+				strings.Contains(w.text, "read "+name) {
 				continue
 			}
 			at := run.Line
@@ -214,7 +219,8 @@ func (p *project) checkRepository(w workflow) {
 	}
 	for _, m := range pushedTo.FindAllStringSubmatchIndex(w.text, -1) {
 		if name := w.text[m[2]:m[3]]; !slices.Contains(created, name) {
-			p.find("pipeline-repository", place{w.file, lineAt(w.text, m[2])}, "images are pushed to %s, and Terraform creates %s", name, listed(created))
+			p.find("pipeline-repository", place{w.file, lineAt(w.text, m[2])}, "images are pushed to %s, and Terraform creates %s", name,
+				listed(created))
 			return
 		}
 	}
@@ -243,7 +249,8 @@ func (p *project) checkInfrastructure() {
 			}
 		}
 		if at := endpointHost.FindStringIndex(text); at != nil {
-			p.find("infra-endpoint", place{f, lineAt(text, at[0]) + strings.Count(text[at[0]:at[1]], "\n")}, "the host is set to an endpoint, host:port")
+			line := lineAt(text, at[0]) + strings.Count(text[at[0]:at[1]], "\n")
+			p.find("infra-endpoint", place{f, line}, "the host is set to an endpoint, host:port")
 		}
 	}
 }

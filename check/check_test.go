@@ -176,7 +176,8 @@ func golden(t *testing.T, file string, a *txtar.Archive, got string) {
 // Slipway's own sample is what a project should be.
 func TestTheSampleIsFine(t *testing.T) {
 	needPython(t)
-	if got := shown(run(t, Options{Path: "../app", Dockerfile: "Dockerfile", Context: ".", Prepared: true, Nginx: "Dockerfile.nginx"})); got != "" {
+	if got := shown(run(t, Options{Path: "../app", Dockerfile: "Dockerfile", Context: ".", Prepared: true,
+		Nginx: "Dockerfile.nginx"})); got != "" {
 		t.Errorf("the check of app/ says:\n%s", got)
 	}
 }
@@ -188,7 +189,8 @@ func TestWithoutPython(t *testing.T) {
 	o := options(t, folder, "")
 	o.LookPath = func(string) (string, error) { return "", errors.New("not found") }
 	want := "refused low-port Dockerfile:8: gunicorn listens on port 80\n    Listen on a port from 1024 up, such as 8000.\n" +
-		"unknown :0: settings: no python3 was found on this machine, so the Python code was not read; the Dockerfile and the other files were checked\n"
+		"unknown :0: settings: no python3 was found on this machine, so the Python code was not read; the Dockerfile and the other " +
+		"files were checked\n"
 	write(t, folder, &txtar.Archive{Files: []txtar.File{{Name: "Dockerfile", Data: read(t, "low-port.txtar").Files[0].Data}}})
 	if diff := cmp.Diff(want, shown(run(t, o))); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -234,7 +236,8 @@ sed 's|"/project"|"` + folder + `"|' | exec ` + python + ` "$@"
 func TestSecretsAreNotShown(t *testing.T) {
 	needPython(t)
 	folder := t.TempDir()
-	write(t, folder, read(t, "base.txtar"), read(t, "secret-in-image.txtar"), read(t, "secret-in-image-env.txtar"), read(t, "secret-key-in-code.txtar"),
+	write(t, folder, read(t, "base.txtar"), read(t, "secret-in-image.txtar"), read(t, "secret-in-image-env.txtar"), read(t,
+		"secret-key-in-code.txtar"),
 		read(t, "infra-default-password.txtar"))
 	got := shown(run(t, options(t, folder, "")))
 	for _, secret := range []string{"0tmf3vbz", "f3b1c0ffee", "5k2hd8", `"password"`} {
@@ -248,7 +251,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 }
 
 func TestFolderMissing(t *testing.T) {
-	if _, err := Run(context.Background(), Options{Path: filepath.Join(t.TempDir(), "none")}); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+	if _, err := Run(context.Background(), Options{Path: filepath.Join(t.TempDir(), "none")}); err == nil ||
+		!strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("got %v", err)
 	}
 }

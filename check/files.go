@@ -1,10 +1,8 @@
 package check
 
 import (
-	"fmt"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -18,7 +16,8 @@ var (
 	accessKey  = regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)
 	secretName = regexp.MustCompile(`(?i)(SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE_KEY|API_?KEY|ACCESS_KEY|CREDENTIALS?|_KEY$|DATABASE_URL|DSN$)`)
 	npmToken   = regexp.MustCompile(`_authToken\s*=\s*[^\s$]`)
-	harmless   = regexp.MustCompile(`(?i)^(dummy|build|builder|changeme|change-me|x+|not-?set|none|unset|placeholder|fake|test|ignored?|unused|null|""|''|` +
+	harmless   = regexp.MustCompile(`(?i)^(dummy|build|builder|changeme|change-me|x+|not-?set|none|unset|placeholder|fake|test|` +
+		`ignored?|unused|null|""|''|` +
 		`true|false|0|1|.*(dummy|placeholder|not-?used|unused|collectstatic|build-?time|buildkey).*)$`)
 )
 
@@ -32,7 +31,8 @@ func (t *tree) secretFile(file string) string {
 				return "variables with secrets, such as " + m[1]
 			}
 		}
-	case strings.HasSuffix(lower, ".pem"), strings.HasSuffix(lower, ".key"), strings.HasPrefix(lower, "id_rsa"), strings.HasPrefix(lower, "id_ed25519"),
+	case strings.HasSuffix(lower, ".pem"), strings.HasSuffix(lower, ".key"), strings.HasPrefix(lower, "id_rsa"),
+		strings.HasPrefix(lower, "id_ed25519"),
 		strings.HasPrefix(lower, "id_ecdsa"):
 		if privateKey.MatchString(t.text(file)) {
 			return "a private key"
@@ -112,64 +112,6 @@ func (p *project) copies(file string) int {
 	return 0
 }
 
-// dependencies are the packages that the project lists.
-type dependencies struct {
-	files []string
-	text  string // of all of them, in lower case
-	open  bool   // there may be others
-}
-
-var packageFiles = regexp.MustCompile(`(?i)^(.*requirements.*\.(txt|in)|pyproject\.toml|pipfile|pipfile\.lock|poetry\.lock|uv\.lock|pdm\.lock|` +
-	`setup\.(py|cfg)|environment\.ya?ml|constraints.*\.txt)$`)
-
-// tools install what no file lists.
-var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\.sh\b|\bbin/`)
-
-var elsewhere = regexp.MustCompile(`(?i)\b(git\+|file:|-e |--editable)`)
-
-func readDependencies(t *tree, image *dockerImage) *dependencies {
-	d := &dependencies{}
-	var b strings.Builder
-	for _, f := range t.where(func(f string) bool {
-		return packageFiles.MatchString(path.Base(f)) || strings.Contains(path.Dir(f)+"/", "requirements/") && strings.HasSuffix(f, ".txt")
-	}) {
-		if besideButPackages(f) {
-			continue
-		}
-		d.files = append(d.files, f)
-		b.WriteString(strings.ToLower(t.text(f)) + "\n")
-		if t.text(f) == "" && path.Base(f) != "__init__.py" {
-			d.open = true
-		}
-	}
-	if image != nil {
-		for _, s := range image.stages {
-			for _, r := range s.runs {
-				b.WriteString(strings.ToLower(r.text) + "\n")
-				d.open = d.open || tools.MatchString(r.text)
-			}
-		}
-		d.open = d.open || !official.MatchString(image.base)
-	}
-	d.text = b.String()
-	return d
-}
-
-// besideButPackages is beside, for files with packages: those of documentation are not installed.
-func besideButPackages(file string) bool {
-	return slices.ContainsFunc([]string{"docs/", "doc/", "tests/", "examples/"}, func(d string) bool {
-		return strings.HasPrefix(path.Dir(file)+"/", d) || strings.Contains(path.Dir(file)+"/", "/"+d)
-	})
-}
-
-// has reports whether a package is listed. Names count without regard to case, - and _ (PEP 503).
-func (d *dependencies) has(name string) bool {
-	form := regexp.QuoteMeta(strings.ToLower(name))
-	form = strings.NewReplacer("-", `[-_.]`, "_", `[-_.]`).Replace(form)
-	found, err := regexp.MatchString(`(^|[^a-z0-9_.-]|python3?-)`+form+`($|[^a-z0-9])`, d.text)
-	return err == nil && found
-}
-
 // checkDependencies looks at the packages.
 func (p *project) checkDependencies() {
 	if p.image == nil || p.image.target == nil {
@@ -194,5 +136,3 @@ func (p *project) checkDependencies() {
 		p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files))
 	}
 }
-
-func (v value) String() string { return fmt.Sprint(v.Value) }

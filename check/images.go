@@ -11,7 +11,8 @@ import (
 // Rules about the Dockerfile and about what a container starts.
 
 // unfit are the names of stages that are not for production.
-var unfit = regexp.MustCompile(`(?i)^(dev|devel|development|test|tests|testing|unittests?|ci|debug|lint|docs?|local|builder|build|assets)$|` +
+var unfit = regexp.MustCompile(`(?i)^(dev|devel|development|test|tests|testing|unittests?|ci|debug|lint|docs?|local|builder|` +
+	`build|assets)$|` +
 	`[-_.](dev|devel|development|tests?|unittests?|testing|debug|lint|local|ci)$|^(dev|development|tests?|testing|debug|lint|local)[-_.]`)
 
 func (p *project) checkDockerfile() {
@@ -92,8 +93,6 @@ func (p *project) checkCommand() {
 		f.Fix = "Add the command to the Dockerfile, such as CMD [\"gunicorn\", \"" + module + "\"]."
 	}
 }
-
-func (s *start) mentions(word string) bool { return strings.Contains(s.text, word) }
 
 // checkServer looks at the servers that start.
 func (p *project) checkServer() {
@@ -245,7 +244,8 @@ func writes(words []string) string {
 // runsSync reports whether a command is run by uv, with its check of the packages.
 func runsSync(words []string) bool {
 	at := slices.IndexFunc(words, func(w string) bool { return path.Base(w) == "uv" })
-	return at >= 0 && at < 2 && slices.Contains(words, "run") && !slices.Contains(words, "--no-sync") && !slices.Contains(words, "--frozen-no-sync")
+	return at >= 0 && at < 2 && slices.Contains(words, "run") && !slices.Contains(words, "--no-sync") && !slices.Contains(words,
+		"--frozen-no-sync")
 }
 
 var (
@@ -265,7 +265,8 @@ func (p *project) checkSuperuser() {
 	for file := range texts {
 		text := p.tree.text(file)
 		for _, form := range []*regexp.Regexp{defaultWord, assignedWord} {
-			if at := form.FindStringIndex(text); at != nil && (createsUser.MatchString(text) || strings.Contains(text, "createsuperuser") || form == defaultWord) {
+			if at := form.FindStringIndex(text); at != nil && (createsUser.MatchString(text) || strings.Contains(text, "createsuperuser") ||
+				form == defaultWord) {
 				p.find("superuser-password", place{file, lineAt(text, at[0])}, "the superuser gets a password that is in the code")
 				known = true
 			}

@@ -32,18 +32,23 @@ var odd = []struct {
 	{"a wrong encoding", "shop/settings.py", content("NAME = 'caf\xe9'\n"), "shop/settings.py"},
 	{"an unknown encoding", "shop/settings.py", content("# coding: klingon\nDEBUG = True\n"), "shop/settings.py"},
 	{"UTF-16", "shop/settings.py", content("\xff\xfeD\x00E\x00"), "shop/settings.py"},
-	{"byte order mark and CRLF", "shop/settings.py", content("\xef\xbb\xbfDEBUG = True\r\nSECRET_KEY = 'x'\r\n"), "shop/settings.py:1: DEBUG is True"},
+	{"byte order mark and CRLF", "shop/settings.py", content("\xef\xbb\xbfDEBUG = True\r\nSECRET_KEY = 'x'\r\n"),
+		"shop/settings.py:1: DEBUG is True"},
 	{"huge", "shop/settings.py", content(strings.Repeat("X = 1\n", 400_000)), "it is larger than 1 MiB"},
 	{"huge Dockerfile", "Dockerfile", content("FROM python:3.13\n" + strings.Repeat("COPY a b\n", 100_000)), "it is too large"},
 	{"deep", "shop/settings.py", content("X = " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000) + "\n"), "shop/settings.py"},
 	{"deep calls", "shop/settings.py", content("X = a" + strings.Repeat(".b()", 3000) + "\nDEBUG = True\n"), ""},
 	{"deep blocks", "shop/settings.py", content(nested(90) + "DEBUG = True\n"), "DEBUG is True"},
-	{"a circle of imports", "shop/settings.py", content("from .wsgi import *\nfrom .settings import *\nfrom . import settings\nDEBUG = True\n"), "DEBUG is True"},
-	{"endless", "shop/settings.py", content("while True:\n    X = 1\n\n\ndef f(x):\n    return f(x)\n\n\nY = f(1)\nDEBUG = True\n"), "DEBUG is True"},
-	{"growth", "shop/settings.py", content("X = ['a']\n" + strings.Repeat("X = X + X + [X, X, X]\n", 40) + "Y = 'a' * 10 ** 10\nZ = 9 ** 9 ** 9\nW = f'{1:>999999999}'\n" +
+	{"a circle of imports", "shop/settings.py", content("from .wsgi import *\nfrom .settings import *\nfrom . import " +
+		"settings\nDEBUG = True\n"), "DEBUG is True"},
+	{"endless", "shop/settings.py", content("while True:\n    X = 1\n\n\ndef f(x):\n    return f(x)\n\n\nY = f(1)\nDEBUG = True\n"),
+		"DEBUG is True"},
+	{"growth", "shop/settings.py", content("X = ['a']\n" + strings.Repeat("X = X + X + [X, X, X]\n", 40) +
+		"Y = 'a' * 10 ** 10\nZ = 9 ** 9 ** 9\nW = f'{1:>999999999}'\n" +
 		"V = '%999999999d' % 1\nU = '{:>999999999}'.format(1)\nDEBUG = True\n"), "DEBUG is True"},
 	{"branches", "shop/settings.py", content("import os\n" + branches(200) + "DEBUG = True\n"), ""},
-	{"a side effect", "shop/settings.py", content("import os\nos.system('touch ran')\nopen('ran', 'w').write('x')\nDEBUG = True\n"), "DEBUG is True"},
+	{"a side effect", "shop/settings.py", content("import os\nos.system('touch ran')\nopen('ran', 'w').write('x')\nDEBUG = True\n"),
+		"DEBUG is True"},
 	{"a pipe", "shop/settings.py", func(at string) error { return syscall.Mkfifo(at, 0o600) }, "no module shop.settings"},
 	{"a pipe as Dockerfile", "Dockerfile", func(at string) error { return syscall.Mkfifo(at, 0o600) }, "no Dockerfile"},
 	{"a pipe as manage.py", "manage.py", func(at string) error { return syscall.Mkfifo(at, 0o600) }, ""},
@@ -51,11 +56,13 @@ var odd = []struct {
 	{"a folder as Dockerfile", "Dockerfile", func(at string) error { return os.Mkdir(at, 0o755) }, "no Dockerfile"},
 	{"a link to itself", "shop/settings.py", func(at string) error { return os.Symlink("settings.py", at) }, "no module shop.settings"},
 	{"a link to a device", "shop/settings.py", func(at string) error { return os.Symlink("/dev/zero", at) }, "no module shop.settings"},
-	{"a link out of the project", "shop/settings.py", func(at string) error { return os.Symlink("/etc/hostname", at) }, "no module shop.settings"},
+	{"a link out of the project", "shop/settings.py", func(at string) error { return os.Symlink("/etc/hostname", at) },
+		"no module shop.settings"},
 	{"a link to its own folder", "shop/loop", func(at string) error { return os.Symlink("..", at) }, ""},
 	{"a name that is not UTF-8", "shop/\xff.py", content("x"), ""},
 	{"a workflow that is no YAML", ".github/workflows/a.yml", content("a: [\n\t*"), ""},
-	{"a workflow with a bomb", ".github/workflows/a.yml", content("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\njobs: &c [*b,*b,*b,*b,*b,*b,*b]\n"), ""},
+	{"a workflow with a bomb", ".github/workflows/a.yml", content("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b " +
+		"[*a,*a,*a,*a,*a,*a,*a,*a]\njobs: &c [*b,*b,*b,*b,*b,*b,*b]\n"), ""},
 	{"a script that does not parse", "start.sh", content("#!/bin/sh\nif then fi ((\n\x00"), ""},
 	{"a program as entrypoint", "entrypoint.sh", content("\x7fELF\x00\x00"), ""},
 }
@@ -159,12 +166,15 @@ func damaged(random *rand.Rand, text []byte) []byte {
 // FuzzImage reads any text as a Dockerfile, and as the script that it starts.
 func FuzzImage(f *testing.F) {
 	f.Add("FROM python\nARG A=1\nENV B=$A\nCOPY --from=x . .\nENTRYPOINT [\"/e.sh\"]\nCMD gunicorn x.wsgi -b :80", "#!/bin/sh\nexec \"$@\"\n")
-	f.Add("# escape=`\nFROM a AS b\nFROM b\nRUN <<EOF\nx\nEOF\nUSER 1:1\nVOLUME [\"/tmp\"]", "if [ $(id -u) = 0 ]; then chown x y; fi; case $1 in a) uwsgi --ini x.ini;; esac")
-	f.Add("FROM scratch\nADD https://x/y /z\nONBUILD RUN x\nHEALTHCHECK NONE\nSHELL [\"x\"]", "python - <<E\ncreate_superuser('a', 'b', 'c')\nE\n")
+	f.Add("# escape=`\nFROM a AS b\nFROM b\nRUN <<EOF\nx\nEOF\nUSER 1:1\nVOLUME [\"/tmp\"]",
+		"if [ $(id -u) = 0 ]; then chown x y; fi; case $1 in a) uwsgi --ini x.ini;; esac")
+	f.Add("FROM scratch\nADD https://x/y /z\nONBUILD RUN x\nHEALTHCHECK NONE\nSHELL [\"x\"]",
+		"python - <<E\ncreate_superuser('a', 'b', 'c')\nE\n")
 	f.Fuzz(func(t *testing.T, dockerfile, script string) {
 		image := parseDockerfile(dockerfile, map[string]string{"A": "2"})
 		image.file, image.context = "Dockerfile", "."
-		tr := &tree{has: map[string]bool{"e.sh": true, "Dockerfile": true}, folders: map[string]bool{".": true}, files: []string{"Dockerfile", "e.sh"},
+		tr := &tree{has: map[string]bool{"e.sh": true, "Dockerfile": true}, folders: map[string]bool{".": true},
+			files: []string{"Dockerfile", "e.sh"},
 			texts: map[string]string{"e.sh": script, "Dockerfile": dockerfile}, byName: map[string][]string{"e.sh": {"e.sh"}}}
 		image.ignore = readIgnore(tr, ".", "Dockerfile")
 		p := &project{tree: tr, image: image, report: &Report{}, needs: readDependencies(tr, image)}

@@ -25,7 +25,8 @@ func (p *project) checkPrepared() {
 	program := regexp.MustCompile(`\bhealthcheck\b`)
 	if !slices.ContainsFunc(i.chain(), func(s *stage) bool {
 		return slices.ContainsFunc(s.copies, func(c copyStep) bool {
-			return program.MatchString(path.Base(c.dest)) || slices.ContainsFunc(c.sources, func(s string) bool { return program.MatchString(path.Base(s)) })
+			return program.MatchString(path.Base(c.dest)) || slices.ContainsFunc(c.sources,
+				func(s string) bool { return program.MatchString(path.Base(s)) })
 		}) || slices.ContainsFunc(s.runs, func(w word) bool { return program.MatchString(w.text) })
 	}) {
 		p.find("not-prepared", at, "the image has no program healthcheck, with which Slipway asks whether a container is healthy")
@@ -42,7 +43,8 @@ func (p *project) checkPrepared() {
 		if user == "" {
 			user = "root"
 		}
-		p.find("not-prepared", at, "Slipway runs the container as user 10001, and the image is made for %s: files that only that user may read are missing", user).
+		p.find("not-prepared", at, "Slipway runs the container as user 10001, and the image is made for %s: files that only that user "+
+			"may read are missing", user).
 			Severity = Warning
 	}
 	if p.Nginx != "" && !p.tree.has[path.Join(i.context, p.Nginx)] {

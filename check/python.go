@@ -26,81 +26,6 @@ const (
 	readerOutput = 32 << 20
 )
 
-// facts are what the Python code says.
-type facts struct {
-	Python     string       `json:"python"`
-	Entries    []entry      `json:"entries"`
-	Settings   *settings    `json:"settings"`
-	Reads      []variable   `json:"reads"`
-	Unreadable []unreadable `json:"unreadable"`
-	Followed   []string     `json:"followed"`
-	Assumed    []unreadable `json:"assumed"` // what was read in place of what depends on a variable
-}
-
-// An entry is manage.py, or a module that a server loads.
-type entry struct {
-	File     string   `json:"file"`
-	Settings string   `json:"settings"`
-	Line     int      `json:"line"`
-	Names    []string `json:"names"`
-}
-
-// settings are the settings module and its values.
-type settings struct {
-	Module   string           `json:"module"`
-	File     string           `json:"file"`
-	Complete bool             `json:"complete"` // a name that is not in it is not set
-	Names    map[string]value `json:"names"`
-}
-
-// A variable is one that the settings read.
-type variable struct {
-	Name        string `json:"name"`
-	Required    bool   `json:"required"`
-	Sure        bool   `json:"sure"` // it is a variable for certain
-	Conditional bool   `json:"conditional"`
-	File        string `json:"file"`
-	Line        int    `json:"line"`
-}
-
-type unreadable struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-	Why  string `json:"why"`
-}
-
-// A value is that of a setting in the environment that was given, and what else it may be.
-type value struct {
-	Known bool             `json:"known"`
-	Value any              `json:"value"`
-	List  []value          `json:"list"`
-	Dict  map[string]value `json:"dict"`
-	File  string           `json:"file"`
-	Line  int              `json:"line"`
-	Reads []string         `json:"reads"` // the variables that it depends on
-	Flags []string         `json:"flags"`
-	Alts  []value          `json:"alts"` // what it is in other environments
-}
-
-func (v value) at() place             { return place{v.File, v.Line} }
-func (v value) is(flag string) bool   { return slices.Contains(v.Flags, flag) }
-func (v value) text() string          { s, _ := v.Value.(string); return s }
-func (v value) isText() bool          { _, is := v.Value.(string); return v.Known && is }
-func (v value) fixed() bool           { return v.Known && len(v.Reads) == 0 && len(v.Alts) == 0 }
-func (v value) all() []value          { return append([]value{v}, v.Alts...) }
-func (v value) get(name string) value { return v.Dict[name] }
-
-// on reports whether the value is true, as Python understands it.
-func (v value) on() bool {
-	switch x := v.Value.(type) {
-	case bool:
-		return v.Known && x
-	case string:
-		return v.Known && x != "" && x != "0"
-	}
-	return false
-}
-
 // request is what the reader gets.
 type request struct {
 	Root     string             `json:"root"`
@@ -206,15 +131,10 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 	return ask, false
 }
 
-// A development says that the web process uses settings for development.
-type development struct {
-	at            place
-	module, other string // and those that it should use, if they are known
-}
-
 // request says what to read: the entry points, and in which folders modules are looked for.
 func (p *project) request() request {
-	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{}, Aliases: map[string]string{}}
+	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{},
+		Aliases: map[string]string{}}
 	if p.image != nil {
 		for name, value := range p.image.env {
 			if !strings.Contains(value, "$") {

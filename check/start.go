@@ -170,7 +170,8 @@ func unwrapped(words []string) []string {
 		case slices.Contains(runners, name) && len(words) > 1 && slices.Contains(words[1:min(4, len(words))], "run"):
 			words = words[slices.Index(words, "run")+1:]
 			for len(words) > 0 && strings.HasPrefix(words[0], "-") {
-				if slices.Contains([]string{"--group", "--extra", "--with", "--project", "--directory", "--env-file", "--python", "-p"}, words[0]) && len(words) > 1 {
+				if slices.Contains([]string{"--group", "--extra", "--with", "--project", "--directory", "--env-file", "--python", "-p"},
+					words[0]) && len(words) > 1 {
 					words = words[1:]
 				}
 				words = words[1:]
@@ -683,3 +684,5 @@ func portOf(bind string) int {
 	}
 	return 0
 }
+
+func (s *start) mentions(word string) bool { return strings.Contains(s.text, word) }

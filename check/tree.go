@@ -133,7 +133,8 @@ func (t *tree) where(wanted func(file string) bool) []string {
 }
 
 // besides are folders whose files are not what runs.
-var besides = regexp.MustCompile(`(?i)(^|/)(tests?|testing|unittests?|docs?|examples?|samples?|fixtures|e2e|\.devcontainer|\.github|locale)(/|$)`)
+var besides = regexp.MustCompile(`(?i)(^|/)(tests?|testing|unittests?|docs?|examples?|samples?|fixtures|e2e|\.devcontainer|` +
+	`\.github|locale)(/|$)`)
 
 // beside reports whether a file belongs to tests, documentation or examples.
 func beside(file string) bool { return besides.MatchString(path.Dir(file) + "/") }
@@ -199,4 +200,10 @@ func under(folder, file string) (string, bool) {
 		return ".", true
 	}
 	return strings.CutPrefix(file, folder+"/")
+}
+
+// A place is where something stands in the project.
+type place struct {
+	file string
+	line int
 }

@@ -164,7 +164,8 @@ func (p *project) stackValue(name, value *regexp.Regexp) (found string, at place
 			continue
 		}
 		line := 0
-		if at := regexp.MustCompile(`(?m)^\s*["']?(?:[\w-]+:)?(?:env\.)?` + regexp.QuoteMeta(n) + `["']?\s*:`).FindStringIndex(p.Stack.Text); at != nil {
+		if at := regexp.MustCompile(`(?m)^\s*["']?(?:[\w-]+:)?(?:env\.)?` + regexp.QuoteMeta(n) +
+			`["']?\s*:`).FindStringIndex(p.Stack.Text); at != nil {
 			line = lineAt(p.Stack.Text, at[1]-1)
 		}
 		return n, place{p.Stack.File, line}
@@ -189,7 +190,8 @@ func (p *project) checkDebug() {
 	}
 }
 
-var local = regexp.MustCompile(`^(|localhost|\.localhost|127\.0\.0\.1|0\.0\.0\.0|\[?::1\]?|testserver|host\.docker\.internal|.*\.(local|localhost|test))$`)
+var local = regexp.MustCompile(`^(|localhost|\.localhost|127\.0\.0\.1|0\.0\.0\.0|\[?::1\]?|testserver|host\.docker\.internal|` +
+	`.*\.(local|localhost|test))$`)
 
 // checkHosts looks at which hosts Django answers to.
 func (p *project) checkHosts() {
@@ -229,19 +231,6 @@ func (p *project) checkHosts() {
 	default:
 		p.find("hosts-fixed", v.at(), "ALLOWED_HOSTS is %s, whatever the stack's host is", listed(hosts)).Severity = Warning
 	}
-}
-
-// texts are the texts in a list, and whether all of it is known.
-func (v value) texts() (texts []string, all bool) {
-	all = true
-	for _, i := range v.List {
-		if i.isText() {
-			texts = append(texts, i.text())
-		} else {
-			all = false
-		}
-	}
-	return texts, all
 }
 
 // matches reports whether Django's pattern allows a host.
@@ -343,7 +332,8 @@ func (p *project) checkStatic() {
 	if _, has, known := p.setting("STATIC_ROOT"); has || !known || !set || !slices.Contains(apps, "django.contrib.staticfiles") {
 		return
 	}
-	if finders, _, _ := p.setting("WHITENOISE_USE_FINDERS"); finders.on() || now != "" && !strings.Contains(now, "staticfiles") && !strings.Contains(now, "whitenoise") {
+	if finders, _, _ := p.setting("WHITENOISE_USE_FINDERS"); finders.on() || now != "" && !strings.Contains(now, "staticfiles") &&
+		!strings.Contains(now, "whitenoise") {
 		return
 	}
 	p.find("static-root-missing", p.settingsFile(), "STATIC_ROOT is not set")
@@ -362,7 +352,10 @@ func (p *project) collects() bool {
 		if strings.Contains(text, "collectstatic") {
 			return true
 		}
-		for _, w := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\n\"'[],;&|", r) }) { // scripts that it runs
+		for _, w := range strings.FieldsFunc(text, func(r rune) bool {
+			return strings.ContainsRune(" "+
+				"\t\n\"'[],;&|", r)
+		}) { // scripts that it runs
 			base := path.Base(w)
 			if !strings.Contains(base, ".") && !strings.Contains(w, "/") && base != "make" {
 				continue
@@ -445,7 +438,8 @@ func (p *project) checkLogging() {
 	for _, name := range slices.Sorted(keysOf(v.get("handlers").Dict)) {
 		h := v.get("handlers").get(name)
 		file, has := h.Dict["filename"]
-		if !has || h.get("delay").on() || len(file.Reads) > 0 || file.is("tmp") || strings.HasPrefix(file.text(), "/tmp/") || strings.HasPrefix(file.text(), "/dev/") {
+		if !has || h.get("delay").on() || len(file.Reads) > 0 || file.is("tmp") || strings.HasPrefix(file.text(), "/tmp/") ||
+			strings.HasPrefix(file.text(), "/dev/") {
 			continue
 		}
 		if !file.isText() && !file.is("path") {
@@ -458,23 +452,14 @@ func (p *project) checkLogging() {
 	}
 }
 
-func keysOf(m map[string]value) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
 // services are what a site may use and Slipway does not create.
 var services = []struct {
 	name            string
 	variable, value *regexp.Regexp
 }{
 	{"RabbitMQ", regexp.MustCompile(`AMQP|RABBITMQ`), regexp.MustCompile(`^(py)?amqps?://`)},
-	{"Redis", regexp.MustCompile(`(^|_)(REDIS|VALKEY)(_|$)|^CELERY_BROKER_URL$`), regexp.MustCompile(`^rediss?://|RedisCache|RedisChannelLayer`)},
+	{"Redis", regexp.MustCompile(`(^|_)(REDIS|VALKEY)(_|$)|^CELERY_BROKER_URL$`),
+		regexp.MustCompile(`^rediss?://|RedisCache|RedisChannelLayer`)},
 	{"Elasticsearch", regexp.MustCompile(`ELASTIC|OPENSEARCH|SEARCHBOX|^ES_(URL|HOST|URLS|HOSTS)$`), regexp.MustCompile(`(?i)elasticsearch`)},
 	{"Kafka", regexp.MustCompile(`KAFKA_`), regexp.MustCompile(`^kafka://`)},
 	{"ClickHouse", regexp.MustCompile(`CLICKHOUSE`), regexp.MustCompile(`(?i)^clickhouse://`)},
@@ -510,27 +495,6 @@ func (p *project) checkServices() {
 	}
 }
 
-// search finds a text in a value, in the environment that was given.
-func (v value) search(form *regexp.Regexp, depth int) (value, bool) {
-	if depth > 6 {
-		return value{}, false
-	}
-	if v.isText() && form.MatchString(v.text()) {
-		return v, true
-	}
-	for _, i := range v.List {
-		if found, ok := i.search(form, depth+1); ok {
-			return found, true
-		}
-	}
-	for _, k := range slices.Sorted(keysOf(v.Dict)) {
-		if found, ok := v.Dict[k].search(form, depth+1); ok {
-			return found, true
-		}
-	}
-	return value{}, false
-}
-
 // checkModules looks whether all processes use the same settings, and believe the proxy.
 func (p *project) checkModules() {
 	if p.facts == nil || p.facts.Settings == nil {
@@ -549,13 +513,15 @@ func (p *project) checkModules() {
 		if path.Base(e.File) != "manage.py" || e.Settings == "" {
 			continue
 		}
-		if e.Settings != p.facts.Settings.Module && p.facts.Settings.File != "" && !p.provided("DJANGO_SETTINGS_MODULE") && p.start.settings == "" {
+		if e.Settings != p.facts.Settings.Module && p.facts.Settings.File != "" && !p.provided("DJANGO_SETTINGS_MODULE") &&
+			p.start.settings == "" {
 			p.find("settings-differ", place{e.File, e.Line}, "manage.py uses %s, and the web process %s", e.Settings, p.facts.Settings.Module)
 		}
 		break
 	}
 	for _, s := range p.start.servers {
-		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && slices.Contains([]string{"daphne", "granian", "unitd"}, s.program) {
+		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && slices.Contains([]string{"daphne", "granian", "unitd"},
+			s.program) {
 			p.find("proxy-header", s.at, "%s starts, and SECURE_PROXY_SSL_HEADER is not set", s.program)
 			return
 		}
@@ -570,7 +536,8 @@ func (p *project) checkVariables() {
 	var names []string
 	at := place{}
 	for _, r := range p.facts.Reads {
-		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || p.start.sets[r.Name] || slices.Contains(names, r.Name) || slices.Contains(usual, r.Name) {
+		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || p.start.sets[r.Name] || slices.Contains(names, r.Name) ||
+			slices.Contains(usual, r.Name) {
 			continue
 		}
 		if at.file == "" {

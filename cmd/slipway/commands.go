@@ -30,7 +30,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"outputs", "stacks", "drift", "export"}},
+	{"Inspect", []string{"check", "outputs", "stacks", "drift", "export"}},
 	{"Operate", []string{"unlock", "run"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
@@ -84,6 +84,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	root.AddCommand(
 		run.planFlags(running(configured(upCommand(run)))),
 		configured(previewCommand(run)),
+		configured(commandline.CheckCommand(func(cmd *cobra.Command, path string) error { return checkProject(cmd.Context(), run, path) })),
 		run.planFlags(running(configured(promoteCommand(run)))),
 		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),

@@ -35,7 +35,9 @@ var allowed = map[string][]string{
 	"cmd/slipway/interrupts":  {},
 	"screen":                  {},
 
-	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap",
+	"check": {}, // it reads a project, and knows neither AWS nor the engine
+
+	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap", "check",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
