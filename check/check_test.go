@@ -197,6 +197,22 @@ func TestWithoutPython(t *testing.T) {
 	}
 }
 
+// A Python that fails is reported with what it says.
+func TestPythonFails(t *testing.T) {
+	folder, tools := t.TempDir(), t.TempDir()
+	write(t, folder, read(t, "base.txtar"))
+	if err := os.WriteFile(filepath.Join(tools, "python3"), []byte("#!/bin/sh\necho trouble >&2\nexit 3\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o := options(t, folder, "")
+	o.LookPath = func(name string) (string, error) { return filepath.Join(tools, name), nil }
+	want := "unknown :0: settings: reading the Python code failed: python3: exit status 3: trouble; " +
+		"the Dockerfile and the other files were checked\n"
+	if diff := cmp.Diff(want, shown(run(t, o))); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // If only the image has Python, that one reads, without network and without writing.
 func TestPythonOfTheImage(t *testing.T) {
 	needPython(t)

@@ -1408,6 +1408,8 @@ def entry(reader, file):
 
 
 def main():
+    if sys.version_info < (3, 8):
+        sys.exit("Python %d.%d is too old, 3.8 is needed" % sys.version_info[:2])
     ask = json.load(sys.stdin)
     reader = Reader(ask)
     out = {"python": "%d.%d" % sys.version_info[:2], "entries": [], "settings": None}

@@ -275,14 +275,16 @@ func answer(ctx context.Context, program string, args []string, in []byte) ([]by
 	cmd.Stdin = bytes.NewReader(in)
 	cmd.Dir = os.TempDir()
 	cmd.WaitDelay = time.Second
-	var out limited
-	cmd.Stdout = &out
+	var out, words limited
+	cmd.Stdout, cmd.Stderr = &out, &words
 	err := cmd.Run()
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("reading the Python code took longer than %s", readerTime)
 	case err != nil:
-		return nil, fmt.Errorf("reading the Python code failed: %s: %w", path.Base(program), err)
+		lines := strings.Split(strings.TrimSpace(words.String()), "\n")
+		last := lines[len(lines)-1]
+		return nil, fmt.Errorf("reading the Python code failed: %s: %w: %s", path.Base(program), err, last[:min(len(last), 200)])
 	case out.full:
 		return nil, errors.New("the settings are too large")
 	}
