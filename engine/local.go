@@ -28,6 +28,7 @@ func (s *Stack) openLocal() (*inprocess.Stack, error) {
 	opened, err := inprocess.Open(inprocess.Options{
 		Project: project, Stack: s.Stack, Dir: s.dir, State: s.stateDir(), Decrypter: standIns{},
 		KeyFile: filepath.Join(s.dir, "key"), Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
+		Monitor: s.Monitor,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

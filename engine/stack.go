@@ -33,6 +33,10 @@ type Options struct {
 	// Providers are values, by package ("aws"). The engine of a stack without a Backend runs in this process and calls them.
 	Providers map[string]pulumirpc.ResourceProviderServer
 
+	// Monitor makes what stands between the program and the engine in one run of the program, to try a change. Only for an engine
+	// in this process; nil: nothing does.
+	Monitor func() inprocess.Monitor
+
 	// Backend is where the state is kept and locked, and the CLI is what runs the engine. Nil: the state is in Dir, with a
 	// passphrase of its own; the engine runs in this process, and an operation that changes the stack needs its Lock.
 	Backend *Backend

@@ -152,10 +152,6 @@ func (e *notStarted) Error() string {
 
 func (e *notStarted) Unwrap() error { return e.engine }
 
-// A denying account knows which calls it would deny that services and roles of the site make later: an alarm that publishes, a task
-// that writes. No deployment trips over them.
-type denying interface{ Denials() []string }
-
 // judged is the verdict on this run alone, and the error that it ends with: err, if the engine or the containers failed. After
 // a failure of the engine only services are judged that it began to deploy.
 func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error) {
@@ -189,8 +185,10 @@ func (s *session) judged(ctx context.Context, err error) (verdict.Verdict, error
 	if err == nil && v.Good {
 		v.Add(s.visit(ctx))
 	}
-	if judge, ok := s.account.(denying); ok && err == nil && v.Good {
-		v.Reasons = append(v.Reasons, judge.Denials()...)
+	if err == nil && v.Good {
+		for _, f := range s.findings(nil) {
+			v.Reasons = append(v.Reasons, strings.ReplaceAll(f.String(), "\n", "\n  "))
+		}
 		v.Good = len(v.Reasons) == 0
 	}
 	if !v.Good {

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/engine"
+	"slipway/engine/inprocess"
 	"slipway/internal/image"
 	"slipway/operation/account"
 	"slipway/operation/account/awsaccount"
@@ -24,9 +25,10 @@ import (
 // openArgs describe a session.
 type openArgs struct {
 	operation string
-	dir       string  // "": the stack's own
-	pinned    *pinned // nil: the images are built
-	builds    bool    // the program runs, and builds the images or shows that it would
+	dir       string                   // "": the stack's own
+	pinned    *pinned                  // nil: the images are built
+	builds    bool                     // the program runs, and builds the images or shows that it would
+	monitor   func() inprocess.Monitor // stands between the program and the engine; nil: nothing does
 }
 
 // A session is one operation on a stack: the account, and the engine that works on it.
@@ -140,6 +142,7 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
 		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
+		Called: c.called(),
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]
@@ -151,9 +154,8 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	return a, nil
 }
 
-// role is the role that an operation of the stack's workflows runs as: the one that bootstrap made. "" is an administrator: a stack
-// that no workflow deploys, or that makes its roles itself, which no role can do for itself.
-func (c *configuration) role(operation string) string {
+// roles are the names of the deploy role and the read role that bootstrap made; "" if the stack makes its roles itself, or has none.
+func (c *configuration) roles() (deploy, read string) {
 	var github struct{ Role, ReadRole string }
 	if node := valueOf(c.engine.Node, c.stack.Project+":github"); node != nil {
 		for i := 0; node.Kind == yaml.MappingNode && i+1 < len(node.Content); i += 2 { // what a rehearsed bootstrap wrote is only here
@@ -165,14 +167,27 @@ func (c *configuration) role(operation string) string {
 			}
 		}
 	}
-	named := ""
+	name := func(arn string) string { return arn[strings.LastIndex(arn, "/")+1:] }
+	return name(github.Role), name(github.ReadRole)
+}
+
+// called is what people call those roles.
+func (c *configuration) called() map[string]string {
+	deploy, read := c.roles()
+	return map[string]string{deploy: "deploy role", read: "read role"}
+}
+
+// role is the role that an operation of the stack's workflows runs as: the one that bootstrap made. "" is an administrator: a stack
+// that no workflow deploys, or that makes its roles itself, which no role can do for itself.
+func (c *configuration) role(operation string) string {
+	deploy, read := c.roles()
 	switch operation {
 	case "up", "promote", "rollback", "destroy", "rehearse":
-		named = github.Role
+		return deploy
 	case "preview":
-		named = cmp.Or(github.ReadRole, github.Role)
+		return cmp.Or(read, deploy)
 	}
-	return named[strings.LastIndex(named, "/")+1:]
+	return ""
 }
 
 // workspace is a folder for the engine of one run, so that a setting for this run never ends up in the user's file. The program
@@ -196,6 +211,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 	options := engine.Options{
 		CLI: cli, Dir: args.dir, Stack: s.target.Stack, Project: s.config.project, Config: s.config.engine,
 		Throwaway: s.target.Throwaway, OnEvent: s.event, Logf: s.target.Progress.Logf,
+		Monitor: args.monitor,
 	}
 	if err := s.account.Engine(&options); err != nil {
 		return err

@@ -32,6 +32,19 @@ type Containers struct {
 	Postgres string // the image of the database; "": the official one
 }
 
+// A WhatIf is a change that a rehearsal or a preview tries. The program and the project stay as they are.
+type WhatIf struct {
+	Without []string // [TYPE::]NAME or [TYPE::]NAME#Sid
+	With    []string // [TYPE::]NAME.path=value
+	Add     []string // files with resources
+	Files   []string // PATH=FILE: a file of the app, and what replaces it
+}
+
+// Asked says whether there is a change to try.
+func (w WhatIf) Asked() bool { return w.changesResources() || len(w.Files) > 0 }
+
+func (w WhatIf) changesResources() bool { return len(w.Without)+len(w.With)+len(w.Add) > 0 }
+
 // ModelHooks let tests read the model, and inject faults.
 type ModelHooks = modelaccount.Hooks
 
@@ -42,6 +55,7 @@ type Target struct {
 	Live       bool     // in the stack's own AWS account, not in the model
 	Overrides  []string // settings for this run, as key=value
 	SCP        []string // files with service control policies, which limit every call of the model; one for each level from the root
+	WhatIf     WhatIf   // a change that Rehearse and Preview try
 	Containers Containers
 	Throwaway  bool // the engine writes its state once, at the end: fast, but a killed run cannot be continued
 	Progress   Progress

@@ -27,6 +27,8 @@ type Plan struct {
 	Changes   []PlannedChange
 	Losses    []Effect // of data, or of what protects it: the user must confirm them
 	Downtime  []Effect // what is down for a while
+
+	WhatIf *Rehearsal // of a change that is tried; nil: none is
 }
 
 // A PlannedChange is a change of one resource, with the settings that differ by name.
@@ -65,12 +67,13 @@ type PlanSummary struct {
 	Changes  []PlannedChange `json:"changes"`
 	Counts   map[string]int  `json:"counts"`
 	Seconds  float64         `json:"seconds"`
+	WhatIf   *Rehearsal      `json:"whatIf,omitempty"`
 }
 
 // Summary is the plan with the settings that differ in both forms, by name and as the engine has them.
 func (p *Plan) Summary() PlanSummary {
 	s := p.Result.Summary()
-	return PlanSummary{p.Stack, p.Live, p.Losses, p.Downtime, p.Changes, s.Counts, s.Seconds}
+	return PlanSummary{p.Stack, p.Live, p.Losses, p.Downtime, p.Changes, s.Counts, s.Seconds, p.WhatIf}
 }
 
 // A RefusedError says why a plan cannot be carried out. Nothing was changed.

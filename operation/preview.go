@@ -3,9 +3,15 @@ package operation
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"slipway/engine"
 )
 
-// Preview is what Up would change. It changes nothing, and refuses what Up would refuse.
+// Preview is what Up would change. It changes nothing, and refuses what Up would refuse. A change that is tried is planned on a copy of
+// the stack, and that copy then lives with it: up, up again, destroy.
 func Preview(ctx context.Context, t Target, release string) (plan *Plan, err error) {
 	p, err := again(ctx, t, release)
 	if err != nil {
@@ -19,10 +25,39 @@ func Preview(ctx context.Context, t Target, release string) (plan *Plan, err err
 		return nil, err
 	}
 	p.warn(t)
+	if t.WhatIf.Asked() {
+		return t.previewChanged(ctx, p)
+	}
 	s, err := open(ctx, t, c, openArgs{operation: "preview", pinned: p, builds: true})
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	return s.plan(ctx, "preview")
+}
+
+// previewChanged plans a change that is tried, and rehearses what follows.
+func (t Target) previewChanged(ctx context.Context, p *pinned) (plan *Plan, err error) {
+	from := ""
+	if _, err := os.Stat(filepath.Join(t.dir(), "model.json")); !errors.Is(err, fs.ErrNotExist) {
+		from = t.dir()
+	}
+	tried, err := t.try(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, tried.close()) }()
+	asked := asideArgs{from: from, tried: tried, pinned: p, monitor: tried.monitor()}
+	err = t.aside(ctx, asked, func(s *session) error {
+		plan, err = s.plan(ctx, "preview")
+		return err
+	})
+	var failed *engine.Failure
+	if errors.As(err, &failed) && !failed.Interrupted { // the rehearsal fails in the same way, and says more
+		plan, err = &Plan{Stack: t.Stack, Operation: "preview", Changes: []PlannedChange{}, Losses: []Effect{}, Downtime: []Effect{}}, nil
+	}
+	if err == nil {
+		plan.WhatIf, err = t.rehearse(ctx, asked)
+	}
+	return plan, err
 }

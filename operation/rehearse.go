@@ -4,72 +4,44 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
-	"slices"
 	"strings"
 
 	"slipway/engine"
 )
 
-// A Rehearsal is the result of Rehearse.
-type Rehearsal struct {
-	Stack     string         `json:"stack"`
-	Good      bool           `json:"good"`
-	Reasons   []string       `json:"reasons,omitempty"` // why it is not
-	Up        *Act           `json:"up,omitempty"`
-	Again     *Act           `json:"again,omitempty"`
-	Protected []string       `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
-	Destroy   *Act           `json:"destroy,omitempty"`
-	Left      map[string]int `json:"left,omitempty"` // what destroy left, by type
-}
-
-// An Act is one operation of a rehearsal.
-type Act struct {
-	Counts  map[string]int  `json:"counts"`
-	Seconds float64         `json:"seconds"`
-	Changes []engine.Change `json:"changes,omitempty"` // of an act that should have none
-	Result  engine.Result   `json:"-"`
-}
-
-func newAct(r engine.Result) *Act {
-	return &Act{Counts: r.Counts, Seconds: r.Summary().Seconds, Result: r}
-}
-
 // Rehearse runs the whole life of a stack in an empty model: up, up again, destroy. The result says what is wrong; the error
 // is an interrupt, or a failure to begin.
 func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
-	c, err := configure(t)
+	tried, err := t.try(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "slipway-rehearsal-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	t.Throwaway = true
-	if err := foundation(ctx, t, c, dir); err != nil {
-		return nil, err
-	}
-	s, err := open(ctx, t, c, openArgs{operation: "rehearse", dir: dir, builds: true})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, tried.close()) }()
+	return t.rehearse(ctx, asideArgs{tried: tried, monitor: tried.monitor()})
+}
 
-	v = &Rehearsal{Stack: t.Stack}
-	err = s.play(ctx, v)
-	// Also after an interrupt: no later run knows the containers of a rehearsal.
-	err = errors.Join(err, s.removeContainers(context.WithoutCancel(ctx)))
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
+// rehearse plays the life of a stack aside.
+func (t Target) rehearse(ctx context.Context, args asideArgs) (v *Rehearsal, err error) {
+	err = t.aside(ctx, args, func(s *session) error {
+		v = &Rehearsal{Stack: t.Stack}
+		err := s.play(ctx, v)
+		found := s.findings(err)
+		// Also after an interrupt: no later run knows the containers of a rehearsal.
+		err = errors.Join(err, s.removeContainers(context.WithoutCancel(ctx)))
+		if err != nil {
+			if ctx.Err() != nil {
+				v = nil
+				return err
+			}
+			v.wrong(err.Error(), firstLine(err, found), found...)
 		}
-		v.Reasons = append(v.Reasons, err.Error())
+		v.Good = len(v.Reasons) == 0
+		return nil
+	})
+	if err == nil && v != nil {
+		t.locate(ctx, args, v.Findings)
 	}
-	v.Good = len(v.Reasons) == 0
-	return v, nil
+	return v, err
 }
 
 // foundation bootstraps the model for a stack that workflows deploy, as an administrator does once in the account. Everything after it
@@ -103,7 +75,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
 	up, err := s.up(ctx)
-	if _, err := s.judged(ctx, err); err != nil {
+	if _, err := s.judged(ctx, err); err != nil && !v.later(err, s.findings(err)) {
 		return err
 	}
 	v.Up = newAct(up)
@@ -112,7 +84,9 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 		if err != nil {
 			return err
 		}
-		v.Reasons = append(v.Reasons, wide...)
+		for _, reason := range wide {
+			v.wrong(reason, "")
+		}
 	}
 	if err := s.archived(ctx, v); err != nil {
 		return err
@@ -126,7 +100,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	v.Again = newAct(again)
 	v.Again.Changes = again.Changes
 	if again.Changed() > 0 {
-		v.Reasons = append(v.Reasons, unexpected(again.Changes))
+		v.wrong(unexpected(again.Changes), "a second up changed resources although the program did not change", unstable(again.Changes)...)
 	}
 
 	var gone engine.Result
@@ -147,7 +121,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	}
 	v.Destroy = newAct(gone)
 	if v.Left = s.account.Leftovers(nil); len(v.Left) > 0 {
-		v.Reasons = append(v.Reasons, "destroy left "+Tally(v.Left))
+		v.wrong("destroy left "+Tally(v.Left), "")
 	}
 	return nil
 }
@@ -171,7 +145,7 @@ func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, 
 	_, err := s.stack.Destroy(ctx, s.account.Lock())
 	var refusal *engine.Protected
 	if !errors.As(err, &refusal) {
-		v.Reasons = append(v.Reasons, "the stack says protect: true, and destroy was not refused")
+		v.wrong("the stack says protect: true, and destroy was not refused", "")
 		return engine.Result{}, err
 	}
 	v.Protected = refusal.URNs
@@ -181,7 +155,7 @@ func (s *session) protection(ctx context.Context, v *Rehearsal) (engine.Result, 
 		return result, err
 	}
 	if d.key == "" || d.snapshot == "" {
-		v.Reasons = append(v.Reasons, "the database left no snapshot with its key")
+		v.wrong("the database left no snapshot with its key", "")
 	}
 	return result, nil
 }
@@ -193,7 +167,7 @@ func (s *session) archived(ctx context.Context, v *Rehearsal) error {
 	}
 	n, err := s.containers.Archived(ctx)
 	if err == nil && n == 0 {
-		v.Reasons = append(v.Reasons, "no log line reached the archive")
+		v.wrong("no log line reached the archive", "")
 	}
 	return err
 }
@@ -206,13 +180,4 @@ func (s *session) removeContainers(ctx context.Context) error {
 	containers := s.containers
 	s.containers, s.removed = nil, true
 	return containers.Remove(ctx)
-}
-
-// Tally lists counts by name: "2 aws:ec2/vpc:Vpc, 1 aws:kms/key:Key".
-func Tally(counts map[string]int) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[name], name))
-	}
-	return strings.Join(parts, ", ")
 }

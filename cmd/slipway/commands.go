@@ -12,17 +12,6 @@ import (
 	"slipway/operation"
 )
 
-const help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
-
-Every command works on a model of AWS inside this process. The engine is the real Pulumi engine, and
-the program is the one that "pulumi up" deploys; only the account is not real. No credentials are
-read, no account is called and nothing costs money.
-
-With --live a command works on the stack's own AWS account, with the credentials of the environment.
-It then needs the name of the stack, from --stack or SLIPWAY_STACK. Begin with bootstrap, and see README.md.
-
-What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
-
 // groups are the groups of commands in the help, by what people want to do.
 var groups = []struct {
 	title    string
@@ -30,7 +19,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"check", "outputs", "stacks", "drift", "export"}},
+	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
@@ -43,7 +32,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "slipway",
 		Short: "A Django site on AWS Fargate, rehearsed",
-		Long:  help,
+		Long:  commandline.Help,
 		Example: `  slipway up                            deploy the stack local; again: nothing changes
   slipway preview --config web.max=6    what would change with another setting
   slipway outputs                       where the site is
@@ -76,6 +65,14 @@ func rootCommand(run *invocation) *cobra.Command {
 		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
 		return cmd
 	}
+	trying := func(cmd *cobra.Command) *cobra.Command {
+		w := &run.whatIf
+		cmd.Flags().StringArrayVar(&w.Without, "without", nil, "try: without a `[TYPE::]NAME`, or without one statement of its policy, NAME#Sid")
+		cmd.Flags().StringArrayVar(&w.With, "with", nil, "try: with another value of a property, as `[TYPE::]NAME.path=value`; the value is JSON")
+		cmd.Flags().StringArrayVar(&w.Add, "add", nil, "try: with the resources of a `FILE` in Pulumi YAML, which may refer to others by ${NAME.output}")
+		cmd.Flags().StringArrayVar(&w.Files, "file", nil, "try: with another file of the app, as `PATH=FILE`")
+		return cmd
+	}
 	running := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().BoolVar(&run.runs, "run", false, "also run what is deployed, as containers of the Docker engine")
 		cmd.Flags().StringVar(&run.postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
@@ -83,13 +80,14 @@ func rootCommand(run *invocation) *cobra.Command {
 	}
 	root.AddCommand(
 		run.planFlags(running(configured(upCommand(run)))),
-		configured(previewCommand(run)),
+		trying(configured(previewCommand(run))),
 		configured(commandline.CheckCommand(func(cmd *cobra.Command, path string) error { return checkProject(cmd.Context(), run, path) })),
 		run.planFlags(running(configured(promoteCommand(run)))),
 		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),
 		destroyCommand(run),
 		driftCommand(run),
+		trying(configured(whyCommand(run))),
 		bootstrapCommand(run),
 		stacksCommand(run),
 		unlockCommand(run),
@@ -99,7 +97,7 @@ func rootCommand(run *invocation) *cobra.Command {
 		commentCommand(run),
 		schemaCommand(run),
 		jobCommand(run),
-		running(configured(rehearseCommand(run))),
+		trying(running(configured(rehearseCommand(run)))),
 	)
 	run.letWait(root)
 	for _, g := range groups {
@@ -117,7 +115,7 @@ func rootCommand(run *invocation) *cobra.Command {
 	if cmd, _, err := root.Find([]string{"completion"}); err == nil {
 		cmd.Args, cmd.RunE = commandline.None, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	}
-	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemaNames}.Complete(root)
+	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemas.Names}.Complete(root)
 	run.understand(root)
 	return root
 }

@@ -23,7 +23,7 @@ func main() { debug.SetGCPercent(200); os.Exit(execute(os.Args[1:], os.Stdout, o
 const (
 	exitFailed = 1 // it was tried, and did not work
 	exitUsage  = 2 // the command line is wrong
-	exitDrift  = 3 // drift was found
+	exitDrift  = 3 // drift was found; why: the answer is no
 	exitLocked = 4 // another run has the stack
 )
 
@@ -60,6 +60,7 @@ func exitOf(err error, began bool) (code int, kind string) {
 	var locked *engine.LockedError
 	var stateLocked *engine.StateLockedError
 	var drift *driftFound
+	var denied *deniedError
 	switch {
 	case err == nil:
 		return 0, ""
@@ -69,6 +70,8 @@ func exitOf(err error, began bool) (code int, kind string) {
 		return exitLocked, "locked"
 	case errors.As(err, &drift):
 		return exitDrift, "drift"
+	case errors.As(err, &denied):
+		return exitDrift, "denied"
 	}
 	return exitFailed, "failed"
 }

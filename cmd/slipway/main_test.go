@@ -47,7 +47,7 @@ func conforming() {
 	oneValue := name == "outputs" && len(rest) > 0 && !strings.HasPrefix(rest[0], "-")
 	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
-		if schema, err = schemaOf(name); err == nil {
+		if schema, err = schemas.Of(name); err == nil {
 			err = conform(schema, out.Bytes())
 		}
 		if err != nil {
@@ -71,7 +71,7 @@ func TestMain(m *testing.M) {
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.
 var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "disk", "drift", "exits", "impossible", "json",
-	"killed", "leak", "loss", "promote", "questions", "releases", "unlock", "verdict"}
+	"killed", "leak", "loss", "promote", "questions", "releases", "unlock", "verdict", "whatif", "why"}
 
 // scripts are the files to run.
 func scripts(t *testing.T) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -19,9 +20,13 @@ func previewCommand(run *invocation) *cobra.Command {
 created, changed, replaced or deleted, and which of their settings differ. What up would refuse, preview refuses too. If the
 last drift check found something, every resource is read first, so the plan shows what up reverts.
 
-It changes nothing. Secrets are shown as [secret].`,
+It changes nothing. Secrets are shown as [secret].
+
+` + commandline.Trying + `
+The plan is followed by a rehearsal of the change on a copy of the stack: up, up again, destroy.`,
 		Example: `  slipway preview
-  slipway preview --config web.max=6 --json`,
+  slipway preview --config web.max=6 --json
+  slipway preview --with 'web.desiredCount=0'`,
 		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}
@@ -38,7 +43,15 @@ func preview(ctx context.Context, run *invocation, release string) error {
 	if err != nil {
 		return err
 	}
-	err = run.out.print(plan.Summary(), func() { shownPlan(plan).Write(run.out.stdout, screen.Look{}) })
+	err = run.out.print(plan.Summary(), func() {
+		shownPlan(plan).Write(run.out.stdout, screen.Look{})
+		if plan.WhatIf != nil {
+			shownRehearsal(plan.WhatIf).Write(run.out.stdout)
+		}
+	})
 	run.out.say("Plan for %s: %s.", run.stack, planned(plan.Result))
+	if err == nil && plan.WhatIf != nil && !plan.WhatIf.Good {
+		err = fmt.Errorf("stack %s is not fit to be deployed with this change", run.stack)
+	}
 	return err
 }

@@ -43,7 +43,7 @@ func conforms(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: conforms command file")
 	}
-	schema, err := schemaOf(args[0])
+	schema, err := schemas.Of(args[0])
 	ts.Check(err)
 	ts.Check(conform(schema, []byte(ts.ReadFile(args[1]))))
 }
@@ -89,7 +89,7 @@ func TestEveryCommandHasASchema(t *testing.T) {
 			return
 		}
 		seen++
-		schema, err := schemaOf(name)
+		schema, err := schemas.Of(name)
 		if err != nil {
 			t.Error(err)
 			return
@@ -133,7 +133,7 @@ const exitCodes = `| code | meaning |
 | 0 | it is done, and good |
 | 1 | it was tried and went wrong; a verdict or a rehearsal that is not good is that too |
 | 2 | the command line is wrong; nothing was tried |
-| 3 | ` + "`drift`" + `: the account differs from the state |
+| 3 | ` + "`drift`" + `: the account differs from the state; ` + "`why`" + `: the answer is no |
 | 4 | the stack is locked or in use by another run; nothing was done |
 | 128 + n | signal n stopped it: 130 after Ctrl-C, 143 after SIGTERM, 129 after the terminal was closed, 141 after the reader left a pipe |
 
@@ -195,7 +195,7 @@ a line when it is done, and every 30 seconds a line says what is in progress.
 			if table := flagsMarkdown(cmd.LocalNonPersistentFlags()); table != "" {
 				b.WriteString("\n" + table)
 			}
-			if _, err := schemaOf(name); err == nil {
+			if _, err := schemas.Of(name); err == nil {
 				fmt.Fprintf(&b, "\nJSON: `slipway schema %s`\n", name)
 			}
 		}

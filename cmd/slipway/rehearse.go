@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func rehearseCommand(run *invocation) *cobra.Command {
@@ -19,9 +18,13 @@ func rehearseCommand(run *invocation) *cobra.Command {
 		Short: "Rehearse the whole life of a stack: up, up again, destroy",
 		Long: `Rehearse runs the whole life of any stack in an empty model of its own: up; up again, which must change
 nothing; destroy, which must leave nothing. A protected stack must first refuse to be destroyed. It ends with a verdict,
-exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted: each is replaced by a stand-in.`,
+exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted: each is replaced by a stand-in.
+
+` + commandline.Trying,
 		Example: `  slipway rehearse --stack prod
-  slipway rehearse --stack dev --config network.zones=3 --json`,
+  slipway rehearse --stack dev --config network.zones=3 --json
+  slipway rehearse --stack prod --without site-roles-execution-policy#ReadSecrets
+  slipway rehearse --stack prod --with 'web-task.containerDefinitions.nginx.memory=16'`,
 		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearse(cmd.Context(), run) },
 	}
@@ -34,7 +37,7 @@ func rehearse(ctx context.Context, run *invocation) error {
 	}
 	v, err := operation.Rehearse(ctx, target)
 	if v != nil {
-		err = errors.Join(run.out.print(v, func() { printRehearsal(run.out.stdout, v) }), err)
+		err = errors.Join(run.out.print(v, func() { shownRehearsal(v).Write(run.out.stdout) }), err)
 	}
 	if err == nil && !v.Good {
 		return fmt.Errorf("the rehearsal of stack %s failed", run.stack)
@@ -42,24 +45,11 @@ func rehearse(ctx context.Context, run *invocation) error {
 	return err
 }
 
-func printRehearsal(out io.Writer, v *operation.Rehearsal) {
-	line := func(name string, a *operation.Act) {
-		if a != nil {
-			fmt.Fprintf(out, "%-9s %7s  %s\n", name, elapsed(time.Duration(a.Seconds*float64(time.Second))), counted(a.Result))
-		}
+// shownRehearsal is a rehearsal for the terminal.
+func shownRehearsal(v *operation.Rehearsal) screen.Rehearsal {
+	r := screen.Rehearsal{Stack: v.Stack, Good: v.Good, Protected: len(v.Protected), Wrong: v.Wrong()}
+	for _, act := range v.Acts() {
+		r.Acts = append(r.Acts, screen.Act{Name: act.Name, Seconds: act.Seconds, Counts: act.Result.Counts})
 	}
-	line("up", v.Up)
-	line("up again", v.Again)
-	if len(v.Protected) > 0 {
-		fmt.Fprintf(out, "%-9s %7s  %d resources refuse to be destroyed, until it is lifted\n", "protected", "", len(v.Protected))
-	}
-	line("destroy", v.Destroy)
-	for _, reason := range v.Reasons {
-		fmt.Fprintln(out, "wrong:", reason)
-	}
-	if v.Good {
-		fmt.Fprintf(out, "Stack %s deploys, stays unchanged and is destroyed.\n", v.Stack)
-	} else {
-		fmt.Fprintf(out, "Stack %s is not fit to be deployed.\n", v.Stack)
-	}
+	return r
 }

@@ -41,7 +41,7 @@ func (s *Stack) hosts(calls *calls) engine.HostFactory {
 		for name, server := range s.Providers {
 			h.providers[name] = pulumirpc.NewResourceProviderClient(newConn(&pulumirpc.ResourceProvider_ServiceDesc, server, calls))
 		}
-		p := &program{run: s.Program, engine: inner.ServerAddr()}
+		p := &program{run: s.Program, engine: inner.ServerAddr(), monitor: s.Monitor}
 		h.language = plugin.NewLanguageRuntimeClient("inprocess",
 			pulumirpc.NewLanguageRuntimeClient(newConn(&pulumirpc.LanguageRuntime_ServiceDesc, p, calls)))
 		return h, nil
@@ -81,8 +81,9 @@ func (h *host) SignalCancellation() error {
 // A program is the language runtime of one Go function.
 type program struct {
 	pulumirpc.UnimplementedLanguageRuntimeServer
-	run    pulumi.RunFunc
-	engine string // the address of the engine's server
+	run     pulumi.RunFunc
+	engine  string         // the address of the engine's server
+	monitor func() Monitor // nil: none
 }
 
 func (p *program) GetRequiredPackages(
@@ -96,8 +97,17 @@ func (p *program) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.Plu
 }
 
 func (p *program) Run(ctx context.Context, r *pulumirpc.RunRequest) (_ *pulumirpc.RunResponse, err error) {
+	address := r.GetMonitorAddress()
+	var before *proxy
+	if p.monitor != nil {
+		if before, err = intercept(p.monitor(), address); err != nil {
+			return nil, err
+		}
+		defer before.close()
+		address = before.address
+	}
 	pulumiCtx, err := pulumi.NewContext(ctx, pulumi.RunInfo{
-		EngineAddr: p.engine, MonitorAddr: r.GetMonitorAddress(),
+		EngineAddr: p.engine, MonitorAddr: address,
 		Config: r.GetConfig(), ConfigSecretKeys: r.GetConfigSecretKeys(),
 		Project: r.GetProject(), Stack: r.GetStack(), Organization: r.GetOrganization(),
 		Parallel: r.GetParallel(), DryRun: r.GetDryRun(),
@@ -106,7 +116,11 @@ func (p *program) Run(ctx context.Context, r *pulumirpc.RunRequest) (_ *pulumirp
 		return nil, err
 	}
 	defer pulumiCtx.Close()
-	if err := p.guarded(pulumiCtx); err != nil {
+	err = p.guarded(pulumiCtx)
+	if err == nil && before != nil {
+		err = before.Finish(ctx, before.register)
+	}
+	if err != nil {
 		return &pulumirpc.RunResponse{Error: err.Error()}, nil
 	}
 	return &pulumirpc.RunResponse{}, nil

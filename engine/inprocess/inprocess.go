@@ -104,6 +104,9 @@ type Options struct {
 	Program   pulumi.RunFunc
 	Providers map[string]pulumirpc.ResourceProviderServer // by package: "aws"
 
+	// Monitor makes what stands between the program and the engine in one run of the program. Nil: nothing does.
+	Monitor func() Monitor
+
 	// SkipCheckpoints writes the state once, at the end. That is faster, but a process that is killed loses everything it did.
 	SkipCheckpoints bool
 

@@ -37,7 +37,8 @@ var allowed = map[string][]string{
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
-	"operation": {"operation/account", "operation/account/", "engine", "release", "verdict", "drift", "bootstrap", "check",
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
+		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
@@ -61,8 +62,11 @@ var allowed = map[string][]string{
 
 	"rehearsal":            {"rehearsal/"},
 	"rehearsal/provider":   {"rehearsal/cloud"},
-	"rehearsal/cloud":      {"rehearsal/iam"},
+	"rehearsal/cloud":      {"rehearsal/iam", "rehearsal/finding", "rehearsal/reach"},
+	"rehearsal/finding":    {},
+	"rehearsal/whatif":     {"rehearsal/cloud"},
 	"rehearsal/iam":        {}, // usable on its own
+	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider"},
 
 	"cmd/sandbox":   {"sandbox"},

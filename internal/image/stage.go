@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Stage copies the context to folder, with the modes of a Git checkout under the usual umask (0644, 0755).
@@ -110,4 +111,33 @@ func makeFolder(at string) error {
 		return err
 	}
 	return makeFolder(at)
+}
+
+// Copy copies everything that determines the image to folder, as a project has it: the context, its ignore files, and the Dockerfile
+// where the build looks for it. Files that are there already stay.
+func (c *Context) Copy(folder string) error {
+	files := slices.Clone(c.Files)
+	if c.beside != nil {
+		files = append(files, *c.beside)
+	}
+	for _, name := range []string{ignoreFile, c.build.Dockerfile + ignoreFile} {
+		f := File{Name: name, Path: filepath.Join(c.build.folder(), filepath.FromSlash(name)), Kind: Plain}
+		if info, err := os.Stat(f.Path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if err := f.read(); err != nil {
+			return err
+		}
+		files = append(files, f)
+	}
+	for _, f := range files {
+		to := filepath.Join(folder, filepath.FromSlash(f.Name))
+		if _, err := os.Lstat(to); err == nil {
+			continue
+		}
+		if err := f.copy(to); err != nil {
+			return fmt.Errorf("%s: %w", c.build.in(f.Name), err)
+		}
+	}
+	return nil
 }

@@ -46,6 +46,9 @@ type Account struct {
 	Caller       Caller
 	Organization ControlPolicies
 
+	// Called is what people call roles, by their names: "deploy role". Set it while the account is not in use.
+	Called map[string]string
+
 	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
 	Watch func(Caller, Call)
 
@@ -67,9 +70,13 @@ type Account struct {
 	encoded  map[*Object]json.RawMessage
 	arns     map[string]*Object // by ARN
 	iam      int                // counts changes of IAM's objects
+	judges   []judge
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes
+
+	refusing sync.Mutex
+	refusals []Finding // see Refusals
 
 	saving sync.Mutex
 	saved  int // the version that is on disk
@@ -286,6 +293,9 @@ func (a *Account) insert(o *Object) {
 		a.arns[arn] = o
 	}
 	a.changedIAM(o)
+	for _, j := range a.judges {
+		j.changed(o)
+	}
 }
 
 func (a *Account) put(o *Object) error {
@@ -311,6 +321,9 @@ func (a *Account) drop(o *Object) {
 		delete(a.arns, arn)
 	}
 	a.changedIAM(o)
+	for _, j := range a.judges {
+		j.changed(o)
+	}
 	a.version++
 	a.dropOwned(o)
 }

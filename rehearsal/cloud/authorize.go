@@ -81,7 +81,7 @@ func (a *Account) allowed(c Caller, call Call) error {
 	if d.Allowed() {
 		return nil
 	}
-	return a.denied(request, policies, call, d)
+	return a.denied(c, call, request, policies, d)
 }
 
 // cryptographic are the operations that a disabled key refuses to every caller (KMS Developer Guide, "Key states of AWS KMS keys").
@@ -363,7 +363,7 @@ func (a *Account) parsed(name, text string) *iam.Document {
 }
 
 // denied is AWS's answer to a call that its policies do not allow, with the chain and the statement that comes nearest.
-func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decision) error {
+func (a *Account) denied(c Caller, call Call, r iam.Request, p iam.Policies, d iam.Decision) error {
 	e := &Error{Code: denialCode(call.Action), Action: call.Action, Status: 403}
 	layer := iam.LayerIdentity
 	explicit := d.Outcome == iam.ExplicitlyDenied
@@ -379,14 +379,7 @@ func (a *Account) denied(r iam.Request, p iam.Policies, call Call, d iam.Decisio
 	} else {
 		e.Message += "because no " + kind + " allows the " + call.Action + " action"
 	}
-	why := []string{strings.Join(d.Reasons(), "; ")}
-	if call.Reason != "" {
-		why = append(why, call.Reason)
-	}
-	for _, n := range iam.Nearest(r, p, 1) {
-		why = append(why, fmt.Sprintf("nearest: %s: %s", n.Match, n.Because))
-	}
-	e.Why = strings.Join(why, "\n  ")
+	a.explain(e, c, call, d, iam.Nearest(r, p, 1))
 	return e
 }
 
@@ -409,4 +402,129 @@ func denialCode(action string) string {
 		return "AuthorizationError"
 	}
 	return "AccessDeniedException"
+}
+
+// link is a call in a chain, by the names that the program gives: "deploy role -> kms:Encrypt on keys-disk via ec2".
+func (a *Account) link(by Caller, call Call) string {
+	text := a.callerName(by) + " -> " + call.Action + " on " + a.nameOf(call.Resource)
+	if via, ok := call.Context.Get("kms:ViaService"); ok && len(via) == 1 {
+		service, _, _ := strings.Cut(via[0], ".")
+		text += " via " + service
+	}
+	return text
+}
+
+// callerName is what people call a caller.
+func (a *Account) callerName(by Caller) string {
+	if by.Role == "" {
+		return by.String()
+	}
+	if name := a.Called[by.Role]; name != "" {
+		return name
+	}
+	if o := a.get(roleType, by.Role); o != nil && o.logical() != "" {
+		return "role " + o.logical()
+	}
+	return by.String()
+}
+
+// nameOf is the logical name of the resource with an ARN, with what is within it; the ARN if the program does not know it.
+func (a *Account) nameOf(arn string) string {
+	if o := a.arns[arn]; o != nil && o.logical() != "" {
+		return o.logical()
+	}
+	for _, separator := range []string{":log-stream:", "/"} {
+		if i := strings.Index(arn, separator); i > 0 {
+			if o := a.arns[arn[:i]]; o != nil && o.logical() != "" {
+				return o.logical() + arn[i:]
+			}
+		}
+	}
+	return arn
+}
+
+// explain completes AWS's refusal of a call with the chain and with what to change.
+func (a *Account) explain(e *Error, c Caller, call Call, d iam.Decision, near []iam.Near) {
+	link := a.link(c, call)
+	if d.Outcome == iam.ExplicitlyDenied {
+		e.Chain = []string{link + ": denied by " + d.By[0].String()}
+	} else {
+		e.Chain = []string{link + ": no matching statement", strings.Join(d.Reasons(), "; ")}
+	}
+	if call.Reason != "" {
+		e.Chain = append(e.Chain, call.Reason)
+	}
+	for _, n := range near {
+		e.Chain = append(e.Chain, fmt.Sprintf("nearest: %s: %s", n.Match, n.Because))
+	}
+	e.Fix, e.Change = a.remedy(c, call, d, near)
+	e.Source, e.Why = call.Source, strings.Join(e.Chain, "\n  ")
+}
+
+// remedy says which policy must change so that a call is allowed, and names its resource.
+func (a *Account) remedy(c Caller, call Call, d iam.Decision, near []iam.Near) (fix string, change []string) {
+	if d.Outcome == iam.ExplicitlyDenied {
+		m := d.By[0]
+		return fmt.Sprintf("change %s so that it does not deny %s on %s", m, call.Action, a.nameOf(call.Resource)), a.holder(m.Document)
+	}
+	layer := iam.LayerIdentity
+	if len(d.Missing) > 0 {
+		layer = d.Missing[0]
+	}
+	right := fmt.Sprintf("allow %s on %s", call.Action, call.Resource)
+	for _, n := range near {
+		if n.Layer == layer {
+			change = a.holder(n.Document)
+			break
+		}
+	}
+	target := a.byARN(call.Resource)
+	switch {
+	case layer == iam.LayerIdentity && c.Role != "":
+		fix = right + " in a policy of " + a.callerName(c)
+		if change == nil {
+			change = a.holderOf(c)
+		}
+		if target != nil && target.Type == keyType {
+			fix += ", or name the role in the policy of the key"
+		}
+	case layer == iam.LayerResource || layer == iam.LayerIdentity:
+		who := a.callerName(c)
+		fix = fmt.Sprintf("allow %s to %s in the policy of %s", who, call.Action, a.nameOf(call.Resource))
+		if call.Action == "sts:AssumeRole" {
+			fix = fmt.Sprintf("let %s assume %s in its trust policy", who, a.nameOf(call.Resource))
+		}
+		if change == nil && target != nil && target.URN != "" {
+			change = []string{target.URN}
+		}
+	default:
+		fix = right + " in the " + awsNames[layer]
+	}
+	return fix, change
+}
+
+// holder is the resource that a policy document belongs to.
+func (a *Account) holder(d *iam.Document) []string {
+	if d == nil {
+		return nil
+	}
+	for _, o := range a.all() {
+		if o.URN != "" && o.describe() == d.Name {
+			return []string{o.URN}
+		}
+	}
+	return nil
+}
+
+// holderOf is the first policy of a role that the program made.
+func (a *Account) holderOf(c Caller) []string {
+	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
+		if p.Inputs["role"] == c.Role && p.URN != "" {
+			return []string{p.URN}
+		}
+	}
+	if o := a.get(roleType, c.Role); o != nil && o.URN != "" {
+		return []string{o.URN}
+	}
+	return nil
 }

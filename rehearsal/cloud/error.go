@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"slipway/rehearsal/finding"
 )
 
 // services maps IAM's service prefixes to the names that the AWS SDK uses in errors.
@@ -34,6 +36,9 @@ func (e *Error) Error() string {
 	if e.Why != "" {
 		text += "\n  why: " + e.Why
 	}
+	if e.Fix != "" {
+		text += "\n  fix: " + e.Fix
+	}
 	return text
 }
 
@@ -44,6 +49,11 @@ type Error struct {
 	Status  int    // HTTP status; default 400
 	Message string // AWS's wording
 	Why     string // the model's reason: which object or rule; "" if the message says it all
+
+	// Of a call that policies deny, or a check that explains itself: see Finding.
+	Chain       []string
+	Fix, Source string
+	Change      []string
 }
 
 // refuse is AWS's refusal of the current call; the account adds the action.
@@ -61,4 +71,26 @@ func acting(err error, action string) error {
 		e.Action = action
 	}
 	return e
+}
+
+// A Finding is something that does not work.
+type Finding = finding.Finding
+
+// finding is the refusal as a finding on a resource.
+func (e *Error) finding(urn string) Finding {
+	f := Finding{Resource: urn, Code: e.Code, Message: e.Message, Chain: e.Chain, Change: e.Change,
+		Fix: orElse(e.Fix, "change "+finding.Name(urn)+" so that AWS accepts it"), Source: orElse(e.Source, referenceOf(e.Action))}
+	if len(f.Chain) == 0 {
+		f.Chain = []string{strings.TrimSuffix(e.Action+": "+e.Why, ": ")}
+	}
+	return f
+}
+
+// referenceOf is AWS's page about an API action.
+func referenceOf(action string) string {
+	service, operation, ok := strings.Cut(action, ":")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%s API reference, %s", orElse(services[service], service), operation)
 }

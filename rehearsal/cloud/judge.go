@@ -20,9 +20,23 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 		return acting(err, action)
 	}
 	if k.CheckState != nil {
-		return acting(k.CheckState(a, o), action)
+		if err := k.CheckState(a, o); err != nil {
+			return acting(err, action)
+		}
+	}
+	for _, j := range a.judges {
+		if err := j.check(o); err != nil {
+			return acting(err, action)
+		}
 	}
 	return nil
+}
+
+// A judge looks at the account as a whole. It expects that its caller holds the lock.
+type judge interface {
+	changed(o *Object)     // o was put into the account, or dropped from it
+	check(o *Object) error // AWS's refusal of a create or an update
+	findings() []Finding   // what the deployment did not trip over
 }
 
 // resolve checks that the target of a reference exists.
@@ -43,7 +57,8 @@ func (a *Account) resolve(k *rule, ref *parsedRef, o *Object, action string) (er
 		target := a.registry.kinds[ref.To[0]]
 		what := noun(ref.To[0])
 		e := &Error{Action: action, Message: fmt.Sprintf("The %s '%s' does not exist", what, s),
-			Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what)}
+			Why: fmt.Sprintf("%s names it in %s, and the account has no such %s", o.describe(), path, what),
+			Fix: fmt.Sprintf("create the %s first, or change %s of %s", what, path, o.describe())}
 		if target != nil {
 			e.Code = target.notFound()
 		} else {
@@ -69,7 +84,8 @@ func (a *Account) untaken(k *rule, o *Object, action string) error {
 			continue
 		}
 		return &Error{Code: k.Name.Taken, Action: action, Status: 409, Message: fmt.Sprintf("A %s with the name '%s' already exists",
-			noun(o.Type), name), Why: "the account has " + other.called()}
+			noun(o.Type), name), Why: "the account has " + other.called(),
+			Fix: fmt.Sprintf("give the %s another name", noun(o.Type))}
 	}
 	return nil
 }

@@ -22,6 +22,20 @@ func ec2Kinds() []Kind { return slices.Concat(networkKinds(), firewallKinds(), h
 // Types lists the resource types that the model knows.
 func Types() []string { return awsRegistry().types() }
 
+// Properties are the inputs of a resource type, with the kind of their values: string, document (JSON text), array, map, object and so on.
+// It is nil for a type that the schema does not have.
+func Properties(token string) map[string]string {
+	e := schema().get("R " + token)
+	if e == nil {
+		return nil
+	}
+	all := map[string]string{}
+	for name, k := range e.In {
+		all[name] = k.Kind
+	}
+	return all
+}
+
 // Valid reports mistakes in the kinds: disagreements with the schema and with each other. It is for tests.
 func Valid() []error {
 	var wrong []error

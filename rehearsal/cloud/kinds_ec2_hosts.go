@@ -390,16 +390,6 @@ func pairs(hex string) func(func(string) bool) {
 
 const openPolicy = `{"Statement":[{"Action":"*","Effect":"Allow","Principal":"*","Resource":"*"}],"Version":"2008-10-17"}`
 
-// endpointServices are the services with interface endpoints in all modelled regions.
-var endpointServices = words(`s3 dynamodb ecr.api ecr.dkr ecs ecs-agent ecs-telemetry logs monitoring events ssm ssmmessages ec2messages ec2
-	secretsmanager kms sts sns sqs kinesis-firehose kinesis-streams scheduler elasticloadbalancing rds rds-data application-
-	autoscaling autoscaling backup servicediscovery data-servicediscovery athena glue states lambda execute-api xray email-
-	smtp cloudtrail config codebuild codepipeline acm-pca elasticache elasticfilesystem synthetics guardduty-data inspector2
-	securityhub access-analyzer`)
-
-// gatewayServices also have gateway endpoints.
-var gatewayServices = words("s3 dynamodb")
-
 func checkEndpoint(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "vpcEndpointType", "Gateway", "Interface", "GatewayLoadBalancer"), policyProblems(in, "policy", endpointDocument),
 		oneOf(in, "ipAddressType", "ipv4", "dualstack", "ipv6"), tagProblems(in))
@@ -423,11 +413,14 @@ func checkEndpointState(a *Account, o *Object) error {
 	in := Inputs(o.Inputs)
 	name := in.String("serviceName")
 	kind := orElse(in.String("vpcEndpointType"), "Gateway")
-	service, ok := strings.CutPrefix(name, "com.amazonaws."+a.Region+".")
-	if !ok && !strings.HasPrefix(name, "com.amazonaws.vpce.") && !strings.HasPrefix(name, "aws.") || ok &&
-		!slices.Contains(endpointServices, service) {
-		return refuse("InvalidServiceName", "in "+a.Region+" the services of AWS are com.amazonaws."+a.Region+".<service>"+suggest(service,
-			endpointServices), "The Vpc Endpoint Service '%s' does not exist", name)
+	service := regions[a.Region].endpointService(name)
+	foreign := service == "" && (strings.HasPrefix(name, "com.amazonaws.vpce.") || strings.HasPrefix(name, "aws."))
+	if known := slices.Contains(endpointServices, service); !foreign && (!known || regions[a.Region].endpointName(service, kind) != name) {
+		why := "in " + a.Region + " the services of AWS are com.amazonaws." + a.Region + ".<service>" + suggest(service, endpointServices)
+		if known {
+			why = "in " + a.Region + " its name is " + regions[a.Region].endpointName(service, kind)
+		}
+		return refuse("InvalidServiceName", why, "The Vpc Endpoint Service '%s' does not exist", name)
 	}
 	if kind == "Gateway" && !slices.Contains(gatewayServices, service) {
 		return refuse("InvalidParameter", "", "Endpoint type (Gateway) does not match available service types ([Interface]).")
@@ -508,7 +501,7 @@ func computeEndpoint(a *Account, o *Object) error {
 	}
 	fill(o, "subnetConfigurations", addresses)
 	o.Outputs["networkInterfaceIds"] = enis
-	short := strings.TrimPrefix(service, "com.amazonaws."+a.Region+".")
+	short := orElse(regions[a.Region].endpointService(service), service)
 	entries := []any{map[string]any{"dnsName": o.ID + "-" + draw(8, o.ID, "dns") + "." + short + "." + a.Region + ".vpce.amazonaws.com",
 		"hostedZoneId": "Z" + drawLetters(13, a.Region, "vpce")}}
 	if in.Bool("privateDnsEnabled") {

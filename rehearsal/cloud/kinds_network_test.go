@@ -174,6 +174,9 @@ func TestRarerNetworkIncidents(t *testing.T) {
 			code: "takes no Elastic IP", path: "allocationId"},
 		{name: "a route table of another VPC", like: "public-a-routes", before: func(w *world) {
 			elsewhere(w)
+			if err := w.delete("public-b-routes"); err != nil {
+				w.t.Fatal(err)
+			}
 			w.create(routeTableType, "other-routes", properties{"vpcId": w.id("other")})
 			w.inputs["public-a-routes"] = properties{"subnetId": w.id("public-b"), "routeTableId": w.id("other-routes")}
 		}, code: "InvalidParameterValue"},

@@ -375,8 +375,10 @@ func buildSite(w *world) {
 		"gatewayId": w.id("igw")})
 	w.create(routeTableType, "private-routes", properties{"vpcId": w.id("vpc"),
 		"routes": []any{properties{"cidrBlock": "0.0.0.0/0", "natGatewayId": w.id("nat")}}})
-	w.create("aws:ec2/routeTableAssociation:RouteTableAssociation", "public-a-routes", properties{"subnetId": w.id("public-a"),
-		"routeTableId": w.id("public-routes")})
+	for _, subnet := range []string{"public-a", "public-b", "private-a", "private-b"} {
+		part, _, _ := strings.Cut(subnet, "-")
+		w.create(tableLinkType, subnet+"-routes", properties{"subnetId": w.id(subnet), "routeTableId": w.id(part + "-routes")})
+	}
 	w.create(defaultGroupType, "closed", properties{"vpcId": w.id("vpc")})
 	for _, name := range []string{"edge", "web", "data"} {
 		w.create(groupType, name, properties{"vpcId": w.id("vpc"), "name": "site-" + name, "description": name})
@@ -385,6 +387,10 @@ func buildSite(w *world) {
 		"cidrIpv4": "0.0.0.0/0"})
 	w.create(ingressType, "web-from-edge", properties{"securityGroupId": w.id("web"), "ipProtocol": "tcp", "fromPort": 8080, "toPort": 8080,
 		"referencedSecurityGroupId": w.id("edge")})
+	w.create(egressType, "edge-to-web", properties{"securityGroupId": w.id("edge"), "ipProtocol": "tcp", "fromPort": 8080, "toPort": 8080,
+		"referencedSecurityGroupId": w.id("web")})
+	w.create(ingressType, "web-to-endpoint", properties{"securityGroupId": w.id("web"), "ipProtocol": "tcp", "fromPort": 443, "toPort": 443,
+		"referencedSecurityGroupId": w.id("web")})
 	w.create(egressType, "web-out", properties{"securityGroupId": w.id("web"), "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"})
 	w.create(groupRuleType, "data-from-web", properties{"securityGroupId": w.id("data"), "type": "ingress", "protocol": "tcp",
 		"fromPort": 5432, "toPort": 5432, "sourceSecurityGroupId": w.id("web")})

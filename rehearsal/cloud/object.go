@@ -36,10 +36,18 @@ func (o *Object) called() string {
 }
 
 func (o *Object) describe() string {
-	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
-		return noun(o.Type) + " " + o.URN[i+2:]
+	if name := o.logical(); name != "" {
+		return noun(o.Type) + " " + name
 	}
 	return "a " + noun(o.Type)
+}
+
+// logical is the object's name in the program; "" if no program made it.
+func (o *Object) logical() string {
+	if i := strings.LastIndex(o.URN, "::"); i >= 0 {
+		return o.URN[i+2:]
+	}
+	return ""
 }
 
 // markSecrets marks what the schema calls secret, and every output that contains the value of a secret input.
@@ -75,7 +83,10 @@ func (o *Object) hide(err error) error {
 	}
 	if e, ok := err.(*Error); ok {
 		c := *e
-		c.Message, c.Why = redact(c.Message, hidden), redact(c.Why, hidden)
+		c.Message, c.Why, c.Fix, c.Chain = redact(c.Message, hidden), redact(c.Why, hidden), redact(c.Fix, hidden), slices.Clone(c.Chain)
+		for i := range c.Chain {
+			c.Chain[i] = redact(c.Chain[i], hidden)
+		}
 		return &c
 	}
 	return errors.New(redact(err.Error(), hidden))

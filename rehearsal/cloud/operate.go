@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,8 @@ type Change struct {
 
 // Create creates an object and returns its ID and raw outputs, after the account was written to disk. With an *Unsteady
 // error the object exists nevertheless.
-func (a *Account) Create(c Change) (string, map[string]any, error) {
+func (a *Account) Create(c Change) (id string, outputs map[string]any, err error) {
+	defer func() { a.refused(c.URN, err) }()
 	k, e, err := a.registry.find(c.Type)
 	if err != nil {
 		return "", nil, err
@@ -78,7 +80,8 @@ func (a *Account) create(k *rule, e *entry, o *Object) error {
 }
 
 // Update changes an object in place and returns its raw outputs. With an *Unsteady error the change was made nevertheless.
-func (a *Account) Update(c Change, olds map[string]any) (map[string]any, error) {
+func (a *Account) Update(c Change, olds map[string]any) (outputs map[string]any, err error) {
+	defer func() { a.refused(c.URN, err) }()
 	k, e, err := a.registry.find(c.Type)
 	if err != nil {
 		return nil, err
@@ -185,7 +188,9 @@ func (a *Account) MayRead(token, id string) error {
 		return nil
 	}
 	if err := a.permittedCalls(a.callsOf(reads, o, nil)); err != nil {
-		return o.hide(err)
+		err = o.hide(err)
+		a.refused(o.URN, err)
+		return err
 	}
 	return nil
 }
@@ -202,7 +207,7 @@ func (a *Account) Read(token, id string) (inputs, outputs map[string]any, ok boo
 }
 
 // Delete deletes an object. It is not an error if there is none.
-func (a *Account) Delete(token, id string) error {
+func (a *Account) Delete(token, id string) (err error) {
 	k, _, err := a.registry.find(token)
 	if err != nil {
 		return err
@@ -213,6 +218,7 @@ func (a *Account) Delete(token, id string) error {
 	if o == nil {
 		return nil
 	}
+	defer func() { a.refused(o.URN, err) }()
 	// The provider then makes no call, and the resource stays in the account. It no longer belongs to any program.
 	if Inputs(o.Outputs).Bool("skipDestroy") {
 		return a.Alter(token, id, func(o *Object) { o.URN = "" })
@@ -252,7 +258,7 @@ func (a *Account) delete(k *rule, token, id, action string) error {
 	if k.InUse != "" {
 		if users := a.users(o); len(users) > 0 {
 			return &Error{Code: k.InUse, Action: action, Message: fmt.Sprintf("The %s '%s' has dependencies and cannot be deleted.", noun(token),
-				id), Why: "in use by " + several(users)}
+				id), Why: "in use by " + several(users), Fix: "delete what uses it first: make it depend on " + o.describe()}
 		}
 	}
 	a.drop(o)
@@ -348,4 +354,29 @@ func (a *Account) Invoke(token string, args map[string]any) (map[string]any, []P
 		replaceAt(out, parsePath(path), func(v any) any { return Secret{v} })
 	}
 	return out, nil, nil
+}
+
+// Refusals are the calls of a deployment that AWS refused, in the order in which they were made.
+func (a *Account) Refusals() []Finding {
+	a.refusing.Lock()
+	defer a.refusing.Unlock()
+	return slices.Clone(a.refusals)
+}
+
+// refused keeps AWS's refusal of an operation on a resource.
+func (a *Account) refused(urn string, err error) {
+	var e *Error
+	var late *Unsteady
+	var f Finding
+	switch {
+	case errors.As(err, &e):
+		f = e.finding(urn)
+	case errors.As(err, &late):
+		f = late.finding(urn)
+	default:
+		return
+	}
+	a.refusing.Lock()
+	defer a.refusing.Unlock()
+	a.refusals = append(a.refusals, f)
 }

@@ -57,6 +57,12 @@ func (e *Unsteady) Error() string {
 		"timeout: 20m0s)", e.Service, e.Operation)
 }
 
+func (e *Unsteady) finding(urn string) Finding {
+	return Finding{Resource: urn, Code: "DeploymentFailed", Message: e.Error(), Chain: []string{e.Service + ": " + e.Rollout.Failure.Reason},
+		Fix:    "change what the tasks of the service run, or what they need to start",
+		Source: "ECS Developer Guide, \"How the Amazon ECS deployment circuit breaker detects failures\""}
+}
+
 // Rollouts are the failed deployments of services whose last deployment failed.
 func (a *Account) Rollouts() []Rollout {
 	a.mu.RLock()

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,16 +18,6 @@ type Use struct {
 	// Refusal is how AWS refuses the resource if the call would be denied, for the calls that AWS tries when the resource is created
 	// or changed. Nil: the call is denied when it happens, and shows in Findings.
 	Refusal *Error
-}
-
-// A Finding is something that the deployment did not trip over and that does not work.
-type Finding struct {
-	Resource string   `json:"resource"` // its URN, or type and ID
-	Code     string   `json:"code"`
-	Message  string   `json:"message"`
-	Chain    []string `json:"chain"` // who calls what, and what does not allow it
-	Fix      string   `json:"fix"`
-	Source   string   `json:"source"` // AWS's page
 }
 
 // users are the kinds of resource that make something call, each with what it calls. The condition keys in these calls are those that
@@ -87,48 +78,32 @@ func (a *Account) checkUses(o *Object) error {
 			if e, ok := err.(*Error); ok && e.Code == disabledKeyCode {
 				return e
 			}
-			refusal := *use.Refusal
-			refusal.Why = use.reason(err)
+			refusal, f := *use.Refusal, a.findingOf(use, o, err)
+			refusal.Why, refusal.Chain, refusal.Fix, refusal.Change, refusal.Source = strings.Join(f.Chain, "\n  "), f.Chain, f.Fix, f.Change, f.Source
 			return &refusal
 		}
 	}
 	return nil
 }
 
-// Findings are the calls of services and roles that would be denied when they happen.
-func (a *Account) Findings() []Finding {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	var all []Finding
-	for _, o := range a.all() {
-		for _, use := range a.usesOf(o) {
-			if err := a.authorize(use.By, use.Call); err != nil {
-				all = append(all, use.finding(o, err))
-			}
-		}
-	}
-	return all
-}
-
-// finding says what of o does not work because a call of the account's own services or roles is denied.
-func (u Use) finding(o *Object, err error) Finding {
-	f := Finding{Resource: o.URN, Code: "AccessDenied", Message: err.Error(), Source: u.Call.Source,
-		Chain: []string{o.describe(), u.By.String() + " -> " + u.Call.Action + " on " + u.Call.Resource}}
+// findingOf says what of o does not work because a call of the account's own services or roles is denied.
+func (a *Account) findingOf(u Use, o *Object, err error) Finding {
+	f := Finding{Resource: o.URN, Code: "AccessDenied", Message: err.Error(), Source: u.Call.Source, Fix: u.fix(),
+		Chain: []string{a.link(u.By, u.Call)}}
 	if f.Resource == "" {
 		f.Resource = Key(o.Type, o.ID)
 	}
-	e, ok := err.(*Error)
-	if !ok {
+	var e *Error
+	if !errors.As(err, &e) {
 		return f
 	}
 	f.Code, f.Message = e.Code, e.Message
 	if u.Refusal != nil {
 		f.Code, f.Message = u.Refusal.Code, u.Refusal.Message
 	}
-	if e.Why != "" {
-		f.Chain = append(f.Chain, strings.Split(e.Why, "\n  ")...)
+	if len(e.Chain) > 0 {
+		f.Chain, f.Fix, f.Change = e.Chain, e.Fix, e.Change
 	}
-	f.Fix = u.fix()
 	return f
 }
 
@@ -142,14 +117,6 @@ func (u Use) fix() string {
 		return fmt.Sprintf("let %s assume %s in the role's trust policy", u.By.Service, u.Call.Resource)
 	}
 	return fmt.Sprintf("allow %s to %s in the policy of %s", u.By.Service, u.Call.Action, u.Call.Resource)
-}
-
-func (u Use) reason(err error) string {
-	text := fmt.Sprintf("%s -> %s on %s", u.By, u.Call.Action, u.Call.Resource)
-	if e, ok := err.(*Error); ok && e.Why != "" {
-		return text + ": " + e.Why
-	}
-	return text + ": " + err.Error()
 }
 
 // String names the caller: the role, the service, or the administrator.

@@ -17,6 +17,7 @@ import (
 	"slipway/operation/account"
 	"slipway/rehearsal"
 	"slipway/rehearsal/cloud"
+	"slipway/rehearsal/finding"
 	"slipway/rehearsal/iam"
 	"slipway/verdict"
 )
@@ -34,10 +35,11 @@ type Args struct {
 	Stack     string
 	Operation string
 	Region    string
-	Zone      string   // a hosted zone that exists before any program runs; "": none
-	AccountID string   // "": the model's default
-	Role      string   // that makes the calls, if the model has it; "": an administrator
-	SCP       []string // files with service control policies, from the organisation's root down
+	Zone      string            // a hosted zone that exists before any program runs; "": none
+	AccountID string            // "": the model's default
+	Role      string            // that makes the calls, if the model has it; "": an administrator
+	Called    map[string]string // what people call roles, by their names
+	SCP       []string          // files with service control policies, from the organisation's root down
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -83,6 +85,7 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	if a.model.Account.Organization, err = controlPolicies(args.SCP); err != nil {
 		return nil, err
 	}
+	a.model.Account.Called = args.Called
 	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
 		a.model.Account.Caller = cloud.Caller{Role: args.Role}
 	}
@@ -135,15 +138,41 @@ func isFileSystem(err error) bool {
 	return errors.As(err, &path)
 }
 
-// Denials are the calls that services and roles of the site make because a resource exists, and that would be denied, one line each.
-func (a *Account) Denials() []string {
-	var all []string
-	for _, f := range a.model.Account.Findings() {
-		all = append(all, fmt.Sprintf("%s: %s: %s. To fix it, %s (%s)", f.Resource[strings.LastIndex(f.Resource, ":")+1:], f.Code,
-			strings.Join(f.Chain[1:], ": "), f.Fix, f.Source))
-	}
-	return all
+// Findings are what of the site does not work, although a deployment does not trip over it.
+func (a *Account) Findings() []finding.Finding { return a.model.Account.Findings() }
+
+// Refusals are the calls that this account refused.
+func (a *Account) Refusals() []finding.Finding { return a.model.Account.Refusals() }
+
+// Why says whether a caller may make a call.
+func (a *Account) Why(caller, action, resource string, keys map[string][]string) (finding.Answer, error) {
+	return a.model.Account.Why(cloud.Question{Caller: caller, Action: action, Resource: resource, Context: keys})
 }
+
+// Reach says whether a connection is possible.
+func (a *Account) Reach(source, destination string) (finding.Answer, error) {
+	r, err := a.model.Account.Reach(source, destination)
+	if err != nil {
+		return finding.Answer{}, err
+	}
+	answer := finding.Answer{Allowed: r.Open, Decision: "Open", Caller: r.From, Resource: fmt.Sprintf("%s:%d", r.To, r.Port), Chain: []string{}}
+	for _, hop := range r.Path {
+		answer.Chain = append(answer.Chain, hop.At+": "+hop.Detail)
+	}
+	var fixes []string
+	for _, block := range r.Blocks {
+		answer.Chain = append(answer.Chain, "blocked by "+block.String())
+		fixes = append(fixes, block.Repair.String())
+	}
+	if !r.Open {
+		answer.Decision = "Blocked"
+	}
+	answer.Fix = strings.Join(fixes, "; and ")
+	return answer, nil
+}
+
+// Holds says whether a program made anything in the account.
+func (a *Account) Holds() bool { return !a.model.Account.Empty() }
 
 // Identity implements account.Account.
 func (a *Account) Identity() account.Identity {
