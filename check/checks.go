@@ -42,9 +42,10 @@ var Checks = []Check{
 	{"development-server", Refused, "The start runs Django's development server.", "Start a production server such as gunicorn."},
 	{"server-reload", Warning, "The server restarts when files change (--reload), which is for development.", "Remove --reload."},
 	{"module-missing", Refused, "The server loads a module that the project does not have.", "Name the module that exists."},
-	{"server-not-installed", Refused, "The server that starts is not among the packages that the image installs.",
+	{"server-not-installed", Refused, "The server that starts is not among the packages that the image installs. A warning without " +
+		"a lock file.",
 		"Add the package to the requirements."},
-	{"driver-not-installed", Refused, "The settings use Postgres, and no package for it is installed.",
+	{"driver-not-installed", Refused, "The settings use Postgres, and no package for it is installed. A warning without a lock file.",
 		"Add psycopg (or psycopg2) to the requirements."},
 	{"packages-unlisted", Warning, "No file lists the project's packages.", "Add requirements.txt or pyproject.toml with a lock file."},
 	{"migrates-at-start", Warning, "Every task migrates when it starts. Tasks that start together race, and Slipway has migrated already.",

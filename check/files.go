@@ -128,11 +128,18 @@ func (p *project) checkDependencies() {
 	}
 	for _, s := range p.start.servers {
 		if name := serverPrograms[s.program]; name != "" && name != "unit" && !strings.Contains(p.needs.text, name) {
-			p.find("server-not-installed", s.at, "%s starts, and none of %s lists it", s.program, listed(p.needs.files))
+			p.unlisted(p.find("server-not-installed", s.at, "%s starts, and none of %s lists it", s.program, listed(p.needs.files)))
 		}
 	}
 	if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
 		at := p.facts.Settings.Names["DATABASES"].at()
-		p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files))
+		p.unlisted(p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files)))
+	}
+}
+
+// unlisted only warns if a package that is not listed may come with another one.
+func (p *project) unlisted(f *Finding) {
+	if !p.needs.locked {
+		f.Severity = Warning
 	}
 }

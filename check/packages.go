@@ -12,6 +12,8 @@ type dependencies struct {
 	files []string
 	text  string // of all of them, in lower case
 	open  bool   // there may be others
+	// locked says that a lock file lists what packages bring along. Without one, a package that is not listed may come with another.
+	locked bool
 }
 
 var packageFiles = regexp.MustCompile(`(?i)^(.*requirements.*\.(txt|in)|pyproject\.toml|pipfile|pipfile\.lock|poetry\.lock|` +
@@ -33,6 +35,7 @@ func readDependencies(t *tree, image *dockerImage) *dependencies {
 			continue
 		}
 		d.files = append(d.files, f)
+		d.locked = d.locked || strings.HasSuffix(f, ".lock") || strings.Contains(t.text(f), "--hash=sha256:")
 		b.WriteString(strings.ToLower(t.text(f)) + "\n")
 		if t.text(f) == "" && path.Base(f) != "__init__.py" {
 			d.open = true

@@ -72,8 +72,11 @@ func readStart(t *tree, image *dockerImage) *start {
 	if e := image.entrypoint; e != nil && len(e.words) > 0 && strings.Join(e.words, "") != "" {
 		passes = r.instruction(e, true)
 	}
-	if c := image.cmd; c != nil && passes {
+	switch e, c := image.entrypoint, image.cmd; {
+	case c != nil && passes:
 		r.instruction(c, false)
+	case c != nil && !c.shell && !e.shell && runsManage(unwrapped(e.words)):
+		r.instruction(&dockerCommand{append(slices.Clip(e.words), c.words...), false, c.line}, false)
 	}
 	for i := 0; i < len(s.commands); i++ { // uWSGI's configuration adds commands
 		if v, ok := serverOf(s.commands[i]); ok {
@@ -106,6 +109,8 @@ func (r *shellReader) instruction(c *dockerCommand, entrypoint bool) bool {
 		return true
 	}
 	switch {
+	case runsManage(words): // a command becomes the arguments of manage.py
+		r.start.ignores = &at
 	case isShell(words[0]) && len(words) > 2 && slices.ContainsFunc(words[1:2], func(w string) bool { return strings.HasSuffix(w, "c") }):
 		if !r.passing { // sh -c '...' without "$@"
 			r.start.ignores = &at
@@ -121,6 +126,12 @@ func (r *shellReader) instruction(c *dockerCommand, entrypoint bool) bool {
 		r.start.ignores = &at
 	}
 	return r.start.ignores == nil
+}
+
+// runsManage reports whether words run manage.py.
+func runsManage(words []string) bool {
+	words = withoutPython(words)
+	return len(words) > 0 && path.Base(words[len(words)-1]) == "manage.py" || managing(words) != ""
 }
 
 func (r *shellReader) lastLine(file string) int {

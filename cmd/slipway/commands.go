@@ -81,7 +81,9 @@ func rootCommand(run *invocation) *cobra.Command {
 	root.AddCommand(
 		run.planFlags(running(configured(upCommand(run)))),
 		trying(configured(previewCommand(run))),
-		configured(commandline.CheckCommand(func(cmd *cobra.Command, path string) error { return checkProject(cmd.Context(), run, path) })),
+		configured(commandline.CheckCommand(func() operation.Target {
+			return operation.Target{Stack: run.stack, Overrides: run.overrides}
+		}, run.out.print)),
 		run.planFlags(running(configured(promoteCommand(run)))),
 		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),

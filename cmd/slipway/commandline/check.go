@@ -1,9 +1,16 @@
 package commandline
 
-import "github.com/spf13/cobra"
+import (
+	"errors"
 
-// CheckCommand is the command check, which runs with the folder that it is about, or "".
-func CheckCommand(run func(cmd *cobra.Command, path string) error) *cobra.Command {
+	"github.com/spf13/cobra"
+
+	"slipway/operation"
+)
+
+// CheckCommand is the command check. Target is the stack that the flags name. Print writes a value as JSON, or calls what writes it for
+// people.
+func CheckCommand(target func() operation.Target, print func(v any, text func()) error) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check [PATH]",
 		Short: "Read a Django project, and list what would keep it from running",
@@ -13,10 +20,15 @@ is parsed with python3. What reading alone cannot show is listed as unknown. The
 		Example: "  slipway check\n  slipway check --stack prod\n  slipway check app --json",
 		Args:    AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			path := ""
 			if len(args) > 0 {
-				return run(cmd, args[0])
+				path = args[0]
 			}
-			return run(cmd, "")
+			report, err := operation.Check(cmd.Context(), target(), path)
+			if report == nil {
+				return err
+			}
+			return errors.Join(print(report, func() { report.Write(cmd.OutOrStdout()) }), err)
 		},
 	}
 }
