@@ -367,10 +367,21 @@ func (w *shellWalk) source(n syntax.Node) string {
 	return w.text[from:to]
 }
 
-// withoutServers is the script without the commands that start a server: arguments that go there are options of the server.
+// withoutServers is the script without functions, and without the commands that start a server: arguments that go there are its options.
 func (w *shellWalk) withoutServers(tree *syntax.File) string {
 	text := []byte(w.text)
+	blank := func(n syntax.Node) {
+		if from, to := int(n.Pos().Offset()), int(n.End().Offset()); from >= 0 && from <= to && to <= len(text) {
+			for i := from; i < to; i++ {
+				text[i] = ' '
+			}
+		}
+	}
 	syntax.Walk(tree, func(n syntax.Node) bool {
+		if f, is := n.(*syntax.FuncDecl); is { // its arguments are its own
+			blank(f.Body)
+			return false
+		}
 		c, is := n.(*syntax.CallExpr)
 		if !is {
 			return true
@@ -379,10 +390,8 @@ func (w *shellWalk) withoutServers(tree *syntax.File) string {
 		for _, arg := range c.Args {
 			words = append(words, w.word(arg))
 		}
-		if from, to := int(c.Pos().Offset()), int(c.End().Offset()); isServer(words) && from >= 0 && from <= to && to <= len(text) {
-			for i := from; i < to; i++ {
-				text[i] = ' '
-			}
+		if isServer(words) {
+			blank(c)
 		}
 		return true
 	})
