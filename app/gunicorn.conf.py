@@ -1,6 +1,7 @@
 """gunicorn in a task: read-only root, nginx on the same loopback interface, graceful shutdown within 30 seconds.
 
-GUNICORN_CMD_ARGS overrides any setting; WEB_CONCURRENCY sets the number of processes.
+GUNICORN_CMD_ARGS overrides any setting; WEB_CONCURRENCY sets the number of processes, and DB_CONNECTIONS the number of threads of
+all processes together.
 """
 
 import os
@@ -19,8 +20,10 @@ except ImproperlyConfigured as refusal:
 bind = "127.0.0.1:8000"
 # Django mostly waits for Postgres: few processes to save memory, threads for concurrent waits.
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+# Each thread keeps a connection to the database, so their number is the task's share of what the database takes.
+connections = int(os.environ.get("DB_CONNECTIONS", "16"))
+workers = min(int(os.environ.get("WEB_CONCURRENCY", "2")), connections)
+threads = connections // workers
 preload_app = True
 
 # Requests have 25 seconds to finish after SIGTERM; Fargate kills the task after 30.

@@ -61,6 +61,14 @@ while read -r name user path; do
 done <"$work/mounts"
 say "each of $(grep -c . "$work/mounts") mounts is a real directory that belongs to its writer"
 
+# Without these two programs ECS Exec records nothing of a session.
+for image in "$site" "$nginx"; do
+	for program in script cat; do
+		docker run --rm --label "$run" --entrypoint sh "$image" -c "command -v $program" >/dev/null || fail "$image has no $program"
+	done
+done
+say "sessions into both images can be recorded"
+
 # The tests run in the shipped image, plus the tests and coverage, which it does not contain.
 mkdir -p "$work/tests/website" "$work/tests/feed"
 cp -R website/tests "$work/tests/website/" && cp -R feed/tests "$work/tests/feed/" && cp .coveragerc "$work/tests/"

@@ -32,8 +32,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 				Sid: "KeepSessionDocument",
 				Actions: []string{
 					"ssm:AddTagsToResource", "ssm:CreateDocument", "ssm:DeleteDocument", "ssm:DescribeDocument", "ssm:DescribeDocumentPermission",
-					"ssm:GetDocument", "ssm:ListTagsForResource", "ssm:RemoveTagsFromResource", "ssm:UpdateDocument",
-					"ssm:UpdateDocumentDefaultVersion",
+					"ssm:GetDocument", "ssm:RemoveTagsFromResource", "ssm:UpdateDocument", "ssm:UpdateDocumentDefaultVersion",
 				},
 				Resources: documents,
 			}}},
@@ -54,8 +53,8 @@ func instance(site wiring.Site, aws string) catalog.Resource {
 		Type: "aws:ec2/instance:Instance",
 		Deploy: []catalog.Grant{
 			catalog.Look("network", "ec2:DescribeIamInstanceProfileAssociations", "ec2:DescribeImages", "ec2:DescribeInstanceAttribute",
-				"ec2:DescribeInstanceCreditSpecifications", "ec2:DescribeInstanceStatus", "ec2:DescribeInstanceTypes",
-				"ec2:DescribeInstances", "ec2:DescribeNetworkInterfaces", "ec2:DescribeTags", "ec2:DescribeVolumes"),
+				"ec2:DescribeInstanceCreditSpecifications", "ec2:DescribeInstanceTypes", "ec2:DescribeInstances",
+				"ec2:DescribeNetworkInterfaces", "ec2:DescribeTags", "ec2:DescribeVolumes"),
 			{Area: "network", Statement: policy.Statement{
 				Sid: "RunBastion",
 				Actions: []string{
@@ -69,7 +68,7 @@ func instance(site wiring.Site, aws string) catalog.Resource {
 			}},
 			// The image is looked up in a parameter of AWS's.
 			{Area: "data", Statement: policy.Statement{
-				Sid: "ReadPublicParameters", Actions: []string{"ssm:GetParameter", "ssm:GetParameters"},
+				Sid: "ReadPublicParameters", Actions: []string{"ssm:GetParameter"},
 				Resources: []any{aws + ":parameter/aws/service/*"},
 			}},
 			catalog.UseKey(site, "ec2"), catalog.GrantKey(site, "ec2"), catalog.PassRole(site, "ec2.amazonaws.com"),

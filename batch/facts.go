@@ -60,7 +60,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 		{
 			Type: "aws:sqs/queue:Queue",
 			Deploy: []catalog.Grant{
-				queue("sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:TagQueue", "sqs:UntagQueue"),
+				queue("sqs:CreateQueue", "sqs:DeleteQueue", "sqs:ListQueueTags", "sqs:TagQueue", "sqs:UntagQueue"),
 				catalog.UseKey(site, "sqs"),
 			},
 			Bound:   []policy.Statement{{Sid: "ReportFailures", Actions: []string{"sqs:SendMessage"}, Resources: catalog.Named(site, "sqs", "")}},

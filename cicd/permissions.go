@@ -182,7 +182,7 @@ func (a *DeployerArgs) state() []policy.Statement {
 	if a.StateBucket != "" {
 		bucket := fmt.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.StateBucket)
 		statements = append(statements,
-			policy.Statement{Sid: "FindState", Actions: []string{"s3:GetBucketLocation", "s3:ListBucket"}, Resources: []any{bucket}},
+			policy.Statement{Sid: "FindState", Actions: []string{"s3:ListBucket"}, Resources: []any{bucket}},
 			policy.Statement{
 				Sid: "KeepState", Actions: []string{"s3:DeleteObject", "s3:GetObject", "s3:PutObject"},
 				Resources: []any{bucket + "/*"},
@@ -190,7 +190,7 @@ func (a *DeployerArgs) state() []policy.Statement {
 	}
 	if a.StateKeyARN != "" {
 		statements = append(statements, policy.Statement{
-			Sid: "ReadSecretConfiguration", Actions: []string{"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"},
+			Sid: "ReadSecretConfiguration", Actions: []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"},
 			Resources: []any{a.StateKeyARN},
 		})
 	}

@@ -77,7 +77,7 @@ func (a *DeployerArgs) lookAtState() []policy.Statement {
 	if a.StateBucket != "" {
 		bucket := fmt.Sprintf("arn:%s:s3:::%s", a.Site.Partition, a.StateBucket)
 		statements = append(statements,
-			policy.Statement{Sid: "FindState", Actions: []string{"s3:GetBucketLocation", "s3:ListBucket"}, Resources: []any{bucket}},
+			policy.Statement{Sid: "FindState", Actions: []string{"s3:ListBucket"}, Resources: []any{bucket}},
 			policy.Statement{Sid: "ReadState", Actions: []string{"s3:GetObject"}, Resources: []any{bucket + "/*"}},
 			policy.Statement{
 				Sid: "KeepLook", Actions: []string{"s3:PutObject"},
@@ -86,7 +86,7 @@ func (a *DeployerArgs) lookAtState() []policy.Statement {
 	}
 	if a.StateKeyARN != "" {
 		statements = append(statements, policy.Statement{
-			Sid: "OpenState", Actions: []string{"kms:Decrypt", "kms:DescribeKey"}, Resources: []any{a.StateKeyARN},
+			Sid: "OpenState", Actions: []string{"kms:Decrypt"}, Resources: []any{a.StateKeyARN},
 		})
 	}
 	if a.StateBucket != "" && a.StateKeyARN != "" {

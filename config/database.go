@@ -60,6 +60,26 @@ func (d *decoder) database(db Database) {
 	d.windows(db.BackupWindow, db.MaintenanceWindow)
 }
 
+// connections checks that the tasks find enough connections at the worst time: all web tasks that scaling may start, each twice
+// because a deployment starts the new ones before it stops the old ones; the same for workers; all jobs at once, and a migration
+// with the connection of its lock.
+func (d *decoder) connections(s *Stack) {
+	if d.source.Connections == nil || !d.valid("database.class", "web.max", "web.connections", "workers", "jobs") {
+		return
+	}
+	web, workers, rest := 2*s.Web.Max*s.Web.Connections, 0, len(s.Jobs)+2
+	for _, w := range s.Workers {
+		workers += 2 * w.Count * w.Connections
+	}
+	needed, takes := web+workers+rest, d.source.Connections(s.Database.Class)
+	if needed <= takes {
+		return
+	}
+	d.add("database.class", quoted(s.Database.Class), "takes %d connections, and the tasks may need %d: web.max %d x web.connections %d "+
+		"x 2 during a deployment = %d, workers %d, jobs and migration %d; choose a larger class, or lower web.max or web.connections",
+		takes, needed, s.Web.Max, s.Web.Connections, web, workers, rest)
+}
+
 func (d *decoder) class(class string) {
 	const key = "database.class"
 	m := classForm.FindStringSubmatch(class)

@@ -133,6 +133,11 @@ func (d *decoder) provider(s *Stack) {
 		}
 		d.add("aws:region", quoted(s.Region), "%s", rule)
 	}
+	if Partition(s.Region) == "aws-cn" && d.valid("aws:region") {
+		// Endpoints are cn.com.amazonaws..., some service principals and all hosts end in amazonaws.com.cn (AWS in China guide,
+		// "Endpoints and ARNs"; aws-cdk#9864), and a site needs an ICP filing.
+		d.add("aws:region", quoted(s.Region), "Slipway does not support the regions in China: their services have other endpoints and principals")
+	}
 	for _, guard := range []struct {
 		key string
 		ids []string

@@ -24,13 +24,25 @@ func TestThePartitionsAreThoseOfTheAWSSDK(t *testing.T) {
 }
 
 func TestARNsAreInThePartitionOfTheRegion(t *testing.T) {
-	const china = "config:\n  aws:region: cn-north-1\n  slipway:backend: {bucket: abc, key: 'arn:aws:kms:cn-north-1:123456789012:key/x'}\n"
-	want := `backend.key: must begin with arn:aws-cn:, as the stack is in cn-north-1, got "arn:aws:kms:cn-north-1:123456789012:key/x"`
-	if got := written(t, "dev", china); len(got) != 1 || got[0] != want {
+	const gov = "config:\n  aws:region: us-gov-west-1\n" +
+		"  slipway:backend: {bucket: abc, key: 'arn:aws:kms:us-gov-west-1:123456789012:key/x'}\n"
+	want := `backend.key: must begin with arn:aws-us-gov:, as the stack is in us-gov-west-1, got "arn:aws:kms:us-gov-west-1:123456789012:key/x"`
+	if got := written(t, "dev", gov); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := written(t, "dev", strings.Replace(china, "arn:aws:", "arn:aws-cn:", 1)); len(got) != 0 {
+	if got := written(t, "dev", strings.Replace(gov, "arn:aws:", "arn:aws-us-gov:", 1)); len(got) != 0 {
 		t.Errorf("the right one: %q", got)
+	}
+}
+
+// The names of endpoints, principals and hosts that the components use are not those of China, so a rehearsal there would be
+// green and the deployment would fail.
+func TestChinaIsRefused(t *testing.T) {
+	for _, region := range []string{"cn-north-1", "cn-northwest-1"} {
+		got := written(t, "dev", "config:\n  aws:region: "+region+"\n")
+		if len(got) != 1 || !strings.HasPrefix(got[0], "aws:region: Slipway does not support the regions in China") {
+			t.Errorf("%s: %q", region, got)
+		}
 	}
 }
 

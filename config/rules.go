@@ -30,7 +30,9 @@ func (d *decoder) rules(s *Stack) {
 	d.network(s)
 	d.database(s.Database)
 	d.web(s.Web)
+	d.uploads(s.WAF)
 	d.workloads(s)
+	d.connections(s)
 	d.settings(s)
 	d.images(s.Images)
 	d.logs(s)
@@ -172,10 +174,44 @@ func (d *decoder) network(s *Stack) {
 	case !slices.ContainsFunc(private, func(block netip.Prefix) bool { return block.Contains(p.Addr()) }):
 		d.add(key, shown, "must be in a private range: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10")
 	}
+	for i, name := range s.Network.Endpoints {
+		path := fmt.Sprintf("network.endpoints[%d]", i)
+		switch {
+		case s.Network.NAT != "none" && d.valid("network.nat"):
+			d.add(path, quoted(name), "requires nat: none; with a NAT gateway the app reaches every service without an endpoint")
+		case name == "s3" || name == "dynamodb":
+			d.add(path, quoted(name), "is reached through a gateway endpoint: Slipway makes the one of S3, and none of DynamoDB")
+		case !endpointForm.MatchString(name):
+			d.add(path, quoted(name), "must be the last part of an endpoint's name, such as sqs for com.amazonaws.%s.sqs", s.Region)
+		case slices.Index(s.Network.Endpoints, name) != i:
+			d.add(path, quoted(name), "is listed twice")
+		}
+	}
 	if s.Region == "us-west-1" && s.Network.Zones > 2 {
 		d.add("network.zones", strconv.Itoa(s.Network.Zones), "must be 2: us-west-1 has only two availability zones")
 	}
 }
+
+// endpointForm is the last part of an endpoint's name: sqs, ecr.api, email-smtp.
+var endpointForm = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
+
+// uploads checks the paths that take uploads. WAF compares them with the path alone, decoded and normalized.
+func (d *decoder) uploads(w WAF) {
+	if n := len(w.UploadPaths); n > 10 {
+		d.add("waf.uploadPaths", strconv.Itoa(n)+" paths", "must be at most 10")
+	}
+	for i, path := range w.UploadPaths {
+		at := fmt.Sprintf("waf.uploadPaths[%d]", i)
+		switch {
+		case path == "/*":
+			d.add(at, quoted(path), "is every path: name those that take uploads, such as /admin/*")
+		case !uploadPath.MatchString(path) || len(path) > 200 || strings.Contains(path, "..") || strings.Contains(path, "//"):
+			d.add(at, quoted(path), "must be a path such as /upload/, or all below one such as /admin/*, of at most 200 characters")
+		}
+	}
+}
+
+var uploadPath = regexp.MustCompile(`^/([A-Za-z0-9\-._~!$&'()+,;=:@/]*|[A-Za-z0-9\-._~!$&'()+,;=:@/]*/\*)$`)
 
 func (d *decoder) web(w Web) {
 	d.fargate("web", w.CPU, w.Memory)

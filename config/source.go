@@ -35,6 +35,10 @@ type Source struct {
 	// Reserved are the environment variables that the stack sets itself (see site.Load).
 	Reserved []string
 
+	// Connections is how many connections a database of a class takes from the site's tasks (see site.Load). Nil: unknown, and
+	// not checked.
+	Connections func(class string) int
+
 	sealed    bool            // secret values are encrypted and stay unread
 	mistakes  Mistakes        // found while reading
 	lines     map[string]int  // the lines of keys in File, by path

@@ -99,12 +99,16 @@ type Network struct {
 	// Outbound internet access: a NAT gateway in each zone (about $33 a month each), a single one, or none. With none, tasks reach
 	// only AWS services, through interface endpoints (about $7 a month for each service and zone).
 	NAT string `key:"nat" default:"single" allowed:"perZone|single|none"`
+	// AWS services that your app calls, if nat is none: the last part of an endpoint's name, such as sqs or email-smtp. The services
+	// that Slipway itself needs are there already.
+	Endpoints []string `key:"endpoints" rule:"names of interface endpoints without com.amazonaws.<region>; only with nat: none"`
 }
 
 // A Database is one RDS Postgres instance.
 type Database struct {
-	// The Postgres version: a major version (17), which selects its newest minor version, or an exact one (17.2). Changing the
-	// major version is an upgrade with downtime; only a snapshot gets you back.
+	// The Postgres version: a major version (17), whose newest minor version AWS installs in the maintenance window, or an exact
+	// one (17.2), which stays until you change it. Changing the major version is an upgrade with downtime; only a snapshot gets
+	// you back.
 	EngineVersion string `key:"engineVersion" default:"17" rule:"14 to 17, or a minor version of these"`
 	// The instance class. db.t4g.micro costs about $12 a month. Changing it makes the database unavailable for minutes.
 	Class string `key:"class" default:"db.t4g.micro" rule:"an instance class of RDS for Postgres"`
@@ -138,6 +142,9 @@ type Web struct {
 	Min int `key:"min" default:"1" allowed:"1..1000"`
 	// The maximum number of tasks that autoscaling may start.
 	Max int `key:"max" default:"4" allowed:"1..1000" rule:"at least min"`
+	// The most connections that one task opens to the database. Each thread of gunicorn holds one, so it is the number of requests
+	// that a task answers at the same time. The app gets it as DB_CONNECTIONS, and gunicorn.conf.py obeys it.
+	Connections int `key:"connections" default:"6" allowed:"1..1000" rule:"all tasks together fit the database's class, also while a deployment runs old and new ones"`
 	// The percentage of tasks on Fargate Spot. Spot is up to 70 % cheaper and can be interrupted with two minutes' notice. Below
 	// 100 the first task stays on demand. At 100 every task is on Spot, and a Spot shortage takes the site down.
 	Spot int `key:"spot" default:"0" allowed:"0..100"`
@@ -166,6 +173,9 @@ type Worker struct {
 	Memory int `key:"memory" default:"512" rule:"a size that Fargate offers for the cpu"`
 	// The number of tasks. 0 pauses the worker.
 	Count int `key:"count" default:"1" allowed:"0..1000"`
+	// The most connections that one task opens to the database: one for each thread and process that uses it. Only the rule of
+	// web.connections counts it; nothing limits the worker.
+	Connections int `key:"connections" default:"1" allowed:"1..1000"`
 }
 
 // A Job is a command that EventBridge Scheduler starts.
@@ -207,7 +217,7 @@ func (i Images) Released() bool { return i.Django != "" }
 type Logs struct {
 	// How many days logs are kept in CloudWatch, where you can search them.
 	Days int `key:"days" default:"30" allowed:"@retentions"`
-	// How many days logs are kept in the archive in S3.
+	// How many days logs are kept in the archive in S3. S3 deletes them a week after that, so that a deletion can be undone.
 	ArchiveDays int `key:"archiveDays" default:"365" allowed:"1..3653" rule:"at least days"`
 	// How the app's logs reach the archive: subscription (CloudWatch, then Firehose: searchable, $0.50 per GB) or firelens (a log
 	// router in the task writes to Firehose: about 5 % of the price, not in CloudWatch).
@@ -276,10 +286,15 @@ type Promotion struct {
 // A WAF is an AWS WAF web ACL in front of the load balancer: AWS's managed rules against common attacks, and a rate limit for
 // each IP address.
 type WAF struct {
-	// Whether the stack has a web ACL. It costs about $10 a month and $0.60 per million requests.
+	// Whether the stack has a web ACL. It costs about $10 a month and $0.60 per million requests. Name the paths that take uploads
+	// in uploadPaths, or some uploads get 403.
 	Enabled bool `key:"enabled" default:"false"`
 	// How many requests an IP address may send in five minutes; further ones get 429.
 	RateLimit int `key:"rateLimit" default:"2000" allowed:"10..2000000000"`
+	// The paths that take file uploads: exactly one (/upload/), or all below one (/admin/*). AWS's rules find attacks in pictures
+	// and archives too, and such an upload gets 403. On these paths their findings in bodies are only counted; all other rules
+	// stay. With a path the web ACL costs $1 a month more.
+	UploadPaths []string `key:"uploadPaths" rule:"at most 10; each starts with /, at most 200 characters, no query; * only at the end"`
 }
 
 // A Bastion is a small instance in a private subnet. It can only be reached through Session Manager.

@@ -31,9 +31,9 @@ type cell struct {
 // Each stack of this repository, and then the pairs that they do not cover of nat, route, domain, architecture, workers and bastion.
 // See TestPairs.
 var cells = []cell{
-	{name: "local", stack: "local", always: true},
+	{name: "local", stack: "local", further: workflows, always: true},
 	{name: "prod", stack: "prod", always: true},
-	{name: "dev", stack: "dev"},
+	{name: "dev", stack: "dev", further: workflows},
 	{name: "staging", stack: "staging"},
 	{name: "per-zone-firelens-amd64", stack: "dev", further: map[string]any{
 		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
@@ -52,6 +52,11 @@ var cells = []cell{
 		"slipway:domain": "dev.example.com", "slipway:zone": "example.com", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
 	}},
 }
+
+// workflows are the settings of a stack that GitHub's workflows deploy: its calls are then compared with the rights of its roles.
+var workflows = map[string]any{"slipway:github": map[string]any{
+	"repository": "example/site", "branches": []any{"main"}, "readBranches": []any{"main"},
+}}
 
 var feed = []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}}
 

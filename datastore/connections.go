@@ -20,3 +20,7 @@ func MaxConnections(class string) int {
 	}
 	return min(memory<<30/9531392, 5000)
 }
+
+// Usable is how many of MaxConnections the site's tasks can have: RDS's agent and operating system take a part of the memory,
+// and Postgres and RDS keep five connections for themselves (superuser_reserved_connections, rds.rds_superuser_reserved_connections).
+func Usable(class string) int { return MaxConnections(class)*9/10 - 5 }

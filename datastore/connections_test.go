@@ -1,6 +1,11 @@
 package datastore
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
 
 func TestMaxConnections(t *testing.T) {
 	for class, want := range map[string]int{
@@ -9,6 +14,20 @@ func TestMaxConnections(t *testing.T) {
 	} {
 		if got := MaxConnections(class); got != want {
 			t.Errorf("%s takes %d connections, want %d", class, got, want)
+		}
+	}
+}
+
+// docs/operations.md shows the numbers by class.
+func TestTheDocumentShowsTheConnectionsOfAClass(t *testing.T) {
+	text, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []string{"db.t4g.micro", "db.t4g.small", "db.t4g.medium", "db.m7g.large", "db.m7g.xlarge", "db.r7g.large"} {
+		row := fmt.Sprintf("| `%s` | %d | %d |", class, MaxConnections(class), Usable(class))
+		if !strings.Contains(string(text), row) {
+			t.Errorf("docs/operations.md lacks the row %s", row)
 		}
 	}
 }

@@ -99,6 +99,18 @@ func TestDatabaseMeetsItsControls(t *testing.T) {
 	}
 }
 
+// RDS refuses to go back from the minor version of an automatic upgrade to the one that the configuration names.
+func TestANamedMinorVersionIsKept(t *testing.T) {
+	for version, upgrades := range map[string]bool{"17": true, "17.2": false} {
+		args := good(true)
+		args.Version = version
+		g, _ := record(t, args)
+		if got := instance(g).Input("autoMinorVersionUpgrade"); got != upgrades {
+			t.Errorf("version %s: automatic minor upgrades are %v, want %v", version, got, upgrades)
+		}
+	}
+}
+
 func TestUnprotectedDatabaseCanBeDestroyed(t *testing.T) {
 	g, _ := record(t, good(false))
 	db := instance(g)

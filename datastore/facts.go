@@ -47,9 +47,9 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 		Type: "aws:rds/instance:Instance",
 		Deploy: []catalog.Grant{
 			// The provider looks for the database among all of them, by what it is called inside RDS.
-			catalog.Look("data", "rds:DescribeDBEngineVersions", "rds:DescribeDBInstances", "rds:DescribeOrderableDBInstanceOptions"),
+			catalog.Look("data", "rds:DescribeDBInstances"),
 			keep(append(catalog.Named(site, "rds", "db:", "snapshot:"), site.ARN("rds", "og:default:*")),
-				"rds:CreateDBInstance", "rds:CreateDBSnapshot", "rds:DeleteDBInstance", "rds:DescribeDBSnapshots", "rds:ModifyDBInstance",
+				"rds:CreateDBInstance", "rds:CreateDBSnapshot", "rds:DeleteDBInstance", "rds:ModifyDBInstance",
 				"rds:RebootDBInstance"),
 			catalog.UseKey(site, "rds"), catalog.GrantKey(site, "rds"),
 			catalog.PassRole(site, "monitoring.rds.amazonaws.com"), catalog.FirstUse(site, "rds.amazonaws.com"),
@@ -63,7 +63,8 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 			},
 			Resources: []any{site.ARN("logs", "log-group:RDS*")},
 		}},
-		AWSManaged: `latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage`,
+		// After a failover a Multi-AZ database is in the other zone.
+		AWSManaged: `latestRestorableTime|status|engineVersionActual|replicas|allocatedStorage|availabilityZone`,
 		Risks: []catalog.Risk{
 			{Path: `publiclyAccessible`, Why: "the database has a public address", When: catalog.TurnedOn},
 			{Path: `deletionProtection`, Why: "the database can be deleted", When: catalog.TurnedOff},

@@ -3,6 +3,7 @@ package datastore
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/rds"
 	"github.com/pulumi/pulumi-random/sdk/v4/go/random"
@@ -34,7 +35,7 @@ type Args struct {
 	LogKeyARN pulumi.StringInput // encrypts the log groups
 	LogDays   int                // how long CloudWatch keeps the database's logs
 
-	Version    string // "17": the latest minor version, kept up to date by AWS; "17.2": that one until AWS retires it
+	Version    string // "17": the latest minor version, kept up to date by AWS; "17.2": exactly that one
 	Class      string // "db.t4g.micro"; changing it interrupts the database for minutes (seconds with MultiZone)
 	Storage    int    // GiB, at least 20; it can grow but never shrink
 	MaxStorage int    // GiB up to which storage autoscales; equal to Storage: no autoscaling
@@ -195,8 +196,10 @@ func (s *Store) instance(ctx *pulumi.Context, name string, args *Args, first *pr
 
 		BackupRetentionPeriod: pulumi.Int(args.BackupDays),
 		BackupWindow:          pulumi.String(args.BackupWindow), MaintenanceWindow: pulumi.String(args.MaintenanceWindow),
-		CopyTagsToSnapshot:      pulumi.Bool(true),
-		AutoMinorVersionUpgrade: pulumi.Bool(true),
+		CopyTagsToSnapshot: pulumi.Bool(true),
+		// After an automatic upgrade the next update would ask for the older minor version, which RDS refuses: a downgrade. So only a
+		// major version gets them (RDS guide, "Automatic minor version upgrades for RDS for PostgreSQL").
+		AutoMinorVersionUpgrade: pulumi.Bool(!strings.Contains(args.Version, ".")),
 		// The configured version is the request, and the preview shows it; a second switch would only be one more to forget.
 		AllowMajorVersionUpgrade: pulumi.Bool(true),
 		// Otherwise a change of class or size would be reported as done but wait for the maintenance window, and every

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"maps"
+	"strconv"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -30,6 +31,7 @@ func longRunning(image pulumi.StringInput, command []string, binding wiring.Bind
 // web are the containers of the web task: nginx starts once gunicorn behind it is healthy.
 func web(args *WebArgs) []fargate.Container {
 	gunicorn := longRunning(args.Django, nil, args.Binding, args.DjangoGroup)
+	gunicorn.Env["DB_CONNECTIONS"] = pulumi.String(strconv.Itoa(args.Connections))
 	gunicorn.Port = djangoPort
 	gunicorn.Health = health(30)
 	return []fargate.Container{gunicorn, {

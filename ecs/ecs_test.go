@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func sample() *whole {
 		site:     site,
 		balancer: BalancerArgs{VPCID: pulumi.String("vpc-1"), Placement: place("sg-edge")},
 		web: WebArgs{
-			Placement: place("sg-web"), CPU: 512, Memory: 1024, Architecture: "arm64", Min: 2, Max: 6, Spot: 40,
+			Placement: place("sg-web"), CPU: 512, Memory: 1024, Architecture: "arm64", Min: 2, Max: 6, Connections: 8, Spot: 40,
 			Binding: wiring.Binding{
 				Env: map[string]pulumi.StringInput{"DB_SSLMODE": pulumi.String("verify-full"),
 					"AWS_REGION": pulumi.String("us-east-1")},
@@ -482,11 +483,12 @@ func TestWAFRefuses(t *testing.T) {
 	}
 }
 
-// Uploads are larger than the 8 KB body limit of AWS's common rules.
-func TestWAFAllowsLargeUploads(t *testing.T) {
+// firewallRules records a web ACL and returns its rules by name.
+func firewallRules(t *testing.T, uploads ...string) map[string]graph.Resource {
+	t.Helper()
 	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
 		_, err := NewWAF(ctx, "waf", &WAFArgs{
-			Site: sample().site, LoadBalancerARN: pulumi.String("arn:balancer"), RateLimit: 2000,
+			Site: sample().site, LoadBalancerARN: pulumi.String("arn:balancer"), RateLimit: 2000, UploadPaths: uploads,
 			LogGroup: WAFLogs + "test", LogGroupARN: pulumi.String("arn:logs"),
 		})
 		return err
@@ -494,11 +496,96 @@ func TestWAFAllowsLargeUploads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	common := graph.Resource{Inputs: g.Named("aws:wafv2/webAcl:WebAcl", "waf").Input("rules").([]any)[2].(map[string]any)}
-	const group = "statement.managedRuleGroupStatement"
-	want := []any{map[string]any{"name": "SizeRestrictions_BODY", "actionToUse": map[string]any{"count": map[string]any{}}}}
-	if got := common.Input(group + ".ruleActionOverrides"); common.Input(group+".name") != "AWSManagedRulesCommonRuleSet" ||
-		!cmp.Equal(got, any(want)) {
-		t.Errorf("the common rules are %v, want them to count large bodies only", common)
+	rules := map[string]graph.Resource{}
+	for i, r := range g.Named("aws:wafv2/webAcl:WebAcl", "waf").Input("rules").([]any) {
+		rule := graph.Resource{Inputs: r.(map[string]any)}
+		if rule.Input("priority") != float64(i) {
+			t.Errorf("rule %v has priority %v, want %d", rule.Input("name"), rule.Input("priority"), i)
+		}
+		rules[rule.Input("name").(string)] = rule
+	}
+	return rules
+}
+
+// counted are the rules of a group that only count.
+func counted(rule graph.Resource) []string {
+	var names []string
+	overrides, _ := rule.Input("statement.managedRuleGroupStatement.ruleActionOverrides").([]any)
+	for _, o := range overrides {
+		override := graph.Resource{Inputs: o.(map[string]any)}
+		if override.Input("actionToUse.count") != nil {
+			names = append(names, override.Input("name").(string))
+		}
+	}
+	return names
+}
+
+// Uploads are larger than the 8 KB body limit of AWS's common rules.
+func TestWAFAllowsLargeUploads(t *testing.T) {
+	rules := firewallRules(t)
+	if got := counted(rules["common"]); !cmp.Equal(got, []string{"SizeRestrictions_BODY"}) {
+		t.Errorf("the common rules count %v, want large bodies only", got)
+	}
+	if got := counted(rules["sql"]); got != nil || len(rules) != 5 {
+		t.Errorf("without upload paths the SQL rules count %v, and there are %d rules", got, len(rules))
+	}
+}
+
+// AWS's rules find attacks in the bytes of pictures, and block the upload. Where uploads are expected they only count, and
+// everywhere else their findings still block.
+func TestWAFLetsFilesPassOnUploadPathsOnly(t *testing.T) {
+	rules := firewallRules(t, "/", "/admin/*")
+	want := map[string][]string{
+		"common": {"SizeRestrictions_BODY", "CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"},
+		"sql":    {"SQLiExtendedPatterns_BODY", "SQLi_BODY"},
+		"inputs": nil, "reputation": nil,
+	}
+	for name, names := range want {
+		if diff := cmp.Diff(names, counted(rules[name])); diff != "" {
+			t.Errorf("%s counts (-want +got):\n%s", name, diff)
+		}
+	}
+
+	last := rules["bodies"]
+	if last.Input("action.block") == nil || last.Input("priority") != 5.0 {
+		t.Fatalf("nothing blocks an attack in a body elsewhere, after the groups: %v", last.Inputs)
+	}
+	all := last.Input("statement.andStatement.statements").([]any)
+	part := func(i int) graph.Resource { return graph.Resource{Inputs: all[i].(map[string]any)} }
+	var labels []string
+	for _, s := range part(0).Input("orStatement.statements").([]any) {
+		labels = append(labels, graph.Resource{Inputs: s.(map[string]any)}.Input("labelMatchStatement.key").(string))
+	}
+	if diff := cmp.Diff([]string{
+		"awswaf:managed:aws:core-rule-set:CrossSiteScripting_Body", "awswaf:managed:aws:core-rule-set:EC2MetaDataSSRF_Body",
+		"awswaf:managed:aws:core-rule-set:GenericLFI_Body", "awswaf:managed:aws:core-rule-set:GenericRFI_Body",
+		"awswaf:managed:aws:sql-database:SQLiExtendedPatterns_Body", "awswaf:managed:aws:sql-database:SQLi_Body",
+	}, labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	var paths []string
+	for i := range all[1:] {
+		match := part(i + 1).Input("notStatement.statements").([]any)[0].(map[string]any)["byteMatchStatement"].(map[string]any)
+		paths = append(paths, match["positionalConstraint"].(string)+" "+match["searchString"].(string))
+	}
+	if diff := cmp.Diff([]string{"EXACTLY /", "STARTS_WITH /admin/"}, paths); diff != "" {
+		t.Errorf("paths (-want +got):\n%s", diff)
+	}
+}
+
+// The agent of ECS Exec records a session with the program script. Alpine lacks it, and the session then runs unrecorded
+// (aws/amazon-ssm-agent#653). app/test.sh looks into the built images, but builds them on Debian where Alpine is out of reach.
+func TestSessionsIntoNginxAreRecorded(t *testing.T) {
+	text, err := os.ReadFile("../app/Dockerfile.nginx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := regexp.MustCompile(`(?m)^ARG NGINX_BASE=(.*)$`).FindStringSubmatch(string(text))
+	_, last, _ := strings.Cut(string(text), "FROM ${NGINX_BASE}\n")
+	if base == nil || last == "" {
+		t.Fatal("the Dockerfile has no NGINX_BASE, or no stage of it")
+	}
+	if strings.Contains(base[1], "alpine") && !regexp.MustCompile(`(?m)^RUN .*apk add .*\butil-linux-misc\b`).MatchString(last) {
+		t.Errorf("%s has no script, and the image does not install it", base[1])
 	}
 }

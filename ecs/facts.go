@@ -18,7 +18,7 @@ func clusterName(site wiring.Site) string { return site.Name("site") }
 
 // Facts are the facts about the edge of the site and about what runs behind it.
 func Facts(site wiring.Site) []catalog.Resource {
-	task := fargate.TaskDefinition(site).Binds("SETTINGS_VERSION")
+	task := fargate.TaskDefinition(site).Binds("DB_CONNECTIONS", "SETTINGS_VERSION")
 	return slices.Concat(edge(site), names(site), firewall(site), services(site), fargate.Facts(site),
 		[]catalog.Resource{task, catalog.Parameter(site)})
 }
@@ -31,8 +31,6 @@ func edge(site wiring.Site) []catalog.Resource {
 			Resources: catalog.Named(site, "elasticloadbalancing", prefix),
 		}}
 	}
-	rule := build("listener-rule/app/", "elasticloadbalancing:CreateRule", "elasticloadbalancing:DeleteRule",
-		"elasticloadbalancing:ModifyRule")
 	const quiet = catalog.Bound | catalog.AWSManaged | catalog.Losses | catalog.Env | catalog.Ports
 	return []catalog.Resource{
 		{
@@ -64,11 +62,9 @@ func edge(site wiring.Site) []catalog.Resource {
 			Type:    "aws:lb/listener:Listener",
 			Effects: []catalog.Effect{{Does: catalog.Interrupts, Says: "the balancer does not answer on its port meanwhile"}},
 			Deploy: []catalog.Grant{
-				look("elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules"),
-				build("listener/app/", "elasticloadbalancing:AddListenerCertificates", "elasticloadbalancing:CreateListener",
-					"elasticloadbalancing:DeleteListener", "elasticloadbalancing:ModifyListener",
-					"elasticloadbalancing:ModifyListenerAttributes", "elasticloadbalancing:RemoveListenerCertificates"),
-				rule,
+				look("elasticloadbalancing:DescribeListenerAttributes", "elasticloadbalancing:DescribeListeners"),
+				build("listener/app/", "elasticloadbalancing:CreateListener", "elasticloadbalancing:DeleteListener",
+					"elasticloadbalancing:ModifyListener"),
 			},
 			Risks: []catalog.Risk{{
 				Path: `protocol|sslPolicy|certificateArn|defaultActions|actions|conditions`,
@@ -79,8 +75,7 @@ func edge(site wiring.Site) []catalog.Resource {
 		{
 			Type: "aws:lb/targetGroup:TargetGroup",
 			Deploy: []catalog.Grant{
-				look("elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups",
-					"elasticloadbalancing:DescribeTargetHealth"),
+				look("elasticloadbalancing:DescribeTargetGroupAttributes", "elasticloadbalancing:DescribeTargetGroups"),
 				build("targetgroup/", "elasticloadbalancing:CreateTargetGroup", "elasticloadbalancing:DeleteTargetGroup",
 					"elasticloadbalancing:ModifyTargetGroup", "elasticloadbalancing:ModifyTargetGroupAttributes"),
 			},
@@ -105,7 +100,7 @@ func names(site wiring.Site) []catalog.Resource {
 	return []catalog.Resource{
 		{
 			Type:       "aws:acm/certificate:Certificate",
-			Deploy:     []catalog.Grant{catalog.Look("edge", "acm:ListCertificates"), certify},
+			Deploy:     []catalog.Grant{certify},
 			AWSManaged: `status|notAfter|notBefore|renewalSummaries|renewalEligibility|pendingRenewal|validationEmails`,
 			None:       harmless &^ catalog.AWSManaged,
 		},
@@ -113,7 +108,7 @@ func names(site wiring.Site) []catalog.Resource {
 		{
 			Type: "aws:route53/record:Record",
 			Deploy: []catalog.Grant{
-				catalog.Look("edge", "route53:ListHostedZones", "route53:ListHostedZonesByName"),
+				catalog.Look("edge", "route53:ListHostedZones"),
 				{Area: "edge", Statement: policy.Statement{
 					Sid: "NameSite",
 					Actions: []string{
@@ -186,7 +181,7 @@ func firewall(site wiring.Site) []catalog.Resource {
 func services(site wiring.Site) []catalog.Resource {
 	keep := func(prefixes []string, actions ...string) catalog.Grant {
 		return catalog.Grant{Area: "compute", Statement: policy.Statement{
-			Sid: "KeepServices", Actions: append(actions, "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource"),
+			Sid: "KeepServices", Actions: append(actions, "ecs:TagResource", "ecs:UntagResource"),
 			Resources: catalog.Named(site, "ecs", prefixes...),
 		}}
 	}
@@ -204,8 +199,7 @@ func services(site wiring.Site) []catalog.Resource {
 		{
 			Type: "aws:ecs/cluster:Cluster",
 			Deploy: append(insights.Deploy,
-				keep([]string{"cluster/"}, "ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:UpdateCluster",
-					"ecs:UpdateClusterSettings"),
+				keep([]string{"cluster/"}, "ecs:CreateCluster", "ecs:DeleteCluster", "ecs:DescribeClusters", "ecs:UpdateCluster"),
 				catalog.FirstUse(site, "ecs.amazonaws.com")),
 			Risks: []catalog.Risk{{Path: `configuration`, Why: "sessions into containers are not recorded, or not encrypted"}},
 			None:  catalog.Inert,
@@ -223,10 +217,8 @@ func services(site wiring.Site) []catalog.Resource {
 					Sid: "FindTasks", Actions: []string{"ecs:ListTasks"}, Resources: []any{"*"},
 					Conditions: policy.Conditions{"ArnEquals": {"ecs:cluster": site.ARN("ecs", "cluster/"+clusterName(site))}},
 				}},
-				keep([]string{"service/", "service-deployment/", "service-revision/", "task/"},
-					"ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
-					"ecs:DescribeServices", "ecs:DescribeTasks", "ecs:ListServiceDeployments", "ecs:RunTask", "ecs:StopTask",
-					"ecs:UpdateService"),
+				keep([]string{"service/", "task/"}, "ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:DescribeTasks",
+					"ecs:RunTask", "ecs:StopTask", "ecs:UpdateService"),
 			},
 			AWSManaged: `desiredCount`, // Application Auto Scaling owns it
 			Risks: []catalog.Risk{
@@ -242,7 +234,7 @@ func services(site wiring.Site) []catalog.Resource {
 		},
 		{
 			Type: "aws:appautoscaling/target:Target",
-			Deploy: append(scale([]string{"application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScheduledActions"},
+			Deploy: append(scale([]string{"application-autoscaling:DescribeScalableTargets"},
 				"application-autoscaling:DeregisterScalableTarget", "application-autoscaling:ListTagsForResource",
 				"application-autoscaling:RegisterScalableTarget", "application-autoscaling:TagResource",
 				"application-autoscaling:UntagResource"),

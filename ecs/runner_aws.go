@@ -91,6 +91,11 @@ func (r AWSRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, error)
 	return result, err
 }
 
+// MayBeTooNew reports whether ECS refused to start a task because it could not assume a role, which it may not see yet.
+func MayBeTooNew(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "unable to assume")
+}
+
 // start starts the task. Until settled it retries while ECS cannot assume a role, which may be too new.
 func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, settled time.Time) (string, error) {
 	for {
@@ -107,7 +112,7 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, s
 			return aws.ToString(out.Tasks[0].TaskArn), nil
 		case err == nil:
 			return "", fmt.Errorf("ECS did not start the task: %s", reasons(out.Failures))
-		case !strings.Contains(err.Error(), "unable to assume") || time.Now().After(settled):
+		case !MayBeTooNew(err) || time.Now().After(settled):
 			return "", fmt.Errorf("starting the task: %w", err)
 		}
 		r.warn("ECS did not start the task: %v; a recent IAM change may not be visible yet, retrying", err)

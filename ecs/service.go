@@ -31,12 +31,15 @@ type WebArgs struct {
 	Architecture string // "arm64" or "amd64"
 
 	Min, Max          int // tasks
+	Connections       int // to the database, at most, of one task; gunicorn.conf.py obeys it
 	Spot              int // percentage of the tasks beyond the first on Fargate Spot; 100: the first as well
 	CPUTarget         int // average CPU that scaling aims at, in percent; default 60
 	RequestsPerTarget int // requests per task and minute that scaling aims at; default 1000
 
 	// After is what tasks need without an input that refers to it: the network's routes and endpoints, and the Migration.
 	After []pulumi.Resource
+
+	Judge Judge // says whether the service runs what was deployed; nil: a caller of the program finds out
 }
 
 // A Web is the service that handles requests: tasks of nginx and Django in the private subnets behind the Balancer.
@@ -72,6 +75,9 @@ func (args *WebArgs) check(task *fargate.TaskArgs) error {
 	if args.Min < 1 || args.Max < args.Min {
 		all = append(all, fmt.Errorf("ecs: tasks must be at least 1 and min not above max, got min %d, max %d", args.Min, args.Max))
 	}
+	if args.Connections < 1 {
+		all = append(all, fmt.Errorf("ecs: a web task needs at least 1 connection to the database, got %d", args.Connections))
+	}
 	if args.Spot < 0 || args.Spot > 100 {
 		all = append(all, fmt.Errorf("ecs: spot must be from 0 to 100 percent, got %d", args.Spot))
 	}
@@ -104,7 +110,11 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(Port),
 	}}
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts,
+	hooks, err := judged(ctx, name, args.Judge)
+	if err != nil {
+		return nil, err
+	}
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts, hooks,
 		pulumi.IgnoreChanges([]string{"desiredCount"})) // scaling owns it
 	if err != nil {
 		return nil, err

@@ -25,6 +25,10 @@ type WAFArgs struct {
 	// RateLimit is how many requests one address may make in five minutes before it gets 429: 10 to 2,000,000,000.
 	RateLimit int
 
+	// UploadPaths are the paths that take file uploads: exactly one (/upload/), or all below one (/admin/*). The rules that look
+	// for attacks in a request's body let those requests pass, because they find attacks in pictures and archives too.
+	UploadPaths []string
+
 	LogGroup    string             // its name; it begins with WAFLogs
 	LogGroupARN pulumi.StringInput // without ":*" at its end
 }
@@ -33,10 +37,12 @@ type WAFArgs struct {
 // known bad inputs and SQL injection, and a rate limit per address. Requests that it blocks or counts are logged without
 // cookies and credentials; the balancer's access log has the others.
 //
-// The rule that limits bodies to 8 KB only counts, because uploads are larger; nginx limits the size of a request.
+// The rule that limits bodies to 8 KB only counts, because uploads are larger; nginx limits the size of a request. With
+// UploadPaths the other rules about bodies count as well, and label the request; the last rule blocks what has such a label
+// outside those paths.
 //
-// Cost: $5 a month, $1 a month for each of its 5 rules and $0.60 per million requests (us-east-1, from memory). Renaming
-// the stack replaces it.
+// Cost: $5 a month, $1 a month for each of its 5 rules (6 with UploadPaths) and $0.60 per million requests (us-east-1, from
+// memory). Renaming the stack replaces it.
 //
 // It is registered by its token, without pulumi-aws's wafv2 package; docs/design.md explains why.
 type WAF struct {
@@ -47,12 +53,16 @@ type WAF struct {
 // wafGroups are the rule groups, in the order of evaluation: cheap and precise ones first.
 var wafGroups = []struct {
 	name, group string
-	count       string // a rule of the group that only counts
+	count       string   // a rule of the group that only counts
+	label       string   // the prefix of the labels of bodies
+	bodies      []string // rules that look for attacks in a body
 }{
 	{name: "reputation", group: "AWSManagedRulesAmazonIpReputationList"},
-	{name: "common", group: "AWSManagedRulesCommonRuleSet", count: "SizeRestrictions_BODY"},
+	{name: "common", group: "AWSManagedRulesCommonRuleSet", count: "SizeRestrictions_BODY", label: "awswaf:managed:aws:core-rule-set:",
+		bodies: []string{"CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY"}},
 	{name: "inputs", group: "AWSManagedRulesKnownBadInputsRuleSet"},
-	{name: "sql", group: "AWSManagedRulesSQLiRuleSet"},
+	{name: "sql", group: "AWSManagedRulesSQLiRuleSet", label: "awswaf:managed:aws:sql-database:",
+		bodies: []string{"SQLiExtendedPatterns_BODY", "SQLi_BODY"}},
 }
 
 // A webACL is the web ACL with the output that is used.
@@ -146,10 +156,19 @@ func (args *WAFArgs) rules() pulumi.Array {
 	}}
 	for i, g := range wafGroups {
 		group := pulumi.Map{"vendorName": pulumi.String("AWS"), "name": pulumi.String(g.group)}
+		var counted []string
 		if g.count != "" {
-			group["ruleActionOverrides"] = pulumi.Array{pulumi.Map{
-				"name": pulumi.String(g.count), "actionToUse": pulumi.Map{"count": pulumi.Map{}},
-			}}
+			counted = append(counted, g.count)
+		}
+		if len(args.UploadPaths) > 0 {
+			counted = append(counted, g.bodies...)
+		}
+		overrides := pulumi.Array{}
+		for _, rule := range counted {
+			overrides = append(overrides, pulumi.Map{"name": pulumi.String(rule), "actionToUse": pulumi.Map{"count": pulumi.Map{}}})
+		}
+		if len(overrides) > 0 {
+			group["ruleActionOverrides"] = overrides
 		}
 		rules = append(rules, pulumi.Map{
 			"name":             pulumi.String(g.name),
@@ -159,7 +178,48 @@ func (args *WAFArgs) rules() pulumi.Array {
 			"statement":        pulumi.Map{"managedRuleGroupStatement": group},
 		})
 	}
+	if len(args.UploadPaths) > 0 {
+		rules = append(rules, args.attacksElsewhere(len(rules)))
+	}
 	return rules
+}
+
+// attacksElsewhere blocks requests whose body was labelled as an attack, unless their path takes uploads. A rule that counts
+// still labels, with the rule's name and BODY as Body (WAF guide, "AWS Managed Rules rule groups list"; "Label match rule
+// statement"). re:Post, "How do I allow file uploads with AWS WAF", does it in this way.
+func (args *WAFArgs) attacksElsewhere(priority int) pulumi.Map {
+	labels := pulumi.Array{}
+	for _, g := range wafGroups {
+		for _, rule := range g.bodies {
+			labels = append(labels, pulumi.Map{"labelMatchStatement": pulumi.Map{
+				"scope": pulumi.String("LABEL"), "key": pulumi.String(g.label + strings.TrimSuffix(rule, "BODY") + "Body"),
+			}})
+		}
+	}
+	all := pulumi.Array{pulumi.Map{"orStatement": pulumi.Map{"statements": labels}}}
+	for _, path := range args.UploadPaths {
+		start, below := strings.CutSuffix(path, "*")
+		constraint := "EXACTLY"
+		if below {
+			constraint = "STARTS_WITH"
+		}
+		all = append(all, pulumi.Map{"notStatement": pulumi.Map{"statements": pulumi.Array{pulumi.Map{"byteMatchStatement": pulumi.Map{
+			"fieldToMatch": pulumi.Map{"uriPath": pulumi.Map{}}, "positionalConstraint": pulumi.String(constraint),
+			"searchString": pulumi.String(start),
+			"textTransformations": pulumi.Array{
+				pulumi.Map{"priority": pulumi.Int(0), "type": pulumi.String("URL_DECODE")},
+				// So that /admin/../ is not a way round.
+				pulumi.Map{"priority": pulumi.Int(1), "type": pulumi.String("NORMALIZE_PATH")},
+			},
+		}}}}})
+	}
+	return pulumi.Map{
+		"name":             pulumi.String("bodies"),
+		"priority":         pulumi.Int(priority),
+		"visibilityConfig": visible("bodies"),
+		"action":           pulumi.Map{"block": pulumi.Map{}},
+		"statement":        pulumi.Map{"andStatement": pulumi.Map{"statements": all}},
+	}
 }
 
 // visible turns on a rule's CloudWatch metric.
@@ -178,6 +238,11 @@ func (args *WAFArgs) check() error {
 	}
 	if args.RateLimit < 10 || args.RateLimit > 2_000_000_000 {
 		wrong = append(wrong, fmt.Errorf("ecs: rate limit must be 10 to 2000000000 requests in five minutes, got %d", args.RateLimit))
+	}
+	for _, path := range args.UploadPaths {
+		if !strings.HasPrefix(path, "/") || len(path) > 200 {
+			wrong = append(wrong, fmt.Errorf("ecs: a path for uploads must begin with / and have at most 200 characters, got %q", path))
+		}
 	}
 	if !strings.HasPrefix(args.LogGroup, WAFLogs) {
 		wrong = append(wrong, fmt.Errorf("ecs: the name of a web ACL's log group must begin with %s, got %q", WAFLogs, args.LogGroup))

@@ -34,6 +34,7 @@ type WorkerArgs struct {
 	Spot         int // as in WebArgs
 
 	After []pulumi.Resource // as in WebArgs
+	Judge Judge             // as in WebArgs
 }
 
 // A Worker is a service of the site without ingress: the application's image with another command.
@@ -82,7 +83,11 @@ func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulum
 	s := service(args.Site.Name(task.Part), args.Cluster, args.Placement, definition, args.Spot)
 	s.DesiredCount = pulumi.Int(args.Count)
 	after := append([]pulumi.Resource{args.Roles, args.Cluster}, args.After...)
-	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts)
+	hooks, err := judged(ctx, name, args.Judge)
+	if err != nil {
+		return nil, err
+	}
+	made, err := awsecs.NewService(ctx, name, s, pulumi.Parent(w), fargate.After(after...), timeouts, hooks)
 	if err != nil {
 		return nil, err
 	}

@@ -16,5 +16,4 @@ func ExampleStatements() {
 	// Output:
 	// AccountAdministers map[]
 	// AccountUsesThroughServices map[kms:ViaService:ssm.eu-west-1.amazonaws.com]
-	// AccountGrantsToServices map[kms:ViaService:ssm.eu-west-1.amazonaws.com]
 }

@@ -29,21 +29,22 @@ var Purposes = []Purpose{Data, Logs, Settings, Images, Alarms, Disk}
 var users = map[Purpose]struct {
 	holds     string    // what the key encrypts, in words
 	via       []string  // services through which the account's own principals may use the key: they act with the caller's permissions
+	grants    []string  // those of via for which the caller creates a grant, because they use the key later, without a caller
 	services  []service // services that use the key in their own name, on behalf of this account
 	logs      bool      // CloudWatch Logs encrypts log groups with it
 	sessions  bool      // both ends of a shell session (ECS Exec, Session Manager) call KMS themselves
 	schedules bool      // EventBridge Scheduler encrypts schedules with it
 }{
-	Data:     {holds: "database and media", via: []string{"rds", "s3"}},
-	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, logs: true, sessions: true},
+	Data:     {holds: "database and media", via: []string{"rds", "s3"}, grants: []string{"rds"}},
+	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, grants: []string{"firehose"}, logs: true, sessions: true},
 	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
-	Images:   {holds: "container images", via: []string{"ecr"}},
+	Images:   {holds: "container images", via: []string{"ecr"}, grants: []string{"ecr"}},
 	// CloudWatch and RDS publish to the topic and EventBridge sends to the queue, each in the service's own name.
 	Alarms: {
 		holds: "alarms, failed jobs and schedules", via: []string{"scheduler", "sns", "sqs"}, schedules: true,
 		services: []service{{name: "cloudwatch", account: true}, {name: "events"}, {name: "events.rds"}},
 	},
-	Disk: {holds: "disk of the bastion", via: []string{"ec2"}},
+	Disk: {holds: "disk of the bastion", via: []string{"ec2"}, grants: []string{"ec2"}},
 }
 
 // A service uses a key under its own name. account: it sends aws:SourceAccount to KMS. EventBridge sends none when it
@@ -66,19 +67,21 @@ type service struct {
 // directly. Here the account may use the key only through the services that hold the data, so reading a secret always
 // needs ssm:GetParameter as well, and so on.
 func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
-	var via []string
+	var via, grants []string
 	var services []service
 	var logs, sessions, schedules bool
 	for _, p := range purposes {
 		u := users[p]
-		for _, s := range u.via {
-			via = append(via, fmt.Sprintf("%s.%s.amazonaws.com", s, site.Region))
-		}
+		via = append(via, endpoints(site, u.via)...)
+		grants = append(grants, endpoints(site, u.grants)...)
 		services = append(services, u.services...)
 		logs, sessions, schedules = logs || u.logs, sessions || u.sessions, schedules || u.schedules
 	}
 
-	statements := []policy.Statement{administer(site), use(site, via), grant(site, via)}
+	statements := []policy.Statement{administer(site), use(site, via)}
+	if len(grants) > 0 {
+		statements = append(statements, grant(site, grants))
+	}
 	if sessions {
 		statements = append(statements, shells(site))
 	}
@@ -92,6 +95,14 @@ func Statements(site wiring.Site, purposes ...Purpose) []policy.Statement {
 		statements = append(statements, s.statement(site))
 	}
 	return statements
+}
+
+func endpoints(site wiring.Site, services []string) []string {
+	var all []string
+	for _, s := range services {
+		all = append(all, fmt.Sprintf("%s.%s.amazonaws.com", s, site.Region))
+	}
+	return all
 }
 
 func account(site wiring.Site) map[string][]any {
@@ -126,7 +137,8 @@ func use(site wiring.Site, via []string) policy.Statement {
 	}
 }
 
-// A service that decrypts later, without a caller (an attached disk, a pulled image), has the caller create a grant.
+// A service that decrypts later, without a caller (an attached disk, a pulled image), has the caller create a grant. S3, SSM, SNS, SQS and
+// Scheduler create none: KMS Developer Guide, "How AWS services use AWS KMS".
 func grant(site wiring.Site, via []string) policy.Statement {
 	return policy.Statement{
 		Sid:        "AccountGrantsToServices",

@@ -22,14 +22,21 @@ const archiveType = "slipway:logging:Archive"
 type ArchiveArgs struct {
 	Site        wiring.Site
 	KeyARN      pulumi.StringInput // encrypts the log bucket
-	ArchiveDays int                // retention of archived logs; at least 31
+	ArchiveDays int                // retention of archived logs
 }
+
+// regretDays is how long S3 still stores archived logs after they expired, or after someone deleted them. Nothing overwrites
+// them, so old versions only exist to undo a deletion.
+const regretDays = 7
 
 // An Archive is two buckets for logs: Logs for the logs of the site and its services (encrypted with the key, in cold
 // storage after 30 days, deleted after ArchiveDays), Access for the access logs that the balancer and S3 deliver. AWS
-// delivers access logs only to a bucket with SSE-S3, which is why there are two.
+// delivers access logs only to a bucket with SSE-S3, which is why there are two. Both are versioned: what expires or is deleted
+// stays restorable, and billed, for another week, so logs are gone after ArchiveDays and 7 days.
 //
-// Protected stacks keep both on destroy. Cost: $0.023 per GB-month at first, $0.004 in cold storage (from memory).
+// Protected stacks keep both on destroy. Cost: $0.023 per GB-month at first, $0.004 in cold storage (from memory). S3 leaves
+// objects below 128 KB in standard storage (S3 guide, "Transitioning objects using Amazon S3 Lifecycle", constraints), which is
+// most objects of a small site.
 // Renaming the stack replaces both.
 type Archive struct {
 	pulumi.ResourceState
@@ -47,15 +54,15 @@ func NewArchive(ctx *pulumi.Context, name string, args *ArchiveArgs, opts ...pul
 	a.Access, err = bucket.New(ctx, name+"-access", &bucket.Args{
 		Site: args.Site, Part: "access",
 		Delivery: func(arn pulumi.StringOutput) []policy.Statement { return deliverAccessLogs(args.Site, arn) },
-		Rules:    coldThenGone(args.ArchiveDays),
+		Rules:    coldThenGone(args.ArchiveDays), OldVersionDays: regretDays,
 	}, pulumi.Parent(a))
 	if err != nil {
 		return nil, err
 	}
 	a.Logs, err = bucket.New(ctx, name+"-logs", &bucket.Args{
 		Site: args.Site, Part: "logs",
-		KeyARN:     args.KeyARN,
-		Rules:      coldThenGone(args.ArchiveDays),
+		KeyARN: args.KeyARN,
+		Rules:  coldThenGone(args.ArchiveDays), OldVersionDays: regretDays,
 		AccessLogs: a.Access,
 	}, pulumi.Parent(a))
 	if err != nil {

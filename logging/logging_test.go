@@ -236,3 +236,33 @@ func TestTheTopicIsEncryptedWithAKeyThatAlarmsMayUse(t *testing.T) {
 		t.Errorf("SNS.1: %v", topic.Inputs)
 	}
 }
+
+// The buckets are versioned: an expiration only makes a log an old version. If those stayed as long as in other buckets, an
+// archive of 30 days would hold, and bill, 120.
+func TestTheArchiveEndsSoonAfterItsRetention(t *testing.T) {
+	g, err := graph.Record("test", nil, func(ctx *pulumi.Context) error {
+		_, err := NewArchive(ctx, "archive", &ArchiveArgs{
+			Site: wiring.Site{Project: "slipway", Stack: "test"}, KeyARN: pulumi.String("arn:key"), ArchiveDays: 30,
+		})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{"archive-logs", "archive-access"} {
+		stored := map[string]any{}
+		rules := g.Named("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", bucket+"-lifecycle").Input("rules").([]any)
+		for _, r := range rules {
+			rule := graph.Resource{Inputs: r.(map[string]any)}
+			for _, path := range []string{"expiration.days", "noncurrentVersionExpiration.noncurrentDays", "expiration.expiredObjectDeleteMarker"} {
+				if value := rule.Input(path); value != nil {
+					stored[path] = value
+				}
+			}
+		}
+		want := map[string]any{"expiration.days": 30.0, "noncurrentVersionExpiration.noncurrentDays": 7.0, "expiration.expiredObjectDeleteMarker": true}
+		if diff := cmp.Diff(want, stored); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", bucket, diff)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/ec2"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -11,17 +12,23 @@ import (
 )
 
 // InterfaceServices lists the AWS services that a site without NAT reaches through interface endpoints, by the last part of
-// the endpoint's name.
-func InterfaceServices(bastion bool) []string {
+// the endpoint's name: those that the site's own parts call, and more.
+//
+// Others that AWS's guides name are not needed. ECS reads parameters and images without STS and Secrets Manager; CloudWatch
+// Logs calls Firehose from its own network; the Session Manager agent needs ec2messages only before version 3.3.40 (Systems
+// Manager guide, "Reference: ec2messages, ssmmessages, and other API operations").
+func InterfaceServices(more ...string) []string {
 	services := []string{
 		"ecr.api", "ecr.dkr", // pull images
-		"logs", "kinesis-firehose", // write logs
-		"ssm", "secretsmanager", "kms", // read settings
+		"logs",        // write logs
+		"ssm",         // read settings; register the bastion
 		"ssmmessages", // ECS Exec and Session Manager
-		"sts",
+		"kms",         // both encrypt sessions with the site's key
 	}
-	if bastion {
-		services = append(services, "ec2messages") // the Session Manager agent uses it until ssmmessages answers
+	for _, service := range more {
+		if !slices.Contains(services, service) {
+			services = append(services, service)
+		}
 	}
 	return services
 }
@@ -44,7 +51,7 @@ func (b *builder) newInterfaceEndpoints(subnets pulumi.StringArray, group pulumi
 		return nil, nil
 	}
 	var all []pulumi.Resource
-	for _, service := range InterfaceServices(b.args.Bastion) {
+	for _, service := range InterfaceServices(b.args.Endpoints...) {
 		e, err := ec2.NewVpcEndpoint(b.ctx, b.name+"-"+service, &ec2.VpcEndpointArgs{
 			VpcId:             b.vpc.ID(),
 			ServiceName:       pulumi.String(serviceName(b.args.Site, service)),

@@ -96,8 +96,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 			Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 			Deploy: []catalog.Grant{
 				look("DescribeSecurityGroupRules"),
-				build("AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules", "RevokeSecurityGroupIngress",
-					"UpdateSecurityGroupRuleDescriptionsIngress"),
+				build("AuthorizeSecurityGroupIngress", "ModifySecurityGroupRules", "RevokeSecurityGroupIngress"),
 			},
 			Risks: []catalog.Risk{{Path: `.*`, Why: rule}}, None: catalog.Inert,
 		},
@@ -105,16 +104,14 @@ func Facts(site wiring.Site) []catalog.Resource {
 			Type: "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
 			Deploy: []catalog.Grant{
 				look("DescribeSecurityGroupRules"),
-				build("AuthorizeSecurityGroupEgress", "ModifySecurityGroupRules", "RevokeSecurityGroupEgress",
-					"UpdateSecurityGroupRuleDescriptionsEgress"),
+				build("AuthorizeSecurityGroupEgress", "ModifySecurityGroupRules", "RevokeSecurityGroupEgress"),
 			},
 			Risks: []catalog.Risk{{Path: `.*`, Why: rule}}, None: catalog.Inert,
 		},
 		{
 			Type: "aws:ec2/vpcEndpoint:VpcEndpoint", None: harmless,
 			Deploy: []catalog.Grant{
-				look("DescribeManagedPrefixLists", "DescribePrefixLists", "DescribeVpcEndpointServices", "DescribeVpcEndpoints",
-					"GetManagedPrefixListEntries"),
+				look("DescribePrefixLists", "DescribeVpcEndpoints"),
 				build("CreateVpcEndpoint", "DeleteVpcEndpoints", "ModifyVpcEndpoint"),
 			},
 		},

@@ -138,11 +138,16 @@ func awsArgs(t Target, c *configuration) awsaccount.Args {
 }
 
 func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (account.Account, error) {
+	if err := faultsKnown(t.Faults); err != nil {
+		return nil, UsageError{err}
+	}
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
 		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
 		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 		Called: c.called(),
+		// A bootstrap is long over when workflows deploy.
+		IAMDelay: slices.Contains(t.Faults, IAMDelay) && args.operation != "bootstrap",
 	}
 	if len(c.accounts) > 0 {
 		model.AccountID = c.accounts[0]

@@ -54,7 +54,8 @@ type Target struct {
 	Stack      string
 	Live       bool     // in the stack's own AWS account, not in the model
 	Overrides  []string // settings for this run, as key=value
-	SCP        []string // files with service control policies, which limit every call of the model; one for each level from the root
+	SCP        []string // files with control policies of the organization, which limit every call of the model
+	Faults     []string // faults that the model plays, see Faults
 	WhatIf     WhatIf   // a change that Rehearse and Preview try
 	Containers Containers
 	Throwaway  bool // the engine writes its state once, at the end: fast, but a killed run cannot be continued

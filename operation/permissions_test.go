@@ -371,6 +371,49 @@ func TestAServiceControlPolicyLimitsEveryCaller(t *testing.T) {
 	}
 }
 
+// The data perimeter that AWS publishes (https://github.com/aws-samples/data-perimeter-policy-examples) lets every stack deploy, and the
+// services that a site uses work. One without the exception for AWS's services does not.
+func TestAResourceControlPolicyLimitsServices(t *testing.T) {
+	root, err := FindRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte(`{"Version": "2012-10-17", "Statement": [`+text+`]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	const services = `"Principal": "*", "Action": ["s3:*", "sqs:*", "kms:*", "secretsmanager:*", "sts:AssumeRole", "ecr:*"], "Resource": "*"`
+	perimeter := write("perimeter.json", `{"Sid": "OwnCallers", "Effect": "Deny", `+services+`, "Condition": {
+			"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-example1234"}, "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}},
+		{"Sid": "OwnSources", "Effect": "Deny", `+services+`, "Condition": {"StringNotEqualsIfExists": {"aws:SourceOrgID": "o-example1234"},
+			"Null": {"aws:SourceAccount": "false"}, "Bool": {"aws:PrincipalIsAWSService": "true"}}},
+		{"Sid": "TLS", "Effect": "Deny", `+services+`, "Condition": {"BoolIfExists": {"aws:SecureTransport": "false"}}}`)
+	for _, stack := range []string{"prod", "staging", "dev", "local"} {
+		v, err := Rehearse(t.Context(), Target{Root: root, Stack: stack, SCP: []string{perimeter}, Progress: logged{t}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, reason := range v.Reasons {
+			t.Errorf("%s: %s", stack, reason)
+		}
+	}
+	forgetful := write("forgetful.json", `{"Sid": "OwnCallers", "Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",
+		"Condition": {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-example1234"}}}`)
+	v, err := Rehearse(t.Context(), Target{Root: root, Stack: "prod", SCP: []string{forgetful}, Progress: logged{t}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(v.Reasons, "\n")
+	for _, want := range []string{"jobs-failed", "events.amazonaws.com -> sqs:SendMessage", "resource control policy", "forgetful.json OwnCallers"} {
+		if v.Good || !strings.Contains(text, want) {
+			t.Errorf("expected %q in %s", want, text)
+		}
+	}
+}
+
 // BenchmarkEvaluation deploys prod without a change, and compares the time with that of evaluating every call that reads the site.
 func BenchmarkEvaluation(b *testing.B) {
 	var count callers

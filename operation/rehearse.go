@@ -75,6 +75,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
 	up, err := s.up(ctx)
+	sayDelayed(s.account, logf)
 	if _, err := s.judged(ctx, err); err != nil && !v.later(err, s.findings(err)) {
 		return err
 	}

@@ -252,3 +252,20 @@ func TestTheConfigurationCannotSetWhatAComponentBinds(t *testing.T) {
 		t.Errorf("only %v are reserved", names)
 	}
 }
+
+// What happens on a normal night is no drift: a Multi-AZ database fails over, the subscription of the alarms is confirmed.
+func TestNormalEventsAreNoDrift(t *testing.T) {
+	facts := Catalog(wiring.Site{})
+	for token, path := range map[string]string{
+		"aws:rds/instance:Instance":                   "availabilityZone",
+		"aws:sns/topicSubscription:TopicSubscription": "pendingConfirmation",
+		"aws:ecs/service:Service":                     "desiredCount",
+	} {
+		if !facts.ManagedByAWS(token, path) {
+			t.Errorf("a change of %s of %s is reported as drift", path, token)
+		}
+	}
+	if facts.ManagedByAWS("aws:sns/topicSubscription:TopicSubscription", "endpoint") {
+		t.Error("alarms that go elsewhere are no drift")
+	}
+}

@@ -37,17 +37,20 @@ func Catalog(site wiring.Site) catalog.Catalog {
 	return all
 }
 
-// Load is config.Load for this site: the environment variables that its components bind are reserved.
+// Load is config.Load for this site: the environment variables that its components bind are reserved, and its tasks must not
+// need more connections than its database takes.
 func Load(source config.Source) (*config.Stack, error) {
 	source.Reserved = Catalog(wiring.Site{}).Names()
+	source.Connections = datastore.Usable
 	return config.Load(source)
 }
 
 // Facts are the facts about the stack's AWS provider, and about what the program looks up before it creates anything.
 func Facts(wiring.Site) []catalog.Resource {
 	return []catalog.Resource{{
-		Type:   "pulumi:providers:aws",
-		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones")},
-		None:   catalog.Inert | catalog.Risks,
+		Type: "pulumi:providers:aws",
+		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones",
+			"ec2:DescribeSubnets")},
+		None: catalog.Inert | catalog.Risks,
 	}, catalog.Random("pulumi:index:Stash")}
 }

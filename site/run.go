@@ -69,8 +69,8 @@ func (d *deployment) runWeb() error {
 		Site: d.site, Cluster: d.cluster, Balancer: d.balancer, Placement: d.network.Web, Roles: d.roles, Binding: d.binding,
 		Django: d.images.Django, Nginx: d.images.Nginx, DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
 		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
-		Min: web.Min, Max: web.Max, Spot: web.Spot, CPUTarget: web.CPUTarget, RequestsPerTarget: web.RequestsPerTarget,
-		After: []pulumi.Resource{migration},
+		Min: web.Min, Max: web.Max, Connections: web.Connections, Spot: web.Spot, CPUTarget: web.CPUTarget, RequestsPerTarget: web.RequestsPerTarget,
+		After: []pulumi.Resource{migration}, Judge: d.judge,
 	}, d.opts...)
 	return err
 }
@@ -103,7 +103,7 @@ func (d *deployment) runWorkers() error {
 			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
 			Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
 			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
-			After: []pulumi.Resource{d.web},
+			After: []pulumi.Resource{d.web}, Judge: d.judge,
 		}, d.opts...); err != nil {
 			return err
 		}

@@ -41,6 +41,10 @@ type Options struct {
 	Runner ecs.Runner        // runs the migration; default: on AWS
 	Say    func(text string) // hears that the migration still runs; default: the engine's log
 
+	// Alone: no command judges the services after the program, so the program does. Judge does it; default: on AWS.
+	Alone bool
+	Judge ecs.Judge
+
 	// Release is what runs instead of images that are built; nil: what the configuration says.
 	Release *image.Pinned
 	// Carry copies the images of a release (see cicd.Carrier); nil is AWS itself.
@@ -54,8 +58,8 @@ type Options struct {
 	Declare bool
 }
 
-// Deploy is the Pulumi program: everything that `pulumi up` does.
-func Deploy(ctx *pulumi.Context) error { return New(Options{}).Run(ctx) }
+// Deploy is the Pulumi program: everything that `pulumi up` does. It fails if ECS rolled a service back.
+func Deploy(ctx *pulumi.Context) error { return New(Options{Alone: true}).Run(ctx) }
 
 // A Program is one run of Deploy with options, and what became known in it.
 type Program struct {
@@ -102,6 +106,10 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 		runner = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile,
 			Warn: func(text string) { _ = ctx.Log.Warn("migration: "+text, nil) }}
 	}
+	judge := options.Judge
+	if judge == nil && options.Alone {
+		judge = ecs.AWSRunner{Region: stack.Region, Profile: stack.AWS.Profile}.Judge
+	}
 	release := options.Release
 	if digests := (image.Pair{Django: stack.Images.Django, Nginx: stack.Images.Nginx}); release == nil && digests != (image.Pair{}) {
 		release = &image.Pinned{Digests: digests}
@@ -118,7 +126,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, release: release,
+	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
 		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
@@ -131,6 +139,7 @@ type deployment struct {
 	root     string
 	runner   ecs.Runner
 	say      func(string)
+	judge    ecs.Judge     // nil: the caller of the program judges
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
 	pushed   image.Pair
@@ -196,35 +205,19 @@ func (d *deployment) place() error {
 	if err != nil {
 		return err
 	}
-	state := "available"
-	zones, err := aws.GetAvailabilityZones(d.ctx, &aws.GetAvailabilityZonesArgs{
-		State: &state,
-		// Local zones and the like lack RDS and load balancers.
-		Filters: []aws.GetAvailabilityZonesFilter{{Name: "opt-in-status", Values: []string{"opt-in-not-required"}}},
-	}, d.invoke)
+	zones, withoutARM, err := findZones(d.ctx, d.stack, d.invoke)
 	if err != nil {
 		return err
-	}
-	if len(zones.Names) < d.stack.Network.Zones {
-		return fmt.Errorf("network.zones: region %s has %d zones, got %d", d.stack.Region, len(zones.Names), d.stack.Network.Zones)
 	}
 	d.site = wiring.Site{
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
-		Zones:   zones.Names[:d.stack.Network.Zones],
+		Zones:   zones,
 		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
 	}
-	for i, zone := range d.site.Zones {
-		if i < len(zones.ZoneIds) && zones.ZoneIds[i] == zoneWithoutARM {
-			d.withoutARM = append(d.withoutARM, zone)
-		}
-	}
+	d.withoutARM = withoutARM
 	return nil
 }
-
-// zoneWithoutARM is the ID of the only zone without arm64 tasks on Fargate; its name differs between accounts. EC2 has no
-// Graviton instances there either. Source: ECS guide, "Supported Regions for Amazon ECS on AWS Fargate".
-const zoneWithoutARM = "use1-az3"
 
 // bindRoles sets the permissions boundary of all roles, without which the deploy role may not create them. A stack without a
 // deploy role has no boundary.
@@ -255,7 +248,7 @@ func (d *deployment) makeNetwork() error {
 	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
-		Bastion: d.stack.Bastion.Enabled, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
+		Bastion: d.stack.Bastion.Enabled, Endpoints: d.stack.Network.Endpoints, Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days,
 		LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
@@ -442,7 +435,8 @@ func (d *deployment) makeWAF() error {
 		return err
 	}
 	_, err = ecs.NewWAF(d.ctx, "waf", &ecs.WAFArgs{
-		Site: d.site, LoadBalancerARN: d.balancer.LoadBalancerARN, RateLimit: d.stack.WAF.RateLimit, LogGroup: name, LogGroupARN: logs.ARN,
+		Site: d.site, LoadBalancerARN: d.balancer.LoadBalancerARN, RateLimit: d.stack.WAF.RateLimit,
+		UploadPaths: d.stack.WAF.UploadPaths, LogGroup: name, LogGroupARN: logs.ARN,
 	}, d.opts...)
 	return err
 }

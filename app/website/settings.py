@@ -137,6 +137,7 @@ else:
             "NAME": env.text("DB_DATABASE", "site" if development else None),
             "USER": env.text("DB_USERNAME", "site" if development else None),
             "PASSWORD": env.secret("DB_PASSWORD", "site" if development else None),
+            # Each thread keeps its connection; gunicorn.conf.py runs DB_CONNECTIONS threads, so the task needs no pool to stay below.
             "CONN_MAX_AGE": 300,
             "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {

@@ -62,7 +62,9 @@ func rootCommand(run *invocation) *cobra.Command {
 	configured := func(cmd *cobra.Command) *cobra.Command {
 		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
-		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy; one for each level, root first")
+		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy (one for each level, root first) "+
+			"or a resource control policy")
+		cmd.Flags().StringSliceVar(&run.faults, "faults", nil, "in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
 		return cmd
 	}
 	trying := func(cmd *cobra.Command) *cobra.Command {
@@ -148,8 +150,8 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch err := operation.CheckStackName(i.stack); {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
-	case i.live && (i.runs || len(i.scp) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
-		return errors.New("--live: containers, rehearsals and --scp are of the model, not of an account")
+	case i.live && (i.runs || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+		return errors.New("--live: containers, rehearsals, --scp and --faults are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
 	}

@@ -32,6 +32,7 @@ type invocation struct {
 	wait      time.Duration // for a stack that is in use
 	overrides []string
 	scp       []string // files
+	faults    []string // of the model
 	whatIf    operation.WhatIf
 	runs      bool   // up and rehearse: with containers
 	postgres  string // the image of the database
@@ -48,7 +49,7 @@ func (i *invocation) target() (operation.Target, error) {
 		return operation.Target{}, err
 	}
 	t := operation.Target{
-		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp, WhatIf: i.whatIf,
+		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp, Faults: i.faults, WhatIf: i.whatIf,
 		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}

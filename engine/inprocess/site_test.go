@@ -32,6 +32,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
 
+	"slipway/ecs"
 	"slipway/engine"
 	"slipway/engine/inprocess"
 	"slipway/operation/account/modelaccount"
@@ -51,6 +52,7 @@ type world struct {
 	model  *rehearsal.Rehearsal
 	counts map[apitype.OpType]int // of the last operation, custom resources and components alike
 	failed []string
+	judge  ecs.Judge // of the program; may be nil
 }
 
 // clone copies what a deployment reads: Pulumi.yaml and the app.
@@ -111,7 +113,9 @@ func openAs(tb testing.TB, dir, root, file, stack string, values map[string]stri
 }
 
 func (w *world) program() pulumi.RunFunc {
-	return site.New(site.Options{Root: w.root, Runner: modelaccount.Runner(w.model.Account)}).Run
+	return func(ctx *pulumi.Context) error {
+		return site.New(site.Options{Root: w.root, Runner: modelaccount.Runner(w.model.Account), Judge: w.judge}).Run(ctx)
+	}
 }
 
 func (w *world) hear(e apitype.EngineEvent) {
@@ -267,6 +271,52 @@ func TestSite(t *testing.T) {
 
 // An interrupt at any moment leaves a state that agrees with the account, and the next up completes it. SLIPWAY_INTERRUPTS says
 // how often.
+// Plain `pulumi up` has no command that looks at the services afterwards. A rollback of ECS, after which a service is stable,
+// fails the program's own run, and what comes after the service stays as it is.
+func TestARolledBackServiceFailsTheProgram(t *testing.T) {
+	w := open(t, t.TempDir(), clone(t), "staging")
+	defer func() { must(t, w.model.Close()) }()
+	var judged []string
+	refuse := ""
+	w.judge = func(_ context.Context, s ecs.Settled) error {
+		if !strings.HasPrefix(s.TaskDefinition, "arn:aws:ecs:") || !strings.Contains(s.Cluster, "slipway-staging") {
+			t.Errorf("it is asked about %+v", s)
+		}
+		judged = append(judged, s.Service)
+		if s.Service == refuse {
+			return errors.New("it was rolled back")
+		}
+		return nil
+	}
+	both := []string{"slipway-staging-web", "slipway-staging-worker-feed"}
+	w.up(t, inprocess.Run{})
+	if diff := cmp.Diff(both, judged); diff != "" {
+		t.Fatalf("judged at creation (-want +got):\n%s", diff)
+	}
+
+	judged, refuse = nil, both[0]
+	w.release(t, "a bad one")
+	err := w.Up(t.Context(), inprocess.Run{})
+	if err == nil || !strings.Contains(err.Error()+strings.Join(w.failed, "\n"), "it was rolled back") {
+		t.Fatalf("the run ends with %v, %q", err, w.failed)
+	}
+	if diff := cmp.Diff(both[:1], judged); diff != "" {
+		t.Errorf("after the web service failed, others changed (-want +got):\n%s", diff)
+	}
+
+	judged, refuse = nil, ""
+	w.release(t, "a good one")
+	w.up(t, inprocess.Run{})
+	if diff := cmp.Diff(both, judged); diff != "" {
+		t.Errorf("judged at the next release (-want +got):\n%s", diff)
+	}
+	judged = nil
+	w.up(t, inprocess.Run{})
+	if len(judged) != 0 {
+		t.Errorf("services that do not change are judged: %q", judged)
+	}
+}
+
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	seed, dice := seeded(t)
 	for i := range times("SLIPWAY_INTERRUPTS", 3) {

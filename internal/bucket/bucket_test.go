@@ -108,6 +108,9 @@ func TestDeletedObjectsCanBeRestored(t *testing.T) {
 	if days := all.Input("broken-uploads.abortIncompleteMultipartUpload.daysAfterInitiation"); days != 7.0 {
 		t.Errorf("broken uploads are kept for %v days", days)
 	}
+	if all.Input("delete-markers.expiration.expiredObjectDeleteMarker") != true || all.Input("delete-markers.expiration.days") != nil {
+		t.Errorf("delete markers stay for ever: %v", all.Input("delete-markers"))
+	}
 	if all.Input("own.status") != "Enabled" {
 		t.Error("the bucket's own rule is lost")
 	}

@@ -13,8 +13,8 @@ func Role(site wiring.Site) Resource {
 	return Resource{
 		Type: "aws:iam/role:Role",
 		Deploy: []Grant{keepRoles(site, "iam:DeleteRole", "iam:GetRole", "iam:ListAttachedRolePolicies",
-			"iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:ListRoleTags", "iam:TagRole", "iam:UntagRole",
-			"iam:UpdateAssumeRolePolicy", "iam:UpdateRole", "iam:UpdateRoleDescription")},
+			"iam:ListInstanceProfilesForRole", "iam:ListRolePolicies", "iam:TagRole", "iam:UntagRole", "iam:UpdateAssumeRolePolicy",
+			"iam:UpdateRoleDescription")},
 		AWSManaged: `lastUsed|roleLastUsed`,
 		Mirrors:    "its policies",
 		Risks:      []Risk{{Path: `policy|assumeRolePolicy|inlinePolicies|managedPolicyArns|permissionsBoundary`, Why: widened}},
@@ -62,8 +62,8 @@ func LogGroup(site wiring.Site, names ...string) Resource {
 				Sid: "KeepLogGroups",
 				Actions: []string{
 					"logs:AssociateKmsKey", "logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:DeleteRetentionPolicy",
-					"logs:DisassociateKmsKey", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:ListTagsForResource",
-					"logs:PutRetentionPolicy", "logs:TagResource", "logs:UntagResource",
+					"logs:DisassociateKmsKey", "logs:GetLogEvents", "logs:ListTagsForResource", "logs:PutRetentionPolicy",
+					"logs:TagResource", "logs:UntagResource",
 				},
 				Resources: groups,
 			}},
@@ -135,14 +135,14 @@ func Parameter(site wiring.Site) Resource {
 			{"data", policy.Statement{
 				Sid: "KeepParameters",
 				Actions: []string{
-					"ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:GetParameter", "ssm:GetParameters", "ssm:LabelParameterVersion",
-					"ssm:ListTagsForResource", "ssm:PutParameter", "ssm:RemoveTagsFromResource",
+					"ssm:AddTagsToResource", "ssm:DeleteParameter", "ssm:GetParameter", "ssm:ListTagsForResource", "ssm:PutParameter",
+					"ssm:RemoveTagsFromResource",
 				},
 				Resources: parameters,
 			}},
 			UseKey(site, "ssm"),
 		},
-		Bound: []policy.Statement{{Sid: "ReadSecrets", Actions: []string{"ssm:GetParameter", "ssm:GetParameters"}, Resources: parameters}},
+		Bound: []policy.Statement{{Sid: "ReadSecrets", Actions: []string{"ssm:GetParameters"}, Resources: parameters}},
 		Risks: []Risk{{
 			Path: `value|insecureValue|type|keyId|version`,
 			Why:  "the site gets another value, or a secret is no longer encrypted",

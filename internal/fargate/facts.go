@@ -34,7 +34,7 @@ func TaskDefinition(site wiring.Site) catalog.Resource {
 			{Area: "compute", Statement: policy.Statement{
 				Sid: "KeepServices",
 				Actions: []string{
-					"ecs:ListTagsForResource", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource",
+					"ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UntagResource",
 				},
 				Resources: catalog.Named(site, "ecs", "task-definition/"),
 			}},

@@ -134,6 +134,8 @@ func (m *mocks) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) {
 		answer = map[string]any{"id": "us-east-1", "groupNames": []any{"us-east-1"},
 			"names":   []any{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"},
 			"zoneIds": []any{"use1-az1", "use1-az2", "use1-az3", "use1-az4"}}
+	case "aws:ec2/getSubnets:getSubnets": // the stack is new
+		answer = map[string]any{"id": "us-east-1", "ids": []any{}}
 	case "aws:ssm/getParameter:getParameter":
 		answer = map[string]any{"value": "ami-0123456789abcdef0", "insecureValue": "ami-0123456789abcdef0", "name": args.Args["name"].V,
 			"type": "String", "arn": "arn:aws:ssm:us-east-1::parameter/ami", "id": "ami", "version": 1}

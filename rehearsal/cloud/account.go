@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"slipway/rehearsal/iam"
 )
 
 // An Account is the model of one AWS account in one region. It is safe for concurrent use. Kinds use its unexported methods,
@@ -48,9 +50,16 @@ type Account struct {
 
 	// Called is what people call roles, by their names: "deploy role". Set it while the account is not in use.
 	Called map[string]string
+	// IAMDelay is a fault: other services see what this process creates or changes in IAM only at a later attempt. Set it before the
+	// account is used.
+	IAMDelay bool
 
 	// Watch sees each call before it is authorised. Set it while the account is not in use; it must not call the account.
 	Watch func(Caller, Call)
+	// Evaluated sees each request that is decided, with the policies that decide it: those of the caller's own calls, and those of
+	// services and roles (see Use). It can be called by several goroutines at once. Set it while the account is not in use; it must not
+	// call the account.
+	Evaluated func(iam.Request, iam.Policies)
 
 	// Read only. Move changes the region of an empty account.
 	Region, AccountID, Partition string
@@ -71,6 +80,7 @@ type Account struct {
 	arns     map[string]*Object // by ARN
 	iam      int                // counts changes of IAM's objects
 	judges   []judge
+	delay    delay
 	tasks    []TaskRecord
 	rollouts []Rollout
 	version  int // counts changes

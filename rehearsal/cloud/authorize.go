@@ -24,14 +24,10 @@ type Call struct {
 	Resource string      // ARN, or "*" for an action without resource-level permissions
 	Context  iam.Context // the condition keys that the request sends, besides those that follow from caller and resource
 	VPC      string      // the network that the call comes from, whose endpoints may limit it; empty: it passes none
-	AWSOwned bool        // the resource is AWS's and open to the call; only endpoints and the organisation can refuse it
+	AWSOwned bool        // the resource is AWS's and open to the call; only endpoints can refuse it
 	Reason   string      // for a right that AWS checks besides the call itself: why
 	Source   string      // AWS's page, or the public issue
 }
-
-// ControlPolicies are the service control policies of the organisation, one document for each level from the root down. Set them
-// before the account is used.
-type ControlPolicies []*iam.Document
 
 // sessionName is the name of every role session: the model keeps no sessions.
 const sessionName = "slipway"
@@ -60,6 +56,9 @@ func (a *Account) Decide(c Caller, call Call) (iam.Decision, error) {
 	if err != nil {
 		return iam.Decision{}, err
 	}
+	if a.Evaluated != nil {
+		a.Evaluated(request, policies)
+	}
 	return iam.Decide(request, policies), nil
 }
 
@@ -76,6 +75,9 @@ func (a *Account) allowed(c Caller, call Call) error {
 	request, policies, err := a.request(c, call)
 	if err != nil {
 		return err
+	}
+	if a.Evaluated != nil {
+		a.Evaluated(request, policies)
 	}
 	d := iam.Decide(request, policies)
 	if d.Allowed() {
@@ -110,9 +112,10 @@ func (a *Account) request(c Caller, call Call) (iam.Request, iam.Policies, error
 		r.Context[key] = values
 	}
 	a.globalKeys(r, role, call)
-	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource), Endpoint: a.endpointPolicies(call)}
-	for i, document := range a.Organization {
-		policies.SCP = append(policies.SCP, iam.Level{Name: fmt.Sprint("level ", i+1), Policies: []*iam.Document{document}})
+	policies := iam.Policies{Resource: a.resourcePolicy(call.Resource), Endpoint: a.passEndpoints(r, call)}
+	if !call.AWSOwned {
+		policies.SCP, policies.RCP = a.Organization.levels(call.Action)
+		a.Organization.identify(r, c)
 	}
 	switch {
 	case call.AWSOwned:
@@ -185,27 +188,6 @@ var open = sync.OnceValue(func() *iam.Document {
 	return mustParse("open", `{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]}`)
 })
 
-// endpointPolicies are those of the endpoints that a call passes: a gateway or interface endpoint of its network for its service.
-func (a *Account) endpointPolicies(call Call) []*iam.Document {
-	if call.VPC == "" {
-		return nil
-	}
-	service, _, _ := strings.Cut(call.Action, ":")
-	var all []*iam.Document
-	for _, e := range a.list(endpointType) {
-		in := Inputs(e.Outputs)
-		name := in.String("serviceName")
-		if in.String("vpcId") != call.VPC || name != "com.amazonaws."+a.Region+"."+service ||
-			in.String("vpcEndpointType") == "Interface" && !in.Bool("privateDnsEnabled") {
-			continue
-		}
-		if d := a.document(e, "policy"); d != nil {
-			all = append(all, d)
-		}
-	}
-	return all
-}
-
 func mustParse(name, text string) *iam.Document {
 	d, err := iam.Parse([]byte(text))
 	if err != nil {
@@ -224,15 +206,21 @@ type rolePolicies struct {
 func (a *Account) changedIAM(o *Object) {
 	if strings.HasPrefix(o.Type, "aws:iam/") {
 		a.iam++
+		if a.IAMDelay {
+			a.delay.changed(o)
+		}
 	}
 }
 
 // identityPolicies are the documents of a role: inline, attached, and those in its own inputs.
 func (a *Account) identityPolicies(role *Object) []*iam.Document {
-	if known, ok := a.identities.Load(role.ID); ok && known.(rolePolicies).iam == a.iam {
+	if known, ok := a.identities.Load(role.ID); ok && known.(rolePolicies).iam == a.iam && !a.delay.hiding {
 		return known.(rolePolicies).documents
 	}
 	all := a.collectPolicies(role)
+	if a.delay.hiding {
+		return all
+	}
 	a.identities.Store(role.ID, rolePolicies{a.iam, all})
 	return all
 }
@@ -240,7 +228,7 @@ func (a *Account) identityPolicies(role *Object) []*iam.Document {
 func (a *Account) collectPolicies(role *Object) []*iam.Document {
 	var all []*iam.Document
 	for _, p := range a.list("aws:iam/rolePolicy:RolePolicy") {
-		if p.Inputs["role"] == role.ID {
+		if p.Inputs["role"] == role.ID && !a.unseen(p) {
 			all = append(all, a.document(p, "policy"))
 		}
 	}
@@ -250,7 +238,7 @@ func (a *Account) collectPolicies(role *Object) []*iam.Document {
 	}
 	arns := in.Strings("managedPolicyArns")
 	for _, p := range a.list("aws:iam/rolePolicyAttachment:RolePolicyAttachment") {
-		if p.Inputs["role"] == role.ID {
+		if p.Inputs["role"] == role.ID && !a.unseen(p) {
 			arns = append(arns, Inputs(p.Inputs).String("policyArn"))
 		}
 	}
@@ -258,6 +246,28 @@ func (a *Account) collectPolicies(role *Object) []*iam.Document {
 		all = append(all, a.managedPolicy(arn))
 	}
 	return slices.DeleteFunc(all, func(d *iam.Document) bool { return d == nil })
+}
+
+// Policies are all policy documents that the account holds, but for those of AWS.
+func (a *Account) Policies() []*iam.Document {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	var all []*iam.Document
+	add := func(d *iam.Document) {
+		if d != nil {
+			all = append(all, d)
+		}
+	}
+	for _, o := range a.all() {
+		if o.Type == "aws:cloudwatch/logResourcePolicy:LogResourcePolicy" {
+			continue
+		}
+		for _, path := range []string{"policy", "assumeRolePolicy"} {
+			add(a.document(o, path))
+		}
+	}
+	add(a.logPolicies())
+	return all
 }
 
 func (a *Account) managedPolicy(arn string) *iam.Document {
@@ -315,7 +325,7 @@ func (a *Account) resourcePolicy(arn string) *iam.Document {
 				}
 			}
 		}
-		if p.own == "" {
+		if p.own == "" || a.unseen(target) {
 			return nil
 		}
 		return a.document(target, p.own)

@@ -532,8 +532,8 @@ func (a *Account) permittedCalls(calls []Call) error {
 	return nil
 }
 
-// Try returns AWS's refusal of the calls of an operation ("create", "update" without a change, "delete" or "read") by a caller, as if
-// the object were not there yet or were to go. It changes nothing.
+// Try returns AWS's refusal of the calls of an operation ("create", "update", "delete" or "read") by a caller, as if the object were not
+// there yet or were to go. An update changes every input, adds every tag, and removes one. Try changes nothing.
 func (a *Account) Try(c Caller, op, token, id string) error {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -545,12 +545,28 @@ func (a *Account) Try(c Caller, op, token, id string) error {
 	if op == string(creates) {
 		operations = []operation{creates, follows, reads}
 	}
+	var was *Object
+	if op == string(updates) {
+		was = different(o)
+	}
 	for _, one := range operations {
-		for _, call := range a.callsOf(one, o, nil) {
+		for _, call := range a.callsOf(one, o, was) {
 			if err := a.allowed(c, call); err != nil {
 				return o.hide(err)
 			}
 		}
 	}
 	return nil
+}
+
+// different is an object of which an update would change everything.
+func different(o *Object) *Object {
+	was := o.copy()
+	for name := range was.Inputs {
+		was.Inputs[name] = nil
+	}
+	if len(tagsOf(o)) > 0 {
+		was.Outputs["tagsAll"] = map[string]any{"removed": "by the update"}
+	}
+	return was
 }

@@ -167,6 +167,7 @@ func networkCalls() map[string]lifecycle {
 				call("ec2:RunInstances").on_(func(v view) []string {
 					return []string{"arn:" + v.a.Partition + ":ec2:" + v.a.Region + "::image/" + v.str("ami")}
 				}),
+				call("ec2:DescribeImages", "*").if_(has("rootBlockDevice")).from(instanceCalls),
 				call("ec2:CreateTags", "ec2:instance/*").creating("ec2:CreateAction", "RunInstances"),
 				call("ec2:CreateTags", "ec2:volume/*").creating("ec2:CreateAction", "RunInstances").if_(has("volumeTags")),
 				call("iam:GetInstanceProfile", "iam::instance-profile/{iamInstanceProfile}").if_(has("iamInstanceProfile")).from(instanceCalls),

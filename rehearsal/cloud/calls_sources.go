@@ -20,6 +20,7 @@ var sourceTable = map[string]lifecycle{
 	"aws:index/getRegion:getRegion":                       {source: "the provider's configuration"},
 	"aws:index/getPartition:getPartition":                 {source: "the provider's configuration"},
 	"aws:iam/getPolicyDocument:getPolicyDocument":         {source: "the provider computes it"},
+	"aws:ec2/getSubnets:getSubnets":                       {source: ec2Page, read: all(call("ec2:DescribeSubnets", "*"))},
 	"aws:index/getAvailabilityZones:getAvailabilityZones": {source: ec2Page, read: all(call("ec2:DescribeAvailabilityZones", "*"))},
 	"aws:ec2/getAmi:getAmi":                               {source: ec2Page, read: all(call("ec2:DescribeImages", "*"))},
 	"aws:ssm/getParameter:getParameter":                   {source: ssmPage, read: all(call("ssm:GetParameter").on_(parameterNamed))},

@@ -38,6 +38,7 @@ func dataSources() map[string]source {
 				nil
 		},
 		"aws:index/getAvailabilityZones:getAvailabilityZones": zonesSource,
+		"aws:ec2/getSubnets:getSubnets":                       subnetsSource,
 		"aws:ec2/getAmi:getAmi":                               amiSource,
 		"aws:ssm/getParameter:getParameter":                   parameterSource,
 		"aws:ecr/getAuthorizationToken:getAuthorizationToken": func(a *Account, _ Inputs) (map[string]any, error) {
@@ -88,6 +89,33 @@ func zonesSource(a *Account, in Inputs) (map[string]any, error) {
 		}
 	}
 	return map[string]any{"id": a.Region, "names": names, "zoneIds": ids, "groupNames": []string{a.Region}}, nil
+}
+
+// subnetsSource lists subnets by filters and tags. Filter names: EC2 API, DescribeSubnets.
+func subnetsSource(a *Account, in Inputs) (map[string]any, error) {
+	properties := map[string]string{"availability-zone": "availabilityZone", "availability-zone-id": "availabilityZoneId", "vpc-id": "vpcId",
+		"cidr-block": "cidrBlock"}
+	for _, f := range in.Maps("filters") {
+		if name := f.String("name"); properties[name] == "" {
+			return nil, fmt.Errorf("the model does not know the filter %q of subnets%s", name, suggest(name, sortedKeys(properties)))
+		}
+	}
+	ids := []string{}
+	for _, s := range a.list(subnetType) {
+		out, fits := Inputs(s.Outputs), true
+		for _, f := range in.Maps("filters") {
+			fits = fits && anyMatch(f.Strings("values"), out.String(properties[f.String("name")]))
+		}
+		tags := out.Map("tagsAll")
+		for name, value := range in.Map("tags") {
+			fits = fits && tags[name] == value
+		}
+		if fits {
+			ids = append(ids, s.ID)
+		}
+	}
+	sort.Strings(ids)
+	return map[string]any{"id": a.Region, "ids": ids}, nil
 }
 
 // amiSource knows the Linux images that Amazon publishes.

@@ -44,6 +44,14 @@ func clusterKind() Kind {
 			}
 			return p
 		},
+		// CreateCluster creates the role if there is none, and tries it at once.
+		CheckState: func(a *Account, o *Object) error {
+			if o.ID == "" && a.delay.hiding && !a.seesLinkedRole("ecs.amazonaws.com") {
+				return refuse("InvalidParameterException", "",
+					"Unable to assume the service linked role. Please verify that the ECS service linked role exists.")
+			}
+			return nil
+		},
 		Compute: func(a *Account, o *Object) error {
 			name := Inputs(o.Outputs).String("name")
 			o.ID = a.arn("ecs", "cluster/"+name)

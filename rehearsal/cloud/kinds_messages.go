@@ -152,7 +152,7 @@ func queueKind() Kind {
 			"fifoQueue":                false, "contentBasedDeduplication": false, "namePrefix": ""},
 		Check: checkQueue,
 		CheckState: func(a *Account, o *Object) error {
-			if err := principalsExist(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
+			if err := queuePrincipals(a, o); err != nil {
 				return err
 			}
 			return redriveFits(a, Inputs(o.Inputs).String("redrivePolicy"), Inputs(o.Inputs).Bool("fifoQueue"))
@@ -172,15 +172,20 @@ func queueKind() Kind {
 	})
 }
 
+func queuePrincipals(a *Account, o *Object) error {
+	if err := principalsExist(a, documentOf(documentText(o.Inputs, "policy")), queueDocument); err != nil {
+		return refuse(queueDocument.code, err.(*Error).Message, "Invalid value for the parameter Policy.")
+	}
+	return nil
+}
+
 // queueAttributeKinds are the parts of a queue that the provider makes resources of their own.
 func queueAttributeKinds() []Kind {
 	parts := []Kind{
 		{Type: "aws:sqs/queuePolicy:QueuePolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
 			return policyProblems(in, "policy", queueDocument)
 		},
-			CheckState: func(a *Account, o *Object) error {
-				return principalsExist(a, documentOf(documentText(o.Inputs, "policy")), queueDocument)
-			}},
+			CheckState: queuePrincipals},
 		{Type: "aws:sqs/redrivePolicy:RedrivePolicy", Check: func(in Inputs, unknown Unknowns) []Problem {
 			return redriveProblems(in, "redrivePolicy")
 		},

@@ -15,7 +15,7 @@ import (
 // A world is an account in which the tests build a whole site by hand, resource by resource, and then do what people do
 // wrong.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	a      *Account
 	path   string
 	made   map[string]*Object        // by the name that the test gives
@@ -25,7 +25,7 @@ type world struct {
 
 type properties = map[string]any
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, path: filepath.Join(t.TempDir(), "model.json"), made: map[string]*Object{}, inputs: map[string]map[string]any{}}
 	w.open()
@@ -298,7 +298,7 @@ func containerText(w *world, change func(app, proxy properties)) string {
 }
 
 // siteWorld is a Fargate site with everything that the incidents need. It is built once and copied.
-func siteWorld(t *testing.T) *world {
+func siteWorld(t testing.TB) *world {
 	t.Helper()
 	template.Do(func() { template.build(t) })
 	if template.model == nil {
@@ -331,7 +331,7 @@ type siteTemplate struct {
 	model, key []byte
 }
 
-func (s *siteTemplate) build(t *testing.T) {
+func (s *siteTemplate) build(t testing.TB) {
 	t.Helper()
 	w := newWorld(t)
 	buildSite(w)

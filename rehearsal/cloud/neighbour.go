@@ -54,18 +54,42 @@ func (n *Neighbour) Holds(reference string) bool {
 	return slices.ContainsFunc(n.objects, func(o neighbourly) bool { return o.Type == imageType && o.Outputs["imageUri"] == reference })
 }
 
+// pulls are the calls of a pull of an image, apart from signing in.
+var pulls = []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+
 // MayPull is ECR's answer when an administrator of another account pulls an image: nil if the repository policy allows that
 // account.
 func (n *Neighbour) MayPull(accountID, reference string) error {
-	_, repository, _ := splitImage(reference)
-	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repository)
-	for _, action := range []string{"ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
-		arn := fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", n.Partition, n.Region, n.AccountID, repository)
-		if err := n.evaluate(accountID, policy, access{action: action, named: arn}); err != nil {
+	policy := n.policy("aws:ecr/repositoryPolicy:RepositoryPolicy", "repository", repositoryOf(reference))
+	for _, action := range pulls {
+		if err := n.evaluate(accountID, policy, access{action: action, named: n.repositoryARN(reference)}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (n *Neighbour) repositoryARN(reference string) string {
+	return fmt.Sprintf("arn:%s:ecr:%s:%s:repository/%s", n.Partition, n.Region, n.AccountID, repositoryOf(reference))
+}
+
+func repositoryOf(reference string) string {
+	_, repository, _ := splitImage(reference)
+	return repository
+}
+
+// PullsFrom is AWS's refusal of the calls by which the account's caller pulls an image from an account: both sides must allow them (IAM
+// User Guide, "Cross-account policy evaluation logic"), and this is the caller's. nil: its own policies allow them.
+func (a *Account) PullsFrom(n *Neighbour, reference string) error {
+	calls := []Call{{Action: "ecr:GetAuthorizationToken", Resource: "*"}}
+	for _, action := range pulls {
+		c := Call{Action: action, Resource: n.repositoryARN(reference), Context: iam.Context{}}
+		c.Context.Set("aws:ResourceAccount", iam.One(n.AccountID))
+		calls = append(calls, c)
+	}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.permittedCalls(calls)
 }
 
 // MayRead is S3's answer when an administrator of another account lists and reads the objects under prefix in a bucket: nil if the

@@ -68,6 +68,9 @@ func (a *Account) create(k *rule, e *entry, o *Object) error {
 	if err := a.checkState(k, o, k.CreateAction); err != nil {
 		return err
 	}
+	if err := a.delayed(k, o, k.CreateAction); err != nil {
+		return err
+	}
 	if err := a.compute(k, e, o); err != nil {
 		return err
 	}
@@ -148,6 +151,9 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 		o.Outputs[asked] = was.Outputs[asked]
 	}
 	if err := a.checkState(k, o, action); err != nil {
+		return err
+	}
+	if err := a.delayed(k, o, action); err != nil {
 		return err
 	}
 	if err := a.compute(k, e, o); err != nil {

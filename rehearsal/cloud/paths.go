@@ -80,7 +80,8 @@ func (p *paths) check(o *Object) error {
 // refusal is how AWS shows that there is no path, with everything that would have to change.
 func (p *paths) refusal(code, message string, all []blocked) *Error {
 	f := p.finding(all)
-	return &Error{Code: code, Message: message, Why: strings.Join(f.Chain, "\n  "), Chain: f.Chain, Fix: f.Fix, Source: f.Source, Change: f.Change}
+	return &Error{Code: code, Message: message, Why: strings.Join(f.Chain, "\n  "), Chain: f.Chain, Fix: f.Fix, Source: f.Source,
+		Change: f.Change}
 }
 
 // findings are the paths that resources need and do not have, and those that should not be there. What has one cause is one finding
@@ -276,7 +277,8 @@ func (a *Account) reachSource(n *networks, name string) (reach.Node, error) {
 		return reach.Node{}, err
 	}
 	if node == nil {
-		return reach.Node{}, fmt.Errorf("there is no %s that opens connections; there are internet, %s", name, strings.Join(a.reachNames(n), ", "))
+		return reach.Node{}, fmt.Errorf("there is no %s that opens connections; there are internet, %s", name, strings.Join(a.reachNames(n),
+			", "))
 	}
 	return *node, nil
 }
@@ -322,7 +324,8 @@ func (a *Account) reachDestination(n *networks, name string) (to reach.To, usual
 }
 
 // endTypes are the types that are an end of connections.
-var endTypes = []string{serviceType, "aws:scheduler/schedule:Schedule", instanceType, balancerType, databaseType, cacheType, endpointType, natType}
+var endTypes = []string{serviceType, "aws:scheduler/schedule:Schedule", instanceType, balancerType, databaseType, cacheType, endpointType,
+	natType}
 
 // reachNode is the node with a logical name, an own name or an ID; nil if there is none.
 func (a *Account) reachNode(n *networks, name string) (*reach.Node, error) {

@@ -64,7 +64,7 @@ const (
 	execPage     = "ECS Developer Guide, \"Monitor Amazon ECS containers with ECS Exec\" and \"Amazon ECS interface VPC endpoints\""
 	agentPage    = "Systems Manager User Guide, \"Reference: ec2messages, ssmmessages, and other API operations\""
 	targetsPage  = "Elastic Load Balancing, \"Security groups for your Application Load Balancer\", recommended rules"
-	visitorsPage = "Elastic Load Balancing, \"Troubleshoot your Application Load Balancers\", clients cannot connect to an internet-facing balancer"
+	visitorsPage = "Elastic Load Balancing, \"Troubleshoot your Application Load Balancers\", clients cannot connect"
 	natPage      = "VPC User Guide, \"NAT gateway basics\""
 	databasePage = "RDS User Guide, \"Can't connect to Amazon RDS DB instance\""
 	s3PathPage   = "VPC PrivateLink Guide, \"Gateway endpoints for Amazon S3\""
@@ -139,15 +139,16 @@ func (w *needs) aws(from reach.Node, service, name string, as need) {
 }
 
 const (
-	noAuth = "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: There " +
-		"is a connection issue between the task and Amazon ECR. Check your task network configuration."
+	noAuth = "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from Amazon ECR: " +
+		"There is a connection issue between the task and Amazon ECR. Check your task network configuration."
 	noSecrets = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to " +
 		"retrieve secrets from %s: service call has been retried 5 time(s): RequestCanceled: request context canceled caused by: context " +
 		"deadline exceeded. Please check your task network configuration."
-	noPull   = "CannotPullContainerError: failed to resolve ref %s: net/http: request canceled while waiting for connection (Client.Timeout exceeded)"
+	noPull = "CannotPullContainerError: failed to resolve ref %s: net/http: request canceled while waiting for connection " +
+		"(Client.Timeout exceeded)"
 	noLayers = "CannotPullContainerError: failed to copy: httpReadSeeker: failed open: dial tcp: i/o timeout"
-	noLogs   = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: RequestCanceled: request " +
-		"context canceled caused by: context deadline exceeded : signal: killed"
+	noLogs   = "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: RequestCanceled: " +
+		"request context canceled caused by: context deadline exceeded : signal: killed"
 )
 
 // definition adds what the tasks of a definition connect to.
@@ -175,7 +176,8 @@ func (w *needs) image(node reach.Node, image string) {
 		if host == "" {
 			host = "registry-1.docker.io"
 		}
-		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443, what: "image " + repository,
+		w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host, Service: regions[w.a.Region].serviceAt(host)}, port: 443,
+			what:   "image " + repository,
 			source: fargatePage, code: "CannotPullContainerError", failure: fmt.Sprintf(noPull, image), starts: true})
 		return
 	}
@@ -322,7 +324,8 @@ func (w *needs) databases(node reach.Node) {
 			continue
 		}
 		for _, port := range target.Listens {
-			w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host}, port: port, what: "psql", source: databasePage, code: "Timeout",
+			w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host}, port: port, what: "psql", source: databasePage,
+				code:    "Timeout",
 				failure: fmt.Sprintf("connection to server at %q, port %d failed: Connection timed out", host, port)})
 		}
 	}
@@ -396,8 +399,10 @@ func (w *needs) translation(in Inputs) {
 	if in.String("connectivityType") == "private" || subnet == nil {
 		return
 	}
-	from := reach.Node{ID: w.o.ID, Label: label(w.o), Kind: reach.Host, VPC: subnet.VPC, Places: placesOf([]string{subnet.ID}), Ungrouped: true,
-		Public: true}
-	w.all = append(w.all, need{at: w.o, from: from, to: reach.To{Address: outsideAddress}, port: 443, what: "what it translates", source: natPage,
-		code: "Timeout", failure: "the NAT gateway does not reach the internet"})
+	from := reach.Node{ID: w.o.ID, Label: label(w.o), Kind: reach.Host, VPC: subnet.VPC, Places: placesOf([]string{subnet.ID}),
+		Ungrouped: true,
+		Public:    true}
+	w.all = append(w.all, need{at: w.o, from: from, to: reach.To{Address: outsideAddress}, port: 443, what: "what it translates",
+		source: natPage,
+		code:   "Timeout", failure: "the NAT gateway does not reach the internet"})
 }

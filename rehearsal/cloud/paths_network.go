@@ -356,7 +356,8 @@ func (b netBuilder) guard(subnet, acl string) {
 
 func aclEntry(in Inputs, number, action string) reach.Entry {
 	cidr, _ := netip.ParsePrefix(in.String("cidrBlock"))
-	return reach.Entry{Number: in.Int(number), Allow: in.String(action) == "allow", Protocol: in.String("protocol"), Ports: ports(in), CIDR: cidr}
+	return reach.Entry{Number: in.Int(number), Allow: in.String(action) == "allow", Protocol: in.String("protocol"), Ports: ports(in),
+		CIDR: cidr}
 }
 
 // nodes are what has a host name.

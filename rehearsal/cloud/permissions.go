@@ -14,7 +14,8 @@ func principalsExist(a *Account, statements []statement, kind documentKind) erro
 				if len(parts) != 6 || parts[2] != "iam" || parts[4] != a.AccountID || parts[5] == "root" {
 					continue
 				}
-				if find(a, "arn", name, roleType, userType, oidcType) == nil && !strings.Contains(parts[5], "aws-service-role/") {
+				known := find(a, "arn", name, roleType, userType, oidcType)
+				if known == nil && !strings.Contains(parts[5], "aws-service-role/") || known != nil && a.unseen(known) {
 					return refuse(kind.code, s.called()+" names it, and it does not exist in this account", "Invalid principal in policy: %q:%q",
 						strings.ToUpper(of), name)
 				}

@@ -75,9 +75,12 @@ func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) 
 		"taskDefinition": run.TaskDefinition}}); err != nil {
 		return TaskResult{}, err
 	}
-	a.mu.RLock()
+	a.mu.Lock()
 	result, err := a.start(&run)
-	a.mu.RUnlock()
+	if err == nil {
+		err = a.delayedTask(run)
+	}
+	a.mu.Unlock()
 	if err != nil {
 		return TaskResult{}, acting(err, action)
 	}

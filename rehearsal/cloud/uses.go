@@ -131,8 +131,8 @@ func (c Caller) String() string {
 }
 
 func (u *uses) add(by Caller, call Call, refusal *Error) {
-	// A service calls from its own network; roles and AWS's open buckets are reached from the site's.
-	if by.Service == "" {
+	// A service calls from its own network, also with the rights of a role; roles and AWS's open buckets are reached from the site's.
+	if _, forwarded := call.Context.Get("kms:ViaService"); by.Service == "" && !forwarded {
 		call.VPC = u.vpc
 	}
 	u.all = append(u.all, Use{by, call, refusal})

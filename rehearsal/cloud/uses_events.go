@@ -121,7 +121,7 @@ func (u *uses) instance(_ *Object, in Inputs) {
 		return
 	}
 	role, ok := u.assumed("ec2.amazonaws.com", Inputs(o.Outputs).String("arn"), nil, "IAM User Guide, \"IAM roles for Amazon EC2\"",
-		refuse("InvalidParameterValue", "", "Value (%s) for parameter iamInstanceProfile.name is invalid: its role cannot be assumed by EC2",
+		refuse("InvalidParameterValue", "", "Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name",
 			profile.ID))
 	if !ok {
 		return

@@ -12,6 +12,8 @@ import (
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3afero"
 	"github.com/spf13/afero"
+
+	"slipway/rehearsal/cloud"
 )
 
 // buckets is the S3 endpoint: gofakes3 over a folder. It serves only buckets that exist in the account.
@@ -39,8 +41,20 @@ func (r *Run) buckets() (http.Handler, error) {
 				return
 			}
 		}
+		if acl := q.Header.Get("x-amz-acl"); acl != "" && acl != "bucket-owner-full-control" && r.ownerEnforced(name) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, "<Error><Code>AccessControlListNotSupported</Code><Message>The bucket does not allow ACLs</Message></Error>")
+			return
+		}
 		s3.ServeHTTP(w, q)
 	}), nil
+}
+
+// ownerEnforced reports whether a bucket has no ACLs, as every bucket without a setting for it (S3 User Guide, "Controlling ownership of
+// objects and disabling ACLs for your bucket").
+func (r *Run) ownerEnforced(bucket string) bool {
+	o := r.find("aws:s3/bucketOwnershipControls:BucketOwnershipControls", "bucket", bucket)
+	return o == nil || cloud.Inputs(o.Outputs).String("rule.objectOwnership") == "BucketOwnerEnforced"
 }
 
 // A lister is the folder's backend, but lists a prefix without objects as empty: gofakes3 mistakes a missing folder for a missing

@@ -36,6 +36,30 @@ type Statement struct {
 	conditions   []condition
 }
 
+// NamesPrincipals reports whether a statement has a Principal. Those of resource control policies have one, those of service control
+// policies cannot (Organizations User Guide, "RCP syntax" and "SCP syntax").
+func (d *Document) NamesPrincipals() bool {
+	return slices.ContainsFunc(d.Statements, func(s *Statement) bool { return s.hasPrincipal })
+}
+
+// Compared lists the values without a wildcard that conditions compare a key with.
+func (d *Document) Compared(key string) []string {
+	var values []string
+	for _, s := range d.Statements {
+		for _, c := range s.conditions {
+			if c.lower != strings.ToLower(key) {
+				continue
+			}
+			for _, v := range c.values {
+				if !strings.ContainsAny(v.text, "*?$") {
+					values = append(values, v.text)
+				}
+			}
+		}
+	}
+	return values
+}
+
 // Title names a statement: its Sid, else its position from 1.
 func (s *Statement) Title() string {
 	if s.Sid != "" {

@@ -111,3 +111,16 @@ func shorten(names []string) string {
 func sortByDistance(all []Near) {
 	slices.SortStableFunc(all, func(a, b Near) int { return cmp.Compare(a.distance, b.distance) })
 }
+
+// ConditionsOn are the values that the statement compares with keys that end like this, by operator.
+func (s *Statement) ConditionsOn(suffix string) map[string][]string {
+	all := map[string][]string{}
+	for _, c := range s.conditions {
+		if strings.HasSuffix(c.lower, suffix) {
+			for _, v := range c.values {
+				all[c.operator] = append(all[c.operator], v.text)
+			}
+		}
+	}
+	return all
+}

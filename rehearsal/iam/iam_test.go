@@ -421,3 +421,48 @@ func BenchmarkDecisions(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 }
+
+// A policy without the statement that allows a request does not allow it; what limits a caller still limits it, even if nothing is left.
+func TestWithoutAStatement(t *testing.T) {
+	parse := func(text string) *iam.Document {
+		d, err := iam.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	identity := parse(`{"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": ["s3:Get*", "s3:GetObject", "s3:List*"], "Resource": "*"},
+		{"Sid": "NoSecrets", "Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::secrets/*"}]}`)
+	boundary := parse(`{"Statement": {"Sid": "S3", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}}`)
+	p, err := iam.ParsePrincipal("arn:aws:iam::123456789012:role/reader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(resource string, policies iam.Policies) iam.Outcome {
+		return iam.Decide(iam.Request{Principal: p, Action: "s3:GetObject", Resource: resource, Account: "123456789012"}, policies).Outcome
+	}
+	all := iam.Policies{Identity: []*iam.Document{identity}, Boundaries: []*iam.Document{boundary}}
+	const object, secret = "arn:aws:s3:::media/1", "arn:aws:s3:::secrets/1"
+	for _, c := range []struct {
+		name     string
+		policies iam.Policies
+		resource string
+		want     iam.Outcome
+	}{
+		{"all", all, object, iam.Allowed},
+		{"without the permission", all.Without(identity.Statements[0]), object, iam.ImplicitlyDenied},
+		{"without the boundary's statement", all.Without(boundary.Statements[0]), object, iam.ImplicitlyDenied},
+		{"the denial", all, secret, iam.ExplicitlyDenied},
+		{"without the denial", all.Without(identity.Statements[1]), secret, iam.Allowed},
+		{"all, still", all, secret, iam.ExplicitlyDenied},
+		{"no boundary", iam.Policies{Identity: all.Identity}.Without(boundary.Statements[0]), object, iam.Allowed},
+	} {
+		if got := ask(c.resource, c.policies); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	if got := fmt.Sprint(identity.Statements[0].ActionsFor("s3:GetObject"), identity.Statements[0].Actions()); got !=
+		"[s3:get* s3:getobject] [s3:get* s3:getobject s3:list*]" {
+		t.Error(got)
+	}
+}

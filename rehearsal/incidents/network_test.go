@@ -72,7 +72,8 @@ func place(change func(t *testing.T, a *cloud.Account, network map[string]any)) 
 func acl(part string, in, out []any) plant {
 	return func(t *testing.T, a *cloud.Account) {
 		t.Helper()
-		_, _, err := a.Create(cloud.Change{Type: "aws:ec2/networkAcl:NetworkAcl", URN: "urn:pulumi:prod::slipway::aws:ec2/networkAcl:NetworkAcl::acl",
+		_, _, err := a.Create(cloud.Change{Type: "aws:ec2/networkAcl:NetworkAcl",
+			URN:    "urn:pulumi:prod::slipway::aws:ec2/networkAcl:NetworkAcl::acl",
 			Inputs: map[string]any{"vpcId": id(t, a, "Vpc", "network"), "subnetIds": ids(t, a, part), "ingress": in, "egress": out}})
 		must(t, err)
 	}
@@ -99,17 +100,22 @@ type networkIncident struct {
 
 var networkIncidents = []networkIncident{
 	{"D01", "Releem/releem-agent#195", false, gone("SecurityGroupEgressRule", "network-web-to-world-443-out"), "web",
-		"ResourceInitializationError", []string{"web -> ssm.us-east-1.amazonaws.com:443", "security group network-web: no egress rule for tcp 443"}},
-	{"D02", "aws/amazon-ecs-agent#1266", false, alter("Route", "network-private-a-out", func(t *testing.T, a *cloud.Account, out map[string]any) {
+		"ResourceInitializationError", []string{"web -> ssm.us-east-1.amazonaws.com:443",
+			"security group network-web: no egress rule for tcp 443"}},
+	{"D02", "aws/amazon-ecs-agent#1266", false, alter("Route", "network-private-a-out", func(t *testing.T, a *cloud.Account,
+		out map[string]any) {
 		t.Helper()
 		out["natGatewayId"], out["gatewayId"] = nil, id(t, a, "InternetGateway", "network")
 	}), "web", "ResourceInitializationError", []string{"web -> api.ecr.us-east-1.amazonaws.com:443",
 		"route table network-private-a: route 0.0.0.0/0 -> internet gateway, and task web has no public address"}},
-	{"D03", "GuardBench/guardbench-iac#4", true, gone("SecurityGroupEgressRule", "network-web-to-s3-443-out"), "web", "CannotPullContainerError",
-		[]string{"image layers, which ECR keeps in S3", "security group network-web: no egress rule for tcp 443 to prod-us-east-1-starport-layer-bucket"}},
+	{"D03", "GuardBench/guardbench-iac#4", true, gone("SecurityGroupEgressRule", "network-web-to-s3-443-out"), "web",
+		"CannotPullContainerError",
+		[]string{"image layers, which ECR keeps in S3",
+			"security group network-web: no egress rule for tcp 443 to prod-us-east-1-starport-layer-bucket"}},
 	{"D09", "awsdocs/amazon-ecr-user-guide#4", true, gone("VpcEndpoint", "network-ecr.api"), "web", "unable to pull secrets or registry auth",
 		[]string{"web -> api.ecr.us-east-1.amazonaws.com:443", "no endpoint for ecr.api"}},
-	{"D10", "HHS/simpler-grants-gov#1062", false, alter("NatGateway", "network-nat-a", func(t *testing.T, a *cloud.Account, out map[string]any) {
+	{"D10", "HHS/simpler-grants-gov#1062", false, alter("NatGateway", "network-nat-a", func(t *testing.T, a *cloud.Account,
+		out map[string]any) {
 		t.Helper()
 		out["subnetId"] = id(t, a, "Subnet", "network-private-a")
 	}), "network-nat-a", "", []string{"the default route of its subnet network-private-a leads to itself, not to an internet gateway"}},
@@ -120,17 +126,20 @@ var networkIncidents = []networkIncident{
 		[]any{allow(100, 5432, 5432, "10.30.0.0/16"), allow(200, 1024, 65535, "10.30.0.0/16")}), "web", "",
 		[]string{"network ACL acl of subnet network-private-a: egress: no rule allows it for tcp 443"}},
 	{"D13", "aws-samples/amazon-eks-cdk-blue-green-cicd#5", false, gone("SecurityGroupIngressRule", "network-edge-to-web-8080-in"), "web",
-		"due to (reason Request timed out)", []string{"balancer -> web:8080", "security group network-web: no ingress rule for tcp 8080 from balancer"}},
+		"due to (reason Request timed out)", []string{"balancer -> web:8080",
+			"security group network-web: no ingress rule for tcp 8080 from balancer"}},
 	{"D14", "aws/aws-cdk#18093", false, alter("TargetGroup", "balancer-targets", func(_ *testing.T, _ *cloud.Account, out map[string]any) {
 		health := maps.Clone(out["healthCheck"].(map[string]any))
 		health["port"] = "8081"
 		out["healthCheck"] = health
 	}), "balancer-targets", "due to (reason Request timed out)", []string{"balancer -> web:8081",
-		"security group network-edge: no egress rule for tcp 8081 to web", "security group network-web: no ingress rule for tcp 8081 from balancer"}},
+		"security group network-edge: no egress rule for tcp 8081 to web",
+		"security group network-web: no ingress rule for tcp 8081 from balancer"}},
 	{"D15", "cloudposse/terraform-aws-ecs-web-app#266", false, place(func(t *testing.T, a *cloud.Account, network map[string]any) {
 		t.Helper()
 		network["securityGroups"] = []any{defaultGroup(t, a)}
-	}), "web", "due to (reason Request timed out)", []string{"balancer -> web:8080", "security group network-default: no ingress rule for tcp 8080"}},
+	}), "web", "due to (reason Request timed out)", []string{"balancer -> web:8080",
+		"security group network-default: no ingress rule for tcp 8080"}},
 	{"D16", "aws/aws-cdk#4937", true, gone("SecurityGroupIngressRule", "network-web-to-endpoints-443-in", "network-work-to-endpoints-443-in",
 		"network-bastion-to-endpoints-443-in"), "web", "ResourceInitializationError",
 		[]string{"web -> ssm.us-east-1.amazonaws.com:443", "security group network-endpoints: no ingress rule for tcp 443 from web"}},
@@ -157,11 +166,13 @@ var networkIncidents = []networkIncident{
 			out["subnetId"], out["publicIp"] = id(t, a, "Subnet", "network-public-a"), "52.1.2.3"
 		})(t, a)
 		group := id(t, a, "SecurityGroup", "network-bastion")
-		_, _, err := a.Create(cloud.Change{Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", URN: "urn:pulumi:prod::slipway::x::ssh",
+		_, _, err := a.Create(cloud.Change{Type: "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+			URN:    "urn:pulumi:prod::slipway::x::ssh",
 			Inputs: map[string]any{"securityGroupId": group, "ipProtocol": "tcp", "fromPort": 22.0, "toPort": 22.0, "cidrIpv4": "0.0.0.0/0"}})
 		must(t, err)
 	}, "bastion", "the internet reaches bastion on port 22", []string{"internet gateway"}},
-	{"visitors are not admitted", "", false, gone("SecurityGroupIngressRule", "network-world-to-edge-443-in"), "balancer", "timed out on port 443",
+	{"visitors are not admitted", "", false, gone("SecurityGroupIngressRule", "network-world-to-edge-443-in"), "balancer",
+		"timed out on port 443",
 		[]string{"security group network-edge: no ingress rule for tcp 443 from the internet"}},
 }
 
@@ -199,7 +210,8 @@ func TestASecondEndpointOfAService(t *testing.T) {
 	in := map[string]any{"vpcId": first.Outputs["vpcId"], "serviceName": first.Outputs["serviceName"], "vpcEndpointType": "Interface",
 		"privateDnsEnabled": true, "subnetIds": first.Outputs["subnetIds"], "securityGroupIds": first.Outputs["securityGroupIds"]}
 	_, _, err := a.Create(cloud.Change{Type: first.Type, URN: first.URN + "2", Inputs: in})
-	if err == nil || !strings.Contains(err.Error(), "conflicting DNS domain for logs.us-east-1.amazonaws.com") || !strings.Contains(err.Error(), first.ID) {
+	if err == nil || !strings.Contains(err.Error(), "conflicting DNS domain for logs.us-east-1.amazonaws.com") ||
+		!strings.Contains(err.Error(), first.ID) {
 		t.Errorf("the second endpoint for logs: %v", err)
 	}
 }

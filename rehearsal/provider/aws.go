@@ -224,8 +224,13 @@ func (p *AWS) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.
 	if err != nil {
 		return nil, err
 	}
-	id, outputs, err := p.account.Create(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(),
-		Preview: r.GetPreview()})
+	var id string
+	var outputs map[string]any
+	change := cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), Inputs: inputs, Tags: p.defaultTags(), Preview: r.GetPreview()}
+	err = patiently(change.Type, func() (err error) {
+		id, outputs, err = p.account.Create(change)
+		return err
+	})
 	if !r.GetPreview() {
 		p.event("create", r.GetUrn(), start, err)
 	}
@@ -264,8 +269,13 @@ func (p *AWS) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := p.account.Update(cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs,
-		Tags: p.defaultTags(), Preview: r.GetPreview()}, olds)
+	var outputs map[string]any
+	change := cloud.Change{Type: typeOf(r.GetUrn()), URN: r.GetUrn(), ID: r.GetId(), Inputs: inputs, Tags: p.defaultTags(),
+		Preview: r.GetPreview()}
+	err = patiently(change.Type, func() (err error) {
+		outputs, err = p.account.Update(change, olds)
+		return err
+	})
 	if !r.GetPreview() {
 		p.event("update", r.GetUrn(), start, err)
 	}
@@ -307,7 +317,8 @@ func (p *AWS) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.Read
 // Delete removes a resource.
 func (p *AWS) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	start := time.Now()
-	err := p.account.Delete(typeOf(r.GetUrn()), r.GetId())
+	token := typeOf(r.GetUrn())
+	err := patiently(token, func() error { return p.account.Delete(token, r.GetId()) })
 	p.event("delete", r.GetUrn(), start, err)
 	return &emptypb.Empty{}, err
 }

@@ -435,7 +435,7 @@ func (t *trace) enter(to Place) {
 	if a := t.q.From.Places; len(a) > 0 && a[0].Address.IsValid() {
 		client.addresses = []netip.Prefix{netip.PrefixFrom(a[0].Address, 32)}
 	}
-	t.hop("internet", "")
+	t.hop("internet", "any client")
 	if !node.Public {
 		t.block(kindOf(node.Kind)+" "+named(node.Label, node.ID), "it has no public address",
 			Repair{Change: Publish, On: node.ID, Label: node.Label})

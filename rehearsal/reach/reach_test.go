@@ -16,7 +16,8 @@ var tcp443 = Ports{443, 443}
 // site is a VPC over two zones: public subnets with NAT gateways, private subnets, data subnets without a way out.
 func site() *Network {
 	n := New()
-	n.VPCs["vpc"] = &VPC{ID: "vpc", CIDRs: []netip.Prefix{prefix("10.0.0.0/16")}, MainTable: "main", DefaultACL: "acl", DNS: true, DNSNames: true}
+	n.VPCs["vpc"] = &VPC{ID: "vpc", CIDRs: []netip.Prefix{prefix("10.0.0.0/16")}, MainTable: "main", DefaultACL: "acl", DNS: true,
+		DNSNames: true}
 	open := []Entry{{100, true, "-1", Ports{}, anywhere}}
 	n.ACLs["acl"] = &ACL{ID: "acl", VPC: "vpc", In: open, Out: open}
 	n.Tables["main"] = &Table{ID: "main", VPC: "vpc"}
@@ -45,7 +46,8 @@ func site() *Network {
 	group("data", []Rule{tcp(5432, "web")}, nil)
 	group("default", []Rule{{Protocol: "-1", Group: "default"}}, nil)
 	group("endpoints", []Rule{{Protocol: "tcp", Ports: tcp443, Group: "web"}}, nil)
-	n.Lists["pl-s3"] = &PrefixList{ID: "pl-s3", Label: "s3", Service: "s3", CIDRs: []netip.Prefix{prefix("52.216.0.0/15"), prefix("3.5.0.0/19")}}
+	n.Lists["pl-s3"] = &PrefixList{ID: "pl-s3", Label: "s3", Service: "s3", CIDRs: []netip.Prefix{prefix("52.216.0.0/15"),
+		prefix("3.5.0.0/19")}}
 	n.Nodes["db.internal"] = &Node{ID: "db", Kind: Database, VPC: "vpc", Places: places("data-a", "data-b"), Groups: []string{"data"},
 		Listens: []uint16{5432}}
 	n.Nodes["balancer.example"] = &Node{ID: "alb", Kind: Balancer, VPC: "vpc", Places: places("public-a", "public-b"),
@@ -127,7 +129,8 @@ func but(n *Network, change func(*Network)) *Network {
 func peered() *Network {
 	n := site()
 	n.VPCs["other"] = &VPC{ID: "other", CIDRs: []netip.Prefix{prefix("10.9.0.0/16")}, MainTable: "other-main", DNS: true}
-	n.Tables["other-main"] = &Table{ID: "other-main", VPC: "other", Routes: []Route{{CIDR: prefix("10.0.0.0/16"), To: ToPeering, Target: "pcx"}}}
+	n.Tables["other-main"] = &Table{ID: "other-main", VPC: "other", Routes: []Route{{CIDR: prefix("10.0.0.0/16"), To: ToPeering,
+		Target: "pcx"}}}
 	n.Subnets["other-a"] = &Subnet{ID: "other-a", VPC: "other", CIDR: prefix("10.9.1.0/24")}
 	n.Groups["remote"] = &Group{ID: "remote", VPC: "other", In: []Rule{{Protocol: "tcp", Ports: tcp443, CIDR: prefix("10.0.0.0/16")}}}
 	n.Nodes["remote.internal"] = &Node{ID: "remote", VPC: "other", Places: places("other-a"), Groups: []string{"remote"}}
@@ -161,10 +164,12 @@ func TestPaths(t *testing.T) {
 			n.Tables["private-a"].Routes = append(n.Tables["private-a"].Routes, Route{CIDR: prefix("8.8.8.0/24"), To: ToNAT, Target: "gone"})
 		}), task(), addr("8.8.8.8"), 443, []string{"route 8.8.8.0/24 -> gone is a blackhole"}},
 		{"the most specific route wins over a broken default", but(site(), func(n *Network) {
-			n.Tables["private-a"].Routes = []Route{{CIDR: anywhere, To: ToNAT, Target: "gone"}, {CIDR: prefix("8.8.8.0/24"), To: ToNAT, Target: "nat-a"}}
+			n.Tables["private-a"].Routes = []Route{{CIDR: anywhere, To: ToNAT, Target: "gone"}, {CIDR: prefix("8.8.8.0/24"), To: ToNAT,
+				Target: "nat-a"}}
 		}), in("private-a"), addr("8.8.8.8"), 443, nil},
 		{"a subnet without an association uses the main table", but(site(), func(n *Network) { n.Subnets["private-a"].Table = "" }), task(),
-			addr("8.8.8.8"), 443, []string{"route table main: no route to 8.8.8.8 (no 0.0.0.0/0), and subnet private-a uses it only as the VPC's main"}},
+			addr("8.8.8.8"), 443,
+			[]string{"route table main: no route to 8.8.8.8 (no 0.0.0.0/0), and subnet private-a uses it only as the VPC's main"}},
 		{"the main table may have the route", but(site(), func(n *Network) {
 			n.Subnets["private-a"].Table = ""
 			n.Tables["main"].Routes = []Route{{CIDR: anywhere, To: ToNAT, Target: "nat-a"}}
@@ -188,8 +193,10 @@ func TestPaths(t *testing.T) {
 
 		// NAT gateways.
 		{"a NAT gateway in a private subnet leads to itself", but(site(), func(n *Network) { n.NATs["nat-a"].Subnet = "private-a" }), task(),
-			addr("8.8.8.8"), 443, []string{"NAT gateway nat-a: the default route of its subnet private-a leads to itself, not to an internet gateway"}},
-		{"a NAT gateway without an elastic address", but(site(), func(n *Network) { n.NATs["nat-b"].Public = false }), task(), addr("8.8.8.8"), 443,
+			addr("8.8.8.8"), 443,
+			[]string{"NAT gateway nat-a: the default route of its subnet private-a leads to itself, not to an internet gateway"}},
+		{"a NAT gateway without an elastic address", but(site(), func(n *Network) { n.NATs["nat-b"].Public = false }), task(), addr("8.8.8.8"),
+			443,
 			[]string{"NAT gateway nat-b: it is private"}},
 		{"one NAT gateway serves all zones", but(site(), func(n *Network) {
 			n.Tables["private-b"].Routes[0].Target = "nat-a"
@@ -203,12 +210,16 @@ func TestPaths(t *testing.T) {
 		{"S3 through the gateway endpoint", isolated(), task(), toS3(), 443, nil},
 		{"other services have no way", isolated(), task(), To{Name: "1.dkr.ecr.us-east-1.amazonaws.com", Service: dkr}, 443,
 			[]string{"no endpoint for ecr.dkr"}},
-		{"the gateway endpoint needs its route in the subnet's own table", but(isolated(), func(n *Network) { n.Tables["private-b"].Routes = nil }),
-			task(), toS3(), 443, []string{"route table private-b: no route to bucket.s3.us-east-1.amazonaws.com (no 0.0.0.0/0); endpoint s3 is not associated"}},
+		{"the gateway endpoint needs its route in the subnet's own table", but(isolated(), func(n *Network) {
+			n.Tables["private-b"].Routes = nil
+		}),
+			task(), toS3(), 443,
+			[]string{"route table private-b: no route to bucket.s3.us-east-1.amazonaws.com (no 0.0.0.0/0); endpoint s3 is not associated"}},
 		{"the egress rule names S3's prefix list", but(isolated(), func(n *Network) { n.Groups["web"].Out = n.Groups["web"].Out[:1] }), task(),
 			toS3(), 443, []string{"security group web: no egress rule for tcp 443 to bucket.s3.us-east-1.amazonaws.com"}},
 		{"egress to ranges of S3 is as good as its prefix list", but(isolated(), func(n *Network) {
-			n.Groups["web"].Out = []Rule{{Protocol: "tcp", Ports: tcp443, CIDR: prefix("52.216.0.0/15")}, {Protocol: "tcp", Ports: tcp443, CIDR: prefix("3.0.0.0/8")}}
+			n.Groups["web"].Out = []Rule{{Protocol: "tcp", Ports: tcp443, CIDR: prefix("52.216.0.0/15")}, {Protocol: "tcp", Ports: tcp443,
+				CIDR: prefix("3.0.0.0/8")}}
 		}), task(), toS3(), 443, nil},
 		{"egress to half of S3's ranges is not", but(isolated(), func(n *Network) {
 			n.Groups["web"].Out = []Rule{{Protocol: "tcp", Ports: tcp443, CIDR: prefix("52.216.0.0/15")}}
@@ -223,7 +234,8 @@ func TestPaths(t *testing.T) {
 		{"an interface endpoint by its private name", isolated(), task(), toLogs(), 443, nil},
 		{"its own group must admit 443", but(isolated(), func(n *Network) { n.Groups["endpoints"].In = nil }), task(), toLogs(), 443,
 			[]string{"security group endpoints: no ingress rule for tcp 443 from web"}},
-		{"the task's group must let it out", but(isolated(), func(n *Network) { n.Groups["web"].Out = n.Groups["web"].Out[1:] }), task(), toLogs(),
+		{"the task's group must let it out", but(isolated(), func(n *Network) { n.Groups["web"].Out = n.Groups["web"].Out[1:] }), task(),
+			toLogs(),
 			443, []string{"security group web: no egress rule for tcp 443 to logs"}},
 		{"both groups at once are two repairs", but(isolated(), func(n *Network) {
 			n.Groups["web"].Out, n.Groups["endpoints"].In = nil, nil
@@ -239,7 +251,8 @@ func TestPaths(t *testing.T) {
 		}), task(), toLogs(), 443, nil},
 		{"with NAT an endpoint that admits nobody does", but(site(), func(n *Network) {
 			n.Groups["closed"] = &Group{ID: "closed", VPC: "vpc"}
-			n.Endpoints["logs"] = &Endpoint{ID: "logs", VPC: "vpc", Service: "logs", Names: logs.Hosts, PrivateDNS: true, Places: places("private-a"),
+			n.Endpoints["logs"] = &Endpoint{ID: "logs", VPC: "vpc", Service: "logs", Names: logs.Hosts, PrivateDNS: true,
+				Places: places("private-a"),
 				Groups: []string{"closed"}}
 		}), task(), toLogs(), 443, []string{"security group closed: no ingress rule"}},
 
@@ -247,7 +260,8 @@ func TestPaths(t *testing.T) {
 		{"balancer to task", site(), balancer(), target(), 8080, nil},
 		{"the health port is another one", site(), balancer(), target(), 8081,
 			[]string{"security group edge: no egress rule for tcp 8081 to web", "security group web: no ingress rule for tcp 8081 from alb"}},
-		{"the default group admits only itself", site(), balancer(), To{Node: &Node{ID: "web", Kind: Task, VPC: "vpc", Places: places("private-a"),
+		{"the default group admits only itself", site(), balancer(), To{Node: &Node{ID: "web", Kind: Task, VPC: "vpc",
+			Places: places("private-a"),
 			Groups: []string{"default"}}}, 8080, []string{"security group edge: no egress", "security group default: no ingress"}},
 		{"the default group admits itself", but(site(), func(n *Network) {
 			n.Groups["default"].Out = []Rule{{Protocol: "-1", CIDR: anywhere}}
@@ -269,8 +283,10 @@ func TestPaths(t *testing.T) {
 			n.Groups["web"].Out = []Rule{{Protocol: "udp", Ports: tcp443, CIDR: anywhere}}
 		}), task(), addr("8.8.8.8"), 443, []string{"no egress rule"}},
 		{"no ingress rule is needed for answers", but(site(), func(n *Network) { n.Groups["web"].In = nil }), task(), addr("8.8.8.8"), 443, nil},
-		{"a group that a rule names does not match public addresses", site(), client, To{Node: &Node{ID: "web", Kind: Task, VPC: "vpc", Public: true,
-			Places: places("public-a"), Groups: []string{"web"}}}, 8080, []string{"security group web: no ingress rule for tcp 8080 from the internet"}},
+		{"a group that a rule names does not match public addresses", site(), client, To{Node: &Node{ID: "web", Kind: Task, VPC: "vpc",
+			Public: true,
+			Places: places("public-a"), Groups: []string{"web"}}}, 8080, []string{
+			"security group web: no ingress rule for tcp 8080 from the internet"}},
 
 		// Database.
 		{"task to the database", site(), task(), name("db.internal"), 5432, nil},
@@ -302,8 +318,10 @@ func TestPaths(t *testing.T) {
 
 		// From the internet.
 		{"a visitor to the balancer", site(), client, name("balancer.example"), 443, nil},
-		{"no listener", site(), client, name("balancer.example"), 8443, []string{"no ingress rule", "nothing listens on port 8443, only on 80, 443"}},
-		{"an internal balancer", but(site(), func(n *Network) { n.Nodes["balancer.example"].Public = false }), client, name("balancer.example"), 443,
+		{"no listener", site(), client, name("balancer.example"), 8443, []string{"no ingress rule",
+			"nothing listens on port 8443, only on 80, 443"}},
+		{"an internal balancer", but(site(), func(n *Network) { n.Nodes["balancer.example"].Public = false }), client, name("balancer.example"),
+			443,
 			[]string{"balancer alb: it has no public address"}},
 		{"a balancer in private subnets", but(site(), func(n *Network) { n.Nodes["balancer.example"].Places = places("private-a") }), client,
 			name("balancer.example"), 443, []string{"route table private-a: no route 0.0.0.0/0 to an internet gateway"}},
@@ -313,12 +331,14 @@ func TestPaths(t *testing.T) {
 			name("balancer.example"), 443, []string{"subnet public-b uses it only as the VPC's main table"}},
 
 		// Addresses and peering.
-		{"an address in the VPC", but(site(), func(n *Network) { n.Groups["web"].Out[0].CIDR = prefix("10.0.0.0/16") }), task(), addr("10.0.20.9"), 443,
+		{"an address in the VPC", but(site(), func(n *Network) { n.Groups["web"].Out[0].CIDR = prefix("10.0.0.0/16") }), task(),
+			addr("10.0.20.9"), 443,
 			nil},
 		{"a peered VPC", peered(), task(), name("remote.internal"), 443, nil},
 		{"no route back", but(peered(), func(n *Network) { n.Tables["other-main"].Routes = nil }), task(), name("remote.internal"), 443,
 			[]string{"route table other-main: no route to 10.0.10.0/24", "no route to 10.0.11.0/24"}},
-		{"a peering that was not accepted", but(peered(), func(n *Network) { n.Peerings["pcx"].Active = false }), task(), name("remote.internal"), 443,
+		{"a peering that was not accepted", but(peered(), func(n *Network) { n.Peerings["pcx"].Active = false }), task(),
+			name("remote.internal"), 443,
 			[]string{"peering pcx: it was not accepted"}},
 		{"a peered VPC is no way to the internet", but(peered(), func(n *Network) {
 			n.Tables["private-a"].Routes = []Route{{CIDR: anywhere, To: ToPeering, Target: "pcx"}}
@@ -403,6 +423,9 @@ func TestPathIsComplete(t *testing.T) {
 	var at []string
 	for _, h := range a.Path {
 		at = append(at, h.At)
+	}
+	if got := a.Path[1].Detail; got != "with the repair, egress allows tcp 443 to 8.8.8.8" {
+		t.Errorf("the hop that is blocked says %q", got)
 	}
 	got := strings.Join(at, " | ")
 	const want = "task web | security group web | route table private-a | route table public"

@@ -37,6 +37,11 @@ func (n *Network) Ask(q Question) Answer {
 		t = now.check(&asked)
 	}
 	a.Blocks = n.minimal(q, blocks)
+	for i, h := range a.Path {
+		if slices.ContainsFunc(a.Blocks, func(b Block) bool { return b.At == h.At }) {
+			a.Path[i].Detail = "with the repair, " + h.Detail
+		}
+	}
 	return a
 }
 

@@ -130,3 +130,19 @@ class EnvTest(SimpleTestCase):
         env.text("A")
         with self.assertRaisesMessage(ImproperlyConfigured, "1 mistake in the environment"):
             env.check()
+
+
+class GunicornTest(SimpleTestCase):
+    def test_threads_are_the_connections_of_the_task(self):
+        """Each thread holds one connection, so processes x threads must not exceed DB_CONNECTIONS."""
+        for given, processes, want in [
+            ({}, None, "2 8"),
+            ({"DB_CONNECTIONS": "8"}, None, "2 4"),
+            ({"DB_CONNECTIONS": "9"}, "4", "4 2"),
+            ({"DB_CONNECTIONS": "1"}, None, "1 1"),
+            ({"DB_CONNECTIONS": "3"}, "8", "3 1"),
+        ]:
+            values = {"PATH": os.environ["PATH"], **GOOD, **given, **({"WEB_CONCURRENCY": processes} if processes else {})}
+            code = "import runpy; c = runpy.run_path('gunicorn.conf.py'); print(c['workers'], c['threads'])"
+            done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=values, capture_output=True, text=True)
+            self.assertEqual(done.stdout.strip(), want, (given, processes, done.stderr))

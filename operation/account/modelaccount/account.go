@@ -39,7 +39,8 @@ type Args struct {
 	AccountID string            // "": the model's default
 	Role      string            // that makes the calls, if the model has it; "": an administrator
 	Called    map[string]string // what people call roles, by their names
-	SCP       []string          // files with service control policies, from the organisation's root down
+	SCP       []string          // files with the organization's control policies: service ones from the root down, and resource ones
+	IAMDelay  bool              // other services see changes of IAM late, see cloud.Account
 	Run       RunArgs
 	Logf      func(format string, args ...any)
 	Hooks     Hooks
@@ -86,6 +87,7 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 		return nil, err
 	}
 	a.model.Account.Called = args.Called
+	a.model.Account.IAMDelay = args.IAMDelay
 	if args.Role != "" && a.model.Account.Object(typeRole, args.Role) != nil {
 		a.model.Account.Caller = cloud.Caller{Role: args.Role}
 	}
@@ -101,7 +103,7 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	return a, nil
 }
 
-// controlPolicies reads service control policies.
+// controlPolicies reads the policies of the organization.
 func controlPolicies(files []string) (policies cloud.ControlPolicies, err error) {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -131,6 +133,9 @@ func (a *Account) Trespasses() ([]string, error) {
 	}
 	return all, err
 }
+
+// Delayed are the operations that met a change of IAM which was too new.
+func (a *Account) Delayed() []string { return a.model.Account.Delayed() }
 
 // isFileSystem says whether an error is of the file system, and not of what is in a file.
 func isFileSystem(err error) bool {
@@ -264,11 +269,18 @@ func Runner(model *cloud.Account) ecs.Runner { return runner{model} }
 
 type runner struct{ account *cloud.Account }
 
+// attempts is how often the runner asks for a task whose roles ECS does not see yet. ecs.AWSRunner does so for two minutes.
+const attempts = 4
+
 func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
-	result, err := r.account.RunTask(ctx, cloud.TaskRun{
+	asked := cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
 		Container: run.Container, StartedBy: run.StartedBy,
-	})
+	}
+	result, err := r.account.RunTask(ctx, asked)
+	for n := 1; n < attempts && ecs.MayBeTooNew(err); n++ {
+		result, err = r.account.RunTask(ctx, asked)
+	}
 	return ecs.TaskResult{TaskARN: result.ARN, ExitCode: result.ExitCode, StoppedReason: result.Reason, Logs: result.Logs}, err
 }
 

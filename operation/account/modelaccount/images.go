@@ -76,6 +76,9 @@ func (a *Account) readable(origin account.Origin, image string) error {
 	if !there.Holds(image) {
 		return fmt.Errorf("%s is not in the repository (any more): deploy the release there again", image)
 	}
+	if err := here.PullsFrom(there, image); err != nil {
+		return fmt.Errorf("reading %s: %w", image, err)
+	}
 	return nil
 }
 
