@@ -19,7 +19,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"outputs", "stacks", "drift", "why", "export"}},
+	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
@@ -83,6 +83,9 @@ func rootCommand(run *invocation) *cobra.Command {
 	root.AddCommand(
 		run.planFlags(running(configured(upCommand(run)))),
 		trying(configured(previewCommand(run))),
+		configured(commandline.CheckCommand(func() operation.Target {
+			return operation.Target{Stack: run.stack, Overrides: run.overrides}
+		}, run.out.print)),
 		run.planFlags(running(configured(promoteCommand(run)))),
 		run.planFlags(running(configured(rollbackCommand(run)))),
 		releasesCommand(run),

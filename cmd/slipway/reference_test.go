@@ -122,7 +122,7 @@ func TestSchemaCommand(t *testing.T) {
 	}
 	out.Reset()
 	if code := execute([]string{"schema", "--", "-stack"}, &out, &words); code != exitUsage || out.Len() > 0 ||
-		!strings.Contains(words.String(), "these do: bootstrap, ci github, comment") {
+		!strings.Contains(words.String(), "these do: bootstrap, check, ci github, comment") {
 		t.Errorf("exit %d: %s%s", code, out.String(), words.String())
 	}
 }

@@ -35,7 +35,10 @@ var allowed = map[string][]string{
 	"cmd/slipway/interrupts":  {},
 	"screen":                  {},
 
-	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "rehearsal/finding", "rehearsal/whatif",
+	"check": {}, // it reads a project, and knows neither AWS nor the engine
+
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
+		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},

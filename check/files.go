@@ -1,0 +1,145 @@
+package check
+
+import (
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Rules about files: secrets, and lists of packages.
+
+var (
+	samples    = regexp.MustCompile(`(?i)(example|sample|template|dist|default|tpl|\.test|\.ci)`)
+	envName    = regexp.MustCompile(`^\.env(\..+|rc)?$|^\.?env\.(prod|production|local|live)$|^(prod|production|local|live)\.env$`)
+	assigned   = regexp.MustCompile(`(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*["']?([^\s"'#]+)`)
+	privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
+	accessKey  = regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)
+	secretName = regexp.MustCompile(`(?i)(SECRET|PASSWORD|PASSWD|TOKEN|PRIVATE_KEY|API_?KEY|ACCESS_KEY|CREDENTIALS?|_KEY$|DATABASE_URL|DSN$)`)
+	npmToken   = regexp.MustCompile(`_authToken\s*=\s*[^\s$]`)
+	harmless   = regexp.MustCompile(`(?i)^(dummy|build|builder|changeme|change-me|x+|not-?set|none|unset|placeholder|fake|test|` +
+		`ignored?|unused|null|""|''|` +
+		`true|false|0|1|.*(dummy|placeholder|not-?used|unused|collectstatic|build-?time|buildkey).*)$`)
+)
+
+// secretFile says what secret a file contains, "" if none.
+func (t *tree) secretFile(file string) string {
+	name, lower := path.Base(file), strings.ToLower(path.Base(file))
+	switch {
+	case envName.MatchString(lower) && !samples.MatchString(lower):
+		for _, m := range assigned.FindAllStringSubmatch(t.text(file), -1) {
+			if secretName.MatchString(m[1]) && !harmless.MatchString(m[2]) {
+				return "variables with secrets, such as " + m[1]
+			}
+		}
+	case strings.HasSuffix(lower, ".pem"), strings.HasSuffix(lower, ".key"), strings.HasPrefix(lower, "id_rsa"),
+		strings.HasPrefix(lower, "id_ed25519"),
+		strings.HasPrefix(lower, "id_ecdsa"):
+		if privateKey.MatchString(t.text(file)) {
+			return "a private key"
+		}
+	case lower == "credentials" && path.Base(path.Dir(file)) == ".aws", lower == "rootkey.csv", lower == "accesskeys.csv":
+		if accessKey.MatchString(t.text(file)) {
+			return "AWS access keys"
+		}
+	case lower == ".npmrc":
+		if npmToken.MatchString(t.text(file)) {
+			return "a token of a registry"
+		}
+	case name == ".netrc", name == ".pypirc", name == ".git-credentials", name == ".pgpass", name == ".htpasswd":
+		if strings.TrimSpace(t.text(file)) != "" && strings.ContainsAny(t.text(file), ":=") || strings.Contains(t.text(file), "password") {
+			return "a password"
+		}
+	case strings.HasSuffix(lower, ".tfstate"), strings.HasSuffix(lower, ".tfstate.backup"):
+		return "a state of Terraform, with all its secrets"
+	case strings.HasSuffix(lower, ".json") && (strings.Contains(lower, "service") || strings.Contains(lower, "credential")):
+		if text := t.text(file); strings.Contains(text, `"private_key"`) && privateKey.MatchString(text) {
+			return "a service account's private key"
+		}
+	}
+	return ""
+}
+
+// checkContext looks for secrets that the build gets, and in variables of the image.
+func (p *project) checkContext() {
+	i := p.image
+	if i == nil || i.target == nil {
+		return
+	}
+	for _, f := range p.tree.files {
+		if _, in := under(i.context, f); !in || i.ignore.ignores(f) {
+			continue
+		}
+		what := p.tree.secretFile(f)
+		if what == "" {
+			continue
+		}
+		if copied := p.copies(f); copied > 0 && !beside(f) {
+			p.find("secret-in-image", place{f, 0}, "the file contains %s, and line %d of %s copies it into the image", what, copied, i.file)
+		} else {
+			p.find("secret-in-image", place{f, 0}, "the file contains %s, and is part of the build context", what).Severity = Warning
+		}
+	}
+	for _, s := range i.chain() {
+		for _, w := range s.secrets {
+			value := i.env[w.text]
+			if secretName.MatchString(w.text) && value != "" && !harmless.MatchString(value) && !strings.Contains(value, "$") && len(value) > 3 &&
+				!strings.Contains(value, "/") {
+				p.find("secret-in-image", place{i.file, w.line}, "ENV writes a value for %s into the image", w.text).Severity = Warning
+			}
+		}
+	}
+}
+
+// copies is the line of the instruction that copies a file of the context into the image, 0 if none does.
+func (p *project) copies(file string) int {
+	i := p.image
+	for _, s := range i.chain() {
+		for _, c := range s.copies {
+			for _, source := range c.sources {
+				if c.from != "" {
+					continue
+				}
+				name := path.Join(i.context, path.Clean("/" + source)[1:])
+				if _, in := under(name, file); in {
+					return c.line
+				}
+				if matched, err := path.Match(name, file); err == nil && matched {
+					return c.line
+				}
+			}
+		}
+	}
+	return 0
+}
+
+// checkDependencies looks at the packages.
+func (p *project) checkDependencies() {
+	if p.image == nil || p.image.target == nil {
+		return
+	}
+	if len(p.needs.files) == 0 {
+		if !p.needs.open && !p.needs.has("django") {
+			p.find("packages-unlisted", place{"", 0}, "there is no requirements.txt, pyproject.toml or lock file")
+		}
+		return
+	}
+	if p.needs.open || !p.needs.has("django") && !elsewhere.MatchString(p.needs.text) { // Django comes with another package: so may others
+		return
+	}
+	for _, s := range p.start.servers {
+		if name := serverPrograms[s.program]; name != "" && name != "unit" && !strings.Contains(p.needs.text, name) {
+			p.unlisted(p.find("server-not-installed", s.at, "%s starts, and none of %s lists it", s.program, listed(p.needs.files)))
+		}
+	}
+	if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
+		at := p.facts.Settings.Names["DATABASES"].at()
+		p.unlisted(p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files)))
+	}
+}
+
+// unlisted only warns if a package that is not listed may come with another one.
+func (p *project) unlisted(f *Finding) {
+	if !p.needs.locked {
+		f.Severity = Warning
+	}
+}
