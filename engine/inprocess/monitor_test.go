@@ -61,19 +61,19 @@ func TestAMonitorChangesWhatTheProgramRegisters(t *testing.T) {
 	n, m := newNursery(t, chain), &meddler{}
 	n.Monitor = func() inprocess.Monitor { return m }
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "up did", n.toy.did(), []string{"create base", "create more", "create top"})
-	for _, found := range n.toy.things {
-		if found.name == "top" && (found.inputs.GetFields()["on"].GetStringValue() != "ghost" || found.inputs.GetFields()["size"].GetStringValue() != "9") {
-			t.Errorf("top is %v", found.inputs)
+	wants(t, "up did", n.toy.Done(), []string{"create base", "create more", "create top"})
+	for _, found := range n.toy.Things {
+		if found.Name() == "top" && (found.Inputs.GetFields()["on"].GetStringValue() != "ghost" || found.Inputs.GetFields()["size"].GetStringValue() != "9") {
+			t.Errorf("top is %v", found.Inputs)
 		}
 	}
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "a second up did", n.toy.did(), nil)
+	wants(t, "a second up did", n.toy.Done(), nil)
 	if m.outputs != 2 || !slices.Contains(m.seen, "middle") {
 		t.Errorf("the monitor saw %v, and %d times outputs", m.seen, m.outputs)
 	}
 	must(t, n.Destroy(t.Context(), inprocess.Run{}))
-	wants(t, "destroy did", n.toy.did(), []string{"delete base", "delete more", "delete top"})
+	wants(t, "destroy did", n.toy.Done(), []string{"delete base", "delete more", "delete top"})
 }
 
 func TestAMonitorFailsTheProgram(t *testing.T) {
