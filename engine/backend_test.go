@@ -317,7 +317,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 // A run whose engine is killed leaves its lock, and a create with an unknown outcome. The next run frees
 // the stack, and then asks; with the resolution nothing is created twice.
 func (b *sharedBench) killed(t *testing.T) {
-	for id, thing := range b.toy.Things { // so that one is made anew
+	for id, thing := range b.toy.Things { // so that the next up creates one
 		if strings.HasSuffix(thing.URN, "::top") {
 			delete(b.toy.Things, id)
 		}

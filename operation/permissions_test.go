@@ -407,7 +407,8 @@ func TestAResourceControlPolicyLimitsServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(v.Reasons, "\n")
-	for _, want := range []string{"jobs-failed", "events.amazonaws.com -> sqs:SendMessage", "resource control policy", "forgetful.json OwnCallers"} {
+	for _, want := range []string{"jobs-failed", "events.amazonaws.com -> sqs:SendMessage", "resource control policy",
+		"forgetful.json OwnCallers"} {
 		if v.Good || !strings.Contains(text, want) {
 			t.Errorf("expected %q in %s", want, text)
 		}

@@ -30,7 +30,8 @@ func (m *meddler) Register(ctx context.Context, q *pulumirpc.RegisterResourceReq
 	m.mu.Unlock()
 	switch q.GetName() {
 	case "middle":
-		return &pulumirpc.RegisterResourceResponse{Urn: "urn:pulumi:local::nursery::toy:index:Thing::middle", Id: "ghost", Object: q.GetObject()}, nil
+		return &pulumirpc.RegisterResourceResponse{Urn: "urn:pulumi:local::nursery::toy:index:Thing::middle", Id: "ghost",
+			Object: q.GetObject()}, nil
 	case "top":
 		q.Dependencies = nil
 		for _, d := range q.GetPropertyDependencies() {
@@ -63,7 +64,8 @@ func TestAMonitorChangesWhatTheProgramRegisters(t *testing.T) {
 	must(t, n.Up(t.Context(), inprocess.Run{}))
 	wants(t, "up did", n.toy.Done(), []string{"create base", "create more", "create top"})
 	for _, found := range n.toy.Things {
-		if found.Name() == "top" && (found.Inputs.GetFields()["on"].GetStringValue() != "ghost" || found.Inputs.GetFields()["size"].GetStringValue() != "9") {
+		if found.Name() == "top" && (found.Inputs.GetFields()["on"].GetStringValue() != "ghost" ||
+			found.Inputs.GetFields()["size"].GetStringValue() != "9") {
 			t.Errorf("top is %v", found.Inputs)
 		}
 	}

@@ -171,7 +171,7 @@ func (a *Account) databaseContracts() []Finding {
 	return found
 }
 
-// uses reports whether a container is told the host name of a database.
+// uses reports whether a container gets the host name of a database in a variable.
 func (c containerSpec) uses(address string) bool {
 	return address != "" && slices.ContainsFunc(c.Environment, func(e namedValue) bool { return strings.Contains(e.Value, address) })
 }

@@ -12,7 +12,8 @@ func ConfigFlags(cmd *cobra.Command, overrides, scp, faults *[]string) *cobra.Co
 		"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
 	cmd.Flags().StringArrayVar(scp, "scp", nil, "in the model: a `FILE` with a service control policy (one for each level, root first) "+
 		"or a resource control policy")
-	cmd.Flags().StringSliceVar(faults, "faults", nil, "in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
+	cmd.Flags().StringSliceVar(faults, "faults", nil,
+		"in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
 	return cmd
 }
 

@@ -94,7 +94,8 @@ func TestQuotas(t *testing.T) {
 	if fmt.Sprint(used) != fmt.Sprint(want) {
 		t.Errorf("used are %v, want %v", used, want)
 	}
-	if want := []string{`the quota "Internet gateways per Region": UnauthorizedOperation: You are not authorized`}; !slices.Equal(notes, want) {
+	want := []string{`the quota "Internet gateways per Region": UnauthorizedOperation: You are not authorized`}
+	if !slices.Equal(notes, want) {
 		t.Errorf("notes are %q, want %q", notes, want)
 	}
 	if quotas, notes := a.Quotas(t.Context(), nil); len(quotas)+len(notes) > 0 {
