@@ -235,7 +235,7 @@ func TestAStatementIsLeftOut(t *testing.T) {
 	if e := changed(t, Flags{Without: []string{"web-policy#Only"}}); e.find("web-policy") != nil {
 		t.Error("the policy has no statement and is still there")
 	}
-	got := policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}, With: []string{
+	got = policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}, With: []string{
 		`keys-logs.policy={"Statement":[{"Sid":"Last","Effect":"Allow"}]}`}}))
 	if !strings.Contains(got, "Last") {
 		t.Errorf("got %s", got)
