@@ -51,7 +51,7 @@ func TestTheDeployRoleMayDeploy(t *testing.T) {
 		"prod": {"prod", nil}, "staging": {"staging", nil}, "dev": {"dev", []string{github}}, "local": {"local", []string{github}},
 		"no NAT":           {"local", []string{github, "network.nat=none", "bastion.enabled=true"}},
 		"NAT in each zone": {"dev", []string{github, "network.nat=perZone", "logs.route=firelens", "keys=perPurpose"}},
-		"protected":        {"staging", []string{"protect=true", "waf.enabled=true"}},
+		"protected":        {"staging", []string{"protect=true", "waf.enabled=true", "waf.uploadPaths=[/]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var count callers

@@ -64,14 +64,16 @@ func rootCommand(run *invocation) *cobra.Command {
 			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
 		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy (one for each level, root first) "+
 			"or a resource control policy")
-		cmd.Flags().StringSliceVar(&run.faults, "faults", nil, "in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
+		cmd.Flags().StringSliceVar(&run.faults, "faults", nil,
+			"in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
 		return cmd
 	}
 	trying := func(cmd *cobra.Command) *cobra.Command {
 		w := &run.whatIf
 		cmd.Flags().StringArrayVar(&w.Without, "without", nil, "try: without a `[TYPE::]NAME`, or without one statement of its policy, NAME#Sid")
 		cmd.Flags().StringArrayVar(&w.With, "with", nil, "try: with another value of a property, as `[TYPE::]NAME.path=value`; the value is JSON")
-		cmd.Flags().StringArrayVar(&w.Add, "add", nil, "try: with the resources of a `FILE` in Pulumi YAML, which may refer to others by ${NAME.output}")
+		cmd.Flags().StringArrayVar(&w.Add, "add", nil,
+			"try: with the resources of a `FILE` in Pulumi YAML, which may refer to others by ${NAME.output}")
 		cmd.Flags().StringArrayVar(&w.Files, "file", nil, "try: with another file of the app, as `PATH=FILE`")
 		return cmd
 	}
