@@ -2,6 +2,7 @@ package drift
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -27,6 +28,16 @@ func (c Class) String() string { return classes[c] }
 
 // MarshalText writes the class as a word.
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the word.
+func (c *Class) UnmarshalText(word []byte) error {
+	i := slices.Index(classes, string(word))
+	if i < 0 {
+		return fmt.Errorf("no class of drift: %q", word)
+	}
+	*c = Class(i)
+	return nil
+}
 
 // A Resource is one that differs from what the last operation left.
 type Resource struct {
@@ -104,9 +115,15 @@ func resourceOf(rules Rules, meta apitype.StepEventMetadata) *Resource {
 	if len(d.Properties) == 0 {
 		return nil
 	}
-	slices.SortFunc(d.Properties, func(a, b Difference) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.Path, b.Path)) })
-	d.Class, d.Why = d.Properties[0].Class, d.Properties[0].Why
+	*d = d.sorted()
 	return d
+}
+
+// sorted is the resource with its worst property first, which decides its class.
+func (r Resource) sorted() Resource {
+	slices.SortFunc(r.Properties, func(a, b Difference) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.Path, b.Path)) })
+	r.Class, r.Why = r.Properties[0].Class, r.Properties[0].Why
+	return r
 }
 
 // compare reports every leaf in which two values differ. Lists are compared as a whole: their elements have no names.

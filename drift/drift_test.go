@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -64,6 +65,51 @@ func TestDriftOfAResource(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, resourceOf(rules{}, c.meta)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDifferencesThatAnUpTookIntoTheState(t *testing.T) {
+	const urn = "urn:pulumi:dev::shop::aws:ec2/securityGroup:SecurityGroup::data"
+	open := []any{map[string]any{"fromPort": 5432.0}}
+	taken := []Resource{{URN: urn, ID: "sg-1", Properties: []Difference{{Path: "ingress", From: []any{}, To: open}, {Path: `tags["a.b"]`, To: "1"}}}}
+	both := map[string]any{"ingress": open, "tags": map[string]any{"a.b": "1"}}
+	undone := map[string]any{"ingress": []any{}, "tags": both["tags"]}
+	for _, c := range []struct {
+		name             string
+		id               string
+		inputs, old, new map[string]any
+		held, found      []string // paths
+	}{
+		{"all still there", "sg-1", nil, both, both, []string{"ingress", `tags["a.b"]`}, []string{"ingress", `tags["a.b"]`}},
+		{"one undone where it was done", "sg-1", nil, both, undone, []string{"ingress", `tags["a.b"]`}, []string{`tags["a.b"]`}},
+		{"one undone, and read since", "sg-1", nil, undone, undone, []string{`tags["a.b"]`}, []string{`tags["a.b"]`}},
+		{"one put into the program", "sg-1", map[string]any{"tags": both["tags"]}, both, both, []string{"ingress"}, []string{"ingress"}},
+		{"another resource of the name", "sg-2", nil, both, both, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			paths := func(all []Resource) (of []string) {
+				for _, r := range all {
+					for _, d := range r.Properties {
+						of = append(of, d.Path)
+					}
+				}
+				return of
+			}
+			state := func(outputs map[string]any) *apitype.StepEventStateMetadata {
+				return &apitype.StepEventStateMetadata{ID: c.id, Custom: true, Inputs: c.inputs, Outputs: outputs}
+			}
+			before, _ := json.Marshal(c.old)
+			steps, held := Without(taken, []apitype.StepEventMetadata{{Op: apitype.OpSame, URN: urn, Old: state(c.old), New: state(c.new)}})
+			if diff := cmp.Diff(c.held, paths(held)); diff != "" {
+				t.Errorf("held (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(c.found, paths(Of(rules{}, steps))); diff != "" {
+				t.Errorf("found (-want +got):\n%s", diff)
+			}
+			if after, _ := json.Marshal(c.old); string(after) != string(before) {
+				t.Errorf("the caller's steps were changed: %s", after)
 			}
 		})
 	}

@@ -15,6 +15,8 @@ type Check struct {
 	When    time.Time      `json:"when"`
 	Found   int            `json:"found"` // resources that differ from the state
 	Classes map[string]int `json:"classes,omitempty"`
+	// Taken are differences that an up took into the state because it read the account; see Without.
+	Taken []Resource `json:"taken,omitempty"`
 }
 
 // NewCheck counts what a check found.

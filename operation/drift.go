@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
 	"slipway/drift"
 )
 
@@ -50,12 +52,23 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	if err := free(); err != nil {
 		return nil, err
 	}
-	d = &Drifted{Found: drift.Of(facts(), steps)}
-	if err := s.keepCheck(ctx, drift.NewCheck(time.Now(), d.Found)); err != nil {
+	found, taken := s.differences(ctx, steps)
+	d = &Drifted{Found: found}
+	check := drift.NewCheck(time.Now(), d.Found)
+	check.Taken = taken
+	if err := s.keepCheck(ctx, check); err != nil {
 		t.Progress.Logf("The result is not kept for slipway stacks: %v", err)
 	}
 	d.Release, err = s.broughtRelease(ctx)
 	return d, err
+}
+
+// differences are those that a refresh found, with those that an earlier up took into the state.
+func (s *session) differences(ctx context.Context, steps []apitype.StepEventMetadata) (all, taken []drift.Resource) {
+	if last, err := s.lastCheck(ctx); err == nil && last != nil {
+		steps, taken = drift.Without(last.Taken, steps)
+	}
+	return drift.Of(facts(), steps), taken
 }
 
 // broughtRelease is the release that runs, if it is not the newest that this stack built: a promotion or a rollback brought it,

@@ -33,6 +33,8 @@ type Plan struct {
 
 	// Reverts says that the plan reverts something that was changed outside Slipway. Then the up has to read the resources too.
 	Reverts bool
+	Differs []drift.Resource // all that was changed outside Slipway
+	Left    []drift.Resource // those that the plan does not change
 }
 
 // A PlannedChange is a change of one resource, with the settings that differ by name.
@@ -111,7 +113,7 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
-	s.compare(p)
+	s.compare(ctx, p)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
 	reasons = append(reasons, s.overQuota(ctx, result)...)
@@ -122,13 +124,15 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 }
 
 // compare reports what was changed outside Slipway, as the plan found it: the engine read every resource for it.
-func (s *session) compare(p *Plan) {
+func (s *session) compare(ctx context.Context, p *Plan) {
 	var reverted, left []string
-	for _, d := range drift.Of(facts(), p.Result.Reread) {
+	p.Differs, _ = s.differences(ctx, p.Result.Reread)
+	for _, d := range p.Differs {
 		if slices.ContainsFunc(p.Changes, func(c PlannedChange) bool { return c.URN == d.URN }) {
 			reverted = append(reverted, d.Name)
 		} else {
 			left = append(left, d.Name)
+			p.Left = append(p.Left, d)
 		}
 	}
 	p.Reverts = len(reverted) > 0
@@ -203,6 +207,10 @@ func newPlan(rules catalog.Catalog, result engine.Result, state engine.Checkpoin
 			}
 		}
 		switch c.Op {
+		case "create": // again: it is gone from the account
+			if loses && !loss.Again {
+				add(catalog.Loses, cmp.Or(rules.Missing(c.Type), loss.Says), "it was deleted outside Slipway")
+			}
 		case "replace", "delete":
 			if loses {
 				add(map[bool]catalog.Does{false: catalog.Loses, true: catalog.Interrupts}[loss.Again], loss.Says, causes(c))

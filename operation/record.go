@@ -159,8 +159,8 @@ func sayDropped(t Target, h release.History, operation string) {
 		return
 	}
 	t.Progress.Logf("The last %s set %s with --config, this %s does not: what Pulumi.%s.yaml says applies again. "+
-		"To keep a setting, give it again: slipway %[3]s%[5]s --config %[6]s=...",
-		last.Operation, strings.Join(dropped, ", "), operation, t.Stack, t.Flags(), dropped[0])
+		"To keep them, put them into that file, or give each again with --config.",
+		last.Operation, strings.Join(dropped, ", "), operation, t.Stack)
 }
 
 // newDestroyKeeper records that a stack is destroyed: the beginning with the engine's first event, which shows that it has

@@ -74,7 +74,7 @@ type trespassing interface{ Trespasses() ([]string, error) }
 func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	lock, logf := s.account.Lock(), s.target.Progress.Logf
 	logf("Rehearsing stack %s: up.", s.target.Stack)
-	up, err := s.up(ctx, false)
+	up, err := s.up(ctx, nil)
 	sayDelayed(s.account, logf)
 	if _, err := s.judged(ctx, err); err != nil && !v.later(err, s.findings(err)) {
 		return err
@@ -94,7 +94,7 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	}
 
 	logf("Up again: nothing must change.")
-	again, err := s.up(ctx, false)
+	again, err := s.up(ctx, nil)
 	if err != nil {
 		return err
 	}

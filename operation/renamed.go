@@ -75,7 +75,7 @@ func deployed(data []byte) bool {
 func (s *session) renamedFrom(old string) error {
 	return fmt.Errorf("stack %s has no state, and stack %s has one but no Pulumi.%[2]s.yaml any more: it looks renamed; nothing was changed\n"+
 		"The stack's name is part of every resource's name, so this would deploy a second site and forget the first.\n"+
-		"Next: rename the file back to Pulumi.%[2]s.yaml. To rename: keep both files, up --stack %[1]s, move the data, "+
+		"Next: rename the file back to Pulumi.%[2]s.yaml. To rename: keep both files, slipway up --stack %[1]s, move the data, "+
 		"then slipway destroy --stack %[2]s%[3]s", s.target.Stack, old, s.forgetting(old))
 }
 

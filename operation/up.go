@@ -109,24 +109,28 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 // agree, and a rehearsed stack is locked since. In an account the engine's own lock is the only one, so there it runs again.
 func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, error) {
 	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
-		return s.up(ctx, plan.Reverts)
+		return s.up(ctx, plan)
 	}
 	s.public, _ = plan.Result.Outputs["url"].(string)
 	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
 // up runs the engine. If the plan reverts what was changed outside Slipway, or a drift check found something since the last up,
-// every resource is read first: the engine compares the program with its own record. Otherwise nothing is read: that would put
-// into the record what the program does not set, such as a rule that was added to a security group by hand, and a drift check
-// would no longer find it.
-func (s *session) up(ctx context.Context, reverts bool) (engine.Result, error) {
-	found := s.drifted(ctx)
-	s.begun.reset()
-	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: found || reverts})
-	s.public, _ = result.Outputs["url"].(string)
-	if err == nil && found {
-		err = s.keepCheck(ctx, drift.Check{When: time.Now().UTC()})
+// every resource is read first: the engine compares the program with its own record. That also puts into the record what the program
+// does not set, such as a rule that was added to a security group by hand; so that a drift check still finds it, it is kept beside the
+// state. plan is nil in a rehearsal.
+func (s *session) up(ctx context.Context, plan *Plan) (engine.Result, error) {
+	refresh := plan != nil && (plan.Reverts || s.drifted(ctx))
+	if refresh {
+		check := drift.NewCheck(time.Now(), plan.Left)
+		check.Taken = plan.Differs
+		if err := s.keepCheck(ctx, check); err != nil { // before the engine reads: nothing is lost if the run is killed
+			return engine.Result{}, err
+		}
 	}
+	s.begun.reset()
+	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: refresh})
+	s.public, _ = result.Outputs["url"].(string)
 	return result, err
 }
 

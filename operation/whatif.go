@@ -92,7 +92,7 @@ func (t Target) recorded(ctx context.Context, from string) (record *whatif.Recor
 	record = whatif.NewRecord()
 	t.WhatIf, t.Progress, t.Containers = WhatIf{}, silence{}, Containers{}
 	err = t.aside(ctx, asideArgs{from: from, monitor: func() inprocess.Monitor { return record }}, func(s *session) error {
-		_, err := s.up(ctx, false)
+		_, err := s.up(ctx, nil)
 		return err
 	})
 	return record, err

@@ -57,7 +57,7 @@ func Why(ctx context.Context, t Target, words []string) (answer finding.Answer, 
 	t.Progress = silence{}
 	args := asideArgs{tried: tried, monitor: tried.monitor()}
 	err = t.aside(ctx, args, func(s *session) error {
-		if _, err := s.up(ctx, false); err != nil {
+		if _, err := s.up(ctx, nil); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
