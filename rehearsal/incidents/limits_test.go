@@ -183,8 +183,7 @@ func TestHealthPathsThatNginxAnswers(t *testing.T) {
 
 // TestReplacementsInASecondUp makes changes that are fit for a first up, and fail where the site exists.
 func TestReplacementsInASecondUp(t *testing.T) {
-	const targets, certificate, parameters, role = "TargetGroup::balancer-targets.", "Certificate::balancer-certificate.",
-		"ParameterGroup::database-parameters.", "Role::bastion."
+	const targets, parameters, role = "TargetGroup::balancer-targets.", "ParameterGroup::database-parameters.", "Role::bastion."
 	for _, c := range []struct {
 		failure, source string
 		second          []string // --with
@@ -197,9 +196,6 @@ func TestReplacementsInASecondUp(t *testing.T) {
 			[]string{targets + "port=8081", targets + "options.deleteBeforeReplace=false"}, []string{"DuplicateTargetGroupName", "balancer-targets"}},
 		{"a role is deleted while an instance profile holds it", "https://github.com/99designs/iamy/issues/68",
 			[]string{role + `name="slipway-prod-other"`, role + "options.deleteBeforeReplace=true"}, []string{"DeleteConflict", "instance profile slipway-prod-bastion"}},
-		{"a certificate is deleted while a listener serves it", "https://github.com/hashicorp/terraform-provider-aws/issues/4712",
-			[]string{certificate + `domainName="other.example.com"`, certificate + "options.deleteBeforeReplace=true"},
-			[]string{"ResourceInUseException", "balancer-https"}},
 		{"a parameter group is deleted while the database is a member", "https://github.com/hashicorp/terraform-provider-aws/issues/6448",
 			[]string{parameters + `family="postgres16"`, parameters + "options.deleteBeforeReplace=true"},
 			[]string{"InvalidDBParameterGroupState", "database"}},
