@@ -27,7 +27,8 @@ func TestLimitsAndSettings(t *testing.T) {
 				o := named(t, a, "Repository", "images-django")
 				return said(a.Try(deploy, "delete", o.Type, o.ID))
 			}, []string{"AccessDenied", "kms:RetireGrant on keys-images via ecr"}},
-		{"a scaling policy before its target is registered", "https://github.com/cloudposse/terraform-aws-ecs-cloudwatch-autoscaling/issues/36",
+		{"a scaling policy before its target is registered",
+			"https://github.com/cloudposse/terraform-aws-ecs-cloudwatch-autoscaling/issues/36",
 			func(t *testing.T, a *cloud.Account) string {
 				t.Helper()
 				policy, target := named(t, a, "Policy", "web-scaling-cpu"), named(t, a, "Target", "web-scaling")
@@ -55,19 +56,22 @@ func TestLimitsAndSettings(t *testing.T) {
 			func(t *testing.T, a *cloud.Account) string {
 				t.Helper()
 				for n := range 11 {
-					id, _, err := a.Create(cloud.Change{Type: "aws:iam/policy:Policy", URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::p%d", n),
+					id, _, err := a.Create(cloud.Change{Type: "aws:iam/policy:Policy",
+						URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::p%d", n),
 						Inputs: map[string]any{"name": fmt.Sprintf("area-%d", n),
 							"policy": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`}})
 					must(t, err)
 					_, _, err = a.Create(cloud.Change{Type: "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-						URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::a%d", n), Inputs: map[string]any{"role": "slipway-prod-bastion", "policyArn": id}})
+						URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::a%d", n), Inputs: map[string]any{"role": "slipway-prod-bastion",
+							"policyArn": id}})
 					if err != nil {
 						return err.Error()
 					}
 				}
 				return ""
 			}, []string{"LimitExceeded", "PoliciesPerRole: 10"}},
-		{"flow logs to a bucket have a role, which belongs to a log group", "https://github.com/aws-samples/aws-secure-environment-accelerator/issues/1111",
+		{"flow logs to a bucket have a role, which belongs to a log group",
+			"https://github.com/aws-samples/aws-secure-environment-accelerator/issues/1111",
 			func(t *testing.T, a *cloud.Account) string {
 				t.Helper()
 				return refused(t, a, named(t, a, "FlowLog", "network-flow"), change{"logDestinationType": "s3",
@@ -86,7 +90,8 @@ func TestLimitsAndSettings(t *testing.T) {
 					return change{"engine": "mysql", "engineVersion": "8.0", "instanceClass": class, "parameterGroupName": nil,
 						"enabledCloudwatchLogsExports": nil, "port": 3306}
 				}
-				if text := refused(t, a, named(t, a, "Instance", "database"), other("db.t4g.medium")); strings.Contains(text, "Performance Insights") {
+				if text := refused(t, a, named(t, a, "Instance", "database"), other("db.t4g.medium")); strings.Contains(text,
+					"Performance Insights") {
 					t.Errorf("a class that supports it is refused: %s", text)
 				}
 				return refused(t, a, named(t, a, "Instance", "database"), other("db.t4g.micro"))
@@ -101,7 +106,8 @@ func TestLimitsAndSettings(t *testing.T) {
 				}
 				for n := range 3 {
 					_, _, err := a.Create(cloud.Change{Type: "aws:ec2/networkInterface:NetworkInterface",
-						URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::eni%d", n), Inputs: map[string]any{"subnetId": id(t, a, "Subnet", "network-public-a")}})
+						URN: fmt.Sprintf("urn:pulumi:prod::slipway::x::eni%d", n), Inputs: map[string]any{"subnetId": id(t, a, "Subnet",
+							"network-public-a")}})
 					must(t, err)
 				}
 				return created(a, balancer, change{"name": "third"})
@@ -118,8 +124,8 @@ func TestLimitsAndSettings(t *testing.T) {
 	}
 }
 
-// TestASubnetTooSmallForABalancer (https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/1333): AWS makes the balancer, which
-// cannot scale.
+// TestASubnetTooSmallForABalancer (https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/1333): AWS makes the
+// balancer, which cannot scale.
 func TestASubnetTooSmallForABalancer(t *testing.T) {
 	a := account(t, deployed(t, "prod", nil))
 	set("Subnet", "network-public-a", "cidrBlock", "10.30.0.0/28")(t, a)
@@ -151,13 +157,17 @@ func TestHealthPathsThatNginxAnswers(t *testing.T) {
 	const file, source = "nginx/nginx.conf", "https://github.com/DSACMS/iv-cbv-payroll/issues/134"
 	const server = "listen 8080 default_server;"
 	for _, c := range []struct{ failure, old, now, says string }{
-		{"it redirects all plain HTTP", server, server + ` if ($http_x_forwarded_proto != "https") { return 301 https://$host$request_uri; }`, "301"},
+		{"it redirects all plain HTTP", server,
+			server + ` if ($http_x_forwarded_proto != "https") { return 301 https://$host$request_uri; }`, "301"},
 		{"it redirects plain HTTP by a name", server, server + " if ($scheme = http) { return 308 https://$host$request_uri; }", "308"},
 		{"another server is the default", "server {\n        " + server,
 			"server { listen 8080 default_server; return 444; }\n    server {\n        listen 8080;", "444"},
-		{"a location hides what is for machines", "location / {", "location ~ ^/(ready|health) { deny all; return 403; }\n        location / {", "403"},
-		{"the path redirects to one with a slash", "location / {", "location = /healthz { return 301 /healthz/; }\n        location / {", "301"},
-		{"what is said to be https only", server, server + ` if ($http_x_forwarded_proto = "http") { return 301 https://$host$request_uri; }`, ""},
+		{"a location hides what is for machines", "location / {",
+			"location ~ ^/(ready|health) { deny all; return 403; }\n        location / {", "403"},
+		{"the path redirects to one with a slash", "location / {",
+			"location = /healthz { return 301 /healthz/; }\n        location / {", "301"},
+		{"what is said to be https only", server,
+			server + ` if ($http_x_forwarded_proto = "http") { return 301 https://$host$request_uri; }`, ""},
 		{"a condition that cannot be decided", server, server + " if ($host !~ example) { return 421; }", ""},
 		{"a location that does not match", "location / {", "location = /health { return 301 /healthz; }\n        location / {", ""},
 	} {
@@ -193,9 +203,11 @@ func TestReplacementsInASecondUp(t *testing.T) {
 			[]string{targets + "port=8081", targets + "options.deleteBeforeReplace=true"},
 			[]string{"ResourceInUse", "balancer-https", "it depend on target group balancer-targets"}},
 		{"a target group of the same name exists", "https://github.com/cloudposse/terraform-aws-alb/issues/109",
-			[]string{targets + "port=8081", targets + "options.deleteBeforeReplace=false"}, []string{"DuplicateTargetGroupName", "balancer-targets"}},
+			[]string{targets + "port=8081", targets + "options.deleteBeforeReplace=false"}, []string{"DuplicateTargetGroupName",
+				"balancer-targets"}},
 		{"a role is deleted while an instance profile holds it", "https://github.com/99designs/iamy/issues/68",
-			[]string{role + `name="slipway-prod-other"`, role + "options.deleteBeforeReplace=true"}, []string{"DeleteConflict", "instance profile slipway-prod-bastion"}},
+			[]string{role + `name="slipway-prod-other"`, role + "options.deleteBeforeReplace=true"}, []string{"DeleteConflict",
+				"instance profile slipway-prod-bastion"}},
 		{"a parameter group is deleted while the database is a member", "https://github.com/hashicorp/terraform-provider-aws/issues/6448",
 			[]string{parameters + `family="postgres16"`, parameters + "options.deleteBeforeReplace=true"},
 			[]string{"InvalidDBParameterGroupState", "database"}},
