@@ -46,7 +46,8 @@ func (a *Account) smallSubnets() []Finding {
 			free, _ := freeAddresses(a, o, id)
 			found = append(found, deployed{resource: o}.finding("InvalidSubnet", "Not enough IP space available in "+id,
 				"give the subnet a block of at least /27", "Elastic Load Balancing guide, \"Subnets for your load balancer\"",
-				fmt.Sprintf("subnet %s is %s, with %d free addresses: the load balancer needs a /27, and %d free addresses, to scale", s.describe(), block,
+				fmt.Sprintf("subnet %s is %s, with %d free addresses: the load balancer needs a /27, and %d free addresses, to scale",
+					s.describe(), block,
 					free, balancerNeeds)))
 		}
 	}
