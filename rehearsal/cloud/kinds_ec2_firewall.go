@@ -454,7 +454,7 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 			"DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
 	}
 	if in.String("logDestinationType") == "s3" && given(in, unknown, "iamRoleArn") > 0 {
-		p = append(p, awsProblem("iamRoleArn", "InvalidParameter", 
+		p = append(p, awsProblem("iamRoleArn", "InvalidParameter",
 			"DeliverLogsPermissionArn is not applicable for s3 delivery: the bucket's policy admits the delivery service"))
 	}
 	if given(in, unknown, "logDestination", "logGroupName") == 0 {
