@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -124,6 +125,23 @@ var protected = []struct {
 // hook is what the engine says of a hook that failed.
 var hook = regexp.MustCompile(`(?s)^(?:Preview failed: )?(?:before|after) hook "([^"]*)" failed: (.*)$`)
 
+// valued is how the engine quotes the value of a property that a provider refuses.
+var valued = regexp.MustCompile(`(?s)^(\S+ resource '[^']*': property \S+ value \{)(.*)(\} has a problem: .*)$`)
+
+// short shortens such a value: it may be the whole policy or all containers of a task, in one line.
+func short(message string) string {
+	const most = 200
+	m := valued.FindStringSubmatch(message)
+	if m == nil {
+		return message
+	}
+	value := []rune(m[2])
+	if len(value) <= most {
+		return message
+	}
+	return fmt.Sprintf("%s%s... (%d characters)%s", m[1], string(value[:most]), len(value), m[3])
+}
+
 // problemOf is an error that the engine reported, in the user's terms.
 func problemOf(urn, message string) Problem {
 	message = strings.TrimSpace(colors.Never.Colorize(message))
@@ -135,7 +153,7 @@ func problemOf(urn, message string) Problem {
 			return Problem{URN: m[1], Message: "it is protected, and this would " + p.op + " it", Protected: true}
 		}
 	}
-	return Problem{URN: urn, Message: message}
+	return Problem{URN: urn, Message: short(message)}
 }
 
 func (f *Failure) Unwrap() error { return f.Cause }

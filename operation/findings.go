@@ -59,7 +59,7 @@ func problem(p engine.Problem) finding.Finding {
 			f.Chain, f.Fix = []string{"property " + m[1]}, fmt.Sprintf("change %s of %s", m[1], finding.Name(p.URN))
 		}
 		if c := coded.FindStringSubmatch(m[2]); c != nil {
-			f.Code = c[1]
+			f.Code, f.Message = c[1], strings.TrimSpace(strings.TrimSuffix(m[2], c[0]))
 		}
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -149,6 +150,25 @@ func containersOf(definition *Object) ([]containerSpec, error) {
 	return all, err
 }
 
+// jsonProblem is an error of JSON without the names of Go's types.
+func jsonProblem(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return strings.TrimPrefix(err.Error(), "json: ")
+	}
+	want := map[reflect.Kind]string{reflect.Slice: "a list", reflect.Struct: "an object", reflect.Map: "an object", reflect.String: "a string",
+		reflect.Bool: "true or false"}[wrong.Type.Kind()]
+	if want == "" {
+		want = "a number"
+	}
+	if wrong.Field != "" {
+		want = wrong.Field + ": expected " + want
+	} else {
+		want = "expected " + want
+	}
+	return want + ", got " + wrong.Value
+}
+
 func containerNamed(all []containerSpec, name string) *containerSpec {
 	for i := range all {
 		if all[i].Name == name {
@@ -286,7 +306,7 @@ func (t *taskCheck) decode(text string) bool {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&t.containers); err != nil {
-		t.say(containersPath, "container definitions are not valid: %s", strings.TrimPrefix(err.Error(), "json: "))
+		t.say(containersPath, "container definitions are not valid: %s", jsonProblem(err))
 		return false
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

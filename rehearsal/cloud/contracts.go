@@ -193,7 +193,7 @@ func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 		}
 		out := Inputs(group.Outputs)
 		asked.Target = &contracts.Target{Port: lb.Int("containerPort"), Protocol: orElse(out.String("healthCheck.protocol"), "HTTP"),
-			Group: out.String("name")}
+			Group: out.String("name"), Path: orElse(out.String("healthCheck.path"), "/"), Codes: orElse(out.String("healthCheck.matcher"), "200")}
 	}
 	return asked
 }

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // balancerContracts judges target groups against the services behind them, and web ACLs against what the site accepts.
 func (a *Account) balancerContracts() []Finding {
-	var found []Finding
+	found := a.smallSubnets()
 	for _, d := range a.deployments() {
 		for _, lb := range d.service.Maps("loadBalancers") {
 			group := find(a, "arn", lb.String("targetGroupArn"), targetGroupType)
@@ -24,6 +25,30 @@ func (a *Account) balancerContracts() []Finding {
 				}
 			}
 			found = append(found, a.uploads(d, lb, group)...)
+		}
+	}
+	return found
+}
+
+// smallSubnets: a load balancer starts in a subnet with eight free addresses, but has no room to grow in one that is smaller than /27.
+func (a *Account) smallSubnets() []Finding {
+	var found []Finding
+	for _, o := range a.list(balancerType) {
+		for _, id := range balancerSubnets(Inputs(o.Inputs)) {
+			s := find(a, "id", id, subnetType)
+			if s == nil {
+				continue
+			}
+			block := Inputs(s.Outputs).String("cidrBlock")
+			if p, err := netip.ParsePrefix(block); err != nil || p.Bits() <= 27 {
+				continue
+			}
+			free, _ := freeAddresses(a, o, id)
+			found = append(found, deployed{resource: o}.finding("InvalidSubnet", "Not enough IP space available in "+id,
+				"give the subnet a block of at least /27", "Elastic Load Balancing guide, \"Subnets for your load balancer\"",
+				fmt.Sprintf("subnet %s is %s, with %d free addresses: the load balancer needs a /27, and %d free addresses, to scale",
+					s.describe(), block,
+					free, balancerNeeds)))
 		}
 	}
 	return found

@@ -677,6 +677,37 @@ func privateAddress(a *Account, o *Object, subnet string) string {
 	return ""
 }
 
+// freeAddresses counts the addresses of a subnet that AWS does not reserve and that nothing uses. Tasks do not count: they come and go.
+func freeAddresses(a *Account, o *Object, subnet string) (n int, known bool) {
+	s := find(a, "id", subnet, subnetType)
+	if s == nil {
+		return 0, false
+	}
+	p, err := netip.ParsePrefix(Inputs(s.Outputs).String("cidrBlock"))
+	if err != nil {
+		return 0, false
+	}
+	n = 1<<(32-p.Bits()) - 5
+	for _, kind := range []string{natType, instanceType, interfaceType} {
+		for _, other := range others(a, o, kind) {
+			if Inputs(other.Outputs).String("subnetId") == subnet {
+				n--
+			}
+		}
+	}
+	for _, other := range others(a, o, endpointType) {
+		if slices.Contains(Inputs(other.Outputs).Strings("subnetIds"), subnet) {
+			n--
+		}
+	}
+	for _, other := range others(a, o, balancerType) {
+		if slices.Contains(balancerSubnets(Inputs(other.Inputs)), subnet) {
+			n--
+		}
+	}
+	return n, true
+}
+
 func addTo(ip netip.Addr, n int) netip.Addr {
 	b := ip.As4()
 	v := uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])

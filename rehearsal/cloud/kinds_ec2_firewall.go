@@ -453,6 +453,10 @@ func flowLogProblems(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem("iamRoleArn", "InvalidParameter",
 			"DeliverLogsPermissionArn can't be empty if LogDestinationType is cloud-watch-logs"))
 	}
+	if in.String("logDestinationType") == "s3" && given(in, unknown, "iamRoleArn") > 0 {
+		p = append(p, awsProblem("iamRoleArn", "InvalidParameter",
+			"DeliverLogsPermissionArn is not applicable for s3 delivery: the bucket's policy admits the delivery service"))
+	}
 	if given(in, unknown, "logDestination", "logGroupName") == 0 {
 		p = append(p, awsProblem("logDestination", "InvalidParameter", "a flow log needs a destination"))
 	}

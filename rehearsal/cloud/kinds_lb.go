@@ -318,11 +318,20 @@ func checkBalancerState(a *Account, o *Object) error {
 	if !in.Bool("internal") && vpc != "" && !hasGateway(a, vpc) {
 		return refuse("InvalidSubnet", "", "VPC %s has no internet gateway", vpc)
 	}
+	for _, id := range balancerSubnets(in) {
+		if free, known := freeAddresses(a, o, id); known && free < balancerNeeds {
+			return refuse("InvalidSubnet", fmt.Sprintf("%d addresses are free", free),
+				"Not enough IP space available in %s. ELB requires at least %d free IP addresses in each subnet.", id, balancerNeeds)
+		}
+	}
 	if in.Bool("accessLogs.enabled") {
 		return accessLogsArrive(a, in.String("accessLogs.bucket"), in.String("accessLogs.prefix"))
 	}
 	return nil
 }
+
+// balancerNeeds is how many addresses of each subnet must be free. Source: Elastic Load Balancing guide, "Subnets for your load balancer".
+const balancerNeeds = 8
 
 // accessLogsArrive refuses a bucket that a load balancer cannot write to, because of its policy or because it is encrypted with a
 // KMS key, which access logs do not support.

@@ -55,6 +55,13 @@ var instanceClasses = map[string][]string{
 // Guide, "Supported DB engines for DB instance classes".
 var retiredClasses = map[string]int{"m3": 11, "m4": 13, "r3": 11, "r4": 13, "t2": 13}
 
+// withoutInsights are the instance classes that do not support Performance Insights, by engine. PostgreSQL has no such class. Source:
+// Amazon RDS User Guide, "Amazon RDS DB engine, Region, and instance class support for Database Insights".
+var withoutInsights = map[string][]string{
+	"mysql":   words("db.t2.micro db.t2.small db.t3.micro db.t3.small db.t4g.micro db.t4g.small"),
+	"mariadb": words("db.t2.micro db.t2.small db.t3.micro db.t3.small db.t4g.micro db.t4g.small"),
+}
+
 // rdsKinds are the resource types of RDS.
 func rdsKinds() []Kind {
 	return []Kind{
@@ -307,6 +314,10 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		given(in, unknown, "performanceInsightsKmsKeyId", "performanceInsightsRetentionPeriod") > 0 {
 		p = append(p, awsProblem("performanceInsightsEnabled", combination,
 			"required by performanceInsightsKmsKeyId and performanceInsightsRetentionPeriod"))
+	}
+	if class := in.String("instanceClass"); in.Bool("performanceInsightsEnabled") && slices.Contains(withoutInsights[engine], class) {
+		p = append(p, awsProblem("performanceInsightsEnabled", combination,
+			"Performance Insights not supported for this configuration: %s does not support it with %s", class, engine))
 	}
 	if in.Bool("multiAz") && in.Has("availabilityZone") {
 		p = append(p, awsProblem("availabilityZone", combination, "requesting a specific availability zone is not valid for Multi-AZ instances"))

@@ -41,7 +41,7 @@ func django() Container {
 func nginx() Container {
 	return Container{Name: "nginx", User: "101:101", ReadOnly: true, Serves: true, Exec: true, StopTimeout: 40, Architecture: "ARM64",
 		Ports: []int{8080}, Health: []string{"CMD", "healthcheck"}, Mounts: mounts("/tmp", append([]string{"/var/cache/nginx"}, execPaths...)...),
-		Neighbours: map[int]string{8000: "django"}, Target: &Target{8080, "HTTP", "web"}}
+		Neighbours: map[int]string{8000: "django"}, Target: &Target{Port: 8080, Protocol: "HTTP", Group: "web"}}
 }
 
 func mounts(first string, more ...string) []Mount {
@@ -129,7 +129,9 @@ func TestDefectsOfImages(t *testing.T) {
 			"nginx listens on 8080"},
 		{"a program that is not there", "Dockerfile.nginx", []string{`CMD ["nginx"`, `CMD ["python3"`}, nil, "CannotStartContainerError",
 			"has no python3"},
-		{"a target on the loopback interface", "Dockerfile", nil, func(c *Container) { c.Target = &Target{8000, "HTTP", "web"} },
+		{"a target on the loopback interface", "Dockerfile", nil, func(c *Container) {
+			c.Target = &Target{Port: 8000, Protocol: "HTTP", Group: "web"}
+		},
 			"Target.Timeout", "loopback"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -40,6 +40,8 @@ type Target struct {
 	Port     int
 	Protocol string // of its health check
 	Group    string
+	Path     string // of its health check
+	Codes    string // that count as healthy: 200, 200,202 or 200-299
 }
 
 // A Problem is a contract that the image breaks.
@@ -334,6 +336,14 @@ func (j *judge) target(l listener, t *Target) {
 		j.say("Target.ResponseCodeMismatch", "Health checks failed with these codes: [400]", source,
 			"set the target group's protocol to HTTPS, or let nginx speak plain HTTP", fmt.Sprintf("target group %s speaks HTTP on port %d, where "+
 				"nginx of container %s speaks TLS only (\"The plain HTTP request was sent to HTTPS port\")", t.Group, t.Port, j.c.Name))
+	case path.Base(j.p.argv[0]) == "nginx":
+		r, ok := j.i.nginx(j.p.argv[1:]).answer(l.port, t)
+		if ok && !healthy(t.Codes, r.code) {
+			j.say("Target.ResponseCodeMismatch", fmt.Sprintf("Health checks failed with these codes: [%d]", r.code), source,
+				"exempt the health path from the rule, or check another path",
+				fmt.Sprintf("nginx of container %s answers GET %s with %d itself (%s), and target group %s takes %s", j.c.Name, t.Path, r.code, r.by,
+					t.Group, t.Codes))
+		}
 	}
 }
 

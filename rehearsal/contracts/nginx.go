@@ -94,6 +94,7 @@ type nginxConf struct {
 	listens   []listener
 	upstreams []string // host:port
 	maxBody   string   // client_max_body_size
+	servers   []directive
 }
 
 // nginx reads the configuration of an nginx that runs with the arguments.
@@ -171,6 +172,8 @@ func (c *nginxConf) block(i *Image, all []directive, set map[string]string, dept
 		case "server":
 			if len(d.all) == 0 && len(d.args) > 0 { // of an upstream
 				c.upstreams = append(c.upstreams, d.args[0])
+			} else if len(d.args) == 0 {
+				c.servers = append(c.servers, d)
 			}
 		case "proxy_pass", "uwsgi_pass", "fastcgi_pass", "grpc_pass":
 			if len(d.args) > 0 {

@@ -218,6 +218,8 @@ func TestRefusals(t *testing.T) {
 				"healthCheck")
 		}),
 			"ClientException", "waits until django is HEALTHY, but that has no health check"},
+		{"a number as text", "ECS API reference, ContainerDefinition", dir, task, "web-task", container("web-task", "django",
+			property("memory", "lots")), "ClientException", "memory: expected a number, got string"},
 		{"E07", "aws/containers-roadmap#2224", dir, service, "web", nested, "DeploymentFailed", "did not contain json key db.password"},
 		{"E11", "aws/containers-roadmap#966", firelens, task, "web-task", container("web-task", "log-router", property("essential", false)),
 			"ClientException", "must be essential"},

@@ -67,6 +67,15 @@ func up(t *testing.T, to operation.Target) error {
 // deployed is the folder of a model that holds the site of a stack.
 func deployed(t *testing.T, stack string, values map[string]string) string {
 	t.Helper()
+	s, dir, done := opened(t, stack, values)
+	defer done()
+	must(t, s.Up(t.Context(), inprocess.Run{}))
+	return dir
+}
+
+// opened is a stack in an empty model, and the folder of the model.
+func opened(t *testing.T, stack string, values map[string]string) (s *inprocess.Stack, dir string, done func() error) {
+	t.Helper()
 	root, dir := t.TempDir(), t.TempDir()
 	must(t, os.CopyFS(filepath.Join(root, "app"), os.DirFS(filepath.Join(repository, "app"))))
 	data, err := os.ReadFile(filepath.Join(repository, "Pulumi.yaml"))
@@ -85,14 +94,12 @@ func deployed(t *testing.T, stack string, values map[string]string) string {
 	model, err := rehearsal.Open(filepath.Join(dir, "model.json"), rehearsal.Options{Root: root,
 		Zones: []cloud.HostedZone{{Name: "example.com"}}})
 	must(t, err)
-	defer model.Close()
-	s, err := inprocess.Open(inprocess.Options{Project: project, Stack: stack, Dir: root, State: filepath.Join(dir, "state"),
+	s, err = inprocess.Open(inprocess.Options{Project: project, Stack: stack, Dir: root, State: filepath.Join(dir, "state"),
 		Passphrase: "correct horse",
 		Config:     file.Config, Program: site.New(site.Options{Root: root, Runner: modelaccount.Runner(model.Account)}).Run,
 		Providers: model.Providers()})
 	must(t, err)
-	must(t, s.Up(t.Context(), inprocess.Run{}))
-	return dir
+	return s, dir, model.Close
 }
 
 // deployedByRole is the folder of a model in which the deploy role that bootstrap makes deployed a stack.

@@ -25,6 +25,9 @@ type Plan struct {
 type change struct {
 	flag  string
 	apply func(properties map[string]any, resolve resolver) error
+	// property is the one that apply changes, and whole means that nothing of it remains.
+	property string
+	whole    bool
 	// option changes how the engine handles the resource; it has no properties.
 	option func(*request) error
 }
@@ -185,7 +188,7 @@ func (p *Plan) assign(a assignment) error {
 	if err := do(tried, p.foresee); err != nil {
 		return err
 	}
-	p.edit(at, change{flag: a.flag, apply: do})
+	p.edit(at, change{flag: a.flag, apply: do, property: steps[0].key, whole: len(steps) == 1})
 	return nil
 }
 

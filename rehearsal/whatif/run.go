@@ -125,13 +125,29 @@ func (r *Run) change(name string, q *request) error {
 	}
 	properties := q.GetObject().AsMap()
 	for _, c := range changes {
-		var err error
 		if c.option != nil {
-			err = c.option(q)
-		} else {
-			err = c.apply(properties, func(v any) (any, error) { return resolve(v, r.output) })
+			continue
 		}
+		var urns []string
+		err := c.apply(properties, func(v any) (any, error) {
+			return resolve(v, func(ref string) (any, error) {
+				value, urn, err := r.output(ref)
+				urns = append(urns, urn)
+				return value, err
+			})
+		})
 		if err != nil && !errors.Is(err, errUnknown) {
+			return fmt.Errorf("%s: %w", c.flag, err)
+		}
+		if c.property != "" {
+			depend(q, c.property, c.whole, urns)
+		}
+	}
+	for _, c := range changes { // what remains of dependsOn follows from the properties
+		if c.option == nil {
+			continue
+		}
+		if err := c.option(q); err != nil {
 			return fmt.Errorf("%s: %w", c.flag, err)
 		}
 	}
@@ -142,11 +158,11 @@ func (r *Run) change(name string, q *request) error {
 	return err
 }
 
-// output is an output that a value refers to.
-func (r *Run) output(ref string) (any, error) {
+// output is an output that a value refers to, and the resource that has it.
+func (r *Run) output(ref string) (value any, urn string, err error) {
 	at, path, err := r.plan.reference(ref)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	name := ""
 	if at == nil {
@@ -158,9 +174,46 @@ func (r *Run) output(ref string) (any, error) {
 	answer := r.known[name]
 	r.mu.Unlock()
 	if answer == nil {
-		return nil, fmt.Errorf("${%s} is not there yet when this resource is made", ref)
+		return nil, "", fmt.Errorf("${%s} is not there yet when this resource is made", ref)
 	}
-	return outputOf(answer.GetUrn(), answer.GetId(), answer.GetObject(), path)
+	value, err = outputOf(answer.GetUrn(), answer.GetId(), answer.GetObject(), path)
+	return value, answer.GetUrn(), err
+}
+
+// depend makes a resource depend on what its changed property refers to. If nothing of the property remains, what only it referred to
+// need not exist before, as in a program that says it that way.
+func depend(q *request, property string, whole bool, urns []string) {
+	if whole {
+		was := q.GetPropertyDependencies()[property].GetUrns()
+		delete(q.GetPropertyDependencies(), property)
+		q.Dependencies = slices.DeleteFunc(q.GetDependencies(), func(urn string) bool {
+			if !slices.Contains(was, urn) {
+				return false
+			}
+			for _, other := range q.GetPropertyDependencies() {
+				if slices.Contains(other.GetUrns(), urn) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	for _, urn := range urns {
+		if urn == "" {
+			continue
+		}
+		if q.PropertyDependencies == nil {
+			q.PropertyDependencies = map[string]*pulumirpc.RegisterResourceRequest_PropertyDependencies{}
+		}
+		if q.PropertyDependencies[property] == nil {
+			q.PropertyDependencies[property] = &pulumirpc.RegisterResourceRequest_PropertyDependencies{}
+		}
+		of := q.PropertyDependencies[property]
+		of.Urns = append(of.Urns, urn)
+		if !slices.Contains(q.GetDependencies(), urn) {
+			q.Dependencies = append(q.Dependencies, urn)
+		}
+	}
 }
 
 // forget drops what refers to resources that the engine does not know.
@@ -254,7 +307,10 @@ func (r *Run) ready() (*addition, []string) {
 
 // add registers an addition, with the provider that other resources of its package have.
 func (r *Run) add(ctx context.Context, a *addition, urns []string, engine register) (*response, error) {
-	v, err := resolve(clone(any(a.properties)), r.output)
+	v, err := resolve(clone(any(a.properties)), func(ref string) (any, error) {
+		value, _, err := r.output(ref)
+		return value, err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -315,6 +315,26 @@ func TestOptionsAreChanged(t *testing.T) {
 	}
 }
 
+// What a property refers to is there before, and remains until the resource is gone; what it no longer refers to need not.
+func TestAChangedPropertyDependsOnWhatItRefersTo(t *testing.T) {
+	key, policy, role := urn(keyToken, "keys-logs"), urn(policyType, "web-policy"), urn("aws:iam/role:Role", "web.role")
+	for _, c := range []struct {
+		flags       []string
+		all, ofProp []string
+	}{
+		{[]string{"web-task.containerDefinitions=[]"}, []string{policy}, nil},
+		{[]string{`web-task.containerDefinitions="${web.role.arn}"`}, []string{policy, role}, []string{role}},
+		{[]string{`web-task.containerDefinitions.web.image="${web.role.arn}"`}, []string{key, policy, role}, []string{key, role}},
+		{[]string{"web-task.containerDefinitions.web.memory=1"}, []string{key, policy}, []string{key}},
+		{[]string{"web-task.options.dependsOn=null", "web-task.containerDefinitions=[]"}, nil, nil},
+	} {
+		q := changed(t, Flags{With: c.flags}).find("web-task")
+		if !slices.Equal(q.GetDependencies(), c.all) || !slices.Equal(q.GetPropertyDependencies()["containerDefinitions"].GetUrns(), c.ofProp) {
+			t.Errorf("%s: got %s and %s", c.flags, q.GetDependencies(), q.GetPropertyDependencies())
+		}
+	}
+}
+
 func TestMistakesAreExplained(t *testing.T) {
 	add := func(text string) string {
 		file := filepath.Join(t.TempDir(), "add.yaml")
