@@ -184,8 +184,6 @@ func (f form) unneeded(name string) string {
 	switch {
 	case strings.HasPrefix(name, "network-data-") && strings.HasSuffix(name, "-routes"):
 		return "data subnets would use the main table, which has no routes either; their own keeps a later route away"
-	case name == "network-world-to-edge-443-in" && !f.domain:
-		return "a stack without a domain has no listener on 443"
 	case strings.HasPrefix(name, "network-private-c-") || name == "network-nat-c":
 		return "us-east-1c is use1-az3, which has no arm64 capacity: no task of prod runs there"
 	case name == "network-s3" && f.nat != "none":
