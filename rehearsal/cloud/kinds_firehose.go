@@ -141,7 +141,8 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem(s3+".processingConfiguration", firehoseCode,
 			"partitionKeyFromQuery needs a processor of type MetadataExtraction"))
 	}
-	if dynamic && !strings.Contains(in.String(s3+".prefix"), "!{partitionKey") && !unknown.Has(s3+".prefix") {
+	if dynamic && numberOr(in, s3+".bufferingSize", 5) >= 64 && !strings.Contains(in.String(s3+".prefix"), "!{partitionKey") &&
+		!unknown.Has(s3+".prefix") {
 		p = append(p, awsProblem(s3+".prefix", firehoseCode,
 			"S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"))
 	}
@@ -169,11 +170,11 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 			case space == "firehose" && value != "random-string" && value != "error-output-type":
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "expected !{firehose:random-string} or !{firehose:error-output-type}, got !{%s}",
 					m[1]))
+			case name == "errorOutputPrefix" && strings.HasPrefix(space, "partitionKey"):
+				p = append(p, awsProblem(root+"."+name, firehoseCode, "an error prefix takes no partition keys"))
 			case strings.HasPrefix(space, "partitionKey") && !s3.Bool("dynamicPartitioningConfiguration.enabled") &&
 				!unknown.Within(root+".dynamicPartitioningConfiguration"):
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "!{%s} needs dynamic partitioning, which is not enabled", m[1]))
-			case name == "errorOutputPrefix" && strings.HasPrefix(space, "partitionKey"):
-				p = append(p, awsProblem(root+"."+name, firehoseCode, "an error prefix takes no partition keys"))
 			}
 		}
 		if strings.Count(text, "!{") != len(prefixPart.FindAllString(text, -1)) {
