@@ -19,8 +19,8 @@ var limits = words(`core cpu data fsize locks memlock msgqueue nice nofile nproc
 
 var portNameForm = regexp.MustCompile(`^[a-z0-9_][a-z0-9_-]{0,63}$`)
 
-// awslogsOptions are those of the log driver. Sources: ECS API Reference, LogConfiguration; Docker's manual, "Amazon CloudWatch Logs logging
-// driver", which ends the container with "unknown log opt" for any other.
+// awslogsOptions are those of the log driver. Sources: ECS API Reference, LogConfiguration; Docker's manual, "Amazon CloudWatch Logs
+// logging driver", which ends the container with "unknown log opt" for any other.
 var awslogsOptions = words(`awslogs-create-group awslogs-region awslogs-group awslogs-stream-prefix awslogs-stream awslogs-datetime-format
 	awslogs-multiline-pattern awslogs-endpoint awslogs-format awslogs-credentials-endpoint awslogs-force-flush-interval-seconds
 	awslogs-max-buffered-events mode max-buffer-size tag`)

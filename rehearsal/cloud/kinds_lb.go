@@ -385,10 +385,11 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	}
 	p = append(p, stickinessProblems(in)...)
 	if strings.HasPrefix(in.String("protocol"), "HTTP") && in.String("healthCheck.protocol") == "TCP" {
-		p = append(p, awsProblem("healthCheck.protocol", "ValidationError", "Health check protocol 'TCP' is not supported for target groups with "+
-			"the protocol %s: expected HTTP or HTTPS", in.String("protocol")))
+		p = append(p, awsProblem("healthCheck.protocol", "ValidationError", "Health check protocol 'TCP' is not supported for target groups "+
+			"with the protocol %s: expected HTTP or HTTPS", in.String("protocol")))
 	}
-	if in.Int("slowStart") > 0 && slices.Contains(words("least_outstanding_requests weighted_random"), in.String("loadBalancingAlgorithmType")) {
+	if in.Int("slowStart") > 0 &&
+		slices.Contains(words("least_outstanding_requests weighted_random"), in.String("loadBalancingAlgorithmType")) {
 		// Application Load Balancers guide, "Target group attributes", slow start mode
 		p = append(p, awsProblem("slowStart", "InvalidConfigurationRequest", "slow start needs the algorithm round_robin, got %s",
 			in.String("loadBalancingAlgorithmType")))
@@ -408,8 +409,9 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	}
 	if in.String("protocolVersion") == "GRPC" && in.Has("healthCheck.matcher") {
 		// ELB API Reference, Matcher: gRPC codes are 0 to 99.
-		if low, ok := asNumber(strings.FieldsFunc(in.String("healthCheck.matcher")+",", func(r rune) bool { return r == ',' || r == '-' })[0]); !ok ||
-			low > 99 {
+		first, _, _ := strings.Cut(in.String("healthCheck.matcher"), ",")
+		first, _, _ = strings.Cut(first, "-")
+		if low, ok := asNumber(first); !ok || low > 99 {
 			p = append(p, awsProblem("healthCheck.matcher", "ValidationError", "Health check matcher must be gRPC codes from 0 to 99, got %q",
 				in.String("healthCheck.matcher")))
 		}
@@ -433,8 +435,8 @@ func stickinessProblems(in Inputs) []Problem {
 	}
 	kind := in.String("stickiness.type")
 	if kind != "" && !slices.Contains(kinds, kind) {
-		p = append(p, awsProblem("stickiness.type", "InvalidConfigurationRequest", "Stickiness type '%s' is not supported for target groups with "+
-			"the %s protocol: expected %s", kind, in.String("protocol"), alternatives(kinds)))
+		p = append(p, awsProblem("stickiness.type", "InvalidConfigurationRequest", "Stickiness type '%s' is not supported for target groups "+
+			"with the %s protocol: expected %s", kind, in.String("protocol"), alternatives(kinds)))
 	}
 	name := in.String("stickiness.cookieName")
 	if kind == "app_cookie" && name == "" {

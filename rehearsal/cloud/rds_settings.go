@@ -7,10 +7,11 @@ import (
 )
 
 // Parameters of PostgreSQL in parameter groups, whose values RDS takes without a unit, in the unit of the parameter. Only parameters whose
-// range is certain are listed. Source: RDS guide, "Working with parameters on your RDS for PostgreSQL DB instance"; PostgreSQL's manual, "Server
-// Configuration".
+// range is certain are listed. Source: RDS guide, "Working with parameters on your RDS for PostgreSQL DB instance"; PostgreSQL's manual,
+// "Server Configuration".
 var postgresNumbers = map[string][2]float64{
-	"max_connections": {6, 262143}, "work_mem": {64, 2147483647}, "maintenance_work_mem": {1024, 2147483647}, "temp_buffers": {100, 1073741823},
+	"max_connections": {6, 262143}, "work_mem": {64, 2147483647}, "maintenance_work_mem": {1024, 2147483647},
+	"temp_buffers":   {100, 1073741823},
 	"shared_buffers": {16, 1073741823}, "effective_cache_size": {1, 2147483647}, "log_min_duration_statement": {-1, 2147483647},
 	"statement_timeout": {0, 2147483647}, "lock_timeout": {0, 2147483647}, "idle_in_transaction_session_timeout": {0, 2147483647},
 	"max_wal_senders": {5, 262143}, "max_replication_slots": {5, 262143}, "max_worker_processes": {0, 262143},
@@ -42,8 +43,8 @@ func postgresSetting(name, value string) string {
 	return ""
 }
 
-// misspelt is the parameter that a name most likely means: one letter of it is wrong, missing or too many. RDS has hundreds of parameters, so an
-// unknown name alone proves nothing.
+// misspelt is the parameter that a name most likely means: one letter of it is wrong, missing or too many. RDS has hundreds of parameters, so
+// an unknown name alone proves nothing.
 func misspelt(name string) string {
 	known := slices.Concat(sortedKeys(postgresNumbers), postgresSwitches, staticParameters)
 	if slices.Contains(known, name) || slices.Contains(words("log_statement log_statement_stats"), name) {

@@ -147,7 +147,9 @@ func TestDefectsOfImages(t *testing.T) {
 			"nginx listens on 8080"},
 		{"a program that is not there", "Dockerfile.nginx", []string{`CMD ["nginx"`, `CMD ["python3"`}, nil, "CannotStartContainerError",
 			"has no python3"},
-		{"a target on the loopback interface", "Dockerfile", nil, func(c *Container) { c.Target = &Target{Port: 8000, Protocol: "HTTP", Group: "web"} },
+		{"a target on the loopback interface", "Dockerfile", nil, func(c *Container) {
+			c.Target = &Target{Port: 8000, Protocol: "HTTP", Group: "web"}
+		},
 			"Target.Timeout", "loopback"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -337,7 +337,8 @@ func (s *stage) fromStage(from, source, dest, to string, owner int) {
 	}
 }
 
-// misnamed ends the build if a stage was meant: Docker takes the name for an image of Docker Hub, which denies access to what does not exist.
+// misnamed ends the build if a stage was meant: Docker takes the name for an image of Docker Hub, which denies access to what does not
+// exist.
 func (s *stage) misnamed(from string) {
 	if strings.ContainsAny(from, "/:.$") || baseOf(from) != nil {
 		return

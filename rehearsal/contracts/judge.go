@@ -344,8 +344,9 @@ func (j *judge) target(l listener, t *Target) {
 				"interface only, which target group %s cannot reach", j.c.Name, t.Group))
 	case !l.tls && t.Speaks == "HTTPS":
 		j.say("HTTPCode_ELB_502_Count", "502 Bad Gateway", "Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", "+
-			"HTTP 502", "set the target group's protocol to HTTP, or let the program speak TLS", fmt.Sprintf("target group %s speaks HTTPS, and the "+
-			"program of container %s speaks plain HTTP on port %d", t.Group, j.c.Name, t.Port))
+			"HTTP 502", "set the target group's protocol to HTTP, or let the program speak TLS",
+			fmt.Sprintf("target group %s speaks HTTPS, and the "+
+				"program of container %s speaks plain HTTP on port %d", t.Group, j.c.Name, t.Port))
 	case l.tls && t.Protocol == "HTTP":
 		j.say("Target.ResponseCodeMismatch", "Health checks failed with these codes: [400]", source,
 			"set the target group's protocol to HTTPS, or let nginx speak plain HTTP", fmt.Sprintf("target group %s speaks HTTP on port %d, where "+
@@ -422,7 +423,8 @@ func (j *judge) keepsConnections(c nginxConf) {
 	if t := j.c.Target; t != nil && c.known && c.keepalive >= 0 && t.Idle > c.keepalive {
 		j.say("HTTPCode_ELB_502_Count", "502 Bad Gateway now and then, when nginx closes a connection that the load balancer reuses",
 			"Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", HTTP 502",
-			"make nginx's keepalive_timeout longer than the load balancer's idleTimeout", fmt.Sprintf("nginx of container %s closes idle connections "+
+			"make nginx's keepalive_timeout longer than the load balancer's idleTimeout",
+			fmt.Sprintf("nginx of container %s closes idle connections "+
 				"after %v s (keepalive_timeout), the load balancer after %v s", j.c.Name, c.keepalive, t.Idle))
 	}
 }

@@ -24,12 +24,14 @@ var rejectedSettings = []struct {
 		change{"type": "spread", "field": "attribute:ecs.availability-zone"}}}, "InvalidParameterException", "Placement strategies"},
 	{"a role for the load balancer with awsvpc", "hashicorp/terraform-provider-aws#12192", "Service", "web",
 		change{"iamRole": "arn:aws:iam::123456789012:role/x"}, "InvalidParameterException", "service linked role"},
-	{"a circuit breaker with CodeDeploy", "ECS API Reference, DeploymentCircuitBreaker", "Service", "web", change{"deploymentController": change{
-		"type": "CODE_DEPLOY"}}, "InvalidParameterException", "needs the deployment controller ECS"},
+	{"a circuit breaker with CodeDeploy", "ECS API Reference, DeploymentCircuitBreaker", "Service", "web",
+		change{"deploymentController": change{
+			"type": "CODE_DEPLOY"}}, "InvalidParameterException", "needs the deployment controller ECS"},
 	{"90 and 110 percent of two tasks", "ECS API Reference, DeploymentConfiguration", "Service", "web", change{"desiredCount": 2,
 		"deploymentMinimumHealthyPercent": 90, "deploymentMaximumPercent": 110}, "DeploymentFailed", "of 2 tasks at least 2 must run"},
-	{"Service Connect without its port", "ECS API Reference, ServiceConnectService", "Service", "web", change{"serviceConnectConfiguration": change{
-		"enabled": true, "services": []any{change{"portName": "api"}}}}, "InvalidParameterException", "portName(api) does not refer"},
+	{"Service Connect without its port", "ECS API Reference, ServiceConnectService", "Service", "web",
+		change{"serviceConnectConfiguration": change{
+			"enabled": true, "services": []any{change{"portName": "api"}}}}, "InvalidParameterException", "portName(api) does not refer"},
 	{"pidMode host", "ECS Developer Guide, task definition differences for Fargate", "TaskDefinition", "web-task", change{"pidMode": "host"},
 		"ClientException", "pidMode task only"},
 	{"placement constraints of a task", "ECS Developer Guide, task definition differences for Fargate", "TaskDefinition", "web-task",
@@ -38,10 +40,12 @@ var rejectedSettings = []struct {
 	{"Windows on Graviton", "ECS Developer Guide, Windows containers on Fargate considerations", "TaskDefinition", "web-task",
 		change{"runtimePlatform": change{"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE", "cpuArchitecture": "ARM64"}}, "ClientException",
 		"need the cpuArchitecture X86_64"},
-	{"an unknown parameter", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters", change{"parameters": []any{
-		change{"name": "max_conections", "value": "100", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "Could not find parameter"},
-	{"a parameter with a unit", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters", change{"parameters": []any{
-		change{"name": "work_mem", "value": "64MB", "applyMethod": "immediate"}}}, "InvalidParameterValue", "without a unit"},
+	{"an unknown parameter", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters",
+		change{"parameters": []any{
+			change{"name": "max_conections", "value": "100", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "Could not find parameter"},
+	{"a parameter with a unit", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters",
+		change{"parameters": []any{
+			change{"name": "work_mem", "value": "64MB", "applyMethod": "immediate"}}}, "InvalidParameterValue", "without a unit"},
 	{"storage that may grow by 5 percent", "RDS guide, Managing capacity automatically with storage autoscaling", "Instance", "database",
 		change{"maxAllocatedStorage": 105}, "InvalidParameterCombination", "at least 10 percent"},
 	{"an expired certificate authority", "RDS guide, Using SSL/TLS to encrypt a connection", "Instance", "database",
@@ -115,11 +119,12 @@ func TestSettingsThatAWSAccepts(t *testing.T) {
 		{"Service", "web", change{"platformVersion": "1.4.0"}},
 		{"Instance", "database", change{"caCertIdentifier": "rds-ca-ecc384-g1"}},
 		{"Instance", "database", change{"maxAllocatedStorage": 110}},
-		{"ParameterGroup", "database-parameters", change{"parameters": []any{
-			change{"name": "work_mem", "value": "65536", "applyMethod": "immediate"},
-			change{"name": "max_connections", "value": "LEAST({DBInstanceClassMemory/9531392},5000)", "applyMethod": "pending-reboot"},
-			change{"name": "shared_buffers", "value": "{DBInstanceClassMemory/32768}", "applyMethod": "pending-reboot"},
-			change{"name": "idle_session_timeout", "value": "0", "applyMethod": "immediate"}}}},
+		{"ParameterGroup", "database-parameters",
+			change{"parameters": []any{
+				change{"name": "work_mem", "value": "65536", "applyMethod": "immediate"},
+				change{"name": "max_connections", "value": "LEAST({DBInstanceClassMemory/9531392},5000)", "applyMethod": "pending-reboot"},
+				change{"name": "shared_buffers", "value": "{DBInstanceClassMemory/32768}", "applyMethod": "pending-reboot"},
+				change{"name": "idle_session_timeout", "value": "0", "applyMethod": "immediate"}}}},
 		{"TargetGroup", "balancer-targets", change{"stickiness": change{"type": "app_cookie", "cookieName": "sessionid", "cookieDuration": 60}}},
 		{"LogSubscriptionFilter", "logs-django-archive", change{"filterPattern": `{ ($.level = "ERROR") || ($.status >= 500) }`}},
 		{"LogSubscriptionFilter", "logs-django-archive", change{"filterPattern": `[ip, user, ..., status=5*, size]`}},
@@ -149,7 +154,8 @@ func TestStreamsAndRoutes(t *testing.T) {
 	}
 	a = account(t, dir)
 	news := change{"natGatewayId": nil, "vpcEndpointId": id(t, a, "VpcEndpoint", "network-s3")}
-	if said := refused(t, a, named(t, a, "Route", "network-private-a-out"), news); !strings.Contains(said, "not a Gateway Load Balancer endpoint") {
+	route := named(t, a, "Route", "network-private-a-out")
+	if said := refused(t, a, route, news); !strings.Contains(said, "not a Gateway Load Balancer endpoint") {
 		t.Error(said)
 	}
 	listener := named(t, a, "Listener", "balancer-http")
