@@ -208,6 +208,7 @@ func checkTask(in Inputs, unknown Unknowns) []Problem {
 			p = append(p, awsProblem("networkMode", taskCode, "Fargate only supports network mode 'awsvpc', got %q", m))
 		}
 		p = append(p, sizeProblems(in, unknown)...)
+		p = append(p, fargateProblems(in)...)
 	}
 	seen := map[string]bool{}
 	for i, v := range in.Maps("volumes") {
@@ -236,7 +237,7 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 			p = append(p, awsProblem(name, taskCode, "Fargate requires that '%s' be defined at the task level", name))
 		}
 	}
-	cpu, isCPU := asNumber(in.Get("cpu"))
+	cpu, isCPU := taskUnits(in, "cpu")
 	if !in.Has("cpu") {
 		return p
 	}
@@ -248,7 +249,11 @@ func sizeProblems(in Inputs, unknown Unknowns) []Problem {
 		}
 		return append(p, awsProblem("cpu", taskCode, "expected %s, got %q", alternatives(known), in.String("cpu")))
 	}
-	if m := in.String("memory"); in.Has("memory") && !slices.Contains(memories, m) {
+	m := in.String("memory")
+	if n, ok := taskUnits(in, "memory"); ok {
+		m = plainNumber(n)
+	}
+	if in.Has("memory") && !slices.Contains(memories, m) {
 		p = append(p, awsProblem("memory", taskCode,
 			"No Fargate configuration exists for given values: %v CPU, %s memory; for that cpu the memory may be %s", cpu,
 			m, alternatives(memories)))
@@ -271,6 +276,7 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 		t.mountPoints(c, here)
 		t.ulimits(c, here)
 		t.router(c, here)
+		t.files(c, here)
 		t.problems = append(t.problems, healthProblems(c.HealthCheck, here+".healthCheck")...)
 		t.problems = append(t.problems, logProblems(c, here+".logConfiguration", fargate, t.hasLogRouter())...)
 		if fargate {
@@ -375,6 +381,12 @@ func (t *taskCheck) portMappings(c containerSpec, here string) {
 				by, c.Name, m.ContainerPort)
 		}
 		t.ports[key] = c.Name
+		if m.Name != "" && !portNameForm.MatchString(m.Name) {
+			t.say(path+".name", "a port's name has lower-case letters, digits, _ and -, at most 64, and does not begin with -, got %q", m.Name)
+		}
+		if m.AppProtocol != "" && !slices.Contains(words("http http2 grpc"), m.AppProtocol) {
+			t.say(path+".appProtocol", "expected http, http2 or grpc, got %q", m.AppProtocol)
+		}
 	}
 }
 
@@ -383,8 +395,13 @@ func (t *taskCheck) mountPoints(c containerSpec, here string) {
 	for _, v := range t.in.Maps("volumes") {
 		volumes = append(volumes, v.String("name"))
 	}
+	seen := map[string]bool{}
 	for i, m := range c.MountPoints {
 		path := at(here+".mountPoints", i)
+		if seen[m.ContainerPath] { // Docker: "Duplicate mount point"
+			t.say(path+".containerPath", "Duplicate mount point: %s", m.ContainerPath)
+		}
+		seen[m.ContainerPath] = true
 		if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
 			t.say(path+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
 		}
@@ -408,8 +425,19 @@ func (t *taskCheck) fargateLimits(c containerSpec, here string) {
 				t.say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
 			}
 		}
+		if l.MaxSwap != 0 || l.Swappiness != 0 {
+			t.say(here+".linuxParameters", "Fargate does not support maxSwap and swappiness")
+		}
 		if len(l.Devices) > 0 || len(l.Tmpfs) > 0 || l.SharedMemorySize > 0 {
 			t.say(here+".linuxParameters", "Fargate does not support devices, sharedMemorySize or tmpfs")
+		}
+	}
+	if c.DisableNetworking || len(c.DockerSecurityOptions) > 0 {
+		t.say(here, "Fargate does not support disableNetworking and dockerSecurityOptions")
+	}
+	for i, r := range c.ResourceRequirements {
+		if Inputs(r).String("type") == "GPU" {
+			t.say(at(here+".resourceRequirements", i), "Fargate does not support GPUs")
 		}
 	}
 	if len(c.Links) > 0 || len(c.DNSServers) > 0 || len(c.DNSSearchDomains) > 0 || len(c.ExtraHosts) > 0 || c.Hostname != "" {
@@ -427,6 +455,12 @@ func (t *taskCheck) executionRole(c containerSpec, here string) {
 	}
 	if c.LogConfiguration.LogDriver == "awslogs" {
 		t.say(here+".logConfiguration", "Fargate requires task definition to have execution role ARN to support log driver awslogs")
+	}
+	if len(c.EnvironmentFiles) > 0 {
+		t.say(here+".environmentFiles", "environmentFiles need an executionRoleArn")
+	}
+	if c.RepositoryCredentials["credentialsParameter"] != "" {
+		t.say(here+".repositoryCredentials", "repositoryCredentials need an executionRoleArn")
 	}
 	if strings.Contains(c.Image, ".dkr.ecr.") {
 		t.say(here+".image", "Fargate requires task definition to have execution role ARN to support ECR images")
@@ -448,10 +482,10 @@ func (t *taskCheck) totals() {
 	if essential == 0 {
 		t.say(containersPath, "at least one container must be essential")
 	}
-	if total, ok := asNumber(t.in.Get("cpu")); ok && float64(cpu) > total {
+	if total, ok := taskUnits(t.in, "cpu"); ok && float64(cpu) > total {
 		t.say(containersPath, "the containers' cpu adds up to %d units, and the task has %v", cpu, total)
 	}
-	total, ok := asNumber(t.in.Get("memory"))
+	total, ok := taskUnits(t.in, "memory")
 	if ok && float64(memory) > total {
 		t.say(containersPath, "the containers' memory adds up to %d MiB, and the task has %v", memory, total)
 	}
@@ -531,6 +565,10 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 		p = append(p, awsProblem(here+".logDriver", taskCode, "Fargate supports the log drivers awslogs, splunk and awsfirelens, got %q",
 			l.LogDriver))
 	}
+	if size := l.Options["max-buffer-size"]; size != "" && l.Options["mode"] == "blocking" {
+		// Docker: "max-buffer-size" is only an option of mode non-blocking, which is the default of ECS since June 2025.
+		p = append(p, awsProblem(here+".options.max-buffer-size", taskCode, "max-buffer-size needs mode non-blocking"))
+	}
 	if m := l.Options["mode"]; m != "" && m != "blocking" && m != "non-blocking" {
 		p = append(p, awsProblem(here+".options.mode", taskCode, "expected blocking or non-blocking, got %q", m))
 	}
@@ -546,8 +584,12 @@ func logProblems(c containerSpec, here string, fargate, firelens bool) []Problem
 				break
 			}
 		}
+		if l.Options["awslogs-datetime-format"] != "" && l.Options["awslogs-multiline-pattern"] != "" {
+			p = append(p, awsProblem(here+".options", taskCode,
+				"awslogs-datetime-format and awslogs-multiline-pattern cannot be given at the same time"))
+		}
 		for _, option := range sortedKeys(l.Options) {
-			if !strings.HasPrefix(option, "awslogs-") && option != "mode" && option != "max-buffer-size" {
+			if !slices.Contains(awslogsOptions, option) {
 				p = append(p, awsProblem(join(here+".options", option), taskCode, "awslogs has no option %q", option))
 			}
 		}

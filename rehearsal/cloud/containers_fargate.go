@@ -3,6 +3,8 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,6 +16,72 @@ const mostDefinition = 65536
 
 // limits are the names of resource limits.
 var limits = words(`core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack`)
+
+var portNameForm = regexp.MustCompile(`^[a-z0-9_][a-z0-9_-]{0,63}$`)
+
+// awslogsOptions are those of the log driver. Sources: ECS API Reference, LogConfiguration; Docker's manual, "Amazon CloudWatch Logs
+// logging driver", which ends the container with "unknown log opt" for any other.
+var awslogsOptions = words(`awslogs-create-group awslogs-region awslogs-group awslogs-stream-prefix awslogs-stream awslogs-datetime-format
+	awslogs-multiline-pattern awslogs-endpoint awslogs-format awslogs-credentials-endpoint awslogs-force-flush-interval-seconds
+	awslogs-max-buffered-events mode max-buffer-size tag`)
+
+var unitForm = regexp.MustCompile(`(?i)^([0-9]*\.?[0-9]+) ?(vcpu|gb)$`)
+
+// taskUnits is the task's cpu in units or its memory in MiB. ECS also reads "1 vCPU" and "2 GB" (API Reference, RegisterTaskDefinition).
+func taskUnits(in Inputs, name string) (float64, bool) {
+	want := map[string]string{"cpu": "vcpu", "memory": "gb"}[name]
+	if m := unitForm.FindStringSubmatch(in.String(name)); m != nil && strings.ToLower(m[2]) == want {
+		n, ok := asNumber(m[1])
+		return n * 1024, ok
+	}
+	return asNumber(in.Get(name))
+}
+
+var systems = words(`LINUX WINDOWS_SERVER_2019_FULL WINDOWS_SERVER_2019_CORE WINDOWS_SERVER_2022_FULL WINDOWS_SERVER_2022_CORE
+	WINDOWS_SERVER_2025_FULL WINDOWS_SERVER_2025_CORE`)
+
+// fargateProblems checks the task-level parameters that are not valid on Fargate. Source: ECS Developer Guide, "Amazon ECS task definition
+// differences for Fargate"; "Windows containers on Fargate considerations".
+func fargateProblems(in Inputs) []Problem {
+	p := oneOf(in, "runtimePlatform.operatingSystemFamily", systems...)
+	if len(in.List("placementConstraints")) > 0 {
+		p = append(p, awsProblem("placementConstraints", taskCode, "Fargate does not support placement constraints in a task definition"))
+	}
+	if in.String("pidMode") == "host" {
+		p = append(p, awsProblem("pidMode", taskCode, "Fargate supports the pidMode task only, got host"))
+	}
+	if in.Has("ipcMode") {
+		p = append(p, awsProblem("ipcMode", taskCode, "Fargate does not support ipcMode"))
+	}
+	if strings.HasPrefix(in.String("runtimePlatform.operatingSystemFamily"), "WINDOWS") {
+		if in.String("runtimePlatform.cpuArchitecture") == "ARM64" {
+			p = append(p, awsProblem("runtimePlatform", taskCode, "Windows containers need the cpuArchitecture X86_64"))
+		}
+		if n, ok := taskUnits(in, "cpu"); ok && n < 1024 {
+			p = append(p, awsProblem("cpu", taskCode, "Windows containers on Fargate need at least 1024 units"))
+		}
+	}
+	return p
+}
+
+// files checks what else a container reads from its definition. Source: ECS API Reference, EnvironmentFile and ContainerDefinition.
+func (t *taskCheck) files(c containerSpec, here string) {
+	if c.WorkingDirectory != "" && !path.IsAbs(c.WorkingDirectory) {
+		t.say(here+".workingDirectory", "the working directory %q is invalid, it needs to be an absolute path", c.WorkingDirectory)
+	}
+	if len(c.EnvironmentFiles) > 10 {
+		t.say(here+".environmentFiles", "expected at most 10 files, got %d", len(c.EnvironmentFiles))
+	}
+	for i, f := range c.EnvironmentFiles {
+		in, at := Inputs(f), at(here+".environmentFiles", i)
+		if kind := in.String("type"); kind != "s3" {
+			t.say(at+".type", "expected s3, got %q", kind)
+		}
+		if arn := in.String("value"); !strings.Contains(arn, ":s3:::") || !strings.HasSuffix(arn, ".env") {
+			t.say(at+".value", "expected the ARN of an S3 object whose name ends in .env, got %q", arn)
+		}
+	}
+}
 
 // router checks a container with a FireLens configuration. Source: ECS API Reference, FirelensConfiguration.
 func (t *taskCheck) router(c containerSpec, here string) {

@@ -127,7 +127,7 @@ func imageName(reference string) string {
 func (a *Account) contractOf(reference string) *contracts.Image {
 	host, repository, tag := splitImage(reference)
 	if host != a.imageRegistry() {
-		return nil
+		return contracts.Known(reference)
 	}
 	o := a.get(imageType, repository+"@"+tag)
 	if r := a.find("name", repository, repositoryType); o == nil && r != nil {
@@ -157,7 +157,7 @@ func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 	asked := contracts.Container{Name: c.Name, User: c.User, Entrypoint: c.EntryPoint, Command: c.Command, ReadOnly: c.ReadonlyRootFilesystem,
 		Env: map[string]string{}, Neighbours: map[int]string{}, Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"),
 			"X86_64"),
-		Serves: d.service != nil}
+		System: d.definition.String("runtimePlatform.operatingSystemFamily"), Serves: d.service != nil}
 	for _, e := range c.Environment {
 		asked.Env[e.Name] = e.Value
 	}
@@ -193,9 +193,20 @@ func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 		}
 		out := Inputs(group.Outputs)
 		asked.Target = &contracts.Target{Port: lb.Int("containerPort"), Protocol: orElse(out.String("healthCheck.protocol"), "HTTP"),
-			Group: out.String("name"), Path: orElse(out.String("healthCheck.path"), "/"), Codes: orElse(out.String("healthCheck.matcher"), "200")}
+			Speaks: out.String("protocol"), Idle: idleTimeout(a, group), Group: out.String("name"),
+			Path: orElse(out.String("healthCheck.path"), "/"), Codes: orElse(out.String("healthCheck.matcher"), "200")}
 	}
 	return asked
+}
+
+// idleTimeout is how long the load balancer of a target group keeps an unused connection open; 0 if none forwards to the group.
+func idleTimeout(a *Account, group *Object) float64 {
+	for _, l := range listenersOf(a, group) {
+		if b := find(a, "arn", Inputs(l.Inputs).String("loadBalancerArn"), balancerType); b != nil {
+			return numberOr(Inputs(b.Outputs), "idleTimeout", 60)
+		}
+	}
+	return 0
 }
 
 // diskContracts: the images of a task and its layers fit on its disk.

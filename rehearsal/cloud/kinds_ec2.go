@@ -623,6 +623,14 @@ func routeTargetFits(a *Account, in Inputs, table, vpc string) error {
 	if g := find(a, "id", in.String("gatewayId"), gatewayType); g != nil && g.Outputs["vpcId"] != vpc {
 		return refuse("InvalidParameterValue", "", "route table %s and network gateway %s belong to different networks", table, g.ID)
 	}
+	if e := find(a, "id", in.String("vpcEndpointId"), endpointType); e != nil {
+		// VPC guide, "Example routing options": only the endpoint of a Gateway Load Balancer can be the target of a route. A gateway endpoint
+		// adds its own routes.
+		if kind := orElse(Inputs(e.Outputs).String("vpcEndpointType"), "Gateway"); kind != "GatewayLoadBalancer" {
+			return refuse("InvalidParameterValue", "its type is "+kind+"; a gateway endpoint names route tables in routeTableIds",
+				"%s is not a Gateway Load Balancer endpoint, so it cannot be the target of a route", e.ID)
+		}
+	}
 	if n := find(a, "id", in.String("natGatewayId"), natType); n != nil {
 		if s := find(a, "id", Inputs(n.Outputs).String("subnetId"), subnetType); s != nil && s.Outputs["vpcId"] != vpc {
 			return refuse("InvalidParameterValue", "", "route table %s and NAT gateway %s belong to different networks", table, n.ID)

@@ -263,6 +263,7 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 	if in.Has("launchType") && len(in.List("capacityProviderStrategies")) > 0 {
 		p = append(p, awsProblem("launchType", code, "a capacity provider strategy and a launch type cannot both be given"))
 	}
+	p = append(p, fargateServiceProblems(in)...)
 	lower, upper := numberOr(in, "deploymentMinimumHealthyPercent", 100), numberOr(in, "deploymentMaximumPercent", 200)
 	if lower >= 100 && upper <= 100 && !unknown.Has("deploymentMaximumPercent") && !unknown.Has("deploymentMinimumHealthyPercent") {
 		p = append(p, awsProblem("deploymentMaximumPercent", code,
@@ -325,7 +326,13 @@ func checkServiceState(a *Account, o *Object) error {
 		return refuse(code, err.Error(), "The provided subnets and security groups do not belong to the same VPC.")
 	}
 
+	if err := platformFits(in, task); err != nil && fargate {
+		return err
+	}
 	containers, _ := containersOf(definition)
+	if err := connectFits(in, containers); err != nil {
+		return err
+	}
 	for _, lb := range in.Maps("loadBalancers") {
 		if err := targetFits(a, lb, task, containers, vpc); err != nil {
 			return err

@@ -27,7 +27,8 @@ func TestContainerIncidents(t *testing.T) {
 	refuses(t, []incident{
 		{name: "256 units with 4096 MiB", like: "task", change: properties{"memory": "4096"}, code: "512, 1024 or 2048", path: "memory"},
 		{name: "300 units", like: "task", change: properties{"cpu": "300"}, code: "ClientException", path: "cpu"},
-		{name: "one vCPU in words", like: "task", change: properties{"cpu": "1 vCPU"}, code: "ClientException", path: "cpu"},
+		{name: "one vCPU in words, with too little memory", like: "task", change: properties{"cpu": "1 vCPU"},
+			code: "No Fargate configuration exists", path: "memory"},
 		{name: "Fargate without memory", like: "task", change: properties{"memory": nil}, code: "ClientException", path: "memory"},
 		{name: "Fargate on a bridge", like: "task", change: properties{"networkMode": "bridge"}, code: "ClientException", path: "networkMode"},
 		{name: "a family with a space", like: "task", change: properties{"family": "my web"}, code: "ClientException", path: "family"},

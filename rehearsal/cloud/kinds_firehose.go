@@ -135,6 +135,17 @@ func checkFirehose(in Inputs, unknown Unknowns) []Problem {
 		}
 		steps[kind] = true
 	}
+	// Firehose guide, "Understand partitioning keys": a key from a query is extracted by the processor MetadataExtraction.
+	if strings.Contains(in.String(s3+".prefix"), "!{partitionKeyFromQuery:") && !steps["MetadataExtraction"] &&
+		!unknown.Within(s3+".processingConfiguration") {
+		p = append(p, awsProblem(s3+".processingConfiguration", firehoseCode,
+			"partitionKeyFromQuery needs a processor of type MetadataExtraction"))
+	}
+	if dynamic && numberOr(in, s3+".bufferingSize", 5) >= 64 && !strings.Contains(in.String(s3+".prefix"), "!{partitionKey") &&
+		!unknown.Has(s3+".prefix") {
+		p = append(p, awsProblem(s3+".prefix", firehoseCode,
+			"S3 Prefix should contain Dynamic Partitioning namespaces when Dynamic Partitioning is enabled"))
+	}
 	if steps["CloudWatchLogProcessing"] && !steps["Decompression"] {
 		p = append(p, awsProblem(s3+".processingConfiguration.processors", firehoseCode, "CloudWatchLogProcessing needs Decompression before it"))
 	}
@@ -161,6 +172,9 @@ func prefixProblems(s3 Inputs, unknown Unknowns, root string) []Problem {
 					m[1]))
 			case name == "errorOutputPrefix" && strings.HasPrefix(space, "partitionKey"):
 				p = append(p, awsProblem(root+"."+name, firehoseCode, "an error prefix takes no partition keys"))
+			case strings.HasPrefix(space, "partitionKey") && !s3.Bool("dynamicPartitioningConfiguration.enabled") &&
+				!unknown.Within(root+".dynamicPartitioningConfiguration"):
+				p = append(p, awsProblem(root+"."+name, firehoseCode, "!{%s} needs dynamic partitioning, which is not enabled", m[1]))
 			}
 		}
 		if strings.Count(text, "!{") != len(prefixPart.FindAllString(text, -1)) {

@@ -392,6 +392,17 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 			}
 		}
 	}
+	p = append(p, stickinessProblems(in)...)
+	if strings.HasPrefix(in.String("protocol"), "HTTP") && in.String("healthCheck.protocol") == "TCP" {
+		p = append(p, awsProblem("healthCheck.protocol", "ValidationError", "Health check protocol 'TCP' is not supported for target groups "+
+			"with the protocol %s: expected HTTP or HTTPS", in.String("protocol")))
+	}
+	if in.Int("slowStart") > 0 &&
+		slices.Contains(words("least_outstanding_requests weighted_random"), in.String("loadBalancingAlgorithmType")) {
+		// Application Load Balancers guide, "Target group attributes", slow start mode
+		p = append(p, awsProblem("slowStart", "InvalidConfigurationRequest", "slow start needs the algorithm round_robin, got %s",
+			in.String("loadBalancingAlgorithmType")))
+	}
 	if n := in.Int("slowStart"); in.Has("slowStart") && n != 0 && (n < 30 || n > 900) {
 		p = append(p, awsProblem("slowStart", "ValidationError", "expected 0 or 30 to 900, got %d", n))
 	}
@@ -405,9 +416,43 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 		p = append(p, awsProblem("healthCheck.path", "ValidationError",
 			"Health check path must begin with a '/' character and have no spaces, got %q", h))
 	}
-	if m := in.String("healthCheck.matcher"); in.Has("healthCheck.matcher") && !statusCodes(m) {
+	if in.String("protocolVersion") == "GRPC" && in.Has("healthCheck.matcher") {
+		// ELB API Reference, Matcher: gRPC codes are 0 to 99.
+		first, _, _ := strings.Cut(in.String("healthCheck.matcher"), ",")
+		first, _, _ = strings.Cut(first, "-")
+		if low, ok := asNumber(first); !ok || low > 99 {
+			p = append(p, awsProblem("healthCheck.matcher", "ValidationError", "Health check matcher must be gRPC codes from 0 to 99, got %q",
+				in.String("healthCheck.matcher")))
+		}
+	} else if m := in.String("healthCheck.matcher"); in.Has("healthCheck.matcher") && !statusCodes(m) {
 		p = append(p, awsProblem("healthCheck.matcher", "ValidationError",
 			"expected status codes from 200 to 499 such as 200, 200,301 or 200-299, got %q", m))
+	}
+	return p
+}
+
+// stickinessProblems checks sticky sessions. Sources: Application Load Balancers guide, "Sticky sessions"; ELB API Reference,
+// TargetGroupAttribute.
+func stickinessProblems(in Inputs) []Problem {
+	if !in.Has("stickiness") {
+		return nil
+	}
+	p := between(in, "stickiness.cookieDuration", 1, 604800)
+	kinds := words("source_ip source_ip_dest_ip source_ip_dest_ip_proto")
+	if strings.HasPrefix(in.String("protocol"), "HTTP") {
+		kinds = words("lb_cookie app_cookie")
+	}
+	kind := in.String("stickiness.type")
+	if kind != "" && !slices.Contains(kinds, kind) {
+		p = append(p, awsProblem("stickiness.type", "InvalidConfigurationRequest", "Stickiness type '%s' is not supported for target groups "+
+			"with the %s protocol: expected %s", kind, in.String("protocol"), alternatives(kinds)))
+	}
+	name := in.String("stickiness.cookieName")
+	if kind == "app_cookie" && name == "" {
+		p = append(p, awsProblem("stickiness.cookieName", "InvalidConfigurationRequest", "app_cookie needs the name of the cookie"))
+	}
+	if slices.ContainsFunc(words("AWSALB AWSALBAPP AWSALBTG"), func(own string) bool { return strings.HasPrefix(name, own) }) {
+		p = append(p, awsProblem("stickiness.cookieName", "InvalidConfigurationRequest", "the name %q is reserved by the load balancer", name))
 	}
 	return p
 }
@@ -466,6 +511,16 @@ func checkListenerState(a *Account, o *Object) error {
 		g := find(a, "arn", arn, targetGroupType)
 		if g == nil || balancer == nil {
 			continue
+		}
+		// Application Load Balancers guide, "Target groups", protocol version
+		if version := Inputs(g.Outputs).String("protocolVersion"); version == "GRPC" && in.String("protocol") == "HTTP" {
+			return refuse("InvalidConfigurationRequest", "target group "+arn+" has it",
+				"Listener protocol 'HTTP' is not supported with a target group with the protocol-version 'GRPC': expected HTTPS")
+		}
+		if kind := Inputs(g.Outputs).String("protocol"); kind != "" && strings.HasPrefix(in.String("protocol"), "HTTP") &&
+			!strings.HasPrefix(kind, "HTTP") {
+			return refuse("IncompatibleProtocols", "the listener speaks "+in.String("protocol"),
+				"The target group '%s' has protocol %s, which is not compatible with the listener", arn, kind)
 		}
 		if v := Inputs(g.Outputs).String("vpcId"); v != "" && v != balancer.Outputs["vpcId"] {
 			return refuse("ValidationError", "", "The target group '%s' is in a different VPC than the load balancer", arn)

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -64,7 +65,7 @@ func subscriptionFilterKind() Kind {
 		Refs:         []Ref{soft("logGroup", "id", logGroupType), maybe("destinationArn", "arn", firehoseType, streamType), roleRef("roleArn")},
 		Defaults:     map[string]any{"distribution": "ByLogStream"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(oneOf(in, "distribution", "Random", "ByLogStream"), longest(in, "filterPattern", 1024))
+			p := allOf(oneOf(in, "distribution", "Random", "ByLogStream"), longest(in, "filterPattern", 1024), filterProblems(in, "filterPattern"))
 			if d := in.String("destinationArn"); (strings.Contains(d, ":firehose:") || strings.Contains(d, ":kinesis:")) && !in.Has("roleArn") &&
 				!unknown.Has("roleArn") {
 				p = append(p, awsProblem("roleArn", "InvalidParameterException",
@@ -89,7 +90,7 @@ func metricFilterKind() Kind {
 		NotFound:     "ResourceNotFoundException",
 		Refs:         []Ref{soft("logGroupName", "id", logGroupType)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			p := allOf(longest(in, "pattern", 1024), longest(in, "metricTransformation.name", 255),
+			p := allOf(filterProblems(in, "pattern"), longest(in, "pattern", 1024), longest(in, "metricTransformation.name", 255),
 				longest(in, "metricTransformation.namespace", 255),
 				longest(in, "metricTransformation.value", 100))
 			if in.Has("metricTransformation.dimensions") && in.Has("metricTransformation.defaultValue") {
@@ -158,6 +159,34 @@ func queryDefinitionKind() Kind {
 		},
 	}
 }
+
+var emptyComparison = regexp.MustCompile(`(=|!=|<|>|<=|>=)\s*(\)|\}|&&|\|\||$)`)
+
+// filterProblems checks the outer form of a filter pattern. Source: CloudWatch Logs User Guide, "Filter pattern syntax".
+func filterProblems(in Inputs, path string) []Problem {
+	text := strings.TrimSpace(in.String(path))
+	fault := func(why string) []Problem {
+		return []Problem{awsProblem(path, "InvalidParameterException", "Invalid filter pattern %q: %s", text, why)}
+	}
+	bare := quoted.ReplaceAllString(text, "x")
+	switch {
+	case strings.Contains(bare, `"`):
+		return fault("a quotation mark is not closed")
+	case !strings.HasPrefix(bare, "{") && !strings.HasPrefix(bare, "["):
+		return nil
+	case strings.HasPrefix(bare, "{") && !strings.HasSuffix(bare, "}") || strings.HasPrefix(bare, "[") && !strings.HasSuffix(bare, "]"):
+		return fault("its bracket is not closed")
+	case strings.Count(bare, "(") != strings.Count(bare, ")"):
+		return fault("its parentheses do not match")
+	case strings.HasPrefix(bare, "{") && emptyComparison.MatchString(strings.TrimSpace(bare[1:len(bare)-1])):
+		return fault("a comparison has no value")
+	case strings.HasPrefix(bare, "{") && !strings.Contains(bare, "$"):
+		return fault("a selector begins with $")
+	}
+	return nil
+}
+
+var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 
 // checkSubscriptionState checks the destination. CloudWatch Logs sends a test message to it, so the destination must exist, and
 // CloudWatch Logs must be able to assume the role and to write with it.

@@ -136,6 +136,14 @@ func databaseParametersKind() Kind {
 						"cannot use immediate apply method for static parameter %s: set pending-reboot", name))
 				}
 				if strings.HasPrefix(in.String("family"), "postgres") {
+					if fault := postgresSetting(name, x.String("value")); fault != "" && !unknown.Within(path) {
+						p = append(p, awsProblem(path+".value", "InvalidParameterValue", "Invalid parameter value: %s for: %s; %s", x.String("value"), name,
+							fault))
+					}
+					if near := misspelt(name); near != "" {
+						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "Could not find parameter with name: %s; did you mean %q?", name,
+							near))
+					}
 					if strings.ContainsAny(name, " ;'\"") || name != strings.ToLower(name) && name != "DateStyle" && name != "TimeZone" &&
 						name != "IntervalStyle" {
 						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "Could not find parameter with name: %s", name))
@@ -275,7 +283,7 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "storageType", words("standard gp2 gp3 io1 io2")...), between(in, "backupRetentionPeriod", 0, 35),
 		between(in, "port", 1150, 65535),
 		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"),
-		oneOf(in, "replicaMode", "open-read-only", "mounted"), databasePassword(in), windowProblems(in, "backupWindow",
+		oneOf(in, "replicaMode", "open-read-only", "mounted"), certificateAuthority(in), databasePassword(in), windowProblems(in, "backupWindow",
 			"maintenanceWindow", value), tagProblems(in))
 	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 &&
 		(d%31 != 0 || d < 31 || d > 713) {
@@ -408,6 +416,17 @@ func postgresVersion(v string) string {
 	return ""
 }
 
+// certificateAuthority checks the CA: rds-ca-2015 and rds-ca-2019 have expired. Source: RDS guide, "Certificate authorities"; names of
+// other forms, such as those of GovCloud, are not judged.
+func certificateAuthority(in Inputs) []Problem {
+	name := in.String("caCertIdentifier")
+	if name != "rds-ca-2015" && name != "rds-ca-2019" && name != "rds-ca-2010" {
+		return nil
+	}
+	return []Problem{awsProblem("caCertIdentifier", "CertificateNotFound", "CertificateNotFound: %s has expired; use rds-ca-rsa2048-g1, "+
+		"rds-ca-rsa4096-g1 or rds-ca-ecc384-g1", name)}
+}
+
 func databasePassword(in Inputs) []Problem {
 	const code = "InvalidParameterValue"
 	password := in.String("password")
@@ -452,6 +471,9 @@ func storageProblems(in Inputs, unknown Unknowns) []Problem {
 			if limit <= size {
 				p = append(p, awsProblem("maxAllocatedStorage", combination, "Max storage size must be greater than storage size: got %d and %d GiB",
 					limit, size))
+			} else if 10*limit < 11*size { // RDS guide, "Managing capacity automatically with storage autoscaling"
+				p = append(p, awsProblem("maxAllocatedStorage", combination,
+					"Max storage size must be at least 10 percent above the storage size: got %d and %d GiB", limit, size))
 			} else if limit > most {
 				p = append(p, awsProblem("maxAllocatedStorage", value, "expected at most %d GiB, got %d", most, limit))
 			}

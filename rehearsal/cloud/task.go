@@ -48,6 +48,7 @@ type container struct {
 	Name, Image string
 	Command     []string
 	Secrets     []struct{ Name, ValueFrom string }
+	Credentials map[string]string `json:"repositoryCredentials"`
 	Log         struct {
 		Driver  string `json:"logDriver"`
 		Options map[string]string
@@ -214,6 +215,10 @@ func (a *Account) stopped(c container) string {
 		if reason := a.missingSecret(s.Name, s.ValueFrom, c.Name); reason != "" {
 			return reason
 		}
+	}
+	if secret := c.Credentials["credentialsParameter"]; secret != "" && !a.holdsSecret(secret) {
+		return fmt.Sprintf("ResourceInitializationError: unable to pull secrets or registry auth: the repositoryCredentials of container %s "+
+			"name %s, which does not exist", c.Name, secret)
 	}
 	if host, repository, reference := splitImage(c.Image); host == a.imageRegistry() {
 		r := a.find("name", repository, repositoryType)

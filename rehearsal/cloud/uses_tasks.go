@@ -83,18 +83,38 @@ func (u *uses) start(role Caller, c containerSpec) {
 			Resource: "arn:" + u.a.Partition + ":s3:::prod-" + u.a.Region + "-starport-layer-bucket/layer", Reason: "image layers are in S3"},
 			noPull)
 	}
+	u.environmentFiles(role, c)
+	if secret := c.RepositoryCredentials["credentialsParameter"]; secret != "" {
+		u.secret(role, secret, noSecrets)
+	}
 	options := c.LogConfiguration.Options
 	if group := options["awslogs-group"]; group != "" && c.LogConfiguration.LogDriver == "awslogs" {
 		noLogs := stoppedTask("ResourceInitializationError: failed to validate logger args: AccessDeniedException")
-		stream := u.a.arn("logs", "log-group:"+group+":log-stream:"+options["awslogs-stream-prefix"]+"/"+c.Name+"/"+draw(32, group))
+		logs := func(resource string) string { // in the region that the driver writes to
+			return strings.Replace(u.a.arn("logs", resource), ":"+u.a.Region+":", ":"+orElse(options["awslogs-region"], u.a.Region)+":", 1)
+		}
+		stream := logs("log-group:" + group + ":log-stream:" + options["awslogs-stream-prefix"] + "/" + c.Name + "/" + draw(32, group))
 		for _, action := range []string{"logs:CreateLogStream", "logs:PutLogEvents"} {
 			u.add(role, Call{Action: action, Resource: stream, Source: pullSource}, noLogs)
 		}
 		if options["awslogs-create-group"] == "true" {
-			u.add(role, Call{Action: "logs:CreateLogGroup", Resource: u.a.arn("logs", "log-group:"+group),
+			u.add(role, Call{Action: "logs:CreateLogGroup", Resource: logs("log-group:" + group),
 				Reason: "awslogs-create-group asks for it at each start, also if the group exists",
 				Source: "https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/313"}, noLogs)
 		}
+	}
+}
+
+// environmentFiles: the execution role reads them before the container starts.
+func (u *uses) environmentFiles(role Caller, c containerSpec) {
+	const source = "ECS Developer Guide, \"Amazon ECS task execution IAM role\", \"Amazon S3 file storage permissions\""
+	refusal := stoppedTask("ResourceInitializationError: failed to download env files: file download command: non empty error stream: " +
+		"AccessDenied")
+	for _, f := range c.EnvironmentFiles {
+		arn := Inputs(f).String("value")
+		bucket, _, _ := strings.Cut(arn, "/")
+		u.add(role, Call{Action: "s3:GetObject", Resource: arn, Source: source}, refusal)
+		u.add(role, Call{Action: "s3:GetBucketLocation", Resource: bucket, Source: source}, refusal)
 	}
 }
 

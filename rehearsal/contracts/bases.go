@@ -168,6 +168,15 @@ func baseOf(reference string) *base {
 	return nil
 }
 
+// Known is what the table knows about an image of a public registry; nil if it is not in the table.
+func Known(reference string) *Image {
+	if baseOf(reference) == nil {
+		return nil
+	}
+	i := fromBase(reference)
+	return &i
+}
+
 // fromBase is what the table knows about a base image. An image that is not in the table is opaque.
 func fromBase(reference string) Image {
 	i := Image{Base: reference, Env: map[string]string{"PATH": systemPath}, Users: map[string]int{}, Files: map[string]File{},

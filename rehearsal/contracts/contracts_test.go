@@ -116,6 +116,24 @@ func TestDefectsOfImages(t *testing.T) {
 		}, "EssentialContainerExited", `"/start" ignores its arguments`},
 		{"ENTRYPOINT in shell form", "Dockerfile", []string{`CMD ["gunicorn", "website.wsgi"]`, `ENTRYPOINT gunicorn website.wsgi`},
 			func(c *Container) { c.Command = []string{"python", "manage.py", "migrate"} }, "EssentialContainerExited", "ignores its arguments"},
+		{"a health check asks another port", "Dockerfile.nginx", nil, func(c *Container) {
+			c.Health = []string{"CMD-SHELL", "wget -q -O /dev/null http://localhost/healthz || exit 1"}
+		}, "ContainerHealthCheck", "asks port 80, and nginx listens on 8080"},
+		{"nginx in the background", "Dockerfile.nginx", []string{`, "-g", "daemon off;"]`, `]`}, nil, "EssentialContainerExited",
+			"puts nginx into the background"},
+		{"the whole configuration as a part of it", "Dockerfile.nginx", []string{"COPY nginx/nginx.conf /etc/nginx/nginx.conf",
+			"COPY nginx/nginx.conf /etc/nginx/conf.d/default.conf"}, nil, "EssentialContainerExited", "refuses its configuration"},
+		{"a script that was not copied", "Dockerfile", []string{`CMD ["gunicorn", `, `ENTRYPOINT ["/entrypoint.sh"]` + "\n" + `CMD ["gunicorn", `},
+			nil, "CannotStartContainerError", "has no /entrypoint.sh"},
+		{"a Linux image in a Windows task", "Dockerfile", nil, func(c *Container) {
+			c.Architecture, c.System = "X86_64", "WINDOWS_SERVER_2022_CORE"
+		}, "CannotPullContainerError", "operatingSystemFamily is WINDOWS_SERVER_2022_CORE"},
+		{"TLS to a target that speaks HTTP", "Dockerfile.nginx", nil, func(c *Container) {
+			c.Target = &Target{Port: 8080, Protocol: "HTTP", Speaks: "HTTPS", Group: "web"}
+		}, "HTTPCode_ELB_502_Count", "target group web speaks HTTPS"},
+		{"the balancer keeps connections longer than nginx", "Dockerfile.nginx", nil, func(c *Container) {
+			c.Target = &Target{Port: 8080, Protocol: "HTTP", Group: "web", Idle: 120}
+		}, "HTTPCode_ELB_502_Count", "after 75 s (keepalive_timeout), the load balancer after 120 s"},
 		{"an image for another processor", "Dockerfile", nil, func(c *Container) { c.Architecture = "X86_64" }, "CannotPullContainerError",
 			"linux/amd64"},
 		{"a user that the image does not have", "Dockerfile", nil, func(c *Container) { c.User = "django" }, "CannotStartContainerError",
@@ -253,4 +271,41 @@ func FuzzRead(f *testing.F) {
 			Judge(i, nginx())
 		}
 	})
+}
+
+// TestBuildsThatFail: what Docker refuses is no image.
+func TestBuildsThatFail(t *testing.T) {
+	for _, c := range []struct{ text, says string }{
+		{"FROM debian:13\nCOPY nothing.txt /srv/", `"/nothing.txt": not found in the build context`},
+		{"FROM debian:13 AS build\nCOPY nothing.txt /srv/\nFROM debian:13\nCOPY --from=build /srv /srv", "not found in the build context"},
+		{"FROM debian:13 AS build\nFROM debian:13\nCOPY --from=builder /srv /srv", "the stage is called build"},
+	} {
+		if _, err := Read(Build{Dockerfile: []byte(c.text), Context: fstest.MapFS{}}); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: expected %q, got %v", c.text, c.says, err)
+		}
+	}
+	for _, text := range []string{
+		"FROM debian:13 AS unused\nCOPY nothing.txt /srv/\nFROM debian:13", // BuildKit skips stages that nothing uses
+		"FROM debian:13 AS build\nFROM debian:13\nCOPY --from=nginx /etc/nginx /etc/nginx",
+		"FROM debian:13\nCOPY *.txt /srv/",
+	} {
+		if _, err := Read(Build{Dockerfile: []byte(text), Context: fstest.MapFS{}}); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestConfigurationsThatNginxRefuses: nginx -t says so.
+func TestConfigurationsThatNginxRefuses(t *testing.T) {
+	for text, says := range map[string]string{
+		"events {}\nhttp { sendfile on\n tcp_nopush on; }": `invalid number of arguments in "sendfile" directive`,
+		"events {}\nhttp { server { listen 80; }":          "unexpected end of file",
+		"server { listen 80; }":                            `"server" directive is not allowed here`,
+	} {
+		i := fromBase("nginx:1.28.0")
+		i.Files["/etc/nginx/nginx.conf"] = File{Mode: 0o644, Text: text}
+		if c := i.nginx(nil); !strings.Contains(strings.Join(c.faults, "\n"), says) {
+			t.Errorf("%q: expected %q, got %q", text, says, c.faults)
+		}
+	}
 }

@@ -57,6 +57,9 @@ func Read(b Build) (*Image, error) {
 	if made == nil {
 		return nil, errors.New("the Dockerfile has no stage")
 	}
+	if made.err != nil {
+		return nil, made.err
+	}
 	made.image.Platform = b.Platform
 	return &made.image, nil
 }
@@ -82,6 +85,7 @@ type stage struct {
 	args  map[string]string
 	user  int // who runs RUN; -1: unknown
 	shell []string
+	err   error // why the build ends here
 }
 
 // declare sets an argument: the value from outside, or the default.
@@ -120,7 +124,7 @@ func (r *reader) stage(from instructions.Stage) (*stage, error) {
 	}
 	s := &stage{reader: r, args: map[string]string{}, shell: []string{"/bin/sh", "-c"}}
 	if before := r.stages[strings.ToLower(name)]; before != nil {
-		s.image, s.shell = before.image.copy(), before.shell
+		s.image, s.shell, s.err = before.image.copy(), before.shell, before.err
 	} else {
 		s.image = fromBase(name)
 	}
@@ -303,7 +307,11 @@ func (s *stage) put(p string, f File) {
 func (s *stage) fromStage(from, source, dest, to string, owner int) {
 	other := s.stages[strings.ToLower(s.expand(from))]
 	source = clean(source)
+	if other != nil && other.err != nil {
+		s.err = other.err
+	}
 	if other == nil {
+		s.misnamed(s.expand(from))
 		// From an image, for example uv's. A single program has a name; of a directory nothing is known.
 		if path.Ext(source) == "" && slices.Contains(systemDirs, path.Dir(source)) || path.Dir(source) == "/" && dest != "/" {
 			s.put(to, File{Owner: owner, Mode: 0o755})
@@ -329,6 +337,19 @@ func (s *stage) fromStage(from, source, dest, to string, owner int) {
 	}
 }
 
+// misnamed ends the build if a stage was meant: Docker takes the name for an image of Docker Hub, which denies access to what does not
+// exist.
+func (s *stage) misnamed(from string) {
+	if strings.ContainsAny(from, "/:.$") || baseOf(from) != nil {
+		return
+	}
+	for name := range s.stages {
+		if _, isNumber := number(name); name != "" && !isNumber && (strings.HasPrefix(name, from) || strings.HasPrefix(from, name)) {
+			s.err = fmt.Errorf("COPY --from=%s: pull access denied, repository does not exist; the stage is called %s", from, name)
+		}
+	}
+}
+
 // fromContext copies from the build context.
 func (s *stage) fromContext(source, dest, to string, owner, mode int) {
 	name := strings.TrimPrefix(clean(source), "/")
@@ -347,6 +368,8 @@ func (s *stage) fromContext(source, dest, to string, owner, mode int) {
 	for _, name := range names {
 		info, err := fs.Stat(s.build.Context, name)
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			s.err = fmt.Errorf("COPY %s: failed to compute cache key: %q: not found in the build context", source, "/"+name)
 		case err != nil:
 			s.hide(dest)
 		case info.IsDir():

@@ -128,6 +128,8 @@ func (i *Image) Has(program string) Answer {
 			return No
 		case slices.Contains(systemDirs, path.Dir(p)):
 			return i.base(path.Base(p))
+		case i.known() && !slices.Contains(topDirs, strings.Split(p, "/")[1]):
+			return No // no base image of the table has other files below its root, and nothing unknown was copied there
 		}
 		return Unknown
 	}
@@ -138,6 +140,10 @@ func (i *Image) Has(program string) Answer {
 	}
 	return i.base(program)
 }
+
+// topDirs are the directories that base images have. Source: Filesystem Hierarchy Standard 3.0, "The Root Filesystem"; docker-nginx has a
+// directory of its own.
+var topDirs = strings.Fields("bin boot dev docker-entrypoint.d etc home lib lib64 media mnt opt proc root run sbin srv sys tmp usr var")
 
 // base answers for a program of the system: what packages and the base image bring.
 func (i *Image) base(program string) Answer {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ type Container struct {
 	Serves       bool     // a service runs it, so that its end should be graceful
 	StopTimeout  int
 	Architecture string         // X86_64 or ARM64
+	System       string         // LINUX, or the edition of Windows
 	Neighbours   map[int]string // port -> the other container of the task that maps it
 	Target       *Target
 }
@@ -38,7 +40,9 @@ type Mount struct {
 // A Target is what a load balancer expects of the container.
 type Target struct {
 	Port     int
-	Protocol string // of its health check
+	Protocol string  // of its health check
+	Speaks   string  // HTTP or HTTPS, to the targets
+	Idle     float64 // seconds that an unused connection stays open
 	Group    string
 	Path     string // of its health check
 	Codes    string // that count as healthy: 200, 200,202 or 200-299
@@ -104,6 +108,12 @@ func (j *judge) unknown(format string, args ...any) {
 }
 
 func (j *judge) platform() {
+	if system, _, ok := strings.Cut(j.i.Platform, "/"); ok && strings.HasPrefix(j.c.System, "WINDOWS") && system == "linux" {
+		j.say("CannotPullContainerError", "image Manifest does not contain descriptor matching platform 'windows/amd64'",
+			"ECS Developer Guide, \"CannotPullContainer task errors\"", "set operatingSystemFamily to LINUX",
+			fmt.Sprintf("the image is built for %s, and the task's operatingSystemFamily is %s", j.i.Platform, j.c.System))
+		return
+	}
 	machine := map[string]string{"X86_64": "amd64", "ARM64": "arm64"}[j.c.Architecture]
 	_, have, _ := strings.Cut(j.i.Platform, "/")
 	if have, _, _ = strings.Cut(have, "/"); machine == "" || have == "" || have == machine {
@@ -239,6 +249,8 @@ func (j *judge) writes() {
 			j.write("nginx", c.writes[p], p)
 		}
 		j.upstreams(c)
+		j.nginxFaults(c)
+		j.keepsConnections(c)
 	case "gunicorn":
 		dir, ok := j.i.heartbeat(j.p.argv[1:], j.env())
 		if !ok {
@@ -332,6 +344,11 @@ func (j *judge) target(l listener, t *Target) {
 		j.say("Target.Timeout", "Request timed out", source, "listen on 0.0.0.0",
 			fmt.Sprintf("the program of container %s listens on the loopback "+
 				"interface only, which target group %s cannot reach", j.c.Name, t.Group))
+	case !l.tls && t.Speaks == "HTTPS":
+		j.say("HTTPCode_ELB_502_Count", "502 Bad Gateway", "Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", "+
+			"HTTP 502", "set the target group's protocol to HTTP, or let the program speak TLS",
+			fmt.Sprintf("target group %s speaks HTTPS, and the "+
+				"program of container %s speaks plain HTTP on port %d", t.Group, j.c.Name, t.Port))
 	case l.tls && t.Protocol == "HTTP":
 		j.say("Target.ResponseCodeMismatch", "Health checks failed with these codes: [400]", source,
 			"set the target group's protocol to HTTPS, or let nginx speak plain HTTP", fmt.Sprintf("target group %s speaks HTTP on port %d, where "+
@@ -353,6 +370,7 @@ func (j *judge) health() {
 	if len(h) < 2 || h[0] == "NONE" {
 		return
 	}
+	j.healthPorts(strings.Join(h[1:], " "))
 	programs := []string{h[1]}
 	if h[0] == "CMD-SHELL" {
 		programs = append([]string{"/bin/sh"}, commands(h[1])...)
@@ -383,6 +401,54 @@ func (j *judge) health() {
 		case Unknown:
 			j.unknown("%s: whether the image has %s for the health check", j.c.Name, program)
 		}
+	}
+}
+
+var loopbackURL = regexp.MustCompile(`(https?)://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::([0-9]+))?(?:[/?\s"']|$)`)
+
+// healthPorts judges the ports that a health check asks on the loopback interface: containers of a task share it.
+func (j *judge) healthPorts(command string) {
+	all, ok := j.i.listens(j.p, j.env())
+	for _, m := range loopbackURL.FindAllStringSubmatch(command, -1) {
+		port, isPort := number(m[2])
+		if !isPort {
+			port = map[string]int{"http": 80, "https": 443}[m[1]]
+		}
+		if !ok || j.c.Neighbours[port] != "" || slices.ContainsFunc(all, func(l listener) bool { return l.port == strconv.Itoa(port) }) {
+			continue
+		}
+		var have []string
+		for _, l := range all {
+			have = append(have, l.port)
+		}
+		j.say("ContainerHealthCheck", "Task failed container health checks",
+			"ECS Developer Guide, \"Determine Amazon ECS task health using container health checks\"",
+			"ask a port that the program listens on", fmt.Sprintf("the health check of container %s asks port %d, and %s listens on %s", j.c.Name,
+				port, path.Base(j.p.argv[0]), strings.Join(have, ", ")))
+	}
+}
+
+// keepsConnections: a target that closes an idle connection first may do so while a request is on its way.
+func (j *judge) keepsConnections(c nginxConf) {
+	if t := j.c.Target; t != nil && c.known && c.keepalive >= 0 && t.Idle > c.keepalive {
+		j.say("HTTPCode_ELB_502_Count", "502 Bad Gateway now and then, when nginx closes a connection that the load balancer reuses",
+			"Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", HTTP 502",
+			"make nginx's keepalive_timeout longer than the load balancer's idleTimeout",
+			fmt.Sprintf("nginx of container %s closes idle connections "+
+				"after %v s (keepalive_timeout), the load balancer after %v s", j.c.Name, c.keepalive, t.Idle))
+	}
+}
+
+// nginxFaults judges whether nginx accepts its configuration, and stays in the foreground.
+func (j *judge) nginxFaults(c nginxConf) {
+	for _, fault := range c.faults {
+		j.say("EssentialContainerExited", "nginx: [emerg] "+fault, "nginx.org, \"Core functionality\"", "correct nginx's configuration",
+			"container "+j.c.Name+" ends at once: nginx -t refuses its configuration")
+	}
+	if c.known && !c.foreground {
+		j.say("EssentialContainerExited", fmt.Sprintf("container %s ends with exit code 0 as soon as nginx has started", j.c.Name),
+			"nginx.org, \"Core functionality\", daemon; ECS Developer Guide, \"Stopped tasks error messages\"",
+			"start it with -g \"daemon off;\"", "process 1 puts nginx into the background and ends, and so does the container")
 	}
 }
 

@@ -95,11 +95,62 @@ type nginxConf struct {
 	upstreams []string // host:port
 	maxBody   string   // client_max_body_size
 	servers   []directive
+
+	keepalive  float64  // seconds; nginx's default is 75, and -1 is a value that was not read
+	foreground bool     // daemon off
+	faults     []string // for which nginx does not start
+}
+
+// nginxSwitches take exactly one argument: a forgotten semicolon makes it more.
+var nginxSwitches = strings.Fields("sendfile tcp_nopush tcp_nodelay gzip_vary absolute_redirect autoindex ignore_invalid_headers " +
+	"proxy_buffering proxy_request_buffering client_max_body_size keepalive_requests server_tokens worker_processes pid root " +
+	"client_header_timeout client_body_timeout send_timeout default_type proxy_pass proxy_http_version daemon")
+
+// nginxTop are the directives that belong to the top of the configuration.
+var nginxTop = strings.Fields("events http worker_processes pid user daemon stream")
+
+// accepts judges one directive of a block: "" is the top.
+func (c *nginxConf) accepts(d directive, inside string) {
+	switch {
+	case slices.Contains([]string{"map", "geo", "types", "split_clients"}, inside): // values, not directives
+	case inside != "" && slices.Contains(nginxTop, d.name):
+		c.faults = append(c.faults, "\""+d.name+"\" directive is not allowed here")
+	case inside == "" && slices.Contains([]string{"server", "location", "upstream"}, d.name):
+		c.faults = append(c.faults, "\""+d.name+"\" directive is not allowed here")
+	case slices.Contains(nginxSwitches, d.name) && len(d.args) != 1:
+		c.faults = append(c.faults, "invalid number of arguments in \""+d.name+"\" directive")
+	}
+}
+
+// seconds reads a time such as 75, 75s or 2m; -1 if it has another form.
+func seconds(text string) float64 {
+	unit := 1.0
+	if rest, ok := strings.CutSuffix(text, "m"); ok {
+		text, unit = rest, 60
+	}
+	if n, ok := number(strings.TrimSuffix(text, "s")); ok {
+		return float64(n) * unit
+	}
+	return -1
+}
+
+// unclosed reports whether a configuration ends inside a block.
+func unclosed(text string) bool {
+	depth := 0
+	for _, t := range nginxTokens(text) {
+		switch t {
+		case "{":
+			depth++
+		case "}":
+			depth--
+		}
+	}
+	return depth > 0
 }
 
 // nginx reads the configuration of an nginx that runs with the arguments.
 func (i *Image) nginx(args []string) nginxConf {
-	c := nginxConf{known: true, writes: map[string]string{}}
+	c := nginxConf{known: true, keepalive: 75, writes: map[string]string{}}
 	file, set := "/etc/nginx/nginx.conf", map[string]string{}
 	for n := 0; n+1 < len(args); n++ {
 		switch args[n] {
@@ -119,7 +170,11 @@ func (i *Image) nginx(args []string) nginxConf {
 	if !ok || f.Text == "" {
 		return nginxConf{writes: map[string]string{}}
 	}
-	c.block(i, parseNginx(f.Text), set, 0)
+	if unclosed(f.Text) {
+		c.faults = append(c.faults, "unexpected end of file, expecting \"}\"")
+	}
+	c.block(i, parseNginx(f.Text), set, "", 0)
+	c.foreground = set["daemon"] == "off"
 	defaults := i.nginxOf()
 	if c.known = c.known && defaults != nil; defaults != nil {
 		for name, p := range defaults.temp {
@@ -145,7 +200,7 @@ func orSet(m map[string]string, name, value string) {
 }
 
 // block collects a block's directives. Includes are read where the image's files are known.
-func (c *nginxConf) block(i *Image, all []directive, set map[string]string, depth int) {
+func (c *nginxConf) block(i *Image, all []directive, set map[string]string, inside string, depth int) {
 	names := map[string]bool{}
 	for _, d := range all {
 		if d.name == "upstream" && len(d.args) > 0 {
@@ -153,18 +208,23 @@ func (c *nginxConf) block(i *Image, all []directive, set map[string]string, dept
 		}
 	}
 	for _, d := range all {
+		c.accepts(d, inside)
 		switch d.name {
-		case "pid", "error_log", "client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path",
+		case "pid", "daemon", "error_log", "client_body_temp_path", "proxy_temp_path", "fastcgi_temp_path", "uwsgi_temp_path", "scgi_temp_path",
 			"access_log", "proxy_cache_path":
 			if len(d.args) > 0 {
 				set[d.name] = d.args[0]
+			}
+		case "keepalive_timeout":
+			if len(d.args) > 0 && inside != "upstream" {
+				c.keepalive = seconds(d.args[0])
 			}
 		case "client_max_body_size":
 			if len(d.args) > 0 {
 				c.maxBody = d.args[0]
 			}
 		case "include":
-			c.include(i, d.args, set, depth)
+			c.include(i, d.args, set, inside, depth)
 		case "listen":
 			if len(d.args) > 0 {
 				c.listen(d.args)
@@ -180,12 +240,12 @@ func (c *nginxConf) block(i *Image, all []directive, set map[string]string, dept
 				c.pass(d.args[0])
 			}
 		}
-		c.block(i, d.all, set, depth)
+		c.block(i, d.all, set, d.name, depth)
 	}
 	c.upstreams = slices.DeleteFunc(c.upstreams, func(u string) bool { return names[u] })
 }
 
-func (c *nginxConf) include(i *Image, args []string, set map[string]string, depth int) {
+func (c *nginxConf) include(i *Image, args []string, set map[string]string, inside string, depth int) {
 	if len(args) == 0 || strings.HasSuffix(args[0], "mime.types") || depth > 8 {
 		return
 	}
@@ -200,7 +260,7 @@ func (c *nginxConf) include(i *Image, args []string, set map[string]string, dept
 			if f.Text == "" {
 				c.known = false
 			}
-			c.block(i, parseNginx(f.Text), set, depth+1)
+			c.block(i, parseNginx(f.Text), set, inside, depth+1)
 		}
 	}
 	if !found && !i.Complete && (i.opaque(path.Dir(pattern)) || baseOf(i.Base) == nil) {
