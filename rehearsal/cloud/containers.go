@@ -365,7 +365,9 @@ func (t *taskCheck) mountPoints(c containerSpec, here string) {
 	}
 	for i, m := range c.MountPoints {
 		path := at(here+".mountPoints", i)
-		if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
+		if m.SourceVolume == "" { // blinkist/terraform-aws-airship-ecs-service#46
+			t.say(path+".sourceVolume", "Unknown volume 'null'.")
+		} else if !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
 			t.say(path+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
 		}
 		if !strings.HasPrefix(m.ContainerPath, "/") {
