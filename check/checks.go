@@ -119,7 +119,7 @@ var Checks = []Check{
 		"Add if: github.event.workflow_run.conclusion == 'success' to its jobs."},
 	{"pipeline-not-serial", Warning, "Runs of a deploying workflow may overlap: it has no concurrency group.",
 		"Add concurrency: with a group for each stack."},
-	{"pipeline-moving-tag", Warning, "A workflow deploys an image by the tag latest, so what runs cannot be told or rolled back.",
+	{"pipeline-moving-tag", Warning, "A workflow deploys the tag latest, so the running version is unknown and a rollback has no target.",
 		"Deploy by digest, as Slipway does."},
 	{"pipeline-unset-variable", Warning, "A step uses a variable that nothing in its workflow sets.",
 		"Set it in env of the step, or write it to $GITHUB_ENV."},

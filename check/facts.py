@@ -1296,7 +1296,7 @@ class _Top(Scope):
 
 
 class _Everything(dict):
-    """An environment in which every variable is set, to what nobody knows."""
+    """An environment in which every variable is set, to an unknown value."""
 
     def __contains__(self, name):
         return True

@@ -250,7 +250,7 @@ func (p *project) checkSecretKey() {
 	case v.fixed():
 		p.find("secret-key-in-code", v.at(), "SECRET_KEY is written in the code")
 	case v.is("random") && len(v.Reads) == 0 && len(v.Alts) == 0:
-		p.find("secret-key-random", v.at(), "SECRET_KEY is made anew in each process")
+		p.find("secret-key-random", v.at(), "SECRET_KEY differs in each process")
 	case v.is("file") && len(v.Reads) == 0:
 		p.find("secret-key-file", v.at(), "SECRET_KEY is read from a file")
 	case p.Stack != nil && slices.ContainsFunc(v.Reads, p.provided):
@@ -258,7 +258,7 @@ func (p *project) checkSecretKey() {
 		f := p.find("secret-key-in-code", v.at(), "SECRET_KEY has a default in the code, used when %s is not set", listed(v.Reads))
 		f.Severity = p.stackless()
 	case v.is("random") && v.is("default"):
-		f := p.find("secret-key-random", v.at(), "SECRET_KEY is made anew in each process when %s is not set", listed(v.Reads))
+		f := p.find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads))
 		f.Severity = p.stackless()
 	}
 }

@@ -64,7 +64,13 @@ func roleStatements(t *testing.T) (deploy, read []policy.ParsedStatement) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(t, documents(deployer.Policies...)...), parse(t, documents(reader.Policies...)...)
+	for _, p := range deployer.Policies {
+		deploy = append(deploy, statements(t, p.Document)...)
+	}
+	for _, p := range reader.Policies {
+		read = append(read, statements(t, p.Document)...)
+	}
+	return deploy, read
 }
 
 // actions are those of statements, sorted, each once.

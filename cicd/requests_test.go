@@ -7,8 +7,8 @@ import (
 
 	"slipway/cicd"
 	"slipway/internal/github"
-	"slipway/internal/policy"
 	"slipway/internal/wiring"
+	"slipway/rehearsal/iam"
 	"slipway/site"
 )
 
@@ -254,7 +254,7 @@ func documents(specs ...cicd.PolicySpec) (all []string) {
 	return all
 }
 
-func judge(t *testing.T, statements []policy.ParsedStatement, incidents []incident, want bool) {
+func judge(t *testing.T, identity []*iam.Document, incidents []incident, want bool) {
 	t.Helper()
 	seen := map[string]bool{}
 	for _, i := range incidents {
@@ -263,7 +263,7 @@ func judge(t *testing.T, statements []policy.ParsedStatement, incidents []incide
 		}
 		seen[i.name] = true
 		t.Run(strings.ReplaceAll(i.name, "/", "-"), func(t *testing.T) {
-			if got, why := allows(statements, i.call); got != want {
+			if got, why := allows(t, identity, i.call); got != want {
 				t.Errorf("%s on %v in %v: allowed is %v, want %v (%s)", i.action, i.resources, i.context, got, want, why)
 			}
 		})
@@ -283,9 +283,9 @@ func TestWhatADeploymentNeverCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statements := parse(t, documents(deployer.Policies...)...)
-	judge(t, statements, never, false)
-	judge(t, statements, neverState, false)
+	identity := parse(t, documents(deployer.Policies...)...)
+	judge(t, identity, never, false)
+	judge(t, identity, neverState, false)
 }
 
 // The state is denied explicitly: another policy on the role gives no access to it.
@@ -328,15 +328,15 @@ func TestACustomStateKeyAndBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statements := parse(t, documents(deployer.Policies...)...)
+	identity := parse(t, documents(deployer.Policies...)...)
 	shared := tagged("prod").with("kms:ResourceAliases", "alias/slipway-prod-all")
-	judge(t, statements, []incident{
+	judge(t, identity, []incident{
 		{"the state is written", on("s3:PutObject", nil, s3ARN("acme-pulumi/.pulumi/stacks/slipway/prod.json"))},
 		{"a secret in the state is sealed", on("kms:Encrypt", plainKey, arn("kms", "key/acme"))},
 		{"the shared key's policy changes", on("kms:PutKeyPolicy", shared, someKey)},
 		{"the shared key is granted", on("kms:CreateGrant", via(shared, "rds").with("kms:GrantIsForAWSResource", "true"), someKey)},
 	}, true)
-	judge(t, statements, []incident{
+	judge(t, identity, []incident{
 		{"the history of the state is erased", on("s3:DeleteObjectVersion", nil, s3ARN("acme-pulumi/.pulumi/stacks/slipway/prod.json"))},
 		{"the bucket of the state is opened", on("s3:PutBucketPolicy", nil, s3ARN("acme-pulumi"))},
 		{"the key of the state, tagged as the stack's, is deleted", on("kms:ScheduleKeyDeletion", shared, arn("kms", "key/acme"))},
@@ -348,8 +348,8 @@ func TestWhatAPullRequestReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statements := parse(t, documents(reader.Policies...)...)
-	judge(t, statements, []incident{
+	identity := parse(t, documents(reader.Policies...)...)
+	judge(t, identity, []incident{
 		{"the alarms of target tracking are read", on("cloudwatch:DescribeAlarms", nil, "*")},
 		{"the resource policy of WAF's logs is read", on("logs:DescribeResourcePolicies", nil, "*")},
 		{"the tasks are listed", on("ecs:ListTasks", requestContext{"ecs:cluster": {arn("ecs", "cluster/slipway-prod-site")}}, "*")},
@@ -359,7 +359,7 @@ func TestWhatAPullRequestReads(t *testing.T) {
 			on("kms:Decrypt", via(ownKey, "ssm").with("kms:EncryptionContext:PARAMETER_ARN",
 				arn("ssm", "parameter/slipway/prod/db/password")), someKey)},
 	}, true)
-	judge(t, statements, []incident{
+	judge(t, identity, []incident{
 		{"it tags a key", on("kms:TagResource", join(ownKey, prodTags), someKey)},
 		{"it makes a key", on("kms:CreateKey", prodTags, "*")},
 		{"it encrypts a disk", on("kms:GenerateDataKeyWithoutPlaintext", via(ownKey, "ec2"), someKey)},
@@ -378,14 +378,14 @@ func TestWhatAPullRequestReads(t *testing.T) {
 
 // A role of the site whose own policy allows everything can do only what its boundary allows.
 func TestWhatTheBoundaryAllows(t *testing.T) {
-	statements := parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document)
-	judge(t, statements, []incident{
+	identity := parse(t, (&cicd.BoundaryArgs{Site: prod().Site, Facts: site.Catalog(prod().Site)}).PolicySpec().Document)
+	judge(t, identity, []incident{
 		{"a task opens a secret", on("kms:Decrypt", via(ownKey, "ssm"), someKey)},
 		{"a shell session is encrypted", on("kms:GenerateDataKey", ownKey, someKey)},
 		{"Firehose writes minutes after its key was made", on("kms:GenerateDataKey", via(newKey, "s3"), someKey)},
 		{"CloudWatch Logs writes to Firehose", on("firehose:PutRecordBatch", nil, arn("firehose", "deliverystream/slipway-prod-subscription"))},
 	}, true)
-	judge(t, statements, []incident{
+	judge(t, identity, []incident{
 		{"a task opens what dev stored", on("kms:Decrypt", devKey, someKey)},
 		{"a task opens what prod-eu stored", on("kms:Decrypt", euKey, someKey)},
 		{"a task opens the secrets in Pulumi.prod.yaml", on("kms:Decrypt", stateKey, prodStateKey)},
@@ -428,13 +428,13 @@ func TestWhichTokensMayDeployAndRead(t *testing.T) {
 				spec *cicd.RoleSpec
 				want bool
 			}{{deployer, c.deploy}, {reader, c.read}} {
-				trust := parse(t, role.spec.Trust)
+				trust := statements(t, role.spec.Trust)
 				if len(trust) != 1 || trust[0].Effect != "Allow" || trust[0].Principal["Federated"][0] != iamARN("oidc-provider/"+github.Issuer) {
 					t.Fatalf("%s trusts %+v", role.spec.Name, trust)
 				}
-				got, err := holds(trust[0].Condition, requestContext{github.Issuer + ":sub": {c.subject}, github.Issuer + ":aud": {c.audience}})
-				if err != nil || got != role.want {
-					t.Errorf("%s: admitted is %v (%v), want %v", role.spec.Name, got, err, role.want)
+				token := requestContext{github.Issuer + ":sub": {c.subject}, github.Issuer + ":aud": {c.audience}}
+				if d := trusts(t, role.spec.Trust, trust[0].Principal["Federated"][0], token); d.Allowed() != role.want {
+					t.Errorf("%s: %s (%v), want admitted %v", role.spec.Name, d.Outcome, d.Reasons(), role.want)
 				}
 			}
 		})

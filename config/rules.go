@@ -445,23 +445,15 @@ func (d *decoder) github(g GitHub) {
 	case len(g.Branches)+len(g.Environments) == 0 && d.valid("github.branches", "github.environments"):
 		d.add("github", "", "must name the branches or environments that may deploy")
 	}
-	each := func(key string, names []string, form *regexp.Regexp, may string) {
-		seen := map[string]bool{}
-		for i, name := range names {
-			at := fmt.Sprintf("%s[%d]", key, i)
-			switch {
-			case strings.ContainsAny(name, "*?"):
-				d.add(at, quoted(name), "must be an exact name: a wildcard would let others %s", may)
-			case name != "" && (!form.MatchString(name) || strings.Contains(name, "..")):
-				d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
-			case strings.HasPrefix(name, "refs/"):
-				d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
-			case seen[name]:
-				d.add(at, quoted(name), "is listed twice")
-			}
-			seen[name] = true
-		}
-	}
+	d.githubIDs(g)
+	d.githubNames("github.branches", g.Branches, github.Branch, "deploy")
+	d.githubNames("github.environments", g.Environments, github.Environment, "deploy")
+	d.githubNames("github.readBranches", g.ReadBranches, github.Branch, "read the stack")
+	d.githubRoles(g)
+}
+
+// githubIDs checks the numbers of the owner and the repository, which come together.
+func (d *decoder) githubIDs(g GitHub) {
 	for _, pair := range []struct {
 		key, other string
 		id, needs  int
@@ -473,9 +465,29 @@ func (d *decoder) github(g GitHub) {
 			d.add(pair.key, strconv.Itoa(pair.id), "also needs %s: GitHub's tokens contain both", pair.other)
 		}
 	}
-	each("github.branches", g.Branches, github.Branch, "deploy")
-	each("github.environments", g.Environments, github.Environment, "deploy")
-	each("github.readBranches", g.ReadBranches, github.Branch, "read the stack")
+}
+
+// githubNames checks the branches or environments that may do something.
+func (d *decoder) githubNames(key string, names []string, form *regexp.Regexp, may string) {
+	seen := map[string]bool{}
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		switch {
+		case strings.ContainsAny(name, "*?"):
+			d.add(at, quoted(name), "must be an exact name: a wildcard would let others %s", may)
+		case name != "" && (!form.MatchString(name) || strings.Contains(name, "..")):
+			d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
+		case strings.HasPrefix(name, "refs/"):
+			d.add(at, quoted(name), "must be a plain GitHub name, without refs/ or special characters")
+		case seen[name]:
+			d.add(at, quoted(name), "is listed twice")
+		}
+		seen[name] = true
+	}
+}
+
+// githubRoles checks what exists already in the account, and what of it needs something else.
+func (d *decoder) githubRoles(g GitHub) {
 	if g.Provider != "" && !github.Provider.MatchString(g.Provider) {
 		d.add("github.provider", quoted(g.Provider), "must be arn:aws:iam::<account>:oidc-provider/token.actions.githubusercontent.com")
 	}

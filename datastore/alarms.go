@@ -24,7 +24,8 @@ var alarms = []catalog.Alarm{
 			"within the last six hours.",
 		Namespace: "AWS/RDS", Metric: "FreeStorageSpace", Statistic: "Minimum", Dimensions: database,
 		Threshold: 0.1, Of: storageBytes, Minutes: 15, Period: 300},
-	{Name: "database-connections", Why: "Connections are near what the class takes. Lower web.connections or web.max, or choose a larger class.",
+	{Name: "database-connections",
+		Why:       "Connections are near what the class takes. Lower web.connections or web.max, or choose a larger class.",
 		Namespace: "AWS/RDS", Metric: "DatabaseConnections", Statistic: "Maximum", Dimensions: database,
 		Above: true, Threshold: 0.8, Of: connections, Minutes: 5, Period: 60},
 }

@@ -30,6 +30,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"slipway/internal/awstest"
+
+	"slipway/internal/toy"
 )
 
 // A shared bench is a stack whose state is in S3 and whose secrets a KMS key encrypts, as they are for real. Pulumi's own
@@ -82,7 +84,7 @@ func newSharedBench(t *testing.T) *sharedBench {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	server := grpc.NewServer()
-	pulumirpc.RegisterResourceProviderServer(server, b.shelf)
+	pulumirpc.RegisterResourceProviderServer(server, b.toy)
 	go server.Serve(listener)
 	t.Cleanup(server.Stop)
 	b.env["PULUMI_DEBUG_PROVIDERS"] = fmt.Sprintf("toy:%d", listener.Addr().(*net.TCPAddr).Port)
@@ -195,7 +197,7 @@ func TestSharedBackend(t *testing.T) {
 	}
 	b.config = string(settings)
 
-	if up := b.must("up"); up.Counts["create"] != 5 || len(b.shelf.things) != 3 {
+	if up := b.must("up"); up.Counts["create"] != 5 || len(b.toy.Things) != 3 {
 		t.Errorf("the first up counts %v", up.Counts)
 	}
 	if again := b.must("up"); again.Changed() != 0 {
@@ -206,9 +208,9 @@ func TestSharedBackend(t *testing.T) {
 			t.Errorf("outputs with secrets shown %t: %v, %v", show, outputs, err)
 		}
 	}
-	for _, thing := range b.shelf.things {
-		if strings.HasSuffix(thing.urn, "middle") && !strings.Contains(thing.inputs.String(), planted) {
-			t.Errorf("the provider got %v: the engine did not decrypt the secret", thing.inputs)
+	for _, thing := range b.toy.Things {
+		if strings.HasSuffix(thing.URN, "middle") && !strings.Contains(thing.Inputs.String(), planted) {
+			t.Errorf("the provider got %v: the engine did not decrypt the secret", thing.Inputs)
 		}
 	}
 	all := b.everything()
@@ -231,8 +233,8 @@ func TestSharedBackend(t *testing.T) {
 	t.Run("runners", b.runners)
 	t.Run("restored", b.restored)
 
-	if b.must("destroy"); len(b.shelf.things) != 0 {
-		t.Errorf("destroy left %v", b.shelf.names())
+	if b.must("destroy"); len(b.toy.Things) != 0 {
+		t.Errorf("destroy left %v", b.toy.Names())
 	}
 }
 
@@ -279,7 +281,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 	if !strings.Contains(b.config, "size: 3") {
 		b.config = strings.Replace(b.config, `size: "2"`, `size: "3"`, 1)
 	}
-	b.shelf.updating = func() { close(inside); <-leave }
+	b.toy.BeforeUpdate = func() { close(inside); <-leave }
 	first := make(chan error)
 	go func() { _, err := b.open().Up(t.Context(), nil, UpOptions{}); first <- err }()
 	select {
@@ -305,7 +307,7 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 		!strings.Contains(err.Error(), engineLocked) {
 		t.Errorf("the engine: %v, want %q", err, engineLocked)
 	}
-	b.shelf.updating = nil
+	b.toy.BeforeUpdate = nil
 	close(leave)
 	if err := <-first; err != nil {
 		t.Errorf("the first: %v", err)
@@ -315,9 +317,9 @@ func (b *sharedBench) twoAtOnce(t *testing.T) {
 // A run whose engine is killed leaves its lock, and a create with an unknown outcome. The next run frees
 // the stack, and then asks; with the resolution nothing is created twice.
 func (b *sharedBench) killed(t *testing.T) {
-	for id, thing := range b.shelf.things { // so that one is made anew
-		if strings.HasSuffix(thing.urn, "::top") {
-			delete(b.shelf.things, id)
+	for id, thing := range b.toy.Things { // so that the next up creates one
+		if strings.HasSuffix(thing.URN, "::top") {
+			delete(b.toy.Things, id)
 		}
 	}
 	s := b.open()
@@ -327,7 +329,7 @@ func (b *sharedBench) killed(t *testing.T) {
 	if err := s.refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.shelf.created = func(thing) {
+	b.toy.AfterCreate = func(toy.Thing) {
 		locks, err := s.Locks(context.WithoutCancel(t.Context()))
 		if err != nil || len(locks) != 1 {
 			t.Errorf("locks while the engine works: %v, %v", locks, err)
@@ -338,8 +340,8 @@ func (b *sharedBench) killed(t *testing.T) {
 	if _, err := b.open().Up(t.Context(), nil, UpOptions{}); err == nil {
 		t.Fatal("an engine that was killed reported success")
 	}
-	b.shelf.created = nil
-	made := b.shelf.made
+	b.toy.AfterCreate = nil
+	made := b.toy.Created
 	locks, err := b.open().Locks(t.Context())
 	if err != nil || len(locks) != 1 || locks[0].Life != Gone || locks[0].Run == nil {
 		t.Fatalf("after the kill the locks are %+v, %v", locks, err)
@@ -366,11 +368,11 @@ func (b *sharedBench) killed(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Fatalf("after the resolution: %v, %v", left, err)
 	}
-	if up := b.must("up"); b.shelf.made != made || up.Counts["create"] != 0 {
-		t.Errorf("the up after the resolution counts %v, and %d resources were created in all, want %d", up.Counts, b.shelf.made, made)
+	if up := b.must("up"); b.toy.Created != made || up.Counts["create"] != 0 {
+		t.Errorf("the up after the resolution counts %v, and %d resources were created in all, want %d", up.Counts, b.toy.Created, made)
 	}
-	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
-		t.Errorf("the shelf has %v", got)
+	if got := b.toy.Names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+		t.Errorf("the account has %v", got)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"slipway/internal/toy"
 )
 
 func TestWhatAKeptResourceNeeds(t *testing.T) {
@@ -43,7 +45,7 @@ func TestLiftingAProtectionLeavesAStateInOrder(t *testing.T) {
 		return func(ctx *pulumi.Context) error {
 			register := func(name string, size int, opts ...pulumi.ResourceOption) (*pulumi.CustomResourceState, error) {
 				made := &pulumi.CustomResourceState{}
-				return made, ctx.RegisterResource(thingType, name, pulumi.Map{"size": pulumi.Sprintf("%d", size)}, made, opts...)
+				return made, ctx.RegisterResource(toy.Type, name, pulumi.Map{"size": pulumi.Sprintf("%d", size)}, made, opts...)
 			}
 			var needs []pulumi.ResourceOption
 			for i := range markers { // each needs the one before
@@ -75,7 +77,7 @@ func TestLiftingAProtectionLeavesAStateInOrder(t *testing.T) {
 	if _, err := s.Up(t.Context(), lock, UpOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	result, err := s.Unprotect(t.Context(), lock, declared(2, 0), []string{"urn:pulumi:local::bench::" + thingType + "::locked"})
+	result, err := s.Unprotect(t.Context(), lock, declared(2, 0), []string{"urn:pulumi:local::bench::" + toy.Type + "::locked"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -129,35 +129,13 @@ func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []O
 		}
 	}
 	for _, raw := range pending {
-		var op struct {
-			Type     apitype.OperationType
-			Resource map[string]json.RawMessage
-		}
-		if err := json.Unmarshal(raw, &op); err != nil {
-			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
-		}
-		var urn resource.URN
-		if err := json.Unmarshal(op.Resource["urn"], &urn); err != nil {
-			return fmt.Errorf("engine: the exported state: pending operation: %w", err)
-		}
-		made := slices.IndexFunc(orphans, func(o Object) bool { return o.URN == string(urn) })
-		if op.Type != apitype.OperationTypeCreating || made < 0 || state.has(urn) {
-			continue
-		}
-		id, err := json.Marshal(orphans[made].ID)
+		adopted, err := s.adopt(raw, state, orphans)
 		if err != nil {
 			return err
 		}
-		op.Resource["id"] = id
-		if _, ok := op.Resource["outputs"]; !ok {
-			op.Resource["outputs"] = op.Resource["inputs"] // until the refresh that follows
+		if adopted != nil {
+			resources = append(resources, adopted)
 		}
-		adopted, err := json.Marshal(op.Resource)
-		if err != nil {
-			return err
-		}
-		resources = append(resources, adopted)
-		s.Logf("Adopting %s (%s), which was created but not recorded.", urn.Name(), urn.Type())
 	}
 	delete(deployment, "pending_operations")
 	if deployment["resources"], err = json.Marshal(resources); err != nil {
@@ -174,6 +152,39 @@ func (s *Stack) settlePending(ctx context.Context, state Checkpoint, orphans []O
 		return s.replaceCLI(ctx, edited)
 	}
 	return s.local.Import(ctx, edited)
+}
+
+// adopt is the resource of a pending create that happened: an orphan has its URN. Other pending operations leave nothing to adopt.
+func (s *Stack) adopt(pending json.RawMessage, state Checkpoint, orphans []Object) (json.RawMessage, error) {
+	var op struct {
+		Type     apitype.OperationType
+		Resource map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(pending, &op); err != nil {
+		return nil, fmt.Errorf("engine: the exported state: pending operation: %w", err)
+	}
+	var urn resource.URN
+	if err := json.Unmarshal(op.Resource["urn"], &urn); err != nil {
+		return nil, fmt.Errorf("engine: the exported state: pending operation: %w", err)
+	}
+	made := slices.IndexFunc(orphans, func(o Object) bool { return o.URN == string(urn) })
+	if op.Type != apitype.OperationTypeCreating || made < 0 || state.has(urn) {
+		return nil, nil
+	}
+	id, err := json.Marshal(orphans[made].ID)
+	if err != nil {
+		return nil, err
+	}
+	op.Resource["id"] = id
+	if _, ok := op.Resource["outputs"]; !ok {
+		op.Resource["outputs"] = op.Resource["inputs"] // until the refresh that follows
+	}
+	adopted, err := json.Marshal(op.Resource)
+	if err != nil {
+		return nil, err
+	}
+	s.Logf("Adopting %s (%s), which was created but not recorded.", urn.Name(), urn.Type())
+	return adopted, nil
 }
 
 // deleteAll deletes objects in whatever order the account allows.

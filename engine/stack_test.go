@@ -17,9 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/protobuf/types/known/emptypb"
-	"google.golang.org/protobuf/types/known/structpb"
 	"gopkg.in/yaml.v3"
+
+	"slipway/internal/toy"
 )
 
 // cli is the CLI of the tests. On a cold machine getting it takes minutes, which is why it is announced.
@@ -27,153 +27,28 @@ var cli = sync.OnceValues(func() (*CLI, error) {
 	return FindCLI(context.Background(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) })
 })
 
-// A shelf is a provider of one type, toy:index:Thing, and the account behind it.
-type shelf struct {
-	pulumirpc.UnimplementedResourceProviderServer
-	mu      sync.Mutex
-	things  map[string]thing // by ID
-	made    int
-	created func(thing) // called after a resource was created, before the engine learns of it
-	refuse  func(name string) error
+// An inventory is the toy's account as repair sees it.
+type inventory struct{ *toy.Provider }
 
-	updating func() // called before a resource is updated
-}
+func (a inventory) Keeps(kind string) bool { return kind == toy.Type }
 
-type thing struct {
-	urn    string
-	inputs *structpb.Struct
-}
-
-func (s *shelf) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
-	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
-}
-
-func (s *shelf) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
-	return &emptypb.Empty{}, nil
-}
-
-func (s *shelf) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
-	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true, AcceptResources: true, AcceptOutputs: true}, nil
-}
-
-func (s *shelf) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
-}
-
-func (s *shelf) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	return &pulumirpc.DiffResponse{}, nil
-}
-
-func (s *shelf) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
-}
-
-func (s *shelf) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	resp := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE, HasDetailedDiff: true,
-		DetailedDiff: map[string]*pulumirpc.PropertyDiff{}}
-	for key, value := range r.GetNews().GetFields() {
-		if !cmp.Equal(value.AsInterface(), r.GetOldInputs().GetFields()[key].AsInterface()) {
-			resp.Changes = pulumirpc.DiffResponse_DIFF_SOME
-			resp.Diffs = append(resp.Diffs, key)
-			resp.DetailedDiff[key] = &pulumirpc.PropertyDiff{Kind: pulumirpc.PropertyDiff_UPDATE}
-			if key == "shape" {
-				resp.Replaces = append(resp.Replaces, key)
-				resp.DetailedDiff[key].Kind = pulumirpc.PropertyDiff_UPDATE_REPLACE
-			}
-		}
-	}
-	return resp, nil
-}
-
-func (s *shelf) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	if r.GetPreview() {
-		return &pulumirpc.CreateResponse{Properties: r.GetProperties()}, nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refuse != nil {
-		if err := s.refuse(r.GetName()); err != nil {
-			return nil, err
-		}
-	}
-	s.made++
-	id, made := fmt.Sprintf("thing-%d", s.made), thing{r.GetUrn(), r.GetProperties()}
-	s.things[id] = made
-	if s.created != nil {
-		s.created(made)
-	}
-	return &pulumirpc.CreateResponse{Id: id, Properties: r.GetProperties()}, nil
-}
-
-func (s *shelf) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	if !r.GetPreview() {
-		if s.updating != nil {
-			s.updating()
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.things[r.GetId()] = thing{r.GetUrn(), r.GetNews()}
-	}
-	return &pulumirpc.UpdateResponse{Properties: r.GetNews()}, nil
-}
-
-func (s *shelf) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	found, ok := s.things[r.GetId()]
-	if !ok {
-		return &pulumirpc.ReadResponse{}, nil
-	}
-	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: found.inputs, Properties: found.inputs}, nil
-}
-
-func (s *shelf) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.things, r.GetId())
-	return &emptypb.Empty{}, nil
-}
-
-const thingType = "toy:index:Thing"
-
-// A shelfAccount is the shelf as repair sees it.
-type shelfAccount struct{ *shelf }
-
-func (a shelfAccount) Keeps(kind string) bool { return kind == thingType }
-
-func (a shelfAccount) Objects() []Object {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (a inventory) Objects() []Object {
 	var all []Object
-	for id, t := range a.things {
-		all = append(all, Object{URN: t.urn, Type: thingType, ID: id})
+	for id, t := range a.All() {
+		all = append(all, Object{URN: t.URN, Type: toy.Type, ID: id})
 	}
 	return all
 }
 
-func (a shelfAccount) Delete(_ context.Context, o Object) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.things, o.ID)
+func (a inventory) Delete(_ context.Context, o Object) error {
+	a.Remove(o.ID)
 	return nil
 }
 
-// names are the resources on the shelf, as the program names them.
-func (s *shelf) names() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []string
-	for _, t := range s.things {
-		all = append(all, t.urn[strings.LastIndex(t.urn, "::")+2:])
-	}
-	slices.Sort(all)
-	return all
-}
-
-// A bench is a stack in a directory of its own, with a shelf behind it.
+// A bench is a stack in a directory of its own, with a toy account behind it.
 type bench struct {
 	t      *testing.T
-	shelf  *shelf
+	toy    *toy.Provider
 	config string
 	dir    string
 	said   []string
@@ -181,7 +56,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	return &bench{t: t, shelf: &shelf{things: map[string]thing{}}, dir: filepath.Join(t.TempDir(), "local"),
+	return &bench{t: t, toy: toy.New(), dir: filepath.Join(t.TempDir(), "local"),
 		config: "bench:size: 2\nbench:code: {secure: v1:abc}\n"}
 }
 
@@ -196,7 +71,7 @@ func program(ctx *pulumi.Context) error {
 		if name == "middle" {
 			args = pulumi.Map{"size": pulumi.String(size), "code": pulumi.ToSecret(pulumi.String(code))}
 		}
-		if err := ctx.RegisterResource(thingType, name, args, &made, parent...); err != nil {
+		if err := ctx.RegisterResource(toy.Type, name, args, &made, parent...); err != nil {
 			return err
 		}
 		args = pulumi.Map{"on": made.ID()}
@@ -239,7 +114,7 @@ func (b *bench) open() (*Stack, error) {
 	}
 	return Open(Options{
 		Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
-		Program: program, Providers: map[string]pulumirpc.ResourceProviderServer{"toy": b.shelf}, Inventory: shelfAccount{b.shelf},
+		Program: program, Providers: map[string]pulumirpc.ResourceProviderServer{"toy": b.toy}, Inventory: inventory{b.toy},
 		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
 }
@@ -257,7 +132,7 @@ func TestLifeOfAStack(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	first := b.must("up")
-	if got := len(b.shelf.things); got != 3 {
+	if got := len(b.toy.Things); got != 3 {
 		t.Errorf("the first up created %d resources, want 3", got)
 	}
 	if first.Counts["create"] != 5 { // with the stack itself and its provider
@@ -271,7 +146,7 @@ func TestLifeOfAStack(t *testing.T) {
 	}
 
 	b.config = "bench:size: 3\nbench:code: {secure: v1:abc}\n"
-	want := []Change{{URN: "urn:pulumi:local::bench::toy:index:Thing::middle", Type: thingType, Op: "update",
+	want := []Change{{URN: "urn:pulumi:local::bench::toy:index:Thing::middle", Type: toy.Type, Op: "update",
 		Properties: []Property{{Path: "size", Kind: "update", From: "2", To: "3"}}}}
 	if diff := cmp.Diff(want, b.must("preview").Changes); diff != "" {
 		t.Errorf("preview of a changed size (-want +got):\n%s", diff)
@@ -303,8 +178,8 @@ func TestLifeOfAStack(t *testing.T) {
 	}
 
 	gone := b.must("destroy")
-	if len(b.shelf.things) != 0 || gone.Counts["delete"] < 3 {
-		t.Errorf("destroy counts %v and leaves %v", gone.Counts, b.shelf.names())
+	if len(b.toy.Things) != 0 || gone.Counts["delete"] < 3 {
+		t.Errorf("destroy counts %v and leaves %v", gone.Counts, b.toy.Names())
 	}
 	noPlainSecret(t, b.dir)
 }
@@ -330,7 +205,7 @@ func noPlainSecret(t *testing.T, dir string) {
 func TestProviderRefusal(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.shelf.refuse = func(name string) error {
+	b.toy.BeforeCreate = func(name string) error {
 		if name == "middle" {
 			return errors.New("ShelfLimitExceeded: one resource is enough")
 		}
@@ -344,10 +219,10 @@ func TestProviderRefusal(t *testing.T) {
 	if !strings.Contains(err.Error(), "middle (toy:index:Thing): ") || !strings.Contains(err.Error(), "ShelfLimitExceeded") {
 		t.Errorf("the error does not name the resource and the reason: %v", err)
 	}
-	b.shelf.refuse = nil
+	b.toy.BeforeCreate = nil
 	b.must("up")
-	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
-		t.Errorf("after the refusal was lifted the shelf has %v", got)
+	if got := b.toy.Names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+		t.Errorf("after the refusal was lifted the account has %v", got)
 	}
 }
 
@@ -357,7 +232,7 @@ func (b *bench) survives() *bench {
 	b.t.Helper()
 	left := *b
 	left.dir = filepath.Join(b.t.TempDir(), "local")
-	left.shelf = &shelf{things: maps.Clone(b.shelf.things), made: b.shelf.made}
+	left.toy = &toy.Provider{Things: maps.Clone(b.toy.Things), Created: b.toy.Created}
 	if err := os.CopyFS(left.dir, os.DirFS(b.dir)); err != nil {
 		b.t.Error(err)
 	}
@@ -370,14 +245,14 @@ func TestKilledAfterCreate(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
 			var left *bench
-			b.shelf.created = func(made thing) {
-				if strings.HasSuffix(made.urn, "::"+victim) {
+			b.toy.AfterCreate = func(made toy.Thing) {
+				if strings.HasSuffix(made.URN, "::"+victim) {
 					left = b.survives()
 				}
 			}
 			b.must("up")
 			b = left
-			before := b.shelf.made
+			before := b.toy.Created
 			b.must("up")
 			if said := strings.Join(b.said, "\n"); !strings.Contains(said, "Adopting "+victim) {
 				t.Errorf("the repair says:\n%s", said)
@@ -390,18 +265,18 @@ func TestKilledAfterCreate(t *testing.T) {
 // wholeAfterRepair checks a stack that was repaired and brought up after before resources had been created.
 func (b *bench) wholeAfterRepair(before int) {
 	b.t.Helper()
-	if got := b.shelf.names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
-		b.t.Errorf("the shelf has %v after the kill", got)
+	if got := b.toy.Names(); !slices.Equal(got, []string{"base", "middle", "top"}) {
+		b.t.Errorf("the account has %v after the kill", got)
 	}
-	if b.shelf.made != 3 {
+	if b.toy.Created != 3 {
 		b.t.Errorf("%d resources were created before the kill and %d after it, want 3 together: the one in doubt is adopted",
-			before, b.shelf.made-before)
+			before, b.toy.Created-before)
 	}
 	if again := b.must("up"); again.Changed() != 0 {
 		b.t.Errorf("the up after the repair changed %v", again.Changes)
 	}
 	b.must("destroy")
-	if got := b.shelf.names(); got != nil {
+	if got := b.toy.Names(); got != nil {
 		b.t.Errorf("destroy left %v", got)
 	}
 	noPlainSecret(b.t, b.dir)
@@ -421,8 +296,8 @@ func TestTerminated(t *testing.T) {
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
-	b.shelf.created = func(made thing) {
-		if strings.HasSuffix(made.urn, "::middle") {
+	b.toy.AfterCreate = func(made toy.Thing) {
+		if strings.HasSuffix(made.URN, "::middle") {
 			interrupt()
 			s.Terminate()
 			time.Sleep(100 * time.Millisecond) // the engine does not wait for this call
@@ -439,8 +314,8 @@ func TestTerminated(t *testing.T) {
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
 	}
-	b.shelf.created = nil
-	before := b.shelf.made
+	b.toy.AfterCreate = nil
+	before := b.toy.Created
 	b.must("up")
 	b.wholeAfterRepair(before)
 }
@@ -449,12 +324,12 @@ func TestOrphansAreDeleted(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.must("up")
-	b.shelf.things["thing-99"] = thing{urn: "urn:pulumi:local::bench::toy:index:Thing::middle"}
+	b.toy.Things["thing-99"] = toy.Thing{URN: "urn:pulumi:local::bench::toy:index:Thing::middle"}
 	if result := b.must("up"); result.Changed() != 0 {
 		t.Errorf("up changed %v", result.Changes)
 	}
-	if _, ok := b.shelf.things["thing-99"]; ok || len(b.shelf.things) != 3 {
-		t.Errorf("the shelf has %v", b.shelf.names())
+	if _, ok := b.toy.Things["thing-99"]; ok || len(b.toy.Things) != 3 {
+		t.Errorf("the account has %v", b.toy.Names())
 	}
 }
 
@@ -463,17 +338,17 @@ func TestObjectsThatStay(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	b.must("up")
-	b.shelf.things["thing-99"] = thing{}
-	for id, kept := range b.shelf.things {
-		kept.urn = ""
-		b.shelf.things[id] = kept
+	b.toy.Things["thing-99"] = toy.Thing{}
+	for id, kept := range b.toy.Things {
+		kept.URN = ""
+		b.toy.Things[id] = kept
 	}
 	b.said = nil
 	if result := b.must("up"); result.Changed() != 0 {
 		t.Errorf("up changed %v", result.Changes)
 	}
-	if len(b.said) > 0 || len(b.shelf.things) != 4 {
-		t.Errorf("up repaired something: %q, the shelf has %d things", b.said, len(b.shelf.things))
+	if len(b.said) > 0 || len(b.toy.Things) != 4 {
+		t.Errorf("up repaired something: %q, the account has %d things", b.said, len(b.toy.Things))
 	}
 }
 
@@ -594,7 +469,7 @@ func TestDamagedState(t *testing.T) {
 	if err := os.WriteFile(path, backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if result := b.must("up"); len(b.shelf.things) != 3 || result.Counts["create"] != 0 {
-		t.Errorf("with the backup in place: %v, %v", result.Counts, b.shelf.names())
+	if result := b.must("up"); len(b.toy.Things) != 3 || result.Counts["create"] != 0 {
+		t.Errorf("with the backup in place: %v, %v", result.Counts, b.toy.Names())
 	}
 }

@@ -260,7 +260,8 @@ func TestTheArchiveEndsSoonAfterItsRetention(t *testing.T) {
 				}
 			}
 		}
-		want := map[string]any{"expiration.days": 30.0, "noncurrentVersionExpiration.noncurrentDays": 7.0, "expiration.expiredObjectDeleteMarker": true}
+		want := map[string]any{"expiration.days": 30.0, "noncurrentVersionExpiration.noncurrentDays": 7.0,
+			"expiration.expiredObjectDeleteMarker": true}
 		if diff := cmp.Diff(want, stored); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", bucket, diff)
 		}

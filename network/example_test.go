@@ -32,7 +32,7 @@ func ExamplePlan_mistake() {
 
 // What may a worker connect to in a network without NAT?
 func ExampleRules() {
-	for _, r := range network.Rules(network.None, false, network.Ports{Web: 8080, Data: 5432}) {
+	for _, r := range network.Rules(network.None, false, true, network.Ports{Web: 8080, Data: 5432}) {
 		if r.From == network.Work {
 			fmt.Printf("%s:%d %s\n", r.To, r.Port, r.Why)
 		}

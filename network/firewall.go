@@ -20,7 +20,7 @@ type firewall struct {
 // their own, so that two groups can refer to each other.
 func (b *builder) newFirewall(s3 pulumi.StringInput) (map[Group]pulumi.StringOutput, error) {
 	fw := firewall{builder: b, ids: map[Group]pulumi.StringOutput{}, s3: s3}
-	rules := Rules(b.args.NAT, b.args.Bastion, b.args.Ports)
+	rules := Rules(b.args.NAT, b.args.Bastion, b.args.HTTPS, b.args.Ports)
 	for _, g := range Groups(rules) {
 		sg, err := ec2.NewSecurityGroup(b.ctx, b.name+"-"+string(g), &ec2.SecurityGroupArgs{
 			VpcId:       b.vpc.ID(),

@@ -20,7 +20,7 @@ func lines(rules []Rule) []string {
 }
 
 func TestFirewall(t *testing.T) {
-	edge := "world>edge:80 world>edge:443 edge>web:8080 web>data:5432 work>data:5432 "
+	edge := "world>edge:80 edge>web:8080 web>data:5432 work>data:5432 "
 	for _, test := range []struct {
 		name    string
 		nat     NAT
@@ -36,8 +36,13 @@ func TestFirewall(t *testing.T) {
 	} {
 		want := strings.Fields(test.want)
 		slices.Sort(want)
-		if diff := cmp.Diff(want, lines(Rules(test.nat, test.bastion, ports))); diff != "" {
+		if diff := cmp.Diff(want, lines(Rules(test.nat, test.bastion, false, ports))); diff != "" {
 			t.Errorf("%s: rules (-want +got):\n%s", test.name, diff)
+		}
+		want = append(want, "world>edge:443")
+		slices.Sort(want)
+		if diff := cmp.Diff(want, lines(Rules(test.nat, test.bastion, true, ports))); diff != "" {
+			t.Errorf("%s, with HTTPS: rules (-want +got):\n%s", test.name, diff)
 		}
 	}
 }
@@ -52,7 +57,7 @@ func TestGroupsAreThoseInTheRules(t *testing.T) {
 		{PerZone, true, []Group{Edge, Web, Data, Work, Bastion}},
 		{None, true, []Group{Edge, Web, Data, Endpoints, Work, Bastion}},
 	} {
-		if diff := cmp.Diff(test.want, Groups(Rules(test.nat, test.bastion, ports))); diff != "" {
+		if diff := cmp.Diff(test.want, Groups(Rules(test.nat, test.bastion, true, ports))); diff != "" {
 			t.Errorf("%s, bastion %v: groups (-want +got):\n%s", test.nat, test.bastion, diff)
 		}
 	}
@@ -65,7 +70,7 @@ var describable = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,25
 
 func TestRulesCanBeDescribed(t *testing.T) {
 	for _, nat := range []NAT{PerZone, Single, None} {
-		for _, r := range Rules(nat, true, ports) {
+		for _, r := range Rules(nat, true, true, ports) {
 			if !describable.MatchString(r.describe()) || r.Why == "" {
 				t.Errorf("%s: AWS refuses the description %q", r.name(), r.describe())
 			}

@@ -50,7 +50,7 @@ type Network struct {
 	PrivateSubnetIDs pulumi.StringArrayOutput
 	DataSubnetIDs    pulumi.StringArrayOutput
 
-	// Groups are the IDs of the security groups: those of Groups(Rules(args.NAT, args.Bastion, args.Ports)).
+	// Groups are the IDs of the security groups: those of Groups(Rules(args.NAT, args.Bastion, args.HTTPS, args.Ports)).
 	Groups map[Group]pulumi.StringOutput
 
 	Web     wiring.Placement // of web tasks
@@ -70,6 +70,7 @@ type Args struct {
 	Zones   int  // 2 or 3; going from 2 to 3 keeps every subnet, going back deletes the third zone's
 	NAT     NAT  // changing it interrupts outgoing connections for some minutes
 	Bastion bool // whether there is a bastion
+	HTTPS   bool // whether the balancer listens on 443, which it does if the site has a certificate
 	Ports   Ports
 
 	// Endpoints are the services that the application itself calls, such as "sqs", if NAT is None. Each costs $7.30 a month in

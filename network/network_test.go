@@ -33,7 +33,7 @@ func arguments(zones int, nat NAT) *Args {
 	return &Args{
 		Site: wiring.Site{Project: "slipway", Stack: "dev", Partition: "aws", Region: "us-east-1", AccountID: "123456789012",
 			Zones: []string{"us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"}},
-		CIDR: netip.MustParsePrefix("10.0.0.0/16"), Zones: zones, NAT: nat, Bastion: true, Ports: ports,
+		CIDR: netip.MustParsePrefix("10.0.0.0/16"), Zones: zones, NAT: nat, Bastion: true, HTTPS: true, Ports: ports,
 		FlowLogDays: 365, LogsKeyARN: pulumi.String("arn:aws:kms:us-east-1:123456789012:key/logs"),
 	}
 }
@@ -316,7 +316,7 @@ func TestSecurityGroupsMatchTheTable(t *testing.T) {
 				out = append(out, fmt.Sprintf("%s>%s:%v", side(r, "securityGroupId"), peer(r), r.Input("fromPort")))
 			}
 		}
-		for _, r := range Rules(nat, true, ports) {
+		for _, r := range Rules(nat, true, true, ports) {
 			if !r.To.outside() {
 				wantIn = append(wantIn, lines([]Rule{r})...)
 			}

@@ -38,13 +38,14 @@ type Rule struct {
 // Rules is the whole firewall: the table from which the security groups are made, and from which one can work out who
 // reaches what.
 //
-// Without NAT the tasks reach AWS through endpoints and nothing else. Without a bastion there are no rules for it.
-func Rules(nat NAT, bastion bool, ports Ports) []Rule {
-	rules := []Rule{
-		{World, Edge, 80, "visitors, who are redirected to HTTPS where the site has a domain"},
-		{World, Edge, 443, "visitors"},
-		{Edge, Web, ports.Web, "the balancer passes requests and health checks to nginx"},
+// Without NAT the tasks reach AWS through endpoints and nothing else. Without a bastion there are no rules for it. Port 443 is
+// closed to visitors unless the balancer listens on it (https).
+func Rules(nat NAT, bastion, https bool, ports Ports) []Rule {
+	rules := []Rule{{World, Edge, 80, "visitors, who are redirected to HTTPS where the site has a domain"}}
+	if https {
+		rules = append(rules, Rule{World, Edge, 443, "visitors"})
 	}
+	rules = append(rules, Rule{Edge, Web, ports.Web, "the balancer passes requests and health checks to nginx"})
 	inside := []Group{Web, Work}
 	if bastion {
 		inside = append(inside, Bastion)

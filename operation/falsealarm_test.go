@@ -17,7 +17,8 @@ var cells = map[string]struct {
 	overrides []string
 }{
 	"local": {"local", nil}, "dev": {"dev", nil}, "staging": {"staging", nil}, "prod": {"prod", nil},
-	"per-zone-firelens-amd64": {"dev", []string{"network.nat=perZone", "logs.route=firelens", "web.architecture=amd64", "bastion.enabled=false"}},
+	"per-zone-firelens-amd64": {"dev", []string{"network.nat=perZone", "logs.route=firelens", "web.architecture=amd64",
+		"bastion.enabled=false"}},
 	"no-nat-domain-amd64-worker": {"dev", []string{"network.nat=none", "domain=dev.example.com", "zone=example.com",
 		"web.architecture=amd64", feedWorker, "bastion.enabled=false"}},
 	"no-nat":                      {"dev", []string{"network.nat=none", "bastion.enabled=false"}},
@@ -28,8 +29,8 @@ var cells = map[string]struct {
 
 const feedWorker = `workers=[{"name": "feed", "command": ["python", "manage.py", "run_worker"]}]`
 
-// TestNoCellRaisesAFalseAlarm rehearses every cell as an administrator and as its deploy role. Without SLIPWAY_DEEP it is the four stacks as
-// administrators; TestTheDeployRoleMayDeploy has them as deploy roles.
+// TestNoCellRaisesAFalseAlarm rehearses every cell as an administrator and as its deploy role. Without SLIPWAY_DEEP it is the four stacks
+// as administrators; TestTheDeployRoleMayDeploy has them as deploy roles.
 func TestNoCellRaisesAFalseAlarm(t *testing.T) {
 	root, err := FindRoot()
 	if err != nil {

@@ -77,8 +77,9 @@ func problem(p engine.Problem) finding.Finding {
 func unstable(changes []engine.Change) []finding.Finding {
 	var all []finding.Finding
 	for _, c := range changes {
-		f := finding.Finding{Resource: c.URN, Code: "ChangesAgain", Message: fmt.Sprintf("a second up would %s it although the program did not change", c.Op),
-			Chain: []string{}, Fix: "set what AWS stores, or ignore changes of the property"}
+		f := finding.Finding{Resource: c.URN, Code: "ChangesAgain",
+			Message: fmt.Sprintf("a second up would %s it although the program did not change", c.Op),
+			Chain:   []string{}, Fix: "set what AWS stores, or ignore changes of the property"}
 		for _, p := range c.Properties {
 			f.Chain = append(f.Chain, change(p))
 		}
@@ -103,7 +104,7 @@ func unhealthy(err error) bool {
 	return errors.As(err, &bad) && slices.ContainsFunc(bad.Services, func(s verdict.ServiceStatus) bool { return !s.Good })
 }
 
-// later notes an error after which a rehearsal can still be played on: the site runs, and calls that happen later would fail.
+// later notes an error after which a rehearsal can continue: the site runs, and calls that happen later would fail.
 func (v *Rehearsal) later(err error, found []finding.Finding) bool {
 	var bad *badVerdict
 	if !errors.As(err, &bad) || bad.engine != nil || unhealthy(err) || len(found) == 0 {

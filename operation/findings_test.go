@@ -12,8 +12,8 @@ import (
 // A provider's check fails in the engine's words. The finding has AWS's code, and names the property without its value.
 func TestAnErrorOfACheckIsAFinding(t *testing.T) {
 	got := problem(engine.Problem{URN: "urn:pulumi:dev::slipway::a$aws:rds/instance:Instance::database",
-		Message: "aws:rds/instance:Instance resource 'database': property instanceClass value {db.foo} has a problem: Invalid DB Instance class: db.foo " +
-			"(InvalidParameterValue)"})
+		Message: "aws:rds/instance:Instance resource 'database': property instanceClass value {db.foo} has a problem: Invalid DB Instance class: " +
+			"db.foo (InvalidParameterValue)"})
 	if got.Code != "InvalidParameterValue" || got.Message != "Invalid DB Instance class: db.foo (InvalidParameterValue)" ||
 		!slices.Equal(got.Chain, []string{"property instanceClass"}) || got.Fix != "change instanceClass of database" {
 		t.Errorf("got %+v", got)
@@ -27,7 +27,8 @@ func TestAnErrorOfACheckIsAFinding(t *testing.T) {
 func TestTheSameCauseIsShownOnce(t *testing.T) {
 	v := &Rehearsal{}
 	for _, name := range []string{"web", "worker", "job"} {
-		v.wrong("up failed", "", finding.Finding{Resource: "urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::" + name, Code: "AccessDenied",
+		v.wrong("up failed", "", finding.Finding{Resource: "urn:pulumi:dev::slipway::aws:ecs/taskDefinition:TaskDefinition::" + name,
+			Code:    "AccessDenied",
 			Message: "no", Chain: []string{"role x -> s3:GetObject on media: no matching statement"}, Fix: "allow it"})
 	}
 	got := v.Wrong()[3:]

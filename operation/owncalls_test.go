@@ -2,6 +2,7 @@ package operation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +27,7 @@ const (
 	pulling        = "ECR User Guide, \"Private repository policy examples\": what a pull takes"
 	pushing        = "ECR User Guide, \"IAM permissions for pushing an image\""
 	ledgerOfSource = "release.Ledger of the stack that a release comes from"
+	foreseeing     = "operation/account/awsaccount, quotas.go and names.go; Service Authorization Reference"
 	ecsActs        = "operation/account/awsaccount and ecs/runner_aws.go; ECS in the Service Authorization Reference"
 )
 
@@ -62,6 +64,17 @@ var (
 		{"kms:Decrypt kms:GenerateDataKey", "{key}", "kms:ViaService=s3.{region}.amazonaws.com", sealed},
 		{"kms:Decrypt", "{key}", "", kmsSecret},
 	}
+	// Both roles look before a plan whether a quota or a taken name stands in its way.
+	foreseen = []ownCall{
+		{"servicequotas:GetServiceQuota servicequotas:GetAWSDefaultServiceQuota", "*", "", foreseeing},
+		{"ec2:DescribeVpcs ec2:DescribeInternetGateways ec2:DescribeAddresses elasticloadbalancing:DescribeLoadBalancers", "*", "", foreseeing},
+		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database", "", foreseeing},
+		{"iam:GetRole", "{arn}iam::{account}:role/slipway-{stack}-site-task", "", foreseeing},
+		{"iam:GetPolicy", "{arn}iam::{account}:policy/slipway-{stack}-boundary", "", foreseeing},
+		{"ecr:DescribeRepositories", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", foreseeing},
+		{"ecs:DescribeClusters", "{arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", "", foreseeing},
+		{"logs:DescribeLogGroups kms:ListAliases ssm:DescribeParameters", "*", "", foreseeing},
+	}
 )
 
 // own decides Slipway's own calls with the policies of the account. A denial is an error.
@@ -90,7 +103,7 @@ func own(account *cloud.Account, stack, other string) error {
 	}
 	fill := strings.NewReplacer(values...)
 	for role, calls := range map[string][]ownCall{"slipway-" + stack + "-deploy": deployCalls, "slipway-" + stack + "-read": readCalls} {
-		for _, c := range calls {
+		for _, c := range append(slices.Clone(calls), foreseen...) {
 			for _, action := range strings.Fields(c.actions) {
 				call := cloud.Call{Action: action, Resource: fill.Replace(c.on), Context: iam.Context{}, Source: c.source}
 				for _, pair := range strings.Fields(c.keys) {

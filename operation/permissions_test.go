@@ -51,7 +51,7 @@ func TestTheDeployRoleMayDeploy(t *testing.T) {
 		"prod": {"prod", nil}, "staging": {"staging", nil}, "dev": {"dev", []string{github}}, "local": {"local", []string{github}},
 		"no NAT":           {"local", []string{github, "network.nat=none", "bastion.enabled=true"}},
 		"NAT in each zone": {"dev", []string{github, "network.nat=perZone", "logs.route=firelens", "keys=perPurpose"}},
-		"protected":        {"staging", []string{"protect=true", "waf.enabled=true"}},
+		"protected":        {"staging", []string{"protect=true", "waf.enabled=true", "waf.uploadPaths=[/]"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var count callers
@@ -407,7 +407,8 @@ func TestAResourceControlPolicyLimitsServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := strings.Join(v.Reasons, "\n")
-	for _, want := range []string{"jobs-failed", "events.amazonaws.com -> sqs:SendMessage", "resource control policy", "forgetful.json OwnCallers"} {
+	for _, want := range []string{"jobs-failed", "events.amazonaws.com -> sqs:SendMessage", "resource control policy",
+		"forgetful.json OwnCallers"} {
 		if v.Good || !strings.Contains(text, want) {
 			t.Errorf("expected %q in %s", want, text)
 		}

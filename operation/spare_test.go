@@ -105,11 +105,6 @@ var spare = []spared{
 	{"key keys-data", "AccountAdministers", "kms:schedulekeydeletion", "destroy keeps the key of a protected database's snapshot",
 		"operation/destroy.go"},
 
-	// Endpoints.
-	{"vpc endpoint network-", "OwnPrincipals", "",
-		"the network has an endpoint for it whether the site calls the service or not; the model knows no endpoint of ECR's API by its action",
-		"VPC User Guide, \"Control access to VPC endpoints using endpoint policies\""},
-
 	// What AWS makes.
 	{"topic alarms", "__default_statement_ID", "", "the topic's own default, which TopicPolicy replaces", "SNS API Reference, CreateTopic"},
 	{"log resource policy waf-delivery", "DeliverWAFLogs", "", "AWS writes it with the caller's rights if it is missing",

@@ -8,8 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"slipway/engine"
 )
@@ -24,7 +27,7 @@ func (quiet) Logf(string, ...any) {}
 // changed since. testdata/upgrade holds such stacks, rehearsed, with all that is needed to preview them.
 //
 // The images are built from app/, which changes, so task definitions are replaced; so is the lifecycle policy of a repository if it
-// changes, which is a document and holds nothing. Nothing else may be, and nothing deleted.
+// changes, which is a document and holds nothing. Nothing else may be, and nothing is deleted but what obsolete names.
 func TestStacksOfAnEarlierVersionAreNotReplaced(t *testing.T) {
 	for _, stack := range []string{"local", "dev", "staging", "prod"} {
 		t.Run(stack, func(t *testing.T) {
@@ -43,18 +46,55 @@ func TestStacksOfAnEarlierVersionAreNotReplaced(t *testing.T) {
 			if result.Counts["same"] < 100 {
 				t.Errorf("only %d resources are unchanged: the stack was not read (%v)", result.Counts["same"], result.Counts)
 			}
+			deleted := 0
 			for _, c := range result.Changes {
 				replaced := strings.Contains(c.Op, "replace") && c.Type != "aws:ecs/taskDefinition:TaskDefinition" &&
 					c.Type != "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+				if c.Op == "delete" && slices.Contains(obsolete[stack], c.Name()) {
+					deleted++
+					continue
+				}
 				if replaced || c.Op == "delete" || c.Op == "create" {
 					t.Errorf("%s %s (%s): %v", c.Op, c.Name(), c.Type, c.Properties)
 				}
+			}
+			if deleted != len(obsolete[stack]) {
+				t.Errorf("%d resources are deleted, want %v", deleted, obsolete[stack])
 			}
 			after, err := os.ReadFile(filepath.Join(root, ".slipway", stack, "model.json"))
 			if err != nil || string(after) != string(before) {
 				t.Errorf("the preview changed the model (%v)", err)
 			}
 		})
+	}
+}
+
+// obsolete are resources of an earlier version that nothing uses: a stack without a domain has no listener on 443.
+var obsolete = map[string][]string{"local": {"network-world-to-edge-443-in"}, "dev": {"network-world-to-edge-443-in"}}
+
+// An earlier version made four more endpoints without NAT, under the names that network.endpoints gives to the same services today.
+// The upgrade deletes them and replaces nothing. Naming a service keeps its endpoint.
+func TestEndpointsOfAnEarlierVersionAreDeletedUnlessNamed(t *testing.T) {
+	root := t.TempDir()
+	project(t, root)
+	target := func(endpoints string) Target {
+		return Target{Root: root, Stack: "dev", Progress: quiet{}, Overrides: []string{"network.nat=none", "network.endpoints=" + endpoints}}
+	}
+	if _, err := Up(t.Context(), target("[secretsmanager, sts, kinesis-firehose, ec2messages]"), UpArgs{Confirm: anything}); err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Preview(t.Context(), target("[sts]"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var changed []string
+	for _, c := range plan.Result.Changes {
+		changed = append(changed, c.Op+" "+c.Name())
+	}
+	slices.Sort(changed)
+	want := []string{"delete network-ec2messages", "delete network-kinesis-firehose", "delete network-secretsmanager"}
+	if diff := cmp.Diff(want, changed); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }
 

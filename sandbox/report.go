@@ -135,7 +135,16 @@ func (r *Report) write(w io.Writer) {
 	}
 	fmt.Fprintf(w, "# Sandbox run %s\n\n%s\n\n", r.Project, verdict)
 	fmt.Fprintf(w, "Account %s in %s, as `%s`, %s.\n", r.Account, r.Region, r.Caller, r.Began.Format(time.RFC1123))
+	r.writeRefused(w)
+	r.writeSteps(w)
+	if len(r.Remains) > 0 {
+		fmt.Fprintf(w, "\n## What stays\n\n- %s\n", strings.Join(r.Remains, "\n- "))
+	}
+	r.writeCalls(w)
+}
 
+// writeRefused lists the calls that IAM refused, and what each needs.
+func (r *Report) writeRefused(w io.Writer) {
 	fmt.Fprintf(w, "\n## Refused calls\n\n")
 	if len(r.Refused) == 0 {
 		fmt.Fprintf(w, "IAM refused no call.\n")
@@ -146,7 +155,10 @@ func (r *Report) write(w io.Writer) {
 			fmt.Fprintf(w, "| %s | %s %s: %s | %s | %s | %s |\n", c.Step, c.Service, c.Action, c.Code, c.Refused.Action, resource, c.Refused.Why)
 		}
 	}
+}
 
+// writeSteps is a table of the steps, then what there is to say of each.
+func (r *Report) writeSteps(w io.Writer) {
 	expected := map[string]span{}
 	for _, s := range story() {
 		expected[s.name] = s.takes
@@ -177,10 +189,10 @@ func (r *Report) write(w io.Writer) {
 			fmt.Fprintf(w, "\n```\n%s\n```\n", s.Failed)
 		}
 	}
-	if len(r.Remains) > 0 {
-		fmt.Fprintf(w, "\n## What stays\n\n- %s\n", strings.Join(r.Remains, "\n- "))
-	}
+}
 
+// writeCalls counts the calls that were recorded, and the connections whose calls could not be.
+func (r *Report) writeCalls(w io.Writer) {
 	fmt.Fprintf(w, "\n## AWS calls\n\n%d calls; each is a line of calls.jsonl. ", r.Calls)
 	fmt.Fprintf(w, "Pushes and pulls of images by Docker are not among them.\n\n```\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

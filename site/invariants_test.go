@@ -116,6 +116,27 @@ func TestTheServiceWaitsForTheMigration(t *testing.T) {
 	}
 }
 
+// A port that the internet may reach and on which nothing listens is open to whatever listens there one day.
+func TestVisitorsReachTheListenersPortsAndNoOther(t *testing.T) {
+	for _, stack := range stacks {
+		g := declared(t, stack, nil)
+		var open, listened []string
+		for _, r := range g.Of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule") {
+			if r.Input("cidrIpv4") == "0.0.0.0/0" {
+				open = append(open, fmt.Sprint(r.Input("fromPort"), "-", r.Input("toPort")))
+			}
+		}
+		for _, r := range g.Of("aws:lb/listener:Listener") {
+			listened = append(listened, fmt.Sprint(r.Input("port"), "-", r.Input("port")))
+		}
+		slices.Sort(open)
+		slices.Sort(listened)
+		if diff := cmp.Diff(listened, open); diff != "" || len(open) == 0 {
+			t.Errorf("%s: listeners, and ports open to the internet (-want +got):\n%s", stack, diff)
+		}
+	}
+}
+
 func TestAReleaseByDigestBuildsNothing(t *testing.T) {
 	images := fmt.Sprintf(`{"django":"sha256:%s","nginx":"sha256:%s"}`, strings.Repeat("a", 64), strings.Repeat("b", 64))
 	g := declared(t, "staging", map[string]string{"slipway:images": images})

@@ -145,8 +145,8 @@ func rolesDocument(t *testing.T) string {
 		"under the same conditions. None of them returns objects, log lines or images. Besides:\n\n", len(inherited))
 	w.table(own)
 
-	w.printf("\n### The boundary\n\n`slipway-prod-boundary`. It grants nothing: it is the most that any role of the stack can do, whatever its " +
-		"policies say.\n\n")
+	w.printf("\n### The boundary\n\n`slipway-prod-boundary`. It grants nothing: it is the most that any role of the stack can do, " +
+		"whatever its policies say.\n\n")
 	w.asks = bounding(facts)
 	w.table(parsed(t, (&cicd.BoundaryArgs{Site: shownStack, Facts: facts}).PolicySpec().Document))
 

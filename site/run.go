@@ -69,8 +69,9 @@ func (d *deployment) runWeb() error {
 		Site: d.site, Cluster: d.cluster, Balancer: d.balancer, Placement: d.network.Web, Roles: d.roles, Binding: d.binding,
 		Django: d.images.Django, Nginx: d.images.Nginx, DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
 		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
-		Min: web.Min, Max: web.Max, Connections: web.Connections, Spot: web.Spot, CPUTarget: web.CPUTarget, RequestsPerTarget: web.RequestsPerTarget,
-		After: []pulumi.Resource{migration}, Judge: d.judge,
+		Min: web.Min, Max: web.Max, Connections: web.Connections, Spot: web.Spot, CPUTarget: web.CPUTarget,
+		RequestsPerTarget: web.RequestsPerTarget,
+		After:             []pulumi.Resource{migration}, Judge: d.judge,
 	}, d.opts...)
 	return err
 }

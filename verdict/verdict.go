@@ -189,79 +189,98 @@ func Judge(ctx context.Context, ecs ECSReader, expected Expected, wait time.Dura
 	if len(expected.Services) == 0 {
 		return v, nil
 	}
-	names := make([]string, len(expected.Services))
-	for i, s := range expected.Services {
-		names[i] = s.Service
-	}
 	if expected.Recheck && wait > 0 {
-		var notices time.Duration
-		for _, s := range expected.Services {
-			if s.Check != nil {
-				notices = max(notices, s.Check.Notices)
-			}
-		}
-		if err := sleep(ctx, min(notices, wait)); err != nil {
+		if err := sleep(ctx, min(expected.slowestCheck(), wait)); err != nil {
 			return Verdict{}, err
 		}
 	}
-	deadline := time.Now().Add(wait)
-	var found map[string]Service
-	for {
-		services, err := ecs.Services(ctx, expected.Cluster, names)
-		if err != nil {
-			return Verdict{}, fmt.Errorf("verdict: the services of cluster %s: %w", expected.Cluster, err)
-		}
-		found = map[string]Service{}
-		for _, s := range services {
-			found[s.Name] = s
-		}
-		if err := examine(ctx, ecs, expected, found); err != nil {
-			return Verdict{}, err
-		}
-		changing := slices.ContainsFunc(expected.Services, func(r Running) bool {
-			_, settled := judge(found[r.Service], r)
-			return !settled
-		})
-		if !changing || !time.Now().Before(deadline) {
-			break
-		}
-		if err := sleep(ctx, min(poll, time.Until(deadline))); err != nil {
-			return Verdict{}, err
-		}
+	found, err := waitUntilSettled(ctx, ecs, expected, time.Now().Add(wait))
+	if err != nil {
+		return Verdict{}, err
 	}
-
-	for i, want := range expected.Services {
+	for _, want := range expected.Services {
 		service := found[want.Service]
-		wrong, settled := judge(service, want)
-		if !settled {
+		wrong, final := judge(service, want)
+		if !final {
 			wrong = fmt.Sprintf("did not settle within %s: %s", wait, wrong)
 		}
-		primary := service.primary()
-		v.Services = append(v.Services, ServiceStatus{Service: want.Service, Good: wrong == "", Expected: short(want.TaskDefinition),
-			Runs: short(primary.TaskDefinition), Tasks: service.Running, Desired: service.Desired})
-		show := i == 0
-		if wrong != "" {
-			show = show || v.Good
-			v.Good = false
-			v.Reasons = append(v.Reasons, "service "+want.Service+" "+wrong)
-		}
-		if !show {
+		if !v.add(service, want, wrong) {
 			continue
 		}
-		v.Expected, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
-		v.Expected.Deployment = service.of(want.TaskDefinition).ID
-		if v.Runs.TaskDefinition == want.TaskDefinition {
-			v.Runs.Images = want.Images
-		} else if primary.TaskDefinition != "" {
-			// The verdict holds without the images.
-			d, _ := ecs.Definition(ctx, primary.TaskDefinition)
-			v.Runs.Images = d.images()
-		}
+		v.describe(ctx, ecs, service, want)
 		if wrong != "" {
 			v.explain(ctx, ecs, expected.Cluster, service)
 		}
 	}
 	return v, nil
+}
+
+// slowestCheck is how long it takes until every load balancer has noticed a target that fails.
+func (e Expected) slowestCheck() time.Duration {
+	var notices time.Duration
+	for _, s := range e.Services {
+		if s.Check != nil {
+			notices = max(notices, s.Check.Notices)
+		}
+	}
+	return notices
+}
+
+// waitUntilSettled reads the expected services, by name, until none of them is changing or the deadline has passed.
+func waitUntilSettled(ctx context.Context, ecs ECSReader, expected Expected, deadline time.Time) (map[string]Service, error) {
+	names := make([]string, len(expected.Services))
+	for i, s := range expected.Services {
+		names[i] = s.Service
+	}
+	for {
+		services, err := ecs.Services(ctx, expected.Cluster, names)
+		if err != nil {
+			return nil, fmt.Errorf("verdict: the services of cluster %s: %w", expected.Cluster, err)
+		}
+		found := map[string]Service{}
+		for _, s := range services {
+			found[s.Name] = s
+		}
+		if err := examine(ctx, ecs, expected, found); err != nil {
+			return nil, err
+		}
+		changing := slices.ContainsFunc(expected.Services, func(r Running) bool {
+			_, final := judge(found[r.Service], r)
+			return !final
+		})
+		if !changing || !time.Now().Before(deadline) {
+			return found, nil
+		}
+		if err := sleep(ctx, min(poll, time.Until(deadline))); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// add records the verdict on one service; wrong is "" if it runs what it should. It reports whether this is the service that the
+// verdict describes: the first that is wrong, else the first of all.
+func (v *Verdict) add(service Service, want Running, wrong string) (described bool) {
+	described = len(v.Services) == 0 || wrong != "" && v.Good
+	v.Services = append(v.Services, ServiceStatus{Service: want.Service, Good: wrong == "", Expected: short(want.TaskDefinition),
+		Runs: short(service.primary().TaskDefinition), Tasks: service.Running, Desired: service.Desired})
+	if wrong != "" {
+		v.Good = false
+		v.Reasons = append(v.Reasons, "service "+want.Service+" "+wrong)
+	}
+	return described
+}
+
+// describe says what one service runs and should run. Images that cannot be read are left out: the verdict holds without them.
+func (v *Verdict) describe(ctx context.Context, ecs ECSReader, service Service, want Running) {
+	primary := service.primary()
+	v.Expected, v.Runs = want, Running{Service: want.Service, TaskDefinition: primary.TaskDefinition, Deployment: primary.ID}
+	v.Expected.Deployment = service.of(want.TaskDefinition).ID
+	if v.Runs.TaskDefinition == want.TaskDefinition {
+		v.Runs.Images = want.Images
+	} else if primary.TaskDefinition != "" {
+		d, _ := ecs.Definition(ctx, primary.TaskDefinition)
+		v.Runs.Images = d.images()
+	}
 }
 
 // examine asks for the health of running tasks, where the service itself looks as it should.

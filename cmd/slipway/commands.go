@@ -48,70 +48,10 @@ func rootCommand(run *invocation) *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(commandline.FlagError)
-	flags := root.PersistentFlags()
-	flags.StringVarP(&run.dir, "directory", "C", "", "work in this `folder` instead of the current one")
-	flags.StringVarP(&run.stack, "stack", "s", operation.DefaultStack,
-		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
-	flags.BoolVar(&run.live, "live", false, "work on the stack's AWS account instead of the model")
-	flags.BoolVarP(&run.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
-	flags.BoolVar(&run.out.json, "json", run.out.json, "write the result, or the error, to stdout as JSON")
-	flags.BoolVarP(&run.out.verbose, "verbose", "v", false, "show every resource, not only every component")
-	flags.BoolVarP(&run.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
-	root.MarkFlagsMutuallyExclusive("verbose", "quiet")
-
-	configured := func(cmd *cobra.Command) *cobra.Command {
-		cmd.Flags().StringArrayVarP(&run.overrides, "config", "c", nil,
-			"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
-		cmd.Flags().StringArrayVar(&run.scp, "scp", nil, "in the model: a `FILE` with a service control policy (one for each level, root first) "+
-			"or a resource control policy")
-		cmd.Flags().StringSliceVar(&run.faults, "faults", nil, "in the model: `FAULTS` to play; iam-delay: services see new roles and policies late")
-		return cmd
-	}
-	trying := func(cmd *cobra.Command) *cobra.Command {
-		w := &run.whatIf
-		cmd.Flags().StringArrayVar(&w.Without, "without", nil, "try: without a `[TYPE::]NAME`, or without one statement of its policy, NAME#Sid")
-		cmd.Flags().StringArrayVar(&w.With, "with", nil, "try: with another value of a property, as `[TYPE::]NAME.path=value`; the value is JSON")
-		cmd.Flags().StringArrayVar(&w.Add, "add", nil, "try: with the resources of a `FILE` in Pulumi YAML, which may refer to others by ${NAME.output}")
-		cmd.Flags().StringArrayVar(&w.Files, "file", nil, "try: with another file of the app, as `PATH=FILE`")
-		return cmd
-	}
-	running := func(cmd *cobra.Command) *cobra.Command {
-		cmd.Flags().BoolVar(&run.runs, "run", false, "also run what is deployed, as containers of the Docker engine")
-		cmd.Flags().StringVar(&run.postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
-		return cmd
-	}
-	root.AddCommand(
-		run.planFlags(running(configured(upCommand(run)))),
-		trying(configured(previewCommand(run))),
-		configured(commandline.CheckCommand(func() operation.Target {
-			return operation.Target{Stack: run.stack, Overrides: run.overrides}
-		}, run.out.print)),
-		run.planFlags(running(configured(promoteCommand(run)))),
-		run.planFlags(running(configured(rollbackCommand(run)))),
-		releasesCommand(run),
-		destroyCommand(run),
-		driftCommand(run),
-		trying(configured(whyCommand(run))),
-		bootstrapCommand(run),
-		stacksCommand(run),
-		unlockCommand(run),
-		outputsCommand(run),
-		exportCommand(run),
-		ciCommand(run),
-		commentCommand(run),
-		schemaCommand(run),
-		jobCommand(run),
-		trying(running(configured(rehearseCommand(run)))),
-	)
+	run.globalFlags(root)
+	root.AddCommand(run.subcommands()...)
 	run.letWait(root)
-	for _, g := range groups {
-		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
-		for _, name := range g.commands {
-			cmd, _, _ := root.Find([]string{name})
-			cmd.GroupID = g.title
-			run.out.commands = append(run.out.commands, name)
-		}
-	}
+	run.group(root)
 	root.SetHelpCommand(commandline.HelpCommand())
 	root.SetHelpCommandGroupID("Set up")
 	root.SetCompletionCommandGroupID("Set up")
@@ -122,6 +62,63 @@ func rootCommand(run *invocation) *cobra.Command {
 	commandline.Words{Enter: run.enter, Target: run.completing, Schemas: schemas.Names}.Complete(root)
 	run.understand(root)
 	return root
+}
+
+func (i *invocation) globalFlags(root *cobra.Command) {
+	flags := root.PersistentFlags()
+	flags.StringVarP(&i.dir, "directory", "C", "", "work in this `folder` instead of the current one")
+	flags.StringVarP(&i.stack, "stack", "s", operation.DefaultStack,
+		"the stack: the middle of Pulumi.<stack>.yaml; SLIPWAY_STACK names another default")
+	flags.BoolVar(&i.live, "live", false, "work on the stack's AWS account instead of the model")
+	flags.BoolVarP(&i.yes, "yes", "y", false, "with --live: do not ask before the account is changed, unless data would be lost")
+	flags.BoolVar(&i.out.json, "json", i.out.json, "write the result, or the error, to stdout as JSON")
+	flags.BoolVarP(&i.out.verbose, "verbose", "v", false, "show every resource, not only every component")
+	flags.BoolVarP(&i.out.quiet, "quiet", "q", false, "show no progress and no messages, only data, warnings, questions and errors")
+	root.MarkFlagsMutuallyExclusive("verbose", "quiet")
+}
+
+// subcommands are the commands, each with the groups of flags that it shares with others.
+func (i *invocation) subcommands() []*cobra.Command {
+	configured := func(cmd *cobra.Command) *cobra.Command {
+		return commandline.ConfigFlags(cmd, &i.overrides, &i.scp, &i.faults)
+	}
+	trying := func(cmd *cobra.Command) *cobra.Command { return commandline.WhatIfFlags(cmd, &i.whatIf) }
+	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.runs, &i.postgres) }
+	return []*cobra.Command{
+		i.planFlags(running(configured(upCommand(i)))),
+		trying(configured(previewCommand(i))),
+		configured(commandline.CheckCommand(func() operation.Target {
+			return operation.Target{Stack: i.stack, Overrides: i.overrides}
+		}, i.out.print)),
+		i.planFlags(running(configured(promoteCommand(i)))),
+		i.planFlags(running(configured(rollbackCommand(i)))),
+		releasesCommand(i),
+		destroyCommand(i),
+		driftCommand(i),
+		trying(configured(whyCommand(i))),
+		bootstrapCommand(i),
+		stacksCommand(i),
+		unlockCommand(i),
+		outputsCommand(i),
+		exportCommand(i),
+		ciCommand(i),
+		commentCommand(i),
+		schemaCommand(i),
+		jobCommand(i),
+		trying(running(configured(rehearseCommand(i)))),
+	}
+}
+
+// group sorts the commands of the help into groups.
+func (i *invocation) group(root *cobra.Command) {
+	for _, g := range groups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title + ":"})
+		for _, name := range g.commands {
+			cmd, _, _ := root.Find([]string{name})
+			cmd.GroupID = g.title
+			i.out.commands = append(i.out.commands, name)
+		}
+	}
 }
 
 // understand makes every command note that its command line was understood. Cobra checks required flags and groups of flags after

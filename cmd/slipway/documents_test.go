@@ -662,7 +662,8 @@ func TestDocumentsAreIndexed(t *testing.T) {
 // others' messages of docs/troubleshooting.md: of AWS, Docker, Django, Postgres, Go, and of the libraries that Slipway is made of.
 var foreignMessages = []string{
 	"go run", "unknown command ...", "unknown flag: ...", "AddressLimitExceeded", "VpcLimitExceeded", "exec format error",
-	"toomanyrequests", `\r: not found`, "no such file or directory", "relation ... already exists", "Not authorized to perform sts:AssumeRoleWithWebIdentity",
+	"toomanyrequests", `\r: not found`, "no such file or directory", "relation ... already exists",
+	"Not authorized to perform sts:AssumeRoleWithWebIdentity",
 }
 
 // TestTroubleshooting checks that the messages in docs/troubleshooting.md are those of the code. What AWS says is in its last section.

@@ -216,8 +216,10 @@ func TestInterruptAtATerminal(t *testing.T) {
 		code int
 		says string
 	}{
-		{"Ctrl-C", func(terminal *os.File, _ *exec.Cmd) { terminal.Write([]byte{3}) }, 130, "\nStopping when the calls under way are done. Press Ctrl-C\nagain to abandon them.\n"},
-		{"hang-up", func(_ *os.File, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGHUP) }, 129, "\nThe terminal is gone. Stopping when the calls under way are\ndone.\n"},
+		{"Ctrl-C", func(terminal *os.File, _ *exec.Cmd) { terminal.Write([]byte{3}) }, 130,
+			"\nStopping when the calls under way are done. Press Ctrl-C\nagain to abandon them.\n"},
+		{"hang-up", func(_ *os.File, cmd *exec.Cmd) { cmd.Process.Signal(syscall.SIGHUP) }, 129,
+			"\nThe terminal is gone. Stopping when the calls under way are\ndone.\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,131 +22,22 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
-	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"slipway/engine/inprocess"
+	"slipway/internal/toy"
 )
-
-// A toy is a provider of one type, toy:index:Thing, and the account behind it.
-type toy struct {
-	pulumirpc.UnimplementedResourceProviderServer
-	mu       sync.Mutex
-	things   map[string]thing // by ID
-	calls    []string         // what was done: "create base"
-	creating func(name string) error
-	canceled int
-}
-
-type thing struct {
-	name   string
-	inputs *structpb.Struct
-}
-
-func (p *toy) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
-	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
-}
-
-func (p *toy) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
-	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true}, nil
-}
-
-func (p *toy) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
-}
-
-func (p *toy) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
-}
-
-func (p *toy) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	resp := &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}
-	for key, value := range r.GetNews().GetFields() {
-		if !cmp.Equal(value.AsInterface(), r.GetOldInputs().GetFields()[key].AsInterface()) {
-			resp.Changes = pulumirpc.DiffResponse_DIFF_SOME
-			resp.Diffs = append(resp.Diffs, key)
-		}
-	}
-	return resp, nil
-}
-
-func (p *toy) Create(_ context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	if r.GetPreview() {
-		return &pulumirpc.CreateResponse{Properties: r.GetProperties()}, nil
-	}
-	if p.creating != nil {
-		if err := p.creating(r.GetName()); err != nil {
-			return nil, err
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	id := fmt.Sprintf("thing-%d", len(p.calls))
-	p.things[id] = thing{r.GetName(), r.GetProperties()}
-	p.calls = append(p.calls, "create "+r.GetName())
-	return &pulumirpc.CreateResponse{Id: id, Properties: r.GetProperties()}, nil
-}
-
-func (p *toy) Update(_ context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	if !r.GetPreview() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.things[r.GetId()] = thing{r.GetName(), r.GetNews()}
-		p.calls = append(p.calls, "update "+r.GetName())
-	}
-	return &pulumirpc.UpdateResponse{Properties: r.GetNews()}, nil
-}
-
-func (p *toy) Read(_ context.Context, r *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found, ok := p.things[r.GetId()]
-	if !ok {
-		return &pulumirpc.ReadResponse{}, nil
-	}
-	return &pulumirpc.ReadResponse{Id: r.GetId(), Inputs: found.inputs, Properties: found.inputs}, nil
-}
-
-func (p *toy) Delete(_ context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.calls = append(p.calls, "delete "+r.GetName())
-	delete(p.things, r.GetId())
-	return &emptypb.Empty{}, nil
-}
-
-func (p *toy) Cancel(context.Context, *emptypb.Empty) (*emptypb.Empty, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.canceled++
-	return &emptypb.Empty{}, nil
-}
-
-// did returns what was done since the last call of did.
-func (p *toy) did() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var done []string
-	for _, call := range p.calls {
-		if call != "" {
-			done = append(done, call)
-		}
-	}
-	p.calls = make([]string, len(p.calls)) // the length makes the IDs
-	slices.Sort(done)
-	return done
-}
 
 // A nursery is a stack of toys.
 type nursery struct {
 	*inprocess.Stack
-	toy    *toy
+	toy    *toy.Provider
 	events []apitype.EngineEvent
 }
 
 func newNursery(t *testing.T, program pulumi.RunFunc) *nursery {
 	t.Helper()
-	n := &nursery{toy: &toy{things: map[string]thing{}}}
+	n := &nursery{toy: toy.New()}
 	stack, err := inprocess.Open(inprocess.Options{
 		Project: &workspace.Project{Name: "nursery", Runtime: workspace.NewProjectRuntimeInfo("go", nil)},
 		Stack:   "local", Dir: t.TempDir(), State: t.TempDir(), Passphrase: "correct horse",
@@ -169,7 +59,7 @@ type made struct{ pulumi.CustomResourceState }
 
 func register(ctx *pulumi.Context, name string, inputs pulumi.Map, opts ...pulumi.ResourceOption) (*made, error) {
 	r := &made{}
-	return r, ctx.RegisterResource("toy:index:Thing", name, inputs, r, opts...)
+	return r, ctx.RegisterResource(toy.Type, name, inputs, r, opts...)
 }
 
 // chain declares three resources, each of which needs the one before. The second has the configured size and code.
@@ -247,26 +137,26 @@ func wants[T any](t *testing.T, what string, got, want T) {
 func TestUpAgainUpdateDestroy(t *testing.T) {
 	n := newNursery(t, chain)
 	must(t, n.Preview(t.Context(), inprocess.Run{}))
-	wants(t, "a preview did", n.toy.did(), nil)
+	wants(t, "a preview did", n.toy.Done(), nil)
 	if _, err := os.Stat(n.StatePath()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a preview wrote the state: %v", err)
 	}
 
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "up did", n.toy.did(), []string{"create base", "create middle", "create top"})
+	wants(t, "up did", n.toy.Done(), []string{"create base", "create middle", "create top"})
 	first := n.state(t)
 	wants(t, "the state's stack", first.Checkpoint.Stack, "organization/nursery/local")
 	wants(t, "resources", first.names(), []string{"nursery-local", "default", "base", "middle", "top"})
 
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "up again did", n.toy.did(), nil)
+	wants(t, "up again did", n.toy.Done(), nil)
 
 	n.Config[config.MustParseKey("nursery:size")] = config.NewValue("3")
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "another size did", n.toy.did(), []string{"update middle"})
+	wants(t, "another size did", n.toy.Done(), []string{"update middle"})
 
 	must(t, n.Destroy(t.Context(), inprocess.Run{}))
-	wants(t, "destroy did", n.toy.did(), []string{"delete base", "delete middle", "delete top"})
+	wants(t, "destroy did", n.toy.Done(), []string{"delete base", "delete middle", "delete top"})
 	wants(t, "resources after destroy", n.state(t).names(), nil)
 }
 
@@ -363,13 +253,13 @@ func TestUpAgainLeavesTheSameState(t *testing.T) {
 func TestRefreshFindsDriftAndUpRevertsIt(t *testing.T) {
 	n := newNursery(t, chain)
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	n.toy.did()
-	for id, is := range n.toy.things {
-		switch is.name {
+	n.toy.Done()
+	for id, is := range n.toy.Things {
+		switch is.Name() {
 		case "top":
-			delete(n.toy.things, id)
+			delete(n.toy.Things, id)
 		case "middle":
-			is.inputs.Fields["size"] = structpb.NewStringValue("9")
+			is.Inputs.Fields["size"] = structpb.NewStringValue("9")
 		}
 	}
 	written, err := os.ReadFile(n.StatePath())
@@ -391,7 +281,7 @@ func TestRefreshFindsDriftAndUpRevertsIt(t *testing.T) {
 	wants(t, "state after a drift check", string(after), string(written))
 
 	must(t, n.Up(t.Context(), inprocess.Run{Refresh: true}))
-	wants(t, "up with a refresh did", n.toy.did(), []string{"create top", "update middle"})
+	wants(t, "up with a refresh did", n.toy.Done(), []string{"create top", "update middle"})
 }
 
 func TestProtectAndTargets(t *testing.T) {
@@ -403,7 +293,7 @@ func TestProtectAndTargets(t *testing.T) {
 		return err
 	})
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	n.toy.did()
+	n.toy.Done()
 	if err := n.Destroy(t.Context(), inprocess.Run{}); err == nil {
 		t.Error("a protected resource was destroyed")
 	}
@@ -416,11 +306,11 @@ func TestProtectAndTargets(t *testing.T) {
 	if !strings.Contains(said, "protected") {
 		t.Errorf("the reason is %q", said)
 	}
-	n.toy.did()
+	n.toy.Done()
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	n.toy.did()
+	n.toy.Done()
 	must(t, n.Destroy(t.Context(), inprocess.Run{Targets: []string{"urn:pulumi:local::nursery::toy:index:Thing::loose"}}))
-	wants(t, "a destroy of one target did", n.toy.did(), []string{"delete loose"})
+	wants(t, "a destroy of one target did", n.toy.Done(), []string{"delete loose"})
 	if err := n.Destroy(t.Context(), inprocess.Run{Targets: []string{"urn:pulumi:local::nursery::toy:index:Thing::absent"}}); err == nil {
 		t.Error("a target that does not exist was accepted")
 	}
@@ -455,7 +345,7 @@ func TestHooks(t *testing.T) {
 	if err := n.Up(t.Context(), inprocess.Run{}); err == nil {
 		t.Error("a failing hook did not fail the up")
 	}
-	wants(t, "up did", n.toy.did(), nil)
+	wants(t, "up did", n.toy.Done(), nil)
 	wants(t, "hooks", called, []string{"before hooked"})
 
 	refuse, called = false, nil
@@ -471,7 +361,7 @@ func TestHooks(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	n := newNursery(t, chain)
 	ctx, interrupt := context.WithCancel(t.Context())
-	n.toy.creating = func(name string) error {
+	n.toy.BeforeCreate = func(name string) error {
 		if name == "middle" {
 			interrupt()
 			time.Sleep(100 * time.Millisecond)
@@ -482,14 +372,14 @@ func TestInterrupt(t *testing.T) {
 	if err == nil || errors.Is(err, inprocess.ErrTerminated) {
 		t.Errorf("the error of an interrupted up is %v", err)
 	}
-	wants(t, "the interrupted up did", n.toy.did(), []string{"create base", "create middle"})
+	wants(t, "the interrupted up did", n.toy.Done(), []string{"create base", "create middle"})
 	wants(t, "resources", n.state(t).names(), []string{"nursery-local", "default", "base", "middle"})
 	wants(t, "pending", n.state(t).pending(), nil)
-	if n.toy.canceled == 0 {
+	if n.toy.Canceled == 0 {
 		t.Error("the provider was not notified")
 	}
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "the next up did", n.toy.did(), []string{"create top"})
+	wants(t, "the next up did", n.toy.Done(), []string{"create top"})
 
 	if err := n.Up(ctx, inprocess.Run{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("an operation began although its context was done: %v", err)
@@ -500,7 +390,7 @@ func TestInterrupt(t *testing.T) {
 func TestTerminate(t *testing.T) {
 	n := newNursery(t, chain)
 	stuck, free := make(chan struct{}), make(chan struct{})
-	n.toy.creating = func(name string) error {
+	n.toy.BeforeCreate = func(name string) error {
 		if name == "middle" {
 			close(stuck)
 			<-free
@@ -511,9 +401,9 @@ func TestTerminate(t *testing.T) {
 	if err := n.Up(t.Context(), inprocess.Run{}); !errors.Is(err, inprocess.ErrTerminated) {
 		t.Errorf("the error of a terminated up is %v", err)
 	}
-	wants(t, "the terminated up did", n.toy.did(), []string{"create base", "create middle"})
+	wants(t, "the terminated up did", n.toy.Done(), []string{"create base", "create middle"})
 	time.Sleep(100 * time.Millisecond)
-	wants(t, "afterwards it did", n.toy.did(), nil)
+	wants(t, "afterwards it did", n.toy.Done(), nil)
 	if s := n.state(t); len(s.names()) != 3 || !slices.Equal(s.pending(), []string{"creating middle"}) {
 		t.Errorf("the state has %v and pending %v", s.names(), s.pending())
 	}
@@ -563,7 +453,7 @@ func TestImportAndForget(t *testing.T) {
 		t.Errorf("an empty stack has the outputs %v: %v", outputs, err)
 	}
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	n.toy.did()
+	n.toy.Done()
 	exported, err := n.Export(t.Context(), false)
 	must(t, err)
 
@@ -575,7 +465,7 @@ func TestImportAndForget(t *testing.T) {
 	wants(t, "resources", n.state(t).names(), []string{"nursery-local", "default", "base", "middle"})
 	must(t, n.Import(t.Context(), exported))
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "up after the import did", n.toy.did(), nil)
+	wants(t, "up after the import did", n.toy.Done(), nil)
 
 	other := bytes.ReplaceAll(exported, []byte("urn:pulumi:local:"), []byte("urn:pulumi:prod:"))
 	if err := n.Import(t.Context(), other); err == nil || !strings.Contains(err.Error(), "another stack") {
@@ -602,7 +492,7 @@ func TestSkipCheckpoints(t *testing.T) {
 		n := newNursery(t, chain)
 		n.SkipCheckpoints = skip
 		var there bool
-		n.toy.creating = func(name string) error {
+		n.toy.BeforeCreate = func(name string) error {
 			_, err := os.Stat(n.StatePath())
 			there = err == nil
 			return nil
@@ -625,7 +515,7 @@ func TestUnwritableState(t *testing.T) {
 	if err := n.Destroy(t.Context(), inprocess.Run{}); err == nil || !strings.Contains(err.Error(), "local.json.new") {
 		t.Errorf("the error is %v", err)
 	}
-	wants(t, "what was deleted", len(n.toy.did()), 3) // nothing is done before the state says that it is under way
+	wants(t, "what was deleted", len(n.toy.Done()), 3) // nothing is done before the state says that it is under way
 	after, err := os.ReadFile(n.StatePath())
 	must(t, err)
 	wants(t, "state", string(after), string(before))

@@ -30,7 +30,8 @@ func (m *meddler) Register(ctx context.Context, q *pulumirpc.RegisterResourceReq
 	m.mu.Unlock()
 	switch q.GetName() {
 	case "middle":
-		return &pulumirpc.RegisterResourceResponse{Urn: "urn:pulumi:local::nursery::toy:index:Thing::middle", Id: "ghost", Object: q.GetObject()}, nil
+		return &pulumirpc.RegisterResourceResponse{Urn: "urn:pulumi:local::nursery::toy:index:Thing::middle", Id: "ghost",
+			Object: q.GetObject()}, nil
 	case "top":
 		q.Dependencies = nil
 		for _, d := range q.GetPropertyDependencies() {
@@ -61,19 +62,20 @@ func TestAMonitorChangesWhatTheProgramRegisters(t *testing.T) {
 	n, m := newNursery(t, chain), &meddler{}
 	n.Monitor = func() inprocess.Monitor { return m }
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "up did", n.toy.did(), []string{"create base", "create more", "create top"})
-	for _, found := range n.toy.things {
-		if found.name == "top" && (found.inputs.GetFields()["on"].GetStringValue() != "ghost" || found.inputs.GetFields()["size"].GetStringValue() != "9") {
-			t.Errorf("top is %v", found.inputs)
+	wants(t, "up did", n.toy.Done(), []string{"create base", "create more", "create top"})
+	for _, found := range n.toy.Things {
+		if found.Name() == "top" && (found.Inputs.GetFields()["on"].GetStringValue() != "ghost" ||
+			found.Inputs.GetFields()["size"].GetStringValue() != "9") {
+			t.Errorf("top is %v", found.Inputs)
 		}
 	}
 	must(t, n.Up(t.Context(), inprocess.Run{}))
-	wants(t, "a second up did", n.toy.did(), nil)
+	wants(t, "a second up did", n.toy.Done(), nil)
 	if m.outputs != 2 || !slices.Contains(m.seen, "middle") {
 		t.Errorf("the monitor saw %v, and %d times outputs", m.seen, m.outputs)
 	}
 	must(t, n.Destroy(t.Context(), inprocess.Run{}))
-	wants(t, "destroy did", n.toy.did(), []string{"delete base", "delete more", "delete top"})
+	wants(t, "destroy did", n.toy.Done(), []string{"delete base", "delete more", "delete top"})
 }
 
 func TestAMonitorFailsTheProgram(t *testing.T) {

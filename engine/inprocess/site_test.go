@@ -269,46 +269,67 @@ func TestSite(t *testing.T) {
 	w.empty(t)
 }
 
-// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it. SLIPWAY_INTERRUPTS says
-// how often.
 // Plain `pulumi up` has no command that looks at the services afterwards. A rollback of ECS, after which a service is stable,
-// fails the program's own run, and what comes after the service stays as it is.
+// fails the program's own run, and what comes after the service stays as it is. The next run deploys again: the provider has read the
+// earlier revision back into the state.
 func TestARolledBackServiceFailsTheProgram(t *testing.T) {
 	w := open(t, t.TempDir(), clone(t), "staging")
 	defer func() { must(t, w.model.Close()) }()
+	both := []string{"slipway-staging-web", "slipway-staging-worker-feed"}
+	runs := func(service string) string {
+		for _, o := range w.model.Account.Objects() {
+			if name, _ := o.Outputs["name"].(string); o.Type == "aws:ecs/service:Service" && name == service {
+				definition, _ := o.Outputs["taskDefinition"].(string)
+				return definition
+			}
+		}
+		return ""
+	}
 	var judged []string
-	refuse := ""
 	w.judge = func(_ context.Context, s ecs.Settled) error {
 		if !strings.HasPrefix(s.TaskDefinition, "arn:aws:ecs:") || !strings.Contains(s.Cluster, "slipway-staging") {
 			t.Errorf("it is asked about %+v", s)
 		}
 		judged = append(judged, s.Service)
-		if s.Service == refuse {
+		if runs(s.Service) != s.TaskDefinition {
 			return errors.New("it was rolled back")
 		}
 		return nil
 	}
-	both := []string{"slipway-staging-web", "slipway-staging-worker-feed"}
+	bad := false // tasks of a new web deployment become unhealthy
+	w.model.Account.Healthy = func(service, _ *cloud.Object) *cloud.Failure {
+		if bad && service.Outputs["name"] == both[0] {
+			return &cloud.Failure{Container: "django", ExitCode: 1, Reason: "Essential container in task exited"}
+		}
+		return nil
+	}
 	w.up(t, inprocess.Run{})
 	if diff := cmp.Diff(both, judged); diff != "" {
 		t.Fatalf("judged at creation (-want +got):\n%s", diff)
 	}
 
-	judged, refuse = nil, both[0]
+	first := runs(both[0])
+	bad = true
 	w.release(t, "a bad one")
-	err := w.Up(t.Context(), inprocess.Run{})
-	if err == nil || !strings.Contains(err.Error()+strings.Join(w.failed, "\n"), "it was rolled back") {
-		t.Fatalf("the run ends with %v, %q", err, w.failed)
-	}
-	if diff := cmp.Diff(both[:1], judged); diff != "" {
-		t.Errorf("after the web service failed, others changed (-want +got):\n%s", diff)
+	for _, when := range []string{"the run of a bad release", "the next run of the same sources"} {
+		judged = nil
+		err := w.Up(t.Context(), inprocess.Run{})
+		if err == nil || !strings.Contains(err.Error()+strings.Join(w.failed, "\n"), "it was rolled back") {
+			t.Fatalf("%s ends with %v, %q", when, err, w.failed)
+		}
+		if diff := cmp.Diff(both[:1], judged); diff != "" {
+			t.Errorf("%s: after the web service failed, others changed (-want +got):\n%s", when, diff)
+		}
+		if got := runs(both[0]); got != first {
+			t.Errorf("%s: ECS runs %s, want the earlier %s", when, got, first)
+		}
 	}
 
-	judged, refuse = nil, ""
-	w.release(t, "a good one")
+	// What was wrong is repaired outside of the program, such as a secret's value: the sources are still the same.
+	judged, bad = nil, false
 	w.up(t, inprocess.Run{})
-	if diff := cmp.Diff(both, judged); diff != "" {
-		t.Errorf("judged at the next release (-want +got):\n%s", diff)
+	if diff := cmp.Diff(both, judged); diff != "" || runs(both[0]) == first {
+		t.Errorf("the run that deploys again runs %s, judged (-want +got):\n%s", runs(both[0]), diff)
 	}
 	judged = nil
 	w.up(t, inprocess.Run{})
@@ -317,6 +338,8 @@ func TestARolledBackServiceFailsTheProgram(t *testing.T) {
 	}
 }
 
+// An interrupt at any moment leaves a state that agrees with the account, and the next up completes it. SLIPWAY_INTERRUPTS says
+// how often.
 func TestInterruptedAtAnyMoment(t *testing.T) {
 	seed, dice := seeded(t)
 	for i := range times("SLIPWAY_INTERRUPTS", 3) {

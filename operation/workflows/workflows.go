@@ -107,92 +107,137 @@ func Write(root, dir string, path []string) (Written, error) {
 
 // newPipeline reads the project's stacks. The notes say what its owner still has to do.
 func newPipeline(root string, path []string) (_ *pipeline, notes []string, err error) {
-	names, err := operation.StackNames(root)
+	files, err := readStacks(root)
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &pipeline{}
-	stacks := map[string]*config.Stack{}
-	broken := map[string]error{} // a template such as Pulumi.example.yaml is one, and does not matter unless a release goes through it
-	for _, name := range names {
-		if !operation.IsStackName(name) {
-			broken[name] = fmt.Errorf("the file Pulumi.%s.yaml: %q is not the name of a stack", name, name)
-			continue
-		}
-		source, err := config.FromProject(root, name)
-		if err == nil {
-			stacks[name], err = site.Load(source)
-		}
-		if err != nil {
-			delete(stacks, name)
-			broken[name] = operation.Mistakes(name, err)
-			continue
-		}
-		p.All = append(p.All, name)
-	}
 	if len(path) == 0 {
-		for _, name := range []string{"dev", "staging", "prod", "production"} {
-			if stacks[name] != nil || broken[name] != nil {
-				path = append(path, name)
-			}
-		}
+		path = files.usualPath()
 	}
-	var wrong []error
-	for _, name := range slices.Sorted(maps.Keys(broken)) {
-		if slices.Contains(path, name) {
-			wrong = append(wrong, broken[name])
-		} else {
-			notes = append(notes, fmt.Sprintf("Stack %s is in no workflow: Pulumi.%s.yaml has mistakes (slipway preview --stack %[1]s).", name,
-				name))
-		}
+	notes, err = files.mistakes(path)
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(wrong) > 0 {
-		return nil, nil, errors.Join(wrong...)
-	}
+	p := &pipeline{All: files.valid}
 	if len(path) == 0 {
 		return nil, nil, operation.UsageError{
 			Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
 	}
 	for _, name := range path {
-		stack := stacks[name]
-		if stack == nil {
-			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name,
-				strings.Join(p.All, ", "))}
-		}
-		if slices.Contains(stacksOf(p.Path), name) {
-			return nil, nil, operation.UsageError{Err: fmt.Errorf("--path: %s is named twice", name)}
-		}
-		s, said, err := ciStackOf(stack)
+		said, err := p.append(name, files.stacks[name])
 		if err != nil {
 			return nil, nil, err
 		}
 		notes = append(notes, said...)
-		if len(p.Path) > 0 {
-			s.From = p.Path[len(p.Path)-1]
-		}
-		p.Path = append(p.Path, s)
-		for _, branch := range s.branches {
-			if len(p.Branches) == 0 {
-				p.Branches = []string{branch}
-			}
-		}
 	}
 	if len(p.Branches) == 0 {
 		p.Branches = []string{"main"}
 	}
+	if note := p.choosePreview(); note != "" {
+		notes = append(notes, note)
+	}
+	return p, notes, nil
+}
+
+// stackFiles are the files of a project's stacks.
+type stackFiles struct {
+	valid  []string // names, sorted
+	stacks map[string]*config.Stack
+	broken map[string]error // a template such as Pulumi.example.yaml is one, and does not matter unless a release goes through it
+}
+
+func readStacks(root string) (*stackFiles, error) {
+	names, err := operation.StackNames(root)
+	if err != nil {
+		return nil, err
+	}
+	f := &stackFiles{stacks: map[string]*config.Stack{}, broken: map[string]error{}}
+	for _, name := range names {
+		if !operation.IsStackName(name) {
+			f.broken[name] = fmt.Errorf("the file Pulumi.%s.yaml: %q is not the name of a stack", name, name)
+			continue
+		}
+		stack, err := readStack(root, name)
+		if err != nil {
+			f.broken[name] = operation.Mistakes(name, err)
+			continue
+		}
+		f.valid, f.stacks[name] = append(f.valid, name), stack
+	}
+	return f, nil
+}
+
+func readStack(root, name string) (*config.Stack, error) {
+	source, err := config.FromProject(root, name)
+	if err != nil {
+		return nil, err
+	}
+	return site.Load(source)
+}
+
+// usualPath are the stacks with the usual names of environments, in the usual order.
+func (f *stackFiles) usualPath() (path []string) {
+	for _, name := range []string{"dev", "staging", "prod", "production"} {
+		if f.stacks[name] != nil || f.broken[name] != nil {
+			path = append(path, name)
+		}
+	}
+	return path
+}
+
+// mistakes are those of the stacks on a path; the others get a note.
+func (f *stackFiles) mistakes(path []string) (notes []string, _ error) {
+	var wrong []error
+	for _, name := range slices.Sorted(maps.Keys(f.broken)) {
+		if slices.Contains(path, name) {
+			wrong = append(wrong, f.broken[name])
+		} else {
+			notes = append(notes, fmt.Sprintf("Stack %s is in no workflow: Pulumi.%s.yaml has mistakes (slipway preview --stack %[1]s).", name,
+				name))
+		}
+	}
+	return notes, errors.Join(wrong...)
+}
+
+// append makes a stack the next one on the path. Its releases come from the one before. The first branch that deploys a stack is the
+// one that starts the pipeline.
+func (p *pipeline) append(name string, stack *config.Stack) (notes []string, err error) {
+	switch {
+	case stack == nil:
+		return nil, operation.UsageError{Err: fmt.Errorf("--path: there is no stack %q; the project has %s", name, strings.Join(p.All, ", "))}
+	case slices.Contains(stacksOf(p.Path), name):
+		return nil, operation.UsageError{Err: fmt.Errorf("--path: %s is named twice", name)}
+	}
+	s, notes, err := ciStackOf(stack)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.Path) > 0 {
+		s.From = p.Path[len(p.Path)-1]
+	}
+	p.Path = append(p.Path, s)
+	if len(p.Branches) == 0 && len(s.branches) > 0 {
+		p.Branches = []string{s.branches[0]}
+	}
+	return notes, nil
+}
+
+// choosePreview decides whether pull requests are compared with the account of the first stack. The note is what its owner may change
+// about that.
+func (p *pipeline) choosePreview() (note string) {
 	switch first := p.Path[0]; {
 	case first.Preview.ReadOnly:
 		p.Previewed = first
+		return ""
 	case first.Environment != "":
 		p.Previewed = first
-		notes = append(notes, fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
+		return fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
 			"which their own code has then. With github.readPullRequests in Pulumi.%[1]s.yaml they may only read. "+
-			"docs/ci.md says what that reads.", first.Name))
+			"docs/ci.md says what that reads.", first.Name)
 	default:
-		notes = append(notes, fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name))
+		return fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
+			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name)
 	}
-	return p, notes, nil
 }
 
 // ciStackOf is how the jobs of a stack get their rights. A deploy role trusts an environment, or else a branch; a protected

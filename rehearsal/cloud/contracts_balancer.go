@@ -115,8 +115,8 @@ func (a *Account) blocked(acl *Object, d deployed, rule string, size int) Findin
 		why = fmt.Sprintf("rule %s blocks bodies from %d KB", rule, inspected>>10)
 	}
 	f := deployed{resource: acl}.finding("403", "Request blocked by "+rule,
-		"let the rule count, and block what it labels on other paths than those "+
-			"that take uploads", "AWS WAF Developer Guide, \"Baseline rule groups\"; AWS re:Post, \"WAF upload blocked files\"",
+		"let the rule count, and block what it labels on other paths than those that take uploads; or lower client_max_body_size "+
+			"if the site takes none", "AWS WAF Developer Guide, \"Baseline rule groups\"; AWS re:Post, \"WAF upload blocked files\"",
 		fmt.Sprintf("%s takes bodies up to %d KB (client_max_body_size)", d.resource.describe(), size>>10), why)
 	return f
 }
@@ -171,7 +171,7 @@ func (a *Account) databaseContracts() []Finding {
 	return found
 }
 
-// uses reports whether a container is told the host name of a database.
+// uses reports whether a container gets the host name of a database in a variable.
 func (c containerSpec) uses(address string) bool {
 	return address != "" && slices.ContainsFunc(c.Environment, func(e namedValue) bool { return strings.Contains(e.Value, address) })
 }

@@ -56,7 +56,7 @@ func TestAServiceWithoutAPathIsRefused(t *testing.T) {
 			"service -> api.ecr.us-east-1.amazonaws.com:443 (registry login)",
 			"fix: route table private-routes: add the route 0.0.0.0/0 -> NAT gateway nat"}},
 		{"a service without tasks", func(w *world) error { isolate(w); return w.update("service", properties{"desiredCount": 0}) }, nil},
-		{"the group of the endpoint admits nobody", func(w *world) error {
+		{"the group of the endpoint admits no one", func(w *world) error {
 			w.drops("web-to-endpoint")
 			return w.update("service", properties{"desiredCount": 3})
 		}, []string{"unable to retrieve secrets from ssm", "security group web: no ingress rule for tcp 443 from service"}},

@@ -9,7 +9,8 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// A storage library that sends an ACL with each upload fails on a bucket without ACLs (https://github.com/lucyparsons/OpenOversight/issues/191).
+// A storage library that sends an ACL with each upload fails on a bucket without ACLs
+// (https://github.com/lucyparsons/OpenOversight/issues/191).
 func TestABucketWithoutACLsRefusesThem(t *testing.T) {
 	objects := []*cloud.Object{
 		{Type: "aws:s3/bucketV2:BucketV2", Outputs: map[string]any{"bucket": "media"}},

@@ -235,7 +235,7 @@ func TestReportedFailures(t *testing.T) {
 			"monitoring.rds.amazonaws.com -> sts:AssumeRole"},
 
 		// Keys and the services that use them.
-		{"a key policy that nobody could change again", "widdix/aws-cf-templates/issues/259",
+		{"a key policy that no one could change again", "widdix/aws-cf-templates/issues/259",
 			without(key, "keys-data", "policy", "AccountAdministers"), "keys-data", "will not allow you to update the key policy in the future"},
 		{"a key does not admit CloudWatch Logs", "hashicorp/terraform-provider-aws/issues/8042",
 			without(key, "keys-logs", "policy", "CloudWatchLogs"), "network-flow", "logs.us-east-1.amazonaws.com -> kms:Encrypt"},

@@ -195,9 +195,6 @@ var unneeded = []*exemption{
 	{"data subnets would use the main table, which has no routes either; their own keeps a later route away", func(_ form, name string) bool {
 		return strings.HasPrefix(name, "network-data-") && strings.HasSuffix(name, "-routes")
 	}},
-	{"a stack without a domain has no listener on 443", func(f form, name string) bool {
-		return name == "network-world-to-edge-443-in" && !f.domain
-	}},
 	{"S3 is reached through NAT as well; the endpoint saves its price for each GB", func(f form, name string) bool {
 		return name == "network-s3" && f.nat != "none"
 	}},

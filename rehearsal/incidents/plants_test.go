@@ -117,21 +117,27 @@ func both(one, other plant) plant {
 func deployer(old, now string) plant {
 	return func(t *testing.T, a *cloud.Account) {
 		t.Helper()
-		found := 0
-		for _, o := range a.Objects() {
-			text := cloud.Inputs(o.Outputs).String("policy")
-			if o.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(cloud.Inputs(o.Outputs).String("name"), deploy.Role) ||
-				!strings.Contains(text, old) {
-				continue
-			}
-			found++
-			text = strings.ReplaceAll(text, old, now)
-			must(t, a.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Inputs["policy"], o.Outputs["policy"] = text, text }))
-		}
-		if found == 0 {
+		if !editDeployPolicies(t, a, old, func(text string) string { return strings.ReplaceAll(text, old, now) }) {
 			t.Fatalf("the deploy role's policies do not contain %s", old)
 		}
 	}
+}
+
+// editDeployPolicies changes those policies of the deploy role that contain a text, and reports whether there are any.
+func editDeployPolicies(t *testing.T, a *cloud.Account, containing string, edit func(document string) string) bool {
+	t.Helper()
+	found := false
+	for _, o := range a.Objects() {
+		text := cloud.Inputs(o.Outputs).String("policy")
+		if o.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(cloud.Inputs(o.Outputs).String("name"), deploy.Role) ||
+			!strings.Contains(text, containing) {
+			continue
+		}
+		found = true
+		edited := edit(text)
+		must(t, a.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Inputs["policy"], o.Outputs["policy"] = edited, edited }))
+	}
+	return found
 }
 
 // mayNot takes actions from the deploy role.
@@ -149,12 +155,7 @@ func onlyOn(action, resource string) plant {
 	return func(t *testing.T, a *cloud.Account) {
 		t.Helper()
 		found := 0
-		for _, o := range a.Objects() {
-			text := cloud.Inputs(o.Outputs).String("policy")
-			if o.Type != "aws:iam/policy:Policy" || !strings.HasPrefix(cloud.Inputs(o.Outputs).String("name"), deploy.Role) ||
-				!strings.Contains(text, action) {
-				continue
-			}
+		editDeployPolicies(t, a, action, func(text string) string {
 			var document map[string]any
 			must(t, json.Unmarshal([]byte(text), &document))
 			for _, s := range document["Statement"].([]any) {
@@ -166,8 +167,8 @@ func onlyOn(action, resource string) plant {
 			}
 			edited, err := json.Marshal(document)
 			must(t, err)
-			must(t, a.Alter(o.Type, o.ID, func(o *cloud.Object) { o.Inputs["policy"], o.Outputs["policy"] = string(edited), string(edited) }))
-		}
+			return string(edited)
+		})
 		if found == 0 {
 			t.Fatalf("no statement lets the deploy role %s", action)
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A trace follows one connection from one place to another. Filters that stop it are noted, and the trace goes on; only a route that
+// A trace follows one connection from one place to another. Filters that stop it are noted, and the trace continues; only a route that
 // leads nowhere ends it.
 type trace struct {
 	n    *Network

@@ -249,7 +249,7 @@ func TestPaths(t *testing.T) {
 		{"with NAT a missing private name does not matter", but(site(), func(n *Network) {
 			n.Endpoints["logs"] = &Endpoint{ID: "logs", VPC: "vpc", Service: "logs", Names: logs.Hosts, Places: places("private-a")}
 		}), task(), toLogs(), 443, nil},
-		{"with NAT an endpoint that admits nobody does", but(site(), func(n *Network) {
+		{"with NAT an endpoint that admits no one does", but(site(), func(n *Network) {
 			n.Groups["closed"] = &Group{ID: "closed", VPC: "vpc"}
 			n.Endpoints["logs"] = &Endpoint{ID: "logs", VPC: "vpc", Service: "logs", Names: logs.Hosts, PrivateDNS: true,
 				Places: places("private-a"),

@@ -28,7 +28,8 @@ type Run struct {
 
 // Run starts a run of the program.
 func (p *Plan) Run() *Run {
-	return &Run{plan: p, known: map[string]*response{}, left: map[string]bool{}, pending: slices.Clone(p.added), samples: map[string]*request{}}
+	return &Run{plan: p, known: map[string]*response{}, left: map[string]bool{}, pending: slices.Clone(p.added),
+		samples: map[string]*request{}}
 }
 
 // Register makes the changes to one resource.

@@ -157,13 +157,15 @@ func TestPathsLeadIntoDocuments(t *testing.T) {
 		{`keys-logs.policy.Statement[1].Action["kms:Encrypt"]=null`, "kms:Decrypt", "kms:Encrypt"},
 		{`keys-logs.policy.Statement[+]={"Sid":"New","Effect":"Deny"}`, `"Sid":"New"`, "nothing"},
 	} {
-		if got := text(changed(t, Flags{With: []string{c.with}}), "keys-logs", "policy"); !strings.Contains(got, c.has) || strings.Contains(got, c.hasNot) {
+		got := text(changed(t, Flags{With: []string{c.with}}), "keys-logs", "policy")
+		if !strings.Contains(got, c.has) || strings.Contains(got, c.hasNot) {
 			t.Errorf("%s: %s", c.with, got)
 		}
 	}
 	e := changed(t, Flags{With: []string{
 		"web-task.containerDefinitions.nginx.memory=16", `web-task.containerDefinitions[web].environment.A.value="2"`,
-		`web-task.containerDefinitions[web].environment[+]={"name":"B","value":"3"}`, `web-task.containerDefinitions[web].environment.B.value="4"`,
+		`web-task.containerDefinitions[web].environment[+]={"name":"B","value":"3"}`,
+		`web-task.containerDefinitions[web].environment.B.value="4"`,
 	}})
 	want := `[{"environment":[{"name":"A","value":"2"},{"name":"B","value":"4"}],"memory":256,"name":"web"},{"memory":16,"name":"nginx"}]`
 	if got := text(e, "web-task", "containerDefinitions"); got != want {
@@ -212,7 +214,8 @@ func TestTheProgramGetsOutputsOfWhatIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := got.GetObject().AsMap()
-	if got.GetId() != "id-keys-logs" || got.GetUrn() != urn(keyToken, "keys-logs") || out["arn"] != "arn:keys-logs" || out["enableKeyRotation"] != false {
+	if got.GetId() != "id-keys-logs" || got.GetUrn() != urn(keyToken, "keys-logs") || out["arn"] != "arn:keys-logs" ||
+		out["enableKeyRotation"] != false {
 		t.Errorf("got %v", got)
 	}
 	if run.Outputs(&pulumirpc.RegisterResourceOutputsRequest{Urn: got.GetUrn()}) {
@@ -224,14 +227,15 @@ func TestAStatementIsLeftOut(t *testing.T) {
 	policy := func(e *engine) string {
 		return fmt.Sprint(e.find("keys-logs").GetObject().AsMap()["policy"])
 	}
-	if got := policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}})); strings.Contains(got, "Logs") || !strings.Contains(got, "Admin") {
+	got := policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}}))
+	if strings.Contains(got, "Logs") || !strings.Contains(got, "Admin") {
 		t.Errorf("got %s", got)
 	}
 	// AWS takes no policy without a statement.
 	if e := changed(t, Flags{Without: []string{"web-policy#Only"}}); e.find("web-policy") != nil {
 		t.Error("the policy has no statement and is still there")
 	}
-	got := policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}, With: []string{
+	got = policy(changed(t, Flags{Without: []string{"keys-logs#Logs"}, With: []string{
 		`keys-logs.policy={"Statement":[{"Sid":"Last","Effect":"Allow"}]}`}}))
 	if !strings.Contains(got, "Last") {
 		t.Errorf("got %s", got)
@@ -268,7 +272,8 @@ resources:
 		`"Resource":"arn:keys-logs"`) || !strings.Contains(fmt.Sprint(got["policy"]), `"${aws:username} ${x}"`) {
 		t.Errorf("second: %v", got)
 	}
-	if second.GetProvider() != "default::x" || second.GetVersion() != "6.83.2" || !second.GetProtect() || second.GetParent() != urn(stackType, "s") {
+	if second.GetProvider() != "default::x" || second.GetVersion() != "6.83.2" || !second.GetProtect() ||
+		second.GetParent() != urn(stackType, "s") {
 		t.Errorf("it does not have the program's provider: %v", second)
 	}
 	if deps := second.GetDependencies(); len(deps) != 4 || e.got[len(e.got)-1] != second {
@@ -301,9 +306,11 @@ func TestUnknownValuesStayAsTheyAreInAPreview(t *testing.T) {
 }
 
 func TestOptionsAreChanged(t *testing.T) {
-	e := changed(t, Flags{With: []string{"web-task.options.protect=true", "web-task.options.dependsOn=null", `web-task.options.ignoreChanges=["family"]`}})
+	e := changed(t, Flags{With: []string{"web-task.options.protect=true", "web-task.options.dependsOn=null",
+		`web-task.options.ignoreChanges=["family"]`}})
 	q := e.find("web-task")
-	if !q.GetProtect() || !slices.Equal(q.GetIgnoreChanges(), []string{"family"}) || !slices.Equal(q.GetDependencies(), []string{urn(keyToken, "keys-logs")}) {
+	if !q.GetProtect() || !slices.Equal(q.GetIgnoreChanges(), []string{"family"}) ||
+		!slices.Equal(q.GetDependencies(), []string{urn(keyToken, "keys-logs")}) {
 		t.Errorf("got %v", q)
 	}
 }
@@ -319,8 +326,10 @@ func TestMistakesAreExplained(t *testing.T) {
 		want  string
 	}{
 		{Flags{Without: []string{"keys-log"}}, `no resource "keys-log"; did you mean "keys-logs"?`},
-		{Flags{Without: []string{"keys-logs"}}, "2 resources have this name; name one of them:\n  aws:kms/key:Key::keys-logs\n  aws:kms/alias:Alias::keys-logs"},
-		{Flags{Without: []string{"Role::keys-logs"}}, "no resource of type Role has this name; there are aws:kms/key:Key::keys-logs, aws:kms/alias"},
+		{Flags{Without: []string{"keys-logs"}},
+			"2 resources have this name; name one of them:\n  aws:kms/key:Key::keys-logs\n  aws:kms/alias:Alias::keys-logs"},
+		{Flags{Without: []string{"Role::keys-logs"}},
+			"no resource of type Role has this name; there are aws:kms/key:Key::keys-logs, aws:kms/alias"},
 		{Flags{Without: []string{"keys-logs#Log"}}, `no statement has the Sid Log; did you mean "Logs"?`},
 		{Flags{Without: []string{"web.role#x"}}, "it has no policy with statements"},
 		{Flags{Without: []string{"#x"}}, "expected [TYPE::]NAME or [TYPE::]NAME#Sid"},
@@ -339,11 +348,14 @@ func TestMistakesAreExplained(t *testing.T) {
 		{Flags{With: []string{"web-task.options.x=1"}}, `"x" is not an option that can be changed; there are deleteBeforeReplace, dependsOn`},
 		{Flags{With: []string{`keys-logs.description="${web-task.famly}"`}}, `no output "famly"; did you mean "family"?`},
 		{Flags{Add: []string{"/nowhere"}}, "--add /nowhere"},
-		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Kee'}}")}}, `the model does not know the type aws:kms/kee:Kee; did you mean "aws:kms/key:Key"?`},
-		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', properties: {polcy: 1}}}")}}, `no property "polcy"; did you mean "policy"?`},
+		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Kee'}}")}},
+			`the model does not know the type aws:kms/kee:Kee; did you mean "aws:kms/key:Key"?`},
+		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', properties: {polcy: 1}}}")}},
+			`no property "polcy"; did you mean "policy"?`},
 		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', props: {}}}")}}, `"props" is not supported for a resource`},
 		{Flags{Add: []string{add("variables: {}")}}, `"variables" is not supported`},
-		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', properties: {description: '${y.arn}'}}}")}}, `the program has no resource "y"`},
+		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', properties: {description: '${y.arn}'}}}")}},
+			`the program has no resource "y"`},
 		{Flags{Add: []string{add("resources: {x: {type: 'aws:kms:Key', properties: {description: '${x.arn}'}}}")}}, "refers to itself"},
 		{Flags{Add: []string{add("resources: {web-task: {type: 'aws:ecs:TaskDefinition'}}")}}, "to change it, use --with"},
 		{Flags{Add: []string{add("[")}}, "neither YAML nor JSON"},

@@ -21,80 +21,84 @@ type Words struct {
 	Schemas func() []string
 }
 
+// inOrder are candidates that the shell does not sort.
+const inOrder = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+
 // Complete says how the shell completes the names of stacks, releases, outputs and schemas.
 func (w Words) Complete(root *cobra.Command) {
-	stacks := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		if w.Enter() != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		root, err := operation.FindRoot()
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		names, _ := operation.StackNames(root)
-		return names, cobra.ShellCompDirectiveNoFileComp
-	}
-	releases := func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		stack := ""
-		if from := cmd.Flags().Lookup("from"); from != nil {
-			stack = from.Value.String()
-		}
-		target, err := w.Target(cmd, stack)
-		if err != nil || len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionTime)
-		defer cancel()
-		history, err := operation.Releases(ctx, target)
-		if err != nil {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		var all []cobra.Completion
-		for _, r := range slices.Backward(history.Releases) {
-			all = append(all, cobra.CompletionWithDesc(r.ID, "of "+release.Moment(r.When)))
-		}
-		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
-	outputs := func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		target, err := w.Target(cmd, "")
-		if err != nil || len(args) > 0 || target.Live { // which would start an engine
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionTime)
-		defer cancel()
-		values, _ := operation.Outputs(ctx, target, false)
-		var all []cobra.Completion
-		for _, one := range operation.Describe(values) {
-			all = append(all, cobra.CompletionWithDesc(one.Key, one.Name))
-		}
-		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
-	}
-	schemas := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		return w.Schemas(), cobra.ShellCompDirectiveNoFileComp
-	}
-	flag := func(cmd *cobra.Command, name string, with cobra.CompletionFunc) {
-		if cmd.Flag(name) != nil {
-			_ = cmd.RegisterFlagCompletionFunc(name, with) // which fails only for a flag that has one already
-		}
-	}
-	_ = root.RegisterFlagCompletionFunc("stack", stacks)
+	_ = root.RegisterFlagCompletionFunc("stack", w.stacks)
 	for _, cmd := range root.Commands() {
-		flag(cmd, "from", stacks)
-		flag(cmd, "to", stacks)
-		flag(cmd, "release", releases)
-		if cmd.Flag("confirm") != nil {
-			flag(cmd, "confirm", stacks)
+		for name, with := range map[string]cobra.CompletionFunc{
+			"from": w.stacks, "to": w.stacks, "confirm": w.stacks, "release": w.releases,
+		} {
+			if cmd.Flag(name) != nil {
+				_ = cmd.RegisterFlagCompletionFunc(name, with) // which fails only for a flag that has one already
+			}
 		}
 		switch cmd.Name() {
 		case "promote", "rollback":
-			cmd.ValidArgsFunction = releases
+			cmd.ValidArgsFunction = w.releases
 		case "outputs":
-			cmd.ValidArgsFunction = outputs
+			cmd.ValidArgsFunction = w.outputs
 		case "schema":
-			cmd.ValidArgsFunction = schemas
+			cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+				return w.Schemas(), cobra.ShellCompDirectiveNoFileComp
+			}
 		case "comment":
 		default:
 			cmd.ValidArgsFunction = cobra.NoFileCompletions
 		}
 	}
+}
+
+// stacks are those of the project.
+func (w Words) stacks(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if w.Enter() != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	root, err := operation.FindRoot()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, _ := operation.StackNames(root)
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
+// releases are those of the stack, or of the one that --from names, the newest first.
+func (w Words) releases(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	stack := ""
+	if from := cmd.Flags().Lookup("from"); from != nil {
+		stack = from.Value.String()
+	}
+	target, err := w.Target(cmd, stack)
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	history, err := operation.Releases(ctx, target)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var all []cobra.Completion
+	for _, r := range slices.Backward(history.Releases) {
+		all = append(all, cobra.CompletionWithDesc(r.ID, "of "+release.Moment(r.When)))
+	}
+	return all, inOrder
+}
+
+// outputs are those of a stack in the model. The outputs of a live stack would take an engine.
+func (w Words) outputs(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	target, err := w.Target(cmd, "")
+	if err != nil || len(args) > 0 || target.Live {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), completionTime)
+	defer cancel()
+	values, _ := operation.Outputs(ctx, target, false)
+	var all []cobra.Completion
+	for _, one := range operation.Describe(values) {
+		all = append(all, cobra.CompletionWithDesc(one.Key, one.Name))
+	}
+	return all, inOrder
 }

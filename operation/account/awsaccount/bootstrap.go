@@ -45,6 +45,10 @@ func s3Client(settings aws.Config) *s3.Client {
 // madeBy is the tag of what bootstrap makes.
 const madeBy, byBootstrap = "slipway:made-by", "bootstrap"
 
+// noSuchEntity are IAM's codes for an object that does not exist: the one of its API, and the name of the exception, which stand-ins
+// for IAM send.
+var noSuchEntity = []string{"NoSuchEntity", "NoSuchEntityException"}
+
 // is reports whether an error has one of these codes.
 func is(err error, codes ...string) bool {
 	var api smithy.APIError
@@ -73,24 +77,17 @@ func (g *Bootstrap) DataKey(ctx context.Context, keyARN string) (string, error) 
 
 // Key implements bootstrap.Account.
 func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
-	describe := func(ctx context.Context, id string) (*kmstypes.KeyMetadata, error) {
-		found, err := g.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
-		if err != nil {
-			return nil, err
-		}
-		return found.KeyMetadata, nil
-	}
 	return bootstrap.Resource{
 		What: "the key", Name: f.Alias,
 		Find: func(ctx context.Context) (string, error) {
-			key, err := describe(ctx, f.Alias)
+			key, err := g.describeKey(ctx, f.Alias)
 			switch {
 			case err == nil:
 				return aws.ToString(key.Arn), nil
 			case !is(err, "NotFoundException"):
 				return "", err
 			}
-			return g.nameless(ctx, f, describe)
+			return g.nameless(ctx, f)
 		},
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.kms.CreateKey(ctx, &kms.CreateKeyInput{
@@ -102,62 +99,87 @@ func (g *Bootstrap) Key(f *bootstrap.Spec) bootstrap.Resource {
 			}
 			return aws.ToString(made.KeyMetadata.Arn), nil
 		},
-		Owner: func(ctx context.Context, id string) (string, error) {
-			for pages := kms.NewListResourceTagsPaginator(g.kms, &kms.ListResourceTagsInput{KeyId: &id}); pages.HasMorePages(); {
-				page, err := pages.NextPage(ctx)
-				if err != nil {
-					return "", err
-				}
-				for _, t := range page.Tags {
-					if aws.ToString(t.TagKey) == bootstrap.OwnerTag {
-						return aws.ToString(t.TagValue), nil
-					}
-				}
-			}
-			return "", nil
-		},
-		Settings: []bootstrap.Setting{
-			{Name: "its deletion", Holds: func(ctx context.Context, id string) (bool, error) {
-				key, err := describe(ctx, id)
-				return err == nil && key.KeyState != kmstypes.KeyStatePendingDeletion, err
-			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: &id})
-				return err
-			}},
-			{Name: "it was disabled", Holds: func(ctx context.Context, id string) (bool, error) {
-				key, err := describe(ctx, id)
-				return err == nil && key.Enabled, err
-			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &id})
-				return err
-			}},
-			{Name: "alias", Holds: func(ctx context.Context, id string) (bool, error) {
-				key, err := describe(ctx, f.Alias)
-				if is(err, "NotFoundException") {
-					return false, nil
-				}
-				return err == nil && aws.ToString(key.Arn) == id, err
-			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &f.Alias, TargetKeyId: &id})
-				return err
-			}},
-			{Name: "rotation", Holds: func(ctx context.Context, id string) (bool, error) {
-				found, err := g.kms.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: &id})
-				return err == nil && found.KeyRotationEnabled, err
-			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &id})
-				return err
-			}},
-			{Name: "policy", Holds: func(ctx context.Context, id string) (bool, error) {
-				found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
-				return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), f.KeyPolicy()), err
-			}, Set: func(ctx context.Context, id string) error {
-				_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"),
-					Policy: aws.String(f.KeyPolicy())})
-				return err
-			}},
-		},
+		Owner: g.keyOwner,
+		Settings: []bootstrap.Setting{g.keyNotDeleted(), g.keyEnabled(), g.keyAlias(f.Alias), g.keyRotation(),
+			g.keyPolicy(f.KeyPolicy())},
 	}
+}
+
+func (g *Bootstrap) describeKey(ctx context.Context, id string) (*kmstypes.KeyMetadata, error) {
+	found, err := g.kms.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &id})
+	if err != nil {
+		return nil, err
+	}
+	return found.KeyMetadata, nil
+}
+
+// keyOwner reads the tag of the project that created a key.
+func (g *Bootstrap) keyOwner(ctx context.Context, id string) (string, error) {
+	for pages := kms.NewListResourceTagsPaginator(g.kms, &kms.ListResourceTagsInput{KeyId: &id}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, t := range page.Tags {
+			if aws.ToString(t.TagKey) == bootstrap.OwnerTag {
+				return aws.ToString(t.TagValue), nil
+			}
+		}
+	}
+	return "", nil
+}
+
+func (g *Bootstrap) keyNotDeleted() bootstrap.Setting {
+	return bootstrap.Setting{Name: "its deletion", Holds: func(ctx context.Context, id string) (bool, error) {
+		key, err := g.describeKey(ctx, id)
+		return err == nil && key.KeyState != kmstypes.KeyStatePendingDeletion, err
+	}, Set: func(ctx context.Context, id string) error {
+		_, err := g.kms.CancelKeyDeletion(ctx, &kms.CancelKeyDeletionInput{KeyId: &id})
+		return err
+	}}
+}
+
+func (g *Bootstrap) keyEnabled() bootstrap.Setting {
+	return bootstrap.Setting{Name: "it was disabled", Holds: func(ctx context.Context, id string) (bool, error) {
+		key, err := g.describeKey(ctx, id)
+		return err == nil && key.Enabled, err
+	}, Set: func(ctx context.Context, id string) error {
+		_, err := g.kms.EnableKey(ctx, &kms.EnableKeyInput{KeyId: &id})
+		return err
+	}}
+}
+
+func (g *Bootstrap) keyAlias(alias string) bootstrap.Setting {
+	return bootstrap.Setting{Name: "alias", Holds: func(ctx context.Context, id string) (bool, error) {
+		key, err := g.describeKey(ctx, alias)
+		if is(err, "NotFoundException") {
+			return false, nil
+		}
+		return err == nil && aws.ToString(key.Arn) == id, err
+	}, Set: func(ctx context.Context, id string) error {
+		_, err := g.kms.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: &alias, TargetKeyId: &id})
+		return err
+	}}
+}
+
+func (g *Bootstrap) keyRotation() bootstrap.Setting {
+	return bootstrap.Setting{Name: "rotation", Holds: func(ctx context.Context, id string) (bool, error) {
+		found, err := g.kms.GetKeyRotationStatus(ctx, &kms.GetKeyRotationStatusInput{KeyId: &id})
+		return err == nil && found.KeyRotationEnabled, err
+	}, Set: func(ctx context.Context, id string) error {
+		_, err := g.kms.EnableKeyRotation(ctx, &kms.EnableKeyRotationInput{KeyId: &id})
+		return err
+	}}
+}
+
+func (g *Bootstrap) keyPolicy(document string) bootstrap.Setting {
+	return bootstrap.Setting{Name: "policy", Holds: func(ctx context.Context, id string) (bool, error) {
+		found, err := g.kms.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default")})
+		return err == nil && bootstrap.SameJSON(aws.ToString(found.Policy), document), err
+	}, Set: func(ctx context.Context, id string) error {
+		_, err := g.kms.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: &id, PolicyName: aws.String("default"), Policy: &document})
+		return err
+	}}
 }
 
 func keyTags(f *bootstrap.Spec) []kmstypes.Tag {
@@ -169,15 +191,14 @@ func keyTags(f *bootstrap.Spec) []kmstypes.Tag {
 }
 
 // nameless looks for the key of a run that was killed before the key had its alias.
-func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec,
-	describe func(context.Context, string) (*kmstypes.KeyMetadata, error)) (string, error) {
+func (g *Bootstrap) nameless(ctx context.Context, f *bootstrap.Spec) (string, error) {
 	for pages := kms.NewListKeysPaginator(g.kms, nil); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return "", err
 		}
 		for _, listed := range page.Keys {
-			key, err := describe(ctx, aws.ToString(listed.KeyArn))
+			key, err := g.describeKey(ctx, aws.ToString(listed.KeyArn))
 			if err != nil { // a key that others keep to themselves
 				continue
 			}
@@ -201,7 +222,7 @@ func (g *Bootstrap) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstr
 		What: "the OIDC provider", Name: *arn,
 		Find: func(ctx context.Context) (string, error) {
 			_, err := get(ctx)
-			if is(err, "NoSuchEntity", "NoSuchEntityException") {
+			if is(err, noSuchEntity...) {
 				return "", nil
 			}
 			return *arn, err
@@ -228,27 +249,16 @@ func (g *Bootstrap) Provider(_ *bootstrap.Spec, trusted *bootstrap.Role) bootstr
 
 // Role implements bootstrap.Account.
 func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Resource {
-	name := &role.Name
-	get := func(ctx context.Context) (*iamtypes.Role, error) {
-		found, err := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: name})
-		if err != nil {
-			return nil, err
-		}
-		return found.Role, nil
-	}
 	resource := bootstrap.Resource{
-		What: role.What, Name: *name,
+		What: role.What, Name: role.Name,
 		Find: func(ctx context.Context) (string, error) {
-			there, err := get(ctx)
-			if is(err, "NoSuchEntity", "NoSuchEntityException") {
+			there, err := g.getRole(ctx, role.Name)
+			switch {
+			case is(err, noSuchEntity...):
 				return "", nil
-			}
-			if err != nil {
+			case err != nil:
 				return "", err
-			}
-			if !slices.ContainsFunc(there.Tags, func(t iamtypes.Tag) bool {
-				return aws.ToString(t.Key) == madeBy && aws.ToString(t.Value) == byBootstrap
-			}) {
+			case roleTag(there, madeBy) != byBootstrap:
 				return "", errors.New("it is there, but bootstrap did not make it; it is left alone. If the stack itself made it, take " +
 					"slipway:github out of its file, run up, put it back and bootstrap again")
 			}
@@ -256,8 +266,8 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 		},
 		Make: func(ctx context.Context) (string, error) {
 			made, err := g.iam.CreateRole(ctx, &iam.CreateRoleInput{
-				RoleName: name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust, MaxSessionDuration: &role.SessionSeconds,
-				Tags: roleTags(f),
+				RoleName: &role.Name, Description: &role.Description, AssumeRolePolicyDocument: &role.Trust,
+				MaxSessionDuration: &role.SessionSeconds, Tags: roleTags(f),
 			})
 			if err != nil {
 				return "", err
@@ -265,43 +275,63 @@ func (g *Bootstrap) Role(f *bootstrap.Spec, role *bootstrap.Role) bootstrap.Reso
 			return aws.ToString(made.Role.Arn), nil
 		},
 		Owner: func(ctx context.Context, _ string) (string, error) {
-			there, err := get(ctx)
+			there, err := g.getRole(ctx, role.Name)
 			if err != nil {
 				return "", err
 			}
-			for _, t := range there.Tags {
-				if aws.ToString(t.Key) == bootstrap.OwnerTag {
-					return aws.ToString(t.Value), nil
-				}
-			}
-			return "", nil
+			return roleTag(there, bootstrap.OwnerTag), nil
 		},
-		Settings: []bootstrap.Setting{
-			{Name: "trust", Holds: func(ctx context.Context, _ string) (bool, error) {
-				there, err := get(ctx)
-				if err != nil {
-					return false, err
-				}
-				return bootstrap.SameJSON(decoded(there.AssumeRolePolicyDocument), role.Trust), nil
-			}, Set: func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: &role.Trust})
-				return err
-			}},
-			{Name: "session", Holds: func(ctx context.Context, _ string) (bool, error) {
-				there, err := get(ctx)
-				return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
-			}, Set: func(ctx context.Context, _ string) error {
-				_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: name, MaxSessionDuration: &role.SessionSeconds,
-					Description: &role.Description})
-				return err
-			}},
-		},
+		Settings: []bootstrap.Setting{g.trust(role), g.session(role)},
 	}
 	for _, p := range role.Policies {
 		arn := f.PolicyARN(p)
 		resource.Settings = append(resource.Settings, g.says(arn, p), g.attached(arn, role, p))
 	}
 	return resource
+}
+
+func (g *Bootstrap) getRole(ctx context.Context, name string) (*iamtypes.Role, error) {
+	found, err := g.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	if err != nil {
+		return nil, err
+	}
+	return found.Role, nil
+}
+
+// roleTag is the value of a tag of a role; "" if the role has no such tag.
+func roleTag(role *iamtypes.Role, key string) string {
+	for _, t := range role.Tags {
+		if aws.ToString(t.Key) == key {
+			return aws.ToString(t.Value)
+		}
+	}
+	return ""
+}
+
+// trust is that a role's trust policy is the one of the Spec.
+func (g *Bootstrap) trust(role *bootstrap.Role) bootstrap.Setting {
+	return bootstrap.Setting{Name: "trust", Holds: func(ctx context.Context, _ string) (bool, error) {
+		there, err := g.getRole(ctx, role.Name)
+		if err != nil {
+			return false, err
+		}
+		return bootstrap.SameJSON(decoded(there.AssumeRolePolicyDocument), role.Trust), nil
+	}, Set: func(ctx context.Context, _ string) error {
+		_, err := g.iam.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &role.Name, PolicyDocument: &role.Trust})
+		return err
+	}}
+}
+
+// session is that sessions of a role last as long as the Spec says.
+func (g *Bootstrap) session(role *bootstrap.Role) bootstrap.Setting {
+	return bootstrap.Setting{Name: "session", Holds: func(ctx context.Context, _ string) (bool, error) {
+		there, err := g.getRole(ctx, role.Name)
+		return err == nil && aws.ToInt32(there.MaxSessionDuration) == role.SessionSeconds, err
+	}, Set: func(ctx context.Context, _ string) error {
+		_, err := g.iam.UpdateRole(ctx, &iam.UpdateRoleInput{RoleName: &role.Name, MaxSessionDuration: &role.SessionSeconds,
+			Description: &role.Description})
+		return err
+	}}
 }
 
 func roleTags(f *bootstrap.Spec) []iamtypes.Tag {
@@ -320,7 +350,7 @@ func (g *Bootstrap) Boundary(f *bootstrap.Spec) bootstrap.Resource {
 		What: "the permissions boundary", Name: f.Boundary.Name,
 		Find: func(ctx context.Context) (string, error) {
 			_, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
-			if is(err, "NoSuchEntity", "NoSuchEntityException") {
+			if is(err, noSuchEntity...) {
 				return "", nil
 			}
 			return arn, err
@@ -343,7 +373,7 @@ func decoded(document *string) string {
 func (g *Bootstrap) says(arn string, p bootstrap.Policy) bootstrap.Setting {
 	return bootstrap.Setting{Name: "policy " + p.Name, Holds: func(ctx context.Context, _ string) (bool, error) {
 		found, err := g.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
-		if is(err, "NoSuchEntity", "NoSuchEntityException") {
+		if is(err, noSuchEntity...) {
 			return false, nil
 		}
 		if err != nil {

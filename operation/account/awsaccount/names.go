@@ -32,7 +32,7 @@ const lookTimeout = time.Minute
 // here is who has a name that is not taken elsewhere.
 const here = "this account"
 
-// A finder says who has a name; "" is nobody.
+// A finder says who has a name; "" if the name is free.
 type finder func(ctx context.Context, settings aws.Config, identity account.Identity, name string) (by string, err error)
 
 // finders are the types whose names the user or the program chooses. The other types have a name that AWS makes up.
@@ -41,12 +41,12 @@ var finders = map[string]finder{
 	"aws:cloudwatch/logGroup:LogGroup": findLogGroup,
 	"aws:iam/role:Role": func(ctx context.Context, settings aws.Config, _ account.Identity, name string) (string, error) {
 		_, err := iam.NewFromConfig(settings).GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
-		return found(err, "NoSuchEntity")
+		return found(err, noSuchEntity...)
 	},
 	"aws:iam/policy:Policy": func(ctx context.Context, settings aws.Config, identity account.Identity, name string) (string, error) {
 		arn := fmt.Sprintf("arn:%s:iam::%s:policy/%s", identity.Partition, identity.Account, name)
 		_, err := iam.NewFromConfig(settings).GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
-		return found(err, "NoSuchEntity")
+		return found(err, noSuchEntity...)
 	},
 	"aws:iam/openIdConnectProvider:OpenIdConnectProvider": findProvider,
 	"aws:rds/instance:Instance": func(ctx context.Context, settings aws.Config, _ account.Identity, name string) (string, error) {
@@ -168,7 +168,7 @@ func findLogGroup(ctx context.Context, settings aws.Config, _ account.Identity, 
 func findProvider(ctx context.Context, settings aws.Config, identity account.Identity, issuer string) (string, error) {
 	arn := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", identity.Partition, identity.Account, strings.TrimPrefix(issuer, "https://"))
 	_, err := iam.NewFromConfig(settings).GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
-	return found(err, "NoSuchEntity")
+	return found(err, noSuchEntity...)
 }
 
 // findCluster finds a cluster that runs: ECS would return it as if it were new. Source: Amazon ECS API reference, CreateCluster.

@@ -94,8 +94,9 @@ func TestQuotas(t *testing.T) {
 	if fmt.Sprint(used) != fmt.Sprint(want) {
 		t.Errorf("used are %v, want %v", used, want)
 	}
-	if want := []string{`the quota "Internet gateways per Region": UnauthorizedOperation: You are not authorized`}; !slices.Equal(notes, want) {
-		t.Errorf("notes are %q, want %q", notes, want)
+	unread := []string{`the quota "Internet gateways per Region": UnauthorizedOperation: You are not authorized`}
+	if !slices.Equal(notes, unread) {
+		t.Errorf("notes are %q, want %q", notes, unread)
 	}
 	if quotas, notes := a.Quotas(t.Context(), nil); len(quotas)+len(notes) > 0 {
 		t.Errorf("without types: %v, %v", quotas, notes)

@@ -160,7 +160,8 @@ func (a *Account) Reach(source, destination string) (finding.Answer, error) {
 	if err != nil {
 		return finding.Answer{}, err
 	}
-	answer := finding.Answer{Allowed: r.Open, Decision: "Open", Caller: r.From, Resource: fmt.Sprintf("%s:%d", r.To, r.Port), Chain: []string{}}
+	answer := finding.Answer{Allowed: r.Open, Decision: "Open", Caller: r.From, Resource: fmt.Sprintf("%s:%d", r.To, r.Port),
+		Chain: []string{}}
 	for _, hop := range r.Path {
 		answer.Chain = append(answer.Chain, hop.At+": "+hop.Detail)
 	}
