@@ -48,7 +48,7 @@ func (a *Account) runContracts() []Finding {
 func (d deployed) logged(c containerSpec) *Finding {
 	const page = "ECS Developer Guide, \"Send Amazon ECS logs to an AWS service or AWS Partner\""
 	driver, options := c.LogConfiguration.LogDriver, c.LogConfiguration.Options
-	if driver != "awsfirelens" || len(options) == 0 {
+	if driver != "awsfirelens" {
 		return nil
 	}
 	needed := []string{"Name"}
