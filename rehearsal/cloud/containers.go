@@ -402,7 +402,9 @@ func (t *taskCheck) mountPoints(c containerSpec, here string) {
 			t.say(path+".containerPath", "Duplicate mount point: %s", m.ContainerPath)
 		}
 		seen[m.ContainerPath] = true
-		if m.SourceVolume != "" && !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
+		if m.SourceVolume == "" { // blinkist/terraform-aws-airship-ecs-service#46
+			t.say(path+".sourceVolume", "Unknown volume 'null'.")
+		} else if !slices.Contains(volumes, m.SourceVolume) && !t.unknown.Within("volumes") {
 			t.say(path+".sourceVolume", "Unknown volume '%s': the task has %s", m.SourceVolume, orNone(volumes))
 		}
 		if !strings.HasPrefix(m.ContainerPath, "/") {

@@ -22,7 +22,8 @@ func (broken) check(*Object) error { return nil }
 
 func (b broken) findings() []Finding {
 	found, _ := b.a.imageContracts()
-	return slices.Concat(found, b.a.diskContracts(), b.a.orderContracts(), b.a.balancerContracts(), b.a.databaseContracts())
+	return slices.Concat(found, b.a.diskContracts(), b.a.orderContracts(), b.a.balancerContracts(), b.a.databaseContracts(),
+		b.a.emptyGroups(), b.a.runContracts())
 }
 
 // Describe stores what is known about an image in a repository of the account (registry/repository@digest).

@@ -260,6 +260,11 @@ func checkService(in Inputs, unknown Unknowns) []Problem {
 		oneOf(in, "deploymentController.type", "ECS", "CODE_DEPLOY", "EXTERNAL"), between(in, "healthCheckGracePeriodSeconds", 0, 2147483647),
 		between(in, "deploymentMinimumHealthyPercent", 0, 100), between(in, "deploymentMaximumPercent", 100, 400),
 		between(in, "desiredCount", 0, 5000), tagProblems(in))
+	// ECS API Reference, CreateService, taskDefinition.
+	if kind := in.String("deploymentController.type"); !in.Has("taskDefinition") && !unknown.Has("taskDefinition") &&
+		(kind == "" || kind == "ECS") {
+		p = append(p, awsProblem("taskDefinition", code, "TaskDefinition can not be blank."))
+	}
 	if in.Has("launchType") && len(in.List("capacityProviderStrategies")) > 0 {
 		p = append(p, awsProblem("launchType", code, "a capacity provider strategy and a launch type cannot both be given"))
 	}
@@ -298,7 +303,10 @@ func checkServiceState(a *Account, o *Object) error {
 	const code = "InvalidParameterException"
 	in := Inputs(o.Inputs)
 	definition := taskNamed(a, in.String("taskDefinition"))
-	cluster := clusterNamed(a, in.String("cluster"))
+	cluster := clusterNamed(a, orElse(in.String("cluster"), "default")) // ECS API Reference, CreateService, cluster
+	if cluster == nil {
+		return refuse("ClusterNotFoundException", "the account has no cluster default, which a service without one uses", "Cluster not found.")
+	}
 	if definition == nil {
 		return nil
 	}

@@ -37,12 +37,17 @@ func id(t *testing.T, a *cloud.Account, kind, name string) string {
 	return named(t, a, kind, name).ID
 }
 
-// ids are those of the three zones.
+// ids are those of the subnets of a part, one in each of the site's zones.
 func ids(t *testing.T, a *cloud.Account, part string) []any {
 	t.Helper()
 	var all []any
-	for _, zone := range []string{"a", "b", "c"} {
-		all = append(all, id(t, a, "Subnet", "network-"+part+"-"+zone))
+	for _, o := range a.Made() {
+		if strings.HasSuffix(o.Type, ":Subnet") && strings.Contains(o.URN, "::network-"+part+"-") {
+			all = append(all, o.ID)
+		}
+	}
+	if len(all) != 3 {
+		t.Fatalf("the site has %d subnets network-%s-*, expected one in each of its three zones", len(all), part)
 	}
 	return all
 }
