@@ -78,8 +78,8 @@ func removedAt(v any, path []any) any {
 	}
 }
 
-// opened are a resource's inputs with its JSON document of containers as a list.
-func opened(t *testing.T, o *cloud.Object) map[string]any {
+// withContainers are a resource's inputs with its JSON document of containers as a list.
+func withContainers(t *testing.T, o *cloud.Object) map[string]any {
 	t.Helper()
 	inputs := maps.Clone(o.Inputs)
 	for _, key := range slices.Collect(maps.Keys(inputs)) {
@@ -99,7 +99,7 @@ func opened(t *testing.T, o *cloud.Object) map[string]any {
 func (s setting) says(t *testing.T, a *cloud.Account) string {
 	t.Helper()
 	o := named(t, a, s.kind, s.resource)
-	inputs := removedAt(opened(t, o), s.path).(map[string]any)
+	inputs := removedAt(withContainers(t, o), s.path).(map[string]any)
 	if list, ok := inputs["containerDefinitions"]; ok {
 		text, err := json.Marshal(list)
 		must(t, err)
@@ -199,7 +199,7 @@ func TestEverySettingOfWhatRunsIsNeeded(t *testing.T) {
 				kind = kind[strings.LastIndex(kind, ":")+1:]
 				name := o.URN[strings.LastIndex(o.URN, "::")+2:]
 				if kind == "TargetGroup" || kind == "TaskDefinition" || kind == "Service" && strings.HasPrefix(o.Type, "aws:ecs/") {
-					all = append(all, settingsOf(kind, name, opened(t, o))...)
+					all = append(all, settingsOf(kind, name, withContainers(t, o))...)
 				}
 			}
 			for _, s := range all {
