@@ -113,6 +113,9 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
+	if s.destroying(ctx) { // its losses were confirmed when the destroy began
+		p.Losses = slices.DeleteFunc(p.Losses, func(e Effect) bool { return e.Op == "create" })
+	}
 	s.compare(ctx, p)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
 	reasons := impossible(facts(), result, state)
@@ -121,6 +124,17 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, &RefusedError{s.target.Stack, reasons}
 	}
 	return p, nil
+}
+
+// destroying says whether the last operation was a destroy: it was killed, or it failed.
+func (s *session) destroying(ctx context.Context) bool {
+	ledger, err := ledgerOf(ctx, s.stack)
+	if err != nil {
+		return false
+	}
+	h, err := ledger.Read(ctx)
+	last, any := h.Last()
+	return errors.Join(err, ledger.Close()) == nil && any && last.Operation == "destroy"
 }
 
 // compare reports what was changed outside Slipway, as the plan found it: the engine read every resource for it.
