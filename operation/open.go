@@ -176,9 +176,12 @@ func (c *configuration) roles() (deploy, read string) {
 	return name(github.Role), name(github.ReadRole)
 }
 
-// called is what people call those roles.
+// called is what people call those roles, and those that a stack makes itself.
 func (c *configuration) called() map[string]string {
 	deploy, read := c.roles()
+	if of := c.stack.Project + "-" + c.stack.Name; deploy == "" {
+		deploy, read = of+"-deploy", of+"-read"
+	}
 	return map[string]string{deploy: "deploy role", read: "read role"}
 }
 

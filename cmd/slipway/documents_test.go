@@ -524,7 +524,10 @@ func (r *reader) read(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	// A change that is tried may make the stack unfit; that is what the page says it is for.
 	tries := slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "--with") })
-	if err := ts.Exec("slipway", words...); err != nil && !(tries && strings.Contains(ts.ReadFile("stdout"), "is not fit to be deployed")) {
+	unfit := func() bool {
+		return strings.Contains(ts.ReadFile("stdout"), "is not fit to be deployed") || strings.Contains(ts.ReadFile("stderr"), "the answer is no")
+	}
+	if err := ts.Exec("slipway", words...); err != nil && !(tries && unfit()) {
 		ts.Fatalf("%s: %v", strings.Join(c.words, " "), err)
 	}
 	r.printed.WriteString(ts.ReadFile("stdout") + ts.ReadFile("stderr"))

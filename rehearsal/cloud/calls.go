@@ -438,6 +438,9 @@ func (a *Account) arnOf(o *Object) string {
 	if kind := ec2Names[o.Type]; kind != "" {
 		return a.arn("ec2", kind+"/"+o.ID)
 	}
+	if strings.HasPrefix(o.ID, "arn:") && !isPart[o.Type] { // ECS services
+		return o.ID
+	}
 	return ""
 }
 

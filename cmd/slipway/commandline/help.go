@@ -33,7 +33,7 @@ SOURCE and DESTINATION are services, jobs, the bastion, the balancer, the databa
 The exit code is 0 for yes, 3 for no, and 1 if the question could not be answered.`
 
 	WhyExample = `  slipway why site-roles-execution ssm:GetParameters settings-db/password
-  slipway why --stack prod deploy kms:CreateGrant keys-disk
-  slipway why logs.us-east-1.amazonaws.com kms:Encrypt keys-logs --without keys-logs#CloudWatchLogs
+  slipway why --stack prod deploy rds:DeleteDBInstance database
+  slipway why --stack prod logs.us-east-1.amazonaws.com kms:Encrypt keys-logs --without 'keys-logs#CloudWatchLogs'
   slipway why web database:5432`
 )
