@@ -600,11 +600,12 @@ func (r *shellReader) configured(s *server) {
 		if module, is := strings.CutPrefix(file, "python:"); is {
 			file = strings.ReplaceAll(module, ".", "/") + ".py"
 		}
-		for _, f := range r.t.where(func(f string) bool { return f == path.Clean(file) || strings.HasSuffix(f, "/"+path.Base(file)) }) {
-			if m := bindLine.FindStringSubmatch(r.t.text(f)); m != nil && s.port == 0 {
-				s.port, _ = strconv.Atoi(m[1])
-			}
+		named := r.t.where(func(f string) bool { return f == path.Clean(file) || strings.HasSuffix(f, "/"+path.Base(file)) })
+		if len(named) == 0 {
 			return
+		}
+		if m := bindLine.FindStringSubmatch(r.t.text(named[0])); m != nil && s.port == 0 {
+			s.port, _ = strconv.Atoi(m[1])
 		}
 	case "uwsgi":
 		for _, w := range words[1:] {

@@ -17,7 +17,6 @@ type base struct {
 	users    map[string]int
 	has      string
 	lacks    string
-	path     string
 	user     string
 	entry    []string
 	command  []string

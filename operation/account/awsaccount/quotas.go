@@ -69,7 +69,7 @@ func quota(ctx context.Context, client *servicequotas.Client, l limit) (int, err
 		return 0, err
 	}
 	if standard.Quota == nil || standard.Quota.Value == nil {
-		return 0, fmt.Errorf("Service Quotas has no value for %s", l.code)
+		return 0, fmt.Errorf("the quota %s has no value", l.code)
 	}
 	return int(*standard.Quota.Value), nil
 }
