@@ -82,7 +82,7 @@ func LogGroup(site wiring.Site, names ...string) Resource {
 			{Path: `retentionInDays`, Why: "log lines are deleted sooner", When: Fewer},
 		},
 		Effects: []Effect{{Path: `retentionInDays`, Does: Loses, When: Fewer, Says: "log lines older than that are deleted from CloudWatch"}},
-		None: Mirrors | Missing | Losses | Alarms | Env | Ports,
+		None:    Mirrors | Missing | Losses | Alarms | Env | Ports,
 	}
 }
 
