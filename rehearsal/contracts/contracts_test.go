@@ -1,6 +1,8 @@
 package contracts
 
 import (
+	"archive/tar"
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -306,6 +308,35 @@ func TestConfigurationsThatNginxRefuses(t *testing.T) {
 		i.Files["/etc/nginx/nginx.conf"] = File{Mode: 0o644, Text: text}
 		if c := i.nginx(nil); !strings.Contains(strings.Join(c.faults, "\n"), says) {
 			t.Errorf("%q: expected %q, got %q", text, says, c.faults)
+		}
+	}
+}
+
+// TestProgramsOfAnEnvironment: in a built image, the python of a virtual environment is a link to that of the system.
+func TestProgramsOfAnEnvironment(t *testing.T) {
+	var files bytes.Buffer
+	w := tar.NewWriter(&files)
+	for _, h := range []tar.Header{
+		{Name: "usr/bin/python3.14", Typeflag: tar.TypeReg, Mode: 0o755},
+		{Name: "usr/bin/python3", Typeflag: tar.TypeSymlink, Linkname: "python3.14", Mode: 0o777},
+		{Name: "opt/venv/bin/python", Typeflag: tar.TypeSymlink, Linkname: "/usr/bin/python3", Mode: 0o777},
+		{Name: "opt/venv/bin/broken", Typeflag: tar.TypeSymlink, Linkname: "/usr/bin/python2", Mode: 0o777},
+	} {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	image, err := Built([]byte(`[{"Os": "linux", "Architecture": "arm64", "Config": {"Env": ["PATH=/opt/venv/bin:/usr/bin"]}}]`), &files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for program, want := range map[string]Answer{"python": Yes, "python3": Yes, "broken": No,
+		"perl": No} {
+		if got := image.Has(program); got != want {
+			t.Errorf("%s: %v, want %v", program, got, want)
 		}
 	}
 }

@@ -134,8 +134,20 @@ func (i *Image) Has(program string) Answer {
 		return Unknown
 	}
 	for _, dir := range i.searched() {
-		if _, ok := i.file(path.Join(dir, program)); ok {
+		at := path.Join(dir, program)
+		if _, ok := i.file(at); ok {
 			return Yes
+		}
+		if link, _ := i.Link(at); link != clean(at) {
+			continue
+		}
+		// A link to a program of the system, such as the python of an environment.
+		real := i.Real(at)
+		if slices.Contains(systemDirs, path.Dir(real)) && i.Programs[path.Base(real)] {
+			return Yes
+		}
+		if i.opaque(real) {
+			return Unknown
 		}
 	}
 	return i.base(program)
