@@ -115,15 +115,9 @@ func resourceOf(rules Rules, meta apitype.StepEventMetadata) *Resource {
 	if len(d.Properties) == 0 {
 		return nil
 	}
-	*d = d.sorted()
+	slices.SortFunc(d.Properties, func(a, b Difference) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.Path, b.Path)) })
+	d.Class, d.Why = d.Properties[0].Class, d.Properties[0].Why
 	return d
-}
-
-// sorted is the resource with its worst property first, which decides its class.
-func (r Resource) sorted() Resource {
-	slices.SortFunc(r.Properties, func(a, b Difference) int { return cmp.Or(int(b.Class-a.Class), cmp.Compare(a.Path, b.Path)) })
-	r.Class, r.Why = r.Properties[0].Class, r.Properties[0].Why
-	return r
 }
 
 // compare reports every leaf in which two values differ. Lists are compared as a whole: their elements have no names.

@@ -73,7 +73,8 @@ func TestDriftOfAResource(t *testing.T) {
 func TestDifferencesThatAnUpTookIntoTheState(t *testing.T) {
 	const urn = "urn:pulumi:dev::shop::aws:ec2/securityGroup:SecurityGroup::data"
 	open := []any{map[string]any{"fromPort": 5432.0}}
-	taken := []Resource{{URN: urn, ID: "sg-1", Properties: []Difference{{Path: "ingress", From: []any{}, To: open}, {Path: `tags["a.b"]`, To: "1"}}}}
+	taken := []Resource{{URN: urn, ID: "sg-1", Properties: []Difference{
+		{Path: "ingress", From: []any{}, To: open}, {Path: `tags["a.b"]`, To: "1"}}}}
 	both := map[string]any{"ingress": open, "tags": map[string]any{"a.b": "1"}}
 	undone := map[string]any{"ingress": []any{}, "tags": both["tags"]}
 	for _, c := range []struct {

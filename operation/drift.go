@@ -52,7 +52,8 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	if err := free(); err != nil {
 		return nil, err
 	}
-	found, taken := s.differences(ctx, steps)
+	last, _ := s.lastCheck(ctx) // one that cannot be read is replaced
+	found, taken := differences(last, steps)
 	d = &Drifted{Found: found}
 	check := drift.NewCheck(time.Now(), d.Found)
 	check.Taken = taken
@@ -63,9 +64,9 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	return d, err
 }
 
-// differences are those that a refresh found, with those that an earlier up took into the state.
-func (s *session) differences(ctx context.Context, steps []apitype.StepEventMetadata) (all, taken []drift.Resource) {
-	if last, err := s.lastCheck(ctx); err == nil && last != nil {
+// differences are those that a refresh found, with those that an earlier up took into the state: the last check has them.
+func differences(last *drift.Check, steps []apitype.StepEventMetadata) (all, taken []drift.Resource) {
+	if last != nil {
 		steps, taken = drift.Without(last.Taken, steps)
 	}
 	return drift.Of(facts(), steps), taken

@@ -378,8 +378,8 @@ type tally map[string]int
 // confirmedByDefault is how many removals go test confirms with the engine; SLIPWAY_REMOVALS sets another number.
 const confirmedByDefault = 2
 
-// confirmInEngine removes statements and actions at random, as they are made, and lives the life of a stack until the operation that the sweep
-// named: it must fail, and name the action. SLIPWAY_SEED repeats a run.
+// confirmInEngine removes statements and actions at random, as they are made, and lives the life of a stack until the operation that
+// the sweep named: it must fail, and name the action. SLIPWAY_SEED repeats a run.
 func confirmInEngine(t *testing.T, all []removal) {
 	t.Helper()
 	seed, count := uint64(7), confirmedByDefault
@@ -507,5 +507,5 @@ func (r removal) without(o *cloud.Object, text string) (less string, ok bool) {
 }
 
 // atCreation are calls with which a key is created and read back, before a test can change its policy.
-var atCreation = []string{"kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags",
-	"kms:TagResource"}
+var atCreation = []string{"kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus",
+	"kms:ListResourceTags", "kms:TagResource"}

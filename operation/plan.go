@@ -31,8 +31,9 @@ type Plan struct {
 
 	WhatIf *Rehearsal // of a change that is tried; nil: none is
 
-	// Reverts says that the plan reverts something that was changed outside Slipway. Then the up has to read the resources too.
-	Reverts bool
+	// Refresh says that the up has to read the resources too: the plan reverts something that was changed outside Slipway, or a drift
+	// check found something since the last up.
+	Refresh bool
 	Differs []drift.Resource // all that was changed outside Slipway
 	Left    []drift.Resource // those that the plan does not change
 }
@@ -113,8 +114,10 @@ func (s *session) plan(ctx context.Context, operation string) (*Plan, error) {
 		return nil, err
 	}
 	p := newPlan(facts(), result, state)
-	if s.destroying(ctx) { // its losses were confirmed when the destroy began
-		p.Losses = slices.DeleteFunc(p.Losses, func(e Effect) bool { return e.Op == "create" })
+	// The losses of a destroy were confirmed when it began. The ledger is read only if it matters.
+	gone := func(e Effect) bool { return e.Op == "create" }
+	if slices.ContainsFunc(p.Losses, gone) && s.destroying(ctx) {
+		p.Losses = slices.DeleteFunc(p.Losses, gone)
 	}
 	s.compare(ctx, p)
 	p.Stack, p.Live, p.Operation, p.Where = s.target.Stack, s.target.Live, operation, s.account.Identity()
@@ -140,7 +143,8 @@ func (s *session) destroying(ctx context.Context) bool {
 // compare reports what was changed outside Slipway, as the plan found it: the engine read every resource for it.
 func (s *session) compare(ctx context.Context, p *Plan) {
 	var reverted, left []string
-	p.Differs, _ = s.differences(ctx, p.Result.Reread)
+	last, _ := s.lastCheck(ctx) // one that cannot be read counts as none
+	p.Differs, _ = differences(last, p.Result.Reread)
 	for _, d := range p.Differs {
 		if slices.ContainsFunc(p.Changes, func(c PlannedChange) bool { return c.URN == d.URN }) {
 			reverted = append(reverted, d.Name)
@@ -149,8 +153,8 @@ func (s *session) compare(ctx context.Context, p *Plan) {
 			p.Left = append(p.Left, d)
 		}
 	}
-	p.Reverts = len(reverted) > 0
-	if p.Reverts {
+	p.Refresh = len(reverted) > 0 || last != nil && last.Found > 0
+	if len(reverted) > 0 {
 		s.target.Progress.Logf("Changed outside Slipway, and part of this plan: %s.", strings.Join(reverted, ", "))
 	}
 	if len(left) > 0 {

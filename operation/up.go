@@ -108,19 +108,18 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 // carryOut runs the engine. Where the plan is to change nothing it has run already: the program, the providers and the state
 // agree, and a rehearsed stack is locked since. In an account the engine's own lock is the only one, so there it runs again.
 func (s *session) carryOut(ctx context.Context, plan *Plan) (engine.Result, error) {
-	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || s.drifted(ctx) {
+	if s.target.Live || s.containers != nil || plan.Result.Changed() > 0 || plan.Result.Unsettled || plan.Refresh {
 		return s.up(ctx, plan)
 	}
 	s.public, _ = plan.Result.Outputs["url"].(string)
 	return plan.Result, errors.Join(s.first(), s.stack.Backup())
 }
 
-// up runs the engine. If the plan reverts what was changed outside Slipway, or a drift check found something since the last up,
-// every resource is read first: the engine compares the program with its own record. That also puts into the record what the program
-// does not set, such as a rule that was added to a security group by hand; so that a drift check still finds it, it is kept beside the
-// state. plan is nil in a rehearsal.
+// up runs the engine. If the plan says so, every resource is read first: the engine compares the program with its own record. That
+// also puts into the record what the program does not set, such as a rule that was added to a security group by hand; so that a
+// drift check still finds it, it is kept beside the state. plan is nil in a rehearsal.
 func (s *session) up(ctx context.Context, plan *Plan) (engine.Result, error) {
-	refresh := plan != nil && (plan.Reverts || s.drifted(ctx))
+	refresh := plan != nil && plan.Refresh
 	if refresh {
 		check := drift.NewCheck(time.Now(), plan.Left)
 		check.Taken = plan.Differs
@@ -132,10 +131,4 @@ func (s *session) up(ctx context.Context, plan *Plan) (engine.Result, error) {
 	result, err := s.stack.Up(ctx, s.account.Lock(), engine.UpOptions{Refresh: refresh})
 	s.public, _ = result.Outputs["url"].(string)
 	return result, err
-}
-
-// drifted says whether a drift check found something since the last up.
-func (s *session) drifted(ctx context.Context) bool {
-	last, err := s.lastCheck(ctx)
-	return err == nil && last != nil && last.Found > 0
 }

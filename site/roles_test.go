@@ -63,7 +63,8 @@ var purposes = map[string]string{
 	"network-flow":         "VPC flow logs are written to one log group.",
 	"site-roles-task": "The code of the site has this role: it lists, reads, writes and deletes uploads in the media bucket. The statements " +
 		"named Exec are for a shell by ECS Exec, which is recorded. It can read no secret and no log.",
-	"subscription-role":   "Firehose writes the log lines into the archive bucket, and its errors into a log group. It cannot delete an object.",
+	"subscription-role": "Firehose writes the log lines into the archive bucket, and its errors into a log group. It cannot " +
+		"delete an object.",
 	"subscription-writer": "CloudWatch Logs hands log lines to the delivery stream, and does nothing else.",
 }
 

@@ -667,7 +667,8 @@ func TestDocumentsAreIndexed(t *testing.T) {
 // others' messages of docs/troubleshooting.md: of AWS, Docker, Django, Postgres, Go, and of the libraries that Slipway is made of.
 var foreignMessages = []string{
 	"go run", "unknown command ...", "unknown flag: ...", "AddressLimitExceeded", "VpcLimitExceeded", "exec format error",
-	"toomanyrequests", "failed to read downloaded context: ... invalid response status 403", `\r: not found`, "no such file or directory", "relation ... already exists",
+	"toomanyrequests", "failed to read downloaded context: ... invalid response status 403",
+	`\r: not found`, "no such file or directory", "relation ... already exists",
 	"Not authorized to perform sts:AssumeRoleWithWebIdentity",
 }
 

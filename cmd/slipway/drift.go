@@ -76,8 +76,8 @@ func checkDrift(ctx context.Context, run *invocation) error {
 	if drifted.Release != "" {
 		words += " --release " + drifted.Release
 	}
-	run.out.say("Put what should stay into the program. An up reverts only what the program sets; undo the rest where it was done. Next, to see "+
-		"what an up\nreverts, and to revert it:\n  slipway preview%[1]s\n  slipway up%[1]s", words)
+	run.out.say("Put what should stay into the program. An up reverts only what the program sets; undo the rest where it was done. Next, "+
+		"to see what an up\nreverts, and to revert it:\n  slipway preview%[1]s\n  slipway up%[1]s", words)
 	return &driftFound{run.stack, strings.Join(parts, ", ")}
 }
 

@@ -43,8 +43,8 @@ func postgresSetting(name, value string) string {
 	return ""
 }
 
-// misspelt is the parameter that a name most likely means: one letter of it is wrong, missing or too many. RDS has hundreds of parameters, so
-// an unknown name alone proves nothing.
+// misspelt is the parameter that a name most likely means: one letter of it is wrong, missing or too many. RDS has hundreds of
+// parameters, so an unknown name alone proves nothing.
 func misspelt(name string) string {
 	known := slices.Concat(sortedKeys(postgresNumbers), postgresSwitches, staticParameters)
 	if slices.Contains(known, name) || slices.Contains(words("log_statement log_statement_stats"), name) {

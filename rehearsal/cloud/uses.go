@@ -79,7 +79,8 @@ func (a *Account) checkUses(o *Object) error {
 				return e
 			}
 			refusal, f := *use.Refusal, a.findingOf(use, o, err)
-			refusal.Why, refusal.Chain, refusal.Fix, refusal.Change, refusal.Source = strings.Join(f.Chain, "\n  "), f.Chain, f.Fix, f.Change, f.Source
+			refusal.Why, refusal.Chain = strings.Join(f.Chain, "\n  "), f.Chain
+			refusal.Fix, refusal.Change, refusal.Source = f.Fix, f.Change, f.Source
 			return &refusal
 		}
 	}

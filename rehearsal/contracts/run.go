@@ -30,8 +30,8 @@ var packages = map[string]string{
 }
 
 // quiet are packages that bring no program that a health check or an entrypoint would name.
-var quiet = regexp.MustCompile(`^(lib|python3?-|py3-|fonts-|ca-certificates|tzdata|locales|postgresql-(client|dev|libs)|musl|linux-headers|` +
-	`zlib|openssl|gnupg|.*-dev$|.*-libs$|libpq)`)
+var quiet = regexp.MustCompile(`^(lib|python3?-|py3-|fonts-|ca-certificates|tzdata|locales|postgresql-(client|dev|libs)|musl|` +
+	`linux-headers|zlib|openssl|gnupg|.*-dev$|.*-libs$|libpq)`)
 
 // run follows one RUN.
 func (s *stage) run(c *instructions.RunCommand) {

@@ -336,7 +336,8 @@ var workersSetting, threadsSetting = settingOf("workers"), settingOf("threads")
 
 // settingOf is the setting of a name: a number, or an environment variable with a default.
 func settingOf(name string) setting {
-	return setting{regexp.MustCompile(`(?m)^` + name + `\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`),
+	return setting{regexp.MustCompile(`(?m)^` + name +
+		`\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`),
 		regexp.MustCompile(`(?m)^\s*` + name + `\s*=`)}
 }
 
