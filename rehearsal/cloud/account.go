@@ -79,7 +79,7 @@ type Account struct {
 	encoded  map[*Object]json.RawMessage
 	arns     map[string]*Object // by ARN
 	iam      int                // counts changes of IAM's objects
-	judges   []judge
+	judges   map[string]judge
 	delay    delay
 	tasks    []TaskRecord
 	rollouts []Rollout

@@ -105,7 +105,7 @@ func computeCalls() map[string]lifecycle {
 			delete: all(scaling(call("application-autoscaling:DeregisterScalableTarget", "{arn}")),
 				call("application-autoscaling:DescribeScalableTargets", "*")),
 		},
-		"aws:appautoscaling/policy:Policy": {
+		scalingPolicyType: {
 			source: scalingPage,
 			create: all(scaling(call("application-autoscaling:PutScalingPolicy").on_(scalableTarget)), scaled(),
 				forwarded("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms")),
@@ -200,7 +200,7 @@ func computeCalls() map[string]lifecycle {
 			delete: all(call("scheduler:DeleteScheduleGroup", "{arn}"), call("scheduler:GetScheduleGroup", "{arn}"),
 				call("scheduler:DeleteSchedule", "scheduler:schedule/{name}/*").because("a group is deleted with its schedules").from(schedulerKeys)),
 		},
-		"aws:scheduler/schedule:Schedule": {
+		scheduleType: {
 			source: schedulerPage,
 			create: all(call("scheduler:CreateSchedule", "scheduler:schedule/{groupName}/{name}"),
 				passes("target.roleArn", "scheduler.amazonaws.com").from(schedulerRole),

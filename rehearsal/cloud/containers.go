@@ -418,6 +418,9 @@ func (t *taskCheck) fargateLimits(c containerSpec, here string) {
 	if c.StopTimeout != nil && (*c.StopTimeout < 2 || *c.StopTimeout > 120) {
 		t.say(here+".stopTimeout", "Fargate waits 2 to 120 seconds for a container to stop, got %d", *c.StopTimeout)
 	}
+	if c.StartTimeout != nil && (*c.StartTimeout < 2 || *c.StartTimeout > 120) { // ECS API Reference, ContainerDefinition
+		t.say(here+".startTimeout", "Fargate waits 2 to 120 seconds for a dependency, got %d", *c.StartTimeout)
+	}
 	if c.Privileged {
 		t.say(here+".privileged", "Fargate does not support privileged containers")
 	}
@@ -425,6 +428,11 @@ func (t *taskCheck) fargateLimits(c containerSpec, here string) {
 		for _, add := range l.Capabilities.Add {
 			if add != "SYS_PTRACE" {
 				t.say(here+".linuxParameters.capabilities.add", "Fargate adds SYS_PTRACE only, got %q", add)
+			}
+		}
+		for _, drop := range l.Capabilities.Drop {
+			if !slices.Contains(capabilities, drop) {
+				t.say(here+".linuxParameters.capabilities.drop", "%q is not a capability%s", drop, suggest(drop, capabilities))
 			}
 		}
 		if l.MaxSwap != 0 || l.Swappiness != 0 {

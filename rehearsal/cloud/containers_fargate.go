@@ -17,6 +17,12 @@ const mostDefinition = 65536
 // limits are the names of resource limits.
 var limits = words(`core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack`)
 
+// capabilities are those of Linux that ECS knows. Source: ECS API Reference, KernelCapabilities.
+var capabilities = words(`ALL AUDIT_CONTROL AUDIT_WRITE BLOCK_SUSPEND CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID IPC_LOCK IPC_OWNER
+	KILL LEASE LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE MKNOD NET_ADMIN NET_BIND_SERVICE NET_BROADCAST NET_RAW SETFCAP SETGID SETPCAP SETUID
+	SYS_ADMIN SYS_BOOT SYS_CHROOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG SYSLOG
+	WAKE_ALARM`)
+
 var portNameForm = regexp.MustCompile(`^[a-z0-9_][a-z0-9_-]{0,63}$`)
 
 // awslogsOptions are those of the log driver. Sources: ECS API Reference, LogConfiguration; Docker's manual, "Amazon CloudWatch Logs
@@ -68,6 +74,10 @@ func fargateProblems(in Inputs) []Problem {
 func (t *taskCheck) files(c containerSpec, here string) {
 	if c.WorkingDirectory != "" && !path.IsAbs(c.WorkingDirectory) {
 		t.say(here+".workingDirectory", "the working directory %q is invalid, it needs to be an absolute path", c.WorkingDirectory)
+	}
+	if n := Inputs(c.RestartPolicy).Int("restartAttemptPeriod"); n != 0 && (n < 60 || n > 1800) {
+		// ECS API Reference, ContainerRestartPolicy
+		t.say(here+".restartPolicy.restartAttemptPeriod", "expected 60 to 1800 seconds, got %d", n)
 	}
 	if len(c.EnvironmentFiles) > 10 {
 		t.say(here+".environmentFiles", "expected at most 10 files, got %d", len(c.EnvironmentFiles))

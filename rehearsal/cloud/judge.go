@@ -24,8 +24,8 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 			return acting(err, action)
 		}
 	}
-	for _, j := range a.judges {
-		if err := j.check(o); err != nil {
+	for _, name := range Judges {
+		if err := a.judges[name].check(o); err != nil {
 			return acting(err, action)
 		}
 	}

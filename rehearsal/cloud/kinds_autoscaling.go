@@ -62,7 +62,7 @@ func scalableTargetKind() Kind {
 
 func scalingPolicyKind() Kind {
 	return Kind{
-		Type: "aws:appautoscaling/policy:Policy", CreateAction: "application-autoscaling:PutScalingPolicy",
+		Type: scalingPolicyType, CreateAction: "application-autoscaling:PutScalingPolicy",
 		UpdateAction: "application-autoscaling:PutScalingPolicy", DeleteAction: "application-autoscaling:DeleteScalingPolicy",
 		Name:       Name{Input: "name", Max: 255, Scope: "resourceId"},
 		NotFound:   "ObjectNotFoundException",

@@ -121,7 +121,7 @@ func certificateKind() Kind {
 
 func certificateValidationKind() Kind {
 	return Kind{
-		Type: "aws:acm/certificateValidation:CertificateValidation", CreateAction: "acm:DescribeCertificate",
+		Type: validationType, CreateAction: "acm:DescribeCertificate",
 		UpdateAction: "acm:DescribeCertificate", DeleteAction: "acm:DescribeCertificate",
 		NotFound: "ResourceNotFoundException",
 		Refs:     []Ref{soft("certificateArn", "arn", certificateType)},
@@ -246,6 +246,10 @@ func checkRecordState(a *Account, o *Object) error {
 		if !strings.HasSuffix(target, ".elb.amazonaws.com") {
 			continue
 		}
+		if kind != "A" && kind != "AAAA" { // Route 53 guide, "Values specific for simple alias records", record type
+			return refuse(code, "an alias of a load balancer has type A or AAAA", "[Tried to create an alias that targets %s., type %s in zone %s, "+
+				"but that target was not found]", target, kind, at)
+		}
 		b := find(a, "dnsName", target, balancerType)
 		if b == nil || b.Outputs["zoneId"] != at {
 			return refuse(code, "", "[Tried to create an alias that targets %s., type %s in zone %s, but the alias target name does not lie "+
@@ -266,6 +270,10 @@ func checkCertificate(in Inputs, unknown Unknowns) []Problem {
 	}
 	if !imported && given(in, unknown, "validationMethod", "certificateAuthorityArn") == 0 {
 		p = append(p, problem("validationMethod", "expected DNS or EMAIL"))
+	}
+	if k := in.String("keyAlgorithm"); !imported && slices.Contains(words("RSA_1024 RSA_3072 RSA_4096 EC_secp521r1"), k) {
+		// ACM API Reference, RequestCertificate, KeyAlgorithm: the others are for imported certificates.
+		p = append(p, awsProblem("keyAlgorithm", code, "ACM issues certificates with RSA_2048, EC_prime256v1 or EC_secp384r1, got %s", k))
 	}
 	judge := func(path, name string) {
 		switch {
@@ -338,6 +346,11 @@ func missingRecord(a *Account, c *Object) string {
 	if out.String("status") == issuedCertificate {
 		return ""
 	}
+	for _, name := range out.Strings("subjectAlternativeNames") {
+		if r := forbids(a, name); r != nil && out.String("type") != "IMPORTED" {
+			return fmt.Sprintf("CAA_ERROR: record %s CAA names no authority of Amazon", Inputs(r.Outputs).String("fqdn"))
+		}
+	}
 	options := out.Maps("domainValidationOptions")
 	if len(options) == 0 {
 		return "the validation e-mail must be answered"
@@ -356,4 +369,43 @@ func missingRecord(a *Account, c *Object) string {
 		}
 	}
 	return ""
+}
+
+// amazonAuthorities are the names of Amazon's certificate authorities in CAA records. Source: ACM User Guide, "(Optional) Configure a CAA
+// record".
+var amazonAuthorities = words("amazon.com amazontrust.com awstrust.com amazonaws.com")
+
+// forbids is the CAA record that forbids Amazon to issue a certificate for a name: the first on the way to the root decides (RFC 8659).
+func forbids(a *Account, name string) *Object {
+	wild := strings.HasPrefix(name, "*.")
+	for at := strings.TrimPrefix(name, "*."); strings.Contains(at, "."); _, at, _ = strings.Cut(at, ".") {
+		for _, r := range a.list(recordType) {
+			out := Inputs(r.Outputs)
+			if out.String("type") != "CAA" || out.String("fqdn") != at || !a.public(r) {
+				continue
+			}
+			if issuers, limited := authorities(out.Strings("records"), wild); limited && !slices.ContainsFunc(issuers, func(issuer string) bool {
+				return slices.Contains(amazonAuthorities, issuer)
+			}) {
+				return r
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// authorities are those that CAA records admit, and whether they limit them at all.
+func authorities(records []string, wild bool) (issuers []string, limited bool) {
+	byTag := map[string][]string{}
+	for _, record := range records {
+		if fields := strings.Fields(record); len(fields) >= 3 {
+			issuer, _, _ := strings.Cut(strings.Trim(strings.Join(fields[2:], " "), `"`), ";")
+			byTag[fields[1]] = append(byTag[fields[1]], strings.TrimSpace(issuer))
+		}
+	}
+	if wild && len(byTag["issuewild"]) > 0 {
+		return byTag["issuewild"], true
+	}
+	return byTag["issue"], len(byTag["issue"]) > 0
 }

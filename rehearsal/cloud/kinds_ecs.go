@@ -326,6 +326,9 @@ func checkServiceState(a *Account, o *Object) error {
 		return refuse(code, "its requiresCompatibilities say "+orNone(task.Strings("requiresCompatibilities")),
 			"Task definition does not support launch_type FARGATE.")
 	}
+	if have := task.Strings("requiresCompatibilities"); in.String("launchType") == "EC2" && len(have) > 0 && !slices.Contains(have, "EC2") {
+		return refuse(code, "its requiresCompatibilities say "+orNone(have), "Task definition does not support launch_type EC2.")
+	}
 	if task.String("networkMode") == "awsvpc" && !in.Has("networkConfiguration") {
 		return refuse(code, "", "Network Configuration must be provided when networkMode 'awsvpc' is specified.")
 	}
@@ -338,7 +341,7 @@ func checkServiceState(a *Account, o *Object) error {
 		return err
 	}
 	containers, _ := containersOf(definition)
-	if err := connectFits(in, containers); err != nil {
+	if err := connectFits(in, Inputs(cluster.Outputs), containers); err != nil {
 		return err
 	}
 	for _, lb := range in.Maps("loadBalancers") {

@@ -242,7 +242,7 @@ func listenerCertificateKind() Kind {
 		NotFound:     "CertificateNotFound",
 		Refs: []Ref{soft("listenerArn", "arn", listenerType),
 			{Path: "certificateArn", To: []string{certificateType}, By: "arn", Any: true}},
-		CheckState: func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn")) },
+		CheckState: func(a *Account, o *Object) error { return issued(a, Inputs(o.Inputs).String("certificateArn"), true) },
 		Compute: func(a *Account, o *Object) error {
 			in := Inputs(o.Inputs)
 			o.ID = in.String("listenerArn") + "_" + in.String("certificateArn")
@@ -317,6 +317,12 @@ func checkBalancerState(a *Account, o *Object) error {
 	}
 	if !in.Bool("internal") && vpc != "" && !hasGateway(a, vpc) {
 		return refuse("InvalidSubnet", "", "VPC %s has no internet gateway", vpc)
+	}
+	if strings.HasPrefix(in.String("ipAddressType"), "dualstack") {
+		// Application Load Balancers guide, "Application Load Balancers", IP address type
+		if id := withoutIPv6(a, balancerSubnets(in)); id != "" {
+			return refuse("InvalidSubnet", "", "You must specify subnets with an associated IPv6 CIDR block, which %s does not have", id)
+		}
 	}
 	for _, id := range balancerSubnets(in) {
 		if free, known := freeAddresses(a, o, id); known && free < balancerNeeds {
@@ -405,6 +411,11 @@ func checkTargetGroup(in Inputs, unknown Unknowns) []Problem {
 	}
 	if n := in.Int("slowStart"); in.Has("slowStart") && n != 0 && (n < 30 || n > 900) {
 		p = append(p, awsProblem("slowStart", "ValidationError", "expected 0 or 30 to 900, got %d", n))
+	}
+	if in.Has("healthCheck.enabled") && !in.Bool("healthCheck.enabled") && in.String("targetType") != "lambda" {
+		// ELB API Reference, CreateTargetGroup, HealthCheckEnabled
+		p = append(p, awsProblem("healthCheck.enabled", "ValidationError", "Health check enabled must be true for target groups with target "+
+			"type '%s'", orElse(in.String("targetType"), "instance")))
 	}
 	interval, timeout := numberOr(in, "healthCheck.interval", 30), numberOr(in, "healthCheck.timeout", 5)
 	if timeout >= interval && !unknown.Within("healthCheck") {
@@ -499,7 +510,7 @@ func checkListenerState(a *Account, o *Object) error {
 				in.String("loadBalancerArn"))
 		}
 	}
-	if err := issued(a, in.String("certificateArn")); err != nil {
+	if err := issued(a, in.String("certificateArn"), a.was(o) == nil); err != nil {
 		return err
 	}
 	balancer := find(a, "arn", in.String("loadBalancerArn"), balancerType)
@@ -529,10 +540,16 @@ func checkListenerState(a *Account, o *Object) error {
 	return nil
 }
 
-// issued refuses a certificate that is not issued yet: a listener cannot use it.
-func issued(a *Account, arn string) error {
+// issued refuses a certificate that is not issued yet: a listener cannot use it. ACM needs minutes for it, so a new listener must wait
+// for a CertificateValidation (govuk-paas/paas-cf#3063).
+func issued(a *Account, arn string, fresh bool) error {
 	c := find(a, "arn", arn, certificateType)
-	if c == nil || validated(a, c) {
+	if c == nil {
+		return nil
+	}
+	waited := Inputs(c.Outputs).String("status") == issuedCertificate || !fresh ||
+		slices.ContainsFunc(a.list(validationType), func(o *Object) bool { return Inputs(o.Inputs).String("certificateArn") == arn })
+	if validated(a, c) && waited {
 		return nil
 	}
 	return refuse("UnsupportedCertificate", "its status is PENDING_VALIDATION; wait for an aws:acm:CertificateValidation",

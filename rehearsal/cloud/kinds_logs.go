@@ -191,6 +191,11 @@ var quoted = regexp.MustCompile(`"(\\.|[^"\\])*"`)
 // checkSubscriptionState checks the destination. CloudWatch Logs sends a test message to it, so the destination must exist, and
 // CloudWatch Logs must be able to assume the role and to write with it.
 func checkSubscriptionState(a *Account, o *Object) error {
+	if group := find(a, "id", Inputs(o.Inputs).String("logGroup"), logGroupType); group != nil &&
+		Inputs(group.Outputs).String("logGroupClass") == "INFREQUENT_ACCESS" { // CloudWatch Logs guide, "Log classes"
+		return refuse("InvalidOperationException", "its class is INFREQUENT_ACCESS", "Subscription filters are not supported for log group %s.",
+			group.ID)
+	}
 	in := Inputs(o.Inputs)
 	n := 0
 	for _, other := range others(a, o, o.Type) {

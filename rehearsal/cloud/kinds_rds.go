@@ -140,6 +140,9 @@ func databaseParametersKind() Kind {
 						p = append(p, awsProblem(path+".value", "InvalidParameterValue", "Invalid parameter value: %s for: %s; %s", x.String("value"), name,
 							fault))
 					}
+					if slices.Contains(fixedParameters, name) {
+						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "The parameter %s cannot be modified.", name))
+					}
 					if near := misspelt(name); near != "" {
 						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "Could not find parameter with name: %s; did you mean %q?", name,
 							near))
@@ -283,7 +286,8 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 	p := allOf(oneOf(in, "storageType", words("standard gp2 gp3 io1 io2")...), between(in, "backupRetentionPeriod", 0, 35),
 		between(in, "port", 1150, 65535),
 		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"),
-		oneOf(in, "replicaMode", "open-read-only", "mounted"), certificateAuthority(in), databasePassword(in), windowProblems(in, "backupWindow",
+		oneOf(in, "replicaMode", "open-read-only", "mounted"), // and RDS API Reference, CreateDBInstance, EngineLifecycleSupport:
+		oneOf(in, "engineLifecycleSupport", "open-source-rds-extended-support", "open-source-rds-extended-support-disabled"), certificateAuthority(in), databasePassword(in), windowProblems(in, "backupWindow",
 			"maintenanceWindow", value), tagProblems(in))
 	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 &&
 		(d%31 != 0 || d < 31 || d > 713) {
@@ -416,10 +420,19 @@ func postgresVersion(v string) string {
 	return ""
 }
 
+var authorityForm = regexp.MustCompile(`^rds-ca-(rsa2048|rsa4096|ecc384)-g[0-9]+$`)
+
 // certificateAuthority checks the CA: rds-ca-2015 and rds-ca-2019 have expired. Source: RDS guide, "Certificate authorities"; names of
 // other forms, such as those of GovCloud, are not judged.
 func certificateAuthority(in Inputs) []Problem {
 	name := in.String("caCertIdentifier")
+	if strings.HasPrefix(name, "rds-ca-rsa") || strings.HasPrefix(name, "rds-ca-ecc") {
+		if !authorityForm.MatchString(name) {
+			return []Problem{awsProblem("caCertIdentifier", "CertificateNotFound", "CertificateNotFound: %s%s", name,
+				suggest(name, words("rds-ca-rsa2048-g1 rds-ca-rsa4096-g1 rds-ca-ecc384-g1")))}
+		}
+		return nil
+	}
 	if name != "rds-ca-2015" && name != "rds-ca-2019" && name != "rds-ca-2010" {
 		return nil
 	}
@@ -486,6 +499,12 @@ func storageProblems(in Inputs, unknown Unknowns) []Problem {
 	}
 	if (kind == "io1" || kind == "io2") && given(in, unknown, "iops") == 0 {
 		p = append(p, awsProblem("iops", combination, "storage of type %s needs iops", kind))
+	}
+	// RDS User Guide, "Amazon RDS DB instance storage", Provisioned IOPS SSD storage
+	if n := in.Int("iops"); (kind == "io1" || kind == "io2") && in.Has("iops") && (n < 1000 || n > 256000) {
+		p = append(p, awsProblem("iops", value, "storage of type %s takes 1000 to 256000 iops, got %d", kind, n))
+	} else if kind == "io1" && in.Has("iops") && size > 0 && n > 50*size {
+		p = append(p, awsProblem("iops", combination, "The IOPS to GiB ratio needs to be between 0.5 and 50: got %d and %d GiB", n, size))
 	}
 	if (kind == "gp2" || kind == "standard") && given(in, nil, "iops", "storageThroughput") > 0 && in.Has("storageType") {
 		p = append(p, awsProblem("iops", combination, "storage of type %s takes no iops or throughput", kind))
@@ -577,12 +596,35 @@ func checkDatabaseState(a *Account, o *Object) error {
 				major)
 		}
 	}
+	if err := defaultGroupsFit(in); err != nil {
+		return err
+	}
+	if subnets != nil && in.String("networkType") == "DUAL" {
+		// RDS User Guide, "Working with a DB instance in a VPC", dual-stack mode
+		if id := withoutIPv6(a, Inputs(subnets.Inputs).Strings("subnetIds")); id != "" {
+			return refuse("InvalidSubnet", id+" has no IPv6 addresses", "The DB subnet group %s doesn't support the network type DUAL.", subnets.ID)
+		}
+	}
 	if key := keyNamed(a, in.String("kmsKeyId")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("KMSKeyNotAccessibleFault", "the key is disabled",
 			"The specified KMS key [%s] does not exist, is not enabled or you do not have permissions to access it.", key.ID)
 	}
 	if was := a.was(o); was != nil {
 		return databaseChangeFits(in, Inputs(was.Outputs))
+	}
+	return nil
+}
+
+var ownGroup = regexp.MustCompile(`^default[.:]postgres-?([0-9]+)$`)
+
+// defaultGroupsFit refuses RDS's own groups of another major version.
+func defaultGroupsFit(in Inputs) error {
+	major := majorOf(orElse(in.String("engineVersion"), postgresDefault))
+	for name, kind := range map[string]string{"parameterGroupName": "parameter group", "optionGroupName": "option group"} {
+		if m := ownGroup.FindStringSubmatch(in.String(name)); m != nil && m[1] != major && in.String("engine") == "postgres" {
+			return refuse("InvalidParameterCombination", "the engine version is "+major, "The %s %s can't be used for this instance: it is for "+
+				"PostgreSQL %s", kind, in.String(name), m[1])
+		}
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func scheduleGroupKind() Kind {
 
 func scheduleKind() Kind {
 	return prefixed(Kind{
-		Type: "aws:scheduler/schedule:Schedule", CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule",
+		Type: scheduleType, CreateAction: "scheduler:CreateSchedule", UpdateAction: "scheduler:UpdateSchedule",
 		DeleteAction: "scheduler:DeleteSchedule",
 		Name:         Name{Input: "name", Prefix: "namePrefix", Max: 64, Form: `[0-9A-Za-z_.-]+`, Taken: "ConflictException", Scope: "groupName"},
 		NotFound:     "ResourceNotFoundException",

@@ -56,3 +56,13 @@ func joined(blocks []netip.Prefix) string {
 func sameVPC(vpc string) func(*Object) bool {
 	return func(o *Object) bool { return o.Outputs["vpcId"] == vpc }
 }
+
+// withoutIPv6 is the first of several subnets that has no IPv6 addresses; "" if all have.
+func withoutIPv6(a *Account, subnets []string) string {
+	for _, id := range subnets {
+		if s := find(a, "id", id, subnetType); s != nil && Inputs(s.Outputs).String("ipv6CidrBlock") == "" {
+			return id
+		}
+	}
+	return ""
+}

@@ -75,7 +75,7 @@ func empty(s *store, options Options) (*Account, error) {
 		registry: awsRegistry(), now: options.Now, store: s,
 		objects: map[string]map[string]*Object{}, order: map[*Object]int{}, encoded: map[*Object]json.RawMessage{}, arns: map[string]*Object{},
 	}
-	a.judges = []judge{&paths{a: a}, broken{a}}
+	a.judges = map[string]judge{Permissions: callers{a}, Paths: &paths{a: a}, Contracts: broken{a}, Settings: settings{a}}
 	if a.now == nil {
 		a.now = time.Now
 	}

@@ -324,7 +324,7 @@ func (a *Account) reachDestination(n *networks, name string) (to reach.To, usual
 }
 
 // endTypes are the types that are an end of connections.
-var endTypes = []string{serviceType, "aws:scheduler/schedule:Schedule", instanceType, balancerType, databaseType, cacheType, endpointType,
+var endTypes = []string{serviceType, scheduleType, instanceType, balancerType, databaseType, cacheType, endpointType,
 	natType}
 
 // reachNode is the node with a logical name, an own name or an ID; nil if there is none.
@@ -364,7 +364,7 @@ func (a *Account) nodeOf(n *networks, o *Object) *reach.Node {
 	case endpointType:
 		e := n.Endpoints[o.ID]
 		node = reach.Node{ID: e.ID, Label: e.Label, Kind: reach.Interface, VPC: e.VPC, Places: e.Places, Groups: e.Groups, Listens: []uint16{443}}
-	case "aws:scheduler/schedule:Schedule":
+	case scheduleType:
 		const network = "target.ecsParameters.networkConfiguration."
 		node = w.tasks(in.Strings(network+"subnets"), in.Strings(network+"securityGroups"), in.Bool(network+"assignPublicIp"))
 	default:

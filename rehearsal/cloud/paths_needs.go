@@ -35,12 +35,12 @@ type needs struct {
 
 // connected are the kinds of resource that open connections, or that others must be able to connect to.
 var connected = map[string]func(*needs, Inputs){
-	serviceType:                       (*needs).service,
-	"aws:scheduler/schedule:Schedule": (*needs).schedule,
-	instanceType:                      (*needs).instance,
-	balancerType:                      (*needs).visitors,
-	natType:                           (*needs).translation,
-	taskType:                          (*needs).ran,
+	serviceType:  (*needs).service,
+	scheduleType: (*needs).schedule,
+	instanceType: (*needs).instance,
+	balancerType: (*needs).visitors,
+	natType:      (*needs).translation,
+	taskType:     (*needs).ran,
 }
 
 func (p *paths) needsOf(o *Object, n *networks) []need {

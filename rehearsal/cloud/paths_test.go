@@ -257,7 +257,7 @@ func TestEveryServiceHasItsHosts(t *testing.T) {
 // BenchmarkPaths is the part of paths in the findings of a site after a change of its network.
 func BenchmarkPaths(b *testing.B) {
 	w := siteWorld(b)
-	p := w.a.judges[0].(*paths)
+	p := w.a.judges[Paths].(*paths)
 	b.ReportAllocs()
 	for b.Loop() {
 		p.changed(&Object{Type: vpcType})

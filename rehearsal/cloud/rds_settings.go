@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // Parameters of PostgreSQL in parameter groups, whose values RDS takes without a unit, in the unit of the parameter. Only parameters whose
@@ -24,6 +25,22 @@ var postgresNumbers = map[string][2]float64{
 var postgresSwitches = words(`rds.force_ssl log_connections log_disconnections log_lock_waits log_duration log_checkpoints autovacuum
 	rds.logical_replication`)
 
+// postgresChoices take one of a few words. Source: PostgreSQL's manual, "Server Configuration".
+var postgresChoices = map[string][]string{
+	"log_statement": words("none ddl mod all"), "password_encryption": words("md5 scram-sha-256"),
+	"log_error_verbosity": words("terse default verbose"), "pg_stat_statements.track": words("none top all"),
+	"default_transaction_isolation": {"read uncommitted", "read committed", "repeatable read", "serializable"},
+}
+
+// preloaded are libraries that RDS preloads. Source: RDS Release Notes, "Extension versions for Amazon RDS for PostgreSQL".
+var preloaded = words(`auto_explain orafce pgaudit pglogical pg_bigm pg_cron pg_hint_plan pg_prewarm pg_similarity pg_stat_statements pg_tle
+	pg_transport plprofiler plrust`)
+
+// fixedParameters are set by RDS itself, some through others: wal_level through rds.logical_replication. Source: RDS User Guide,
+// "Working with parameters on your RDS for PostgreSQL DB instance", parameters that cannot be modified.
+var fixedParameters = words(`archive_mode archive_command config_file data_directory hba_file ident_file listen_addresses
+	unix_socket_directories wal_level`)
+
 // A formula, as LEAST({DBInstanceClassMemory/9531392},5000), is computed by RDS.
 var formulaForm = regexp.MustCompile(`[{}(]`)
 
@@ -35,6 +52,19 @@ func postgresSetting(name, value string) string {
 	if span, ok := postgresNumbers[name]; ok {
 		if n, isNumber := asNumber(value); !isNumber || n < span[0] || n > span[1] {
 			return fmt.Sprintf("allowed values are %s to %s, without a unit", plainNumber(span[0]), plainNumber(span[1]))
+		}
+	}
+	if allowed := postgresChoices[name]; allowed != nil && !slices.Contains(allowed, strings.ToLower(value)) {
+		return "allowed values are " + strings.Join(allowed, ", ")
+	}
+	if name == "timezone" && zoneFault(value) != "" {
+		return "expected a time zone such as UTC or Europe/Berlin"
+	}
+	if name == "shared_preload_libraries" {
+		for _, library := range strings.Split(value, ",") {
+			if near := nearMiss(strings.TrimSpace(library), preloaded); near != "" {
+				return "did you mean " + near + "?"
+			}
 		}
 	}
 	if slices.Contains(postgresSwitches, name) && !slices.Contains(words("0 1 on off true false"), value) {
@@ -50,8 +80,16 @@ func misspelt(name string) string {
 	if slices.Contains(known, name) || slices.Contains(words("log_statement log_statement_stats"), name) {
 		return ""
 	}
+	return nearMiss(name, known)
+}
+
+// nearMiss is the long name that another one differs from by one letter, or by its case; "" if there is none, or it is one itself.
+func nearMiss(name string, known []string) string {
+	if slices.Contains(known, name) {
+		return ""
+	}
 	for _, k := range known {
-		if len(k) > 8 && oneEdit(name, k) {
+		if strings.EqualFold(name, k) || len(k) > 7 && oneEdit(name, k) {
 			return k
 		}
 	}

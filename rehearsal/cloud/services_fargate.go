@@ -90,9 +90,13 @@ func platformFits(in, task Inputs) error {
 }
 
 // connectFits checks that Service Connect finds its ports. Source: ECS API Reference, ServiceConnectService.
-func connectFits(in Inputs, containers []containerSpec) error {
-	if !in.Bool("serviceConnectConfiguration.enabled") {
+func connectFits(in, cluster Inputs, containers []containerSpec) error {
+	const connect = "serviceConnectConfiguration"
+	if !in.Bool(connect + ".enabled") {
 		return nil
+	}
+	if in.String(connect+".namespace") == "" && cluster.String("serviceConnectDefaults.namespace") == "" {
+		return refuse(serviceCode, "neither the service nor the cluster names one", "The service connect configuration needs a namespace.")
 	}
 	var names []string
 	for _, c := range containers {

@@ -70,8 +70,11 @@ const (
 
 	topicType         = "aws:sns/topic:Topic"
 	queueType         = "aws:sqs/queue:Queue"
+	scheduleType      = "aws:scheduler/schedule:Schedule"
+	scalingPolicyType = "aws:appautoscaling/policy:Policy"
 	scheduleGroupType = "aws:scheduler/scheduleGroup:ScheduleGroup"
 	certificateType   = "aws:acm/certificate:Certificate"
+	validationType    = "aws:acm/certificateValidation:CertificateValidation"
 	zoneType          = "aws:route53/zone:Zone"
 	recordType        = "aws:route53/record:Record"
 	healthCheckType   = "aws:route53/healthCheck:HealthCheck"

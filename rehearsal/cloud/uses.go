@@ -23,13 +23,13 @@ type Use struct {
 // users are the kinds of resource that make something call, each with what it calls. The condition keys in these calls are those that
 // AWS documents for them, and no others: a policy that asks for another one does not match.
 var users = map[string]func(*uses, *Object, Inputs){
-	serviceType:                       (*uses).service,
-	"aws:scheduler/schedule:Schedule": (*uses).schedule,
-	taskType:                          (*uses).definition,
-	logGroupType:                      (*uses).logGroup,
-	"aws:backup/selection:Selection":  (*uses).backup,
-	"aws:ec2/flowLog:FlowLog":         (*uses).flowLog,
-	"aws:ec2/instance:Instance":       (*uses).instance,
+	serviceType:                      (*uses).service,
+	scheduleType:                     (*uses).schedule,
+	taskType:                         (*uses).definition,
+	logGroupType:                     (*uses).logGroup,
+	"aws:backup/selection:Selection": (*uses).backup,
+	"aws:ec2/flowLog:FlowLog":        (*uses).flowLog,
+	"aws:ec2/instance:Instance":      (*uses).instance,
 	"aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter":      (*uses).subscription,
 	"aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream":       (*uses).firehose,
 	"aws:cloudwatch/eventTarget:EventTarget":                          (*uses).eventTarget,

@@ -22,7 +22,7 @@ var rejectedSettings = []struct {
 		"InvalidParameterException", "daemon scheduling strategy"},
 	{"a placement strategy on Fargate", "ECS API Reference, CreateService", "Service", "web", change{"orderedPlacementStrategies": []any{
 		change{"type": "spread", "field": "attribute:ecs.availability-zone"}}}, "InvalidParameterException", "Placement strategies"},
-	{"a role for the load balancer with awsvpc", "hashicorp/terraform-provider-aws#12192", "Service", "web",
+	{"a role for the load balancer with awsvpc", "hashicorp/terraform-provider-aws#4657", "Service", "web",
 		change{"iamRole": "arn:aws:iam::123456789012:role/x"}, "InvalidParameterException", "service linked role"},
 	{"a circuit breaker with CodeDeploy", "ECS API Reference, DeploymentCircuitBreaker", "Service", "web",
 		change{"deploymentController": change{
