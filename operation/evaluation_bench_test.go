@@ -49,6 +49,12 @@ func BenchmarkEvaluationGrowth(b *testing.B) {
 // withWorkers is the account of prod with n workers, deployed by its deploy role.
 func withWorkers(b *testing.B, n int) *cloud.Account {
 	b.Helper()
+	return opened(b, workersTarget(b, n))
+}
+
+// workersTarget is prod with n workers, deployed by its deploy role.
+func workersTarget(b *testing.B, n int) Target {
+	b.Helper()
 	var workers []string
 	for i := range n {
 		workers = append(workers, fmt.Sprintf(`{"name": "w%d", "command": ["python", "manage.py", "run_worker"]}`, i))
@@ -61,7 +67,7 @@ func withWorkers(b *testing.B, n int) *cloud.Account {
 	if _, err := Up(b.Context(), target, UpArgs{Confirm: anything}); err != nil {
 		b.Fatal(err)
 	}
-	return opened(b, target)
+	return target
 }
 
 // evaluateAll evaluates the calls of a deployed site, as a process does that has just opened the account.
@@ -77,6 +83,55 @@ func evaluateAll(b *testing.B, account *cloud.Account) time.Duration {
 		b.Fatal(found)
 	}
 	return time.Since(start)
+}
+
+// BenchmarkJudges measures what all judges cost together, and each alone, of an account that was just opened, with 1, 10, 50 and 100
+// workers. In the same run it measures an up without changes, which includes them, and reports what share of it they take.
+func BenchmarkJudges(b *testing.B) {
+	targets := make([]Target, len(sizes))
+	for i, n := range sizes {
+		targets[i] = workersTarget(b, n)
+	}
+	best := map[string]time.Duration{}
+	measure := func(name string, do func()) {
+		start := time.Now()
+		do()
+		if took := time.Since(start); best[name] == 0 || took < best[name] {
+			best[name] = took
+		}
+	}
+	for b.Loop() {
+		for i, n := range sizes {
+			for _, judge := range cloud.Judges {
+				account := opened(b, targets[i])
+				measure(fmt.Sprintf("%s-%d", judge, n), func() { account.FindingsOf(judge) })
+			}
+			account := opened(b, targets[i])
+			measure(fmt.Sprintf("all-%d", n), func() {
+				if found := account.Findings(); len(found) > 0 {
+					b.Fatal(found)
+				}
+			})
+			measure(fmt.Sprintf("up-%d", n), func() {
+				if _, err := Up(b.Context(), targets[i], UpArgs{Confirm: anything}); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+	xs, ys := make([]float64, len(sizes)), make([]float64, len(sizes))
+	for i, n := range sizes {
+		for _, what := range append([]string{"all", "up"}, cloud.Judges...) {
+			name := fmt.Sprintf("%s-%d", what, n)
+			b.ReportMetric(best[name].Seconds()*1e3, "ms-"+name)
+		}
+		all, up := best[fmt.Sprintf("all-%d", n)].Seconds(), best[fmt.Sprintf("up-%d", n)].Seconds()
+		b.ReportMetric(100*all/up, fmt.Sprintf("percent-%d", n))
+		xs[i], ys[i] = float64(n), all*1e3
+	}
+	_, slope, r2 := line(xs, ys)
+	b.ReportMetric(slope, "ms-per-worker")
+	b.ReportMetric(r2, "R2")
 }
 
 // line is the straight line with the least squares, and how much of the variance it explains.

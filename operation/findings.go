@@ -22,6 +22,7 @@ import (
 type judging interface {
 	Findings() []finding.Finding
 	Refusals() []finding.Finding
+	Unjudged() []string
 }
 
 // findings are what the account refused, what would not work later, and what the engine reported besides.
@@ -40,7 +41,7 @@ func (s *session) findings(err error) []finding.Finding {
 			}
 		}
 	}
-	return finding.Unique(append(all, judge.Findings()...))
+	return finding.Merge(append(all, judge.Findings()...))
 }
 
 // invalid is how the engine reports a property that a provider refuses; coded is an error code of AWS at the end of a provider's reason.

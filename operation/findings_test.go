@@ -32,7 +32,7 @@ func TestTheSameCauseIsShownOnce(t *testing.T) {
 			Message: "no", Chain: []string{"role x -> s3:GetObject on media: no matching statement"}, Fix: "allow it"})
 	}
 	got := v.Wrong()[3:]
-	if len(v.Findings) != 3 || len(got) != 1 || !strings.HasSuffix(got[0], "It shows at worker, job as well.") ||
+	if len(v.Findings) != 1 || len(v.Findings[0].Also) != 2 || len(got) != 1 || !strings.HasSuffix(got[0], "It shows at worker, job as well.") ||
 		!strings.HasPrefix(got[0], "web (aws:ecs/taskDefinition:TaskDefinition): AccessDenied: no\n  role x -> s3:GetObject on media") {
 		t.Errorf("%d findings, shown as %q", len(v.Findings), got)
 	}

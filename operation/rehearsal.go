@@ -17,12 +17,14 @@ type Rehearsal struct {
 	Good    bool     `json:"good"`
 	Reasons []string `json:"reasons,omitempty"` // why it is not
 	// Findings are the reasons that concern one resource, in detail.
-	Findings  []finding.Finding `json:"findings,omitempty"`
-	Up        *Act              `json:"up,omitempty"`
-	Again     *Act              `json:"again,omitempty"`
-	Protected []string          `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
-	Destroy   *Act              `json:"destroy,omitempty"`
-	Left      map[string]int    `json:"left,omitempty"` // what destroy left, by type
+	Findings []finding.Finding `json:"findings,omitempty"`
+	// Unjudged are questions that have no answer before the site runs, such as whether an image has a program.
+	Unjudged  []string       `json:"unjudged"`
+	Up        *Act           `json:"up,omitempty"`
+	Again     *Act           `json:"again,omitempty"`
+	Protected []string       `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
+	Destroy   *Act           `json:"destroy,omitempty"`
+	Left      map[string]int `json:"left,omitempty"` // what destroy left, by type
 
 	said []string // the reasons, without what is in the findings
 }
@@ -54,23 +56,8 @@ func newAct(r engine.Result) *Act {
 // Wrong is what a rehearsal found, for a terminal: the reasons, then the findings in full.
 func (v *Rehearsal) Wrong() []string {
 	all := slices.Clone(v.said)
-	// A missing right shows at every resource that needs it.
-	type cause struct{ code, chain, fix string }
-	var causes []cause
-	others := map[cause][]string{}
 	for _, f := range v.Findings {
-		c := cause{f.Code, strings.Join(f.Chain, "\n"), f.Fix}
-		if at, known := others[c]; known && len(f.Chain) > 0 {
-			others[c] = append(at, finding.Name(f.Resource))
-			continue
-		}
-		others[c], causes = nil, append(causes, c)
 		all = append(all, f.String())
-	}
-	for i, c := range causes {
-		if also := others[c]; len(also) > 0 {
-			all[len(v.said)+i] += "\n  It shows at " + strings.Join(also, ", ") + " as well."
-		}
 	}
 	return all
 }
@@ -78,7 +65,7 @@ func (v *Rehearsal) Wrong() []string {
 // wrong adds a reason, and the findings that it is about. said is the reason without what is in them; "": the reason.
 func (v *Rehearsal) wrong(reason, said string, found ...finding.Finding) {
 	v.Reasons, v.said = append(v.Reasons, reason), append(v.said, cmp.Or(said, reason))
-	v.Findings = finding.Unique(append(v.Findings, found...))
+	v.Findings = finding.Merge(append(v.Findings, found...))
 }
 
 // Tally lists counts by name: "2 aws:ec2/vpc:Vpc, 1 aws:kms/key:Key".

@@ -23,7 +23,7 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 // rehearse plays the life of a stack aside.
 func (t Target) rehearse(ctx context.Context, args asideArgs) (v *Rehearsal, err error) {
 	err = t.aside(ctx, args, func(s *session) error {
-		v = &Rehearsal{Stack: t.Stack}
+		v = &Rehearsal{Stack: t.Stack, Unjudged: []string{}}
 		err := s.play(ctx, v)
 		found := s.findings(err)
 		// Also after an interrupt: no later run knows the containers of a rehearsal.
@@ -76,6 +76,9 @@ func (s *session) play(ctx context.Context, v *Rehearsal) error {
 	logf("Rehearsing stack %s: up.", s.target.Stack)
 	up, err := s.up(ctx, nil)
 	sayDelayed(s.account, logf)
+	if judge, ok := s.account.(judging); ok {
+		v.Unjudged = append(v.Unjudged, judge.Unjudged()...)
+	}
 	if _, err := s.judged(ctx, err); err != nil && !v.later(err, s.findings(err)) {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -82,9 +83,22 @@ func (t Target) try(ctx context.Context, from string) (_ *trial, err error) {
 		if failed != nil {
 			return nil, fmt.Errorf("%w\nNot everything is known: the site as it is does not come up: %w", err, failed)
 		}
-		return nil, UsageError{err}
+		return nil, UsageError{t.bootstrapped(err)}
 	}
 	return tried, nil
+}
+
+// bootstrapNames begin the names of what bootstrap makes in place of the program, for a stack that workflows deploy.
+var bootstrapNames = regexp.MustCompile(`has no resource "(github|boundary)`)
+
+// bootstrapped explains why the program has no such resource, if bootstrap makes it.
+func (t Target) bootstrapped(err error) error {
+	c, failed := configure(t)
+	if failed != nil || c.stack.GitHub.Repository == "" || !bootstrapNames.MatchString(err.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w\nThe roles of stack %s and their policies come from slipway bootstrap, which a rehearsal runs first: a change can only "+
+		"be tried on what the program makes", err, t.Stack)
 }
 
 // recorded runs the program as it is, once.

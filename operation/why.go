@@ -57,13 +57,16 @@ func Why(ctx context.Context, t Target, words []string) (answer finding.Answer, 
 	t.Progress = silence{}
 	args := asideArgs{tried: tried, monitor: tried.monitor()}
 	err = t.aside(ctx, args, func(s *session) error {
-		if _, err := s.up(ctx, nil); err != nil {
+		_, failed := s.up(ctx, nil)
+		if failed != nil {
 			if ctx.Err() != nil {
-				return err
+				return failed
 			}
-			progress.Logf("The stack does not come up, so not everything is there: %s", err)
+			progress.Logf("The stack does not come up, so not everything is there: %s", firstLine(failed, s.findings(failed)))
 		}
-		answer, err = ask(s.account)
+		if answer, err = ask(s.account); err != nil && failed != nil {
+			err = s.stopped(words, failed, err)
+		}
 		answer.Stack, answer.Rehearsed = t.Stack, true
 		return err
 	})
@@ -100,4 +103,17 @@ func explained(ask func(explaining) (finding.Answer, error)) func(account.Accoun
 		}
 		return ask(judge)
 	}
+}
+
+// stopped is why an end of a connection, or a role, is not there: AWS refused it, or it was never tried. err is what is said otherwise.
+func (s *session) stopped(words []string, failed, err error) error {
+	for _, word := range words[:2] {
+		name, _, _ := strings.Cut(word, ":")
+		for _, f := range s.findings(failed) {
+			if finding.Name(f.Resource) == name {
+				return fmt.Errorf("%s does not come up with this change: %s", name, f)
+			}
+		}
+	}
+	return err
 }

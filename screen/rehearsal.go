@@ -20,10 +20,11 @@ type Rehearsal struct {
 	Acts      []Act // in their order
 	Protected int   // resources that refused to be destroyed, as they should
 	Wrong     []string
+	Unjudged  []string // questions without an answer
 }
 
-// Write writes the rehearsal as text.
-func (r Rehearsal) Write(out io.Writer) {
+// Write writes the rehearsal as text. The questions without an answer are counted, or listed.
+func (r Rehearsal) Write(out io.Writer, list bool) {
 	for _, a := range r.Acts {
 		if a.Name == "destroy" && r.Protected > 0 {
 			fmt.Fprintf(out, "%-9s %7s  %d resources refuse to be destroyed, until it is lifted\n", "protected", "", r.Protected)
@@ -33,9 +34,26 @@ func (r Rehearsal) Write(out io.Writer) {
 	for _, reason := range r.Wrong {
 		fmt.Fprintln(out, "wrong:", reason)
 	}
+	r.unjudged(out, list)
 	if r.Good {
 		fmt.Fprintf(out, "Stack %s deploys, stays unchanged and is destroyed.\n", r.Stack)
 	} else {
 		fmt.Fprintf(out, "Stack %s is not fit to be deployed.\n", r.Stack)
+	}
+}
+
+func (r Rehearsal) unjudged(out io.Writer, list bool) {
+	n := len(r.Unjudged)
+	switch {
+	case n == 0:
+		return
+	case list:
+		for _, question := range r.Unjudged {
+			fmt.Fprintln(out, "not judged:", question)
+		}
+	case n == 1:
+		fmt.Fprintln(out, "1 question cannot be judged before the site runs; -v shows it.")
+	default:
+		fmt.Fprintf(out, "%d questions cannot be judged before the site runs; -v lists them.\n", n)
 	}
 }

@@ -46,7 +46,7 @@ func preview(ctx context.Context, run *invocation, release string) error {
 	err = run.out.print(plan.Summary(), func() {
 		shownPlan(plan).Write(run.out.stdout, screen.Look{})
 		if plan.WhatIf != nil {
-			shownRehearsal(plan.WhatIf).Write(run.out.stdout)
+			shownRehearsal(plan.WhatIf).Write(run.out.stdout, run.out.verbose)
 		}
 	})
 	run.out.say("Plan for %s: %s.", run.stack, planned(plan.Result))

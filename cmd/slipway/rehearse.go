@@ -37,7 +37,7 @@ func rehearse(ctx context.Context, run *invocation) error {
 	}
 	v, err := operation.Rehearse(ctx, target)
 	if v != nil {
-		err = errors.Join(run.out.print(v, func() { shownRehearsal(v).Write(run.out.stdout) }), err)
+		err = errors.Join(run.out.print(v, func() { shownRehearsal(v).Write(run.out.stdout, run.out.verbose) }), err)
 	}
 	if err == nil && !v.Good {
 		return fmt.Errorf("the rehearsal of stack %s failed", run.stack)
@@ -47,7 +47,8 @@ func rehearse(ctx context.Context, run *invocation) error {
 
 // shownRehearsal is a rehearsal for the terminal.
 func shownRehearsal(v *operation.Rehearsal) screen.Rehearsal {
-	r := screen.Rehearsal{Stack: v.Stack, Good: v.Good, Protected: len(v.Protected), Wrong: v.Wrong()}
+	r := screen.Rehearsal{Stack: v.Stack, Good: v.Good, Protected: len(v.Protected), Wrong: v.Wrong(),
+		Unjudged: v.Unjudged}
 	for _, act := range v.Acts() {
 		r.Acts = append(r.Acts, screen.Act{Name: act.Name, Seconds: act.Seconds, Counts: act.Result.Counts})
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"slipway/rehearsal/finding"
 	"slipway/rehearsal/reach"
 )
 
@@ -160,7 +161,7 @@ func (p *paths) finding(all []blocked) Finding {
 			shown[x.Repair] = true
 		}
 	}
-	f.Fix = strings.Join(repairs, "; and ")
+	f.Fix = strings.Join(repairs, finding.Repairs)
 	return f
 }
 

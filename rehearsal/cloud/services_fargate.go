@@ -95,9 +95,6 @@ func connectFits(in, cluster Inputs, containers []containerSpec) error {
 	if !in.Bool(connect + ".enabled") {
 		return nil
 	}
-	if in.String(connect+".namespace") == "" && cluster.String("serviceConnectDefaults.namespace") == "" {
-		return refuse(serviceCode, "neither the service nor the cluster names one", "The service connect configuration needs a namespace.")
-	}
 	var names []string
 	for _, c := range containers {
 		for _, m := range c.PortMappings {
@@ -111,6 +108,9 @@ func connectFits(in, cluster Inputs, containers []containerSpec) error {
 			return refuse(serviceCode, fmt.Sprintf("the task names the ports %s", orNone(names)),
 				"portName(%s) does not refer to any named PortMapping in the task definition.", name)
 		}
+	}
+	if in.String(connect+".namespace") == "" && cluster.String("serviceConnectDefaults.namespace") == "" {
+		return refuse(serviceCode, "neither the service nor the cluster names one", "The service connect configuration needs a namespace.")
 	}
 	return nil
 }

@@ -14,9 +14,17 @@ func (s settings) findings() []Finding {
 	var found []Finding
 	for _, b := range s.a.list(balancerType) {
 		f := s.front(b)
-		found = append(found, slices.Concat(f.internal(), f.certified(), f.addressed(), f.redirected(), f.blocked())...)
+		found = append(found, slices.Concat(f.internal(), f.certified(), f.addressed(), f.blocked())...)
+		if !s.partial() {
+			found = append(found, f.redirected()...)
+		}
 	}
-	found = append(found, s.unresolved()...)
+	if !s.partial() { // else what is missing may only be so because of that
+		found = append(found, s.unresolved()...)
+		for _, o := range s.a.list(alarmType) {
+			found = append(found, s.watched(o)...)
+		}
+	}
 	for _, d := range s.a.deployments() {
 		for _, lb := range d.service.Maps("loadBalancers") {
 			found = append(found, s.behind(d, lb)...)
@@ -25,9 +33,6 @@ func (s settings) findings() []Finding {
 			found = append(found, slices.Concat(d.replacedVariables(c), d.ignoredLimits(c), d.failingCheck(c), d.logBuffer(c), s.routed(d, c),
 				s.a.databaseVariables(d, c), s.a.foreignBuckets(d, c))...)
 		}
-	}
-	for _, o := range s.a.list(alarmType) {
-		found = append(found, s.watched(o)...)
 	}
 	for _, o := range s.a.list(instanceType) {
 		found = append(found, s.agentless(o)...)
@@ -51,3 +56,6 @@ func (s settings) findings() []Finding {
 func judged(o *Object, code, message, fix, source string, why ...string) Finding {
 	return deployed{resource: o}.finding(code, message, fix, source, why...)
 }
+
+// partial reports whether AWS refused something, so that not everything is there.
+func (s settings) partial() bool { return len(s.a.Refusals()) > 0 }

@@ -2,10 +2,13 @@ package cloud
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"slipway/rehearsal/reach"
 )
 
 // Settings of a database that RDS accepts, and what tasks are told about it.
@@ -14,17 +17,37 @@ func (s settings) database(o *Object) []Finding {
 	return slices.Concat(s.publicDatabase(o), s.bufferedDatabase(o))
 }
 
-// publicDatabase: RDS gives the instance a public address, which works only in subnets with a route to an internet gateway. There it is
-// one rule away from the internet.
+// publicDatabase: RDS gives the instance a public address. A site whose tasks alone use the database needs none; clients outside need a rule
+// for them as well, and a route.
 func (s settings) publicDatabase(o *Object) []Finding {
 	out := Inputs(o.Outputs)
-	if !out.Bool("publiclyAccessible") {
+	if !out.Bool("publiclyAccessible") || s.admitsOutside(out.Strings("vpcSecurityGroupIds")) {
 		return nil
 	}
 	return []Finding{judged(o, "PubliclyAccessible", "the database has a public address", "set publiclyAccessible to false",
 		"RDS API Reference, ModifyDBInstance, PubliclyAccessible; AWS Security Hub, control RDS.2",
-		"outside of its VPC, its name resolves to a public address", "tasks reach it by its private one: the address serves nobody that this "+
-			"site knows of")}
+		"outside of its VPC, its name resolves to a public address", "no rule of its security groups admits an address outside of the network: "+
+			"nothing uses it, and one rule would open it")}
+}
+
+// admitsOutside reports whether security groups admit an address outside of the networks.
+func (s settings) admitsOutside(groups []string) bool {
+	judge, _ := s.a.judges[Paths].(*paths)
+	n := judge.networks()
+	inside := func(block netip.Prefix) bool {
+		for _, vpc := range n.VPCs {
+			if slices.ContainsFunc(vpc.CIDRs, func(own netip.Prefix) bool { return own.Overlaps(block) }) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, id := range groups {
+		if g := n.Groups[id]; g != nil && slices.ContainsFunc(g.In, func(r reach.Rule) bool { return r.CIDR.IsValid() && !inside(r.CIDR) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // bufferedDatabase: Postgres allocates shared_buffers when it starts.

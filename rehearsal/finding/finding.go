@@ -20,6 +20,9 @@ type Finding struct {
 	Fix    string   `json:"fix"`    // what to change; the configuration key or the source line if it is known
 	Source string   `json:"source"` // AWS's page or a public issue
 
+	// Also are the URNs of the other resources at which the same cause shows: see Merge.
+	Also []string `json:"also,omitempty"`
+
 	// Change lists the URNs of the resources whose settings Fix is about, if they are not Resource. The caller that knows the
 	// program adds their source lines to Fix.
 	Change []string `json:"-"`
@@ -42,6 +45,13 @@ func (f Finding) String() string {
 	if f.Source != "" {
 		b.WriteString("\n  Source: " + f.Source)
 	}
+	if len(f.Also) > 0 {
+		var names []string
+		for _, urn := range f.Also {
+			names = append(names, Name(urn))
+		}
+		b.WriteString("\n  It shows at " + strings.Join(names, ", ") + " as well.")
+	}
 	return b.String()
 }
 
@@ -60,13 +70,40 @@ func (f Finding) called() string {
 	return fmt.Sprintf("%s (%s)", parts[len(parts)-1], parts[2][strings.LastIndex(parts[2], "$")+1:])
 }
 
-// Unique drops findings that say the same of the same resource, and keeps the order.
-func Unique(all []Finding) []Finding {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(all), func(f Finding) bool {
-		key := strings.Join(append([]string{f.Resource, f.Code, f.Message}, f.Chain...), "\x00")
-		was := seen[key]
-		seen[key] = true
-		return was
-	})
+// Merge makes one finding of those that have the same cause, and keeps the order. The first one remains, and lists the resources of the
+// others.
+func Merge(all []Finding) []Finding {
+	var merged []Finding
+	for _, f := range all {
+		at := slices.IndexFunc(merged, func(known Finding) bool { return known.causes(f) })
+		if at < 0 {
+			merged = append(merged, f)
+			continue
+		}
+		first := &merged[at]
+		for _, urn := range append([]string{f.Resource}, f.Also...) {
+			if urn != first.Resource && !slices.Contains(first.Also, urn) {
+				first.Also = append(slices.Clip(first.Also), urn)
+			}
+		}
+	}
+	return merged
+}
+
+// Repairs joins what must change together, in Fix.
+const Repairs = "; and "
+
+// causes reports whether another finding is there for the same cause. A right or a rule that is missing stops many things, each with words of
+// its own: what must change is the cause. Otherwise it is what the finding says.
+func (f Finding) causes(other Finding) bool {
+	switch {
+	case len(f.Change) > 0 && other.Fix != "":
+		mine := strings.Split(f.Fix, Repairs)
+		return !slices.ContainsFunc(strings.Split(other.Fix, Repairs), func(r string) bool { return !slices.Contains(mine, r) })
+	case f.Code != other.Code || !slices.Equal(f.Chain, other.Chain):
+		return false
+	case len(f.Chain) > 0:
+		return f.Fix == other.Fix
+	}
+	return f.Resource == other.Resource && f.Message == other.Message
 }

@@ -61,6 +61,41 @@ var rejectedSettings = []struct {
 		change{"protocolVersion": "GRPC"}, "ValidationError", "gRPC codes"},
 	{"a filter pattern without a value", "CloudWatch Logs guide, Filter pattern syntax", "LogSubscriptionFilter", "logs-django-archive",
 		change{"filterPattern": "{ $.level = }"}, "InvalidParameterException", "a comparison has no value"},
+	{"an alias of type CNAME to a load balancer", "Route 53 guide, Values specific for simple alias records", "Record", "balancer-alias",
+		change{"type": "CNAME"}, "InvalidChangeBatch", "has type A or AAAA"},
+	{"a certificate with RSA 4096 that ACM shall issue", "ACM API Reference, RequestCertificate", "Certificate", "balancer-certificate",
+		change{"keyAlgorithm": "RSA_4096"}, "ValidationException", "EC_prime256v1"},
+	{"no health checks of addresses", "ELB API Reference, CreateTargetGroup", "TargetGroup", "balancer-targets",
+		change{"healthCheck": change{"enabled": false}}, "ValidationError", "Health check enabled must be true"},
+	{"IPv6 without addresses", "Application Load Balancers guide, IP address type", "LoadBalancer", "balancer",
+		change{"ipAddressType": "dualstack"}, "InvalidSubnet", "associated IPv6 CIDR block"},
+	{"a Fargate task on EC2", "ECS API Reference, CreateService", "Service", "web", change{"launchType": "EC2",
+		"capacityProviderStrategies": nil}, "InvalidParameterException", "does not support launch_type EC2"},
+	{"Service Connect without a namespace", "ECS API Reference, ServiceConnectConfiguration", "Service", "web",
+		change{"serviceConnectConfiguration": change{"enabled": true}}, "InvalidParameterException", "needs a namespace"},
+	{"a parameter that RDS sets", "debezium/debezium.github.io#272", "ParameterGroup", "database-parameters", change{"parameters": []any{
+		change{"name": "wal_level", "value": "logical", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "wal_level cannot be modified"},
+	{"a parameter with a word that it does not take", "PostgreSQL's manual, Server Configuration", "ParameterGroup", "database-parameters",
+		change{"parameters": []any{change{"name": "password_encryption", "value": "md6", "applyMethod": "immediate"}}},
+		"InvalidParameterValue", "md5, scram-sha-256"},
+	{"a time zone that does not exist", "RDS User Guide, Working with parameters", "ParameterGroup", "database-parameters",
+		change{"parameters": []any{change{"name": "timezone", "value": "Mars/Base", "applyMethod": "immediate"}}}, "InvalidParameterValue",
+		"expected a time zone"},
+	{"a library that is spelt otherwise", "RDS Release Notes, Extension versions", "ParameterGroup", "database-parameters",
+		change{"parameters": []any{change{"name": "shared_preload_libraries", "value": "pg_stat_statement", "applyMethod": "pending-reboot"}}},
+		"InvalidParameterValue", "did you mean pg_stat_statements"},
+	{"an option group of another version", "RDS User Guide, Working with option groups", "Instance", "database",
+		change{"optionGroupName": "default:postgres-16"}, "InvalidParameterCombination", "it is for PostgreSQL 16"},
+	{"500 provisioned IOPS", "RDS User Guide, Provisioned IOPS SSD storage", "Instance", "database", change{"storageType": "io2", "iops": 500},
+		"InvalidParameterValue", "1000 to 256000"},
+	{"500 IOPS for each GiB", "RDS User Guide, Provisioned IOPS SSD storage", "Instance", "database", change{"storageType": "io1",
+		"iops": 50000}, "InvalidParameterCombination", "between 0.5 and 50"},
+	{"IPv6 for a database in subnets without", "RDS User Guide, dual-stack mode", "Instance", "database", change{"networkType": "DUAL"},
+		"InvalidSubnet", "network type DUAL"},
+	{"a certificate authority that does not exist", "RDS User Guide, Certificate authorities", "Instance", "database",
+		change{"caCertIdentifier": "rds-ca-rsa2048"}, "CertificateNotFound", "rds-ca-rsa2048-g1"},
+	{"extended support by another name", "RDS API Reference, CreateDBInstance", "Instance", "database",
+		change{"engineLifecycleSupport": "open-source"}, "engineLifecycleSupport", "open-source-rds-extended-support-disabled"},
 	{"a filter pattern that is not closed", "CloudWatch Logs guide, Filter pattern syntax", "LogSubscriptionFilter", "logs-django-archive",
 		change{"filterPattern": `{ $.level = "ERROR" `}, "InvalidParameterException", "not closed"},
 }
@@ -69,7 +104,7 @@ func TestSettingsThatAWSRefuses(t *testing.T) {
 	dir := deployed(t, "prod", nil)
 	for _, c := range rejectedSettings {
 		t.Run(c.failure, func(t *testing.T) {
-			a := account(t, dir)
+			a := zoned(t, dir)
 			if said := refused(t, a, named(t, a, c.kind, c.name), c.change); !strings.Contains(said, c.code) || !strings.Contains(said, c.says) {
 				t.Errorf("%s: %s %s is not refused with %s that says %q: %s", c.source, c.kind, c.name, c.code, c.says, said)
 			}
@@ -84,6 +119,9 @@ func TestSettingsThatAWSRefuses(t *testing.T) {
 		{"disableNetworking", true, "disableNetworking"},
 		{"resourceRequirements", []any{change{"type": "GPU", "value": "1"}}, "GPUs"},
 		{"environmentFiles", []any{change{"type": "s3", "value": "arn:aws:s3:::settings/prod.txt"}}, "ends in .env"},
+		{"startTimeout", 200, "2 to 120 seconds for a dependency"},
+		{"linuxParameters", change{"capabilities": change{"drop": []any{"NET_RAWW"}}}, "NET_RAW"},
+		{"restartPolicy", change{"enabled": true, "restartAttemptPeriod": 10}, "60 to 1800"},
 		{"portMappings", []any{change{"containerPort": 8000, "name": "HTTP"}}, "lower-case"},
 		{"portMappings", []any{change{"containerPort": 8000, "name": "http", "appProtocol": "https"}}, "http, http2 or grpc"},
 		{"mountPoints", []any{change{"sourceVolume": "django-tmp", "containerPath": "/tmp"}, change{"sourceVolume": "django-tmp",
@@ -94,7 +132,7 @@ func TestSettingsThatAWSRefuses(t *testing.T) {
 			"awslogs-stream-prefix": "x", "awslogs-retention": "7"}}, "no option"},
 	} {
 		t.Run(c.property+" "+c.says, func(t *testing.T) {
-			a := account(t, dir)
+			a := zoned(t, dir)
 			put("web-task", "django", c.property, c.value)(t, a)
 			task := named(t, a, "TaskDefinition", "web-task")
 			news := change{"containerDefinitions": task.Outputs["containerDefinitions"]}

@@ -149,6 +149,9 @@ func (a *Account) Findings() []finding.Finding { return a.model.Account.Findings
 // Refusals are the calls that this account refused.
 func (a *Account) Refusals() []finding.Finding { return a.model.Account.Refusals() }
 
+// Unjudged are questions about the site that have no answer before it runs.
+func (a *Account) Unjudged() []string { return a.model.Account.Unjudged() }
+
 // Why says whether a caller may make a call.
 func (a *Account) Why(caller, action, resource string, keys map[string][]string) (finding.Answer, error) {
 	return a.model.Account.Why(cloud.Question{Caller: caller, Action: action, Resource: resource, Context: keys})
