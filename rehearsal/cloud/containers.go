@@ -285,6 +285,9 @@ func containersProblems(text string, in Inputs, unknown Unknowns, fargate bool) 
 		}
 	}
 	t.problems = append(t.problems, dependencyProblems(t.containers)...)
+	if name := in.String("proxyConfiguration.containerName"); name != "" && containerNamed(t.containers, name) == nil {
+		t.say("proxyConfiguration.containerName", "The container %s does not exist in the task definition", name)
+	}
 	t.totals()
 	t.size(text)
 	return t.problems
@@ -485,7 +488,10 @@ func (t *taskCheck) totals() {
 			essential++
 		}
 		cpu += c.CPU
-		if c.Memory != nil {
+		switch { // the reserved memory; ECS API Reference, ContainerDefinition, memory
+		case c.MemoryReservation != nil:
+			memory += *c.MemoryReservation
+		case c.Memory != nil:
 			memory += *c.Memory
 		}
 	}

@@ -140,6 +140,9 @@ func databaseParametersKind() Kind {
 						p = append(p, awsProblem(path+".value", "InvalidParameterValue", "Invalid parameter value: %s for: %s; %s", x.String("value"), name,
 							fault))
 					}
+					if slices.ContainsFunc(foreignParameters, func(prefix string) bool { return strings.HasPrefix(name, prefix) }) {
+						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "Could not find parameter with name: %s; it is one of MySQL", name))
+					}
 					if slices.Contains(fixedParameters, name) {
 						p = append(p, awsProblem(path+".name", "InvalidParameterValue", "The parameter %s cannot be modified.", name))
 					}

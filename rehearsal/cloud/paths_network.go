@@ -28,7 +28,7 @@ var networkTypes = func() map[string]bool {
 	for _, t := range []string{vpcType, secondaryCIDRType, subnetType, gatewayType, natType, routeTableType, mainTableType, routeType,
 		tableLinkType, mainLinkType, groupType, defaultGroupType, groupRuleType, ingressType, egressType, endpointType, endpointTableType,
 		endpointPlaceType, aclType, defaultAclType, aclRuleType, aclLinkType, databaseType, databaseSubnetType, cacheType, cacheSubnetType,
-		balancerType, listenerType} {
+		balancerType, listenerType, zoneType, recordType} {
 		all[t] = true
 	}
 	return all
@@ -69,6 +69,7 @@ func (p *paths) networks() *networks {
 	b.endpoints()
 	b.acls()
 	b.nodes()
+	b.zones()
 	p.network.Store(n)
 	return n
 }
@@ -416,4 +417,22 @@ func placesOf(subnets []string) []reach.Place {
 		}
 	}
 	return all
+}
+
+// zones are the private DNS zones.
+func (b netBuilder) zones() {
+	for _, o := range b.a.list(zoneType) {
+		z := &reach.Zone{ID: o.ID, Label: label(o), Name: bareHost(Inputs(o.Outputs).String("name"))}
+		for _, vpc := range Inputs(o.Outputs).Maps("vpcs") {
+			z.VPCs = append(z.VPCs, vpc.String("vpcId"))
+		}
+		for _, r := range b.a.list(recordType) {
+			if out := Inputs(r.Outputs); out.String("zoneId") == o.ID {
+				z.Records = append(z.Records, out.String("fqdn"))
+			}
+		}
+		if len(z.VPCs) > 0 {
+			b.n.Zones[o.ID] = z
+		}
+	}
 }

@@ -41,6 +41,9 @@ var preloaded = words(`auto_explain orafce pgaudit pglogical pg_bigm pg_cron pg_
 var fixedParameters = words(`archive_mode archive_command config_file data_directory hba_file ident_file listen_addresses
 	unix_socket_directories wal_level`)
 
+// foreignParameters begin the names of MySQL's.
+var foreignParameters = words("innodb_ binlog_ character_set_ collation_ sql_mode slow_query_log long_query_time max_allowed_packet")
+
 // A formula, as LEAST({DBInstanceClassMemory/9531392},5000), is computed by RDS.
 var formulaForm = regexp.MustCompile(`[{}(]`)
 

@@ -30,7 +30,8 @@ func (s settings) findings() []Finding {
 			found = append(found, s.behind(d, lb)...)
 		}
 		for _, c := range d.containers {
-			found = append(found, slices.Concat(d.replacedVariables(c), d.ignoredLimits(c), d.failingCheck(c), d.logBuffer(c), s.routed(d, c),
+			found = append(found, slices.Concat(d.replacedVariables(c), d.ignoredLimits(c), d.failingCheck(c), d.logBuffer(c), d.ends(c),
+				s.unwritable(d, c), s.expiring(d, c), s.routed(d, c),
 				s.a.databaseVariables(d, c), s.a.foreignBuckets(d, c))...)
 		}
 	}

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -142,6 +143,12 @@ func (d deployed) ignoredLimits(c containerSpec) []Finding {
 	}
 	var found []Finding
 	for _, limit := range c.Ulimits {
+		const most = 1 << 20 // reown-com/blockchain-api#1183
+		if in := Inputs(limit); in.String("name") == "nofile" && in.Int("hardLimit") > most {
+			found = append(found, d.finding("CannotStartContainerError", "error setting rlimits for ready process: operation not permitted",
+				fmt.Sprintf("lower the ulimit nofile to %d", most), "https://github.com/reown-com/blockchain-api/pull/1183",
+				fmt.Sprintf("container %s asks for %d open files, and Fargate admits %d", c.Name, in.Int("hardLimit"), most)))
+		}
 		if name := Inputs(limit).String("name"); name != "nofile" {
 			found = append(found, d.finding("IgnoredLimit", "Fargate does not set the limit "+name, "remove the ulimit "+name,
 				"ECS API Reference, Ulimit: tasks on Fargate have the operating system's limits, except nofile",
@@ -179,4 +186,76 @@ func (d deployed) logBuffer(c containerSpec) []Finding {
 	return []Finding{d.finding("CannotStartContainerError", fmt.Sprintf("error parsing max-buffer-size: invalid size: '%s'", size),
 		"write a number and a unit, such as 25m", "ECS API Reference, LogConfiguration, max-buffer-size; docker/go-units, RAMInBytes",
 		fmt.Sprintf("container %s logs with max-buffer-size %q", c.Name, size))}
+}
+
+// once are commands that end by themselves: of a shell, and of manage.py.
+var once = regexp.MustCompile(`^(\S*/)?(true|false|echo|ls|date|env|printenv|sleep [0-9]+[smhd]?|` +
+	`python3? (\S*/)?manage\.py (check|migrate|collectstatic|showmigrations|clearsessions|createsuperuser))( |$)`)
+
+// ends: a service keeps its tasks running, so what ends by itself is started again and again.
+func (d deployed) ends(c containerSpec) []Finding {
+	command := strings.Join(slices.Concat(c.EntryPoint, c.Command), " ")
+	if d.service == nil || c.Essential != nil && !*c.Essential || !once.MatchString(command) {
+		return nil
+	}
+	return []Finding{d.finding("EssentialContainerExited", fmt.Sprintf("Essential container in task exited: container %s ends by itself", c.Name),
+		"give container "+c.Name+" a command that keeps running, or run it as a job",
+		"ECS Developer Guide, \"Amazon ECS services\"; ECS API Reference, ContainerDefinition, essential",
+		fmt.Sprintf("the command of container %s is %q", c.Name, command))}
+}
+
+// temporary are the folders that Python looks for one to write to (Python's manual, tempfile.gettempdir), besides the working directory.
+var temporary = words("/tmp /var/tmp /usr/tmp")
+
+// unwritable: Django keeps uploads of more than 2.5 MB in temporary files (Django's manual, FILE_UPLOAD_MAX_MEMORY_SIZE).
+func (s settings) unwritable(d deployed, c containerSpec) []Finding {
+	image := s.a.contractOf(c.Image)
+	if !c.ReadonlyRootFilesystem || d.service == nil || len(c.PortMappings) == 0 || image == nil || image.Has("python") != contracts.Yes {
+		return nil
+	}
+	for _, m := range c.MountPoints {
+		if !m.ReadOnly && (slices.Contains(temporary, m.ContainerPath) || slices.ContainsFunc(c.Environment, func(e namedValue) bool {
+			return slices.Contains(words("TMPDIR TEMP TMP"), e.Name) && strings.HasPrefix(e.Value, m.ContainerPath)
+		})) {
+			return nil
+		}
+	}
+	return []Finding{d.finding("FileNotFoundError", "No usable temporary directory found: uploads of more than 2.5 MB fail", "mount a volume at /tmp",
+		"Python's manual, tempfile.gettempdir; Django's manual, FILE_UPLOAD_TEMP_DIR",
+		fmt.Sprintf("readonlyRootFilesystem of container %s is true, and no volume is at %s", c.Name, strings.Join(temporary, ", ")))}
+}
+
+// expiring: an image that tasks use must not be deleted by its age, or no task can start any longer.
+func (s settings) expiring(d deployed, c containerSpec) []Finding {
+	host, repository, _ := splitImage(c.Image)
+	o := find(s.a, "name", repository, repositoryType)
+	if host != s.a.imageRegistry() || o == nil {
+		return nil
+	}
+	for _, policy := range s.a.list("aws:ecr/lifecyclePolicy:LifecyclePolicy") {
+		var document struct {
+			Rules []struct {
+				Selection struct {
+					TagStatus, CountType          string
+					CountNumber                   int
+					TagPatternList, TagPrefixList []string
+				}
+			}
+		}
+		out := Inputs(policy.Outputs)
+		if out.String("repository") != repository || json.Unmarshal([]byte(out.String("policy")), &document) != nil {
+			continue
+		}
+		for _, rule := range document.Rules {
+			chosen := rule.Selection
+			if chosen.CountType == "sinceImagePushed" && (chosen.TagStatus == "any" || chosen.TagStatus == "tagged" &&
+				slices.Contains(append(chosen.TagPatternList, chosen.TagPrefixList...), "*")) {
+				return []Finding{d.finding("CannotPullContainerError", "image not found: it was expired by its age",
+					"expire images by their number (imageCountMoreThan)", "ECR User Guide, \"Lifecycle policy properties in Amazon ECR\", countType",
+					fmt.Sprintf("%s expires every image %d days after its push, also the one that container %s runs", policy.describe(),
+						chosen.CountNumber, c.Name))}
+			}
+		}
+	}
+	return nil
 }

@@ -73,6 +73,10 @@ var rejectedSettings = []struct {
 		"capacityProviderStrategies": nil}, "InvalidParameterException", "does not support launch_type EC2"},
 	{"Service Connect without a namespace", "ECS API Reference, ServiceConnectConfiguration", "Service", "web",
 		change{"serviceConnectConfiguration": change{"enabled": true}}, "InvalidParameterException", "needs a namespace"},
+	{"a parameter of MySQL", "WikiWatershed/model-my-watershed#3149", "ParameterGroup", "database-parameters", change{"parameters": []any{
+		change{"name": "innodb_buffer_pool_size", "value": "1", "applyMethod": "immediate"}}}, "InvalidParameterValue", "Could not find parameter"},
+	{"a proxy that is no container", "ECS API Reference, ProxyConfiguration", "TaskDefinition", "web-task", change{"proxyConfiguration": change{
+		"type": "APPMESH", "containerName": "envoy", "properties": change{}}}, "ClientException", "container envoy does not exist"},
 	{"a parameter that RDS sets", "debezium/debezium.github.io#272", "ParameterGroup", "database-parameters", change{"parameters": []any{
 		change{"name": "wal_level", "value": "logical", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "wal_level cannot be modified"},
 	{"a parameter with a word that it does not take", "PostgreSQL's manual, Server Configuration", "ParameterGroup", "database-parameters",
@@ -121,6 +125,7 @@ func TestSettingsThatAWSRefuses(t *testing.T) {
 		{"environmentFiles", []any{change{"type": "s3", "value": "arn:aws:s3:::settings/prod.txt"}}, "ends in .env"},
 		{"startTimeout", 200, "2 to 120 seconds for a dependency"},
 		{"linuxParameters", change{"capabilities": change{"drop": []any{"NET_RAWW"}}}, "NET_RAW"},
+		{"memoryReservation", 4096, "memory adds up to"},
 		{"restartPolicy", change{"enabled": true, "restartAttemptPeriod": 10}, "60 to 1800"},
 		{"portMappings", []any{change{"containerPort": 8000, "name": "HTTP"}}, "lower-case"},
 		{"portMappings", []any{change{"containerPort": 8000, "name": "http", "appProtocol": "https"}}, "http, http2 or grpc"},

@@ -17,6 +17,8 @@ type destination struct {
 	list     string     // the prefix list that contains the address
 	// unresolved is the VPC whose resolver does not answer.
 	unresolved *VPC
+	// hidden is the private zone that has no such name.
+	hidden *Zone
 }
 
 // A Service is an AWS service as clients reach it.
@@ -48,7 +50,24 @@ func (n *Network) resolve(q *Question, vpc string) destination {
 	if v := n.VPCs[vpc]; v != nil && !v.DNS {
 		d.unresolved = v
 	}
+	own := "" // private DNS of an endpoint is a zone of its own
+	if d.endpoint != nil {
+		own = strings.TrimPrefix(d.endpoint.named(d.name), "*.")
+	}
+	if vpc != "" {
+		d.hidden = n.hides(d.name, vpc, own)
+	}
 	return d
+}
+
+// named is the name of an endpoint that matches a host name.
+func (e *Endpoint) named(host string) string {
+	for _, name := range e.Names {
+		if matches(name, host) {
+			return name
+		}
+	}
+	return ""
 }
 
 func (n *Network) look(q *Question, vpc string) destination {

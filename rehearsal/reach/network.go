@@ -14,6 +14,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // A Network is everything that decides about connections. The keys of the maps are IDs.
@@ -30,12 +31,14 @@ type Network struct {
 	Peerings  map[string]*Peering
 	// Nodes are the nodes that have host names, by name in lower case: databases, caches, balancers.
 	Nodes map[string]*Node
+	Zones map[string]*Zone
 }
 
 // New is an empty network.
 func New() *Network {
 	return &Network{map[string]*VPC{}, map[string]*Subnet{}, map[string]*Table{}, map[string]*Gateway{}, map[string]*NAT{},
-		map[string]*Endpoint{}, map[string]*Group{}, map[string]*ACL{}, map[string]*PrefixList{}, map[string]*Peering{}, map[string]*Node{}}
+		map[string]*Endpoint{}, map[string]*Group{}, map[string]*ACL{}, map[string]*PrefixList{}, map[string]*Peering{}, map[string]*Node{},
+		map[string]*Zone{}}
 }
 
 // A VPC is a network of its own.
@@ -221,7 +224,7 @@ func (n *Network) clone() *Network {
 	c := *n
 	c.VPCs, c.Subnets, c.Gateways, c.NATs = copies(n.VPCs), copies(n.Subnets), copies(n.Gateways), copies(n.NATs)
 	c.Tables, c.Endpoints, c.Groups, c.ACLs = copies(n.Tables), copies(n.Endpoints), copies(n.Groups), copies(n.ACLs)
-	c.Nodes, c.Peerings = copies(n.Nodes), copies(n.Peerings)
+	c.Nodes, c.Peerings, c.Zones = copies(n.Nodes), copies(n.Peerings), copies(n.Zones)
 	return &c
 }
 
@@ -245,3 +248,26 @@ func sorted[T any](m map[string]*T) []*T {
 }
 
 func named(label, id string) string { return cmp.Or(label, id) }
+
+// A Zone is a private DNS zone. The VPCs that it is associated with take its answers for every name below its own, also the answer that
+// there is no such name (Route 53 guide, "Considerations when working with a private hosted zone").
+type Zone struct {
+	ID, Label, Name string
+	VPCs            []string
+	Records         []string // names; may begin with "*."
+}
+
+// hides is the private zone that answers a VPC for a host name, and has no record for it. Of several zones the most specific one answers;
+// at is the name of another that competes with them.
+func (n *Network) hides(host, vpc, at string) *Zone {
+	var zone *Zone
+	for _, z := range sorted(n.Zones) {
+		if slices.Contains(z.VPCs, vpc) && (host == z.Name || strings.HasSuffix(host, "."+z.Name)) && len(z.Name) > len(at) {
+			zone, at = z, z.Name
+		}
+	}
+	if zone == nil || slices.ContainsFunc(zone.Records, func(r string) bool { return matches(r, host) }) {
+		return nil
+	}
+	return zone
+}

@@ -71,6 +71,10 @@ func (n *Network) follow(q *Question, d destination, from, to *Place) *trace {
 		t.block("VPC "+named(v.Label, v.ID), "enableDnsSupport is off, so its resolver does not answer for "+d.name,
 			Repair{Change: TurnOnDNS, On: v.ID, Label: v.Label})
 	}
+	if z := d.hidden; z != nil && d.name != "" {
+		t.block("private zone "+named(z.Label, z.ID), "it answers for "+z.Name+", and has no record "+d.name,
+			Repair{Change: Dissociate, On: z.ID, Label: z.Label, Target: s.VPC, Named: t.vpcName(s.VPC)})
+	}
 	t.hop(kindOf(q.From.Kind)+" "+named(q.From.Label, q.From.ID), "in subnet %s", named(s.Label, s.ID))
 	if to == nil {
 		outside := n.outside(d)
@@ -84,6 +88,13 @@ func (n *Network) follow(q *Question, d destination, from, to *Place) *trace {
 
 func kindOf(k Kind) string {
 	return [...]string{"host", "task", "balancer", "database", "endpoint", "internet"}[k]
+}
+
+func (t *trace) vpcName(id string) string {
+	if v := t.n.VPCs[id]; v != nil {
+		return v.Label
+	}
+	return ""
 }
 
 // outside are the addresses of a destination that is in no VPC.

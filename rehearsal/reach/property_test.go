@@ -26,6 +26,9 @@ var damage = []func(*rand.Rand, *Network){
 		acl(n, any1(r, n.Subnets).ID, entries(r), entries(r))
 	},
 	func(r *rand.Rand, n *Network) { any1(r, n.VPCs).DNS = false },
+	func(r *rand.Rand, n *Network) {
+		n.Zones["hiding"] = &Zone{ID: "hiding", Name: "amazonaws.com", VPCs: []string{any1(r, n.VPCs).ID}}
+	},
 	func(r *rand.Rand, n *Network) { any1(r, n.VPCs).DNSNames = false },
 	func(r *rand.Rand, n *Network) { any1(r, n.Gateways).VPC = "" },
 	func(r *rand.Rand, n *Network) {

@@ -246,6 +246,18 @@ func TestPaths(t *testing.T) {
 			[]string{"no route to logs"}},
 		{"without enableDnsSupport no name resolves", but(isolated(), func(n *Network) { n.VPCs["vpc"].DNS = false }), task(), toLogs(), 443,
 			[]string{"enableDnsSupport is off"}},
+		{"a private zone hides the names that it lacks", but(site(), func(n *Network) {
+			n.Zones["z"] = &Zone{ID: "z", Name: "amazonaws.com", VPCs: []string{"vpc"}}
+		}), task(), toLogs(), 443, []string{"private zone z: it answers for amazonaws.com, and has no record"}},
+		{"a private zone of another VPC hides nothing", but(site(), func(n *Network) {
+			n.Zones["z"] = &Zone{ID: "z", Name: "amazonaws.com", VPCs: []string{"other"}}
+		}), task(), toLogs(), 443, nil},
+		{"a private zone with the name", but(site(), func(n *Network) {
+			n.Zones["z"] = &Zone{ID: "z", Name: "amazonaws.com", VPCs: []string{"vpc"}, Records: []string{"*.amazonaws.com"}}
+		}), task(), toLogs(), 443, nil},
+		{"the private DNS of an endpoint is more specific", but(isolated(), func(n *Network) {
+			n.Zones["z"] = &Zone{ID: "z", Name: "amazonaws.com", VPCs: []string{"vpc"}}
+		}), task(), toLogs(), 443, nil},
 		{"with NAT a missing private name does not matter", but(site(), func(n *Network) {
 			n.Endpoints["logs"] = &Endpoint{ID: "logs", VPC: "vpc", Service: "logs", Names: logs.Hosts, Places: places("private-a")}
 		}), task(), toLogs(), 443, nil},

@@ -38,6 +38,7 @@ const (
 	AddEndpoint    Change = "create endpoint"
 	TurnOnDNS      Change = "enableDnsSupport"
 	TurnOnDNSNames Change = "enableDnsHostnames"
+	Dissociate     Change = "dissociate private zone"
 	TurnOnPrivate  Change = "privateDnsEnabled"
 	Publish        Change = "assign public address"
 	Attach         Change = "attach internet gateway"
@@ -68,6 +69,8 @@ func (r Repair) String() string {
 		return fmt.Sprintf("VPC %s: create an endpoint for %s, or a route to a NAT gateway", on, r.Target)
 	case TurnOnDNS, TurnOnDNSNames:
 		return fmt.Sprintf("VPC %s: set %s", on, r.Change)
+	case Dissociate:
+		return fmt.Sprintf("private zone %s: add the record, or dissociate the zone from VPC %s", on, named(r.Named, r.Target))
 	case TurnOnPrivate:
 		return fmt.Sprintf("endpoint %s: set privateDnsEnabled", on)
 	case Publish:
@@ -118,6 +121,9 @@ func (r Repair) apply(n *Network, q *Question) {
 		n.VPCs[r.On].DNS = true
 	case TurnOnDNSNames:
 		n.VPCs[r.On].DNSNames = true
+	case Dissociate:
+		z := n.Zones[r.On]
+		z.VPCs = slices.DeleteFunc(slices.Clone(z.VPCs), func(id string) bool { return id == r.Target })
 	case TurnOnPrivate:
 		n.Endpoints[r.On].PrivateDNS = true
 	case Publish:
