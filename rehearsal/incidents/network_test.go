@@ -164,7 +164,7 @@ var networkIncidents = []networkIncident{
 	}), "bastion", "TargetNotConnected", []string{"bastion -> ssmmessages.us-east-1.amazonaws.com:443",
 		"security group network-default: no egress rule for tcp 443"}},
 	// Not in the collection: what should not be reachable.
-	{"a bastion on the internet", "aws/aws-cdk#4761", false, func(t *testing.T, a *cloud.Account) {
+	{"a bastion on the internet", "VPC User Guide, Infrastructure security", false, func(t *testing.T, a *cloud.Account) {
 		t.Helper()
 		alter("Instance", "bastion", func(t *testing.T, a *cloud.Account, out map[string]any) {
 			t.Helper()
