@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -73,6 +74,7 @@ func (u *uses) start(role Caller, c containerSpec) {
 	for _, s := range slices.Concat(c.Secrets, c.LogConfiguration.SecretOptions) {
 		u.secret(role, s.ValueFrom, noSecrets)
 	}
+	u.distantImage(role, c)
 	if host, repository, _ := splitImage(c.Image); host == u.a.imageRegistry() {
 		noPull := stoppedTask("CannotPullContainerError: AccessDeniedException")
 		u.add(role, Call{Action: "ecr:GetAuthorizationToken", Resource: "*", Source: pullSource}, noPull)
@@ -102,6 +104,22 @@ func (u *uses) start(role Caller, c containerSpec) {
 				Reason: "awslogs-create-group asks for it at each start, also if the group exists",
 				Source: "https://github.com/terraform-aws-modules/terraform-aws-ecs/issues/313"}, noLogs)
 		}
+	}
+}
+
+// registryForm is the host of a registry of ECR: account and region.
+var registryForm = regexp.MustCompile(`^([0-9]{12})\.dkr\.ecr\.([a-z0-9-]+)\.`)
+
+// distantImage: the registry of another region has ARNs of its own.
+func (u *uses) distantImage(role Caller, c containerSpec) {
+	host, repository, _ := splitImage(c.Image)
+	m := registryForm.FindStringSubmatch(host)
+	if m == nil || m[1] != u.a.AccountID || m[2] == u.a.Region {
+		return
+	}
+	for _, action := range []string{"ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"} {
+		u.add(role, Call{Action: action, Resource: strings.Replace(u.a.arn("ecr", "repository/"+repository), ":"+u.a.Region+":", ":"+m[2]+":", 1),
+			Source: pullSource}, stoppedTask("CannotPullContainerError: AccessDeniedException"))
 	}
 }
 

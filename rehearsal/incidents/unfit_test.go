@@ -276,3 +276,16 @@ func TestAnArchiveOfAnInfrequentGroup(t *testing.T) {
 		t.Errorf("AWS says %q", text)
 	}
 }
+
+// TestImagesOfAnotherRegion: the execution role may pull from the repositories of its own region only (ECS Developer Guide, "Amazon ECS task
+// execution IAM role").
+func TestImagesOfAnotherRegion(t *testing.T) {
+	a := zoned(t, deployed(t, "prod", nil))
+	replaced("TaskDefinition", "web-task", "containerDefinitions", "dkr.ecr.us-east-1.amazonaws.com/slipway-prod/django",
+		"dkr.ecr.eu-west-1.amazonaws.com/slipway-prod/django")(t, a)
+	if found := a.FindingsOf(cloud.Permissions); !slices.ContainsFunc(found, func(f cloud.Finding) bool {
+		return strings.HasSuffix(f.Resource, "::web") && strings.Contains(strings.Join(f.Chain, " "), "ecr:BatchGetImage")
+	}) {
+		t.Errorf("an image of another region is not refused:\n%s", list(found))
+	}
+}
