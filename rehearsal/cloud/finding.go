@@ -1,16 +1,5 @@
 package cloud
 
-// The judges of a site, by the names by which FindingsOf takes them.
-const (
-	Permissions = "permissions" // calls of services and roles that would be denied when they happen
-	Paths       = "paths"       // connections that would be blocked, or that the internet could open
-	Contracts   = "contracts"   // what images, tasks, load balancer and database need of each other
-	Settings    = "settings"    // settings that AWS accepts and that do not work together
-)
-
-// Judges are all of them, in the order in which they report.
-var Judges = []string{Permissions, Paths, Contracts, Settings}
-
 // Findings are what does not work in the account, although a deployment does not trip over it.
 func (a *Account) Findings() []Finding { return a.FindingsOf(Judges...) }
 

@@ -32,6 +32,17 @@ func (a *Account) checkState(k *rule, o *Object, action string) error {
 	return nil
 }
 
+// The judges of a site, by the names by which FindingsOf takes them.
+const (
+	Permissions = "permissions" // calls of services and roles that would be denied when they happen
+	Paths       = "paths"       // connections that would be blocked, or that the internet could open
+	Contracts   = "contracts"   // what images, tasks, load balancer and database need of each other
+	Settings    = "settings"    // settings that AWS accepts and that do not work together
+)
+
+// Judges are all of them, in the order in which they report.
+var Judges = []string{Permissions, Paths, Contracts, Settings}
+
 // A judge looks at the account as a whole. It expects that its caller holds the lock.
 type judge interface {
 	changed(o *Object)     // o was put into the account, or dropped from it

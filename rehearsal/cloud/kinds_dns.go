@@ -409,3 +409,13 @@ func authorities(records []string, wild bool) (issuers []string, limited bool) {
 	}
 	return byTag["issue"], len(byTag["issue"]) > 0
 }
+
+// public reports whether a record is in a zone that the internet resolves.
+func (a *Account) public(record *Object) bool {
+	zone := find(a, "id", Inputs(record.Outputs).String("zoneId"), zoneType)
+	return zone != nil && len(Inputs(zone.Inputs).List("vpcs")) == 0
+}
+
+func bareHost(name string) string {
+	return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(name, ".")), "dualstack.")
+}

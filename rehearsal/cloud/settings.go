@@ -53,10 +53,8 @@ func (s settings) findings() []Finding {
 	return found
 }
 
-// judged is a finding on an object.
-func judged(o *Object, code, message, fix, source string, why ...string) Finding {
-	return deployed{resource: o}.finding(code, message, fix, source, why...)
-}
+// judged is an object as what findings are about.
+func judged(o *Object) deployed { return deployed{resource: o} }
 
 // partial reports whether AWS refused something, so that not everything is there.
 func (s settings) partial() bool { return len(s.a.Refusals()) > 0 }

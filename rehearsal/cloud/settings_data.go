@@ -24,7 +24,7 @@ func (s settings) publicDatabase(o *Object) []Finding {
 	if !out.Bool("publiclyAccessible") || s.admitsOutside(out.Strings("vpcSecurityGroupIds")) {
 		return nil
 	}
-	return []Finding{judged(o, "PubliclyAccessible", "the database has a public address", "set publiclyAccessible to false",
+	return []Finding{judged(o).finding("PubliclyAccessible", "the database has a public address", "set publiclyAccessible to false",
 		"RDS API Reference, ModifyDBInstance, PubliclyAccessible; AWS Security Hub, control RDS.2",
 		"outside of its VPC, its name resolves to a public address", "no rule of its security groups admits an address outside of the network: "+
 			"nothing uses it, and one rule would open it")}
@@ -63,7 +63,7 @@ func (s settings) bufferedDatabase(o *Object) []Finding {
 		if p.String("name") != "shared_buffers" || err != nil || pages*8>>20 < memory {
 			continue
 		}
-		return []Finding{judged(o, "incompatible-parameters", "the database does not start: its parameters need more memory than it has",
+		return []Finding{judged(o).finding("incompatible-parameters", "the database does not start: its parameters need more memory than it has",
 			"lower shared_buffers, which counts pages of 8 KB", "RDS User Guide, \"Diagnosing and resolving incompatible parameters status for "+
 				"a memory limit\"",
 			fmt.Sprintf("shared_buffers of %s is %d pages, %d GiB, and %s has %d GiB", group.describe(), pages, pages*8>>20,

@@ -34,12 +34,6 @@ func (s settings) front(balancer *Object) front {
 	return f
 }
 
-// public reports whether a record is in a zone that the internet resolves.
-func (a *Account) public(record *Object) bool {
-	zone := find(a, "id", Inputs(record.Outputs).String("zoneId"), zoneType)
-	return zone != nil && len(Inputs(zone.Inputs).List("vpcs")) == 0
-}
-
 // targetsOf are the host names that a record leads to.
 func targetsOf(record *Object) []string {
 	var all []string
@@ -53,10 +47,6 @@ func targetsOf(record *Object) []string {
 		}
 	}
 	return all
-}
-
-func bareHost(name string) string {
-	return strings.TrimPrefix(strings.ToLower(strings.TrimSuffix(name, ".")), "dualstack.")
 }
 
 // internal: the nodes of an internal load balancer have private addresses only, so no visitor reaches them.
@@ -76,7 +66,7 @@ func (f front) internal() []Finding {
 	if why == "" {
 		return nil
 	}
-	return []Finding{judged(f.balancer, "Timeout", "visitors cannot connect: the load balancer is internal", "set internal to false",
+	return []Finding{judged(f.balancer).finding("Timeout", "visitors cannot connect: the load balancer is internal", "set internal to false",
 		"Application Load Balancers guide, \"Application Load Balancers\", load balancer scheme",
 		"the name of an internal load balancer resolves to private addresses only", why)}
 }
@@ -104,7 +94,7 @@ func (f front) certified() []Finding {
 			if !known || slices.ContainsFunc(names, func(n string) bool { return covers(n, name) }) {
 				continue
 			}
-			found = append(found, judged(r, "CertificateNameMismatch", "https://"+name+": the certificate is not valid for this name",
+			found = append(found, judged(r).finding("CertificateNameMismatch", "https://"+name+": the certificate is not valid for this name",
 				"request a certificate for "+name,
 				"Application Load Balancers guide, \"SSL certificates for your Application Load Balancer\"",
 				fmt.Sprintf("record %s leads to load balancer %s", name, f.balancer.logical()),
@@ -158,7 +148,7 @@ func (f front) addressed() []Finding {
 		}) {
 			continue
 		}
-		found = append(found, judged(r, "NODATA", out.String("fqdn")+" has no address", "make the type of the alias A",
+		found = append(found, judged(r).finding("NODATA", out.String("fqdn")+" has no address", "make the type of the alias A",
 			"Route 53 guide, \"Values specific for simple alias records\", record type",
 			fmt.Sprintf("it is an alias of type AAAA, and load balancer %s has the address type ipv4", f.balancer.logical())))
 	}
@@ -178,7 +168,7 @@ func (f front) redirected() []Finding {
 			protocol := strings.ReplaceAll(orElse(to.String("protocol"), "#{protocol}"), "#{protocol}", out.String("protocol"))
 			port := strings.ReplaceAll(orElse(to.String("port"), "#{port}"), "#{port}", strconv.Itoa(out.Int("port")))
 			if fault := f.landing(l, to, protocol, port); fault != "" {
-				found = append(found, judged(l, "RedirectFails", fmt.Sprintf("%s://...:%s is redirected to %s://...:%s, which does not work",
+				found = append(found, judged(l).finding("RedirectFails", fmt.Sprintf("%s://...:%s is redirected to %s://...:%s, which does not work",
 					strings.ToLower(out.String("protocol")), strconv.Itoa(out.Int("port")), strings.ToLower(protocol), port),
 					"redirect to the protocol and port of a listener", "ELB API Reference, RedirectActionConfig", fault))
 			}
@@ -213,7 +203,7 @@ func (f front) blocked() []Finding {
 			slices.ContainsFunc(Inputs(acl.Outputs).Maps("rules"), func(r Inputs) bool { return r.Has("action.allow") }) {
 			continue
 		}
-		return []Finding{judged(acl, "403", "Request blocked by the default action", "set defaultAction to allow, or add a rule that allows",
+		return []Finding{judged(acl).finding("403", "Request blocked by the default action", "set defaultAction to allow, or add a rule that allows",
 			"AWS WAF Developer Guide, \"Setting the protection pack (web ACL) default action in AWS WAF\"",
 			"its default action is block, and none of its rules allows a request")}
 	}
@@ -232,7 +222,7 @@ func (s settings) unresolved() []Finding {
 				continue
 			}
 			asked[name] = true
-			found = append(found, judged(l, "NXDOMAIN", name+" does not resolve", "add an alias record for "+name,
+			found = append(found, judged(l).finding("NXDOMAIN", name+" does not resolve", "add an alias record for "+name,
 				"Route 53 guide, \"Routing traffic to an ELB load balancer\"",
 				fmt.Sprintf("listener %s has a certificate for %s, and zone %s has no such record", l.logical(), name,
 					Inputs(zone.Outputs).String("name"))))

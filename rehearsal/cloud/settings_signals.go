@@ -38,7 +38,7 @@ func (s settings) watched(o *Object) []Finding {
 	in := Inputs(o.Outputs)
 	namespace := in.String("namespace")
 	say := func(why, fix string) []Finding {
-		return []Finding{judged(o, "INSUFFICIENT_DATA", "the alarm never has data", fix, source, why)}
+		return []Finding{judged(o).finding("INSUFFICIENT_DATA", "the alarm never has data", fix, source, why)}
 	}
 	if near := nearMiss(in.String("metricName"), metrics[namespace]); near != "" {
 		return say(fmt.Sprintf("%s has no metric %s", namespace, in.String("metricName")), "set metricName to "+near)
@@ -95,7 +95,7 @@ func (s settings) launched(o *Object) []Finding {
 	if len(have) == 0 || slices.Contains(have, in.String(at+"launchType")) {
 		return nil
 	}
-	return []Finding{judged(o, "InvalidParameterException", "Task definition does not support launch_type "+in.String(at+"launchType")+".",
+	return []Finding{judged(o).finding("InvalidParameterException", "Task definition does not support launch_type "+in.String(at+"launchType")+".",
 		"set launchType to "+have[0], "ECS API Reference, RunTask, launchType", fmt.Sprintf("%s has requiresCompatibilities %s", definition.describe(),
 			strings.Join(have, ", ")))}
 }
@@ -106,7 +106,7 @@ func (s settings) agentless(o *Object) []Finding {
 	if in.String("metadataOptions.httpEndpoint") != "disabled" || in.String("iamInstanceProfile") == "" {
 		return nil
 	}
-	return []Finding{judged(o, "TargetNotConnected", o.ID+" is not connected.", "set metadataOptions.httpEndpoint to enabled",
+	return []Finding{judged(o).finding("TargetNotConnected", o.ID+" is not connected.", "set metadataOptions.httpEndpoint to enabled",
 		"Systems Manager User Guide, \"Troubleshooting SSM Agent\"", "its instance metadata is disabled, from which the agent gets the role "+
 			"of instance profile "+in.String("iamInstanceProfile"))}
 }
@@ -119,7 +119,7 @@ func unreachable(o *Object) []Finding {
 	if !strings.HasPrefix(metric, "ECSServiceAverage") || in.Float(at+"targetValue") <= 100 {
 		return nil
 	}
-	return []Finding{judged(o, "NeverScales", "the service never scales out", "set targetValue below 100",
+	return []Finding{judged(o).finding("NeverScales", "the service never scales out", "set targetValue below 100",
 		"Application Auto Scaling guide, \"Target tracking scaling policies\"; ECS Developer Guide, \"Amazon ECS CloudWatch metrics\"",
 		fmt.Sprintf("%s is in percent, and its target is %v", metric, in.Float(at+"targetValue")))}
 }
@@ -130,7 +130,7 @@ func (s settings) deployable(o *Object) []Finding {
 	if kind != "CODE_DEPLOY" && kind != "EXTERNAL" {
 		return nil
 	}
-	return []Finding{judged(o, "InvalidParameterException", "Unable to update task definition on services with a "+kind+" deployment controller.",
+	return []Finding{judged(o).finding("InvalidParameterException", "Unable to update task definition on services with a "+kind+" deployment controller.",
 		"use the deployment controller ECS", "ECS API Reference, UpdateService", "the service has the deployment controller "+kind+
 			": a later release cannot be deployed")}
 }

@@ -63,7 +63,7 @@ func mixedProtocols(group *Object) []Finding {
 	if orElse(out.String("healthCheck.port"), "traffic-port") != "traffic-port" || !strings.HasPrefix(traffic, "HTTP") || traffic == health {
 		return nil
 	}
-	return []Finding{judged(group, "Target.FailedHealthChecks", "either requests or health checks fail",
+	return []Finding{judged(group).finding("Target.FailedHealthChecks", "either requests or health checks fail",
 		"set the health check's protocol to "+traffic,
 		"Application Load Balancers guide, \"Health checks for Application Load Balancer target groups\"",
 		fmt.Sprintf("requests speak %s and health checks %s to the same port", traffic, health))}

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -144,4 +145,19 @@ func (n *Network) peered(a, b string) bool {
 		}
 	}
 	return false
+}
+
+// hides is the private zone that answers a VPC for a host name, and has no record for it. Of several zones the most specific one answers;
+// at is the name of another that competes with them.
+func (n *Network) hides(host, vpc, at string) *Zone {
+	var zone *Zone
+	for _, z := range sorted(n.Zones) {
+		if slices.Contains(z.VPCs, vpc) && (host == z.Name || strings.HasSuffix(host, "."+z.Name)) && len(z.Name) > len(at) {
+			zone, at = z, z.Name
+		}
+	}
+	if zone == nil || slices.ContainsFunc(zone.Records, func(r string) bool { return matches(r, host) }) {
+		return nil
+	}
+	return zone
 }
