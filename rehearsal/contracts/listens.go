@@ -270,6 +270,9 @@ var (
 	fromVariable  = regexp.MustCompile(`(?:int|str)?\(?\s*(?:os\.)?(?:environ\.get|getenv)\(\s*["'](\w+)["']\s*(?:,\s*["']?([\w.:\[\]]+)["']?\s*)?\)\)?` +
 		`|(?:os\.)?environ\[["'](\w+)["']\]`)
 	plainAddress = regexp.MustCompile(`^[\w.\[\]:/-]*$`)
+	quoted       = regexp.MustCompile(`"[^"]*"|'[^']*'`)
+	onlyJoins    = regexp.MustCompile(`^[\[\](),+f\s]*$`)
+	computed     = regexp.MustCompile(`\{[^}]+\}`)
 )
 
 // addressOf is the value of a setting in Python: a string, a list of one, or one that is put together with variables.
@@ -277,7 +280,8 @@ func addressOf(text string, env variables) (address string, ok bool) {
 	if before, _, comment := strings.Cut(text, " #"); comment {
 		text = before
 	}
-	known := true
+	rest := fromVariable.ReplaceAllString(text, "")
+	known := onlyJoins.MatchString(quoted.ReplaceAllString(rest, "")) && !computed.MatchString(rest)
 	text = fromVariable.ReplaceAllStringFunc(text, func(found string) string {
 		m := fromVariable.FindStringSubmatch(found)
 		value, set := env[orElse(m[1], m[3])]

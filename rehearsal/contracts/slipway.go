@@ -44,15 +44,15 @@ func (s *stage) helper(args []string) {
 		if s.image.User == "" && !s.image.known() {
 			owner = -1
 		}
-		s.put(note, File{Owner: owner, Mode: 0o644})
+		s.put(note, File{Owner: owner, Mode: 0o644, Text: s.image.User + "\n"})
 	case "install":
 		uid := -1
 		if given := option(args[1:], "", "--user"); given != "" {
 			uid, _ = s.image.uid(given)
-		} else if noted, ok := s.image.file(note); ok {
+		} else if noted, ok := s.image.file(note); ok && noted.Text != "" {
 			uid = noted.Owner
 		} else {
-			s.err = fmt.Errorf("RUN %s install: open %s: no such file or directory", helperPath, note)
+			s.err = fmt.Errorf("RUN %s install: %s does not name the image's user", helperPath, note)
 		}
 		s.installHelper(uid, allOf(args[1:], nil, "--writable"))
 	case "collect":

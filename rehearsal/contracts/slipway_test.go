@@ -18,7 +18,7 @@ func layer(writable ...string) string {
 	return `
 FROM project
 COPY --chmod=0755 .slipway/helper /opt/slipway/helper
-COPY .slipway/user /opt/slipway/user/
+COPY --chmod=0666 .slipway/empty /opt/slipway/user/id
 RUN ["/opt/slipway/helper", "whoami"]
 USER 0:0
 RUN ["/opt/slipway/helper", ` + install + `]
@@ -48,7 +48,7 @@ func context(t *testing.T, files map[string]string) fstest.MapFS {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := fstest.MapFS{".slipway/slipway.conf.template": {Data: template}, ".slipway/user/id": {},
+	all := fstest.MapFS{".slipway/slipway.conf.template": {Data: template}, ".slipway/empty": {},
 		".slipway/slipway.cached": {Data: []byte("proxy_pass http://app;\nproxy_cache kept;\n")}}
 	for name, text := range files {
 		all[name] = &fstest.MapFile{Data: []byte(text), Mode: 0o755}
@@ -104,7 +104,7 @@ func front(change func(*Container)) Container {
 		Mounts: mounts("/tmp", append([]string{"/var/cache/nginx"}, execPaths...)...), Neighbours: map[int]string{8000: "django"},
 		Target: &Target{Port: 8080, Protocol: "HTTP", Speaks: "HTTP", Group: "web", Idle: 60, Path: "/.slipway/health", Codes: "200-399"},
 		Env: map[string]string{"SLIPWAY_HOST": "www.example.com", "SLIPWAY_PORT": "8080", "SLIPWAY_APP_PORT": "8000",
-			"SLIPWAY_HEALTH_PATH": "/healthz", "SLIPWAY_MAX_BODY": "25m", "SLIPWAY_TIMEOUT": "60s", "SLIPWAY_STATIC_URL": "/static/",
+			"SLIPWAY_HEALTH_PATH": "/healthz", "SLIPWAY_MAX_BODY": "25m", "SLIPWAY_TIMEOUT": "60s", "SLIPWAY_KEEPALIVE": "75s", "SLIPWAY_STATIC_URL": "/static/",
 			"SLIPWAY_HEADERS": `add_header X-Frame-Options "DENY" always;`, "SLIPWAY_LIMITS": `"POST /login/" $binary_remote_addr;`,
 			"SLIPWAY_CACHES": `location ^~ "/media/" { include /etc/nginx/slipway.cached; }`}}
 	if change != nil {
@@ -249,7 +249,7 @@ func TestDefectsOfLayeredImages(t *testing.T) {
 			`host "web", which nothing in the VPC resolves`},
 		{"nginx waits longer than the balancer", front(), frontWith("SLIPWAY_TIMEOUT", "300s"), "HTTPCode_ELB_504_Count",
 			"waits 300 s for an answer (proxy_read_timeout), the load balancer 60 s"},
-		{"nginx closes connections first", front("keepalive_timeout 75s", "keepalive_timeout 30s"), frontWithout(""), "HTTPCode_ELB_502_Count",
+		{"nginx closes connections first", front(), frontWith("SLIPWAY_KEEPALIVE", "30s"), "HTTPCode_ELB_502_Count",
 			"after 30 s (keepalive_timeout), the load balancer after 60 s"},
 		{"headers of the configuration", front(), frontWith("SLIPWAY_HEADERS", "user nginx;"), "EssentialContainerExited",
 			"refuses its configuration"},
@@ -301,11 +301,11 @@ func TestLayersThatCannotBeBuilt(t *testing.T) {
 		{"no program", strings.Replace(layer(), "COPY --chmod=0755 .slipway/helper /opt/slipway/helper\n", "", 1), "no such file"},
 		{"install without root", strings.Replace(layer(), "USER 0:0\n", "USER 1000\n", 1), "it needs root, and USER is 1000"},
 		{"install without the image's user", strings.Replace(layer(), "RUN [\"/opt/slipway/helper\", \"whoami\"]\n", "", 1),
-			"open /opt/slipway/user/id"},
+			"/opt/slipway/user/id does not name the image's user"},
 		{"a writable path behind a link", layer("/var/run/x"), "/var/run is a symbolic link to /run"},
 	} {
 		_, err := Read(Build{Dockerfile: []byte("FROM python:3.13 AS project\n" + c.text),
-			Context: fstest.MapFS{".slipway/user/other": {}}})
+			Context: fstest.MapFS{".slipway/empty": {}}})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.name, err)
 		}
