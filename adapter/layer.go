@@ -2,7 +2,6 @@ package adapter
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,11 +29,8 @@ func (a App) stages(project, name string) (text, error) {
 	if err != nil {
 		return text{}, err
 	}
-	root := d.root(at)
-	target, err := d.name(at)
-	if err != nil {
-		return text{}, err
-	}
+	d.cut(at)
+	root, target := d.root(at), d.name()
 	if err := d.end(); err != nil {
 		return text{}, err
 	}
@@ -117,13 +113,4 @@ func (a App) volumes() []string {
 	all := slices.Concat([]string{"/tmp"}, a.Writable, execPaths)
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// words is the exec form of an instruction.
-func words(all ...string) string {
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic(err) // it is made of strings
-	}
-	return string(text)
 }
