@@ -79,7 +79,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 			s.remove = args.dir
 		}
 	} else if err = c.overlay(args.dir); err == nil {
-		s.account, err = openModel(ctx, t, c, args)
+		if s.account, err = openModel(ctx, t, c, args); err == nil && t.runs(args.operation, args.dir) {
+			err = c.localSecrets(ctx, t, args.operation)
+		}
 	}
 	if err == nil {
 		s.containers = s.account.Containers()
@@ -225,7 +227,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		return err
 	}
 	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
-		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }, Unbuilt: !s.target.Live}
 	if s.pinned != nil {
 		program.Release = s.pinned.program()
 	}
