@@ -379,8 +379,7 @@ func (r *running) stranger() {
 // settings make the images without a registry and without PyPI, and give the stack a worker and a job.
 var settings = []string{
 	"--postgres", "slipway-postgres:sid",
-	"-c", "images.buildArgs.BASE=slipway-base:sid", "-c", "images.buildArgs.PACKAGES=base",
-	"-c", "images.buildArgs.RDS_CA=/etc/ssl/certs/ca-certificates.crt", "-c", "images.buildArgs.NGINX_BASE=slipway-nginx:sid",
+	"-c", "app.args.BASE=slipway-base:sid", "-c", "app.args.PACKAGES=base", "-c", "app.nginx.base=slipway-nginx:sid",
 	"-c", `workers=[{name: feed, command: [python, manage.py, run_worker], cpu: 256, memory: 512, count: 1}]`,
 	"-c", `jobs=[{name: clean-up, schedule: rate(12 hours), command: [python, manage.py, clean_up]}]`,
 }
@@ -418,10 +417,10 @@ func (r *running) start(args ...string) *exec.Cmd {
 }
 
 // serve starts an up that stays, and waits until it says where the site is.
-func (r *running) serve() {
+func (r *running) serve(args ...string) {
 	r.t.Helper()
 	r.said = &lockedBuffer{}
-	r.server = r.command(r.upLine()...)
+	r.server = r.command(append(r.upLine(), args...)...)
 	r.server.Stdout, r.server.Stderr = r.said, r.said
 	if err := r.server.Start(); err != nil {
 		r.t.Fatal(err)
