@@ -36,6 +36,8 @@ func TestRun(t *testing.T) {
 		t.Fatalf("tasks of web and worker: %q", first)
 	}
 
+	r.mounts()
+
 	t.Log("visitors with a real browser")
 	seen := r.browse()
 	r.archived(
@@ -177,6 +179,50 @@ func TestRun(t *testing.T) {
 	r.left(before)
 	if err := r.server.Wait(); err != nil {
 		t.Errorf("the command that served ended with %v", err)
+	}
+}
+
+// mounts checks every path that a task mounts. On Fargate a volume gets the owner of its path in the image, but only if the image
+// declares exactly that path as VOLUME and no part of it is a symbolic link. Otherwise it belongs to root, and Docker hides this by
+// following the link. ECS Exec's agent runs as root.
+func (r *running) mounts() {
+	r.t.Helper()
+	checked := 0
+	for _, id := range r.containers("slipway.task") {
+		var all []struct {
+			Config struct{ Image, User string }
+			Mounts []struct{ Type, Destination string }
+		}
+		if err := json.Unmarshal([]byte(r.docker("inspect", id)), &all); err != nil || len(all) != 1 {
+			r.t.Fatalf("%d containers: %v", len(all), err)
+		}
+		image := all[0].Config.Image
+		look := func(program string, args ...string) string {
+			r.t.Helper()
+			return strings.TrimSpace(r.docker(append([]string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}, args...)...))
+		}
+		declared := r.docker("image", "inspect", "-f", `{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}`, image)
+		number := strings.TrimSpace(r.docker("exec", id, "stat", "-c", "%u:%g", "/proc/self"))
+		if strings.HasPrefix(number, "0:") {
+			r.t.Errorf("%s runs as root", image)
+		}
+		for _, m := range all[0].Mounts {
+			if m.Type != "volume" {
+				continue
+			}
+			at, owner := m.Destination, number
+			if at == "/managed-agents" || strings.HasSuffix(at, "/amazon/ssm") {
+				owner = "0:0"
+			}
+			real, holder := look("readlink", "-f", at), look("stat", "-c", "%u:%g", at)
+			if !slices.Contains(strings.Fields(declared), at) || real != at || holder != owner {
+				r.t.Errorf("%s: %s is %s and belongs to %s, not to %s; volumes:\n%s", image, at, real, holder, owner, declared)
+			}
+			checked++
+		}
+	}
+	if checked < 13 { // four of each container of the app, five of nginx
+		r.t.Errorf("the tasks have only %d mounts", checked)
 	}
 }
 
