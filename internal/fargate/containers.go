@@ -70,17 +70,6 @@ type Firehose struct {
 	RouterImage pulumi.StringInput // AWS for Fluent Bit; by digest if the stack must be reproducible
 }
 
-// ExecPaths are the paths that ECS Exec writes in a container. AWS does not support ECS Exec with a read-only root file
-// system (ECS guide, "ECS Exec", considerations); users report that it works with volumes at exactly these three paths
-// (aws/containers-roadmap#1359 and #2824). The agent runs as root in every container, so in the images these paths belong
-// to root: the application cannot replace the agent's files.
-var ExecPaths = []string{"/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
-
-// links are directories that are symbolic links in Debian, Alpine or Amazon Linux. On Fargate a volume under one of them
-// belongs to root, whatever the image declares: VOLUME works only for the real absolute path of the mount
-// (aws/containers-roadmap#938). Docker follows the link, so the problem does not show on a laptop.
-var links = []string{"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/tmp", "/var/lock", "/var/run", "/var/spool/mail"}
-
 const routerName = "log-router"
 
 // maxBuffer is what a container's log driver buffers in memory while the receiver is slow. When the buffer is full, lines
@@ -137,22 +126,12 @@ func check(containers []Container) error {
 			if !strings.HasPrefix(path, "/") || path == "/" {
 				bad(c, "writable path must be absolute and not the root, got %q", path)
 			}
-			if link := linkAbove(path); link != "" {
+			if link := mount.LinkAbove(path); link != "" {
 				bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
 			}
 		}
 	}
 	return errors.Join(all...)
-}
-
-// linkAbove returns the symbolic link that path is at or under; "" if there is none.
-func linkAbove(path string) string {
-	for _, link := range links {
-		if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
-			return link
-		}
-	}
-	return ""
 }
 
 // definitions renders the container definitions of a task as ECS returns them: containers, variables and secrets sorted by
