@@ -162,6 +162,9 @@ func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 	for _, e := range c.Environment {
 		asked.Env[e.Name] = e.Value
 	}
+	for _, s := range c.Secrets {
+		asked.Secrets = append(asked.Secrets, s.Name)
+	}
 	for _, m := range c.MountPoints {
 		asked.Mounts = append(asked.Mounts, contracts.Mount{Path: m.ContainerPath, ReadOnly: m.ReadOnly})
 	}

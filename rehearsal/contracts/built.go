@@ -107,13 +107,14 @@ func (i *Image) regular(p string, f File, h *tar.Header, content io.Reader) erro
 		return err
 	case system && f.Mode&0o111 != 0:
 		i.Programs[path.Base(p)] = true
-	case f.Mode&0o111 != 0 || configuration(p) && (within(p, "/etc/nginx") || strings.HasSuffix(p, ".conf.py")):
+	case f.Mode&0o111 != 0 || configuration(p) && (within(p, "/etc/nginx") || strings.HasSuffix(p, ".conf.py") ||
+		strings.HasSuffix(p, ".ini") && !within(p, "/usr")):
 		if h.Size <= most {
 			data, err := io.ReadAll(content)
 			if err != nil {
 				return err
 			}
-			if configuration(p) || bytes.HasPrefix(data, []byte("#!")) {
+			if configuration(p) && readable(p, data) || bytes.HasPrefix(data, []byte("#!")) {
 				f.Text = string(data)
 			}
 		}

@@ -306,7 +306,7 @@ func TestConfigurationsThatNginxRefuses(t *testing.T) {
 	} {
 		i := fromBase("nginx:1.28.0")
 		i.Files["/etc/nginx/nginx.conf"] = File{Mode: 0o644, Text: text}
-		if c := i.nginx(nil); !strings.Contains(strings.Join(c.faults, "\n"), says) {
+		if c := i.nginx(process{}); !strings.Contains(strings.Join(c.faults, "\n"), says) {
 			t.Errorf("%q: expected %q, got %q", text, says, c.faults)
 		}
 	}

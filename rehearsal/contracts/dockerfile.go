@@ -258,6 +258,11 @@ func (s *stage) copyFiles(c instructions.SourcesAndDest, from, chown, chmod stri
 		mode = n
 	}
 	dest := s.expand(c.DestPath)
+	if s.at(dest) == helperPath {
+		// The program is made when the image is built, so it may not lie in the context yet.
+		s.put(helperPath, File{Mode: 0o755})
+		return
+	}
 	folder := strings.HasSuffix(dest, "/") || dest == "." || len(c.SourcePaths)+len(c.SourceContents) > 1
 	dest = s.at(dest)
 	if f, ok := s.image.file(dest); ok && f.Mode&0o111 != 0 && f.Text == "" {
@@ -320,7 +325,7 @@ func (s *stage) fromStage(from, source, dest, to string, owner int) {
 		s.hide(dest)
 		return
 	}
-	if f, ok := other.image.file(source); ok && f.Mode&0o111 == 0 || ok && f.Text != "" {
+	if f, ok := other.image.file(source); ok && (f.Mode&0o111 == 0 || f.Text != "" || source == helperPath) {
 		f.Owner = owner
 		s.put(to, f)
 		return
@@ -395,17 +400,26 @@ func (s *stage) tree(dir, dest string, owner, mode int) {
 			return fs.SkipAll // what was not seen is unknown: the directory is opaque
 		}
 		info, err := d.Info()
-		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 && !configuration(p) {
+		to := path.Join(dest, strings.TrimPrefix(strings.TrimPrefix(p, dir), "/"))
+		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o100 == 0 && !configuration(to) {
 			return nil
 		}
-		s.read(p, path.Join(dest, strings.TrimPrefix(strings.TrimPrefix(p, dir), "/")), info, owner, mode)
+		s.read(p, to, info, owner, mode)
 		return nil
 	})
 }
 
-// configuration reports whether the judge reads a file of this name.
+// configuration reports whether the judge reads a file of this name: nginx's, gunicorn's and uWSGI's.
 func configuration(p string) bool {
-	return strings.HasSuffix(p, ".conf") || strings.HasSuffix(p, ".conf.py")
+	if within(p, "/etc/nginx") {
+		return path.Base(p) != "mime.types"
+	}
+	return slices.ContainsFunc(words(".conf .conf.py .ini"), func(end string) bool { return strings.HasSuffix(p, end) })
+}
+
+// readable reports whether a configuration is one that the judge has questions about: other programs have .ini files too.
+func readable(p string, data []byte) bool {
+	return !strings.HasSuffix(p, ".ini") || bytes.Contains(data, []byte("[uwsgi]"))
 }
 
 // read copies one file. Texts of scripts and configuration are kept.
@@ -413,7 +427,7 @@ func (s *stage) read(name, to string, info fs.FileInfo, owner, mode int) {
 	f := File{Owner: owner, Mode: or(mode, int(info.Mode().Perm()))}
 	const most = 64 << 10
 	if info.Size() <= most && (configuration(to) || f.Mode&0o100 != 0 || strings.HasSuffix(to, ".sh")) {
-		if data, err := fs.ReadFile(s.build.Context, name); err == nil && (configuration(to) || bytes.HasPrefix(data, []byte("#!"))) {
+		if data, err := fs.ReadFile(s.build.Context, name); err == nil && (configuration(to) && readable(to, data) || bytes.HasPrefix(data, []byte("#!"))) {
 			f.Text = string(data)
 		}
 	}

@@ -7,6 +7,7 @@ package contracts
 import (
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ type Image struct {
 	Health     []string          `json:"health,omitempty"` // HEALTHCHECK, which ECS ignores
 	StopSignal string            `json:"stopSignal,omitempty"`
 	Env        map[string]string `json:"env,omitempty"`
-	Users      map[string]int    `json:"users,omitempty"` // user name -> uid; -1: unknown
+	Users      map[string]int    `json:"users,omitempty"` // user name -> uid; -1: unknown; lower: stands for an unknown one
 	Files      map[string]File   `json:"files,omitempty"` // by absolute path
 	Programs   map[string]bool   `json:"programs,omitempty"`
 
@@ -39,7 +40,7 @@ type Image struct {
 // A File is one path of an image.
 type File struct {
 	Link  string `json:"link,omitempty"`  // what a symbolic link names
-	Owner int    `json:"owner"`           // uid; -1: unknown
+	Owner int    `json:"owner"`           // uid, as in Users
 	Mode  int    `json:"mode,omitempty"`  // permissions; 0: unknown
 	Gone  bool   `json:"gone,omitempty"`  // removed
 	Text  string `json:"text,omitempty"`  // of scripts and configuration that the judge reads
@@ -122,6 +123,8 @@ func (i *Image) Has(program string) Answer {
 			}
 		}
 		switch {
+		case within(p, path.Dir(helperPath)) && i.known():
+			return No // nothing else puts files there
 		case i.opaque(i.Real(p)):
 			return Unknown
 		case i.Complete:
@@ -193,7 +196,17 @@ func (i *Image) uid(user string) (uid int, known bool) {
 		return n, true
 	}
 	n, ok := i.Users[name]
-	return n, ok && n >= 0
+	return n, ok && n != -1
+}
+
+// named is a user as a message shows it.
+func (i *Image) named(uid int) string {
+	for name, n := range i.Users {
+		if n == uid && uid < 0 {
+			return name
+		}
+	}
+	return strconv.Itoa(uid)
 }
 
 func number(text string) (int, bool) {
@@ -223,9 +236,9 @@ func (i *Image) mayWrite(dir string, uid int) Answer {
 	switch {
 	case f.Mode&0o002 != 0:
 		return Yes
-	case f.Owner == uid && (f.Mode == 0 || f.Mode&0o200 != 0):
+	case uid != -1 && f.Owner == uid && (f.Mode == 0 || f.Mode&0o200 != 0):
 		return Yes
-	case f.Owner >= 0 && f.Owner != uid && f.Mode&0o020 == 0:
+	case (f.Owner == 0 || f.Owner != -1 && uid != -1) && f.Owner != uid && f.Mode&0o020 == 0:
 		return No
 	}
 	return Unknown

@@ -17,7 +17,8 @@ type Container struct {
 	Entrypoint   []string // nil is the image's
 	Command      []string // nil is the image's
 	Env          map[string]string
-	ReadOnly     bool // root file system
+	Secrets      []string // the names of variables that are secrets
+	ReadOnly     bool     // root file system
 	Mounts       []Mount
 	Ports        []int    // that the task maps
 	Health       []string // CMD or CMD-SHELL, and the command
@@ -91,6 +92,7 @@ func Judge(i *Image, c Container) Verdict {
 	j.platform()
 	j.mounts()
 	j.program()
+	j.slipway()
 	j.signals()
 	j.writes()
 	j.ports()
@@ -166,8 +168,8 @@ func (j *judge) mounts() {
 		}
 		switch j.i.mayWrite(p, j.uid) {
 		case No:
-			j.denied(m, p, fmt.Sprintf("VOLUME %s does not belong to user %d in the image, and the volume takes over its owner", p, j.uid),
-				fmt.Sprintf("chown %d %s in the Dockerfile before VOLUME", j.uid, p))
+			j.denied(m, p, fmt.Sprintf("VOLUME %s does not belong to user %s in the image, and the volume takes over its owner", p,
+				j.i.named(j.uid)), fmt.Sprintf("chown %s %s in the Dockerfile before VOLUME", j.i.named(j.uid), p))
 		case Unknown:
 			j.unknown("%s: who owns %s in the image", j.c.Name, p)
 		}
@@ -176,8 +178,8 @@ func (j *judge) mounts() {
 
 func (j *judge) denied(m Mount, p, why, fix string) {
 	who := "the container's user"
-	if j.uid > 0 {
-		who = "user " + strconv.Itoa(j.uid)
+	if j.uid > 0 || j.uid < -1 {
+		who = "user " + j.i.named(j.uid)
 	}
 	j.say("EssentialContainerExited", fmt.Sprintf("Permission denied: %s of container %s cannot write %s", who, j.c.Name, p), bindMounts,
 		fix, why)
@@ -236,23 +238,18 @@ func (j *judge) signals() {
 
 // writes judges what the program writes while the root file system is read-only.
 func (j *judge) writes() {
-	if !j.c.ReadOnly || len(j.p.argv) == 0 || !j.p.known {
+	if len(j.p.argv) == 0 || !j.p.known {
 		return
 	}
-	switch path.Base(j.p.argv[0]) {
+	argv := serving(j.p.argv)
+	switch programOf(argv) {
 	case "nginx":
-		c := j.i.nginx(j.p.argv[1:])
-		if !c.known {
-			j.unknown("%s: nginx's configuration", j.c.Name)
-		}
-		for _, p := range slices.Sorted(maps.Keys(c.writes)) {
-			j.write("nginx", c.writes[p], p)
-		}
-		j.upstreams(c)
-		j.nginxFaults(c)
-		j.keepsConnections(c)
+		j.nginx(j.i.nginx(j.p))
 	case "gunicorn":
-		dir, ok := j.i.heartbeat(j.p.argv[1:], j.env())
+		if !j.c.ReadOnly {
+			return
+		}
+		dir, ok := j.i.heartbeat(argv[1:], j.i.environment(j.c))
 		if !ok {
 			j.unknown("%s: where gunicorn writes its heartbeat", j.c.Name)
 			return
@@ -261,13 +258,23 @@ func (j *judge) writes() {
 	}
 }
 
-func (j *judge) env() map[string]string {
-	all := maps.Clone(j.i.Env)
-	if all == nil {
-		all = map[string]string{}
+// nginx judges nginx's configuration.
+func (j *judge) nginx(c nginxConf) {
+	if !c.known {
+		j.unknown("%s: nginx's configuration", j.c.Name)
 	}
-	maps.Copy(all, j.c.Env)
-	return all
+	if j.c.ReadOnly {
+		for _, p := range slices.Sorted(maps.Keys(c.writes)) {
+			j.write("nginx", c.writes[p], p)
+		}
+	}
+	j.upstreams(c)
+	j.nginxFaults(c)
+	if t := j.c.Target; t != nil && c.known {
+		j.keepsConnections(c, t)
+		j.waits(c, t)
+		j.passesHealth(c, t)
+	}
 }
 
 func (j *judge) write(program, setting, p string) {
@@ -295,6 +302,9 @@ func (j *judge) upstreams(c nginxConf) {
 		}
 		switch {
 		case loopback(host):
+			if j.p.rendered != nil && port == j.p.rendered.stored {
+				continue // Slipway's program, beside nginx
+			}
 			if j.c.Neighbours[port] == "" && !slices.Contains(j.c.Ports, port) && len(j.c.Neighbours) > 0 {
 				j.say("ResponseCodeMismatch", fmt.Sprintf("connect() failed (111: Connection refused) while connecting to upstream %s", u),
 					"ECS Developer Guide, \"Task networking with the awsvpc network mode\"", "correct the port in nginx's configuration or in the task",
@@ -312,27 +322,53 @@ func (j *judge) upstreams(c nginxConf) {
 
 // ports judges whether something listens on the ports that the task maps.
 func (j *judge) ports() {
-	all, ok := j.i.listens(j.p, j.env())
+	all, ok := j.i.listens(j.p, j.i.environment(j.c))
 	if !ok {
 		if len(j.c.Ports) > 0 {
 			j.unknown("%s: which ports its program listens on", j.c.Name)
 		}
 		return
 	}
+	j.lowPorts(all)
 	for _, port := range j.c.Ports {
 		at := slices.IndexFunc(all, func(l listener) bool { return l.port == strconv.Itoa(port) })
 		if at < 0 {
-			var have []string
-			for _, l := range all {
-				have = append(have, l.port)
-			}
 			j.say("ResponseCodeMismatch", fmt.Sprintf("nothing listens on port %d of container %s", port, j.c.Name),
 				"ECS Developer Guide, task definition parameters, portMappings", "map the port that the program listens on, or change the program",
-				fmt.Sprintf("%s listens on %s", path.Base(j.p.argv[0]), strings.Join(have, ", ")))
+				j.listening(all))
 			continue
 		}
 		if t := j.c.Target; t != nil && t.Port == port {
 			j.target(all[at], t)
+		}
+	}
+}
+
+// server is the name of the program that listens.
+func (j *judge) server() string { return programOf(serving(j.p.argv)) }
+
+// listening says which ports the program has.
+func (j *judge) listening(all []listener) string {
+	if len(all) == 0 {
+		return j.server() + " listens on a Unix socket only"
+	}
+	var have []string
+	for _, l := range all {
+		have = append(have, l.port)
+	}
+	return fmt.Sprintf("%s listens on %s", j.server(), strings.Join(slices.Compact(have), ", "))
+}
+
+// lowPorts: only root may listen below 1024 on Fargate, which has no setting for it.
+func (j *judge) lowPorts(all []listener) {
+	if j.uid == 0 || j.uid == -1 {
+		return
+	}
+	for _, l := range all {
+		if n, ok := number(l.port); ok && n > 0 && n < 1024 {
+			j.say("EssentialContainerExited", fmt.Sprintf("bind() to port %d failed (13: Permission denied)", n),
+				"aws/containers-roadmap#1721", "let the program listen on a port from 1024", fmt.Sprintf("%s of container %s listens on port %d, "+
+					"and its user %s is not root", j.server(), j.c.Name, n, j.i.named(j.uid)))
 		}
 	}
 }
@@ -353,8 +389,8 @@ func (j *judge) target(l listener, t *Target) {
 		j.say("Target.ResponseCodeMismatch", "Health checks failed with these codes: [400]", source,
 			"set the target group's protocol to HTTPS, or let nginx speak plain HTTP", fmt.Sprintf("target group %s speaks HTTP on port %d, where "+
 				"nginx of container %s speaks TLS only (\"The plain HTTP request was sent to HTTPS port\")", t.Group, t.Port, j.c.Name))
-	case path.Base(j.p.argv[0]) == "nginx":
-		r, ok := j.i.nginx(j.p.argv[1:]).answer(l.port, t)
+	case programOf(j.p.argv) == "nginx":
+		r, ok := j.i.nginx(j.p).answer(l.port, t)
 		if ok && !healthy(t.Codes, r.code) {
 			j.say("Target.ResponseCodeMismatch", fmt.Sprintf("Health checks failed with these codes: [%d]", r.code), source,
 				"exempt the health path from the rule, or check another path",
@@ -371,6 +407,9 @@ func (j *judge) health() {
 		return
 	}
 	j.healthPorts(strings.Join(h[1:], " "))
+	if isHelper(h[1:]) && len(h) > 2 && h[2] == "health" {
+		j.asked(h[3:])
+	}
 	programs := []string{h[1]}
 	if h[0] == "CMD-SHELL" {
 		programs = append([]string{"/bin/sh"}, commands(h[1])...)
@@ -408,34 +447,102 @@ var loopbackURL = regexp.MustCompile(`(https?)://(?:localhost|127\.0\.0\.1|0\.0\
 
 // healthPorts judges the ports that a health check asks on the loopback interface: containers of a task share it.
 func (j *judge) healthPorts(command string) {
-	all, ok := j.i.listens(j.p, j.env())
 	for _, m := range loopbackURL.FindAllStringSubmatch(command, -1) {
 		port, isPort := number(m[2])
 		if !isPort {
 			port = map[string]int{"http": 80, "https": 443}[m[1]]
 		}
-		if !ok || j.c.Neighbours[port] != "" || slices.ContainsFunc(all, func(l listener) bool { return l.port == strconv.Itoa(port) }) {
-			continue
-		}
-		var have []string
-		for _, l := range all {
-			have = append(have, l.port)
-		}
-		j.say("ContainerHealthCheck", "Task failed container health checks",
-			"ECS Developer Guide, \"Determine Amazon ECS task health using container health checks\"",
-			"ask a port that the program listens on", fmt.Sprintf("the health check of container %s asks port %d, and %s listens on %s", j.c.Name,
-				port, path.Base(j.p.argv[0]), strings.Join(have, ", ")))
+		j.asks(port, true)
+	}
+}
+
+// asks judges a port that the health check asks.
+func (j *judge) asks(port int, http bool) {
+	all, ok := j.i.listens(j.p, j.i.environment(j.c))
+	if !ok || j.c.Neighbours[port] != "" {
+		return
+	}
+	const fix = "ask a port that the program listens on"
+	at := slices.IndexFunc(all, func(l listener) bool { return l.port == strconv.Itoa(port) })
+	if at < 0 {
+		j.unhealthy(fix, fmt.Sprintf("the health check of container %s asks port %d, and %s", j.c.Name, port, j.listening(all)))
+	} else if http && all[at].binary {
+		j.unhealthy(fix, fmt.Sprintf("the health check of container %s asks port %d with HTTP, and %s speaks the uwsgi protocol there",
+			j.c.Name, port, j.server()))
+	}
+}
+
+func (j *judge) unhealthy(fix, why string) {
+	j.say("ContainerHealthCheck", "Task failed container health checks",
+		"ECS Developer Guide, \"Determine Amazon ECS task health using container health checks\"", fix, why)
+}
+
+// asked judges a health check with Slipway's program: helper health --port=8000 --path=/healthz --below=400.
+func (j *judge) asked(args []string) {
+	port, isPort := number(option(args, "", "--port"))
+	if !isPort || port == 0 || port > 65535 {
+		j.unhealthy("name the port that the program listens on", fmt.Sprintf("the health check of container %s names no port: %q", j.c.Name,
+			strings.Join(args, " ")))
+		return
+	}
+	tcp := slices.Contains(args, "--tcp")
+	j.asks(port, !tcp)
+	below, isCode := number(option(args, "400", "--below"))
+	target := option(args, "/", "--path")
+	if tcp || programOf(j.p.argv) != "nginx" || !isCode {
+		return
+	}
+	r, ok := j.i.nginx(j.p).answer(strconv.Itoa(port), &Target{Protocol: "HTTP", Path: target})
+	if ok && r.code >= below {
+		j.unhealthy("answer the health check with 200", fmt.Sprintf("nginx of container %s answers GET %s with %d itself (%s)", j.c.Name, target,
+			r.code, r.by))
 	}
 }
 
 // keepsConnections: a target that closes an idle connection first may do so while a request is on its way.
-func (j *judge) keepsConnections(c nginxConf) {
-	if t := j.c.Target; t != nil && c.known && c.keepalive >= 0 && t.Idle > c.keepalive {
+func (j *judge) keepsConnections(c nginxConf, t *Target) {
+	if c.keepalive >= 0 && t.Idle > c.keepalive {
 		j.say("HTTPCode_ELB_502_Count", "502 Bad Gateway now and then, when nginx closes a connection that the load balancer reuses",
 			"Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", HTTP 502",
 			"make nginx's keepalive_timeout longer than the load balancer's idleTimeout",
 			fmt.Sprintf("nginx of container %s closes idle connections "+
 				"after %v s (keepalive_timeout), the load balancer after %v s", j.c.Name, c.keepalive, t.Idle))
+	}
+}
+
+// waits: the load balancer gives up on an answer after its idle timeout, whatever nginx waits.
+func (j *judge) waits(c nginxConf, t *Target) {
+	if t.Idle > 0 && c.readTimeout > t.Idle {
+		j.say("HTTPCode_ELB_504_Count", "504 Gateway Timeout for requests that nginx still waits for",
+			"Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", HTTP 504",
+			"make the load balancer's idleTimeout at least as long as nginx's proxy_read_timeout",
+			fmt.Sprintf("nginx of container %s waits %v s for an answer (proxy_read_timeout), the load balancer %v s", j.c.Name, c.readTimeout, t.Idle))
+	}
+}
+
+// passesHealth: where nginx knows the site's host, the health check must reach Django with it. Django answers 400 to another host, and a
+// redirect to plain HTTP.
+func (j *judge) passesHealth(c nginxConf, t *Target) {
+	host := j.c.Env["SLIPWAY_HOST"]
+	if j.p.rendered == nil || host == "" {
+		return
+	}
+	headers, ok := c.passed(strconv.Itoa(t.Port), t.Path)
+	if !ok {
+		return
+	}
+	for _, h := range []struct {
+		name, want, source string
+		code               int
+	}{
+		{"Host", host, "Django documentation, settings, ALLOWED_HOSTS", 400},
+		{"X-Forwarded-Proto", "https", "Django documentation, settings, SECURE_PROXY_SSL_HEADER and SECURE_SSL_REDIRECT", 301},
+	} {
+		if got := headers[strings.ToLower(h.name)]; got != h.want && !healthy(t.Codes, h.code) {
+			j.say("Target.ResponseCodeMismatch", fmt.Sprintf("Health checks failed with these codes: [%d]", h.code), h.source,
+				fmt.Sprintf("set %s to %s where nginx passes the health check on", h.name, h.want), fmt.Sprintf("nginx of container %s passes "+
+					"GET %s on with %s %q instead of %q", j.c.Name, t.Path, h.name, got, h.want))
+		}
 	}
 }
 

@@ -85,6 +85,7 @@ type listener struct {
 	port     string
 	tls      bool
 	loopback bool // only from inside the task
+	binary   bool // a protocol of uWSGI's, not HTTP
 }
 
 // An nginxConf is what matters of a configuration.
@@ -95,6 +96,9 @@ type nginxConf struct {
 	upstreams []string // host:port
 	maxBody   string   // client_max_body_size
 	servers   []directive
+	headers   []directive // proxy_set_header of the whole http block
+
+	readTimeout float64 // seconds that nginx waits for an answer, if it says so for a whole server; else 0
 
 	keepalive  float64  // seconds; nginx's default is 75, and -1 is a value that was not read
 	foreground bool     // daemon off
@@ -148,9 +152,13 @@ func unclosed(text string) bool {
 	return depth > 0
 }
 
-// nginx reads the configuration of an nginx that runs with the arguments.
-func (i *Image) nginx(args []string) nginxConf {
+// nginx reads the configuration of an nginx.
+func (i *Image) nginx(p process) nginxConf {
 	c := nginxConf{known: true, keepalive: 75, writes: map[string]string{}}
+	var args []string
+	if len(p.argv) > 0 {
+		args = p.argv[1:]
+	}
 	file, set := "/etc/nginx/nginx.conf", map[string]string{}
 	for n := 0; n+1 < len(args); n++ {
 		switch args[n] {
@@ -167,6 +175,9 @@ func (i *Image) nginx(args []string) nginxConf {
 		}
 	}
 	f, ok := i.file(file)
+	if p.rendered != nil && file == renderedPath {
+		f, ok = File{Text: p.rendered.text}, p.rendered.known && p.rendered.fault == ""
+	}
 	if !ok || f.Text == "" {
 		return nginxConf{writes: map[string]string{}}
 	}
@@ -218,6 +229,14 @@ func (c *nginxConf) block(i *Image, all []directive, set map[string]string, insi
 		case "keepalive_timeout":
 			if len(d.args) > 0 && inside != "upstream" {
 				c.keepalive = seconds(d.args[0])
+			}
+		case "proxy_read_timeout":
+			if len(d.args) > 0 && (inside == "http" || inside == "server") {
+				c.readTimeout = max(c.readTimeout, seconds(d.args[0]))
+			}
+		case "proxy_set_header":
+			if inside == "http" {
+				c.headers = append(c.headers, d)
 			}
 		case "client_max_body_size":
 			if len(d.args) > 0 {
@@ -279,7 +298,7 @@ func (c *nginxConf) listen(args []string) {
 	} else if _, ok := number(port); !ok {
 		host, port = port, "80"
 	}
-	c.listens = append(c.listens, listener{port, slices.Contains(args, "ssl"), loopback(host)})
+	c.listens = append(c.listens, listener{port: port, tls: slices.Contains(args, "ssl"), loopback: loopback(host)})
 }
 
 func loopback(host string) bool {

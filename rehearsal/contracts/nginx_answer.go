@@ -17,7 +17,8 @@ type reply struct {
 }
 
 // answer is what a port's server returns for a health check, which comes over HTTP, without X-Forwarded-Proto, and with an address as
-// Host. It is not ok if a program behind nginx answers, or if the configuration leaves that open.
+// Host: a load balancer's has no other headers (Elastic Load Balancing guide, "Health checks for Application Load Balancer target
+// groups"). It is not ok if a program behind nginx answers, or if the configuration leaves that open.
 func (c nginxConf) answer(port string, t *Target) (reply, bool) {
 	if !c.known {
 		return reply{}, false
@@ -36,6 +37,39 @@ func (c nginxConf) answer(port string, t *Target) (reply, bool) {
 	}
 	r, sure := returned(l.all, t.Protocol, "location "+strings.Join(l.args, " ")+": ")
 	return r, sure && r.code != 0
+}
+
+// passed are the headers with which nginx passes a health check on, by their names in lower case. ok is false if nginx answers it itself,
+// or if that is not known. A block with a proxy_set_header of its own inherits none (ngx_http_proxy_module).
+func (c nginxConf) passed(port, target string) (headers map[string]string, ok bool) {
+	s := c.serverOf(port)
+	if !c.known || s == nil {
+		return nil, false
+	}
+	target, _, _ = strings.Cut(target, "?")
+	l, sure := locationOf(s.all, target)
+	if l == nil || !sure {
+		return nil, false
+	}
+	has := func(all []directive, name string) bool {
+		return slices.ContainsFunc(all, func(d directive) bool { return d.name == name })
+	}
+	if !has(l.all, "proxy_pass") || has(l.all, "include") || has(s.all, "include") {
+		return nil, false
+	}
+	headers = map[string]string{}
+	for _, all := range [][]directive{l.all, s.all, c.headers} {
+		if !has(all, "proxy_set_header") {
+			continue
+		}
+		for _, d := range all {
+			if d.name == "proxy_set_header" && len(d.args) == 2 {
+				headers[strings.ToLower(d.args[0])] = d.args[1]
+			}
+		}
+		break
+	}
+	return headers, true
 }
 
 // serverOf is the server that answers requests for an unknown host on a port: the default server, or else the first.

@@ -98,6 +98,10 @@ func (s *stage) command(args []string) {
 	if len(args) == 0 {
 		return
 	}
+	if isHelper(args) {
+		s.helper(args[1:])
+		return
+	}
 	flags, rest := split(args[1:])
 	switch name := path.Base(args[0]); name {
 	case "apt-get", "apt", "apk", "dnf", "yum", "microdnf":
@@ -135,7 +139,9 @@ func (s *stage) command(args []string) {
 	case "pip", "pip3", "uv", "poetry", "npm", "yarn", "pipenv":
 		s.hide("/usr/local/lib") // an environment of Python or Node has no system programs
 		s.hide("/opt")
-		s.hide(s.at("."))
+		if here := s.at("."); here != "/" {
+			s.hide(here)
+		}
 	default:
 		if !slices.Contains(harmless, name) {
 			s.hide("/")
@@ -294,9 +300,21 @@ func (s *stage) addUser(args []string) {
 			}
 		}
 	}
+	if name != "" && uid < 0 {
+		uid = s.image.nextUser()
+	}
 	if name != "" {
 		s.image.Users[name] = uid
 	}
+}
+
+// nextUser stands for the number of a user that useradd chooses. Numbers below -1 are not those of the image, but differ as they do.
+func (i *Image) nextUser() int {
+	next := -2
+	for _, n := range i.Users {
+		next = min(next, n-1)
+	}
+	return next
 }
 
 // withValue are the options of useradd and adduser that take a value.

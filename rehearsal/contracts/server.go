@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -10,7 +11,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// Which program runs in a container, and what it listens on.
+// Which program runs in a container, behind shells and entrypoints.
 
 // A process is the program that a container runs in the end, behind shells and entrypoints.
 type process struct {
@@ -20,16 +21,20 @@ type process struct {
 	shell string // how a shell comes to be process 1 although it does not hand over to the program
 	drops bool   // an entrypoint ignores the command
 	via   string // the entrypoint that does
+
+	rendered *rendered // of an nginx that Slipway's program starts
 }
 
-// start follows the entrypoint and the command to the program that runs.
+// start follows the entrypoint and the command to the program that runs. An empty list is the image's, as a missing one: ECS keeps no
+// difference between them, and docker run has none.
 func (i *Image) start(c Container) process {
 	entry, command := c.Entrypoint, c.Command
-	if entry == nil {
-		if entry = i.Entrypoint; command == nil {
+	if len(entry) == 0 {
+		if entry = i.Entrypoint; len(command) == 0 {
 			command = i.Command
 		}
 	}
+	env := i.environment(c)
 	given := append(slices.Clone(entry), command...)
 	p := process{given: given, argv: given, known: true}
 	for range 5 {
@@ -38,13 +43,17 @@ func (i *Image) start(c Container) process {
 		}
 		name := path.Base(p.argv[0])
 		switch {
-		case name == "nginx" || name == "gunicorn" || name == "uvicorn":
+		case isHelper(p.argv):
+			p.helps(i, env)
+			return p
+		case slices.Contains(servers, name):
 			return p // also where it is a script that starts Python
 		case name == "tini" || name == "dumb-init" || name == "catatonit":
 			p.argv = after(p.argv[1:])
 		case shells[name] && len(p.argv) > 2 && p.argv[1] == "-c":
-			p.line(p.argv, len(entry) > 0 && len(command) > 0 && len(p.argv) > 3)
-			return p
+			if p.line(p.argv, len(entry) > 0 && len(command) > 0 && len(p.argv) > 3, env); !p.known {
+				return p
+			}
 		default:
 			script, args := p.argv[0], p.argv[1:]
 			if shells[name] && len(args) > 0 {
@@ -54,14 +63,30 @@ func (i *Image) start(c Container) process {
 			if !ok || !strings.HasPrefix(f.Text, "#!") || !scripted(f.Text) {
 				return p
 			}
-			p.script(script, f.Text, args)
-			if p.argv == nil {
+			if p.script(script, f.Text, args, env); p.argv == nil {
 				return p
 			}
 		}
 	}
 	return p
 }
+
+// environment are the variables of a container, without its secrets.
+func (i *Image) environment(c Container) variables {
+	all := variables{}
+	maps.Copy(all, i.Env)
+	for _, name := range c.Secrets {
+		all[name] = secretValue
+	}
+	maps.Copy(all, c.Env)
+	return all
+}
+
+// variables are the environment of a program. The value of a secret is not known.
+type variables map[string]string
+
+// secretValue stands for the value of a secret. A word with a dollar sign is not known.
+const secretValue = "$"
 
 var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true}
 
@@ -117,20 +142,20 @@ func (i *Image) lookUp(program string) string {
 }
 
 // line follows sh -c "...".
-func (p *process) line(argv []string, ignored bool) {
-	last, exec := lastCommand(argv[2])
-	p.drops, p.via = ignored, strings.Join(argv[:3], " ")
+func (p *process) line(argv []string, ignored bool, env variables) {
+	last, exec := lastCommand(argv[2], env)
+	p.drops, p.via = p.drops || ignored, strings.Join(argv[:3], " ")
 	if !exec {
 		p.shell = argv[0] + " -c " + strconv.Quote(argv[2])
 	}
-	if p.argv = last; last == nil {
+	if p.argv = last; len(last) == 0 || unknownWord(last[0]) {
 		p.known = false
 	}
 }
 
 // script follows an entrypoint that is a shell script.
-func (p *process) script(name, text string, args []string) {
-	last, exec := lastCommand(text)
+func (p *process) script(name, text string, args []string, env variables) {
+	last, exec := lastCommand(text, env)
 	takes := argument.MatchString(text)
 	if !takes && len(args) > 0 {
 		p.drops, p.via = true, name
@@ -138,14 +163,12 @@ func (p *process) script(name, text string, args []string) {
 	if !exec {
 		p.shell = name
 	}
-	switch {
-	case len(last) > 0 && strings.Contains(last[0], "$@"):
-		p.argv = args
-	default:
-		p.argv, p.known = nil, false
-		if len(last) > 0 && !strings.Contains(strings.Join(last, " "), "$") {
-			p.argv, p.known = last, true
-		}
+	if n := len(last); n > 0 && strings.Contains(last[n-1], "$@") { // exec "$@", exec gosu app "$@"
+		last = append(last[:n-1:n-1], args...)
+	}
+	p.argv, p.known = last, len(last) > 0 && !unknownWord(last[0])
+	if !p.known {
+		p.argv = nil
 	}
 }
 
@@ -153,7 +176,7 @@ func (p *process) script(name, text string, args []string) {
 var argument = regexp.MustCompile(`\$[@*1]|\$\{[@*1]|\bshift\b`)
 
 // lastCommand is the last simple command of a script, and whether the shell is replaced by it.
-func lastCommand(text string) (argv []string, exec bool) {
+func lastCommand(text string, env variables) (argv []string, exec bool) {
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(text), "")
 	if err != nil || len(file.Stmts) == 0 {
 		return nil, false
@@ -171,8 +194,9 @@ func lastCommand(text string) (argv []string, exec bool) {
 		// An if or a case at the end: it hands over if each way does, which only exec can mean.
 		return nil, strings.Contains(text, "exec ")
 	}
+	own := assigned(file)
 	for _, w := range call.Args {
-		argv = append(argv, plain(text, w))
+		argv = append(argv, expanded(text, w, env, own)...)
 	}
 	if len(argv) > 1 && argv[0] == "exec" {
 		return argv[1:], true
@@ -212,123 +236,6 @@ func commands(text string) []string {
 var builtins = words(`: . [ alias bg break cd continue echo eval exit export false fg getopts hash jobs kill local printf pwd read readonly
 	return set shift source test times trap true type ulimit umask unalias unset wait`)
 
-// listens are the ports that the program listens on; ok is false if that is not known.
-func (i *Image) listens(p process, env map[string]string) (all []listener, ok bool) {
-	if len(p.argv) == 0 || !p.known {
-		return nil, false
-	}
-	args := p.argv
-	if python := path.Base(args[0]); strings.HasPrefix(python, "python") && len(args) > 2 && args[1] == "-m" {
-		args = args[2:]
-	}
-	switch name := path.Base(args[0]); {
-	case name == "nginx":
-		c := i.nginx(args[1:])
-		return c.listens, c.known && len(c.listens) > 0
-	case name == "gunicorn":
-		return i.gunicorn(args[1:], env)
-	case name == "uvicorn":
-		return bound(option(args, "127.0.0.1", "--host") + ":" + option(args, "8000", "--port")), !slices.Contains(args, "--uds")
-	case strings.HasPrefix(name, "python") && slices.Contains(args, "runserver"):
-		at := args[len(args)-1]
-		if _, isPort := number(at); isPort {
-			at = "127.0.0.1:" + at
-		} else if !strings.Contains(at, ":") {
-			at = "127.0.0.1:8000"
-		}
-		return bound(at), true
-	}
-	return nil, false
-}
-
-// option is the value of an option, given as two words or with an equals sign.
-func option(args []string, otherwise string, names ...string) string {
-	for n, a := range args {
-		name, value, inline := strings.Cut(a, "=")
-		if !slices.Contains(names, name) {
-			continue
-		}
-		if inline {
-			return value
-		}
-		if n+1 < len(args) {
-			return args[n+1]
-		}
-	}
-	return otherwise
-}
-
-func bound(address string) []listener {
-	if strings.HasPrefix(address, "unix:") || strings.Contains(address, "$") {
-		return nil
-	}
-	at := strings.LastIndexByte(address, ':')
-	if at < 0 {
-		return nil
-	}
-	return []listener{{port: address[at+1:], loopback: loopback(address[:at])}}
-}
-
-var (
-	bindSetting   = regexp.MustCompile(`(?m)^bind\s*=\s*\[?["']([^"']+)["']`)
-	anyBind       = regexp.MustCompile(`(?m)^\s*bind\s*=`)
-	tmpDirSetting = regexp.MustCompile(`(?m)^worker_tmp_dir\s*=\s*["']([^"']+)["']`)
-)
-
-// gunicornFile is the text of gunicorn's configuration; ok is false if it may exist without being known.
-func (i *Image) gunicornFile(args []string) (text string, ok bool) {
-	name := strings.TrimPrefix(option(args, "gunicorn.conf.py", "-c", "--config"), "file:")
-	if !path.IsAbs(name) {
-		name = path.Join("/", i.WorkDir, name)
-	}
-	f, there := i.file(name)
-	if there && f.Text != "" {
-		return f.Text, true
-	}
-	return "", !there && (i.Complete || !i.opaque(i.Real(name)))
-}
-
-// gunicornArgs are the arguments, with those of the environment.
-func gunicornArgs(args []string, env map[string]string) []string {
-	return append(strings.Fields(env["GUNICORN_CMD_ARGS"]), args...)
-}
-
-func (i *Image) gunicorn(args []string, env map[string]string) ([]listener, bool) {
-	args = gunicornArgs(args, env)
-	if at := option(args, "", "-b", "--bind"); at != "" {
-		all := bound(at)
-		return all, all != nil
-	}
-	text, ok := i.gunicornFile(args)
-	if !ok {
-		return nil, false
-	}
-	if m := bindSetting.FindStringSubmatch(text); m != nil {
-		all := bound(m[1])
-		return all, all != nil
-	}
-	if anyBind.MatchString(text) || strings.Contains(text, "import *") {
-		return nil, false
-	}
-	if port := env["PORT"]; port != "" {
-		return bound("0.0.0.0:" + port), true
-	}
-	return bound("127.0.0.1:8000"), true
-}
-
-// heartbeat is where gunicorn's processes write that they live; ok is false if that is not known.
-func (i *Image) heartbeat(args []string, env map[string]string) (dir string, ok bool) {
-	args = gunicornArgs(args, env)
-	if dir := option(args, "", "--worker-tmp-dir"); dir != "" {
-		return dir, true
-	}
-	text, ok := i.gunicornFile(args)
-	if m := tmpDirSetting.FindStringSubmatch(text); m != nil {
-		return m[1], true
-	}
-	return "/tmp", ok && !strings.Contains(text, "worker_tmp_dir")
-}
-
 // A setting is a number in gunicorn's configuration.
 type setting struct{ simple, any *regexp.Regexp }
 
@@ -347,16 +254,21 @@ const connectionsVariable = "DB_CONNECTIONS"
 // Threads is how many requests a container answers at the same time, each of which holds a connection to the database. A program that
 // is not a web server counts as one. ok is false if that is not known.
 func (i *Image) Threads(c Container) (n int, ok bool) {
-	j := &judge{i: i, c: c}
-	p := i.start(c)
+	p, env := i.start(c), i.environment(c)
 	if !p.known || len(p.argv) == 0 {
 		return 0, false
 	}
-	if path.Base(p.argv[0]) != "gunicorn" {
+	argv := serving(p.argv)
+	switch name := programOf(argv); {
+	case name == "gunicorn":
+	case name == "uwsgi":
+		return i.uwsgiThreads(argv[1:], env)
+	case name == "" || name != "nginx" && slices.Contains(servers, name):
+		return 0, false // threads come and go with the requests
+	default:
 		return 1, true
 	}
-	env := j.env()
-	args := gunicornArgs(p.argv[1:], env)
+	args := gunicornArgs(argv[1:], env)
 	text, known := i.gunicornFile(args)
 	if limit, isNumber := number(env[connectionsVariable]); isNumber && strings.Contains(text, connectionsVariable) {
 		return limit, true
@@ -374,7 +286,7 @@ func orOne(text string) int {
 }
 
 // count is a number from an argument, from the setting in a file, or the default.
-func (s setting) count(argument, text string, env map[string]string, otherwise int) (int, bool) {
+func (s setting) count(argument, text string, env variables, otherwise int) (int, bool) {
 	if n, ok := number(argument); ok {
 		return n, true
 	}
@@ -394,10 +306,10 @@ func (s setting) count(argument, text string, env map[string]string, otherwise i
 // MaxBody is the largest body in bytes that nginx accepts in a container, if its configuration says so explicitly; else 0.
 func (i *Image) MaxBody(c Container) int {
 	p := i.start(c)
-	if len(p.argv) == 0 || path.Base(p.argv[0]) != "nginx" {
+	if len(p.argv) == 0 || programOf(p.argv) != "nginx" {
 		return 0
 	}
-	text := strings.ToLower(i.nginx(p.argv[1:]).maxBody)
+	text := strings.ToLower(i.nginx(p).maxBody)
 	unit := 1
 	switch {
 	case strings.HasSuffix(text, "k"):

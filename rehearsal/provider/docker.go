@@ -397,6 +397,10 @@ func (b build) digest() (string, error) {
 	return "sha256:" + hex.EncodeToString(sum.Sum(nil)), nil
 }
 
+// madeLater is Slipway's program in a context. It is made when an image is really built, from sources whose hash the Dockerfile beside it
+// has, so that the digest is the same with and without it.
+const madeLater = ".slipway/helper"
+
 // hashContext hashes the files of the build context that .dockerignore does not exclude.
 func (b build) hashContext(sum hash.Hash, ignored *patternmatcher.PatternMatcher) error {
 	return filepath.WalkDir(b.context, func(path string, d fs.DirEntry, err error) error {
@@ -406,6 +410,9 @@ func (b build) hashContext(sum hash.Hash, ignored *patternmatcher.PatternMatcher
 		rel, err := filepath.Rel(b.context, path)
 		if err != nil || rel == "." {
 			return err
+		}
+		if filepath.ToSlash(rel) == madeLater {
+			return nil
 		}
 		skip, err := ignored.MatchesOrParentMatches(rel)
 		if err != nil {
