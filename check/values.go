@@ -152,7 +152,7 @@ func (p *project) checkConnection() {
 			continue
 		}
 		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads), part)
-		f.Severity, f.Fix = p.stackless(), p.setVariable(v.Reads[0])
+		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
 		if v.is("url") {
 			return
 		}
@@ -357,9 +357,9 @@ func (p *project) checkSecretKey() {
 	case p.Stack != nil && slices.ContainsFunc(v.Reads, p.provided):
 	case v.isText() && v.text() != "" && len(v.Reads) > 0 && v.is("default"):
 		find("secret-key-in-code", v.at(), "SECRET_KEY has a default in the code, used when %s is not set", listed(v.Reads)).Severity =
-			p.stackless()
+			p.sure()
 	case v.is("random") && v.is("default"):
-		find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads)).Severity = p.stackless()
+		find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads)).Severity = p.sure()
 	}
 }
 
@@ -369,6 +369,14 @@ func (p *project) stackless() Severity {
 		return Warning
 	}
 	return Refused
+}
+
+// sure is the same for a value that code which cannot be followed may replace.
+func (p *project) sure() Severity {
+	if p.facts != nil && p.facts.Settings != nil && !p.facts.Settings.Complete {
+		return Warning
+	}
+	return p.stackless()
 }
 
 func orFile(at, other place) place {
@@ -590,6 +598,11 @@ func (p *project) checkLogging() {
 		}
 		where := p.inImage(file)
 		if where != "" && p.App.writes(path.Dir(where)) {
+			continue
+		}
+		if where == "" && len(p.App.Writable) > 0 {
+			at := orFile(file.at(), v.at())
+			p.unknown(at.file, at.line, "where the handler "+name+" writes", "it may be in a folder of app.writable")
 			continue
 		}
 		if !file.isText() && !file.is("path") {
