@@ -200,7 +200,9 @@ func (p *project) suggested(name string) string {
 
 // use is the template for a variable that is the whole value of a setting; "" if it is none.
 func (p *project) use(name string) string {
-	whole := func(v value) bool { return len(v.Reads) == 1 && v.Reads[0] == name && len(v.Alts) == 0 && !v.is("json") }
+	whole := func(v value) bool {
+		return len(v.Reads) == 1 && v.Reads[0] == name && len(v.Alts) == 0 && !v.is("json")
+	}
 	if key, set, _ := p.setting("SECRET_KEY"); set && whole(key) {
 		return "{key}"
 	}
