@@ -14,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 
+	"slipway/adapter"
 	"slipway/bastion"
 	"slipway/cicd"
 	"slipway/config"
@@ -333,22 +334,29 @@ func (d *deployment) makeSettings() (err error) {
 }
 
 // sources say what the images of a stack are built from.
-func sources(stack *config.Stack, root string) *cicd.ImagesArgs {
+func sources(stack *config.Stack, root string) (image.Builds, error) {
 	images := stack.Images
-	return &cicd.ImagesArgs{
-		Architecture: stack.Web.Architecture, Root: root, Context: images.App, BuildArgs: images.BuildArgs, Stage: ".slipway/contexts",
-		Dockerfiles: image.Pair{Django: images.Dockerfile, Nginx: images.NginxDockerfile},
-	}
+	return adapter.App{
+		Root: root, Path: images.App, Context: images.App, Dockerfile: images.Dockerfile, Args: images.BuildArgs,
+		Platform: "linux/" + stack.Web.Architecture, Manage: []string{"python", "manage.py"},
+		Static:    adapter.Static{Serve: "nginx", URL: "/static/", Commands: [][]string{{"collectstatic", "--noinput"}}},
+		NginxBase: "nginx:1.28.0-alpine-slim",
+	}.Builds()
 }
 
 // Builds are the builds of a stack's images, Django's first.
-func Builds(stack *config.Stack, root string) []image.Build {
-	args := sources(stack, root)
-	return []image.Build{args.Build(args.Dockerfiles.Django), args.Build(args.Dockerfiles.Nginx)}
+func Builds(stack *config.Stack, root string) ([]image.Build, error) {
+	builds, err := sources(stack, root)
+	return []image.Build{builds.Django, builds.Nginx}, err
 }
 
 func (d *deployment) makeImages() (err error) {
-	args := sources(d.stack, d.root)
+	args := &cicd.ImagesArgs{Root: d.root, Architecture: d.stack.Web.Architecture, Stage: ".slipway/contexts", Helper: adapter.Helper}
+	if d.release == nil {
+		if args.Builds, err = sources(d.stack, d.root); err != nil {
+			return fmt.Errorf("images: %w", err)
+		}
+	}
 	args.Site, args.KeyARN, args.Readers = d.site, d.keys.Images, d.stack.Promotion.To
 	args.Release, args.Carry, args.Pushed = d.release, d.carry, d.pushed
 	d.images, err = cicd.NewImages(d.ctx, "images", args, d.opts...)
