@@ -180,7 +180,7 @@ func (l *lines) end() {
 func (l *lines) line(text string) {
 	l.watch(text)
 	text = l.clean(strings.TrimRight(text, "\r\n")) + "\n"
-	l.kept.add(text)
+	_, _ = io.WriteString(&l.kept, text)
 	_, _ = io.WriteString(l.to, text)
 }
 
@@ -203,11 +203,12 @@ func (l *lines) watch(text string) {
 // A tail keeps the last 64 KiB of a text.
 type tail struct{ text []byte }
 
-func (t *tail) add(s string) {
-	t.text = append(t.text, s...)
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
 	if over := len(t.text) - longestLine; over > 0 {
 		t.text = t.text[over:]
 	}
+	return len(p), nil
 }
 
 func (t *tail) String() string { return string(t.text) }
