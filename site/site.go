@@ -338,7 +338,7 @@ func sources(stack *config.Stack, root string) (image.Builds, error) {
 	images := stack.Images
 	return adapter.App{
 		Root: root, Path: images.App, Context: images.App, Dockerfile: images.Dockerfile, Args: images.BuildArgs,
-		Platform: "linux/" + stack.Web.Architecture, Manage: []string{"python", "manage.py"},
+		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region, Manage: []string{"python", "manage.py"},
 		Static:    adapter.Static{Serve: "nginx", URL: "/static/", Commands: [][]string{{"collectstatic", "--noinput"}}},
 		NginxBase: "nginx:1.28.0-alpine-slim",
 	}.Builds()
