@@ -79,7 +79,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 			s.remove = args.dir
 		}
 	} else if err = c.overlay(args.dir); err == nil {
-		s.account, err = openModel(ctx, t, c, args)
+		if s.account, err = openModel(ctx, t, c, args); err == nil && t.runs(args.operation, args.dir) {
+			err = c.localSecrets(ctx, t, args.operation)
+		}
 	}
 	if err == nil {
 		s.containers = s.account.Containers()
