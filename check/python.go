@@ -133,20 +133,8 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 
 // request says what to read: the entry points, and in which folders modules are looked for.
 func (p *project) request() request {
-	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{},
+	ask := request{Root: p.Path, Env: p.environment(), Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{},
 		Aliases: map[string]string{}}
-	if p.image != nil {
-		for name, value := range p.image.env {
-			if !strings.Contains(value, "$") {
-				ask.Env[name] = &value
-			}
-		}
-	}
-	if p.Stack != nil {
-		for name, value := range p.Stack.Env {
-			ask.Env[name] = value
-		}
-	}
 	if v := ask.Env["DJANGO_SETTINGS_MODULE"]; v != nil {
 		ask.Settings = *v
 	}
@@ -182,6 +170,9 @@ func (p *project) roots(managers []string) []string {
 		if p.tree.folders[folder] && !slices.Contains(roots, folder) {
 			roots = append(roots, folder)
 		}
+	}
+	if p.App.Path != "" {
+		add(path.Clean(p.App.Path))
 	}
 	if len(managers) > 0 {
 		add(path.Dir(managers[0]))
