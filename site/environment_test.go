@@ -234,8 +234,8 @@ func TestTheOverlay(t *testing.T) {
 
 // The image is built with every name that the app has at run time, and without any of their values.
 func TestTheBuildHasEveryName(t *testing.T) {
-	stack := loaded(t, "dev", map[string]string{"slipway:app": `{"env":{"DATABASE_URL":"{db.url}","BROKER":"redis://:{secret.REDIS}@{host}"}}`})
-	stack.SecretNames = []string{"REDIS"}
+	stack := loaded(t, "dev", map[string]string{"slipway:app": `{"env":{"DATABASE_URL":"{db.url}","LOG_LEVEL":"DEBUG"}}`})
+	stack.SecretNames, stack.App.Env["BROKER"] = []string{"REDIS"}, "redis://:{secret.REDIS}@{host}"
 	env := buildEnv(stack)
 	for name, want := range map[string]string{"DATABASE_URL": "postgres://site:placeholder@localhost:5432/site",
 		"BROKER": "redis://:placeholder@localhost", "REDIS": "placeholder", "PORT": "8000", "LOG_LEVEL": "DEBUG"} {
