@@ -1492,6 +1492,7 @@ def main():
         out["settings"] = {"module": chosen, "file": "", "complete": False, "names": {}}
     out["reads"], out["unreadable"], out["followed"] = reader.reads[:2000], reader.unreadable, reader.followed
     out["assumed"] = reader.assumed
+    out["parsed"] = sorted(reader.rel(f) for f in reader.parsed)
     json.dump(out, sys.stdout)
 
 

@@ -52,6 +52,8 @@ type Options struct {
 	App   App
 	Stack *Stack // where it would be deployed; nil if that is not known
 
+	// Cache is a folder for what Python read, so that it is not asked again while nothing has changed; "" keeps nothing.
+	Cache string
 	// LookPath finds a program on this machine; nil looks on the PATH.
 	LookPath func(name string) (string, error)
 }

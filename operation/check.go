@@ -79,6 +79,9 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 	}
 	o := ownProject(t, c.stack.App)
 	o.Stack = stackOf(t, c)
+	if cache, err := os.UserCacheDir(); err == nil {
+		o.Cache = filepath.Join(cache, "slipway", "settings")
+	}
 	report, err := check.Run(ctx, o)
 	if err != nil {
 		return nil, err
