@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,6 +30,7 @@ type App struct {
 	Dockerfile string            // from Context; "": Dockerfile if there is one, else one is generated
 	Target     string            // the stage that runs; "": the last one
 	Platform   string            // linux/arm64
+	Region     string            // of the database
 	Args       map[string]string // build arguments; readable in the image, so never a secret
 
 	Settings string            // the settings module; "": the image's, or manage.py's
@@ -189,6 +191,9 @@ func (a App) project(context, name string) (string, error) {
 // checkWords checks what becomes part of a Dockerfile.
 func (a App) checkWords() (wrong []error) {
 	add := func(format string, values ...any) { wrong = append(wrong, fmt.Errorf(format, values...)) }
+	if !regionForm.MatchString(a.Region) {
+		add("%q is not a region", a.Region)
+	}
 	if a.NginxBase == "" || strings.ContainsAny(a.NginxBase, " \t\r\n$\"'\\`") {
 		add("app.nginx.base %q is not the name of an image", a.NginxBase)
 	}
@@ -209,6 +214,8 @@ func (a App) checkWords() (wrong []error) {
 	}
 	return wrong
 }
+
+var regionForm = regexp.MustCompile(`^[a-z]{2}[a-z-]*-[0-9]+$`)
 
 // overlaySettings are the settings that slipway_settings.py knows.
 var overlaySettings = []string{"DATABASES", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT",
@@ -258,7 +265,5 @@ func (a App) collect() (string, error) {
 	return string(text) + "\n", err
 }
 
-// collects reports whether static files are collected in the build.
-func (a App) collects() bool {
-	return a.Static.Serve == serveNginx || slices.Contains(a.Overlay, "STATIC_ROOT")
-}
+// bakes reports whether the app's own image has the collected static files: a manifest storage and WhiteNoise read them there.
+func (a App) bakes() bool { return slices.Contains(a.Overlay, "STATIC_ROOT") }

@@ -40,14 +40,18 @@ func (a App) stages(project, name string) (text, error) {
 	}
 	layer, static := d.free("slipway-layer"), d.free("slipway-static")
 	t := text{django: d.free("slipway-django"), nginx: d.free(nginxStageName)}
+	// In the order in which a builder without BuildKit, which builds every stage above its target, has least to do.
 	out := []string{d.text, a.layerStage(layer, target, root)}
-	if a.collects() {
+	if a.bakes() {
 		out = append(out, a.staticStage(static, layer))
 	}
+	out = append(out, a.djangoStage(t.django, layer, static))
 	if a.Static.Serve == serveNginx {
+		if !a.bakes() {
+			out = append(out, a.staticStage(static, layer))
+		}
 		out = append(out, a.nginxStage(t.nginx, static))
 	}
-	out = append(out, a.djangoStage(t.django, layer, static))
 	t.text = strings.Join(out, "\n")
 	return t, nil
 }
@@ -56,9 +60,10 @@ func (a App) stages(project, name string) (text, error) {
 func (a App) layerStage(name, target string, root bool) string {
 	var b strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&b, format+"\n", values...) }
+	line("# The helper's sources have the hash %s.", helperSum()[:20])
 	line("FROM %s AS %s", target, name)
 	line("COPY %s %s/helper", helperFile, home)
-	line("COPY %s %s/user", userFile, home)
+	line("COPY %s %s/user/id", userFile, home)
 	// As the image's own user: only a running container knows its numbers.
 	line("RUN %s", words(home+"/helper", "whoami"))
 	line("USER 0:0")
@@ -67,7 +72,7 @@ func (a App) layerStage(name, target string, root bool) string {
 		install = append(install, "--writable="+at)
 	}
 	line("RUN %s", words(install...))
-	line("COPY %s %s", bundleFile, bundlePath)
+	line("%s", a.bundleStep())
 	line("COPY %s %s/%s.py", overlayFile, pythonPath, overlayName)
 	if root {
 		// The image was made for root, whose home the new user cannot write.
@@ -99,7 +104,7 @@ func (a App) djangoStage(name, layer, static string) string {
 	var b strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&b, format+"\n", values...) }
 	line("FROM %s AS %s", layer, name)
-	if slices.Contains(a.Overlay, "STATIC_ROOT") {
+	if a.bakes() {
 		line("COPY --from=%s %s %s", static, collected, imageStatic)
 	}
 	// Fargate gives a volume the owner and the content that its path has here.

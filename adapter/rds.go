@@ -12,8 +12,11 @@ import (
 //go:embed rds/global-bundle.pem
 var bundle string
 
-// TrustsRDS reports whether images trust the databases of a region. Where they do not, every connection of the app would fail:
-// PGSSLMODE is verify-full.
-func TrustsRDS(region string) bool {
-	return strings.Contains(bundle, "# Amazon RDS "+region+" Root CA ")
+// bundleStep puts the certificates of the region's databases into the image. What the bundle lacks comes from AWS in the build, as
+// an app whose PGSSLMODE is verify-full could not connect otherwise. The builder would make such a file unreadable for all but root.
+func (a App) bundleStep() string {
+	if strings.Contains(bundle, "# Amazon RDS "+a.Region+" Root CA ") {
+		return "COPY " + bundleFile + " " + bundlePath
+	}
+	return "ADD --chmod=0644 https://truststore.pki.rds.amazonaws.com/" + a.Region + "/" + a.Region + "-bundle.pem " + bundlePath
 }

@@ -101,6 +101,6 @@ func instance(site wiring.Site, aws string) catalog.Resource {
 			Path: `metadataOptions|iamInstanceProfile|vpcSecurityGroupIds|userData.*|associatePublicIpAddress`,
 			Why:  "the bastion is reached differently, or has more permissions",
 		}},
-		None: catalog.Mirrors | catalog.Missing | catalog.Losses | catalog.Alarms | catalog.Env | catalog.Ports,
+		None: catalog.Mirrors | catalog.Missing | catalog.Losses | catalog.Alarms | catalog.Offers | catalog.Ports,
 	}
 }

@@ -34,8 +34,8 @@ type JobArgs struct {
 
 	Placement wiring.Placement // private subnets, the group of workers
 	Roles     *fargate.Roles
-	Binding   wiring.Binding     // the application's environment
-	Django    pulumi.StringInput // image, by digest
+	Binding   wiring.Binding // the application's environment
+	Program   fargate.Program
 	Group     pulumi.StringInput // name of its log group
 	Firehose  *fargate.Firehose
 
@@ -81,7 +81,7 @@ func NewJob(ctx *pulumi.Context, name string, args *JobArgs, opts ...pulumi.Reso
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: part(args.Name), CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
 		Roles: args.Roles, Firehose: args.Firehose,
-		Containers: []fargate.Container{fargate.App(args.Django, args.Command, args.Binding, args.Group)},
+		Containers: []fargate.Container{args.Program.Container(args.Command, args.Binding, args.Group)},
 	}
 	if err := args.check(task); err != nil {
 		return nil, err

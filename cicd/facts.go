@@ -49,7 +49,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 				Kind: "repository", Order: 3, Says: "its images are deleted", Holds: "image",
 				Counted: "deleted with it; a release that runs nowhere else cannot be had again",
 			},
-			None: catalog.AWSManaged | catalog.Mirrors | catalog.Alarms | catalog.Env | catalog.Ports,
+			None: catalog.AWSManaged | catalog.Mirrors | catalog.Alarms | catalog.Offers | catalog.Ports,
 		},
 		{Type: "aws:ecr/lifecyclePolicy:LifecyclePolicy", Deploy: []catalog.Grant{push}, None: harmless},
 		{

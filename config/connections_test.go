@@ -24,7 +24,7 @@ func TestTheTasksFitTheDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			source.Reserved = []string{"DB_HOST"}
+			source.Reserved = []string{"PORT"}
 			source.Connections = func(class string) int { return map[string]int{"db.t4g.micro": 95}[class] }
 			_, err = Load(source)
 			switch {

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"gopkg.in/yaml.v3"
 )
 
 // Load decodes and validates a Source. Its error is a Mistakes: every mistake, sorted by key.
@@ -27,6 +28,7 @@ func Load(source Source) (*Stack, error) {
 		d.bad[m.Key] = true
 	}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
+	d.shared = readShared(source.Root, source.Project)
 	d.namespaces()
 	d.provider(stack)
 	v := reflect.ValueOf(stack).Elem()
@@ -36,11 +38,18 @@ func Load(source Source) (*Stack, error) {
 			continue
 		}
 		raw, ok := source.Values[source.Project+":"+f.key]
+		if !ok && f.key == "app" {
+			raw, ok = RawValue{tree: &node{kind: object}}, true
+		}
 		if !ok {
 			d.absent(v.FieldByIndex(f.index), f, f.key)
 			continue
 		}
-		if n := d.parse(f, f.key, raw); n != nil {
+		n := d.parse(f, f.key, raw)
+		if f.key == "app" {
+			n = d.merged(n)
+		}
+		if n != nil {
 			d.value(v.FieldByIndex(f.index), n, f.key, f)
 		}
 	}
@@ -56,6 +65,7 @@ type decoder struct {
 	source   Source
 	mistakes Mistakes
 	bad      map[string]bool // keys that have a mistake
+	shared   shared          // app of Pulumi.yaml
 }
 
 // add records a mistake. Only the first mistake of a key is kept, because others may just follow from it.
@@ -65,7 +75,9 @@ func (d *decoder) add(path, value, rule string, args ...any) {
 	}
 	d.bad[path] = true
 	m := Mistake{Key: path, Value: value, Rule: fmt.Sprintf(rule, args...), File: d.source.File, Line: d.lineOf(path)}
-	if d.source.inherited[d.fullKey(path)] {
+	if line, ok := d.shared.lineOf(path); ok && d.source.lines[path] == 0 {
+		m.File, m.Line = projectFile, line
+	} else if d.source.inherited[d.fullKey(path)] {
 		m.File, m.Line = projectFile, 0
 	}
 	d.mistakes = append(d.mistakes, m)
@@ -199,9 +211,24 @@ func (d *decoder) absent(v reflect.Value, f field, path string) {
 		d.add(path, "", "is required: %s", f.rule)
 	case f.typ.Kind() == reflect.Struct:
 		d.value(v, &node{kind: object}, path, f)
+	case f.def != "" && f.composite():
+		d.value(v, composite(f.def), path, f)
 	case f.def != "":
 		d.value(v, &node{kind: f.kind(), text: f.def}, path, f)
 	}
+}
+
+// composite is a default that is a list, as the tag has it.
+func composite(def string) *node {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(def), &doc); err != nil {
+		panic(err) // TestEveryDefaultIsValid
+	}
+	n, m := fromYAML(doc.Content[0], 0)
+	if m != nil {
+		panic(m)
+	}
+	return n
 }
 
 // value decodes n into v, the value of field f or one of its items.
@@ -306,9 +333,9 @@ func unquoted(n *node) string {
 	return "must be a string, but YAML reads " + n.text + " as " + what + ": write " + strconv.Quote(n.text)
 }
 
-// mayBeEmpty reports whether a string may be "". The values of env, buildArgs and tags are the user's own.
+// mayBeEmpty reports whether a string may be "". The values of app.env, app.args and tags are the user's own.
 func mayBeEmpty(path string) bool {
-	for _, m := range []string{"env", "images.buildArgs", "tags"} {
+	for _, m := range []string{"app.env", "app.args", "tags"} {
 		if rest, ok := strings.CutPrefix(path, m); ok && rest != "" {
 			return true
 		}
@@ -335,6 +362,7 @@ func (d *decoder) text(n *node, path string) bool {
 		rule = "must be printable text on one line"
 	case n.text != strings.TrimSpace(n.text):
 		rule = "must not start or end with a space"
+	case strings.HasPrefix(path, "app.env"): // a template; see decoder.template
 	default:
 		if what := secretText(n.text); what != "" {
 			d.add(path, masked, "looks like %s: put it under %s:secrets", what, d.source.Project)
@@ -430,8 +458,11 @@ var hints = map[string]string{
 	"web.desired":                 "set min and max; autoscaling chooses between them",
 	"web.desiredCount":            "set min and max; autoscaling chooses between them",
 	"web.count":                   "set min and max; autoscaling chooses between them",
-	"web.port":                    "nginx listens on 8080 and Django on 8000",
-	"web.command":                 "set it in the Dockerfile; add workers or jobs for other processes",
+	"web.port":                    "app.port is the port of the app's server",
+	"web.command":                 "app.command is the command of the web container; add workers or jobs for other processes",
+	"web.entrypoint":              "it is app.entrypoint",
+	"web.user":                    "the container runs as the image's user, or as 10001 if that is root",
+	"images.nginxDockerfile":      "nginx is Slipway's own image now; app.nginx configures it",
 	"images.tag":                  "images are pinned by digest",
 	".domains":                    oneName,
 	".aliases":                    oneName,
@@ -451,6 +482,10 @@ const oneName = "a site has one host name for now: a second one, such as example
 // renamed maps the former path of a key to its present one.
 var renamed = map[string]string{
 	"database.multiZone": "database.multiAz",
+	"images.app":         "app.path",
+	"images.dockerfile":  "app.dockerfile",
+	"images.buildArgs":   "app.args",
+	".env":               "app.env",
 }
 
 func unknown(path, key string, keys []string) string {

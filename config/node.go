@@ -38,7 +38,7 @@ const (
 	object  kind = "an object"
 )
 
-const deepest = 32 // levels; a valid configuration has four
+const deepest = 32 // levels; a valid configuration has five
 
 func (n *node) child(key string) *node {
 	for _, f := range n.fields {

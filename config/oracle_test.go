@@ -24,7 +24,7 @@ config:
   slipway:domain: {type: string, default: ""}
   slipway:protect: {type: boolean, default: false}
   slipway:keys: {type: string, default: shared}
-  slipway:env: {type: object, default: {A: b, C: ""}}
+  slipway:app: {type: object, default: {port: 9000, env: {A: b, C: ""}, manage: [a, b]}}
   slipway:jobs: {type: array, items: {type: object}, default: []}
 `
 
@@ -41,7 +41,7 @@ var scalars = []string{"2023-05-15", "2023-05-15T10:00:00Z", "2001-12-14 21:59:4
 func stackFiles() []string {
 	var all []string
 	for _, s := range scalars {
-		for _, at := range []string{"slipway:env: {X: %}", "slipway:env:\n    X: %", "slipway:keys: %", "slipway:protect: %",
+		for _, at := range []string{"slipway:app: {env: {X: %}}", "slipway:app:\n    env:\n      X: %", "slipway:app: {port: %}", "slipway:app: {manage: [x, %]}", "slipway:app: %", "slipway:keys: %", "slipway:protect: %",
 			"slipway:web: {max: %}", "slipway:domain: %",
 			"slipway:tags: {%: x}", "slipway:workers: [{name: a, command: [x, %]}]", "aws:allowedAccountIds: [%]", "aws:allowedAccountIds: %",
 			"aws:profile: %",
@@ -49,7 +49,7 @@ func stackFiles() []string {
 			all = append(all, in(strings.ReplaceAll(at, "%", s)))
 		}
 	}
-	plain := in("slipway:env: {A: 'b'}", "slipway:web: {max: 3}", "slipway:domain: www.example.com",
+	plain := in("slipway:app: {env: {A: 'b'}}", "slipway:web: {max: 3}", "slipway:domain: www.example.com",
 		"slipway:secrets: {A: {secure: AAABBB}}", "aws:allowedAccountIds: ['123456789012']")
 	wide := []byte{0xFF, 0xFE}
 	for _, r := range utf16.Encode([]rune(plain)) {
@@ -64,11 +64,11 @@ func stackFiles() []string {
 		"config: {\"aws:region\": us-east-1}\n",
 		`{"config": {"aws:region": "us-east-1", "slipway:web": {"max": 3}}}`, "config:\n  aws:region: us-east-1\n  region: x\n",
 		"config:\n  slipway:config:domain: a.example.com\n  aws:region: us-east-1\n",
-		"config:\n  ? aws:region\n  : us-east-1\n", "config:\n  ? [a]\n  : us-east-1\n", in("slipway:env: {A: b, A: c}"),
-		in("slipway:env: {A: b}", "slipway:env: {A: c}"),
-		in("slipway:env: {'A': &x b, B: *x}"), in("slipway:web: {max: 3, <<: {min: 2}}"), in("slipway:env: {secure: x}"),
+		"config:\n  ? aws:region\n  : us-east-1\n", "config:\n  ? [a]\n  : us-east-1\n", in("slipway:app: {env: {A: b, A: c}}"),
+		in("slipway:app: {env: {A: b}}", "slipway:app: {env: {A: c}}"),
+		in("slipway:app: {env: {'A': &x b, B: *x}}"), in("slipway:web: {max: 3, <<: {min: 2}}"), in("slipway:app: {env: {secure: x}}"),
 		in("slipway:web: {secure: AAA}"), in("aws:profile: {secure: AAA}"),
-		in("slipway:env: !!map {A: b}"), in("slipway:jobs: !!seq []"), in("slipway:workers: !!omap [a: b]"), in("slipway:env: !!set {A}"))
+		in("slipway:app: !!map {port: 9000}"), in("slipway:jobs: !!seq []"), in("slipway:workers: !!omap [a: b]"), in("slipway:app: {env: !!set {A}}"))
 }
 
 // FuzzAgainstPulumi compares what Slipway reads from a stack's file with what Pulumi's own workspace passes to the program. A

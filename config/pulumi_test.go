@@ -184,12 +184,12 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		})
 	}
 	t.Run("encrypted where it would be printed", func(t *testing.T) {
-		config := map[string]string{"aws:region": "us-east-1", "slipway:env": `{"MAILER":"hunter2"}`, "slipway:domain": "hunter2",
+		config := map[string]string{"aws:region": "us-east-1", "slipway:app": `{"env":{"MAILER":"hunter2"}}`, "slipway:domain": "hunter2",
 			"slipway:protect": "hunter2"}
-		err := fromEngine(t, config, []string{"slipway:env", "slipway:domain", "slipway:protect"}, false, "")
+		err := fromEngine(t, config, []string{"slipway:app", "slipway:domain", "slipway:protect"}, false, "")
 		want := []string{
+			`app: must not be secret: put secret values under slipway:secrets, got [secret]`,
 			`domain: must not be secret: put secret values under slipway:secrets, got [secret]`,
-			`env: must not be secret: put secret values under slipway:secrets, got [secret]`,
 			`protect: must not be secret: put secret values under slipway:secrets, got [secret]`,
 		}
 		if diff := cmp.Diff(want, lines(t, err, true)); diff != "" {
@@ -229,7 +229,7 @@ func FuzzFromFile(f *testing.F) {
 	}
 	for _, seed := range []string{"", "\x00", "config: [", "? {a: b}\n: c\n", "a: &a [*a]\n", "config: {<<: {a: b}}\n",
 		"%YAML 1.1\n---\n...\n---\n",
-		in("slipway:secrets: {A: {secure: AKIAIOSFODNN7EXAMPLE}}"), in("slipway:env: {A: AKIAIOSFODNN7EXAMPLE}"),
+		in("slipway:secrets: {A: {secure: AKIAIOSFODNN7EXAMPLE}}"), in("slipway:app: {env: {A: AKIAIOSFODNN7EXAMPLE}}"),
 		"config:\n  \"\": \n  a: !!binary x\n"} {
 		f.Add(seed)
 	}

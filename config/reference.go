@@ -1,7 +1,7 @@
 package config
 
 import (
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -13,8 +13,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-//go:embed stack.go
-var source string
+// The files whose comments the reference quotes.
+//
+//go:embed stack.go app.go
+var sources embed.FS
 
 // A Key is one key of the configuration, as the reference lists it.
 type Key struct {
@@ -58,8 +60,11 @@ func describe(t reflect.Type) string {
 	case reflect.Int:
 		return "number"
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Struct {
+		switch t.Elem().Kind() {
+		case reflect.Struct:
 			return "list of objects"
+		case reflect.Slice:
+			return "list of lists"
 		}
 		return "list of strings"
 	case reflect.Struct:
@@ -74,6 +79,7 @@ func describe(t reflect.Type) string {
 }
 
 func allowedWords(f field) string {
+	f.rule = strings.ReplaceAll(f.rule, "@overlay", strings.Join(Overlays, ", "))
 	words := strings.ReplaceAll(f.allowed, "..", " to ")
 	if strings.Contains(words, "|") {
 		words = either(strings.Split(words, "|"))
@@ -90,10 +96,21 @@ func allowedWords(f field) string {
 // comments returns the comment of every field by its type and name, such as Network.Zones.
 func comments() map[string]string {
 	all := map[string]string{}
-	file, err := parser.ParseFile(token.NewFileSet(), "stack.go", source, parser.ParseComments)
-	if err != nil {
-		panic(err) // the same file was compiled
+	for _, name := range []string{"stack.go", "app.go"} {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			panic(err) // it is embedded
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments)
+		if err != nil {
+			panic(err) // the same file was compiled
+		}
+		commentsOf(file, all)
 	}
+	return all
+}
+
+func commentsOf(file *ast.File, all map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
@@ -108,7 +125,6 @@ func comments() map[string]string {
 		}
 		return false
 	})
-	return all
 }
 
 // Markdown formats the reference as a table for docs/configuration.md.
@@ -144,13 +160,13 @@ func Embed(doc string) (string, bool) {
 const block = "\nconfig:\n"
 
 // Declare writes the config block of Pulumi.yaml anew: the top-level keys, as Pulumi declares them. The block is the last in
-// the file.
+// the file. The value of app is the project's own and stays as it is.
 func Declare(file string) (string, error) {
 	var project struct{ Name string }
 	if err := yaml.Unmarshal([]byte(file), &project); err != nil {
 		return "", err
 	}
-	before, _, found := strings.Cut(file, block)
+	before, old, found := strings.Cut(file, block)
 	if !found || project.Name == "" {
 		return "", errors.New("the file Pulumi.yaml must have a name, and a config block at its end")
 	}
@@ -167,10 +183,31 @@ func Declare(file string) (string, error) {
 			declared, def = "object", "{}"
 		}
 		first, _, _ := strings.Cut(means["Stack."+f.name], ". ")
-		fmt.Fprintf(&b, "  %s:%s:\n    type: %s\n    description: %s\n    default: %s\n",
-			project.Name, f.key, declared, scalar(strings.TrimSuffix(first, ".")+"."), def)
+		value := " " + def + "\n"
+		if own := defaultOf(old, project.Name+":"+f.key); f.key == "app" && own != "" {
+			value = own
+		}
+		fmt.Fprintf(&b, "  %s:%s:\n    type: %s\n    description: %s\n    default:%s",
+			project.Name, f.key, declared, scalar(strings.TrimSuffix(first, ".")+"."), value)
 	}
 	return before + block + b.String(), nil
+}
+
+// defaultOf is the default of a key in a config block, as written, with its comments.
+func defaultOf(block, key string) string {
+	_, rest, _ := strings.Cut("\n"+block, "\n  "+key+":\n")
+	var own strings.Builder
+	for line := range strings.Lines(rest) {
+		if strings.HasPrefix(line, "  ") && !strings.HasPrefix(line, "   ") {
+			break // the next key
+		}
+		if value, begins := strings.CutPrefix(line, "    default:"); begins {
+			own.WriteString(value)
+		} else if own.Len() > 0 {
+			own.WriteString(line)
+		}
+	}
+	return own.String()
 }
 
 // scalar is a string in YAML, quoted only where it has to be.

@@ -33,7 +33,7 @@ func TestValuesThatYAMLChangesAreRefusedWithTheirQuotedForm(t *testing.T) {
 		{"True", "a boolean"},
 		{"FALSE", "a boolean"},
 	} {
-		for _, at := range []string{"slipway:env: {X: %}", "slipway:images: {buildArgs: {X: %}}", "slipway:tags: {X: %}",
+		for _, at := range []string{"slipway:app: {env: {X: %}}", "slipway:app: {args: {X: %}}", "slipway:tags: {X: %}",
 			"slipway:workers: [{name: a, command: [x, %]}]", "slipway:domain: %", "aws:profile: %"} {
 			got := written(t, "dev", in(strings.Replace(at, "%", c.written, 1)))
 			want := "must be a string, but YAML reads " + c.written + " as " + c.kind + `: write "` + c.written + `"`
@@ -52,15 +52,15 @@ func TestValuesThatYAMLKeepsAreTheTextAsWritten(t *testing.T) {
 		if strings.ContainsAny(text, "'=") {
 			quoted = `"` + text + `"`
 		}
-		source, err := FromFile(project(t, "dev", in("slipway:env: {X: "+quoted+"}")))
+		source, err := FromFile(project(t, "dev", in("slipway:app: {env: {X: "+quoted+"}}")))
 		if err != nil {
 			t.Fatal(err)
 		}
 		stack, err := load(source)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
-		} else if stack.Env["X"] != text {
-			t.Errorf("%s was read as %q", text, stack.Env["X"])
+		} else if stack.App.Env["X"] != text {
+			t.Errorf("%s was read as %q", text, stack.App.Env["X"])
 		}
 	}
 }
@@ -106,15 +106,15 @@ func TestReports(t *testing.T) {
 		{"an environment of Pulumi Cloud", "environment: [shop]\n" + base,
 			[]string{"environment: is not read by Slipway: Pulumi ESC needs Pulumi Cloud. Put the values under config"}},
 
-		{"saleor#986 a bucket of one's own", base + "  slipway:env: {AWS_STORAGE_BUCKET_NAME: x, AWS_S3_CUSTOM_DOMAIN: cdn.example.com, " +
-			"AWS_QUERYSTRING_AUTH: 'false'}\n", nil},
-		{"credentials", base + "  slipway:env: {AWS_PROFILE: x, AWS_CONTAINER_CREDENTIALS_FULL_URI: x, ECS_AGENT_URI: x}\n", []string{
-			"env.AWS_CONTAINER_CREDENTIALS_FULL_URI: is reserved by AWS: the SDK would use it instead of the task's role and region",
-			"env.AWS_PROFILE: is reserved by AWS: the SDK would use it instead of the task's role and region",
-			"env.ECS_AGENT_URI: is reserved by AWS: the container agent sets variables that start with ECS_"}},
-		{"ecs-agent#3797 an empty value", base + "  slipway:env: {X: ''}\n  slipway:images: {buildArgs: {X: ''}}\n  slipway:tags: {X: ''}\n",
+		{"saleor#986 a bucket of one's own", base + "  slipway:app: {env: {AWS_STORAGE_BUCKET_NAME: x, AWS_S3_CUSTOM_DOMAIN: cdn.example.com, " +
+			"AWS_QUERYSTRING_AUTH: 'false'}}\n", nil},
+		{"credentials", base + "  slipway:app: {env: {AWS_PROFILE: x, AWS_CONTAINER_CREDENTIALS_FULL_URI: x, ECS_AGENT_URI: x}}\n", []string{
+			"app.env.AWS_CONTAINER_CREDENTIALS_FULL_URI: is reserved by AWS: the SDK would use it instead of the task's role and region",
+			"app.env.AWS_PROFILE: is reserved by AWS: the SDK would use it instead of the task's role and region",
+			"app.env.ECS_AGENT_URI: is reserved by AWS: the container agent sets variables that start with ECS_"}},
+		{"ecs-agent#3797 an empty value", base + "  slipway:app: {env: {X: ''}, args: {X: ''}}\n  slipway:tags: {X: ''}\n",
 			nil},
-		{"no value is not an empty one", base + "  slipway:env: {X: }\n", []string{`env.X: must be a string: write "" for an empty one, ` +
+		{"no value is not an empty one", base + "  slipway:app: {env: {X: }}\n", []string{`app.env.X: must be a string: write "" for an empty one, ` +
 			`got null`}},
 		{"a secret date is not shown", base + "  slipway:secrets: {X: 2023-05-15}\n",
 			[]string{"secrets.X: must be secret: pulumi config set --path --secret slipway:secrets.X, got [secret]"}},
@@ -144,16 +144,16 @@ func TestReports(t *testing.T) {
 		{"a tag that only Slipway sets", base + "  slipway:tags: {'slipway:project': x}\n",
 			[]string{"tags.slipway:project: tag keys that start with slipway: are reserved by Slipway"}},
 
-		{"a YAML tag", base + "  slipway:env: {X: !!binary aGVsbG8=}\n", []string{`has a YAML tag ("!!binary"): write the value without ` +
+		{"a YAML tag", base + "  slipway:app: {env: {X: !!binary aGVsbG8=}}\n", []string{`has a YAML tag ("!!binary"): write the value without ` +
 			`it, a string in quotes`}},
-		{"a tag of one's own", base + "  slipway:env: {X: !vault hello}\n", []string{`has a YAML tag ("!vault"): write the value without ` +
+		{"a tag of one's own", base + "  slipway:app: {env: {X: !vault hello}}\n", []string{`has a YAML tag ("!vault"): write the value without ` +
 			`it, a string in quotes`}},
-		{"the tag of strings", base + "  slipway:env: {X: !!str 5}\n", nil},
+		{"the tag of strings", base + "  slipway:app: {env: {X: !!str 5}}\n", nil},
 		{"a key that is a number", base + "  slipway:tags: {2024: x}\n", []string{`a key must be a string: write "2024"`}},
 		{"a key that is nothing", base + "  slipway:tags: {~: x}\n", []string{`a key must be a string: write "~"`}},
-		{"a merge key", base + "  slipway:env: {<<: {A: b}}\n", []string{"uses a merge key (<<): repeat the values instead"}},
-		{"Latin-1", base + "  slipway:env: {X: caf\xe9}\n", []string{"is not valid YAML: invalid trailing UTF-8 octet"}},
-		{"Windows lines", strings.ReplaceAll(base, "\n", "\r\n") + "  slipway:env: {X: y}\r\n", nil},
+		{"a merge key", base + "  slipway:app: {env: {<<: {A: b}}}\n", []string{"uses a merge key (<<): repeat the values instead"}},
+		{"Latin-1", base + "  slipway:app: {env: {X: caf\xe9}}\n", []string{"is not valid YAML: invalid trailing UTF-8 octet"}},
+		{"Windows lines", strings.ReplaceAll(base, "\n", "\r\n") + "  slipway:app: {env: {X: y}}\r\n", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := written(t, "dev", c.content)
@@ -191,7 +191,6 @@ config:
 	write("Pulumi.yaml", strings.Replace(pulumi, "  short: {type: string, default: x}\n", "", 1))
 	write("stacks/Pulumi.dev.yaml", "config:\n  slipway:keys: perPurpose\n")
 	write("app/Dockerfile", "")
-	write("app/Dockerfile.nginx", "")
 
 	path, err := StackFile(folder, "dev")
 	if want := filepath.Join(folder, "stacks", "Pulumi.dev.yaml"); err != nil || path != want {
@@ -239,9 +238,10 @@ config:
 
 // Plain `pulumi up` passes the value as the engine has read it. The program finds in the file what was written.
 func TestUnderPulumiUpAChangedDateIsFound(t *testing.T) {
-	path := project(t, "dev", in("slipway:env: {OPENAI_API_VERSION: 2023-05-15}"))
-	config := map[string]string{"aws:region": "us-east-1", "slipway:env": `{"OPENAI_API_VERSION":"2023-05-15 00:00:00 +0000 UTC"}`}
-	want := []string{`Pulumi.dev.yaml:3: env.OPENAI_API_VERSION: must be a string, but YAML reads 2023-05-15 as a date: write "2023-05-15"`}
+	path := project(t, "dev", in("slipway:app: {env: {OPENAI_API_VERSION: 2023-05-15}}"))
+	config := map[string]string{"aws:region": "us-east-1",
+		"slipway:app": `{"env":{"OPENAI_API_VERSION":"2023-05-15 00:00:00 +0000 UTC"}}`}
+	want := []string{`Pulumi.dev.yaml:3: app.env.OPENAI_API_VERSION: must be a string, but YAML reads 2023-05-15 as a date: write "2023-05-15"`}
 	if diff := cmp.Diff(want, lines(t, fromEngine(t, config, nil, false, filepath.Dir(path)), true)); diff != "" {
 		t.Error(diff)
 	}

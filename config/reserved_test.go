@@ -5,9 +5,11 @@ import (
 	"testing"
 )
 
-// load is Load with the names that a site reserves.
+// load is Load with the names that a site reserves, and some of those that it offers to templates.
 func load(source Source) (*Stack, error) {
-	source.Reserved = []string{"ALLOWED_HOSTS", "DB_HOST", "SECRET_KEY"}
+	source.Reserved = []string{"PGSSLMODE", "PORT"}
+	source.Names = map[string]bool{"bucket": false, "connections": false, "db.host": false, "db.name": false, "db.password": true,
+		"db.port": false, "db.url": true, "db.user": false, "hosts": false, "https": false, "key": true, "origins": false, "url": false}
 	return Load(source)
 }
 

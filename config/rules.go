@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/mail"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -33,6 +32,7 @@ func (d *decoder) rules(s *Stack) {
 	d.uploads(s.WAF)
 	d.workloads(s)
 	d.connections(s)
+	d.app(s)
 	d.settings(s)
 	d.images(s.Images)
 	d.logs(s)
@@ -219,7 +219,7 @@ func (d *decoder) web(w Web) {
 		d.add("web.max", strconv.Itoa(w.Max), "must be at least min (%d)", w.Min)
 	}
 	path := w.HealthPath
-	if d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
+	if path != "" && d.valid("web.healthPath") && (len(path) > 1024 || !healthPath.MatchString(path)) {
 		d.add("web.healthPath", quoted(path), "must be a path that starts with /, with an optional query (/ht/?format=json), of at most 1024 "+
 			"characters: percent-encode what a URL cannot contain")
 	}
@@ -334,44 +334,43 @@ func settingName(name string, reserved []string) string {
 		return "is reserved by AWS: the SDK would use it instead of the task's role and region"
 	case strings.HasPrefix(name, "ECS_"):
 		return "is reserved by AWS: the container agent sets variables that start with ECS_"
+	case name == "DJANGO_SETTINGS_MODULE":
+		return "is set by Slipway: name the module in app.settings"
 	case slices.Contains(reserved, name):
 		return "is set by Slipway and cannot be overridden"
+	case strings.HasPrefix(name, "SLIPWAY_"):
+		return "is reserved by Slipway: it sets variables that start with SLIPWAY_"
 	}
 	return ""
 }
 
 func (d *decoder) settings(s *Stack) {
 	size := 0
-	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
-		path, value := step("env", name), s.Env[name]
+	for _, name := range slices.Sorted(maps.Keys(s.App.Env)) {
+		path, value := step("app.env", name), s.App.Env[name]
 		size += len(name) + len(value)
 		if rule := settingName(name, d.source.Reserved); rule != "" {
 			d.add(path, "", "%s", rule)
-		} else if secretName(name) {
-			d.add(path, masked, "has the name of a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
+		} else {
+			d.template(s, path, name, value)
 		}
 		if name == "DEBUG" && s.Protect && slices.Contains([]string{"1", "on", "t", "true", "y", "yes"}, strings.ToLower(value)) {
 			d.add(path, quoted(value), "must not be on for a protected stack")
 		}
+		if strings.HasSuffix(name, "ALLOWED_HOSTS") && s.Protect && value == "*" {
+			d.add(path, quoted(value), `must not allow every host on a protected stack: write "{hosts}"`)
+		}
 	}
 	if size > 32<<10 {
-		d.add("env", "", "must be at most 32768 bytes in total, but is %d: ECS limits the size of a task definition", size)
+		d.add("app.env", "", "must be at most 32768 bytes in total, but is %d: ECS limits the size of a task definition", size)
 	}
 	for _, name := range s.SecretNames {
 		path := step("secrets", name)
 		if rule := settingName(name, d.source.Reserved); rule != "" {
 			d.add(path, "", "%s", rule)
 		}
-		if _, both := s.Env[name]; both {
-			d.add(path, "", "is also in env: set it in only one of them")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Images.BuildArgs)) {
-		path := step("images.buildArgs", name)
-		if !envForm.MatchString(name) {
-			d.add(path, "", "must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters")
-		} else if secretName(name) {
-			d.add(path, masked, "has the name of a secret, and build arguments stay readable in the image")
+		if _, both := s.App.Env[name]; both {
+			d.add(path, "", "is also in app.env: set it in only one of them")
 		}
 	}
 }
@@ -383,38 +382,6 @@ func (d *decoder) images(i Images) {
 			d.add(one.key, quoted(one.value), "must be a digest, sha256: and 64 hexadecimal digits; a tag could move to another image")
 		case one.value == "" && one.other != "":
 			d.add(one.key, "", "is required: a release has two digests")
-		}
-	}
-	inside := func(key, folder, path string) bool { // a Dockerfile may be beside the app
-		if filepath.IsAbs(path) || !filepath.IsLocal(filepath.Join(folder, path)) || strings.Contains(path, `\`) {
-			d.add(key, quoted(path), "must be a path inside the project, relative to %s",
-				map[bool]string{true: "Pulumi.yaml", false: "the app's folder"}[folder == ""])
-			return false
-		}
-		return d.valid(key)
-	}
-	app := inside("images.app", "", i.App)
-	if !app {
-		return
-	}
-	django, nginx := inside("images.dockerfile", i.App, i.Dockerfile), inside("images.nginxDockerfile", i.App, i.NginxDockerfile)
-	if d.source.Root == "" || i.Django != "" || i.Nginx != "" {
-		return
-	}
-	folder := filepath.Join(d.source.Root, i.App)
-	if f, err := os.Stat(folder); err != nil || !f.IsDir() {
-		d.add("images.app", quoted(i.App), "no such folder")
-		return
-	}
-	for _, one := range []struct {
-		key, path string
-		ok        bool
-	}{{"images.dockerfile", i.Dockerfile, django}, {"images.nginxDockerfile", i.NginxDockerfile, nginx}} {
-		if !one.ok {
-			continue
-		}
-		if f, err := os.Stat(filepath.Join(folder, one.path)); err != nil || !f.Mode().IsRegular() {
-			d.add(one.key, quoted(one.path), "no such file in %s", i.App)
 		}
 	}
 }

@@ -35,6 +35,9 @@ type Source struct {
 	// Reserved are the environment variables that the stack sets itself (see site.Load).
 	Reserved []string
 
+	// Names are the names that templates of app.env may use, and whether the value of each is a secret (see site.Load).
+	Names map[string]bool
+
 	// Connections is how many connections a database of a class takes from the site's tasks (see site.Load). Nil: unknown, and
 	// not checked.
 	Connections func(class string) int
@@ -107,6 +110,11 @@ func known(project string) []string {
 	}
 	for _, key := range keysOf(reflect.TypeFor[Stack]()) {
 		keys = append(keys, project+":"+key)
+	}
+	for _, former := range slices.Sorted(maps.Keys(renamed)) {
+		if key, top := strings.CutPrefix(former, "."); top {
+			keys = append(keys, project+":"+key)
+		}
 	}
 	return keys
 }

@@ -34,6 +34,8 @@ type Stack struct {
 	// KMS keys: one per purpose ($1 a month each, six of them), or one shared by all.
 	Keys string `key:"keys" default:"perPurpose" allowed:"perPurpose|shared"`
 
+	// The Django project. It may also stand in Pulumi.yaml, for all stacks; a stack's own is merged into that, key by key.
+	App App `key:"app"`
 	// The private network.
 	Network Network `key:"network"`
 	// The Postgres database.
@@ -44,12 +46,10 @@ type Stack struct {
 	Workers []Worker `key:"workers" rule:"unique names"`
 	// Commands that run on a schedule.
 	Jobs []Job `key:"jobs" rule:"unique names"`
-	// Plain environment variables for the app, by name. Those that Slipway sets itself (DB_*, ALLOWED_HOSTS ...) are reserved.
-	Env map[string]string `key:"env" rule:"NAME: string; nothing that looks like a secret"`
 	// Secret environment variables for the app, by name: pulumi config set --path --secret slipway:secrets.NAME. They become SSM
 	// parameters and reach the containers by ARN. Changing a secret replaces the running tasks.
 	Secrets map[string]pulumi.StringOutput `key:"secrets" rule:"NAME: encrypted string of at most 4096 bytes"`
-	// Where the container images come from.
+	// The release that runs instead of images that are built.
 	Images Images `key:"images"`
 	// How long logs are kept, and how they reach the archive.
 	Logs Logs `key:"logs"`
@@ -128,6 +128,8 @@ type Database struct {
 	Name string `key:"name" default:"site" rule:"a letter, then letters, digits or _, lower case, up to 63; not reserved by Postgres or RDS"`
 	// The generation of passwords in use. Raise it to rotate the passwords, in the database and in the running tasks.
 	Rotation int `key:"rotation" default:"1" allowed:"1..1000000"`
+	// The database role of the app: lesser (it reads and writes rows), or owner, for programs that make tables as they run.
+	Role string `key:"role" default:"lesser" allowed:"lesser|owner"`
 }
 
 // A Web is the service that serves requests.
@@ -142,14 +144,15 @@ type Web struct {
 	Min int `key:"min" default:"1" allowed:"1..1000"`
 	// The maximum number of tasks that autoscaling may start.
 	Max int `key:"max" default:"4" allowed:"1..1000" rule:"at least min"`
-	// The most connections that one task opens to the database. Each thread of gunicorn holds one, so it is the number of requests
-	// that a task answers at the same time. The app gets it as DB_CONNECTIONS, and gunicorn.conf.py obeys it.
+	// The most connections that one task opens to the database. Each thread of the server holds one as a rule, so it is the number
+	// of requests that a task answers at the same time. Pass it to the server as {connections} in app.env.
 	Connections int `key:"connections" default:"6" allowed:"1..1000" rule:"all tasks together fit the database's class, also while a deployment runs old and new ones"`
 	// The percentage of tasks on Fargate Spot. Spot is up to 70 % cheaper and can be interrupted with two minutes' notice. Below
 	// 100 the first task stays on demand. At 100 every task is on Spot, and a Spot shortage takes the site down.
 	Spot int `key:"spot" default:"0" allowed:"0..100"`
-	// The path of the load balancer's health check. It must return 200 without querying the database.
-	HealthPath string `key:"healthPath" default:"/healthz" rule:"starts with /, at most 1024 characters, as in a URL: a query is allowed"`
+	// The path of the health check, which must not query the database. Responses with 2xx and 3xx are healthy. Without it / is
+	// asked, and anything below 500 is healthy.
+	HealthPath string `key:"healthPath" rule:"starts with /, at most 1024 characters, as in a URL: a query is allowed"`
 	// The page that up requests before it calls a deployment good. No answer, 400 and 5xx are failures; 404 and a redirect to a
 	// log-in page are noted.
 	CheckPath string `key:"checkPath" default:"/" rule:"starts with /, at most 1024 characters, no spaces"`
@@ -194,16 +197,8 @@ type Job struct {
 	Memory int `key:"memory" default:"512" rule:"a size that Fargate offers for the cpu"`
 }
 
-// Images define where the two images come from: built in the same run, or taken from a release.
+// Images are those of a release. Without them both are built, as app says.
 type Images struct {
-	// The folder of the Django project, relative to Pulumi.yaml. It is the build context.
-	App string `key:"app" default:"./app" rule:"a folder inside the project"`
-	// The Dockerfile of the Django image, relative to the app's folder. It may be beside it: ../deploy/Dockerfile.
-	Dockerfile string `key:"dockerfile" default:"Dockerfile" rule:"a file inside the project"`
-	// The Dockerfile of the nginx image, relative to the app's folder.
-	NginxDockerfile string `key:"nginxDockerfile" default:"Dockerfile.nginx" rule:"a file inside the project"`
-	// Build arguments of both images. They stay readable in the image, so never put a secret here.
-	BuildArgs map[string]string `key:"buildArgs" rule:"NAME: string; nothing that looks like a secret"`
 	// The digest of the Django image of a release. If both digests are set, nothing is built.
 	Django string `key:"django" rule:"sha256: and 64 hexadecimal digits; together with nginx"`
 	// The digest of the nginx image of a release.

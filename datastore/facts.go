@@ -30,10 +30,11 @@ func Facts(site wiring.Site) []catalog.Resource {
 		},
 		catalog.LogGroup(site, logGroups+site.Name("")), catalog.Role(site), catalog.Attachment(site),
 		catalog.Random("random:index/randomId:RandomId"),
-		catalog.Random("random:index/randomPassword:RandomPassword").Binds("DB_PASSWORD", "DB_USERNAME", "SITE_DB_PASSWORD", "SITE_DB_USERNAME"),
+		catalog.Random("random:index/randomPassword:RandomPassword").Offering(
+			append(catalog.Plain("db.user"), catalog.Secret("db.json", "db.password", "db.url")...)...),
 	}
 	media := bucket.Facts(site, "media", true)
-	media[0] = media[0].Binds("MEDIA_BUCKET")
+	media[0] = media[0].Offering(catalog.Plain("bucket")...)
 	return append(facts, media...)
 }
 
@@ -80,7 +81,7 @@ func instanceFacts(site wiring.Site) catalog.Resource {
 		Loss:    catalog.Loss{Kind: "database", Order: 1, Says: "all that it holds is deleted"},
 		Effects: instanceEffects,
 		Alarms:  alarms,
-		Env:     []string{"DB_DATABASE", "DB_HOST", "DB_PORT", "DB_SSLMODE"},
+		Offers:  catalog.Plain("db.host", "db.name", "db.port", "db.sslmode", "db.sslrootcert"),
 		Ports:   []int{Port},
 		None:    catalog.Mirrors,
 	}

@@ -3,6 +3,7 @@ package datastore
 import (
 	"fmt"
 
+	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/s3"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/bucket"
@@ -21,13 +22,15 @@ type MediaArgs struct {
 
 // A Media is the private bucket for uploaded files. The site's tasks have no persistent or shared disk.
 //
+// Below StaticPrefix nginx keeps the static files of releases, which browsers may ask for long after a rollout.
+//
 // A protected stack keeps it on destroy; any other stack deletes it with its files. A deleted or overwritten file can be
 // restored for 90 days. Cost: $0.023 per GB-month (us-east-1). Renaming the stack replaces it.
 type Media struct {
 	pulumi.ResourceState
-	Binding wiring.Binding // MEDIA_BUCKET, and permission to list, read, write and delete
-	Bucket  pulumi.StringOutput
-	ARN     pulumi.StringOutput
+	Offer  wiring.Offer // its name, and permission to list, read, write and delete
+	Bucket pulumi.StringOutput
+	ARN    pulumi.StringOutput
 }
 
 // NewMedia creates the bucket.
@@ -42,17 +45,33 @@ func NewMedia(ctx *pulumi.Context, name string, args *MediaArgs, opts ...pulumi.
 
 	private, err := bucket.New(ctx, name, &bucket.Args{
 		Site: args.Site, Part: "media", KeyARN: args.KeyARN, AccessLogs: args.AccessLogs,
+		Rules: []s3.BucketLifecycleConfigurationV2RuleInput{staticFiles()},
 	}, pulumi.Parent(m))
 	if err != nil {
 		return nil, err
 	}
 
 	m.Bucket, m.ARN = private.Name, private.ARN
-	m.Binding = wiring.Binding{
-		Env:    map[string]pulumi.StringInput{"MEDIA_BUCKET": m.Bucket},
+	m.Offer = wiring.Offer{
+		Values: map[string]wiring.Value{"bucket": {Text: m.Bucket}},
 		Grants: mediaGrants(args, m.ARN),
 	}
 	return m, ctx.RegisterResourceOutputs(m, pulumi.Map{"bucket": m.Bucket, "arn": m.ARN})
+}
+
+// StaticPrefix is where nginx keeps static files.
+const StaticPrefix = "slipway/static/"
+
+// staticFiles expires what no running release has written for 100 days. nginx writes the files of its release again every week, so
+// they stay for at least 90 days after the release has stopped. Copies that were written over need not be restored. Of two rules for
+// one object S3 applies the shorter time (S3 guide, "How Amazon S3 handles conflicts in lifecycle configurations").
+func staticFiles() *s3.BucketLifecycleConfigurationV2RuleArgs {
+	return &s3.BucketLifecycleConfigurationV2RuleArgs{
+		Id: pulumi.String("static-files"), Status: pulumi.String("Enabled"),
+		Filter:                      &s3.BucketLifecycleConfigurationV2RuleFilterArgs{Prefix: pulumi.String(StaticPrefix)},
+		Expiration:                  &s3.BucketLifecycleConfigurationV2RuleExpirationArgs{Days: pulumi.Int(100)},
+		NoncurrentVersionExpiration: &s3.BucketLifecycleConfigurationV2RuleNoncurrentVersionExpirationArgs{NoncurrentDays: pulumi.Int(1)},
+	}
 }
 
 // mediaGrants are the site's permissions for its media. The key encrypts other data too, so its use is limited to S3 and

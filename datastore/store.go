@@ -58,8 +58,6 @@ type Args struct {
 // Insights are free; enhanced monitoring costs cents in CloudWatch Logs.
 type Store struct {
 	pulumi.ResourceState
-	Binding wiring.Binding // DB_HOST, DB_PORT, DB_DATABASE, DB_SSLMODE
-
 	Identifier pulumi.StringOutput // the instance's name in AWS, also the dimension of its metrics
 	Address    pulumi.StringOutput // host name without the port, which RDS's "endpoint" includes
 	Parameters pulumi.StringOutput // name of its parameter group
@@ -116,15 +114,37 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 
 	s.Address, s.Parameters = instance.Address, first.parameters.Name
 	s.Identifier = instance.Identifier // the same name, known when the instance exists
-	s.Binding = wiring.Binding{Env: map[string]pulumi.StringInput{
-		"DB_HOST":     s.Address,
-		"DB_PORT":     pulumi.String(strconv.Itoa(Port)),
-		"DB_DATABASE": pulumi.String(args.Database),
-		"DB_SSLMODE":  pulumi.String("verify-full"),
-	}}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{
 		"identifier": s.Identifier, "address": s.Address, "port": pulumi.Int(Port), "database": pulumi.String(args.Database),
 	})
+}
+
+// SSLMode and CABundle are how clients connect: they check the server's certificate and its name. The bundle is in every image.
+const (
+	SSLMode  = "verify-full"
+	CABundle = "/etc/ssl/rds/global-bundle.pem"
+)
+
+// Offer is the database as its owner or as the site's role sees it.
+//
+// db.url has no query: clients of libpq take TLS from PGSSLMODE and PGSSLROOTCERT, and some projects parse the URL themselves.
+// db.json has the keys of RDS's own secrets (Secrets Manager guide, "JSON structure of AWS Secrets Manager secrets").
+func (s *Store) Offer(owner bool) wiring.Offer {
+	user, password := s.SiteName, s.SitePassword
+	if owner {
+		user, password = s.OwnerName, s.OwnerPassword
+	}
+	plain := func(text pulumi.StringInput) wiring.Value { return wiring.Value{Text: text} }
+	secret := func(text pulumi.StringInput) wiring.Value { return wiring.Value{Text: text, Secret: true} }
+	return wiring.Offer{Values: map[string]wiring.Value{
+		"db.host": plain(s.Address), "db.port": plain(pulumi.String(strconv.Itoa(s.Port))), "db.name": plain(pulumi.String(s.Database)),
+		"db.user": plain(pulumi.String(user)), "db.password": secret(password),
+		"db.sslmode": plain(pulumi.String(SSLMode)), "db.sslrootcert": plain(pulumi.String(CABundle)),
+		"db.url": secret(pulumi.Sprintf("postgres://%s:%s@%s:%d/%s", user, password, s.Address, s.Port, s.Database)),
+		"db.json": secret(pulumi.JSONMarshal(map[string]any{
+			"engine": "postgres", "host": s.Address, "port": s.Port, "username": user, "password": password, "dbname": s.Database,
+		})),
+	}}
 }
 
 // passwords generates one password for each role. Rotation is their keeper: raising it generates both anew, and the same

@@ -1,10 +1,10 @@
 package ecs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/acm"
 	"github.com/pulumi/pulumi-aws/sdk/v6/go/aws/lb"
@@ -25,6 +25,10 @@ const tlsPolicy = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 // drain is how long a deregistered task may finish its requests, in seconds. The containers' stop timeout is longer.
 const drain = 30
 
+// idleSeconds is how long a balancer keeps an idle connection by default (Application Load Balancer guide, "Load balancer
+// attributes", idle_timeout.timeout_seconds).
+const idleSeconds = 60
+
 // BalancerArgs describe a Balancer.
 type BalancerArgs struct {
 	Site      wiring.Site
@@ -36,7 +40,9 @@ type BalancerArgs struct {
 	Domain string
 	ZoneID pulumi.StringInput // Route 53 hosted zone of Domain; required with it
 
-	HealthPath string // default /healthz; it must answer 200 without using the database
+	Port        int  // of nginx; default Port
+	Strict      bool // 2xx and 3xx are healthy; otherwise also 4xx, because the app has no path for health checks
+	IdleSeconds int  // how long a connection may be idle, at least 60
 
 	// AccessLogs is a bucket with SSE-S3, the only encryption that the balancer supports; its policy allows alb/.
 	AccessLogs *bucket.Private
@@ -55,8 +61,7 @@ type Balancer struct {
 	LoadBalancerARN, TargetGroupARN       pulumi.StringOutput
 	LoadBalancerSuffix, TargetGroupSuffix pulumi.StringOutput // the dimensions of their CloudWatch metrics
 
-	// Binding holds the application's host names and URL.
-	Binding wiring.Binding
+	Offer wiring.Offer // the site's host names and URL
 
 	listeners []pulumi.Resource
 }
@@ -85,9 +90,6 @@ func (args *BalancerArgs) check() error {
 	if args.Domain != "" && args.ZoneID == nil {
 		all = append(all, fmt.Errorf("ecs: domain %s must have a hosted zone", args.Domain))
 	}
-	if args.HealthPath != "" && !strings.HasPrefix(args.HealthPath, "/") {
-		all = append(all, fmt.Errorf("ecs: health path must begin with /, got %q", args.HealthPath))
-	}
 	if physical := args.Site.Name("web"); len(physical) > 32 {
 		all = append(all, fmt.Errorf("ecs: balancer name %q must be at most 32 characters, got %d: shorten the project or the stack",
 			physical, len(physical)))
@@ -105,6 +107,10 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 		return nil, err
 	}
 
+	idle := pulumi.IntPtrInput(nil)
+	if args.IdleSeconds > idleSeconds {
+		idle = pulumi.Int(args.IdleSeconds)
+	}
 	balancer, err := lb.NewLoadBalancer(ctx, name, &lb.LoadBalancerArgs{
 		Name:                     pulumi.String(args.Site.Name("web")),
 		LoadBalancerType:         pulumi.String("application"),
@@ -113,6 +119,7 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 		SecurityGroups:           args.Placement.SecurityGroups,
 		DropInvalidHeaderFields:  pulumi.Bool(true),
 		DesyncMitigationMode:     pulumi.String("defensive"),
+		IdleTimeout:              idle,
 		EnableDeletionProtection: pulumi.Bool(args.Site.Protect),
 		AccessLogs: &lb.LoadBalancerAccessLogsArgs{
 			Enabled: pulumi.Bool(true), Bucket: args.AccessLogs.Name, Prefix: pulumi.String("alb"),
@@ -138,27 +145,31 @@ func NewBalancer(ctx *pulumi.Context, name string, args *BalancerArgs, opts ...p
 	if err != nil {
 		return nil, err
 	}
-	b.bind(args.Domain)
+	b.offer(args.Domain)
 	return b, ctx.RegisterResourceOutputs(b, pulumi.Map{"url": b.URL, "dnsName": b.DNSName})
 }
 
-// targetGroup takes about 20 seconds to consider a new task healthy: two checks, ten seconds apart.
+// HealthPath is what the balancer asks. nginx answers it by asking the app, with the site's host and scheme.
+const HealthPath = "/.slipway/health"
+
+// targetGroup takes about 20 seconds to consider a new task healthy: two checks, ten seconds apart. A matcher of 200 to 499 is the
+// widest that a balancer takes (ELB API reference, Matcher, HttpCode).
 func targetGroup(args *BalancerArgs) *lb.TargetGroupArgs {
-	path := args.HealthPath
-	if path == "" {
-		path = "/healthz"
+	healthy := "200-499"
+	if args.Strict {
+		healthy = "200-399"
 	}
 	return &lb.TargetGroupArgs{
 		Name:                       pulumi.String(args.Site.Name("web")),
 		VpcId:                      args.VPCID.ToStringOutput(),
 		TargetType:                 pulumi.String("ip"),
-		Port:                       pulumi.Int(Port),
+		Port:                       pulumi.Int(cmp.Or(args.Port, Port)),
 		Protocol:                   pulumi.String("HTTP"),
 		DeregistrationDelay:        pulumi.Int(drain),
 		LoadBalancingAlgorithmType: pulumi.String("least_outstanding_requests"),
 		HealthCheck: &lb.TargetGroupHealthCheckArgs{
-			Enabled: pulumi.Bool(true), Path: pulumi.String(path), Port: pulumi.String("traffic-port"),
-			Protocol: pulumi.String("HTTP"), Matcher: pulumi.String("200"),
+			Enabled: pulumi.Bool(true), Path: pulumi.String(HealthPath), Port: pulumi.String("traffic-port"),
+			Protocol: pulumi.String("HTTP"), Matcher: pulumi.String(healthy),
 			Interval: pulumi.Int(10), Timeout: pulumi.Int(5),
 			HealthyThreshold: pulumi.Int(2), UnhealthyThreshold: pulumi.Int(3),
 		},
@@ -249,17 +260,14 @@ func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerA
 	return issued.CertificateArn, nil
 }
 
-// bind sets the URL and the application's environment.
-func (b *Balancer) bind(domain string) {
+// offer sets the URL and what the app needs to know of it.
+func (b *Balancer) offer(domain string) {
 	host, scheme, https := b.DNSName, "http", "false"
 	if domain != "" {
 		host, scheme, https = pulumi.String(domain).ToStringOutput(), "https", "true"
 	}
 	b.URL = pulumi.Sprintf("%s://%s", scheme, host)
-	b.Binding = wiring.Binding{Env: map[string]pulumi.StringInput{
-		"ALLOWED_HOSTS":        host,
-		"CSRF_TRUSTED_ORIGINS": b.URL,
-		"SITE_URL":             b.URL,
-		"SITE_HTTPS":           pulumi.String(https),
+	b.Offer = wiring.Offer{Values: map[string]wiring.Value{
+		"host": {Text: host}, "hosts": {Text: host}, "url": {Text: b.URL}, "origins": {Text: b.URL}, "https": {Text: pulumi.String(https)},
 	}}
 }

@@ -18,7 +18,7 @@ func clusterName(site wiring.Site) string { return site.Name("site") }
 
 // Facts are the facts about the edge of the site and about what runs behind it.
 func Facts(site wiring.Site) []catalog.Resource {
-	task := fargate.TaskDefinition(site).Binds("DB_CONNECTIONS", "SETTINGS_VERSION")
+	task := fargate.TaskDefinition(site).Offering(catalog.Plain("connections", "port")...)
 	return slices.Concat(edge(site), names(site), firewall(site), services(site), fargate.Facts(site),
 		[]catalog.Resource{task, catalog.Parameter(site)})
 }
@@ -31,7 +31,7 @@ func edge(site wiring.Site) []catalog.Resource {
 			Resources: catalog.Named(site, "elasticloadbalancing", prefix),
 		}}
 	}
-	const quiet = catalog.Bound | catalog.AWSManaged | catalog.Losses | catalog.Env | catalog.Ports
+	const quiet = catalog.Bound | catalog.AWSManaged | catalog.Losses | catalog.Offers | catalog.Ports
 	return []catalog.Resource{
 		{
 			Type: "aws:lb/loadBalancer:LoadBalancer",
@@ -54,7 +54,7 @@ func edge(site wiring.Site) []catalog.Resource {
 			Missing: "the site is not reachable; up creates one with another name",
 			Loss:    catalog.Loss{Kind: "balancer", Order: 5, Says: "the site is no longer reachable"},
 			Alarms:  balancerAlarms,
-			Env:     []string{"ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SITE_HTTPS", "SITE_URL"},
+			Offers:  catalog.Plain("host", "hosts", "https", "origins", "url"),
 			Ports:   []int{80, 443},
 			None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors,
 		},
@@ -230,7 +230,7 @@ func services(site wiring.Site) []catalog.Resource {
 			Loss:    catalog.Loss{Kind: "service", Order: 4, Says: "tasks stop after finishing current requests", Again: true},
 			Alarms:  serviceAlarms,
 			Ports:   []int{Port},
-			None:    catalog.Bound | catalog.Mirrors | catalog.Env,
+			None:    catalog.Bound | catalog.Mirrors | catalog.Offers,
 		},
 		{
 			Type: "aws:appautoscaling/target:Target",

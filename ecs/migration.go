@@ -22,17 +22,18 @@ import (
 
 const migrationType = "slipway:ecs:Migration"
 
-// migrationWait is the default time limit of a migration, from starting the task to its end.
-const migrationWait = 15 * time.Minute
+// startWait is what a task may need beside the migration itself: to get its network interface, pull its image, wait for the
+// database, and write its last lines.
+var startWait = 10 * time.Minute
 
 // MigrationArgs describe the migration of a release.
 type MigrationArgs struct {
 	Site      wiring.Site
 	Cluster   *Cluster
 	Placement wiring.Placement // private subnets, the group of workers
-	Binding   wiring.Binding   // the owner's database role, and the site's role that the migration creates
+	Binding   wiring.Binding   // the app's environment as the owner of the database, and what the helper needs
 
-	Django       pulumi.StringInput   // image, by digest
+	Program      fargate.Program
 	Repositories []pulumi.StringInput // ARN of the repository it is pulled from
 	Group        pulumi.StringInput   // name of its log group; not Firehose, because its last lines are read back
 
@@ -46,7 +47,7 @@ type MigrationArgs struct {
 	// Runner starts the task. Nil declares the marker without its hook, for a program that runs under Pulumi's mocks,
 	// which have no hooks.
 	Runner Runner
-	Wait   time.Duration // default 15 minutes
+	Limit  time.Duration // of the migration's commands together, which the helper enforces; default 15 minutes
 	Say    func(string)  // is called every half minute while the task runs; may be nil
 
 	After []pulumi.Resource // what the task needs without an input that refers to it: routes, endpoints, the database
@@ -75,10 +76,12 @@ func (m *Migration) Ready() []pulumi.Resource { return []pulumi.Resource{m.marke
 
 // NewMigration declares the migration.
 func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ...pulumi.ResourceOption) (*Migration, error) {
+	program := args.Program
+	program.Entrypoint = []string{fargate.Helper} // the project's entrypoint may migrate on its own, or start a server
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "migration", CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
 		Containers: []fargate.Container{
-			fargate.App(args.Django, []string{"python", "manage.py", "migrate_locked"}, args.Binding, args.Group),
+			program.Container([]string{"migrate"}, args.Binding, args.Group),
 		},
 	}
 	if err := task.Check(); err != nil {
@@ -110,7 +113,7 @@ func NewMigration(ctx *pulumi.Context, name string, args *MigrationArgs, opts ..
 	waits := pulumi.DependsOnInputs(planned.fill(args, definition.Arn, fargate.Ready(needs...)))
 	hooks := pulumi.ResourceHooks(nil)
 	if args.Runner != nil {
-		run := migrate(ctx.Context(), args.Runner, cmp.Or(args.Wait, migrationWait), planned, args.Say)
+		run := migrate(ctx.Context(), args.Runner, cmp.Or(args.Limit, 15*time.Minute), planned, args.Say)
 		hook, err := ctx.RegisterResourceHook(name+"-run", run, nil)
 		if err != nil {
 			return nil, err
@@ -166,8 +169,15 @@ func (p *plan) fill(args *MigrationArgs, definition pulumi.StringOutput, resourc
 	).Untyped().(pulumi.ResourceArrayOutput)
 }
 
-// migrate is the hook: it runs the planned task, for at most wait, and fails unless the task exits with 0.
-func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *plan, say func(string)) pulumi.ResourceHookFunction {
+// Exit codes of the helper's migration.
+const (
+	limitReached = 3
+	lockNotFree  = 4
+)
+
+// migrate is the hook: it runs the planned task and fails unless the task exits with 0. The helper enforces the limit; a task that
+// needs much longer is stopped from here.
+func migrate(ctx context.Context, runner Runner, limit time.Duration, planned *plan, say func(string)) pulumi.ResourceHookFunction {
 	return func(step *pulumi.ResourceHookArgs) error {
 		release := text(step.NewInputs, "insecureValue")
 		if step.OldInputs != nil && text(step.OldInputs, "insecureValue") == release {
@@ -177,9 +187,10 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 		if run == nil {
 			return errors.New("migration: the task is not known yet, although the marker depends on it: this is a bug in slipway")
 		}
+		wait := limit + startWait
 		ctx, cancel := context.WithTimeout(ctx, wait)
 		defer cancel()
-		defer report(ctx, say, wait)()
+		defer report(ctx, say, limit)()
 		result, err := runner.RunTask(ctx, *run)
 		switch {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -188,6 +199,10 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 			return failure(release, *run, result, err.Error())
 		case result.ExitCode == NotStarted:
 			return failure(release, *run, result, "its task did not start: "+result.StoppedReason)
+		case result.ExitCode == limitReached:
+			return failure(release, *run, result, fmt.Sprintf("it did not finish within app.migrate.limit, %s, and was stopped", limit))
+		case result.ExitCode == lockNotFree:
+			return failure(release, *run, result, "another migration holds the lock")
 		case result.ExitCode != 0:
 			return failure(release, *run, result, fmt.Sprintf("exit code %d (%s)", result.ExitCode, result.StoppedReason))
 		}
@@ -199,7 +214,7 @@ func migrate(ctx context.Context, runner Runner, wait time.Duration, planned *pl
 var reportEach = 30 * time.Second
 
 // report says again and again that the migration still runs, until the function that it returns is called.
-func report(ctx context.Context, say func(string), wait time.Duration) (stop func()) {
+func report(ctx context.Context, say func(string), limit time.Duration) (stop func()) {
 	if say == nil {
 		return func() {}
 	}
@@ -215,7 +230,7 @@ func report(ctx context.Context, say func(string), wait time.Duration) (stop fun
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				say(fmt.Sprintf("The migration has been running for %s; it is stopped after %s.", time.Since(began).Round(time.Second), wait))
+				say(fmt.Sprintf("The migration has been running for %s; it is stopped after %s.", time.Since(began).Round(time.Second), limit))
 			}
 		}
 	}()

@@ -21,9 +21,16 @@ type WebArgs struct {
 	Balancer  *Balancer
 	Placement wiring.Placement // private subnets, the group of the web tasks
 	Roles     *fargate.Roles   // with the Cluster's Exec
-	Binding   wiring.Binding   // Django's environment, the Balancer's Binding included
+	Binding   wiring.Binding   // the app's environment
 
-	Django, Nginx           pulumi.StringInput // images, by digest
+	Program fargate.Program
+	Command []string // nil: the image's own
+	Port    int      // on which the app's server listens
+	Start   int      // seconds that the app may take until it is healthy, 1 to 300
+	TCP     bool     // its health check only opens a connection; otherwise it asks Proxy.HealthPath
+
+	Nginx                   pulumi.StringInput // image, by digest
+	Proxy                   Proxy
 	DjangoGroup, NginxGroup pulumi.StringInput // names of log groups
 	Firehose                *fargate.Firehose  // the other log route; nil: the log groups
 
@@ -31,7 +38,6 @@ type WebArgs struct {
 	Architecture string // "arm64" or "amd64"
 
 	Min, Max          int // tasks
-	Connections       int // to the database, at most, of one task; gunicorn.conf.py obeys it
 	Spot              int // percentage of the tasks beyond the first on Fargate Spot; 100: the first as well
 	CPUTarget         int // average CPU that scaling aims at, in percent; default 60
 	RequestsPerTarget int // requests per task and minute that scaling aims at; default 1000
@@ -75,8 +81,8 @@ func (args *WebArgs) check(task *fargate.TaskArgs) error {
 	if args.Min < 1 || args.Max < args.Min {
 		all = append(all, fmt.Errorf("ecs: tasks must be at least 1 and min not above max, got min %d, max %d", args.Min, args.Max))
 	}
-	if args.Connections < 1 {
-		all = append(all, fmt.Errorf("ecs: a web task needs at least 1 connection to the database, got %d", args.Connections))
+	if args.Start < 1 || args.Start > 300 { // ECS API reference, HealthCheck, startPeriod
+		all = append(all, fmt.Errorf("ecs: start must be from 1 to 300 seconds, got %d", args.Start))
 	}
 	if args.Spot < 0 || args.Spot > 100 {
 		all = append(all, fmt.Errorf("ecs: spot must be from 0 to 100 percent, got %d", args.Spot))
@@ -104,10 +110,11 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	}
 	s := service(args.Site.Name("web"), args.Cluster, args.Placement, definition, args.Spot)
 	s.DesiredCount = pulumi.Int(args.Min)
-	s.HealthCheckGracePeriodSeconds = pulumi.Int(60)
+	// nginx answers once the app is healthy and it has published its static files.
+	s.HealthCheckGracePeriodSeconds = pulumi.Int(args.Start + nginxStart)
 	s.LoadBalancers = awsecs.ServiceLoadBalancerArray{&awsecs.ServiceLoadBalancerArgs{
 		TargetGroupArn: args.Balancer.TargetGroupARN,
-		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(Port),
+		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(NginxPort(args.Port)),
 	}}
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
 	hooks, err := judged(ctx, name, args.Judge)

@@ -24,7 +24,7 @@ type WorkerArgs struct {
 	Roles     *fargate.Roles   // the site's, with the Cluster's Exec
 	Binding   wiring.Binding   // the application's environment
 
-	Django   pulumi.StringInput // image, by digest
+	Program  fargate.Program
 	Group    pulumi.StringInput // name of its log group
 	Firehose *fargate.Firehose
 
@@ -66,7 +66,7 @@ func NewWorker(ctx *pulumi.Context, name string, args *WorkerArgs, opts ...pulum
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: "worker-" + args.Name, CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture,
 		Roles: args.Roles, Firehose: args.Firehose,
-		Containers: []fargate.Container{longRunning(args.Django, args.Command, args.Binding, args.Group)},
+		Containers: []fargate.Container{longRunning(args.Program, args.Command, args.Binding, args.Group)},
 	}
 	if err := args.check(task); err != nil {
 		return nil, err

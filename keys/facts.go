@@ -71,7 +71,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 			},
 			Missing: "what it encrypted cannot be read until its deletion is cancelled",
 			Loss:    catalog.Loss{Kind: "key", Order: 6, Says: "it can no longer decrypt anything, and is deleted after its waiting period"},
-			None:    catalog.AWSManaged | catalog.Mirrors | catalog.Alarms | catalog.Env | catalog.Ports,
+			None:    catalog.AWSManaged | catalog.Mirrors | catalog.Alarms | catalog.Offers | catalog.Ports,
 		},
 		{
 			Type: "aws:kms/alias:Alias",

@@ -92,7 +92,7 @@ func stream(site wiring.Site) catalog.Resource {
 			Path: `extendedS3Configuration|serverSideEncryption`, Why: "logs are archived differently, or elsewhere",
 		}},
 		Alarms: []catalog.Alarm{freshness},
-		None:   catalog.Mirrors | catalog.Missing | catalog.Losses | catalog.Env | catalog.Ports,
+		None:   catalog.Mirrors | catalog.Missing | catalog.Losses | catalog.Offers | catalog.Ports,
 	}
 }
 

@@ -3,7 +3,6 @@ package operation
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 
 	"slipway/check"
 	"slipway/config"
-	"slipway/internal/wiring"
-	"slipway/site"
 )
 
 // Check reads a Django project and says what would keep it from running, without building or starting anything. Path is its folder; ""
@@ -50,16 +47,11 @@ func stackProject(t Target, o check.Options) (check.Options, error) {
 	own := o
 	own.Context = "."
 	c, err := configure(t)
-	images := written(t)
+	app := written(t)
 	if err == nil {
-		images = c.stack.Images
+		app = c.stack.App
 	}
-	own.Path, own.Dockerfile, own.Nginx, own.Args = filepath.Join(t.Root, images.App), images.Dockerfile, images.NginxDockerfile,
-		images.BuildArgs
-	if !filepath.IsLocal(images.Dockerfile) { // beside the app
-		own.Path, own.Context = t.Root, filepath.ToSlash(filepath.Clean(images.App))
-		own.Dockerfile = filepath.ToSlash(filepath.Join(images.App, images.Dockerfile))
-	}
+	own.Path, own.Dockerfile, own.Args = filepath.Join(t.Root, app.Path), app.Dockerfile, app.Args
 	if err != nil {
 		return own, err
 	}
@@ -68,33 +60,24 @@ func stackProject(t Target, o check.Options) (check.Options, error) {
 		Name: t.Stack, File: filepath.Base(c.file), Text: string(text), Protected: c.stack.Protect, Domain: c.stack.Domain,
 		Env: map[string]*string{"AWS_REGION": &c.stack.Region},
 	}
-	for _, name := range append(site.Catalog(wiring.Site{}).Names(), c.stack.SecretNames...) {
+	for _, name := range c.stack.SecretNames {
 		own.Stack.Env[name] = nil
 	}
-	for name, value := range c.stack.Env {
+	for name, value := range c.stack.App.Env {
 		own.Stack.Env[name] = &value
 	}
 	return own, nil
 }
 
-// written are the images as they are written, in a configuration that has mistakes.
-func written(t Target) config.Images {
-	images := config.Images{App: "app", Dockerfile: "Dockerfile", NginxDockerfile: "Dockerfile.nginx"}
-	if source, err := config.FromProject(t.Root, t.Stack); err == nil {
-		_ = json.Unmarshal([]byte(source.Values[source.Project+":images"].Text), &images) // what does not decode is one of the mistakes
-	}
+// written is the app as it is written, in a configuration that has mistakes.
+func written(t Target) config.App {
+	app := config.App{Path: "app"}
 	for _, words := range t.Overrides {
-		switch key, value, _ := strings.Cut(words, "="); key {
-		case "images.app":
-			images.App = value
-		case "images.dockerfile":
-			images.Dockerfile = value
+		if key, value, _ := strings.Cut(words, "="); key == "app.path" {
+			app.Path = value
 		}
 	}
-	if !filepath.IsLocal(images.App) {
-		images.App = "."
-	}
-	return images
+	return app
 }
 
 // same reports whether two paths lead to one folder.

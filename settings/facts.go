@@ -9,6 +9,6 @@ import (
 func Facts(site wiring.Site) []catalog.Resource {
 	return []catalog.Resource{
 		catalog.Parameter(site),
-		catalog.Random("random:index/randomPassword:RandomPassword").Binds("SECRET_KEY"),
+		catalog.Random("random:index/randomPassword:RandomPassword").Offering(catalog.Secret("key")...),
 	}
 }

@@ -45,6 +45,7 @@ type Args struct {
 type Store struct {
 	pulumi.ResourceState
 	Secrets map[string]wiring.Secret // by the names of Args.Secrets, plus SecretKey
+	Offer   wiring.Offer             // Django's SECRET_KEY
 }
 
 // New creates a Store.
@@ -71,28 +72,38 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	values[SecretKey] = key.Result
 	for _, part := range slices.Sorted(maps.Keys(values)) {
-		if s.Secrets[part], err = s.put(ctx, name, args, part, values[part]); err != nil {
+		if s.Secrets[part], err = (param{s, name + "-" + part, args.Site.Path(part), args.KeyARN, values[part]}).make(ctx); err != nil {
 			return nil, err
 		}
 	}
+	held := s.Secrets[SecretKey]
+	s.Offer = wiring.Offer{Values: map[string]wiring.Value{"key": {Text: key.Result, Secret: true, Parameter: &held}}}
 	return s, ctx.RegisterResourceOutputs(s, pulumi.Map{})
 }
 
-// put creates the parameter of one secret.
-func (s *Store) put(ctx *pulumi.Context, name string, args *Args, part string, value pulumi.StringInput) (wiring.Secret, error) {
-	path := args.Site.Path(part)
-	checked := value.ToStringOutput().ApplyT(func(v string) (string, error) { return v, fits(path, v) })
-	parameter, err := ssm.NewParameter(ctx, name+"-"+part, &ssm.ParameterArgs{
-		Name:  pulumi.String(path),
+// A param is one encrypted parameter.
+type param struct {
+	parent pulumi.Resource
+	name   string // logical
+	path   string // physical
+	keyARN pulumi.StringInput
+	value  pulumi.StringInput
+}
+
+// make creates the parameter.
+func (p param) make(ctx *pulumi.Context) (wiring.Secret, error) {
+	checked := p.value.ToStringOutput().ApplyT(func(v string) (string, error) { return v, fits(p.path, v) })
+	made, err := ssm.NewParameter(ctx, p.name, &ssm.ParameterArgs{
+		Name:  pulumi.String(p.path),
 		Type:  pulumi.String("SecureString"),
 		Tier:  pulumi.String("Standard"),
-		KeyId: args.KeyARN.ToStringOutput(),
+		KeyId: p.keyARN.ToStringOutput(),
 		Value: pulumi.ToSecret(checked).(pulumi.StringOutput),
-	}, pulumi.Parent(s))
+	}, pulumi.Parent(p.parent))
 	if err != nil {
 		return wiring.Secret{}, err
 	}
-	return wiring.Secret{ARN: parameter.Arn, KeyARN: args.KeyARN, Version: parameter.Version}, nil
+	return wiring.Secret{ARN: made.Arn, KeyARN: p.keyARN, Version: made.Version}, nil
 }
 
 // fits rejects values that Parameter Store would reject. Its error does not contain the value.

@@ -37,10 +37,10 @@ func Catalog(site wiring.Site) catalog.Catalog {
 	return all
 }
 
-// Load is config.Load for this site: the environment variables that its components bind are reserved, and its tasks must not
-// need more connections than its database takes.
+// Load is config.Load for this site: templates may use what its components offer, the environment variables that every container
+// has are reserved, and its tasks must not need more connections than its database takes.
 func Load(source config.Source) (*config.Stack, error) {
-	source.Reserved = Catalog(wiring.Site{}).Names()
+	source.Reserved, source.Names = reserved, Catalog(wiring.Site{}).Values()
 	source.Connections = datastore.Usable
 	return config.Load(source)
 }
@@ -51,6 +51,7 @@ func Facts(wiring.Site) []catalog.Resource {
 		Type: "pulumi:providers:aws",
 		Deploy: []catalog.Grant{catalog.Look("network", "ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones",
 			"ec2:DescribeSubnets")},
-		None: catalog.Inert | catalog.Risks,
+		Offers: catalog.Plain("region"),
+		None:   catalog.Inert&^catalog.Offers | catalog.Risks,
 	}, catalog.Random("pulumi:index:Stash")}
 }

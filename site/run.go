@@ -1,6 +1,10 @@
 package site
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/bastion"
@@ -20,27 +24,60 @@ func (d *deployment) repositories() []pulumi.StringInput {
 	return arns
 }
 
+// program is how the app's image starts in every task.
+func (d *deployment) program() fargate.Program {
+	return fargate.Program{Image: d.images.Django, Entrypoint: d.stack.App.Entrypoint, Writable: d.stack.App.Writable}
+}
+
+// proxy is what nginx does for this site.
+func (d *deployment) proxy() ecs.Proxy {
+	app, nginx := d.stack.App, d.stack.App.Nginx
+	p := ecs.Proxy{
+		Region: d.site.Region, HealthPath: d.stack.Web.HealthPath,
+		MaxBody: nginx.MaxBody, Timeout: nginx.Timeout, StaticURL: app.Static.URL,
+		Headers: nginx.Headers, LimitPaths: nginx.LimitPaths, CachePaths: nginx.CachePaths,
+	}
+	if d.balancer != nil {
+		p.Host = d.balancer.Offer.Values["host"].Text
+	}
+	if app.Static.Serve == "nginx" && d.media != nil {
+		p.StaticBucket = d.media.Bucket
+	}
+	return p
+}
+
 // migrate declares the migration. Everything that runs the release waits for it.
 func (d *deployment) migrate() (*ecs.Migration, error) {
 	logs, err := d.group("migration")
 	if err != nil {
 		return nil, err
 	}
-	binding, err := d.ownerBinding()
-	if err != nil {
-		return nil, err
-	}
 	return ecs.NewMigration(d.ctx, "migration", &ecs.MigrationArgs{
-		Site: d.site, Cluster: d.cluster, Placement: d.network.Work, Binding: binding,
-		Django: d.images.Django, Repositories: d.repositories(), Group: logs.Name,
+		Site: d.site, Cluster: d.cluster, Placement: d.network.Work, Binding: d.migrationBinding(),
+		Program: d.program(), Repositories: d.repositories(), Group: logs.Name,
 		CPU: migrationCPU, Memory: migrationMemory, Architecture: d.stack.Web.Architecture,
-		// The migration sets the password of the site's role, so a new password needs a migration as a new image does.
-		Release: pulumi.Sprintf("%s password %d", d.images.Django, d.settings.Secrets[sitePassword].Version),
+		Release: pulumi.Sprintf("%s password %d%s", d.images.Django, d.settings.Secrets[sitePassword].Version, d.otherwise()),
+		Limit:   time.Duration(d.stack.App.Migrate.Limit) * time.Minute,
 		Runner:  d.runner, Say: d.say,
 		// Its own image is an input. The other one must exist too: without it the release cannot run, and the database would be
 		// migrated for nothing.
 		After: []pulumi.Resource{d.images},
 	}, d.opts...)
+}
+
+// otherwise is what a migration does otherwise than by default. The migration sets the password of the site's role and makes the
+// role, so a new password or another role needs a migration, as a new image does; so do other commands.
+func (d *deployment) otherwise() string {
+	var text string
+	if role(d.stack) == asOwner {
+		text += " as owner"
+	}
+	app := d.stack.App
+	if commands := string(words([]any{app.Manage, app.Migrate.Commands})); commands != `[["python","manage.py"],[["migrate","--noinput"]]]` {
+		sum := sha256.Sum256([]byte(commands))
+		text += " commands " + hex.EncodeToString(sum[:4])
+	}
+	return text
 }
 
 func (d *deployment) runWeb() error {
@@ -55,7 +92,7 @@ func (d *deployment) runWeb() error {
 	groups := append([]pulumi.StringInput{django.Name, nginx.Name}, d.workloadGroups()...)
 	d.roles, err = fargate.NewRoles(d.ctx, "site-roles", &fargate.RolesArgs{
 		Site: d.site, Part: "site", Repositories: d.repositories(), Groups: groups,
-		Firehose: d.firehose, Binding: d.binding, Exec: d.cluster.Exec,
+		Firehose: d.firehose, Binding: d.bind(role(d.stack), 1), Exec: d.cluster.Exec,
 	}, d.opts...)
 	if err != nil {
 		return err
@@ -64,12 +101,13 @@ func (d *deployment) runWeb() error {
 	if err != nil {
 		return err
 	}
-	web := d.stack.Web
+	web, app := d.stack.Web, d.stack.App
 	d.web, err = ecs.NewWeb(d.ctx, "web", &ecs.WebArgs{
-		Site: d.site, Cluster: d.cluster, Balancer: d.balancer, Placement: d.network.Web, Roles: d.roles, Binding: d.binding,
-		Django: d.images.Django, Nginx: d.images.Nginx, DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
+		Site: d.site, Cluster: d.cluster, Balancer: d.balancer, Placement: d.network.Web, Roles: d.roles,
+		Binding: d.bind(role(d.stack), web.Connections), Program: d.program(), Command: app.Command, Port: app.Port, Start: app.Start,
+		TCP: app.Health == "tcp", Nginx: d.images.Nginx, Proxy: d.proxy(), DjangoGroup: django.Name, NginxGroup: nginx.Name, Firehose: d.firehose,
 		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
-		Min: web.Min, Max: web.Max, Connections: web.Connections, Spot: web.Spot, CPUTarget: web.CPUTarget,
+		Min: web.Min, Max: web.Max, Spot: web.Spot, CPUTarget: web.CPUTarget,
 		RequestsPerTarget: web.RequestsPerTarget,
 		After:             []pulumi.Resource{migration}, Judge: d.judge,
 	}, d.opts...)
@@ -102,7 +140,7 @@ func (d *deployment) runWorkers() error {
 		}
 		if _, err := ecs.NewWorker(d.ctx, workerPart(w.Name), &ecs.WorkerArgs{
 			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
-			Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
+			Roles: d.roles, Binding: d.bind(role(d.stack), w.Connections), Program: d.program(), Group: logs.Name, Firehose: d.firehose,
 			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
 			After: []pulumi.Resource{d.web}, Judge: d.judge,
 		}, d.opts...); err != nil {
@@ -129,8 +167,9 @@ func (d *deployment) runJobs() error {
 		}
 		if _, err := batch.NewJob(d.ctx, jobPart(j.Name), &batch.JobArgs{
 			Site: d.site, Name: j.Name, Timetable: timetable, Schedule: j.Schedule, TimeZone: j.TimeZone, Command: j.Command,
-			Placement: d.network.Work, Roles: d.roles, Binding: d.binding, Django: d.images.Django, Group: logs.Name, Firehose: d.firehose,
-			CPU: j.CPU, Memory: j.Memory, Architecture: d.stack.Web.Architecture,
+			Placement: d.network.Work, Roles: d.roles, Binding: d.bind(role(d.stack), 1), Program: d.program(), Group: logs.Name,
+			Firehose: d.firehose,
+			CPU:      j.CPU, Memory: j.Memory, Architecture: d.stack.Web.Architecture,
 			After: []pulumi.Resource{d.web},
 		}, d.opts...); err != nil {
 			return err

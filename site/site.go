@@ -55,6 +55,10 @@ type Options struct {
 	// protects a resource, and buckets and repositories are emptied. The database still leaves a final snapshot.
 	Unlock bool
 
+	// Unbuilt says that the engine's run builds no images, so that the helper for them need not be compiled: a rehearsal. What
+	// runs as containers is built afterwards.
+	Unbuilt bool
+
 	// Declare omits the resource hooks, which need an engine, for a program that runs under Pulumi's mocks.
 	Declare bool
 }
@@ -127,7 +131,11 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
+	helper := adapter.Helper
+	if options.Unbuilt || options.Declare {
+		helper = nil
+	}
+	d := &deployment{helper: helper, ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
 		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
@@ -143,6 +151,7 @@ type deployment struct {
 	judge    ecs.Judge     // nil: the caller of the program judges
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
+	helper   func(platform string) (path string, err error) // compiles it; nil: nothing is built
 	pushed   image.Pair
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
 	fixed    map[string]string           // see recordFixed
@@ -172,8 +181,9 @@ type deployment struct {
 
 	cluster  *ecs.Cluster
 	balancer *ecs.Balancer
-	roles    *fargate.Roles // of web, workers and jobs
-	binding  wiring.Binding // of web, workers and jobs
+	roles    *fargate.Roles                      // of web, workers and jobs
+	offers   map[string]wiring.Offer             // of all components, by database role
+	composed map[string]map[string]wiring.Secret // variables that contain a secret, by database role and name
 	web      *ecs.Web
 	bastion  *bastion.Host
 }
@@ -181,7 +191,7 @@ type deployment struct {
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
 		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
-		d.makeEdge, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
+		d.makeEdge, d.makeEnvironment, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -250,7 +260,7 @@ func (d *deployment) makeNetwork() error {
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
 		Bastion: d.stack.Bastion.Enabled, HTTPS: d.stack.Domain != "", Endpoints: d.stack.Network.Endpoints,
-		Ports: network.Ports{Web: ecs.Port, Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Ports: network.Ports{Web: ecs.NginxPort(d.stack.App.Port), Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
@@ -335,12 +345,13 @@ func (d *deployment) makeSettings() (err error) {
 
 // sources say what the images of a stack are built from.
 func sources(stack *config.Stack, root string) (image.Builds, error) {
-	images := stack.Images
+	app := stack.App
 	return adapter.App{
-		Root: root, Path: images.App, Context: images.App, Dockerfile: images.Dockerfile, Args: images.BuildArgs,
-		Platform: "linux/" + stack.Web.Architecture, Manage: []string{"python", "manage.py"},
-		Static:    adapter.Static{Serve: "nginx", URL: "/static/", Commands: [][]string{{"collectstatic", "--noinput"}}},
-		NginxBase: "nginx:1.28.0-alpine-slim",
+		Root: root, Path: app.Path, Context: app.Context, Dockerfile: app.Dockerfile, Target: app.Target, Args: app.Args,
+		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region,
+		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Env: buildEnv(stack),
+		Static:    adapter.Static{Serve: app.Static.Serve, URL: app.Static.URL, Commands: app.Static.Commands},
+		NginxBase: app.Nginx.Base,
 	}.Builds()
 }
 
@@ -351,7 +362,7 @@ func Builds(stack *config.Stack, root string) ([]image.Build, error) {
 }
 
 func (d *deployment) makeImages() (err error) {
-	args := &cicd.ImagesArgs{Root: d.root, Architecture: d.stack.Web.Architecture, Stage: ".slipway/contexts", Helper: adapter.Helper}
+	args := &cicd.ImagesArgs{Root: d.root, Architecture: d.stack.Web.Architecture, Stage: ".slipway/contexts", Helper: d.helper}
 	if d.release == nil {
 		if args.Builds, err = sources(d.stack, d.root); err != nil {
 			return fmt.Errorf("images: %w", err)
@@ -369,7 +380,7 @@ func (d *deployment) makeImages() (err error) {
 	return err
 }
 
-// makeEdge creates the cluster and the balancer, and the binding of the site's tasks.
+// makeEdge creates the cluster and the balancer.
 func (d *deployment) makeEdge() error {
 	exec, err := d.group("exec")
 	if err != nil {
@@ -382,7 +393,8 @@ func (d *deployment) makeEdge() error {
 		return err
 	}
 	edge := &ecs.BalancerArgs{
-		Site: d.site, VPCID: d.network.VpcID, Domain: d.stack.Domain, HealthPath: d.stack.Web.HealthPath,
+		Site: d.site, VPCID: d.network.VpcID, Domain: d.stack.Domain, Port: ecs.NginxPort(d.stack.App.Port),
+		Strict: d.stack.Web.HealthPath != "", IdleSeconds: d.proxy().IdleSeconds(),
 		Placement: wiring.Placement{
 			Subnets:        d.network.PublicSubnetIDs,
 			SecurityGroups: pulumi.StringArray{d.network.Groups[network.Edge]},
@@ -399,11 +411,7 @@ func (d *deployment) makeEdge() error {
 	if d.balancer, err = ecs.NewBalancer(d.ctx, "balancer", edge, d.opts...); err != nil {
 		return err
 	}
-	if err := d.makeWAF(); err != nil {
-		return err
-	}
-	d.binding, err = wiring.Join(d.balancer.Binding, d.store.Binding, d.media.Binding, d.siteBinding())
-	return err
+	return d.makeWAF()
 }
 
 // zoneID finds the hosted zone of the domain, by its ID if the stack names one.
@@ -447,40 +455,4 @@ func (d *deployment) makeWAF() error {
 		UploadPaths: d.stack.WAF.UploadPaths, LogGroup: name, LogGroupARN: logs.ARN,
 	}, d.opts...)
 	return err
-}
-
-// siteBinding is the rest of the site's binding: its database role, and the user's own variables and secrets.
-func (d *deployment) siteBinding() wiring.Binding {
-	b := wiring.Binding{
-		Env: map[string]pulumi.StringInput{
-			"AWS_REGION":  pulumi.String(d.site.Region),
-			"DB_USERNAME": pulumi.String(d.store.SiteName),
-		},
-		Secrets: map[string]wiring.Secret{
-			"SECRET_KEY":  d.settings.Secrets[settings.SecretKey],
-			"DB_PASSWORD": d.settings.Secrets[sitePassword],
-		},
-	}
-	for name, value := range d.stack.Env {
-		b.Env[name] = pulumi.String(value)
-	}
-	for _, name := range d.stack.SecretNames {
-		b.Secrets[name] = d.settings.Secrets[userSecret(name)]
-	}
-	return b
-}
-
-// ownerBinding is the migration's binding: the site's, but as the owner of the database, and with the password of the
-// site's role, which the migration creates.
-func (d *deployment) ownerBinding() (wiring.Binding, error) {
-	b, err := wiring.Join(d.binding)
-	if err != nil {
-		return b, err
-	}
-	b.Env["DB_USERNAME"] = pulumi.String(d.store.OwnerName)
-	b.Env["SITE_DB_USERNAME"] = pulumi.String(d.store.SiteName)
-	b.Secrets["SITE_DB_PASSWORD"] = b.Secrets["DB_PASSWORD"]
-	b.Secrets["DB_PASSWORD"] = d.settings.Secrets[ownerPassword]
-	b.Grants = nil // a migration needs only the database
-	return b, nil
 }

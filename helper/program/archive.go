@@ -65,6 +65,7 @@ func newArchive(env environment, logger *log.Logger) (*archive, error) {
 	}
 	a.client = s3.NewFromConfig(c, func(o *s3.Options) {
 		// An endpoint that is not AWS's has no name for each bucket.
+		o.DisableLogOutputChecksumValidationSkipped = true // a line for every file
 		o.UsePathStyle = env["AWS_ENDPOINT_URL"] != "" || env["AWS_ENDPOINT_URL_S3"] != ""
 	})
 	return a, nil

@@ -118,7 +118,7 @@ func (c *collection) run(i *invocation, into string) error {
 			continue
 		}
 		command := strings.Join(slices.Concat(c.Manage, args), " ")
-		if len(args) > 0 && args[0] == "collectstatic" && strings.Contains(r.reason, "Unknown command: 'collectstatic'") {
+		if len(args) > 0 && args[0] == "collectstatic" && strings.Contains(r.errs, "Unknown command: 'collectstatic'") {
 			fmt.Fprintln(i.out, "The project does not use django.contrib.staticfiles: it has no static files.")
 			return nil
 		}

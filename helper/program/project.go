@@ -62,6 +62,7 @@ func (p *project) clean(text string) string { return redact.Text(p.hide.Replace(
 type result struct {
 	err      error  // nil: exit code 0
 	out      string // its last 64 KiB on stdout
+	errs     string // and on stderr
 	reason   string // why it failed, in one line
 	applying string // the migration that began last and did not end
 	locked   bool   // Postgres ended a statement because of lock_timeout
@@ -75,10 +76,10 @@ func (p *project) run(ctx context.Context, args []string, progress func(applying
 	err := runGroup(ctx, slices.Concat(p.manage, args), p.env, out, errs)
 	out.end()
 	errs.end()
-	r := result{err: err, out: out.kept.String(), applying: out.applying}
-	r.locked = strings.Contains(errs.kept.String()+r.out, "canceling statement due to lock timeout")
+	r := result{err: err, out: out.kept.String(), errs: errs.kept.String(), applying: out.applying}
+	r.locked = strings.Contains(r.errs+r.out, "canceling statement due to lock timeout")
 	if err != nil {
-		r.reason = cmp.Or(exceptionOf(errs.kept.String()), exceptionOf(r.out), err.Error())
+		r.reason = cmp.Or(exceptionOf(r.errs), exceptionOf(r.out), err.Error())
 	}
 	return r
 }
@@ -180,7 +181,7 @@ func (l *lines) end() {
 func (l *lines) line(text string) {
 	l.watch(text)
 	text = l.clean(strings.TrimRight(text, "\r\n")) + "\n"
-	l.kept.add(text)
+	_, _ = io.WriteString(&l.kept, text)
 	_, _ = io.WriteString(l.to, text)
 }
 
@@ -203,11 +204,12 @@ func (l *lines) watch(text string) {
 // A tail keeps the last 64 KiB of a text.
 type tail struct{ text []byte }
 
-func (t *tail) add(s string) {
-	t.text = append(t.text, s...)
+func (t *tail) Write(p []byte) (int, error) {
+	t.text = append(t.text, p...)
 	if over := len(t.text) - longestLine; over > 0 {
 		t.text = t.text[over:]
 	}
+	return len(p), nil
 }
 
 func (t *tail) String() string { return string(t.text) }

@@ -123,7 +123,7 @@ func (s *system) checkWritable(name string) error {
 	for at := name; at != "/"; at = path.Dir(at) {
 		info, err := os.Lstat(s.path(at))
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR): // what is above it decides
 		case err != nil:
 			return err
 		case info.Mode()&fs.ModeSymlink != 0:

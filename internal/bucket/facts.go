@@ -46,7 +46,7 @@ func Facts(site wiring.Site, part string, used bool) []catalog.Resource {
 		Missing: "up creates an empty bucket; its objects are gone",
 		Loss: catalog.Loss{Kind: "bucket", Order: 2, Says: "all that it holds is deleted", Holds: "object",
 			Counted: "deleted with every old version"},
-		None: catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Env | catalog.Ports,
+		None: catalog.Bound | catalog.AWSManaged | catalog.Alarms | catalog.Offers | catalog.Ports,
 	}
 	if used {
 		bucket.None &^= catalog.Bound

@@ -38,8 +38,8 @@ type Resource struct {
 	Effects []Effect
 
 	Alarms []Alarm
-	Env    []string // the environment variables of the app that it binds, which the configuration cannot set
-	Ports  []int    // on which it listens inside the network
+	Offers []Value // what the app's environment may use of it
+	Ports  []int   // on which it listens inside the network
 
 	None Columns // the columns in which there is nothing to say
 }
@@ -57,12 +57,12 @@ const (
 	Missing
 	Losses
 	Alarms
-	Env
+	Offers
 	Ports
 )
 
 // Inert is every column but Deploy and Risks: the None of a resource that only has to be deployed and not be changed.
-const Inert = Bound | AWSManaged | Mirrors | Missing | Losses | Alarms | Env | Ports
+const Inert = Bound | AWSManaged | Mirrors | Missing | Losses | Alarms | Offers | Ports
 
 var columns = []struct {
 	column Columns
@@ -77,7 +77,7 @@ var columns = []struct {
 	{Missing, "Missing", func(r Resource) bool { return r.Missing != "" }},
 	{Losses, "Loss", func(r Resource) bool { return r.Loss != Loss{} }},
 	{Alarms, "Alarms", func(r Resource) bool { return len(r.Alarms) > 0 }},
-	{Env, "Env", func(r Resource) bool { return len(r.Env) > 0 }},
+	{Offers, "Offers", func(r Resource) bool { return len(r.Offers) > 0 }},
 	{Ports, "Ports", func(r Resource) bool { return len(r.Ports) > 0 }},
 }
 
@@ -134,10 +134,30 @@ type Watch struct {
 	Capacity   map[string]float64            // of which thresholds are parts: see Alarm.Of
 }
 
-// Binds is r with the environment variables that it binds.
-func (r Resource) Binds(names ...string) Resource {
-	r.Env, r.None = names, r.None&^Env
+// A Value is one that a resource offers to the templates of app.env.
+type Value struct {
+	Name   string // "db.host", which a template writes as {db.host}
+	Secret bool
+}
+
+// Offering is r with the values that it offers.
+func (r Resource) Offering(values ...Value) Resource {
+	r.Offers, r.None = values, r.None&^Offers
 	return r
+}
+
+// Plain and Secret are values by their names.
+func Plain(names ...string) []Value { return values(names, false) }
+
+// Secret values never appear in a task definition.
+func Secret(names ...string) []Value { return values(names, true) }
+
+func values(names []string, secret bool) []Value {
+	all := make([]Value, len(names))
+	for i, name := range names {
+		all[i] = Value{Name: name, Secret: secret}
+	}
+	return all
 }
 
 // Check finds the columns that are neither filled nor named in None, and those that are both.
@@ -200,14 +220,15 @@ func (c Catalog) Bounds() []policy.Statement {
 	return all
 }
 
-// Names are the environment variables that the stack binds, sorted.
-func (c Catalog) Names() []string {
-	var all []string
+// Values are the names that templates of app.env may use, and whether each is a secret.
+func (c Catalog) Values() map[string]bool {
+	all := map[string]bool{}
 	for _, r := range c {
-		all = append(all, r.Env...)
+		for _, v := range r.Offers {
+			all[v.Name] = v.Secret
+		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 // Loss is what destroy says about resources of a type; ok is false if it says nothing.

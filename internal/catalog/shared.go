@@ -18,7 +18,7 @@ func Role(site wiring.Site) Resource {
 		AWSManaged: `lastUsed|roleLastUsed`,
 		Mirrors:    "its policies",
 		Risks:      []Risk{{Path: `policy|assumeRolePolicy|inlinePolicies|managedPolicyArns|permissionsBoundary`, Why: widened}},
-		None:       Bound | Missing | Losses | Alarms | Env | Ports,
+		None:       Bound | Missing | Losses | Alarms | Offers | Ports,
 	}
 }
 
@@ -82,7 +82,7 @@ func LogGroup(site wiring.Site, names ...string) Resource {
 			{Path: `retentionInDays`, Why: "log lines are deleted sooner", When: Fewer},
 		},
 		Effects: []Effect{{Path: `retentionInDays`, Does: Loses, When: Fewer, Says: "log lines older than that are deleted from CloudWatch"}},
-		None:    Mirrors | Missing | Losses | Alarms | Env | Ports,
+		None:    Mirrors | Missing | Losses | Alarms | Offers | Ports,
 	}
 }
 
@@ -122,7 +122,7 @@ func MetricAlarm(site wiring.Site) Resource {
 			},
 		},
 		Missing: "what it watched raises no alarm",
-		None:    Bound | AWSManaged | Mirrors | Losses | Alarms | Env | Ports,
+		None:    Bound | AWSManaged | Mirrors | Losses | Alarms | Offers | Ports,
 	}
 }
 
@@ -149,7 +149,7 @@ func Parameter(site wiring.Site) Resource {
 			Why:  "the site gets another value, or a secret is no longer encrypted",
 		}},
 		Missing: "new tasks start without it",
-		None:    AWSManaged | Mirrors | Losses | Alarms | Env | Ports,
+		None:    AWSManaged | Mirrors | Losses | Alarms | Offers | Ports,
 	}
 }
 

@@ -11,19 +11,23 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"slipway/internal/fargate/mount"
 	"slipway/internal/wiring"
 )
 
 // A Container is one container of a task. Its root file system is read-only, an init process reaps its children, and it
 // is essential: when it stops, the task stops.
 type Container struct {
-	Name    string
-	Image   pulumi.StringInput // repository@sha256:digest
-	Command []string           // nil runs the image's own
-	User    string             // uid:gid; not root
-	Port    int                // 0: it does not listen
-	Env     map[string]pulumi.StringInput
-	Secrets map[string]wiring.Secret // read by the execution role when the task starts
+	Name  string
+	Image pulumi.StringInput // repository@sha256:digest
+	// Entrypoint and Command are the image's own if they are nil. An Entrypoint without Command runs alone: Docker then ignores the
+	// image's command. An empty Entrypoint is none: the command's program takes its place, because ECS reads an empty list as the
+	// image's own.
+	Entrypoint, Command []string
+	User                string // uid:gid, or a name in the image's /etc/passwd; not root
+	Port                int    // 0: it does not listen
+	Env                 map[string]pulumi.StringInput
+	Secrets             map[string]wiring.Secret // read by the execution role when the task starts
 
 	// Writable are the writable paths. Each becomes a volume that lasts as long as the task. The image must declare the
 	// same paths as VOLUME, on directories owned by User: Fargate then copies their owner and mode to the volume, which
@@ -32,6 +36,9 @@ type Container struct {
 
 	Health *Health
 	After  []string // containers that must be healthy before this one starts; it also stops before they do
+
+	// Start is the number of seconds after which the containers that wait for this one give up; default: the agent's.
+	Start int
 
 	// Stop is the number of seconds between SIGTERM and SIGKILL, from 2 to 120; default: Fargate's 30.
 	Stop int
@@ -44,13 +51,27 @@ type Container struct {
 // AppName is the name of the container that runs the application, in every task.
 const AppName = "django"
 
-// App is the container of the application's image as every task runs it: as the image's user, with binding's environment
-// and secrets, and with /tmp as its only writable path. A nil command runs the image's own.
-func App(image pulumi.StringInput, command []string, binding wiring.Binding, group pulumi.StringInput) Container {
+// User is the name of the user in the application's image. Its number is the one that the project's image chose, which only the
+// build knows; ECS takes a name as well (ECS API reference, ContainerDefinition, user).
+const User = "slipway"
+
+// Helper is the program that Slipway adds to both images: it checks health, migrates, and starts nginx.
+const Helper = "/opt/slipway/helper"
+
+// A Program is the application's image and how it starts, in every task.
+type Program struct {
+	Image      pulumi.StringInput // repository@sha256:digest
+	Entrypoint []string           // nil: the image's own; empty: none
+	Writable   []string           // paths besides /tmp
+}
+
+// Container is the application's container: as the image's user, with binding's environment and secrets, and with a read-only
+// root file system but for /tmp and the program's own paths. A nil command runs the image's own.
+func (p Program) Container(command []string, binding wiring.Binding, group pulumi.StringInput) Container {
 	return Container{
-		Name: AppName, Image: image, Command: command, User: "10001:10001",
+		Name: AppName, Image: p.Image, Entrypoint: p.Entrypoint, Command: command, User: User,
 		Env: binding.Env, Secrets: binding.Secrets,
-		Writable: []string{"/tmp"},
+		Writable: append([]string{"/tmp"}, p.Writable...),
 		Group:    group,
 	}
 }
@@ -69,17 +90,6 @@ type Firehose struct {
 	KeyARN      pulumi.StringInput // the stream's
 	RouterImage pulumi.StringInput // AWS for Fluent Bit; by digest if the stack must be reproducible
 }
-
-// ExecPaths are the paths that ECS Exec writes in a container. AWS does not support ECS Exec with a read-only root file
-// system (ECS guide, "ECS Exec", considerations); users report that it works with volumes at exactly these three paths
-// (aws/containers-roadmap#1359 and #2824). The agent runs as root in every container, so in the images these paths belong
-// to root: the application cannot replace the agent's files.
-var ExecPaths = []string{"/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
-
-// links are directories that are symbolic links in Debian, Alpine or Amazon Linux. On Fargate a volume under one of them
-// belongs to root, whatever the image declares: VOLUME works only for the real absolute path of the mount
-// (aws/containers-roadmap#938). Docker follows the link, so the problem does not show on a laptop.
-var links = []string{"/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr/tmp", "/var/lock", "/var/run", "/var/spool/mail"}
 
 const routerName = "log-router"
 
@@ -120,6 +130,9 @@ func check(containers []Container) error {
 			bad(c, "port %d is taken by %q: the containers of a task share one network interface", c.Port, other)
 		}
 		ports[c.Port] = c.Name
+		if c.Entrypoint != nil && len(c.Entrypoint) == 0 && len(c.Command) == 0 {
+			bad(c, "an empty entrypoint also needs a command")
+		}
 		if c.Stop != 0 && (c.Stop < 2 || c.Stop > 120) {
 			bad(c, "stop must be from 2 to 120 seconds, got %d", c.Stop)
 		}
@@ -137,22 +150,12 @@ func check(containers []Container) error {
 			if !strings.HasPrefix(path, "/") || path == "/" {
 				bad(c, "writable path must be absolute and not the root, got %q", path)
 			}
-			if link := linkAbove(path); link != "" {
+			if link := mount.LinkAbove(path); link != "" {
 				bad(c, "writable path %q is under %s, a symbolic link in most images: on Fargate only root could write it", path, link)
 			}
 		}
 	}
 	return errors.Join(all...)
-}
-
-// linkAbove returns the symbolic link that path is at or under; "" if there is none.
-func linkAbove(path string) string {
-	for _, link := range links {
-		if strings.HasPrefix(strings.TrimRight(path, "/")+"/", link+"/") {
-			return link
-		}
-	}
-	return ""
 }
 
 // definitions renders the container definitions of a task as ECS returns them: containers, variables and secrets sorted by
@@ -187,8 +190,18 @@ func (c Container) definition() map[string]any {
 		"volumesFrom":            []any{},
 		"systemControls":         []any{},
 	}
-	if c.Command != nil {
-		d["command"] = anys(c.Command)
+	entrypoint, command := c.Entrypoint, c.Command
+	if entrypoint != nil && len(entrypoint) == 0 && len(command) > 0 {
+		entrypoint, command = command[:1], command[1:]
+	}
+	if len(entrypoint) > 0 {
+		d["entryPoint"] = anys(entrypoint)
+	}
+	if len(command) > 0 {
+		d["command"] = anys(command)
+	}
+	if c.Start != 0 {
+		d["startTimeout"] = c.Start
 	}
 	if c.Port != 0 {
 		d["portMappings"] = []any{map[string]any{"containerPort": c.Port, "hostPort": c.Port, "protocol": "tcp"}}
@@ -239,9 +252,7 @@ func (c Container) mounts() []any {
 }
 
 // volume is the name of the volume for path. Containers share no volume, because their users differ.
-func (c Container) volume(path string) string {
-	return c.Name + strings.ReplaceAll(strings.TrimRight(path, "/"), "/", "-")
-}
+func (c Container) volume(path string) string { return mount.Volume(c.Name, path) }
 
 func logs(family, region string, c Container, firehose *Firehose) map[string]any {
 	if firehose != nil && !c.router {

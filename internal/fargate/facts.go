@@ -40,7 +40,7 @@ func TaskDefinition(site wiring.Site) catalog.Resource {
 			}},
 		},
 		AWSManaged: `status`,
-		None: catalog.Bound | catalog.Mirrors | catalog.Risks | catalog.Missing | catalog.Losses | catalog.Alarms | catalog.Env |
+		None: catalog.Bound | catalog.Mirrors | catalog.Risks | catalog.Missing | catalog.Losses | catalog.Alarms | catalog.Offers |
 			catalog.Ports,
 	}
 }

@@ -1,5 +1,5 @@
 // Package wiring holds the few values that components pass to each other: where the site is deployed (Site), where a
-// workload runs (Placement), and what a workload needs in order to use something (Binding).
+// workload runs (Placement), what a component offers to the app (Offer), and what a workload gets of that (Binding).
 package wiring
 
 import (
@@ -47,8 +47,7 @@ type Placement struct {
 	SecurityGroups pulumi.StringArrayInput
 }
 
-// A Binding is what a workload needs in order to use a resource: environment variables, secrets by ARN, and permissions.
-// The component that owns the resource makes the Binding, because it knows what using the resource takes.
+// A Binding is what a workload gets: environment variables, secrets by ARN, and permissions.
 type Binding struct {
 	Env     map[string]pulumi.StringInput // plain environment variables
 	Secrets map[string]Secret             // environment variables whose values the program never sees
@@ -60,31 +59,4 @@ type Secret struct {
 	ARN     pulumi.StringInput
 	KeyARN  pulumi.StringInput // the KMS key that decrypts it
 	Version pulumi.IntInput    // increases whenever the value changes
-}
-
-// Join merges bindings. It returns an error if two of them set the same name.
-func Join(bindings ...Binding) (Binding, error) {
-	all := Binding{Env: map[string]pulumi.StringInput{}, Secrets: map[string]Secret{}}
-	for _, b := range bindings {
-		for name, value := range b.Env {
-			if all.has(name) {
-				return Binding{}, fmt.Errorf("wiring: %s is set twice", name)
-			}
-			all.Env[name] = value
-		}
-		for name, secret := range b.Secrets {
-			if all.has(name) {
-				return Binding{}, fmt.Errorf("wiring: %s is set twice", name)
-			}
-			all.Secrets[name] = secret
-		}
-		all.Grants = append(all.Grants, b.Grants...)
-	}
-	return all, nil
-}
-
-func (b Binding) has(name string) bool {
-	_, env := b.Env[name]
-	_, secret := b.Secrets[name]
-	return env || secret
 }
