@@ -125,7 +125,7 @@ func TestWhereContextAndDockerfileMayBe(t *testing.T) {
 	files := map[string]string{
 		"repo/.git/HEAD": "ref: x", "repo/backend/manage.py": "x", "repo/backend/Dockerfile": dockerfileText,
 		"repo/docker/Dockerfile.prod": dockerfileText, "repo/infra/Pulumi.yaml": "name: x", "outside/Dockerfile": dockerfileText,
-		"repo/infra/link": "-> ../../outside", "repo/infra/app/Dockerfile": dockerfileText, "repo/file": "x", "repo/backend/folder/x": "",
+		"repo/infra/link": "-> ../../outside", "repo/infra/app/Dockerfile": dockerfileText, "repo/file": "x", "repo/backend/folder/x": "", "repo/.dockerignore": "infra/link\n",
 	}
 	git := tree(t, files)
 	delete(files, "repo/.git/HEAD")

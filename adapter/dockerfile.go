@@ -83,7 +83,8 @@ type environ map[string]string
 func (e environ) Get(name string) (string, bool) { v, ok := e[name]; return v, ok }
 func (e environ) Keys() []string                 { return slices.Sorted(maps.Keys(e)) }
 
-// find finds a stage as Docker's --target does: by name, the last of that name, or by number. "" is the last stage.
+// find finds a stage by its name, as Docker's --target does, or by its number, as COPY --from does. Of two stages with one name
+// Docker takes the later. "" is the last stage.
 func (d *dockerfile) find(target string) (int, error) {
 	if target == "" {
 		return len(d.stages) - 1, nil
@@ -140,18 +141,26 @@ func (d *dockerfile) free(name string) string {
 	}
 }
 
-// name gives the stage a name that FROM can refer to after the last stage, and returns it.
-func (d *dockerfile) name(i int) (string, error) {
-	s := &d.stages[i]
+// cut ends the text after a stage. What follows, often tests, cannot be part of it: a stage refers to earlier ones only. A builder
+// without BuildKit would run it.
+func (d *dockerfile) cut(i int) {
+	if i == len(d.stages)-1 {
+		return
+	}
+	next := d.stages[i+1].line.StartLine
+	d.text = strings.Join(strings.SplitAfter(d.text, "\n")[:next-1], "")
+	d.stages = d.stages[:i+1]
+	d.nodes = d.nodes[:slices.IndexFunc(d.nodes, func(n *parser.Node) bool { return n.StartLine == next })]
+}
+
+// name gives the last stage a name that FROM can refer to, and returns it.
+func (d *dockerfile) name() string {
+	s := &d.stages[len(d.stages)-1]
 	if s.name == "" {
 		s.name = d.free("slipway-project")
 		d.rewrite(s.line, s.line.Original+" AS "+s.name)
-		return s.name, nil
 	}
-	if last := d.named(s.name, len(d.stages)); last != i {
-		return "", fmt.Errorf("lines %d and %d name two stages %s: rename one", s.line.StartLine, d.stages[last].line.StartLine, s.name)
-	}
-	return s.name, nil
+	return s.name
 }
 
 // rewrite replaces an instruction by one on a single line. The lines below keep their numbers, which Docker's messages have.

@@ -30,11 +30,8 @@ func (a App) stages(project, name string) (text, error) {
 	if err != nil {
 		return text{}, err
 	}
-	root := d.root(at)
-	target, err := d.name(at)
-	if err != nil {
-		return text{}, err
-	}
+	d.cut(at)
+	root, target := d.root(at), d.name()
 	if err := d.end(); err != nil {
 		return text{}, err
 	}

@@ -52,7 +52,8 @@ const Own = ".slipway"
 // The tag of the image and the staged copy are made from it, so they cannot disagree.
 //
 // Three things are not in it although Docker would send them:
-//   - what Slipway and Pulumi write (.slipway, .pulumi, Pulumi.STACK.yaml): it changes with every run, and it has secrets in it;
+//   - what Slipway and Pulumi write or read (.slipway, .pulumi, Pulumi.STACK.yaml, slipway.secrets.env): it changes with every run,
+//     and it has secrets in it;
 //   - .git, unless .dockerignore says "!.git": two clones of a commit differ there, and a workflow's checkout keeps its token
 //     there. BuildKit omits it as well when it builds from a Git URL (Dockerfile reference, BUILDKIT_CONTEXT_KEEP_GIT_DIR);
 //   - the ignore files, which are applied here.

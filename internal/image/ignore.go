@@ -19,7 +19,7 @@ const ignoreFile = ".dockerignore"
 // enters a context.
 var (
 	omitted = []string{"**/.git"}
-	never   = []string{"**/" + Own, "**/.pulumi", "**/Pulumi.*.yaml"}
+	never   = []string{"**/" + Own, "**/.pulumi", "**/Pulumi.*.yaml", "**/slipway.secrets.env"}
 )
 
 // ignoreFiles are the names of the ignore files, the one that counts first.
