@@ -31,6 +31,8 @@ import (
 const archivePrefix = "slipway/static/"
 
 const (
+	publishWait = time.Minute // how long one attempt may take, and how long nginx waits for the first one
+
 	// A file is written again when it is older than this, so that the bucket's rule expires only what no release uses.
 	refreshAfter = 7 * 24 * time.Hour
 	refreshEach  = 24 * time.Hour

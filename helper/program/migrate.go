@@ -100,12 +100,12 @@ func (m *migration) explain(ctx context.Context, err error) (code int, why strin
 		name = failed.name + ": "
 	}
 	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errStopped):
+		return exitStopped, name + "the task was stopped (SIGTERM) before it finished"
 	case errors.Is(err, errLocked):
 		return exitLocked, errLocked.Error()
 	case errors.Is(cause, errLimit):
 		return exitLimit, fmt.Sprintf("%sit did not finish within the limit of %s and was stopped", name, m.limit)
-	case errors.Is(cause, errStopped):
-		return exitStopped, name + "the task was stopped (SIGTERM) before it finished"
 	}
 	return exitFailed, words(err)
 }
@@ -138,18 +138,12 @@ func newMigration(i *invocation) (*migration, error) {
 	if m.role, err = newRole(i.env); err != nil {
 		return nil, err
 	}
-	m.project = &project{manage: manage, out: m.out, hide: hiding(m.owner.password, m.role.password)}
-	return m, m.setEnv(i.env)
-}
-
-// setEnv sets the environment of the project's commands, as far as the database need not be asked for it.
-func (m *migration) setEnv(env environment) error {
-	own := maps.Clone(env)
-	delete(own, "SLIPWAY_DB_OWNER_PASSWORD")
-	delete(own, "SLIPWAY_DB_ROLE_PASSWORD")
-	own["PGAPPNAME"] = commandsName
-	m.project.env = own.list()
-	return nil
+	env := maps.Clone(i.env)
+	delete(env, "SLIPWAY_DB_OWNER_PASSWORD")
+	delete(env, "SLIPWAY_DB_ROLE_PASSWORD")
+	env["PGAPPNAME"] = commandsName
+	m.project = &project{manage: manage, env: env.list(), out: m.out, hide: hiding(m.owner.password, m.role.password)}
+	return m, nil
 }
 
 func (m *migration) say(format string, args ...any) { fmt.Fprintf(m.out, format+"\n", args...) }
@@ -325,6 +319,13 @@ func (m *migration) progress(name string) {
 // watch reports that the commands still run. The lock is lost with its connection, and another task could migrate then.
 func (m *migration) watch(stop context.CancelCauseFunc, done <-chan struct{}) {
 	began := time.Now()
+	// A deadline for each question would close the connection of a database that is only slow, and lose the lock.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-done
+		time.AfterFunc(5*time.Second, cancel)
+	}()
 	ticker := time.NewTicker(reportEach)
 	defer ticker.Stop()
 	for {
@@ -338,7 +339,7 @@ func (m *migration) watch(stop context.CancelCauseFunc, done <-chan struct{}) {
 		m.mu.Unlock()
 		m.say("still migrating: %s, %s of at most %s", what, time.Since(began).Round(time.Second), m.limit)
 		m.keeping.Lock()
-		err := m.keeper.Ping(context.Background()) // a deadline would close the connection, and lose the lock
+		err := m.keeper.Ping(ctx)
 		m.keeping.Unlock()
 		if err != nil {
 			stop(fmt.Errorf("the connection that holds the lock broke: %w", err))

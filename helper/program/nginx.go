@@ -18,9 +18,6 @@ import (
 	"time"
 )
 
-// publishWait is how long nginx waits for the static files to be in the bucket.
-const publishWait = time.Minute
-
 // nginx runs nginx with the configuration of this task. With a bucket it first publishes the static files of this release, so
 // that tasks of other releases can serve them, and it serves what other releases published.
 func nginx(i *invocation, flags *flag.FlagSet, args []string) error {
