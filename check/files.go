@@ -131,9 +131,27 @@ func (p *project) checkDependencies() {
 			p.unlisted(p.find("server-not-installed", s.at, "%s starts, and none of %s lists it", s.program, listed(p.needs.files)))
 		}
 	}
-	if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
+	if own, _ := p.engines(); p.App.replaces("DATABASES") && !p.usesPostgres() && len(own) > 0 && !p.needs.has("psycopg") &&
+		!strings.Contains(p.needs.text, "psycopg") {
+		p.find("driver-not-installed", p.source("app.overlay", "overlay"), "app.overlay replaces DATABASES, and none of %s lists psycopg",
+			listed(p.needs.files))
+	} else if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
 		at := p.facts.Settings.Names["DATABASES"].at()
 		p.unlisted(p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files)))
+	}
+}
+
+// checkStorage looks at the packages that the overlay of MEDIA needs.
+func (p *project) checkStorage() {
+	if !p.App.replaces("MEDIA") || p.image == nil || p.image.target == nil || p.needs.open || len(p.needs.files) == 0 {
+		return
+	}
+	at := p.source("app.overlay", "overlay")
+	switch {
+	case !p.needs.has("django-storages"):
+		p.find("storage-not-installed", at, "app.overlay names MEDIA, and none of %s lists django-storages", listed(p.needs.files))
+	case !p.needs.has("boto3") && !regexp.MustCompile(`django[-_]storages\[[^\]]*(s3|boto3)`).MatchString(p.needs.text):
+		p.unlisted(p.find("storage-not-installed", at, "app.overlay names MEDIA, and none of %s lists boto3", listed(p.needs.files)))
 	}
 }
 

@@ -22,7 +22,8 @@ type Rehearsal struct {
 	Again     *Act              `json:"again,omitempty"`
 	Protected []string          `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
 	Destroy   *Act              `json:"destroy,omitempty"`
-	Left      map[string]int    `json:"left,omitempty"` // what destroy left, by type
+	Left      map[string]int    `json:"left,omitempty"`     // what destroy left, by type
+	Warnings  []finding.Finding `json:"warnings,omitempty"` // about the project
 
 	said []string // the reasons, without what is in the findings
 }

@@ -15,7 +15,7 @@ func CheckCommand(target func() operation.Target, print func(v any, text func())
 		Use:   "check [PATH]",
 		Short: "Read a Django project, and list what would keep it from running",
 		Long: `Check reads a Django project without building or running it, and lists everything that would keep it from running or that would
-expose it, with file, line and fix. Without PATH it is the stack's own project, the folder of images.app. The project's Python code
+expose it, with file, line and fix. Without PATH it is the stack's own project, the folder of app.path. The project's Python code
 is parsed with python3. What reading alone cannot show is listed as unknown. The exit code is 1 if anything is refused.`,
 		Example: "  slipway check\n  slipway check --stack prod\n  slipway check app --json",
 		Args:    AtMost(1),
