@@ -16,7 +16,7 @@ type RunArgs struct {
 	Run      bool   // also a stack that does not run yet
 	Postgres string // the image of the database; "": the official one
 	Domain   string
-	Helper   func(platform string) (path string, err error) // makes the program that every image gets, for Docker's own platform
+	Helper   func(platform string) (path string, err error) // see live.Options
 }
 
 // Running reports whether the stack in a folder runs as containers.
