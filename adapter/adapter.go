@@ -1,9 +1,3 @@
-// Package adapter makes any Django project's images run on Fargate: it adds stages to the project's Dockerfile, in the staged copy
-// of the build context, and never changes the project itself.
-//
-// Two images come from one text. The project's stages are as the project wrote them. A stage on top of the chosen one adds the
-// helper, the CA certificates of RDS, the user and the writable paths. Another collects static files, and nginx's takes them from
-// there. Both builds have the same text and the same files, so that Docker builds the project's stages once.
 package adapter
 
 import (
@@ -15,66 +9,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"slipway/internal/image"
 )
-
-// An App is what the configuration says about a project's images. Folders are relative to Root.
-type App struct {
-	Root       string            // the folder of Pulumi.yaml
-	Path       string            // the Django project
-	Context    string            // the build context
-	Dockerfile string            // from Context; "": Dockerfile if there is one, else one is generated
-	Target     string            // the stage that runs; "": the last one
-	Platform   string            // linux/arm64
-	Region     string            // of the database
-	Args       map[string]string // build arguments; readable in the image, so never a secret
-
-	Settings string            // the settings module; "": the image's, or manage.py's
-	Manage   []string          // what stands for manage.py
-	Overlay  []string          // settings that Slipway replaces
-	Writable []string          // absolute paths that the app writes, besides /tmp
-	Env      map[string]string // for collectstatic in the build: names as at run time, values without secrets
-	Static   Static
-
-	NginxBase string // the image that nginx's is made of
-}
-
-// Static says who serves static files.
-type Static struct {
-	Serve    string     // "nginx" or "app"
-	URL      string     // /static/
-	Commands [][]string // arguments for Manage, one list for each command
-}
-
-// The paths in an image that Slipway adds.
-const (
-	home        = "/opt/slipway"
-	bundlePath  = "/etc/ssl/rds/global-bundle.pem"
-	collected   = "/srv/static"
-	imageStatic = home + "/static"
-	pythonPath  = home + "/python"
-	overlayName = "slipway_settings"
-	templateOut = "/etc/nginx/slipway.conf.template"
-	cachedOut   = "/etc/nginx/slipway.cached"
-)
-
-// Names of added files in the build context.
-const (
-	helperFile  = image.Own + "/helper"
-	userFile    = image.Own + "/user"
-	bundleFile  = image.Own + "/global-bundle.pem"
-	overlayFile = image.Own + "/" + overlayName + ".py"
-	collectFile = image.Own + "/collect.json"
-	nginxFile   = image.Own + "/slipway.conf.template"
-	cachedFile  = image.Own + "/slipway.cached"
-)
-
-// HelperFile is the name of the helper in the build context. It is supplied when Docker builds.
-const HelperFile = helperFile
 
 // Builds are the builds of the two images. An error is about the project or its configuration, and says what to do.
 func (a App) Builds() (image.Builds, error) {
@@ -108,8 +47,6 @@ func (a App) Builds() (image.Builds, error) {
 	}
 	return image.Builds{Django: django, Nginx: nginx}, nil
 }
-
-const serveNginx = "nginx"
 
 // Top is the top folder of the Git repository that root is in, or root itself. Paths of the configuration stay inside of it.
 func Top(root string) string {
@@ -215,8 +152,6 @@ func (a App) checkWords() (wrong []error) {
 	return wrong
 }
 
-var regionForm = regexp.MustCompile(`^[a-z]{2}[a-z-]*-[0-9]+$`)
-
 // overlaySettings are the settings that slipway_settings.py knows.
 var overlaySettings = []string{"DATABASES", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT",
 	"SECURE_PROXY_SSL_HEADER", "MEDIA"}
@@ -264,6 +199,3 @@ func (a App) collect() (string, error) {
 	text, err := json.MarshalIndent(map[string]any{"manage": a.Manage, "commands": a.Static.Commands, "env": env}, "", " ")
 	return string(text) + "\n", err
 }
-
-// bakes reports whether the app's own image has the collected static files: a manifest storage and WhiteNoise read them there.
-func (a App) bakes() bool { return slices.Contains(a.Overlay, "STATIC_ROOT") }

@@ -35,7 +35,8 @@ const dockerfileText = "FROM python AS app\nCOPY . .\n"
 
 func TestBothImagesComeFromOneStagedCopy(t *testing.T) {
 	a := someApp()
-	a.Root = tree(t, map[string]string{"app/Dockerfile": dockerfileText, "app/manage.py": "x", "app/.dockerignore": ".env\n", "app/.env": "secret"})
+	a.Root = tree(t, map[string]string{"app/Dockerfile": dockerfileText, "app/manage.py": "x", "app/.dockerignore": ".env\n",
+		"app/.env": "secret"})
 	builds, err := a.Builds()
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +126,8 @@ func TestWhereContextAndDockerfileMayBe(t *testing.T) {
 	files := map[string]string{
 		"repo/.git/HEAD": "ref: x", "repo/backend/manage.py": "x", "repo/backend/Dockerfile": dockerfileText,
 		"repo/docker/Dockerfile.prod": dockerfileText, "repo/infra/Pulumi.yaml": "name: x", "outside/Dockerfile": dockerfileText,
-		"repo/infra/link": "-> ../../outside", "repo/infra/app/Dockerfile": dockerfileText, "repo/file": "x", "repo/backend/folder/x": "", "repo/.dockerignore": "infra/link\n",
+		"repo/infra/link": "-> ../../outside", "repo/infra/app/Dockerfile": dockerfileText, "repo/file": "x", "repo/backend/folder/x": "",
+		"repo/.dockerignore": "infra/link\n",
 	}
 	git := tree(t, files)
 	delete(files, "repo/.git/HEAD")

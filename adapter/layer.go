@@ -2,7 +2,6 @@ package adapter
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -114,13 +113,4 @@ func (a App) volumes() []string {
 	all := slices.Concat([]string{"/tmp"}, a.Writable, execPaths)
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// words is the exec form of an instruction.
-func words(all ...string) string {
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic(err) // it is made of strings
-	}
-	return string(text)
 }
