@@ -71,31 +71,26 @@ func Top(root string) string {
 func (a App) find() (context, name string, err error) {
 	context = filepath.Join(a.Root, a.Context)
 	top := Top(a.Root)
-	if err := inside(top, context, "folder "+a.Context, true); err != nil {
+	if err := a.inside(top, context, "folder "+a.Context, true); err != nil {
 		return "", "", err
 	}
 	name = a.Dockerfile
 	if name == "" {
 		name = "Dockerfile"
 		if _, err := os.Stat(filepath.Join(context, name)); errors.Is(err, fs.ErrNotExist) {
-			return context, "", inside(top, filepath.Join(a.Root, a.Path), "folder "+a.Path, true)
+			return context, "", a.inside(top, filepath.Join(a.Root, a.Path), "folder "+a.Path, true)
 		}
 	}
 	shown := path.Join(filepath.ToSlash(a.Context), filepath.ToSlash(name))
-	return context, filepath.ToSlash(name), inside(top, filepath.Join(context, name), "Dockerfile "+shown, false)
+	return context, filepath.ToSlash(name), a.inside(top, filepath.Join(context, name), "Dockerfile "+shown, false)
 }
 
 // inside checks that something exists, is of the kind that is wanted, and lies in the folder top.
-func inside(top, at, what string, folder bool) error {
+func (a App) inside(top, at, what string, folder bool) error {
+	root := filepath.Join(a.Root, ".")
 	info, err := os.Stat(at)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s does not exist", what)
-	}
-	real := at
-	if err == nil {
-		if real, err = filepath.Abs(at); err == nil {
-			real, err = filepath.EvalSymlinks(real)
-		}
 	}
 	if err != nil {
 		var at *fs.PathError
@@ -110,7 +105,19 @@ func inside(top, at, what string, folder bool) error {
 	case !folder && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", what)
 	}
-	if from, err := filepath.Rel(top, real); err != nil || from != "." && !filepath.IsLocal(from) {
+	// As it is written: a folder in the repository may be a link.
+	real, err := filepath.Abs(root)
+	if err == nil {
+		real, err = filepath.EvalSymlinks(real)
+	}
+	if err != nil {
+		return err
+	}
+	below, err := filepath.Rel(root, at)
+	if err != nil {
+		return err
+	}
+	if from, err := filepath.Rel(top, filepath.Join(real, below)); err != nil || from != "." && !filepath.IsLocal(from) {
 		return fmt.Errorf("%s is outside of the repository: Slipway reads only files that a commit can have", what)
 	}
 	return nil
