@@ -170,7 +170,8 @@ var kinds = []kind{
 	{regexp.MustCompile(`(^|_)` + databaseWords + `(_\w+)?_?(NAME|DB|DATABASE|DBNAME)$`), "{db.name}"},
 	{regexp.MustCompile(`^(DJANGO_|SITE_|APP_)?(SECRET_?KEY|KEY)$|(^|_)DJANGO_SECRET(_KEY)?$|_SECRET_KEY_BASE$|^SECRET_KEY_BASE$`), "{key}"},
 	{regexp.MustCompile(`(^|_)(ALLOWED_)?HOSTS$`), "{hosts}"},
-	{regexp.MustCompile(`(^|_)((ALLOWED|SITE|WEB|PUBLIC)_HOST|HOST_NAME|SERVER_NAME|(SITE_)?DOMAIN(_NAME)?)$`), "{host}"},
+	{regexp.MustCompile(`(^|_)((ALLOWED|SITE|WEB|PUBLIC)_HOST|HOST_NAME|SERVER_NAME|SITE_DOMAIN)$|^((DJANGO|APP|WEB|PUBLIC)_)?DOMAIN(_NAME)?$`),
+		"{host}"},
 	{regexp.MustCompile(`(^|_)(CSRF_TRUSTED_|TRUSTED_|ALLOWED_)ORIGINS?$`), "{origins}"},
 	{regexp.MustCompile(`(^|_)(SITE|BASE|PUBLIC|SERVER|EXTERNAL|ROOT|WEBSITE)_UR[LI]$`), "{url}"},
 	{regexp.MustCompile(`(^|_)(S3|AWS|STORAGE|MEDIA|BUCKET)\w*BUCKET(_NAME)?$|^BUCKET(_NAME)?$|_BUCKET_NAME$`), "{bucket}"},
@@ -199,7 +200,7 @@ func setVariable(name string) string {
 	case line != "":
 		return "Set " + line + "."
 	case secretName.MatchString(name):
-		return "Add " + name + " to secrets in the stack's configuration, or to app.env if it is not secret."
+		return "Set it as a secret: pulumi config set --path --secret slipway:secrets." + name + "."
 	}
 	return "Set app.env." + name + "."
 }
@@ -210,6 +211,8 @@ func lines(names []string) string {
 	for _, n := range names {
 		if line := suggested(n); line != "" {
 			all = append(all, line)
+		} else if secretName.MatchString(n) {
+			all = append(all, "the secret "+n)
 		} else {
 			all = append(all, "app.env."+n)
 		}

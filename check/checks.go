@@ -79,6 +79,9 @@ var Checks = []Check{
 		"Set the variable, or let the settings fail without it."},
 	{"database-unset", Refused, "Variables of the database's connection have no value, so defaults of the code count. A warning if the stack " +
 		"is not known.", "Set the variables in app.env."},
+	{"database-tls", Warning, "The settings set an sslmode that does not verify the database's certificate; it takes precedence over " +
+		"PGSSLMODE=verify-full, which Slipway sets. Refused if it is disable: RDS takes no such connection.",
+		"Remove sslmode from OPTIONS, or set it to verify-full."},
 	{"debug-on", Refused, "DEBUG is on, so error pages show code and settings. A warning if a variable can turn it off, or the " +
 		"stack is not protected.",
 		"Set DEBUG = False, or read it from the environment with False as default."},
@@ -108,6 +111,8 @@ var Checks = []Check{
 		"Set domain in the stack's configuration, or turn SECURE_SSL_REDIRECT off there."},
 	{"media-on-disk", Refused, "Uploads go to the disk of a task and are lost with it. A warning if no model of the project has a file.",
 		"Store uploads in the stack's bucket with django-storages. Slipway has no shared disk."},
+	{"storage-keys", Warning, "The settings have access keys of AWS, so django-storages does not use the role of the task.",
+		"Remove the keys from the settings; replace them if they were real."},
 	{"log-on-disk", Refused, "Logging opens a file on the root file system, which is read-only: Django does not start.",
 		"Log to the console: Slipway collects it. Or name the folder in app.writable."},
 	{"service-missing", Warning, "The site uses a service that Slipway does not create, such as Redis or RabbitMQ.",

@@ -1151,7 +1151,10 @@ class Reader:
             return V(Cast(short))
         if name in ("decouple.config", "decouple.config.__call__", "decouple.config.get") and text:
             default = kwargs.get("default", args[1] if len(args) > 1 else None)
-            return self.cast(self.read(text, at, default), kwargs.get("cast"), scope)
+            cast = kwargs.get("cast")
+            if cast is not None and isinstance(cast.c, External) and cast.c.name == "bool":
+                cast = V(External("bool*"))  # decouple reads false and 0 as such
+            return self.cast(self.read(text, at, default), cast, scope)
         if name == "dj_database_url.config":
             env = kwargs.get("env", first if first is not None else V("DATABASE_URL"))
             env = env.c if isinstance(env.c, str) else "DATABASE_URL"

@@ -150,7 +150,8 @@ func (p *project) command() string {
 	module := p.anyModule()
 	for _, s := range p.start.servers {
 		words := unwrapped(s.words)
-		if strings.HasPrefix(s.program, "runserver") || strings.ContainsAny(strings.Join(words, ""), "$\"'`{}[]#") {
+		if strings.HasPrefix(s.program, "runserver") || strings.ContainsAny(strings.Join(words, ""), "$\"'`{}[]#") ||
+			slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, "unix:") }) { // nginx needs a port
 			continue
 		}
 		words = slices.Clone(words)
@@ -170,6 +171,9 @@ func (p *project) command() string {
 				return fmt.Sprintf("[%s, %s:application, %s\"%d\"]", s[0], module, s[1], p.App.port())
 			}
 		}
+	}
+	if !p.needs.open && len(p.needs.files) > 0 && !p.needs.has("gunicorn") {
+		return ""
 	}
 	return "[gunicorn, " + module + "]"
 }

@@ -145,6 +145,7 @@ func (p *project) checkConnection() {
 	if len(databases.Alts) > 0 || len(one.Alts) > 0 {
 		return
 	}
+	p.checkEncryption(one, databases.at())
 	for _, part := range []string{"HOST", "NAME", "USER", "PASSWORD"} {
 		v, has := one.Dict[part]
 		if !has || len(v.Reads) == 0 || len(v.Alts) > 0 || !v.is("default") || v.is("set") || slices.ContainsFunc(v.Reads, p.provided) {
@@ -154,6 +155,37 @@ func (p *project) checkConnection() {
 		f.Severity, f.Fix = p.stackless(), setVariable(v.Reads[0])
 		if v.is("url") {
 			return
+		}
+	}
+}
+
+// checkEncryption looks for an sslmode in the settings. It takes precedence over PGSSLMODE, which Slipway sets.
+func (p *project) checkEncryption(one value, at place) {
+	v, has := one.get("OPTIONS").Dict["sslmode"]
+	if !has || !v.isText() || v.text() == "" || len(v.Alts) > 0 || v.text() == "verify-full" || v.text() == "verify-ca" {
+		return
+	}
+	f := p.find("database-tls", orFile(v.at(), at), "sslmode is %s", v.text())
+	if len(v.Reads) > 0 {
+		f.Reason += " unless " + listed(v.Reads) + " is set"
+		f.Fix = fmt.Sprintf("Set app.env.%s: %q.", v.Reads[0], "{db.sslmode}")
+	}
+	if v.text() == "disable" {
+		f.Severity = p.stackless()
+	}
+}
+
+// checkKeys looks for access keys of AWS in the settings: with them boto3 does not ask for the role of the task.
+func (p *project) checkKeys() {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_S3_ACCESS_KEY_ID"} {
+		v, set, _ := p.setting(name)
+		if !set || !v.isText() || v.text() == "" || v.is("set") || len(v.Alts) > 0 {
+			continue
+		}
+		f := p.find("storage-keys", v.at(), "%s has a value in the code", name)
+		if len(v.Reads) > 0 {
+			f.Reason += ", used when " + listed(v.Reads) + " is not set"
+			f.Fix = "Set app.env." + v.Reads[0] + `: "".`
 		}
 	}
 }
@@ -491,6 +523,10 @@ func (p *project) checkTLS() {
 	}
 	if len(v.Reads) > 0 && len(v.Reads) < 3 {
 		f.Fix = fmt.Sprintf("Set domain in the stack's configuration, or app.env.%s: %q.", v.Reads[0], "{https}")
+		if p.stackSets(v.Reads[0]) {
+			f.Fix = "Set domain in the stack's configuration, or give app.env." + v.Reads[0] + " a value that these settings take for false, " +
+				"such as \"False\" or \"0\"."
+		}
 	}
 }
 
@@ -533,7 +569,8 @@ func (p *project) checkMedia() {
 	switch {
 	case field.file != "":
 		f := p.find("media-on-disk", field, "this field's files are stored on the disk of a task, and no storage for a bucket is configured")
-		if f.Fix = p.orOverlay(f.Fix, "MEDIA"); len(buckets) > 0 {
+		f.Fix = p.orOverlay(f.Fix, "MEDIA")
+		if slices.ContainsFunc(buckets, func(n string) bool { return strings.Contains(suggested(n), "{bucket}") }) {
 			f.Fix = "Set " + lines(buckets) + "."
 		}
 	case set && p.facts.Settings.Complete:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,7 +47,7 @@ func Check(ctx context.Context, t Target, path string) (*check.Report, error) {
 	report, err := check.Run(ctx, o)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, errors.Join(mistakes, err)
 	case mistakes == nil && report.Refused:
 		return report, fmt.Errorf("the project in %s would not run as it is", cmp.Or(path, report.Path))
 	}
