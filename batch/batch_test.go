@@ -49,7 +49,7 @@ func record(change func(*JobArgs)) (graph.Graph, error) {
 					Version: pulumi.Int(2),
 				}},
 			},
-			Django: pulumi.String("django@sha256:00"), Group: pulumi.String("/slipway/test/job-cleanup"),
+			Program: fargate.Program{Image: pulumi.String("django@sha256:00")}, Group: pulumi.String("/slipway/test/job-cleanup"),
 			CPU: 256, Memory: 512, Architecture: "arm64",
 		}
 		if change != nil {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 
@@ -42,10 +40,10 @@ type ImagesArgs struct {
 	KeyARN       pulumi.StringInput // encrypts the repositories; changing it replaces them and their images
 	Architecture string             // "arm64" or "amd64"
 
-	Root        string            // the project's folder, from the working directory; "" is the working directory itself
-	Context     string            // the folder that is built, from Root
-	Dockerfiles image.Pair        // from Context; they may be beside it, inside of the project
-	BuildArgs   map[string]string // for both builds; readable in the image, so never a secret
+	Root   string       // the project's folder, from the working directory; "" is the working directory itself
+	Builds image.Builds // what the images are built from
+	// Helper makes the file that the builds add late (see image.Added), for a platform. Nil: nothing is really built, so nothing is made.
+	Helper func(platform string) (path string, err error)
 
 	// Stage is the folder, relative to Root, for copies of what enters a build, so that two machines build the same image
 	// whatever their umask. It must be in a folder that no build context includes: see image.Context.
@@ -90,11 +88,13 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 
 	var urls []pulumi.StringOutput
 	for _, part := range []struct {
-		name, dockerfile, pushed string
-		reference                *pulumi.StringOutput
+		name      string
+		build     image.Build
+		pushed    string
+		reference *pulumi.StringOutput
 	}{
-		{"django", args.Dockerfiles.Django, args.Pushed.Django, &i.Django},
-		{"nginx", args.Dockerfiles.Nginx, args.Pushed.Nginx, &i.Nginx},
+		{"django", args.Builds.Django, args.Pushed.Django, &i.Django},
+		{"nginx", args.Builds.Nginx, args.Pushed.Nginx, &i.Nginx},
 	} {
 		repository, err := i.repository(ctx, name, args, part.name)
 		if err != nil {
@@ -108,7 +108,7 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 			*part.reference = again(ctx, args.Carry, repository, part.pushed)
 			continue
 		}
-		if *part.reference, err = i.build(ctx, name+"-"+part.name, args, part.dockerfile, repository); err != nil {
+		if *part.reference, err = i.build(ctx, name+"-"+part.name, args, part.build, repository); err != nil {
 			return nil, err
 		}
 	}
@@ -154,32 +154,56 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 // pulls are the actions of a pull, apart from signing in.
 var pulls = []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
 
+// stage makes the copy of what an image is built from, and returns its folder, relative to the project.
+func (a *ImagesArgs) stage(build image.Build) (read *image.Context, staged string, err error) {
+	if read, err = build.Read(); err != nil {
+		return nil, "", fmt.Errorf("images: %w", err)
+	}
+	// The provider compares these paths too, so they stay relative to the project.
+	staged = filepath.Join(a.Stage, read.Tag())
+	at := filepath.Join(a.Root, staged)
+	if err := read.Stage(at); err != nil {
+		return nil, "", fmt.Errorf("images: %s cannot be copied: %w", build.Context, err)
+	}
+	if a.Helper == nil {
+		return read, staged, nil
+	}
+	for _, name := range read.Late() {
+		made, err := a.Helper(build.Platform)
+		if err == nil {
+			err = read.Supply(at, name, made)
+		}
+		if err != nil {
+			return nil, "", fmt.Errorf("images: %w", err)
+		}
+	}
+	return read, staged, nil
+}
+
 // build builds and pushes one image and returns its reference by digest.
 func (i *Images) build(
-	ctx *pulumi.Context, name string, args *ImagesArgs, dockerfile string, repository *ecr.Repository,
+	ctx *pulumi.Context, name string, args *ImagesArgs, build image.Build, repository *ecr.Repository,
 ) (pulumi.StringOutput, error) {
-	read, err := args.Build(dockerfile).Read()
+	read, staged, err := args.stage(build)
 	if err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("images: %w", err)
+		return pulumi.StringOutput{}, err
 	}
-	tag := read.Tag()
-	// The provider compares these paths too, so they stay relative to the project.
-	staged := filepath.Join(args.Stage, tag)
-	if err := read.Stage(filepath.Join(args.Root, staged)); err != nil {
-		return pulumi.StringOutput{}, fmt.Errorf("images: %s cannot be copied: %w", args.Context, err)
+	var target pulumi.StringPtrInput
+	if build.Target != "" {
+		target = pulumi.String(build.Target)
 	}
-
 	// The token is valid for twelve hours and different each time; the provider compares only the server.
 	token := ecr.GetAuthorizationTokenOutput(ctx, ecr.GetAuthorizationTokenOutputArgs{
 		RegistryId: repository.RegistryId,
 	}, pulumi.Parent(i))
 	built, err := docker.NewImage(ctx, name, &docker.ImageArgs{
-		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, tag),
+		ImageName: pulumi.Sprintf("%s:%s", repository.RepositoryUrl, read.Tag()),
 		Build: &docker.DockerBuildArgs{
 			Context:        pulumi.String(filepath.ToSlash(staged)),
 			Dockerfile:     pulumi.String(filepath.ToSlash(read.Dockerfile(staged))),
 			Platform:       pulumi.String("linux/" + args.Architecture),
-			Args:           pulumi.ToStringMap(args.BuildArgs),
+			Args:           pulumi.ToStringMap(build.Args),
+			Target:         target,
 			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
 		},
 		Registry: &docker.RegistryArgs{
@@ -192,11 +216,6 @@ func (i *Images) build(
 		return pulumi.StringOutput{}, err
 	}
 	return built.RepoDigest, nil
-}
-
-// Build is what the image of a Dockerfile is built from.
-func (a *ImagesArgs) Build(dockerfile string) image.Build {
-	return image.Build{Root: a.Root, Context: a.Context, Dockerfile: dockerfile, Platform: "linux/" + a.Architecture, Args: a.BuildArgs}
 }
 
 // again is the reference of an image that the repository holds already. Before anything uses it in an up, the carrier makes sure
@@ -291,37 +310,13 @@ func (a *ImagesArgs) check() error {
 			add("an image that is used again needs its digest, sha256: and 64 hexadecimal digits, got %q", digest)
 		}
 	}
-	a.checkFolders(add)
-	return errors.Join(wrong...)
-}
-
-// checkFolders adds what is wrong with the build context and the Dockerfiles.
-func (a *ImagesArgs) checkFolders(add func(format string, values ...any)) {
 	if a.Stage == "" {
 		add("needs a folder for copies of the build context")
 	}
-	if info, err := os.Stat(filepath.Join(a.Root, a.Context)); err != nil {
-		add("folder %s %s", a.Context, whyUnreadable(err))
-		return
-	} else if !info.IsDir() {
-		add("%s must be a folder", a.Context)
-		return
-	}
-	for _, dockerfile := range []string{a.Dockerfiles.Django, a.Dockerfiles.Nginx} {
-		path := filepath.Join(a.Context, dockerfile)
-		if !filepath.IsLocal(path) {
-			add("Dockerfile %q must be inside the project", path)
-		} else if info, err := os.Stat(filepath.Join(a.Root, path)); err != nil {
-			add("Dockerfile %s %s", path, whyUnreadable(err))
-		} else if !info.Mode().IsRegular() {
-			add("Dockerfile %s must be a file", path)
+	for _, build := range []image.Build{a.Builds.Django, a.Builds.Nginx} {
+		if platform := "linux/" + a.Architecture; build.Platform != platform {
+			add("an image for %s is built for %q", platform, build.Platform)
 		}
 	}
-}
-
-func whyUnreadable(err error) string {
-	if errors.Is(err, fs.ErrNotExist) {
-		return "does not exist"
-	}
-	return "cannot be read: " + err.Error()
+	return errors.Join(wrong...)
 }

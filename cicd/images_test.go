@@ -3,6 +3,7 @@ package cicd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -34,14 +35,19 @@ func imagesOf(t *testing.T) *ImagesArgs {
 	t.Helper()
 	root := t.TempDir()
 	write(t, filepath.Join(root, "app"), map[string]string{
-		"Dockerfile": "FROM python\nCOPY . .\n", "Dockerfile.nginx": "FROM nginx\n", "manage.py": "x",
+		"Dockerfile": "FROM python\nCOPY . .\n", "manage.py": "x",
 	})
 	if err := os.Mkdir(filepath.Join(root, "app", "site"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	django := image.Build{Root: root, Context: "app", Dockerfile: "Dockerfile", Platform: "linux/arm64", Args: map[string]string{"A": "1"}}
+	nginx := django
+	nginx.Text, nginx.Target = "FROM nginx AS nginx\nCOPY .slipway/tool .slipway/note /\n", "nginx"
+	nginx.Added = []image.Added{
+		{Name: ".slipway/tool", Mode: 0o755, Sum: "made later"}, {Name: ".slipway/note", Mode: 0o644, Content: "note"},
+	}
 	return &ImagesArgs{
-		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Context: "app",
-		Dockerfiles: image.Pair{Django: "Dockerfile", Nginx: "Dockerfile.nginx"}, BuildArgs: map[string]string{"A": "1"},
+		Site: testSite(true), KeyARN: key, Architecture: "arm64", Root: root, Builds: image.Builds{Django: django, Nginx: nginx},
 		Stage: ".slipway/contexts",
 	}
 }
@@ -238,19 +244,26 @@ func TestImagesOfTheSameSourcesAreUsedAgain(t *testing.T) {
 func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 	args := imagesOf(t)
 	g, images := recordImages(t, args)
-	for part, dockerfile := range map[string]string{"django": "Dockerfile", "nginx": "Dockerfile.nginx"} {
-		read, err := args.Build(dockerfile).Read()
+	for part, of := range map[string]struct {
+		build      image.Build
+		dockerfile string
+	}{"django": {args.Builds.Django, "Dockerfile"}, "nginx": {args.Builds.Nginx, ".slipway/Dockerfile"}} {
+		read, err := of.build.Read()
 		if err != nil {
 			t.Fatal(err)
 		}
 		tag := read.Tag()
+		build := map[string]any{
+			"context": ".slipway/contexts/" + tag, "dockerfile": ".slipway/contexts/" + tag + "/" + of.dockerfile,
+			"platform": "linux/arm64", "args": map[string]any{"A": "1"}, "builderVersion": "BuilderBuildKit",
+		}
+		if of.build.Target != "" {
+			build["target"] = of.build.Target
+		}
 		want := map[string]any{
 			"imageName": fmt.Sprintf("%s/images-%s:%s", registryHost, part, tag),
 			"skipPush":  false, "buildOnPreview": false,
-			"build": map[string]any{
-				"context": ".slipway/contexts/" + tag, "dockerfile": ".slipway/contexts/" + tag + "/" + dockerfile,
-				"platform": "linux/arm64", "args": map[string]any{"A": "1"}, "builderVersion": "BuilderBuildKit",
-			},
+			"build": build,
 			"registry": map[string]any{
 				"server": "https://" + registryHost, "username": "AWS", "password": map[string]any{"secret": "token"},
 			},
@@ -274,7 +287,7 @@ func TestImagesAreBuiltForTheTaskAndPinned(t *testing.T) {
 func TestDockerfileBesideTheContext(t *testing.T) {
 	args := imagesOf(t)
 	write(t, args.Root, map[string]string{"deploy/Dockerfile": "FROM scratch\n"})
-	args.Dockerfiles.Django = "../deploy/Dockerfile"
+	args.Builds.Django.Dockerfile = "../deploy/Dockerfile"
 	g, _ := recordImages(t, args)
 	in := g.Named(imageToken, "images-django").Input("build").(map[string]any)
 	if in["dockerfile"] != in["context"].(string)+"/.slipway/Dockerfile" {
@@ -286,10 +299,45 @@ func TestDockerfileBesideTheContext(t *testing.T) {
 	}
 }
 
+// A rehearsal without containers stages no file that has to be compiled; a build that follows puts it in, under the same tag.
+func TestLateFilesAreMadeOnlyForABuild(t *testing.T) {
+	args := imagesOf(t)
+	g, _ := recordImages(t, args)
+	in := g.Named(imageToken, "images-nginx").Input("build").(map[string]any)
+	folder := filepath.Join(args.Root, in["context"].(string), ".slipway")
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 2 {
+		t.Errorf("staged %v, %v; want the Dockerfile and the note", entries, err)
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	if err := os.WriteFile(made, []byte("tool"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var platforms []string
+	args.Helper = func(platform string) (string, error) { platforms = append(platforms, platform); return made, nil }
+	g, _ = recordImages(t, args)
+	if again := g.Named(imageToken, "images-nginx").Input("build").(map[string]any); again["context"] != in["context"] {
+		t.Errorf("the folder changed from %v to %v", in["context"], again["context"])
+	}
+	if got, err := os.ReadFile(filepath.Join(folder, "tool")); string(got) != "tool" {
+		t.Errorf("the file is %q, %v", got, err)
+	}
+	if want := []string{"linux/arm64"}; !slices.Equal(platforms, want) {
+		t.Errorf("made for %q, want %q: Django's build of this test needs none", platforms, want)
+	}
+	args.Helper = func(string) (string, error) { return "", errors.New("no compiler") }
+	_, err := graph.Record("dev", nil, func(ctx *pulumi.Context) error {
+		_, err := NewImages(ctx, "images", args)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "images: no compiler") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReleaseIsNotBuilt(t *testing.T) {
 	django, nginx := "sha256:"+strings.Repeat("a", 64), "sha256:"+strings.Repeat("b", 64)
 	args := imagesOf(t)
-	args.Context = "does-not-exist" // a release needs no source
+	args.Builds = image.Builds{} // a release needs no source
 	args.Release = &image.Pinned{Digests: image.Pair{Django: django, Nginx: nginx}}
 	g, images := recordImages(t, args)
 	if built := g.Of(imageToken); len(built) != 0 {
@@ -333,13 +381,8 @@ func TestImageMistakes(t *testing.T) {
 		change func(*ImagesArgs)
 		want   string
 	}{
-		{"no folder", func(a *ImagesArgs) { a.Context = "ap" }, "images: folder ap does not exist"},
-		{"a file for a folder", func(a *ImagesArgs) { a.Context = "app/manage.py" }, "images: app/manage.py must be a folder"},
-		{"no Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Nginx = "nginx/Dockerfile" },
-			"images: Dockerfile app/nginx/Dockerfile does not exist"},
-		{"a folder for a Dockerfile", func(a *ImagesArgs) { a.Dockerfiles.Django = "site" }, "images: Dockerfile app/site must be a file"},
-		{"Dockerfile outside", func(a *ImagesArgs) { a.Dockerfiles.Django = "../../Dockerfile" },
-			`images: Dockerfile "../Dockerfile" must be inside the project`},
+		{"another platform than the tasks'", func(a *ImagesArgs) { a.Builds.Nginx.Platform = "linux/amd64" },
+			`images: an image for linux/arm64 is built for "linux/amd64"`},
 		{"no folder for copies", func(a *ImagesArgs) { a.Stage = "" }, "images: needs a folder for copies of the build context"},
 		{"architecture", func(a *ImagesArgs) { a.Architecture = "x86_64" }, `images: architecture must be arm64 or amd64, got "x86_64"`},
 		{"no key", func(a *ImagesArgs) { a.KeyARN = nil }, "images: needs a key"},
@@ -350,7 +393,7 @@ func TestImageMistakes(t *testing.T) {
 		{"a tag for a digest", func(a *ImagesArgs) {
 			a.Release = &image.Pinned{Digests: image.Pair{Django: "latest", Nginx: "sha256:" + strings.Repeat("a", 64)}}
 		}, `got "latest"`},
-		{"two at once", func(a *ImagesArgs) { a.KeyARN, a.Context = nil, "ap" }, "images: needs a key\nimages: folder ap does not exist"},
+		{"two at once", func(a *ImagesArgs) { a.KeyARN, a.Stage = nil, "" }, "images: needs a key\nimages: needs a folder for copies"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args := imagesOf(t)

@@ -132,7 +132,7 @@ func (d *decoder) app(s *Stack) {
 	}
 	d.managed("app.static.commands", a.Static.Commands)
 	d.managed("app.migrate.commands", a.Migrate.Commands)
-	d.nginx(a.Nginx)
+	d.nginx(a.Nginx, a.Static.URL)
 	for _, name := range slices.Sorted(maps.Keys(a.Args)) {
 		at := step("app.args", name)
 		if !envForm.MatchString(name) {
@@ -268,7 +268,7 @@ func (d *decoder) writable(paths []string) {
 			d.add(at, quoted(name), "must be an absolute path of letters, digits and ._-, without .. or a / at its end")
 		case link != "":
 			d.add(at, quoted(name), "is below %s, a symbolic link in most images: on Fargate only root could write it", link)
-		case mount.Within(name, "/opt/slipway") || mount.Within(name, "/etc") || slices.ContainsFunc(mount.ExecPaths, func(own string) bool {
+		case usedBySlipway(name) || slices.ContainsFunc(mount.ExecPaths, func(own string) bool {
 			return mount.Within(name, own) || mount.Within(own, name)
 		}):
 			d.add(at, quoted(name), "is used by Slipway")
@@ -283,7 +283,14 @@ func (d *decoder) writable(paths []string) {
 	}
 }
 
-func (d *decoder) nginx(n Nginx) {
+// usedBySlipway reports whether a path has files of Slipway's, or of the system, in it.
+func usedBySlipway(path string) bool {
+	return slices.ContainsFunc([]string{"/opt/slipway", "/etc/ssl", "/etc/nginx", "/proc", "/sys", "/dev"}, func(own string) bool {
+		return mount.Within(path, own) || mount.Within(own, path)
+	})
+}
+
+func (d *decoder) nginx(n Nginx, static string) {
 	for _, name := range slices.Sorted(maps.Keys(n.Headers)) {
 		at, value := step("app.nginx.headers", name), n.Headers[name]
 		switch {
@@ -306,6 +313,8 @@ func (d *decoder) nginx(n Nginx) {
 				d.add(at, quoted(name), "must be a path such as /log-in/, or all that begin with one such as /account/*, of at most 200 characters")
 			case slices.Index(list.paths, name) != i:
 				d.add(at, quoted(name), "is listed twice")
+			case strings.TrimSuffix(name, "*") == static:
+				d.add(at, quoted(name), "is app.static.url, which has rules of its own")
 			}
 		}
 	}

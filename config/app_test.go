@@ -42,6 +42,8 @@ func TestTheApp(t *testing.T) {
 		{"a link", "{writable: [/var/run/app]}",
 			`app.writable[0]: is below /var/run, a symbolic link in most images: on Fargate only root could write it, got "/var/run/app"`},
 		{"a path of ECS Exec", "{writable: [/var/lib/amazon]}", `app.writable[0]: is used by Slipway, got "/var/lib/amazon"`},
+		{"a folder below /etc", "{writable: [/etc/linkding/data]}", ""},
+		{"all of /etc", "{writable: [/etc]}", `app.writable[0]: is used by Slipway, got "/etc"`},
 		{"the helper's folder", "{writable: [/opt/slipway/x]}", `app.writable[0]: is used by Slipway, got "/opt/slipway/x"`},
 		{"what is writable already", "{writable: [/tmp/x]}", `app.writable[0]: is writable already: /tmp is, got "/tmp/x"`},
 		{"twice", "{writable: [/data, /data]}", `app.writable[1]: is listed twice, got "/data"`},
@@ -63,6 +65,8 @@ func TestTheApp(t *testing.T) {
 		{"a directive in a path", "{nginx: {cachePaths: ['/a; deny all']}}",
 			`app.nginx.cachePaths[0]: must be a path such as /log-in/, or all that begin with one such as /account/*, of at most 200 characters, ` +
 				`got "/a; deny all"`},
+		{"static files as a cached path", "{static: {url: /s/}, nginx: {cachePaths: ['/s/*']}}",
+			`app.nginx.cachePaths[0]: is app.static.url, which has rules of its own, got "/s/*"`},
 		{"an instruction as the base", "{nginx: {base: \"nginx as x\"}}", `app.nginx.base: must be an image such as nginx:1.28.0-alpine-slim, got "nginx as x"`},
 		{"former keys", "{dockerFile: x}", `app.dockerFile: unknown key, did you mean dockerfile?`},
 	} {

@@ -325,6 +325,9 @@ var awsNames = []string{
 	"AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EXECUTION_ENV",
 }
 
+// accessKeys may be empty: settings that demand them pass the empty string on to boto3, which then asks for the task's role.
+var accessKeys = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
 // settingName returns why a name cannot be an environment variable of the app, or "".
 func settingName(name string, reserved []string) string {
 	switch {
@@ -348,6 +351,9 @@ func (d *decoder) settings(s *Stack) {
 	size := 0
 	for _, name := range slices.Sorted(maps.Keys(s.App.Env)) {
 		path, value := step("app.env", name), s.App.Env[name]
+		if value == "" && slices.Contains(accessKeys, name) {
+			continue
+		}
 		size += len(name) + len(value)
 		if rule := settingName(name, d.source.Reserved); rule != "" {
 			d.add(path, "", "%s", rule)

@@ -238,24 +238,40 @@ func TestPasswordsAreSecretAndRotate(t *testing.T) {
 	}
 }
 
-func TestBindingPointsToTheDatabase(t *testing.T) {
+func TestTheOfferPointsToTheDatabase(t *testing.T) {
+	const host = "database.c0123456789a.us-east-1.rds.amazonaws.com"
 	_, store := record(t, good(true))
-	want := map[string]string{
-		"DB_HOST": "database.c0123456789a.us-east-1.rds.amazonaws.com", "DB_PORT": "5432", "DB_DATABASE": "site",
-		"DB_SSLMODE": "verify-full",
+	for role, owner := range map[string]bool{"site": false, "owner": true} {
+		user, got := "slipway_"+role, resolved(t, store.Offer(owner))
+		password := got["db.password"]
+		if !strings.HasPrefix(password, "generated-") || !strings.HasSuffix(password, role) {
+			t.Errorf("the password of the role %s is %q", role, password)
+		}
+		want := map[string]string{
+			"db.host": host, "db.port": "5432", "db.name": "site", "db.user": user, "db.password": password,
+			"db.sslmode": "verify-full", "db.sslrootcert": "/etc/ssl/rds/global-bundle.pem",
+			"db.url": "postgres://" + user + ":" + password + "@" + host + ":5432/site",
+			"db.json": `{"dbname":"site","engine":"postgres","host":"` + host + `","password":"` + password + `","port":5432,"username":"` +
+				user + `"}`,
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("role %s (-want +got):\n%s", role, diff)
+		}
 	}
-	if diff := cmp.Diff(want, resolved(t, store.Binding)); diff != "" {
-		t.Errorf("environment (-want +got):\n%s", diff)
+	for name, value := range store.Offer(false).Values {
+		if secret := pulumi.IsSecret(value.Text.ToStringOutput()); value.Secret != secret {
+			t.Errorf("%s: secret is %t, and the value's %t", name, value.Secret, secret)
+		}
 	}
 }
 
-// resolved are the plain settings of a binding.
-func resolved(t *testing.T, b wiring.Binding) map[string]string {
+// resolved are the values of an offer.
+func resolved(t *testing.T, o wiring.Offer) map[string]string {
 	t.Helper()
 	got := map[string]string{}
-	for name, input := range b.Env {
+	for name, input := range o.Values {
 		value := make(chan string, 1)
-		input.ToStringOutput().ApplyT(func(v string) string { value <- v; return v })
+		input.Text.ToStringOutput().ApplyT(func(v string) string { value <- v; return v })
 		got[name] = <-value
 	}
 	return got
@@ -340,7 +356,7 @@ func TestMedia(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		ctx.Export("grants", policy.Document(media.Binding.Grants...).ApplyT(func(v string) string { grants = v; return v }))
+		ctx.Export("grants", policy.Document(media.Offer.Grants...).ApplyT(func(v string) string { grants = v; return v }))
 		return nil
 	})
 	if err != nil {
@@ -358,8 +374,14 @@ func TestMedia(t *testing.T) {
 	if got := g.Named("aws:s3/bucketLoggingV2:BucketLoggingV2", "media-access").Input("targetBucket"); got != "access-bucket" {
 		t.Errorf("S3.9 access log goes to %v", got)
 	}
-	if diff := cmp.Diff([]string{"MEDIA_BUCKET"}, slices.Sorted(maps.Keys(media.Binding.Env))); diff != "" {
-		t.Errorf("environment (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"bucket"}, slices.Sorted(maps.Keys(media.Offer.Values))); diff != "" {
+		t.Errorf("offer (-want +got):\n%s", diff)
+	}
+	lifecycle := g.Named("aws:s3/bucketLifecycleConfigurationV2:BucketLifecycleConfigurationV2", "media-lifecycle").Input("rules").([]any)
+	static := map[string]any{"id": "static-files", "status": "Enabled", "filter": map[string]any{"prefix": "slipway/static/"},
+		"expiration": map[string]any{"days": 100.0}, "noncurrentVersionExpiration": map[string]any{"noncurrentDays": 1.0}}
+	if diff := cmp.Diff(any(static), lifecycle[len(lifecycle)-1]); diff != "" {
+		t.Errorf("static files of releases (-want +got):\n%s", diff)
 	}
 
 	var document struct {

@@ -63,8 +63,8 @@ func NewMedia(ctx *pulumi.Context, name string, args *MediaArgs, opts ...pulumi.
 const StaticPrefix = "slipway/static/"
 
 // staticFiles expires what no running release has written for 100 days. nginx writes the files of its release again every week, so
-// they stay for at least 90 days after the release has stopped. The copies that are written over need not be restored; of two rules
-// for one object S3 applies the shorter time (S3 guide, "Examples of S3 Lifecycle configurations", overlapping filters).
+// they stay for at least 90 days after the release has stopped. Copies that were written over need not be restored. Of two rules for
+// one object S3 applies the shorter time (S3 guide, "How Amazon S3 handles conflicts in lifecycle configurations").
 func staticFiles() *s3.BucketLifecycleConfigurationV2RuleArgs {
 	return &s3.BucketLifecycleConfigurationV2RuleArgs{
 		Id: pulumi.String("static-files"), Status: pulumi.String("Enabled"),

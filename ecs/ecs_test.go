@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -57,9 +58,14 @@ func sample() *whole {
 		site:     site,
 		balancer: BalancerArgs{VPCID: pulumi.String("vpc-1"), Placement: place("sg-edge")},
 		web: WebArgs{
-			Placement: place("sg-web"), CPU: 512, Memory: 1024, Architecture: "arm64", Min: 2, Max: 6, Connections: 8, Spot: 40,
+			Placement: place("sg-web"), CPU: 512, Memory: 1024, Architecture: "arm64", Min: 2, Max: 6, Spot: 40,
+			Port: 8000, Start: 45,
+			Proxy: Proxy{Host: pulumi.String("www.example.com"), Region: "us-east-1", HealthPath: "/healthz", MaxBody: 25, Timeout: 60,
+				StaticURL: "/static/", StaticBucket: pulumi.String("media"),
+				Headers:    map[string]string{"Content-Security-Policy": `default-src 'self'`, "X-Quoted": `a"b\c`},
+				LimitPaths: []string{"/log-in/", "/account.v2/*"}, CachePaths: []string{"/media/*", "/logo.png"}},
 			Binding: wiring.Binding{
-				Env: map[string]pulumi.StringInput{"DB_SSLMODE": pulumi.String("verify-full"),
+				Env: map[string]pulumi.StringInput{"PGSSLMODE": pulumi.String("verify-full"),
 					"AWS_REGION": pulumi.String("us-east-1")},
 				Secrets: map[string]wiring.Secret{"SECRET_KEY": secret("django/secret-key", 3), "DB_PASSWORD": secret("db/password", 1)},
 			},
@@ -93,14 +99,15 @@ func (w *whole) declare(ctx *pulumi.Context) error {
 		return err
 	}
 	m := w.migration
-	m.Site, m.Cluster, m.Django, m.Group = w.site, cluster, image("django"), group("migration")
+	m.Site, m.Cluster, m.Program.Image, m.Group = w.site, cluster, image("django"), group("migration")
 	migration, err := NewMigration(ctx, "migration", &m)
 	if err != nil {
 		return err
 	}
-	binding, err := wiring.Join(w.web.Binding, balancer.Binding)
-	if err != nil {
-		return err
+	binding := w.web.Binding
+	binding.Env = maps.Clone(binding.Env)
+	for name, value := range balancer.Offer.Values {
+		binding.Env["OFFER_"+strings.ToUpper(name)] = value.Text
 	}
 	roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: w.site, Part: "web", Binding: binding, Exec: cluster.Exec})
 	if err != nil {
@@ -108,14 +115,14 @@ func (w *whole) declare(ctx *pulumi.Context) error {
 	}
 	web := w.web
 	web.Site, web.Cluster, web.Balancer, web.Roles, web.Binding = w.site, cluster, balancer, roles, binding
-	web.Django, web.Nginx, web.DjangoGroup, web.NginxGroup = image("django"), image("nginx"), group("django"), group("nginx")
+	web.Program.Image, web.Nginx, web.DjangoGroup, web.NginxGroup = image("django"), image("nginx"), group("django"), group("nginx")
 	web.After = []pulumi.Resource{migration}
 	if _, err := NewWeb(ctx, "web", &web); err != nil {
 		return err
 	}
 	worker := w.worker
 	worker.Site, worker.Cluster, worker.Roles, worker.Binding = w.site, cluster, roles, binding
-	worker.Django, worker.Group, worker.After = image("django"), group("worker"), []pulumi.Resource{migration}
+	worker.Program.Image, worker.Group, worker.After = image("django"), group("worker"), []pulumi.Resource{migration}
 	_, err = NewWorker(ctx, "worker", &worker)
 	return err
 }
@@ -198,7 +205,7 @@ func TestWebService(t *testing.T) {
 		"platformVersion": "LATEST", "enableExecuteCommand": true, "propagateTags": "SERVICE", "enableEcsManagedTags": true,
 		"deploymentCircuitBreaker":        map[string]any{"enable": true, "rollback": true},
 		"deploymentMinimumHealthyPercent": 100.0, "deploymentMaximumPercent": 200.0,
-		"healthCheckGracePeriodSeconds": 60.0, "waitForSteadyState": true, "desiredCount": 2.0,
+		"healthCheckGracePeriodSeconds": 120.0, "waitForSteadyState": true, "desiredCount": 2.0,
 		"capacityProviderStrategies": []any{
 			map[string]any{"capacityProvider": "FARGATE", "base": 1.0, "weight": 60.0},
 			map[string]any{"capacityProvider": "FARGATE_SPOT", "base": 0.0, "weight": 40.0},
@@ -248,8 +255,8 @@ func TestOnlyLongRunningTasksRestartForASecret(t *testing.T) {
 	g := record(t, sample())
 	for task, want := range map[string]bool{"web-task": true, "worker-task": true, "migration-task": false} {
 		text := g.Named(taskToken, task).Inputs["containerDefinitions"].(string)
-		if got := strings.Contains(text, "SETTINGS_VERSION"); got != want {
-			t.Errorf("%s: SETTINGS_VERSION is %v, want %v", task, got, want)
+		if got := strings.Contains(text, "SLIPWAY_SETTINGS_VERSION"); got != want {
+			t.Errorf("%s: SLIPWAY_SETTINGS_VERSION is %v, want %v", task, got, want)
 		}
 	}
 	changed := sample()
@@ -316,16 +323,16 @@ func TestBalancerWithoutDomain(t *testing.T) {
 	}
 	expect(t, g, "aws:lb/targetGroup:TargetGroup", "balancer-targets", map[string]any{
 		"targetType": "ip", "port": 8080.0, "deregistrationDelay": 30.0, "loadBalancingAlgorithmType": "least_outstanding_requests",
-		"healthCheck.path": "/healthz", "healthCheck.matcher": "200",
+		"healthCheck.path": "/.slipway/health", "healthCheck.matcher": "200-499",
 	})
 	if n := len(g.Of(listenerToken)); n != 1 {
 		t.Errorf("%d listeners, want plain HTTP alone", n)
 	}
 	got := env(containers(t, g, "web-task")["django"])
 	for name, want := range map[string]string{
-		"ALLOWED_HOSTS": "balancer-1234567890.us-east-1.elb.amazonaws.com",
-		"SITE_URL":      "http://balancer-1234567890.us-east-1.elb.amazonaws.com",
-		"SITE_HTTPS":    "false",
+		"OFFER_HOST":  "balancer-1234567890.us-east-1.elb.amazonaws.com",
+		"OFFER_URL":   "http://balancer-1234567890.us-east-1.elb.amazonaws.com",
+		"OFFER_HTTPS": "false",
 	} {
 		if got[name] != want {
 			t.Errorf("Django has %s=%q, want %q", name, got[name], want)
@@ -356,8 +363,7 @@ func TestBalancerWithDomain(t *testing.T) {
 		t.Error("the balancer of a protected stack can be deleted")
 	}
 	got := env(containers(t, g, "web-task")["django"])
-	if got["ALLOWED_HOSTS"] != "www.example.com" || got["CSRF_TRUSTED_ORIGINS"] != "https://www.example.com" ||
-		got["SITE_HTTPS"] != "true" {
+	if got["OFFER_HOSTS"] != "www.example.com" || got["OFFER_ORIGINS"] != "https://www.example.com" || got["OFFER_HTTPS"] != "true" {
 		t.Errorf("Django has %v", got)
 	}
 }
@@ -420,14 +426,14 @@ func TestAllMistakesAreReported(t *testing.T) {
 		want   []string
 	}{
 		"web": {func(w *whole) {
-			w.web.CPU, w.web.Architecture, w.web.Min, w.web.Max, w.web.Spot = 300, "sparc", 4, 2, 101
+			w.web.CPU, w.web.Architecture, w.web.Min, w.web.Max, w.web.Spot, w.web.Start = 300, "sparc", 4, 2, 101, 301
 		}, []string{"cpu must be one of 256,", "architecture must be arm64 or amd64, got \"sparc\"", "min 4, max 2",
-			"0 to 100 percent, got 101"}},
+			"0 to 100 percent, got 101", "start must be from 1 to 300 seconds, got 301"}},
 		"worker": {func(w *whole) { w.worker.Command, w.worker.Count = nil, -1 },
 			[]string{"worker mail: command must be", "count must be 0 or more, got -1"}},
 		"balancer": {func(w *whole) {
-			w.site.Stack, w.balancer.Domain, w.balancer.HealthPath = "a-stack-with-longname", "www.example.com", "healthz"
-		}, []string{"at most 32 characters, got 33", "must have a hosted zone", "must begin with /, got \"healthz\""}},
+			w.site.Stack, w.balancer.Domain = "a-stack-with-longname", "www.example.com"
+		}, []string{"at most 32 characters, got 33", "must have a hosted zone"}},
 		"migration": {func(w *whole) { w.migration.Memory = 2 },
 			[]string{"task migration: memory for cpu 256 must be one of 512, 1024, 2048, got 2"}},
 	} {

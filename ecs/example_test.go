@@ -34,7 +34,7 @@ func ExampleNewWorker() {
 			Placement: wiring.Placement{
 				Subnets: pulumi.ToStringArray([]string{"subnet-a"}), SecurityGroups: pulumi.ToStringArray([]string{"sg-work"}),
 			},
-			Django: pulumi.String("registry/django@sha256:0123"), Group: pulumi.String("/shop/prod/worker-mail"),
+			Program: fargate.Program{Image: pulumi.String("registry/django@sha256:0123")}, Group: pulumi.String("/shop/prod/worker-mail"),
 			CPU: 256, Memory: 512, Architecture: "arm64", Count: 1,
 		})
 		return err
@@ -60,7 +60,7 @@ func ExampleNewWorker() {
 	}
 	fmt.Println(g.Named("aws:ecs/service:Service", "worker-mail").Input("name"))
 	// Output:
-	// django [python manage.py send_mail] as 10001:10001
+	// django [python manage.py send_mail] as slipway
 	// read-only: true seconds to stop: 40
 	// shop-prod-worker-mail
 }

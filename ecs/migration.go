@@ -24,7 +24,7 @@ const migrationType = "slipway:ecs:Migration"
 
 // startWait is what a task may need beside the migration itself: to get its network interface, pull its image, wait for the
 // database, and write its last lines.
-const startWait = 10 * time.Minute
+var startWait = 10 * time.Minute
 
 // MigrationArgs describe the migration of a release.
 type MigrationArgs struct {

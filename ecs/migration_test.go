@@ -32,6 +32,13 @@ func (r *fakeRunner) RunTask(ctx context.Context, run TaskRun) (TaskResult, erro
 	return r.result, r.err
 }
 
+// atOnce gives a task no time beside its limit.
+func atOnce(t *testing.T) {
+	before := startWait
+	startWait = 0
+	t.Cleanup(func() { startWait = before })
+}
+
 func step(old, release string) *pulumi.ResourceHookArgs {
 	args := &pulumi.ResourceHookArgs{NewInputs: resource.PropertyMap{"insecureValue": resource.NewProperty(release)}}
 	if old != "" {
@@ -82,8 +89,17 @@ func TestMigrationHook(t *testing.T) {
 			name: "the migration hangs", runs: 1, runner: fakeRunner{hangs: true},
 			want: []string{"it did not finish within 50ms and was stopped", "waiting for the lock"},
 		},
+		{
+			name: "the helper stops it at the limit", runs: 1, runner: fakeRunner{result: TaskResult{ExitCode: 3}},
+			want: []string{"it did not finish within app.migrate.limit, 50ms, and was stopped"}, unwant: []string{"exit code"},
+		},
+		{
+			name: "another one is at work", runs: 1, runner: fakeRunner{result: TaskResult{ExitCode: 4}},
+			want: []string{"another migration holds the lock"}, unwant: []string{"exit code"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			atOnce(t)
 			planned := &plan{}
 			planned.run.Store(&TaskRun{TaskDefinition: "migration:7", LogGroup: "/slipway/test/migration"})
 			err := migrate(context.Background(), &c.runner, 50*time.Millisecond, planned, nil)(step(c.old, "r2"))
@@ -112,7 +128,7 @@ func TestFailedMigrationIsNamed(t *testing.T) {
 		name, want string
 		log        []string
 	}{
-		{name: "the note of migrate_locked", want: "feed.0901_broken", log: []string{
+		{name: "the last line of the helper", want: "feed.0901_broken", log: []string{
 			`  File "/srv/site/feed/migrations/0900_mood.py", line 3`, "django.db.utils.DataError: division by zero",
 			"migration failed: feed.0901_broken"}},
 		{name: "a lock that it did not get", want: "feed.0002_table",
@@ -131,6 +147,7 @@ func TestFailedMigrationIsNamed(t *testing.T) {
 }
 
 func TestALongMigrationIsReported(t *testing.T) {
+	atOnce(t)
 	before := reportEach
 	reportEach = 10 * time.Millisecond
 	t.Cleanup(func() { reportEach = before })

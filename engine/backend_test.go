@@ -103,7 +103,7 @@ func (b *sharedBench) open() *Stack {
 	}
 	s, err := Open(Options{
 		CLI: &CLI{path: found.path, version: found.version}, Dir: b.t.TempDir(), Stack: "local", Project: []byte("name: bench\nruntime: go\n"),
-		Config: Config{doc.Content[0]}, Program: program, Env: b.env, Backend: &b.backend, GitHub: b.github,
+		Config: Config{Node: doc.Content[0]}, Program: program, Env: b.env, Backend: &b.backend, GitHub: b.github,
 		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
 	if err != nil {

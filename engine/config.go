@@ -15,8 +15,16 @@ import (
 )
 
 // A Config is the configuration of a stack as the engine is to see it: the node `config` of a Pulumi.<stack>.yaml. A
-// mapping {secure: x} in it is a secret whose value is StandIn(x).
-type Config struct{ Node *yaml.Node }
+// mapping {secure: x} in it is a secret whose value is Secrets[x] in a rehearsal, or StandIn(x) if there is none.
+type Config struct {
+	Node    *yaml.Node
+	Secrets map[string]string // never printed
+}
+
+// Format keeps the values of secrets out of messages.
+func (c Config) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "configuration with %d secrets", len(c.Secrets))
+}
 
 // StandIn is what a rehearsal uses in the place of a secret: it never has the key that would decrypt the secret, but
 // another secret has another stand-in, so that a changed secret is seen to change.
@@ -38,24 +46,34 @@ func (c Config) plain(ctx context.Context, stack string, project *sdkworkspace.P
 	if values == nil {
 		values = config.Map{}
 	}
-	err = sdkworkspace.ValidateStackConfigAndApplyProjectConfig(ctx, stack, project, esc.Value{}, values, config.NopEncrypter, standIns{})
+	err = sdkworkspace.ValidateStackConfigAndApplyProjectConfig(ctx, stack, project, esc.Value{}, values, config.NopEncrypter, c.decrypter())
 	if err != nil {
 		return nil, fmt.Errorf("engine: the configuration of stack %s: %w", stack, err)
 	}
 	return values, nil
 }
 
-// standIns decrypt each secret to its stand-in.
-type standIns struct{}
+// decrypter has the values of the secrets.
+func (c Config) decrypter() config.Decrypter { return localSecrets{c.Secrets} }
 
-func (standIns) DecryptValue(_ context.Context, ciphertext string) (string, error) {
+// localSecrets decrypt each secret to its value on this machine, or to its stand-in.
+type localSecrets struct{ values map[string]string }
+
+func (s localSecrets) DecryptValue(_ context.Context, ciphertext string) (string, error) {
+	if value, ok := s.values[ciphertext]; ok {
+		return value, nil
+	}
 	return StandIn(ciphertext), nil
 }
 
-func (standIns) BatchDecrypt(_ context.Context, ciphertexts []string) ([]string, error) {
+func (s localSecrets) BatchDecrypt(ctx context.Context, ciphertexts []string) ([]string, error) {
 	var all []string
 	for _, c := range ciphertexts {
-		all = append(all, StandIn(c))
+		value, err := s.DecryptValue(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, value)
 	}
 	return all, nil
 }

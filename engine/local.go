@@ -26,7 +26,7 @@ func (s *Stack) openLocal() (*inprocess.Stack, error) {
 		return nil, fmt.Errorf("in Pulumi.yaml: %w", err)
 	}
 	opened, err := inprocess.Open(inprocess.Options{
-		Project: project, Stack: s.Stack, Dir: s.dir, State: s.stateDir(), Decrypter: standIns{},
+		Project: project, Stack: s.Stack, Dir: s.dir, State: s.stateDir(), Decrypter: s.Config.decrypter(),
 		KeyFile: filepath.Join(s.dir, "key"), Program: unset, Providers: s.Providers, SkipCheckpoints: s.Throwaway,
 		Monitor: s.Monitor,
 	})
@@ -55,7 +55,7 @@ func (s *Stack) prepareLocal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.local.Config, s.local.Program = configured, s.Program
+	s.local.Config, s.local.Program, s.local.Decrypter = configured, s.Program, s.Config.decrypter()
 	clearSettings()
 	return s.local.Init(ctx)
 }

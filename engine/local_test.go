@@ -61,7 +61,7 @@ func TestSettingsOfTheProject(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got string
-		s, err := Open(Options{Dir: dir, Stack: "local", Project: []byte(project), Config: Config{doc.Content[0]},
+		s, err := Open(Options{Dir: dir, Stack: "local", Project: []byte(project), Config: Config{Node: doc.Content[0]},
 			Program: func(ctx *pulumi.Context) error {
 				count, _ := ctx.GetConfig("bench:count")
 				mode, _ := ctx.GetConfig("bench:mode")

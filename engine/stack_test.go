@@ -47,11 +47,12 @@ func (a inventory) Delete(_ context.Context, o Object) error {
 
 // A bench is a stack in a directory of its own, with a toy account behind it.
 type bench struct {
-	t      *testing.T
-	toy    *toy.Provider
-	config string
-	dir    string
-	said   []string
+	t       *testing.T
+	toy     *toy.Provider
+	config  string
+	secrets map[string]string // by ciphertext
+	dir     string
+	said    []string
 }
 
 func newBench(t *testing.T) *bench {
@@ -113,7 +114,7 @@ func (b *bench) open() (*Stack, error) {
 		b.t.Fatal(err)
 	}
 	return Open(Options{
-		Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{doc.Content[0]},
+		Dir: b.dir, Stack: "local", Project: []byte("name: bench\nruntime: go\n"), Config: Config{Node: doc.Content[0], Secrets: b.secrets},
 		Program: program, Providers: map[string]pulumirpc.ResourceProviderServer{"toy": b.toy}, Inventory: inventory{b.toy},
 		Logf: func(format string, args ...any) { b.said = append(b.said, fmt.Sprintf(format, args...)) },
 	})
@@ -177,6 +178,19 @@ func TestLifeOfAStack(t *testing.T) {
 		}
 	}
 
+	// The real value of a secret, which a run with containers has, is a secret too.
+	b.secrets = map[string]string{"v1:xyz": "hunter2-hunter2"}
+	if diff := cmp.Diff(want, b.must("up").Changes); diff != "" {
+		t.Errorf("up with the value of the secret (-want +got):\n%s", diff)
+	}
+	outputs, err := s.Outputs(t.Context(), true)
+	if err != nil || outputs["code"] != "hunter2-hunter2" {
+		t.Errorf("with its value the secret is %v, %v", outputs["code"], err)
+	}
+	if said := fmt.Sprintf("%v %+v %s", s.Config, s.Config, Config{Secrets: b.secrets}); strings.Contains(said, "hunter2") {
+		t.Errorf("the configuration prints %s", said)
+	}
+
 	gone := b.must("destroy")
 	if len(b.toy.Things) != 0 || gone.Counts["delete"] < 3 {
 		t.Errorf("destroy counts %v and leaves %v", gone.Counts, b.toy.Names())
@@ -192,7 +206,7 @@ func noPlainSecret(t *testing.T, dir string) {
 			return err
 		}
 		data, err := os.ReadFile(path)
-		if bytes.Contains(data, []byte("rehearsed-")) {
+		if bytes.Contains(data, []byte("rehearsed-")) || bytes.Contains(data, []byte("hunter2")) {
 			t.Errorf("%s has a secret in plain text", path)
 		}
 		return err

@@ -29,18 +29,18 @@ const plainProject, plainStack = "name: slipway\nruntime: go\n", "config:\n  aws
 // A value of --config is text where the key holds text: overhangio/tutor#866.
 func TestSettingsOfOneRunAreTheTextAsWritten(t *testing.T) {
 	for _, value := range []string{"Shop #1", "#225522", "", "5", "0x1F", "1_000", "2023-05-15", "true", "True", "null", "~", "yes",
-		`"quoted"`, "'x'", `{"a": 1}`, "[a]", "a: b",
+		`"quoted"`, "'x'", `{{"a": 1}}`, "[a]", "a: b",
 		"*a", "&a", "!x", "@", "%", "a=b", "=", "- a", "|", "\\n", "caf\u00e9"} {
-		c, err := configured(t, plainProject, plainStack+"  slipway:env: {OTHER: kept}\n", "env.TITLE="+value)
+		c, err := configured(t, plainProject, plainStack+"  slipway:app: {env: {OTHER: kept}}\n", "app.env.TITLE="+value)
 		if err != nil {
 			t.Errorf("%q: %v", value, err)
 			continue
 		}
-		if diff := cmp.Diff(map[string]string{"OTHER": "kept", "TITLE": value}, c.stack.Env); diff != "" {
+		if diff := cmp.Diff(map[string]string{"OTHER": "kept", "TITLE": value}, c.stack.App.Env); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", value, diff)
 		}
 		// The engine gets the same text.
-		if got := valueOf(valueOf(c.engine.Node, "slipway:env"), "TITLE"); got.Value != value || got.ShortTag() != "!!str" {
+		if got := valueOf(valueOf(valueOf(c.engine.Node, "slipway:app"), "env"), "TITLE"); got.Value != value || got.ShortTag() != "!!str" {
 			t.Errorf("the engine gets %q (%s) for %q", got.Value, got.ShortTag(), value)
 		}
 	}
@@ -67,7 +67,10 @@ func TestSettingsOfOneRunHaveTheTypeOfTheirKey(t *testing.T) {
 		"wbe.max=6":                 "--config wbe.max: did you mean web?",
 		"aws:regoin=x":              "--config aws:regoin: unknown key, did you mean aws:region?",
 		"aws:assumeRoles[0].x=y":    "--config aws:assumeRoles[0].x: is not read by Slipway",
-		"env=x":                     `env: must be an object`,
+		"app.env=x":                 `app.env: must be an object`,
+		"env.A=b":                   `--config env.A: is now app.env`,
+		"images.app=x":              `--config images.app: is now app.path`,
+		"app.env.A={db.uri}":        `app.env.A: has the unknown name {db.uri}`,
 		"web.max=six":               `web.max: must be a number, without quotes, got "six"`,
 		"web.max=0x10":              `web.max: must be a number, without quotes, got "0x10"`,
 		"protect=yes":               `protect: must be a boolean (true or false), without quotes, got "yes"`,
@@ -96,6 +99,23 @@ func TestASettingKeepsWhatPulumiYAMLSays(t *testing.T) {
 	}
 	if got := valueOf(valueOf(c.engine.Node, "slipway:web"), "architecture"); got == nil || got.Value != "amd64" {
 		t.Errorf("the engine gets %v", got)
+	}
+}
+
+// The engine passes on only one of the two values of a key, so the program merges app itself, and the command the same way.
+func TestASettingOfTheAppKeepsWhatPulumiYAMLAndTheStackSay(t *testing.T) {
+	const project = plainProject + "config:\n  slipway:app: {type: object, default: {port: 9000, env: {A: shared, B: shared}}}\n"
+	for stack, want := range map[string]map[string]string{
+		plainStack: {"A": "shared", "B": "run", "C": "run"},
+		plainStack + "  slipway:app: {env: {A: own}}\n": {"A": "own", "B": "run", "C": "run"},
+	} {
+		c, err := configured(t, project, stack, "app.env.B=run", "app.env.C=run", "app.start=90")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, c.stack.App.Env); diff != "" || c.stack.App.Port != 9000 || c.stack.App.Start != 90 {
+			t.Errorf("%s: port %d, start %d, environment (-want +got):\n%s", stack, c.stack.App.Port, c.stack.App.Start, diff)
+		}
 	}
 }
 

@@ -18,7 +18,11 @@ func (c *configuration) contexts() ([]*image.Context, error) {
 		return nil, nil
 	}
 	var all []*image.Context
-	for _, b := range site.Builds(c.stack, c.root) {
+	builds, err := site.Builds(c.stack, c.root)
+	if err != nil {
+		return nil, fmt.Errorf("images: %w; nothing was done", err)
+	}
+	for _, b := range builds {
 		read, err := b.Read()
 		if err != nil {
 			return nil, fmt.Errorf("images: %w; nothing was done", err)

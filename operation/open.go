@@ -79,7 +79,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 			s.remove = args.dir
 		}
 	} else if err = c.overlay(args.dir); err == nil {
-		s.account, err = openModel(ctx, t, c, args)
+		if s.account, err = openModel(ctx, t, c, args); err == nil && t.runs(args.operation, args.dir) {
+			err = c.localSecrets(ctx, t, args.operation)
+		}
 	}
 	if err == nil {
 		s.containers = s.account.Containers()
@@ -143,7 +145,8 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	}
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
-		Run:  modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain},
+		Run: modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Domain: c.stack.Domain,
+			Helper: site.Helper},
 		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 		Called: c.called(),
 		// A bootstrap is long over when workflows deploy.
@@ -225,7 +228,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		return err
 	}
 	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
-		Say: func(text string) { s.target.Progress.Logf("%s", text) }}
+		Say: func(text string) { s.target.Progress.Logf("%s", text) }, Unbuilt: !s.target.Live}
 	if s.pinned != nil {
 		program.Release = s.pinned.program()
 	}

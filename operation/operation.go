@@ -6,6 +6,7 @@
 package operation
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +31,9 @@ type Progress interface {
 type Containers struct {
 	Run      bool   // also a stack that does not run yet
 	Postgres string // the image of the database; "": the official one
+
+	// Ask asks the user for the value of a secret; "" is none. It may be nil.
+	Ask func(ctx context.Context, name string) (string, error)
 }
 
 // A WhatIf is a change that a rehearsal or a preview tries. The program and the project stay as they are.

@@ -199,7 +199,11 @@ func (t Target) replaceFiles() (root string, err error) {
 
 // copySources copies what the images are built from, and returns the names of the files and of their folders, from the project.
 func (c *configuration) copySources(root string) (names, contexts []string, err error) {
-	for _, b := range site.Builds(c.stack, c.root) {
+	builds, err := site.Builds(c.stack, c.root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("images: %w; nothing was done", err)
+	}
+	for _, b := range builds {
 		folder := path.Clean(filepath.ToSlash(b.Context))
 		read, err := b.Read()
 		if err != nil {

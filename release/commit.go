@@ -169,6 +169,9 @@ func (c *comparison) name(at string) string {
 
 // context compares a build context.
 func (c *comparison) context(one *image.Context) (string, error) {
+	if one.Folder == "" { // it has nothing of the project
+		return "", nil
+	}
 	folder, there := c.name(one.Folder), map[string]bool{}
 	for _, f := range one.All() {
 		name := c.name(f.Path)

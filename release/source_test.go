@@ -310,3 +310,34 @@ func (r *repo) submodule() {
 	gitIn(r.T, filepath.Join(r.dir, "app/vendor"), "config", "user.email", "ada@example.com")
 	r.commit()
 }
+
+// The app may be beside the folder of Pulumi.yaml. An image with nothing of the project says nothing about the commit.
+func TestSourceOutsideOfTheProject(t *testing.T) {
+	r := newRepo(t)
+	infra := filepath.Join(r.dir, "infra")
+	write(t, infra, map[string]string{"Pulumi.yaml": "name: x"})
+	r.commit()
+	source := func() Source {
+		t.Helper()
+		django, err := image.Build{Root: infra, Context: "../app", Dockerfile: "Dockerfile", Text: "FROM x\n"}.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		nginx, err := image.Build{Text: "FROM nginx\n", Bare: true}.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := ReadSource(t.Context(), infra, django, nginx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := source(); s.Dirty || s.Commit == "" {
+		t.Errorf("clean: %+v", s)
+	}
+	write(t, r.dir, map[string]string{"app/manage.py": "changed"})
+	if s := source(); !s.Dirty || !strings.HasPrefix(s.Differs, "app/manage.py differs from commit ") {
+		t.Errorf("changed: %+v", s)
+	}
+}

@@ -123,44 +123,65 @@ func TestTheCatalogKnowsEveryResource(t *testing.T) {
 	}
 }
 
-// TestTheCatalogNamesEveryVariable holds the reserved names against the containers of all stacks.
-func TestTheCatalogNamesEveryVariable(t *testing.T) {
-	reserved := map[string]bool{}
-	for _, name := range Catalog(anySite).Names() {
-		reserved[name] = false
+// TestTheCatalogNamesEveryValue holds the names of the catalog against what the components really offer: each can be used, is a
+// secret where the facts say so, and is no other name.
+func TestTheCatalogNamesEveryValue(t *testing.T) {
+	known := Catalog(anySite).Values()
+	if len(known) < 15 {
+		t.Fatalf("only %v", known)
 	}
-	own := regexp.MustCompile(`^AWS_|^ECS_`) // AWS's own
+	env := map[string]string{}
+	for name := range known {
+		env[variable(name)] = "{" + name + "}"
+		if _, there := placeholders[name]; !there {
+			t.Errorf("the build has no placeholder for {%s}", name)
+		}
+	}
+	for name := range placeholders {
+		if _, there := known[name]; !there {
+			t.Errorf("the build has a placeholder for {%s}, which no component offers", name)
+		}
+	}
+	c := appContainer(t, declared(t, "dev", map[string]string{"slipway:app": asJSON(t, map[string]any{"env": env})}), "web-task")
+	for name, secret := range known {
+		value, plain := c.env[variable(name)]
+		from, hidden := c.secrets[variable(name)]
+		switch {
+		case secret && (plain || from == ""):
+			t.Errorf("{%s} is a secret, and the container has %q", name, value)
+		case !secret && (hidden || value == ""):
+			t.Errorf("{%s} is %q", name, value)
+		}
+	}
+}
+
+func variable(name string) string { return "X_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_")) }
+
+// TestEveryVariableIsReserved holds the reserved names against the containers of all stacks.
+func TestEveryVariableIsReserved(t *testing.T) {
+	used := map[string]bool{}
+	own := regexp.MustCompile(`^AWS_|^ECS_|^SLIPWAY_`)
 	for stack, g := range recorded(t) {
-		var user []string // what the configuration adds
-		if name, ok := strings.CutPrefix(filepath.Base(stack), "graph."); ok {
-			values := configured(t, strings.TrimSuffix(name, ".json"), nil)
-			for _, key := range []string{"slipway:env", "slipway:secrets"} {
-				var set map[string]any
-				_ = json.Unmarshal([]byte(values[key]), &set)
-				user = slices.AppendSeq(user, maps.Keys(set))
-			}
-		} else {
+		name, ok := strings.CutPrefix(filepath.Base(stack), "graph.")
+		if !ok {
 			continue
 		}
+		user := []string{gunicornArgs} // what the configuration may set
+		for name := range templates(loaded(t, strings.TrimSuffix(name, ".json"), nil)) {
+			user = append(user, name)
+		}
 		for _, task := range g.Of("aws:ecs/taskDefinition:TaskDefinition") {
-			var containers []struct{ Environment, Secrets []struct{ Name string } }
-			if err := json.Unmarshal([]byte(fmt.Sprint(task.Input("containerDefinitions"))), &containers); err != nil {
-				t.Fatalf("%s: %s: %v", stack, task.Name, err)
-			}
-			for _, c := range containers {
-				for _, variable := range append(c.Environment, c.Secrets...) {
-					_, known := reserved[variable.Name]
-					if known {
-						reserved[variable.Name] = true
-					} else if !own.MatchString(variable.Name) && !slices.Contains(user, variable.Name) {
-						t.Errorf("%s: %s has the variable %s, which the facts of no component name", stack, task.Name, variable.Name)
-					}
+			c := appContainer(t, g, task.Name)
+			for _, variable := range slices.Concat(slices.Collect(maps.Keys(c.env)), slices.Collect(maps.Keys(c.secrets))) {
+				used[variable] = true
+				if !own.MatchString(variable) && !slices.Contains(user, variable) && !slices.Contains(reserved, variable) {
+					t.Errorf("%s: %s has the variable %s, which is not reserved", stack, task.Name, variable)
 				}
 			}
 		}
 	}
-	for name, used := range reserved {
-		if !used {
+	for _, name := range reserved {
+		if !used[name] && name != "DJANGO_SETTINGS_MODULE" {
 			t.Errorf("%s is reserved, and no container has it", name)
 		}
 	}
@@ -239,17 +260,13 @@ func TestDanger(t *testing.T) {
 	}
 }
 
-func TestTheConfigurationCannotSetWhatAComponentBinds(t *testing.T) {
-	names := Catalog(anySite).Names()
-	for _, name := range names {
-		_, err := graph.Record("dev", configured(t, "dev", map[string]string{"slipway:env": fmt.Sprintf(`{%q:"x"}`, name)}),
+func TestTheConfigurationCannotSetWhatEveryContainerHas(t *testing.T) {
+	for _, name := range append(slices.Clone(reserved), "SLIPWAY_HOST", "AWS_REGION") {
+		_, err := graph.Record("dev", configured(t, "dev", map[string]string{"slipway:app": fmt.Sprintf(`{"env":{%q:"x"}}`, name)}),
 			New(Options{Root: "..", Declare: true}).Run)
 		if err == nil || !strings.Contains(err.Error(), "env."+name) {
 			t.Errorf("%s can be set: %v", name, err)
 		}
-	}
-	if len(names) < 15 {
-		t.Errorf("only %v are reserved", names)
 	}
 }
 

@@ -434,7 +434,7 @@ var databaseControls = []control{
 			return "rds.force_ssl is not 1"
 		}),
 		eachContainer(func(_ graph.Resource, c container) string {
-			if mode, set := c.env()["DB_SSLMODE"]; c.env()["DB_HOST"] != "" && (!set || mode != "verify-full") {
+			if mode, set := c.env()["PGSSLMODE"]; c.env()["SLIPWAY_DB_HOST"] != "" && (!set || mode != "verify-full") {
 				return "connects to the database with sslmode " + mode
 			}
 			return ""

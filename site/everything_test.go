@@ -30,7 +30,7 @@ func everything(t testing.TB) map[string]string {
 	further := map[string]string{
 		"slipway:logs":      `{"days":90,"archiveDays":730,"route":"firelens"}`,
 		"slipway:promotion": `{"to":["222222222222"],"from":["333333333333"]}`,
-		"slipway:env":       `{"COLOUR":"red"}`,
+		"slipway:app":       `{"env":{"COLOUR":"red","DATABASE_URL":"{db.url}"}}`,
 	}
 	for _, path := range switches(t) {
 		turn(t, further, path, true)

@@ -45,7 +45,7 @@ func resourcesTable() string {
 	rows := map[string]catalog.Resource{}
 	for _, r := range Catalog(anySite) {
 		if known, there := rows[r.Type]; there {
-			r.Env = append(slices.Clone(known.Env), r.Env...)
+			r.Offers = append(slices.Clone(known.Offers), r.Offers...)
 			r.Alarms = append(slices.Clone(known.Alarms), r.Alarms...)
 			r.Ports = append(slices.Clone(known.Ports), r.Ports...)
 		}
@@ -55,13 +55,16 @@ func resourcesTable() string {
 	b.WriteString("# Resources\n\nWhat the components know about the types of resources that they create, from their `facts.go`. " +
 		"Generated: `go test ./site -run TestTheTableOfResources -update`.\n\n" +
 		"| type | components | if it is missing | when deleted or replaced | effects of changes | dangerous drift " +
-		"| AWS changes | alarms | variables | ports |\n" +
+		"| AWS changes | alarms | offers | ports |\n" +
 		"|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, token := range slices.Sorted(maps.Keys(rows)) {
 		r := rows[token]
 		names := components[token]
 		slices.Sort(names)
-		var risks, effects, alarms, ports []string
+		var risks, effects, alarms, ports, offers []string
+		for _, v := range r.Offers {
+			offers = append(offers, code("{"+v.Name+"}"))
+		}
 		for _, e := range r.Effects {
 			effects = append(effects, code(strings.ReplaceAll(cmp.Or(e.Path, "replaced"), "|", ", "))+" "+e.Says)
 		}
@@ -76,7 +79,7 @@ func resourcesTable() string {
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", code(token), listed(names), text(r.Missing), text(r.Loss.Says),
 			listed(effects), listed(risks), code(strings.ReplaceAll(r.AWSManaged, "|", ", ")), listed(alarms),
-			listed(slices.Compact(slices.Sorted(slices.Values(r.Env)))), listed(ports))
+			listed(slices.Compact(slices.Sorted(slices.Values(offers)))), listed(ports))
 	}
 	return b.String()
 }

@@ -3,7 +3,6 @@
 package site
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -15,6 +14,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 
+	"slipway/adapter"
 	"slipway/bastion"
 	"slipway/cicd"
 	"slipway/config"
@@ -54,6 +54,10 @@ type Options struct {
 	// Unlock declares a protected stack without its protection, so that it can be destroyed: neither Pulumi nor AWS
 	// protects a resource, and buckets and repositories are emptied. The database still leaves a final snapshot.
 	Unlock bool
+
+	// Unbuilt says that the engine's run builds no images, so that the helper for them need not be compiled: a rehearsal. What
+	// runs as containers is built afterwards.
+	Unbuilt bool
 
 	// Declare omits the resource hooks, which need an engine, for a program that runs under Pulumi's mocks.
 	Declare bool
@@ -127,7 +131,11 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	d := &deployment{ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
+	helper := adapter.Helper
+	if options.Unbuilt || options.Declare {
+		helper = nil
+	}
+	d := &deployment{helper: helper, ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
 		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
@@ -143,6 +151,7 @@ type deployment struct {
 	judge    ecs.Judge     // nil: the caller of the program judges
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
+	helper   func(platform string) (path string, err error) // compiles it; nil: nothing is built
 	pushed   image.Pair
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
 	fixed    map[string]string           // see recordFixed
@@ -335,22 +344,30 @@ func (d *deployment) makeSettings() (err error) {
 }
 
 // sources say what the images of a stack are built from.
-func sources(stack *config.Stack, root string) *cicd.ImagesArgs {
+func sources(stack *config.Stack, root string) (image.Builds, error) {
 	app := stack.App
-	return &cicd.ImagesArgs{
-		Architecture: stack.Web.Architecture, Root: root, Context: app.Context, BuildArgs: app.Args, Stage: ".slipway/contexts",
-		Dockerfiles: image.Pair{Django: cmp.Or(app.Dockerfile, "Dockerfile"), Nginx: "Dockerfile.nginx"},
-	}
+	return adapter.App{
+		Root: root, Path: app.Path, Context: app.Context, Dockerfile: app.Dockerfile, Target: app.Target, Args: app.Args,
+		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region,
+		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Env: buildEnv(stack),
+		Static:    adapter.Static{Serve: app.Static.Serve, URL: app.Static.URL, Commands: app.Static.Commands},
+		NginxBase: app.Nginx.Base,
+	}.Builds()
 }
 
 // Builds are the builds of a stack's images, Django's first.
-func Builds(stack *config.Stack, root string) []image.Build {
-	args := sources(stack, root)
-	return []image.Build{args.Build(args.Dockerfiles.Django), args.Build(args.Dockerfiles.Nginx)}
+func Builds(stack *config.Stack, root string) ([]image.Build, error) {
+	builds, err := sources(stack, root)
+	return []image.Build{builds.Django, builds.Nginx}, err
 }
 
 func (d *deployment) makeImages() (err error) {
-	args := sources(d.stack, d.root)
+	args := &cicd.ImagesArgs{Root: d.root, Architecture: d.stack.Web.Architecture, Stage: ".slipway/contexts", Helper: d.helper}
+	if d.release == nil {
+		if args.Builds, err = sources(d.stack, d.root); err != nil {
+			return fmt.Errorf("images: %w", err)
+		}
+	}
 	args.Site, args.KeyARN, args.Readers = d.site, d.keys.Images, d.stack.Promotion.To
 	args.Release, args.Carry, args.Pushed = d.release, d.carry, d.pushed
 	d.images, err = cicd.NewImages(d.ctx, "images", args, d.opts...)

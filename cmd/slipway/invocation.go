@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"slipway/engine"
 	"slipway/operation"
 	"slipway/operation/account"
+	"slipway/screen"
 )
 
 // modelHooks let tests read the model of a rehearsal, and inject faults.
@@ -50,7 +52,7 @@ func (i *invocation) target() (operation.Target, error) {
 	}
 	t := operation.Target{
 		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp, Faults: i.faults, WhatIf: i.whatIf,
-		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres},
+		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres, Ask: i.askSecret},
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
 	i.out.progress.usual = t.Usual
@@ -80,6 +82,15 @@ func (i *invocation) ask(question string) (string, error) {
 	i.out.progress.Close()
 	line, err := commandline.Ask(i.interrupts.Context, i.out.stderr, question)
 	return strings.TrimSpace(line), err
+}
+
+// askSecret asks for the value of a secret, unless nothing is to be asked.
+func (i *invocation) askSecret(ctx context.Context, name string) (string, error) {
+	if i.yes {
+		return "", nil
+	}
+	i.out.progress.Close()
+	return screen.AskSecret(ctx, i.out.stderr, fmt.Sprintf("Value of the secret %s for the containers (Enter: a stand-in): ", name))
 }
 
 // argument is the only argument of a command that may have one.

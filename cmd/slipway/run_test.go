@@ -202,7 +202,7 @@ func (r *running) mounts() {
 			return strings.TrimSpace(r.docker(append([]string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}, args...)...))
 		}
 		declared := r.docker("image", "inspect", "-f", `{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}`, image)
-		number := strings.TrimSpace(r.docker("exec", id, "stat", "-c", "%u:%g", "/proc/self"))
+		number := strings.TrimSpace(r.docker("exec", id, "id", "-u")) + ":" + strings.TrimSpace(r.docker("exec", id, "id", "-g"))
 		if strings.HasPrefix(number, "0:") {
 			r.t.Errorf("%s runs as root", image)
 		}

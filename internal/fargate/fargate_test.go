@@ -310,3 +310,33 @@ func TestReadyReplacesComponents(t *testing.T) {
 		}
 	}
 }
+
+// ECS reads an empty list as the image's own entrypoint.
+func TestEntrypoints(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		entrypoint, command []string
+		want                map[string]any
+	}{
+		{"the image's own", nil, nil, map[string]any{}},
+		{"another command", nil, []string{"a", "b"}, map[string]any{"command": []any{"a", "b"}}},
+		{"another entrypoint", []string{"e"}, nil, map[string]any{"entryPoint": []any{"e"}}},
+		{"both", []string{"e"}, []string{"a"}, map[string]any{"entryPoint": []any{"e"}, "command": []any{"a"}}},
+		{"none", []string{}, []string{"a", "b"}, map[string]any{"entryPoint": []any{"a"}, "command": []any{"b"}}},
+		{"none, and a program alone", []string{}, []string{"a"}, map[string]any{"entryPoint": []any{"a"}}},
+	} {
+		d := container("a", func(k *Container) { k.Entrypoint, k.Command = c.entrypoint, c.command }).definition()
+		got := map[string]any{}
+		for _, key := range []string{"entryPoint", "command"} {
+			if value, there := d[key]; there {
+				got[key] = value
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+	if err := check([]Container{container("a", func(c *Container) { c.Entrypoint = []string{} })}); err == nil {
+		t.Error("no entrypoint and no command is accepted")
+	}
+}

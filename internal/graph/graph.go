@@ -81,7 +81,14 @@ func (g Graph) JSON() ([]byte, error) {
 // Record runs program with the configuration (full keys: "slipway:domain") and returns the resources that it declared.
 func Record(stack string, config map[string]string, program pulumi.RunFunc) (Graph, error) {
 	m := &mocks{}
-	err := pulumi.RunErr(program, pulumi.WithMocks("slipway", stack, m), func(info *pulumi.RunInfo) { info.Config = config })
+	err := pulumi.RunErr(program, pulumi.WithMocks("slipway", stack, m), func(info *pulumi.RunInfo) {
+		info.Config = config
+		for key := range config { // the engine knows which values were encrypted
+			if strings.HasSuffix(key, ":secrets") {
+				info.ConfigSecretKeys = append(info.ConfigSecretKeys, key)
+			}
+		}
+	})
 	slices.SortFunc(m.graph, func(a, b Resource) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name))
 	})

@@ -19,20 +19,41 @@ import (
 	"github.com/moby/patternmatcher"
 )
 
-// A Build is everything in the project that determines the content of an image.
+// A Build is everything that determines the content of an image.
 type Build struct {
 	Root       string // the project's folder; "" is the working directory
-	Context    string // the folder that Docker gets, from Root
-	Dockerfile string // from Context; it may be beside it (../deploy/Dockerfile)
+	Context    string // the folder that Docker gets, from Root; it may be outside of Root (../app)
+	Dockerfile string // from Context; it may be beside it (../deploy/Dockerfile); "": the project has none, Text stands for it
 	Platform   string // linux/arm64
 	Args       map[string]string
+
+	Text   string  // what Docker reads instead of the Dockerfile; "": the Dockerfile as it is
+	Target string  // the stage that is the image; "": the last one
+	Added  []Added // files of the staged copy that the project does not have
+	Bare   bool    // the staged copy has the added files only, and nothing of the project
 }
+
+// Builds are the builds of the two images.
+type Builds struct{ Django, Nginx Build }
+
+// An Added file is in the staged copy, below the folder Own, and not in the project.
+type Added struct {
+	Name    string      // from the context
+	Mode    fs.FileMode // as it is in the image
+	Content string
+	// Sum stands for the content of a file that is made when Docker really builds: see Context.Supply.
+	Sum string
+}
+
+// Own is the folder of added files in a staged copy. No file of a project is in it.
+const Own = ".slipway"
 
 // A Context is what Docker gets for a build: every file that .dockerignore does not exclude, and the Dockerfile in any case.
 // The tag of the image and the staged copy are made from it, so they cannot disagree.
 //
 // Three things are not in it although Docker would send them:
-//   - what Slipway and Pulumi write (.slipway, .pulumi, Pulumi.STACK.yaml): it changes with every run, and it has secrets in it;
+//   - what Slipway and Pulumi write or read (.slipway, .pulumi, Pulumi.STACK.yaml, slipway.secrets.env): it changes with every run,
+//     and it has secrets in it;
 //   - .git, unless .dockerignore says "!.git": two clones of a commit differ there, and a workflow's checkout keeps its token
 //     there. BuildKit omits it as well when it builds from a Git URL (Dockerfile reference, BUILDKIT_CONTEXT_KEEP_GIT_DIR);
 //   - the ignore files, which are applied here.
@@ -41,7 +62,7 @@ type Build struct {
 // executable bit counts, as in Git: the other bits depend on the umask of the checkout.
 type Context struct {
 	Files  []File // sorted by name
-	Folder string // on this machine, without symlinks
+	Folder string // on this machine, without symlinks; "" if nothing of the project is in the context
 
 	build   Build
 	beside  *File // the Dockerfile, if no file of the folder is: it is beside it, or behind a link
@@ -69,7 +90,16 @@ const (
 
 // Read reads the build context. An error names the file and what to do about it.
 func (b Build) Read() (*Context, error) {
-	b.Dockerfile = path.Clean(filepath.ToSlash(b.Dockerfile))
+	if err := b.checkAdded(); err != nil {
+		return nil, err
+	}
+	if b.Bare {
+		ignored, err := patternmatcher.New(nil)
+		return &Context{build: b, ignored: ignored}, err
+	}
+	if b.Dockerfile != "" {
+		b.Dockerfile = path.Clean(filepath.ToSlash(b.Dockerfile))
+	}
 	root, err := filepath.EvalSymlinks(b.folder())
 	if err == nil {
 		_, err = os.ReadDir(root)
@@ -87,7 +117,7 @@ func (b Build) Read() (*Context, error) {
 	}
 	slices.SortFunc(w.files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	c := &Context{Files: w.files, Folder: root, build: b, ignored: ignored}
-	if !slices.ContainsFunc(c.Files, func(f File) bool { return f.Name == b.Dockerfile }) {
+	if b.Dockerfile != "" && !slices.ContainsFunc(c.Files, func(f File) bool { return f.Name == b.Dockerfile }) {
 		at, err := filepath.EvalSymlinks(filepath.Join(b.folder(), b.Dockerfile))
 		c.beside = &File{Name: b.Dockerfile, Path: at, Kind: Plain}
 		if err == nil {
@@ -98,6 +128,21 @@ func (b Build) Read() (*Context, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkAdded reports a mistake of the program's: an added file that could be one of the project's, or two with one name.
+func (b Build) checkAdded() error {
+	if b.Text == "" && (b.Dockerfile == "" || b.Bare) {
+		return errors.New("a build needs a Dockerfile")
+	}
+	seen := map[string]bool{ownDockerfile: true}
+	for _, a := range b.Added {
+		if !strings.HasPrefix(a.Name, Own+"/") || path.Clean(a.Name) != a.Name || seen[a.Name] {
+			return fmt.Errorf("%s cannot be added to a build context", a.Name)
+		}
+		seen[a.Name] = true
+	}
+	return nil
 }
 
 func (b Build) folder() string { return filepath.Join(b.Root, b.Context) }
@@ -286,11 +331,14 @@ func (c *Context) Tag() string {
 		}
 	}
 	// A staged copy that is made in another way needs another tag: tags are immutable.
-	write("staged", "2", "platform", c.build.Platform)
+	write("staged", "3", "platform", c.build.Platform)
 	for _, name := range slices.Sorted(maps.Keys(c.build.Args)) {
 		write("arg", name, c.build.Args[name])
 	}
-	write("dockerfile", c.build.Dockerfile)
+	write("dockerfile", c.build.Dockerfile, "text", c.build.Text, "target", c.build.Target)
+	for _, a := range c.build.Added {
+		write("added", a.Name, a.Mode.String(), a.Content, a.Sum)
+	}
 	if c.beside != nil {
 		write("beside", c.beside.content)
 	}

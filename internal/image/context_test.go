@@ -2,6 +2,7 @@ package image
 
 import (
 	"io/fs"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -274,8 +275,9 @@ func TestOwnFilesNeverEnter(t *testing.T) {
 	write(t, root, map[string]string{
 		".slipway/local/passphrase": "secret", ".slipway/local/model.json": "{}", "Pulumi.prod.yaml": "encryptedkey: x",
 		".pulumi/stacks/prod.json": "{}", ".git/config": "token", ".git/HEAD": "ref: x", "vendored/.git": "gitdir: ../.git/modules/x",
+		"slipway.secrets.env": "KEY=secret", "deploy/slipway.secrets.env": "KEY=secret",
 		"site/.slipway/x": "x", "other/Pulumi.dev.yaml": "encryptedkey: x",
-		".dockerignore": "!.slipway\n!**/.slipway\n!Pulumi.prod.yaml\n!.pulumi\n",
+		".dockerignore": "!slipway.secrets.env\n!.slipway\n!**/.slipway\n!Pulumi.prod.yaml\n!.pulumi\n",
 	})
 	c = read(t, b)
 	if diff := cmp.Diff(want, names(c)); diff != "" {
@@ -478,5 +480,144 @@ func TestAFileThatChangesWhileItIsCopied(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(staged)); len(left) > 0 {
 		t.Errorf("left over: %v", left)
+	}
+}
+
+// withMore is a build that has more than the project: another Dockerfile and files of its own.
+func withMore(root string) Build {
+	b := of(root)
+	b.Text, b.Target = "FROM python AS app\nCOPY . .\n", "app"
+	b.Added = []Added{
+		{Name: ".slipway/user", Mode: 0o666}, {Name: ".slipway/more/note", Mode: 0o644, Content: "note"},
+		{Name: ".slipway/helper", Mode: 0o755, Sum: "of its sources"},
+	}
+	return b
+}
+
+func TestTagCoversWhatIsAdded(t *testing.T) {
+	root := tree(t, app())
+	before := tagOf(t, withMore(root))
+	for name, change := range map[string]func(*Build){
+		"the text": func(b *Build) { b.Text += "USER 1\n" }, "the target": func(b *Build) { b.Target = "base" },
+		"a mode": func(b *Build) { b.Added[0].Mode = 0o644 }, "a content": func(b *Build) { b.Added[1].Content = "Note" },
+		"a name": func(b *Build) { b.Added[1].Name = ".slipway/note" }, "a sum": func(b *Build) { b.Added[2].Sum = "of others" },
+		"one less": func(b *Build) { b.Added = b.Added[:2] }, "content for a sum": func(b *Build) {
+			b.Added[1].Content, b.Added[1].Sum = "",
+				"note"
+		},
+	} {
+		b := withMore(root)
+		change(&b)
+		if tagOf(t, b) == before {
+			t.Errorf("%s does not change the tag", name)
+		}
+	}
+}
+
+func TestStageHasWhatIsAdded(t *testing.T) {
+	root := tree(t, app())
+	defer syscall.Umask(syscall.Umask(0o077))
+	c := read(t, withMore(root))
+	staged := filepath.Join(root, ".slipway", "contexts", c.Tag())
+	if err := c.Stage(staged); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		".": "drwxr-xr-x", "site": "drwxr-xr-x", ".slipway": "drwxr-xr-x", ".slipway/more": "drwxr-xr-x",
+		"Dockerfile": "-rw-r--r--", "manage.py": "-rw-r--r--", "site/settings.py": "-rw-r--r--", "site/urls.py": "-rw-r--r--",
+		"current": "Lrwxrwxrwx", ".slipway/Dockerfile": "-rw-r--r--", ".slipway/user": "-rw-rw-rw-", ".slipway/more/note": "-rw-r--r--",
+	}
+	if diff := cmp.Diff(want, modes(t, staged)); diff != "" {
+		t.Errorf("staged (-want +got):\n%s", diff)
+	}
+	if text, err := os.ReadFile(c.Dockerfile(staged)); string(text) != withMore(root).Text {
+		t.Errorf("the Dockerfile is %q, %v", text, err)
+	}
+
+	// What a build needs comes later, and a second time it is there.
+	made := filepath.Join(t.TempDir(), "made")
+	for range 2 {
+		if err := os.WriteFile(made, []byte("helper"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Supply(staged, ".slipway/helper", made); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want[".slipway/helper"] = "-rwxr-xr-x"
+	if diff := cmp.Diff(want, modes(t, staged)); diff != "" {
+		t.Errorf("supplied (-want +got):\n%s", diff)
+	}
+	if entries, _ := os.ReadDir(filepath.Dir(staged)); len(entries) != 1 {
+		t.Errorf("something was left beside the staged folder: %v", entries)
+	}
+	if err := c.Supply(staged, ".slipway/user", made); err == nil {
+		t.Error("a file that is staged at once was supplied")
+	}
+}
+
+// Without a Dockerfile of the project's, and with nothing of the project at all.
+func TestBuildsWithoutADockerfile(t *testing.T) {
+	files := app()
+	delete(files, "Dockerfile")
+	root := tree(t, files)
+	b := withMore(root)
+	b.Dockerfile = ""
+	c := read(t, b)
+	if diff := cmp.Diff([]string{"current", "manage.py", "site/settings.py", "site/urls.py"}, names(c)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	bare := b
+	bare.Bare, bare.Root = true, filepath.Join(root, "nowhere")
+	c = read(t, bare)
+	staged := filepath.Join(root, ".slipway", "bare")
+	if err := c.Stage(staged); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{".", ".slipway", ".slipway/Dockerfile", ".slipway/more", ".slipway/more/note", ".slipway/user"},
+		slices.Sorted(maps.Keys(modes(t, staged)))); diff != "" || len(c.All()) > 0 || c.Folder != "" {
+		t.Errorf("files of the project %v (-want +got):\n%s", c.All(), diff)
+	}
+	if err := c.Copy(filepath.Join(root, "copy")); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*Build){
+		"no Dockerfile and no text": func(b *Build) { b.Text = "" },
+		"a file of the project's":   func(b *Build) { b.Added[0].Name = "manage.py" },
+		"a way out":                 func(b *Build) { b.Added[0].Name = ".slipway/../manage.py" },
+		"two of a name":             func(b *Build) { b.Added[0].Name = b.Added[1].Name },
+		"the Dockerfile's own name": func(b *Build) { b.Added[0].Name = ".slipway/Dockerfile" },
+	} {
+		b := withMore(root)
+		b.Dockerfile = ""
+		change(&b)
+		if _, err := b.Read(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// The context may be outside of the project's folder, and what Slipway writes stays out of it all the same.
+func TestContextAboveTheProject(t *testing.T) {
+	top := tree(t, map[string]string{
+		"backend/Dockerfile": "FROM python\n", "backend/manage.py": "x", "infra/Pulumi.yaml": "name: x", "infra/Pulumi.prod.yaml": "key: x",
+		"infra/.slipway/local/x": "secret", ".git/config": "token", "docker/prod": "FROM python\n",
+	})
+	b := of(filepath.Join(top, "infra"))
+	b.Context, b.Dockerfile = "../backend", "../docker/prod"
+	if diff := cmp.Diff([]string{"Dockerfile", "manage.py"}, names(read(t, b))); diff != "" {
+		t.Errorf("beside (-want +got):\n%s", diff)
+	}
+	b.Context, b.Dockerfile = "..", "docker/prod"
+	c := read(t, b)
+	if diff := cmp.Diff([]string{"backend/Dockerfile", "backend/manage.py", "docker/prod", "infra/Pulumi.yaml"}, names(c)); diff != "" {
+		t.Errorf("above (-want +got):\n%s", diff)
+	}
+	staged := filepath.Join(top, "infra", ".slipway", "contexts", c.Tag())
+	if err := c.Stage(staged); err != nil {
+		t.Fatal(err)
+	}
+	if again := read(t, b); again.Tag() != c.Tag() {
+		t.Error("the staged copy changes the tag")
 	}
 }

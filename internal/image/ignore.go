@@ -19,14 +19,21 @@ const ignoreFile = ".dockerignore"
 // enters a context.
 var (
 	omitted = []string{"**/.git"}
-	never   = []string{"**/.slipway", "**/.pulumi", "**/Pulumi.*.yaml", ignoreFile}
+	never   = []string{"**/" + Own, "**/.pulumi", "**/Pulumi.*.yaml", "**/slipway.secrets.env"}
 )
+
+// ignoreFiles are the names of the ignore files, the one that counts first.
+func (b Build) ignoreFiles() []string {
+	if b.Dockerfile == "" {
+		return []string{ignoreFile}
+	}
+	return []string{b.Dockerfile + ignoreFile, ignoreFile}
+}
 
 // ignored reads the ignore patterns. DOCKERFILE.dockerignore takes precedence over .dockerignore.
 func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
-	own := b.Dockerfile + ignoreFile
 	patterns, from := []string(nil), ignoreFile
-	for _, name := range []string{own, ignoreFile} {
+	for _, name := range b.ignoreFiles() {
 		text, err := os.Open(filepath.Join(b.folder(), filepath.FromSlash(name)))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -41,7 +48,7 @@ func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
 		from = name
 		break
 	}
-	matcher, err := patternmatcher.New(slices.Concat(omitted, patterns, never, []string{own}))
+	matcher, err := patternmatcher.New(slices.Concat(omitted, patterns, never, b.ignoreFiles()))
 	if err == nil {
 		_, _, err = matcher.MatchesUsingParentResults("any", patternmatcher.MatchInfo{}) // compiles the patterns
 	}

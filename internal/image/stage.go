@@ -39,10 +39,8 @@ func (c *Context) Stage(folder string) error {
 			return fmt.Errorf("%s: %w", c.build.in(f.Name), err)
 		}
 	}
-	if c.beside != nil {
-		if err := c.beside.copy(c.Dockerfile(staged)); err != nil {
-			return fmt.Errorf("%s: %w", c.build.in(c.beside.Name), err)
-		}
+	if err := c.addTo(staged); err != nil {
+		return err
 	}
 	err = os.Rename(staged, folder)
 	if errors.Is(err, fs.ErrExist) { // another run made it, with the same files
@@ -51,12 +49,95 @@ func (c *Context) Stage(folder string) error {
 	return err
 }
 
-// Dockerfile is where the Dockerfile is if the context is staged in folder. One from beside the context is put where no file of
-// the context can be: of a Dockerfile outside of the folder the Docker provider makes a file with a random name in it, so that
-// every build would differ.
+// addTo writes what is not in the project's folder: the Dockerfile, if it is another one, and the added files.
+func (c *Context) addTo(staged string) error {
+	switch {
+	case c.build.Text != "":
+		if err := writeFile(c.Dockerfile(staged), c.build.Text, 0o644); err != nil {
+			return err
+		}
+	case c.beside != nil:
+		if err := c.beside.copy(c.Dockerfile(staged)); err != nil {
+			return fmt.Errorf("%s: %w", c.build.in(c.beside.Name), err)
+		}
+	}
+	for _, a := range c.build.Added {
+		if a.Sum != "" {
+			continue
+		}
+		if err := writeFile(filepath.Join(staged, filepath.FromSlash(a.Name)), a.Content, a.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Late are the names of the added files whose content is made when Docker builds.
+func (c *Context) Late() []string {
+	var names []string
+	for _, a := range c.build.Added {
+		if a.Sum != "" {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// Supply puts the content of an added file, which is in the file from, into the folder of a staged copy. A reader of the folder
+// sees all of it or nothing.
+func (c *Context) Supply(folder, name, from string) error {
+	i := slices.IndexFunc(c.build.Added, func(a Added) bool { return a.Name == name && a.Sum != "" })
+	if i < 0 {
+		return fmt.Errorf("the build has no file %s that is supplied later", name)
+	}
+	to := filepath.Join(folder, filepath.FromSlash(name))
+	if _, err := os.Stat(to); err == nil {
+		return nil // supplied before; the folder's name says which content it has
+	}
+	if err := makeFolder(filepath.Dir(to)); err != nil {
+		return err
+	}
+	// Beside the folder and not in it: another run may read the folder now.
+	temporary, err := os.MkdirTemp(filepath.Dir(folder), ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temporary)
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	made := filepath.Join(temporary, "file")
+	out, err := os.OpenFile(made, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err = errors.Join(err, out.Chmod(c.build.Added[i].Mode), out.Sync(), out.Close()); err != nil {
+		return err
+	}
+	return os.Rename(made, to)
+}
+
+func writeFile(at, content string, mode fs.FileMode) error {
+	if err := makeFolder(filepath.Dir(at)); err != nil {
+		return err
+	}
+	if err := os.WriteFile(at, []byte(content), 0o600); err != nil {
+		return err
+	}
+	return os.Chmod(at, mode)
+}
+
+const ownDockerfile = Own + "/Dockerfile"
+
+// Dockerfile is where the Dockerfile is if the context is staged in folder. One from beside the context, or of another text than
+// the project's, is put where no file of the context can be: of a Dockerfile outside of the folder the Docker provider makes a
+// file with a random name in it, so that every build would differ.
 func (c *Context) Dockerfile(folder string) string {
-	if c.beside != nil {
-		return filepath.Join(folder, ".slipway", "Dockerfile")
+	if c.beside != nil || c.build.Text != "" {
+		return filepath.Join(folder, filepath.FromSlash(ownDockerfile))
 	}
 	return filepath.Join(folder, filepath.FromSlash(c.build.Dockerfile))
 }
@@ -116,11 +197,14 @@ func makeFolder(at string) error {
 // Copy copies everything that determines the image to folder, as a project has it: the context, its ignore files, and the Dockerfile
 // where the build looks for it. Files that are there already stay.
 func (c *Context) Copy(folder string) error {
+	if c.build.Bare {
+		return nil
+	}
 	files := slices.Clone(c.Files)
 	if c.beside != nil {
 		files = append(files, *c.beside)
 	}
-	for _, name := range []string{ignoreFile, c.build.Dockerfile + ignoreFile} {
+	for _, name := range c.build.ignoreFiles() {
 		f := File{Name: name, Path: filepath.Join(c.build.folder(), filepath.FromSlash(name)), Kind: Plain}
 		if info, err := os.Stat(f.Path); err != nil || !info.Mode().IsRegular() {
 			continue

@@ -8,18 +8,18 @@ import (
 	"slipway/internal/wiring"
 )
 
-// A workload that uses a database and a bucket gets one Binding. Two stores cannot set the same variable.
-func ExampleJoin() {
-	database := wiring.Binding{Env: map[string]pulumi.StringInput{"DB_HOST": pulumi.String("db.internal")}}
-	media := wiring.Binding{Env: map[string]pulumi.StringInput{"MEDIA_BUCKET": pulumi.String("shop-prod-media")}}
-	both, err := wiring.Join(database, media)
-	fmt.Println(len(both.Env), err)
+// The app may use what all components offer. Two of them cannot offer a value of the same name.
+func ExampleOffers() {
+	database := wiring.Offer{Values: map[string]wiring.Value{"db.host": {Text: pulumi.String("db.internal")}}}
+	media := wiring.Offer{Values: map[string]wiring.Value{"bucket": {Text: pulumi.String("shop-prod-media")}}}
+	both, err := wiring.Offers(database, media)
+	fmt.Println(len(both.Values), err)
 
-	_, err = wiring.Join(database, database)
+	_, err = wiring.Offers(database, database)
 	fmt.Println(err)
 	// Output:
 	// 2 <nil>
-	// wiring: DB_HOST is set twice
+	// wiring: two components offer {db.host}
 }
 
 func ExampleSite() {

@@ -85,18 +85,18 @@ func project(t *testing.T, edits ...[3]string) string {
 
 // Roles and what they trust, as bootstrap and an owner write them.
 var (
-	devRole = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n" +
+	devRole = [3]string{"Pulumi.dev.yaml", "  slipway:app:", "  slipway:github:\n    repository: example/site\n" +
 		"    environments: [dev-small]\n    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
-		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:env:"}
-	devBranch = [3]string{"Pulumi.dev.yaml", "  slipway:env:",
-		"  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:env:"}
+		"    role: arn:aws:iam::111111111111:role/dev-deploy\n  slipway:app:"}
+	devBranch = [3]string{"Pulumi.dev.yaml", "  slipway:app:",
+		"  slipway:github:\n    repository: example/site\n    branches: [trunk]\n  slipway:app:"}
 	prodBranch = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    branches: [main]"}
 	prodAlone  = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]\n", ""}
 	prodRead   = [3]string{"Pulumi.prod.yaml", "    readBranches: [main]", "    readBranches: [main]\n" +
 		"    provider: arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com\n" +
 		"    readRole: arn:aws:iam::111111111111:role/prod-read"}
-	devPulls = [3]string{"Pulumi.dev.yaml", "  slipway:env:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n" +
-		"    readPullRequests: true\n  slipway:env:"}
+	devPulls = [3]string{"Pulumi.dev.yaml", "  slipway:app:", "  slipway:github:\n    repository: example/site\n    branches: [trunk]\n" +
+		"    readPullRequests: true\n  slipway:app:"}
 	amd64 = [3]string{"Pulumi.dev.yaml", "architecture: arm64", "architecture: amd64"}
 )
 

@@ -40,14 +40,14 @@ func newEngine(ctx context.Context, id string) (*engine, error) {
 // do runs docker. extra is added to the environment of this process: values that must not appear in a list of processes are passed
 // that way.
 func (e *engine) do(ctx context.Context, extra []string, args ...string) (string, error) {
-	return e.feed(ctx, extra, "", nil, args...)
+	return e.feed(ctx, extra, nil, nil, args...)
 }
 
-// feed runs docker with an input. also, if not nil, gets the standard output while docker writes it.
-func (e *engine) feed(ctx context.Context, extra []string, input string, also io.Writer, args ...string) (string, error) {
+// feed runs docker with an input, or with none. also, if not nil, gets the standard output while docker writes it.
+func (e *engine) feed(ctx context.Context, extra []string, input io.Reader, also io.Writer, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Env = append(os.Environ(), extra...)
-	cmd.Stdin = strings.NewReader(input)
+	cmd.Stdin = input
 	cmd.WaitDelay = time.Second
 	var out, wrong bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &wrong

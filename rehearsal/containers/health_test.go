@@ -161,7 +161,7 @@ func TestAFailedBuildLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.build([]string{"DOCKER_BUILDKIT=0"}, []string{"build", "--rm=false", dir}); err == nil {
+	if _, err := r.build([]string{"DOCKER_BUILDKIT=0"}, nil, []string{"build", "--rm=false", dir}); err == nil {
 		t.Fatal("the build succeeds")
 	}
 	record, err := os.ReadFile(r.stagesFile())

@@ -150,7 +150,7 @@ func (r *Run) Has(reference string) bool {
 // The image is for Docker's own platform, not the stack's, because it must run here.
 func (r *Run) Build(b provider.Build) (string, error) {
 	name := r.local(b.Name)
-	args := []string{"build", "-t", name, "-f", b.Dockerfile}
+	args := []string{"build", "-t", name}
 	if !r.engine.buildKit {
 		args = append(args, "--force-rm") // else a step that fails leaves its container
 	}
@@ -168,7 +168,17 @@ func (r *Run) Build(b provider.Build) (string, error) {
 	if r.engine.buildKit {
 		extra = nil
 	}
-	if said, err := r.build(extra, append(args, b.Context)); err != nil {
+	helper, err := r.helper(b)
+	if err != nil {
+		return "", err
+	}
+	var said string
+	if helper == "" {
+		said, err = r.build(extra, nil, append(args, "-f", b.Dockerfile, b.Context))
+	} else {
+		said, err = r.buildWith(b, helper, extra, args)
+	}
+	if err != nil {
 		return "", fmt.Errorf("build %s: %w", b.Dockerfile, tail(errors.New(said+"\n"+err.Error()), 20))
 	}
 	if _, err := r.engine.do(r.ctx, nil, "push", "-q", name); err != nil {
@@ -225,11 +235,11 @@ func (e *engine) image(ctx context.Context, name string) (*contracts.Image, erro
 
 // build runs a build and returns its output. It records the untagged images of earlier stages that the classic builder leaves
 // behind, for Remove. BuildKit cleans up its own cache.
-func (r *Run) build(extra, args []string) (said string, err error) {
+func (r *Run) build(extra []string, input io.Reader, args []string) (said string, err error) {
 	r.building.Lock() // the classic builder would build the same first stage twice
 	defer r.building.Unlock()
 	if r.engine.buildKit {
-		return r.engine.do(r.ctx, extra, args...)
+		return r.engine.feed(r.ctx, extra, input, nil, args...)
 	}
 	before, err := r.engine.do(r.ctx, nil, "images", "-aq")
 	if err != nil {
@@ -239,7 +249,7 @@ func (r *Run) build(extra, args []string) (said string, err error) {
 	if err != nil {
 		return "", err
 	}
-	said, wrong := r.engine.feed(r.ctx, extra, "", &recorder{to: f, before: before}, args...)
+	said, wrong := r.engine.feed(r.ctx, extra, input, &recorder{to: f, before: before}, args...)
 	return said, errors.Join(wrong, f.Close())
 }
 

@@ -41,6 +41,10 @@ type Options struct {
 	// Default 5.
 	Haste int
 
+	// Helper makes the program that a build context lacks (.slipway/helper) for a platform such as linux/amd64, and returns its path. A
+	// context is staged for the stack's platform, and Docker builds for its own.
+	Helper func(platform string) (path string, err error)
+
 	Say func(string) // is called with messages about progress; may be nil
 }
 

@@ -456,10 +456,10 @@ func TestVolumesAreRootsUnlessTheImageDeclaresARealPath(t *testing.T) {
 		t.Skip("there is no Docker engine with slipway-debian:sid, which app/debian-base.sh makes")
 	}
 	const name = "slipway-test-volumes"
-	if _, err := e.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"}, `FROM slipway-debian:sid
+	if _, err := e.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"}, strings.NewReader(`FROM slipway-debian:sid
 RUN mkdir -p /data /hidden && chown 101:101 /data /hidden /run
 VOLUME ["/data", "/var/run"]
-`, nil, "build", "-q", "-t", name, "-"); err != nil {
+`), nil, "build", "-q", "-t", name, "-"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.do(context.WithoutCancel(t.Context()), nil, "rmi", "-f", name) })

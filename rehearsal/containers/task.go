@@ -355,8 +355,9 @@ func (r *Run) environment(c *container) (args, secrets []string, err error) {
 	for _, e := range c.Environment {
 		env[e.Name] = e.Value
 	}
-	if env["DB_HOST"] != "" { // the certificate bundle of RDS is replaced by the authority of the stand-in
-		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst=/etc/ssl/rds/global-bundle.pem")
+	if slices.Contains(slices.Collect(maps.Values(env)), rdsBundle) {
+		// The certificate bundle of RDS is replaced by the authority of the stand-in.
+		args = append(args, "--mount", "type=bind,readonly,src="+filepath.Join(r.dir, "ca.pem")+",dst="+rdsBundle)
 	}
 	for name, value := range r.awsSettings() {
 		if _, set := env[name]; !set {
@@ -375,6 +376,10 @@ func (r *Run) environment(c *container) (args, secrets []string, err error) {
 	}
 	return args, secrets, nil
 }
+
+// rdsBundle is where an image has the certificates of RDS. A container that connects to a database gets the path in a variable
+// (PGSSLROOTCERT).
+const rdsBundle = "/etc/ssl/rds/global-bundle.pem"
 
 // shell is a health check as a shell command.
 func shell(command []string) string {

@@ -17,8 +17,8 @@ func layer(writable ...string) string {
 	}
 	return `
 FROM project
-COPY --chmod=0755 .slipway/helper /opt/slipway/helper
-COPY --chmod=0666 .slipway/empty /opt/slipway/user/id
+COPY .slipway/helper /opt/slipway/helper
+COPY .slipway/empty /opt/slipway/user/id
 RUN ["/opt/slipway/helper", "whoami"]
 USER 0:0
 RUN ["/opt/slipway/helper", ` + install + `]
@@ -29,7 +29,7 @@ USER slipway
 
 // nginxLayer is Slipway's nginx.
 const nginxLayer = `FROM nginx:1.28.0-alpine-slim
-COPY --chmod=0755 .slipway/helper /opt/slipway/helper
+COPY .slipway/helper /opt/slipway/helper
 RUN command -v script >/dev/null || apk add --no-cache util-linux-misc
 COPY .slipway/slipway.conf.template /etc/nginx/slipway.conf.template
 COPY .slipway/slipway.cached /etc/nginx/slipway.cached
@@ -298,7 +298,7 @@ func frontCodes(codes string) Container { return front(func(c *Container) { c.Ta
 // What ends the build.
 func TestLayersThatCannotBeBuilt(t *testing.T) {
 	for _, c := range []struct{ name, text, says string }{
-		{"no program", strings.Replace(layer(), "COPY --chmod=0755 .slipway/helper /opt/slipway/helper\n", "", 1), "no such file"},
+		{"no program", strings.Replace(layer(), "COPY .slipway/helper /opt/slipway/helper\n", "", 1), "no such file"},
 		{"install without root", strings.Replace(layer(), "USER 0:0\n", "USER 1000\n", 1), "it needs root, and USER is 1000"},
 		{"install without the image's user", strings.Replace(layer(), "RUN [\"/opt/slipway/helper\", \"whoami\"]\n", "", 1),
 			"/opt/slipway/user/id does not name the image's user"},

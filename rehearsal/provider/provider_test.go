@@ -403,6 +403,8 @@ func TestDockerDigestFollowsWhatABuildReads(t *testing.T) {
 		{"a file that is kept from an ignored directory", func() { file("notes/kept.md", "x") }, true},
 		{"a file", func() { file("app.py", "print(2)\n") }, true},
 		{"a new file", func() { file("sub/new.py", "x") }, true},
+		{"the program, which is made from what is hashed already", func() { file(".slipway/helper", "x") }, false},
+		{"another file of Slipway's", func() { file(".slipway/slipway.conf.template", "x") }, true},
 		{"the Dockerfile", func() { file("Dockerfile", "FROM scratch\n") }, true},
 		{"an argument", func() { b.args = map[string]any{"A": "2"} }, true},
 		{"the platform", func() { b.platform = "linux/amd64" }, true},

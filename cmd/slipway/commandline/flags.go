@@ -9,7 +9,7 @@ import (
 // ConfigFlags adds the flags that change a stack's configuration, or the model that it runs in, for one run.
 func ConfigFlags(cmd *cobra.Command, overrides, scp, faults *[]string) *cobra.Command {
 	cmd.Flags().StringArrayVarP(overrides, "config", "c", nil,
-		"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'env.SITE_TITLE=Shop #1'")
+		"a setting for this run, as `key=value`: web.max=6, aws:region=eu-west-1, 'app.env.SITE_TITLE=Shop #1'")
 	cmd.Flags().StringArrayVar(scp, "scp", nil, "in the model: a `FILE` with a service control policy (one for each level, root first) "+
 		"or a resource control policy")
 	cmd.Flags().StringSliceVar(faults, "faults", nil,
