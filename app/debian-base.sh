@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds base images for use without an image registry and PyPI:
-#   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as Debian packages: BASE of both Dockerfiles
-#   slipway-nginx:sid     Debian's nginx: NGINX_BASE of Dockerfile.nginx
+#   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as Debian packages: the build argument BASE
+#   slipway-nginx:sid     Debian's nginx: app.nginx.base
 #   slipway-postgres:sid  Debian's Postgres, for the tests
 #   slipway-coverage:sid  slipway-base with coverage, for the tests
 # Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Existing images are kept: remove them to rebuild.

@@ -2,15 +2,18 @@
 # Measures timelines per second and the 99th percentile of response times: the shipped configuration (nginx, gunicorn, Postgres)
 # compared with the same pages under gunicorn and Django with their defaults. All variants take turns in one run, so the ratios hold on
 # any machine; the absolute figures are of this one.
-# Needs Docker and wrk, which root installs from Debian. SECONDS_EACH (default 10), ROUNDS (3), VISITORS (16).
+# Needs Docker and wrk, which root installs from Debian, and Slipway's nginx: NGINX is its image, by default the newest that
+# `slipway up --run` built. SECONDS_EACH (default 10), ROUNDS (3), VISITORS (16).
 set -eu
 cd "$(dirname "$0")"
 command -v wrk >/dev/null || { apt-get update && apt-get install -y --no-install-recommends wrk; } >/dev/null 2>&1 ||
 	{ echo "load: wrk is not installed: apt-get install wrk" >&2; exit 1; }
+nginx=${NGINX:-$(docker images -q --filter 'reference=127.0.0.1:*/slipway-*/nginx' | head -n 1)}
+[ -n "$nginx" ] || { echo "load: no image of nginx: run slipway up --run, and load.sh before slipway destroy" >&2; exit 1; }
 . ./stand.sh
 seconds=${SECONDS_EACH:-10} rounds=${ROUNDS:-3} visitors=${VISITORS:-16}
 
-docker run --rm --label "$run" --read-only $inside $owner -e SITE_DB_USERNAME=site -e SITE_DB_PASSWORD=site-password "$site" python manage.py migrate_locked >/dev/null
+migrate
 say "200 people, 20,000 posts, 20,000 likes; the visitor follows 50"
 session=$(docker run --rm --label "$run" $inside $lesser "$site" python manage.py shell -v0 -c '
 import random
@@ -28,7 +31,7 @@ s = SessionStore()
 s[SESSION_KEY], s[BACKEND_SESSION_KEY], s[HASH_SESSION_KEY] = str(visitor.pk), "django.contrib.auth.backends.ModelBackend", visitor.get_session_auth_hash()
 s.save()
 print(s.session_key)' | tail -1)
-docker exec "$run-db" setpriv --reuid postgres --regid postgres --clear-groups psql -qh /tmp site -c 'VACUUM ANALYZE'
+database -c 'VACUUM ANALYZE'
 
 # What startproject would say, as far as the same pages can do with it: no lasting connections, none of the site's own
 # middleware, no log.
@@ -39,18 +42,23 @@ cat >"$work/plain/plain.py" <<-'END'
 
 	MIDDLEWARE = [m for m in MIDDLEWARE if not m.startswith("website.")]
 	DATABASES["default"].update(CONN_MAX_AGE=0, CONN_HEALTH_CHECKS=False)
-	DATABASES["default"]["OPTIONS"] = {k: v for k, v in DATABASES["default"]["OPTIONS"].items() if k.startswith("ssl")}
+	DATABASES["default"]["OPTIONS"] = {}
 	LOGGING = {}
 END
 chmod -R a+rX "$work" "$work/plain"
 start --name "$run-shipped" --read-only --init $inside $lesser "$site"
-start --name "$run-nginx" --read-only --init --network "container:$run-shipped" "$nginx"
+start --name "$run-nginx" --read-only --tmpfs /tmp --init --network "container:$run-shipped" -e SLIPWAY_HOST=site.example -e SLIPWAY_PORT=8080 \
+	-e SLIPWAY_APP_PORT=8000 -e SLIPWAY_HEALTH_PATH=/healthz -e SLIPWAY_MAX_BODY=6m -e SLIPWAY_TIMEOUT=30s -e SLIPWAY_KEEPALIVE=75s \
+	-e SLIPWAY_STATIC_URL=/static/ "$nginx"
 plain="$inside $lesser -v $work/plain:/plain:ro -e PYTHONPATH=/plain -e DJANGO_SETTINGS_MODULE=plain"
 start --name "$run-plain-1" --init $plain "$site" gunicorn -c /plain/nothing.py -b 0.0.0.0:8080 website.wsgi
 start --name "$run-plain-2" --init $plain "$site" gunicorn -c /plain/nothing.py -b 0.0.0.0:8080 -w 2 website.wsgi
 
 ask() { # ask CONTAINER: gets the timeline
-	docker exec "$run-nginx" wget -q -T 10 -O - --header "Host: site.example" --header "X-Forwarded-Proto: https" --header "Cookie: __Host-session=$session" "http://$(address "$1"):8080/"
+	docker exec "$run-shipped" python -c '
+import sys, urllib.request
+headers = {"Host": "site.example", "X-Forwarded-Proto": "https", "Cookie": "__Host-session=" + sys.argv[2]}
+print(urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=10).read().decode())' "http://$(address "$1"):8080/" "$session"
 }
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$run-$1"; }
 measure() { # measure CONTAINER SECONDS: prints requests per second and the 99th percentile in ms

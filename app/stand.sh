@@ -1,13 +1,13 @@
-# A test environment for the site: both images, Postgres configured like RDS, and the environment variables of a task definition.
+# A test environment for the site: its image, Postgres configured like RDS, and the environment variables of a task definition.
 # Sourced by the scripts in this folder, which then have:
 #   $run            label and name prefix of everything created; removed when the script ends
-#   $site, $nginx   the two images
+#   $site           the image
 #   $run-db         the database container
-#   $inside $owner $lesser   options for docker run: network and settings; database owner; the site's role
+#   $inside $owner $lesser   options for docker run: network, a writable /tmp and settings; database owner; a role that may only read and write rows
 # Needs Docker; on first use also what debian-base.sh needs.
 export DOCKER_BUILDKIT=0
 run=slipway-app-$(basename "$0" .sh)-$$
-site=$run-site nginx=$run-nginx
+site=$run-site
 started=$(date +%s)
 
 say() { echo "== $(($(date +%s) - started)) s: $*"; }
@@ -16,7 +16,7 @@ clean_up() {
 	docker ps -aq --filter label="$run" | xargs -r docker rm -fv >/dev/null
 	docker volume ls -q --filter label="$run" | xargs -r docker volume rm >/dev/null
 	docker network ls -q --filter label="$run" | xargs -r docker network rm >/dev/null
-	for image in tests nginx nginx-stage site site-stage; do docker rmi -f "$run-$image" >/dev/null 2>&1 || true; done
+	for image in tests site site-stage; do docker rmi -f "$run-$image" >/dev/null 2>&1 || true; done
 	rm -rf "$work"
 }
 work=$(mktemp -d)
@@ -40,18 +40,11 @@ build() { # build TAG ARGUMENT...
 	docker build -q -t "$tag" --build-arg BASE=slipway-base:sid --build-arg PACKAGES=base "$@" . >"$work/build" 2>&1 ||
 		{ docker build -t "$tag" --build-arg BASE=slipway-base:sid --build-arg PACKAGES=base "$@" . | tail -30; fail "$tag does not build"; }
 }
-build_both() {
-	build "$site" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt
-	build "$nginx" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid
-}
-# The stages are tagged so that they can be inspected and removed.
-build_stages() {
-	build "$site-stage" --build-arg RDS_CA=/etc/ssl/certs/ca-certificates.crt --target build "$@"
-	build "$nginx-stage" -f Dockerfile.nginx --build-arg NGINX_BASE=slipway-nginx:sid --target static "$@"
-}
+# The first stage is tagged so that it can be inspected and removed.
+build_stage() { build "$site-stage" --target build "$@"; }
 ./debian-base.sh
-build_stages
-build_both
+build_stage
+build "$site"
 
 docker network create --label "$run" "$run" >/dev/null
 docker volume create --label "$run" "$run-certs" >/dev/null
@@ -79,20 +72,27 @@ start --name "$run-db" --network "$run" --network-alias database -v "$run-certs:
 
 # The environment variables of the task definition.
 cat >"$work/env" <<-END
+	PGSSLMODE=verify-full
+	PGSSLROOTCERT=/certs/ca.pem
 	DB_HOST=database
 	DB_PORT=5432
-	DB_DATABASE=site
-	DB_SSLMODE=verify-full
-	DB_SSLROOTCERT=/certs/ca.pem
+	DB_NAME=site
 	SECRET_KEY=$(od -An -N40 -tx1 /dev/urandom | tr -d ' \n')
 	ALLOWED_HOSTS=site.example
 	CSRF_TRUSTED_ORIGINS=https://site.example
-	SITE_URL=https://site.example
 	SITE_HTTPS=true
 	MEDIA_ROOT=/tmp/media
 END
-owner="-e DB_USERNAME=owner -e DB_PASSWORD=owner-password"
-lesser="-e DB_USERNAME=site -e DB_PASSWORD=site-password"
-inside="--network $run -v $run-certs:/certs:ro --env-file $work/env"
+owner="-e DB_USER=owner -e DB_PASSWORD=owner-password"
+lesser="-e DB_USER=site -e DB_PASSWORD=site-password"
+inside="--tmpfs /tmp --network $run -v $run-certs:/certs:ro --env-file $work/env"
+database() { docker exec "$run-db" setpriv --reuid postgres --regid postgres --clear-groups psql -v ON_ERROR_STOP=1 -qh /tmp site "$@"; }
 
 await 30 "Postgres did not start" docker exec "$run-db" pg_isready -qh database
+
+# migrate: what Slipway's migration task does: migrates as the owner, then creates the role of the site
+migrate() {
+	docker run --rm --label "$run" --read-only $inside $owner "$site" python manage.py migrate --noinput -v0
+	database -c "CREATE ROLE site LOGIN PASSWORD 'site-password'" -c "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO site" \
+		-c "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO site" -c "REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM site"
+}

@@ -32,7 +32,8 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		p.unknown("", 0, "files", fmt.Sprintf("the folder has more than %d files; the rest was not looked at", maxFiles))
 	}
 	p.readImage()
-	p.start = readStart(p.tree, p.image)
+	p.applyApp()
+	p.start = readStart(p.tree, p.image, p.environment())
 	p.needs = readDependencies(p.tree, p.image)
 	p.readFacts(ctx)
 	for _, rule := range rules {
@@ -45,10 +46,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // rules are the checks, each of which adds what it finds.
 var rules = []func(*project){
 	(*project).checkDockerfile, (*project).checkCommand, (*project).checkServer, (*project).checkStartUp, (*project).checkSuperuser,
-	(*project).checkContext, (*project).checkDependencies,
+	(*project).checkContext, (*project).checkDependencies, (*project).checkStorage,
 	(*project).checkDatabase, (*project).checkDebug, (*project).checkHosts, (*project).checkSecretKey, (*project).checkStatic,
-	(*project).checkTLS, (*project).checkMedia, (*project).checkLogging, (*project).checkServices, (*project).checkModules,
-	(*project).checkVariables, (*project).checkPipelines, (*project).checkInfrastructure, (*project).checkPrepared,
+	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices, (*project).checkModules,
+	(*project).checkVariables, (*project).checkDemands, (*project).checkPipelines, (*project).checkInfrastructure,
 }
 
 // finish sorts the findings and removes those that two rules made.

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	"gopkg.in/yaml.v3"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -34,7 +36,7 @@ func write(t *testing.T, folder string, archives ...*txtar.Archive) {
 	for _, a := range archives {
 		for _, f := range a.Files {
 			at := filepath.Join(folder, filepath.FromSlash(f.Name))
-			if f.Name == "want" {
+			if f.Name == "want" || f.Name == "want-configured" || f.Name == "app" || strings.HasPrefix(f.Name, "changed/") {
 				continue
 			}
 			if string(f.Data) == "removed\n" {
@@ -51,35 +53,86 @@ func write(t *testing.T, folder string, archives ...*txtar.Archive) {
 	}
 }
 
-// options are what the first lines of an archive say. Without any, the project goes to a stack that sets what Slipway sets.
+// options are what the first lines of an archive say. Without any, the project is that of a stack whose app.env sets what the base project
+// reads.
 func options(t *testing.T, folder, comment string) Options {
 	t.Helper()
-	o := Options{Path: folder, Stack: &Stack{Name: "dev", File: "Pulumi.dev.yaml", Env: map[string]*string{}}}
-	for _, name := range []string{"SECRET_KEY", "ALLOWED_HOSTS", "DB_HOST", "DB_PORT", "DB_DATABASE", "DB_USERNAME", "DB_PASSWORD"} {
-		o.Stack.Env[name] = nil
-	}
+	o := Options{Path: folder, Stack: &Stack{Name: "dev", Region: "eu-central-1"}, App: App{Own: true, Context: ".", Env: map[string]string{
+		"SECRET_KEY": "{key}", "ALLOWED_HOSTS": "{hosts}", "DB_HOST": "{db.host}", "DB_PORT": "{db.port}", "DB_DATABASE": "{db.name}",
+		"DB_USERNAME": "{db.user}", "DB_PASSWORD": "{db.password}"}}}
+	source := Source{File: "Pulumi.dev.yaml"}
 	for _, line := range strings.Split(comment, "\n") {
 		words := strings.Fields(line)
 		switch {
 		case line == "stack none":
-			o.Stack = nil
+			o.Stack, o.App = nil, App{}
 		case line == "stack protected":
 			o.Stack.Protected = true
+		case line == "stack bare":
+			o.App.Env = map[string]string{}
 		case len(words) == 2 && words[0] == "domain":
 			o.Stack.Domain = words[1]
-		case len(words) == 2 && words[0] == "env":
-			name, value, set := strings.Cut(words[1], "=")
-			if o.Stack.Env[name] = nil; set {
-				o.Stack.Env[name] = &value
-			}
-		case len(words) > 0 && words[0] == "prepared":
-			o.Prepared = true
-			if len(words) > 1 {
-				o.Nginx = "Dockerfile.nginx"
-			}
+		case len(words) == 2 && words[0] == "secret":
+			o.Stack.Secrets = append(o.Stack.Secrets, words[1])
+		case strings.HasPrefix(line, "app."):
+			source.Text += line + "\n"
+			configure(t, &o.App, line)
 		}
 	}
+	if o.Stack != nil {
+		o.Stack.Sources = []Source{source}
+	}
 	return o
+}
+
+// configure sets a key of app.* as a line of the stack's configuration does.
+func configure(t *testing.T, app *App, line string) {
+	t.Helper()
+	var keys map[string]any
+	if err := yaml.Unmarshal([]byte(line), &keys); err != nil {
+		t.Fatal(err)
+	}
+	texts := func(v any) []string {
+		all := []string{}
+		for _, x := range v.([]any) {
+			all = append(all, fmt.Sprint(x))
+		}
+		return all
+	}
+	for key, v := range keys {
+		switch key = strings.TrimPrefix(key, "app."); key {
+		case "path":
+			app.Path = v.(string)
+		case "context":
+			app.Context = v.(string)
+		case "dockerfile":
+			app.Dockerfile = v.(string)
+		case "target":
+			app.Target = v.(string)
+		case "settings":
+			app.Settings = v.(string)
+		case "overlay":
+			app.Overlay = texts(v)
+		case "entrypoint":
+			app.Entrypoint = texts(v)
+		case "command":
+			app.Command = texts(v)
+		case "port":
+			app.Port = v.(int)
+		case "writable":
+			app.Writable = texts(v)
+		case "static.serve":
+			app.Static.Serve = v.(string)
+		case "static.url":
+			app.Static.URL = v.(string)
+		default:
+			name, is := strings.CutPrefix(key, "env.")
+			if !is {
+				t.Fatalf("no such key: %s", key)
+			}
+			app.Env[name] = fmt.Sprint(v)
+		}
+	}
 }
 
 // shown is a report as the golden files have it.
@@ -125,7 +178,11 @@ func TestEveryCheck(t *testing.T) {
 			} else {
 				write(t, folder, base, a)
 			}
-			r := run(t, options(t, folder, string(a.Comment)))
+			o := options(t, folder, string(a.Comment))
+			if app := part(a, "app"); app != "" { // a fixture as it is: only where it lies is known
+				o = options(t, folder, located(app))
+			}
+			r := run(t, o)
 			got := shown(r)
 			golden(t, file, a, got)
 			fine := strings.HasPrefix(name, "fine-") || name == "base"
@@ -149,10 +206,87 @@ func TestEveryCheck(t *testing.T) {
 	}
 }
 
+// part is a file of an archive, "" if there is none.
+func part(a *txtar.Archive, name string) string {
+	for _, f := range a.Files {
+		if f.Name == name {
+			return string(f.Data)
+		}
+	}
+	return ""
+}
+
+// where are the keys that say where a project lies, and lines that are no keys of app.*.
+var where = regexp.MustCompile(`^(app\.(path|context|dockerfile):|[^a]|$)`)
+
+// located are the lines of a configuration that say where the project lies.
+func located(app string) string {
+	var kept []string
+	for _, line := range strings.Split(app, "\n") {
+		if where.MatchString(line) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "\n")
+}
+
+// Each fixture is a kind of project. Its configuration makes it deployable, and each of its keys is needed for that. Files below changed/
+// are what no configuration can do.
+func TestFixtures(t *testing.T) {
+	needPython(t)
+	files, _ := filepath.Glob("testdata/fixture-*.txtar")
+	if len(files) < 6 {
+		t.Fatalf("%d fixtures", len(files))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
+		t.Run(name, func(t *testing.T) {
+			folder, a := t.TempDir(), read(t, name+".txtar")
+			app := part(a, "app")
+			write(t, folder, a)
+			if r := run(t, options(t, folder, located(app))); !r.Refused {
+				t.Error("it is not refused as it is")
+			}
+			changed := &txtar.Archive{}
+			for _, f := range a.Files {
+				if rest, is := strings.CutPrefix(f.Name, "changed/"); is {
+					changed.Files = append(changed.Files, txtar.File{Name: rest, Data: f.Data})
+				}
+			}
+			if len(changed.Files) > 0 {
+				if r := run(t, options(t, folder, app)); !r.Refused {
+					t.Error("the configuration alone makes it deployable")
+				}
+			}
+			write(t, folder, changed)
+			r := run(t, options(t, folder, app))
+			compare(t, file, "want-configured", a, shown(r))
+			if r.Refused {
+				t.Error("it is refused although it is configured")
+			}
+			lines := strings.Split(app, "\n")
+			for i, line := range lines {
+				if where.MatchString(line) || strings.HasPrefix(line, "app.settings:") && strings.Contains(app, "app.overlay:") {
+					continue // the configuration itself demands app.settings with an overlay
+				}
+				without := strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "\n")
+				if r := run(t, options(t, folder, without)); !r.Refused {
+					t.Errorf("it is not refused without %s", line)
+				}
+			}
+		})
+	}
+}
+
 func golden(t *testing.T, file string, a *txtar.Archive, got string) {
 	t.Helper()
+	compare(t, file, "want", a, got)
+}
+
+func compare(t *testing.T, file, name string, a *txtar.Archive, got string) {
+	t.Helper()
 	want := ""
-	i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == "want" })
+	i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == name })
 	if i >= 0 {
 		want = string(a.Files[i].Data)
 	}
@@ -164,7 +298,7 @@ func golden(t *testing.T, file string, a *txtar.Archive, got string) {
 		return
 	}
 	if i < 0 {
-		a.Files = append(a.Files, txtar.File{Name: "want"})
+		a.Files = append(a.Files, txtar.File{Name: name})
 		i = len(a.Files) - 1
 	}
 	a.Files[i].Data = []byte(got)
@@ -176,8 +310,7 @@ func golden(t *testing.T, file string, a *txtar.Archive, got string) {
 // Slipway's own sample is what a project should be.
 func TestTheSampleIsFine(t *testing.T) {
 	needPython(t)
-	if got := shown(run(t, Options{Path: "../app", Dockerfile: "Dockerfile", Context: ".", Prepared: true,
-		Nginx: "Dockerfile.nginx"})); got != "" {
+	if got := shown(run(t, Options{Path: "../app", App: App{Dockerfile: "Dockerfile", Context: "."}})); got != "" {
 		t.Errorf("the check of app/ says:\n%s", got)
 	}
 }
@@ -188,7 +321,7 @@ func TestWithoutPython(t *testing.T) {
 	write(t, folder, read(t, "base.txtar"), read(t, "low-port.txtar"), read(t, "debug-on.txtar"))
 	o := options(t, folder, "")
 	o.LookPath = func(string) (string, error) { return "", errors.New("not found") }
-	want := "refused low-port Dockerfile:8: gunicorn listens on port 80\n    Listen on a port from 1024 up, such as 8000.\n" +
+	want := "refused low-port Dockerfile:8: gunicorn listens on port 80\n    Set app.command: [gunicorn, shop.wsgi]: gunicorn then listens on app.port.\n" +
 		"unknown :0: settings: no python3 was found on this machine, so the Python code was not read; the Dockerfile and the other " +
 		"files were checked\n"
 	write(t, folder, &txtar.Archive{Files: []txtar.File{{Name: "Dockerfile", Data: read(t, "low-port.txtar").Files[0].Data}}})

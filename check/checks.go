@@ -21,24 +21,27 @@ func checkOf(code string) Check {
 // Checks are all of them, in the order of the documentation.
 var Checks = []Check{
 	// The image.
-	{"dockerfile-missing", Refused, "There is no Dockerfile for the site.",
-		"Add a Dockerfile that installs the packages, copies the code and ends with a CMD that starts the server."},
+	{"dockerfile-missing", Refused, "There is no Dockerfile for the site, and Slipway cannot generate one: for that it needs a lock file or " +
+		"requirements.txt with gunicorn and psycopg, and a wsgi.py.",
+		"Add the packages to the list, name a Dockerfile in app.dockerfile, or add one."},
 	{"dockerfile-invalid", Refused, "The Dockerfile does not parse.", "Correct the instruction; docker build says the same."},
 	{"copy-missing", Refused, "COPY or ADD names a file that the build context does not have, or that .dockerignore excludes.",
 		"Correct the path, which counts from the build context, or commit the file."},
-	{"last-stage", Refused, "The last stage of the Dockerfile is for development or tests. The last stage is the one that runs.",
-		"Move the stage that runs the site to the end of the Dockerfile."},
+	{"target-missing", Refused, "The Dockerfile has no stage of the name in app.target.", "Correct app.target."},
+	{"last-stage", Refused, "The last stage of the Dockerfile is for development or tests. Without app.target the last stage runs.",
+		"Name the stage that runs the site in app.target."},
 	{"command-missing", Refused, "The image has neither CMD nor an ENTRYPOINT that starts a server.",
-		"Add the command to the Dockerfile, such as CMD [\"gunicorn\", \"PROJECT.wsgi\"]."},
-	{"entrypoint-arguments", Refused, "The entrypoint drops its arguments, so migrations, jobs and workers would start the web server.",
-		"End the entrypoint's script with exec \"$@\" and put the server into CMD."},
+		"Set app.command, such as [gunicorn, PROJECT.wsgi]."},
+	{"entrypoint-arguments", Refused, "The entrypoint drops its arguments, so jobs and workers would start the web server.",
+		"Set app.entrypoint: [] and app.command, or end the script with exec \"$@\" and put the server into CMD."},
 	{"low-port", Refused, "The server listens on a port below 1024, which only root may do on Fargate.",
-		"Listen on a port from 1024 up, such as 8000."},
+		"Set app.command so that the server listens on app.port, which is 8000 unless it is set."},
+	{"port-differs", Refused, "The server listens on another port than app.port. A warning for a project that is not the stack's own.",
+		"Set app.port to the port of the server."},
 	{"drops-privileges", Refused, "The start needs root: it changes the owner of files, or switches to another user. Tasks never run as root.",
-		"Do it in the Dockerfile with RUN chown and USER, and start the server directly."},
-	{"installs-at-start", Refused, "The start installs packages. The root file system is read-only, and each task would install again. " +
-		"A warning for tools that only check first, such as uv run.",
-		"Install in the Dockerfile; for uv run set UV_NO_SYNC=1."},
+		"Set app.entrypoint: [] and app.command, or do it in the Dockerfile with RUN chown and USER."},
+	{"installs-at-start", Refused, "The start installs packages. The root file system is read-only, and each task would install again.",
+		"Install in the Dockerfile."},
 	{"development-server", Refused, "The start runs Django's development server.", "Start a production server such as gunicorn."},
 	{"server-reload", Warning, "The server restarts when files change (--reload), which is for development.", "Remove --reload."},
 	{"module-missing", Refused, "The server loads a module that the project does not have.", "Name the module that exists."},
@@ -47,13 +50,18 @@ var Checks = []Check{
 		"Add the package to the requirements."},
 	{"driver-not-installed", Refused, "The settings use Postgres, and no package for it is installed. A warning without a lock file.",
 		"Add psycopg (or psycopg2) to the requirements."},
+	{"storage-not-installed", Refused, "app.overlay names MEDIA, which needs django-storages and boto3, and a list of packages lacks one. " +
+		"A warning without a lock file.",
+		"Add django-storages[s3] to the requirements."},
 	{"packages-unlisted", Warning, "No file lists the project's packages.", "Add requirements.txt or pyproject.toml with a lock file."},
-	{"migrates-at-start", Warning, "Every task migrates when it starts. Tasks that start together race, and Slipway has migrated already.",
-		"Remove migrate from the start; Slipway runs it once per release."},
-	{"collects-at-start", Warning, "Static files are collected when the container starts, into a root file system that is read-only.",
-		"Run collectstatic in the Dockerfile."},
-	{"writes-at-start", Warning, "The start writes files outside of /tmp, where the file system is read-only.",
-		"Write them in the Dockerfile, or to /tmp."},
+	{"migrates-at-start", Warning, "Every task migrates when it starts. Slipway has migrated already, once per release.",
+		"Nothing has to change: the second migrate finds nothing to do. To start faster, remove it or set app.command."},
+	{"collects-at-start", Warning, "Static files are collected when the container starts, into a root file system that is read-only. " +
+		"Refused if the container then ends.",
+		"Name STATIC_ROOT's folder in app.writable, or run collectstatic in the Dockerfile."},
+	{"writes-at-start", Warning, "The start writes files outside of /tmp and app.writable, where the file system is read-only. " +
+		"Refused if the container then ends.",
+		"Name the folder in app.writable, or write to /tmp."},
 	{"superuser-password", Refused, "The start creates a superuser with a password that is in the code.",
 		"Remove it, change the password wherever it was used, and create the superuser by hand after the first deployment."},
 	{"superuser-no-password", Warning, "The start creates a superuser without a password, so no one can log in as it.",
@@ -69,6 +77,11 @@ var Checks = []Check{
 	{"database-fallback", Warning, "Without a variable the site silently uses SQLite, whose file is lost with each task. Refused if " +
 		"the stack does not set it.",
 		"Set the variable, or let the settings fail without it."},
+	{"database-unset", Refused, "Variables of the database's connection have no value, so defaults of the code count. A warning if the stack " +
+		"is not known.", "Set the variables in app.env."},
+	{"database-tls", Warning, "The settings set an sslmode that does not verify the database's certificate; it takes precedence over " +
+		"PGSSLMODE=verify-full, which Slipway sets. Refused if it is disable: RDS takes no such connection.",
+		"Remove sslmode from OPTIONS, or set it to verify-full."},
 	{"debug-on", Refused, "DEBUG is on, so error pages show code and settings. A warning if a variable can turn it off, or the " +
 		"stack is not protected.",
 		"Set DEBUG = False, or read it from the environment with False as default."},
@@ -89,15 +102,19 @@ var Checks = []Check{
 		"fail with 500. " +
 		"A warning if the start is not known.",
 		"Run collectstatic in the Dockerfile."},
-	{"static-root-missing", Warning, "There is no STATIC_ROOT, so static files cannot be collected, and nothing serves them.",
-		"Set STATIC_ROOT, and serve the files with WhiteNoise or nginx."},
+	{"static-root-missing", Warning, "There is no STATIC_ROOT and app.static.serve is app, so no static files are collected.",
+		"Set STATIC_ROOT, or let nginx serve the files (app.static.serve: nginx)."},
+	{"static-url", Refused, "Pages look for static files at another path than nginx serves. A warning for a project that is not the stack's " +
+		"own.", "Set app.static.url to STATIC_URL."},
 	{"tls-without-domain", Refused, "The site redirects to https, and the stack has no domain, so there is no https. A warning if " +
 		"the stack is not known.",
 		"Set domain in the stack's configuration, or turn SECURE_SSL_REDIRECT off there."},
 	{"media-on-disk", Refused, "Uploads go to the disk of a task and are lost with it. A warning if no model of the project has a file.",
-		"Store uploads in a bucket with django-storages."},
+		"Store uploads in the stack's bucket with django-storages. Slipway has no shared disk."},
+	{"storage-keys", Warning, "The settings have access keys of AWS, so django-storages does not use the role of the task.",
+		"Remove the keys from the settings; replace them if they were real."},
 	{"log-on-disk", Refused, "Logging opens a file on the root file system, which is read-only: Django does not start.",
-		"Log to the console: Slipway collects it."},
+		"Log to the console: Slipway collects it. Or name the folder in app.writable."},
 	{"service-missing", Warning, "The site uses a service that Slipway does not create, such as Redis or RabbitMQ.",
 		"Create it yourself and give its address as a secret of the stack."},
 	{"proxy-header", Warning, "The server does not believe X-Forwarded-Proto by itself, and the settings do not either: forms fail " +
@@ -105,12 +122,13 @@ var Checks = []Check{
 		"Set SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")."},
 	{"settings-development", Refused, "Unless DJANGO_SETTINGS_MODULE is set, the web process uses settings for development. The other " +
 		"checks are about those of " +
-		"production, if their name is clear.", "Set DJANGO_SETTINGS_MODULE in the Dockerfile with ENV."},
-	{"settings-differ", Warning, "manage.py and the web process use different settings, so migrations run with others than the site.",
-		"Set DJANGO_SETTINGS_MODULE in the Dockerfile with ENV."},
-	{"variables-missing", Refused, "The settings demand variables without a value, so Django does not start. A warning if the stack " +
+		"production, if their name is clear.", "Name the settings of production in app.settings."},
+	{"settings-differ", Warning, "manage.py and the web process use different settings, so migrations run with others than the site. " +
+		"Refused if those of manage.py are for development.",
+		"Name the settings of the site in app.settings."},
+	{"variables-missing", Refused, "The settings demand a variable without a value, so Django does not start. A warning if the stack " +
 		"is not known.",
-		"Set each in env, or in secrets if it is secret, of the stack's configuration."},
+		"Set it in app.env, or in secrets if it is secret."},
 
 	// What lies beside the project. Slipway does not run it.
 	{"pipeline-static-keys", Warning, "A workflow uses long-lived AWS keys.",
@@ -135,12 +153,4 @@ var Checks = []Check{
 		"Remove the default, generate the password, and mark it as sensitive."},
 	{"infra-endpoint", Warning, "The database's endpoint, which contains the port, is used as its host.",
 		"Use address in place of endpoint."},
-
-	// What an image needs to run with Slipway today.
-	{"not-prepared", Refused, "The image lacks what Slipway runs in it: the command migrate_locked, the program healthcheck, a " +
-		"volume at /tmp, user 10001.",
-		"Copy it from Slipway's sample; its README lists what an image needs."},
-	{"nginx-missing", Refused, "There is no Dockerfile for nginx.", "Copy Dockerfile.nginx and nginx/ from Slipway's sample."},
-	{"database-variables", Refused, "The settings do not read the variables in which Slipway gives the database.",
-		"Read DB_HOST, DB_PORT, DB_DATABASE, DB_USERNAME and DB_PASSWORD in the settings."},
 }

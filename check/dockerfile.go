@@ -23,6 +23,7 @@ type dockerImage struct {
 	target        *stage // the last one, which runs
 	invalid       *place
 	problem       string
+	generated     bool
 	frontend      bool // a syntax line may allow what this parser does not know
 
 	base             string // the image that the target stage begins with; "" if a variable without a value names it
@@ -55,6 +56,15 @@ type dockerCommand struct {
 	words []string
 	shell bool
 	line  int
+	at    *place // if it is not one of the Dockerfile
+}
+
+// place is where the command stands.
+func (c *dockerCommand) place(i *dockerImage) place {
+	if c.at != nil {
+		return *c.at
+	}
+	return place{i.file, c.line}
 }
 
 type copyStep struct {
@@ -277,9 +287,9 @@ func (r *stageReader) command(s *stage, known map[string]string, c instructions.
 			s.image.exposed = append(s.image.exposed, expand(e))
 		}
 	case *instructions.CmdCommand:
-		s.image.cmd = &dockerCommand{c.CmdLine, c.PrependShell, line}
+		s.image.cmd = &dockerCommand{words: c.CmdLine, shell: c.PrependShell, line: line}
 	case *instructions.EntrypointCommand:
-		s.image.entrypoint = &dockerCommand{c.CmdLine, c.PrependShell, line}
+		s.image.entrypoint = &dockerCommand{words: c.CmdLine, shell: c.PrependShell, line: line}
 	case *instructions.CopyCommand:
 		s.copied(expand, c.SourcesAndDest, expand(c.From), line)
 	case *instructions.AddCommand:
@@ -350,6 +360,63 @@ func (i *dockerImage) sourceIn(t *tree, s *stage, at string, depth int) string {
 		}
 	}
 	return ""
+}
+
+// pathIn is where a file or folder of the project, or one that the code makes in it, is in the image; "" if that is not known.
+func (i *dockerImage) pathIn(s *stage, name string, depth int) string {
+	for ; s != nil && depth < 20; s, depth = s.parent, depth+1 {
+		for _, c := range slices.Backward(s.copies) {
+			for _, source := range c.sources {
+				from := name
+				if c.from == "" {
+					rel, in := under(i.context, name)
+					if !in {
+						continue
+					}
+					from = "/" + rel
+				} else if other := i.named(c.from); other != nil && other != s {
+					if from = i.pathIn(other, name, depth+1); from == "" {
+						continue
+					}
+				} else {
+					continue
+				}
+				if rest, in := under(path.Clean("/"+source), path.Clean(from)); in && path.Clean("/"+source) != "/" {
+					if rest == "." { // a folder's content goes to the destination, a file into it or in its place
+						rest = ""
+					}
+					return path.Join(c.dest, rest)
+				} else if path.Clean("/"+source) == "/" {
+					return path.Join(c.dest, from)
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// inImage is where a path of the settings leads in the image; "" if that is not known.
+func (p *project) inImage(v value) string {
+	i := p.image
+	switch text := v.text(); {
+	case len(v.Alts) > 0 || v.is("maybe"):
+		return ""
+	case v.isText() && text != "" && !v.is("path"):
+		if i == nil || i.target == nil {
+			return ""
+		}
+		return absolute(i.workdir, text)
+	case path.IsAbs(v.Path):
+		return v.Path
+	case v.Path == "" || i == nil || i.target == nil:
+		return ""
+	case strings.HasPrefix(v.Path, ".."):
+		if top := i.pathIn(i.target, i.context, 0); top != "" && i.context == "." {
+			return path.Join(top, v.Path)
+		}
+		return ""
+	}
+	return i.pathIn(i.target, v.Path, 0)
 }
 
 // inside is where a path of the image comes from, if this step copies it.

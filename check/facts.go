@@ -56,6 +56,7 @@ type value struct {
 	Dict  map[string]value `json:"dict"`
 	File  string           `json:"file"`
 	Line  int              `json:"line"`
+	Path  string           `json:"path"`  // of a path of this machine: from the project's folder, or absolute
 	Reads []string         `json:"reads"` // the variables that it depends on
 	Flags []string         `json:"flags"`
 	Alts  []value          `json:"alts"` // what it is in other environments

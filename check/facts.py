@@ -37,9 +37,10 @@ class Budget(Exception):
 
 
 class V:
-    __slots__ = ("c", "reads", "flags", "at", "alts")
+    __slots__ = ("c", "reads", "flags", "at", "alts", "p")
 
-    def __init__(self, c=UNKNOWN, reads=(), flags=(), at=None, alts=()):
+    def __init__(self, c=UNKNOWN, reads=(), flags=(), at=None, alts=(), p=None):
+        self.p = p  # of a path: where it leads on this machine
         self.c, self.reads, self.flags = c, frozenset(reads), frozenset(flags)
         self.at, self.alts = at, tuple(alts)[:8]
 
@@ -48,7 +49,7 @@ class V:
         return self.c is not UNKNOWN
 
     def like(self, **changes):
-        v = V(self.c, self.reads, self.flags, self.at, self.alts)
+        v = V(self.c, self.reads, self.flags, self.at, self.alts, self.p)
         for name, value in changes.items():
             setattr(v, name, value)
         return v
@@ -138,6 +139,8 @@ PURE = {
     str: ("split", "rsplit", "strip", "lstrip", "rstrip", "lower", "upper", "title", "startswith", "endswith", "removeprefix", "removesuffix",
           "isdigit", "isdecimal", "isnumeric", "splitlines", "partition", "rpartition", "casefold", "count", "find", "isalpha"),
 }
+MARK = "/.slipway/1/2/3/4/5"  # stands for the project's folder in paths, with folders around it
+PATHS = ("resolve", "absolute", "joinpath", "path", "as_posix")
 READER = re.compile(r"env|conf|secret|setting|param|getter|^get$", re.I)
 NAME = re.compile(r"^[A-Z][A-Z0-9_]{1,80}$")
 
@@ -217,7 +220,8 @@ class Reader:
         if file not in self.modules:
             package = dotted if file.endswith("__init__.py") else dotted.rpartition(".")[0]
             self.modules[file] = scope = Scope(file, package)
-            scope["__file__"] = V(file, flags=["path"])
+            here = os.path.join(MARK, self.rel(file))
+            scope["__file__"] = V(here, flags=["path"], p=here)
             scope["__name__"] = V(dotted)
             tree = self.parse(file)
             if tree is not None:
@@ -768,7 +772,10 @@ class Reader:
             return V(reads=base.reads)
         if isinstance(c, (Env, EnvReader)):
             return V(EnvReader(c if isinstance(c, Env) else c.env, node.attr))
-        return V(UNKNOWN, base.reads, base.flags)
+        p = None
+        if base.p and node.attr in ("parent", "parents", "root"):
+            p = os.path.dirname(base.p) if node.attr == "parent" else base.p
+        return V(UNKNOWN, base.reads, base.flags, p=p)
 
     def attribute(self, instance, name):
         """A method or a class attribute, also of the project's base classes."""
@@ -822,7 +829,12 @@ class Reader:
             except IndexError:
                 return V(UNKNOWN, reads)
             return v if isinstance(v, V) else V(v, reads)
-        return V(UNKNOWN, reads, base.flags & {"json", "file", "random", "required", "set"})
+        p = None
+        if base.p and isinstance(key.c, int) and 0 <= key.c < 10:  # Path.parents
+            p = base.p
+            for _ in range(key.c + 1):
+                p = os.path.dirname(p)
+        return V(UNKNOWN, reads, base.flags & {"json", "file", "random", "required", "set"}, p=p)
 
     def on_Slice(self, node, scope):
         return V()
@@ -934,12 +946,15 @@ class Reader:
                 x = a.c if isinstance(a.c, list) else [V(UNKNOWN, a.reads, a.flags)]
                 y = b.c if isinstance(b.c, list) else [V(UNKNOWN, b.reads, b.flags)]
                 return V((x + y)[:MAX_SIZE], reads, flags, a.at)
-        if isinstance(op, ast.Div) and "path" in flags | {"path" if isinstance(a.c, External) else ""}:
-            return V(UNKNOWN, reads, flags | {"path"} | joined(a, b), a.at)
+        if isinstance(op, ast.Div) and (a.p or "path" in flags | {"path" if isinstance(a.c, External) else ""}):
+            return V(UNKNOWN, reads, flags | {"path"} | joined(a, b), a.at, p=path_of(a, b))
         if isinstance(op, ast.BitOr) and isinstance(a.c, dict) and isinstance(b.c, dict):
             return V({**a.c, **b.c}, reads, flags, a.at)
-        if isinstance(op, ast.Sub) and "path" in flags:
-            return V(UNKNOWN, reads, flags, a.at)
+        if isinstance(op, ast.Sub) and (a.p or "path" in flags):
+            p = a.p
+            for _ in range(b.c if isinstance(b.c, int) and b.c < 10 else 0):  # environ.Path
+                p = p and os.path.dirname(p)
+            return V(UNKNOWN, reads, flags, a.at, p=p)
         if isinstance(op, ast.Div) and (a.known is False or b.known is False):
             return V(UNKNOWN, reads, flags | ({"path"} if isinstance(b.c, str) else set()), a.at)
         return V(UNKNOWN, reads, flags, a.at)
@@ -983,10 +998,14 @@ class Reader:
                 more = True
         if isinstance(node.func, ast.Attribute):
             base = self.eval(node.func.value, scope)
+            if base.p and not isinstance(base.c, External) and node.func.attr in PATHS:
+                return V(UNKNOWN, base.reads.union(*[a.reads for a in args]), base.flags | {"path"}, at, p=path_of(base, *args))
             done = self.builtin_method(base, node.func.attr, args, kwargs)
             if done is not None:
                 return done
         f = self.eval(node.func, scope)
+        if f.p and not f.known:  # an environ.Path that is called
+            return V(UNKNOWN, f.reads, f.flags | {"path"}, at, p=path_of(f, *args))
         reads = frozenset().union(f.reads, *[a.reads for a in args], *[v.reads for v in kwargs.values()])
         c = f.c
         if isinstance(c, External):
@@ -1132,7 +1151,10 @@ class Reader:
             return V(Cast(short))
         if name in ("decouple.config", "decouple.config.__call__", "decouple.config.get") and text:
             default = kwargs.get("default", args[1] if len(args) > 1 else None)
-            return self.cast(self.read(text, at, default), kwargs.get("cast"), scope)
+            cast = kwargs.get("cast")
+            if cast is not None and isinstance(cast.c, External) and cast.c.name == "bool":
+                cast = V(External("bool*"))  # decouple reads false and 0 as such
+            return self.cast(self.read(text, at, default), cast, scope)
         if name == "dj_database_url.config":
             env = kwargs.get("env", first if first is not None else V("DATABASE_URL"))
             env = env.c if isinstance(env.c, str) else "DATABASE_URL"
@@ -1162,8 +1184,12 @@ class Reader:
                 except Exception:
                     pass
             return V(UNKNOWN, reads, (first.flags if first is not None else frozenset()) | {"json"})
+        if name == "str" and first is not None and first.p and not first.known:
+            return first
         if name in ("bool", "int", "str", "list", "tuple", "set", "float"):
             return self.cast(first, V(External(name)), scope) if first is not None else V([] if name in ("list", "tuple", "set") else UNKNOWN)
+        if name == "map" and len(args) == 2 and isinstance(args[1].c, list) and len(args[1].c) <= 200:
+            return V([self.applied(first, v, scope, at) for v in args[1].c], reads, args[1].flags)
         if name == "dict":
             return V({**(first.c if first is not None and isinstance(first.c, dict) else {}), **kwargs}, reads)
         if short == "strtobool" and first is not None:
@@ -1185,15 +1211,25 @@ class Reader:
                 if text and text.startswith("/tmp"):
                     flags |= {"tmp"}
                 if len(args) == 1 and text and text.startswith("/"):
-                    return V(text, reads, flags)
+                    return V(text, reads, flags, p=text)
             if name in ("os.path.exists", "os.path.isfile", "os.path.isdir"):
                 return V(UNKNOWN, reads)
-            return V(UNKNOWN, reads, flags)
+            p = path_of(*args) if args and short in ("join", "Path", "abspath", "realpath", "normpath", "dirname", "expanduser") else None
+            return V(UNKNOWN, reads, flags, p=os.path.dirname(p) if p and short == "dirname" else p)
         if short in ("gettext_lazy", "gettext", "ugettext_lazy", "_", "timedelta", "crontab", "cast"):
             return V(UNKNOWN, reads)
         if text and NAME.match(text) and not name.startswith(("logging.", "os.", "warnings.")) and any(READER.search(p) for p in name.split(".")[-2:]):
             return self.read(text, at, sure=False)
         return V(UNKNOWN, reads, ["call"], at)
+
+    def applied(self, f, v, scope, at):
+        """One call of map()."""
+        if isinstance(f.c, Function):
+            return self.call_function(f.c, [v], {})
+        if isinstance(f.c, External):
+            done = self.builtin_method(v, f.c.name[4:], [], {}) if f.c.name.startswith("str.") else self.cast(v, f, scope)
+            return done if done is not None else V(UNKNOWN, v.reads, v.flags, at)
+        return V(UNKNOWN, v.reads, v.flags, at)
 
     def env_call(self, env, name, args, kwargs, at, scope):
         if name in ("read_env", "read_envfile", "seal", "add_parser", "parser_for"):
@@ -1305,6 +1341,16 @@ class _Everything(dict):
         return None
 
 
+def path_of(first, *more):
+    """The path that is put together from these, None if a part is not known."""
+    p = first.p or (first.c if isinstance(first.c, str) else None)
+    for v in more:
+        if not isinstance(v.c, str):
+            return None
+        p = p and os.path.join(p, v.c)
+    return os.path.normpath(p) if p and len(p) < 4000 else None
+
+
 def joined(a, b):
     """Marks a path that begins in /tmp."""
     if isinstance(a.c, str) and a.c.startswith("/tmp") or isinstance(b.c, str) and b.c.startswith("/tmp") or "tmp" in a.flags:
@@ -1349,6 +1395,8 @@ def shown(v, reader, depth=0):
         out["reads"] = sorted(v.reads)[:50]
     if v.flags:
         out["flags"] = sorted(v.flags)
+    if v.p and os.path.isabs(v.p):
+        out["path"] = os.path.relpath(v.p, MARK) if v.p.startswith(MARK[:10]) else v.p
     c = v.c
     if depth > 8:
         out["known"] = False
@@ -1447,6 +1495,7 @@ def main():
         out["settings"] = {"module": chosen, "file": "", "complete": False, "names": {}}
     out["reads"], out["unreadable"], out["followed"] = reader.reads[:2000], reader.unreadable, reader.followed
     out["assumed"] = reader.assumed
+    out["parsed"] = sorted(reader.rel(f) for f in reader.parsed)
     json.dump(out, sys.stdout)
 
 

@@ -11,6 +11,7 @@ import (
 var (
 	samples    = regexp.MustCompile(`(?i)(example|sample|template|dist|default|tpl|\.test|\.ci)`)
 	envName    = regexp.MustCompile(`^\.env(\..+|rc)?$|^\.?env\.(prod|production|local|live)$|^(prod|production|local|live)\.env$`)
+	sharedName = regexp.MustCompile(`(?i)^\.?env\.(shared|dev|devel|development)$`) // committed on purpose, with values of a laptop
 	assigned   = regexp.MustCompile(`(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*["']?([^\s"'#]+)`)
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 	accessKey  = regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)
@@ -73,7 +74,7 @@ func (p *project) checkContext() {
 		if what == "" {
 			continue
 		}
-		if copied := p.copies(f); copied > 0 && !beside(f) {
+		if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and line %d of %s copies it into the image", what, copied, i.file)
 		} else {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and is part of the build context", what).Severity = Warning
@@ -131,9 +132,27 @@ func (p *project) checkDependencies() {
 			p.unlisted(p.find("server-not-installed", s.at, "%s starts, and none of %s lists it", s.program, listed(p.needs.files)))
 		}
 	}
-	if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
+	if own, _ := p.engines(); p.App.replaces("DATABASES") && !p.usesPostgres() && len(own) > 0 && !p.needs.has("psycopg") &&
+		!strings.Contains(p.needs.text, "psycopg") {
+		p.find("driver-not-installed", p.source("app.overlay", "overlay"), "app.overlay replaces DATABASES, and none of %s lists psycopg",
+			listed(p.needs.files))
+	} else if p.usesPostgres() && !regexp.MustCompile(`psycopg|pg8000|aiopg`).MatchString(p.needs.text) {
 		at := p.facts.Settings.Names["DATABASES"].at()
 		p.unlisted(p.find("driver-not-installed", at, "the engine is Postgres, and none of %s lists psycopg", listed(p.needs.files)))
+	}
+}
+
+// checkStorage looks at the packages that the overlay of MEDIA needs.
+func (p *project) checkStorage() {
+	if !p.App.replaces("MEDIA") || p.image == nil || p.image.target == nil || p.needs.open || len(p.needs.files) == 0 {
+		return
+	}
+	at := p.source("app.overlay", "overlay")
+	switch {
+	case !p.needs.has("django-storages"):
+		p.find("storage-not-installed", at, "app.overlay names MEDIA, and none of %s lists django-storages", listed(p.needs.files))
+	case !p.needs.has("boto3") && !regexp.MustCompile(`django[-_]storages\[[^\]]*(s3|boto3)`).MatchString(p.needs.text):
+		p.unlisted(p.find("storage-not-installed", at, "app.overlay names MEDIA, and none of %s lists boto3", listed(p.needs.files)))
 	}
 }
 

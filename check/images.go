@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -18,12 +19,17 @@ var unfit = regexp.MustCompile(`(?i)^(dev|devel|development|test|tests|testing|u
 func (p *project) checkDockerfile() {
 	i := p.image
 	switch {
-	case i == nil && p.Dockerfile != "":
-		p.find("dockerfile-missing", place{p.Dockerfile, 0}, "there is no such file")
+	case i == nil && p.App.Dockerfile != "":
+		p.find("dockerfile-missing", place{p.App.Dockerfile, 0}, "there is no such file")
+		return
+	case i == nil && p.ungenerated != "":
+		f := p.find("dockerfile-missing", place{"", 0}, "there is no Dockerfile, and none can be generated: %s", p.ungenerated)
+		if other := p.findDockerfile(); other != "" {
+			f.Fix = "Set app.dockerfile to the path of " + other + " from app.context."
+		}
 		return
 	case i == nil:
-		p.find("dockerfile-missing", place{"", 0}, "no Dockerfile here builds an image of the site")
-		return
+		return // it is too large
 	case i.invalid != nil && i.frontend:
 		p.unknown(i.file, i.invalid.line, "this Dockerfile", "its syntax line may allow what was not understood: "+i.problem)
 		return
@@ -45,9 +51,37 @@ func (p *project) checkDockerfile() {
 			p.find("copy-missing", at, "%s does not exist in the build context (%s)", m.source, shownFolder(i.context))
 		}
 	}
-	if len(i.stages) > 1 && unfit.MatchString(i.target.name) {
-		p.find("last-stage", place{i.file, i.target.line}, "the last stage, which runs, is %s", i.target.name)
+	if len(i.stages) > 1 && unfit.MatchString(i.target.name) && p.App.Target == "" {
+		f := p.find("last-stage", place{i.file, i.target.line}, "the last stage, which runs, is %s", i.target.name)
+		if name := i.fitStage(); name != "" {
+			f.Fix = "Set app.target: " + name + "."
+		}
 	}
+}
+
+// fitStage is the name of the stage that looks like the site's, "" if it is not clear.
+func (i *dockerImage) fitStage() string {
+	best, most := "", 0
+	for _, s := range i.stages {
+		score := 0
+		own := dockerImage{env: map[string]string{}}
+		own.run(s)
+		switch {
+		case s.name == "" || unfit.MatchString(s.name):
+			continue
+		case own.cmd != nil:
+			score = 2
+		case own.entrypoint != nil:
+			score = 1
+		}
+		if productions.MatchString(s.name) {
+			score += 2
+		}
+		if score > most {
+			best, most = s.name, score
+		}
+	}
+	return best
 }
 
 func shownFolder(folder string) string {
@@ -68,7 +102,10 @@ func (p *project) checkCommand() {
 		p.unknown(i.file, 0, "what "+u.text+" does at the start", "it is not a shell script of the project")
 	}
 	if s.ignores != nil {
-		p.find("entrypoint-arguments", *s.ignores, "the entrypoint starts the same program whatever command it gets")
+		f := p.find("entrypoint-arguments", *s.ignores, "the entrypoint starts the same program whatever command it gets")
+		if command := p.command(); command != "" {
+			f.Fix = "Set app.entrypoint: [] and app.command: " + command + ". Or end the script with exec \"$@\", with the server in CMD."
+		}
 	}
 	if len(s.servers) > 0 || i.cmd != nil && len(i.cmd.words) > 0 || s.ignores != nil {
 		return
@@ -89,9 +126,56 @@ func (p *project) checkCommand() {
 		}
 	}
 	f := p.find("command-missing", at, "no CMD says what runs")
-	if module := p.anyModule(); module != "" {
-		f.Fix = "Add the command to the Dockerfile, such as CMD [\"gunicorn\", \"" + module + "\"]."
+	if command := p.command(); command != "" {
+		f.Fix = "Set app.command: " + command + "."
 	}
+}
+
+// yamlList writes words as a list in YAML.
+func yamlList(words []string) string {
+	quoted := slices.Clone(words)
+	for i, w := range words {
+		if !plainWord.MatchString(w) {
+			quoted[i] = strconv.Quote(w)
+		}
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// plainWord is a string in YAML without quotes.
+var plainWord = regexp.MustCompile(`^(--?)?[A-Za-z_./][\w./@=-]*$`)
+
+// command is the command that app.command may have, as YAML: the server that starts now with the module that exists, or gunicorn.
+func (p *project) command() string {
+	module := p.anyModule()
+	for _, s := range p.start.servers {
+		words := unwrapped(s.words)
+		if strings.HasPrefix(s.program, "runserver") || strings.ContainsAny(strings.Join(words, ""), "$\"'`{}[]#") ||
+			slices.ContainsFunc(words, func(w string) bool { return strings.Contains(w, "unix:") }) { // nginx needs a port
+			continue
+		}
+		words = slices.Clone(words)
+		for i, w := range words {
+			if s.module != "" && module != "" && !p.hasModule(s.module) && strings.HasPrefix(w, s.module) {
+				words[i] = strings.Replace(w, s.module, module, 1)
+			}
+		}
+		return yamlList(words)
+	}
+	if module == "" {
+		return ""
+	}
+	if !p.needs.has("gunicorn") {
+		for _, s := range [][2]string{{"uvicorn", "--host, 0.0.0.0, --port, "}, {"daphne", "-b, 0.0.0.0, -p, "}} {
+			if p.needs.has(s[0]) && strings.HasSuffix(module, "asgi") {
+				return fmt.Sprintf("[%s, %s:application, %s\"%d\"]", s[0], module, s[1], p.App.port())
+			}
+		}
+	}
+	if !p.needs.open && len(p.needs.files) > 0 && !p.needs.has("gunicorn") {
+		return ""
+	}
+	return "[gunicorn, " + module + "]"
 }
 
 // checkServer looks at the servers that start.
@@ -100,7 +184,10 @@ func (p *project) checkServer() {
 	for _, s := range p.start.servers {
 		if strings.HasPrefix(s.program, "runserver") {
 			if !s.conditional || !production {
-				p.find("development-server", s.at, "%s is started", s.program)
+				f := p.find("development-server", s.at, "%s is started", s.program)
+				if command := p.command(); command != "" {
+					f.Fix = "Set app.command: " + command + "."
+				}
 			}
 			continue
 		}
@@ -108,11 +195,63 @@ func (p *project) checkServer() {
 			p.find("server-reload", s.at, "%s is started with --reload", s.program)
 		}
 		if s.port > 0 && s.port < 1024 {
-			p.find("low-port", s.at, "%s listens on port %d", s.program, s.port)
+			p.find("low-port", s.at, "%s listens on port %d", s.program, s.port).Fix = p.onPort(s)
 		}
 		p.checkModule(s)
 	}
-	p.checkOtherPorts()
+	if !p.checkOtherPorts() {
+		p.checkPort()
+	}
+}
+
+// onPort is how to make a server listen on another port.
+func (p *project) onPort(s server) string {
+	fix := checkOf("low-port").Fix
+	words := unwrapped(s.words)
+	if s.module != "" && serverPrograms[s.program] != "" && !strings.ContainsAny(s.module, "$") && s.program == "gunicorn" {
+		return "Set app.command: [gunicorn, " + strings.Join(moduleOf(s), ", ") + "]: gunicorn then listens on app.port."
+	}
+	if bare := strings.Join(words, ", "); len(words) > 0 && !strings.ContainsAny(bare, "$\"'`{}[]#") {
+		words = slices.Clone(words)
+		for i, w := range words {
+			words[i] = regexp.MustCompile(`(^|[:=])`+strconv.Itoa(s.port)+`$`).ReplaceAllString(w, "${1}"+strconv.Itoa(p.App.port()))
+		}
+		return "Set app.command: " + yamlList(words) + "."
+	}
+	return fix
+}
+
+// moduleOf is the module that a server loads, as one word.
+func moduleOf(s server) []string {
+	if s.name == "" {
+		return []string{s.module}
+	}
+	return []string{s.module + ":" + s.name}
+}
+
+// usualPorts are those on which a server listens if its command does not say.
+var usualPorts = map[string]int{"uvicorn": 8000, "daphne": 8000, "hypercorn": 8000, "granian": 8000, "waitress-serve": 8080}
+
+// checkPort compares the port that the command listens on with app.port. Nothing is said if it is not clear.
+func (p *project) checkPort() {
+	var other *server
+	for _, s := range p.start.servers {
+		port := s.port
+		if port == 0 && !s.elsewhere {
+			port = usualPorts[s.program]
+		}
+		if s.program == "gunicorn" && port == 0 || port == p.App.port() || port == 0 {
+			return // gunicorn without an address listens on PORT, which is app.port
+		}
+		if s.port = port; other == nil && !strings.HasPrefix(s.program, "runserver") {
+			other = &s
+		}
+	}
+	if other == nil || other.port < 1024 {
+		return
+	}
+	f := p.find("port-differs", other.at, "%s listens on port %d, and app.port is %d", other.program, other.port, p.App.port())
+	f.Severity, f.Fix = p.unconfigured(), fmt.Sprintf("Set app.port: %d.", other.port)
 }
 
 var (
@@ -121,7 +260,7 @@ var (
 )
 
 // checkOtherPorts looks at an nginx that runs in the same image.
-func (p *project) checkOtherPorts() {
+func (p *project) checkOtherPorts() (other bool) {
 	for _, c := range p.start.commands {
 		bare := unwrapped(c.words)
 		if len(bare) == 0 || path.Base(bare[0]) != "nginx" {
@@ -133,22 +272,17 @@ func (p *project) checkOtherPorts() {
 			if m := listen.FindStringSubmatch(p.tree.text(f)); m != nil && nginxWord.MatchString(p.start.text) {
 				port, _ := strconv.Atoi(m[1])
 				p.find("low-port", place{f, p.tree.line(f, listen)}, "nginx, which the start runs, listens on port %d", port)
-				return
+				return true
 			}
 		}
+		other = true
 	}
+	return other
 }
 
 // checkModule looks whether the module that a server loads is there.
 func (p *project) checkModule(s server) {
-	if s.module == "" || strings.ContainsAny(s.module, "$/") {
-		return
-	}
-	roots := p.roots(p.tree.named("manage.py"))
-	name := strings.ReplaceAll(s.module, ".", "/")
-	if p.moduleFile(roots, s.module) != "" || slices.ContainsFunc(p.tree.files, func(f string) bool {
-		return f == name+".py" || strings.HasSuffix(f, "/"+name+".py") || strings.HasSuffix(f, "/"+name+"/__init__.py")
-	}) {
+	if s.module == "" || strings.ContainsAny(s.module, "$/") || p.hasModule(s.module) {
 		return
 	}
 	other := p.anyModule()
@@ -159,6 +293,17 @@ func (p *project) checkModule(s server) {
 	}
 	f := p.find("module-missing", s.at, "%s loads %s, which the project does not have", s.program, s.module)
 	f.Fix = "Name the module that exists: " + other + "."
+	if command := p.command(); command != "" {
+		f.Fix = "Name the module that exists: " + other + ". Without a change of the code: app.command: " + command + "."
+	}
+}
+
+// hasModule reports whether the project has a module.
+func (p *project) hasModule(module string) bool {
+	name := strings.ReplaceAll(module, ".", "/")
+	return p.moduleFile(p.roots(p.tree.named("manage.py")), module) != "" || slices.ContainsFunc(p.tree.files, func(f string) bool {
+		return f == name+".py" || strings.HasSuffix(f, "/"+name+".py") || strings.HasSuffix(f, "/"+name+"/__init__.py")
+	})
 }
 
 // anyModule is a module of the project that a server can load.
@@ -206,46 +351,83 @@ func (p *project) checkStartUp() {
 		line := path.Base(bare[0]) + " " + strings.Join(bare[1:], " ")
 		switch {
 		case slices.Contains(droppers, program) && !c.asRoot:
-			once("drops-privileges", c, "%s changes the user when the container starts", program)
+			once("drops-privileges", c, "%s changes the user when the container starts", program).Fix = p.withoutStart("drops-privileges")
 		case program == "chown" && !c.asRoot:
-			once("drops-privileges", c, "chown changes the owner of files when the container starts")
+			once("drops-privileges", c, "chown changes the owner of files when the container starts").Fix = p.withoutStart("drops-privileges")
 		case installs.MatchString(line) && !c.conditional:
 			once("installs-at-start", c, "%s runs when the container starts", strings.Join(installs.FindStringSubmatch(line)[1:2], "")+" "+
 				installs.FindStringSubmatch(line)[3])
-		case runsSync(c.words) && !p.provided("UV_NO_SYNC"):
-			once("installs-at-start", c, "uv run checks and installs the packages when the container starts").Severity = Warning
 		}
-		if target := writes(bare); target != "" && !c.conditional {
-			once("writes-at-start", c, "%s writes %s when the container starts", path.Base(bare[0]), target)
+		if target, sure := p.writes(bare); target != "" && !c.conditional {
+			f := once("writes-at-start", c, "%s writes %s when the container starts", path.Base(bare[0]), target)
+			f.Fix = "Set app.writable: [" + strings.Join(append(slices.Clone(p.App.Writable), target), ", ") + "], or write to /tmp."
+			if sure && c.strict {
+				f.Severity = Refused
+			}
 		}
 		switch managing(c.words) {
 		case "migrate":
 			once("migrates-at-start", c, "migrate runs when a container starts")
 		case "collectstatic":
-			once("collects-at-start", c, "collectstatic runs when a container starts")
+			p.checkCollecting(c, once)
 		}
 	}
 }
 
-// writes is a path outside of /tmp that a command writes.
-func writes(words []string) string {
-	if !slices.Contains([]string{"cp", "mkdir", "touch", "mv", "ln", "tee"}, path.Base(words[0])) || len(words) < 2 {
-		return ""
+// withoutStart is a fix with the command that starts the server alone.
+func (p *project) withoutStart(code string) string {
+	if command := p.command(); command != "" {
+		return "Set app.entrypoint: [] and app.command: " + command + ". Or do it in the Dockerfile, with RUN chown and USER."
+	}
+	return checkOf(code).Fix
+}
+
+// checkCollecting looks at collectstatic in a start: it writes STATIC_ROOT.
+func (p *project) checkCollecting(c command, once func(string, command, string, ...any) *Finding) {
+	root, set, _ := p.setting("STATIC_ROOT")
+	at := p.inImage(root)
+	switch {
+	case c.conditional || p.App.replaces("STATIC_ROOT"), set && at != "" && p.App.writes(at):
+	case at == "":
+		once("collects-at-start", c, "collectstatic runs when a container starts")
+	default:
+		f := once("collects-at-start", c, "collectstatic writes %s when a container starts", at)
+		f.Fix = "Set app.writable: [" + strings.Join(append(slices.Clone(p.App.Writable), at), ", ") + "]."
+		if c.strict {
+			f.Severity = Refused
+		}
+	}
+}
+
+// writes is a path that a command writes and that the app may not write, and whether the command then fails for certain.
+func (p *project) writes(words []string) (at string, sure bool) {
+	program := path.Base(words[0])
+	if !slices.Contains([]string{"cp", "mkdir", "touch", "mv", "ln", "tee"}, program) || len(words) < 2 {
+		return "", false
 	}
 	target := words[len(words)-1]
-	for _, writable := range []string{"/tmp", "/dev/", "/run/secrets", "-", "$", "&", ">"} {
-		if strings.HasPrefix(target, writable) {
-			return ""
+	if strings.HasPrefix(target, "-") || strings.ContainsAny(target, "$&>*`") {
+		return "", false
+	}
+	target = absolute(p.image.workdir, target)
+	for _, writable := range []string{"/tmp", "/dev", "/run/secrets"} {
+		if _, in := under(writable, target); in {
+			return "", false
 		}
 	}
-	return target
-}
-
-// runsSync reports whether a command is run by uv, with its check of the packages.
-func runsSync(words []string) bool {
-	at := slices.IndexFunc(words, func(w string) bool { return path.Base(w) == "uv" })
-	return at >= 0 && at < 2 && slices.Contains(words, "run") && !slices.Contains(words, "--no-sync") && !slices.Contains(words,
-		"--frozen-no-sync")
+	if copies := program == "cp" || program == "mv"; copies && len(words) > 2 { // into a folder, or as a file
+		into := path.Join(target, path.Base(words[len(words)-2]))
+		if p.App.writes(into) {
+			return "", false
+		}
+		if _, in := under(target, p.image.workdir); in && !strings.HasSuffix(words[len(words)-2], "/.") {
+			target = into // the folder is there for certain
+		}
+	}
+	if p.App.writes(target) {
+		return "", false
+	}
+	return target, program != "mkdir" || !slices.Contains(words, "-p")
 }
 
 var (

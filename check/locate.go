@@ -9,9 +9,15 @@ import (
 
 // readImage finds and reads the Dockerfile of the site.
 func (p *project) readImage() {
-	file := path.Clean(p.Dockerfile)
-	if p.Dockerfile == "" {
+	file := path.Clean(p.App.Dockerfile)
+	if p.App.Dockerfile == "" && p.App.Own {
+		if file = path.Join(p.App.Context, "Dockerfile"); !p.tree.has[file] {
+			p.generate()
+			return
+		}
+	} else if p.App.Dockerfile == "" {
 		if file = p.findDockerfile(); file == "" {
+			p.generate()
 			return
 		}
 	} else if !p.tree.has[file] {
@@ -22,10 +28,10 @@ func (p *project) readImage() {
 		p.unknown(file, 0, "this Dockerfile", "it is too large")
 		return
 	}
-	p.image = parseDockerfile(p.tree.text(file), p.Args)
+	p.image = parseDockerfile(p.tree.text(file), p.App.Args)
 	p.image.file = file
-	p.image.context = path.Clean(p.Context)
-	if p.Context == "" {
+	p.image.context = path.Clean(p.App.Context)
+	if p.App.Context == "" {
 		p.image.context = p.findContext()
 	}
 	p.image.ignore = readIgnore(p.tree, p.image.context, file)

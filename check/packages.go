@@ -20,6 +20,12 @@ var packageFiles = regexp.MustCompile(`(?i)^(.*requirements.*\.(txt|in)|pyprojec
 	`uv\.lock|pdm\.lock|` +
 	`setup\.(py|cfg)|environment\.ya?ml|constraints.*\.txt)$`)
 
+// modes are commands that name scripts and do not run them.
+var modes = regexp.MustCompile(`\b(chmod|chown|sed -i|dos2unix)\b[^&;|\n]*`)
+
+// frozen is a line that only pip freeze writes.
+var frozen = regexp.MustCompile(`(?m)^asgiref==`)
+
 // tools install what no file lists.
 var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\.sh\b|\bbin/`)
 
@@ -45,12 +51,13 @@ func readDependencies(t *tree, image *dockerImage) *dependencies {
 		for _, s := range image.stages {
 			for _, r := range s.runs {
 				b.WriteString(strings.ToLower(r.text) + "\n")
-				d.open = d.open || tools.MatchString(r.text)
+				d.open = d.open || tools.MatchString(modes.ReplaceAllString(r.text, ""))
 			}
 		}
 		d.open = d.open || !official.MatchString(image.base)
 	}
 	d.text = b.String()
+	d.locked = d.locked || frozen.MatchString(d.text) && d.has("sqlparse") // Django needs both, and few list them by hand
 	return d
 }
 

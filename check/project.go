@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -35,10 +36,11 @@ type Unknown struct {
 // A Report is all that is wrong with a project.
 type Report struct {
 	Path       string    `json:"path"`
-	Dockerfile string    `json:"dockerfile"` // from Path; "" if there is none
-	Target     string    `json:"target"`     // the stage that would run
-	Settings   string    `json:"settings"`   // the settings module of the web process
-	Python     string    `json:"python"`     // the version that read it; "" if none did
+	Dockerfile string    `json:"dockerfile"`          // from Path; "" if there is none
+	Generated  string    `json:"generated,omitempty"` // the list of packages from which a Dockerfile is generated
+	Target     string    `json:"target"`              // the stage that would run
+	Settings   string    `json:"settings"`            // the settings module of the web process
+	Python     string    `json:"python"`              // the version that read it; "" if none did
 	Refused    bool      `json:"refused"`
 	Findings   []Finding `json:"findings"` // the refused ones first
 	Unknown    []Unknown `json:"unknown"`
@@ -46,15 +48,12 @@ type Report struct {
 
 // Options say what to check.
 type Options struct {
-	Path       string // the folder
-	Dockerfile string // from Path; "" finds it
-	Context    string // from Path; "" finds it
-	Args       map[string]string
-	Stack      *Stack // where it would be deployed; nil if that is not known
-	// Prepared demands what an image needs today: migrate_locked, healthcheck, the names DB_*. See prepared.go.
-	Prepared bool
-	Nginx    string // with Prepared: the Dockerfile of nginx, from Context
+	Path  string // the folder
+	App   App
+	Stack *Stack // where it would be deployed; nil if that is not known
 
+	// Cache is a folder for what Python read, so that it is not asked again while nothing has changed; "" keeps nothing.
+	Cache string
 	// LookPath finds a program on this machine; nil looks on the PATH.
 	LookPath func(name string) (string, error)
 }
@@ -62,13 +61,15 @@ type Options struct {
 // A Stack is what a check needs to know about the place of a deployment.
 type Stack struct {
 	Name      string
-	File      string // its configuration, for messages
-	Text      string // what that says, for lines
+	Sources   []Source // its configuration, for messages: the file of the stack first
 	Protected bool
 	Domain    string
-	// Env are the variables of the app's containers. Nil: set to what is not known yet, or is secret.
-	Env map[string]*string
+	Region    string
+	Secrets   []string // names that the app gets from the stack's secrets
 }
+
+// A Source is a file of the configuration.
+type Source struct{ File, Text string }
 
 // A project is what is known about the folder.
 type project struct {
@@ -81,6 +82,8 @@ type project struct {
 	report *Report
 
 	developing *development
+	// ungenerated says why no Dockerfile can be generated for a project that has none.
+	ungenerated string
 }
 
 // refuse adds a finding with the severity of its check, which fix may replace.
@@ -104,14 +107,27 @@ func (p *project) severe() Severity {
 	return Warning
 }
 
-// provided reports whether the stack or the image sets a variable.
+// provided reports whether the stack, the image or Slipway sets a variable.
 func (p *project) provided(name string) bool {
-	if p.Stack != nil {
-		if _, set := p.Stack.Env[name]; set {
-			return true
-		}
+	value, set := p.environment()[name]
+	return set && (value == nil || *value != "" || p.stackSets(name))
+}
+
+// stackSets reports whether app.env or a secret of the stack sets a variable.
+func (p *project) stackSets(name string) bool {
+	if p.Stack == nil {
+		return false
 	}
-	return p.image != nil && p.image.env[name] != ""
+	_, set := p.App.Env[name]
+	return set || slices.Contains(p.Stack.Secrets, name)
+}
+
+// unconfigured is the severity of what a key of app.* has to say: of a project that is not the stack's own, it only warns.
+func (p *project) unconfigured() Severity {
+	if p.App.Own {
+		return Refused
+	}
+	return Warning
 }
 
 // listed joins names for a message, and counts those that would make it too long.

@@ -80,9 +80,14 @@ func (p *project) readFacts(ctx context.Context) {
 // ask runs the reader.
 func (p *project) ask(ctx context.Context, ask request) (*facts, error) {
 	in, _ := json.Marshal(ask)
-	out, version, err := p.python(ctx, in)
-	if err != nil {
-		return nil, err
+	file, version := p.readingFile(in), "python3"
+	out := p.kept(file)
+	if out == nil {
+		var err error
+		if out, version, err = p.python(ctx, in); err != nil {
+			return nil, err
+		}
+		p.keep(file, out)
 	}
 	f := &facts{}
 	if err := json.Unmarshal(out, f); err != nil {
@@ -108,6 +113,9 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 			return ask, false
 		}
 		file := p.image.source(p.tree, absolute(p.image.workdir, strings.ReplaceAll(module, ".", "/")+".py"))
+		if file == "" {
+			file = p.madeModule(strings.ReplaceAll(module, ".", "/") + ".py")
+		}
 		ask.Settings, ask.Aliases = module, map[string]string{module: file}
 		return ask, file != ""
 	}
@@ -131,22 +139,29 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 	return ask, false
 }
 
-// request says what to read: the entry points, and in which folders modules are looked for.
-func (p *project) request() request {
-	ask := request{Root: p.Path, Env: map[string]*string{}, Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{},
-		Aliases: map[string]string{}}
-	if p.image != nil {
-		for name, value := range p.image.env {
-			if !strings.Contains(value, "$") {
-				ask.Env[name] = &value
+// madeModule is the file of the project that the Dockerfile makes a module of.
+func (p *project) madeModule(name string) string {
+	for _, s := range p.image.chain() {
+		for _, run := range s.runs {
+			for _, m := range copying.FindAllStringSubmatch(run.text, -1) {
+				if path.Clean(m[2]) != name && !strings.HasSuffix(m[2], "/"+name) {
+					continue
+				}
+				if file := p.image.source(p.tree, absolute(s.image.workdir, m[1])); file != "" {
+					return file
+				}
 			}
 		}
 	}
-	if p.Stack != nil {
-		for name, value := range p.Stack.Env {
-			ask.Env[name] = value
-		}
-	}
+	return ""
+}
+
+var copying = regexp.MustCompile(`\bcp\s+(?:-\w+\s+)*(\S+)\s+(\S+?\.py)\b`)
+
+// request says what to read: the entry points, and in which folders modules are looked for.
+func (p *project) request() request {
+	ask := request{Root: p.Path, Env: p.environment(), Explore: p.Stack == nil, Prefer: []string{}, Entries: []string{},
+		Aliases: map[string]string{}}
 	if v := ask.Env["DJANGO_SETTINGS_MODULE"]; v != nil {
 		ask.Settings = *v
 	}
@@ -182,6 +197,9 @@ func (p *project) roots(managers []string) []string {
 		if p.tree.folders[folder] && !slices.Contains(roots, folder) {
 			roots = append(roots, folder)
 		}
+	}
+	if p.App.Path != "" {
+		add(path.Clean(p.App.Path))
 	}
 	if len(managers) > 0 {
 		add(path.Dir(managers[0]))

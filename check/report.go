@@ -17,6 +17,9 @@ func (r *Report) Write(out io.Writer) {
 		fmt.Fprintf(out, "%-8s %s\n         %s: %s\n", "unknown", printable(Finding{File: u.File, Line: u.Line}.where()),
 			printable(u.What), printable(u.Why))
 	}
+	if r.Generated != "" {
+		fmt.Fprintf(out, "There is no Dockerfile: Slipway generates one from %s, which starts gunicorn.\n", printable(r.Generated))
+	}
 	fmt.Fprintln(out, r.summary())
 }
 

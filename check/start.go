@@ -23,6 +23,14 @@ type start struct {
 	text   string          // all commands, for rules about words in them
 	all    string          // all scripts
 	sets   map[string]bool // variables that scripts set
+	// demands are variables without which a script ends.
+	demands []demand
+}
+
+// A demand is a variable that a script needs.
+type demand struct {
+	name string
+	at   place
 }
 
 // A command is one that a container runs when it starts.
@@ -32,6 +40,7 @@ type command struct {
 	at          place
 	conditional bool
 	asRoot      bool // only if the user is root
+	strict      bool // the container ends if the command fails
 	env         map[string]string
 }
 
@@ -43,6 +52,8 @@ type server struct {
 	name    string // application
 	port    int    // 0: not known
 	reload  bool
+	// elsewhere says that the address may come from a file, a variable or a socket.
+	elsewhere bool
 }
 
 const maxScripts = 30
@@ -59,7 +70,7 @@ type shellReader struct {
 }
 
 // readStart follows the entrypoint and the command of the image.
-func readStart(t *tree, image *dockerImage) *start {
+func readStart(t *tree, image *dockerImage, env map[string]*string) *start {
 	s := &start{sets: map[string]bool{}}
 	if image == nil || image.target == nil {
 		return s
@@ -67,6 +78,11 @@ func readStart(t *tree, image *dockerImage) *start {
 	r := &shellReader{t: t, image: image, start: s, read: map[string]bool{}, env: map[string]string{}}
 	for name, value := range image.env {
 		r.env[name] = value
+	}
+	for name, value := range env {
+		if value != nil {
+			r.env[name] = *value
+		}
 	}
 	passes := true
 	if e := image.entrypoint; e != nil && len(e.words) > 0 && strings.Join(e.words, "") != "" {
@@ -76,7 +92,7 @@ func readStart(t *tree, image *dockerImage) *start {
 	case c != nil && passes:
 		r.instruction(c, false)
 	case c != nil && !c.shell && !e.shell && runsManage(unwrapped(e.words)):
-		r.instruction(&dockerCommand{append(slices.Clip(e.words), c.words...), false, c.line}, false)
+		r.instruction(&dockerCommand{words: append(slices.Clip(e.words), c.words...), line: c.line, at: c.at}, false)
 	}
 	for i := 0; i < len(s.commands); i++ { // uWSGI's configuration adds commands
 		if v, ok := serverOf(s.commands[i]); ok {
@@ -89,7 +105,7 @@ func readStart(t *tree, image *dockerImage) *start {
 
 // instruction reads ENTRYPOINT or CMD, and reports whether what follows it, the command, runs.
 func (r *shellReader) instruction(c *dockerCommand, entrypoint bool) bool {
-	at := place{r.image.file, c.line}
+	at := c.place(r.image)
 	if c.shell {
 		r.script(strings.Join(c.words, " "), at.file, c.line-1)
 		if entrypoint && !r.passing {
@@ -327,9 +343,12 @@ func (r *shellReader) script(text, file string, before int) {
 func mentionsArguments(text string) bool { return arguments.MatchString(text) }
 
 var (
-	arguments = regexp.MustCompile(`\$(@|\*|\{@|\{\*|[1-9]|\{[1-9])`)
-	rootTest  = regexp.MustCompile(`\bid -u\b|\$\{?E?UID\b|\bwhoami\b|\bid -un\b|\[ -w `)
-	exported  = regexp.MustCompile(`DJANGO_SETTINGS_MODULE=["']?([\w.]+)`)
+	errexit      = regexp.MustCompile(`(?m)^\s*set\s+(-\w*e\w*\b|-\w+ -\w*e\w*\b|-o\s+errexit)|\A#!\S+ .*-\w*e\w*\b`)
+	nounset      = regexp.MustCompile(`(?m)^\s*set\s+(-\w*u\w*\b|-\w+ -\w*u\w*\b|-o\s+nounset)|\A#!\S+ .*-\w*u\w*\b`)
+	variableName = regexp.MustCompile(`^[A-Za-z_]\w+$`)
+	arguments    = regexp.MustCompile(`\$(@|\*|\{@|\{\*|[1-9]|\{[1-9])`)
+	rootTest     = regexp.MustCompile(`\bid -u\b|\$\{?E?UID\b|\bwhoami\b|\bid -un\b|\[ -w `)
+	exported     = regexp.MustCompile(`DJANGO_SETTINGS_MODULE=["']?([\w.]+)`)
 )
 
 // parse collects the commands of a script.
@@ -340,7 +359,7 @@ func (r *shellReader) parse(text, file string, before int, outer command) {
 		r.start.unread = append(r.start.unread, word{file, before + 1})
 		return
 	}
-	w := &shellWalk{r: r, text: text, file: file, before: before, outer: outer}
+	w := &shellWalk{r: r, text: text, file: file, before: before, outer: outer, strict: errexit.MatchString(text)}
 	if mentionsArguments(w.withoutServers(tree)) {
 		r.passing = true
 	}
@@ -348,11 +367,44 @@ func (r *shellReader) parse(text, file string, before int, outer command) {
 	if m := exported.FindStringSubmatch(text); m != nil && r.start.settings == "" {
 		r.start.settings = m[1]
 	}
+	if !outer.conditional {
+		w.demands(tree.Stmts, nounset.MatchString(text))
+	}
 	w.statements(tree.Stmts, outer.conditional, outer.asRoot)
+}
+
+// demands notes the variables that a script needs in what it always runs.
+func (w *shellWalk) demands(all []*syntax.Stmt, unset bool) {
+	for _, s := range all {
+		switch c := s.Cmd.(type) {
+		case *syntax.CallExpr, *syntax.DeclClause:
+			w.demanded(s, unset)
+		case *syntax.IfClause:
+			w.demands(c.Cond, unset)
+		case *syntax.BinaryCmd:
+			w.demands([]*syntax.Stmt{c.X}, unset)
+		case *syntax.Block:
+			w.demands(c.Stmts, unset)
+		}
+	}
+}
+
+func (w *shellWalk) demanded(s *syntax.Stmt, unset bool) {
+	syntax.Walk(s, func(n syntax.Node) bool {
+		x, is := n.(*syntax.ParamExp)
+		switch {
+		case !is || x.Param == nil || !variableName.MatchString(x.Param.Value):
+		case x.Exp == nil && unset && !x.Excl, x.Exp != nil && (x.Exp.Op == syntax.ErrorUnset || x.Exp.Op == syntax.ErrorUnsetOrNull):
+			at := place{w.file, w.before + int(x.Pos().Line())}
+			w.r.start.demands = append(w.r.start.demands, demand{x.Param.Value, at})
+		}
+		return true
+	})
 }
 
 // A shellWalk goes through one script.
 type shellWalk struct {
+	strict     bool // the script ends if a command fails
 	r          *shellReader
 	text, file string
 	before     int
@@ -424,7 +476,10 @@ func (w *shellWalk) statement(s *syntax.Stmt, conditional, asRoot bool) {
 			w.statements(i.Then, true, asRoot || rootTest.MatchString(test))
 		}
 	case *syntax.BinaryCmd:
+		outer := w.strict // of a && b the container ends if a fails; of a || b it does not
+		w.strict = c.Op == syntax.AndStmt || c.Op != syntax.OrStmt && outer
 		w.statement(c.X, conditional, asRoot)
+		w.strict = outer
 		test := w.source(c.X)
 		w.statement(c.Y, conditional || c.Op == syntax.OrStmt || strings.HasPrefix(test, "[") || strings.HasPrefix(test, "test "),
 			asRoot || c.Op == syntax.AndStmt && rootTest.MatchString(test))
@@ -468,7 +523,8 @@ func (w *shellWalk) call(c *syntax.CallExpr, input string, conditional, asRoot b
 		return
 	}
 	line := w.before + int(c.Pos().Line())
-	made := command{text: w.source(c) + input, at: place{w.file, line}, conditional: conditional, asRoot: asRoot, env: env}
+	made := command{text: w.source(c) + input, at: place{w.file, line}, conditional: conditional, asRoot: asRoot, env: env,
+		strict: w.strict}
 	for _, arg := range c.Args {
 		made.words = append(made.words, w.word(arg))
 	}
@@ -578,10 +634,11 @@ func managing(words []string) string {
 }
 
 var (
-	moduleForm = regexp.MustCompile(`^([A-Za-z_]\w*(?:\.\w+)+|[A-Za-z_]\w*(?:\.\w+)*(?::[A-Za-z_][\w.]*(?:\(.*\))?))$`)
-	portForm   = regexp.MustCompile(`:(\d{1,5})$`)
-	bindLine   = regexp.MustCompile(`(?m)^\s*bind\s*=.*?[:"'](\d{2,5})["')}\]\s]*$`)
-	uwsgiLine  = regexp.MustCompile(`(?m)^[ \t]*([\w-]+)[ \t]*=[ \t]*(.+?)[ \t]*$`)
+	moduleForm   = regexp.MustCompile(`^([A-Za-z_]\w*(?:\.\w+)+|[A-Za-z_]\w*(?:\.\w+)*(?::[A-Za-z_][\w.]*(?:\(.*\))?))$`)
+	portForm     = regexp.MustCompile(`:(\d{1,5})$`)
+	bindLine     = regexp.MustCompile(`(?m)^\s*bind\s*=.*?[:"'](\d{2,5})["')}\]\s]*$`)
+	fromVariable = regexp.MustCompile(`environ|getenv|config\(`)
+	uwsgiLine    = regexp.MustCompile(`(?m)^[ \t]*([\w-]+)[ \t]*=[ \t]*(.+?)[ \t]*$`)
 )
 
 // configured adds what a server's configuration file says.
@@ -604,7 +661,7 @@ func (r *shellReader) configured(s *server) {
 		if len(named) == 0 {
 			return
 		}
-		if m := bindLine.FindStringSubmatch(r.t.text(named[0])); m != nil && s.port == 0 {
+		if m := bindLine.FindStringSubmatch(r.t.text(named[0])); m != nil && s.port == 0 && !fromVariable.MatchString(m[0]) {
 			s.port, _ = strconv.Atoi(m[1])
 		}
 	case "uwsgi":
@@ -665,10 +722,12 @@ func serverOf(c command) (server, bool) {
 			value = words[i+1]
 		}
 		switch name {
-		case "-b", "--bind", "--http", "--http-socket", "--listen", "--insecure-bind":
-			s.port = max(s.port, portOf(value))
-		case "--port", "-p":
-			s.port = max(s.port, portOf(":"+value))
+		case "-b", "--bind", "--http", "--http-socket", "--listen", "--insecure-bind", "--port", "-p", "-e", "--endpoint", "--config", "-c",
+			"--uds", "-u", "--fd", "--unix-socket", "--quick-bind":
+			if takesAddress(name, s.program) {
+				s.port = max(s.port, portOf(value), portOf(":"+value))
+			}
+			s.elsewhere = s.elsewhere || s.port == 0
 		case "--reload":
 			s.reload = true
 		case "--wsgi", "--module", "-w", "--wsgi-file":
@@ -684,6 +743,19 @@ func serverOf(c command) (server, bool) {
 		}
 	}
 	return s, true
+}
+
+// takesAddress reports whether the value of an option is where the server listens.
+func takesAddress(option, program string) bool {
+	switch option {
+	case "-b": // of daphne and uvicorn the host alone
+		return program != "daphne"
+	case "--config", "-c", "-e", "--endpoint", "--uds", "-u", "--fd", "--unix-socket":
+		return false
+	case "-p":
+		return program != "gunicorn" && program != "uwsgi" && program != "waitress-serve" // a file with the process id, or a number
+	}
+	return true
 }
 
 // takesNoModule reports whether what follows this word is not its value, or may be the module.

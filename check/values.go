@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -107,19 +108,102 @@ func (p *project) checkDatabase() {
 	slices.Sort(reads)
 	reads = slices.Compact(reads)
 	fromEnv := slices.ContainsFunc(all, func(e engine) bool { return len(e.Reads) > 0 })
-	switch {
-	case count(foreigns) == len(all) && !fromEnv:
-		p.find("database-engine", at, "the engine is %s; Slipway's database is Postgres", all[0].name)
-	case count(sqlite) == len(all) && !fromEnv:
-		f := p.find("database-engine", at, "the engine is SQLite, whose file is lost with each task; Slipway's database is Postgres")
-		f.Fix = checkOf("database-engine").Fix
-	case count(sqlite) == len(all) && p.Stack != nil, sqlite.MatchString(all[0].name) && p.Stack != nil:
-		p.find("database-fallback", at, "the stack does not set %s, so the site would use SQLite", listed(reads)).Severity = Refused
-	case sqlite.MatchString(all[0].name):
-		p.find("database-fallback", at, "without %s the site uses SQLite", orVariables(reads))
-	case postgres.MatchString(all[0].name) && all[0].fixed && len(databases.Alts) == 0 && len(databases.Reads) == 0:
-		p.find("database-fixed", at, "the connection is written in the code")
+	find := func(code, format string, args ...any) *Finding {
+		f := p.find(code, at, format, args...)
+		if names := p.databaseVariables(reads); len(names) > 0 {
+			f.Fix = "Set " + p.lines(names) + "."
+		} else {
+			f.Fix = p.orOverlay(f.Fix, "DATABASES")
+		}
+		return f
 	}
+	switch {
+	case p.App.replaces("DATABASES"):
+	case count(foreigns) == len(all) && !fromEnv:
+		f := find("database-engine", "the engine is %s; Slipway's database is Postgres", all[0].name)
+		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
+	case count(sqlite) == len(all) && !fromEnv:
+		f := find("database-engine", "the engine is SQLite, whose file is lost with each task; Slipway's database is Postgres")
+		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
+	case count(sqlite) == len(all) && p.Stack != nil, sqlite.MatchString(all[0].name) && p.Stack != nil:
+		find("database-fallback", "the stack does not set %s, so the site would use SQLite", listed(reads)).Severity = Refused
+	case sqlite.MatchString(all[0].name):
+		find("database-fallback", "without %s the site uses SQLite", orVariables(reads))
+	case foreigns.MatchString(all[0].name) && p.Stack != nil:
+		find("database-engine", "the stack does not set %s, so the engine is %s", orVariables(reads), all[0].name)
+	case postgres.MatchString(all[0].name) && all[0].fixed && len(databases.Alts) == 0 && len(databases.Reads) == 0:
+		find("database-fixed", "the connection is written in the code")
+	default:
+		p.checkConnection()
+	}
+}
+
+// checkConnection looks for parts of the connection whose variables have no value, so that a default in the code counts.
+func (p *project) checkConnection() {
+	databases, _, _ := p.setting("DATABASES")
+	one := databases.get("default")
+	if len(databases.Alts) > 0 || len(one.Alts) > 0 {
+		return
+	}
+	p.checkEncryption(one, databases.at())
+	for _, part := range []string{"HOST", "NAME", "USER", "PASSWORD"} {
+		v, has := one.Dict[part]
+		if !has || len(v.Reads) == 0 || len(v.Alts) > 0 || !v.is("default") || v.is("set") || slices.ContainsFunc(v.Reads, p.provided) {
+			continue
+		}
+		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads), part)
+		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
+		if v.is("url") {
+			return
+		}
+	}
+}
+
+// checkEncryption looks for an sslmode in the settings. It takes precedence over PGSSLMODE, which Slipway sets.
+func (p *project) checkEncryption(one value, at place) {
+	v, has := one.get("OPTIONS").Dict["sslmode"]
+	if !has || !v.isText() || v.text() == "" || len(v.Alts) > 0 || v.text() == "verify-full" || v.text() == "verify-ca" {
+		return
+	}
+	f := p.find("database-tls", orFile(v.at(), at), "sslmode is %s", v.text())
+	if len(v.Reads) > 0 {
+		f.Reason += " unless " + listed(v.Reads) + " is set"
+		f.Fix = fmt.Sprintf("Set app.env.%s: %q.", v.Reads[0], "{db.sslmode}")
+	}
+	if v.text() == "disable" {
+		f.Severity = p.stackless()
+	}
+}
+
+// checkKeys looks for access keys of AWS in the settings: with them boto3 does not ask for the role of the task.
+func (p *project) checkKeys() {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_S3_ACCESS_KEY_ID"} {
+		v, set, _ := p.setting(name)
+		if !set || !v.isText() || v.text() == "" || v.is("set") || len(v.Alts) > 0 {
+			continue
+		}
+		f := p.find("storage-keys", v.at(), "%s has a value in the code", name)
+		if len(v.Reads) > 0 {
+			f.Reason += ", used when " + listed(v.Reads) + " is not set"
+			f.Fix = "Set app.env." + v.Reads[0] + `: "".`
+		}
+	}
+}
+
+// databaseVariables are those that choose the database, and others that seem to be about it, without those that have a value.
+func (p *project) databaseVariables(reads []string) []string {
+	names := slices.DeleteFunc(slices.Clone(reads), p.provided)
+	for _, r := range p.facts.Reads {
+		if strings.Contains(p.suggested(r.Name), "{db.") && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// suggestsURL reports whether one of these variables has the whole connection.
+func (p *project) suggestsURL(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(p.suggested(n), "{db.url}") })
 }
 
 func orVariables(reads []string) string {
@@ -144,49 +228,41 @@ var (
 	truthy    = regexp.MustCompile(`(?i)^(1|on|t|true|y|yes)$`)
 )
 
-// stackValue is the line of a variable in the stack's configuration that has such a value and that the settings read.
+// stackValue is a variable of app.env that has such a value and that the settings read.
 func (p *project) stackValue(name, value *regexp.Regexp) (found string, at place) {
 	if p.Stack == nil {
 		return "", place{}
 	}
-	var names []string
-	for n := range p.Stack.Env {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	for _, n := range names {
-		v := p.Stack.Env[n]
-		if v == nil || !name.MatchString(n) || !value.MatchString(strings.TrimSpace(*v)) {
+	for _, n := range sortedNames(p.App.Env) {
+		if !name.MatchString(n) || !value.MatchString(strings.TrimSpace(p.render(p.App.Env[n]))) {
 			continue
 		}
 		if p.facts != nil && p.facts.Settings != nil && p.facts.Settings.Complete &&
 			!slices.ContainsFunc(p.facts.Reads, func(r variable) bool { return r.Name == n }) {
 			continue
 		}
-		line := 0
-		if at := regexp.MustCompile(`(?m)^\s*["']?(?:[\w-]+:)?(?:env\.)?` + regexp.QuoteMeta(n) +
-			`["']?\s*:`).FindStringIndex(p.Stack.Text); at != nil {
-			line = lineAt(p.Stack.Text, at[1]-1)
-		}
-		return n, place{p.Stack.File, line}
+		return n, p.source("app.env."+n, n)
 	}
 	return "", place{}
 }
 
+func sortedNames(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
+
 func (p *project) checkDebug() {
 	if name, at := p.stackValue(debugName, truthy); name != "" {
-		f := p.find("debug-on", at, "env.%s turns DEBUG on", name)
-		f.Severity, f.Fix = p.severe(), "Remove env."+name+" from the stack's configuration."
+		f := p.find("debug-on", at, "app.env.%s turns DEBUG on", name)
+		f.Severity, f.Fix = p.severe(), "Remove app.env."+name+" from the stack's configuration."
 		return
 	}
 	v, set, _ := p.setting("DEBUG")
 	switch {
-	case !set || !v.on():
+	case !set || !v.on() || p.App.replaces("DEBUG"):
 	case v.fixed():
-		p.find("debug-on", v.at(), "DEBUG is True")
+		f := p.find("debug-on", v.at(), "DEBUG is True")
+		f.Fix = p.orOverlay(f.Fix, "DEBUG")
 	case len(v.Reads) > 0 && !v.is("set"):
 		f := p.find("debug-on", v.at(), "DEBUG is True unless %s is set", listed(v.Reads))
-		f.Severity, f.Fix = p.severe(), "Make False the default, or set "+v.Reads[0]+" in env of the stack."
+		f.Severity, f.Fix = p.severe(), "Make False the default, or set app.env."+v.Reads[0]+"."
 	}
 }
 
@@ -196,14 +272,18 @@ var local = regexp.MustCompile(`^(|localhost|\.localhost|127\.0\.0\.1|0\.0\.0\.0
 // checkHosts looks at which hosts Django answers to.
 func (p *project) checkHosts() {
 	if name, at := p.stackValue(hostsName, regexp.MustCompile(`(^|[\s,])\*($|[\s,])`)); name != "" {
-		f := p.find("hosts-any", at, "env.%s allows every host", name)
-		f.Severity, f.Fix = p.severe(), "List the site's hosts in env."+name+"."
+		f := p.find("hosts-any", at, "app.env.%s allows every host", name)
+		f.Severity, f.Fix = p.severe(), fmt.Sprintf("Set app.env.%s: %q.", name, "{hosts}")
 		return
 	}
 	v, set, known := p.setting("ALLOWED_HOSTS")
+	if p.App.replaces("ALLOWED_HOSTS") {
+		return
+	}
 	if !set {
 		if known && p.facts.Settings.File != "" {
-			p.find("hosts-fixed", p.settingsFile(), "ALLOWED_HOSTS is not set, so Django answers 400 to every request")
+			f := p.find("hosts-fixed", p.settingsFile(), "ALLOWED_HOSTS is not set, so Django answers 400 to every request")
+			f.Fix = p.orOverlay(f.Fix, "ALLOWED_HOSTS")
 		}
 		return
 	}
@@ -215,21 +295,33 @@ func (p *project) checkHosts() {
 	if len(v.Reads) > 0 || len(v.Alts) > 0 {
 		from = " unless " + listed(append(slices.Clone(v.Reads), "another setting")[:max(1, len(v.Reads))]) + " is set"
 	}
+	fix := func(f *Finding) {
+		if len(v.Reads) > 0 {
+			f.Fix = "Set " + p.lines(v.Reads) + "."
+		} else {
+			f.Fix = p.orOverlay(f.Fix, "ALLOWED_HOSTS")
+		}
+	}
 	switch {
 	case slices.Contains(hosts, "*"):
-		p.find("hosts-any", v.at(), "ALLOWED_HOSTS is [\"*\"]%s", from).Severity = p.severe()
+		f := p.find("hosts-any", v.at(), "ALLOWED_HOSTS is [\"*\"]%s", from)
+		f.Severity = p.severe()
+		fix(f)
 	case from != "" && p.Stack == nil:
-	case p.Stack != nil && p.Stack.Domain != "" && slices.ContainsFunc(hosts, func(h string) bool { return matches(h, p.Stack.Domain) }):
+	case p.Stack != nil && slices.ContainsFunc(hosts, func(h string) bool { return matches(h, p.host()) }):
 	case !slices.ContainsFunc(hosts, func(h string) bool { return !local.MatchString(h) }):
 		reason := "ALLOWED_HOSTS is empty"
 		if len(hosts) > 0 {
 			reason = "ALLOWED_HOSTS is " + listed(hosts)
 		}
-		p.find("hosts-fixed", v.at(), "%s%s, so Django answers 400 to visitors and to the load balancer", reason, from)
+		fix(p.find("hosts-fixed", v.at(), "%s%s, so Django answers 400 to visitors and to the load balancer", reason, from))
 	case p.Stack != nil && p.Stack.Domain != "":
-		p.find("hosts-fixed", v.at(), "ALLOWED_HOSTS is %s, without %s", listed(hosts), p.Stack.Domain)
+		fix(p.find("hosts-fixed", v.at(), "ALLOWED_HOSTS is %s, without %s", listed(hosts), p.Stack.Domain))
 	default:
-		p.find("hosts-fixed", v.at(), "ALLOWED_HOSTS is %s, whatever the stack's host is", listed(hosts)).Severity = Warning
+		f := p.find("hosts-fixed", v.at(), "ALLOWED_HOSTS is %s, whatever the stack's host is", listed(hosts))
+		if fix(f); p.Stack == nil || slices.ContainsFunc(hosts, func(h string) bool { return strings.HasSuffix(h, "amazonaws.com") }) {
+			f.Severity = Warning // without a domain the host is that of the load balancer
+		}
 	}
 }
 
@@ -243,23 +335,31 @@ func matches(pattern, host string) bool {
 
 func (p *project) checkSecretKey() {
 	v, set, known := p.setting("SECRET_KEY")
+	find := func(code string, at place, format string, args ...any) *Finding {
+		f := p.find(code, at, format, args...)
+		if len(v.Reads) > 0 {
+			f.Fix = "Set " + p.lines(v.Reads[:1]) + "."
+		} else {
+			f.Fix = p.orOverlay(f.Fix, "SECRET_KEY")
+		}
+		return f
+	}
 	switch {
-	case p.facts == nil || !known:
+	case p.facts == nil || !known || p.App.replaces("SECRET_KEY"):
 	case !set, v.fixed() && !v.isText(), v.fixed() && v.text() == "":
-		p.find("secret-key-missing", orFile(v.at(), p.settingsFile()), "SECRET_KEY is not set in %s", p.facts.Settings.Module)
+		find("secret-key-missing", orFile(v.at(), p.settingsFile()), "SECRET_KEY is not set in %s", p.facts.Settings.Module)
 	case v.fixed():
-		p.find("secret-key-in-code", v.at(), "SECRET_KEY is written in the code")
+		find("secret-key-in-code", v.at(), "SECRET_KEY is written in the code")
 	case v.is("random") && len(v.Reads) == 0 && len(v.Alts) == 0:
-		p.find("secret-key-random", v.at(), "SECRET_KEY differs in each process")
+		find("secret-key-random", v.at(), "SECRET_KEY differs in each process")
 	case v.is("file") && len(v.Reads) == 0:
-		p.find("secret-key-file", v.at(), "SECRET_KEY is read from a file")
+		find("secret-key-file", v.at(), "SECRET_KEY is read from a file")
 	case p.Stack != nil && slices.ContainsFunc(v.Reads, p.provided):
 	case v.isText() && v.text() != "" && len(v.Reads) > 0 && v.is("default"):
-		f := p.find("secret-key-in-code", v.at(), "SECRET_KEY has a default in the code, used when %s is not set", listed(v.Reads))
-		f.Severity = p.stackless()
+		find("secret-key-in-code", v.at(), "SECRET_KEY has a default in the code, used when %s is not set", listed(v.Reads)).Severity =
+			p.sure()
 	case v.is("random") && v.is("default"):
-		f := p.find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads))
-		f.Severity = p.stackless()
+		find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads)).Severity = p.sure()
 	}
 }
 
@@ -269,6 +369,14 @@ func (p *project) stackless() Severity {
 		return Warning
 	}
 	return Refused
+}
+
+// sure is the same for a value that code which cannot be followed may replace.
+func (p *project) sure() Severity {
+	if p.facts != nil && p.facts.Settings != nil && !p.facts.Settings.Complete {
+		return Warning
+	}
+	return p.stackless()
 }
 
 func orFile(at, other place) place {
@@ -317,7 +425,7 @@ func (p *project) checkStatic() {
 	installed, set, _ := p.setting("INSTALLED_APPS")
 	apps, _ := installed.texts()
 	now, _ := p.storage("staticfiles", "STATICFILES_STORAGE")
-	if manifest.MatchString(now) && p.image != nil && p.image.target != nil && !p.collects() && len(p.start.unread) == 0 {
+	if manifest.MatchString(now) && p.image != nil && p.image.target != nil && !p.App.replaces("STATIC_ROOT") && !p.collects() && len(p.start.unread) == 0 {
 		at := p.settingsFile()
 		for _, name := range []string{"STORAGES", "STATICFILES_STORAGE"} {
 			if v, has, _ := p.setting(name); has {
@@ -325,18 +433,49 @@ func (p *project) checkStatic() {
 			}
 		}
 		f := p.find("static-not-collected", at, "%s needs collectstatic, and neither a Dockerfile nor the start runs it", last(now))
+		f.Fix = p.orOverlay(f.Fix, "STATIC_ROOT")
 		if len(p.start.servers) == 0 { // the command may be one that the project's own tools give
 			f.Severity = Warning
 		}
 	}
-	if _, has, known := p.setting("STATIC_ROOT"); has || !known || !set || !slices.Contains(apps, "django.contrib.staticfiles") {
-		return
+	p.checkStaticURL(apps, now)
+	if _, has, known := p.setting("STATIC_ROOT"); has || !known || !set || !slices.Contains(apps, "django.contrib.staticfiles") ||
+		p.App.replaces("STATIC_ROOT") || p.App.Static.Serve != "app" {
+		return // for nginx, Slipway sets one when it collects
 	}
 	if finders, _, _ := p.setting("WHITENOISE_USE_FINDERS"); finders.on() || now != "" && !strings.Contains(now, "staticfiles") &&
 		!strings.Contains(now, "whitenoise") {
 		return
 	}
-	p.find("static-root-missing", p.settingsFile(), "STATIC_ROOT is not set")
+	f := p.find("static-root-missing", p.settingsFile(), "STATIC_ROOT is not set, and the app serves its static files itself")
+	f.Fix = p.orOverlay(f.Fix, "STATIC_ROOT")
+}
+
+// checkStaticURL compares where pages look for static files with where nginx serves them.
+func (p *project) checkStaticURL(apps []string, storage string) {
+	v, set, _ := p.setting("STATIC_URL")
+	text := v.text()
+	if !set || !v.isText() || text == "" || len(v.Alts) > 0 || strings.Contains(text, "//") || p.App.Static.Serve == "app" ||
+		!slices.Contains(apps, "django.contrib.staticfiles") {
+		return
+	}
+	if storage != "" && !strings.Contains(storage, "staticfiles") {
+		return // a bucket may serve them
+	}
+	middleware, _, _ := p.setting("MIDDLEWARE")
+	if names, all := middleware.texts(); !all || slices.ContainsFunc(names, func(n string) bool { return strings.Contains(n, "whitenoise") }) {
+		return // the app serves them too
+	}
+	served := p.App.Static.URL
+	if served == "" {
+		served = defaultStatic
+	}
+	url := "/" + strings.TrimPrefix(text, "/") // Django adds the slash
+	if strings.HasPrefix(url, served) {
+		return
+	}
+	f := p.find("static-url", v.at(), "STATIC_URL is %s, and nginx serves static files under %s", text, served)
+	f.Severity, f.Fix = p.unconfigured(), "Set app.static.url: "+strings.TrimSuffix(url, "/")+"/."
 }
 
 func last(dotted string) string { return dotted[strings.LastIndex(dotted, ".")+1:] }
@@ -391,7 +530,11 @@ func (p *project) checkTLS() {
 		f.Reason += fmt.Sprintf(", and stack %s has no domain: every page redirects to an address that does not answer", p.Stack.Name)
 	}
 	if len(v.Reads) > 0 && len(v.Reads) < 3 {
-		f.Fix = "Set domain in the stack's configuration, or env." + v.Reads[0] + " to false."
+		f.Fix = fmt.Sprintf("Set domain in the stack's configuration, or app.env.%s: %q.", v.Reads[0], "{https}")
+		if p.stackSets(v.Reads[0]) {
+			f.Fix = "Set domain in the stack's configuration, or give app.env." + v.Reads[0] + " a value that these settings take for false, " +
+				"such as \"False\" or \"0\"."
+		}
 	}
 }
 
@@ -405,12 +548,19 @@ var (
 func (p *project) checkMedia() {
 	v, set, known := p.setting("MEDIA_ROOT")
 	now, all := p.storage("default", "DEFAULT_FILE_STORAGE")
-	if p.facts == nil || !known || now != "" && !strings.Contains(now, "FileSystemStorage") {
+	if p.facts == nil || !known || now != "" && !strings.Contains(now, "FileSystemStorage") || p.App.replaces("MEDIA") {
 		return
 	}
-	if slices.ContainsFunc(all, func(s string) bool { return !strings.Contains(s, "FileSystemStorage") }) ||
-		slices.ContainsFunc(p.facts.Reads, func(r variable) bool { return bucketName.MatchString(r.Name) }) {
-		return // a variable can choose a bucket
+	var buckets []string
+	for _, r := range p.facts.Reads {
+		if bucketName.MatchString(r.Name) && !slices.Contains(buckets, r.Name) {
+			buckets = append(buckets, r.Name)
+		}
+	}
+	if slices.ContainsFunc(all, func(s string) bool { return !strings.Contains(s, "FileSystemStorage") }) || len(buckets) > 0 {
+		if p.Stack == nil || now == "" && len(all) > 0 || len(buckets) == 0 || slices.ContainsFunc(buckets, p.provided) {
+			return // a variable can choose a bucket
+		}
 	}
 	if set && v.Known && v.text() == "" && !v.is("path") {
 		set = false
@@ -426,7 +576,11 @@ func (p *project) checkMedia() {
 	}
 	switch {
 	case field.file != "":
-		p.find("media-on-disk", field, "this field's files are stored on the disk of a task, and no storage for a bucket is configured")
+		f := p.find("media-on-disk", field, "this field's files are stored on the disk of a task, and no storage for a bucket is configured")
+		f.Fix = p.orOverlay(f.Fix, "MEDIA")
+		if slices.ContainsFunc(buckets, func(n string) bool { return strings.Contains(p.suggested(n), "{bucket}") }) {
+			f.Fix = "Set " + p.lines(buckets) + "."
+		}
 	case set && p.facts.Settings.Complete:
 		p.find("media-on-disk", v.at(), "MEDIA_ROOT is on the disk of a task").Severity = Warning
 	}
@@ -442,13 +596,26 @@ func (p *project) checkLogging() {
 			strings.HasPrefix(file.text(), "/dev/") {
 			continue
 		}
+		where := p.inImage(file)
+		if where != "" && p.App.writes(path.Dir(where)) {
+			continue
+		}
+		if where == "" && len(p.App.Writable) > 0 {
+			at := orFile(file.at(), v.at())
+			p.unknown(at.file, at.line, "where the handler "+name+" writes", "it may be in a folder of app.writable")
+			continue
+		}
 		if !file.isText() && !file.is("path") {
 			continue
 		}
 		if len(v.Alts) > 0 || !strings.Contains(h.get("class").text(), "File") {
 			continue
 		}
-		p.find("log-on-disk", orFile(file.at(), v.at()), "the handler %s writes to a file", name)
+		f := p.find("log-on-disk", orFile(file.at(), v.at()), "the handler %s writes to a file", name)
+		if where != "" {
+			f.Fix = "Log to the console: Slipway collects it. To keep the code: app.writable: [" +
+				strings.Join(append(slices.Clone(p.App.Writable), path.Dir(where)), ", ") + "]."
+		}
 	}
 }
 
@@ -474,7 +641,7 @@ func (p *project) checkServices() {
 	for _, s := range services {
 		at, name := place{}, ""
 		for _, r := range p.facts.Reads {
-			if s.variable.MatchString(r.Name) && !(p.Stack != nil && p.provided(r.Name)) && !slices.Contains([]string{"HOME"}, r.Name) {
+			if s.variable.MatchString(r.Name) && !p.stackSets(r.Name) && !slices.Contains([]string{"HOME"}, r.Name) {
 				at, name = place{r.File, r.Line}, r.Name
 				break
 			}
@@ -482,7 +649,7 @@ func (p *project) checkServices() {
 		if name == "" {
 			for _, n := range slices.Sorted(keysOf(p.facts.Settings.Names)) {
 				if v := p.facts.Settings.Names[n]; n != "INSTALLED_APPS" && n != "LOGGING" {
-					if found, ok := v.search(s.value, 0); ok {
+					if found, ok := v.search(s.value, 0); ok && !slices.ContainsFunc(slices.Concat(found.Reads, v.Reads), p.stackSets) {
 						at, name = orFile(found.at(), v.at()), n
 						break
 					}
@@ -503,7 +670,7 @@ func (p *project) checkModules() {
 	if d := p.developing; d != nil {
 		f := p.find("settings-development", d.at, "the web process uses %s", d.module)
 		if d.other != "" {
-			f.Fix = "Add ENV DJANGO_SETTINGS_MODULE=" + d.other + " to the Dockerfile."
+			f.Fix = "Set app.settings: " + d.other + "."
 		}
 	}
 	for _, e := range p.facts.Entries {
@@ -513,16 +680,19 @@ func (p *project) checkModules() {
 		if path.Base(e.File) != "manage.py" || e.Settings == "" {
 			continue
 		}
-		if e.Settings != p.facts.Settings.Module && p.facts.Settings.File != "" && !p.provided("DJANGO_SETTINGS_MODULE") &&
-			p.start.settings == "" {
-			p.find("settings-differ", place{e.File, e.Line}, "manage.py uses %s, and the web process %s", e.Settings, p.facts.Settings.Module)
+		if e.Settings != p.facts.Settings.Module && p.facts.Settings.File != "" && !p.provided("DJANGO_SETTINGS_MODULE") {
+			f := p.find("settings-differ", place{e.File, e.Line}, "manage.py uses %s, and the web process %s", e.Settings, p.facts.Settings.Module)
+			if f.Fix = "Set app.settings: " + p.facts.Settings.Module + "."; developing.MatchString(e.Settings) {
+				f.Severity = p.unconfigured()
+			}
 		}
 		break
 	}
 	for _, s := range p.start.servers {
-		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && slices.Contains([]string{"daphne", "granian", "unitd"},
+		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && !p.App.replaces("SECURE_PROXY_SSL_HEADER") && slices.Contains([]string{"daphne", "granian", "unitd"},
 			s.program) {
-			p.find("proxy-header", s.at, "%s starts, and SECURE_PROXY_SSL_HEADER is not set", s.program)
+			f := p.find("proxy-header", s.at, "%s starts, and SECURE_PROXY_SSL_HEADER is not set", s.program)
+			f.Fix = p.orOverlay(f.Fix, "SECURE_PROXY_SSL_HEADER")
 			return
 		}
 	}
@@ -534,23 +704,32 @@ func (p *project) checkVariables() {
 		return
 	}
 	var names []string
-	at := place{}
 	for _, r := range p.facts.Reads {
-		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || p.start.sets[r.Name] || slices.Contains(names, r.Name) ||
-			slices.Contains(usual, r.Name) {
+		if !r.Required || !r.Sure || r.Conditional || p.provided(r.Name) || slices.Contains(names, r.Name) || slices.Contains(usual, r.Name) {
 			continue
 		}
-		if at.file == "" {
-			at = place{r.File, r.Line}
-		}
 		names = append(names, r.Name)
+		f := p.find("variables-missing", place{r.File, r.Line}, "no value for %s", r.Name)
+		f.Severity, f.Fix = p.stackless(), p.setVariable(r.Name)
+		if p.start.sets[r.Name] {
+			f.Reason += ": only the start sets it, and migrations run without that"
+		}
 	}
-	if len(names) == 0 {
-		return
+}
+
+// checkDemands looks for variables without which a script of the start ends.
+func (p *project) checkDemands() {
+	var names []string
+	for _, d := range p.start.demands {
+		if p.provided(d.name) || p.start.sets[d.name] || slices.Contains(names, d.name) || slices.Contains(usual, d.name) {
+			continue
+		}
+		names = append(names, d.name)
+		f := p.find("variables-missing", d.at, "no value for %s, and the script ends without it", d.name)
+		f.Severity, f.Fix = p.stackless(), p.setVariable(d.name)
 	}
-	slices.Sort(names)
-	p.find("variables-missing", at, "no value for %s", listed(names)).Severity = p.stackless()
 }
 
 // usual are variables that every container has.
-var usual = []string{"HOME", "PATH", "PWD", "USER", "HOSTNAME", "LANG", "PYTHONPATH", "TZ", "PORT"}
+var usual = []string{"HOME", "PATH", "PWD", "USER", "HOSTNAME", "LANG", "PYTHONPATH", "TZ", "PORT", "UID", "EUID", "PPID", "RANDOM",
+	"SECONDS", "LINENO", "IFS", "OPTARG", "OPTIND", "BASH_SOURCE", "BASH_VERSION", "FUNCNAME", "OLDPWD", "SHELL", "TERM", "_"}

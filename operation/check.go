@@ -3,13 +3,18 @@ package operation
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"slipway/check"
 	"slipway/config"
+	"slipway/rehearsal/finding"
 )
 
 // Check reads a Django project and says what would keep it from running, without building or starting anything. Path is its folder; ""
@@ -21,62 +26,187 @@ func Check(ctx context.Context, t Target, path string) (*check.Report, error) {
 	if err != nil && path == "" {
 		return nil, err
 	}
-	o := check.Options{Path: path, Prepared: true}
+	o := check.Options{Path: path}
 	var mistakes error
 	if root != "" {
 		t.Root = root
-		own, err := stackProject(t, o)
-		if named := t.Stack != DefaultStack; path == "" || same(path, own.Path) {
+		c, err := configure(t)
+		app := written(t)
+		if err == nil {
+			app = c.stack.App
+		}
+		if own := ownProject(t, app); path == "" || same(path, filepath.Join(root, app.Path)) {
 			o, mistakes = own, err
-		} else if named {
-			o.Stack, mistakes = own.Stack, err
+		}
+		if err == nil && (o.App.Own || t.Stack != DefaultStack) {
+			o.Stack, o.App.Env = stackOf(t, c), app.Env
+		} else if t.Stack != DefaultStack {
+			mistakes = err
 		}
 	}
 	report, err := check.Run(ctx, o)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, errors.Join(mistakes, err)
 	case mistakes == nil && report.Refused:
 		return report, fmt.Errorf("the project in %s would not run as it is", cmp.Or(path, report.Path))
 	}
 	return report, mistakes
 }
 
-// stackProject is how the stack's own project is checked.
-func stackProject(t Target, o check.Options) (check.Options, error) {
-	own := o
-	own.Context = "."
-	c, err := configure(t)
-	app := written(t)
-	if err == nil {
-		app = c.stack.App
+// A Warning is a finding of a check that does not keep the project from running.
+type Warning = finding.Finding
+
+// An Unfit is a project that would not run. Nothing was created.
+type Unfit struct {
+	Folder   string
+	Findings []finding.Finding // what is refused
+	warnings string            // what a report says about the rest, "" if there is none
+}
+
+func (u *Unfit) Error() string {
+	all := []string{"the project in " + u.Folder + " would not run as it is; nothing was created:"}
+	for _, f := range u.Findings {
+		all = append(all, "  "+strings.ReplaceAll(f.String(), "\n", "\n  "))
 	}
-	own.Path, own.Dockerfile, own.Args = filepath.Join(t.Root, app.Path), app.Dockerfile, app.Args
+	return strings.Join(all, "\n") + u.warnings
+}
+
+// fit checks the project that the stack builds, and refuses what would not run. The findings are the warnings. Nothing is checked if
+// nothing is built.
+func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, error) {
+	if c.stack.Images.Django != "" {
+		return nil, nil
+	}
+	o := ownProject(t, c.stack.App)
+	o.Stack = stackOf(t, c)
+	if cache, err := os.UserCacheDir(); err == nil {
+		o.Cache = filepath.Join(cache, "slipway", "settings")
+	}
+	report, err := check.Run(ctx, o)
 	if err != nil {
-		return own, err
+		return nil, err
+	}
+	folder, err := filepath.Rel(t.Root, o.Path)
+	if err != nil {
+		folder = o.Path
+	}
+	var warnings, refused []finding.Finding
+	for _, f := range report.Findings {
+		if one := judged(filepath.ToSlash(folder), f); f.Severity == check.Refused {
+			refused = append(refused, one)
+		} else {
+			warnings = append(warnings, one)
+		}
+	}
+	rest := ""
+	if n := len(warnings); n > 0 {
+		rest = fmt.Sprintf("%s in the project; see them with: slipway check", counting(n, "warning"))
+		if t.Stack != DefaultStack {
+			rest += " --stack " + t.Stack
+		}
+	}
+	switch {
+	case len(refused) > 0 && rest != "":
+		return nil, &Unfit{filepath.ToSlash(folder), refused, "\nThere are also " + rest}
+	case len(refused) > 0:
+		return nil, &Unfit{filepath.ToSlash(folder), refused, ""}
+	case rest != "":
+		t.Progress.Logf("Check: %s", rest)
+	}
+	return warnings, nil
+}
+
+func counting(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// judged is a finding of a check in the format of all findings.
+func judged(folder string, f check.Finding) finding.Finding {
+	at := f.File
+	switch {
+	case at == "":
+		at = folder
+	case !strings.HasPrefix(at, "Pulumi.") && !strings.HasPrefix(at, "app."):
+		at = filepath.ToSlash(filepath.Join(folder, at))
+	}
+	if f.Line > 0 {
+		at = fmt.Sprintf("%s:%d", at, f.Line)
+	}
+	fix := strings.TrimSuffix(f.Fix, ".")
+	if first, size := utf8.DecodeRuneInString(fix); size > 0 {
+		fix = string(unicode.ToLower(first)) + fix[size:]
+	}
+	return finding.Finding{Resource: at, Code: f.Check, Message: f.Reason, Chain: []string{}, Fix: fix}
+}
+
+// ownProject is how the stack's own project is checked: the folder that has all of it, with the paths from there.
+func ownProject(t Target, app config.App) check.Options {
+	context := filepath.Join(t.Root, cmp.Or(app.Context, app.Path))
+	project := filepath.Join(t.Root, app.Path)
+	root := around(context, project)
+	if app.Dockerfile != "" {
+		root = around(root, filepath.Dir(filepath.Join(context, app.Dockerfile)))
+	}
+	from := func(at string) string {
+		rel, err := filepath.Rel(root, at)
+		if err != nil {
+			return at
+		}
+		return filepath.ToSlash(rel)
+	}
+	own := check.App{
+		Own: true, Path: from(project), Context: from(context), Target: app.Target, Args: app.Args, Settings: app.Settings, Manage: app.Manage,
+		Overlay: app.Overlay, Env: app.Env, Entrypoint: app.Entrypoint, Command: app.Command, Port: app.Port, Writable: app.Writable,
+		Static: check.Static{Serve: app.Static.Serve, URL: app.Static.URL},
+	}
+	if app.Dockerfile != "" {
+		own.Dockerfile = from(filepath.Join(context, app.Dockerfile))
+	}
+	return check.Options{Path: root, App: own}
+}
+
+// around is the nearest folder that contains two others.
+func around(a, b string) string {
+	for {
+		if rel, err := filepath.Rel(a, b); err == nil && (rel == "." || filepath.IsLocal(rel)) || a == filepath.Dir(a) {
+			return a
+		}
+		a = filepath.Dir(a)
+	}
+}
+
+// stackOf is what a check needs to know about the stack.
+func stackOf(t Target, c *configuration) *check.Stack {
+	s := &check.Stack{
+		Name: t.Stack, Protected: c.stack.Protect, Domain: c.stack.Domain, Region: c.stack.Region, Secrets: c.stack.SecretNames,
 	}
 	text, _ := os.ReadFile(c.file)
-	own.Stack = &check.Stack{
-		Name: t.Stack, File: filepath.Base(c.file), Text: string(text), Protected: c.stack.Protect, Domain: c.stack.Domain,
-		Env: map[string]*string{"AWS_REGION": &c.stack.Region},
-	}
-	for _, name := range c.stack.SecretNames {
-		own.Stack.Env[name] = nil
-	}
-	for name, value := range c.stack.App.Env {
-		own.Stack.Env[name] = &value
-	}
-	return own, nil
+	s.Sources = []check.Source{{File: filepath.Base(c.file), Text: string(text)}, {File: "Pulumi.yaml", Text: string(c.project)}}
+	return s
 }
 
 // written is the app as it is written, in a configuration that has mistakes.
 func written(t Target) config.App {
 	app := config.App{Path: "app"}
+	var paths struct{ Path, Context, Dockerfile string }
+	if source, err := config.FromProject(t.Root, t.Stack); err == nil {
+		_ = json.Unmarshal([]byte(source.Values[source.Project+":app"].Text), &paths) // what does not decode is one of the mistakes
+	}
 	for _, words := range t.Overrides {
-		if key, value, _ := strings.Cut(words, "="); key == "app.path" {
-			app.Path = value
+		switch key, value, _ := strings.Cut(words, "="); key {
+		case "app.path":
+			paths.Path = value
+		case "app.context":
+			paths.Context = value
+		case "app.dockerfile":
+			paths.Dockerfile = value
 		}
 	}
+	app.Path, app.Context, app.Dockerfile = cmp.Or(paths.Path, app.Path), paths.Context, paths.Dockerfile
 	return app
 }
 

@@ -492,7 +492,9 @@ func (r removal) without(o *cloud.Object, text string) (less string, ok bool) {
 				actions = []any{s["Action"]}
 			}
 			n := len(actions)
-			actions = slices.DeleteFunc(actions, func(a any) bool { return strings.EqualFold(fmt.Sprint(a), r.action) })
+			actions = slices.DeleteFunc(actions, func(a any) bool {
+				return strings.EqualFold(fmt.Sprint(a), r.action) || a == "*" && r.action == "*:*" // the sweep's name of every action
+			})
 			if len(actions) == n {
 				return "", false
 			}

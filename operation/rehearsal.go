@@ -25,6 +25,8 @@ type Rehearsal struct {
 	Protected []string       `json:"protected,omitempty"` // the resources that refused to be destroyed, as they should
 	Destroy   *Act           `json:"destroy,omitempty"`
 	Left      map[string]int `json:"left,omitempty"` // what destroy left, by type
+	// Warnings are about the project.
+	Warnings []finding.Finding `json:"warnings,omitempty"`
 
 	said []string // the reasons, without what is in the findings
 }

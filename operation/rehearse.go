@@ -12,6 +12,23 @@ import (
 // Rehearse runs the whole life of a stack in an empty model: up, up again, destroy. The result says what is wrong; the error
 // is an interrupt, or a failure to begin.
 func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
+	c, err := configure(t)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err := c.fit(ctx, t)
+	if unfit := (*Unfit)(nil); errors.As(err, &unfit) {
+		v = &Rehearsal{Stack: t.Stack}
+		v.wrong("the project in "+unfit.Folder+" would not run as it is; nothing was created"+unfit.warnings, "", unfit.Findings...)
+		return v, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if v != nil {
+			v.Warnings = warnings
+		}
+	}()
 	tried, err := t.try(ctx, "")
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"slipway/drift"
 	"slipway/engine"
 	"slipway/operation/account"
+	"slipway/rehearsal/finding"
 	"slipway/release"
 	"slipway/verdict"
 )
@@ -24,6 +25,8 @@ type Deployed struct {
 
 	Plan       *Plan
 	Deviations []Deviation // from the plan
+
+	Warnings []Warning // about the project, of an up that built it
 
 	// Containers run the site on this machine, nil if nothing does. The caller closes them.
 	Containers account.Containers
@@ -46,6 +49,10 @@ func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
 	if err == nil {
 		err = p.suits(t, c)
 	}
+	var warnings []finding.Finding
+	if err == nil && p == nil {
+		warnings, err = c.fit(ctx, t)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +61,11 @@ func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.deploy(ctx, "up", args.Confirm)
+	d, err := s.deploy(ctx, "up", args.Confirm)
+	if d != nil {
+		d.Warnings = warnings
+	}
+	return d, err
 }
 
 // deploy makes a plan, has it confirmed, runs the engine, judges what runs then, and keeps both in the ledger. It closes the

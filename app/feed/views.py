@@ -180,12 +180,15 @@ def account(request):
 
 @require_safe
 def picture(request, name):
-    """A picture from the private bucket. nginx and browsers may cache it forever, because it never changes."""
+    """A picture from the private bucket. nginx and browsers may cache it forever, because it never changes.
+
+    An uploaded file must not run as a page of the site, whatever a browser takes it for.
+    """
     if not settings.PICTURES:
         raise Http404
     try:
         file = default_storage.open(f"pictures/{name}")
     except FileNotFoundError:
         raise Http404 from None
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'; sandbox"}
     return FileResponse(file, content_type="image/webp", headers=headers)

@@ -12,7 +12,6 @@ from website import logs
 from website.env import Env
 
 BASE_DIR = pathlib.Path(__file__).resolve().parent.parent
-RDS_CA = "/etc/ssl/rds/global-bundle.pem"
 
 env = Env(os.environ)
 mode = env.choice("SITE_MODE", ["production", "development", "build"], "production")
@@ -127,27 +126,19 @@ else:
         if not origin.startswith(("https://", "http://")) or origin.count("/") > 2:
             env.wrong("CSRF_TRUSTED_ORIGINS", f"must be origins such as https://example.org, got {origin!r}")
 
-    # The CA bundle of RDS is in the image; a laptop's database has no certificate.
-    sslmodes = ["verify-full", "verify-ca", "require"] + (["prefer", "disable"] if development else [])
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
             "HOST": env.text("DB_HOST", "localhost" if development else None),
             "PORT": env.number("DB_PORT", 1, 65535, 5432),
-            "NAME": env.text("DB_DATABASE", "site" if development else None),
-            "USER": env.text("DB_USERNAME", "site" if development else None),
+            "NAME": env.text("DB_NAME", "site" if development else None),
+            "USER": env.text("DB_USER", "site" if development else None),
             "PASSWORD": env.secret("DB_PASSWORD", "site" if development else None),
-            # Each thread keeps its connection; gunicorn.conf.py runs DB_CONNECTIONS threads, so the task needs no pool to stay below.
+            # Each thread keeps its connection; gunicorn.conf.py runs DB_CONNECTIONS threads, so no pool is needed to stay below.
             "CONN_MAX_AGE": 300,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {
-                "sslmode": env.choice("DB_SSLMODE", sslmodes, "disable" if development else "verify-full"),
-                "sslrootcert": env.text("DB_SSLROOTCERT", RDS_CA),
-                "connect_timeout": 5,
-                "application_name": "site",
-                # No page may hold a connection or a row lock longer than a visitor waits.
-                "options": "-c statement_timeout=15s -c idle_in_transaction_session_timeout=30s",
-            },
+            # TLS and time limits come from PGSSLMODE, PGSSLROOTCERT and PGOPTIONS, which libpq reads.
+            "OPTIONS": {"connect_timeout": 5, "application_name": "site"},
         }
     }
     if DATABASES["default"]["HOST"].count(":") == 1:

@@ -36,6 +36,8 @@ func TestRun(t *testing.T) {
 		t.Fatalf("tasks of web and worker: %q", first)
 	}
 
+	r.mounts()
+
 	t.Log("visitors with a real browser")
 	seen := r.browse()
 	r.archived(
@@ -64,7 +66,10 @@ func TestRun(t *testing.T) {
 			first, r.tasks(), out)
 	}
 
-	t.Log("a release with a migration, under load")
+	t.Log("a release with a migration and another stylesheet, under load")
+	r.write("feed/static/feed/site.css", r.read("feed/static/feed/site.css")+"\nbody { border-color: red }\n")
+	sheets := r.readers()
+	old := sheets.current(t)
 	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
 	load := ada.load()
 	out, code := r.up()
@@ -81,6 +86,12 @@ func TestRun(t *testing.T) {
 		t.Error("a new release pushed nothing")
 	}
 	r.archived("feed.0900_mood")
+	sheets.fetch(old)
+	pages, missing := sheets.stop()
+	t.Logf("%d pages loaded, %d stylesheets missing", pages, len(missing))
+	if pages < 100 || len(missing) > 0 || sheets.current(t) == old {
+		t.Errorf("%d pages loaded, stylesheets missing: %q", pages, missing)
+	}
 	all := 1 + posts
 	ada.wrote(all)
 
@@ -153,6 +164,9 @@ func TestRun(t *testing.T) {
 		return err == nil && status == http.StatusOK && !slices.Equal(now, r.tasks())
 	})
 
+	t.Log("what Pulumi.yaml configures of nginx")
+	r.configured(ada, seen.Picture)
+
 	for _, want := range []string{"slipway-dev-web: task ", " stopped: container nginx: Essential container in task exited with code 137",
 		" runs in its place."} {
 		r.until("the command that serves says "+want, func() bool { return strings.Contains(r.said.String(), want) })
@@ -168,6 +182,103 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// mounts checks every path that a task mounts. On Fargate a volume gets the owner of its path in the image, but only if the image
+// declares exactly that path as VOLUME and no part of it is a symbolic link. Otherwise it belongs to root, and Docker hides this by
+// following the link. ECS Exec's agent runs as root.
+func (r *running) mounts() {
+	r.t.Helper()
+	checked := 0
+	for _, id := range r.containers("slipway.task") {
+		var all []struct {
+			Config struct{ Image, User string }
+			Mounts []struct{ Type, Destination string }
+		}
+		if err := json.Unmarshal([]byte(r.docker("inspect", id)), &all); err != nil || len(all) != 1 {
+			r.t.Fatalf("%d containers: %v", len(all), err)
+		}
+		image := all[0].Config.Image
+		look := func(program string, args ...string) string {
+			r.t.Helper()
+			return strings.TrimSpace(r.docker(append([]string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}, args...)...))
+		}
+		declared := r.docker("image", "inspect", "-f", `{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}`, image)
+		number := strings.TrimSpace(r.docker("exec", id, "id", "-u")) + ":" + strings.TrimSpace(r.docker("exec", id, "id", "-g"))
+		if strings.HasPrefix(number, "0:") {
+			r.t.Errorf("%s runs as root", image)
+		}
+		for _, m := range all[0].Mounts {
+			if m.Type != "volume" {
+				continue
+			}
+			at, owner := m.Destination, number
+			if at == "/managed-agents" || strings.HasSuffix(at, "/amazon/ssm") {
+				owner = "0:0"
+			}
+			real, holder := look("readlink", "-f", at), look("stat", "-c", "%u:%g", at)
+			if !slices.Contains(strings.Fields(declared), at) || real != at || holder != owner {
+				r.t.Errorf("%s: %s is %s and belongs to %s, not to %s; volumes:\n%s", image, at, real, holder, owner, declared)
+			}
+			checked++
+		}
+	}
+	if checked < 13 { // four of each container of the app, five of nginx
+		r.t.Errorf("the tasks have only %d mounts", checked)
+	}
+}
+
+// configured checks what app.nginx says: headers, limits and sizes; and what nginx does for every project.
+func (r *running) configured(v *visitor, picture string) {
+	r.t.Helper()
+	ask := func(method, path, body string) *http.Response {
+		r.t.Helper()
+		q, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		q.Header.Set("X-Forwarded-For", "10.9.9.9") // what a visitor claims
+		q.Header.Set("X-Request-ID", "chosen-by-the-visitor")
+		answer, err := v.client.Do(q)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+		return answer
+	}
+	policies := func(path string, want ...string) {
+		r.t.Helper()
+		answer := ask(http.MethodGet, path, "")
+		got := strings.Join(answer.Header.Values("Content-Security-Policy"), "\n")
+		for _, policy := range append(want, "default-src 'none'; style-src 'self';") {
+			if answer.StatusCode != http.StatusOK || !strings.Contains(got, policy) || answer.Header.Get("Permissions-Policy") == "" ||
+				answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+				r.t.Errorf("%s: %s with the headers %v, want the policy %s", path, answer.Status, answer.Header, policy)
+			}
+		}
+	}
+	policies("/latest/")
+	policies(picture, "default-src 'none'; sandbox")
+	page, _ := v.get("/latest/")
+	policies(stylesheet.FindString(page))
+	if id := ask(http.MethodGet, "/latest/", "").Header.Get("X-Request-ID"); !regexp.MustCompile(`^[0-9a-f]{32}$`).MatchString(id) {
+		r.t.Errorf("the request's ID is %q", id)
+	}
+	if answer := ask(http.MethodPost, "/", strings.Repeat("x", 7<<20)); answer.StatusCode != http.StatusRequestEntityTooLarge {
+		r.t.Errorf("7 MB: %s", answer.Status)
+	}
+	refused := 0
+	for range 26 {
+		if ask(http.MethodPost, "/account/log-in/", "x=1").StatusCode == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused == 0 || ask(http.MethodGet, "/account/log-in/", "").StatusCode != http.StatusOK {
+		r.t.Errorf("%d of 26 passwords refused; the form itself must never be", refused)
+	}
+	ask(http.MethodGet, "/@nobody/", "")
+	r.archived(`"address":"127.0.0.1","method":"GET","path":"/@nobody/"`)
+}
+
 // TestRunVerdicts brings releases and settings that are wrong in ways that ECS does not notice, or does not explain, and reads
 // what the command says about each.
 func TestRunVerdicts(t *testing.T) {
@@ -176,11 +287,32 @@ func TestRunVerdicts(t *testing.T) {
 	r.serve()
 
 	t.Log("a health path that answers 400, without another deployment")
+	urls := r.read("website/urls.py")
+	r.write("website/urls.py", urls+`
+
+def health(request):
+    """Like a page that fails only behind the load balancer; its container's own check goes to the same path."""
+    from django.core.exceptions import DisallowedHost
+    from feed.models import User
+    if User.objects.filter(username="sick").exists() and request.headers["User-Agent"].startswith("ELB-"):
+        raise DisallowedHost("Invalid HTTP_HOST header: the dog ate it. You may need to add it to ALLOWED_HOSTS.")
+    from django.http import HttpResponse
+    return HttpResponse("well")
+
+urlpatterns.insert(0, path("ht/", health))
+`)
+	ht := []string{"-c", "web.healthPath=/ht/"}
+	r.good(ht...)
+	r.visitor().signUp("sick")
 	for range 2 { // the second up changes nothing, and is no better
-		r.bad([]string{"-c", "web.healthPath=/"}, "its load balancer calls it unhealthy", "GET / must answer 200", "GET / answered 400",
-			"container django:",
-			"ALLOWED_HOSTS")
+		if out := r.bad(ht, "its load balancer calls it unhealthy", "GET /.slipway/health must answer 200-399", "GET /.slipway/health answered 400",
+			"container django:", "the dog ate it", "ALLOWED_HOSTS"); strings.Contains(out, "updated") {
+			t.Errorf("it deploys something:\n%s", out)
+		}
 	}
+	r.sql("UPDATE feed_user SET username = 'well' WHERE username = 'sick'")
+	r.good(ht...)
+	r.write("website/urls.py", urls)
 	r.good()
 
 	t.Log("a site whose every page answers 400")
@@ -190,7 +322,6 @@ func TestRunVerdicts(t *testing.T) {
 	r.write("website/settings.py", settings)
 
 	t.Log("a front page that answers 500, one that is not there, and one behind a log-in")
-	urls := r.read("website/urls.py")
 	r.write("website/urls.py", urls+"\n\ndef fail(request):\n    raise RuntimeError('the dog ate the view')\n"+
 		"\n\nurlpatterns.insert(0, path('', fail))\n")
 	r.bad(nil, "GET / answered 500 Internal Server Error", "the dog ate the view")
@@ -203,26 +334,22 @@ func TestRunVerdicts(t *testing.T) {
 	r.write("website/urls.py", urls)
 
 	t.Log("a container whose own health check fails")
-	check := r.read("build/healthcheck-django")
-	r.write("build/healthcheck-django", strings.ReplaceAll(check, "/healthz", "/no-healthz"))
-	r.bad(nil, "was rolled back", "Task failed container health checks (django: its health check failed)", "container django: CMD healthcheck",
-		"exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 400", "Last lines of the log:", "django, log group")
-	r.write("build/healthcheck-django", check)
+	r.bad([]string{"-c", "web.healthPath=/no-healthz"}, "was rolled back", "Task failed container health checks (django: its health check failed)",
+		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 404",
+		"Last lines of the log:", "django, log group")
 
 	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
-	config := r.read("nginx/nginx.conf")
-	r.write("nginx/nginx.conf", strings.Replace(config, "events {", "dog on;\nevents {", 1))
-	r.bad(nil, "was rolled back", "nginx: exit code 1", "nginx, log group", `unknown directive "dog"`)
-	r.write("nginx/nginx.conf", config)
-	file := r.read("Dockerfile.nginx")
-	r.write("Dockerfile.nginx", file+"RUN echo the dog ate the build && false\n")
+	r.wrong([]string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
+	r.broken("slipway-nginx-broken:"+filepath.Base(r.dir), "echo 'dog on;' >>/etc/nginx/mime.types")
+	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1", "nginx, log group",
+		`unknown directive "dog"`)
 	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
-	out := r.bad(nil, "This run started no deployment")
+	out := r.bad([]string{"-c", "app.static={commands: [[collectstatic, --noinput, --dog]]}"}, "This run started no deployment",
+		"unrecognized arguments: --dog")
 	// The plan names the marker, which the migration updates when it is done.
 	if _, done, planned := strings.Cut(out, "Plan for dev:"); !planned || regexp.MustCompile(`(?m)^migration: .*updated`).MatchString(done) {
 		t.Errorf("it has migrated, or shows no plan:\n%s", out)
 	}
-	r.write("Dockerfile.nginx", file)
 
 	t.Log("another number of tasks")
 	if out := r.good("-c", "web.min=2"); !strings.Contains(out, "Service slipway-dev-web: 2 tasks instead of 1") {
@@ -264,6 +391,31 @@ func (r *running) bad(args []string, want ...string) string {
 		}
 	}
 	return out
+}
+
+// wrong is an up whose configuration is refused, naming all of want.
+func (r *running) wrong(args []string, want ...string) {
+	r.t.Helper()
+	out, code := r.slipway(append(r.upLine(), args...)...)
+	if code != exitFailed || strings.Contains(out, "Plan for dev:") {
+		r.t.Errorf("up %q: exit code %d\n%s", args, code, out)
+	}
+	for _, words := range want {
+		if !strings.Contains(out, words) {
+			r.t.Errorf("up %q does not say %q:\n%s", args, words, out)
+		}
+	}
+}
+
+// broken makes an image of nginx in which a command was run.
+func (r *running) broken(tag, command string) {
+	r.t.Helper()
+	cmd := exec.Command("docker", "build", "-q", "-t", tag, "-")
+	cmd.Stdin = strings.NewReader("FROM slipway-nginx:sid\nRUN " + command + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		r.t.Fatalf("%v\n%s", err, out)
+	}
+	r.t.Cleanup(func() { exec.Command("docker", "rmi", tag).Run() })
 }
 
 // TestRunRehearsed kills an up that is the stack's first, which destroy cleans, and a rehearsal, which the next one
@@ -379,8 +531,7 @@ func (r *running) stranger() {
 // settings make the images without a registry and without PyPI, and give the stack a worker and a job.
 var settings = []string{
 	"--postgres", "slipway-postgres:sid",
-	"-c", "images.buildArgs.BASE=slipway-base:sid", "-c", "images.buildArgs.PACKAGES=base",
-	"-c", "images.buildArgs.RDS_CA=/etc/ssl/certs/ca-certificates.crt", "-c", "images.buildArgs.NGINX_BASE=slipway-nginx:sid",
+	"-c", "app.args.BASE=slipway-base:sid", "-c", "app.args.PACKAGES=base", "-c", "app.nginx.base=slipway-nginx:sid",
 	"-c", `workers=[{name: feed, command: [python, manage.py, run_worker], cpu: 256, memory: 512, count: 1}]`,
 	"-c", `jobs=[{name: clean-up, schedule: rate(12 hours), command: [python, manage.py, clean_up]}]`,
 }
@@ -418,10 +569,10 @@ func (r *running) start(args ...string) *exec.Cmd {
 }
 
 // serve starts an up that stays, and waits until it says where the site is.
-func (r *running) serve() {
+func (r *running) serve(args ...string) {
 	r.t.Helper()
 	r.said = &lockedBuffer{}
-	r.server = r.command(r.upLine()...)
+	r.server = r.command(append(r.upLine(), args...)...)
 	r.server.Stdout, r.server.Stderr = r.said, r.said
 	if err := r.server.Start(); err != nil {
 		r.t.Fatal(err)

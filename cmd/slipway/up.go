@@ -94,9 +94,10 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 		Losses     []operation.Effect    `json:"losses"`
 		Downtime   []operation.Effect    `json:"downtime"`
 		Deviations []operation.Deviation `json:"deviations,omitempty"`
+		Warnings   []operation.Warning   `json:"warnings,omitempty"`
 		Outputs    map[string]any        `json:"outputs"`
 		Verdict    verdict.Verdict       `json:"verdict"`
-	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Result.Outputs, d.Verdict},
+	}{d.Stack, release, d.Result.Summary(), d.Plan.Losses, d.Plan.Downtime, d.Deviations, d.Warnings, d.Result.Outputs, d.Verdict},
 		func() { run.out.printOutputs(d.Result.Outputs) }))
 	switch {
 	case err != nil:

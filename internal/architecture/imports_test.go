@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
+		"site", "config", "adapter", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 

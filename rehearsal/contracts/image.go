@@ -243,3 +243,13 @@ func (i *Image) mayWrite(dir string, uid int) Answer {
 	}
 	return Unknown
 }
+
+const (
+	helperPath   = "/opt/slipway/helper"
+	helperUser   = "slipway"
+	templatePath = "/etc/nginx/slipway.conf.template"
+	renderedPath = "/tmp/nginx.conf"
+
+	// rootsStandIn is the number that an image's user gets if it is root.
+	rootsStandIn = 10001
+)

@@ -4,14 +4,10 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 // Which server runs, and what it listens on.
-
-// servers are the programs whose ports the judge knows how to find.
-var servers = words("nginx gunicorn uvicorn daphne uwsgi granian hypercorn waitress-serve")
 
 // programOf is the name of a command's program, without its version: uwsgi-python3 is a build of uWSGI.
 func programOf(argv []string) string {
@@ -199,68 +195,6 @@ func endpoint(text string) ([]listener, bool) {
 	}
 	_, isPort := number(l.port)
 	return []listener{l}, isPort
-}
-
-func orElse(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
-}
-
-// option is the value of an option, given as two words, with an equals sign, or with a letter and no blank. The last one counts.
-func option(args []string, otherwise string, names ...string) string {
-	if all := allOf(args, nil, names...); len(all) > 0 {
-		return all[len(all)-1]
-	}
-	return otherwise
-}
-
-// allOf are all values of an option that may be repeated.
-func allOf(args, otherwise []string, names ...string) []string {
-	var all []string
-	for n := 0; n < len(args); n++ {
-		name, value, inline := strings.Cut(args[n], "=")
-		switch {
-		case slices.Contains(names, name) && inline:
-			all = append(all, value)
-		case slices.Contains(names, name) && n+1 < len(args):
-			n++
-			all = append(all, args[n])
-		case len(args[n]) > 2 && args[n][0] == '-' && args[n][1] != '-' && slices.Contains(names, args[n][:2]):
-			all = append(all, strings.TrimPrefix(args[n][2:], "="))
-		}
-	}
-	if all == nil {
-		return otherwise
-	}
-	return all
-}
-
-// bound are the listeners of addresses such as 0.0.0.0:8000, :8000, [::]:8000, 8000 or unix:/run/x.
-func bound(addresses ...string) (all []listener, ok bool) {
-	for _, a := range addresses {
-		for _, prefix := range []string{"tcp://", "http://"} {
-			a = strings.TrimPrefix(a, prefix)
-		}
-		if unknownWord(a) || strings.HasPrefix(a, "fd://") {
-			return nil, false
-		}
-		if strings.HasPrefix(a, "unix:") || strings.HasPrefix(a, "/") {
-			continue
-		}
-		host, port := "", a
-		if at := strings.LastIndexByte(a, ':'); at >= 0 && !strings.HasSuffix(a, "]") {
-			host, port = a[:at], a[at+1:]
-		} else if _, isPort := number(a); !isPort {
-			host, port = a, "8000"
-		}
-		if _, isPort := number(port); !isPort {
-			return nil, false
-		}
-		all = append(all, listener{port: port, loopback: loopback(host)})
-	}
-	return all, true
 }
 
 var (
@@ -480,25 +414,4 @@ func (i *Image) uwsgi(args []string, env variables) ([]listener, bool) {
 	}
 	slices.SortFunc(all, func(a, b listener) int { return strings.Compare(a.port, b.port) })
 	return all, !slices.ContainsFunc(args, unknownWord)
-}
-
-// uwsgiThreads is how many requests uWSGI answers at the same time.
-func (i *Image) uwsgiThreads(args []string, env variables) (int, bool) {
-	settings, ok := i.uwsgiSettings(args, env)
-	if !ok || settings["cheaper"] != nil {
-		return 0, false
-	}
-	count := func(names ...string) int {
-		for _, name := range names {
-			if values := settings[name]; len(values) > 0 {
-				n, err := strconv.Atoi(values[len(values)-1])
-				if ok = ok && err == nil; err == nil {
-					return n
-				}
-			}
-		}
-		return 1
-	}
-	n := count("processes", "workers", "p") * count("threads")
-	return n, ok && n > 0
 }

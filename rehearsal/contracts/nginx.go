@@ -1,7 +1,6 @@
 package contracts
 
 import (
-	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -78,14 +77,6 @@ func nginxBlock(tokens []string, from int) (all []directive, next int) {
 		}
 	}
 	return all, len(tokens)
-}
-
-// A listener is a port that a program of the image listens on.
-type listener struct {
-	port     string
-	tls      bool
-	loopback bool // only from inside the task
-	binary   bool // a protocol of uWSGI's, not HTTP
 }
 
 // An nginxConf is what matters of a configuration.
@@ -299,12 +290,6 @@ func (c *nginxConf) listen(args []string) {
 		host, port = port, "80"
 	}
 	c.listens = append(c.listens, listener{port: port, tls: slices.Contains(args, "ssl"), loopback: loopback(host)})
-}
-
-func loopback(host string) bool {
-	host = strings.Trim(host, "[]")
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
 func (c *nginxConf) pass(to string) {

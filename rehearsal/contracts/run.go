@@ -70,26 +70,6 @@ func (s *stage) simple(text string) [][]string {
 	return all
 }
 
-// plain is a word without its quotes.
-func plain(text string, w *syntax.Word) string {
-	if lit := w.Lit(); lit != "" {
-		return strings.ReplaceAll(lit, `\`, "")
-	}
-	if len(w.Parts) == 1 {
-		switch q := w.Parts[0].(type) {
-		case *syntax.SglQuoted:
-			return q.Value
-		case *syntax.DblQuoted:
-			if len(q.Parts) == 1 {
-				if lit, ok := q.Parts[0].(*syntax.Lit); ok {
-					return lit.Value
-				}
-			}
-		}
-	}
-	return strings.Trim(text[w.Pos().Offset():w.End().Offset()], `"`)
-}
-
 // command applies one simple command.
 func (s *stage) command(args []string) {
 	for len(args) > 0 && (args[0] == "sudo" || args[0] == "exec" || args[0] == "time") {
@@ -319,5 +299,3 @@ func (i *Image) nextUser() int {
 
 // withValue are the options of useradd and adduser that take a value.
 var withValue = words(`-g --gid -G --groups -d --home --home-dir -h -s --shell -c --comment -k -K --ingroup --gecos -b -e -f -p`)
-
-func words(text string) []string { return strings.Fields(text) }

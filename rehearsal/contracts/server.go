@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"fmt"
 	"maps"
 	"path"
 	"regexp"
@@ -81,12 +82,6 @@ func (i *Image) environment(c Container) variables {
 	maps.Copy(all, c.Env)
 	return all
 }
-
-// variables are the environment of a program. The value of a secret is not known.
-type variables map[string]string
-
-// secretValue stands for the value of a secret. A word with a dollar sign is not known.
-const secretValue = "$"
 
 var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true}
 
@@ -236,89 +231,59 @@ func commands(text string) []string {
 var builtins = words(`: . [ alias bg break cd continue echo eval exit export false fg getopts hash jobs kill local printf pwd read readonly
 	return set shift source test times trap true type ulimit umask unalias unset wait`)
 
-// A setting is a number in gunicorn's configuration.
-type setting struct{ simple, any *regexp.Regexp }
+// servers are the programs whose ports the judge knows how to find.
+var servers = words("nginx gunicorn uvicorn daphne uwsgi granian hypercorn waitress-serve")
 
-var workersSetting, threadsSetting = settingOf("workers"), settingOf("threads")
+// isHelper reports whether a command runs Slipway's program.
+func isHelper(argv []string) bool { return len(argv) > 0 && path.Clean(argv[0]) == helperPath }
 
-// settingOf is the setting of a name: a number, or an environment variable with a default.
-func settingOf(name string) setting {
-	return setting{regexp.MustCompile(`(?m)^` + name +
-		`\s*=\s*(?:int\(os\.environ\.get\(["'](\w+)["'],\s*["']?(\d+)["']?\)\)|(\d+))\s*(?:#.*)?$`),
-		regexp.MustCompile(`(?m)^\s*` + name + `\s*=`)}
-}
+// mayBeUnset are the variables of nginx's configuration that count as empty without a value.
+var mayBeUnset = words("SLIPWAY_HEADERS SLIPWAY_LIMITS SLIPWAY_CACHES SLIPWAY_STATIC_BUCKET SLIPWAY_HEALTH_PATH")
 
-// connectionsVariable is a variable that limits the connections of a task, for a configuration of gunicorn that obeys it.
-const connectionsVariable = "DB_CONNECTIONS"
-
-// Threads is how many requests a container answers at the same time, each of which holds a connection to the database. A program that
-// is not a web server counts as one. ok is false if that is not known.
-func (i *Image) Threads(c Container) (n int, ok bool) {
-	p, env := i.start(c), i.environment(c)
-	if !p.known || len(p.argv) == 0 {
-		return 0, false
+// helps follows a container's start of Slipway's program to what that starts.
+func (p *process) helps(i *Image, env variables) {
+	args := p.argv[1:]
+	if len(args) == 0 || args[0] != "nginx" {
+		return
 	}
-	argv := serving(p.argv)
-	switch name := programOf(argv); {
-	case name == "gunicorn":
-	case name == "uwsgi":
-		return i.uwsgiThreads(argv[1:], env)
-	case name == "" || name != "nginx" && slices.Contains(servers, name):
-		return 0, false // threads come and go with the requests
-	default:
-		return 1, true
-	}
-	args := gunicornArgs(argv[1:], env)
-	text, known := i.gunicornFile(args)
-	if limit, isNumber := number(env[connectionsVariable]); isNumber && strings.Contains(text, connectionsVariable) {
-		return limit, true
-	}
-	workers, known1 := workersSetting.count(option(args, "", "-w", "--workers"), text, env, orOne(env["WEB_CONCURRENCY"]))
-	threads, known2 := threadsSetting.count(option(args, "", "--threads"), text, env, 1)
-	return workers * threads, known && known1 && known2
-}
-
-func orOne(text string) int {
-	if n, ok := number(text); ok && n > 0 {
-		return n
-	}
-	return 1
-}
-
-// count is a number from an argument, from the setting in a file, or the default.
-func (s setting) count(argument, text string, env variables, otherwise int) (int, bool) {
-	if n, ok := number(argument); ok {
-		return n, true
-	}
-	m := s.simple.FindStringSubmatch(text)
-	switch {
-	case m == nil:
-		return otherwise, !s.any.MatchString(text)
-	case m[1] != "":
-		if n, ok := number(env[m[1]]); ok {
-			return n, true
+	template := templatePath
+	for _, a := range args[1:] {
+		if !strings.HasPrefix(a, "-") {
+			template = a
 		}
-		return number(m[2])
 	}
-	return number(m[3])
+	p.argv = []string{"nginx", "-c", renderedPath, "-e", "stderr", "-g", "daemon off;"}
+	r := &rendered{}
+	p.rendered = r
+	// Static files of earlier releases, which the program serves to nginx.
+	if at, ok := bound(option(args, "127.0.0.1:8079", "--listen")); ok && len(at) == 1 {
+		r.stored, _ = number(at[0].port)
+	}
+	f, ok := i.file(template)
+	if !ok || f.Text == "" {
+		if !ok && (i.Complete || i.known() && !i.opaque(i.Real(template))) {
+			r.fault = fmt.Sprintf("open %s: no such file or directory", template)
+		}
+		return
+	}
+	r.known = true
+	r.text = variable.ReplaceAllStringFunc(f.Text, func(found string) string {
+		name := variable.FindStringSubmatch(found)[1]
+		value, set := env[name]
+		if !set && !slices.Contains(mayBeUnset, name) && r.fault == "" {
+			r.fault = fmt.Sprintf("%s names ${%s}, which is not set", template, name)
+		}
+		return value
+	})
 }
 
-// MaxBody is the largest body in bytes that nginx accepts in a container, if its configuration says so explicitly; else 0.
-func (i *Image) MaxBody(c Container) int {
-	p := i.start(c)
-	if len(p.argv) == 0 || programOf(p.argv) != "nginx" {
-		return 0
-	}
-	text := strings.ToLower(i.nginx(p).maxBody)
-	unit := 1
-	switch {
-	case strings.HasSuffix(text, "k"):
-		unit = 1 << 10
-	case strings.HasSuffix(text, "m"):
-		unit = 1 << 20
-	case strings.HasSuffix(text, "g"):
-		unit = 1 << 30
-	}
-	n, _ := number(strings.TrimRight(text, "kmg"))
-	return n * unit
+// variable is what the program replaces in nginx's configuration.
+var variable = regexp.MustCompile(`\$\{(SLIPWAY_[A-Z0-9_]+)\}`)
+
+// A rendered is nginx's configuration as it is when nginx starts in a container.
+type rendered struct {
+	text   string
+	known  bool
+	stored int    // port of the static files of earlier releases
+	fault  string // why nginx does not start
 }

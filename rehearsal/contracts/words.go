@@ -97,3 +97,31 @@ func (e *expansion) parameter(p *syntax.ParamExp) string {
 	}
 	return value
 }
+
+// plain is a word without its quotes.
+func plain(text string, w *syntax.Word) string {
+	if lit := w.Lit(); lit != "" {
+		return strings.ReplaceAll(lit, `\`, "")
+	}
+	if len(w.Parts) == 1 {
+		switch q := w.Parts[0].(type) {
+		case *syntax.SglQuoted:
+			return q.Value
+		case *syntax.DblQuoted:
+			if len(q.Parts) == 1 {
+				if lit, ok := q.Parts[0].(*syntax.Lit); ok {
+					return lit.Value
+				}
+			}
+		}
+	}
+	return strings.Trim(text[w.Pos().Offset():w.End().Offset()], `"`)
+}
+
+func words(text string) []string { return strings.Fields(text) }
+
+// variables are the environment of a program. The value of a secret is not known.
+type variables map[string]string
+
+// secretValue stands for the value of a secret. A word with a dollar sign is not known.
+const secretValue = "$"

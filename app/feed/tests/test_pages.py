@@ -125,6 +125,7 @@ class PostTest(Site):
         self.assertRegex(post.picture.name, r"^pictures/[0-9a-f]{32}\.webp$")
         answer = self.client.get(post.picture_url)
         self.assertEqual((answer["Content-Type"], answer["Cache-Control"]), ("image/webp", "public, max-age=31536000, immutable"))
+        self.assertEqual(answer["Content-Security-Policy"], "default-src 'none'; sandbox")
         self.assertNotIn("Set-Cookie", answer)
         content = b"".join(answer.streaming_content)
         self.assertNotIn(b"Secret camera", content)

@@ -13,8 +13,8 @@ from website.env import Env
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GOOD = {
     "DB_HOST": "db.example",
-    "DB_DATABASE": "site",
-    "DB_USERNAME": "site",
+    "DB_NAME": "site",
+    "DB_USER": "site",
     "DB_PASSWORD": "hunter2 is the password",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOP",
     "ALLOWED_HOSTS": "example.org, www.example.org",
@@ -66,7 +66,6 @@ class RefusalTest(SimpleTestCase):
             ({"DB_HOST": "db.example:5432"}, "DB_HOST: contains a port"),
             ({"DB_PORT": "twelve"}, "DB_PORT: must be a whole number from 1 to 65535, got 'twelve'"),
             ({"DB_PORT": "70000"}, "DB_PORT"),
-            ({"DB_SSLMODE": "disable"}, "DB_SSLMODE: must be one of verify-full, verify-ca, require, got 'disable'"),
             ({"CSRF_TRUSTED_ORIGINS": "example.org"}, "CSRF_TRUSTED_ORIGINS: must be origins"),
             ({"CSRF_TRUSTED_ORIGINS": "https://example.org/"}, "CSRF_TRUSTED_ORIGINS"),
             ({"MEDIA_BUCKET": "pictures"}, "AWS_REGION: is missing"),
@@ -97,8 +96,13 @@ class ProductionTest(SimpleTestCase):
         self.assertEqual(said, "(False, 0, 'session')")
 
     def test_database(self):
-        _, said = load("s.DATABASES['default']['OPTIONS']['sslmode'], s.DATABASES['default']['OPTIONS']['sslrootcert'], s.DATABASES['default']['CONN_HEALTH_CHECKS']")
-        self.assertEqual(said, "('verify-full', '/etc/ssl/rds/global-bundle.pem', True)")
+        _, said = load("s.DATABASES['default']['NAME'], s.DATABASES['default']['USER'], s.DATABASES['default']['CONN_HEALTH_CHECKS']")
+        self.assertEqual(said, "('site', 'site', True)")
+
+    def test_libpq_decides_about_tls_and_time_limits(self):
+        """A value in OPTIONS would win over PGSSLMODE, PGSSLROOTCERT and PGOPTIONS."""
+        _, said = load("sorted(s.DATABASES['default']['OPTIONS'])")
+        self.assertEqual(said, "['application_name', 'connect_timeout']")
 
     def test_pictures_go_to_the_bucket(self):
         _, said = load("s.PICTURES, s.STORAGES['default']['BACKEND'], s.STORAGES['default']['OPTIONS']['bucket_name']", MEDIA_BUCKET="b", AWS_REGION="eu-west-1")
