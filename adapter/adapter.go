@@ -1,9 +1,3 @@
-// Package adapter makes any Django project's images run on Fargate: it adds stages to the project's Dockerfile, in the staged copy
-// of the build context, and never changes the project itself.
-//
-// Two images come from one text. The project's stages are as the project wrote them. A stage on top of the chosen one adds the
-// helper, the CA certificates of RDS, the user and the writable paths. Another collects static files, and nginx's takes them from
-// there. Both builds have the same text and the same files, so that Docker builds the project's stages once.
 package adapter
 
 import (
@@ -15,66 +9,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"slipway/internal/image"
 )
-
-// An App is what the configuration says about a project's images. Folders are relative to Root.
-type App struct {
-	Root       string            // the folder of Pulumi.yaml
-	Path       string            // the Django project
-	Context    string            // the build context
-	Dockerfile string            // from Context; "": Dockerfile if there is one, else one is generated
-	Target     string            // the stage that runs; "": the last one
-	Platform   string            // linux/arm64
-	Region     string            // of the database
-	Args       map[string]string // build arguments; readable in the image, so never a secret
-
-	Settings string            // the settings module; "": the image's, or manage.py's
-	Manage   []string          // what stands for manage.py
-	Overlay  []string          // settings that Slipway replaces
-	Writable []string          // absolute paths that the app writes, besides /tmp
-	Env      map[string]string // for collectstatic in the build: names as at run time, values without secrets
-	Static   Static
-
-	NginxBase string // the image that nginx's is made of
-}
-
-// Static says who serves static files.
-type Static struct {
-	Serve    string     // "nginx" or "app"
-	URL      string     // /static/
-	Commands [][]string // arguments for Manage, one list for each command
-}
-
-// The paths in an image that Slipway adds.
-const (
-	home        = "/opt/slipway"
-	bundlePath  = "/etc/ssl/rds/global-bundle.pem"
-	collected   = "/srv/static"
-	imageStatic = home + "/static"
-	pythonPath  = home + "/python"
-	overlayName = "slipway_settings"
-	templateOut = "/etc/nginx/slipway.conf.template"
-	cachedOut   = "/etc/nginx/slipway.cached"
-)
-
-// Names of added files in the build context.
-const (
-	helperFile  = image.Own + "/helper"
-	userFile    = image.Own + "/user"
-	bundleFile  = image.Own + "/global-bundle.pem"
-	overlayFile = image.Own + "/" + overlayName + ".py"
-	collectFile = image.Own + "/collect.json"
-	nginxFile   = image.Own + "/slipway.conf.template"
-	cachedFile  = image.Own + "/slipway.cached"
-)
-
-// HelperFile is the name of the helper in the build context. It is supplied when Docker builds.
-const HelperFile = helperFile
 
 // Builds are the builds of the two images. An error is about the project or its configuration, and says what to do.
 func (a App) Builds() (image.Builds, error) {
@@ -93,13 +32,22 @@ func (a App) Builds() (image.Builds, error) {
 	if err != nil {
 		return image.Builds{}, fmt.Errorf("%s: %w", path.Join(filepath.ToSlash(a.Context), name), err)
 	}
-	added, err := a.added()
+	collect, err := a.collect()
 	if err != nil {
 		return image.Builds{}, err
 	}
+	added := a.added()
 	b := image.Build{Root: a.Root, Context: a.Context, Dockerfile: name, Platform: a.Platform, Args: a.Args, Text: whole.text, Added: added}
 	django, nginx := b, b
 	django.Target, nginx.Target = whole.django, whole.nginx
+	nginx.Args = maps.Clone(a.Args)
+	if nginx.Args == nil {
+		nginx.Args = map[string]string{}
+	}
+	nginx.Args[collectArgument] = collect
+	if a.bakes() {
+		django.Args = nginx.Args
+	}
 	if a.Static.Serve != serveNginx {
 		nginx = image.Build{Platform: a.Platform, Text: a.nginxStage(nginxStageName, ""), Target: nginxStageName, Bare: true,
 			Added: slices.DeleteFunc(slices.Clone(added), func(f image.Added) bool {
@@ -108,8 +56,6 @@ func (a App) Builds() (image.Builds, error) {
 	}
 	return image.Builds{Django: django, Nginx: nginx}, nil
 }
-
-const serveNginx = "nginx"
 
 // Top is the top folder of the Git repository that root is in, or root itself. Paths of the configuration stay inside of it.
 func Top(root string) string {
@@ -133,47 +79,45 @@ func Top(root string) string {
 // find finds the context and the name of the Dockerfile in it; the name is "" if one is to be generated.
 func (a App) find() (context, name string, err error) {
 	context = filepath.Join(a.Root, a.Context)
-	top := Top(a.Root)
-	if err := inside(top, context, "folder "+a.Context, true); err != nil {
+	if err := a.inside(a.Context, "folder "+a.Context, true); err != nil {
 		return "", "", err
 	}
 	name = a.Dockerfile
 	if name == "" {
 		name = "Dockerfile"
 		if _, err := os.Stat(filepath.Join(context, name)); errors.Is(err, fs.ErrNotExist) {
-			return context, "", inside(top, filepath.Join(a.Root, a.Path), "folder "+a.Path, true)
+			return context, "", a.inside(a.Path, "folder "+a.Path, true)
 		}
 	}
-	shown := path.Join(filepath.ToSlash(a.Context), filepath.ToSlash(name))
-	return context, filepath.ToSlash(name), inside(top, filepath.Join(context, name), "Dockerfile "+shown, false)
+	at := filepath.Join(a.Context, name)
+	return context, filepath.ToSlash(name), a.inside(at, "Dockerfile "+filepath.ToSlash(at), false)
 }
 
-// inside checks that something exists, is of the kind that is wanted, and lies in the folder top.
-func inside(top, at, what string, folder bool) error {
-	info, err := os.Stat(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s does not exist", what)
-	}
-	real := at
-	if err == nil {
-		if real, err = filepath.Abs(at); err == nil {
-			real, err = filepath.EvalSymlinks(real)
-		}
-	}
-	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return fmt.Errorf("%s cannot be read: %w", what, err)
-	}
+// inside checks that a path from the project exists, is of the kind that is wanted, and lies in the repository. A link on the way
+// may lead elsewhere: that is the choice of its author.
+func (a App) inside(at, what string, folder bool) error {
+	info, err := os.Stat(filepath.Join(a.Root, at))
+	var why *fs.PathError
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s does not exist", what)
+	case errors.As(err, &why):
+		return fmt.Errorf("%s cannot be read: %w", what, why.Err)
+	case err != nil:
+		return fmt.Errorf("%s cannot be read: %w", what, err)
 	case folder && !info.IsDir():
 		return fmt.Errorf("%s is not a folder", what)
 	case !folder && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", what)
 	}
-	if from, err := filepath.Rel(top, real); err != nil || from != "." && !filepath.IsLocal(from) {
+	root, err := filepath.Abs(a.Root)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	if err != nil {
+		return err
+	}
+	if from, err := filepath.Rel(Top(root), filepath.Join(root, at)); err != nil || from != "." && !filepath.IsLocal(from) {
 		return fmt.Errorf("%s is outside of the repository: Slipway reads only files that a commit can have", what)
 	}
 	return nil
@@ -215,8 +159,6 @@ func (a App) checkWords() (wrong []error) {
 	return wrong
 }
 
-var regionForm = regexp.MustCompile(`^[a-z]{2}[a-z-]*-[0-9]+$`)
-
 // overlaySettings are the settings that slipway_settings.py knows.
 var overlaySettings = []string{"DATABASES", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "STATIC_ROOT",
 	"SECURE_PROXY_SSL_HEADER", "MEDIA"}
@@ -231,20 +173,15 @@ func reserved(at string) bool {
 }
 
 // added are the files that the images need besides the project's.
-func (a App) added() ([]image.Added, error) {
-	collect, err := a.collect()
-	if err != nil {
-		return nil, err
-	}
+func (a App) added() []image.Added {
 	return []image.Added{
 		{Name: helperFile, Mode: 0o755, Sum: helperSum()},
 		{Name: userFile, Mode: 0o666}, // the image's own user writes its number into it, whoever it is
 		{Name: bundleFile, Mode: 0o644, Content: bundle},
 		{Name: overlayFile, Mode: 0o644, Content: overlay},
-		{Name: collectFile, Mode: 0o644, Content: collect},
 		{Name: nginxFile, Mode: 0o644, Content: nginxTemplate},
 		{Name: cachedFile, Mode: 0o644, Content: nginxCached},
-	}, nil
+	}
 }
 
 // collect says in JSON which commands collect static files, and with which environment.
@@ -261,9 +198,6 @@ func (a App) collect() (string, error) {
 	if a.Settings != "" {
 		env["DJANGO_SETTINGS_MODULE"], env["SLIPWAY_SETTINGS"] = overlayName, a.Settings
 	}
-	text, err := json.MarshalIndent(map[string]any{"manage": a.Manage, "commands": a.Static.Commands, "env": env}, "", " ")
-	return string(text) + "\n", err
+	text, err := json.Marshal(map[string]any{"manage": a.Manage, "commands": a.Static.Commands, "env": env})
+	return string(text), err
 }
-
-// bakes reports whether the app's own image has the collected static files: a manifest storage and WhiteNoise read them there.
-func (a App) bakes() bool { return slices.Contains(a.Overlay, "STATIC_ROOT") }

@@ -34,16 +34,19 @@ var shop = map[string]string{
 	"manage.py": "import os, sys\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n" +
 		"from django.core.management import execute_from_command_line\nexecute_from_command_line(sys.argv)\n",
 	"shop/__init__.py": "",
-	"shop/settings.py": "import os\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = ['*']\nROOT_URLCONF = 'shop.urls'\nDEBUG = False\n" +
+	"shop/settings.py": "import os\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = ['*']\n" +
+		"ROOT_URLCONF = 'shop.urls'\nDEBUG = False\n" +
 		"INSTALLED_APPS = ['django.contrib.staticfiles']\nSTATIC_URL = '/static/'\nSTATICFILES_DIRS = ['assets']\n" +
 		"STORAGES = {'staticfiles': {'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}\n" +
 		"WSGI_APPLICATION = 'shop.wsgi.application'\n",
-	"shop/urls.py": "import getpass, os\nfrom django.http import JsonResponse\nfrom django.urls import path\nfrom django.templatetags.static import static\n" +
+	"shop/urls.py": "import getpass, os\nfrom django.http import JsonResponse\nfrom django.urls import path\n" +
+		"from django.templatetags.static import static\n" +
 		"def home(request):\n    open('/app/media/new', 'w').close()\n" +
 		"    return JsonResponse({'user': getpass.getuser(), 'uid': os.getuid(), 'home': os.environ['HOME'], 'css': static('site.css'),\n" +
 		"                         'kept': os.path.exists('/app/media/old'), 'scheme': request.META['HTTP_X_FORWARDED_PROTO']})\n" +
 		"urlpatterns = [path('', home)]\n",
-	"shop/wsgi.py":     "from django.core.wsgi import get_wsgi_application\nimport os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\napplication = get_wsgi_application()\n",
+	"shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\nimport os\n" +
+		"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\napplication = get_wsgi_application()\n",
 	"assets/site.css":  "body { color: red }\n",
 	"requirements.txt": "django\ngunicorn\npsycopg\n",
 	"media/old":        "",
@@ -73,7 +76,8 @@ func TestRealImages(t *testing.T) {
 	}
 	for _, c := range []struct{ name, dockerfile, user string }{
 		{"root", fmt.Sprintf(shopDockerfile, ""), `"user": "slipway", "uid": 10001, "home": "/tmp"`},
-		{"its own user", fmt.Sprintf(shopDockerfile, "RUN useradd --uid 4321 --create-home web && chmod 700 /home/web && chown web media\nUSER web\nENV HOME=/home/web"),
+		{"its own user", fmt.Sprintf(shopDockerfile, "RUN useradd --uid 4321 --create-home web && chmod 700 /home/web && chown web media\n"+
+			"USER web\nENV HOME=/home/web"),
 			`"uid": 4321, "home": "/home/web"`},
 		{"generated", "", `"user": "slipway", "uid": 10001, "home": "/tmp"`},
 	} {
@@ -137,7 +141,8 @@ func runShop(t *testing.T, dockerfile, user string) {
 	if r := s.get(t, "GET", css); r.body != shop["assets/site.css"] || r.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
 		t.Errorf("%s: %s %q", css, r.Status, r.body)
 	}
-	if got := docker(t, "exec", app, "/opt/slipway/helper", "health", "--port=8000", "--path=/", "--below=400"); strings.Contains(got, "fail") {
+	if got := docker(t, "exec", app, "/opt/slipway/helper", "health", "--port=8000", "--path=/", "--below=400"); strings.Contains(got,
+		"fail") {
 		t.Errorf("the health check says %s", got)
 	}
 	if dockerfile != "" {
@@ -145,7 +150,8 @@ func runShop(t *testing.T, dockerfile, user string) {
 			t.Errorf("the entrypoint is %s", got)
 		}
 	}
-	const mine = "import os; s = os.stat('/app/media'); print(s.st_uid == os.getuid(), oct(os.stat('/tmp').st_mode), os.stat('/opt/slipway').st_uid)"
+	const mine = "import os; s = os.stat('/app/media'); print(s.st_uid == os.getuid(), oct(os.stat('/tmp').st_mode), " +
+		"os.stat('/opt/slipway').st_uid)"
 	if got := docker(t, "exec", app, "python3", "-c", mine); got != "True 0o41777 0" {
 		t.Errorf("owner of the volume, mode of /tmp, owner of /opt/slipway: %s", got)
 	}

@@ -61,9 +61,11 @@ func TestStagesAreAddedToAnyDockerfile(t *testing.T) {
 		{"a target in other letters", "FROM python AS Release\nFROM scratch\n", "RELEASE", nil, "release", "FROM python AS Release\n\n", true},
 		{"a target by number", "FROM python\nFROM scratch AS last\n", "0", nil,
 			"slipway-project", "FROM python AS slipway-project\n\n", true},
-		{"two stages of a name, the first of them", "FROM a AS app\nUSER web\nFROM b AS app\nRUN x\n", "0", nil, "app", "FROM a AS app\nUSER web\n\n", false},
+		{"two stages of a name, the first of them", "FROM a AS app\nUSER web\nFROM b AS app\nRUN x\n", "0", nil, "app",
+			"FROM a AS app\nUSER web\n\n", false},
 		{"two stages of a name", "FROM a AS app\nUSER web\nFROM b AS app\nRUN x\n", "app", nil, "app", "FROM a AS app\nUSER web\nFROM b", true},
-		{"our name is one of a later stage", "FROM a\nFROM b AS slipway-project\n", "0", nil, "slipway-project", "FROM a AS slipway-project\n\n", true},
+		{"our name is one of a later stage", "FROM a\nFROM b AS slipway-project\n", "0", nil, "slipway-project",
+			"FROM a AS slipway-project\n\n", true},
 		{"a name that is a number in the list comes first", "FROM python AS a\nFROM scratch AS b\n", "b", nil, "b", "FROM python AS a\n", true},
 		{"a syntax line and an ARG", "# syntax=docker/dockerfile:1.7-labs\nARG PY=3.13\nFROM python:${PY}\nRUN --security=insecure x\n", "", nil,
 			"slipway-project", "# syntax=docker/dockerfile:1.7-labs\nARG PY=3.13\nFROM python:${PY} AS slipway-project\n", true},
@@ -73,14 +75,17 @@ func TestStagesAreAddedToAnyDockerfile(t *testing.T) {
 		{"Windows line endings without a name", "FROM \\\r\n  python\r\nUSER web\r\n", "", nil,
 			"slipway-project", "FROM   python AS slipway-project\r\n\r\nUSER web\r\n", false},
 		{"a byte order mark", "\ufeffFROM python\nUSER web\n", "", nil, "slipway-project", "FROM python AS slipway-project\nUSER web\n", false},
-		{"another escape character", "# escape=`\nFROM python:3 `\n  AS app\nRUN dir C:\\\n", "", nil, "app", "# escape=`\nFROM python:3 `\n", true},
+		{"another escape character", "# escape=`\nFROM python:3 `\n  AS app\nRUN dir C:\\\n", "", nil, "app", "# escape=`\nFROM python:3 `\n",
+			true},
 		{"a comment in a continued FROM", "FROM --platform=linux/arm64 \\\n# why\n\n  python\nUSER web\n", "", nil, "slipway-project",
 			"FROM --platform=linux/arm64   python AS slipway-project\n\n\n\nUSER web\n", false},
 		{"a heredoc with a FROM in it", "FROM python\nRUN <<EOF\nFROM evil AS evil\nUSER evil\nEOF\n", "", nil, "slipway-project",
 			"FROM python AS slipway-project\nRUN <<EOF\nFROM evil AS evil\n", true},
-		{"a heredoc at the end", "FROM python AS app\nCOPY <<\"A\" <<B /\na\nA\nFROM b\nB", "", nil, "app", "FROM python AS app\nCOPY <<\"A\" <<B /\n", true},
+		{"a heredoc at the end", "FROM python AS app\nCOPY <<\"A\" <<B /\na\nA\nFROM b\nB", "", nil, "app",
+			"FROM python AS app\nCOPY <<\"A\" <<B /\n", true},
 		{"a continuation at the end", "FROM python AS app\nCMD a \\\n  b \\\n", "", nil, "app", "FROM python AS app\nCMD a   b \n", true},
-		{"a continuation and a comment at the end", "FROM python AS app\nRUN a \\\n# done\n", "", nil, "app", "FROM python AS app\nRUN a \n", true},
+		{"a continuation and a comment at the end", "FROM python AS app\nRUN a \\\n# done\n", "", nil, "app", "FROM python AS app\nRUN a \n",
+			true},
 		{"a FROM that is a stage with a user", "FROM python AS base\nUSER web\nFROM base\nCMD x\n", "", nil,
 			"slipway-project", "FROM python AS base\nUSER web\nFROM base AS slipway-project\n", false},
 		{"a FROM that an argument chooses", "ARG E=dev\nFROM a AS dev\nUSER root\nFROM a AS prod\nUSER web\nFROM ${E} AS app\n", "",
@@ -178,8 +183,8 @@ ENV HOME=/tmp USER=slipway LOGNAME=slipway
 ENV PYTHONPATH=/opt/slipway/python${PYTHONPATH:+:$PYTHONPATH}
 
 FROM slipway-layer AS slipway-static
-COPY .slipway/collect.json /opt/slipway/collect.json
-RUN ["/opt/slipway/helper","collect","--from=/opt/slipway/collect.json","--into=/srv/static"]
+ARG SLIPWAY_COLLECT
+RUN ["/opt/slipway/helper","collect","--into=/srv/static"]
 
 FROM slipway-layer AS slipway-django
 COPY --from=slipway-static /srv/static /opt/slipway/static

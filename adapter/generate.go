@@ -234,7 +234,8 @@ func (a App) wsgi(project string) (string, error) {
 		}
 		name := entry.Name()
 		if entry.IsDir() {
-			if at != project && (strings.HasPrefix(name, ".") || slices.Contains([]string{"node_modules", "site-packages", "venv", "env", "tests"}, name)) {
+			if at != project && (strings.HasPrefix(name, ".") || slices.Contains([]string{"node_modules", "site-packages", "venv", "env",
+				"tests"}, name)) {
 				return filepath.SkipDir
 			}
 			return nil
@@ -271,7 +272,8 @@ func (a App) wsgi(project string) (string, error) {
 		case len(all) == 1:
 			return all[0], nil
 		case len(all) > 1:
-			return "", fmt.Errorf("%s has no Dockerfile, and more than one WSGI application (%s): write a Dockerfile", a.Path, strings.Join(all, ", "))
+			return "", fmt.Errorf("%s has no Dockerfile, and more than one WSGI application (%s): write a Dockerfile", a.Path, strings.Join(all,
+				", "))
 		}
 	}
 	return "", fmt.Errorf("%s has no Dockerfile, and neither WSGI_APPLICATION in its settings nor a wsgi.py says what gunicorn serves: "+

@@ -9,7 +9,8 @@ import (
 )
 
 // plain is a project without a Dockerfile and without packages.
-var plain = map[string]string{"manage.py": "x", "shop/wsgi.py": "application = 1\n", "shop/settings.py": "WSGI_APPLICATION = 'shop.wsgi.application'\n"}
+var plain = map[string]string{"manage.py": "x", "shop/wsgi.py": "application = 1\n",
+	"shop/settings.py": "WSGI_APPLICATION = 'shop.wsgi.application'\n"}
 
 const lock = "version = 1\n[[package]]\nname = \"Django\"\nversion = \"5.2\"\n[[package]]\nname = \"gunicorn\"\nversion = \"23\"\n" +
 	"[[package]]\nname = \"psycopg\"\nversion = \"3.2\"\n"
@@ -22,7 +23,8 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 	}{
 		{"requirements", ".", map[string]string{"requirements.txt": "Django==5.2 # web\ngunicorn\npsycopg2_binary>=2\n"}, []string{
 			`COPY ["requirements.txt","./requirements.txt"]`,
-			"RUN python3 -m venv --without-pip --system-site-packages /opt/venv && python3 -m pip --python /opt/venv/bin/python install -r requirements.txt",
+			"RUN python3 -m venv --without-pip --system-site-packages /opt/venv && " +
+				"python3 -m pip --python /opt/venv/bin/python install -r requirements.txt",
 			"COPY . .", `CMD ["/bin/sh", "-c", "exec python3 -m gunicorn --bind 0.0.0.0:${PORT:-8000} shop.wsgi:application"]`,
 		}},
 		{"requirements that refer to others", ".", map[string]string{
@@ -32,7 +34,8 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 			`COPY ["requirements.txt","./requirements.txt"]`, `COPY ["requirements/prod.txt","./requirements/prod.txt"]`,
 			`COPY ["requirements/base.txt","./requirements/base.txt"]`, `COPY ["constraints.txt","./constraints.txt"]`,
 		}},
-		{"uv before requirements", ".", map[string]string{"uv.lock": lock, "pyproject.toml": "[project]\nname = 'shop'\n", "requirements.txt": "flask\n"}, []string{
+		{"uv before requirements", ".", map[string]string{"uv.lock": lock, "pyproject.toml": "[project]\nname = 'shop'\n",
+			"requirements.txt": "flask\n"}, []string{
 			`COPY ["uv.lock","./uv.lock"]`, `COPY ["pyproject.toml","./pyproject.toml"]`,
 			"RUN python3 -m venv /opt/tool && /opt/tool/bin/python -m pip install uv",
 			"RUN /opt/tool/bin/uv export --frozen --no-dev --no-emit-project --format requirements-txt --output-file /packages.txt",
@@ -43,10 +46,12 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 		{"pipenv", ".", map[string]string{"Pipfile.lock": `{"default": {"django": {}, "gunicorn": {}, "psycopg": {}}}`}, []string{
 			"RUN /opt/tool/bin/pipenv requirements >/packages.txt",
 		}},
-		{"pyproject alone", ".", map[string]string{"pyproject.toml": "[project]\ndependencies = ['django>=5', 'gunicorn', 'psycopg[c]']\n"}, []string{
-			`COPY ["pyproject.toml","./pyproject.toml"]`,
-			`RUN python3 -c 'import tomllib; print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' >/packages.txt`,
-		}},
+		{"pyproject alone", ".", map[string]string{"pyproject.toml": "[project]\ndependencies = ['django>=5', 'gunicorn', 'psycopg[c]']\n"},
+			[]string{
+				`COPY ["pyproject.toml","./pyproject.toml"]`,
+				"RUN python3 -c 'import tomllib; " +
+					`print("\n".join(tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' >/packages.txt`,
+			}},
 		{"the project in a folder, the packages above it", "src", map[string]string{"requirements.txt": "django\ngunicorn\npsycopg\n"}, []string{
 			`COPY ["requirements.txt","./requirements.txt"]`, "WORKDIR /app", "COPY . .", "WORKDIR /app/src",
 		}},
@@ -91,14 +96,20 @@ func TestProjectsForWhichNoDockerfileIsGenerated(t *testing.T) {
 		more map[string]string // content "-" removes
 		want string
 	}{
-		{"no packages", map[string]string{"requirements.txt": "-"}, ". has no Dockerfile, and no uv.lock, poetry.lock, Pipfile.lock, requirements.txt or pyproject.toml"},
-		{"an empty pyproject.toml", map[string]string{"requirements.txt": "-", "pyproject.toml": "[tool.black]\n"}, "has no Dockerfile, and no uv.lock"},
-		{"no gunicorn", map[string]string{"requirements.txt": "django\npsycopg\n"}, ". has no Dockerfile, and requirements.txt lacks gunicorn, which an image"},
+		{"no packages", map[string]string{"requirements.txt": "-"},
+			". has no Dockerfile, and no uv.lock, poetry.lock, Pipfile.lock, requirements.txt or pyproject.toml"},
+		{"an empty pyproject.toml", map[string]string{"requirements.txt": "-", "pyproject.toml": "[tool.black]\n"},
+			"has no Dockerfile, and no uv.lock"},
+		{"no gunicorn", map[string]string{"requirements.txt": "django\npsycopg\n"},
+			". has no Dockerfile, and requirements.txt lacks gunicorn, which an image"},
 		{"MySQL", map[string]string{"requirements.txt": "django\nmysqlclient\n"}, "requirements.txt lacks gunicorn, psycopg[binary], which"},
 		{"a comment is no package", map[string]string{"requirements.txt": "django\npsycopg\n# gunicorn\n"}, "lacks gunicorn"},
-		{"a reference to outside", map[string]string{"requirements.txt": "-r ../../base.txt\n"}, "refers to ../../base.txt, outside of its folder"},
-		{"no application", map[string]string{"shop/wsgi.py": "-", "shop/settings.py": "-"}, "neither WSGI_APPLICATION in its settings nor a wsgi.py"},
-		{"two applications", map[string]string{"shop/settings.py": "-", "blog/wsgi.py": "x"}, "more than one WSGI application (blog.wsgi:application, shop.wsgi:application)"},
+		{"a reference to outside", map[string]string{"requirements.txt": "-r ../../base.txt\n"},
+			"refers to ../../base.txt, outside of its folder"},
+		{"no application", map[string]string{"shop/wsgi.py": "-", "shop/settings.py": "-"},
+			"neither WSGI_APPLICATION in its settings nor a wsgi.py"},
+		{"two applications", map[string]string{"shop/settings.py": "-", "blog/wsgi.py": "x"},
+			"more than one WSGI application (blog.wsgi:application, shop.wsgi:application)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := maps.Clone(plain)
@@ -124,10 +135,12 @@ func TestWSGIModule(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		{"named", map[string]string{"config/settings/base.py": "  WSGI_APPLICATION = \"config.web.app\"\n", "other/wsgi.py": "x"}, "config.web:app"},
+		{"named", map[string]string{"config/settings/base.py": "  WSGI_APPLICATION = \"config.web.app\"\n", "other/wsgi.py": "x"},
+			"config.web:app"},
 		{"found", map[string]string{"blog/wsgi.py": "x", "venv/lib/site/wsgi.py": "x", ".tox/wsgi.py": "x"}, "blog.wsgi:application"},
 		{"in the folder itself", map[string]string{"wsgi.py": "x"}, "wsgi:application"},
-		{"named twice", map[string]string{"c/settings/a.py": "WSGI_APPLICATION = 'c.wsgi.application'\n", "c/settings/b.py": "WSGI_APPLICATION = 'c.wsgi.application'\n"},
+		{"named twice", map[string]string{"c/settings/a.py": "WSGI_APPLICATION = 'c.wsgi.application'\n",
+			"c/settings/b.py": "WSGI_APPLICATION = 'c.wsgi.application'\n"},
 			"c.wsgi:application"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

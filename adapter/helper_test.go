@@ -132,7 +132,8 @@ func TestHelperIsMadeOnce(t *testing.T) {
 			t.Errorf("%s: mode %s, %d bytes", architecture, info.Mode(), info.Size())
 		}
 	}
-	if out, err := exec.Command(filepath.Join(cache, helperSum()[:20]+"-"+runtime.GOARCH), "whoami", "--note="+filepath.Join(cache, "note")).CombinedOutput(); err != nil {
+	if out, err := exec.Command(filepath.Join(cache, helperSum()[:20]+"-"+runtime.GOARCH), "whoami", "--note="+filepath.Join(cache,
+		"note")).CombinedOutput(); err != nil {
 		t.Errorf("it does not run: %v\n%s", err, out)
 	}
 	t.Setenv("PATH", "")
@@ -140,6 +141,9 @@ func TestHelperIsMadeOnce(t *testing.T) {
 		if _, err := helperIn(cache, architecture); err != nil {
 			t.Errorf("%s was not kept: %v", architecture, err)
 		}
+	}
+	if _, err := binaries.Open("bin"); err == nil {
+		return // this build carries them
 	}
 	if _, err := helperIn(t.TempDir(), "arm64"); err == nil || !strings.Contains(err.Error(), "Go, which would compile it, is not installed") {
 		t.Errorf("without Go: %v", err)
@@ -150,6 +154,9 @@ func TestHelperOfOtherSources(t *testing.T) {
 	old := helperSum
 	defer func() { helperSum = old }()
 	helperSum = func() string { return strings.Repeat("0", 64) }
+	if _, err := binaries.Open("bin"); err == nil {
+		return // this build carries them
+	}
 	if _, err := helperIn(t.TempDir(), "arm64"); err == nil || !strings.Contains(err.Error(), "Build slipway again") {
 		t.Errorf("got %v", err)
 	}

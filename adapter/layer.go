@@ -2,7 +2,6 @@ package adapter
 
 import (
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,11 +87,11 @@ func (a App) staticStage(name, layer string) string {
 	var b strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&b, format+"\n", values...) }
 	line("FROM %s AS %s", layer, name)
-	line("COPY %s %s/collect.json", collectFile, home)
+	line("ARG %s", collectArgument)
 	if len(a.Overlay) == 0 {
 		line("%s", pythonEnv)
 	}
-	line("RUN %s", words(home+"/helper", "collect", "--from="+home+"/collect.json", "--into="+collected))
+	line("RUN %s", words(home+"/helper", "collect", "--into="+collected))
 	return b.String()
 }
 
@@ -114,13 +113,4 @@ func (a App) volumes() []string {
 	all := slices.Concat([]string{"/tmp"}, a.Writable, execPaths)
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// words is the exec form of an instruction.
-func words(all ...string) string {
-	text, err := json.Marshal(all)
-	if err != nil {
-		panic(err) // it is made of strings
-	}
-	return string(text)
 }

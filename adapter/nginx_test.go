@@ -130,7 +130,8 @@ func start(t *testing.T, env map[string]string, app, bucket http.HandlerFunc) *s
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command(program, "-t", "-c", conf, "-e", "stderr").CombinedOutput(); err != nil || strings.Contains(string(out), "[warn]") {
+	if out, err := exec.Command(program, "-t", "-c", conf, "-e", "stderr").CombinedOutput(); err != nil || strings.Contains(string(out),
+		"[warn]") {
 		if !strings.Contains(string(out), `the "user" directive`) || err != nil {
 			t.Fatalf("nginx -t: %v\n%s", err, out)
 		}
@@ -383,6 +384,9 @@ location = "/logo" { include ` + cachedOut + `; }`,
 	if s.get(t, "GET", "/media/a.jpg").body == s.get(t, "GET", "/media/a.jpg?size=1").body {
 		t.Error("two addresses have one answer")
 	}
+	if same("/media/a.jpg", []string{"Host: a.example.com"}, []string{"Host: b.example.com"}) {
+		t.Error("two hosts have one answer")
+	}
 	if !same("/media/vary", anna, anna) {
 		t.Error("/media/vary was not kept for one session")
 	}
@@ -476,7 +480,8 @@ func TestStaticFiles(t *testing.T) {
 	if r := s.get(t, "GET", "/static/app.mjs"); !strings.Contains(r.Header.Get("Content-Type"), "javascript") {
 		t.Errorf("a module has the type %q", r.Header.Get("Content-Type"))
 	}
-	if r := s.get(t, "GET", "/static/zipped.0123456789ab.css", "Accept-Encoding: gzip"); r.body != "zipped" || r.Header.Get("Content-Encoding") != "gzip" {
+	r := s.get(t, "GET", "/static/zipped.0123456789ab.css", "Accept-Encoding: gzip")
+	if r.body != "zipped" || r.Header.Get("Content-Encoding") != "gzip" {
 		t.Errorf("compressed: %s %q", r.Header.Get("Content-Encoding"), r.body)
 	}
 	if r := s.get(t, "HEAD", "/static/old/x.0123456789ab.css"); r.StatusCode != http.StatusOK {

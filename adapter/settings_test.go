@@ -92,7 +92,8 @@ lower = 'not a setting'
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("replaced (-want +got):\n%s%s", diff, words)
 	}
-	if got, _ := settings(t, project, "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "STATIC_ROOT", "SLIPWAY_STATIC_ROOT": "/srv/static"}); got["STATIC_ROOT"] !=
+	if got, _ := settings(t, project, "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "STATIC_ROOT",
+		"SLIPWAY_STATIC_ROOT": "/srv/static"}); got["STATIC_ROOT"] !=
 		"/srv/static" {
 		t.Errorf("collected into %v", got["STATIC_ROOT"])
 	}
@@ -128,7 +129,8 @@ func TestOverlayPutsUploadsIntoTheBucket(t *testing.T) {
 		want                  map[string]any
 	}{
 		{"Django's defaults", "", "(5, 2)",
-			map[string]any{"STORAGES": map[string]any{"default": bucket, "staticfiles": static("django.contrib.staticfiles.storage.StaticFilesStorage")}}},
+			map[string]any{"STORAGES": map[string]any{"default": bucket,
+				"staticfiles": static("django.contrib.staticfiles.storage.StaticFilesStorage")}}},
 		{"the old names", "DEFAULT_FILE_STORAGE = 'a'\nSTATICFILES_STORAGE = 'whitenoise.x'\n", "(4, 2)",
 			map[string]any{"STORAGES": map[string]any{"default": bucket, "staticfiles": static("whitenoise.x")}}},
 		{"storages of its own", "STORAGES = {'default': {'BACKEND': 'a'}, 'staticfiles': {'BACKEND': 'b'}, 'more': {'BACKEND': 'c'}}\n", "(5, 2)",
@@ -148,13 +150,15 @@ func TestOverlayPutsUploadsIntoTheBucket(t *testing.T) {
 }
 
 func TestOverlayMistakesAreNamed(t *testing.T) {
-	if _, words := settings(t, "", "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "CACHES"}); !strings.Contains(words, "does not replace the setting CACHES") {
+	if _, words := settings(t, "", "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "CACHES"}); !strings.Contains(words,
+		"does not replace the setting CACHES") {
 		t.Errorf("got %s", words)
 	}
 	if _, words := settings(t, "import nothing_of_this_name", "(5, 2)", nil); !strings.Contains(words, "nothing_of_this_name") {
 		t.Errorf("a mistake of the project's own: %s", words)
 	}
-	if _, words := settings(t, "", "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "SECRET_KEY"}); !strings.Contains(words, "SLIPWAY_SECRET_KEY") {
+	if _, words := settings(t, "", "(5, 2)", map[string]string{"SLIPWAY_OVERLAY": "SECRET_KEY"}); !strings.Contains(words,
+		"SLIPWAY_SECRET_KEY") {
 		t.Errorf("a missing value: %s", words)
 	}
 	// Both sides know the same settings.

@@ -169,8 +169,9 @@ func TestPublishesOnlyNamesWithAHash(t *testing.T) {
 	a, _ := newTestArchive(t, b)
 	dir := release(t, map[string]string{
 		"staticfiles.json": `{"paths": {"logo.svg": "logo.abc.svg", "same.txt": "same.txt"}, "version": "1.1"}`,
-		"css/app.css":      "plain", "css/app.0123456789ab.css": "hashed", "css/app.0123456789ab.css.gz": "compressed", "logo.abc.svg": "by the manifest",
-		"same.txt": "plain", "app.0123456.js": "seven digits", "main.0123abcd.js.map": "map", "font.0123456789ab.woff2": "font",
+		"css/app.css":      "plain", "css/app.0123456789ab.css": "hashed", "css/app.0123456789ab.css.gz": "compressed",
+		"logo.abc.svg": "by the manifest",
+		"same.txt":     "plain", "app.0123456.js": "seven digits", "main.0123abcd.js.map": "map", "font.0123456789ab.woff2": "font",
 	})
 	n, err := a.publish(context.Background(), dir)
 	if err != nil || n != 4 {
@@ -290,7 +291,8 @@ func TestArchiveServesFilesOfOtherReleases(t *testing.T) {
 			t.Errorf("%s %s %s: %d %q", test.method, test.path, test.within, w.Code, w.Body)
 		}
 		h := w.Header()
-		if good := test.status < 300; good != (h.Get("Cache-Control") == immutable) || good && h.Get("Content-Type") != "text/css; charset=utf-8" {
+		good := test.status < 300
+		if good != (h.Get("Cache-Control") == immutable) || good && h.Get("Content-Type") != "text/css; charset=utf-8" {
 			t.Errorf("%s %s: headers %v", test.method, test.path, h)
 		}
 		if test.status == 200 && (h.Get("Content-Length") != "19" || h.Get("ETag") == "") {

@@ -87,7 +87,8 @@ func TestCollectFromAFile(t *testing.T) {
 	text, err := json.Marshal(map[string]any{
 		"manage": manage, "commands": [][]string{{"compress"}, {"collectstatic", "--noinput", "-v0"}},
 		"env": map[string]string{
-			"LINES_": "one\ntwo", "DJANGO_SETTINGS_MODULE": overlayModule, "SLIPWAY_SETTINGS": "shop.production", "SLIPWAY_OVERLAY": "DATABASES,STATIC_ROOT",
+			"LINES_": "one\ntwo", "DJANGO_SETTINGS_MODULE": overlayModule, "SLIPWAY_SETTINGS": "shop.production",
+			"SLIPWAY_OVERLAY": "DATABASES,STATIC_ROOT",
 		},
 	})
 	if err != nil {
@@ -118,7 +119,8 @@ echo "Type 'manage.py help' for usage." >&2; exit 1`)
 }
 
 func TestCollectFails(t *testing.T) {
-	into, env := newProject(t, `echo 'Traceback (most recent call last):' >&2; echo '  File "a.py"' >&2; echo 'KeyError: MAIL_KEY' >&2; exit 1`)
+	into, env := newProject(t, `exec >&2
+echo 'Traceback (most recent call last):'; echo '  File "a.py"'; echo 'KeyError: MAIL_KEY'; exit 1`)
 	code, out := call(env, "collect", "--into="+into)
 	if code != 1 || !strings.HasSuffix(out, "manage.py collectstatic --noinput: KeyError: MAIL_KEY\n") {
 		t.Errorf("exit code %d: %s", code, out)

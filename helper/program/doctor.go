@@ -233,7 +233,8 @@ func (e *examination) network() *sickness {
 	c, err := net.DialTimeout("tcp", at, 5*time.Second)
 	if timeout, ok := asError[net.Error](err); ok && timeout.Timeout() {
 		return &sickness{fmt.Sprintf("no answer from %s within 5 s", at),
-			"a firewall: the task's security group must be allowed in by the database's, on this port; or the subnets have no route to each other"}
+			"a firewall: the task's security group must be allowed in by the database's, on this port; " +
+				"or the subnets have no route to each other"}
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return &sickness{at + " refuses", "the port is wrong, or the database is stopped or still starting"}
@@ -274,7 +275,8 @@ func (e *examination) login() *sickness {
 
 // loginCauses are the usual causes of Postgres's errors. The first one that has the code, and the words if there are any, wins.
 var loginCauses = []struct{ code, words, cause string }{
-	{"28P01", "", "the password: the secret and the database's password differ; after a change, tasks keep the old one until they are replaced"},
+	{"28P01", "", "the password: the secret and the database's password differ; after a change, " +
+		"tasks keep the old one until they are replaced"},
 	{"28000", "no pg_hba.conf entry", "the server insists on TLS (rds.force_ssl) and PGSSLMODE does not use it"},
 	{"28000", "is not permitted to log in", "the role was created without LOGIN"},
 	{"28000", "does not exist", "the role does not exist; the migration creates the app's role"},
@@ -331,7 +333,8 @@ var databaseError = regexp.MustCompile(`(?i)\b(OperationalError|InterfaceError|P
 
 func (e *examination) refused(r manageResult) *sickness {
 	if databaseError.MatchString(r.reason) {
-		return &sickness{r.reason, "the helper gets in with the same database, so it is DATABASES in the settings: what app.env sets, and its OPTIONS"}
+		return &sickness{r.reason, "the helper gets in with the same database, so it is DATABASES in the settings: " +
+			"what app.env sets, and its OPTIONS"}
 	}
 	return &sickness{r.reason, settingsCause}
 }

@@ -30,7 +30,8 @@ func TestDoctorOfAHealthySite(t *testing.T) {
 	code, out := s.run("doctor")
 	for _, want := range []string{
 		"1 environment: ok\n", " SLIPWAY_DB_PASSWORD ", "    empty: EMPTY_ONE\n", "2 network: ok\n    localhost is ", "answers after",
-		"3 log-in: ok\n    Postgres ", " into " + s.name + ", TLSv1.3\n", "4 Django: ok\n    Django's connection works and every migration is applied\n",
+		"3 log-in: ok\n    Postgres ", " into " + s.name + ", TLSv1.3\n",
+		"4 Django: ok\n    Django's connection works and every migration is applied\n",
 	} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, it lacks %q: %s", code, want, out)
@@ -44,15 +45,17 @@ func TestDoctorOfAHealthySite(t *testing.T) {
 func TestDoctorFindsTheDatabase(t *testing.T) {
 	for name, change := range map[string]func(*site){
 		"DATABASE_URL": func(s *site) {
-			u := url.URL{Scheme: "postgres", User: url.UserPassword(s.role, s.env["SLIPWAY_DB_ROLE_PASSWORD"]), Host: "localhost:" + server.port, Path: s.name}
+			login := url.UserPassword(s.role, s.env["SLIPWAY_DB_ROLE_PASSWORD"])
+			u := url.URL{Scheme: "postgres", User: login, Host: "localhost:" + server.port, Path: s.name}
 			s.env["DATABASE_URL"] = u.String()
 		},
 		"SLIPWAY_DB_HOST": func(s *site) {
 			s.env["SLIPWAY_DB_HOST"], s.env["SLIPWAY_DB_OWNER"], s.env["SLIPWAY_DB_OWNER_PASSWORD"] = "localhost", owner, ownerPassword
 		},
 		"Django's settings": func(s *site) {
-			s.fakeManage(`case $1 in shell) echo 'noise'; printf '%s\n' 'slipway-database {"ENGINE": "django.db.backends.postgresql", "HOST": "localhost", ` +
-				`"PORT": "` + server.port + `", "NAME": "` + s.name + `", "USER": "owner", "PASSWORD": "it'"'"'s the \"owner\\word'"'"'"}';; esac`)
+			s.fakeManage(`case $1 in shell) echo 'noise'; printf '%s\n' 'slipway-database {"ENGINE": "django.db.backends.postgresql", ` +
+				`"HOST": "localhost", "PORT": "` + server.port + `", "NAME": "` + s.name + `", "USER": "owner", ` +
+				`"PASSWORD": "it'"'"'s the \"owner\\word'"'"'"}';; esac`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -99,7 +102,8 @@ func TestDoctorFindsPlantedFailures(t *testing.T) {
 		}, 1, "django.db.backends.sqlite3", "app.env"},
 		{"wrong host", func(s *site) { s.env["SLIPWAY_DB_HOST"] = "absent.invalid" }, 2, "absent.invalid does not resolve", "DNS names"},
 		{"wrong port", func(s *site) { s.env["SLIPWAY_DB_PORT"] = "1" }, 2, "localhost:1 refuses", "the port is wrong"},
-		{"wrong password", func(s *site) { s.env["SLIPWAY_DB_PASSWORD"] = "wrong word" }, 3, "password authentication failed", "the secret and the database"},
+		{"wrong password", func(s *site) { s.env["SLIPWAY_DB_PASSWORD"] = "wrong word" }, 3,
+			"password authentication failed", "the secret and the database"},
 		{"wrong database", func(s *site) { s.env["SLIPWAY_DB_NAME"] = "absent" }, 3, `database "absent" does not exist`, "its name is wrong"},
 		{"no TLS", func(s *site) { s.env["PGSSLMODE"] = "disable" }, 3, "no pg_hba.conf entry", "rds.force_ssl"},
 		{"alias", func(s *site) { s.env["SLIPWAY_DB_HOST"] = "127.0.0.1" }, 3, "certificate", "an alias"},
@@ -120,8 +124,10 @@ func TestDoctorFindsPlantedFailures(t *testing.T) {
 		{"role may not connect", func(s *site) {
 			s.exec(s.connect("postgres", "", "postgres"), "REVOKE CONNECT ON DATABASE "+s.name+" FROM PUBLIC, "+identifier(s.role))
 		}, 3, "permission denied for database", "has not granted"},
-		{"Django's password", func(s *site) { s.env["DB_PASSWORD"] = "wrong word" }, 4, "password authentication failed", "DATABASES in the settings"},
-		{"Django's settings", func(s *site) { s.env["TEST_FAIL_check"] = "KeyError: 'MAIL_KEY'" }, 4, "KeyError: 'MAIL_KEY'", "settings cannot be loaded"},
+		{"Django's password", func(s *site) { s.env["DB_PASSWORD"] = "wrong word" }, 4,
+			"password authentication failed", "DATABASES in the settings"},
+		{"Django's settings", func(s *site) { s.env["TEST_FAIL_check"] = "KeyError: 'MAIL_KEY'" }, 4,
+			"KeyError: 'MAIL_KEY'", "settings cannot be loaded"},
 		{"missing migration", func(s *site) {
 			s.migrations([2]string{"feed.0001_initial", ""}, [2]string{"feed.0002_more", ""}, [2]string{"feed.0003_last", ""})
 		}, 4, "2 migrations are missing, the first is feed.0002_more", "did not run or failed"},
@@ -169,7 +175,8 @@ func TestDoctorOfASilentServer(t *testing.T) {
 	}
 	defer l.Close()
 	s.env["SLIPWAY_DB_PORT"] = portOf(t, l.Addr())
-	if code, out := s.run("doctor"); code != 1 || !strings.Contains(out, "3 log-in: FAILED") || !strings.Contains(out, "overloaded, or failing over") {
+	code, out := s.run("doctor")
+	if code != 1 || !strings.Contains(out, "3 log-in: FAILED") || !strings.Contains(out, "overloaded, or failing over") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 }

@@ -53,7 +53,8 @@ type command struct {
 }
 
 var commands = []command{
-	{"whoami", whoami}, {"install", install}, {"collect", collect}, {"health", health}, {"migrate", migrate}, {"nginx", nginx}, {"doctor", doctor},
+	{"whoami", whoami}, {"install", install}, {"collect", collect}, {"health", health}, {"migrate", migrate}, {"nginx", nginx},
+	{"doctor", doctor},
 }
 
 func main() {

@@ -18,7 +18,8 @@ func TestRender(t *testing.T) {
 	env := environment{"SLIPWAY_PORT": "8080", "SLIPWAY_HEADERS": "add_header A \"${SLIPWAY_PORT} $host\" always;\n"}
 	got, err := render("listen ${SLIPWAY_PORT}; set $a ${host}$uri; ${SLIPWAY_HEADERS}${SLIPWAY_LIMITS}#$SLIPWAY_PORT ${PATH}", env)
 	// A value is not a template, and nginx's own variables stay.
-	if want := "listen 8080; set $a ${host}$uri; add_header A \"${SLIPWAY_PORT} $host\" always;\n#$SLIPWAY_PORT ${PATH}"; err != nil || got != want {
+	const want = "listen 8080; set $a ${host}$uri; add_header A \"${SLIPWAY_PORT} $host\" always;\n#$SLIPWAY_PORT ${PATH}"
+	if err != nil || got != want {
 		t.Errorf("got %q, %v", got, err)
 	}
 	_, err = render("${SLIPWAY_PORT} ${SLIPWAY_PROT} ${SLIPWAY_HOST} ${SLIPWAY_PROT} ${SLIPWAY_}", env)
@@ -93,7 +94,8 @@ func startNginx(t *testing.T, b *bucket, app string) *frontend {
 	port, archive := freePort(t), freePort(t)
 	env := b.env()
 	for name, value := range map[string]string{
-		"PATH": os.Getenv("PATH") + ":/usr/sbin", "SLIPWAY_TEST_DIR": dir, "SLIPWAY_PORT": port, "SLIPWAY_APP_PORT": app, "SLIPWAY_TEST_ARCHIVE": archive,
+		"PATH": os.Getenv("PATH") + ":/usr/sbin", "SLIPWAY_TEST_DIR": dir, "SLIPWAY_PORT": port, "SLIPWAY_APP_PORT": app,
+		"SLIPWAY_TEST_ARCHIVE": archive,
 	} {
 		env[name] = value
 	}
@@ -124,7 +126,8 @@ func get(t *testing.T, url string) (int, string) {
 
 func TestNginxDrainsAndServesEarlierReleases(t *testing.T) {
 	b := newBucket(t)
-	b.objects[archivePrefix+"old.ba9876543210.css"] = object{text: []byte("old"), header: http.Header{"Content-Type": {"text/css"}}, when: time.Now()}
+	css := http.Header{"Content-Type": {"text/css"}}
+	b.objects[archivePrefix+"old.ba9876543210.css"] = object{text: []byte("old"), header: css, when: time.Now()}
 	slow := make(chan struct{})
 	app := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		close(slow)

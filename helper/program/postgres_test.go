@@ -106,7 +106,8 @@ func (c *cluster) start() error {
 		return cmd
 	}
 	data := filepath.Join(c.dir, "data")
-	if out, err := command("initdb", "-D", data, "--auth", "trust", "-U", "postgres", "--encoding", "UTF8", "--no-sync").CombinedOutput(); err != nil {
+	out, err := command("initdb", "-D", data, "--auth", "trust", "-U", "postgres", "--encoding", "UTF8", "--no-sync").CombinedOutput()
+	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	if err := c.certify(data, attr.Credential); err != nil {
@@ -127,7 +128,8 @@ func (c *cluster) start() error {
 		return err
 	}
 	c.cmd = command("postgres", "-D", data, "-k", c.dir, "-p", c.port, "-c", "fsync=off", "-c", "listen_addresses=127.0.0.1",
-		"-c", "ssl=on", "-c", "ssl_cert_file=tls.pem", "-c", "ssl_key_file=tls.key", "-c", "log_statement=all", "-c", "log_min_duration_statement=0",
+		"-c", "ssl=on", "-c", "ssl_cert_file=tls.pem", "-c", "ssl_key_file=tls.key", "-c", "log_statement=all",
+		"-c", "log_min_duration_statement=0",
 		"-c", "log_connections=on")
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	if err := c.cmd.Start(); err != nil {
@@ -396,10 +398,10 @@ func manage(args []string) int {
 	}
 	var migrations [][2]string
 	_ = json.Unmarshal([]byte(os.Getenv("TEST_MIGRATIONS")), &migrations)
-	// psycopg reads PGOPTIONS and PGAPPNAME; pgx only the latter.
-	conn, err := pgx.Connect(ctx, fmt.Sprintf(`host=localhost port=%s dbname=%s user=%s password='%s' options='%s'`, os.Getenv("SLIPWAY_DB_PORT"),
-		os.Getenv("SLIPWAY_DB_NAME"), os.Getenv("DB_USER"), strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(os.Getenv("DB_PASSWORD")),
-		os.Getenv("PGOPTIONS")))
+	// pgx reads PGOPTIONS and PGAPPNAME, as psycopg does.
+	password := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(os.Getenv("DB_PASSWORD"))
+	conn, err := pgx.Connect(ctx, fmt.Sprintf(`host=localhost port=%s dbname=%s user=%s password='%s'`, os.Getenv("SLIPWAY_DB_PORT"),
+		os.Getenv("SLIPWAY_DB_NAME"), os.Getenv("DB_USER"), password))
 	if err != nil {
 		return fail(fmt.Errorf("django.db.utils.OperationalError: %w", err))
 	}

@@ -67,7 +67,8 @@ func (r role) maintain(ctx context.Context, owner address, say func(string, ...a
 func (r role) define(ctx context.Context, tx pgx.Tx) (done string, err error) {
 	verb, done := "ALTER", "altered"
 	var powerful bool
-	err = tx.QueryRow(ctx, "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = $1", r.user).Scan(&powerful)
+	const query = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = $1"
+	err = tx.QueryRow(ctx, query, r.user).Scan(&powerful)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		verb, done = "CREATE", "created"

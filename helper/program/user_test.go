@@ -88,7 +88,8 @@ func TestInstallForTheImagesUser(t *testing.T) {
 	if got := i.read("/etc/passwd"); got != wantPasswd {
 		t.Errorf("/etc/passwd:\n%s", got)
 	}
-	if got := i.read("/etc/group"); got != "root:x:0:\ndjango:x:1000:\nmedia:x:2000:other,slipway\nempty:x:3000:slipway\nslipway:x:1000:\n" {
+	const wantGroup = "root:x:0:\ndjango:x:1000:\nmedia:x:2000:other,slipway\nempty:x:3000:slipway\nslipway:x:1000:\n"
+	if got := i.read("/etc/group"); got != wantGroup {
 		t.Errorf("/etc/group:\n%s", got)
 	}
 	i.owns("/tmp", 1000, 1000, 0o777|fs.ModeSticky)
@@ -159,7 +160,8 @@ func TestInstallRefusesPaths(t *testing.T) {
 	}
 	before := i.read("/etc/passwd")
 	for name, words := range map[string]string{
-		"media": "must be absolute", "/a/../b": "must be absolute", "/a/": "must be absolute", "/": "holds the system", "/etc": "holds the system",
+		"media": "must be absolute", "/a/../b": "must be absolute", "/a/": "must be absolute", "/": "holds the system",
+		"/etc": "holds the system",
 		"/usr": "holds the system", "/opt/slipway": "not the app's", "/opt/slipway/x": "not the app's", "/proc/x": "not the app's",
 		"/var/lib/amazon": "overlaps", "/tmp/x": "always writable", "/app/file": "is a file", "/app/file/x": "is a file",
 		"/link": "symbolic link to /app", "/link/media": "symbolic link to /app",
@@ -180,7 +182,7 @@ func TestInstallRefusesPaths(t *testing.T) {
 
 func TestWhoami(t *testing.T) {
 	note := filepath.Join(t.TempDir(), "id")
-	if err := os.WriteFile(note, []byte("longer than what is written, so that it must be cut off\n"+strings.Repeat("x", 200)), 0o666); err != nil {
+	if err := os.WriteFile(note, []byte(strings.Repeat("longer than what is written\n", 20)), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if code, out := call(environment{"HOME": "/home/django"}, "whoami", "--note="+note); code != 0 {

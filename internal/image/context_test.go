@@ -501,7 +501,10 @@ func TestTagCoversWhatIsAdded(t *testing.T) {
 		"the text": func(b *Build) { b.Text += "USER 1\n" }, "the target": func(b *Build) { b.Target = "base" },
 		"a mode": func(b *Build) { b.Added[0].Mode = 0o644 }, "a content": func(b *Build) { b.Added[1].Content = "Note" },
 		"a name": func(b *Build) { b.Added[1].Name = ".slipway/note" }, "a sum": func(b *Build) { b.Added[2].Sum = "of others" },
-		"one less": func(b *Build) { b.Added = b.Added[:2] }, "content for a sum": func(b *Build) { b.Added[1].Content, b.Added[1].Sum = "", "note" },
+		"one less": func(b *Build) { b.Added = b.Added[:2] }, "content for a sum": func(b *Build) {
+			b.Added[1].Content, b.Added[1].Sum = "",
+				"note"
+		},
 	} {
 		b := withMore(root)
 		change(&b)
