@@ -17,6 +17,9 @@ import (
 // An App is the Django project: how its image is built and run. A project is the same in all stacks, so app may also stand in
 // Pulumi.yaml; what a stack says is merged into that, key by key.
 type App struct {
+	// Shared is what Pulumi.yaml gives as app.env for all stacks; nil if it has no app.
+	Shared map[string]string
+
 	// The folder of the Django project, relative to Pulumi.yaml.
 	Path string `key:"path" default:"./app" rule:"a folder of the Git repository; ../ is allowed"`
 	// The build context, relative to Pulumi.yaml. Defaults to path.

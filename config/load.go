@@ -48,6 +48,7 @@ func Load(source Source) (*Stack, error) {
 		n := d.parse(f, f.key, raw)
 		if f.key == "app" {
 			n = d.merged(n)
+			stack.App.Shared = d.shared.env()
 		}
 		if n != nil {
 			d.value(v.FieldByIndex(f.index), n, f.key, f)

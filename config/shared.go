@@ -81,6 +81,22 @@ func (s *shared) lineOf(path string) (line int, ok bool) {
 	return line, ok
 }
 
+// env is app.env as Pulumi.yaml has it; nil if it has no app. What is not text there is one of the mistakes.
+func (s *shared) env() map[string]string {
+	if s.node == nil || s.node.kind != object {
+		return nil
+	}
+	all := map[string]string{}
+	if env := s.node.child("env"); env != nil {
+		for _, f := range env.fields {
+			if f.value.kind == text && !f.value.secret {
+				all[f.key] = f.value.text
+			}
+		}
+	}
+	return all
+}
+
 // merged is app of the stack over that of Pulumi.yaml: objects key by key, anything else replaced.
 func (d *decoder) merged(own *node) *node {
 	for _, m := range d.shared.mistakes {

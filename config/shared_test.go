@@ -107,6 +107,7 @@ func TestAppOfAStackIsMergedIntoThatOfTheProject(t *testing.T) {
 				want, _ := bothWays(t, "name: slipway\nruntime: go\n", in())
 				want.App.Port, want.App.Manage, want.App.Migrate.Limit = 9000, []string{"python", "src/manage.py"}, 5
 				want.App.Env = map[string]string{"A": "shared", "B": "shared"}
+				want.App.Shared = map[string]string{"A": "shared", "B": "shared"}
 				c.want(&want.App)
 				if diff := cmp.Diff(want.App, got.App); diff != "" {
 					t.Errorf("(-want +got):\n%s", diff)

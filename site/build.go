@@ -2,6 +2,7 @@ package site
 
 import (
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,8 @@ var placeholders = map[string]string{
 	"db.json": `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
 }
 
-// buildEnv is the app's environment in the build, without any secret.
+// buildEnv is the app's environment in the build, without any secret. Of literals, only those that Pulumi.yaml has for all stacks
+// count, so that a stack's own LOG_LEVEL is no other image; without an app in Pulumi.yaml the stack's own do.
 func buildEnv(stack *config.Stack) map[string]string {
 	env := map[string]string{"AWS_REGION": placeholders["region"], "PORT": strconv.Itoa(stack.App.Port),
 		"SLIPWAY_DB_HOST": placeholders["db.host"], "SLIPWAY_DB_PORT": placeholders["db.port"], "SLIPWAY_DB_NAME": placeholders["db.name"],
@@ -52,6 +54,13 @@ func buildEnv(stack *config.Stack) map[string]string {
 		env[name] = "placeholder"
 	}
 	for name, template := range templates(stack) {
+		if shared := stack.App.Shared; shared != nil && literal(template) {
+			common, ok := shared[name]
+			if !ok {
+				continue
+			}
+			template, _ = config.ParseTemplate(common)
+		}
 		var text strings.Builder
 		for _, part := range template {
 			value, known := placeholders[part.Name]
@@ -63,4 +72,8 @@ func buildEnv(stack *config.Stack) map[string]string {
 		env[name] = text.String()
 	}
 	return env
+}
+
+func literal(t config.Template) bool {
+	return !slices.ContainsFunc(t, func(p config.Part) bool { return p.Name != "" })
 }

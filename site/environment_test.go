@@ -232,10 +232,24 @@ func TestTheOverlay(t *testing.T) {
 	}
 }
 
+// A literal of one stack is not in the build, so that it makes no other image; what Pulumi.yaml has for all stacks is.
+func TestALiteralOfOneStackIsNotInTheBuild(t *testing.T) {
+	stack := loaded(t, "dev", map[string]string{"slipway:app": `{"env":{"GREETING":"hello","SITE_MODE":"staging","QUEUE":"{bucket}"}}`})
+	stack.App.Shared = map[string]string{"SITE_MODE": "production"}
+	env := buildEnv(stack)
+	if greeting, ok := env["GREETING"]; ok || env["SITE_MODE"] != "production" || env["QUEUE"] != "placeholder" {
+		t.Errorf("GREETING is %q, SITE_MODE %q, QUEUE %q", greeting, env["SITE_MODE"], env["QUEUE"])
+	}
+	if loaded(t, "dev", nil).App.Shared["DB_HOST"] != "{db.host}" {
+		t.Error("app.env of this repository's Pulumi.yaml is not known as shared")
+	}
+}
+
 // The image is built with every name that the app has at run time, and without any of their values.
 func TestTheBuildHasEveryName(t *testing.T) {
 	stack := loaded(t, "dev", map[string]string{"slipway:app": `{"env":{"DATABASE_URL":"{db.url}","LOG_LEVEL":"DEBUG"}}`})
 	stack.SecretNames, stack.App.Env["BROKER"] = []string{"REDIS"}, "redis://:{secret.REDIS}@{host}"
+	stack.App.Shared = nil
 	env := buildEnv(stack)
 	for name, want := range map[string]string{"DATABASE_URL": "postgres://site:placeholder@localhost:5432/site",
 		"BROKER": "redis://:placeholder@localhost", "REDIS": "placeholder", "PORT": "8000", "LOG_LEVEL": "DEBUG"} {
