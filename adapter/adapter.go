@@ -32,13 +32,22 @@ func (a App) Builds() (image.Builds, error) {
 	if err != nil {
 		return image.Builds{}, fmt.Errorf("%s: %w", path.Join(filepath.ToSlash(a.Context), name), err)
 	}
-	added, err := a.added()
+	collect, err := a.collect()
 	if err != nil {
 		return image.Builds{}, err
 	}
+	added := a.added()
 	b := image.Build{Root: a.Root, Context: a.Context, Dockerfile: name, Platform: a.Platform, Args: a.Args, Text: whole.text, Added: added}
 	django, nginx := b, b
 	django.Target, nginx.Target = whole.django, whole.nginx
+	nginx.Args = maps.Clone(a.Args)
+	if nginx.Args == nil {
+		nginx.Args = map[string]string{}
+	}
+	nginx.Args[collectArgument] = collect
+	if a.bakes() {
+		django.Args = nginx.Args
+	}
 	if a.Static.Serve != serveNginx {
 		nginx = image.Build{Platform: a.Platform, Text: a.nginxStage(nginxStageName, ""), Target: nginxStageName, Bare: true,
 			Added: slices.DeleteFunc(slices.Clone(added), func(f image.Added) bool {
@@ -70,54 +79,45 @@ func Top(root string) string {
 // find finds the context and the name of the Dockerfile in it; the name is "" if one is to be generated.
 func (a App) find() (context, name string, err error) {
 	context = filepath.Join(a.Root, a.Context)
-	top := Top(a.Root)
-	if err := a.inside(top, context, "folder "+a.Context, true); err != nil {
+	if err := a.inside(a.Context, "folder "+a.Context, true); err != nil {
 		return "", "", err
 	}
 	name = a.Dockerfile
 	if name == "" {
 		name = "Dockerfile"
 		if _, err := os.Stat(filepath.Join(context, name)); errors.Is(err, fs.ErrNotExist) {
-			return context, "", a.inside(top, filepath.Join(a.Root, a.Path), "folder "+a.Path, true)
+			return context, "", a.inside(a.Path, "folder "+a.Path, true)
 		}
 	}
-	shown := path.Join(filepath.ToSlash(a.Context), filepath.ToSlash(name))
-	return context, filepath.ToSlash(name), a.inside(top, filepath.Join(context, name), "Dockerfile "+shown, false)
+	at := filepath.Join(a.Context, name)
+	return context, filepath.ToSlash(name), a.inside(at, "Dockerfile "+filepath.ToSlash(at), false)
 }
 
-// inside checks that something exists, is of the kind that is wanted, and lies in the folder top.
-func (a App) inside(top, at, what string, folder bool) error {
-	root := filepath.Join(a.Root, ".")
-	info, err := os.Stat(at)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s does not exist", what)
-	}
-	if err != nil {
-		var at *fs.PathError
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return fmt.Errorf("%s cannot be read: %w", what, err)
-	}
+// inside checks that a path from the project exists, is of the kind that is wanted, and lies in the repository. A link on the way
+// may lead elsewhere: that is the choice of its author.
+func (a App) inside(at, what string, folder bool) error {
+	info, err := os.Stat(filepath.Join(a.Root, at))
+	var why *fs.PathError
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s does not exist", what)
+	case errors.As(err, &why):
+		return fmt.Errorf("%s cannot be read: %w", what, why.Err)
+	case err != nil:
+		return fmt.Errorf("%s cannot be read: %w", what, err)
 	case folder && !info.IsDir():
 		return fmt.Errorf("%s is not a folder", what)
 	case !folder && !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file", what)
 	}
-	// As it is written: a folder in the repository may be a link.
-	real, err := filepath.Abs(root)
+	root, err := filepath.Abs(a.Root)
 	if err == nil {
-		real, err = filepath.EvalSymlinks(real)
+		root, err = filepath.EvalSymlinks(root)
 	}
 	if err != nil {
 		return err
 	}
-	below, err := filepath.Rel(root, at)
-	if err != nil {
-		return err
-	}
-	if from, err := filepath.Rel(top, filepath.Join(real, below)); err != nil || from != "." && !filepath.IsLocal(from) {
+	if from, err := filepath.Rel(Top(root), filepath.Join(root, at)); err != nil || from != "." && !filepath.IsLocal(from) {
 		return fmt.Errorf("%s is outside of the repository: Slipway reads only files that a commit can have", what)
 	}
 	return nil
@@ -173,20 +173,15 @@ func reserved(at string) bool {
 }
 
 // added are the files that the images need besides the project's.
-func (a App) added() ([]image.Added, error) {
-	collect, err := a.collect()
-	if err != nil {
-		return nil, err
-	}
+func (a App) added() []image.Added {
 	return []image.Added{
 		{Name: helperFile, Mode: 0o755, Sum: helperSum()},
 		{Name: userFile, Mode: 0o666}, // the image's own user writes its number into it, whoever it is
 		{Name: bundleFile, Mode: 0o644, Content: bundle},
 		{Name: overlayFile, Mode: 0o644, Content: overlay},
-		{Name: collectFile, Mode: 0o644, Content: collect},
 		{Name: nginxFile, Mode: 0o644, Content: nginxTemplate},
 		{Name: cachedFile, Mode: 0o644, Content: nginxCached},
-	}, nil
+	}
 }
 
 // collect says in JSON which commands collect static files, and with which environment.
@@ -203,6 +198,6 @@ func (a App) collect() (string, error) {
 	if a.Settings != "" {
 		env["DJANGO_SETTINGS_MODULE"], env["SLIPWAY_SETTINGS"] = overlayName, a.Settings
 	}
-	text, err := json.MarshalIndent(map[string]any{"manage": a.Manage, "commands": a.Static.Commands, "env": env}, "", " ")
-	return string(text) + "\n", err
+	text, err := json.Marshal(map[string]any{"manage": a.Manage, "commands": a.Static.Commands, "env": env})
+	return string(text), err
 }

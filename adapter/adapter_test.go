@@ -68,7 +68,7 @@ func TestBothImagesComeFromOneStagedCopy(t *testing.T) {
 		}
 		want := map[string]string{
 			"Dockerfile": "-rw-r--r--", "manage.py": "-rw-r--r--", ".slipway/Dockerfile": "-rw-r--r--", ".slipway/user": "-rw-rw-rw-",
-			".slipway/global-bundle.pem": "-rw-r--r--", ".slipway/slipway_settings.py": "-rw-r--r--", ".slipway/collect.json": "-rw-r--r--",
+			".slipway/global-bundle.pem": "-rw-r--r--", ".slipway/slipway_settings.py": "-rw-r--r--",
 			".slipway/slipway.conf.template": "-rw-r--r--", ".slipway/slipway.cached": "-rw-r--r--",
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -139,7 +139,7 @@ func TestWhereContextAndDockerfileMayBe(t *testing.T) {
 		{"in the project", git, "app", "", ""},
 		{"outside of the repository", git, "../../outside", "", "folder ../../outside is outside of the repository"},
 		{"a Dockerfile outside", git, "app", "../../../outside/Dockerfile", "Dockerfile ../../outside/Dockerfile is outside of the repository"},
-		{"a link to outside", git, "link", "", "folder link is outside of the repository"},
+		{"a link", git, "link", "", ""},
 		{"not in Git", plain, "../backend", "", "folder ../backend is outside of the repository"},
 		{"not in Git, in the project", plain, "app", "", ""},
 		{"no such folder", git, "ap", "", "folder ap does not exist"},
@@ -191,7 +191,6 @@ func TestTagsCoverWhatSlipwayAdds(t *testing.T) {
 	for name, change := range map[string]func(*App){
 		"a writable path": func(a *App) { a.Writable = []string{"/app/media"} },
 		"an overlay":      func(a *App) { a.Overlay = []string{"DEBUG"} },
-		"a dummy value":   func(a *App) { a.Env = map[string]string{"SECRET_KEY": "x"} },
 		"nginx's base":    func(a *App) { a.NginxBase = "nginx:2" },
 		"a platform":      func(a *App) { a.Platform = "linux/amd64" },
 		"an argument":     func(a *App) { a.Args = map[string]string{"A": "1"} },
@@ -262,5 +261,38 @@ func TestCollectHasAnyValue(t *testing.T) {
 	}
 	if diff := cmp.Diff(a.Manage, got.Manage); diff != "" || len(got.Commands) != 1 {
 		t.Errorf("commands %q of %q", got.Commands, got.Manage)
+	}
+}
+
+// A variable of the app's is in the task definition. It changes nothing in the app's image, whose tag would make a migration run.
+func TestTheEnvironmentChangesOnlyTheImageThatCollects(t *testing.T) {
+	a := someApp()
+	a.Root = tree(t, map[string]string{"app/Dockerfile": dockerfileText})
+	tags := func(level string, overlay ...string) (django, nginx string) {
+		a.Env, a.Overlay = map[string]string{"LOG_LEVEL": level}, overlay
+		builds, err := a.Builds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := builds.Django.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := builds.Nginx.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Tag(), n.Tag()
+	}
+	django, nginx := tags("INFO")
+	if d, n := tags("DEBUG"); d != django || n == nginx {
+		t.Errorf("Django's tag changed: %t, nginx's: %t", d != django, n != nginx)
+	}
+	django, nginx = tags("INFO", "STATIC_ROOT")
+	if d, n := tags("DEBUG", "STATIC_ROOT"); d == django || n == nginx {
+		t.Errorf("with the files in both, Django's tag changed: %t, nginx's: %t", d != django, n != nginx)
+	}
+	if a.Args != nil {
+		t.Error("the configuration's own arguments were changed")
 	}
 }

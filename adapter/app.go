@@ -60,10 +60,13 @@ const (
 	userFile    = image.Own + "/user"
 	bundleFile  = image.Own + "/global-bundle.pem"
 	overlayFile = image.Own + "/" + overlayName + ".py"
-	collectFile = image.Own + "/collect.json"
 	nginxFile   = image.Own + "/slipway.conf.template"
 	cachedFile  = image.Own + "/slipway.cached"
 )
+
+// collectArgument is the build argument that says how static files are collected. It is no file, because both images are built
+// from the same ones, and what it says is about one of them.
+const collectArgument = "SLIPWAY_COLLECT"
 
 // HelperFile is the name of the helper in the build context. It is supplied when Docker builds.
 const HelperFile = helperFile

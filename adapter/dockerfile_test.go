@@ -183,8 +183,8 @@ ENV HOME=/tmp USER=slipway LOGNAME=slipway
 ENV PYTHONPATH=/opt/slipway/python${PYTHONPATH:+:$PYTHONPATH}
 
 FROM slipway-layer AS slipway-static
-COPY .slipway/collect.json /opt/slipway/collect.json
-RUN ["/opt/slipway/helper","collect","--from=/opt/slipway/collect.json","--into=/srv/static"]
+ARG SLIPWAY_COLLECT
+RUN ["/opt/slipway/helper","collect","--into=/srv/static"]
 
 FROM slipway-layer AS slipway-django
 COPY --from=slipway-static /srv/static /opt/slipway/static

@@ -87,11 +87,11 @@ func (a App) staticStage(name, layer string) string {
 	var b strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&b, format+"\n", values...) }
 	line("FROM %s AS %s", layer, name)
-	line("COPY %s %s/collect.json", collectFile, home)
+	line("ARG %s", collectArgument)
 	if len(a.Overlay) == 0 {
 		line("%s", pythonEnv)
 	}
-	line("RUN %s", words(home+"/helper", "collect", "--from="+home+"/collect.json", "--into="+collected))
+	line("RUN %s", words(home+"/helper", "collect", "--into="+collected))
 	return b.String()
 }
 

@@ -22,6 +22,9 @@ import (
 // overlayModule is the settings module that replaces some of the project's settings.
 const overlayModule = "slipway_settings"
 
+// collectVariable has the content of --from if there is no file: a build argument, which is in no image.
+const collectVariable = "SLIPWAY_COLLECT"
+
 // A collection is what collect needs to know of the project.
 type collection struct {
 	Manage   []string          `json:"manage"`
@@ -62,13 +65,16 @@ func collect(i *invocation, flags *flag.FlagSet, args []string) error {
 
 func newCollection(i *invocation, from, manage, commands string) (*collection, error) {
 	c := &collection{}
+	text := []byte(i.env[collectVariable])
 	if from != "" {
-		text, err := os.ReadFile(from)
-		if err != nil {
+		var err error
+		if text, err = os.ReadFile(from); err != nil {
 			return nil, err
 		}
+	}
+	if len(text) > 0 {
 		if err := json.Unmarshal(text, c); err != nil {
-			return nil, usage("%s: %v", from, err)
+			return nil, usage("%s: %v", cmp.Or(from, collectVariable), err)
 		}
 	}
 	if manage != "" {
@@ -97,6 +103,7 @@ func newCollection(i *invocation, from, manage, commands string) (*collection, e
 // run runs the commands with settings that collect into the folder.
 func (c *collection) run(i *invocation, into string) error {
 	env := maps.Clone(i.env)
+	delete(env, collectVariable)
 	maps.Copy(env, c.Env)
 	settings := env["SLIPWAY_SETTINGS"]
 	if module := env["DJANGO_SETTINGS_MODULE"]; settings == "" && module != overlayModule {
