@@ -322,3 +322,40 @@ func (d *decoder) nginx(n Nginx, static string) {
 		d.add("app.nginx.base", quoted(n.Base), "must be an image such as nginx:1.28.0-alpine-slim")
 	}
 }
+
+// secretPrefix begins the names of the stack's own secrets in a template: secret.API_KEY.
+const secretPrefix = "secret."
+
+// template checks one value of app.env.
+func (d *decoder) template(s *Stack, path, name, value string) {
+	t, err := ParseTemplate(value)
+	if err != nil {
+		d.add(path, quoted(value), "%v", err)
+		return
+	}
+	secret := func(name string) bool { return d.source.Names[name] || strings.HasPrefix(name, secretPrefix) }
+	if what := secretText(t.literal(secret)); what != "" {
+		d.add(path, masked, "looks like %s: put it under %s:secrets", what, s.Project)
+		return
+	}
+	names := t.Names()
+	if secretName(name) && len(names) == 0 && value != "" {
+		d.add(path, masked, "has the name of a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
+		return
+	}
+	for _, n := range names {
+		own, isOwn := strings.CutPrefix(n, secretPrefix)
+		_, known := d.source.Names[n]
+		switch {
+		case isOwn && !slices.Contains(s.SecretNames, own):
+			d.add(path, "", "has {%s}, and %s is not in secrets: pulumi config set --path --secret %s:secrets.%[2]s", n, own, s.Project)
+		case !isOwn && !known:
+			d.add(path, "", "has the unknown name {%s}; the names are %s and secret.NAME", n,
+				strings.Join(slices.Sorted(maps.Keys(d.source.Names)), ", "))
+		}
+	}
+	// Connections differ from one kind of task to the next; what contains a secret is stored once for all of them.
+	if slices.Contains(names, "connections") && slices.ContainsFunc(names, secret) {
+		d.add(path, "", "must not combine {connections} with a secret: use two variables")
+	}
+}

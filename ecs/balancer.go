@@ -237,7 +237,7 @@ func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerA
 	if err != nil {
 		return pulumi.StringOutput{}, err
 	}
-	option := certificate.DomainValidationOptions.Index(pulumi.Int(0))
+	option := certificate.DomainValidationOptions.ApplyT(first).(acm.CertificateDomainValidationOptionOutput)
 	proof, err := route53.NewRecord(ctx, name+"-proof", &route53.RecordArgs{
 		ZoneId:  args.ZoneID,
 		Name:    option.ResourceRecordName().Elem(),
@@ -258,6 +258,14 @@ func (b *Balancer) certificate(ctx *pulumi.Context, name string, args *BalancerA
 		return pulumi.StringOutput{}, err
 	}
 	return issued.CertificateArn, nil
+}
+
+// first is the record that proves the domain. A certificate that is validated by e-mail has none.
+func first(options []acm.CertificateDomainValidationOption) (acm.CertificateDomainValidationOption, error) {
+	if len(options) == 0 {
+		return acm.CertificateDomainValidationOption{}, errors.New("ecs: ACM names no DNS record that proves the domain")
+	}
+	return options[0], nil
 }
 
 // offer sets the URL and what the app needs to know of it.

@@ -595,3 +595,10 @@ func TestSessionsIntoNginxAreRecorded(t *testing.T) {
 		t.Errorf("%s has no script, and the image does not install it", base[1])
 	}
 }
+
+// A what-if may change how a certificate is validated. The SDK's own index panics on an empty list, in a goroutine.
+func TestACertificateWithoutARecordIsAnError(t *testing.T) {
+	if _, err := first(nil); err == nil || !strings.Contains(err.Error(), "ACM names no DNS record") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,7 +1,6 @@
 package site
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,38 +10,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/config"
-	"slipway/datastore"
 	"slipway/internal/wiring"
 	"slipway/settings"
 )
-
-// The database roles, as parts of parameters' names.
-const (
-	asSite  = "site"
-	asOwner = "owner"
-)
-
-// gunicornArgs is the one variable of Slipway's that app.env may replace. gunicorn's workers write to a file each second, which
-// must be in memory (gunicorn's FAQ, "How do I avoid Gunicorn excessively blocking in os.fchmod?"). Other servers ignore it.
-const gunicornArgs = "GUNICORN_CMD_ARGS"
-
-// fixedEnv are variables that every container of the app has, with the same values everywhere.
-var fixedEnv = map[string]string{
-	"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1",
-	"UV_NO_SYNC": "1", // uv run would change the image's packages, on a disk that is read-only
-	"PGSSLMODE":  datastore.SSLMode, "PGSSLROOTCERT": datastore.CABundle,
-}
-
-// reserved are the variables that the configuration cannot set, beside AWS's and those that begin with SLIPWAY_.
-var reserved = append(slices.Sorted(maps.Keys(fixedEnv)), "DJANGO_SETTINGS_MODULE", "PORT")
-
-// role is the database role of the site's tasks.
-func role(stack *config.Stack) string {
-	if stack.Database.Role == "owner" {
-		return asOwner
-	}
-	return asSite
-}
 
 // makeEnvironment collects what templates may use, for each database role, and stores the values of templates with secrets.
 func (d *deployment) makeEnvironment() error {
@@ -54,7 +24,7 @@ func (d *deployment) makeEnvironment() error {
 			return err
 		}
 		d.offers[as], values[as] = offer, map[string]pulumi.StringInput{}
-		for name, template := range d.templates() {
+		for name, template := range templates(d.stack) {
 			if text, secret := fill(template, offer.Values); secret && held(template, offer.Values) == nil {
 				values[as][name] = text
 			}
@@ -99,17 +69,6 @@ func (d *deployment) offer(as string) (wiring.Offer, error) {
 		offer.Values["secret."+name] = wiring.Value{Text: d.stack.Secrets[name], Secret: true, Parameter: &parameter}
 	}
 	return offer, nil
-}
-
-// templates are those of app.env. config has checked them.
-func (d *deployment) templates() map[string]config.Template { return templates(d.stack) }
-
-func templates(stack *config.Stack) map[string]config.Template {
-	all := map[string]config.Template{}
-	for name, value := range stack.App.Env {
-		all[name], _ = config.ParseTemplate(value)
-	}
-	return all
 }
 
 // fill puts values in the place of names; secret says that one of them is a secret.
@@ -161,7 +120,7 @@ func (d *deployment) bind(as string, connections int) wiring.Binding {
 		delete(b.Env, name)
 		b.Secrets[name] = *values["secret."+name].Parameter
 	}
-	for name, template := range d.templates() {
+	for name, template := range templates(d.stack) {
 		text, secret := fill(template, values)
 		switch parameter := held(template, values); {
 		case parameter != nil:
@@ -216,49 +175,4 @@ func (d *deployment) migrationBinding() wiring.Binding {
 		b.Secrets["SLIPWAY_DB_ROLE_PASSWORD"] = d.settings.Secrets[sitePassword]
 	}
 	return b
-}
-
-// words is a list of words, or of lists of words, as JSON.
-func words(list any) pulumi.String {
-	text, err := json.Marshal(list)
-	if err != nil {
-		panic(err) // a list of strings can be written
-	}
-	return pulumi.String(text)
-}
-
-// placeholders stand for values in the build, where collectstatic imports the settings. They have the form of real ones: settings
-// check them. They are the same for all stacks.
-var placeholders = map[string]string{
-	"bucket": "placeholder", "connections": "1", "host": "localhost", "hosts": "localhost", "https": "true",
-	"key": "placeholder-0123456789-abcdefghijklmnopqrstuvwxyz-not-a-secret", "origins": "https://localhost", "port": "8000",
-	"region": "us-east-1", "url": "https://localhost",
-	"db.host": "localhost", "db.name": "site", "db.password": "placeholder", "db.port": "5432", "db.sslmode": datastore.SSLMode,
-	"db.sslrootcert": datastore.CABundle, "db.url": "postgres://site:placeholder@localhost:5432/site", "db.user": "site",
-	"db.json": `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
-}
-
-// buildEnv is the app's environment in the build, without any secret.
-func buildEnv(stack *config.Stack) map[string]string {
-	env := map[string]string{"AWS_REGION": placeholders["region"], "PORT": strconv.Itoa(stack.App.Port),
-		"SLIPWAY_DB_HOST": placeholders["db.host"], "SLIPWAY_DB_PORT": placeholders["db.port"], "SLIPWAY_DB_NAME": placeholders["db.name"],
-		"SLIPWAY_DB_USER": placeholders["db.user"], "SLIPWAY_DB_PASSWORD": placeholders["db.password"],
-		"SLIPWAY_SECRET_KEY": placeholders["key"], "SLIPWAY_HOST": placeholders["host"], "SLIPWAY_HOSTS": placeholders["hosts"],
-		"SLIPWAY_ORIGINS": placeholders["origins"], "SLIPWAY_BUCKET": placeholders["bucket"]}
-	maps.Copy(env, fixedEnv)
-	for _, name := range stack.SecretNames {
-		env[name] = "placeholder"
-	}
-	for name, template := range templates(stack) {
-		var text strings.Builder
-		for _, part := range template {
-			value, known := placeholders[part.Name]
-			if part.Name != "" && !known { // secret.NAME
-				value = "placeholder"
-			}
-			text.WriteString(part.Text + value)
-		}
-		env[name] = text.String()
-	}
-	return env
 }

@@ -343,24 +343,6 @@ func (d *deployment) makeSettings() (err error) {
 	return err
 }
 
-// sources say what the images of a stack are built from.
-func sources(stack *config.Stack, root string) (image.Builds, error) {
-	app := stack.App
-	return adapter.App{
-		Root: root, Path: app.Path, Context: app.Context, Dockerfile: app.Dockerfile, Target: app.Target, Args: app.Args,
-		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region,
-		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Env: buildEnv(stack),
-		Static:    adapter.Static{Serve: app.Static.Serve, URL: app.Static.URL, Commands: app.Static.Commands},
-		NginxBase: app.Nginx.Base,
-	}.Builds()
-}
-
-// Builds are the builds of a stack's images, Django's first.
-func Builds(stack *config.Stack, root string) ([]image.Build, error) {
-	builds, err := sources(stack, root)
-	return []image.Build{builds.Django, builds.Nginx}, err
-}
-
 func (d *deployment) makeImages() (err error) {
 	args := &cicd.ImagesArgs{Root: d.root, Architecture: d.stack.Web.Architecture, Stage: ".slipway/contexts", Helper: d.helper}
 	if d.release == nil {
