@@ -141,3 +141,14 @@ func TestTheCertificatesOfRDSAreReplacedWhereTheyAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// An application that prints its own secrets must not put them on the terminal of the one who deploys.
+func TestSecretsAreHiddenInLastLines(t *testing.T) {
+	parameter := func(kind, value string) *cloud.Object {
+		return &cloud.Object{Type: "aws:ssm/parameter:Parameter", Outputs: map[string]any{"type": kind, "value": value}}
+	}
+	r := frozen(t, parameter("SecureString", "hunter2-hunter2"), parameter("String", "www.example.com"), parameter("SecureString", "a"))
+	if got := r.hide("a key hunter2-hunter2 of www.example.com"); got != "a key [secret] of www.example.com" {
+		t.Errorf("shown is %q", got)
+	}
+}

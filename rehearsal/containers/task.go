@@ -565,7 +565,19 @@ func (r *Run) since(ctx context.Context, name string, at time.Time, lines int) [
 	if err != nil || out == "" {
 		return nil
 	}
-	return strings.Split(strings.TrimRight(out, "\n"), "\n")
+	return strings.Split(strings.TrimRight(r.hide(out), "\n"), "\n")
+}
+
+// hide removes the values of the account's secrets from what a container wrote, before this command shows it.
+func (r *Run) hide(text string) string {
+	const shortest = 6 // a shorter one would be found in other words too
+	for _, o := range r.all("aws:ssm/parameter:Parameter") {
+		out := cloud.Inputs(o.Outputs)
+		if value := out.String("value"); out.String("type") == "SecureString" && len(value) >= shortest {
+			text = strings.ReplaceAll(text, value, "[secret]")
+		}
+	}
+	return text
 }
 
 // essentialExited is a reason for a stopped task in ECS's wording.

@@ -10,13 +10,14 @@ import (
 	"testing/fstest"
 )
 
-const app = "../../app"
+// site is a site whose images are its own: Django and nginx.
+const site = "testdata/site"
 
 // sample reads a Dockerfile of the sample site, after a change of its text and of other files.
 func sample(t *testing.T, name string, changes ...string) *Image {
 	t.Helper()
-	build := Build{Context: os.DirFS(app), Platform: "linux/arm64"}
-	text, err := os.ReadFile(app + "/" + name)
+	build := Build{Context: os.DirFS(site), Platform: "linux/arm64"}
+	text, err := os.ReadFile(site + "/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func TestNoFalseAlarms(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	for _, name := range []string{"Dockerfile", "Dockerfile.nginx"} {
-		text, err := os.ReadFile(app + "/" + name)
+		text, err := os.ReadFile(site + "/" + name)
 		if err != nil {
 			f.Fatal(err)
 		}

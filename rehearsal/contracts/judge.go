@@ -349,11 +349,16 @@ func (j *judge) target(l listener, t *Target) {
 				"nginx of container %s speaks TLS only (\"The plain HTTP request was sent to HTTPS port\")", t.Group, t.Port, j.c.Name))
 	case programOf(j.p.argv) == "nginx":
 		r, ok := j.i.nginx(j.p).answer(l.port, t)
-		if ok && !healthy(t.Codes, r.code) {
+		said := fmt.Sprintf("nginx of container %s answers GET %s with %d itself (%s), and target group %s takes %s", j.c.Name, t.Path, r.code,
+			r.by, t.Group, t.Codes)
+		switch {
+		case !ok:
+		case !healthy(t.Codes, r.code):
 			j.say("Target.ResponseCodeMismatch", fmt.Sprintf("Health checks failed with these codes: [%d]", r.code), source,
-				"exempt the health path from the rule, or check another path",
-				fmt.Sprintf("nginx of container %s answers GET %s with %d itself (%s), and target group %s takes %s", j.c.Name, t.Path, r.code, r.by,
-					t.Group, t.Codes))
+				"exempt the health path from the rule, or check another path", said)
+		case len(j.c.Neighbours) > 0: // the program behind nginx
+			j.say("HTTPCode_Target_5XX_Count", "a task whose app does not answer stays in service", source,
+				"pass the health path on to the app", said)
 		}
 	}
 }

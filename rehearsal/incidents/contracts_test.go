@@ -3,6 +3,7 @@ package incidents_test
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -10,8 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"slipway/config"
 	"slipway/rehearsal/cloud"
 	"slipway/rehearsal/contracts"
+	"slipway/site"
 )
 
 // in changes one container of a task definition.
@@ -47,14 +50,52 @@ func unmounted(definition, container, path string) plant {
 	})
 }
 
-// built reads an image of the app again, after a change of its files: path, old text, new text.
-func built(dockerfile string, changes ...string) plant {
+// The images of the site, and the files of Slipway's in the folder that Docker builds them from.
+const (
+	djangoImage, nginxImage = "django", "nginx"
+	stagedDockerfile        = ".slipway/Dockerfile"
+	stagedTemplate          = ".slipway/slipway.conf.template"
+)
+
+// staged is the folder that the images of a stack are built from, and the stage of each image.
+func staged(t *testing.T, stack string) (folder string, stages map[string]string) {
+	t.Helper()
+	root := checkout(t, nil)
+	source, err := config.FromProject(root, stack)
+	must(t, err)
+	loaded, err := site.Load(source)
+	must(t, err)
+	builds, err := site.Builds(loaded, root)
+	must(t, err)
+	context, err := builds[0].Read()
+	must(t, err)
+	folder = filepath.Join(t.TempDir(), "context")
+	must(t, context.Stage(folder))
+	second, err := builds[1].Read()
+	must(t, err)
+	both := filepath.Join(t.TempDir(), "nginx")
+	must(t, second.Stage(both))
+	must(t, filepath.WalkDir(both, func(path string, d fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(both, path)
+		to := filepath.Join(folder, name)
+		if _, missing := os.Lstat(to); err != nil || d.IsDir() || missing == nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		return os.WriteFile(to, data, 0o600)
+	}))
+	return folder, map[string]string{djangoImage: builds[0].Target, nginxImage: builds[1].Target}
+}
+
+// built reads an image of the site again, after a change of the files that it is built from: path, old text, new text.
+func built(name string, changes ...string) plant {
 	return func(t *testing.T, a *cloud.Account) {
 		t.Helper()
-		root := t.TempDir()
-		must(t, os.CopyFS(root, os.DirFS(filepath.Join(repository, "app"))))
+		folder, stages := staged(t, "prod")
 		for n := 0; n < len(changes); n += 3 {
-			file := filepath.Join(root, changes[n])
+			file := filepath.Join(folder, changes[n])
 			data, err := os.ReadFile(file)
 			must(t, err)
 			if !strings.Contains(string(data), changes[n+1]) {
@@ -62,21 +103,21 @@ func built(dockerfile string, changes ...string) plant {
 			}
 			must(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(data), changes[n+1], changes[n+2])), 0o600))
 		}
-		text, err := os.ReadFile(filepath.Join(root, dockerfile))
+		text, err := os.ReadFile(filepath.Join(folder, stagedDockerfile))
 		must(t, err)
-		image, err := contracts.Read(contracts.Build{Dockerfile: text, Context: os.DirFS(root), Platform: "linux/arm64"})
+		image, err := contracts.Read(contracts.Build{Dockerfile: text, Context: os.DirFS(folder), Target: stages[name],
+			Platform: "linux/arm64"})
 		must(t, err)
-		described(t, a, dockerfile, func(i *contracts.Image) { *i = *image })
+		described(t, a, name, func(i *contracts.Image) { *i = *image })
 	}
 }
 
 // described changes what is known about an image.
-func described(t *testing.T, a *cloud.Account, dockerfile string, change func(i *contracts.Image)) {
+func described(t *testing.T, a *cloud.Account, name string, change func(i *contracts.Image)) {
 	t.Helper()
-	name := map[string]string{"Dockerfile": "/django@", "Dockerfile.nginx": "/nginx@"}[dockerfile]
 	for _, o := range a.Objects() {
 		text, ok := o.Outputs["contract"].(string)
-		if !ok || !strings.Contains(o.ID, name) {
+		if !ok || !strings.Contains(o.ID, "/"+name+"@") {
 			continue
 		}
 		var image contracts.Image
@@ -85,7 +126,30 @@ func described(t *testing.T, a *cloud.Account, dockerfile string, change func(i 
 		must(t, a.Describe(o.Outputs["imageUri"].(string), &image))
 		return
 	}
-	t.Fatalf("nothing is known about the image of %s", dockerfile)
+	t.Fatalf("nothing is known about the image %s", name)
+}
+
+// variable changes a variable of a container; "" removes it.
+func variable(definition, container, name, value string) plant {
+	return in(definition, container, func(c map[string]any) {
+		all := slices.DeleteFunc(c["environment"].([]any), func(v any) bool { return v.(map[string]any)["name"] == name })
+		if value != "" {
+			all = append(all, map[string]any{"name": name, "value": value})
+		}
+		c["environment"] = all
+	})
+}
+
+// unsecret removes a secret of a container.
+func unsecret(definition, container, name string) plant {
+	return in(definition, container, func(c map[string]any) {
+		c["secrets"] = slices.DeleteFunc(c["secrets"].([]any), func(v any) bool { return v.(map[string]any)["name"] == name })
+	})
+}
+
+// health replaces the command of a container's health check.
+func health(definition, container string, command ...string) plant {
+	return in(definition, container, func(c map[string]any) { c["healthCheck"].(map[string]any)["command"] = command })
 }
 
 // TestContractsOfWhatRuns plants what AWS accepts and what does not work.
@@ -96,36 +160,36 @@ func TestContractsOfWhatRuns(t *testing.T) {
 		t.Errorf("the program itself: %s", list(found))
 	}
 	t.Logf("%d questions about images have no answer: %q", len(a.Unjudged()), a.Unjudged())
-	const web, task, nginxFile = "web", "web-task", "Dockerfile.nginx"
+	const web, task, migration, helper = "web", "web-task", "migration-task", "/opt/slipway/helper"
 	for _, c := range []struct {
 		id, source string
 		plant      plant
 		resource   string
 		says       string
 	}{
-		{"E02", "aws/containers-roadmap#938", built(nginxFile, nginxFile, `"/var/cache/nginx", "/managed`, `"/managed`), web,
+		{"E02", "aws/containers-roadmap#938", built(nginxImage, stagedDockerfile, `"/var/cache/nginx", "/managed`, `"/managed`), web,
 			"mount /var/cache/nginx is no VOLUME"},
-		{"E03", "docker-archive/compose-cli#2093", built(nginxFile, "nginx/nginx.conf", "pid /tmp/nginx.pid", "pid /var/run/nginx.pid"), web,
+		{"E03", "docker-archive/compose-cli#2093", built(nginxImage, stagedTemplate, "pid /tmp/nginx.pid", "pid /var/run/nginx.pid"), web,
 			"nginx writes /var/run/nginx.pid"},
 		{"E03 the volume", "docker-archive/compose-cli#2093", unmounted(task, "nginx", "/tmp"), web, "nginx writes /tmp/nginx.pid"},
 		{"E04", "parse-community/parse-server#5780", put(task, "nginx", "healthCheck", map[string]any{"command": []string{"CMD-SHELL",
 			"curl -f http://localhost:8080/healthz/nginx || exit 1"}}), web, "runs curl, which its image does not have"},
-		{"E09", "apache/druid#11278", both(built(nginxFile, nginxFile, `"/tmp", `, `"/tmp", "/var/run", `), in(task, "nginx", mount("/var/run"))),
+		{"E09", "apache/druid#11278", both(built(nginxImage, stagedDockerfile, `"/tmp", `, `"/tmp", "/var/run", `), in(task, "nginx", mount("/var/run"))),
 			web, "mount /var/run is a symbolic link to /run"},
-		{"E10", "opencontainers/runc#4991", both(built(nginxFile, nginxFile, "USER 101:101", "RUN ln -s /srv/data /srv/pictures\nUSER 101:101"),
+		{"E10", "opencontainers/runc#4991", both(built(nginxImage, stagedDockerfile, "USER 101:101", "RUN ln -s /srv/data /srv/pictures\nUSER 101:101"),
 			in(task, "nginx", mount("/srv/pictures/media"))), web, "crosses /srv/pictures, a symbolic link"},
 		{"E16", "anomalyco/sst#3542", func(t *testing.T, a *cloud.Account) {
-			described(t, a, "Dockerfile", func(i *contracts.Image) { i.Size = 22 << 30 })
+			described(t, a, djangoImage, func(i *contracts.Image) { i.Size = 22 << 30 })
 		}, web, "22 GiB unpacked, most of them container django, and it has 20 GiB"},
 		{"E17", "aws-containers/amazon-ecs-exec-checker#71", unmounted(task, "django", "/var/lib/amazon/ssm"), web,
 			"no volume is at /var/lib/amazon/ssm"},
-		{"E23", "aprin-labs/archimedes#1055", built(nginxFile, "nginx/nginx.conf", "server 127.0.0.1:8000", "server django:8000"), web,
+		{"E23", "aprin-labs/archimedes#1055", built(nginxImage, stagedTemplate, "server 127.0.0.1:", "server django:"), web,
 			`host "django", which nothing in the VPC resolves`},
 		{"E27", "aws/containers-roadmap#817", both(put(task, "django", "essential", false), both(put(task, "django", "command",
 			[]string{"false"}),
 			put(task, "nginx", "dependsOn", []any{map[string]any{"containerName": "django", "condition": "SUCCESS"}}))), web,
 			"waits for the SUCCESS of django"},
-		{"E32", "alphagov/notifications-api#3996", built("Dockerfile", "Dockerfile", `CMD ["gunicorn", "website.wsgi"]`,
+		{"E32", "alphagov/notifications-api#3996", built(djangoImage, stagedDockerfile, `CMD ["gunicorn", "website.wsgi"]`,
 			`CMD gunicorn website.wsgi`),
 			web, "process 1 is a shell, /bin/sh -c"},
 		{"F02", "ministryofjustice/modernisation-platform-environments#17262", uncounted("SizeRestrictions_BODY"), "waf",
@@ -135,7 +199,7 @@ func TestContractsOfWhatRuns(t *testing.T) {
 		{"F04", "rocicorp/mono#3830", both(set("Service", web, "healthCheckGracePeriodSeconds", 0), in(task, "django", func(c map[string]any) {
 			c["healthCheck"].(map[string]any)["startPeriod"] = 120
 		})), web, "container django may take 120 s to start"},
-		{"F05", "FINRAOS/aphelion#19", built(nginxFile, "nginx/nginx.conf", "listen 8080 default_server", "listen 8080 ssl default_server"), web,
+		{"F05", "FINRAOS/aphelion#19", built(nginxImage, stagedTemplate, "listen ${SLIPWAY_PORT} default_server", "listen ${SLIPWAY_PORT} ssl default_server"), web,
 			"speaks TLS only"},
 		{"a health check on another port", "Elastic Load Balancing guide", func(t *testing.T, a *cloud.Account) {
 			check := maps.Clone(named(t, a, "TargetGroup", "balancer-targets").Outputs["healthCheck"].(map[string]any))
@@ -150,12 +214,52 @@ func TestContractsOfWhatRuns(t *testing.T) {
 			"job-clean-up-task", "its task has no taskRoleArn"},
 		{"FireLens without a name", "ECS Developer Guide", put(task, "django", "logConfiguration", map[string]any{"logDriver": "awsfirelens",
 			"options": map[string]any{"region": "us-east-1", "delivery_stream": "logs"}}), web, "whose options lack Name"},
-		{"row 1", "aws/containers-roadmap#938", both(built(nginxFile, nginxFile, `VOLUME ["/tmp", `, `VOLUME ["/tmp", "/var/run", `,
-			"nginx/nginx.conf", "pid /tmp/nginx.pid", "pid /var/run/nginx.pid"), in(task, "nginx", mount("/var/run"))), web,
+		{"row 1", "aws/containers-roadmap#938", both(built(nginxImage, stagedDockerfile, `VOLUME ["/tmp", `, `VOLUME ["/tmp", "/var/run", `,
+			stagedTemplate, "pid /tmp/nginx.pid", "pid /var/run/nginx.pid"), in(task, "nginx", mount("/var/run"))), web,
 			"Fargate takes no owner from it"},
-		{"row 20", "aws/amazon-ssm-agent#653", built(nginxFile, nginxFile,
+		{"row 20", "aws/amazon-ssm-agent#653", built(nginxImage, stagedDockerfile,
 			"RUN command -v script >/dev/null || apk add --no-cache util-linux-misc",
 			"RUN true"), web, "records them with script"},
+
+		// The layer, the program in it, and nginx's template.
+		{"a user by another name", "aws/amazon-ecs-agent, \"unable to find user\"", put(task, "django", "user", "site-web"), web,
+			"the image has no user site-web"},
+		{"a layer without its user", "aws/containers-roadmap#938", built(djangoImage, stagedDockerfile, `VOLUME ["/managed-agents","/tmp",`,
+			`VOLUME ["/managed-agents",`), web, "mount /tmp is no VOLUME"},
+		{"a health check of another port", "nickjj/docker-django-example", health(task, "django", "CMD", helper, "health", "--port=9000",
+			"--path=/healthz"), web, "asks port 9000, and gunicorn listens on 8000"},
+		{"a health check without a port", "slipway", health(task, "nginx", "CMD", helper, "health"), web, "names no port"},
+		{"the app on another port", "saas-boilerplate", variable(task, "django", "PORT", "5000"), web, "gunicorn listens on 5000"},
+		{"the app on port 80", "aws/containers-roadmap#1721", variable(task, "django", "PORT", "80"), web,
+			"listens on port 80, and its user 10001 is not root"},
+		{"nginx asks another port than the app's", "nickjj/docker-django-example", variable(task, "nginx", "SLIPWAY_APP_PORT", "5000"), web,
+			"no other container of the task maps port 5000"},
+		{"nginx on another port", "ECS Developer Guide", variable(task, "nginx", "SLIPWAY_PORT", "8090"), web, "nginx listens on 8090"},
+		{"nginx without the site's host", "slipway", variable(task, "nginx", "SLIPWAY_HOST", ""), web, "names ${SLIPWAY_HOST}, which is not set"},
+		{"nginx without a template", "slipway", built(nginxImage, stagedDockerfile, "COPY .slipway/slipway.conf.template ", "COPY "), web,
+			"open /etc/nginx/slipway.conf.template: no such file"},
+		{"nginx waits longer than the balancer", "Elastic Load Balancing guide, HTTP 504", variable(task, "nginx", "SLIPWAY_TIMEOUT", "300s"),
+			web, "waits 300 s for an answer (proxy_read_timeout), the load balancer 60 s"},
+		{"nginx closes connections first", "Elastic Load Balancing guide, HTTP 502", variable(task, "nginx", "SLIPWAY_KEEPALIVE", "30s"), web,
+			"after 30 s (keepalive_timeout), the load balancer after 60 s"},
+		{"a header that is another directive", "nginx.org", variable(task, "nginx", "SLIPWAY_HEADERS", "user root;"), web,
+			"refuses its configuration"},
+		{"the health check with the balancer's host", "djangoproject.com, ALLOWED_HOSTS", built(nginxImage, stagedTemplate,
+			"proxy_set_header Host ${SLIPWAY_HOST};", "proxy_set_header Host $http_host;"), web, `with Host "$http_host" instead of`},
+		{"nginx's own health path", "slipway", built(nginxImage, stagedTemplate, `return 200 "alive\n"`, "return 404"), web,
+			"answers GET /.slipway/nginx with 404 itself"},
+		{"a migration without the owner's password", "slipway", unsecret(migration, "django", "SLIPWAY_DB_OWNER_PASSWORD"), migration,
+			"runs the migration without SLIPWAY_DB_OWNER_PASSWORD"},
+		{"a migration without the role's password", "slipway", unsecret(migration, "django", "SLIPWAY_DB_ROLE_PASSWORD"), migration,
+			"without SLIPWAY_DB_ROLE_PASSWORD"},
+		{"a migration without a command", "slipway", variable(migration, "django", "SLIPWAY_MIGRATE", "[]"), migration, "SLIPWAY_MIGRATE=[]"},
+		{"a migration with a program that is not there", "slipway", variable(migration, "django", "SLIPWAY_MANAGE", `["/opt/slipway/weblate"]`),
+			migration, "it runs /opt/slipway/weblate, which the image of container django does not have"},
+		{"a command that the program does not have", "slipway", put(migration, "django", "command", []string{"migrations"}), migration,
+			`no command "migrations"`},
+		{"an image without the program", "slipway", func(t *testing.T, a *cloud.Account) {
+			described(t, a, djangoImage, func(i *contracts.Image) { delete(i.Files, helper) })
+		}, migration, "has no /opt/slipway/helper"},
 	} {
 		t.Run(c.id, func(t *testing.T) {
 			a := account(t, dir)

@@ -80,6 +80,7 @@ func opened(t *testing.T, stack string, values map[string]string) (s *inprocess.
 	must(t, os.CopyFS(filepath.Join(root, "app"), os.DirFS(filepath.Join(repository, "app"))))
 	data, err := os.ReadFile(filepath.Join(repository, "Pulumi.yaml"))
 	must(t, err)
+	must(t, os.WriteFile(filepath.Join(root, "Pulumi.yaml"), data, 0o600)) // the project's part of slipway:app
 	project, err := workspace.LoadProjectBytes(data, "Pulumi.yaml", encoding.YAML)
 	must(t, err)
 	data, err = os.ReadFile(filepath.Join(repository, "Pulumi."+stack+".yaml"))

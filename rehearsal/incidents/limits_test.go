@@ -151,29 +151,32 @@ func created(a *cloud.Account, o *cloud.Object, changes change) string {
 	return said(err)
 }
 
-// TestHealthPathsThatNginxAnswers: what nginx answers itself never reaches Django, which would say that it is healthy.
+// TestHealthPathsThatNginxAnswers: what nginx answers itself never reaches Django, which would say that it is healthy. A redirect counts
+// as healthy, so a task without a working Django would stay.
 func TestHealthPathsThatNginxAnswers(t *testing.T) {
 	dir := deployed(t, "prod", nil)
-	const file, source = "nginx/nginx.conf", "https://github.com/DSACMS/iv-cbv-payroll/issues/134"
-	const server = "listen 8080 default_server;"
-	for _, c := range []struct{ failure, old, now, says string }{
+	const source = "https://github.com/DSACMS/iv-cbv-payroll/issues/134"
+	const server, path = "listen ${SLIPWAY_PORT} default_server;", "location = /.slipway/health {"
+	const refused, unseen = "Target.ResponseCodeMismatch", "HTTPCode_Target_5XX_Count"
+	for _, c := range []struct{ failure, old, now, code, says string }{
 		{"it redirects all plain HTTP", server,
-			server + ` if ($http_x_forwarded_proto != "https") { return 301 https://$host$request_uri; }`, "301"},
-		{"it redirects plain HTTP by a name", server, server + " if ($scheme = http) { return 308 https://$host$request_uri; }", "308"},
+			server + ` if ($http_x_forwarded_proto != "https") { return 301 https://$host$request_uri; }`, unseen, "301"},
+		{"it redirects plain HTTP by a name", server, server + " if ($scheme = http) { return 308 https://$host$request_uri; }", unseen, "308"},
 		{"another server is the default", "server {\n        " + server,
-			"server { listen 8080 default_server; return 444; }\n    server {\n        listen 8080;", "444"},
-		{"a location hides what is for machines", "location / {",
-			"location ~ ^/(ready|health) { deny all; return 403; }\n        location / {", "403"},
-		{"the path redirects to one with a slash", "location / {",
-			"location = /healthz { return 301 /healthz/; }\n        location / {", "301"},
+			"server { listen ${SLIPWAY_PORT} default_server; return 444; }\n    server {\n        listen ${SLIPWAY_PORT};", refused, "444"},
+		{"a location hides what is for machines", path,
+			"location ~ ^/\\.slipway/ { deny all; return 403; }\n        location = /.slipway/healthz {", refused, "403"},
+		{"the path redirects to one with a slash", path,
+			"location = /.slipway/health { return 301 /.slipway/health/; }\n        location = /.slipway/health/ {", unseen, "301"},
+		{"nginx says that all is well", path, path + ` return 200 "ok\n";`, unseen, "200"},
 		{"what is said to be https only", server,
-			server + ` if ($http_x_forwarded_proto = "http") { return 301 https://$host$request_uri; }`, ""},
-		{"a condition that cannot be decided", server, server + " if ($host !~ example) { return 421; }", ""},
-		{"a location that does not match", "location / {", "location = /health { return 301 /healthz; }\n        location / {", ""},
+			server + ` if ($http_x_forwarded_proto = "http") { return 301 https://$host$request_uri; }`, "", ""},
+		{"a condition that cannot be decided", server, server + " if ($host !~ example) { return 421; }", "", ""},
+		{"a location that does not match", path, "location = /health { return 301 /healthz; }\n        " + path, "", ""},
 	} {
 		t.Run(c.failure, func(t *testing.T) {
 			a := account(t, dir)
-			built("Dockerfile.nginx", file, c.old, c.now)(t, a)
+			built(nginxImage, stagedTemplate, c.old, c.now)(t, a)
 			found := a.Findings()
 			if c.says == "" {
 				if len(found) > 0 {
@@ -182,8 +185,8 @@ func TestHealthPathsThatNginxAnswers(t *testing.T) {
 				return
 			}
 			if !slices.ContainsFunc(found, func(f cloud.Finding) bool {
-				return strings.HasSuffix(f.Resource, "::web") && f.Code == "Target.ResponseCodeMismatch" &&
-					strings.Contains(f.Message, "these codes: ["+c.says+"]") && f.Source != "" && f.Fix != ""
+				return strings.HasSuffix(f.Resource, "::web") && f.Code == c.code && f.Source != "" && f.Fix != "" &&
+					strings.Contains(strings.Join(f.Chain, "\n"), "answers GET /.slipway/health with "+c.says+" itself")
 			}) {
 				t.Errorf("%s: no finding says %s:\n%s", source, c.says, list(found))
 			}

@@ -81,6 +81,7 @@ func (f form) open(t *testing.T) (*inprocess.Stack, *cloud.Account, string) {
 	must(t, os.CopyFS(filepath.Join(root, "app"), os.DirFS(filepath.Join(repository, "app"))))
 	data, err := os.ReadFile(filepath.Join(repository, "Pulumi.yaml"))
 	must(t, err)
+	must(t, os.WriteFile(filepath.Join(root, "Pulumi.yaml"), data, 0o600))
 	project, err := workspace.LoadProjectBytes(data, "Pulumi.yaml", encoding.YAML)
 	must(t, err)
 	model, err := rehearsal.Open(filepath.Join(dir, "model.json"), rehearsal.Options{Root: root,
