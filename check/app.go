@@ -179,23 +179,65 @@ var kinds = []kind{
 	{regexp.MustCompile(`SSL_REDIRECT$|(^|_)(USE_|FORCE_)?(HTTPS|SSL)$`), "{https}"},
 }
 
-// suggested is the line of the configuration that gives a variable its value; "" if Slipway has none for it.
-func suggested(name string) string {
+// suggested is the line of the configuration that gives a variable its value; "" if Slipway has none for it. What the settings do with
+// it counts more than its name.
+func (p *project) suggested(name string) string {
+	value := p.use(name)
 	upper := strings.ToUpper(name)
 	for _, k := range kinds {
-		if k.name.MatchString(upper) {
-			return fmt.Sprintf("app.env.%s: %q", name, k.value)
+		if value == "" && k.name.MatchString(upper) {
+			value = k.value
 		}
 	}
-	if strings.HasSuffix(upper, "AWS_ACCESS_KEY_ID") || strings.HasSuffix(upper, "AWS_SECRET_ACCESS_KEY") {
+	switch {
+	case value != "":
+		return fmt.Sprintf("app.env.%s: %q", name, value)
+	case strings.HasSuffix(upper, "AWS_ACCESS_KEY_ID"), strings.HasSuffix(upper, "AWS_SECRET_ACCESS_KEY"):
 		return fmt.Sprintf(`app.env.%s: ""`, name) // boto3 then finds the role of the task
 	}
 	return ""
 }
 
+// use is the template for a variable that is the whole value of a setting; "" if it is none.
+func (p *project) use(name string) string {
+	whole := func(v value) bool {
+		return len(v.Reads) == 1 && v.Reads[0] == name && len(v.Alts) == 0 && !v.is("json")
+	}
+	if key, set, _ := p.setting("SECRET_KEY"); set && whole(key) {
+		return "{key}"
+	}
+	databases, _, _ := p.setting("DATABASES")
+	one := databases.get("default")
+	for _, part := range []struct{ key, value string }{{"HOST", "{db.host}"}, {"PORT", "{db.port}"}, {"NAME", "{db.name}"}, {"USER", "{db.user}"},
+		{"PASSWORD", "{db.password}"}} {
+		if v, has := one.Dict[part.key]; has && whole(v) {
+			if v.is("json") {
+				return ""
+			}
+			if v.is("url") {
+				return "{db.url}"
+			}
+			return part.value
+		}
+	}
+	for setting, value := range map[string]string{"ALLOWED_HOSTS": "{hosts}", "CSRF_TRUSTED_ORIGINS": "{origins}",
+		"AWS_STORAGE_BUCKET_NAME": "{bucket}", "AWS_S3_REGION_NAME": "{region}"} {
+		v, set, _ := p.setting(setting)
+		for _, item := range v.List {
+			if whole(item) && !item.is("csv") && setting == "ALLOWED_HOSTS" && len(v.Reads) == 0 {
+				return "{host}" // one item of the list
+			}
+		}
+		if set && whole(v) {
+			return value
+		}
+	}
+	return ""
+}
+
 // setVariable is how to set a variable that has no value yet.
-func setVariable(name string) string {
-	line := suggested(name)
+func (p *project) setVariable(name string) string {
+	line := p.suggested(name)
 	switch {
 	case line != "":
 		return "Set " + line + "."
@@ -206,10 +248,10 @@ func setVariable(name string) string {
 }
 
 // lines joins what suggests values for variables.
-func lines(names []string) string {
+func (p *project) lines(names []string) string {
 	var all []string
 	for _, n := range names {
-		if line := suggested(n); line != "" {
+		if line := p.suggested(n); line != "" {
 			all = append(all, line)
 		} else if secretName.MatchString(n) {
 			all = append(all, "the secret "+n)

@@ -11,6 +11,7 @@ import (
 var (
 	samples    = regexp.MustCompile(`(?i)(example|sample|template|dist|default|tpl|\.test|\.ci)`)
 	envName    = regexp.MustCompile(`^\.env(\..+|rc)?$|^\.?env\.(prod|production|local|live)$|^(prod|production|local|live)\.env$`)
+	sharedName = regexp.MustCompile(`(?i)^\.?env\.(shared|dev|devel|development)$`) // committed on purpose, with values of a laptop
 	assigned   = regexp.MustCompile(`(?m)^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*["']?([^\s"'#]+)`)
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
 	accessKey  = regexp.MustCompile(`\bAKIA[0-9A-Z]{16}\b`)
@@ -73,7 +74,7 @@ func (p *project) checkContext() {
 		if what == "" {
 			continue
 		}
-		if copied := p.copies(f); copied > 0 && !beside(f) {
+		if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and line %d of %s copies it into the image", what, copied, i.file)
 		} else {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and is part of the build context", what).Severity = Warning

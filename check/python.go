@@ -113,6 +113,9 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 			return ask, false
 		}
 		file := p.image.source(p.tree, absolute(p.image.workdir, strings.ReplaceAll(module, ".", "/")+".py"))
+		if file == "" {
+			file = p.madeModule(strings.ReplaceAll(module, ".", "/") + ".py")
+		}
 		ask.Settings, ask.Aliases = module, map[string]string{module: file}
 		return ask, file != ""
 	}
@@ -135,6 +138,25 @@ func (p *project) better(ask request, f *facts) (request, bool) {
 	}
 	return ask, false
 }
+
+// madeModule is the file of the project that the Dockerfile makes a module of.
+func (p *project) madeModule(name string) string {
+	for _, s := range p.image.chain() {
+		for _, run := range s.runs {
+			for _, m := range copying.FindAllStringSubmatch(run.text, -1) {
+				if path.Clean(m[2]) != name && !strings.HasSuffix(m[2], "/"+name) {
+					continue
+				}
+				if file := p.image.source(p.tree, absolute(s.image.workdir, m[1])); file != "" {
+					return file
+				}
+			}
+		}
+	}
+	return ""
+}
+
+var copying = regexp.MustCompile(`\bcp\s+(?:-\w+\s+)*(\S+)\s+(\S+?\.py)\b`)
 
 // request says what to read: the entry points, and in which folders modules are looked for.
 func (p *project) request() request {

@@ -111,7 +111,7 @@ func (p *project) checkDatabase() {
 	find := func(code, format string, args ...any) *Finding {
 		f := p.find(code, at, format, args...)
 		if names := p.databaseVariables(reads); len(names) > 0 {
-			f.Fix = "Set " + lines(names) + "."
+			f.Fix = "Set " + p.lines(names) + "."
 		} else {
 			f.Fix = p.orOverlay(f.Fix, "DATABASES")
 		}
@@ -152,7 +152,7 @@ func (p *project) checkConnection() {
 			continue
 		}
 		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads), part)
-		f.Severity, f.Fix = p.stackless(), setVariable(v.Reads[0])
+		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
 		if v.is("url") {
 			return
 		}
@@ -194,7 +194,7 @@ func (p *project) checkKeys() {
 func (p *project) databaseVariables(reads []string) []string {
 	names := slices.DeleteFunc(slices.Clone(reads), p.provided)
 	for _, r := range p.facts.Reads {
-		if strings.Contains(suggested(r.Name), "{db.") && len(reads) > 0 && !suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+		if strings.Contains(p.suggested(r.Name), "{db.") && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
@@ -202,8 +202,8 @@ func (p *project) databaseVariables(reads []string) []string {
 }
 
 // suggestsURL reports whether one of these variables has the whole connection.
-func suggestsURL(names []string) bool {
-	return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(suggested(n), "{db.url}") })
+func (p *project) suggestsURL(names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(p.suggested(n), "{db.url}") })
 }
 
 func orVariables(reads []string) string {
@@ -297,7 +297,7 @@ func (p *project) checkHosts() {
 	}
 	fix := func(f *Finding) {
 		if len(v.Reads) > 0 {
-			f.Fix = "Set " + lines(v.Reads) + "."
+			f.Fix = "Set " + p.lines(v.Reads) + "."
 		} else {
 			f.Fix = p.orOverlay(f.Fix, "ALLOWED_HOSTS")
 		}
@@ -338,7 +338,7 @@ func (p *project) checkSecretKey() {
 	find := func(code string, at place, format string, args ...any) *Finding {
 		f := p.find(code, at, format, args...)
 		if len(v.Reads) > 0 {
-			f.Fix = "Set " + lines(v.Reads[:1]) + "."
+			f.Fix = "Set " + p.lines(v.Reads[:1]) + "."
 		} else {
 			f.Fix = p.orOverlay(f.Fix, "SECRET_KEY")
 		}
@@ -357,9 +357,9 @@ func (p *project) checkSecretKey() {
 	case p.Stack != nil && slices.ContainsFunc(v.Reads, p.provided):
 	case v.isText() && v.text() != "" && len(v.Reads) > 0 && v.is("default"):
 		find("secret-key-in-code", v.at(), "SECRET_KEY has a default in the code, used when %s is not set", listed(v.Reads)).Severity =
-			p.stackless()
+			p.sure()
 	case v.is("random") && v.is("default"):
-		find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads)).Severity = p.stackless()
+		find("secret-key-random", v.at(), "SECRET_KEY differs in each process when %s is not set", listed(v.Reads)).Severity = p.sure()
 	}
 }
 
@@ -369,6 +369,14 @@ func (p *project) stackless() Severity {
 		return Warning
 	}
 	return Refused
+}
+
+// sure is the same for a value that code which cannot be followed may replace.
+func (p *project) sure() Severity {
+	if p.facts != nil && p.facts.Settings != nil && !p.facts.Settings.Complete {
+		return Warning
+	}
+	return p.stackless()
 }
 
 func orFile(at, other place) place {
@@ -570,8 +578,8 @@ func (p *project) checkMedia() {
 	case field.file != "":
 		f := p.find("media-on-disk", field, "this field's files are stored on the disk of a task, and no storage for a bucket is configured")
 		f.Fix = p.orOverlay(f.Fix, "MEDIA")
-		if slices.ContainsFunc(buckets, func(n string) bool { return strings.Contains(suggested(n), "{bucket}") }) {
-			f.Fix = "Set " + lines(buckets) + "."
+		if slices.ContainsFunc(buckets, func(n string) bool { return strings.Contains(p.suggested(n), "{bucket}") }) {
+			f.Fix = "Set " + p.lines(buckets) + "."
 		}
 	case set && p.facts.Settings.Complete:
 		p.find("media-on-disk", v.at(), "MEDIA_ROOT is on the disk of a task").Severity = Warning
@@ -590,6 +598,11 @@ func (p *project) checkLogging() {
 		}
 		where := p.inImage(file)
 		if where != "" && p.App.writes(path.Dir(where)) {
+			continue
+		}
+		if where == "" && len(p.App.Writable) > 0 {
+			at := orFile(file.at(), v.at())
+			p.unknown(at.file, at.line, "where the handler "+name+" writes", "it may be in a folder of app.writable")
 			continue
 		}
 		if !file.isText() && !file.is("path") {
@@ -697,7 +710,7 @@ func (p *project) checkVariables() {
 		}
 		names = append(names, r.Name)
 		f := p.find("variables-missing", place{r.File, r.Line}, "no value for %s", r.Name)
-		f.Severity, f.Fix = p.stackless(), setVariable(r.Name)
+		f.Severity, f.Fix = p.stackless(), p.setVariable(r.Name)
 		if p.start.sets[r.Name] {
 			f.Reason += ": only the start sets it, and migrations run without that"
 		}
@@ -713,7 +726,7 @@ func (p *project) checkDemands() {
 		}
 		names = append(names, d.name)
 		f := p.find("variables-missing", d.at, "no value for %s, and the script ends without it", d.name)
-		f.Severity, f.Fix = p.stackless(), setVariable(d.name)
+		f.Severity, f.Fix = p.stackless(), p.setVariable(d.name)
 	}
 }
 
