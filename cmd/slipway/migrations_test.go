@@ -39,7 +39,7 @@ func TestRunMigrations(t *testing.T) {
 		t.Errorf("tasks were %q and are %q", first, now)
 	}
 
-	// serves is a release that must fail, say all of want, and change nothing that visitors see.
+	// fails is a release that must fail, say all of want, and change nothing that visitors see.
 	fails := func(cut func(), args []string, want ...string) {
 		t.Helper()
 		load := ada.load()
@@ -85,7 +85,8 @@ func TestRunMigrations(t *testing.T) {
 
 	t.Log("limit reached")
 	start := time.Now()
-	fails(func() {}, []string{"-c", "app.migrate.limit=1"}, "exit code 3", "1m0s")
+	fails(func() {}, []string{"-c", "app.migrate.limit=1"}, "failed in feed.0901_half: it did not finish within app.migrate.limit, 1m0s, and was stopped",
+		"still migrating: feed.0901_half, 30s of at most 1m0s", "The migration has been running for 30s")
 	if took := time.Since(start); took < time.Minute {
 		t.Errorf("the migration was stopped after %s", took)
 	}
