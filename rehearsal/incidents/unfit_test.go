@@ -29,14 +29,6 @@ func within(kind, name, property string, values change) plant {
 	}
 }
 
-// variable sets an environment variable of the container django.
-func variable(name, value string) plant {
-	return in("web-task", "django", func(c map[string]any) {
-		all := slices.DeleteFunc(c["environment"].([]any), func(e any) bool { return e.(map[string]any)["name"] == name })
-		c["environment"] = append(all, map[string]any{"name": name, "value": value})
-	})
-}
-
 const certificates = "Application Load Balancers guide, SSL certificates for your Application Load Balancer"
 
 var unfitSettings = []struct {
@@ -84,10 +76,10 @@ var unfitSettings = []struct {
 	{"a container behind the load balancer that is not essential", "aws/amazon-ecs-cli#62", put("web-task", "nginx", "essential", false), "web",
 		"Target.FailedHealthChecks", "container nginx, which is not essential"},
 	{"the agent's own variable", "ECS Developer Guide, Amazon ECS task IAM role",
-		variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"), "web", "ReservedVariable", "by which the agent gives it its role"},
+		variable("web-task", "django", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"), "web", "ReservedVariable", "by which the agent gives it its role"},
 	{"the agent's own variable for metadata", "ECS Developer Guide, task metadata endpoint",
-		variable("ECS_CONTAINER_METADATA_URI_V4", "http://x"), "web", "ReservedVariable", "ECS_CONTAINER_METADATA_URI_V4"},
-	{"access keys take the place of the task role", "aws/amazon-ecs-agent#2412", variable("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+		variable("web-task", "django", "ECS_CONTAINER_METADATA_URI_V4", "http://x"), "web", "ReservedVariable", "ECS_CONTAINER_METADATA_URI_V4"},
+	{"access keys take the place of the task role", "aws/amazon-ecs-agent#2412", variable("web-task", "django", "AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
 		"web", "ReservedVariable", "which SDKs prefer to the credentials of slipway-prod-site-task"},
 	{"a limit that Fargate does not set", "ECS API Reference, Ulimit", put("web-task", "django", "ulimits",
 		[]any{change{"name": "memlock", "softLimit": -1, "hardLimit": -1}}), "web", "IgnoredLimit", "the ulimit memlock"},
@@ -110,13 +102,13 @@ var unfitSettings = []struct {
 	{"shared_buffers larger than the machine", "RDS User Guide, incompatible parameters status", set("ParameterGroup", "database-parameters",
 		"parameters", []any{change{"name": "shared_buffers", "value": "80000000", "applyMethod": "pending-reboot"}}), "database",
 		"incompatible-parameters", "610 GiB"},
-	{"the port of another database", "RDS User Guide, Connecting to a DB instance", variable("DB_PORT", "3306"), "web", "OperationalError",
+	{"the port of another database", "RDS User Guide, Connecting to a DB instance", variable("web-task", "django", "DB_PORT", "3306"), "web", "OperationalError",
 		"the database listens on port 5432"},
-	{"a database that RDS did not create", "RDS User Guide, Connecting to a DB instance", variable("DB_DATABASE", "other"), "web",
+	{"a database that RDS did not create", "RDS User Guide, Connecting to a DB instance", variable("web-task", "django", "DB_DATABASE", "other"), "web",
 		"OperationalError", "RDS creates the database site"},
-	{"no TLS to a database that demands it", "RDS User Guide, Using SSL with a PostgreSQL DB instance", variable("DB_SSLMODE", "disable"), "web",
+	{"no TLS to a database that demands it", "RDS User Guide, Using SSL with a PostgreSQL DB instance", variable("web-task", "django", "DB_SSLMODE", "disable"), "web",
 		"OperationalError", "rds.force_ssl is 1"},
-	{"a bucket that is not the account's", "ECS Developer Guide, Amazon ECS task IAM role", variable("UPLOADS_BUCKET", "another-bucket"), "web",
+	{"a bucket that is not the account's", "ECS Developer Guide, Amazon ECS task IAM role", variable("web-task", "django", "UPLOADS_BUCKET", "another-bucket"), "web",
 		"AccessDenied", "which is no bucket of this account"},
 	{"an alarm on a metric that is spelt otherwise", "CloudWatch guide, missing data", set("MetricAlarm", "alarm-latency", "metricName",
 		"TargetResponsetime"), "alarm-latency", "INSUFFICIENT_DATA", "no metric TargetResponsetime"},
@@ -223,7 +215,7 @@ func TestSettingsThatWork(t *testing.T) {
 		{"a metric that the model does not know", set("MetricAlarm", "alarm-latency", "metricName", "SomethingElse")},
 		{"a target of 100 percent", within("Policy", "web-scaling-cpu", "targetTrackingScalingPolicyConfiguration",
 			change{"targetValue": 100.0})},
-		{"a variable that only sounds like one of a database", variable("REPORTS_DB_NAMES", "a,b")},
+		{"a variable that only sounds like one of a database", variable("web-task", "django", "REPORTS_DB_NAMES", "a,b")},
 		{"a check that may succeed", put("web-task", "nginx", "healthCheck", change{"command": []any{"CMD-SHELL", "test -f /tmp/x || exit 1"}})},
 	} {
 		a := zoned(t, dir)
