@@ -335,7 +335,8 @@ urlpatterns.insert(0, path("ht/", health))
 	r.write("website/urls.py", urls)
 
 	t.Log("a container whose own health check fails")
-	r.bad([]string{"-c", "web.healthPath=/no-healthz"}, "was rolled back", "Task failed container health checks (django: its health check failed)",
+	r.bad([]string{"-c", "web.healthPath=/no-healthz", "-c", "app.start=10"}, "was rolled back",
+		"Task failed container health checks (django: its health check failed)",
 		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 404",
 		"Last lines of the log:", "django, log group")
 
