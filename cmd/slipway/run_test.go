@@ -199,7 +199,8 @@ func (r *running) mounts() {
 		image := all[0].Config.Image
 		look := func(program string, args ...string) string {
 			r.t.Helper()
-			return strings.TrimSpace(r.docker(append([]string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}, args...)...))
+			line := []string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}
+			return strings.TrimSpace(r.docker(append(line, args...)...))
 		}
 		declared := r.docker("image", "inspect", "-f", `{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}`, image)
 		number := strings.TrimSpace(r.docker("exec", id, "id", "-u")) + ":" + strings.TrimSpace(r.docker("exec", id, "id", "-g"))
@@ -305,8 +306,8 @@ urlpatterns.insert(0, path("ht/", health))
 	r.good(ht...)
 	r.visitor().signUp("sick")
 	for range 2 { // the second up changes nothing, and is no better
-		if out := r.bad(ht, "its load balancer calls it unhealthy", "GET /.slipway/health must answer 200-399", "GET /.slipway/health answered 400",
-			"container django:", "the dog ate it", "ALLOWED_HOSTS"); strings.Contains(out, "updated") {
+		if out := r.bad(ht, "its load balancer calls it unhealthy", "GET /.slipway/health must answer 200-399",
+			"GET /.slipway/health answered 400", "container django:", "the dog ate it", "ALLOWED_HOSTS"); strings.Contains(out, "updated") {
 			t.Errorf("it deploys something:\n%s", out)
 		}
 	}
@@ -343,8 +344,8 @@ urlpatterns.insert(0, path("ht/", health))
 	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
 	r.wrong([]string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
 	r.broken("slipway-nginx-broken:"+filepath.Base(r.dir), "echo 'dog on;' >>/etc/nginx/mime.types")
-	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1", "nginx, log group",
-		`unknown directive "dog"`)
+	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1",
+		"nginx, log group", `unknown directive "dog"`)
 	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
 	out := r.bad([]string{"-c", "app.static={commands: [[collectstatic, --noinput, --dog]]}"}, "This run started no deployment",
 		"unrecognized arguments: --dog")
