@@ -338,7 +338,7 @@ urlpatterns.insert(0, path("ht/", health))
 	t.Log("a container whose own health check fails")
 	r.bad([]string{"-c", "web.healthPath=/no-healthz", "-c", "app.start=10"}, "was rolled back",
 		"Task failed container health checks (django: its health check failed)",
-		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 404",
+		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "/no-healthz answered 404, healthy is 200 to 399",
 		"Last lines of the log:", "django, log group")
 
 	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
