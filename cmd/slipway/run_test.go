@@ -319,7 +319,7 @@ urlpatterns.insert(0, path("ht/", health))
 	t.Log("a site whose every page answers 400: in the code, which is refused, and in the configuration")
 	settings := r.read("website/settings.py")
 	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
-	r.wrong(nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
+	r.wrong(exitFailed, nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
 	r.write("website/settings.py", settings)
 	r.bad([]string{"-c", "app.env.ALLOWED_HOSTS=elsewhere.example.com"}, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
 
@@ -342,7 +342,7 @@ urlpatterns.insert(0, path("ht/", health))
 		"Last lines of the log:", "django, log group")
 
 	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
-	r.wrong([]string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
+	r.wrong(exitUsage, []string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
 	r.broken("slipway-nginx-broken:"+filepath.Base(r.dir), "echo 'dog on;' >>/etc/nginx/mime.types")
 	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1",
 		"nginx, log group", `unknown directive "dog"`)
@@ -396,11 +396,11 @@ func (r *running) bad(args []string, want ...string) string {
 	return out
 }
 
-// wrong is an up whose configuration is refused, naming all of want.
-func (r *running) wrong(args []string, want ...string) {
+// wrong is an up that is refused before anything is planned, with this exit code, and says all of want.
+func (r *running) wrong(exit int, args []string, want ...string) {
 	r.t.Helper()
 	out, code := r.slipway(append(r.upLine(), args...)...)
-	if code != exitFailed || strings.Contains(out, "Plan for dev:") {
+	if code != exit || strings.Contains(out, "Plan for dev:") {
 		r.t.Errorf("up %q: exit code %d\n%s", args, code, out)
 	}
 	for _, words := range want {
