@@ -106,7 +106,8 @@ func TestBuiltImagesAnswerLikeTheirDockerfiles(t *testing.T) {
 	named := change(web, func(c *contracts.Container) { c.User = "www" })
 	command := change(web, func(c *contracts.Container) { c.Command = []string{"python", "manage.py", "migrate"} })
 	migrate := change(web, func(c *contracts.Container) {
-		c.Entrypoint, c.Command, c.Serves, c.Exec, c.Health, c.Ports = []string{"/opt/slipway/helper"}, []string{"migrate"}, false, false, nil, nil
+		c.Entrypoint, c.Command = []string{"/opt/slipway/helper"}, []string{"migrate"}
+		c.Serves, c.Exec, c.Health, c.Ports = false, false, nil, nil
 		c.Env = map[string]string{"SLIPWAY_DB_HOST": "db", "SLIPWAY_DB_PORT": "5432", "SLIPWAY_DB_NAME": "site", "SLIPWAY_DB_OWNER": "o",
 			"SLIPWAY_MANAGE": `["/opt/slipway/manage"]`, "SLIPWAY_MIGRATE": `[["migrate"]]`}
 		c.Secrets = []string{"SLIPWAY_DB_OWNER_PASSWORD"}

@@ -427,7 +427,8 @@ func (s *stage) read(name, to string, info fs.FileInfo, owner, mode int) {
 	f := File{Owner: owner, Mode: or(mode, int(info.Mode().Perm()))}
 	const most = 64 << 10
 	if info.Size() <= most && (configuration(to) || f.Mode&0o100 != 0 || strings.HasSuffix(to, ".sh")) {
-		if data, err := fs.ReadFile(s.build.Context, name); err == nil && (configuration(to) && readable(to, data) || bytes.HasPrefix(data, []byte("#!"))) {
+		if data, err := fs.ReadFile(s.build.Context, name); err == nil && (configuration(to) && readable(to, data) ||
+			bytes.HasPrefix(data, []byte("#!"))) {
 			f.Text = string(data)
 		}
 	}

@@ -479,7 +479,8 @@ func (j *judge) waits(c nginxConf, t *Target) {
 		j.say("HTTPCode_ELB_504_Count", "504 Gateway Timeout for requests that nginx still waits for",
 			"Application Load Balancers guide, \"Troubleshoot your Application Load Balancers\", HTTP 504",
 			"make the load balancer's idleTimeout at least as long as nginx's proxy_read_timeout",
-			fmt.Sprintf("nginx of container %s waits %v s for an answer (proxy_read_timeout), the load balancer %v s", j.c.Name, c.readTimeout, t.Idle))
+			fmt.Sprintf("nginx of container %s waits %v s for an answer (proxy_read_timeout), the load balancer %v s", j.c.Name, c.readTimeout,
+				t.Idle))
 	}
 }
 

@@ -201,7 +201,8 @@ var (
 	bindSetting   = regexp.MustCompile(`(?m)^bind\s*=\s*(.+?)\s*$`)
 	anyBind       = regexp.MustCompile(`(?m)^\s*bind\s*[=:]`)
 	tmpDirSetting = regexp.MustCompile(`(?m)^worker_tmp_dir\s*=\s*["']([^"']+)["']`)
-	fromVariable  = regexp.MustCompile(`(?:int|str)?\(?\s*(?:os\.)?(?:environ\.get|getenv)\(\s*["'](\w+)["']\s*(?:,\s*["']?([\w.:\[\]]+)["']?\s*)?\)\)?` +
+	fromVariable  = regexp.MustCompile(`(?:int|str)?\(?\s*(?:os\.)?(?:environ\.get|getenv)\(\s*["'](\w+)["']\s*` +
+		`(?:,\s*["']?([\w.:\[\]]+)["']?\s*)?\)\)?` +
 		`|(?:os\.)?environ\[["'](\w+)["']\]`)
 	plainAddress = regexp.MustCompile(`^[\w.\[\]:/-]*$`)
 	quoted       = regexp.MustCompile(`"[^"]*"|'[^']*'`)

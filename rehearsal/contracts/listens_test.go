@@ -132,7 +132,8 @@ func TestPortsOfServers(t *testing.T) {
 		{`["celery", "-A", "a", "worker"]`, nil, "", "unknown"},
 		{`["supervisord", "-n"]`, nil, "", "unknown"},
 		{`["unitd", "--no-daemon"]`, nil, "", "unknown"},
-		{`["/entry.sh", "gunicorn", "-b", ":5000", "a.wsgi"]`, map[string]string{"entry.sh": "#!/bin/sh\nset -e\nexec gosu app \"$@\"\n"}, "", "5000"},
+		{`["/entry.sh", "gunicorn", "-b", ":5000", "a.wsgi"]`, map[string]string{
+			"entry.sh": "#!/bin/sh\nset -e\nexec gosu app \"$@\"\n"}, "", "5000"},
 		{`["/entry.sh"]`, map[string]string{"entry.sh": "#!/bin/sh\nexec gunicorn -b 0.0.0.0:${PORT:-8011} a.wsgi\n"}, "", "8011"},
 		{`["/entry.sh", "web"]`, map[string]string{"entry.sh": "#!/bin/sh\ncase $1 in web) exec gunicorn a.wsgi;; esac\n"}, "", "unknown"},
 	} {

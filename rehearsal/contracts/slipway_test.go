@@ -104,8 +104,9 @@ func front(change func(*Container)) Container {
 		Mounts: mounts("/tmp", append([]string{"/var/cache/nginx"}, execPaths...)...), Neighbours: map[int]string{8000: "django"},
 		Target: &Target{Port: 8080, Protocol: "HTTP", Speaks: "HTTP", Group: "web", Idle: 60, Path: "/.slipway/health", Codes: "200-399"},
 		Env: map[string]string{"SLIPWAY_HOST": "www.example.com", "SLIPWAY_PORT": "8080", "SLIPWAY_APP_PORT": "8000",
-			"SLIPWAY_HEALTH_PATH": "/healthz", "SLIPWAY_MAX_BODY": "25m", "SLIPWAY_TIMEOUT": "60s", "SLIPWAY_KEEPALIVE": "75s", "SLIPWAY_STATIC_URL": "/static/",
-			"SLIPWAY_HEADERS": `add_header X-Frame-Options "DENY" always;`, "SLIPWAY_LIMITS": `"POST /login/" $binary_remote_addr;`,
+			"SLIPWAY_HEALTH_PATH": "/healthz", "SLIPWAY_MAX_BODY": "25m", "SLIPWAY_TIMEOUT": "60s", "SLIPWAY_KEEPALIVE": "75s",
+			"SLIPWAY_STATIC_URL": "/static/",
+			"SLIPWAY_HEADERS":    `add_header X-Frame-Options "DENY" always;`, "SLIPWAY_LIMITS": `"POST /login/" $binary_remote_addr;`,
 			"SLIPWAY_CACHES": `location ^~ "/media/" { include /etc/nginx/slipway.cached; }`}}
 	if change != nil {
 		change(&c)

@@ -174,9 +174,11 @@ func TestContractsOfWhatRuns(t *testing.T) {
 		{"E03 the volume", "docker-archive/compose-cli#2093", unmounted(task, "nginx", "/tmp"), web, "nginx writes /tmp/nginx.pid"},
 		{"E04", "parse-community/parse-server#5780", put(task, "nginx", "healthCheck", map[string]any{"command": []string{"CMD-SHELL",
 			"curl -f http://localhost:8080/healthz/nginx || exit 1"}}), web, "runs curl, which its image does not have"},
-		{"E09", "apache/druid#11278", both(built(nginxImage, stagedDockerfile, `"/tmp", `, `"/tmp", "/var/run", `), in(task, "nginx", mount("/var/run"))),
+		{"E09", "apache/druid#11278", both(built(nginxImage, stagedDockerfile, `"/tmp", `, `"/tmp", "/var/run", `), in(task, "nginx",
+			mount("/var/run"))),
 			web, "mount /var/run is a symbolic link to /run"},
-		{"E10", "opencontainers/runc#4991", both(built(nginxImage, stagedDockerfile, "USER 101:101", "RUN ln -s /srv/data /srv/pictures\nUSER 101:101"),
+		{"E10", "opencontainers/runc#4991", both(built(nginxImage, stagedDockerfile, "USER 101:101",
+			"RUN ln -s /srv/data /srv/pictures\nUSER 101:101"),
 			in(task, "nginx", mount("/srv/pictures/media"))), web, "crosses /srv/pictures, a symbolic link"},
 		{"E16", "anomalyco/sst#3542", func(t *testing.T, a *cloud.Account) {
 			described(t, a, djangoImage, func(i *contracts.Image) { i.Size = 22 << 30 })
