@@ -661,7 +661,8 @@ func (r *running) ends() []string {
 }
 
 func (r *running) running(which func(service string) bool) []string {
-	out := r.docker("ps", "--filter", "label=slipway.task", "--format", `{{.Label "slipway.service"}} {{.Label "slipway.task"}}`)
+	out := r.docker("ps", "--filter", "name=^slipway-dev-[0-9a-f]{8}-", "--filter", "label=slipway.task", "--format",
+		`{{.Label "slipway.service"}} {{.Label "slipway.task"}}`)
 	var all []string
 	for line := range strings.Lines(out) {
 		line = strings.TrimSuffix(line, "\n")
