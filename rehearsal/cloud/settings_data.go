@@ -139,12 +139,14 @@ func (a *Account) forcesTLS(database Inputs) bool {
 // bucketVariable is how Django projects and libraries name a bucket.
 var bucketVariable = regexp.MustCompile(`BUCKET(_NAME)?$`)
 
-// foreignBuckets: a bucket that a variable names must be the account's, or the task role must be allowed to read it.
+// foreignBuckets: a bucket that a variable names and that would be one of the stack's own must exist, or the task role must be allowed
+// to read it. Another name may be a bucket whose own policy admits the role, which the model does not know.
 func (a *Account) foreignBuckets(d deployed, c containerSpec) []Finding {
 	role := find(a, "arn", d.definition.String("taskRoleArn"), roleType)
 	var found []Finding
 	for _, e := range c.Environment {
-		if role == nil || e.Value == "" || !bucketVariable.MatchString(e.Name) || find(a, "id", e.Value, bucketType) != nil {
+		if role == nil || e.Value == "" || !bucketVariable.MatchString(e.Name) || find(a, "id", e.Value, bucketType) != nil ||
+			!strings.HasPrefix(e.Value, a.bucketPrefix()) {
 			continue
 		}
 		resource := "arn:" + a.Partition + ":s3:::" + e.Value + "/x"
@@ -156,4 +158,28 @@ func (a *Account) foreignBuckets(d deployed, c containerSpec) []Finding {
 				"may not s3:GetObject there", c.Name, e.Name, e.Value, role.logical())))
 	}
 	return found
+}
+
+// bucketPrefix is what the names of all buckets of the account have in common.
+func (a *Account) bucketPrefix() string {
+	var common *string
+	for _, b := range a.all() {
+		if b.Type != bucketType {
+			continue
+		}
+		if common == nil {
+			common = &b.ID
+			continue
+		}
+		n := 0
+		for n < min(len(*common), len(b.ID)) && (*common)[n] == b.ID[n] {
+			n++
+		}
+		shorter := (*common)[:n]
+		common = &shorter
+	}
+	if common == nil || len(*common) < 4 { // unrelated names
+		return "\x00"
+	}
+	return *common
 }
