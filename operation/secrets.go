@@ -116,7 +116,7 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 		return nil, fmt.Errorf("whether Git ignores %s is not known: %w", secretsFile, err)
 	}
 	if !ignored {
-		return nil, fmt.Errorf("Git does not ignore %s, so its secrets would be committed: add /%s to .gitignore, and remove it from the "+
+		return nil, fmt.Errorf("%s is not ignored by Git, so its secrets would be committed: add /%s to .gitignore, and remove it from the "+
 			"index if it is there (git rm --cached %s)", secretsFile, secretsFile, secretsFile)
 	}
 	text, err := os.ReadFile(path)
