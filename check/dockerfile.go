@@ -367,7 +367,7 @@ func (i *dockerImage) pathIn(s *stage, name string, depth int) string {
 	for ; s != nil && depth < 20; s, depth = s.parent, depth+1 {
 		for _, c := range slices.Backward(s.copies) {
 			for _, source := range c.sources {
-				from := name
+				var from string
 				if c.from == "" {
 					rel, in := under(i.context, name)
 					if !in {
