@@ -98,7 +98,9 @@ func JudgePage(p Page) *Visit {
 			"settings must read the variable ALLOWED_HOSTS, which has the site's name")
 	case last.Status >= http.StatusInternalServerError:
 		wrong(answered(asked, last), "", "")
-		v.Cause, v.Next = pageCause(p, "the application fails in this request", "read its last lines; DEBUG=False shows no traceback in the page")
+		v.Cause, v.Next = pageCause(p, "the application fails in this request",
+			"read its last lines; if they have no traceback, give LOGGING in the settings a console handler: "+
+				"by default Django only mails errors to ADMINS")
 	case last.Status == http.StatusNotFound:
 		note("%s answered 404: if the site has no page there, set web.checkPath to one that it has", asked)
 	case last.Status >= http.StatusBadRequest:

@@ -34,7 +34,7 @@ func TestPage(t *testing.T) {
 		{name: "a page without anything in it", page: page(204), good: true},
 		{name: "every page answers 400", page: page(400), want: []string{"GET / answered 400 Bad Request", "ALLOWED_HOSTS"}},
 		{name: "every page answers 500", page: page(500), want: []string{"GET / answered 500 Internal Server Error",
-			"the application fails in this request"}},
+			"the application fails in this request", "LOGGING", "ADMINS"}},
 		{name: "500, and the log says why", page: func() verdict.Page {
 			p := page(500)
 			p.Logs = []string{"container django:", "django.db.utils.ProgrammingError: relation \"shop_item\" does not exist", "PASSWORD=hunter2"}
