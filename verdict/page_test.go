@@ -67,7 +67,7 @@ func TestPage(t *testing.T) {
 		{name: "another site", page: to(page(302), "https://id.example.net/authorize"), good: true,
 			want: []string{"redirected to https://id.example.net/authorize, which is not this site"}},
 		{name: "HTTPS, which the stack does not serve", page: to(page(301), "https://shop.example.com/"),
-			want: []string{"redirected to https://shop.example.com/, which this stack does not serve", "SECURE_SSL_REDIRECT", "slipway:domain"}},
+			want: []string{"redirected to https://shop.example.com/, which this stack does not serve", "SECURE_SSL_REDIRECT", "set domain"}},
 		{name: "redirected to itself", page: to(page(301), at+"/"), want: []string{"redirected for ever: / -> ...", "SECURE_PROXY_SSL_HEADER"}},
 		{name: "redirected from page to page", page: func() verdict.Page {
 			p := page(302)
