@@ -179,6 +179,7 @@ USER 0:0
 RUN ["/opt/slipway/helper","install","--writable=/app/media","--writable=/app/with space"]
 COPY .slipway/global-bundle.pem /etc/ssl/rds/global-bundle.pem
 COPY .slipway/slipway_settings.py /opt/slipway/python/slipway_settings.py
+ENV XDG_RUNTIME_DIR=/tmp
 ENV HOME=/tmp USER=slipway LOGNAME=slipway
 ENV PYTHONPATH=/opt/slipway/python${PYTHONPATH:+:$PYTHONPATH}
 

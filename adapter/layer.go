@@ -70,6 +70,8 @@ func (a App) layerStage(name, target string, root bool) string {
 	line("RUN %s", words(install...))
 	line("%s", a.bundleStep())
 	line("COPY %s %s/%s.py", overlayFile, pythonPath, overlayName)
+	// gunicorn makes its control socket there, or else in the home, which is read-only.
+	line("ENV XDG_RUNTIME_DIR=/tmp")
 	if root {
 		// The image was made for root, whose home the new user cannot write.
 		line("ENV HOME=/tmp USER=slipway LOGNAME=slipway")

@@ -122,6 +122,7 @@ func TestOverlayPutsUploadsIntoTheBucket(t *testing.T) {
 	env := map[string]string{"SLIPWAY_OVERLAY": "MEDIA", "SLIPWAY_BUCKET": "media", "AWS_REGION": "eu-west-1"}
 	bucket := map[string]any{"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": map[string]any{
 		"bucket_name": "media", "region_name": "eu-west-1", "default_acl": nil, "file_overwrite": false,
+		"signature_version": "s3v4", "addressing_style": "virtual", "querystring_auth": true, "custom_domain": nil, "access_key": nil, "secret_key": nil,
 	}}
 	static := func(name string) map[string]any { return map[string]any{"BACKEND": name} }
 	for _, c := range []struct {
@@ -138,6 +139,8 @@ func TestOverlayPutsUploadsIntoTheBucket(t *testing.T) {
 		{"an old Django", "STATICFILES_STORAGE = 'x'\n", "(3, 2)", map[string]any{
 			"STATICFILES_STORAGE": "x", "DEFAULT_FILE_STORAGE": "storages.backends.s3boto3.S3Boto3Storage", "AWS_STORAGE_BUCKET_NAME": "media",
 			"AWS_S3_REGION_NAME": "eu-west-1", "AWS_DEFAULT_ACL": nil, "AWS_S3_FILE_OVERWRITE": false,
+			"AWS_S3_SIGNATURE_VERSION": "s3v4", "AWS_S3_ADDRESSING_STYLE": "virtual",
+			"AWS_QUERYSTRING_AUTH": true, "AWS_S3_CUSTOM_DOMAIN": nil,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -37,7 +37,12 @@ def _databases(settings):
 
 
 def _media(settings):
-    """Uploads go to the bucket, with the credentials of the task role."""
+    """Uploads go to the bucket, with the credentials of the task role.
+
+    boto3 signs URLs by version 2 in the oldest regions, among them us-east-1. S3 refuses those for objects under a KMS key
+    (S3 user guide, "Specifying server-side encryption with AWS KMS"). Without the style, URLs have S3's global host, which redirects
+    to a new bucket's region, and a signed URL does not survive that (S3 user guide, "Request redirection").
+    """
     bucket, region = os.environ["SLIPWAY_BUCKET"], os.environ.get("AWS_REGION") or None
     import django
 
@@ -48,11 +53,27 @@ def _media(settings):
             "AWS_S3_REGION_NAME": region,
             "AWS_DEFAULT_ACL": None,
             "AWS_S3_FILE_OVERWRITE": False,
+            "AWS_S3_SIGNATURE_VERSION": "s3v4",
+            "AWS_S3_ADDRESSING_STYLE": "virtual",
+            "AWS_QUERYSTRING_AUTH": True,
+            "AWS_S3_CUSTOM_DOMAIN": None,
         }
     storages = copy.deepcopy(settings.get("STORAGES") or {})
     storages["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {"bucket_name": bucket, "region_name": region, "default_acl": None, "file_overwrite": False},
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "region_name": region,
+            "default_acl": None,
+            "file_overwrite": False,
+            "signature_version": "s3v4",
+            "addressing_style": "virtual",
+            # The bucket is private: neither bare URLs nor the project's own domain and keys reach it.
+            "querystring_auth": True,
+            "custom_domain": None,
+            "access_key": None,
+            "secret_key": None,
+        },
     }
     static = settings.pop("STATICFILES_STORAGE", None) or "django.contrib.staticfiles.storage.StaticFilesStorage"
     storages.setdefault("staticfiles", {"BACKEND": static})

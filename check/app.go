@@ -159,7 +159,7 @@ func (p *project) setVariable(name string) string {
 	case line != "":
 		return "Set " + line + "."
 	case secretName.MatchString(name):
-		return "Set it as a secret: pulumi config set --path --secret slipway:secrets." + name + "."
+		return "Set it as a secret: pulumi config set --path --secret secrets." + name + "."
 	}
 	return "Set app.env." + name + "."
 }

@@ -219,6 +219,9 @@ config:
 			"Pulumi.yaml: web.max: must be from 1 to 1000, got 0"}},
 		{"what the engine refuses", "name: slipway\nruntime: go\nconfig:\n  aws:region: {type: string, default: x}\n", []string{
 			"Pulumi.yaml: Configuration key 'aws:region' is not namespaced by the project and should not define a type"}},
+		{"the keys of another project", "name: shop\nruntime: go\nconfig:\n  slipway:app: {type: object, default: {}}\n", []string{
+			"Pulumi.yaml: Configuration key 'slipway:app' is not namespaced by the project and should not define a type: " +
+				"the project's name is shop, so its key is shop:app"}},
 		{"no name", "runtime: go\n", []string{"Pulumi.yaml: project is missing a 'name' attribute"}},
 		{"no YAML", "name: [\n", []string{"Pulumi.yaml: invalid YAML file: yaml: line 1: did not find expected node content"}},
 	} {

@@ -247,9 +247,22 @@ func readProject(root string) (*workspace.Project, error) {
 	project, err := workspace.LoadProjectBytes(bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF")), projectFile, encoding.YAML)
 	if err != nil {
 		words := strings.TrimPrefix(err.Error(), "could not validate 'Pulumi.yaml': ")
-		return nil, projectMistake(errors.New(strings.TrimPrefix(words, "could not unmarshal 'Pulumi.yaml': ")))
+		return nil, projectMistake(errors.New(strings.TrimPrefix(words, "could not unmarshal 'Pulumi.yaml': ") + otherProject(words, data)))
 	}
 	return project, nil
+}
+
+var notNamespaced = regexp.MustCompile(`Configuration key '[^':]+:(\w+)' is not namespaced by the project`)
+
+// otherProject adds the right key to a mistake about a key that begins with another name than the project's.
+func otherProject(words string, data []byte) string {
+	var project struct{ Name string }
+	key := notNamespaced.FindStringSubmatch(words)
+	if key == nil || yaml.Unmarshal(data, &project) != nil || project.Name == "" ||
+		!slices.Contains(keysOf(reflect.TypeFor[Stack]()), key[1]) {
+		return ""
+	}
+	return fmt.Sprintf(": the project's name is %s, so its key is %s:%s", project.Name, project.Name, key[1])
 }
 
 var errLarge = errors.New("too large")

@@ -80,7 +80,7 @@ var clues = []clue{
 		"a module is missing in the image, or gunicorn is pointed at one that does not exist; the log names it"},
 	{sign(`ImproperlyConfigured|KeyError: '[A-Z_]+'`),
 		"a setting of the application is missing or wrong",
-		"the log names it; plain settings belong under slipway:app.env, secret ones under slipway:secrets"},
+		"the log names it; plain settings belong under app.env, secret ones under secrets"},
 	{sign(`OperationalError|could not connect to server|password authentication failed|Name or service not known`),
 		"the application cannot reach its database, or may not log in",
 		"see that the database runs, that the task's security group is admitted to it, and that the password's parameter is the current one"},

@@ -85,7 +85,7 @@ func JudgePage(p Page) *Visit {
 	case last.redirects() && p.insecure(last):
 		wrong(fmt.Sprintf("%s is redirected to %s, which this stack does not serve", asked, last.Location),
 			"the site redirects to HTTPS (SECURE_SSL_REDIRECT), and the stack has no domain, so it serves HTTP alone",
-			"set slipway:domain, or do not redirect: the load balancer of a stack with a domain redirects by itself")
+			"set domain, or do not redirect: the load balancer of a stack with a domain redirects by itself")
 	case last.redirects() && (p.again(last) || len(p.Answers) > MostRedirects):
 		wrong(fmt.Sprintf("%s is redirected for ever: %s", first.path(), p.way()),
 			"the site redirects to a page that redirects back; most often it redirects to HTTPS although the visitor's request was HTTPS",
@@ -98,7 +98,9 @@ func JudgePage(p Page) *Visit {
 			"settings must read the variable ALLOWED_HOSTS, which has the site's name")
 	case last.Status >= http.StatusInternalServerError:
 		wrong(answered(asked, last), "", "")
-		v.Cause, v.Next = pageCause(p, "the application fails in this request", "read its last lines; DEBUG=False shows no traceback in the page")
+		v.Cause, v.Next = pageCause(p, "the application fails in this request",
+			"read its last lines; if they have no traceback, give LOGGING in the settings a console handler: "+
+				"by default Django only mails errors to ADMINS")
 	case last.Status == http.StatusNotFound:
 		note("%s answered 404: if the site has no page there, set web.checkPath to one that it has", asked)
 	case last.Status >= http.StatusBadRequest:

@@ -34,7 +34,7 @@ func TestPage(t *testing.T) {
 		{name: "a page without anything in it", page: page(204), good: true},
 		{name: "every page answers 400", page: page(400), want: []string{"GET / answered 400 Bad Request", "ALLOWED_HOSTS"}},
 		{name: "every page answers 500", page: page(500), want: []string{"GET / answered 500 Internal Server Error",
-			"the application fails in this request"}},
+			"the application fails in this request", "LOGGING", "ADMINS"}},
 		{name: "500, and the log says why", page: func() verdict.Page {
 			p := page(500)
 			p.Logs = []string{"container django:", "django.db.utils.ProgrammingError: relation \"shop_item\" does not exist", "PASSWORD=hunter2"}
@@ -67,7 +67,7 @@ func TestPage(t *testing.T) {
 		{name: "another site", page: to(page(302), "https://id.example.net/authorize"), good: true,
 			want: []string{"redirected to https://id.example.net/authorize, which is not this site"}},
 		{name: "HTTPS, which the stack does not serve", page: to(page(301), "https://shop.example.com/"),
-			want: []string{"redirected to https://shop.example.com/, which this stack does not serve", "SECURE_SSL_REDIRECT", "slipway:domain"}},
+			want: []string{"redirected to https://shop.example.com/, which this stack does not serve", "SECURE_SSL_REDIRECT", "set domain"}},
 		{name: "redirected to itself", page: to(page(301), at+"/"), want: []string{"redirected for ever: / -> ...", "SECURE_PROXY_SSL_HEADER"}},
 		{name: "redirected from page to page", page: func() verdict.Page {
 			p := page(302)
