@@ -125,7 +125,8 @@ func (p *project) use(name string) string {
 	}
 	databases, _, _ := p.setting("DATABASES")
 	one := databases.get("default")
-	for _, part := range []struct{ key, value string }{{"HOST", "{db.host}"}, {"PORT", "{db.port}"}, {"NAME", "{db.name}"}, {"USER", "{db.user}"},
+	for _, part := range []struct{ key, value string }{{"HOST", "{db.host}"}, {"PORT", "{db.port}"}, {"NAME", "{db.name}"}, {"USER",
+		"{db.user}"},
 		{"PASSWORD", "{db.password}"}} {
 		if v, has := one.Dict[part.key]; has && whole(v) {
 			if v.is("json") {

@@ -151,7 +151,8 @@ func (p *project) checkConnection() {
 		if !has || len(v.Reads) == 0 || len(v.Alts) > 0 || !v.is("default") || v.is("set") || slices.ContainsFunc(v.Reads, p.provided) {
 			continue
 		}
-		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads), part)
+		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads),
+			part)
 		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
 		if v.is("url") {
 			return
@@ -194,7 +195,8 @@ func (p *project) checkKeys() {
 func (p *project) databaseVariables(reads []string) []string {
 	names := slices.DeleteFunc(slices.Clone(reads), p.provided)
 	for _, r := range p.facts.Reads {
-		if strings.Contains(p.suggested(r.Name), "{db.") && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+		if strings.Contains(p.suggested(r.Name),
+			"{db.") && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
@@ -689,7 +691,8 @@ func (p *project) checkModules() {
 		break
 	}
 	for _, s := range p.start.servers {
-		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && !p.App.replaces("SECURE_PROXY_SSL_HEADER") && slices.Contains([]string{"daphne", "granian", "unitd"},
+		if _, set,
+			known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && !p.App.replaces("SECURE_PROXY_SSL_HEADER") && slices.Contains([]string{"daphne", "granian", "unitd"},
 			s.program) {
 			f := p.find("proxy-header", s.at, "%s starts, and SECURE_PROXY_SSL_HEADER is not set", s.program)
 			f.Fix = p.orOverlay(f.Fix, "SECURE_PROXY_SSL_HEADER")

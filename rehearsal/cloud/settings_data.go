@@ -100,7 +100,8 @@ func (a *Account) databaseVariables(d deployed, c containerSpec) []Finding {
 	var found []Finding
 	for _, o := range a.list(databaseType) {
 		out := Inputs(o.Outputs)
-		if out.String("engine") != "postgres" || !slices.ContainsFunc(c.Environment, func(e namedValue) bool { return e.Value == out.String("address") }) {
+		if out.String("engine") != "postgres" || !slices.ContainsFunc(c.Environment,
+			func(e namedValue) bool { return e.Value == out.String("address") }) {
 			continue
 		}
 		say := func(e namedValue, message, fix, source, why string) {
@@ -153,8 +154,10 @@ func (a *Account) foreignBuckets(d deployed, c containerSpec) []Finding {
 		if a.authorize(Caller{Role: role.ID}, Call{Action: "s3:GetObject", Resource: resource}) == nil {
 			continue
 		}
-		found = append(found, d.finding("AccessDenied", "the site cannot read bucket "+e.Value, "correct "+e.Name+", or allow the task role to use it",
-			"ECS Developer Guide, \"Amazon ECS task IAM role\"", fmt.Sprintf("container %s has %s=%s, which is no bucket of this account, and role %s "+
+		found = append(found, d.finding("AccessDenied", "the site cannot read bucket "+e.Value,
+			"correct "+e.Name+", or allow the task role to use it",
+			"ECS Developer Guide, \"Amazon ECS task IAM role\"",
+			fmt.Sprintf("container %s has %s=%s, which is no bucket of this account, and role %s "+
 				"may not s3:GetObject there", c.Name, e.Name, e.Value, role.logical())))
 	}
 	return found

@@ -203,7 +203,8 @@ func (f front) blocked() []Finding {
 			slices.ContainsFunc(Inputs(acl.Outputs).Maps("rules"), func(r Inputs) bool { return r.Has("action.allow") }) {
 			continue
 		}
-		return []Finding{judged(acl).finding("403", "Request blocked by the default action", "set defaultAction to allow, or add a rule that allows",
+		return []Finding{judged(acl).finding("403", "Request blocked by the default action",
+			"set defaultAction to allow, or add a rule that allows",
 			"AWS WAF Developer Guide, \"Setting the protection pack (web ACL) default action in AWS WAF\"",
 			"its default action is block, and none of its rules allows a request")}
 	}
