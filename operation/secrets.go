@@ -132,7 +132,7 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 
 var assignment = regexp.MustCompile(`^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*[=:]`)
 
-// wrongLine finds the line that is not NAME=value. The lines of a value in quotes are not told apart, so it may be one of those.
+// wrongLine finds the line that is not NAME=value. It does not distinguish the lines of a value in quotes, so it may be one of those.
 func wrongLine(text string) string {
 	for n, line := range strings.Split(text, "\n") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !assignment.MatchString(line) {

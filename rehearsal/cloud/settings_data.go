@@ -11,7 +11,7 @@ import (
 	"slipway/rehearsal/reach"
 )
 
-// Settings of a database that RDS accepts, and what tasks are told about it.
+// Settings of a database that RDS accepts, and what the environment of tasks says about it.
 
 func (s settings) database(o *Object) []Finding {
 	return slices.Concat(s.publicDatabase(o), s.bufferedDatabase(o))
@@ -94,7 +94,7 @@ var (
 	modeVariable     = regexp.MustCompile(`SSL_?MODE$`)
 )
 
-// databaseVariables: what a container is told about a database that it is given must be true.
+// databaseVariables: what a container's environment says about a database must be true.
 func (a *Account) databaseVariables(d deployed, c containerSpec) []Finding {
 	const page = "RDS User Guide, \"Connecting to a DB instance running the PostgreSQL database engine\""
 	var found []Finding

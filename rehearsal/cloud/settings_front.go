@@ -194,7 +194,7 @@ func (f front) landing(from *Object, redirect Inputs, protocol, port string) str
 	return "the load balancer has no listener on port " + port
 }
 
-// blocked: a web ACL that blocks by default lets nobody in unless a rule allows requests.
+// blocked: a web ACL that blocks by default admits no request unless a rule allows it.
 func (f front) blocked() []Finding {
 	for _, guard := range f.a.list(webACLGuardType) {
 		in := Inputs(guard.Inputs)
