@@ -1183,6 +1183,10 @@ class Reader:
                     return V(wrap(json.loads(first.c) if short == "loads" else ast.literal_eval(first.c), first.reads), first.reads, first.flags)
                 except Exception:
                     pass
+            if short == "loads" and first is not None and first.c is None and "default" in first.flags and not self.trying:
+                for r in self.reads:
+                    if r["name"] in first.reads:
+                        r["required"] = True  # None is no JSON
             return V(UNKNOWN, reads, (first.flags if first is not None else frozenset()) | {"json"})
         if name == "str" and first is not None and first.p and not first.known:
             return first

@@ -33,7 +33,7 @@ type App struct {
 	Args map[string]string `key:"args" rule:"NAME: string; nothing that looks like a secret"`
 	// The settings module for production, DJANGO_SETTINGS_MODULE. Defaults to what the image or manage.py says.
 	Settings string `key:"settings" rule:"a Python module, such as config.settings.production"`
-	// What stands for manage.py: [weblate], [python, -m, pretix] or [python, src/manage.py].
+	// What stands for manage.py: [shopctl], [python, -m, shop] or [python, src/manage.py].
 	Manage []string `key:"manage" default:"[python, manage.py]" rule:"a list of the program and its arguments"`
 	// Settings that Slipway replaces, for a project that has them as literals. MEDIA puts the default storage into the media bucket,
 	// with django-storages.

@@ -11,7 +11,7 @@ import (
 
 func TestTheApp(t *testing.T) {
 	for _, c := range []struct{ name, app, want string }{
-		{"as in cookiecutter-django", "{context: ., dockerfile: app/Dockerfile, target: run, settings: config.settings.production, " +
+		{"a Dockerfile, a port and a command of its own", "{context: ., dockerfile: app/Dockerfile, target: run, settings: config.settings.production, " +
 			"manage: [python, src/manage.py], entrypoint: [/entrypoint], command: [/start], port: 5000, start: 120, health: tcp, " +
 			"writable: [/app/static], overlay: [DEBUG, ALLOWED_HOSTS], static: {serve: app, url: /assets/, commands: [[compress], [collectstatic, " +
 			"--noinput]]}, migrate: {commands: [], limit: 120}, nginx: {maxBody: 100, headers: {X-Frame-Options: DENY}, limitPaths: [/in/, /a/*], " +
@@ -42,7 +42,7 @@ func TestTheApp(t *testing.T) {
 		{"a link", "{writable: [/var/run/app]}",
 			`app.writable[0]: is below /var/run, a symbolic link in most images: on Fargate only root could write it, got "/var/run/app"`},
 		{"a path of ECS Exec", "{writable: [/var/lib/amazon]}", `app.writable[0]: is used by Slipway, got "/var/lib/amazon"`},
-		{"a folder below /etc", "{writable: [/etc/linkding/data]}", ""},
+		{"a folder below /etc", "{writable: [/etc/shop/data]}", ""},
 		{"all of /etc", "{writable: [/etc]}", `app.writable[0]: is used by Slipway, got "/etc"`},
 		{"the helper's folder", "{writable: [/opt/slipway/x]}", `app.writable[0]: is used by Slipway, got "/opt/slipway/x"`},
 		{"what is writable already", "{writable: [/tmp/x]}", `app.writable[0]: is writable already: /tmp is, got "/tmp/x"`},

@@ -38,6 +38,21 @@ func readShared(root, project string) shared {
 	return s
 }
 
+// AppText is the text that a key of app has in the stack's file, or else in Pulumi.yaml, also in a configuration with mistakes.
+func (s Source) AppText(key string) string {
+	for _, app := range []*node{s.Values[s.Project+":app"].tree, readShared(s.Root, s.Project).node} {
+		if app == nil {
+			continue
+		}
+		for _, f := range app.fields {
+			if f.key == key && f.value != nil && f.value.kind == text && !f.value.secret {
+				return f.value.text
+			}
+		}
+	}
+	return ""
+}
+
 // declared reads {type: object, default: {...}} or {value: {...}}, the two forms in which Pulumi.yaml gives a value.
 func (s *shared) declared(declaration *yaml.Node) {
 	for i := 0; i+1 < len(declaration.Content); i += 2 {

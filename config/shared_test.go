@@ -94,7 +94,7 @@ func TestAppOfAStackIsMergedIntoThatOfTheProject(t *testing.T) {
 			{"a key of an object", in("slipway:app: {env: {B: own, C: own}}"), func(a *App) {
 				a.Env = map[string]string{"A": "shared", "B": "own", "C": "own"}
 			}},
-			{"a list is replaced", in("slipway:app: {manage: [weblate]}"), func(a *App) { a.Manage = []string{"weblate"} }},
+			{"a list is replaced", in("slipway:app: {manage: [shopctl]}"), func(a *App) { a.Manage = []string{"shopctl"} }},
 			{"an empty value", in("slipway:app: {env: {A: ''}}"), func(a *App) { a.Env["A"] = "" }},
 			{"beside encrypted secrets", in("slipway:app: {migrate: {commands: []}}", "slipway:secrets: {API: {secure: AAABBB}}"),
 				func(a *App) { a.Migrate.Commands = [][]string{} }},

@@ -3,7 +3,6 @@ package operation
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -194,7 +193,7 @@ func written(t Target) config.App {
 	app := config.App{Path: "app"}
 	var paths struct{ Path, Context, Dockerfile string }
 	if source, err := config.FromProject(t.Root, t.Stack); err == nil {
-		_ = json.Unmarshal([]byte(source.Values[source.Project+":app"].Text), &paths) // what does not decode is one of the mistakes
+		paths.Path, paths.Context, paths.Dockerfile = source.AppText("path"), source.AppText("context"), source.AppText("dockerfile")
 	}
 	for _, words := range t.Overrides {
 		switch key, value, _ := strings.Cut(words, "="); key {

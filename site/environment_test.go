@@ -179,7 +179,7 @@ func TestTheOwnersRoleOnRequest(t *testing.T) {
 
 func TestTheMigrationOfAnyProject(t *testing.T) {
 	g := declared(t, "dev", map[string]string{"slipway:app": asJSON(t, map[string]any{
-		"manage": []string{"weblate"}, "entrypoint": []string{"/entrypoint"}, "migrate": map[string]any{
+		"manage": []string{"shopctl"}, "entrypoint": []string{"/entrypoint"}, "migrate": map[string]any{
 			"commands": [][]string{{"migrate", "--noinput"}, {"loaddata", "it's"}}, "limit": 30},
 	})})
 	migration := appContainer(t, g, "migration-task")
@@ -187,7 +187,7 @@ func TestTheMigrationOfAnyProject(t *testing.T) {
 		t.Errorf("command (-want +got):\n%s", diff)
 	}
 	for name, want := range map[string]string{
-		"SLIPWAY_MANAGE": `["weblate"]`, "SLIPWAY_MIGRATE": `[["migrate","--noinput"],["loaddata","it's"]]`, "SLIPWAY_MIGRATE_LIMIT": "1800",
+		"SLIPWAY_MANAGE": `["shopctl"]`, "SLIPWAY_MIGRATE": `[["migrate","--noinput"],["loaddata","it's"]]`, "SLIPWAY_MIGRATE_LIMIT": "1800",
 		"SLIPWAY_DB_OWNER": "slipway_owner", "SLIPWAY_DB_ROLE": "slipway_site", "SLIPWAY_DB_NAME": "site", "SLIPWAY_DB_PORT": "5432",
 	} {
 		if got := migration.env[name]; got != want {

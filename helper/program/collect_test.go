@@ -125,7 +125,7 @@ echo 'Traceback (most recent call last):'; echo '  File "a.py"'; echo 'KeyError:
 	if code != 1 || !strings.HasSuffix(out, "manage.py collectstatic --noinput: KeyError: MAIL_KEY\n") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	env["SLIPWAY_MANAGE"] = `["weblate"]`
+	env["SLIPWAY_MANAGE"] = `["shopctl"]`
 	if code, out := call(env, "collect", "--into="+into); code != 1 || !strings.Contains(out, "set app.settings") {
 		t.Errorf("exit code %d: %s", code, out)
 	}

@@ -222,7 +222,7 @@ func TestDefectsOfLayeredImages(t *testing.T) {
 			"EssentialContainerExited", "gunicorn of container django listens on port 80, and its user 10001 is not root"},
 		{"a heartbeat that the command moves", image(strings.Replace(plainProject, `"mysite.wsgi"`, `"--worker-tmp-dir", "/srv/x", "mysite.wsgi"`,
 			1), manage), web(nil), "EssentialContainerExited", "gunicorn writes /srv/x"},
-		{"a migration without manage.py's program", plain, migration(func(c *Container) { c.Env["SLIPWAY_MANAGE"] = `["/srv/bin/weblate"]` }),
+		{"a migration without manage.py's program", plain, migration(func(c *Container) { c.Env["SLIPWAY_MANAGE"] = `["/srv/bin/shopctl"]` }),
 			"", ""},
 		{"a migration in an image without Python", func(t *testing.T) *Image {
 			t.Helper()
