@@ -176,7 +176,7 @@ func reserved(at string) bool {
 func (a App) added() []image.Added {
 	return []image.Added{
 		{Name: helperFile, Mode: 0o755, Sum: helperSum()},
-		{Name: userFile, Mode: 0o666}, // the image's own user writes its number into it, whoever it is
+		{Name: userFile, Mode: 0o666}, // the image's own user, any user, writes its number into it
 		{Name: bundleFile, Mode: 0o644, Content: bundle},
 		{Name: overlayFile, Mode: 0o644, Content: overlay},
 		{Name: nginxFile, Mode: 0o644, Content: nginxTemplate},

@@ -32,7 +32,7 @@ type stage struct {
 func readDockerfile(text string, args map[string]string) (*dockerfile, error) {
 	read, err := parser.Parse(strings.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("Docker cannot read it: %w", err)
+		return nil, fmt.Errorf("it cannot be parsed: %w", err)
 	}
 	d := &dockerfile{text: text, nodes: read.AST.Children, escape: read.EscapeToken, args: map[string]string{}}
 	lex := shell.NewLex(d.escape)

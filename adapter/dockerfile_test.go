@@ -147,9 +147,9 @@ func TestLinesKeepTheirNumbers(t *testing.T) {
 
 func TestDockerfilesThatCannotBeUsed(t *testing.T) {
 	for _, c := range []struct{ name, project, target, want string }{
-		{"nothing", "", "", "Docker cannot read it: file with no instructions"},
+		{"nothing", "", "", "it cannot be parsed: file with no instructions"},
 		{"no FROM", "RUN x\n", "", "it has no FROM"},
-		{"an open heredoc", "FROM a\nRUN <<EOF\nx\n", "", "Docker cannot read it"},
+		{"an open heredoc", "FROM a\nRUN <<EOF\nx\n", "", "it cannot be parsed"},
 		{"no such target", "FROM a AS build\nFROM b AS release\n", "prod", `app.target: there is no stage "prod"; it has build, release`},
 		{"no target at all", "FROM a\n", "prod", `app.target: there is no stage "prod"; its stages have no names`},
 		{"a number too high", "FROM a\n", "1", `app.target: there is no stage "1"`},

@@ -48,7 +48,8 @@ var rules = []func(*project){
 	(*project).checkDockerfile, (*project).checkCommand, (*project).checkServer, (*project).checkStartUp, (*project).checkSuperuser,
 	(*project).checkContext, (*project).checkDependencies, (*project).checkStorage,
 	(*project).checkDatabase, (*project).checkDebug, (*project).checkHosts, (*project).checkSecretKey, (*project).checkStatic,
-	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices, (*project).checkModules,
+	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices,
+	(*project).checkModules,
 	(*project).checkVariables, (*project).checkDemands, (*project).checkPipelines, (*project).checkInfrastructure,
 }
 

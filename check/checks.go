@@ -77,8 +77,9 @@ var Checks = []Check{
 	{"database-fallback", Warning, "Without a variable the site silently uses SQLite, whose file is lost with each task. Refused if " +
 		"the stack does not set it.",
 		"Set the variable, or let the settings fail without it."},
-	{"database-unset", Refused, "Variables of the database's connection have no value, so defaults of the code count. A warning if the stack " +
-		"is not known.", "Set the variables in app.env."},
+	{"database-unset", Refused,
+		"Variables of the database's connection have no value, so defaults of the code count. A warning if the stack " +
+			"is not known.", "Set the variables in app.env."},
 	{"database-tls", Warning, "The settings set an sslmode that does not verify the database's certificate; it takes precedence over " +
 		"PGSSLMODE=verify-full, which Slipway sets. Refused if it is disable: RDS takes no such connection.",
 		"Remove sslmode from OPTIONS, or set it to verify-full."},

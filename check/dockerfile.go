@@ -367,7 +367,7 @@ func (i *dockerImage) pathIn(s *stage, name string, depth int) string {
 	for ; s != nil && depth < 20; s, depth = s.parent, depth+1 {
 		for _, c := range slices.Backward(s.copies) {
 			for _, source := range c.sources {
-				from := name
+				var from string
 				if c.from == "" {
 					rel, in := under(i.context, name)
 					if !in {
@@ -393,30 +393,6 @@ func (i *dockerImage) pathIn(s *stage, name string, depth int) string {
 		}
 	}
 	return ""
-}
-
-// inImage is where a path of the settings leads in the image; "" if that is not known.
-func (p *project) inImage(v value) string {
-	i := p.image
-	switch text := v.text(); {
-	case len(v.Alts) > 0 || v.is("maybe"):
-		return ""
-	case v.isText() && text != "" && !v.is("path"):
-		if i == nil || i.target == nil {
-			return ""
-		}
-		return absolute(i.workdir, text)
-	case path.IsAbs(v.Path):
-		return v.Path
-	case v.Path == "" || i == nil || i.target == nil:
-		return ""
-	case strings.HasPrefix(v.Path, ".."):
-		if top := i.pathIn(i.target, i.context, 0); top != "" && i.context == "." {
-			return path.Join(top, v.Path)
-		}
-		return ""
-	}
-	return i.pathIn(i.target, v.Path, 0)
 }
 
 // inside is where a path of the image comes from, if this step copies it.

@@ -147,3 +147,27 @@ func (p *project) sent(source string) (there, sent bool) {
 	}
 	return true, !slices.ContainsFunc(p.tree.files, func(f string) bool { return strings.HasPrefix(f, name+"/") })
 }
+
+// inImage is where a path of the settings leads in the image; "" if that is not known.
+func (p *project) inImage(v value) string {
+	i := p.image
+	switch text := v.text(); {
+	case len(v.Alts) > 0 || v.is("maybe"):
+		return ""
+	case v.isText() && text != "" && !v.is("path"):
+		if i == nil || i.target == nil {
+			return ""
+		}
+		return absolute(i.workdir, text)
+	case path.IsAbs(v.Path):
+		return v.Path
+	case v.Path == "" || i == nil || i.target == nil:
+		return ""
+	case strings.HasPrefix(v.Path, ".."):
+		if top := i.pathIn(i.target, i.context, 0); top != "" && i.context == "." {
+			return path.Join(top, v.Path)
+		}
+		return ""
+	}
+	return i.pathIn(i.target, v.Path, 0)
+}

@@ -151,7 +151,8 @@ func (p *project) checkConnection() {
 		if !has || len(v.Reads) == 0 || len(v.Alts) > 0 || !v.is("default") || v.is("set") || slices.ContainsFunc(v.Reads, p.provided) {
 			continue
 		}
-		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads), part)
+		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads),
+			part)
 		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
 		if v.is("url") {
 			return
@@ -194,7 +195,8 @@ func (p *project) checkKeys() {
 func (p *project) databaseVariables(reads []string) []string {
 	names := slices.DeleteFunc(slices.Clone(reads), p.provided)
 	for _, r := range p.facts.Reads {
-		if strings.Contains(p.suggested(r.Name), "{db.") && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+		part := strings.Contains(p.suggested(r.Name), "{db.")
+		if part && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
@@ -425,7 +427,8 @@ func (p *project) checkStatic() {
 	installed, set, _ := p.setting("INSTALLED_APPS")
 	apps, _ := installed.texts()
 	now, _ := p.storage("staticfiles", "STATICFILES_STORAGE")
-	if manifest.MatchString(now) && p.image != nil && p.image.target != nil && !p.App.replaces("STATIC_ROOT") && !p.collects() && len(p.start.unread) == 0 {
+	readable := p.image != nil && p.image.target != nil && len(p.start.unread) == 0
+	if readable && manifest.MatchString(now) && !p.App.replaces("STATIC_ROOT") && !p.collects() {
 		at := p.settingsFile()
 		for _, name := range []string{"STORAGES", "STATICFILES_STORAGE"} {
 			if v, has, _ := p.setting(name); has {
@@ -689,8 +692,10 @@ func (p *project) checkModules() {
 		break
 	}
 	for _, s := range p.start.servers {
-		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known && !p.App.replaces("SECURE_PROXY_SSL_HEADER") && slices.Contains([]string{"daphne", "granian", "unitd"},
-			s.program) {
+		if !slices.Contains([]string{"daphne", "granian", "unitd"}, s.program) || p.App.replaces("SECURE_PROXY_SSL_HEADER") {
+			continue
+		}
+		if _, set, known := p.setting("SECURE_PROXY_SSL_HEADER"); !set && known {
 			f := p.find("proxy-header", s.at, "%s starts, and SECURE_PROXY_SSL_HEADER is not set", s.program)
 			f.Fix = p.orOverlay(f.Fix, "SECURE_PROXY_SSL_HEADER")
 			return

@@ -16,7 +16,7 @@ type shared struct {
 	mistakes Mistakes
 }
 
-// readShared reads app from Pulumi.yaml of a folder. A file that cannot be read has none: whoever needs the file reports that.
+// readShared reads app from Pulumi.yaml of a folder. A file that cannot be read has none: reading the project reports that.
 func readShared(root, project string) shared {
 	var s shared
 	if root == "" {

@@ -18,7 +18,7 @@ func Rehearse(ctx context.Context, t Target) (v *Rehearsal, err error) {
 	}
 	warnings, err := c.fit(ctx, t)
 	if unfit := (*Unfit)(nil); errors.As(err, &unfit) {
-		v = &Rehearsal{Stack: t.Stack}
+		v = &Rehearsal{Stack: t.Stack, Unjudged: []string{}}
 		v.wrong("the project in "+unfit.Folder+" would not run as it is; nothing was created"+unfit.warnings, "", unfit.Findings...)
 		return v, nil
 	} else if err != nil {

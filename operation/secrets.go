@@ -116,7 +116,7 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 		return nil, fmt.Errorf("whether Git ignores %s is not known: %w", secretsFile, err)
 	}
 	if !ignored {
-		return nil, fmt.Errorf("Git does not ignore %s, so its secrets would be committed: add /%s to .gitignore, and remove it from the "+
+		return nil, fmt.Errorf("%s is not ignored by Git, so its secrets would be committed: add /%s to .gitignore, and remove it from the "+
 			"index if it is there (git rm --cached %s)", secretsFile, secretsFile, secretsFile)
 	}
 	text, err := os.ReadFile(path)
@@ -132,7 +132,7 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 
 var assignment = regexp.MustCompile(`^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*[=:]`)
 
-// wrongLine finds the line that is not NAME=value. The lines of a value in quotes are not told apart, so it may be one of those.
+// wrongLine finds the line that is not NAME=value. It does not distinguish the lines of a value in quotes, so it may be one of those.
 func wrongLine(text string) string {
 	for n, line := range strings.Split(text, "\n") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") && !assignment.MatchString(line) {

@@ -110,10 +110,10 @@ func TestFilesOfSecretsThatAreRefused(t *testing.T) {
 		change     func(root string)
 		says       string
 	}{
-		{"Git does not ignore it", one, func(root string) { must(os.Remove(filepath.Join(root, ".gitignore"))) }, "Git does not ignore"},
+		{"Git does not ignore it", one, func(root string) { must(os.Remove(filepath.Join(root, ".gitignore"))) }, "is not ignored by Git"},
 		{"it is in the index", one, func(root string) {
 			must(exec.Command("git", "-C", root, "add", "-f", secretsFile).Run())
-		}, "Git does not ignore"},
+		}, "is not ignored by Git"},
 		{"others can read it", one, func(root string) { must(os.Chmod(at(root), 0o640)) }, "(mode 0640): chmod 600"},
 		{"it is a folder", "", func(root string) { must(os.Mkdir(at(root), 0o700)) }, "is not a file"},
 		{"a line without a name", one + "hunter3 hunter4\n", nil, "line 2 is not NAME=value"},

@@ -250,8 +250,13 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := os.CopyFS(filepath.Join(project, "app"), os.DirFS(filepath.Join(r.Root, "app"))); err != nil {
 		return err
 	}
+	app, err := appOf(r.Root)
+	if err != nil {
+		return err
+	}
 	files := map[string]any{"Pulumi.yaml": map[string]any{
 		"name": r.Project, "runtime": "go", "description": "A sandbox run of Slipway. Remove it with: go run ./cmd/sandbox clean",
+		"config": map[string]any{r.Project + ":app": app},
 	}}
 	for _, stack := range stacks {
 		files["Pulumi."+stack+".yaml"] = map[string]any{"config": r.settings()}
@@ -275,6 +280,26 @@ func (r *run) prepare(ctx context.Context) error {
 		}
 	}
 	return r.Journal.write()
+}
+
+// appOf is what Pulumi.yaml of a folder says about the app.
+func appOf(root string) (any, error) {
+	text, err := os.ReadFile(filepath.Join(root, "Pulumi.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	var project struct {
+		Name   string
+		Config map[string]any
+	}
+	if err := yaml.Unmarshal(text, &project); err != nil {
+		return nil, err
+	}
+	app, ok := project.Config[project.Name+":app"]
+	if !ok {
+		return nil, fmt.Errorf("%s:app is missing in Pulumi.yaml", project.Name)
+	}
+	return app, nil
 }
 
 // settings are those of both stacks: every part of a site, in its smallest size. The tasks run on this machine's kind of

@@ -135,8 +135,9 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if options.Unbuilt || options.Declare {
 		helper = nil
 	}
-	d := &deployment{helper: helper, ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge, release: release,
-		carry: carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
+	d := &deployment{helper: helper, ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge,
+		release: release,
+		carry:   carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 

@@ -70,7 +70,8 @@ func TestRunMigrations(t *testing.T) {
 	// holds says which of the tables there must be, and which migrations must be recorded.
 	holds := func(tables, migrations string) {
 		t.Helper()
-		found := r.sql("SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables WHERE tablename IN ('once', 'half', 'whole')")
+		found := r.sql("SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables " +
+			"WHERE tablename IN ('once', 'half', 'whole')")
 		applied := r.sql("SELECT string_agg(name, ' ' ORDER BY name) FROM django_migrations WHERE app = 'feed' AND name > '09'")
 		if found != tables || applied != migrations {
 			t.Errorf("there are tables %q and migrations %q, want %q and %q", found, applied, tables, migrations)
@@ -85,7 +86,8 @@ func TestRunMigrations(t *testing.T) {
 
 	t.Log("limit reached")
 	start := time.Now()
-	fails(func() {}, []string{"-c", "app.migrate.limit=1"}, "failed in feed.0901_half: it did not finish within app.migrate.limit, 1m0s, and was stopped",
+	fails(func() {}, []string{"-c", "app.migrate.limit=1"},
+		"failed in feed.0901_half: it did not finish within app.migrate.limit, 1m0s, and was stopped",
 		"still migrating: feed.0901_half, 30s of at most 1m0s", "The migration has been running for 30s")
 	if took := time.Since(start); took < time.Minute {
 		t.Errorf("the migration was stopped after %s", took)
@@ -137,14 +139,16 @@ func (r *running) background(args ...string) func() (string, int) {
 // sql is a query's first value.
 func (r *running) sql(query string) string {
 	r.t.Helper()
-	return strings.TrimSpace(r.docker("exec", r.containers("slipway.database")[0], "psql", "-qXAt", "-h", "/tmp", "-U", "postgres", "-c", query, "site"))
+	database := r.containers("slipway.database")[0]
+	return strings.TrimSpace(r.docker("exec", database, "psql", "-qXAt", "-h", "/tmp", "-U", "postgres", "-c", query, "site"))
 }
 
 // sleeping is how many connections execute pg_sleep.
 func (r *running) sleeping() int {
 	r.t.Helper()
 	var n int
-	fmt.Sscan(r.sql("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'"), &n)
+	fmt.Sscan(r.sql("SELECT count(*) FROM pg_stat_activity "+
+		"WHERE state = 'active' AND pid <> pg_backend_pid() AND query LIKE '%pg_sleep%'"), &n)
 	return n
 }
 

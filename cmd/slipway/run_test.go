@@ -199,7 +199,8 @@ func (r *running) mounts() {
 		image := all[0].Config.Image
 		look := func(program string, args ...string) string {
 			r.t.Helper()
-			return strings.TrimSpace(r.docker(append([]string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}, args...)...))
+			line := []string{"run", "--rm", "--network", "none", "--user", "0", "--entrypoint", program, image}
+			return strings.TrimSpace(r.docker(append(line, args...)...))
 		}
 		declared := r.docker("image", "inspect", "-f", `{{range $path, $_ := .Config.Volumes}}{{println $path}}{{end}}`, image)
 		number := strings.TrimSpace(r.docker("exec", id, "id", "-u")) + ":" + strings.TrimSpace(r.docker("exec", id, "id", "-g"))
@@ -305,8 +306,8 @@ urlpatterns.insert(0, path("ht/", health))
 	r.good(ht...)
 	r.visitor().signUp("sick")
 	for range 2 { // the second up changes nothing, and is no better
-		if out := r.bad(ht, "its load balancer calls it unhealthy", "GET /.slipway/health must answer 200-399", "GET /.slipway/health answered 400",
-			"container django:", "the dog ate it", "ALLOWED_HOSTS"); strings.Contains(out, "updated") {
+		if out := r.bad(ht, "its load balancer calls it unhealthy", "GET /.slipway/health must answer 200-399",
+			"GET /.slipway/health answered 400", "container django:", "the dog ate it", "ALLOWED_HOSTS"); strings.Contains(out, "updated") {
 			t.Errorf("it deploys something:\n%s", out)
 		}
 	}
@@ -318,7 +319,7 @@ urlpatterns.insert(0, path("ht/", health))
 	t.Log("a site whose every page answers 400: in the code, which is refused, and in the configuration")
 	settings := r.read("website/settings.py")
 	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
-	r.wrong(nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
+	r.wrong(exitFailed, nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
 	r.write("website/settings.py", settings)
 	r.bad([]string{"-c", "app.env.ALLOWED_HOSTS=elsewhere.example.com"}, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
 
@@ -335,15 +336,16 @@ urlpatterns.insert(0, path("ht/", health))
 	r.write("website/urls.py", urls)
 
 	t.Log("a container whose own health check fails")
-	r.bad([]string{"-c", "web.healthPath=/no-healthz"}, "was rolled back", "Task failed container health checks (django: its health check failed)",
-		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "GET /no-healthz on port 8000 answered 404",
+	r.bad([]string{"-c", "web.healthPath=/no-healthz", "-c", "app.start=10"}, "was rolled back",
+		"Task failed container health checks (django: its health check failed)",
+		"container django: CMD /opt/slipway/helper health", "exit code 1 after 3 tries", "/no-healthz answered 404, healthy is 200 to 399",
 		"Last lines of the log:", "django, log group")
 
 	t.Log("nginx does not start, and the database would be migrated for a release without an nginx")
-	r.wrong([]string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
+	r.wrong(exitUsage, []string{"-c", `app.nginx.headers={"X-Dog": "on;\nthe dog"}`}, "app.nginx.headers")
 	r.broken("slipway-nginx-broken:"+filepath.Base(r.dir), "echo 'dog on;' >>/etc/nginx/mime.types")
-	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1", "nginx, log group",
-		`unknown directive "dog"`)
+	r.bad([]string{"-c", "app.nginx.base=slipway-nginx-broken:" + filepath.Base(r.dir)}, "was rolled back", "nginx: exit code 1",
+		"nginx, log group", `unknown directive "dog"`)
 	r.write("feed/migrations/0900_mood.py", r.migration("migrations.AddField('post', 'mood', models.CharField(max_length=20, null=True))"))
 	out := r.bad([]string{"-c", "app.static={commands: [[collectstatic, --noinput, --dog]]}"}, "This run started no deployment",
 		"unrecognized arguments: --dog")
@@ -394,11 +396,11 @@ func (r *running) bad(args []string, want ...string) string {
 	return out
 }
 
-// wrong is an up whose configuration is refused, naming all of want.
-func (r *running) wrong(args []string, want ...string) {
+// wrong is an up that is refused before anything is planned, with this exit code, and says all of want.
+func (r *running) wrong(exit int, args []string, want ...string) {
 	r.t.Helper()
 	out, code := r.slipway(append(r.upLine(), args...)...)
-	if code != exitFailed || strings.Contains(out, "Plan for dev:") {
+	if code != exit || strings.Contains(out, "Plan for dev:") {
 		r.t.Errorf("up %q: exit code %d\n%s", args, code, out)
 	}
 	for _, words := range want {
@@ -659,7 +661,8 @@ func (r *running) ends() []string {
 }
 
 func (r *running) running(which func(service string) bool) []string {
-	out := r.docker("ps", "--filter", "label=slipway.task", "--format", `{{.Label "slipway.service"}} {{.Label "slipway.task"}}`)
+	out := r.docker("ps", "--filter", "name=^slipway-dev-[0-9a-f]{8}-", "--filter", "label=slipway.task", "--format",
+		`{{.Label "slipway.service"}} {{.Label "slipway.task"}}`)
 	var all []string
 	for line := range strings.Lines(out) {
 		line = strings.TrimSuffix(line, "\n")

@@ -133,7 +133,8 @@ func (l *readers) fetch(sheet string) {
 	text, err := io.ReadAll(answer.Body)
 	kind, hash := answer.Header.Get("Content-Type"), fmt.Sprintf("%x", md5.Sum(text))[:12]
 	kept := strings.Contains(answer.Header.Get("Cache-Control"), "immutable")
-	if err != nil || answer.StatusCode != http.StatusOK || !strings.HasPrefix(kind, "text/css") || hash != stylesheet.FindStringSubmatch(sheet)[1] || !kept {
+	right := answer.StatusCode == http.StatusOK && strings.HasPrefix(kind, "text/css") && hash == stylesheet.FindStringSubmatch(sheet)[1]
+	if err != nil || !right || !kept {
 		l.note(fmt.Sprintf("%s (%d %v, %s, %d bytes with hash %s, immutable: %t)", sheet, answer.StatusCode, err, kind, len(text), hash, kept))
 	}
 }

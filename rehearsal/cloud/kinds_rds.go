@@ -290,7 +290,8 @@ func checkDatabase(in Inputs, unknown Unknowns) []Problem {
 		between(in, "port", 1150, 65535),
 		oneOf(in, "monitoringInterval", words("0 1 5 10 15 30 60")...), oneOf(in, "networkType", "IPV4", "DUAL"),
 		oneOf(in, "replicaMode", "open-read-only", "mounted"), // and RDS API Reference, CreateDBInstance, EngineLifecycleSupport:
-		oneOf(in, "engineLifecycleSupport", "open-source-rds-extended-support", "open-source-rds-extended-support-disabled"), certificateAuthority(in), databasePassword(in), windowProblems(in, "backupWindow",
+		oneOf(in, "engineLifecycleSupport", "open-source-rds-extended-support", "open-source-rds-extended-support-disabled"),
+		certificateAuthority(in), databasePassword(in), windowProblems(in, "backupWindow",
 			"maintenanceWindow", value), tagProblems(in))
 	if d := in.Int("performanceInsightsRetentionPeriod"); in.Has("performanceInsightsRetentionPeriod") && d != 7 && d != 731 &&
 		(d%31 != 0 || d < 31 || d > 713) {

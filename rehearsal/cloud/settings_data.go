@@ -11,7 +11,7 @@ import (
 	"slipway/rehearsal/reach"
 )
 
-// Settings of a database that RDS accepts, and what tasks are told about it.
+// Settings of a database that RDS accepts, and what the environment of tasks says about it.
 
 func (s settings) database(o *Object) []Finding {
 	return slices.Concat(s.publicDatabase(o), s.bufferedDatabase(o))
@@ -94,13 +94,14 @@ var (
 	modeVariable     = regexp.MustCompile(`SSL_?MODE$`)
 )
 
-// databaseVariables: what a container is told about a database that it is given must be true.
+// databaseVariables: what a container's environment says about a database must be true.
 func (a *Account) databaseVariables(d deployed, c containerSpec) []Finding {
 	const page = "RDS User Guide, \"Connecting to a DB instance running the PostgreSQL database engine\""
 	var found []Finding
 	for _, o := range a.list(databaseType) {
 		out := Inputs(o.Outputs)
-		if out.String("engine") != "postgres" || !slices.ContainsFunc(c.Environment, func(e namedValue) bool { return e.Value == out.String("address") }) {
+		if out.String("engine") != "postgres" || !slices.ContainsFunc(c.Environment,
+			func(e namedValue) bool { return e.Value == out.String("address") }) {
 			continue
 		}
 		say := func(e namedValue, message, fix, source, why string) {
@@ -139,21 +140,49 @@ func (a *Account) forcesTLS(database Inputs) bool {
 // bucketVariable is how Django projects and libraries name a bucket.
 var bucketVariable = regexp.MustCompile(`BUCKET(_NAME)?$`)
 
-// foreignBuckets: a bucket that a variable names must be the account's, or the task role must be allowed to read it.
+// foreignBuckets: a bucket that a variable names and that would be one of the stack's own must exist, or the task role must be allowed
+// to read it. Another name may be a bucket whose own policy admits the role, which the model does not know.
 func (a *Account) foreignBuckets(d deployed, c containerSpec) []Finding {
 	role := find(a, "arn", d.definition.String("taskRoleArn"), roleType)
 	var found []Finding
 	for _, e := range c.Environment {
-		if role == nil || e.Value == "" || !bucketVariable.MatchString(e.Name) || find(a, "id", e.Value, bucketType) != nil {
+		if role == nil || e.Value == "" || !bucketVariable.MatchString(e.Name) || find(a, "id", e.Value, bucketType) != nil ||
+			!strings.HasPrefix(e.Value, a.bucketPrefix()) {
 			continue
 		}
 		resource := "arn:" + a.Partition + ":s3:::" + e.Value + "/x"
 		if a.authorize(Caller{Role: role.ID}, Call{Action: "s3:GetObject", Resource: resource}) == nil {
 			continue
 		}
-		found = append(found, d.finding("AccessDenied", "the site cannot read bucket "+e.Value, "correct "+e.Name+", or allow the task role to use it",
-			"ECS Developer Guide, \"Amazon ECS task IAM role\"", fmt.Sprintf("container %s has %s=%s, which is no bucket of this account, and role %s "+
+		found = append(found, d.finding("AccessDenied", "the site cannot read bucket "+e.Value,
+			"correct "+e.Name+", or allow the task role to use it",
+			"ECS Developer Guide, \"Amazon ECS task IAM role\"",
+			fmt.Sprintf("container %s has %s=%s, which is no bucket of this account, and role %s "+
 				"may not s3:GetObject there", c.Name, e.Name, e.Value, role.logical())))
 	}
 	return found
+}
+
+// bucketPrefix is what the names of all buckets of the account have in common.
+func (a *Account) bucketPrefix() string {
+	var common *string
+	for _, b := range a.all() {
+		if b.Type != bucketType {
+			continue
+		}
+		if common == nil {
+			common = &b.ID
+			continue
+		}
+		n := 0
+		for n < min(len(*common), len(b.ID)) && (*common)[n] == b.ID[n] {
+			n++
+		}
+		shorter := (*common)[:n]
+		common = &shorter
+	}
+	if common == nil || len(*common) < 4 { // unrelated names
+		return "\x00"
+	}
+	return *common
 }

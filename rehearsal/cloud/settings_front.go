@@ -194,7 +194,7 @@ func (f front) landing(from *Object, redirect Inputs, protocol, port string) str
 	return "the load balancer has no listener on port " + port
 }
 
-// blocked: a web ACL that blocks by default lets nobody in unless a rule allows requests.
+// blocked: a web ACL that blocks by default admits no request unless a rule allows it.
 func (f front) blocked() []Finding {
 	for _, guard := range f.a.list(webACLGuardType) {
 		in := Inputs(guard.Inputs)
@@ -203,7 +203,8 @@ func (f front) blocked() []Finding {
 			slices.ContainsFunc(Inputs(acl.Outputs).Maps("rules"), func(r Inputs) bool { return r.Has("action.allow") }) {
 			continue
 		}
-		return []Finding{judged(acl).finding("403", "Request blocked by the default action", "set defaultAction to allow, or add a rule that allows",
+		return []Finding{judged(acl).finding("403", "Request blocked by the default action",
+			"set defaultAction to allow, or add a rule that allows",
 			"AWS WAF Developer Guide, \"Setting the protection pack (web ACL) default action in AWS WAF\"",
 			"its default action is block, and none of its rules allows a request")}
 	}

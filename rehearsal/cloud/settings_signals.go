@@ -68,7 +68,8 @@ func (s settings) routed(d deployed, c containerSpec) []Finding {
 		return nil
 	}
 	if near := nearMiss(options["Name"], routers); near != "" {
-		return []Finding{d.finding("EssentialContainerExited", fmt.Sprintf("the log router ends: Output plugin '%s' cannot be loaded", options["Name"]),
+		return []Finding{d.finding("EssentialContainerExited", fmt.Sprintf("the log router ends: Output plugin '%s' cannot be loaded",
+			options["Name"]),
 			"set option Name to "+near, page+"; Fluent Bit manual, \"Outputs\"", fmt.Sprintf("container %s logs to the output %s", c.Name,
 				options["Name"]))}
 	}
@@ -79,7 +80,8 @@ func (s settings) routed(d deployed, c containerSpec) []Finding {
 		return nil
 	}
 	return []Finding{d.finding("ResourceNotFoundException", fmt.Sprintf("Firehose %s under account %s not found.", stream, s.a.AccountID),
-		"set option region to "+s.a.Region, page, fmt.Sprintf("container %s logs to stream %s in %s, and the stream is in %s", c.Name, stream, region,
+		"set option region to "+s.a.Region, page, fmt.Sprintf("container %s logs to stream %s in %s, and the stream is in %s", c.Name, stream,
+			region,
 			s.a.Region))}
 }
 
@@ -95,8 +97,10 @@ func (s settings) launched(o *Object) []Finding {
 	if len(have) == 0 || slices.Contains(have, in.String(at+"launchType")) {
 		return nil
 	}
-	return []Finding{judged(o).finding("InvalidParameterException", "Task definition does not support launch_type "+in.String(at+"launchType")+".",
-		"set launchType to "+have[0], "ECS API Reference, RunTask, launchType", fmt.Sprintf("%s has requiresCompatibilities %s", definition.describe(),
+	return []Finding{judged(o).finding("InvalidParameterException",
+		"Task definition does not support launch_type "+in.String(at+"launchType")+".",
+		"set launchType to "+have[0], "ECS API Reference, RunTask, launchType", fmt.Sprintf("%s has requiresCompatibilities %s",
+			definition.describe(),
 			strings.Join(have, ", ")))}
 }
 
@@ -130,7 +134,8 @@ func (s settings) deployable(o *Object) []Finding {
 	if kind != "CODE_DEPLOY" && kind != "EXTERNAL" {
 		return nil
 	}
-	return []Finding{judged(o).finding("InvalidParameterException", "Unable to update task definition on services with a "+kind+" deployment controller.",
+	return []Finding{judged(o).finding("InvalidParameterException",
+		"Unable to update task definition on services with a "+kind+" deployment controller.",
 		"use the deployment controller ECS", "ECS API Reference, UpdateService", "the service has the deployment controller "+kind+
 			": a later release cannot be deployed")}
 }

@@ -27,8 +27,9 @@ func (d deployed) optional(c *containerSpec) []Finding {
 	if c.Essential == nil || *c.Essential {
 		return nil
 	}
-	return []Finding{d.finding("Target.FailedHealthChecks", fmt.Sprintf("the task keeps running when container %s ends, and answers no request",
-		c.Name), "set essential of container "+c.Name+" to true", "ECS API Reference, ContainerDefinition, essential",
+	return []Finding{d.finding("Target.FailedHealthChecks",
+		fmt.Sprintf("the task keeps running when container %s ends, and answers no request",
+			c.Name), "set essential of container "+c.Name+" to true", "ECS API Reference, ContainerDefinition, essential",
 		fmt.Sprintf("the load balancer sends requests to container %s, which is not essential", c.Name),
 		"ECS does not start it again: only the load balancer's health checks notice, after requests have failed")}
 }
@@ -81,7 +82,8 @@ func (s settings) spokenVersion(d deployed, c *containerSpec, group *Object) []F
 	}
 	return []Finding{d.finding("HTTPCode_ELB_502_Count", "502 Bad Gateway", "set protocolVersion of the target group to HTTP1",
 		"Application Load Balancers guide, \"Target groups for your Application Load Balancers\", protocol version",
-		fmt.Sprintf("target group %s sends %s, and nothing in the image of container %s is set up for HTTP/2", Inputs(group.Outputs).String("name"),
+		fmt.Sprintf("target group %s sends %s, and nothing in the image of container %s is set up for HTTP/2",
+			Inputs(group.Outputs).String("name"),
 			version, c.Name))}
 }
 
@@ -198,7 +200,8 @@ func (d deployed) ends(c containerSpec) []Finding {
 	if d.service == nil || c.Essential != nil && !*c.Essential || !once.MatchString(command) {
 		return nil
 	}
-	return []Finding{d.finding("EssentialContainerExited", fmt.Sprintf("Essential container in task exited: container %s ends by itself", c.Name),
+	return []Finding{d.finding("EssentialContainerExited", fmt.Sprintf("Essential container in task exited: container %s ends by itself",
+		c.Name),
 		"give container "+c.Name+" a command that keeps running, or run it as a job",
 		"ECS Developer Guide, \"Amazon ECS services\"; ECS API Reference, ContainerDefinition, essential",
 		fmt.Sprintf("the command of container %s is %q", c.Name, command))}
@@ -220,7 +223,8 @@ func (s settings) unwritable(d deployed, c containerSpec) []Finding {
 			return nil
 		}
 	}
-	return []Finding{d.finding("FileNotFoundError", "No usable temporary directory found: uploads of more than 2.5 MB fail", "mount a volume at /tmp",
+	return []Finding{d.finding("FileNotFoundError", "No usable temporary directory found: uploads of more than 2.5 MB fail",
+		"mount a volume at /tmp",
 		"Python's manual, tempfile.gettempdir; Django's manual, FILE_UPLOAD_TEMP_DIR",
 		fmt.Sprintf("readonlyRootFilesystem of container %s is true, and no volume is at %s", c.Name, strings.Join(temporary, ", ")))}
 }

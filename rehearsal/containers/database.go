@@ -131,7 +131,8 @@ func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) err
 func (r *Run) createOwner(ctx context.Context, name string, port int, instance cloud.Inputs) error {
 	deadline := time.Now().Add(time.Minute)
 	psql := func(sql string) error {
-		_, err := r.engine.feed(ctx, nil, strings.NewReader(sql), nil, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p", fmt.Sprint(port), "-U", "postgres",
+		_, err := r.engine.feed(ctx, nil, strings.NewReader(sql), nil, "exec", "-i", name, "psql", "-qXAt", "-h", "/tmp", "-p",
+			fmt.Sprint(port), "-U", "postgres",
 			"-v",
 			"ON_ERROR_STOP=1", "postgres")
 		return err

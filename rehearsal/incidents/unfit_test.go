@@ -108,7 +108,7 @@ var unfitSettings = []struct {
 		"OperationalError", "RDS creates the database site"},
 	{"no TLS to a database that demands it", "RDS User Guide, Using SSL with a PostgreSQL DB instance", variable("web-task", "django", "DB_SSLMODE", "disable"), "web",
 		"OperationalError", "rds.force_ssl is 1"},
-	{"a bucket that is not the account's", "ECS Developer Guide, Amazon ECS task IAM role", variable("web-task", "django", "UPLOADS_BUCKET", "another-bucket"), "web",
+	{"a bucket of the stack's that is not there", "ECS Developer Guide, Amazon ECS task IAM role", variable("web-task", "django", "UPLOADS_BUCKET", "slipway-prod-uploads"), "web",
 		"AccessDenied", "which is no bucket of this account"},
 	{"an alarm on a metric that is spelt otherwise", "CloudWatch guide, missing data", set("MetricAlarm", "alarm-latency", "metricName",
 		"TargetResponsetime"), "alarm-latency", "INSUFFICIENT_DATA", "no metric TargetResponsetime"},

@@ -8,8 +8,8 @@ var mutations = []mutation{
 	{"keys/purposes.go", "the key's policy requires a source account from EventBridge, which sends none",
 		`{name: "events"}, {name: "events.rds"}`, `{name: "events", account: true}, {name: "events.rds"}`},
 	{"keys/purposes.go", "a schedule's role may not decrypt it", `schedules: true,`, ``},
-	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via), grant(site, via)}`,
-		`[]policy.Statement{use(site, via), grant(site, via)}`},
+	{"keys/purposes.go", "the account may not administer its keys", `[]policy.Statement{administer(site), use(site, via)}`,
+		`[]policy.Statement{use(site, via)}`},
 
 	{"network/rules.go", "no rule from the tasks to the database", "\t\trules = append(rules, Rule{g, Data, ports.Data, \"Postgres\"})\n", ""},
 	{"network/vpc.go", "the default security group is not closed",
@@ -19,14 +19,14 @@ var mutations = []mutation{
 	}, b.parent())
 `, ""},
 	{"network/endpoints.go", "the S3 endpoint is in no route table", "		RouteTableIds:   tables,\n", ""},
-	{"network/endpoints.go", "no endpoint for logs without NAT", `"logs", "kinesis-firehose", // write logs`, `"kinesis-firehose",`},
+	{"network/endpoints.go", "no endpoint for logs without NAT", "\t\t\"logs\",        // write logs\n", ""},
 
 	{"datastore/postgres.go", "Postgres accepts connections without TLS", "	{name: \"rds.force_ssl\", value: \"1\"},\n", ""},
 	{"datastore/store.go", "no deletion protection", "		DeletionProtection:     pulumi.Bool(protect),\n", ""},
 	{"datastore/store.go", "the engine does not protect the database", "pulumi.Protect(protect), pulumi.DependsOn", "pulumi.DependsOn"},
 	{"datastore/media.go", "the site may not delete media", `"s3:DeleteObject", `, ""},
 
-	{"settings/settings.go", "parameters use the AWS managed key", "		KeyId: args.KeyARN.ToStringOutput(),\n", ""},
+	{"settings/settings.go", "parameters use the AWS managed key", "		KeyId: p.keyARN.ToStringOutput(),\n", ""},
 	{"settings/settings.go", "a secret in plain text", `Type:  pulumi.String("SecureString")`, `Type:  pulumi.String("String")`},
 
 	{"cicd/images.go", "untagged images are never deleted", `		rule(1, "What an interrupted push left behind", map[string]any{
