@@ -35,7 +35,7 @@ var visitPause = 3 * time.Second
 // visit requests web.checkPath as a visitor does, where the site can be reached: the containers of this machine, or the site in
 // its account. A model without containers has nothing to answer; the visit is nil then.
 func (s *session) visit(ctx context.Context) *verdict.Visit {
-	b := &browser{public: s.public, path: s.config.stack.Web.CheckPath, pause: visitPause}
+	b := &browser{public: s.public, path: s.config.stack.Web.CheckPath, static: s.config.stack.App.Static.URL, pause: visitPause}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
 	switch {
@@ -66,7 +66,8 @@ type browser struct {
 	base   string // where the site is reached
 	public string // the site's own URL, which redirects may name instead
 	path   string
-	remote bool // this machine may be unable to reach the site
+	static string // where static files are
+	remote bool   // this machine may be unable to reach the site
 
 	transport http.RoundTripper
 	pause     time.Duration
@@ -97,7 +98,8 @@ func (b *browser) visit(ctx context.Context) (verdict.Page, error) {
 				page.Logs = b.lines(began.Truncate(time.Second))
 			}
 			if tree != nil && last.Status < http.StatusBadRequest {
-				page.Sheets = b.sheets(ctx, client, last.URL, tree)
+				page.Sheets, page.Foreign = b.sheets(ctx, client, last.URL, tree)
+				page.Static = b.static
 			}
 			return page, ctx.Err()
 		}
@@ -194,22 +196,25 @@ func sameSite(a, b string) bool {
 	return err == nil && wrong == nil && one.Scheme == two.Scheme && strings.EqualFold(one.Host, two.Host)
 }
 
-// sheets requests the stylesheets of a page that are the site's own. Those of other sites say nothing about the deployment.
-func (b *browser) sheets(ctx context.Context, client *http.Client, at string, tree *html.Node) []verdict.Answer {
-	var all []verdict.Answer
+// sheets requests the stylesheets of a page that are the site's own. Those of other
+// sites say nothing about the deployment, and are counted.
+func (b *browser) sheets(ctx context.Context, client *http.Client, at string, tree *html.Node) (own []verdict.Answer, foreign int) {
 	for _, address := range stylesheets(tree, at) {
 		address = b.own(address)
-		if !sameSite(address, b.base) || slices.ContainsFunc(all, func(a verdict.Answer) bool { return a.URL == address }) ||
-			len(all) == mostSheets {
+		if !sameSite(address, b.base) {
+			foreign++
+			continue
+		}
+		if len(own) == mostSheets || slices.ContainsFunc(own, func(a verdict.Answer) bool { return a.URL == address }) {
 			continue
 		}
 		a, page, _ := get(ctx, client, address)
 		if a.Status == http.StatusOK && page != nil {
 			a.Status, a.Err = 0, "a page instead of CSS" // browsers refuse it
 		}
-		all = append(all, a)
+		own = append(own, a)
 	}
-	return all
+	return own, foreign
 }
 
 // stylesheets are the addresses of the stylesheets that a page links. Alternate ones are not loaded.

@@ -55,6 +55,10 @@ func TestBrowser(t *testing.T) {
 				`<link rel="alternate stylesheet" href="dark.css"><link rel="icon" href="i.png">`), "/s/a.css": css}},
 		{name: "no stylesheet is there", want: []string{"/static/a.css answered 404"}, site: map[string]http.HandlerFunc{"/{$}": answer(200,
 			page("/static/a.css"))}},
+		{name: "a dead link beside another site's stylesheet", good: true, want: []string{"/dist/a.css answered 404"},
+			site: map[string]http.HandlerFunc{"/{$}": answer(200, page("/dist/a.css", "https://cdn.example.net/a.css"))}},
+		{name: "no static file is there beside another site's stylesheet", want: []string{"none is there: /static/a.css answered 404"},
+			site: map[string]http.HandlerFunc{"/{$}": answer(200, page("/static/a.css", "https://cdn.example.net/a.css"))}},
 		{name: "a page in place of a stylesheet", want: []string{"/static/a.css answered a page instead of CSS"},
 			site: map[string]http.HandlerFunc{
 				"/{$}": answer(200, page("/static/a.css")), "/static/a.css": answer(200, page())}},
@@ -106,7 +110,8 @@ func TestBrowser(t *testing.T) {
 				mux.ServeHTTP(w, q)
 			}))
 			defer server.Close()
-			b := &browser{base: server.URL, public: public, path: "/", transport: &http.Transport{DisableKeepAlives: true}, pause: time.Millisecond,
+			b := &browser{base: server.URL, public: public, path: "/", static: "/static/", pause: time.Millisecond,
+				transport: &http.Transport{DisableKeepAlives: true},
 				lines: func(time.Time) []string { return []string{"container django:", "ValueError: x"} }}
 			if c.path != "" {
 				b.path = c.path

@@ -27,6 +27,8 @@ type Page struct {
 	Answers []Answer // the request, then the redirects that were followed
 	Text    []string // the first lines of an answer that is an error
 	Sheets  []Answer // the site's own stylesheets that the page links
+	Static  string   // the path of the static files: app.static.url
+	Foreign int      // how many stylesheets of other sites the page links
 	Logs    []string // the last lines of the application, where they are known
 
 	// Unreachable says that this machine cannot reach the site at all, which says nothing about the site. "": it can.
@@ -117,14 +119,16 @@ func JudgePage(p Page) *Visit {
 // style judges the stylesheets.
 func (p Page) style(v *Visit) {
 	var missing []string
+	static := p.Foreign == 0 || p.Static == ""
 	for _, s := range p.Sheets {
 		if s.Status != http.StatusOK {
 			missing = append(missing, fmt.Sprintf("%s answered %s", s.path(), cmp.Or(s.Err, fmt.Sprint(s.Status))))
+			static = static || strings.HasPrefix(s.path(), p.Static)
 		}
 	}
 	switch {
 	case len(missing) == 0:
-	case len(missing) == len(p.Sheets):
+	case len(missing) == len(p.Sheets) && static: // otherwise dead links of a template, whose styles come from another site
 		v.Good, v.Reason = false, fmt.Sprintf("GET %s links %s, and none is there: %s", p.Path, several(len(missing), "stylesheet"),
 			strings.Join(missing, ", "))
 		v.Cause = "the static files are not where the page looks for them: collectstatic did not run, or they are served at another path"

@@ -24,6 +24,10 @@ func TestPage(t *testing.T) {
 		}
 		return p
 	}
+	elsewhere := func(p verdict.Page) verdict.Page {
+		p.Static, p.Foreign = "/styles/", 1
+		return p
+	}
 	for _, c := range []struct {
 		name string
 		page verdict.Page
@@ -31,6 +35,13 @@ func TestPage(t *testing.T) {
 		want []string // parts of the reason, the notes, the cause and the next step
 	}{
 		{name: "a page", page: page(200), good: true},
+		{name: "a dead link beside another site's stylesheet", page: elsewhere(styled(404)), good: true,
+			want: []string{"1 of 1 stylesheet of GET / are missing: /static/a.css?v=1 answered 404"}},
+		{name: "static files are missing beside another site's stylesheet", page: func() verdict.Page {
+			p := elsewhere(styled(404))
+			p.Static = "/static/"
+			return p
+		}(), want: []string{"links 1 stylesheet, and none is there"}},
 		{name: "a page without anything in it", page: page(204), good: true},
 		{name: "every page answers 400", page: page(400), want: []string{"GET / answered 400 Bad Request", "ALLOWED_HOSTS"}},
 		{name: "every page answers 500", page: page(500), want: []string{"GET / answered 500 Internal Server Error",
