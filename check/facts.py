@@ -1246,7 +1246,7 @@ class Reader:
         var = env.prefix + key.c
         position = 1 if name in ("db", "db_url", "dj_db_url", "cache", "cache_url", "email", "email_url", "search_url", "bool", "str", "int", "list", "path",
                                  "float", "json", "tuple", "dict", "url", "bytes") else 2
-        default = kwargs.get("default", args[position] if len(args) > position and name not in ("str",) else None)
+        default = kwargs.get("default", args[position] if len(args) > position else None)
         cast = kwargs.get("cast", args[1] if not name and len(args) > 1 else None)
         if var in env.schema:
             kind, fallback = env.schema[var]

@@ -84,6 +84,7 @@ func (p *project) usesPostgres() bool {
 func (p *project) checkDatabase() {
 	all, databases := p.engines()
 	if len(all) == 0 {
+		p.checkURL(databases)
 		return
 	}
 	at := place{p.facts.Settings.File, databases.Line}
@@ -145,6 +146,7 @@ func (p *project) checkConnection() {
 	if len(databases.Alts) > 0 || len(one.Alts) > 0 {
 		return
 	}
+	p.checkURL(databases)
 	p.checkEncryption(one, databases.at())
 	for _, part := range []string{"HOST", "NAME", "USER", "PASSWORD"} {
 		v, has := one.Dict[part]
@@ -158,6 +160,19 @@ func (p *project) checkConnection() {
 			return
 		}
 	}
+}
+
+// checkURL looks for a connection that a URL alone describes, in a variable that has no value. dj_database_url then returns an empty
+// dictionary, and Django fails at the first query.
+func (p *project) checkURL(databases value) {
+	one := databases.get("default")
+	_, named := one.Dict["NAME"]
+	if named || !one.is("url") || !one.Known || one.is("set") || len(one.Reads) == 0 || len(one.Alts) > 0 ||
+		p.App.replaces("DATABASES") || slices.ContainsFunc(one.Reads, p.provided) {
+		return
+	}
+	f := p.find("database-unset", orFile(one.at(), databases.at()), "without %s there is no database", listed(one.Reads))
+	f.Severity, f.Fix = p.sure(), p.setVariable(one.Reads[0])
 }
 
 // checkEncryption looks for an sslmode in the settings. It takes precedence over PGSSLMODE, which Slipway sets.
@@ -313,7 +328,7 @@ func (p *project) checkHosts() {
 	case p.Stack != nil && slices.ContainsFunc(hosts, func(h string) bool { return matches(h, p.host()) }):
 	case !slices.ContainsFunc(hosts, func(h string) bool { return !local.MatchString(h) }):
 		reason := "ALLOWED_HOSTS is empty"
-		if len(hosts) > 0 {
+		if strings.Join(hosts, "") != "" {
 			reason = "ALLOWED_HOSTS is " + listed(hosts)
 		}
 		fix(p.find("hosts-fixed", v.at(), "%s%s, so Django answers 400 to visitors and to the load balancer", reason, from))
