@@ -1443,6 +1443,8 @@ def entry(reader, file):
         v = reader.eval(value, scope)
         if isinstance(v.c, str) and not found["settings"] and not re.search(r"(^|[._])test(s|ing)?$", v.c):
             found["settings"], found["line"] = v.c, node.lineno
+        elif not isinstance(v.c, str) and not found["line"]:
+            found["line"] = node.lineno  # made by code
     for node in tree.body:
         for n in ast.walk(node):
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):

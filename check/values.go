@@ -125,7 +125,9 @@ func (p *project) checkDatabase() {
 		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
 	case count(sqlite) == len(all) && !fromEnv:
 		f := find("database-engine", "the engine is SQLite, whose file is lost with each task; Slipway's database is Postgres")
-		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
+		if f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES"); len(p.unsetURLs()) > 0 {
+			f.Fix = "Set " + p.lines(p.unsetURLs()) + "."
+		}
 	case count(sqlite) == len(all) && p.Stack != nil, sqlite.MatchString(all[0].name) && p.Stack != nil:
 		find("database-fallback", "the stack does not set %s, so the site would use SQLite", listed(reads)).Severity = Refused
 	case sqlite.MatchString(all[0].name):
@@ -212,6 +214,16 @@ func (p *project) databaseVariables(reads []string) []string {
 	for _, r := range p.facts.Reads {
 		part := strings.Contains(p.suggested(r.Name), "{db.")
 		if part && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// unsetURLs are variables without a value that would describe the whole connection: the settings ask for one before they use SQLite.
+func (p *project) unsetURLs() (names []string) {
+	for _, r := range p.facts.Reads {
+		if p.suggestsURL([]string{r.Name}) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
