@@ -15,8 +15,11 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// generatedBase is the base of a generated Dockerfile. The build argument BASE replaces it.
-const generatedBase = "python:3.13-slim"
+// The bases of a generated Dockerfile. The build argument BASE replaces them. The whole image has libpq and a compiler.
+const (
+	generatedBase = "python:3.13-slim"
+	wholeBase     = "python:3.13"
+)
 
 // A packageFile lists what a generated Dockerfile installs. Files are looked for in this order: a lock before a wish.
 type packageFile struct {
@@ -121,7 +124,11 @@ func (r *recipe) read(context, name string) error {
 func (r *recipe) text() string {
 	var b strings.Builder
 	line := func(format string, values ...any) { fmt.Fprintf(&b, format+"\n", values...) }
-	line("ARG BASE=%s", generatedBase)
+	base := generatedBase
+	if needsLibpq(r.packages) {
+		base = wholeBase
+	}
+	line("ARG BASE=%s", base)
 	line("FROM ${BASE} AS packages")
 	line("ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1")
 	line("WORKDIR /packages")
@@ -153,6 +160,13 @@ func (r *recipe) text() string {
 	return b.String()
 }
 
+// needsLibpq reports whether the Postgres driver is one without its own copy of libpq: psycopg2 and psycopg-c are compiled against it,
+// and psycopg alone loads it (Psycopg 3 documentation, "Installation", "Pure Python installation").
+func needsLibpq(packages []string) bool {
+	has := func(name string) bool { return slices.Contains(packages, name) }
+	return has("psycopg2") || has("psycopg-c") || has("psycopg") && !has("psycopg-binary")
+}
+
 // complete checks that the packages without which the image cannot run are listed.
 func (a App) complete(file string, packages []string) error {
 	has := func(names ...string) bool {
@@ -176,7 +190,7 @@ func (a App) complete(file string, packages []string) error {
 }
 
 var (
-	requirementForm = regexp.MustCompile(`(?m)^[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)`)
+	requirementForm = regexp.MustCompile(`(?m)^[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)(?:[ \t]*\[([^\]\n]*)\])?`)
 	includeForm     = regexp.MustCompile(`(?m)^[ \t]*(?:-r|-c|--requirement|--constraint)[ \t=]+([^\s#]+)`)
 	separatorsForm  = regexp.MustCompile(`[-_.]+`)
 )
@@ -186,7 +200,13 @@ func normal(name string) string { return separatorsForm.ReplaceAllString(strings
 
 func requirementPackages(data []byte) (names []string) {
 	for _, m := range requirementForm.FindAllSubmatch(data, -1) {
-		names = append(names, normal(string(m[1])))
+		name := normal(string(m[1]))
+		names = append(names, name)
+		for _, extra := range strings.Split(string(m[2]), ",") {
+			if extra = strings.TrimSpace(extra); name == "psycopg" && extra != "" {
+				names = append(names, name+"-"+extra) // psycopg[binary] is psycopg-binary, as a lock file lists it
+			}
+		}
 	}
 	return names
 }

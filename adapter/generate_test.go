@@ -89,6 +89,33 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 	}
 }
 
+// A slim base has neither libpq nor a compiler.
+func TestBaseFitsThePostgresDriver(t *testing.T) {
+	for _, c := range []struct{ file, content, want string }{
+		{"requirements.txt", "django\ngunicorn\npsycopg2-binary\n", generatedBase},
+		{"requirements.txt", "django\ngunicorn\npsycopg[pool, binary]==3.2\n", generatedBase},
+		{"requirements.txt", "django\ngunicorn\npsycopg==3.1.9\npsycopg-binary==3.1.9\n", generatedBase},
+		{"requirements.txt", "django\ngunicorn\npsycopg2==2.9.9\n", wholeBase},
+		{"requirements.txt", "django\ngunicorn\npsycopg==3.1.9\n", wholeBase},
+		{"requirements.txt", "django\ngunicorn\npsycopg[c]==3.1.9\n", wholeBase},
+		{"pyproject.toml", "[project]\ndependencies = ['django', 'gunicorn', 'psycopg[binary]>=3']\n", generatedBase},
+		{"poetry.lock", lock, wholeBase},
+		{"poetry.lock", lock + "[[package]]\nname = \"psycopg-binary\"\nversion = \"3.2\"\n", generatedBase},
+	} {
+		files := maps.Clone(plain)
+		files[c.file] = c.content
+		a := someApp()
+		a.Root, a.Context, a.Path = tree(t, files), ".", "."
+		builds, err := a.Builds()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := builds.Django.Text; !strings.Contains(text, "ARG BASE="+c.want+"\n") {
+			t.Errorf("%s with %q: the base is not %s:\n%s", c.file, c.content, c.want, text)
+		}
+	}
+}
+
 func TestProjectsForWhichNoDockerfileIsGenerated(t *testing.T) {
 	good := map[string]string{"requirements.txt": "django\ngunicorn\npsycopg\n"}
 	for _, c := range []struct {

@@ -415,3 +415,6 @@ func inside(c copyStep, source, at string, t *tree, context string) (string, boo
 var official = regexp.MustCompile(`^((docker\.io/)?(library/)?|public\.ecr\.aws/docker/library/)(python|debian|ubuntu|alpine|` +
 	`buildpack-deps|fedora|centos|` +
 	`amazonlinux|almalinux|rockylinux|pypy|node)(:|@|$)|^(ghcr\.io/astral-sh/uv|mcr\.microsoft\.com/devcontainers/python)(:|@|$)`)
+
+// distroless are base images without pip: what the last stage has, another one has installed.
+var distroless = regexp.MustCompile(`^gcr\.io/distroless/(python3|base|cc|static)(-debian\d+)?(:|@|$)`)

@@ -1250,7 +1250,7 @@ class Reader:
         var = env.prefix + key.c
         position = 1 if name in ("db", "db_url", "dj_db_url", "cache", "cache_url", "email", "email_url", "search_url", "bool", "str", "int", "list", "path",
                                  "float", "json", "tuple", "dict", "url", "bytes") else 2
-        default = kwargs.get("default", args[position] if len(args) > position and name not in ("str",) else None)
+        default = kwargs.get("default", args[position] if len(args) > position else None)
         cast = kwargs.get("cast", args[1] if not name and len(args) > 1 else None)
         if var in env.schema:
             kind, fallback = env.schema[var]
@@ -1447,6 +1447,8 @@ def entry(reader, file):
         v = reader.eval(value, scope)
         if isinstance(v.c, str) and not found["settings"] and not re.search(r"(^|[._])test(s|ing)?$", v.c):
             found["settings"], found["line"] = v.c, node.lineno
+        elif not isinstance(v.c, str) and not found["line"]:
+            found["line"] = node.lineno  # made by code
     for node in tree.body:
         for n in ast.walk(node):
             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):

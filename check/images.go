@@ -175,7 +175,16 @@ func (p *project) command() string {
 	if !p.needs.open && len(p.needs.files) > 0 && !p.needs.has("gunicorn") {
 		return ""
 	}
+	if e := p.image; e != nil && e.entrypoint != nil && p.App.Entrypoint == nil && pythonAlone(e.entrypoint) {
+		return "[-m, gunicorn, " + module + "]" // the entrypoint runs what it gets as Python
+	}
 	return "[gunicorn, " + module + "]"
+}
+
+// pythonAlone reports whether an entrypoint is the interpreter without a script, as that of distroless images.
+func pythonAlone(c *dockerCommand) bool {
+	words := unwrapped(c.words)
+	return !c.shell && len(words) == 1 && pythonProgram.MatchString(path.Base(words[0]))
 }
 
 // checkServer looks at the servers that start.

@@ -32,6 +32,8 @@ var odd = []struct {
 	{"a wrong encoding", "shop/settings.py", content("NAME = 'caf\xe9'\n"), "shop/settings.py"},
 	{"an unknown encoding", "shop/settings.py", content("# coding: klingon\nDEBUG = True\n"), "shop/settings.py"},
 	{"UTF-16", "shop/settings.py", content("\xff\xfeD\x00E\x00"), "shop/settings.py"},
+	{"UTF-16 requirements", "requirements.txt", content("\xff\xfed\x00j\x00a\x00n\x00g\x00o\x00\r\x00\n\x00"),
+		"gunicorn starts, and none of requirements.txt lists it"},
 	{"byte order mark and CRLF", "shop/settings.py", content("\xef\xbb\xbfDEBUG = True\r\nSECRET_KEY = 'x'\r\n"),
 		"shop/settings.py:1: DEBUG is True"},
 	{"huge", "shop/settings.py", content(strings.Repeat("X = 1\n", 400_000)), "it is larger than 1 MiB"},

@@ -26,6 +26,9 @@ var modes = regexp.MustCompile(`\b(chmod|chown|sed -i|dos2unix)\b[^&;|\n]*`)
 // frozen is a line that only pip freeze writes.
 var frozen = regexp.MustCompile(`(?m)^asgiref==`)
 
+// shells are the programs of RUN instructions in their exec form.
+var shells = regexp.MustCompile(`/(usr/)?bin/(ba|da|a)?sh\b`)
+
 // tools install what no file lists.
 var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\.sh\b|\bbin/`)
 
@@ -51,10 +54,10 @@ func readDependencies(t *tree, image *dockerImage) *dependencies {
 		for _, s := range image.stages {
 			for _, r := range s.runs {
 				b.WriteString(strings.ToLower(r.text) + "\n")
-				d.open = d.open || tools.MatchString(modes.ReplaceAllString(r.text, ""))
+				d.open = d.open || tools.MatchString(shells.ReplaceAllString(modes.ReplaceAllString(r.text, ""), ""))
 			}
 		}
-		d.open = d.open || !official.MatchString(image.base)
+		d.open = d.open || !official.MatchString(image.base) && !distroless.MatchString(image.base)
 	}
 	d.text = b.String()
 	d.locked = d.locked || frozen.MatchString(d.text) && d.has("sqlparse") // Django needs both, and few list them by hand

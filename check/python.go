@@ -65,7 +65,7 @@ func (p *project) readFacts(ctx context.Context) {
 	}
 	switch s := f.Settings; {
 	case s == nil:
-		p.unknown("", 0, "settings", "no file names a settings module")
+		p.unknownModule()
 	case s.File == "":
 		p.report.Settings = s.Module
 		p.unknown("", 0, "settings", "the project has no module "+s.Module)
@@ -75,6 +75,17 @@ func (p *project) readFacts(ctx context.Context) {
 			p.unknown(s.File, 0, "settings", "some are made by code that cannot be followed, so what is not found may be set there")
 		}
 	}
+}
+
+// unknownModule says that no settings are known, and which code chooses them.
+func (p *project) unknownModule() {
+	for _, e := range p.facts.Entries {
+		if e.Line > 0 {
+			p.unknown(e.File, e.Line, "settings", "code chooses the module: name it in app.settings, so that it is checked")
+			return
+		}
+	}
+	p.unknown("", 0, "settings", "no file names a settings module: name it in app.settings")
 }
 
 // ask runs the reader.

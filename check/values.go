@@ -84,6 +84,7 @@ func (p *project) usesPostgres() bool {
 func (p *project) checkDatabase() {
 	all, databases := p.engines()
 	if len(all) == 0 {
+		p.checkURL(databases)
 		return
 	}
 	at := place{p.facts.Settings.File, databases.Line}
@@ -124,7 +125,9 @@ func (p *project) checkDatabase() {
 		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
 	case count(sqlite) == len(all) && !fromEnv:
 		f := find("database-engine", "the engine is SQLite, whose file is lost with each task; Slipway's database is Postgres")
-		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
+		if f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES"); len(p.unsetURLs()) > 0 {
+			f.Fix = "Set " + p.lines(p.unsetURLs()) + "."
+		}
 	case count(sqlite) == len(all) && p.Stack != nil, sqlite.MatchString(all[0].name) && p.Stack != nil:
 		find("database-fallback", "the stack does not set %s, so the site would use SQLite", listed(reads)).Severity = Refused
 	case sqlite.MatchString(all[0].name):
@@ -145,6 +148,7 @@ func (p *project) checkConnection() {
 	if len(databases.Alts) > 0 || len(one.Alts) > 0 {
 		return
 	}
+	p.checkURL(databases)
 	p.checkEncryption(one, databases.at())
 	for _, part := range []string{"HOST", "NAME", "USER", "PASSWORD"} {
 		v, has := one.Dict[part]
@@ -158,6 +162,19 @@ func (p *project) checkConnection() {
 			return
 		}
 	}
+}
+
+// checkURL looks for a connection that a URL alone describes, in a variable that has no value. dj_database_url then returns an empty
+// dictionary, and Django fails at the first query.
+func (p *project) checkURL(databases value) {
+	one := databases.get("default")
+	_, named := one.Dict["NAME"]
+	if named || !one.is("url") || !one.Known || one.is("set") || len(one.Reads) == 0 || len(one.Alts) > 0 ||
+		p.App.replaces("DATABASES") || slices.ContainsFunc(one.Reads, p.provided) {
+		return
+	}
+	f := p.find("database-unset", orFile(one.at(), databases.at()), "without %s there is no database", listed(one.Reads))
+	f.Severity, f.Fix = p.sure(), p.setVariable(one.Reads[0])
 }
 
 // checkEncryption looks for an sslmode in the settings. It takes precedence over PGSSLMODE, which Slipway sets.
@@ -197,6 +214,16 @@ func (p *project) databaseVariables(reads []string) []string {
 	for _, r := range p.facts.Reads {
 		part := strings.Contains(p.suggested(r.Name), "{db.")
 		if part && len(reads) > 0 && !p.suggestsURL(names) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// unsetURLs are variables without a value that would describe the whole connection: the settings ask for one before they use SQLite.
+func (p *project) unsetURLs() (names []string) {
+	for _, r := range p.facts.Reads {
+		if p.suggestsURL([]string{r.Name}) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
@@ -313,7 +340,7 @@ func (p *project) checkHosts() {
 	case p.Stack != nil && slices.ContainsFunc(hosts, func(h string) bool { return matches(h, p.host()) }):
 	case !slices.ContainsFunc(hosts, func(h string) bool { return !local.MatchString(h) }):
 		reason := "ALLOWED_HOSTS is empty"
-		if len(hosts) > 0 {
+		if strings.Join(hosts, "") != "" {
 			reason = "ALLOWED_HOSTS is " + listed(hosts)
 		}
 		fix(p.find("hosts-fixed", v.at(), "%s%s, so Django answers 400 to visitors and to the load balancer", reason, from))
