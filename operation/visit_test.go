@@ -112,7 +112,7 @@ func TestBrowser(t *testing.T) {
 			defer server.Close()
 			b := &browser{base: server.URL, public: public, path: "/", static: "/static/", pause: time.Millisecond,
 				transport: &http.Transport{DisableKeepAlives: true},
-				lines: func(time.Time) []string { return []string{"container django:", "ValueError: x"} }}
+				lines:     func(time.Time) []string { return []string{"container django:", "ValueError: x"} }}
 			if c.path != "" {
 				b.path = c.path
 			}
