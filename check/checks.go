@@ -62,7 +62,8 @@ var Checks = []Check{
 	{"writes-at-start", Warning, "The start writes files outside of /tmp and app.writable, where the file system is read-only. " +
 		"Refused if the container then ends.",
 		"Name the folder in app.writable, or write to /tmp."},
-	{"superuser-password", Refused, "The start creates a superuser with a password that is in the code.",
+	{"superuser-password", Refused, "The start creates a superuser with a password that is in the code. A warning if nothing that starts " +
+		"uses it.",
 		"Remove it, change the password wherever it was used, and create the superuser by hand after the first deployment."},
 	{"superuser-no-password", Warning, "The start creates a superuser without a password, so no one can log in as it.",
 		"Set DJANGO_SUPERUSER_PASSWORD as a secret, or create the superuser by hand after the first deployment."},

@@ -429,7 +429,11 @@ class Reader:
         chosen = self.truth(test)
         body, other = (node.body, node.orelse) if chosen is not False else (node.orelse, node.body)
         if chosen is not None and (not test.reads or not self.explore):
-            return self.block(body, scope)
+            end = self.block(body, scope)
+            if end == ("raise",) and test.reads and not self.branching and not self.trying:
+                self.demand(test, scope, node)  # what follows is read as if the variable had a value
+                end = self.block(other, scope)
+            return end
         a, b = scope.fork(), scope.fork()
         self.branching += 1
         try:

@@ -33,11 +33,14 @@ func (p *project) checkContext() {
 			value := i.env[w.text]
 			if secretName.MatchString(w.text) && value != "" && !harmless.MatchString(value) && !strings.Contains(value, "$") && len(value) > 3 &&
 				!strings.Contains(value, "/") {
-				p.find("secret-in-image", place{i.file, w.line}, "ENV writes a value for %s into the image", w.text).Severity = Warning
+				p.find("secret-in-image", place{i.file, w.line}, "ENV writes a value for %s into the image", w.text).with(Warning,
+					"Remove it from the Dockerfile and give a new value as a secret: pulumi config set --path --secret secrets."+w.text+".")
 			}
 		}
 	}
 }
+
+func (f *Finding) with(s Severity, fix string) { f.Severity, f.Fix = s, fix }
 
 // copies is the line of the instruction that copies a file of the context into the image, 0 if none does.
 func (p *project) copies(file string) int {

@@ -472,8 +472,11 @@ func (p *project) checkSuperuser() {
 	if p.image != nil {
 		for name, value := range p.image.env {
 			if strings.Contains(name, "SUPERUSER_PASSWORD") && value != "" && !strings.Contains(value, "$") {
-				p.find("superuser-password", place{p.image.file, p.tree.line(p.image.file, regexp.MustCompile(regexp.QuoteMeta(name)))},
+				f := p.find("superuser-password", place{p.image.file, p.tree.line(p.image.file, regexp.MustCompile(regexp.QuoteMeta(name)))},
 					"%s is set in the Dockerfile", name)
+				if len(p.start.commands) == len(p.start.servers) && len(p.start.servers) > 0 && len(p.start.unread) == 0 {
+					f.Severity = Warning // nothing but the server starts
+				}
 				known = true
 			}
 		}

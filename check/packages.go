@@ -26,8 +26,8 @@ var modes = regexp.MustCompile(`\b(chmod|chown|sed -i|dos2unix)\b[^&;|\n]*`)
 // frozen is a line that only pip freeze writes.
 var frozen = regexp.MustCompile(`(?m)^asgiref==`)
 
-// shells are the programs of RUN instructions in their exec form.
-var shells = regexp.MustCompile(`/(usr/)?bin/(ba|da|a)?sh\b`)
+// shells are programs in a bin folder that install nothing but what their arguments name.
+var shells = regexp.MustCompile(`\bbin/((ba|da|a)?sh|activate|pip[0-9.]*|python[0-9.]*)(\s|["']|$)`)
 
 // tools install what no file lists.
 var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\.sh\b|\bbin/`)

@@ -125,8 +125,8 @@ func (p *project) checkDatabase() {
 		f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES")
 	case count(sqlite) == len(all) && !fromEnv:
 		f := find("database-engine", "the engine is SQLite, whose file is lost with each task; Slipway's database is Postgres")
-		if f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES"); len(p.unsetURLs()) > 0 {
-			f.Fix = "Set " + p.lines(p.unsetURLs()) + "."
+		if f.Fix = p.orOverlay(checkOf("database-engine").Fix, "DATABASES"); len(p.choosers()) > 0 {
+			f.Fix = p.orOverlay("Set "+p.lines(p.choosers())+".", "DATABASES")
 		}
 	case count(sqlite) == len(all) && p.Stack != nil, sqlite.MatchString(all[0].name) && p.Stack != nil:
 		find("database-fallback", "the stack does not set %s, so the site would use SQLite", listed(reads)).Severity = Refused
@@ -220,10 +220,13 @@ func (p *project) databaseVariables(reads []string) []string {
 	return names
 }
 
-// unsetURLs are variables without a value that would describe the whole connection: the settings ask for one before they use SQLite.
-func (p *project) unsetURLs() (names []string) {
+// choosers are variables without a value that seem to choose the database, by a URL or an engine: settings often ask for one before they
+// use SQLite.
+func (p *project) choosers() (names []string) {
 	for _, r := range p.facts.Reads {
-		if p.suggestsURL([]string{r.Name}) && !p.provided(r.Name) && !slices.Contains(names, r.Name) {
+		line := p.suggested(r.Name)
+		if (strings.Contains(line, "{db.url}") || strings.Contains(line, "django.db.backends.")) && !p.provided(r.Name) &&
+			!slices.Contains(names, r.Name) {
 			names = append(names, r.Name)
 		}
 	}
