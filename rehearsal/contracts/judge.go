@@ -189,7 +189,8 @@ func (j *judge) signals() {
 	}
 	j.say("EssentialContainerExited", fmt.Sprintf("container %s ends with exit code 137: SIGTERM does not reach its program", j.c.Name),
 		"ECS Developer Guide, \"Optimize load balancer connection draining parameters\", SIGTERM responsiveness; Dockerfile reference, CMD",
-		"use the exec form, CMD [\"program\", \"argument\"], or end the script with exec",
+		"set app.command to the program and its arguments (with app.entrypoint: [] if a script starts it), or use the exec form, "+
+			"CMD [\"program\", \"argument\"], and end a script with exec",
 		fmt.Sprintf("process 1 is a shell, %s, which passes no SIGTERM on: requests are cut off, or the task is killed after its stopTimeout of "+
 			"%d s", j.p.shell, timeout))
 }
