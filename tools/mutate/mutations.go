@@ -70,7 +70,7 @@ var mutations = []mutation{
 `, ""},
 	{"logging/stream.go", "batches of log events run into each other", `pulumi.String("AppendDelimiterToRecord")`,
 		`pulumi.String("RecordDeAggregation")`},
-	{"ecs/waf.go", "the web ACL does not wait for its log delivery policy", `, pulumi.DependsOn([]pulumi.Resource{delivery})`, ``},
+	{"ecs/waf.go", "the web ACL does not wait for its log delivery policy", `[]pulumi.Resource{delivery}`, `[]pulumi.Resource{delivery}[:0]`},
 	{"logging/stream.go", "Firehose logs no errors",
 		`				Enabled: pulumi.Bool(true), LogGroupName: errors.Name, LogStreamName: errorStream.Name,
 `, "				Enabled: pulumi.Bool(false), LogGroupName: errors.Name, LogStreamName: errorStream.Name,\n"},
