@@ -316,12 +316,14 @@ urlpatterns.insert(0, path("ht/", health))
 	r.write("website/urls.py", urls)
 	r.good()
 
-	t.Log("a site whose every page answers 400: in the code, which is refused, and in the configuration")
+	t.Log("a site whose every page answers 400: as the check sees, and as it does not")
 	settings := r.read("website/settings.py")
 	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
 	r.wrong(exitFailed, nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
 	r.write("website/settings.py", settings)
-	r.bad([]string{"-c", "app.env.ALLOWED_HOSTS=elsewhere.example.com"}, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
+	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = [host[::-1] for host in ALLOWED_HOSTS]\n") // no reader of the code sees that
+	r.bad(nil, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
+	r.write("website/settings.py", settings)
 
 	t.Log("a front page that answers 500, one that is not there, and one behind a log-in")
 	r.write("website/urls.py", urls+"\n\ndef fail(request):\n    raise RuntimeError('the dog ate the view')\n"+

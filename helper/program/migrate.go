@@ -213,6 +213,9 @@ func (m *migration) lock(ctx context.Context, deadline time.Time) error {
 	for {
 		var got bool
 		if err := m.keeper.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", migrationLock).Scan(&got); err != nil {
+			if ctx.Err() != nil && !said.IsZero() { // the limit came while another migration had the lock
+				return errors.Join(errLocked, err)
+			}
 			return fmt.Errorf("cannot take the lock: %w", err)
 		}
 		if got {

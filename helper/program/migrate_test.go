@@ -231,7 +231,7 @@ func TestGivesUpWaitingForTheLock(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	// Also if the limit comes first.
-	s.env["SLIPWAY_MIGRATE_LIMIT"] = "1"
+	s.env["SLIPWAY_MIGRATE_LIMIT"] = "3"
 	if code, out := s.run("migrate"); code != exitLocked {
 		t.Errorf("exit code %d: %s", code, out)
 	}

@@ -63,7 +63,8 @@ var unfitSettings = []struct {
 	{"tasks in a zone that the load balancer does not have", "ELB API Reference, TargetHealth",
 		func(t *testing.T, a *cloud.Account) {
 			t.Helper()
-			set("LoadBalancer", "balancer", "subnets", ids(t, a, "public")[:2])(t, a)
+			subnets := []any{named(t, a, "Subnet", "network-public-a").ID, named(t, a, "Subnet", "network-public-b").ID}
+			set("LoadBalancer", "balancer", "subnets", subnets)(t, a)
 			set("LoadBalancer", "balancer", "subnetMappings", nil)(t, a)
 		}, "web", "Target.NotInUse", "tasks may start in us-east-1d"},
 	{"health checks speak another protocol to the same port", "Application Load Balancers guide, Health checks",
