@@ -321,7 +321,8 @@ urlpatterns.insert(0, path("ht/", health))
 	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = ['elsewhere.example.com']\n")
 	r.wrong(exitFailed, nil, "app/website/settings.py", "hosts-fixed", "nothing was created")
 	r.write("website/settings.py", settings)
-	r.write("website/settings.py", settings+"\nALLOWED_HOSTS = [host[::-1] for host in ALLOWED_HOSTS]\n") // no reader of the code sees that
+	r.write("website/settings.py", settings+ // no reader of the code sees that
+		"\nALLOWED_HOSTS = [host[::-1] for host in globals().get('ALLOWED_HOSTS', [])]\n")
 	r.bad(nil, "GET / answered 400 Bad Request", "DisallowedHost", "ALLOWED_HOSTS")
 	r.write("website/settings.py", settings)
 
