@@ -103,15 +103,7 @@ func TestAnAppThatServesItsFilesHasAnNginxWithoutTheProject(t *testing.T) {
 		if got := stagesOf(t, builds.Nginx.Text); len(got) != 1 || strings.Contains(builds.Nginx.Text, "COPY --from") {
 			t.Errorf("nginx's text is\n%s", builds.Nginx.Text)
 		}
-		d, err := builds.Django.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := builds.Nginx.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Tag(), n.Tag()
+		return tagsOf(t, builds)
 	}
 	django, nginx := tags()
 	if err := os.WriteFile(filepath.Join(a.Root, "app", "new.py"), nil, 0o644); err != nil {
@@ -274,15 +266,7 @@ func TestTheEnvironmentChangesOnlyTheImageThatCollects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := builds.Django.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := builds.Nginx.Read()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d.Tag(), n.Tag()
+		return tagsOf(t, builds)
 	}
 	django, nginx := tags("INFO")
 	if d, n := tags("DEBUG"); d != django || n == nginx {
@@ -295,4 +279,18 @@ func TestTheEnvironmentChangesOnlyTheImageThatCollects(t *testing.T) {
 	if a.Args != nil {
 		t.Error("the configuration's own arguments were changed")
 	}
+}
+
+// tagsOf are the tags of both images.
+func tagsOf(t *testing.T, builds image.Builds) (django, nginx string) {
+	t.Helper()
+	d, err := builds.Django.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := builds.Nginx.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Tag(), n.Tag()
 }

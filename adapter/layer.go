@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// execPaths are written by the agent of ECS Exec, which runs as root (ECS guide, "Monitor Amazon ECS containers with ECS Exec",
-// considerations: it does not work with a read-only root unless these are volumes).
-var execPaths = []string{"/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
+	"slipway/internal/fargate/mount"
+)
 
 // overlay is the settings module that replaces some of the project's settings.
 //
@@ -112,7 +110,7 @@ func (a App) djangoStage(name, layer, static string) string {
 }
 
 func (a App) volumes() []string {
-	all := slices.Concat([]string{"/tmp"}, a.Writable, execPaths)
+	all := slices.Concat([]string{"/tmp"}, a.Writable, mount.ExecPaths)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

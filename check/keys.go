@@ -79,8 +79,8 @@ var kinds = []kind{
 	{regexp.MustCompile(`(^|_)` + databaseWords + `(_\w+)?_?(NAME|DB|DATABASE|DBNAME)$`), "{db.name}"},
 	{regexp.MustCompile(`^(DJANGO_|SITE_|APP_)?(SECRET_?KEY|KEY)$|(^|_)DJANGO_SECRET(_KEY)?$|_SECRET_KEY_BASE$|^SECRET_KEY_BASE$`), "{key}"},
 	{regexp.MustCompile(`(^|_)(ALLOWED_)?HOSTS$`), "{hosts}"},
-	{regexp.MustCompile(`(^|_)((ALLOWED|SITE|WEB|PUBLIC)_HOST|HOST_NAME|SERVER_NAME|SITE_DOMAIN)$|^((DJANGO|APP|WEB|PUBLIC)_)?DOMAIN(_NAME)?$`),
-		"{host}"},
+	{regexp.MustCompile(`(^|_)((ALLOWED|SITE|WEB|PUBLIC)_HOST|HOST_NAME|SERVER_NAME|SITE_DOMAIN)$` +
+		`|^((DJANGO|APP|WEB|PUBLIC)_)?DOMAIN(_NAME)?$`), "{host}"},
 	{regexp.MustCompile(`(^|_)(CSRF_TRUSTED_|TRUSTED_|ALLOWED_)ORIGINS?$`), "{origins}"},
 	{regexp.MustCompile(`(^|_)(SITE|BASE|PUBLIC|SERVER|EXTERNAL|ROOT|WEBSITE)_UR[LI]$`), "{url}"},
 	{regexp.MustCompile(`(^|_)(S3|AWS|STORAGE|MEDIA|BUCKET)\w*BUCKET(_NAME)?$|^BUCKET(_NAME)?$|_BUCKET_NAME$`), "{bucket}"},

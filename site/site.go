@@ -14,7 +14,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 
-	"slipway/adapter"
 	"slipway/bastion"
 	"slipway/cicd"
 	"slipway/config"
@@ -131,7 +130,7 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
-	helper := adapter.Helper
+	helper := Helper
 	if options.Unbuilt || options.Declare {
 		helper = nil
 	}

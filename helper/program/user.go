@@ -102,7 +102,7 @@ type system struct{ root string }
 func (s *system) path(name string) string { return filepath.Join(s.root, name) }
 
 // ours are paths that never become an app's volume, with everything below them.
-var ours = []string{"/opt/slipway", "/proc", "/sys", "/dev", "/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm"}
+var ours = append([]string{"/opt/slipway", "/proc", "/sys", "/dev"}, execPaths...)
 
 func (s *system) checkWritable(name string) error {
 	if !path.IsAbs(name) || path.Clean(name) != name {

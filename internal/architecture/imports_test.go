@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"main": {"site"},
 	"site": append([]string{"config", "adapter", "internal/"}, components()...),
 	// The helper's sources are part of the images' tags; its program is no package of Slipway's.
-	"adapter": {"helper", "internal/image"},
+	"adapter": {"helper", "internal/fargate/mount", "internal/image"},
 	"config":  {"internal/fargate/size", "internal/fargate/mount", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
-		"site", "config", "adapter", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 

@@ -17,8 +17,8 @@ func (s settings) database(o *Object) []Finding {
 	return slices.Concat(s.publicDatabase(o), s.bufferedDatabase(o))
 }
 
-// publicDatabase: RDS gives the instance a public address. A site whose tasks alone use the database needs none; clients outside need a rule
-// for them as well, and a route.
+// publicDatabase: RDS gives the instance a public address. A site whose tasks alone use the database needs none; clients outside need
+// a rule for them as well, and a route.
 func (s settings) publicDatabase(o *Object) []Finding {
 	out := Inputs(o.Outputs)
 	if !out.Bool("publiclyAccessible") || s.admitsOutside(out.Strings("vpcSecurityGroupIds")) {

@@ -210,7 +210,7 @@ func TestPortsAgainstTasks(t *testing.T) {
 		{"daphne", `["daphne", "-p", "8001", "a.asgi:application"]`, "daphne listens on 8001"},
 		{"behind uv run", `["uv", "run", "granian", "--port", "8001", "a.wsgi"]`, "granian listens on 8001"},
 		{"nothing is wrong", `["uvicorn", "--host", "0.0.0.0", "a.asgi:application"]`, ""},
-		{"nobody knows", `["start-site"]`, ""},
+		{"an unknown program", `["start-site"]`, ""},
 	} {
 		i := project(t, "FROM python:3.13\nRUN pip install uv\nCOPY . /srv\nCMD "+c.command+"\n", manage)
 		said := why(Judge(i, web(nil)))

@@ -93,8 +93,8 @@ func Merge(all []Finding) []Finding {
 // Repairs joins what must change together, in Fix.
 const Repairs = "; and "
 
-// causes reports whether another finding is there for the same cause. A right or a rule that is missing stops many things, each with words of
-// its own: what must change is the cause. Otherwise it is what the finding says.
+// causes reports whether another finding is there for the same cause. A right or a rule that is missing stops many things, each with
+// words of its own: what must change is the cause. Otherwise it is what the finding says.
 func (f Finding) causes(other Finding) bool {
 	switch {
 	case len(f.Change) > 0 && other.Fix != "":
