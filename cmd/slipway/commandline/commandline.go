@@ -42,7 +42,7 @@ func Runnable(words, program, dir string, commands []string) string {
 // programName is how this program was started, as far as it knows.
 func programName(arg string) string {
 	switch dir := filepath.ToSlash(filepath.Dir(arg)); {
-	case strings.Contains(dir, "/go-build") && strings.HasSuffix(dir, "/exe"):
+	case strings.Contains(dir, "/go-build") && (strings.HasSuffix(dir, "/exe") || strings.HasSuffix(dir, "-d")): // the second: from its cache
 		return "go run ./cmd/slipway"
 	case filepath.Base(arg) == arg || strings.HasSuffix(filepath.Base(arg), ".test"):
 		return "slipway"
