@@ -71,7 +71,7 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ensureDatabases(ctx); err != nil {
+	if err := r.ensureData(ctx); err != nil {
 		return err
 	}
 	now, err := r.standing(ctx, name, d, wanted)
