@@ -47,7 +47,8 @@ type Cache struct {
 	Host     pulumi.StringOutput // of the primary: the name follows a failover
 	Password pulumi.StringOutput // secret; known when Valkey accepts it
 
-	nodes int
+	nodes    int
+	capacity map[string]float64 // of which alarms' thresholds are parts
 }
 
 // New creates a cache.
@@ -55,7 +56,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := args.check(); err != nil {
 		return nil, err
 	}
-	c := &Cache{nodes: args.Replicas + 1}
+	c := &Cache{nodes: args.Replicas + 1, capacity: capacities(args.Node)}
 	if err := ctx.RegisterComponentResource(cacheType, name, c, opts...); err != nil {
 		return nil, err
 	}
@@ -109,7 +110,10 @@ func (c *Cache) Watches() []catalog.Watch {
 	var all []catalog.Watch
 	for i := range c.nodes {
 		member := fmt.Sprintf("%03d", i+1) // ElastiCache's numbers of the nodes
-		watch := catalog.Watch{Dimensions: map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-%s", c.ID, member)}}
+		watch := catalog.Watch{
+			Dimensions: map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-%s", c.ID, member)},
+			Capacity:   c.capacity,
+		}
 		for _, alarm := range alarms {
 			if i > 0 {
 				alarm.Name += "-" + member

@@ -33,10 +33,14 @@ func groupFacts(site wiring.Site) catalog.Resource {
 		Deploy: []catalog.Grant{
 			keep(append(catalog.Named(site, "elasticache", "replicationgroup:", "cluster:", "snapshot:"),
 				site.ARN("elasticache", "parametergroup:default.*")),
-				"elasticache:CreateReplicationGroup", "elasticache:CreateSnapshot", "elasticache:DecreaseReplicaCount",
+				"elasticache:CreateReplicationGroup",
+				"elasticache:CreateSnapshot", // of the final snapshot (ElastiCache guide, "Deleting a replication group")
+				"elasticache:DecreaseReplicaCount",
 				"elasticache:DeleteReplicationGroup", "elasticache:DescribeCacheClusters", "elasticache:DescribeReplicationGroups",
 				"elasticache:IncreaseReplicaCount", "elasticache:ModifyReplicationGroup"),
+			// ElastiCache calls KMS under either name (ElastiCache guide, "At-rest encryption", on kms:ViaService).
 			catalog.UseKey(site, "elasticache"), catalog.GrantKey(site, "elasticache"),
+			catalog.UseKey(site, "dax"), catalog.GrantKey(site, "dax"),
 			catalog.FirstUse(site, "elasticache.amazonaws.com"),
 		},
 		Risks: []catalog.Risk{
