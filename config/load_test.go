@@ -602,6 +602,7 @@ func TestDefaults(t *testing.T) {
 		Network: Network{CIDR: "10.0.0.0/16", Zones: 2, NAT: "single"},
 		Database: Database{EngineVersion: "17", Class: "db.t4g.micro", Storage: 20, MaxStorage: 100, BackupDays: 7,
 			BackupWindow: "03:00-04:00", MaintenanceWindow: "sun:04:30-sun:05:30", Name: "site", Rotation: 1, Role: "lesser"},
+		Cache: Cache{Version: "8.0", Rotation: 1},
 		Web: Web{CPU: 256, Memory: 512, Architecture: "arm64", Min: 1, Max: 4, Connections: 6, CheckPath: "/",
 			RequestsPerTarget: 1000, CPUTarget: 60, SecretKeyRotation: 1},
 		App: App{Path: "./app", Context: "./app", Manage: []string{"python", "manage.py"}, Port: 8000, Start: 60, Health: "http",

@@ -28,6 +28,7 @@ func (d *decoder) rules(s *Stack) {
 	d.site(s)
 	d.network(s)
 	d.database(s.Database)
+	d.cache(s)
 	d.web(s.Web)
 	d.uploads(s.WAF)
 	d.workloads(s)

@@ -180,8 +180,9 @@ func (d *deployment) runJobs() error {
 
 // watched has the alarms in the order of the dashboard. A component that this stack does not have contributes none.
 func (d *deployment) watched() logging.Watched {
+	parts := []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()}
 	return logging.Watched{
-		Parts:    []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()},
+		Parts:    append(parts, d.cache.Watches()...),
 		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
 	}
 }
