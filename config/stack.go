@@ -200,6 +200,9 @@ type Worker struct {
 	Memory int `key:"memory" default:"512" rule:"a size that Fargate offers for the cpu"`
 	// The number of tasks. 0 pauses the worker.
 	Count int `key:"count" default:"1" allowed:"0..1000"`
+	// Never run two tasks at once, as Celery's beat needs: a deployment stops the old task before it starts the new one. The task has 10
+	// seconds to stop instead of 120.
+	Single bool `key:"single" default:"false" rule:"true needs count 0 or 1"`
 	// The most connections that one task opens to the database: one for each thread and process that uses it. Only the rule of
 	// web.connections counts it; nothing limits the worker.
 	Connections int `key:"connections" default:"1" allowed:"1..1000"`

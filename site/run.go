@@ -141,7 +141,8 @@ func (d *deployment) runWorkers() error {
 		if _, err := ecs.NewWorker(d.ctx, workerPart(w.Name), &ecs.WorkerArgs{
 			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
 			Roles: d.roles, Binding: d.bind(role(d.stack), w.Connections), Program: d.program(), Group: logs.Name, Firehose: d.firehose,
-			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
+			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Single: w.Single,
+			Spot:  d.stack.Web.Spot,
 			After: []pulumi.Resource{d.web}, Judge: d.judge,
 		}, d.opts...); err != nil {
 			return err

@@ -83,7 +83,7 @@ func (i *invocation) subcommands() []*cobra.Command {
 		return commandline.ConfigFlags(cmd, &i.overrides, &i.scp, &i.faults)
 	}
 	trying := func(cmd *cobra.Command) *cobra.Command { return commandline.WhatIfFlags(cmd, &i.whatIf) }
-	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.runs, &i.postgres) }
+	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.run) }
 	return []*cobra.Command{
 		i.planFlags(running(configured(upCommand(i)))),
 		trying(configured(previewCommand(i))),
@@ -147,7 +147,7 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch err := operation.CheckStackName(i.stack); {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
-	case i.live && (i.runs || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+	case i.live && (i.run.Run || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
 		return errors.New("--live: containers, rehearsals, --scp and --faults are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
