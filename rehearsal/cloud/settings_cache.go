@@ -17,12 +17,7 @@ const (
 
 // cacheVariables judges each URL of a cache in a container's variables and secrets. It never quotes the URL, which has the password.
 func (a *Account) cacheVariables(d deployed, c containerSpec) []Finding {
-	values := slices.Clone(c.Environment)
-	for _, s := range c.Secrets {
-		if p := find(a, "arn", s.ValueFrom, parameterType); p != nil {
-			values = append(values, namedValue{Name: s.Name, Value: Inputs(p.Outputs).String("value")})
-		}
-	}
+	values := a.valuesOf(c)
 	var found []Finding
 	for _, e := range values {
 		address, err := url.Parse(e.Value)
@@ -43,6 +38,28 @@ func (a *Account) cacheVariables(d deployed, c containerSpec) []Finding {
 		}
 	}
 	return append(found, a.lockedOut(d, c, values)...)
+}
+
+// valuesOf are the variables of a container with their values, secret ones included.
+func (a *Account) valuesOf(c containerSpec) []namedValue {
+	values := slices.Clone(c.Environment)
+	for _, s := range c.Secrets {
+		if p := find(a, "arn", s.ValueFrom, parameterType); p != nil {
+			values = append(values, namedValue{Name: s.Name, Value: Inputs(p.Outputs).String("value")})
+		}
+	}
+	return values
+}
+
+// secureCaches are the variables of a container with the URL of a Redis that speaks TLS, and what it says in ssl_cert_reqs.
+func (a *Account) secureCaches(c containerSpec) map[string]string {
+	all := map[string]string{}
+	for _, e := range a.valuesOf(c) {
+		if address, err := url.Parse(e.Value); err == nil && address.Scheme == "rediss" {
+			all[e.Name] = address.Query().Get("ssl_cert_reqs")
+		}
+	}
+	return all
 }
 
 type cacheFault struct{ code, message, fix, source, why string }
