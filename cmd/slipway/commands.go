@@ -107,7 +107,8 @@ func (i *invocation) subcommands() []*cobra.Command {
 		schemaCommand(i),
 		trying(running(configured(rehearseCommand(i)))),
 	}, operate.Commands(&operate.Tools{
-		Target: i.target, Print: i.out.print, Say: i.out.say, Ask: i.ask, Yes: func() bool { return i.yes }, JSON: func() bool { return i.out.json },
+		Target: i.target, Print: i.out.print, Say: i.out.say, Ask: i.ask,
+		Yes: func() bool { return i.yes }, JSON: func() bool { return i.out.json },
 		Stdout: i.out.stdout, Data: i.out.data, Words: i.out.words,
 	})...)
 }
