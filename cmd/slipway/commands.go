@@ -22,7 +22,7 @@ var groups = []struct {
 	{"Release", []string{"promote", "rollback", "releases"}},
 	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
-	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
+	{"Set up", []string{"init", "bootstrap", "ci", "comment", "schema"}},
 }
 
 // nameless are the commands that --live does not need a stack for: they work on all, on those of their own flags, or on none.

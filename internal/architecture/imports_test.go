@@ -34,9 +34,10 @@ var allowed = map[string][]string{
 	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",
 		"operation/pullrequest", "operation/workflows", "engine", "release", "verdict", "drift", "bootstrap"},
 	"cmd/slipway/commandline": {"operation", "release"},
-	"cmd/slipway/operate":     {"cmd/slipway/commandline", "screen", "operation", "operation/account", "release", "verdict"},
-	"cmd/slipway/interrupts":  {},
-	"screen":                  {},
+	"cmd/slipway/operate": {"cmd/slipway/commandline", "screen", "operation", "operation/account", "operation/setup", "check", "release",
+		"verdict"},
+	"cmd/slipway/interrupts": {},
+	"screen":                 {},
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
@@ -45,6 +46,7 @@ var allowed = map[string][]string{
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
+	"operation/setup":       {"operation", "check", "internal/yamlmerge"},
 	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.

@@ -29,6 +29,7 @@ type Tools struct {
 // Commands are the commands of this package.
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
+		initCommand(t),
 		jobCommand(t),
 	}
 }
