@@ -55,7 +55,8 @@ func (p *project) render(template string) string {
 			`"dbname":"site"}`,
 		"host": p.host(), "hosts": p.host(), "url": scheme + "://" + p.host(), "origins": scheme + "://" + p.host(),
 		"https": strconv.FormatBool(scheme == "https"), "bucket": "stand-in", "region": p.region(), "port": strconv.Itoa(p.App.port()),
-		"connections": "2",
+		"connections": "2", "redis.url": "rediss://:stand-in@cache.slipway.invalid:6379/0?ssl_cert_reqs=required",
+		"redis.host": "cache.slipway.invalid", "redis.port": "6379", "redis.password": "stand-in",
 	}
 	return placeholder.ReplaceAllStringFunc(template, func(m string) string {
 		switch m {

@@ -52,7 +52,14 @@ func (s *surveyor) defaultSettings(p *project) {
 func (s *surveyor) listKeys() {
 	add := func(name string, value any) {
 		at := s.from[name]
-		s.out.Keys = append(s.out.Keys, Key{Name: name, Value: value, File: at.file, Line: at.line, Note: at.note, Open: at.open})
+		key := Key{Name: name, Value: value, File: at.file, Line: at.line, Note: at.note, Open: at.open}
+		if list, is := value.([]string); is && slices.Contains([]string{"overlay", "writable", "packages"}, name) {
+			for _, item := range list {
+				at := s.from[name+"."+item]
+				key.Items = append(key.Items, Key{Name: name + "." + item, File: at.file, Line: at.line, Note: at.note})
+			}
+		}
+		s.out.Keys = append(s.out.Keys, key)
 	}
 	a := s.app
 	add("path", shownPath(a.Path))

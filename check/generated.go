@@ -38,6 +38,10 @@ func (p *project) generate() {
 	open := elsewhere.MatchString(text)
 	var missing []string
 	d := &dependencies{text: text}
+	if !d.has("django") {
+		missing = append(missing, "django")
+		p.lacking, p.lackingFrom = append(p.lacking, p.django()), list
+	}
 	if !d.has("gunicorn") {
 		missing = append(missing, "gunicorn")
 		p.lacking, p.lackingFrom = append(p.lacking, "gunicorn"), list

@@ -38,6 +38,7 @@ type Key struct {
 	File  string `json:"file"`
 	Line  int    `json:"line"`
 	Note  string `json:"note,omitempty"`
+	Items []Key  `json:"-"`    // where each item of a list comes from
 	Open  bool   `json:"open"` // the value stands for one that only the user knows
 }
 
@@ -327,7 +328,9 @@ func (s *surveyor) packages(p *project) bool {
 		return false
 	}
 	s.app.Packages = append(s.app.Packages, names...)
-	s.set("packages", place{p.lackingFrom, 0}, "only in the generated image; pin the versions, or list them in your own file")
+	for _, name := range names {
+		s.set("packages."+name, place{}, "not in "+p.lackingFrom)
+	}
 	return true
 }
 
@@ -395,7 +398,7 @@ func (s *surveyor) files(p *project) bool {
 	for _, f := range p.report.Findings {
 		if f.writable != "" && !slices.Contains(s.app.Writable, f.writable) && !strings.HasPrefix(f.writable, "/etc/") {
 			s.app.Writable = append(s.app.Writable, f.writable)
-			s.set("writable", f.at(), "")
+			s.set("writable."+f.writable, f.at(), "")
 			return true
 		}
 	}
@@ -459,7 +462,7 @@ func (s *surveyor) media(p *project, add func(string, *Finding) bool) bool {
 	}
 	if generated && !listed && !slices.Contains(s.app.Packages, "django-storages[s3]") {
 		s.app.Packages = append(s.app.Packages, "django-storages[s3]")
-		s.set("packages", f.at(), "only in the generated image; pin the versions, or list them in your own file")
+		s.set("packages.django-storages[s3]", f.at(), "files go to the bucket")
 	}
 	return add("MEDIA", f)
 }

@@ -18,7 +18,8 @@ func sources(stack *config.Stack, root string) (image.Builds, error) {
 	return adapter.App{
 		Root: root, Path: app.Path, Context: app.Context, Dockerfile: app.Dockerfile, Target: app.Target, Args: app.Args,
 		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region,
-		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Env: buildEnv(stack),
+		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Packages: app.Packages,
+		Env:       buildEnv(stack),
 		Static:    adapter.Static{Serve: app.Static.Serve, URL: app.Static.URL, Commands: app.Static.Commands},
 		NginxBase: app.Nginx.Base,
 	}.Builds()
