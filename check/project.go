@@ -69,6 +69,7 @@ type Stack struct {
 	Domain    string
 	Region    string
 	Secrets   []string // names that the app gets from the stack's secrets
+	Workers   []Worker
 }
 
 // A Source is a file of the configuration.
