@@ -12,7 +12,7 @@ import (
 
 const (
 	beatPage  = "Celery documentation, \"Periodic Tasks\""
-	redisPage = "Celery documentation, \"Using Redis\" and \"Configuration and defaults\", redis_backend_use_ssl"
+	redisPage = "Celery documentation, \"Using Redis\"; celery/celery#5371"
 )
 
 // A celeryCommand is a command line of Celery.
