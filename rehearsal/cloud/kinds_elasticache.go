@@ -9,7 +9,10 @@ import (
 
 // ElastiCache: Redis and Valkey replication groups.
 
-var cacheEngines = words("redis valkey")
+var (
+	cacheEngines  = words("redis valkey")
+	cacheFamilies = words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 valkey9 memcached1.4 memcached1.5 memcached1.6")
+)
 
 // elasticacheKinds are the resource types of ElastiCache.
 func elasticacheKinds() []Kind {
@@ -52,8 +55,7 @@ func cacheParametersKind() Kind {
 		NotFound:     "CacheParameterGroupNotFound", InUse: "InvalidCacheParameterGroupState",
 		Defaults: map[string]any{"description": "Managed by Pulumi"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(oneOf(in, "family", words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 valkey9 memcached1.4 memcached1.5 memcached1.6")...),
-				tagProblems(in))
+			return allOf(oneOf(in, "family", cacheFamilies...), tagProblems(in))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
