@@ -66,6 +66,8 @@ func groupFacts(site wiring.Site) catalog.Resource {
 var effects = []catalog.Effect{
 	{Path: `nodeType`, Does: catalog.Interrupts,
 		Says: "ElastiCache copies the data to new nodes, which takes minutes: at the end connections break for some seconds"},
+	{Path: `engineVersion`, Does: catalog.Impossible, When: catalog.Older, Says: "ElastiCache cannot downgrade Valkey",
+		Way: "keep the version that runs; or, to give the data up, remove cache.node, run up, and set it again with the older version"},
 	{Path: `engineVersion`, Does: catalog.Interrupts, When: catalog.Newer,
 		Says: "ElastiCache upgrades the nodes: connections break for some seconds, and there is no way back to the old version"},
 	{Path: `snapshotRetentionLimit`, Does: catalog.Loses, When: catalog.Fewer, Says: "automatic snapshots older than that are deleted"},

@@ -79,17 +79,16 @@ func TestCacheLeavesASnapshot(t *testing.T) {
 	}
 }
 
-// The provider replaces a cache for an older version, because ElastiCache cannot downgrade; a newer one is an upgrade.
-func TestCacheDowngradeReplaces(t *testing.T) {
-	w := siteWorld(t)
-	in := changed(w.inputs["cache"], properties{"engine": "valkey", "engineVersion": "8.1"})
-	for version, replaces := range map[string]bool{"7.2": true, "8.0": true, "8.2": false, "9.0": false} {
-		plan, err := w.a.Diff(Difference{Type: cacheType, OldInputs: in, News: changed(in, properties{"engineVersion": version})})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if plan.Replaces != replaces || len(plan.Changes) != 1 {
-			t.Errorf("8.1 to %s: %+v", version, plan)
+// ElastiCache upgrades a cache in place, and cannot downgrade it.
+func TestCacheVersions(t *testing.T) {
+	for version, refused := range map[string]bool{"7.2": true, "8.0": true, "8.1": false, "8.2": false, "9.0": false} {
+		w := siteWorld(t)
+		w.create(cacheType, "valkey", changed(w.inputs["cache"], properties{"engine": "valkey", "engineVersion": "8.1",
+			"replicationGroupId": "valkey"}))
+		err := w.update("valkey", properties{"engineVersion": version})
+		var refusal *Error
+		if errors.As(err, &refusal) != refused || refused && !strings.Contains(refusal.Message, "downgrade") {
+			t.Errorf("8.1 to %s: %v", version, err)
 		}
 	}
 }
