@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/cmd/slipway/commandline"
+	"slipway/cmd/slipway/operate"
 	"slipway/operation"
 )
 
@@ -84,7 +85,7 @@ func (i *invocation) subcommands() []*cobra.Command {
 	}
 	trying := func(cmd *cobra.Command) *cobra.Command { return commandline.WhatIfFlags(cmd, &i.whatIf) }
 	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.runs, &i.postgres) }
-	return []*cobra.Command{
+	return append([]*cobra.Command{
 		i.planFlags(running(configured(upCommand(i)))),
 		trying(configured(previewCommand(i))),
 		configured(commandline.CheckCommand(func() operation.Target {
@@ -104,9 +105,12 @@ func (i *invocation) subcommands() []*cobra.Command {
 		ciCommand(i),
 		commentCommand(i),
 		schemaCommand(i),
-		jobCommand(i),
 		trying(running(configured(rehearseCommand(i)))),
-	}
+	}, operate.Commands(&operate.Tools{
+		Target: i.target, Print: i.out.print, Say: i.out.say, Ask: i.ask,
+		Yes: func() bool { return i.yes }, JSON: func() bool { return i.out.json },
+		Stdout: i.out.stdout, Data: i.out.data, Words: i.out.words,
+	})...)
 }
 
 // group sorts the commands of the help into groups.
