@@ -26,7 +26,7 @@ func capacities(node string) map[string]float64 {
 // Source: ElastiCache guide, "Which metrics should I monitor?".
 var alarms = []catalog.Alarm{
 	{Name: "cache-engine-cpu",
-		Why:       "Valkey's thread is busy, so that every command waits. Find slow commands with SLOWLOG; a larger node of the same family rarely helps.",
+		Why:       "Valkey's thread is busy, so that every command waits. Look for slow commands with SLOWLOG, or add a replica for reads.",
 		Namespace: "AWS/ElastiCache", Metric: "EngineCPUUtilization", Statistic: "Average", Dimensions: node,
 		Above: true, Threshold: 90, Minutes: 10, Period: 60},
 	{Name: "cache-cpu",
@@ -34,11 +34,11 @@ var alarms = []catalog.Alarm{
 		Namespace: "AWS/ElastiCache", Metric: "CPUUtilization", Statistic: "Average", Dimensions: node,
 		Above: true, Threshold: 0.9, Of: vCPUs, Minutes: 10, Period: 60},
 	{Name: "cache-memory",
-		Why:       "The cache is nearly full. When it is full, Valkey evicts keys that expire, and refuses writes if there are none: choose a larger node.",
+		Why:       "The cache is nearly full. A full one evicts keys that expire, and refuses writes if there are none: choose a larger node.",
 		Namespace: "AWS/ElastiCache", Metric: "DatabaseMemoryUsagePercentage", Statistic: "Maximum", Dimensions: node,
 		Above: true, Threshold: 80, Minutes: 10, Period: 60},
 	{Name: "cache-evictions",
-		Why:       "The cache is full: Valkey evicts keys before they expire, sessions and locks among them. Choose a larger node or shorter timeouts.",
+		Why:       "The cache is full: it evicts keys before they expire, sessions and locks too. Choose a larger node or shorter timeouts.",
 		Namespace: "AWS/ElastiCache", Metric: "Evictions", Statistic: "Sum", Dimensions: node,
 		Above: true, Threshold: 100, Minutes: 10, Period: 300},
 }

@@ -79,10 +79,10 @@ func cacheKeyRights(actions ...string) []row {
 	return append(keyRights("elasticache", "kmsKeyId", cacheKeys, actions...), keyRights("dax", "kmsKeyId", cacheKeys, actions...)...)
 }
 
-// moreNodes is an update to more nodes, or with -1 to fewer.
+// moreNodes is an update to more nodes, or with -1 to fewer; both, if the number changes and nothing says how.
 func moreNodes(sign int) func(v view) bool {
 	return func(v view) bool {
 		was, is := Inputs(v.was.Outputs).Int("numCacheClusters"), Inputs(v.o.Outputs).Int("numCacheClusters")
-		return (is-was)*sign > 0
+		return (is-was)*sign > 0 || was == is && changes("numCacheClusters")(v)
 	}
 }

@@ -61,7 +61,7 @@ func (k *rule) compare(e *entry, d Difference) []PropertyChange {
 	c := comparer{kind: k, entry: e}
 	if k.Replaces != nil {
 		news, _, _ := plainInputs(d.News)
-		c.replaces = k.Replaces(olds, news)
+		c.replaces = k.Replaces(news)
 	}
 	for name := range mergedKeys(olds, d.News) {
 		if strings.HasPrefix(name, "__") {

@@ -46,8 +46,8 @@ type Kind struct {
 	ServiceManaged []string
 
 	// Replaces lists further inputs whose change replaces the resource, where the schema does not say so or it depends on other
-	// inputs, as they were and as they are to be. Optional.
-	Replaces func(was, in Inputs) []string
+	// inputs. Optional.
+	Replaces func(in Inputs) []string
 
 	// DeleteFirst makes a replacement delete the old resource before it creates the new one, as the provider does for
 	// resources that cannot exist twice.

@@ -127,7 +127,7 @@ func oneRuleKind(token, direction string) Kind {
 		Type: token, CreateAction: "ec2:AuthorizeSecurityGroup" + direction, UpdateAction: "ec2:ModifySecurityGroupRules",
 		DeleteAction: "ec2:RevokeSecurityGroup" + direction,
 		NotFound:     "InvalidSecurityGroupRuleId.NotFound",
-		Replaces:     func(_, _ Inputs) []string { return []string{"securityGroupId"} },
+		Replaces:     func(Inputs) []string { return []string{"securityGroupId"} },
 		Refs:         []Ref{soft("securityGroupId", "id", anyGroup...), held("referencedSecurityGroupId", "id", anyGroup...)},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
 			p := allOf(portProblems(in, "ipProtocol", ""), longest(in, "description", 255), tagProblems(in),

@@ -42,7 +42,7 @@ func instanceKind() Kind {
 			"disableApiTermination": false, "disableApiStop": false,
 			"instanceInitiatedShutdownBehavior": "stop", "tenancy": "default", "userDataReplaceOnChange": false},
 		Check: checkInstance,
-		Replaces: func(_, in Inputs) []string {
+		Replaces: func(in Inputs) []string {
 			if in.Bool("userDataReplaceOnChange") {
 				return []string{"userData", "userDataBase64"}
 			}

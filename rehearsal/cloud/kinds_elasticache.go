@@ -9,7 +9,10 @@ import (
 
 // ElastiCache: Redis and Valkey replication groups.
 
-var cacheEngines = words("redis valkey")
+var (
+	cacheEngines  = words("redis valkey")
+	cacheFamilies = words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 valkey9 memcached1.4 memcached1.5 memcached1.6")
+)
 
 // elasticacheKinds are the resource types of ElastiCache.
 func elasticacheKinds() []Kind {
@@ -52,8 +55,7 @@ func cacheParametersKind() Kind {
 		NotFound:     "CacheParameterGroupNotFound", InUse: "InvalidCacheParameterGroupState",
 		Defaults: map[string]any{"description": "Managed by Pulumi"},
 		Check: func(in Inputs, unknown Unknowns) []Problem {
-			return allOf(oneOf(in, "family", words("redis4.0 redis5.0 redis6.x redis7 valkey7 valkey8 valkey9 memcached1.4 memcached1.5 memcached1.6")...),
-				tagProblems(in))
+			return allOf(oneOf(in, "family", cacheFamilies...), tagProblems(in))
 		},
 		Compute: func(a *Account, o *Object) error {
 			o.ID = Inputs(o.Outputs).String("name")
@@ -79,14 +81,7 @@ func replicationGroupKind() Kind {
 		Compute:     computeReplicationGroup,
 		CheckDelete: checkReplicationGroupDelete,
 		AfterDelete: keepCacheSnapshot,
-		// ElastiCache cannot downgrade, so the provider replaces the group (its customizeDiffEngineVersionForceNewOnDowngrade).
-		Replaces: func(was, in Inputs) []string {
-			if olderVersion(in.String("engineVersion"), was.String("engineVersion")) {
-				return []string{"engineVersion"}
-			}
-			return nil
-		},
-		Recomputed: map[string][]string{"engineVersion": {"engineVersionActual"}, "numCacheClusters": {"memberClusters"}},
+		Recomputed:  map[string][]string{"engineVersion": {"engineVersionActual"}, "numCacheClusters": {"memberClusters"}},
 	}
 }
 
@@ -228,6 +223,11 @@ func checkReplicationGroupState(a *Account, o *Object) error {
 	if key := keyNamed(a, in.String("kmsKeyId")); key != nil && key.Outputs["isEnabled"] == false {
 		return refuse("InvalidKMSKeyFault", "the key is disabled", "The KMS key %s is not enabled.", key.ID)
 	}
+	if was := a.was(o); was != nil && olderVersion(in.String("engineVersion"), Inputs(was.Outputs).String("engineVersion")) {
+		// ElastiCache API Reference, ModifyReplicationGroup, EngineVersion
+		return refuse("InvalidParameterValue", "delete the cache and create it anew for an older version",
+			"Cannot downgrade from version %s to %s.", was.Outputs["engineVersion"], in.String("engineVersion"))
+	}
 	return nil
 }
 
@@ -276,14 +276,12 @@ func computeReplicationGroup(a *Account, o *Object) error {
 	}
 	o.Outputs["memberClusters"] = members
 	engine := in.String("engine")
+	fill(o, "replicasPerNodeGroup", Inputs(o.Outputs).Int("numCacheClusters")-1)
 	fill(o, "engineVersion", map[bool]string{true: "8.0", false: "7.1"}[engine == "valkey"])
-	o.Outputs["engineVersionActual"] = Inputs(o.Outputs).String("engineVersion")
+	o.Outputs["engineVersionActual"] = Inputs(o.Outputs).String("engineVersion") + ".1" // with the patch, which AWS chooses
 	fill(o, "parameterGroupName", "default."+cacheFamily(engine, Inputs(o.Outputs).String("engineVersion")))
-	if in.Bool("transitEncryptionEnabled") {
-		fill(o, "transitEncryptionMode", "required")
-	}
 	for path, v := range map[string]any{"atRestEncryptionEnabled": false, "transitEncryptionEnabled": false, "autoMinorVersionUpgrade": true,
-		"maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1, "replicasPerNodeGroup": 0,
+		"maintenanceWindow": "sun:05:00-sun:06:00", "snapshotWindow": "03:00-04:00", "numNodeGroups": 1,
 		"networkType": "ipv4", "ipDiscovery": "ipv4", "clusterMode": "disabled", "dataTieringEnabled": false} {
 		fill(o, path, v)
 	}
