@@ -8,14 +8,6 @@ import (
 	"strings"
 )
 
-// A Worker is a process that the stack runs beside the web service.
-type Worker struct {
-	Name    string
-	Command []string
-	Count   int
-	Single  bool // never two tasks at once
-}
-
 // checkCelery looks at what starts Celery.
 func (p *project) checkCelery() {
 	for _, c := range p.start.commands {

@@ -72,6 +72,14 @@ type Stack struct {
 	Workers   []Worker
 }
 
+// A Worker is a process that the stack runs beside the web service.
+type Worker struct {
+	Name    string
+	Command []string
+	Count   int
+	Single  bool // never two tasks at once
+}
+
 // A Source is a file of the configuration.
 type Source struct{ File, Text string }
 

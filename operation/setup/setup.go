@@ -196,14 +196,15 @@ func (i *initializer) survey(ctx context.Context) error {
 	for {
 		s, err := check.Look(ctx, given, answers)
 		if errors.Is(err, check.ErrNoProject) {
-			return fmt.Errorf("%w: %s. Name the folder of the project: slipway init PATH", err, i.out.Path)
+			return fmt.Errorf("%s: %w. Name the folder of the project: slipway init PATH", i.out.Path, err)
 		}
 		if err != nil {
 			return err
 		}
 		for id := range i.o.Answers {
 			if !slices.ContainsFunc(s.Questions, func(q check.Question) bool { return q.ID == id }) {
-				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id, strings.Join(ids(s.Questions), ", "))}
+				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id,
+					strings.Join(ids(s.Questions), ", "))}
 			}
 		}
 		asked := false
@@ -297,13 +298,30 @@ func (i *initializer) todo() {
 			k.Name, i.out.Project)
 	}
 	if r := i.found.Redirects; r != nil {
-		i.add(r.File, r.Line, "Set %s:domain of each stack: the site redirects to https.", i.out.Project)
+		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)
+	}
+	if slices.Contains(i.o.Stacks, "prod") && strings.Contains(i.written("Pulumi.prod.yaml"), "FILL IN") {
+		i.add("Pulumi.prod.yaml", 0, "Fill in the domain, its zone and who receives alarms.")
 	}
 	for _, f := range i.found.Report.Findings {
 		if f.Severity == check.Refused {
-			i.add(f.File, f.Line, "%s. %s", strings.ToUpper(f.Reason[:1])+f.Reason[1:], f.Fix)
+			reason := f.Reason
+			if !strings.HasPrefix(reason, "app.") {
+				reason = strings.ToUpper(reason[:1]) + reason[1:]
+			}
+			i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
 		}
 	}
+}
+
+// written is the text that a file gets.
+func (i *initializer) written(name string) string {
+	for _, f := range i.out.Files {
+		if f.Name == name {
+			return string(f.text)
+		}
+	}
+	return ""
 }
 
 func (i *initializer) add(file string, line int, format string, args ...any) {
