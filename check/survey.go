@@ -398,7 +398,7 @@ func (s *surveyor) directly(p *project) bool {
 		return false
 	}
 	if c := i.cmd; c != nil && c.shell && s.app.Command == nil && !s.try("shell form") {
-		words := fields(strings.Join(c.words, " "))
+		words := slices.DeleteFunc(fields(strings.Join(c.words, " ")), func(w string) bool { return w == "--reload" })
 		if len(words) > 0 && words[0] != "exec" && !assignment.MatchString(words[0]) && !strings.Contains(strings.Join(words, ""), "$") {
 			s.app.Command = words
 			s.set("command", c.place(i), unshelled)
@@ -420,7 +420,7 @@ func (s *surveyor) directly(p *project) bool {
 		}
 		return false // the script does something that the server may need
 	}
-	words := slices.Clone(server.words)
+	words := slices.DeleteFunc(slices.Clone(server.words), func(w string) bool { return w == "--reload" })
 	for len(words) > 0 && (assignment.MatchString(words[0]) || words[0] == "env") {
 		words = words[1:]
 	}
