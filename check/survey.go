@@ -53,9 +53,6 @@ type Question struct {
 	Answer  string   `json:"answer"`
 }
 
-// Placeholder is the value of a variable that only the user can give.
-const Placeholder = "change-me"
-
 // maxRounds is more than any project needs: each round sets at least one key.
 const maxRounds = 60
 
