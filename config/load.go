@@ -28,6 +28,9 @@ func Load(source Source) (*Stack, error) {
 		d.bad[m.Key] = true
 	}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
+	if d.tooNew() {
+		return nil, d.mistakes[len(source.mistakes):] // what else this program does not understand follows from it
+	}
 	d.shared = readShared(source.Root, source.Project)
 	d.namespaces()
 	d.provider(stack)
@@ -345,7 +348,9 @@ func mayBeEmpty(path string) bool {
 }
 
 // siteKey reports whether "" leaves the key out: Pulumi.yaml declares them with that default.
-func siteKey(path string) bool { return path == "domain" || path == "zone" || path == "zoneId" }
+func siteKey(path string) bool {
+	return path == "domain" || path == "zone" || path == "zoneId" || path == versionKey
+}
 
 // text checks what applies to every string.
 func (d *decoder) text(n *node, path string) bool {

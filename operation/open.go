@@ -90,6 +90,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil && !t.Throwaway {
 		err = s.notRenamed(ctx)
 	}
+	if err == nil && !t.Throwaway {
+		err = s.suitsVersion(ctx, args.operation)
+	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
 	}
