@@ -105,6 +105,25 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	return s, nil
 }
 
+// suitsVersion compares the versions of slipway that the stack has met with this one.
+func (s *session) suitsVersion(ctx context.Context, operation string) (err error) {
+	seen := met{stack: s.target.Stack, file: s.config.file, stated: s.config.stack.Version, older: s.config.older}
+	if note := seen.note(); note != "" {
+		s.target.Progress.Logf("%s", note)
+	}
+	if !comparesVersions(operation) {
+		return nil
+	}
+	if seen.deployed, err = deployedBy(ctx, s.stack); err != nil {
+		return err
+	}
+	note, err := seen.back()
+	if note != "" {
+		s.target.Progress.Logf("%s", note)
+	}
+	return err
+}
+
 // openAccount opens an account, real or modelled, without a stack. A bootstrap needs nothing else.
 func openAccount(ctx context.Context, t Target, c *configuration, operation string) (account.Account, error) {
 	if !t.Live {
