@@ -29,6 +29,7 @@ type App struct {
 	Manage   []string          // what stands for manage.py
 	Overlay  []string          // settings that Slipway replaces
 	Writable []string          // absolute paths that the app writes, besides /tmp
+	Packages []string          // requirements that a generated Dockerfile installs beside those of the project's list
 	Env      map[string]string // for collectstatic in the build: names as at run time, values without secrets
 	Static   Static
 

@@ -66,16 +66,30 @@ func (a App) generate(context string) (string, error) {
 		if len(r.files) == 0 || file.name == "pyproject.toml" && len(r.packages) == 0 {
 			continue
 		}
-		if err := a.complete(file.name, r.packages); err != nil {
-			return "", err
-		}
-		if r.wsgi, err = a.wsgi(project); err != nil {
-			return "", err
-		}
-		return r.text(), nil
+		return a.recipe(r, project)
+	}
+	if len(a.Packages) > 0 {
+		return a.recipe(recipe{packageFile: packageFile{name: "app.packages"}, project: within}, project)
 	}
 	return "", fmt.Errorf("%s has no Dockerfile, and no uv.lock, poetry.lock, Pipfile.lock, requirements.txt or pyproject.toml with "+
-		"dependencies, from which Slipway would generate one. Write one of them, or set app.path, app.context or app.dockerfile", a.Path)
+		"dependencies, from which Slipway would generate one. Write one of them, list packages in app.packages, or set app.path, "+
+		"app.context or app.dockerfile", a.Path)
+}
+
+// recipe completes a recipe and writes it.
+func (a App) recipe(r recipe, project string) (string, error) {
+	r.more = a.Packages
+	for _, one := range a.Packages {
+		r.packages = append(r.packages, requirementPackages([]byte(one))...)
+	}
+	err := a.complete(r.name, r.packages)
+	if err != nil {
+		return "", err
+	}
+	if r.wsgi, err = a.wsgi(project); err != nil {
+		return "", err
+	}
+	return r.text(), nil
 }
 
 // A recipe is what a generated Dockerfile does.
@@ -83,7 +97,8 @@ type recipe struct {
 	packageFile
 	project, folder string   // of the project and of the package file, from the context
 	files           []string // from folder
-	packages        []string
+	packages        []string // their names
+	more            []string // requirements beside those of the files
 	wsgi            string
 }
 
@@ -138,14 +153,19 @@ func (r *recipe) text() string {
 	if r.tool != "" {
 		line("RUN python3 -m venv /opt/tool && /opt/tool/bin/python -m pip install %s", r.tool)
 	}
-	list := "requirements.txt"
+	list := " -r requirements.txt"
 	if r.export != "" {
 		line("RUN %s", r.export)
-		list = "/packages.txt"
+		list = " -r /packages.txt"
+	} else if len(r.files) == 0 {
+		list = ""
+	}
+	for _, one := range r.more {
+		list += " '" + one + "'"
 	}
 	// The packages of the base count too: what has the right version already is not installed again.
 	line("RUN python3 -m venv --without-pip --system-site-packages /opt/venv && "+
-		"python3 -m pip --python /opt/venv/bin/python install -r %s", list)
+		"python3 -m pip --python /opt/venv/bin/python install%s", list)
 	line("")
 	line("FROM ${BASE}")
 	line("COPY --from=packages /opt/venv /opt/venv")
@@ -185,8 +205,8 @@ func (a App) complete(file string, packages []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s has no Dockerfile, and %s lacks %s, which an image that Slipway generates needs: add them, or write a Dockerfile",
-		a.Path, file, strings.Join(missing, ", "))
+	return fmt.Errorf("%s has no Dockerfile, and %s lacks %s, which an image that Slipway generates needs: add them, name them in app.packages, or write "+
+		"a Dockerfile", a.Path, file, strings.Join(missing, ", "))
 }
 
 var (

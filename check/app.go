@@ -55,7 +55,8 @@ func (p *project) render(template string) string {
 			`"dbname":"site"}`,
 		"host": p.host(), "hosts": p.host(), "url": scheme + "://" + p.host(), "origins": scheme + "://" + p.host(),
 		"https": strconv.FormatBool(scheme == "https"), "bucket": "stand-in", "region": p.region(), "port": strconv.Itoa(p.App.port()),
-		"connections": "2",
+		"connections": "2", "redis.url": "rediss://:stand-in@cache.slipway.invalid:6379/0?ssl_cert_reqs=required",
+		"redis.host": "cache.slipway.invalid", "redis.port": "6379", "redis.password": "stand-in",
 	}
 	return placeholder.ReplaceAllStringFunc(template, func(m string) string {
 		switch m {
@@ -96,23 +97,25 @@ func (p *project) environment() map[string]*string {
 	return env
 }
 
-// suggested is the line of the configuration that gives a variable its value; "" if Slipway has none for it. What the settings do with
-// it counts more than its name.
+// suggested is the line of the configuration that gives a variable its value; "" if Slipway has none for it.
 func (p *project) suggested(name string) string {
-	value := p.use(name)
+	if value, has := p.template(name); has {
+		return fmt.Sprintf("app.env.%s: %q", name, value)
+	}
+	return ""
+}
+
+// template is the value for a variable that Slipway has one for. What the settings do with it counts more than its name.
+func (p *project) template(name string) (value string, has bool) {
+	value = p.use(name)
 	upper := strings.ToUpper(name)
 	for _, k := range kinds {
 		if value == "" && k.name.MatchString(upper) {
 			value = k.value
 		}
 	}
-	switch {
-	case value != "":
-		return fmt.Sprintf("app.env.%s: %q", name, value)
-	case strings.HasSuffix(upper, "AWS_ACCESS_KEY_ID"), strings.HasSuffix(upper, "AWS_SECRET_ACCESS_KEY"):
-		return fmt.Sprintf(`app.env.%s: ""`, name) // boto3 then finds the role of the task
-	}
-	return ""
+	// Without access keys boto3 finds the role of the task.
+	return value, value != "" || strings.HasSuffix(upper, "AWS_ACCESS_KEY_ID") || strings.HasSuffix(upper, "AWS_SECRET_ACCESS_KEY")
 }
 
 // use is the template for a variable that is the whole value of a setting; "" if it is none.

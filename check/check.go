@@ -15,6 +15,16 @@ import (
 
 // Run checks a project. An error means that the folder cannot be read at all.
 func Run(ctx context.Context, o Options) (*Report, error) {
+	p, err := open(ctx, o, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.judge()
+	return p.report, nil
+}
+
+// open reads a project. Files are those of its folder, if they have been listed already.
+func open(ctx context.Context, o Options, files *tree) (*project, error) {
 	root, err := filepath.Abs(o.Path)
 	if err == nil {
 		root, err = filepath.EvalSymlinks(root)
@@ -27,20 +37,26 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	p := &project{Options: o, report: &Report{Path: o.Path, Findings: []Finding{}, Unknown: []Unknown{}}}
 	p.Path = root
-	p.tree = readTree(root)
+	if p.tree = files; files == nil {
+		p.tree = readTree(root)
+	}
 	if p.tree.truncated {
 		p.unknown("", 0, "files", fmt.Sprintf("the folder has more than %d files; the rest was not looked at", maxFiles))
 	}
 	p.readImage()
 	p.applyApp()
 	p.start = readStart(p.tree, p.image, p.environment())
-	p.needs = readDependencies(p.tree, p.image)
+	p.needs = readDependencies(p.tree, p.image, p.App.Packages)
 	p.readFacts(ctx)
+	return p, nil
+}
+
+// judge applies the rules.
+func (p *project) judge() {
 	for _, rule := range rules {
 		rule(p)
 	}
 	p.finish()
-	return p.report, nil
 }
 
 // rules are the checks, each of which adds what it finds.

@@ -838,7 +838,10 @@ class Reader:
             p = base.p
             for _ in range(key.c + 1):
                 p = os.path.dirname(p)
-        return V(UNKNOWN, reads, base.flags & {"json", "file", "random", "required", "set"}, p=p)
+        flags = base.flags & {"json", "file", "random", "required", "set"}
+        if "json" in flags and isinstance(key.c, str):
+            flags |= {"key:" + key.c}
+        return V(UNKNOWN, reads, flags, at, p=p)
 
     def on_Slice(self, node, scope):
         return V()

@@ -145,8 +145,16 @@ func yamlList(words []string) string {
 // plainWord is a string in YAML without quotes.
 var plainWord = regexp.MustCompile(`^(--?)?[A-Za-z_./][\w./@=-]*$`)
 
-// command is the command that app.command may have, as YAML: the server that starts now with the module that exists, or gunicorn.
+// command is the command that app.command may have, as YAML; "" if none is clear.
 func (p *project) command() string {
+	if words := p.serving(); words != nil {
+		return yamlList(words)
+	}
+	return ""
+}
+
+// serving is the command that app.command may have: the server that starts now with the module that exists, or gunicorn.
+func (p *project) serving() []string {
 	module := p.anyModule()
 	for _, s := range p.start.servers {
 		words := unwrapped(s.words)
@@ -160,25 +168,38 @@ func (p *project) command() string {
 				words[i] = strings.Replace(w, s.module, module, 1)
 			}
 		}
-		return yamlList(words)
+		return words
 	}
 	if module == "" {
-		return ""
+		return nil
 	}
-	if !p.needs.has("gunicorn") {
-		for _, s := range [][2]string{{"uvicorn", "--host, 0.0.0.0, --port, "}, {"daphne", "-b, 0.0.0.0, -p, "}} {
-			if p.needs.has(s[0]) && strings.HasSuffix(module, "asgi") {
-				return fmt.Sprintf("[%s, %s:application, %s\"%d\"]", s[0], module, s[1], p.App.port())
-			}
-		}
+	if words := p.asynchronous(module); words != nil {
+		return words
 	}
 	if !p.needs.open && len(p.needs.files) > 0 && !p.needs.has("gunicorn") {
-		return ""
+		return nil
 	}
 	if e := p.image; e != nil && e.entrypoint != nil && p.App.Entrypoint == nil && pythonAlone(e.entrypoint) {
-		return "[-m, gunicorn, " + module + "]" // the entrypoint runs what it gets as Python
+		return []string{"-m", "gunicorn", module} // the entrypoint runs what it gets as Python
 	}
-	return "[gunicorn, " + module + "]"
+	return []string{"gunicorn", module}
+}
+
+// asynchronous is a server for ASGI, if only such a one is listed, or the project uses channels.
+func (p *project) asynchronous(module string) []string {
+	installed, _, _ := p.setting("INSTALLED_APPS")
+	apps, _ := installed.texts()
+	if asgi := strings.TrimSuffix(module, "wsgi") + "asgi"; slices.Contains(apps, "channels") && p.hasModule(asgi) {
+		module = asgi
+	} else if p.needs.has("gunicorn") {
+		return nil
+	}
+	for _, s := range [][]string{{"uvicorn", "--host", "0.0.0.0", "--port"}, {"daphne", "-b", "0.0.0.0", "-p"}} {
+		if p.needs.has(s[0]) && strings.HasSuffix(module, "asgi") {
+			return append([]string{s[0], module + ":application"}, append(s[1:], strconv.Itoa(p.App.port()))...)
+		}
+	}
+	return nil
 }
 
 // pythonAlone reports whether an entrypoint is the interpreter without a script, as that of distroless images.
@@ -215,19 +236,29 @@ func (p *project) checkServer() {
 
 // onPort is how to make a server listen on another port.
 func (p *project) onPort(s server) string {
-	fix := checkOf("low-port").Fix
-	words := unwrapped(s.words)
-	if s.module != "" && serverPrograms[s.program] != "" && !strings.ContainsAny(s.module, "$") && s.program == "gunicorn" {
-		return "Set app.command: [gunicorn, " + strings.Join(moduleOf(s), ", ") + "]: gunicorn then listens on app.port."
+	words := p.moved(s)
+	switch {
+	case words == nil:
+		return checkOf("low-port").Fix
+	case s.program == "gunicorn" && len(words) == 2:
+		return "Set app.command: " + yamlList(words) + ": gunicorn then listens on app.port."
 	}
-	if bare := strings.Join(words, ", "); len(words) > 0 && !strings.ContainsAny(bare, "$\"'`{}[]#") {
-		words = slices.Clone(words)
-		for i, w := range words {
-			words[i] = regexp.MustCompile(`(^|[:=])`+strconv.Itoa(s.port)+`$`).ReplaceAllString(w, "${1}"+strconv.Itoa(p.App.port()))
-		}
-		return "Set app.command: " + yamlList(words) + "."
+	return "Set app.command: " + yamlList(words) + "."
+}
+
+// moved is the command of a server that listens on app.port; nil if it is not clear.
+func (p *project) moved(s server) []string {
+	if s.module != "" && !strings.ContainsAny(s.module, "$") && s.program == "gunicorn" {
+		return append([]string{"gunicorn"}, moduleOf(s)...)
 	}
-	return fix
+	words := slices.Clone(unwrapped(s.words))
+	if len(words) == 0 || strings.ContainsAny(strings.Join(words, ", "), "$\"'`{}[]#") {
+		return nil
+	}
+	for i, w := range words {
+		words[i] = regexp.MustCompile(`(^|[:=])`+strconv.Itoa(s.port)+`$`).ReplaceAllString(w, "${1}"+strconv.Itoa(p.App.port()))
+	}
+	return words
 }
 
 // moduleOf is the module that a server loads, as one word.
@@ -330,8 +361,25 @@ func (p *project) anyModule() string {
 			}
 		}
 	}
+	if v, set, _ := p.setting("WSGI_APPLICATION"); set && v.isText() && strings.Contains(v.text(), ".") {
+		if module := v.text()[:strings.LastIndex(v.text(), ".")]; p.hasModule(module) {
+			return module
+		}
+	}
+	for _, f := range p.tree.where(func(f string) bool { return strings.HasSuffix(f, ".py") && !beside(f) }) {
+		if !makesApplication.MatchString(p.tree.text(f)) {
+			continue
+		}
+		for _, root := range roots {
+			if rel, in := under(root, f); in && strings.Count(rel, "/") > 0 {
+				return strings.ReplaceAll(strings.TrimSuffix(rel, ".py"), "/", ".")
+			}
+		}
+	}
 	return ""
 }
+
+var makesApplication = regexp.MustCompile(`(?m)^application\s*=\s*get_[aw]sgi_application\(`)
 
 var (
 	installs = regexp.MustCompile(`^(pip3?|npm|yarn|pnpm|apt-get|apt|apk|poetry|pipenv|uv|pdm) (\S+ )*?(install|ci|add|sync)\b`)
@@ -370,6 +418,7 @@ func (p *project) checkStartUp() {
 		if target, sure := p.writes(bare); target != "" && !c.conditional {
 			f := once("writes-at-start", c, "%s writes %s when the container starts", path.Base(bare[0]), target)
 			f.Fix = "Set app.writable: [" + strings.Join(append(slices.Clone(p.App.Writable), target), ", ") + "], or write to /tmp."
+			f.writable = target
 			if sure && c.strict {
 				f.Severity = Refused
 			}
@@ -402,6 +451,7 @@ func (p *project) checkCollecting(c command, once func(string, command, string, 
 	default:
 		f := once("collects-at-start", c, "collectstatic writes %s when a container starts", at)
 		f.Fix = "Set app.writable: [" + strings.Join(append(slices.Clone(p.App.Writable), at), ", ") + "]."
+		f.writable = at
 		if c.strict {
 			f.Severity = Refused
 		}

@@ -22,6 +22,7 @@ type App struct {
 	Command    []string          // nil: the image's
 	Port       int               // 0: the default
 	Writable   []string          // absolute paths
+	Packages   []string          // that a generated Dockerfile also installs
 	Static     Static
 	OwnerRole  bool // database.role: the app connects as the owner
 	// Own says that the project is the stack's own. Without it, what only a key of app.* would have to say is a warning.

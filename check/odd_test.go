@@ -179,7 +179,7 @@ func FuzzImage(f *testing.F) {
 			files: []string{"Dockerfile", "e.sh"},
 			texts: map[string]string{"e.sh": script, "Dockerfile": dockerfile}, byName: map[string][]string{"e.sh": {"e.sh"}}}
 		image.ignore = readIgnore(tr, ".", "Dockerfile")
-		p := &project{tree: tr, image: image, report: &Report{}, needs: readDependencies(tr, image)}
+		p := &project{tree: tr, image: image, report: &Report{}, needs: readDependencies(tr, image, nil)}
 		p.start = readStart(tr, image, nil)
 		for _, rule := range rules {
 			rule(p)

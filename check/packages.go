@@ -34,9 +34,15 @@ var tools = regexp.MustCompile(`\b(make|just|invoke|nox|tox|conda|mamba|nix)\s|\
 
 var elsewhere = regexp.MustCompile(`(?i)\b(git\+|file:|-e |--editable)`)
 
-func readDependencies(t *tree, image *dockerImage) *dependencies {
+func readDependencies(t *tree, image *dockerImage, more []string) *dependencies {
 	d := &dependencies{}
 	var b strings.Builder
+	if image != nil && image.generated {
+		b.WriteString(strings.ToLower(strings.Join(more, "\n")) + "\n")
+		if len(more) > 0 {
+			d.files = append(d.files, "app.packages")
+		}
+	}
 	for _, f := range t.where(func(f string) bool {
 		return packageFiles.MatchString(path.Base(f)) || strings.Contains(path.Dir(f)+"/", "requirements/") && strings.HasSuffix(f, ".txt")
 	}) {

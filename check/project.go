@@ -23,6 +23,9 @@ type Finding struct {
 	Line     int      `json:"line"`  // 0: the whole file
 	Reason   string   `json:"reason"`
 	Fix      string   `json:"fix"`
+
+	writable string // the path that app.writable would have to name
+	variable string // that has no value
 }
 
 // An Unknown is something that could not be checked.
@@ -84,6 +87,8 @@ type project struct {
 	developing *development
 	// ungenerated says why no Dockerfile can be generated for a project that has none.
 	ungenerated string
+	lacking     []string // the packages that are missing for that
+	lackingFrom string   // the file that does not list them
 }
 
 // refuse adds a finding with the severity of its check, which fix may replace.

@@ -11,9 +11,9 @@ import (
 func TestReportForPeople(t *testing.T) {
 	r := &Report{
 		Findings: []Finding{
-			{Refused, "debug-on", "shop/settings.py", 4, "DEBUG is True", "Set it to False."},
-			{Warning, "packages-unlisted", "", 0, "there is no requirements.txt", "Add one."},
-			{Warning, "secret-in-image", "a\x1b[2Jb\xff", 0, "the file contains a key", "Remove it."},
+			{Severity: Refused, Check: "debug-on", File: "shop/settings.py", Line: 4, Reason: "DEBUG is True", Fix: "Set it to False."},
+			{Severity: Warning, Check: "packages-unlisted", File: "", Line: 0, Reason: "there is no requirements.txt", Fix: "Add one."},
+			{Severity: Warning, Check: "secret-in-image", File: "a\x1b[2Jb\xff", Line: 0, Reason: "the file contains a key", Fix: "Remove it."},
 		},
 		Unknown: []Unknown{{"Dockerfile", 7, "what /init does", "it is not a shell script"}},
 	}

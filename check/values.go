@@ -157,7 +157,7 @@ func (p *project) checkConnection() {
 		}
 		f := p.find("database-unset", orFile(v.at(), databases.at()), "without %s the database's %s is a default of the code", listed(v.Reads),
 			part)
-		f.Severity, f.Fix = p.sure(), p.setVariable(v.Reads[0])
+		f.Severity, f.Fix, f.variable = p.sure(), p.setVariable(v.Reads[0]), v.Reads[0]
 		if v.is("url") {
 			return
 		}
@@ -174,7 +174,7 @@ func (p *project) checkURL(databases value) {
 		return
 	}
 	f := p.find("database-unset", orFile(one.at(), databases.at()), "without %s there is no database", listed(one.Reads))
-	f.Severity, f.Fix = p.sure(), p.setVariable(one.Reads[0])
+	f.Severity, f.Fix, f.variable = p.sure(), p.setVariable(one.Reads[0]), one.Reads[0]
 }
 
 // checkEncryption looks for an sslmode in the settings. It takes precedence over PGSSLMODE, which Slipway sets.
@@ -648,6 +648,7 @@ func (p *project) checkLogging() {
 		if where != "" {
 			f.Fix = "Log to the console: Slipway collects it. To keep the code: app.writable: [" +
 				strings.Join(append(slices.Clone(p.App.Writable), path.Dir(where)), ", ") + "]."
+			f.writable = path.Dir(where)
 		}
 	}
 }
@@ -745,7 +746,7 @@ func (p *project) checkVariables() {
 		}
 		names = append(names, r.Name)
 		f := p.find("variables-missing", place{r.File, r.Line}, "no value for %s", r.Name)
-		f.Severity, f.Fix = p.stackless(), p.setVariable(r.Name)
+		f.Severity, f.Fix, f.variable = p.stackless(), p.setVariable(r.Name), r.Name
 		if p.start.sets[r.Name] {
 			f.Reason += ": only the start sets it, and migrations run without that"
 		}
@@ -761,7 +762,7 @@ func (p *project) checkDemands() {
 		}
 		names = append(names, d.name)
 		f := p.find("variables-missing", d.at, "no value for %s, and the script ends without it", d.name)
-		f.Severity, f.Fix = p.stackless(), p.setVariable(d.name)
+		f.Severity, f.Fix, f.variable = p.stackless(), p.setVariable(d.name), d.name
 	}
 }
 

@@ -33,6 +33,9 @@ type App struct {
 	Args map[string]string `key:"args" rule:"NAME: string; nothing that looks like a secret"`
 	// The settings module for production, DJANGO_SETTINGS_MODULE. Defaults to what the image or manage.py says.
 	Settings string `key:"settings" rule:"a Python module, such as config.settings.production"`
+	// Packages that a generated Dockerfile installs beside those of the project's list, such as gunicorn~=23.0. With them, a project
+	// needs no list at all. Only without a Dockerfile.
+	Packages []string `key:"packages" rule:"requirements of pip, without options; only without a Dockerfile"`
 	// What stands for manage.py: [shopctl], [python, -m, shop] or [python, src/manage.py].
 	Manage []string `key:"manage" default:"[python, manage.py]" rule:"a list of the program and its arguments"`
 	// Settings that Slipway replaces, for a project that has them as literals. MEDIA puts the default storage into the media bucket,
@@ -111,7 +114,9 @@ var (
 	imageForm  = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._/:@-]*$`)
 	staticURL  = regexp.MustCompile(`^/([A-Za-z0-9._~-]+/)+$`)
 	nginxPath  = regexp.MustCompile(`^/[A-Za-z0-9\-._~+,=:@/%]*\*?$`)
-	volumePath = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
+	// A name with extras and versions (PEP 508), without markers and addresses.
+	packageForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9._, -]+\])?( ?(~=|==|!=|<=|>=|<|>) ?[A-Za-z0-9.*+!-]+,?)*$`)
+	volumePath  = regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`)
 )
 
 // app checks what the tags of App cannot express.
@@ -128,6 +133,7 @@ func (d *decoder) app(s *Stack) {
 		d.add("app.settings", quoted(a.Settings), "must be a Python module, such as config.settings.production")
 	}
 	d.overlay(a)
+	d.packages(a)
 	d.processes(a)
 	d.writable(a.Writable)
 	if d.valid("app.static.url") && !staticURL.MatchString(a.Static.URL) {
@@ -224,6 +230,25 @@ func (d *decoder) overlay(a *App) {
 	}
 	if len(a.Overlay) > 0 && a.Settings == "" && d.valid("app.settings", "app.overlay") {
 		d.add("app.settings", "", "is required with app.overlay: the module whose settings are replaced")
+	}
+}
+
+func (d *decoder) packages(a *App) {
+	for i, one := range a.Packages {
+		if at := fmt.Sprintf("app.packages[%d]", i); d.valid(at) && !packageForm.MatchString(one) {
+			d.add(at, quoted(one), "must be a requirement such as gunicorn~=23.0 or psycopg[binary]")
+		}
+	}
+	if len(a.Packages) == 0 || !d.valid("app.packages", "app.context", "app.dockerfile") || d.source.Root == "" {
+		return
+	}
+	name := a.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
+	}
+	if _, err := os.Stat(filepath.Join(d.source.Root, a.Context, name)); err == nil || a.Dockerfile != "" {
+		d.add("app.packages", "", "is for a generated Dockerfile, and %s is used: install them there", filepath.ToSlash(filepath.Join(a.Context,
+			name)))
 	}
 }
 
@@ -355,6 +380,8 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 		case !isOwn && !known:
 			d.add(path, "", "has the unknown name {%s}; the names are %s and secret.NAME", n,
 				strings.Join(slices.Sorted(maps.Keys(d.source.Names)), ", "))
+		case OfCache(n) && !s.Cache.Enabled() && d.valid("cache"):
+			d.add(path, "", "has {%s}, and the stack has no cache: set cache.node", n)
 		}
 	}
 	// Connections differ from one kind of task to the next; what contains a secret is stored once for all of them.

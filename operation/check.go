@@ -160,7 +160,8 @@ func ownProject(t Target, app config.App) check.Options {
 	own := check.App{
 		Own: true, Path: from(project), Context: from(context), Target: app.Target, Args: app.Args, Settings: app.Settings, Manage: app.Manage,
 		Overlay: app.Overlay, Env: app.Env, Entrypoint: app.Entrypoint, Command: app.Command, Port: app.Port, Writable: app.Writable,
-		Static: check.Static{Serve: app.Static.Serve, URL: app.Static.URL},
+		Packages: app.Packages,
+		Static:   check.Static{Serve: app.Static.Serve, URL: app.Static.URL},
 	}
 	if app.Dockerfile != "" {
 		own.Dockerfile = from(filepath.Join(context, app.Dockerfile))

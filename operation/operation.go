@@ -31,6 +31,7 @@ type Progress interface {
 type Containers struct {
 	Run      bool   // also a stack that does not run yet
 	Postgres string // the image of the database; "": the official one
+	Valkey   string // the image of the cache; "": the official one
 
 	// Ask asks the user for the value of a secret; "" is none. It may be nil.
 	Ask func(ctx context.Context, name string) (string, error)

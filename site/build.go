@@ -18,7 +18,8 @@ func sources(stack *config.Stack, root string) (image.Builds, error) {
 	return adapter.App{
 		Root: root, Path: app.Path, Context: app.Context, Dockerfile: app.Dockerfile, Target: app.Target, Args: app.Args,
 		Platform: "linux/" + stack.Web.Architecture, Region: stack.Region,
-		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Env: buildEnv(stack),
+		Settings: app.Settings, Manage: app.Manage, Overlay: app.Overlay, Writable: app.Writable, Packages: app.Packages,
+		Env:       buildEnv(stack),
 		Static:    adapter.Static{Serve: app.Static.Serve, URL: app.Static.URL, Commands: app.Static.Commands},
 		NginxBase: app.Nginx.Base,
 	}.Builds()
@@ -38,7 +39,9 @@ var placeholders = map[string]string{
 	"region": "us-east-1", "url": "https://localhost",
 	"db.host": "localhost", "db.name": "site", "db.password": "placeholder", "db.port": "5432", "db.sslmode": datastore.SSLMode,
 	"db.sslrootcert": datastore.CABundle, "db.url": "postgres://site:placeholder@localhost:5432/site", "db.user": "site",
-	"db.json": `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
+	"redis.host": "localhost", "redis.port": "6379", "redis.password": "placeholder",
+	"redis.url": "rediss://:placeholder@localhost:6379/0?ssl_cert_reqs=required",
+	"db.json":   `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
 }
 
 // buildEnv is the app's environment in the build, without any secret. Of literals, only those that Pulumi.yaml has for all stacks

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"slipway/cmd/slipway/commandline"
+	"slipway/cmd/slipway/operate"
 	"slipway/internal/version"
 	"slipway/operation"
 )
@@ -22,7 +23,7 @@ var groups = []struct {
 	{"Release", []string{"promote", "rollback", "releases"}},
 	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
-	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
+	{"Set up", []string{"init", "bootstrap", "ci", "comment", "schema"}},
 }
 
 // nameless are the commands that --live does not need a stack for: they work on all, on those of their own flags, or on none.
@@ -84,8 +85,8 @@ func (i *invocation) subcommands() []*cobra.Command {
 		return commandline.ConfigFlags(cmd, &i.overrides, &i.scp, &i.faults)
 	}
 	trying := func(cmd *cobra.Command) *cobra.Command { return commandline.WhatIfFlags(cmd, &i.whatIf) }
-	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.runs, &i.postgres) }
-	return []*cobra.Command{
+	running := func(cmd *cobra.Command) *cobra.Command { return commandline.ContainerFlags(cmd, &i.run) }
+	return append([]*cobra.Command{
 		i.planFlags(running(configured(upCommand(i)))),
 		trying(configured(previewCommand(i))),
 		configured(commandline.CheckCommand(func() operation.Target {
@@ -105,9 +106,12 @@ func (i *invocation) subcommands() []*cobra.Command {
 		commandline.CICommand(commandline.Writers{Say: i.out.say, Print: i.out.print, Stdout: i.out.stdout}),
 		commentCommand(i),
 		schemaCommand(i),
-		jobCommand(i),
 		trying(running(configured(rehearseCommand(i)))),
-	}
+	}, operate.Commands(&operate.Tools{
+		Target: i.target, Print: i.out.print, Say: i.out.say, Ask: i.ask,
+		Yes: func() bool { return i.yes }, JSON: func() bool { return i.out.json },
+		Stdout: i.out.stdout, Data: i.out.data, Words: i.out.words,
+	})...)
 }
 
 // group sorts the commands of the help into groups.
@@ -148,7 +152,7 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch err := operation.CheckStackName(i.stack); {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
-	case i.live && (i.runs || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+	case i.live && (i.run.Run || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
 		return errors.New("--live: containers, rehearsals, --scp and --faults are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)

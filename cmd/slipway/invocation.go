@@ -36,8 +36,7 @@ type invocation struct {
 	scp       []string // files
 	faults    []string // of the model
 	whatIf    operation.WhatIf
-	runs      bool   // up and rehearse: with containers
-	postgres  string // the image of the database
+	run       operation.Containers // up and rehearse
 }
 
 func newInvocation(out *output, listening *interrupts.Interrupts) *invocation {
@@ -52,10 +51,10 @@ func (i *invocation) target() (operation.Target, error) {
 	}
 	t := operation.Target{
 		Root: root, Stack: i.stack, Live: i.live, Overrides: i.overrides, SCP: i.scp, Faults: i.faults, WhatIf: i.whatIf,
-		Containers: operation.Containers{Run: i.runs, Postgres: i.postgres, Ask: i.askSecret},
+		Containers: i.run,
 		Progress:   i.out.progress, Confirm: i.confirm, OnEngine: func(s *engine.Stack) { i.interrupts.On(s) }, Model: modelHooks,
 	}
-	i.out.progress.usual = t.Usual
+	t.Containers.Ask, i.out.progress.usual = i.askSecret, t.Usual
 	return t, nil
 }
 

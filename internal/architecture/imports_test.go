@@ -32,11 +32,13 @@ var allowed = map[string][]string{
 		"internal/version"},
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
-	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account",
+	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",
 		"operation/pullrequest", "operation/workflows", "internal/version", "engine", "release", "verdict", "drift", "bootstrap"},
-	"cmd/slipway/commandline": {"operation", "operation/workflows", "release", "internal/version"},
-	"cmd/slipway/interrupts":  {},
-	"screen":                  {},
+	"cmd/slipway/commandline": {"operation", "operation/workflows", "release"},
+	"cmd/slipway/operate": {"cmd/slipway/commandline", "screen", "operation", "operation/account", "operation/setup", "check", "release",
+		"verdict"},
+	"cmd/slipway/interrupts": {},
+	"screen":                 {},
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
@@ -45,6 +47,7 @@ var allowed = map[string][]string{
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
+	"operation/setup":       {"operation", "check", "internal/version", "internal/yamlmerge"},
 	"operation/workflows":   {"operation", "config", "site", "internal/version"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
@@ -79,7 +82,7 @@ var allowed = map[string][]string{
 }
 
 // sdkFree are the packages that call no AWS API themselves.
-var sdkFree = []string{"cmd/slipway", "operation", "engine", "release", "verdict", "drift", "bootstrap"}
+var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "bootstrap"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()

@@ -25,10 +25,18 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// ensureDatabases runs a Postgres for each database instance of the account, removes the others, and sets the owners' passwords.
-func (r *Run) ensureDatabases(ctx context.Context) error {
+// ensureData runs the databases and caches of the account.
+func (r *Run) ensureData(ctx context.Context) error {
 	r.databases.Lock()
 	defer r.databases.Unlock()
+	if err := r.ensureCaches(ctx); err != nil {
+		return err
+	}
+	return r.ensureDatabases(ctx)
+}
+
+// ensureDatabases runs a Postgres for each database instance of the account, removes the others, and sets the owners' passwords.
+func (r *Run) ensureDatabases(ctx context.Context) error {
 	boxes, err := r.engine.boxes(ctx, labelDatabase)
 	if err != nil {
 		return err

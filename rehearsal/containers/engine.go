@@ -207,6 +207,7 @@ const (
 	labelDefinition = "slipway.definition"
 	labelContainer  = "slipway.container"
 	labelDatabase   = "slipway.database"
+	labelCache      = "slipway.cache"
 	labelOrder      = "slipway.order"
 	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
 )

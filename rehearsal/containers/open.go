@@ -76,7 +76,7 @@ func known(ctx context.Context, dir string, options Options) (*Run, error) {
 	} else if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	r.kept.Postgres = cmp.Or(options.Postgres, r.kept.Postgres)
+	r.kept.Postgres, r.kept.Valkey = cmp.Or(options.Postgres, r.kept.Postgres), cmp.Or(options.Valkey, r.kept.Valkey)
 	r.lock = flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 	r.server = flock.New(filepath.Join(dir, "server.lock"), flock.SetPermissions(0o600))
 	return r, err

@@ -3,7 +3,7 @@
 //
 // Four parts stand in for AWS inside the process: a registry for ECR, an S3 endpoint, the balancer, and the delivery of logs through
 // Firehose to the bucket. A Postgres container stands in for RDS, with the parameter group's settings and a certificate for its host
-// name in RDS. Docker does the rest; the README of rehearsal says what that proves.
+// name in RDS, and a Valkey container for ElastiCache, with TLS and its password. Docker does the rest; the README of rehearsal says what that proves.
 //
 // Containers outlive the command. The first command keeps serving (balancer, S3, logs, replacing stopped tasks) until it is
 // interrupted; others deploy beside it. Everything in Docker has the label slipway.stack=ID, so that it can be found and removed
@@ -37,6 +37,10 @@ type Options struct {
 	// and a user postgres that owns /var/lib/postgresql. A stack keeps its image.
 	Postgres string
 
+	// Valkey is the image of the cache; default: the official one for the program's engine version. It must have valkey-server and
+	// valkey-cli, or Redis's. A stack keeps its image.
+	Valkey string
+
 	// Haste divides the intervals between health checks, which in AWS take minutes. Timeouts and grace periods are not changed.
 	// Default 5.
 	Haste int
@@ -69,14 +73,15 @@ type Run struct {
 	unlimited atomic.Bool // Docker refused to set limits
 	buried    sync.Map    // the tasks whose death was reported
 
-	building, targeting, shipping, databases, limiting sync.Mutex
+	building, targeting, shipping, databases, limiting, trusting sync.Mutex
 }
 
 // kept is what must stay the same: the containers use these ports.
 type kept struct {
 	Registry, Bucket, Balancer int
 	Postgres                   string
-	Unlimited                  bool `json:",omitempty"` // it was reported that Docker refuses to set limits
+	Valkey                     string `json:",omitempty"`
+	Unlimited                  bool   `json:",omitempty"` // it was reported that Docker refuses to set limits
 }
 
 // Dir is the folder for a stack's run, inside the stack's own folder.

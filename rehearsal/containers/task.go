@@ -196,7 +196,11 @@ func (r *Run) launch(ctx context.Context, t *task, c *container, order int) erro
 	if err != nil {
 		return err
 	}
-	args = append(append(args, mounts...), r.healthCheck(c)...)
+	trust, err := r.trust(ctx, c, image)
+	if err != nil {
+		return err
+	}
+	args = slices.Concat(args, mounts, trust, r.healthCheck(c))
 	variables, secrets, err := r.environment(c)
 	if err != nil {
 		return err
@@ -521,7 +525,7 @@ func (r *Run) task(ctx context.Context, run cloud.TaskRun) (result cloud.TaskRes
 	if err != nil {
 		return result, err
 	}
-	if err := r.ensureDatabases(ctx); err != nil {
+	if err := r.ensureData(ctx); err != nil {
 		return result, err
 	}
 	t := &task{id: draw(), definition: d}

@@ -14,9 +14,12 @@ import (
 // ErrNoTerminal means that no question can be asked.
 var ErrNoTerminal = errors.New("there is no terminal to ask on")
 
+// Interactive reports whether questions can be asked.
+func Interactive() bool { return term.IsTerminal(int(os.Stdin.Fd())) }
+
 // Ask asks a question on the terminal, and returns the line that was typed; "" if there was none, or the context ended.
 func Ask(ctx context.Context, out io.Writer, question string) (string, error) {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !Interactive() {
 		return "", ErrNoTerminal
 	}
 	fmt.Fprint(out, question)

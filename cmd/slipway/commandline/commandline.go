@@ -24,7 +24,7 @@ var suggestion = regexp.MustCompile(`\bslipway (--help|[a-z]+)\b(, process |: \S
 func Runnable(words, program, dir string, commands []string) string {
 	name := programName(program)
 	if dir != "" {
-		name += " -C " + quoted(dir)
+		name += " -C " + Quoted(dir)
 	}
 	if name == "slipway" {
 		return words
@@ -46,11 +46,11 @@ func programName(arg string) string {
 	case filepath.Base(arg) == arg || strings.HasSuffix(filepath.Base(arg), ".test"):
 		return "slipway"
 	}
-	return quoted(arg)
+	return Quoted(arg)
 }
 
-// quoted is a word for a shell.
-func quoted(word string) string {
+// Quoted is a word for a shell.
+func Quoted(word string) string {
 	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainInShell, r) }) {
 		return word
 	}

@@ -28,8 +28,9 @@ func WhatIfFlags(cmd *cobra.Command, w *operation.WhatIf) *cobra.Command {
 }
 
 // ContainerFlags adds the flags that run what is deployed.
-func ContainerFlags(cmd *cobra.Command, run *bool, postgres *string) *cobra.Command {
-	cmd.Flags().BoolVar(run, "run", false, "also run what is deployed, as containers of the Docker engine")
-	cmd.Flags().StringVar(postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
+func ContainerFlags(cmd *cobra.Command, run *operation.Containers) *cobra.Command {
+	cmd.Flags().BoolVar(&run.Run, "run", false, "also run what is deployed, as containers of the Docker engine")
+	cmd.Flags().StringVar(&run.Postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
+	cmd.Flags().StringVar(&run.Valkey, "valkey", "", "with --run: the image of the cache (default the official one of its version)")
 	return cmd
 }

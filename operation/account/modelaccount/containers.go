@@ -15,6 +15,7 @@ import (
 type RunArgs struct {
 	Run      bool   // also a stack that does not run yet
 	Postgres string // the image of the database; "": the official one
+	Valkey   string // the image of the cache; "": the official one
 	Domain   string
 	Helper   func(platform string) (path string, err error) // see live.Options
 }
@@ -39,8 +40,9 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 	if args.Operation == "preview" || !args.Run.Run && !live.Exists(dir) {
 		return nil, nil
 	}
-	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Helper: args.Run.Helper,
-		Say: func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
+	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey,
+		Helper: args.Run.Helper,
+		Say:    func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if rehearsed { // one that was killed may have left its containers
 		if err := live.Remove(ctx, dir, options); err != nil || !args.Run.Run {
 			return nil, err

@@ -1,0 +1,112 @@
+package check
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var namesModule = regexp.MustCompile(`DJANGO_SETTINGS_MODULE["']?\s*[:=,]\s*["']?([A-Za-z_][\w.]*)`)
+
+// modules are the settings modules that may be those of production, the most likely one first, and the place that names it.
+func (p *project) modules() (at place, all []string) {
+	if p.facts == nil || p.facts.Settings == nil || p.facts.Settings.File == "" {
+		return at, nil
+	}
+	module := p.facts.Settings.Module
+	at = p.namedAt(module)
+	all = []string{module}
+	if d := p.developing; d != nil && d.other == module {
+		at = d.at
+		for _, name := range producing { // its neighbours may be meant too
+			other := module[:strings.LastIndex(module, ".")+1] + name
+			if p.moduleFile(p.roots(p.tree.named("manage.py")), other) != "" && !slices.Contains(all, other) {
+				all = append(all, other)
+			}
+		}
+	} else if d != nil || regexp.MustCompile(`(^|[._])(base|common|defaults?)$`).MatchString(module) {
+		for _, other := range p.deployed() {
+			if !slices.Contains(all, other) {
+				all = append([]string{other}, all...)
+			}
+		}
+	}
+	return at, all
+}
+
+// namedAt is where a settings module is named.
+func (p *project) namedAt(module string) place {
+	for _, e := range p.facts.Entries {
+		if e.Settings == module && e.Line > 0 {
+			return place{e.File, e.Line}
+		}
+	}
+	return place{p.facts.Settings.File, 0}
+}
+
+// deployed are modules that files of a deployment name.
+func (p *project) deployed() (all []string) {
+	for _, f := range p.tree.where(func(f string) bool { return deployment.MatchString(f) && !beside(f) }) {
+		for _, m := range namesModule.FindAllStringSubmatch(p.tree.text(f), -1) {
+			if p.moduleFile(p.roots(p.tree.named("manage.py")), m[1]) != "" && !developing.MatchString(m[1]) && !slices.Contains(all, m[1]) {
+				all = append(all, m[1])
+			}
+		}
+	}
+	return all
+}
+
+// deployment are files that say how a site is deployed.
+var deployment = regexp.MustCompile(`(^|/)((docker-)?compose[\w.-]*\.ya?ml|Procfile|app\.json|render\.yaml|fly\.toml|heroku\.yml|` +
+	`[\w.-]*\.env[\w.-]*|\.envs/.*|[\w-]+\.service)$`)
+
+// health is a path that answers whether the site is well, and where it is.
+func (p *project) health() (string, place) {
+	for _, f := range p.tree.where(func(f string) bool { return path.Base(f) == "urls.py" && !beside(f) && p.rootURLs(f) }) {
+		text := p.tree.text(f)
+		for _, m := range healthRoute.FindAllStringSubmatchIndex(text, -1) {
+			name, rest := text[m[2]:m[3]], text[m[1]:min(len(text), m[1]+80)]
+			if strings.Contains(rest, "include(") && !p.answersAtRoot(rest) {
+				continue
+			}
+			return "/" + strings.TrimPrefix(name, "^"), place{f, lineAt(text, m[0])}
+		}
+	}
+	for _, f := range p.tree.where(func(f string) bool {
+		return strings.Contains(path.Base(f), "middleware") && strings.HasSuffix(f, ".py")
+	}) {
+		if m := healthAnswer.FindStringSubmatchIndex(p.tree.text(f)); m != nil && !beside(f) {
+			return p.tree.text(f)[m[2]:m[3]], place{f, lineAt(p.tree.text(f), m[0])}
+		}
+	}
+	return "", place{}
+}
+
+const healthWords = `_?(?:health|healthz|healthcheck|health-check|health_check|up|ping|livez|alive|readyz|liveness|status|heartbeat)`
+
+var (
+	healthRoute  = regexp.MustCompile(`(?m)^[^#\n]*\b(?:path|re_path|url)\(\s*r?["'](\^?` + healthWords + `/?)\$?["']\s*,`)
+	healthAnswer = regexp.MustCompile(`\.path(?:_info)?\s*==\s*["'](/` + healthWords + `/?)["']`)
+	including    = regexp.MustCompile(`include\(\s*["']([\w.]+)["']`)
+	emptyRoute   = regexp.MustCompile(`(?m)^[^#\n]*\b(?:path|re_path|url)\(\s*r?["']\^?\$?["']\s*,`)
+)
+
+// rootURLs reports whether a file is the one that ROOT_URLCONF names.
+func (p *project) rootURLs(file string) bool {
+	v, set, _ := p.setting("ROOT_URLCONF")
+	if !set || !v.isText() {
+		return false
+	}
+	return p.moduleFile(p.roots(p.tree.named("manage.py")), v.text()) == file
+}
+
+// answersAtRoot reports whether included routes have an empty one.
+func (p *project) answersAtRoot(text string) bool {
+	m := including.FindStringSubmatch(text)
+	if m == nil {
+		return false
+	}
+	file := p.moduleFile(p.roots(p.tree.named("manage.py")), m[1])
+	return emptyRoute.MatchString(p.tree.text(file))
+}

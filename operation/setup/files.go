@@ -1,0 +1,192 @@
+package setup
+
+import (
+	"fmt"
+	"strings"
+
+	"slipway/check"
+	"slipway/internal/yamlmerge"
+	"slipway/operation"
+)
+
+// standIn is a ciphertext for a rehearsal, which decrypts nothing: the containers get a stand-in, or the value of slipway.secrets.env.
+const standIn = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="
+
+// from is a comment that says where a value comes from.
+func from(k check.Key) string {
+	at := k.File
+	if k.Line > 0 {
+		at = fmt.Sprintf("%s:%d", k.File, k.Line)
+	}
+	switch {
+	case at == "" || k.Note == "":
+		return comment(at + k.Note)
+	}
+	return comment(at + ": " + k.Note)
+}
+
+// comment is one line of a comment.
+func comment(words string) string {
+	if words == "" {
+		return ""
+	}
+	return "# " + strings.Join(strings.Fields(words), " ")
+}
+
+// projectTree is Pulumi.yaml.
+func (i *initializer) projectTree() *yamlmerge.Value {
+	app := yamlmerge.Object()
+	for _, k := range i.found.Keys {
+		i.key(app, k)
+	}
+	key := i.out.Project + ":app"
+	return yamlmerge.Object().
+		Below("# Made by slipway init from the project beside it. Edit it as you like: running init again only adds what is missing.",
+			"name", yamlmerge.Text(i.out.Project, "")).
+		With("description", yamlmerge.Text("A Django site on AWS Fargate.", "")).
+		Below("# The command slipway, which is also the Pulumi program. It has to be on PATH.", "runtime",
+			yamlmerge.Object().With("name", yamlmerge.Text("go", "")).With("options", yamlmerge.Object().With("binary", yamlmerge.Text("slipway", "")))).
+		Below("# The same for all stacks; a stack's own value of a key takes precedence. Each value has the place that it comes from.",
+			"config", yamlmerge.Object().With(key, yamlmerge.Object().With("type", yamlmerge.Text("object", "")).
+				With("description", yamlmerge.Text("The Django project.", "")).With("default", app)))
+}
+
+// key puts a key of app into its place.
+func (i *initializer) key(app *yamlmerge.Value, k check.Key) {
+	in, name := app, k.Name
+	if parent, child, nested := strings.Cut(k.Name, "."); nested {
+		in, name = app.At(parent), child
+	}
+	switch value := k.Value.(type) {
+	case int:
+		in.With(name, yamlmerge.Plain(value, from(k)))
+	case []string:
+		if k.Items == nil {
+			in.With(name, yamlmerge.List(value, from(k)))
+			return
+		}
+		list := yamlmerge.Lines()
+		for n, w := range value {
+			list.Add("", yamlmerge.Text(w, from(k.Items[n])))
+		}
+		in.With(name, list)
+	default:
+		in.With(name, yamlmerge.Text(fmt.Sprint(value), from(k)))
+	}
+}
+
+// sizes are the settings of the stacks that init writes, which differ as a team's stacks do.
+var sizes = map[string]func(web, config *yamlmerge.Value, project string){
+	operation.DefaultStack: func(web, config *yamlmerge.Value, project string) {
+		web.With("max", yamlmerge.Plain(2, ""))
+		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", "")))
+	},
+	"dev": func(web, config *yamlmerge.Value, project string) {
+		web.With("cpu", yamlmerge.Plain(256, "")).With("memory", yamlmerge.Plain(512, "")).With("max", yamlmerge.Plain(2, "")).With("spot", yamlmerge.Plain(100, ""))
+		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", ""))).
+			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.t4g.micro", "")).With("storage", yamlmerge.Plain(20, "")).
+				With("backupDays", yamlmerge.Plain(1, ""))).
+			With(project+":logs", yamlmerge.Object().With("days", yamlmerge.Plain(7, "")).With("archiveDays", yamlmerge.Plain(30, "")))
+	},
+	"staging": func(web, config *yamlmerge.Value, project string) {
+		web.With("cpu", yamlmerge.Plain(512, "")).With("memory", yamlmerge.Plain(1024, "")).With("max", yamlmerge.Plain(4, "")).With("spot", yamlmerge.Plain(50, ""))
+		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", ""))).
+			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.t4g.small", "")).With("backupDays", yamlmerge.Plain(7, "")))
+	},
+	"prod": func(web, config *yamlmerge.Value, project string) {
+		web.With("cpu", yamlmerge.Plain(1024, "")).With("memory", yamlmerge.Plain(2048, "")).With("min", yamlmerge.Plain(2, "")).With("max", yamlmerge.Plain(10, ""))
+		config.With(project+":protect", yamlmerge.Plain(true, "# data and keys cannot be deleted")).
+			With(project+":network", yamlmerge.Object().With("zones", yamlmerge.Plain(3, "")).With("nat", yamlmerge.Text("perZone", ""))).
+			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.m7g.large", "")).With("storage", yamlmerge.Plain(100, "")).
+				With("multiAz", yamlmerge.Plain(true, "")).With("backupDays", yamlmerge.Plain(14, "")))
+	},
+}
+
+// abouts are the first lines of the stacks' files.
+var abouts = map[string]string{
+	operation.DefaultStack: "The default stack: slipway up rehearses it in the built-in model of AWS.",
+	"dev":                  "Small and cheap, about $90 a month: one NAT gateway, one task on Spot, one key.",
+	"staging":              "Like prod, but smaller.",
+	"prod":                 "Production: protected, three availability zones with a NAT gateway each, a standby database, at least two tasks.",
+}
+
+// stackTree is Pulumi.<stack>.yaml.
+func (i *initializer) stackTree(stack string) *yamlmerge.Value {
+	project, config, web := i.out.Project, yamlmerge.Object(), yamlmerge.Object()
+	config.With("aws:region", yamlmerge.Text("us-east-1", ""))
+	i.domain(config, stack)
+	if stack == operation.DefaultStack || stack == "dev" {
+		config.With(project+":keys", yamlmerge.Text("shared", ""))
+	}
+	if h := i.found.Health; h != nil {
+		web.With("healthPath", yamlmerge.Text(h.Value.(string), from(*h)))
+	}
+	size, known := sizes[stack]
+	if !known {
+		size = sizes["staging"]
+	}
+	size(web, config, project)
+	config.With(project+":web", web)
+	if c := i.found.Cache; c != nil {
+		node := yamlmerge.Object().With("node", yamlmerge.Text(fmt.Sprint(c.Value), from(*c)))
+		if stack == "prod" {
+			node.With("replicas", yamlmerge.Plain(1, "# fails over to another zone"))
+		}
+		config.With(project+":cache", node)
+	}
+	config.With(project+":workers", i.workers())
+	i.secrets(config, stack)
+	about := abouts[stack]
+	if about == "" {
+		about = "The stack " + stack + "."
+	}
+	return yamlmerge.Object().Below("# "+about, "config", config)
+}
+
+// domain sets the domain of stacks that need one.
+func (i *initializer) domain(config *yamlmerge.Value, stack string) {
+	r := i.found.Redirects
+	if r == nil && stack != "prod" {
+		return
+	}
+	why := "# FILL IN: the host name of the site"
+	if r != nil {
+		why += fmt.Sprintf("; it redirects to https (%s:%d)", r.File, r.Line)
+	}
+	name := stack + ".example.com"
+	if stack == "prod" {
+		name = "www.example.com"
+	}
+	config.With(i.out.Project+":domain", yamlmerge.Text(name, why)).
+		With(i.out.Project+":zone", yamlmerge.Text("example.com", "# FILL IN: the hosted zone in Route 53 that contains it"))
+}
+
+// workers are the processes beside the web service.
+func (i *initializer) workers() *yamlmerge.Value {
+	if len(i.found.Processes) == 0 {
+		return nil
+	}
+	list := yamlmerge.Lines()
+	for _, p := range i.found.Processes {
+		at := from(check.Key{File: p.File, Line: p.Line, Note: p.Note})
+		one := yamlmerge.Object().With("name", yamlmerge.Text(p.Name, at)).With("command", yamlmerge.List(p.Command, ""))
+		if p.Single {
+			one.With("single", yamlmerge.Plain(true, "# never two at once"))
+		}
+		list.Add(p.Name, one)
+	}
+	return list
+}
+
+// secrets gives the default stack stand-ins, so that a rehearsal knows their names. Other stacks get theirs from the user.
+func (i *initializer) secrets(config *yamlmerge.Value, stack string) {
+	if len(i.found.Secrets) == 0 || stack != operation.DefaultStack {
+		return
+	}
+	all := yamlmerge.Object()
+	for _, k := range i.found.Secrets {
+		all.With(k.Name, yamlmerge.Object().With("secure", yamlmerge.Text(standIn, from(k))))
+	}
+	config.Below("# Stand-ins without a value: a rehearsal decrypts nothing. For up --run, put NAME=value into slipway.secrets.env. For a\n"+
+		"# deployment: pulumi config set --stack STACK --path --secret "+i.out.Project+":secrets.NAME", i.out.Project+":secrets", all)
+}
