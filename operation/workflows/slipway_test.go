@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"gopkg.in/yaml.v3"
+
 	"slipway/internal/version"
 	"slipway/operation"
 )
@@ -153,5 +155,51 @@ func TestOnlyACloneCompiles(t *testing.T) {
 	all, err = p.render()
 	if _, there := all[script]; err != nil || there || !strings.Contains(string(files["deploy.yml"]), "go build -o bin/slipway ./cmd/slipway") {
 		t.Error("a clone does not compile its commits")
+	}
+}
+
+// release.yml is the only workflow of this repository that slipway does not write. Only its job may write, and only to releases.
+func TestTheReleaseWorkflow(t *testing.T) {
+	text, err := os.ReadFile("../../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w workflow
+	if err := yaml.Unmarshal(text, &w); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(text), "\n") {
+		if strings.Contains(line, "uses:") && !pinned.MatchString(line) {
+			t.Errorf("not pinned by commit with its version: %s", line)
+		}
+	}
+	push, _ := w.On["push"].(map[string]any)
+	if len(w.On) != 1 || len(push) != 1 || push["tags"] == nil {
+		t.Errorf("it runs on %v, want tags alone", w.On)
+	}
+	j := w.Jobs["release"]
+	if len(w.Jobs) != 1 || j == nil || w.Permissions == nil || len(w.Permissions) > 0 || len(j.Permissions) != 1 ||
+		j.Permissions["contents"] != "write" {
+		t.Fatalf("it gives more than one job the permission to write releases: %s", text)
+	}
+	var builds, tests, publishes int
+	for i, s := range j.Steps {
+		if strings.Contains(s.Run, "${{") {
+			t.Errorf("an expression inside a script: %s", s.Run)
+		}
+		if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != "false" {
+			t.Error("the token stays in the checkout")
+		}
+		switch {
+		case strings.HasPrefix(s.Run, ".ci/build "):
+			builds = i
+		case s.Run == ".ci/binary":
+			tests = i
+		case strings.Contains(s.Run, "gh release create"):
+			publishes = i
+		}
+	}
+	if builds == 0 || tests < builds || publishes < tests {
+		t.Errorf("it builds in step %d, tests in %d and publishes in %d", builds, tests, publishes)
 	}
 }

@@ -579,6 +579,13 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 		out, err := exec.Command(lint, args...).CombinedOutput()
 		return string(out), err
 	}
+	release, err := os.ReadFile("../../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(map[string][]byte{"release.yml": release}); err != nil {
+		t.Errorf("release.yml: %v\n%s", err, out)
+	}
 	_, files, _ := rendered(t, "../..")
 	for _, root := range []string{"../..", project(t, devRole, prodBranch, amd64), project(t, devBranch), project(t, devPulls, prodRead)} {
 		_, files, _ := rendered(t, root)
