@@ -16,6 +16,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
+
+	"slipway/internal/version"
 )
 
 // Load decodes and validates a Source. Its error is a Mistakes: every mistake, sorted by key.
@@ -62,6 +64,23 @@ func Load(source Source) (*Stack, error) {
 		return nil, d.mistakes.sorted()
 	}
 	return stack, nil
+}
+
+// tooNew refuses a stack that was set up with a newer slipway, and reports whether it was.
+func (d *decoder) tooNew() bool {
+	of := d.source.writtenFor()
+	if !version.Newer(of) {
+		return false
+	}
+	d.add(versionKey, "", "the stack was set up with slipway %s, and this is %s. Get %[1]s from %[3]s; or, if the stack needs nothing that "+
+		"is new in it, write %[2]s here", of, version.Number, version.Release(of))
+	return true
+}
+
+func (d *decoder) version(of string) {
+	if of != "" && !version.Valid(of) {
+		d.add(versionKey, quoted(of), "must be a version of slipway, such as 0.4.0")
+	}
 }
 
 // A decoder fills a Stack and collects mistakes.

@@ -41,7 +41,7 @@ func FindRoot() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("there is no Pulumi.yaml in %s or above it: run this in your project's folder. slipway init makes one", here)
+			return "", fmt.Errorf("there is no Pulumi.yaml in %s or above it: run this in your project's folder, or write one: slipway init", here)
 		}
 	}
 }

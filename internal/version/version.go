@@ -63,6 +63,14 @@ func Release(of string) string { return Repository + "/releases/tag/v" + of }
 // Downloads is the folder that the files of a version are in.
 func Downloads(of string) string { return Repository + "/releases/download/v" + of }
 
+// Page is where a page of the documents of this version is: docs/ci.md, or README.md#deploying-for-real. A user's repository has none.
+func Page(of string) string {
+	if Number == "" {
+		return Repository + "/blob/main/" + of
+	}
+	return Repository + "/blob/v" + Number + "/" + of
+}
+
 // String is a line about this program: slipway 0.4.0, commit ..., Pulumi v3.250.0, go1.26.8.
 func String() string {
 	info, ok := debug.ReadBuildInfo()

@@ -49,6 +49,17 @@ func TestComparison(t *testing.T) {
 	}
 }
 
+func TestPage(t *testing.T) {
+	was := Number
+	t.Cleanup(func() { Number = was })
+	for number, want := range map[string]string{"": "/blob/main/docs/ci.md", "0.4.0": "/blob/v0.4.0/docs/ci.md"} {
+		Number = number
+		if got := Page("docs/ci.md"); got != Repository+want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestValid(t *testing.T) {
 	for text, want := range map[string]bool{
 		"0.4.0": true, "12.0.3-rc.1": true,

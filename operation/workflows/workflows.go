@@ -21,6 +21,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"slipway/config"
+	"slipway/internal/version"
 	"slipway/operation"
 	"slipway/site"
 )
@@ -240,10 +241,10 @@ func (p *pipeline) choosePreview() (note string) {
 		p.Previewed = first
 		return fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
 			"which their own code has then. With github.readPullRequests in Pulumi.%[1]s.yaml they may only read. "+
-			"docs/ci.md says what that reads.", first.Name)
+			"%[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
 	default:
 		return fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name)
+			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. %[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/internal/version"
 	"slipway/operation"
 	"slipway/operation/workflows"
 )
@@ -35,7 +36,7 @@ The workflows hold no secret: a job gets its rights from AWS for an hour, throug
 A read-only job uses github.readRole, if the stack has one. Until a stack has its role, its jobs take the ARN from the
 repository's variable SLIPWAY_<STACK>_ROLE or SLIPWAY_<STACK>_READ_ROLE, and are skipped while that is empty.
 
-A workflow that was changed by hand is not overwritten, and nothing else is touched. See docs/ci.md.`,
+A workflow that was changed by hand is not overwritten, and nothing else is touched. See ` + version.Page("docs/ci.md") + ".",
 		Example: `  slipway ci github
   slipway ci github --path dev,prod
   slipway ci github --download https://files.example.com/slipway/0.4.0`,
