@@ -205,8 +205,8 @@ func (a App) complete(file string, packages []string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s has no Dockerfile, and %s lacks %s, which an image that Slipway generates needs: add them, name them in app.packages, or write "+
-		"a Dockerfile", a.Path, file, strings.Join(missing, ", "))
+	return fmt.Errorf("%s has no Dockerfile, and %s lacks %s, which an image that Slipway generates needs: add them, "+
+		"name them in app.packages, or write a Dockerfile", a.Path, file, strings.Join(missing, ", "))
 }
 
 var (

@@ -170,6 +170,9 @@ func (p *project) found() (all []Fact) {
 	}
 	p.foundImage(add)
 	for _, f := range p.needs.files {
+		if !p.tree.has[f] {
+			continue
+		}
 		add("packages", path.Base(f), place{f, 0})
 	}
 	if p.facts != nil && p.facts.Settings != nil {
@@ -186,7 +189,7 @@ func (p *project) foundImage(add func(string, string, place)) {
 	case i == nil || i.target == nil:
 		add("Dockerfile", "none", place{})
 	case i.generated:
-		add("Dockerfile", "none: Slipway generates one", place{p.report.Generated, 0})
+		add("Dockerfile", "none: Slipway generates one from "+p.report.Generated, place{})
 	default:
 		add("Dockerfile", i.base, place{i.file, i.target.line})
 		if i.user != nil {
@@ -200,7 +203,9 @@ func (p *project) foundImage(add func(string, string, place)) {
 		}
 	}
 	for _, s := range p.start.servers {
-		add("server", s.program, s.at)
+		if p.tree.has[s.at.file] {
+			add("server", s.program, s.at)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (p *project) generate() {
 		}
 	}
 	if list == "" && len(p.App.Packages) == 0 {
-		p.lacking, p.lackingFrom = []string{p.django(), "gunicorn", "psycopg[binary]"}, p.managerFile()
+		p.lacking, p.lackingFrom = []string{p.django(), "gunicorn", "psycopg[binary]"}, ""
 		p.ungenerated = "there is no requirements.txt, pyproject.toml or lock file in " + shownFolder(context)
 		return
 	}
@@ -99,5 +99,3 @@ func (p *project) django() string {
 	}
 	return "django"
 }
-
-func (p *project) managerFile() string { return path.Join(p.folderOfProject(), "manage.py") }

@@ -176,6 +176,9 @@ func (p *project) serving() []string {
 	if words := p.asynchronous(module); words != nil {
 		return words
 	}
+	if !p.needs.has("gunicorn") && p.needs.has("uwsgi") {
+		return []string{"uwsgi", "--http", "0.0.0.0:" + strconv.Itoa(p.App.port()), "--module", module + ":application", "--need-app"}
+	}
 	if !p.needs.open && len(p.needs.files) > 0 && !p.needs.has("gunicorn") {
 		return nil
 	}

@@ -26,14 +26,34 @@ func (p *project) modules() (at place, all []string) {
 			}
 		}
 	} else if d != nil || regexp.MustCompile(`(^|[._])(base|common|defaults?)$`).MatchString(module) {
-		for _, other := range p.deployed() {
-			if !slices.Contains(all, other) {
-				all = append([]string{other}, all...)
-			}
+		others := p.deployed()
+		if len(others) == 0 {
+			others = p.siblings(module)
 		}
+		others = slices.DeleteFunc(others, func(other string) bool { return other == module })
+		all = append(others, all...)
 	}
 	return at, all
 }
+
+// siblings are the modules beside one for development that may be those of production.
+func (p *project) siblings(module string) (all []string) {
+	folder := path.Dir(p.facts.Settings.File)
+	for _, f := range p.tree.files {
+		name := strings.TrimSuffix(path.Base(f), ".py")
+		if path.Dir(f) != folder || !strings.HasSuffix(f, ".py") || developing.MatchString(name) || shared.MatchString(name) ||
+			!settingsLike.MatchString(p.tree.text(f)) {
+			continue
+		}
+		all = append(all, module[:strings.LastIndex(module, ".")+1]+name)
+	}
+	return all
+}
+
+var (
+	shared       = regexp.MustCompile(`^(__init__|base|common|defaults?|utils?|urls|wsgi|asgi|celery\w*)$`)
+	settingsLike = regexp.MustCompile(`(?m)^(DEBUG|DATABASES|SECRET_KEY|ALLOWED_HOSTS)\b.*=`)
+)
 
 // namedAt is where a settings module is named.
 func (p *project) namedAt(module string) place {
@@ -47,7 +67,9 @@ func (p *project) namedAt(module string) place {
 
 // deployed are modules that files of a deployment name.
 func (p *project) deployed() (all []string) {
-	for _, f := range p.tree.where(func(f string) bool { return deployment.MatchString(f) && !beside(f) }) {
+	for _, f := range p.tree.where(func(f string) bool {
+		return (deployment.MatchString(f) || dockerName.MatchString(path.Base(f))) && !developments.MatchString(f) && !beside(f)
+	}) {
 		for _, m := range namesModule.FindAllStringSubmatch(p.tree.text(f), -1) {
 			if p.moduleFile(p.roots(p.tree.named("manage.py")), m[1]) != "" && !developing.MatchString(m[1]) && !slices.Contains(all, m[1]) {
 				all = append(all, m[1])

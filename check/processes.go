@@ -79,7 +79,12 @@ func (p *project) procfile(file string) (all []startedCommand) {
 
 // fields are the words of a command line; nil if a shell would have to run it. Variables stay as they are written.
 func fields(line string) []string {
-	words, err := shell.Fields(line, func(name string) string { return "$" + name })
+	words, err := shell.Fields(line, func(name string) string {
+		if name == "IFS" { // which separates words
+			return ""
+		}
+		return "$" + name
+	})
 	if err != nil || slices.ContainsFunc(words, func(w string) bool { return strings.ContainsAny(w, "&|;<>`") }) {
 		return nil
 	}
@@ -292,9 +297,10 @@ func (s *surveyor) workers(p *project) {
 	}
 }
 
-// A cacheUse is a variable that a Redis goes to.
+// Variables that get the address of a Redis, and values that are one.
 var (
-	redisURL  = regexp.MustCompile(`(REDIS|VALKEY)\w*_?(URL|URI|DSN|LOCATION|CONNECTION)?$|^(DJANGO_)?(CACHE|CACHES|BROKER|CELERY_BROKER|CELERY_RESULT_BACKEND)_?(URL|LOCATION)?$`)
+	redisURL = regexp.MustCompile(`(REDIS|VALKEY)\w*_?(URL|URI|DSN|LOCATION|CONNECTION)?$|` +
+		`^(DJANGO_)?(CACHE|CACHES|BROKER|CELERY_BROKER|CELERY_RESULT_BACKEND)_?(URL|LOCATION)?$`)
 	redisHost = regexp.MustCompile(`(REDIS|VALKEY)\w*_(HOST|HOSTNAME|SERVER|ADDRESS|ENDPOINT)$`)
 	redisPort = regexp.MustCompile(`(REDIS|VALKEY)\w*_PORT$`)
 	redisPass = regexp.MustCompile(`(REDIS|VALKEY)\w*_(PASSWORD|PASS|AUTH|TOKEN)$`)
@@ -334,7 +340,8 @@ func (s *surveyor) cache(p *project) bool {
 	} else if name, v := p.redisSetting(); name != "" {
 		at, what = v.at(), name
 	}
-	if what == "" || !s.agreed("cache", at, true, "The settings use Redis (%s). Create a cache (Valkey, cache.t4g.micro, about $12 a month)?", what) {
+	if what == "" || !s.agreed("cache", at, true,
+		"The settings use Redis (%s). Create a cache (Valkey, cache.t4g.micro, about $12 a month)?", what) {
 		return false
 	}
 	s.out.Cache = &Key{Name: "cache.node", Value: "cache.t4g.micro", File: at.file, Line: at.line, Note: what}

@@ -150,6 +150,9 @@ func (s *surveyor) agreed(id string, at place, byDefault bool, format string, ar
 
 // set notes where the value of a key comes from.
 func (s *surveyor) set(key string, at place, note string) {
+	if at.file != "" && !s.first.tree.has[at.file] { // a command that is set already
+		at = s.from["command"].place
+	}
 	s.from[key] = origin{place: at, note: note}
 }
 
@@ -248,8 +251,8 @@ func (p *project) otherDockerfile() string {
 
 // steps set keys. Each reports whether it has set one.
 var steps = []func(*surveyor, *project) bool{
-	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).port, (*surveyor).cache,
-	(*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files, (*surveyor).redirect,
+	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).directly, (*surveyor).port,
+	(*surveyor).cache, (*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files, (*surveyor).redirect,
 }
 
 func (s *surveyor) improved(p *project) bool {
@@ -329,30 +332,41 @@ func (s *surveyor) packages(p *project) bool {
 	}
 	s.app.Packages = append(s.app.Packages, names...)
 	for _, name := range names {
-		s.set("packages."+name, place{}, "not in "+p.lackingFrom)
+		s.set("packages."+name, place{}, orElse(strings.TrimSuffix("not in "+p.lackingFrom, "not in "), "no file lists the packages"))
 	}
 	return true
 }
 
+// starts are the findings that another command or entrypoint mends.
+var starts = []string{"command-missing", "development-server", "module-missing", "entrypoint-arguments", "drops-privileges", "low-port",
+	"installs-at-start"}
+
 // command sets what starts, if the image's own start does not do.
 func (s *surveyor) command(p *project) bool {
-	f := p.finding("command-missing", "development-server", "module-missing", "entrypoint-arguments", "drops-privileges", "low-port",
-		"installs-at-start")
-	if f == nil || f.Severity != Refused && f.Check != "low-port" || p.image == nil || s.try("command "+f.Check) {
+	if p.image == nil || p.image.target == nil {
 		return false
 	}
-	words := p.serving()
-	note := ""
-	if f.Check == "command-missing" || f.Check == "development-server" {
-		if own, at := p.webCommand(); own != nil {
-			words, note = own, ""
-			s.app.Command = own
-			s.set("command", at, note)
+	for _, code := range starts {
+		if f := p.finding(code); f != nil && (f.Severity == Refused || code == "low-port") && !s.try("command "+code) && s.starting(p, f) {
 			return true
 		}
-		note = "the image has no command for production"
 	}
-	if f.Check == "low-port" {
+	return false
+}
+
+// starting sets the command that mends a finding.
+func (s *surveyor) starting(p *project, f *Finding) bool {
+	absent := f.Check == "command-missing" || f.Check == "development-server"
+	if own, at := p.webCommand(); absent && own != nil {
+		s.app.Command = own
+		s.set("command", at, "")
+		return true
+	}
+	words, note := p.serving(), ""
+	switch {
+	case absent:
+		note = "the image has no command for production"
+	case f.Check == "low-port":
 		for _, server := range p.start.servers {
 			if server.port > 0 && server.port < 1024 {
 				words = p.moved(server)
@@ -360,17 +374,83 @@ func (s *surveyor) command(p *project) bool {
 		}
 		note = "only root may listen on the port that the image uses"
 	}
+	if module := p.anyModule(); words == nil && module != "" && f.Check != "installs-at-start" {
+		words, note = []string{"gunicorn", module}, strings.TrimPrefix(note+"; gunicorn has to be installed", "; ")
+	}
 	if words == nil {
 		return false
 	}
 	s.app.Command = words
 	s.set("command", f.at(), note)
-	if f.Check == "entrypoint-arguments" || f.Check == "drops-privileges" || p.image.entrypoint != nil && f.Check == "low-port" {
+	if why := map[string]string{"entrypoint-arguments": "drops its arguments", "drops-privileges": "needs root",
+		"low-port": "starts what needs root"}[f.Check]; why != "" && p.image.entrypoint != nil {
 		s.app.Entrypoint = []string{}
-		s.set("entrypoint", f.at(), "the image's own "+map[string]string{"entrypoint-arguments": "drops its arguments",
-			"drops-privileges": "needs root", "low-port": "starts what needs root"}[f.Check])
+		s.set("entrypoint", f.at(), "the image's own "+why)
 	}
 	return true
+}
+
+// directly makes the server the first process of the container: a shell that starts it would not pass on the signal to stop.
+func (s *surveyor) directly(p *project) bool {
+	i := p.image
+	if i == nil || i.target == nil || i.generated {
+		return false
+	}
+	if c := i.cmd; c != nil && c.shell && s.app.Command == nil && !s.try("shell form") {
+		words := fields(strings.Join(c.words, " "))
+		if len(words) > 0 && words[0] != "exec" && !assignment.MatchString(words[0]) && !strings.Contains(strings.Join(words, ""), "$") {
+			s.app.Command = words
+			s.set("command", c.place(i), unshelled)
+			return true
+		}
+	}
+	if len(p.start.servers) != 1 || len(p.start.unread) > 0 || s.try("directly") {
+		return false
+	}
+	server := p.start.servers[0]
+	if len(server.words) == 0 || server.words[0] == "exec" || i.startsWith(server.words[0]) {
+		return false
+	}
+	for _, c := range p.start.commands {
+		words := unwrapped(c.words)
+		if c.at.file != server.at.file || len(words) == 0 || slices.Contains(harmlessPrograms, path.Base(words[0])) ||
+			managing(words) == "migrate" || isServer(c.words) || isShell(words[0]) || c.at.file == i.file && c.at.line == server.at.line {
+			continue
+		}
+		return false // the script does something that the server may need
+	}
+	words := slices.Clone(server.words)
+	for len(words) > 0 && (assignment.MatchString(words[0]) || words[0] == "env") {
+		words = words[1:]
+	}
+	if strings.ContainsAny(strings.Join(words, ""), "$\"'`{}[]#") {
+		words = p.serving()
+	}
+	if words == nil || strings.HasPrefix(server.program, "runserver") {
+		return false
+	}
+	s.app.Command = words
+	s.set("command", server.at, unshelled)
+	if i.cmd == nil {
+		s.app.Entrypoint = []string{}
+		s.set("entrypoint", server.at, "")
+	}
+	return true
+}
+
+const unshelled = "without the shell, which would not pass on the signal to stop"
+
+// harmlessPrograms are those of a script that the server does not need.
+var harmlessPrograms = []string{"echo", "printf", "set", "sleep", "true", ":", "date", "id", "whoami", "pwd"}
+
+// startsWith reports whether a program is the first process.
+func (i *dockerImage) startsWith(program string) bool {
+	for _, c := range []*dockerCommand{i.cmd, i.entrypoint} {
+		if c != nil && !c.shell && slices.Contains(c.words, program) && !slices.ContainsFunc(c.words, isShell) {
+			return true
+		}
+	}
+	return false
 }
 
 // port sets the port on which the server listens.
@@ -452,12 +532,10 @@ func (s *surveyor) media(p *project, add func(string, *Finding) bool) bool {
 		return false
 	}
 	generated := p.image != nil && p.image.generated
+	refused := f.Severity == Refused
 	listed := p.needs.has("django-storages") && p.needs.has("boto3") ||
 		strings.Contains(p.needs.text, "django-storages[s3]") || strings.Contains(p.needs.text, "django-storages[boto3]") || p.needs.open
-	if !generated && !listed {
-		return false // a check names the package
-	}
-	if generated && !listed && f.Severity == Warning {
+	if !listed && !refused {
 		return false // no model of the project has files
 	}
 	if generated && !listed && !slices.Contains(s.app.Packages, "django-storages[s3]") {

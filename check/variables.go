@@ -26,7 +26,8 @@ func (p *project) readings() []readVariable {
 	always := p.always()
 	at := map[string]int{}
 	for _, r := range p.facts.Reads {
-		if _, has := always[r.Name]; has || slices.Contains(usual, r.Name) || r.Name == "DJANGO_SETTINGS_MODULE" || !variableName.MatchString(r.Name) {
+		if _, has := always[r.Name]; has || slices.Contains(usual, r.Name) || r.Name == "DJANGO_SETTINGS_MODULE" ||
+			!variableName.MatchString(r.Name) {
 			continue
 		}
 		if i, seen := at[r.Name]; seen {
@@ -85,8 +86,16 @@ func (s *surveyor) variables(p *project) bool {
 // plainly reports whether an optional variable is for certain about this site's own address.
 func (p *project) plainly(r readVariable) bool {
 	prefix := ownPrefix.ReplaceAllString(strings.ToUpper(r.Name), "")
-	return r.template == "{hosts}" || r.template == "{origins}" || !strings.Contains(prefix, "_")
+	switch upper := strings.ToUpper(r.Name); r.template {
+	case "{hosts}":
+		return ownHosts.MatchString(upper)
+	case "{origins}":
+		return strings.Contains(upper, "CSRF") || strings.Contains(upper, "TRUSTED")
+	}
+	return !strings.Contains(prefix, "_")
 }
+
+var ownHosts = regexp.MustCompile(`(^|_)ALLOWED(_CLIENT)?_HOSTS?$|^HOSTS?$`)
 
 var ownPrefix = regexp.MustCompile(`^(DJANGO|APP|WEB|SITE|BACKEND|SERVER)_|_(URL|URI|HOST|NAME|DOMAIN)$`)
 
@@ -235,7 +244,8 @@ func (s *surveyor) engine(p *project) bool {
 		if !chooses || s.try("engine "+r.Name) {
 			continue
 		}
-		if s.fits(r.Name, place{r.File, r.Line}, right, "postgres", "postgresql", "django.db.backends.postgresql", "True", "true", "1", "{db.url}") {
+		at := place{r.File, r.Line}
+		if s.fits(r.Name, at, right, "postgres", "postgresql", "django.db.backends.postgresql", "True", "true", "1", "{db.url}") {
 			return true
 		}
 	}
@@ -275,8 +285,11 @@ func (s *surveyor) hosts(p *project) bool {
 	used := map[string]bool{}
 	collect(v, used, 0)
 	for _, name := range sortedKeys(used) {
-		likely, _ := p.template(name)
-		if !s.try("hosts "+name) && s.fits(name, v.at(), right, orElse(likely, "{hosts}"), "{hosts}", "{host}", "{url}", `["{host}"]`) {
+		likely := "{host}"
+		if strings.HasSuffix(strings.ToUpper(name), "S") {
+			likely = "{hosts}"
+		}
+		if !s.try("hosts "+name) && s.fits(name, v.at(), right, likely, "{hosts}", "{host}", "{url}", `["{host}"]`) {
 			return true
 		}
 	}
@@ -287,7 +300,7 @@ func (s *surveyor) hosts(p *project) bool {
 func (s *surveyor) bucket(p *project) bool {
 	f := p.finding("media-on-disk")
 	if f == nil {
-		return false
+		return s.named(p)
 	}
 	static, _ := p.storage("staticfiles", "STATICFILES_STORAGE")
 	right := func(q *project) bool {
@@ -301,6 +314,22 @@ func (s *surveyor) bucket(p *project) bool {
 		}
 	}
 	return false
+}
+
+// named sets the variable that names a bucket, where uploads go to one already.
+func (s *surveyor) named(p *project) bool {
+	now, _ := p.storage("default", "DEFAULT_FILE_STORAGE")
+	v, set, _ := p.setting("AWS_STORAGE_BUCKET_NAME")
+	if !set || !strings.Contains(strings.ToLower(now), "s3") || len(v.Reads) != 1 {
+		return false
+	}
+	name := v.Reads[0]
+	if _, given := s.app.Env[name]; given || s.try("bucket "+name) {
+		return false
+	}
+	s.app.Env[name] = "{bucket}"
+	s.set("env."+name, v.at(), "")
+	return true
 }
 
 // keys makes access keys empty: boto3 then finds the role of the task.
@@ -343,11 +372,14 @@ func (s *surveyor) demanded(p *project) bool {
 			continue
 		}
 		if value, has := p.template(name); has && value != "{https}" {
+			if value == "{hosts}" && !strings.HasSuffix(strings.ToUpper(name), "S") {
+				value = "{host}" // one item of a list
+			}
 			s.app.Env[name] = value
 			s.set("env."+name, f.at(), "")
 			return true
 		}
-		if secretName.MatchString(name) {
+		if secretName.MatchString(name) || saltName.MatchString(name) {
 			s.secrets = append(s.secrets, name)
 			s.set("secrets."+name, f.at(), "")
 			return true
@@ -357,6 +389,8 @@ func (s *surveyor) demanded(p *project) bool {
 	}
 	return s.conditions(p)
 }
+
+var saltName = regexp.MustCompile(`(?i)(^|_)(SALT|PEPPER|SIGNING|PRIVATE)(_|$)`)
 
 // plain asks for the value of a variable.
 func (s *surveyor) plain(p *project, name string, at place) {

@@ -1,4 +1,4 @@
-// Package yamlmerge adds keys to a YAML file. What the file has stays as it is, with its comments.
+// Package yamlmerge adds keys to a YAML file. What the file has already stays, with its comments.
 package yamlmerge
 
 import (
@@ -35,13 +35,22 @@ type entry struct {
 // Object is an object without keys.
 func Object() *Value { return &Value{kind: yaml.MappingNode} }
 
-// With adds a key; none if the value is nil.
-func (t *Value) With(name string, value *Value) *Value { return t.Below("", name, value) }
+// With adds a key: with a *Value, a string, a number, true or false; without a value, nothing.
+func (t *Value) With(name string, value any) *Value { return t.Below("", name, value) }
 
-// Below adds a key with a comment above it.
-func (t *Value) Below(comment, name string, value *Value) *Value {
-	if value != nil {
-		t.keys = append(t.keys, entry{name, comment, value})
+// Below is With, with a comment above the key.
+func (t *Value) Below(comment, name string, value any) *Value {
+	var v *Value
+	switch x := value.(type) {
+	case *Value:
+		v = x
+	case string:
+		v = Text(x, "")
+	default:
+		v = Plain(x, "")
+	}
+	if v != nil {
+		t.keys = append(t.keys, entry{name, comment, v})
 	}
 	return t
 }

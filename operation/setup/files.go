@@ -43,13 +43,13 @@ func (i *initializer) projectTree() *yamlmerge.Value {
 	key := i.out.Project + ":app"
 	return yamlmerge.Object().
 		Below("# Made by slipway init from the project beside it. Edit it as you like: running init again only adds what is missing.",
-			"name", yamlmerge.Text(i.out.Project, "")).
-		With("description", yamlmerge.Text("A Django site on AWS Fargate.", "")).
+			"name", i.out.Project).
+		With("description", "A Django site on AWS Fargate.").
 		Below("# The command slipway, which is also the Pulumi program. It has to be on PATH.", "runtime",
-			yamlmerge.Object().With("name", yamlmerge.Text("go", "")).With("options", yamlmerge.Object().With("binary", yamlmerge.Text("slipway", "")))).
+			yamlmerge.Object().With("name", "go").With("options", yamlmerge.Object().With("binary", "slipway"))).
 		Below("# The same for all stacks; a stack's own value of a key takes precedence. Each value has the place that it comes from.",
-			"config", yamlmerge.Object().With(key, yamlmerge.Object().With("type", yamlmerge.Text("object", "")).
-				With("description", yamlmerge.Text("The Django project.", "")).With("default", app)))
+			"config", yamlmerge.Object().With(key, yamlmerge.Object().With("type", "object").
+				With("description", "The Django project.").With("default", app)))
 }
 
 // key puts a key of app into its place.
@@ -79,27 +79,27 @@ func (i *initializer) key(app *yamlmerge.Value, k check.Key) {
 // sizes are the settings of the stacks that init writes, which differ as a team's stacks do.
 var sizes = map[string]func(web, config *yamlmerge.Value, project string){
 	operation.DefaultStack: func(web, config *yamlmerge.Value, project string) {
-		web.With("max", yamlmerge.Plain(2, ""))
-		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", "")))
+		web.With("max", 2)
+		config.With(project+":network", yamlmerge.Object().With("nat", "single"))
 	},
 	"dev": func(web, config *yamlmerge.Value, project string) {
-		web.With("cpu", yamlmerge.Plain(256, "")).With("memory", yamlmerge.Plain(512, "")).With("max", yamlmerge.Plain(2, "")).With("spot", yamlmerge.Plain(100, ""))
-		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", ""))).
-			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.t4g.micro", "")).With("storage", yamlmerge.Plain(20, "")).
-				With("backupDays", yamlmerge.Plain(1, ""))).
-			With(project+":logs", yamlmerge.Object().With("days", yamlmerge.Plain(7, "")).With("archiveDays", yamlmerge.Plain(30, "")))
+		web.With("cpu", 256).With("memory", 512).With("max", 2).With("spot", 100)
+		config.With(project+":network", yamlmerge.Object().With("nat", "single")).
+			With(project+":database", yamlmerge.Object().With("class", "db.t4g.micro").With("storage", 20).
+				With("backupDays", 1)).
+			With(project+":logs", yamlmerge.Object().With("days", 7).With("archiveDays", 30))
 	},
 	"staging": func(web, config *yamlmerge.Value, project string) {
-		web.With("cpu", yamlmerge.Plain(512, "")).With("memory", yamlmerge.Plain(1024, "")).With("max", yamlmerge.Plain(4, "")).With("spot", yamlmerge.Plain(50, ""))
-		config.With(project+":network", yamlmerge.Object().With("nat", yamlmerge.Text("single", ""))).
-			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.t4g.small", "")).With("backupDays", yamlmerge.Plain(7, "")))
+		web.With("cpu", 512).With("memory", 1024).With("max", 4).With("spot", 50)
+		config.With(project+":network", yamlmerge.Object().With("nat", "single")).
+			With(project+":database", yamlmerge.Object().With("class", "db.t4g.small").With("backupDays", 7))
 	},
 	"prod": func(web, config *yamlmerge.Value, project string) {
-		web.With("cpu", yamlmerge.Plain(1024, "")).With("memory", yamlmerge.Plain(2048, "")).With("min", yamlmerge.Plain(2, "")).With("max", yamlmerge.Plain(10, ""))
+		web.With("cpu", 1024).With("memory", 2048).With("min", 2).With("max", 10)
 		config.With(project+":protect", yamlmerge.Plain(true, "# data and keys cannot be deleted")).
-			With(project+":network", yamlmerge.Object().With("zones", yamlmerge.Plain(3, "")).With("nat", yamlmerge.Text("perZone", ""))).
-			With(project+":database", yamlmerge.Object().With("class", yamlmerge.Text("db.m7g.large", "")).With("storage", yamlmerge.Plain(100, "")).
-				With("multiAz", yamlmerge.Plain(true, "")).With("backupDays", yamlmerge.Plain(14, "")))
+			With(project+":network", yamlmerge.Object().With("zones", 3).With("nat", "perZone")).
+			With(project+":database", yamlmerge.Object().With("class", "db.m7g.large").With("storage", 100).
+				With("multiAz", true).With("backupDays", 14))
 	},
 }
 
@@ -114,13 +114,13 @@ var abouts = map[string]string{
 // stackTree is Pulumi.<stack>.yaml.
 func (i *initializer) stackTree(stack string) *yamlmerge.Value {
 	project, config, web := i.out.Project, yamlmerge.Object(), yamlmerge.Object()
-	config.With("aws:region", yamlmerge.Text("us-east-1", ""))
+	config.With("aws:region", "us-east-1")
 	if version.Number != "" {
 		config.With(project+":version", yamlmerge.Text(version.Number, "# of slipway; an older one refuses the stack"))
 	}
 	i.domain(config, stack)
 	if stack == operation.DefaultStack || stack == "dev" {
-		config.With(project+":keys", yamlmerge.Text("shared", ""))
+		config.With(project+":keys", "shared")
 	}
 	if h := i.found.Health; h != nil {
 		web.With("healthPath", yamlmerge.Text(h.Value.(string), from(*h)))
@@ -153,16 +153,19 @@ func (i *initializer) domain(config *yamlmerge.Value, stack string) {
 	if r == nil && stack != "prod" {
 		return
 	}
-	why := "# FILL IN: the host name of the site"
+	why, zone := "# FILL IN: the host name of the site", "# FILL IN: the hosted zone in Route 53 that contains it"
+	if stack == operation.DefaultStack {
+		why, zone = "# a stand-in for rehearsals", "# the same"
+	}
 	if r != nil {
-		why += fmt.Sprintf("; it redirects to https (%s:%d)", r.File, r.Line)
+		why += fmt.Sprintf("; the site redirects to https (%s:%d)", r.File, r.Line)
 	}
 	name := stack + ".example.com"
 	if stack == "prod" {
 		name = "www.example.com"
 	}
 	config.With(i.out.Project+":domain", yamlmerge.Text(name, why)).
-		With(i.out.Project+":zone", yamlmerge.Text("example.com", "# FILL IN: the hosted zone in Route 53 that contains it"))
+		With(i.out.Project+":zone", yamlmerge.Text("example.com", zone))
 }
 
 // workers are the processes beside the web service.

@@ -196,14 +196,15 @@ func (i *initializer) survey(ctx context.Context) error {
 	for {
 		s, err := check.Look(ctx, given, answers)
 		if errors.Is(err, check.ErrNoProject) {
-			return fmt.Errorf("%w: %s. Name the folder of the project: slipway init PATH", err, i.out.Path)
+			return fmt.Errorf("%s: %w. Name the folder of the project: slipway init PATH", i.out.Path, err)
 		}
 		if err != nil {
 			return err
 		}
 		for id := range i.o.Answers {
 			if !slices.ContainsFunc(s.Questions, func(q check.Question) bool { return q.ID == id }) {
-				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id, strings.Join(ids(s.Questions), ", "))}
+				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id,
+					strings.Join(ids(s.Questions), ", "))}
 			}
 		}
 		asked := false
@@ -297,11 +298,15 @@ func (i *initializer) todo() {
 			k.Name, i.out.Project)
 	}
 	if r := i.found.Redirects; r != nil {
-		i.add(r.File, r.Line, "Set %s:domain of each stack: the site redirects to https.", i.out.Project)
+		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)
 	}
 	for _, f := range i.found.Report.Findings {
 		if f.Severity == check.Refused {
-			i.add(f.File, f.Line, "%s. %s", strings.ToUpper(f.Reason[:1])+f.Reason[1:], f.Fix)
+			reason := f.Reason
+			if !strings.HasPrefix(reason, "app.") {
+				reason = strings.ToUpper(reason[:1]) + reason[1:]
+			}
+			i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
 		}
 	}
 }

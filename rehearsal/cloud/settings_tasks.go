@@ -116,7 +116,10 @@ var foremostVariables = words("AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSI
 func (d deployed) replacedVariables(c containerSpec) []Finding {
 	var names []string
 	for _, e := range c.Environment {
-		names = append(names, e.Name)
+		// To an SDK, credentials that are empty are none: botocore, credentials.py, EnvProvider.load.
+		if e.Value != "" || !slices.Contains(foremostVariables, e.Name) {
+			names = append(names, e.Name)
+		}
 	}
 	for _, s := range c.Secrets {
 		names = append(names, s.Name)

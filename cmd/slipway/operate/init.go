@@ -147,7 +147,10 @@ func (c *initialization) files(on screen.Terminal, r *setup.Result) {
 	var names [][2]string
 	var diffs []string
 	for _, f := range r.Files {
-		names, diffs = append(names, [2]string{f.Did, f.Name}), append(diffs, f.Diff)
+		if names = append(names, [2]string{f.Did, f.Name}); r.Files[0].Did == setup.Created { // there is nothing to lose
+			f.Diff = ""
+		}
+		diffs = append(diffs, f.Diff)
 	}
 	on.WriteFiles(names, diffs)
 }
