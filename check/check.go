@@ -66,7 +66,8 @@ var rules = []func(*project){
 	(*project).checkDatabase, (*project).checkDebug, (*project).checkHosts, (*project).checkSecretKey, (*project).checkStatic,
 	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices,
 	(*project).checkModules,
-	(*project).checkVariables, (*project).checkDemands, (*project).checkPipelines, (*project).checkInfrastructure,
+	(*project).checkVariables, (*project).checkDemands, (*project).checkPlaceholders, (*project).checkPipelines,
+	(*project).checkInfrastructure,
 }
 
 // finish sorts the findings and removes those that two rules made.

@@ -119,6 +119,8 @@ func configure(t *testing.T, app *App, line string) {
 			app.Command = texts(v)
 		case "port":
 			app.Port = v.(int)
+		case "packages":
+			app.Packages = texts(v)
 		case "writable":
 			app.Writable = texts(v)
 		case "static.serve":

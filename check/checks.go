@@ -131,6 +131,8 @@ var Checks = []Check{
 	{"variables-missing", Refused, "The settings demand a variable without a value, so Django does not start. A warning if the stack " +
 		"is not known.",
 		"Set it in app.env, or in secrets if it is secret."},
+	{"placeholder", Warning, "A variable still has the value that slipway init wrote for one that only you know. Refused on a protected " +
+		"stack.", "Set it in app.env."},
 
 	// What lies beside the project. Slipway does not run it.
 	{"pipeline-static-keys", Warning, "A workflow uses long-lived AWS keys.",

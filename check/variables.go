@@ -38,10 +38,19 @@ func (p *project) readings() []readVariable {
 		}
 		at[r.Name] = len(all)
 		one := readVariable{variable: r}
-		one.template, one.has = p.template(r.Name)
+		one.template, one.has = p.hostOr(r.Name)
 		all = append(all, one)
 	}
 	return all
+}
+
+// hostOr is the template of a variable. One whose name is in the singular is one host.
+func (p *project) hostOr(name string) (value string, has bool) {
+	value, has = p.template(name)
+	if value == "{hosts}" && !strings.HasSuffix(strings.ToUpper(name), "S") {
+		value = "{host}"
+	}
+	return value, has
 }
 
 // variables gives values to the variables for which Slipway has one, as far as their use is clear without a trial.
@@ -371,10 +380,7 @@ func (s *surveyor) demanded(p *project) bool {
 		if name == "" || s.try("demanded "+name) {
 			continue
 		}
-		if value, has := p.template(name); has && value != "{https}" {
-			if value == "{hosts}" && !strings.HasSuffix(strings.ToUpper(name), "S") {
-				value = "{host}" // one item of a list
-			}
+		if value, has := p.hostOr(name); has && value != "{https}" {
 			s.app.Env[name] = value
 			s.set("env."+name, f.at(), "")
 			return true

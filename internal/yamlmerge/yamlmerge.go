@@ -111,7 +111,9 @@ func (t *Value) node() *yaml.Node {
 	case yaml.ScalarNode:
 		n.Tag, n.Value = t.tag, *t.scalar
 		if t.tag == "!!str" && strings.HasPrefix(n.Value, "{") {
-			n.Style = yaml.DoubleQuotedStyle
+			if n.Style = yaml.DoubleQuotedStyle; strings.Contains(n.Value, `"`) {
+				n.Style = yaml.SingleQuotedStyle
+			}
 		}
 	case yaml.MappingNode:
 		for _, k := range t.keys {

@@ -16,6 +16,9 @@ const standIn = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="
 // from is a comment that says where a value comes from.
 func from(k check.Key) string {
 	at := k.File
+	if at != "" && at == k.Value {
+		return "" // the value is the place
+	}
 	if k.Line > 0 {
 		at = fmt.Sprintf("%s:%d", k.File, k.Line)
 	}
@@ -99,7 +102,8 @@ var sizes = map[string]func(web, config *yamlmerge.Value, project string){
 		config.With(project+":protect", yamlmerge.Plain(true, "# data and keys cannot be deleted")).
 			With(project+":network", yamlmerge.Object().With("zones", 3).With("nat", "perZone")).
 			With(project+":database", yamlmerge.Object().With("class", "db.m7g.large").With("storage", 100).
-				With("multiAz", true).With("backupDays", 14))
+				With("multiAz", true).With("backupDays", 14)).
+			With(project+":alarms", yamlmerge.Object().With("email", yamlmerge.Text("alarms@example.com", "# FILL IN: who receives alarms")))
 	},
 }
 

@@ -300,6 +300,9 @@ func (i *initializer) todo() {
 	if r := i.found.Redirects; r != nil {
 		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)
 	}
+	if slices.Contains(i.o.Stacks, "prod") && strings.Contains(i.written("Pulumi.prod.yaml"), "FILL IN") {
+		i.add("Pulumi.prod.yaml", 0, "Fill in the domain, its zone and who receives alarms.")
+	}
 	for _, f := range i.found.Report.Findings {
 		if f.Severity == check.Refused {
 			reason := f.Reason
@@ -309,6 +312,16 @@ func (i *initializer) todo() {
 			i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
 		}
 	}
+}
+
+// written is the text that a file gets.
+func (i *initializer) written(name string) string {
+	for _, f := range i.out.Files {
+		if f.Name == name {
+			return string(f.text)
+		}
+	}
+	return ""
 }
 
 func (i *initializer) add(file string, line int, format string, args ...any) {
