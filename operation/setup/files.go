@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/check"
+	"slipway/internal/version"
 	"slipway/internal/yamlmerge"
 	"slipway/operation"
 )
@@ -118,6 +119,9 @@ var abouts = map[string]string{
 func (i *initializer) stackTree(stack string) *yamlmerge.Value {
 	project, config, web := i.out.Project, yamlmerge.Object(), yamlmerge.Object()
 	config.With("aws:region", "us-east-1")
+	if version.Number != "" {
+		config.With(project+":version", yamlmerge.Text(version.Number, "# of slipway; an older one refuses the stack"))
+	}
 	i.domain(config, stack)
 	if stack == operation.DefaultStack || stack == "dev" {
 		config.With(project+":keys", "shared")
