@@ -64,7 +64,7 @@ var rules = []func(*project){
 	(*project).checkDockerfile, (*project).checkCommand, (*project).checkServer, (*project).checkStartUp, (*project).checkSuperuser,
 	(*project).checkContext, (*project).checkDependencies, (*project).checkStorage,
 	(*project).checkDatabase, (*project).checkDebug, (*project).checkHosts, (*project).checkSecretKey, (*project).checkStatic,
-	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices,
+	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices, (*project).checkCelery,
 	(*project).checkModules,
 	(*project).checkVariables, (*project).checkDemands, (*project).checkPlaceholders, (*project).checkPipelines,
 	(*project).checkInfrastructure,

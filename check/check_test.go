@@ -74,6 +74,22 @@ func options(t *testing.T, folder, comment string) Options {
 			o.Stack.Domain = words[1]
 		case len(words) == 2 && words[0] == "secret":
 			o.Stack.Secrets = append(o.Stack.Secrets, words[1])
+		case strings.HasPrefix(line, "- {name:"):
+			source.Text += line + "\n"
+			var w struct {
+				Name    string
+				Command []string
+				Count   *int
+				Single  bool
+			}
+			if err := yaml.Unmarshal([]byte(line[2:]), &w); err != nil {
+				t.Fatal(err)
+			}
+			one := Worker{w.Name, w.Command, 1, w.Single}
+			if w.Count != nil {
+				one.Count = *w.Count
+			}
+			o.Stack.Workers = append(o.Stack.Workers, one)
 		case strings.HasPrefix(line, "app."):
 			source.Text += line + "\n"
 			configure(t, &o.App, line)

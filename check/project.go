@@ -69,6 +69,15 @@ type Stack struct {
 	Domain    string
 	Region    string
 	Secrets   []string // names that the app gets from the stack's secrets
+	Workers   []Worker
+}
+
+// A Worker is a process that the stack runs beside the web service.
+type Worker struct {
+	Name    string
+	Command []string
+	Count   int
+	Single  bool // never two tasks at once
 }
 
 // A Source is a file of the configuration.

@@ -691,7 +691,11 @@ func (p *project) checkServices() {
 			}
 		}
 		if name != "" {
-			p.find("service-missing", at, "%s is used (%s)", s.name, name)
+			f := p.find("service-missing", at, "%s is used (%s)", s.name, name)
+			if s.name == "Redis" {
+				f.Fix = "Set cache.node: cache.t4g.micro, and give the variable {redis.url} or its parts in app.env. Or give the address of your own " +
+					"as a secret of the stack."
+			}
 		}
 	}
 }

@@ -184,6 +184,9 @@ func stackOf(t Target, c *configuration) *check.Stack {
 	s := &check.Stack{
 		Name: t.Stack, Protected: c.stack.Protect, Domain: c.stack.Domain, Region: c.stack.Region, Secrets: c.stack.SecretNames,
 	}
+	for _, w := range c.stack.Workers {
+		s.Workers = append(s.Workers, check.Worker{Name: w.Name, Command: w.Command, Count: w.Count, Single: w.Single})
+	}
 	text, _ := os.ReadFile(c.file)
 	s.Sources = []check.Source{{File: filepath.Base(c.file), Text: string(text)}, {File: "Pulumi.yaml", Text: string(c.project)}}
 	return s

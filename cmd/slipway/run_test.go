@@ -450,11 +450,25 @@ func TestRunRehearsed(t *testing.T) {
 	}
 }
 
+// needsImages skips a test that was not asked for, and fails it without a Docker engine that has these images.
+func needsImages(t *testing.T, images ...string) {
+	t.Helper()
+	if os.Getenv("SLIPWAY_RUN") == "" {
+		t.Skip("set SLIPWAY_RUN=1 to run the site in containers: it takes minutes, and needs what .ci/site gets")
+	}
+	for _, image := range images {
+		if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
+			t.Fatalf("no Docker engine with %s, which app/debian-base.sh makes: %s", image, out)
+		}
+	}
+}
+
 // A running is a clone of the project whose stack dev runs.
 type running struct {
 	t      *testing.T
 	dir    string
 	url    string
+	line   []string // the command that deploys; nil: of the sample site
 	server *exec.Cmd
 	said   *lockedBuffer
 }
@@ -472,14 +486,7 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 func newRunning(t *testing.T) *running {
-	if os.Getenv("SLIPWAY_RUN") == "" {
-		t.Skip("set SLIPWAY_RUN=1 to run the site in containers: it takes minutes, and needs what .ci/site gets")
-	}
-	for _, image := range []string{"slipway-base:sid", "slipway-nginx:sid", "slipway-postgres:sid"} {
-		if out, err := exec.Command("docker", "image", "inspect", image).CombinedOutput(); err != nil {
-			t.Fatalf("no Docker engine with %s, which app/debian-base.sh makes: %s", image, out)
-		}
-	}
+	needsImages(t, "slipway-base:sid", "slipway-nginx:sid", "slipway-postgres:sid")
 	r := &running{t: t, dir: t.TempDir()}
 	files, err := filepath.Glob("../../Pulumi*.yaml")
 	if err != nil {
@@ -558,7 +565,12 @@ func (r *running) slipway(args ...string) (string, int) {
 }
 
 // upLine is the command line that deploys the release in the folder.
-func (r *running) upLine() []string { return append([]string{"up", "--run"}, settings...) }
+func (r *running) upLine() []string {
+	if r.line != nil {
+		return slices.Clone(r.line)
+	}
+	return append([]string{"up", "--run"}, settings...)
+}
 
 // up deploys the release in the folder, beside the command that serves.
 func (r *running) up() (string, int) { return r.slipway(r.upLine()...) }

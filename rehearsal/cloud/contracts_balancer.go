@@ -215,13 +215,19 @@ func (a *Account) held(d deployed, c containerSpec) (int, string) {
 	if d.service == nil {
 		return each, fmt.Sprintf("%s %d", name, each)
 	}
-	tasks, percent := int(numberOr(d.service, "desiredCount", 0)), int(numberOr(d.service, "deploymentMaximumPercent", 200))
+	tasks, percent := a.tasksOf(d)
+	return tasks * each * percent / 100, fmt.Sprintf("%s %d tasks x %d connections x %d %% during a deployment", name, tasks, each, percent)
+}
+
+// tasksOf is how many tasks a service runs at most, and how many percent of them during a deployment.
+func (a *Account) tasksOf(d deployed) (tasks, percent int) {
+	tasks = int(numberOr(d.service, "desiredCount", 0))
 	for _, target := range a.list(scalingType) {
 		if in := Inputs(target.Outputs); a.arn("ecs", in.String("resourceId")) == d.resource.ID {
 			tasks = in.Int("maxCapacity")
 		}
 	}
-	return tasks * each * percent / 100, fmt.Sprintf("%s %d tasks x %d connections x %d %% during a deployment", name, tasks, each, percent)
+	return tasks, int(numberOr(d.service, "deploymentMaximumPercent", 200))
 }
 
 // classMemory is the memory of instance sizes in GiB; families with twice as much begin with r, and with four times as much with x.

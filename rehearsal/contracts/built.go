@@ -105,6 +105,8 @@ func (i *Image) regular(p string, f File, h *tar.Header, content io.Reader) erro
 			}
 		}
 		return err
+	case slices.Contains(stores, p):
+		i.Files[p] = f
 	case system && f.Mode&0o111 != 0:
 		i.Programs[path.Base(p)] = true
 	case f.Mode&0o111 != 0 || configuration(p) && (within(p, "/etc/nginx") || strings.HasSuffix(p, ".conf.py") ||

@@ -4,13 +4,17 @@ package contracts
 
 // A Container is what a task definition and its service ask of an image.
 type Container struct {
-	Name         string
-	User         string   // "" is the image's
-	Entrypoint   []string // nil is the image's
-	Command      []string // nil is the image's
-	Env          map[string]string
-	Secrets      []string // the names of variables that are secrets
-	ReadOnly     bool     // root file system
+	Name       string
+	User       string   // "" is the image's
+	Entrypoint []string // nil is the image's
+	Command    []string // nil is the image's
+	Env        map[string]string
+	Secrets    []string // the names of variables that are secrets
+	// TLS are the variables, secret or not, with the rediss:// URL of a cache, and what it says in ssl_cert_reqs.
+	TLS          map[string]string
+	Tasks        int  // that its service runs at most, without those of a deployment
+	Percent      int  // deploymentMaximumPercent
+	ReadOnly     bool // root file system
 	Mounts       []Mount
 	Ports        []int    // that the task maps
 	Health       []string // CMD or CMD-SHELL, and the command

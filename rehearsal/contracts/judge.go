@@ -56,6 +56,8 @@ func Judge(i *Image, c Container) Verdict {
 	j.slipway()
 	j.signals()
 	j.writes()
+	j.celery()
+	j.trusts()
 	j.ports()
 	j.health()
 	j.exec()
