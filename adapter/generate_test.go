@@ -1,6 +1,7 @@
 package adapter
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -113,6 +114,36 @@ func TestBaseFitsThePostgresDriver(t *testing.T) {
 		if text := builds.Django.Text; !strings.Contains(text, "ARG BASE="+c.want+"\n") {
 			t.Errorf("%s with %q: the base is not %s:\n%s", c.file, c.content, c.want, text)
 		}
+	}
+}
+
+// Packages of the configuration come beside those of the project's list, or in place of one.
+func TestAGeneratedDockerfileInstallsPackagesOfTheConfiguration(t *testing.T) {
+	for _, c := range []struct {
+		name, list string
+		packages   []string
+		want       string // a line, or an error
+	}{
+		{"beside a list", "django\n", []string{"gunicorn~=23.0", "psycopg[binary]"},
+			"install -r requirements.txt 'gunicorn~=23.0' 'psycopg[binary]'\n"},
+		{"without a list", "", []string{"django~=5.2.0", "gunicorn", "psycopg[binary]"},
+			"python -m pip --python /opt/venv/bin/python install 'django~=5.2.0' 'gunicorn' 'psycopg[binary]'\n"},
+		{"psycopg alone needs libpq", "", []string{"django", "gunicorn", "psycopg"}, "ARG BASE=python:3.13\n"},
+		{"not enough", "django\n", []string{"gunicorn"}, "requirements.txt lacks psycopg[binary]"},
+		{"not enough without a list", "", []string{"django"}, "app.packages lacks gunicorn, psycopg[binary]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := maps.Clone(plain)
+			if c.list != "" {
+				files["requirements.txt"] = c.list
+			}
+			a := someApp()
+			a.Root, a.Context, a.Path, a.Packages = tree(t, files), ".", ".", c.packages
+			text, err := a.generate(a.Root)
+			if got := strings.ReplaceAll(text, "python3 -m", "python -m") + fmt.Sprint(err); !strings.Contains(got, c.want) {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
 	}
 }
 

@@ -1,11 +1,13 @@
 package adapter
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -83,9 +85,8 @@ func helperIn(cache, architecture string) (string, error) {
 	}
 	defer os.RemoveAll(temporary)
 	made := filepath.Join(temporary, "helper")
-	data, err := fs.ReadFile(binaries, "bin/helper-linux-"+architecture)
-	if err == nil {
-		err = os.WriteFile(made, data, 0o755)
+	if bundled, missing := binaries.Open("bin/helper-linux-" + architecture + ".gz"); missing == nil {
+		err = unpack(made, bundled)
 	} else {
 		err = compile(made, architecture)
 	}
@@ -93,6 +94,21 @@ func helperIn(cache, architecture string) (string, error) {
 		return "", err
 	}
 	return at, os.Rename(made, at) // another run may have made it, of the same sources
+}
+
+// unpack writes the helper that this program carries.
+func unpack(to string, bundled fs.File) error {
+	defer bundled.Close()
+	plain, err := gzip.NewReader(bundled)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(file, plain)
+	return errors.Join(err, file.Close())
 }
 
 // compile builds the helper from the clone that this program was built in.

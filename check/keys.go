@@ -60,6 +60,9 @@ func (a App) writes(at string) bool {
 	return false
 }
 
+// Placeholder is the value of a variable that only the user can give.
+const Placeholder = "change-me"
+
 // A kind is a sort of variables that Slipway has a value for.
 type kind struct {
 	name  *regexp.Regexp

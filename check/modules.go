@@ -67,9 +67,7 @@ func (p *project) namedAt(module string) place {
 
 // deployed are modules that files of a deployment name.
 func (p *project) deployed() (all []string) {
-	for _, f := range p.tree.where(func(f string) bool {
-		return (deployment.MatchString(f) || dockerName.MatchString(path.Base(f))) && !developments.MatchString(f) && !beside(f)
-	}) {
+	for _, f := range p.tree.where(func(f string) bool { return deployment.MatchString(f) && !developments.MatchString(f) && !beside(f) }) {
 		for _, m := range namesModule.FindAllStringSubmatch(p.tree.text(f), -1) {
 			if p.moduleFile(p.roots(p.tree.named("manage.py")), m[1]) != "" && !developing.MatchString(m[1]) && !slices.Contains(all, m[1]) {
 				all = append(all, m[1])

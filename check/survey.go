@@ -53,9 +53,6 @@ type Question struct {
 	Answer  string   `json:"answer"`
 }
 
-// Placeholder is the value of a variable that only the user can give.
-const Placeholder = "change-me"
-
 // maxRounds is more than any project needs: each round sets at least one key.
 const maxRounds = 60
 
@@ -398,7 +395,7 @@ func (s *surveyor) directly(p *project) bool {
 		return false
 	}
 	if c := i.cmd; c != nil && c.shell && s.app.Command == nil && !s.try("shell form") {
-		words := fields(strings.Join(c.words, " "))
+		words := slices.DeleteFunc(fields(strings.Join(c.words, " ")), func(w string) bool { return w == "--reload" })
 		if len(words) > 0 && words[0] != "exec" && !assignment.MatchString(words[0]) && !strings.Contains(strings.Join(words, ""), "$") {
 			s.app.Command = words
 			s.set("command", c.place(i), unshelled)
@@ -420,7 +417,7 @@ func (s *surveyor) directly(p *project) bool {
 		}
 		return false // the script does something that the server may need
 	}
-	words := slices.Clone(server.words)
+	words := slices.DeleteFunc(slices.Clone(server.words), func(w string) bool { return w == "--reload" })
 	for len(words) > 0 && (assignment.MatchString(words[0]) || words[0] == "env") {
 		words = words[1:]
 	}

@@ -66,7 +66,7 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 		{"another port", "-- Dockerfile --\nFROM python:3.13\nWORKDIR /srv\nCOPY . .\nRUN pip install -r requirements.txt\n" +
 			"CMD [\"gunicorn\", \"-b\", \"0.0.0.0:9000\", \"shop.wsgi\"]\n", []string{"port: 9000 Dockerfile:5", "!refused"}},
 		{"a shell before the server", "-- Dockerfile --\nFROM python:3.13\nWORKDIR /srv\nCOPY . .\nRUN pip install -r requirements.txt\n" +
-			"CMD gunicorn -b :$PORT shop.wsgi\n", []string{"command: [gunicorn -b :8000 shop.wsgi] Dockerfile:5", "!refused"}},
+			"CMD gunicorn --reload -b :$PORT shop.wsgi\n", []string{"command: [gunicorn -b :8000 shop.wsgi] Dockerfile:5", "!refused"}},
 		{"a script that does not exec", "-- Dockerfile --\nFROM python:3.13\nWORKDIR /srv\nCOPY . .\nRUN pip install -r requirements.txt\n" +
 			"CMD [\"./run.sh\"]\n-- run.sh --\n#!/bin/sh\npython manage.py migrate\ngunicorn shop.wsgi\n",
 			[]string{"command: [gunicorn shop.wsgi] run.sh:3", "!refused"}},

@@ -16,6 +16,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
+
+	"slipway/internal/version"
 )
 
 // Load decodes and validates a Source. Its error is a Mistakes: every mistake, sorted by key.
@@ -28,6 +30,9 @@ func Load(source Source) (*Stack, error) {
 		d.bad[m.Key] = true
 	}
 	stack := &Stack{Project: source.Project, Name: source.Stack}
+	if d.tooNew() {
+		return nil, d.mistakes[len(source.mistakes):] // what else this program does not understand follows from it
+	}
 	d.shared = readShared(source.Root, source.Project)
 	d.namespaces()
 	d.provider(stack)
@@ -59,6 +64,23 @@ func Load(source Source) (*Stack, error) {
 		return nil, d.mistakes.sorted()
 	}
 	return stack, nil
+}
+
+// tooNew refuses a stack that was set up with a newer slipway, and reports whether it was.
+func (d *decoder) tooNew() bool {
+	of := d.source.writtenFor()
+	if !version.Newer(of) {
+		return false
+	}
+	d.add(versionKey, "", "the stack was set up with slipway %s, and this is %s. Get %[1]s from %[3]s; or, if the stack needs nothing that "+
+		"is new in it, write %[2]s here", of, version.Number, version.Release(of))
+	return true
+}
+
+func (d *decoder) version(of string) {
+	if of != "" && !version.Valid(of) {
+		d.add(versionKey, quoted(of), "must be a version of slipway, such as 0.4.0")
+	}
 }
 
 // A decoder fills a Stack and collects mistakes.
@@ -345,7 +367,9 @@ func mayBeEmpty(path string) bool {
 }
 
 // siteKey reports whether "" leaves the key out: Pulumi.yaml declares them with that default.
-func siteKey(path string) bool { return path == "domain" || path == "zone" || path == "zoneId" }
+func siteKey(path string) bool {
+	return path == "domain" || path == "zone" || path == "zoneId" || path == versionKey
+}
 
 // text checks what applies to every string.
 func (d *decoder) text(n *node, path string) bool {

@@ -25,6 +25,7 @@ import (
 // rules checks what the tags cannot express: formats of strings and relations between keys.
 func (d *decoder) rules(s *Stack) {
 	d.names(s)
+	d.version(s.Version)
 	d.site(s)
 	d.network(s)
 	d.database(s.Database)

@@ -22,6 +22,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"gopkg.in/yaml.v3"
+
+	"slipway/internal/version"
 )
 
 // A Source is a stack's configuration before it is decoded.
@@ -133,6 +135,29 @@ func (s *Source) locate() {
 			s.plain[f.key] = !f.value.secret
 		}
 	}
+}
+
+const versionKey = "version"
+
+// writtenFor is the version of slipway that a stack was set up with; "" if it does not say, or not in the form of a version.
+func (s Source) writtenFor() string {
+	raw := s.Values[s.Project+":"+versionKey]
+	of := raw.Text
+	if raw.tree != nil {
+		of = raw.tree.text
+	}
+	if !version.Valid(of) {
+		return ""
+	}
+	return of
+}
+
+// Older is the version of an older slipway that a stack was set up with; "": it was set up with this one, or does not say.
+func (s Source) Older() string {
+	if of := s.writtenFor(); version.Older(of) {
+		return of
+	}
+	return ""
 }
 
 const largest = 1 << 20 // bytes of a stack's file; a real one has a few thousand

@@ -19,6 +19,9 @@ type Stack struct {
 	Region  string // the region, from aws:region
 	AWS     AWS    // the keys of the AWS provider
 
+	// The version of slipway that the stack was set up with. An older slipway refuses the stack and names this version. A newer one
+	// works, and says so until you raise it. Leave it out, and any slipway works on the stack.
+	Version string `key:"version" rule:"a version of slipway, such as 0.4.0"`
 	// The host name of the site. Leave it out (or empty) for plain HTTP on the load balancer's own name.
 	Domain string `key:"domain" rule:"a host name, such as www.example.com"`
 	// The Route 53 hosted zone that contains the domain. It must exist in the account. Defaults to the registrable domain

@@ -275,7 +275,8 @@ func pinnedModule() (string, error) {
 			return module, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("the pinned module tools/pulumi is not above %s: run this in a clone of slipway", here)
+			return "", fmt.Errorf("its source, the module tools/pulumi of a clone of slipway, is not above %s; install the Pulumi CLI: "+
+				"https://www.pulumi.com/docs/install", here)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 
@@ -57,6 +58,7 @@ func (s *Stack) prepareLocal(ctx context.Context) error {
 	}
 	s.local.Config, s.local.Program, s.local.Decrypter = configured, s.Program, s.Config.decrypter()
 	clearSettings()
+	s.settleHome()
 	return s.local.Init(ctx)
 }
 
@@ -68,6 +70,14 @@ func clearSettings() {
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "PULUMI_") && name != "PULUMI_HOME" {
 			_ = os.Unsetenv(name)
 		}
+	}
+}
+
+// settleHome names a home for the engine in this process where the system knows none: the engine looks for plugins in the home of
+// user.Current, which a statically linked program does not find in a container whose user has no name.
+func (s *Stack) settleHome() {
+	if _, err := user.Current(); err != nil && os.Getenv("PULUMI_HOME") == "" {
+		_ = os.Setenv("PULUMI_HOME", s.home())
 	}
 }
 

@@ -22,6 +22,7 @@ type configuration struct {
 	root     string // the folder of Pulumi.yaml
 	project  []byte // Pulumi.yaml
 	stack    *config.Stack
+	older    string // the older slipway that the stack was set up with; "": this one, or it does not say
 	file     string // the stack's
 	engine   engine.Config
 	seal     seal     // what encrypts its secrets, when it is deployed for real
@@ -40,7 +41,7 @@ func FindRoot() (string, error) {
 			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", fmt.Errorf("there is no Pulumi.yaml in %s or above it: run this in a clone of slipway", here)
+			return "", fmt.Errorf("there is no Pulumi.yaml in %s or above it: run this in your project's folder, or write one: slipway init", here)
 		}
 	}
 }
@@ -55,7 +56,7 @@ func configure(t Target) (*configuration, error) {
 	if err != nil {
 		return nil, Mistakes(t.Stack, err)
 	}
-	c := &configuration{root: t.Root, file: file}
+	c := &configuration{root: t.Root, file: file, older: source.Older()}
 	if c.project, err = os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml")); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func configure(t Target) (*configuration, error) {
 	}
 	c.engine.Node = node
 	if c.stack, err = site.Load(source); err != nil {
-		return nil, onCommandLine(t, source.Project, err)
+		return nil, sinceVersion(c.older, onCommandLine(t, source.Project, err))
 	}
 	c.profile, c.accounts = c.stack.AWS.Profile, c.stack.AWS.AllowedAccountIDs
 	return c, nil

@@ -88,6 +88,20 @@ func ledgerOf(ctx context.Context, s *engine.Stack) (*release.Ledger, error) {
 	return &release.Ledger{Bucket: bucket, Project: s.ProjectName(), Stack: s.Stack}, nil
 }
 
+// deployedBy is the version of slipway that last changed the stack; "": it was built from a clone, or there is nothing of it any more.
+func deployedBy(ctx context.Context, s *engine.Stack) (string, error) {
+	ledger, err := ledgerOf(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	h, err := ledger.Read(ctx)
+	last, _ := h.Last()
+	if last.Operation == "destroy" && last.Good() {
+		last.Slipway = ""
+	}
+	return last.Slipway, errors.Join(err, ledger.Close())
+}
+
 // sourceReleases reads the ledger of the stack that a release comes from, which may be in another account than the one that
 // the release goes to. It uses the credentials of that stack's profile, if it has one, else the caller's.
 func sourceReleases(ctx context.Context, source, t Target) (release.History, error) {

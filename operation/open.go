@@ -90,6 +90,9 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if err == nil && !t.Throwaway {
 		err = s.notRenamed(ctx)
 	}
+	if err == nil && !t.Throwaway {
+		err = s.suitsVersion(ctx, args.operation)
+	}
 	if err == nil && t.Live && slices.Contains(lasting, args.operation) { // before anything is read that another run may change
 		err = s.stack.Free(ctx)
 	}
@@ -100,6 +103,25 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// suitsVersion compares the versions of slipway that the stack has met with this one.
+func (s *session) suitsVersion(ctx context.Context, operation string) (err error) {
+	seen := met{stack: s.target.Stack, file: s.config.file, stated: s.config.stack.Version, older: s.config.older}
+	if note := seen.note(); note != "" {
+		s.target.Progress.Logf("%s", note)
+	}
+	if !comparesVersions(operation) {
+		return nil
+	}
+	if seen.deployed, err = deployedBy(ctx, s.stack); err != nil {
+		return err
+	}
+	note, err := seen.back()
+	if note != "" {
+		s.target.Progress.Logf("%s", note)
+	}
+	return err
 }
 
 // openAccount opens an account, real or modelled, without a stack. A bootstrap needs nothing else.

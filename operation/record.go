@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"slipway/engine"
+	"slipway/internal/version"
 	"slipway/release"
 	"slipway/verdict"
 )
@@ -49,7 +50,8 @@ func newKeeper(ctx context.Context, s *session, operation string) (*keeper, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who(), Settings: overridden(t)}}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: operation, Who: who(), Slipway: version.Number,
+		Settings: overridden(t)}}
 	if k.before, err = ledger.Read(ctx); err != nil {
 		return nil, errors.Join(err, ledger.Close())
 	}
@@ -170,7 +172,8 @@ func newDestroyKeeper(ctx context.Context, s *session) (func(engine.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: "destroy", Who: who()}}
+	k := &keeper{session: s, ledger: ledger, deployment: release.Deployment{Operation: "destroy", Who: who(),
+		Slipway: version.Number}}
 	var once sync.Once
 	var unkept error
 	onEvent := s.stack.OnEvent

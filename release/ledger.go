@@ -103,6 +103,7 @@ type Deployment struct {
 	From      string    `json:"from,omitempty"` // of a promotion: the stack it came from
 	Release   string    `json:"release,omitempty"`
 	Who       string    `json:"who"`
+	Slipway   string    `json:"slipway,omitempty"`  // the version; "": it was built from a clone
 	When      time.Time `json:"when"`               // it began
 	Settings  []string  `json:"settings,omitempty"` // the keys that --config set for this run alone, without their values
 

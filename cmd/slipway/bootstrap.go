@@ -8,6 +8,7 @@ import (
 
 	"slipway/bootstrap"
 	"slipway/cmd/slipway/commandline"
+	"slipway/internal/version"
 	"slipway/operation"
 	"slipway/screen"
 )
@@ -58,10 +59,10 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
-			"  pulumi login '%s'    then pulumi config set --secret works, see docs/operations.md\n"+
+			"  pulumi login '%s'    then pulumi config set --secret works, see %[6]s\n"+
 			"  slipway preview%[4]s    what the first up creates\n"+
 			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
-			run.stack, b.Where, b.Backend, run.flags(), file)
+			run.stack, b.Where, b.Backend, run.flags(), file, version.Page("docs/operations.md#secrets"))
 	}
 	return run.out.print(struct {
 		Stack   string `json:"stack"`

@@ -10,6 +10,7 @@ import (
 
 	"slipway/cmd/slipway/commandline"
 	"slipway/cmd/slipway/operate"
+	"slipway/internal/version"
 	"slipway/operation"
 )
 
@@ -39,7 +40,7 @@ func rootCommand(run *invocation) *cobra.Command {
   slipway outputs                       where the site is
   slipway rehearse --stack prod         would prod deploy, stay unchanged and be destroyed?
   slipway destroy                       take the stack down`,
-		Version:                    commandline.Version(),
+		Version:                    version.String(),
 		Args:                       commandline.None,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
@@ -102,7 +103,7 @@ func (i *invocation) subcommands() []*cobra.Command {
 		unlockCommand(i),
 		outputsCommand(i),
 		exportCommand(i),
-		ciCommand(i),
+		commandline.CICommand(commandline.Writers{Say: i.out.say, Print: i.out.print, Stdout: i.out.stdout}),
 		commentCommand(i),
 		schemaCommand(i),
 		trying(running(configured(rehearseCommand(i)))),

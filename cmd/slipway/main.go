@@ -1,5 +1,5 @@
 // Command slipway deploys a Django site to AWS Fargate, or rehearses that on a model of AWS, with the real Pulumi engine and
-// the same program that `pulumi up` runs.
+// the same program that `pulumi up` runs. Started by the Pulumi CLI, it is that program.
 package main
 
 import (
@@ -10,14 +10,23 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
 	"slipway/cmd/slipway/commandline"
 	"slipway/cmd/slipway/interrupts"
 	"slipway/engine"
 	"slipway/operation"
 )
 
-// Collecting garbage less often saves a short command a tenth of its time and costs 20 MB.
-func main() { debug.SetGCPercent(200); os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	if operation.IsProgram(os.Args[1:], os.Getenv) {
+		pulumi.Run(operation.Program)
+		return
+	}
+	// Collecting garbage less often saves a short command a tenth of its time and costs 20 MB.
+	debug.SetGCPercent(200)
+	os.Exit(execute(os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // Exit codes. A command that a signal ended exits with 128 and the signal's number.
 const (

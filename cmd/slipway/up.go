@@ -9,6 +9,7 @@ import (
 
 	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
+	"slipway/internal/version"
 	"slipway/operation"
 	"slipway/operation/workflows"
 	"slipway/verdict"
@@ -110,7 +111,7 @@ func report(ctx context.Context, run *invocation, deploy func() (*operation.Depl
 			"  slipway preview%[1]s --config web.max=6    what a change would do\n"+
 			"  slipway outputs%[1]s                       how to connect\n"+
 			"  slipway destroy%[1]s                       take it down\n"+
-			"README.md, \"Deploying for real\", says how to deploy the same program to an account.", run.flags())
+			"To deploy the same program to an account: %[2]s", run.flags(), version.Page("README.md#deploying-for-real"))
 	}
 	return err
 }

@@ -14,8 +14,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// bin/slipway as a job finds it, except that it stays in the rehearsal.
-const rehearsed = `#!/bin/sh
+// downloaded is slipway as a job finds it, except that it stays in the rehearsal.
+const downloaded = `#!/bin/sh
 for word do
 	shift
 	[ "$word" = --live ] || set -- "$@" "$word"
@@ -38,7 +38,7 @@ type workflow struct {
 
 // job WORKFLOW JOB [NAME=VALUE...] runs the steps of a job, as GitHub does: its scripts, with bash, in sequence.
 // An expression is one of the names given, or what an earlier job handed on. What is not slipway's own is left out: the
-// actions, and building the command. What the scripts write is kept as the job's log. "! job" is one that fails.
+// actions, and the script that downloads the command. What the scripts write is kept as the job's log. "! job" is one that fails.
 func runJob(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: job workflow job [name=value...]")
@@ -72,13 +72,13 @@ func runJob(ts *testscript.TestScript, neg bool, args []string) {
 			return value
 		})
 	}
-	ts.Check(os.MkdirAll(ts.MkAbs("bin"), 0o755))
+	ts.Check(os.MkdirAll(ts.MkAbs(".slipway/bin"), 0o755))
 	ts.Check(os.MkdirAll(ts.MkAbs("outputs"), 0o755))
-	ts.Check(os.WriteFile(ts.MkAbs("bin/slipway"), []byte(rehearsed), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs(".slipway/bin/slipway"), []byte(downloaded), 0o755))
 
 	failed, ran := false, 0
 	for _, s := range j.Steps {
-		if s.Run == "" || strings.HasPrefix(s.Run, "go ") {
+		if s.Run == "" || s.Run == "bash .github/workflows/slipway.sh" {
 			continue
 		}
 		switch s.If {

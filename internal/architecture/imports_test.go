@@ -28,12 +28,13 @@ var allowed = map[string][]string{
 	"site": append([]string{"config", "adapter", "internal/"}, components()...),
 	// The helper's sources are part of the images' tags; its program is no package of Slipway's.
 	"adapter": {"helper", "internal/fargate/mount", "internal/image"},
-	"config":  {"internal/fargate/size", "internal/fargate/mount", "internal/catalog", "internal/github", "internal/image"}, // what AWS and GitHub offer, once
+	"config": {"internal/fargate/size", "internal/fargate/mount", "internal/catalog", "internal/github", "internal/image", // what AWS and GitHub offer, once
+		"internal/version"},
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
 	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",
-		"operation/pullrequest", "operation/workflows", "engine", "release", "verdict", "drift", "bootstrap"},
-	"cmd/slipway/commandline": {"operation", "release"},
+		"operation/pullrequest", "operation/workflows", "internal/version", "engine", "release", "verdict", "drift", "bootstrap"},
+	"cmd/slipway/commandline": {"operation", "operation/workflows", "release", "internal/version"},
 	"cmd/slipway/operate": {"cmd/slipway/commandline", "screen", "operation", "operation/account", "operation/setup", "check", "release",
 		"verdict"},
 	"cmd/slipway/interrupts": {},
@@ -44,10 +45,10 @@ var allowed = map[string][]string{
 	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring"},
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
-	"operation/setup":       {"operation", "check", "internal/yamlmerge"},
-	"operation/workflows":   {"operation", "config", "site"}, // which names are reserved
+	"operation/setup":       {"operation", "check", "internal/version", "internal/yamlmerge"},
+	"operation/workflows":   {"operation", "config", "site", "internal/version"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
 	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},

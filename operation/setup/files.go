@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"slipway/check"
+	"slipway/internal/version"
 	"slipway/internal/yamlmerge"
 	"slipway/operation"
 )
@@ -44,7 +45,7 @@ func (i *initializer) projectTree() *yamlmerge.Value {
 	}
 	key := i.out.Project + ":app"
 	return yamlmerge.Object().
-		Below("# Made by slipway init from the project beside it. Edit it as you like: running init again only adds what is missing.",
+		Below("# Made by `slipway init` from the project beside it. Edit it as you like: running init again only adds what is missing.",
 			"name", i.out.Project).
 		With("description", "A Django site on AWS Fargate.").
 		Below("# The command slipway, which is also the Pulumi program. It has to be on PATH.", "runtime",
@@ -108,7 +109,7 @@ var sizes = map[string]func(web, config *yamlmerge.Value, project string){
 
 // abouts are the first lines of the stacks' files.
 var abouts = map[string]string{
-	operation.DefaultStack: "The default stack: slipway up rehearses it in the built-in model of AWS.",
+	operation.DefaultStack: "The default stack: `slipway up` rehearses it in the built-in model of AWS.",
 	"dev":                  "Small and cheap, about $90 a month: one NAT gateway, one task on Spot, one key.",
 	"staging":              "Like prod, but smaller.",
 	"prod":                 "Production: protected, three availability zones with a NAT gateway each, a standby database, at least two tasks.",
@@ -118,6 +119,9 @@ var abouts = map[string]string{
 func (i *initializer) stackTree(stack string) *yamlmerge.Value {
 	project, config, web := i.out.Project, yamlmerge.Object(), yamlmerge.Object()
 	config.With("aws:region", "us-east-1")
+	if version.Number != "" {
+		config.With(project+":version", yamlmerge.Text(version.Number, "# of slipway; an older one refuses the stack"))
+	}
 	i.domain(config, stack)
 	if stack == operation.DefaultStack || stack == "dev" {
 		config.With(project+":keys", "shared")

@@ -21,6 +21,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"slipway/config"
+	"slipway/internal/version"
 	"slipway/operation"
 	"slipway/site"
 )
@@ -34,6 +35,7 @@ type pipeline struct {
 	Path      []*ciStack // those that are deployed, in order
 	Previewed *ciStack   // the one whose account a pull request is compared with, with its Preview; nil if no role lets it
 	Branches  []string   // a merge to these is deployed
+	Source    source     // of slipway
 }
 
 // A ciStack is the part of a stack that its jobs need.
@@ -63,12 +65,13 @@ type Written struct {
 	Notes []string `json:"notes,omitempty"` // what is still to be done by hand
 }
 
-// Write writes the workflows of a project into dir, from the folder of Pulumi.yaml. Either all of them are written or none.
-func Write(root, dir string, path []string) (Written, error) {
-	p, notes, err := newPipeline(root, path)
+// Write writes the workflows of the project in the folder root. Either all of them are written or none.
+func Write(root string, asked Request) (Written, error) {
+	p, notes, err := newPipeline(root, asked)
 	if err != nil {
 		return Written{}, err
 	}
+	dir := asked.Dir
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(root, dir)
 	}
@@ -106,11 +109,16 @@ func Write(root, dir string, path []string) (Written, error) {
 }
 
 // newPipeline reads the project's stacks. The notes say what its owner still has to do.
-func newPipeline(root string, path []string) (_ *pipeline, notes []string, err error) {
+func newPipeline(root string, asked Request) (_ *pipeline, notes []string, err error) {
+	from, err := sourceOf(root, asked)
+	if err != nil {
+		return nil, nil, err
+	}
 	files, err := readStacks(root)
 	if err != nil {
 		return nil, nil, err
 	}
+	path := asked.Path
 	if len(path) == 0 {
 		path = files.usualPath()
 	}
@@ -118,7 +126,7 @@ func newPipeline(root string, path []string) (_ *pipeline, notes []string, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &pipeline{All: files.valid}
+	p := &pipeline{All: files.valid, Source: from}
 	if len(path) == 0 {
 		return nil, nil, operation.UsageError{
 			Err: fmt.Errorf("--path: there is no stack dev, staging or prod; say which of %s a release goes through", strings.Join(p.All, ", "))}
@@ -233,10 +241,10 @@ func (p *pipeline) choosePreview() (note string) {
 		p.Previewed = first
 		return fmt.Sprintf("Pull requests are compared with the account of %s with the rights of a deployment, "+
 			"which their own code has then. With github.readPullRequests in Pulumi.%[1]s.yaml they may only read. "+
-			"docs/ci.md says what that reads.", first.Name)
+			"%[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
 	default:
 		return fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. docs/ci.md says what that reads.", first.Name)
+			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. %[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
 	}
 }
 
@@ -313,16 +321,17 @@ func (p *pipeline) render() (map[string][]byte, error) {
 		return "[" + strings.Join(quoted, ", ") + "]"
 	}
 	all, err := template.New("").Delims("[[", "]]").Funcs(template.FuncMap{
-		"yaml":  strconv.Quote,
-		"list":  list,
-		"names": func(path []*ciStack) string { return list(stacksOf(path)) },
+		"yaml":    strconv.Quote,
+		"command": p.Source.Command,
+		"list":    list,
+		"names":   func(path []*ciStack) string { return list(stacksOf(path)) },
 	}).ParseFS(templates, "templates/*")
 	if err != nil {
 		return nil, err
 	}
 	made := map[string][]byte{}
 	for _, file := range all.Templates() {
-		if filepath.Ext(file.Name()) != ".yml" {
+		if ext := filepath.Ext(file.Name()); ext == ".tmpl" || ext == "" || file.Name() == script && p.Source.Compiled {
 			continue
 		}
 		var text bytes.Buffer

@@ -102,7 +102,7 @@ var (
 
 func rendered(t *testing.T, root string, path ...string) (*pipeline, map[string][]byte, []string) {
 	t.Helper()
-	p, notes, err := newPipeline(root, path)
+	p, notes, err := newPipeline(root, Request{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +110,7 @@ func rendered(t *testing.T, root string, path ...string) (*pipeline, map[string]
 	if err != nil {
 		t.Fatal(err)
 	}
+	delete(files, script) // which is no workflow
 	return p, files, notes
 }
 
@@ -119,6 +120,8 @@ func TestTheRepositorysWorkflowsAreTheOutput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Only this repository makes releases of Slipway.
+	there = slices.DeleteFunc(there, func(name string) bool { return filepath.Base(name) == "release.yml" })
 	if len(there) != len(files) {
 		t.Errorf("there are %v, want %v", there, slices.Sorted(maps.Keys(files)))
 	}
@@ -178,8 +181,8 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 		{"deploy.yml", "if: failure() || cancelled()", "if: failure()", "heals no lock"},
 		{"deploy.yml", "          GITHUB_TOKEN: ${{ github.token }}\n", "          X: y\n", "actions:read"},
 		{"deploy.yml", " -- \"$RELEASE\"", " ${{ needs.dev.outputs.release }}", "expression"},
-		{"deploy.yml", "exec bin/slipway up", "exec bin/slipway up ${{ github.event.head_commit.message }}", "expression"},
-		{"deploy.yml", "exec bin/slipway up", "curl https://example.com | sh; bin/slipway up", "one command"},
+		{"deploy.yml", "exec .slipway/bin/slipway up", "exec .slipway/bin/slipway up ${{ github.event.head_commit.message }}", "expression"},
+		{"deploy.yml", "exec .slipway/bin/slipway up", "curl https://example.com | sh; bin/slipway up", "one command"},
 		{"deploy.yml", "          persist-credentials: false\n", "", "persist"},
 		{"drift.yml", "${{ vars.SLIPWAY_PROD_READ_ROLE }}", "${{ vars.SLIPWAY_PROD_ROLE }}", "prod: only looks at prod, with the rights"},
 		{"pull-request.yml", "${{ vars.SLIPWAY_DEV_READ_ROLE }}", "${{ vars.SLIPWAY_DEV_ROLE }}", "preview: only looks at dev, with the rights"},
@@ -204,7 +207,7 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 
 var (
 	pinned   = regexp.MustCompile(`^ *(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	command  = regexp.MustCompile(`^(exec bin/slipway [^;&|` + "`" + `]+|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
+	command  = regexp.MustCompile(`^(exec (\.slipway/)?bin/slipway [^;&|` + "`" + `]+|bash \.github/workflows/slipway\.sh|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
 	changing = regexp.MustCompile(` (up|promote|rollback|destroy) .*--live`)
 	looking  = regexp.MustCompile(` (drift|preview) .*--live`)
 	stackOf  = regexp.MustCompile(` --(?:stack|to) ([\w.-]+)`)
@@ -499,7 +502,7 @@ func TestAPathThatIsNone(t *testing.T) {
 			"file Pulumi.prod.yaml: github.environments is empty: a protected stack is deployed behind the approval"},
 		{project(t, [3]string{"Pulumi.dev.yaml", "zones: 2", "zones: 9"}), nil, "network.zones"},
 	} {
-		_, _, err := newPipeline(c.root, c.path)
+		_, _, err := newPipeline(c.root, Request{Path: c.path})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v, want %q", c.path, err, c.want)
 		}
@@ -509,7 +512,7 @@ func TestAPathThatIsNone(t *testing.T) {
 func TestWorkflowsOfOthersAreLeftAlone(t *testing.T) {
 	root := project(t)
 	write := func() error {
-		_, err := Write(root, ".github/workflows", nil)
+		_, err := Write(root, Request{Dir: ".github/workflows", Download: "https://files.example.com/slipway"})
 		return err
 	}
 	if err := write(); err != nil {
@@ -576,6 +579,13 @@ func TestWorkflowsPassActionlint(t *testing.T) {
 		out, err := exec.Command(lint, args...).CombinedOutput()
 		return string(out), err
 	}
+	release, err := os.ReadFile("../../.github/workflows/release.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(map[string][]byte{"release.yml": release}); err != nil {
+		t.Errorf("release.yml: %v\n%s", err, out)
+	}
 	_, files, _ := rendered(t, "../..")
 	for _, root := range []string{"../..", project(t, devRole, prodBranch, amd64), project(t, devBranch), project(t, devPulls, prodRead)} {
 		_, files, _ := rendered(t, root)
@@ -599,7 +609,7 @@ func TestAStackThatIsOnlyAnExampleDoesNotStop(t *testing.T) {
 		}
 	}
 	write("example", "config:\n  slipway:domain: www.example.com\n") // without a region
-	p, notes, err := newPipeline(root, nil)
+	p, notes, err := newPipeline(root, Request{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -610,11 +620,11 @@ func TestAStackThatIsOnlyAnExampleDoesNotStop(t *testing.T) {
 		"example)."; !slices.Contains(notes, want) {
 		t.Errorf("the notes are %q", notes)
 	}
-	if _, _, err := newPipeline(root, []string{"dev", "example"}); err == nil || !strings.Contains(err.Error(), "aws:region: is required") {
+	if _, _, err := newPipeline(root, Request{Path: []string{"dev", "example"}}); err == nil || !strings.Contains(err.Error(), "aws:region: is required") {
 		t.Errorf("a release that goes through it: %v", err)
 	}
 	write("staging", "config: {}\n")
-	if _, _, err := newPipeline(root, nil); err == nil || !strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
+	if _, _, err := newPipeline(root, Request{}); err == nil || !strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
 		t.Errorf("a stack of the path with a mistake: %v", err)
 	}
 }

@@ -216,6 +216,10 @@ func TestSettingsThatWork(t *testing.T) {
 		{"a metric that the model does not know", set("MetricAlarm", "alarm-latency", "metricName", "SomethingElse")},
 		{"a target of 100 percent", within("Policy", "web-scaling-cpu", "targetTrackingScalingPolicyConfiguration",
 			change{"targetValue": 100.0})},
+		{"empty access keys, which are none to an SDK", in("web-task", "django", func(c map[string]any) {
+			c["environment"] = append(c["environment"].([]any), map[string]any{"name": "AWS_ACCESS_KEY_ID", "value": ""},
+				map[string]any{"name": "AWS_SECRET_ACCESS_KEY", "value": ""})
+		})},
 		{"a variable that only sounds like one of a database", variable("web-task", "django", "REPORTS_DB_NAMES", "a,b")},
 		{"a check that may succeed", put("web-task", "nginx", "healthCheck", change{"command": []any{"CMD-SHELL", "test -f /tmp/x || exit 1"}})},
 	} {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -86,29 +85,6 @@ func FlagError(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: did you mean --%s?", err, near)
 	}
 	return err
-}
-
-// Version says which slipway this is.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "slipway, of an unknown version"
-	}
-	words := "slipway " + info.Main.Version
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			words += ", commit " + s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			words += " with changes"
-		}
-	}
-	for _, d := range info.Deps {
-		if d.Path == "github.com/pulumi/pulumi/sdk/v3" {
-			words += ", Pulumi " + d.Version
-		}
-	}
-	return words + ", " + info.GoVersion
 }
 
 // HelpCommand is cobra's, but what it does not know is a usage error.
