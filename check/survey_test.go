@@ -292,3 +292,25 @@ func TestProjectsThatASurveyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is in a compose file or a Procfile, reading it ends.
+func FuzzFilesThatStartProcesses(f *testing.F) {
+	f.Add("services:\n  worker:\n    command: celery -A shop worker -l \"${LEVEL:-info}\"\n  beat: {command: [celery, beat]}\n")
+	f.Add("x: &x {command: a}\nservices:\n  a:\n    <<: *x\n  b: *x\n  c:\n    entrypoint: [sh, -c, 'exec celery worker']\n")
+	f.Add("web: gunicorn shop.wsgi\nworker: celery -A shop worker & sleep 1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		names := []string{"Procfile", "compose.yml"}
+		tr := &tree{files: names, has: map[string]bool{}, folders: map[string]bool{".": true}, texts: map[string]string{},
+			byName: map[string][]string{}}
+		for _, name := range names {
+			tr.has[name], tr.texts[name], tr.byName[name] = true, text, []string{name}
+		}
+		p := &project{tree: tr, report: &Report{}, needs: readDependencies(tr, nil, nil), start: &start{sets: map[string]bool{}}}
+		for _, one := range p.processes() {
+			if len(one.Command) == 0 || one.Name == "" || len(one.Name) > 20 {
+				t.Errorf("%q starts %+v", text, one)
+			}
+		}
+		p.webCommand()
+	})
+}

@@ -403,8 +403,8 @@ func (s *surveyor) plain(p *project, name string, at place) {
 	value := s.ask(Question{ID: "env." + name, Text: fmt.Sprintf("The settings demand %s. Which value shall it have?", name), File: at.file,
 		Line: at.line, Default: p.likely(name)})
 	s.app.Env[name] = strings.NewReplacer("{", "{{", "}", "}}").Replace(value)
-	s.from["env."+name] = origin{at, "", value == Placeholder}
-	if value == Placeholder {
+	s.set("env."+name, at, "")
+	if value == p.likely(name) && value != "production" {
 		s.from["env."+name] = origin{at, "FILL IN: the settings demand a value", true}
 	}
 }
@@ -414,6 +414,8 @@ func (p *project) likely(name string) string {
 	switch upper := strings.ToUpper(name); {
 	case stageName.MatchString(upper):
 		return "production"
+	case strings.HasSuffix(upper, "EMAIL_PORT"):
+		return "587" // STARTTLS
 	case strings.HasSuffix(upper, "_PORT") || strings.HasSuffix(upper, "_TIMEOUT") || strings.HasSuffix(upper, "_COUNT"):
 		return "1"
 	}
