@@ -26,9 +26,9 @@ func TestTheApp(t *testing.T) {
 			`app.overlay[1]: must be DATABASES, SECRET_KEY, DEBUG, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS, STATIC_ROOT, SECURE_PROXY_SSL_HEADER or ` +
 				`MEDIA, got "CACHES"` + "\n" + `app.overlay[2]: is listed twice, got "DEBUG"`},
 		{"packages of a generated Dockerfile", "{path: ., packages: [gunicorn, 'psycopg[binary]~=3.2', 'django>=5.2, <6']}", ""},
-		{"an option of pip", "{packages: [--index-url=https://example.com]}",
+		{"an option of pip", "{path: ., packages: [--index-url=https://example.com]}",
 			`app.packages[0]: must be a requirement such as gunicorn~=23.0 or psycopg[binary], got "--index-url=https://example.com"`},
-		{"a package that ends the command", "{packages: [\"a'; id\"]}",
+		{"a package that ends the command", "{path: ., packages: [\"a'; id\"]}",
 			`app.packages[0]: must be a requirement such as gunicorn~=23.0 or psycopg[binary], got "a'; id"`},
 		{"packages beside a Dockerfile", "{context: ., dockerfile: app/Dockerfile, packages: [gunicorn]}",
 			`app.packages: is for a generated Dockerfile, and app/Dockerfile is used: install them there`},
