@@ -2,7 +2,9 @@
 # Builds base images for use without an image registry and PyPI:
 #   slipway-base:sid      Debian's Python with Django, gunicorn, psycopg and the rest, as Debian packages: the build argument BASE
 #   slipway-nginx:sid     Debian's nginx: app.nginx.base
-#   slipway-postgres:sid  Debian's Postgres, for the tests
+#   slipway-postgres:sid  Debian's Postgres: --postgres
+#   slipway-valkey:sid    Debian's Valkey: --valkey
+#   slipway-celery:sid    slipway-base with Celery, its scheduler in the database, and the clients of Redis, for the tests
 #   slipway-coverage:sid  slipway-base with coverage, for the tests
 # Needs Docker, debootstrap, root and a Debian mirror (MIRROR). Existing images are kept: remove them to rebuild.
 set -eu
@@ -40,10 +42,15 @@ base slipway-nginx:sid slipway-debian:sid nginx-light wget &
 nginx=$!
 base slipway-postgres:sid slipway-debian:sid postgresql openssl &
 postgres=$!
+base slipway-valkey:sid slipway-debian:sid valkey-server valkey-tools &
+valkey=$!
 base slipway-base:sid slipway-debian:sid python3 python3-pip python3-django gunicorn python3-psycopg python3-psycopg-c \
 	python3-django-storages-s3 python3-boto3 python3-pil libjs-jquery
 base slipway-coverage:sid slipway-base:sid python3-coverage
+base slipway-celery:sid slipway-base:sid celery python3-django-celery-beat python3-redis python3-django-redis python3-channels-redis
 wait $nginx
 wait $postgres
+wait $valkey
 docker image inspect --format '{{index .RepoTags 0}} {{.Id}} {{.Size}} bytes' \
-	slipway-base:sid slipway-nginx:sid slipway-postgres:sid slipway-coverage:sid
+	slipway-base:sid slipway-nginx:sid slipway-postgres:sid slipway-valkey:sid \
+	slipway-coverage:sid slipway-celery:sid

@@ -355,6 +355,8 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 		case !isOwn && !known:
 			d.add(path, "", "has the unknown name {%s}; the names are %s and secret.NAME", n,
 				strings.Join(slices.Sorted(maps.Keys(d.source.Names)), ", "))
+		case OfCache(n) && !s.Cache.Enabled() && d.valid("cache"):
+			d.add(path, "", "has {%s}, and the stack has no cache: set cache.node", n)
 		}
 	}
 	// Connections differ from one kind of task to the next; what contains a secret is stored once for all of them.

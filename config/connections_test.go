@@ -17,6 +17,8 @@ func TestTheTasksFitTheDatabase(t *testing.T) {
 		{"many tasks", "slipway:web: {max: 40}", "may need 482"},
 		{"workers and jobs", "slipway:web: {max: 4}\nslipway:workers: [{name: mail, command: [mail], count: 16, connections: 2}]\n" +
 			"slipway:jobs: [{name: night, command: [night], schedule: rate(1 day)}]", "workers 64, jobs and migration 3"},
+		{"a worker that is never there twice",
+			"slipway:workers: [{name: beat, command: [beat], single: true, connections: 90}]", "workers 90, jobs and migration 2"},
 		{"a paused worker", "slipway:workers: [{name: mail, command: [mail], count: 0, connections: 90}]", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

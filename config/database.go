@@ -61,15 +61,19 @@ func (d *decoder) database(db Database) {
 }
 
 // connections checks that the tasks find enough connections at the worst time: all web tasks that scaling may start, each twice
-// because a deployment starts the new ones before it stops the old ones; the same for workers; all jobs at once, and a migration
-// with the connection of its lock.
+// because a deployment starts the new ones before it stops the old ones; the same for workers that are not single; all jobs at once, and
+// a migration with the connection of its lock.
 func (d *decoder) connections(s *Stack) {
 	if d.source.Connections == nil || !d.valid("database.class", "web.max", "web.connections", "workers", "jobs") {
 		return
 	}
 	web, workers, rest := 2*s.Web.Max*s.Web.Connections, 0, len(s.Jobs)+2
 	for _, w := range s.Workers {
-		workers += 2 * w.Count * w.Connections
+		if w.Single {
+			workers += w.Count * w.Connections
+		} else {
+			workers += 2 * w.Count * w.Connections
+		}
 	}
 	needed, takes := web+workers+rest, d.source.Connections(s.Database.Class)
 	if needed <= takes {

@@ -28,6 +28,7 @@ func (d *decoder) rules(s *Stack) {
 	d.site(s)
 	d.network(s)
 	d.database(s.Database)
+	d.cache(s)
 	d.web(s.Web)
 	d.uploads(s.WAF)
 	d.workloads(s)
@@ -277,6 +278,9 @@ func (d *decoder) workloads(s *Stack) {
 		name(path, w.Name)
 		d.command(path+".command", w.Command)
 		d.fargate(path, w.CPU, w.Memory)
+		if w.Single && w.Count > 1 && d.valid(path+".count") {
+			d.add(path+".count", strconv.Itoa(w.Count), "must be 0 or 1, because %s.single is true", path)
+		}
 	}
 	for i, j := range s.Jobs {
 		path := fmt.Sprintf("jobs[%d]", i)

@@ -40,6 +40,8 @@ type Stack struct {
 	Network Network `key:"network"`
 	// The Postgres database.
 	Database Database `key:"database"`
+	// A Valkey cache, for Django's cache, sessions and Celery. There is none unless node is set.
+	Cache Cache `key:"cache"`
 	// The web service: nginx and Django behind the load balancer.
 	Web Web `key:"web"`
 	// Long-running processes beside the web service, such as a queue consumer.
@@ -132,6 +134,28 @@ type Database struct {
 	Role string `key:"role" default:"lesser" allowed:"lesser|owner"`
 }
 
+// A Cache is an ElastiCache replication group that runs Valkey, the open-source successor of Redis.
+type Cache struct {
+	// The node type; setting it gives the stack a cache. cache.t4g.micro has 0.5 GiB. Changing it keeps the data and interrupts
+	// the cache for a moment.
+	Node string `key:"node" rule:"a node type of ElastiCache for Valkey, such as cache.t4g.micro"`
+	// The version of Valkey. AWS installs its patches. A newer one is an upgrade in place; an older one replaces the cache with an
+	// empty one.
+	Version string `key:"version" default:"8.0" rule:"7.2, 8.0, 8.1 or 8.2"`
+	// Replicas, each in another availability zone where possible and at the price of another node. With at least one, a replica takes
+	// over when the primary fails.
+	Replicas int `key:"replicas" default:"0" allowed:"0..5" rule:"needs node"`
+	// How many days daily snapshots are kept. Omit it for 7 days on a protected stack and no snapshots on others. A protected stack
+	// also keeps a final snapshot when the cache is deleted.
+	SnapshotDays int `key:"snapshotDays" allowed:"1..35" rule:"needs node"`
+	// The generation of the password in use. Raise it to rotate the password. The previous one stays valid until the next rotation,
+	// so that running tasks keep their access; after a leak raise it twice, with a deployment each.
+	Rotation int `key:"rotation" default:"1" allowed:"1..1000000"`
+}
+
+// Enabled reports whether the stack has a cache.
+func (c Cache) Enabled() bool { return c.Node != "" }
+
 // A Web is the service that serves requests.
 type Web struct {
 	// CPU units of one task; 1024 units are one vCPU.
@@ -176,6 +200,9 @@ type Worker struct {
 	Memory int `key:"memory" default:"512" rule:"a size that Fargate offers for the cpu"`
 	// The number of tasks. 0 pauses the worker.
 	Count int `key:"count" default:"1" allowed:"0..1000"`
+	// Never run two tasks at once, as Celery's beat needs: a deployment stops the old task before it starts the new one. The task has 10
+	// seconds to stop instead of 120.
+	Single bool `key:"single" default:"false" rule:"true needs count 0 or 1"`
 	// The most connections that one task opens to the database: one for each thread and process that uses it. Only the rule of
 	// web.connections counts it; nothing limits the worker.
 	Connections int `key:"connections" default:"1" allowed:"1..1000"`

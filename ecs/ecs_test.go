@@ -291,6 +291,21 @@ func TestWorkerHasNoIngress(t *testing.T) {
 	}
 }
 
+// Two schedulers of Celery send every task twice.
+func TestSingleWorkerIsNeverThereTwice(t *testing.T) {
+	for single, want := range map[bool][]any{false: {100.0, 200.0, "ENABLED", 120.0}, true: {0.0, 100.0, "DISABLED", 10.0}} {
+		w := sample()
+		w.worker.Single = single
+		g := record(t, w)
+		service := g.Named(serviceToken, "worker")
+		got := []any{service.Input("deploymentMinimumHealthyPercent"), service.Input("deploymentMaximumPercent"),
+			service.Input("availabilityZoneRebalancing"), containers(t, g, "worker-task")["django"]["stopTimeout"]}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("single %v: minimum, maximum, rebalancing, stopTimeout (-want +got):\n%s", single, diff)
+		}
+	}
+}
+
 func TestScalingOwnsTheCount(t *testing.T) {
 	g := record(t, sample())
 	expect(t, g, "aws:appautoscaling/target:Target", "web-scaling", map[string]any{
@@ -431,6 +446,8 @@ func TestAllMistakesAreReported(t *testing.T) {
 			"0 to 100 percent, got 101", "start must be from 1 to 300 seconds, got 301"}},
 		"worker": {func(w *whole) { w.worker.Command, w.worker.Count = nil, -1 },
 			[]string{"worker mail: command must be", "count must be 0 or more, got -1"}},
+		"single worker": {func(w *whole) { w.worker.Single, w.worker.Count = true, 2 },
+			[]string{"worker mail: count of a single worker must be 0 or 1, got 2"}},
 		"balancer": {func(w *whole) {
 			w.site.Stack, w.balancer.Domain = "a-stack-with-longname", "www.example.com"
 		}, []string{"at most 32 characters, got 33", "must have a hosted zone"}},

@@ -61,6 +61,6 @@ func ExampleNewWorker() {
 	fmt.Println(g.Named("aws:ecs/service:Service", "worker-mail").Input("name"))
 	// Output:
 	// django [python manage.py send_mail] as slipway
-	// read-only: true seconds to stop: 40
+	// read-only: true seconds to stop: 120
 	// shop-prod-worker-mail
 }

@@ -26,7 +26,7 @@ const Type = "slipway:keys:Ring"
 type Ring struct {
 	pulumi.ResourceState
 
-	Data     pulumi.StringOutput // the database and the media bucket
+	Data     pulumi.StringOutput // the database, the media bucket and the cache
 	Logs     pulumi.StringOutput // log groups, the log stream, log buckets, and shell sessions (ECS Exec, bastion)
 	Settings pulumi.StringOutput // SSM parameters
 	Images   pulumi.StringOutput // ECR repositories

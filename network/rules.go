@@ -11,6 +11,7 @@ const (
 	Web       Group = "web"       // web tasks
 	Work      Group = "work"      // workers, jobs and migrations
 	Data      Group = "data"      // the database
+	Cache     Group = "cache"     // the cache
 	Bastion   Group = "bastion"   // the bastion
 	Endpoints Group = "endpoints" // interface endpoints of AWS services
 )
@@ -24,8 +25,8 @@ const (
 // outside reports whether g is outside the VPC.
 func (g Group) outside() bool { return g == World || g == S3 }
 
-// Ports are the ones that the groups listen on. The components that run there own them.
-type Ports struct{ Web, Data int }
+// Ports are the ones that the groups listen on. The components that run there own them. Cache is 0 without a cache.
+type Ports struct{ Web, Data, Cache int }
 
 // A Rule lets From open TCP connections to Port of To. Without a rule a connection is denied. Replies need no rule,
 // because security groups are stateful. Security groups do not filter traffic to the VPC's own DNS and time servers.
@@ -52,6 +53,9 @@ func Rules(nat NAT, bastion, https bool, ports Ports) []Rule {
 	}
 	for _, g := range inside {
 		rules = append(rules, Rule{g, Data, ports.Data, "Postgres"})
+		if ports.Cache != 0 {
+			rules = append(rules, Rule{g, Cache, ports.Cache, "Valkey"})
+		}
 		if nat == None {
 			rules = append(rules,
 				Rule{g, Endpoints, 443, "AWS services, through endpoints in the VPC"},

@@ -38,7 +38,9 @@ var placeholders = map[string]string{
 	"region": "us-east-1", "url": "https://localhost",
 	"db.host": "localhost", "db.name": "site", "db.password": "placeholder", "db.port": "5432", "db.sslmode": datastore.SSLMode,
 	"db.sslrootcert": datastore.CABundle, "db.url": "postgres://site:placeholder@localhost:5432/site", "db.user": "site",
-	"db.json": `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
+	"redis.host": "localhost", "redis.port": "6379", "redis.password": "placeholder",
+	"redis.url": "rediss://:placeholder@localhost:6379/0?ssl_cert_reqs=required",
+	"db.json":   `{"dbname":"site","engine":"postgres","host":"localhost","password":"placeholder","port":5432,"username":"site"}`,
 }
 
 // buildEnv is the app's environment in the build, without any secret. Of literals, only those that Pulumi.yaml has for all stacks

@@ -142,7 +142,9 @@ func TestTheCatalogNamesEveryValue(t *testing.T) {
 			t.Errorf("the build has a placeholder for {%s}, which no component offers", name)
 		}
 	}
-	c := appContainer(t, declared(t, "dev", map[string]string{"slipway:app": asJSON(t, map[string]any{"env": env})}), "web-task")
+	c := appContainer(t, declared(t, "dev", map[string]string{
+		"slipway:app": asJSON(t, map[string]any{"env": env}), "slipway:cache": `{"node":"cache.t4g.micro"}`,
+	}), "web-task")
 	for name, secret := range known {
 		value, plain := c.env[variable(name)]
 		from, hidden := c.secrets[variable(name)]

@@ -48,12 +48,12 @@ func (d *deployment) offer(as string) (wiring.Offer, error) {
 		"region": {Text: pulumi.String(d.site.Region)}, "port": {Text: pulumi.String(strconv.Itoa(d.stack.App.Port))},
 		"connections": {Text: pulumi.String("1")}, // differs from one workload to the next
 	}}
-	offer, err := wiring.Offers(own, d.balancer.Offer, d.store.Offer(as == asOwner), d.media.Offer, d.settings.Offer)
+	offer, err := wiring.Offers(own, d.balancer.Offer, d.store.Offer(as == asOwner), d.media.Offer, d.settings.Offer, d.cache.Offer())
 	if err != nil {
 		return offer, err
 	}
 	for name := range Catalog(d.site).Values() {
-		if _, there := offer.Values[name]; !there {
+		if _, there := offer.Values[name]; !there && (d.cache != nil || !config.OfCache(name)) {
 			return offer, fmt.Errorf("site: no component offers {%s}: this is a bug in slipway", name)
 		}
 	}

@@ -9,16 +9,19 @@ import (
 	"slipway/config"
 )
 
+// cacheSwitch is the one switch that is not true or false.
+const cacheSwitch = "cache.node"
+
 // switches are the configuration keys that turn an optional component on.
 func switches(t testing.TB) []string {
 	t.Helper()
 	var all []string
 	for _, k := range config.Reference() {
-		if strings.HasSuffix(k.Path, ".enabled") {
+		if strings.HasSuffix(k.Path, ".enabled") || k.Path == cacheSwitch {
 			all = append(all, k.Path)
 		}
 	}
-	if len(all) < 2 {
+	if len(all) < 3 {
 		t.Fatalf("the switches are %v: the test does not see the configuration", all)
 	}
 	return all
@@ -41,6 +44,12 @@ func everything(t testing.TB) map[string]string {
 // turn sets a switch in the configuration of prod.
 func turn(t testing.TB, further map[string]string, path string, on bool) {
 	t.Helper()
+	if path == cacheSwitch {
+		if delete(further, "slipway:cache"); on {
+			further["slipway:cache"] = `{"node":"cache.t4g.small","replicas":1}`
+		}
+		return
+	}
 	top, name, _ := strings.Cut(path, ".")
 	object := map[string]any{}
 	if text := configured(t, "prod", further)["slipway:"+top]; text != "" {

@@ -3,6 +3,7 @@ package site
 import (
 	"slipway/bastion"
 	"slipway/batch"
+	"slipway/cache"
 	"slipway/cicd"
 	"slipway/config"
 	"slipway/datastore"
@@ -26,6 +27,7 @@ type Component struct {
 var Components = []Component{
 	{"keys", keys.Facts}, {"network", network.Facts}, {"ecs", ecs.Facts}, {"datastore", datastore.Facts}, {"settings", settings.Facts},
 	{"logging", logging.Facts}, {"cicd", cicd.Facts}, {"batch", batch.Facts}, {"bastion", bastion.Facts},
+	{"cache", cache.Facts},
 }
 
 // Catalog joins the facts that the components state about their resources.

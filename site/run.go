@@ -141,7 +141,8 @@ func (d *deployment) runWorkers() error {
 		if _, err := ecs.NewWorker(d.ctx, workerPart(w.Name), &ecs.WorkerArgs{
 			Site: d.site, Name: w.Name, Command: w.Command, Cluster: d.cluster, Placement: d.network.Work,
 			Roles: d.roles, Binding: d.bind(role(d.stack), w.Connections), Program: d.program(), Group: logs.Name, Firehose: d.firehose,
-			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Spot: d.stack.Web.Spot,
+			CPU: w.CPU, Memory: w.Memory, Architecture: d.stack.Web.Architecture, Count: w.Count, Single: w.Single,
+			Spot:  d.stack.Web.Spot,
 			After: []pulumi.Resource{d.web}, Judge: d.judge,
 		}, d.opts...); err != nil {
 			return err
@@ -180,8 +181,9 @@ func (d *deployment) runJobs() error {
 
 // watched has the alarms in the order of the dashboard. A component that this stack does not have contributes none.
 func (d *deployment) watched() logging.Watched {
+	parts := []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()}
 	return logging.Watched{
-		Parts:    []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()},
+		Parts:    append(parts, d.cache.Watches()...),
 		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumix"
 
 	"slipway/bastion"
+	"slipway/cache"
 	"slipway/cicd"
 	"slipway/config"
 	"slipway/datastore"
@@ -176,6 +177,7 @@ type deployment struct {
 
 	store    *datastore.Store
 	media    *datastore.Media
+	cache    *cache.Cache // nil: none
 	settings *settings.Store
 	images   *cicd.Images
 
@@ -190,7 +192,7 @@ type deployment struct {
 
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
-		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeSettings, d.makeImages,
+		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeCache, d.makeSettings, d.makeImages,
 		d.makeEdge, d.makeEnvironment, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
@@ -257,10 +259,14 @@ func (d *deployment) makeNetwork() error {
 	if err != nil {
 		return err
 	}
+	ports := network.Ports{Web: ecs.NginxPort(d.stack.App.Port), Data: datastore.Port}
+	if d.stack.Cache.Enabled() {
+		ports.Cache = cache.Port
+	}
 	d.network, err = network.New(d.ctx, "network", &network.Args{
 		Site: d.site, CIDR: cidr, Zones: d.stack.Network.Zones, NAT: network.NAT(d.stack.Network.NAT),
 		Bastion: d.stack.Bastion.Enabled, HTTPS: d.stack.Domain != "", Endpoints: d.stack.Network.Endpoints,
-		Ports: network.Ports{Web: ecs.NginxPort(d.stack.App.Port), Data: datastore.Port}, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
+		Ports: ports, FlowLogDays: d.stack.Logs.Days, LogsKeyARN: d.keys.Logs,
 		WithoutARM: d.withoutARM, ARMTasks: d.stack.Web.Architecture == "arm64",
 	}, d.opts...)
 	return err
@@ -320,6 +326,22 @@ func (d *deployment) makeStores() (err error) {
 	}
 	d.media, err = datastore.NewMedia(d.ctx, "media", &datastore.MediaArgs{
 		Site: d.site, KeyARN: d.keys.Data, AccessLogs: d.archive.Access,
+	}, d.opts...)
+	return err
+}
+
+func (d *deployment) makeCache() (err error) {
+	c := d.stack.Cache
+	if !c.Enabled() {
+		return nil
+	}
+	d.cache, err = cache.New(d.ctx, "cache", &cache.Args{
+		Site: d.site,
+		Placement: wiring.Placement{
+			Subnets:        d.network.DataSubnetIDs,
+			SecurityGroups: pulumi.StringArray{d.network.Groups[network.Cache]},
+		},
+		KeyARN: d.keys.Data, Version: c.Version, Node: c.Node, Replicas: c.Replicas, SnapshotDays: c.SnapshotDays, Rotation: c.Rotation,
 	}, d.opts...)
 	return err
 }

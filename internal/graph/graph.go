@@ -180,6 +180,8 @@ func computed(args pulumi.MockResourceArgs) resource.PropertyMap {
 		set("port", 5432)
 		set("identifier", args.Name)
 		set("resourceId", "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+	case "aws:elasticache/replicationGroup:ReplicationGroup":
+		set("primaryEndpointAddress", "master."+args.Name+".abc123.use1.cache.amazonaws.com")
 	case "aws:lb/loadBalancer:LoadBalancer":
 		set("dnsName", args.Name+"-1234567890.us-east-1.elb.amazonaws.com")
 		set("zoneId", "Z35SXDOTRQ7X7K")

@@ -61,8 +61,9 @@ func (r *Run) retire(ctx context.Context, id string) error {
 func failures(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
 
 // roll deploys a service's task definition and desired count, as ECS does between 100 and 200 percent: it starts new tasks first,
-// and stops old ones when enough new ones are healthy. If new ones fail too often, it stops them and keeps the old ones; the error
-// then wraps a *cloud.Failure, and the account records a failed deployment.
+// and stops old ones when enough new ones are healthy. With a maximum of 100 percent it stops the old ones first. If new ones fail too
+// often, it stops them and keeps the old ones, or starts the old definition again; the error then wraps a *cloud.Failure, and the
+// account records a failed deployment.
 func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	in := cloud.Inputs(service.Outputs)
 	name, wanted := in.String("name"), in.Int("desiredCount")
@@ -73,33 +74,23 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	if err := r.ensureDatabases(ctx); err != nil {
 		return err
 	}
-	tasks, err := r.tasks(ctx, name)
+	now, err := r.standing(ctx, name, d, wanted)
 	if err != nil {
 		return err
 	}
-	var current, old []string
-	died := 0
-	for id, boxes := range tasks {
-		t := &task{id: id, service: name, definition: d}
-		same := boxes[0].Config.Labels[labelDefinition] == d.ARN
-		container, err := r.well(ctx, t)
-		if same && err == nil && len(current) < wanted {
-			current = append(current, id)
-			continue
-		}
-		old = append(old, id)
-		if same && err != nil && ctx.Err() == nil {
-			died++
-			r.bury(ctx, t, container, err)
+	first := stopsFirst(in)
+	if first {
+		if err := r.retireAll(ctx, now.old); err != nil {
+			return err
 		}
 	}
 	var made []string
-	for failed := 0; len(current) < wanted; {
+	for failed := 0; len(now.current)+len(made) < wanted; {
 		t := &task{id: draw(), service: name, definition: d}
 		err := r.begin(ctx, t, in)
 		if err == nil {
-			made, current = append(made, t.id), append(current, t.id)
-			if len(made) <= died {
+			made = append(made, t.id)
+			if len(made) <= now.died {
 				r.options.Say(fmt.Sprintf("%s: task %s runs in its place.", name, t.id))
 			}
 			continue
@@ -112,19 +103,84 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 		if failed < failures(wanted) {
 			continue
 		}
-		for _, id := range made {
-			err = errors.Join(err, r.retire(ctx, id))
-		}
+		err = errors.Join(err, r.retireAll(ctx, made))
 		back := "there was no previous task to keep"
-		if n := len(old); n > 0 {
+		switch n := len(now.old); {
+		case n > 0 && first:
+			back = "rolled back, the previous definition runs again"
+			err = errors.Join(err, r.restart(ctx, now, in))
+		case n > 0:
 			back = fmt.Sprintf("rolled back, %d previous tasks keep running", n)
 		}
 		why := fmt.Sprintf("%s: deployment failed: tasks failed to start (%d of %d): %s", name, failed, failures(wanted), back)
 		r.options.Say(why)
 		return fmt.Errorf("service %s\n%w", why, err)
 	}
-	for _, id := range old {
+	if first {
+		return nil
+	}
+	return r.retireAll(ctx, now.old)
+}
+
+// stopsFirst reports whether a service may not have more tasks than it wants, also in a deployment (ECS API Reference,
+// DeploymentConfiguration, maximumPercent).
+func stopsFirst(service cloud.Inputs) bool {
+	return service.Has("deploymentMaximumPercent") && service.Int("deploymentMaximumPercent") <= 100
+}
+
+// A standing is what a service runs before a deployment.
+type standing struct {
+	current, old []string // tasks of the definition that is deployed, and the others
+	before       string   // the definition of the old ones
+	died         int      // tasks of the current definition that do not run any longer
+}
+
+// standing looks at the tasks of a service.
+func (r *Run) standing(ctx context.Context, service string, d *definition, wanted int) (*standing, error) {
+	tasks, err := r.tasks(ctx, service)
+	if err != nil {
+		return nil, err
+	}
+	s := &standing{}
+	for id, boxes := range tasks {
+		t := &task{id: id, service: service, definition: d}
+		runs := boxes[0].Config.Labels[labelDefinition]
+		container, err := r.well(ctx, t)
+		if runs == d.ARN && err == nil && len(s.current) < wanted {
+			s.current = append(s.current, id)
+			continue
+		}
+		s.old = append(s.old, id)
+		if runs != d.ARN {
+			s.before = runs
+		} else if err != nil && ctx.Err() == nil {
+			s.died++
+			r.bury(ctx, t, container, err)
+		}
+	}
+	return s, nil
+}
+
+func (r *Run) retireAll(ctx context.Context, tasks []string) error {
+	for _, id := range tasks {
 		if err := r.retire(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restart starts the tasks that a failed deployment stopped before it began.
+func (r *Run) restart(ctx context.Context, was *standing, service cloud.Inputs) error {
+	if was.before == "" {
+		return nil
+	}
+	d, err := r.definition(was.before)
+	if err != nil {
+		return err
+	}
+	for range was.old {
+		if err := r.begin(ctx, &task{id: draw(), service: service.String("name"), definition: d}, service); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,57 @@
+package cache
+
+import (
+	"slipway/internal/catalog"
+	"slipway/internal/policy"
+	"slipway/internal/wiring"
+)
+
+// Facts are the facts about the cache.
+func Facts(site wiring.Site) []catalog.Resource {
+	return []catalog.Resource{
+		groupFacts(site),
+		{
+			Type: "aws:elasticache/subnetGroup:SubnetGroup",
+			Deploy: []catalog.Grant{keep(catalog.Named(site, "elasticache", "subnetgroup:"),
+				"elasticache:CreateCacheSubnetGroup", "elasticache:DeleteCacheSubnetGroup", "elasticache:DescribeCacheSubnetGroups",
+				"elasticache:ModifyCacheSubnetGroup")},
+			None: catalog.Inert | catalog.Risks,
+		},
+		catalog.Random("random:index/randomId:RandomId"),
+		catalog.Random("random:index/randomPassword:RandomPassword").Offering(catalog.Secret("redis.password", "redis.url")...),
+	}
+}
+
+func keep(resources []any, actions ...string) catalog.Grant {
+	actions = append(actions, "elasticache:AddTagsToResource", "elasticache:ListTagsForResource", "elasticache:RemoveTagsFromResource")
+	return catalog.Grant{Area: "data", Statement: policy.Statement{Sid: "KeepCache", Actions: actions, Resources: resources}}
+}
+
+func groupFacts(site wiring.Site) catalog.Resource {
+	return catalog.Resource{
+		Type: "aws:elasticache/replicationGroup:ReplicationGroup",
+		Deploy: []catalog.Grant{
+			keep(append(catalog.Named(site, "elasticache", "replicationgroup:", "cluster:", "snapshot:"),
+				site.ARN("elasticache", "parametergroup:default.*")),
+				"elasticache:CreateReplicationGroup", "elasticache:CreateSnapshot", "elasticache:DecreaseReplicaCount",
+				"elasticache:DeleteReplicationGroup", "elasticache:DescribeCacheClusters", "elasticache:DescribeReplicationGroups",
+				"elasticache:IncreaseReplicaCount", "elasticache:ModifyReplicationGroup"),
+			catalog.UseKey(site, "elasticache"), catalog.GrantKey(site, "elasticache"),
+			catalog.FirstUse(site, "elasticache.amazonaws.com"),
+		},
+		Risks: []catalog.Risk{
+			{Path: `transitEncryptionEnabled|atRestEncryptionEnabled`, Why: "the cache is no longer encrypted", When: catalog.TurnedOff},
+			{Path: `transitEncryptionMode`, Why: "the cache may take connections without TLS"},
+			{Path: `authToken|userGroupIds`, Why: "the cache accepts another password or other users"},
+			{Path: `automaticFailoverEnabled|multiAzEnabled`, Why: "no replica takes over when the primary fails", When: catalog.TurnedOff},
+			{Path: `snapshotRetentionLimit`, Why: "snapshots are kept for fewer days", When: catalog.Fewer},
+			{Path: `securityGroupIds|subnetGroupName|kmsKeyId`, Why: "other hosts may reach the cache, or its protection changed"},
+		},
+		Missing: "up creates an empty cache: sessions and queued tasks are lost",
+		Loss:    catalog.Loss{Kind: "cache", Order: 2, Says: "all that it holds is deleted: sessions, cached values, queued tasks"},
+		Alarms:  alarms,
+		Offers:  catalog.Plain("redis.host", "redis.port"),
+		Ports:   []int{Port},
+		None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors,
+	}
+}
