@@ -220,7 +220,6 @@ func services(site wiring.Site) []catalog.Resource {
 				keep([]string{"service/", "task/"}, "ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:DescribeTasks",
 					"ecs:RunTask", "ecs:StopTask", "ecs:UpdateService"),
 			},
-			AWSManaged: `desiredCount`, // Application Auto Scaling owns it
 			Risks: []catalog.Risk{
 				{Path: `taskDefinition`, Why: "the service does not run the revision that was deployed"},
 				{Path: `networkConfiguration|loadBalancers`, Why: "the network path to the tasks changed"},
@@ -230,7 +229,7 @@ func services(site wiring.Site) []catalog.Resource {
 			Loss:    catalog.Loss{Kind: "service", Order: 4, Says: "tasks stop after finishing current requests", Again: true},
 			Alarms:  serviceAlarms,
 			Ports:   []int{Port},
-			None:    catalog.Bound | catalog.Mirrors | catalog.Offers,
+			None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors | catalog.Offers,
 		},
 		{
 			Type: "aws:appautoscaling/target:Target",

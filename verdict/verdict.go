@@ -57,6 +57,7 @@ type Running struct {
 	Tasks          int               `json:"-"`                        // the declared number to start with; scaling owns it afterwards
 	Min, Max       int               `json:"-"`                        // the range of scaling; 0: the service does not scale
 	Check          *TargetCheck      `json:"-"`                        // the load balancer's health check; nil: no load balancer
+	Restarted      string            `json:"-"`                        // the deployment that must be the one that runs; "": any
 }
 
 // Wanted is how many tasks the service should have if it has desired ones. Scaling owns the number within its range.

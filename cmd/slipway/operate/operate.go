@@ -30,6 +30,10 @@ type Tools struct {
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		jobCommand(t),
+		scaleCommand(t),
+		restartCommand(t),
+		pauseCommand(t),
+		resumeCommand(t),
 	}
 }
 

@@ -98,7 +98,9 @@ func (f ecsScaler) triggered(ctx context.Context, cluster, service string) []str
 	if err != nil {
 		return nil
 	}
-	newest := func(a, b types.ServiceDeployment) int { return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt)) }
+	newest := func(a, b types.ServiceDeployment) int {
+		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
+	}
 	slices.SortFunc(out.ServiceDeployments, newest)
 	for _, d := range out.ServiceDeployments {
 		if d.Alarms != nil && len(d.Alarms.TriggeredAlarmNames) > 0 {
