@@ -159,6 +159,9 @@ func (a *acting) stopServices(ctx context.Context, p *Paused) error {
 	actor := a.account.Actor()
 	var stopped []verdict.Running
 	for _, s := range p.Services {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if s.Scaling != nil { // it would start tasks again
 			suspended := *s.Scaling
 			suspended.InSuspended, suspended.OutSuspended, suspended.TimeSuspended = true, true, true
@@ -185,7 +188,7 @@ func (a *acting) stopServices(ctx context.Context, p *Paused) error {
 	if err == nil && ctx.Err() == nil && !v.Good {
 		a.target.Progress.Logf("Not every task has stopped; the database is stopped nevertheless: %s", v.Reasons)
 	}
-	return err
+	return errors.Join(err, ctx.Err())
 }
 
 // stoppedService is what is expected of a paused service: what it ran, without tasks.

@@ -109,6 +109,9 @@ func (a *acting) startServices(ctx context.Context, p *Paused) ([]verdict.Runnin
 	actor := a.account.Actor()
 	var all []verdict.Running
 	for _, was := range p.Services {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		declared, err := a.service(was.Service)
 		if err != nil {
 			continue
