@@ -21,7 +21,7 @@ var groups = []struct {
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
 	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
-	{"Operate", []string{"unlock", "run", "scale", "restart", "pause", "resume"}},
+	{"Operate", []string{"unlock", "run", "scale", "restart", "pause", "resume", "policy"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
 

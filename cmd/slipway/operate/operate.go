@@ -34,6 +34,7 @@ func Commands(t *Tools) []*cobra.Command {
 		restartCommand(t),
 		pauseCommand(t),
 		resumeCommand(t),
+		policyCommand(t),
 	}
 }
 
