@@ -44,7 +44,7 @@ var onCallCalls = map[string][]ownCall{
 			logsPages},
 		{"s3:ListBucket", "arn:aws:s3:::slipway-{stack}-logs-0123abcd", "", otherPages},
 		{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-logs-0123abcd/django/2026/x.gz", "", otherPages},
-		{"kms:Decrypt", "{own key}", "kms:ViaService=s3.{region}.amazonaws.com {own}", sealed},
+		{"kms:Decrypt", "{logs key}", "kms:ViaService=s3.{region}.amazonaws.com {own}", sealed},
 	},
 	"doctor": {
 		{"ecs:DescribeTaskDefinition ssm:DescribeParameters", "*", "", ecsPages},
@@ -58,7 +58,7 @@ var onCallCalls = map[string][]ownCall{
 	"exec": {
 		{"ecs:ExecuteCommand", "{arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", "", execPages},
 		{"ecs:ExecuteCommand", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", execPages},
-		{"kms:GenerateDataKey", "{own key}", "{own}", execPages},
+		{"kms:GenerateDataKey", "{logs key}", "{own}", execPages},
 		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
 	},
 	"task and job": {
@@ -78,7 +78,7 @@ var onCallCalls = map[string][]ownCall{
 		{"ssm:StartSession", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", sessionPages},
 		{"ssm:StartSession", "{arn}ssm:{region}::document/AWS-StartPortForwardingSessionToRemoteHost", "", sessionPages},
 		{"ssm:GetParameter", "{arn}ssm:{region}:{account}:parameter/slipway/{stack}/db/password", "", otherPages},
-		{"kms:Decrypt", "{own key}", "kms:ViaService=ssm.{region}.amazonaws.com {own}", sealed},
+		{"kms:Decrypt", "{settings key}", "kms:ViaService=ssm.{region}.amazonaws.com {own}", sealed},
 	},
 	"pause and resume": {
 		{"s3:PutObject s3:DeleteObject", "{bucket}/.slipway/paused/slipway/{stack}.json", "", diyState},
@@ -99,7 +99,7 @@ var notOnCall = []ownCall{
 	{"ecs:RegisterTaskDefinition", "*", "", "other code"},
 	{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-site-task", "iam:PassedToService=ec2.amazonaws.com", "the site's role"},
 	{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-deploy", "iam:PassedToService=ecs-tasks.amazonaws.com", "the deploy role"},
-	{"kms:Decrypt", "{own key}", "kms:ViaService=s3.{region}.amazonaws.com", "a key without the tags of the stack"},
+	{"kms:Decrypt", "{logs key}", "kms:ViaService=s3.{region}.amazonaws.com", "a key without the tags of the stack"},
 	{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-2", "", "another instance"},
 	{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-media-0123abcd/cat.jpg", "", "uploads"},
 }
@@ -221,21 +221,22 @@ func personWith(t *testing.T, account *cloud.Account, name string, document any)
 
 func onCallFill(t *testing.T, account *cloud.Account, stack string) *strings.Replacer {
 	t.Helper()
-	key, own := "", ""
+	key, named := "", map[string]string{}
 	for _, o := range account.Objects() {
-		switch arn := cloud.Inputs(o.Outputs).String("arn"); {
-		case o.Type != "aws:kms/key:Key":
-		case o.Seeded:
-			key = arn
-		default:
-			own = arn
+		out := cloud.Inputs(o.Outputs)
+		switch {
+		case o.Type == "aws:kms/key:Key" && o.Seeded:
+			key = out.String("arn")
+		case o.Type == "aws:kms/alias:Alias":
+			named[o.ID] = out.String("targetKeyArn")
 		}
 	}
-	if key == "" {
-		t.Fatal("bootstrap made no key")
+	own := func(purpose string) string { return named["alias/slipway-"+stack+"-"+purpose] }
+	if key == "" || own("logs") == "" || own("settings") == "" {
+		t.Fatalf("not all keys are there: %q, %q", key, named)
 	}
 	prefix := "arn:aws:ecs:" + account.Region + ":" + account.AccountID
-	return strings.NewReplacer("{arn}", "arn:aws:", "{region}", account.Region, "{account}", account.AccountID, "{stack}", stack, "{key}", key, "{own key}", own,
+	return strings.NewReplacer("{arn}", "arn:aws:", "{region}", account.Region, "{account}", account.AccountID, "{stack}", stack, "{key}", key, "{logs key}", own("logs"), "{settings key}", own("settings"),
 		"{bucket}", "arn:aws:s3:::slipway-"+stack+"-state-"+account.AccountID+"-"+account.Region,
 		"{own}", "aws:ResourceTag/project=slipway aws:ResourceTag/stack="+stack,
 		"{cluster}", "ecs:cluster="+prefix+":cluster/slipway-"+stack+"-site",
