@@ -217,6 +217,8 @@ func services(site wiring.Site) []catalog.Resource {
 					Sid: "FindTasks", Actions: []string{"ecs:ListTasks"}, Resources: []any{"*"},
 					Conditions: policy.Conditions{"ArnEquals": {"ecs:cluster": site.ARN("ecs", "cluster/"+clusterName(site))}},
 				}},
+				// To name the alarm that ended a deployment.
+				keep([]string{"service/", "service-deployment/"}, "ecs:DescribeServiceDeployments", "ecs:ListServiceDeployments"),
 				keep([]string{"service/", "task/"}, "ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:DescribeTasks",
 					"ecs:RunTask", "ecs:StopTask", "ecs:UpdateService"),
 			},
