@@ -20,12 +20,12 @@ type OnCallArgs struct {
 // need for this stack. It deploys nothing, deletes nothing, and changes no role, key, network or code.
 //
 // A person who may run commands in the site's containers may do what the site may do: read its data and its secrets.
-func OnCall(args OnCallArgs) []policy.Statement {
+func OnCall(args OnCallArgs) (string, error) {
 	var all []policy.Statement
 	for _, part := range [][]policy.Statement{lookAtStack(args.Site), readLogs(args.Site), enterTasks(args), actOnStack(args.Site), recordPause(args)} {
 		all = append(all, part...)
 	}
-	return all
+	return policy.JSON(all...)
 }
 
 // owned limits a statement to resources with the stack's tags.

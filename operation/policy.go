@@ -6,7 +6,6 @@ import (
 
 	"slipway/cicd"
 	"slipway/config"
-	"slipway/internal/policy"
 	"slipway/internal/wiring"
 )
 
@@ -49,9 +48,9 @@ func OnCallPolicy(ctx context.Context, t Target) (p Policy, err error) {
 		Project: c.stack.Project, Stack: c.stack.Name, Partition: config.Partition(c.stack.Region), Region: c.stack.Region,
 		AccountID: p.Account, TagPrefix: c.stack.TagPrefix(),
 	}
-	p.Document, err = policy.JSON(cicd.OnCall(cicd.OnCallArgs{
+	p.Document, err = cicd.OnCall(cicd.OnCallArgs{
 		Site: site, StateBucket: backend.Bucket, StateKeyARN: backend.Key, Database: site.Path("db/password"),
-	})...)
+	})
 	if err == nil && len(p.Document) > inlinePolicyLimit {
 		err = errors.New("the policy is longer than a role takes")
 	}

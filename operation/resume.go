@@ -73,7 +73,7 @@ func (a *acting) unresumed(ctx context.Context, err error, state string) error {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted: " + state)
 	}
-	return fmt.Errorf("%w\nstack %s is still paused; to complete this, run slipway resume%s again", err, a.target.Stack, a.target.Flags())
+	return fmt.Errorf("%w\nstack %s is still paused; to complete this, repeat slipway resume%s", err, a.target.Stack, a.target.Flags())
 }
 
 // startDatabase starts the database, unless it runs, and waits until it is available.

@@ -25,8 +25,8 @@ AWS starts a stopped database again after seven days, and pause says when. The t
 database again. Until resume, up, promote, rollback and destroy are refused.
 
 What was before is kept beside the state, so a pause that was interrupted can be repeated, or taken back with resume.`,
-		Example: `  slipway pause --stack staging
-  slipway pause --stack staging --live --yes`,
+		Example: `  slipway pause --stack prod --yes
+  slipway resume --stack prod`,
 		Args: cobra.NoArgs,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {
 			r, err := operation.Pause(ctx, target, operation.PauseArgs{Confirm: func(p operation.Pausing) error { return t.agreeToPause(target, p) }})
@@ -74,9 +74,8 @@ func resumeCommand(t *Tools) *cobra.Command {
 		Short: "Bring a paused stack back, as it was",
 		Long: `Resume starts the database and waits for it, which takes minutes. Then it restores the tasks, the scaling and the schedules
 that were before the pause, and waits for the verdict. After an interrupt, run it again: it continues from there.`,
-		Example: `  slipway resume --stack staging
-  slipway resume --stack staging --live`,
-		Args: cobra.NoArgs,
+		Example: `  slipway resume --stack prod --live`,
+		Args:    cobra.NoArgs,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {
 			r, err := operation.Resume(ctx, target)
 			if err != nil {

@@ -17,7 +17,7 @@ func restartCommand(t *Tools) *cobra.Command {
 does. It waits for the verdict. If the new tasks fail, ECS keeps the old ones.
 
 Ctrl-C ends the waiting, not the restart.`,
-		Example: `  slipway restart
+		Example: `  slipway restart --stack prod
   slipway restart web --stack prod --live`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: t.on(func(ctx context.Context, target operation.Target, args []string) error {

@@ -18,7 +18,7 @@ they run. One number for web is its new minimum; the maximum stays, unless it is
 The configuration stays as it is. So the next up reverts the change and says so in its plan, and drift lists it. To keep it, set what
 scale prints in the stack's file. What the configuration would refuse is refused here too, such as more connections than the database
 has.`,
-		Example: `  slipway scale web 4..12
+		Example: `  slipway scale web 4..12 --stack prod
   slipway scale worker-feed 3 --stack prod --live`,
 		Args: cobra.ExactArgs(2),
 		RunE: t.on(func(ctx context.Context, target operation.Target, args []string) error {
