@@ -15,6 +15,9 @@ var ServiceRoles = []string{
 // WAFServiceRole is the service that logs what a web ACL blocks. The WAF developer guide, "Using service-linked roles".
 const WAFServiceRole = "wafv2.amazonaws.com"
 
+// CacheServiceRole is the service that attaches the cache's nodes to the network. The ElastiCache guide, "Using service-linked roles".
+const CacheServiceRole = "elasticache.amazonaws.com"
+
 // ErrFound means that a resource exists after all: another caller created it a moment before.
 var ErrFound = errors.New("it is there already")
 

@@ -27,7 +27,7 @@ type Args struct {
 
 	KeyARN pulumi.StringInput // encrypts swap, sync files and snapshots; changing it replaces the cache
 
-	Version      string // "8.0"; a newer one is an upgrade in place, an older one replaces the cache
+	Version      string // "8.0"; a newer one is an upgrade in place, an older one is refused
 	Node         string // "cache.t4g.micro"; changing it keeps the data
 	Replicas     int    // 0 to 5; with at least one, a replica takes over when the primary fails
 	SnapshotDays int    // how long daily snapshots are kept; 0: none
@@ -39,15 +39,16 @@ type Args struct {
 // In a protected stack Pulumi does not delete it, and an unlocked deletion leaves a final snapshot. Any other stack deletes it on
 // destroy, with all data. Changing KeyARN or the name of the stack replaces it with an empty cache.
 //
-// Cost: each node by the hour (docs/costs.md has prices); a replica costs as much as the primary. Snapshots beyond one cost their
-// size in S3.
+// Cost: each node by the hour, a replica as much as the primary: $29 a month for cache.t4g.small in Tokyo (docs/costs.md). Snapshots
+// cost their storage.
 type Cache struct {
 	pulumi.ResourceState
 	ID       pulumi.StringOutput // of the replication group
 	Host     pulumi.StringOutput // of the primary: the name follows a failover
 	Password pulumi.StringOutput // secret; known when Valkey accepts it
 
-	nodes int
+	nodes    int
+	capacity map[string]float64 // of which alarms' thresholds are parts
 }
 
 // New creates a cache.
@@ -55,7 +56,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	if err := args.check(); err != nil {
 		return nil, err
 	}
-	c := &Cache{nodes: args.Replicas + 1}
+	c := &Cache{nodes: args.Replicas + 1, capacity: capacities(args.Node)}
 	if err := ctx.RegisterComponentResource(cacheType, name, c, opts...); err != nil {
 		return nil, err
 	}
@@ -109,7 +110,10 @@ func (c *Cache) Watches() []catalog.Watch {
 	var all []catalog.Watch
 	for i := range c.nodes {
 		member := fmt.Sprintf("%03d", i+1) // ElastiCache's numbers of the nodes
-		watch := catalog.Watch{Dimensions: map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-%s", c.ID, member)}}
+		watch := catalog.Watch{
+			Dimensions: map[string]pulumi.StringInput{"CacheClusterId": pulumi.Sprintf("%s-%s", c.ID, member)},
+			Capacity:   c.capacity,
+		}
 		for _, alarm := range alarms {
 			if i > 0 {
 				alarm.Name += "-" + member
@@ -175,7 +179,7 @@ func (c *Cache) group(
 		// at once (ElastiCache guide, "Modifying the AUTH token on an existing cluster").
 		AuthTokenUpdateStrategy: pulumi.String("ROTATE"),
 
-		// After an automatic upgrade the next update would ask for the older minor version, for which the provider replaces the cache.
+		// After an automatic upgrade the next update would ask for the older minor version, which ElastiCache refuses: a downgrade.
 		AutoMinorVersionUpgrade: pulumi.Bool(false),
 		// Otherwise a change would be reported as done but wait for the maintenance window.
 		ApplyImmediately: pulumi.Bool(true),

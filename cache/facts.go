@@ -33,10 +33,14 @@ func groupFacts(site wiring.Site) catalog.Resource {
 		Deploy: []catalog.Grant{
 			keep(append(catalog.Named(site, "elasticache", "replicationgroup:", "cluster:", "snapshot:"),
 				site.ARN("elasticache", "parametergroup:default.*")),
-				"elasticache:CreateReplicationGroup", "elasticache:CreateSnapshot", "elasticache:DecreaseReplicaCount",
+				"elasticache:CreateReplicationGroup",
+				"elasticache:CreateSnapshot", // of the final snapshot (ElastiCache guide, "Deleting a replication group")
+				"elasticache:DecreaseReplicaCount",
 				"elasticache:DeleteReplicationGroup", "elasticache:DescribeCacheClusters", "elasticache:DescribeReplicationGroups",
 				"elasticache:IncreaseReplicaCount", "elasticache:ModifyReplicationGroup"),
+			// ElastiCache calls KMS under either name (ElastiCache guide, "At-rest encryption", on kms:ViaService).
 			catalog.UseKey(site, "elasticache"), catalog.GrantKey(site, "elasticache"),
+			catalog.UseKey(site, "dax"), catalog.GrantKey(site, "dax"),
 			catalog.FirstUse(site, "elasticache.amazonaws.com"),
 		},
 		Risks: []catalog.Risk{
@@ -49,9 +53,22 @@ func groupFacts(site wiring.Site) catalog.Resource {
 		},
 		Missing: "up creates an empty cache: sessions and queued tasks are lost",
 		Loss:    catalog.Loss{Kind: "cache", Order: 2, Says: "all that it holds is deleted: sessions, cached values, queued tasks"},
+		Effects: effects,
 		Alarms:  alarms,
 		Offers:  catalog.Plain("redis.host", "redis.port"),
 		Ports:   []int{Port},
 		None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors,
 	}
+}
+
+// effects are what ElastiCache does with changes that it applies immediately. Sources: ElastiCache guide, "Scaling single-node clusters"
+// and "Scaling replica nodes" (the data stays), "Upgrading engine versions", "Scheduling automatic backups".
+var effects = []catalog.Effect{
+	{Path: `nodeType`, Does: catalog.Interrupts,
+		Says: "ElastiCache copies the data to new nodes, which takes minutes: at the end connections break for some seconds"},
+	{Path: `engineVersion`, Does: catalog.Impossible, When: catalog.Older, Says: "ElastiCache cannot downgrade Valkey",
+		Way: "keep the version that runs; or, to give the data up, remove cache.node, run up, and set it again with the older version"},
+	{Path: `engineVersion`, Does: catalog.Interrupts, When: catalog.Newer,
+		Says: "ElastiCache upgrades the nodes: connections break for some seconds, and there is no way back to the old version"},
+	{Path: `snapshotRetentionLimit`, Does: catalog.Loses, When: catalog.Fewer, Says: "automatic snapshots older than that are deleted"},
 }

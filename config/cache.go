@@ -19,7 +19,7 @@ var nodes = map[string]string{
 
 // valkeys are the versions of Valkey that ElastiCache offers.
 // Source: ElastiCache guide, "Supported engines and versions".
-var valkeys = []string{"7.2", "8.0", "8.1", "8.2"}
+var valkeys = []string{"7.2", "8.0", "8.1", "8.2", "9.0"}
 
 var nodeTypeForm = regexp.MustCompile(`^cache\.([a-z0-9]+)\.([a-z0-9]+)$`)
 

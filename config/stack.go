@@ -139,9 +139,8 @@ type Cache struct {
 	// The node type; setting it gives the stack a cache. cache.t4g.micro has 0.5 GiB. Changing it keeps the data and interrupts
 	// the cache for a moment.
 	Node string `key:"node" rule:"a node type of ElastiCache for Valkey, such as cache.t4g.micro"`
-	// The version of Valkey. AWS installs its patches. A newer one is an upgrade in place; an older one replaces the cache with an
-	// empty one.
-	Version string `key:"version" default:"8.0" rule:"7.2, 8.0, 8.1 or 8.2"`
+	// The version of Valkey. AWS installs its patches. A newer one is an upgrade in place; ElastiCache cannot go back to an older one.
+	Version string `key:"version" default:"8.0" rule:"7.2, 8.0, 8.1, 8.2 or 9.0"`
 	// Replicas, each in another availability zone where possible and at the price of another node. With at least one, a replica takes
 	// over when the primary fails.
 	Replicas int `key:"replicas" default:"0" allowed:"0..5" rule:"needs node"`

@@ -140,6 +140,18 @@ func (c cell) checkAPI(t *testing.T, e endpoint, state map[string]apitype.Resour
 		}
 	}
 
+	for _, cache := range each(outputs(state, "elasticache/replicationGroup:ReplicationGroup", "replicationGroupId"), "elasticache",
+		"describe_replication_groups", "ReplicationGroupId") {
+		for path, want := range map[string]any{
+			"AtRestEncryptionEnabled": true, "TransitEncryptionEnabled": true, "AuthTokenEnabled": true, "AutoMinorVersionUpgrade": false,
+			"Engine": "valkey", "AutomaticFailover": "enabled", "MultiAZ": "enabled",
+		} {
+			if got := at(cache, "ReplicationGroups", 0, path); got != want {
+				t.Errorf("cache: %s is %v, want %v", path, got, want)
+			}
+		}
+	}
+
 	vpc := outputs(state, "ec2/vpc:Vpc", "id")
 	for _, group := range list(each(vpc, "ec2", "describe_security_groups", "Filters", map[string]any{
 		"Filters": []any{map[string]any{"Name": "vpc-id", "Values": vpc}},
@@ -263,6 +275,9 @@ func (c cell) checkDestroyed(t *testing.T, e endpoint, state map[string]apitype.
 	}{
 		{"s3/bucketV2:BucketV2", "bucket", "s3", "head_bucket", "Bucket"},
 		{"rds/instance:Instance", "identifier", "rds", "describe_db_instances", "DBInstanceIdentifier"},
+		{"elasticache/replicationGroup:ReplicationGroup", "replicationGroupId", "elasticache", "describe_replication_groups",
+			"ReplicationGroupId"},
+		{"elasticache/subnetGroup:SubnetGroup", "name", "elasticache", "describe_cache_subnet_groups", "CacheSubnetGroupName"},
 		{"iam/role:Role", "name", "iam", "get_role", "RoleName"},
 		{"ssm/parameter:Parameter", "name", "ssm", "get_parameter", "Name"},
 		{"ecr/repository:Repository", "name", "ecr", "list_images", "repositoryName"},

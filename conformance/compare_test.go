@@ -299,6 +299,8 @@ var forms = []struct {
 	{regexp.MustCompile(`\.[0-9a-z]{10}\.acm-validations\.`), ".LETTERS.acm-validations."},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`\b(A[A-Z]{3}|Z|db-)[0-9A-Z]{12,}`), "${1}ID"},
+	{regexp.MustCompile(`-cache-[0-9a-f]{4}\b`), "-cache-N"},
+	{regexp.MustCompile(`\.[0-9a-z]{6}\.use1\.cache\.`), ".ID.use1.cache."},
 	{regexp.MustCompile(`(^|[^0-9A-Za-z])[0-9a-f]{7,}\b`), "${1}N"}, // digits alone may be hexadecimal, too
 	{regexp.MustCompile(`[0-9]+`), "N"},
 }

@@ -33,7 +33,7 @@ type cell struct {
 var cells = []cell{
 	{name: "local", stack: "local", further: workflows, always: true},
 	{name: "prod", stack: "prod", always: true},
-	{name: "dev", stack: "dev", further: workflows},
+	{name: "dev", stack: "dev", further: merged(workflows, cached)},
 	{name: "staging", stack: "staging"},
 	{name: "per-zone-firelens-amd64", stack: "dev", further: map[string]any{
 		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
@@ -57,6 +57,20 @@ var cells = []cell{
 var workflows = map[string]any{"slipway:github": map[string]any{
 	"repository": "example/site", "branches": []any{"main"}, "readBranches": []any{"main"},
 }}
+
+// cached is a cache whose URL the app gets.
+var cached = map[string]any{
+	"slipway:cache":             map[string]any{"node": "cache.t4g.micro", "replicas": 1, "snapshotDays": 1},
+	"slipway:app.env.REDIS_URL": "{redis.url}",
+}
+
+func merged(all ...map[string]any) map[string]any {
+	one := map[string]any{}
+	for _, m := range all {
+		maps.Copy(one, m)
+	}
+	return one
+}
 
 var feed = []any{map[string]any{"name": "feed", "command": []any{"python", "manage.py", "run_worker"}}}
 

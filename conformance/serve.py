@@ -13,7 +13,7 @@ from inspect import signature
 sys.path.insert(0, sys.argv.pop(1))
 
 import moto_plus
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import camelcase_to_underscores, utcnow
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
@@ -24,6 +24,9 @@ from moto.ec2.responses.monitoring import Monitoring
 from moto.ecs.models import EC2ContainerServiceBackend as ECSBackend
 from moto.ecs.models import Service, Task
 from moto.ecs.responses import EC2ContainerServiceResponse as ECS
+from moto.elasticache.exceptions import CacheSubnetGroupNotFound, ReplicationGroupNotFound, SnapshotAlreadyExists
+from moto.elasticache.models import CacheCluster, ElastiCacheBackend
+from moto.elasticache.responses import ElastiCacheResponse
 from moto.iam.access_control import PermissionResult
 from moto.logs.models import logs_backends
 from moto.rds.models import DBInstance, DBParameterGroup
@@ -211,6 +214,117 @@ def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
 
 
 Task.__init__ = run
+
+# The nodes of a cache: moto lists them and knows none, and the provider reads version, groups and windows from the first.
+def cache_nodes(backend, group):
+    for old in [c for c in backend.cache_clusters if re.fullmatch(re.escape(group.replication_group_id) + r"-\d{3}", c)]:
+        del backend.cache_clusters[old]
+    for name in group.member_clusters:
+        node = CacheCluster(
+            backend.account_id, backend.region_name, name, group.cache_node_type, group.replication_group_id,
+            **dict.fromkeys(list(signature(CacheCluster).parameters)[5:]),
+        )
+        node.engine, node.engine_version, node.port = group.engine, f"{group.engine_version}.0", group.port
+        node.num_cache_nodes, node.replication_group_id = 1, group.replication_group_id
+        node.cache_subnet_group_name = group.cache_subnet_group_name
+        node.cache_parameter_group = {
+            "cache_parameter_group_name": group.cache_parameter_group_name
+            or f"default.{group.engine}{group.engine_version.split('.')[0]}",
+            "parameter_apply_status": "in-sync",
+        }
+        node.security_groups = [{"security_group_id": g, "status": "active"} for g in group.security_group_ids or []]
+        node.preferred_maintenance_window = group.preferred_maintenance_window or "sun:05:00-sun:06:00"
+        node.snapshot_retention_limit, node.snapshot_window = group.snapshot_retention_limit, group.snapshot_window
+        node.auto_minor_version_upgrade = str(group.auto_minor_version_upgrade).lower() == "true"
+        node.at_rest_encryption_enabled = group.at_rest_encryption_enabled
+        node.transit_encryption_enabled = group.transit_encryption_enabled
+        node.auth_token_enabled = group.auth_token_enabled
+        backend.cache_clusters[name] = node
+
+
+# moto has one node in a group whatever is asked for, and no endpoint for readers.
+def set_members(group, count):
+    group.member_clusters = [f"{group.replication_group_id}-{n:03}" for n in range(1, count + 1)]
+    nodes = group.node_groups[0]
+    nodes["node_group_members"] = [
+        {**nodes["node_group_members"][0], "cache_cluster_id": name, "current_role": "replica" if n else "primary"}
+        for n, name in enumerate(group.member_clusters)
+    ]
+    nodes["reader_endpoint"] = {"address": nodes["reader_endpoint_address"], "port": group.port}
+
+
+def create_replication_group(self, *args, before=ElastiCacheBackend.create_replication_group, **kw):
+    group = before(self, *args, **kw)
+    group.snapshot_window = kw.get("snapshot_window") or "03:00-04:00"  # moto's own has a form that AWS does not take
+    if group.transit_encryption_enabled:
+        group.transit_encryption_mode = group.transit_encryption_mode or "required"
+    set_members(group, kw.get("num_cache_clusters") or 1)
+    cache_nodes(self, group)
+    return group
+
+
+# Changing a cache, and deleting it with its final snapshot: moto has no change, and never ends a deletion.
+def changed_replication_group(self):
+    backend, name = self.elasticache_backend, self._get_param("ReplicationGroupId")
+    if name not in backend.replication_groups:
+        raise ReplicationGroupNotFound(name)
+    return backend, backend.replication_groups[name]
+
+
+def modify_replication_group(self):
+    backend, group = changed_replication_group(self)
+    for parameter, attribute in {
+        "CacheNodeType": "cache_node_type", "CacheParameterGroupName": "cache_parameter_group_name", "Engine": "engine",
+        "EngineVersion": "engine_version", "PreferredMaintenanceWindow": "preferred_maintenance_window",
+        "ReplicationGroupDescription": "description", "SecurityGroupIds": "security_group_ids", "SnapshotWindow": "snapshot_window",
+        "AutoMinorVersionUpgrade": "auto_minor_version_upgrade",
+    }.items():
+        if self._get_param(parameter) is not None:
+            setattr(group, attribute, self._get_param(parameter))
+    for parameter, attribute in {"AutomaticFailoverEnabled": "automatic_failover", "MultiAZEnabled": "multi_az"}.items():
+        if self._get_bool_param(parameter) is not None:
+            setattr(group, attribute, "enabled" if self._get_bool_param(parameter) else "disabled")
+    if self._get_int_param("SnapshotRetentionLimit") is not None:
+        group.snapshot_retention_limit = self._get_int_param("SnapshotRetentionLimit")
+    cache_nodes(backend, group)
+    return ActionResult({"ReplicationGroup": group})
+
+
+def change_replica_count(self):
+    backend, group = changed_replication_group(self)
+    set_members(group, self._get_int_param("NewReplicaCount") + 1)
+    cache_nodes(backend, group)
+    return ActionResult({"ReplicationGroup": group})
+
+
+def delete_replication_group(self):
+    backend, group = changed_replication_group(self)
+    snapshot = self._get_param("FinalSnapshotIdentifier")
+    if snapshot in backend.snapshots:
+        raise SnapshotAlreadyExists(snapshot)
+    if snapshot:
+        backend.create_snapshot(snapshot, group.replication_group_id, None, group.kms_key_id, [])
+    group.status, group.member_clusters = "deleting", []
+    cache_nodes(backend, group)
+    del backend.replication_groups[group.replication_group_id]
+    return ActionResult({"ReplicationGroup": group})
+
+
+def delete_cache_subnet_group(self):
+    backend, name = self.elasticache_backend, self._get_param("CacheSubnetGroupName")
+    if name not in backend.cache_subnet_groups:
+        raise CacheSubnetGroupNotFound(name)
+    del backend.cache_subnet_groups[name]
+    return EmptyResult()
+
+
+ElastiCacheBackend.create_replication_group = create_replication_group
+ElastiCacheResponse.modify_replication_group = modify_replication_group
+ElastiCacheResponse.increase_replica_count = change_replica_count
+ElastiCacheResponse.decrease_replica_count = change_replica_count
+ElastiCacheResponse.delete_replication_group = delete_replication_group
+ElastiCacheResponse.delete_cache_subnet_group = delete_cache_subnet_group
+
 
 # A bucket policy that denies requests without TLS: moto ignores conditions and denies everything, so the state bucket would be
 # unreadable.

@@ -128,12 +128,16 @@ var hook = regexp.MustCompile(`(?s)^(?:Preview failed: )?(?:before|after) hook "
 // valued is how the engine quotes the value of a property that a provider refuses.
 var valued = regexp.MustCompile(`(?s)^(\S+ resource '[^']*': property \S+ value \{)(.*)(\} has a problem: .*)$`)
 
-// short shortens such a value: it may be the whole policy or all containers of a task, in one line.
+// short shortens such a value: it may be the whole policy or all containers of a task, in one line. The engine quotes a secret in
+// plain text, as a pointer to it, so that is left out.
 func short(message string) string {
 	const most = 200
 	m := valued.FindStringSubmatch(message)
 	if m == nil {
 		return message
+	}
+	if strings.HasPrefix(m[2], "&{") {
+		return m[1] + "[secret]" + m[3]
 	}
 	value := []rune(m[2])
 	if len(value) <= most {

@@ -36,6 +36,8 @@ func TestProblemsAreInTheUsersTerms(t *testing.T) {
 				"... (4000 characters)} has a problem: no (A)"}},
 		{"a short value", "a:b:C resource 'x': property n value {5} has a problem: expected 7 to 30, got 5",
 			Problem{URN: "urn:self", Message: "a:b:C resource 'x': property n value {5} has a problem: expected 7 to 30, got 5"}},
+		{"a secret value", "a:b:C resource 'x': property password value {&{{hunter2}}} has a problem: too short",
+			Problem{URN: "urn:self", Message: "a:b:C resource 'x': property password value {[secret]} has a problem: too short"}},
 		{"anything else", " creating: AccessDenied \n", Problem{URN: "urn:self", Message: "creating: AccessDenied"}},
 	} {
 		if diff := cmp.Diff(c.want, problemOf("urn:self", c.message)); diff != "" {

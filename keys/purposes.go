@@ -35,7 +35,8 @@ var users = map[Purpose]struct {
 	sessions  bool      // both ends of a shell session (ECS Exec, Session Manager) call KMS themselves
 	schedules bool      // EventBridge Scheduler encrypts schedules with it
 }{
-	Data:     {holds: "database and media", via: []string{"elasticache", "rds", "s3"}, grants: []string{"elasticache", "rds"}},
+	// ElastiCache names itself or dax, and AWS asks for both (ElastiCache guide, "At-rest encryption", on kms:ViaService).
+	Data:     {holds: "database and media", via: []string{"dax", "elasticache", "rds", "s3"}, grants: []string{"dax", "elasticache", "rds"}},
 	Logs:     {holds: "logs and shell sessions", via: []string{"firehose", "s3"}, grants: []string{"firehose"}, logs: true, sessions: true},
 	Settings: {holds: "SSM parameters", via: []string{"ssm"}},
 	Images:   {holds: "container images", via: []string{"ecr"}, grants: []string{"ecr"}},

@@ -107,13 +107,14 @@ func TestKeyAllowsExactlyItsUsers(t *testing.T) {
 	alarms := []string{"Service cloudwatch.amazonaws.com", "Service events.amazonaws.com", "Service events.rds.amazonaws.com",
 		"AWS " + root + " via arn:aws:scheduler:eu-west-1:123456789012:schedule/slipway-dev-*"}
 	want := map[string][]string{
-		"keys-data":     {via("rds"), via("s3")},
+		"keys-data":     {via("dax"), via("elasticache"), via("rds"), via("s3")},
 		"keys-logs":     {via("firehose"), via("s3"), logs, sessions},
 		"keys-settings": {via("ssm")},
 		"keys-images":   {via("ecr")},
 		"keys-alarms":   append([]string{via("scheduler"), via("sns"), via("sqs")}, alarms...),
 		"keys-disk":     {via("ec2")},
-		"keys-all": append([]string{via("rds"), via("s3"), via("firehose"), via("ssm"), via("ecr"), via("scheduler"),
+		"keys-all": append([]string{via("dax"), via("elasticache"), via("rds"), via("s3"), via("firehose"), via("ssm"), via("ecr"),
+			via("scheduler"),
 			via("sns"), via("sqs"), via("ec2"), logs, sessions}, alarms...),
 	}
 	_, each, _ := record(t, &Args{Site: site})

@@ -65,6 +65,28 @@ func TestGroupsAreThoseInTheRules(t *testing.T) {
 
 var ports = Ports{Web: 8080, Data: 5432}
 
+// A cache is reached by what reaches the database, and opens no connections itself.
+func TestFirewallOfACache(t *testing.T) {
+	with := ports
+	with.Cache = 6379
+	for _, bastion := range []bool{false, true} {
+		var more []string
+		without := lines(Rules(Single, bastion, true, ports))
+		for _, l := range lines(Rules(Single, bastion, true, with)) {
+			if !slices.Contains(without, l) {
+				more = append(more, l)
+			}
+		}
+		want := []string{"web>cache:6379", "work>cache:6379"}
+		if bastion {
+			want = append([]string{"bastion>cache:6379"}, want...)
+		}
+		if diff := cmp.Diff(want, more); diff != "" {
+			t.Errorf("bastion %v: rules (-want +got):\n%s", bastion, diff)
+		}
+	}
+}
+
 // AWS refuses other characters in the description of a rule, and more than 255 of them.
 var describable = regexp.MustCompile(`^[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
 

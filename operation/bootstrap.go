@@ -162,6 +162,9 @@ func (b *bootstrapping) spec() *bootstrap.Spec {
 	if c.stack.WAF.Enabled {
 		f.ServiceRoles = append(f.ServiceRoles, bootstrap.WAFServiceRole)
 	}
+	if c.stack.Cache.Enabled() {
+		f.ServiceRoles = append(f.ServiceRoles, bootstrap.CacheServiceRole)
+	}
 	if github := c.stack.GitHub; github.Repository != "" {
 		f.Boundary = b.boundaryOf(here, github.Boundary)
 		f.RolesFor = func(keyARN string) (deploy, read *bootstrap.Role, err error) {

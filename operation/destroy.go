@@ -165,7 +165,7 @@ func (d *demolition) survey(ctx context.Context, state engine.Checkpoint) ([]Los
 		switch {
 		case r.Type == typeInstance && flag("skipFinalSnapshot") && !r.Protect:
 			l.Says += ", and no snapshot is left"
-		case r.Type == typeInstance:
+		case r.Text("finalSnapshotIdentifier") != "":
 			l.Says = lifted + "it leaves the snapshot " + r.Text("finalSnapshotIdentifier") + "; " + loss.Says
 		case r.Type == typeKey:
 			l.Name = r.Text("arn")

@@ -299,7 +299,8 @@ var lives = []struct {
 }{
 	{"prod", "prod", "staging", nil},
 	{"staging", "staging", "dev", nil},
-	{"prod with more", "prod", "staging", []string{`promotion.to=["222222222222"]`, "network.nat=none", "web.spot=50"}},
+	{"prod with more", "prod", "staging", []string{`promotion.to=["222222222222"]`, "network.nat=none", "web.spot=50",
+		"cache.node=cache.t4g.micro", "cache.replicas=1", `app.env={"REDIS_URL": "{redis.url}"}`}},
 }
 
 // recordedLives lives every life, and returns what the model decided, and the policies of each.

@@ -51,6 +51,7 @@ func TestTheDeployRoleMayDeploy(t *testing.T) {
 		"prod": {"prod", nil}, "staging": {"staging", nil}, "dev": {"dev", []string{github}}, "local": {"local", []string{github}},
 		"no NAT":           {"local", []string{github, "network.nat=none", "bastion.enabled=true"}},
 		"NAT in each zone": {"dev", []string{github, "network.nat=perZone", "logs.route=firelens", "keys=perPurpose"}},
+		"cache":            {"dev", []string{github, "cache.node=cache.t4g.micro", `app.env={"REDIS_URL": "{redis.url}"}`}},
 		"protected":        {"staging", []string{"protect=true", "waf.enabled=true", "waf.uploadPaths=[/]"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func TestBootstrapMakesTheServiceLinkedRolesOfTheFacts(t *testing.T) {
 			facts = append(facts, fmt.Sprint(service))
 		}
 	}
-	made := append(slices.Clone(bootstrap.ServiceRoles), bootstrap.WAFServiceRole)
+	made := append(slices.Clone(bootstrap.ServiceRoles), bootstrap.WAFServiceRole, bootstrap.CacheServiceRole)
 	slices.Sort(facts)
 	slices.Sort(made)
 	if diff := cmp.Diff(slices.Compact(facts), made); diff != "" {

@@ -12,10 +12,16 @@ import (
 	"slipway/internal/graph"
 )
 
-// everywhere runs a rule over the resources of every stack; the rule returns what is wrong with one, or "".
+// everywhere runs a rule over the resources of every stack, and of one with every optional component; the rule returns what is wrong
+// with one, or "".
 func everywhere(t *testing.T, rule func(g graph.Graph, r graph.Resource) string) {
-	for _, stack := range stacks {
-		g := declared(t, stack, nil)
+	for _, stack := range append(slices.Clone(stacks), "everything") {
+		var g graph.Graph
+		if stack == "everything" {
+			g = declared(t, "prod", everything(t))
+		} else {
+			g = declared(t, stack, nil)
+		}
 		for _, r := range g {
 			if wrong := rule(g, r); wrong != "" {
 				t.Errorf("%s: %s %s: %s", stack, r.Type, r.Name, wrong)
@@ -46,7 +52,7 @@ func TestEveryResourceDescendsFromAComponentAndHasItsName(t *testing.T) {
 }
 
 // stateful are the types that hold data that cannot be recreated.
-var stateful = []string{databaseType, bucketType, keyType, repositoryType}
+var stateful = []string{databaseType, bucketType, keyType, repositoryType, cacheType}
 
 func TestStatefulResourcesAreProtectedInProtectedStacks(t *testing.T) {
 	seen := map[string]bool{}
@@ -68,7 +74,7 @@ func TestStatefulResourcesAreProtectedInProtectedStacks(t *testing.T) {
 }
 
 func TestPasswordsAreSecretsInTheState(t *testing.T) {
-	secrets := map[string]string{databaseType: "password", parameterType: "value"}
+	secrets := map[string]string{databaseType: "password", cacheType: "authToken", parameterType: "value"}
 	everywhere(t, func(_ graph.Graph, r graph.Resource) string {
 		input := secrets[r.Type]
 		if input == "" || r.Input("type") == "String" {

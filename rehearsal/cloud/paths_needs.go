@@ -57,17 +57,18 @@ func (p *paths) needsOf(o *Object, n *networks) []need {
 const targetCode = "Target.Timeout"
 
 const (
-	fargatePage  = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\" and \"Amazon ECS task networking options for Fargate\""
-	registryPage = "ECR User Guide, \"Amazon ECR interface VPC endpoints (AWS PrivateLink)\""
-	awslogsPage  = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\", considerations for awslogs; aws/containers-roadmap#1695"
-	firelensPage = "Firehose Developer Guide, \"Using Amazon Data Firehose with AWS PrivateLink\""
-	execPage     = "ECS Developer Guide, \"Monitor Amazon ECS containers with ECS Exec\" and \"Amazon ECS interface VPC endpoints\""
-	agentPage    = "Systems Manager User Guide, \"Reference: ec2messages, ssmmessages, and other API operations\""
-	targetsPage  = "Elastic Load Balancing, \"Security groups for your Application Load Balancer\", recommended rules"
-	visitorsPage = "Elastic Load Balancing, \"Troubleshoot your Application Load Balancers\", clients cannot connect"
-	natPage      = "VPC User Guide, \"NAT gateway basics\""
-	databasePage = "RDS User Guide, \"Can't connect to Amazon RDS DB instance\""
-	s3PathPage   = "VPC PrivateLink Guide, \"Gateway endpoints for Amazon S3\""
+	fargatePage    = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\" and \"Amazon ECS task networking options for Fargate\""
+	registryPage   = "ECR User Guide, \"Amazon ECR interface VPC endpoints (AWS PrivateLink)\""
+	awslogsPage    = "ECS Developer Guide, \"Amazon ECS interface VPC endpoints\", considerations for awslogs; aws/containers-roadmap#1695"
+	firelensPage   = "Firehose Developer Guide, \"Using Amazon Data Firehose with AWS PrivateLink\""
+	execPage       = "ECS Developer Guide, \"Monitor Amazon ECS containers with ECS Exec\" and \"Amazon ECS interface VPC endpoints\""
+	agentPage      = "Systems Manager User Guide, \"Reference: ec2messages, ssmmessages, and other API operations\""
+	targetsPage    = "Elastic Load Balancing, \"Security groups for your Application Load Balancer\", recommended rules"
+	visitorsPage   = "Elastic Load Balancing, \"Troubleshoot your Application Load Balancers\", clients cannot connect"
+	natPage        = "VPC User Guide, \"NAT gateway basics\""
+	databasePage   = "RDS User Guide, \"Can't connect to Amazon RDS DB instance\""
+	cacheReachPage = "ElastiCache User Guide, \"Troubleshooting connections\", security groups"
+	s3PathPage     = "VPC PrivateLink Guide, \"Gateway endpoints for Amazon S3\""
 )
 
 // service: its tasks start, and the balancer reaches them.
@@ -233,10 +234,13 @@ func (w *needs) value(node reach.Node, name, value string) {
 		if target.Kind != reach.Database || !strings.Contains(low, host) {
 			continue
 		}
+		source, failure := databasePage, "connection to server at %q, port %d failed: Connection timed out"
+		if w.a.get(cacheType, target.ID) != nil {
+			source, failure = cacheReachPage, "Timeout connecting to server %q, port %d"
+		}
 		for _, port := range target.Listens {
 			w.all = append(w.all, need{at: w.o, from: node, to: reach.To{Name: host}, port: port, what: "its variable " + name + " names it",
-				source: databasePage, code: "Timeout", failure: fmt.Sprintf("connection to server at %q, port %d failed: Connection timed out",
-					host, port)})
+				source: source, code: "Timeout", failure: fmt.Sprintf(failure, host, port)})
 		}
 	}
 	switch {

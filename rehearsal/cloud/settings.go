@@ -32,7 +32,7 @@ func (s settings) findings() []Finding {
 		for _, c := range d.containers {
 			found = append(found, slices.Concat(d.replacedVariables(c), d.ignoredLimits(c), d.failingCheck(c), d.logBuffer(c), d.ends(c),
 				s.unwritable(d, c), s.expiring(d, c), s.routed(d, c),
-				s.a.databaseVariables(d, c), s.a.foreignBuckets(d, c))...)
+				s.a.databaseVariables(d, c), s.a.cacheVariables(d, c), s.a.foreignBuckets(d, c))...)
 		}
 	}
 	for _, o := range s.a.list(instanceType) {

@@ -16,7 +16,7 @@ var watchedNames = []watched{
 	{"AWS/ApplicationELB", "LoadBalancer", balancerType, "arnSuffix"}, {"AWS/ApplicationELB", "TargetGroup", targetGroupType, "arnSuffix"},
 	{"AWS/ECS", "ClusterName", clusterType, "name"}, {"AWS/ECS", "ServiceName", serviceType, "name"},
 	{"AWS/RDS", "DBInstanceIdentifier", databaseType, "identifier"}, {"AWS/SQS", "QueueName", queueType, "name"},
-	{"AWS/Firehose", "DeliveryStreamName", firehoseType, "name"},
+	{"AWS/Firehose", "DeliveryStreamName", firehoseType, "name"}, {"AWS/ElastiCache", "CacheClusterId", cacheType, "memberClusters[]"},
 }
 
 // metrics are names that alarms use, by namespace. An unknown name alone proves nothing. Sources: the CloudWatch page of each service.
@@ -27,6 +27,9 @@ var metrics = map[string][]string{
 	"AWS/ECS": words("CPUUtilization MemoryUtilization CPUReservation MemoryReservation"),
 	"AWS/RDS": words(`BurstBalance CPUCreditBalance CPUUtilization DatabaseConnections DiskQueueDepth FreeStorageSpace FreeableMemory
 		MaximumUsedTransactionIDs ReadIOPS ReadLatency ReplicaLag SwapUsage WriteIOPS WriteLatency`),
+	"AWS/ElastiCache": words(`BytesUsedForCache CPUCreditBalance CPUUtilization CacheHitRate CurrConnections CurrItems
+		DatabaseMemoryUsagePercentage EngineCPUUtilization Evictions FreeableMemory NetworkBytesIn NetworkBytesOut NewConnections Reclaimed
+		ReplicationLag SwapUsage`),
 	"AWS/SQS": words(`ApproximateAgeOfOldestMessage ApproximateNumberOfMessagesVisible ApproximateNumberOfMessagesNotVisible
 		NumberOfMessagesSent`),
 	"AWS/Firehose": words("DeliveryToS3.DataFreshness DeliveryToS3.Success DeliveryToS3.Records IncomingRecords ThrottledRecords"),
@@ -46,7 +49,9 @@ func (s settings) watched(o *Object) []Finding {
 	for _, name := range watchedNames {
 		value := in.String("dimensions." + name.dimension)
 		if namespace != name.namespace || value == "" || slices.ContainsFunc(s.a.list(name.kind), func(other *Object) bool {
-			return Inputs(other.Outputs).String(name.output) == value
+			found := false
+			Inputs(other.Outputs).Each(name.output, func(_ string, is any) { found = found || is == value })
+			return found
 		}) {
 			continue
 		}

@@ -95,6 +95,9 @@ var (
 // taken.
 const snapshotType = "rds:final-snapshot"
 
+// cacheSnapshotType is the same for a deleted cache.
+const cacheSnapshotType = "elasticache:final-snapshot"
+
 // scheduledSecret is the model's own type for a secret that is scheduled for deletion; its name stays taken.
 const scheduledSecret = "secretsmanager:scheduled"
 
