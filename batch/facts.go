@@ -92,11 +92,19 @@ var (
 		Name:      "failures",
 		Why:       "Scheduled jobs failed or could not be started. The dead-letter queue says which and why; purge it when that is fixed.",
 		Namespace: "AWS/SQS", Metric: "ApproximateNumberOfMessagesVisible", Statistic: "Maximum", Dimensions: []string{"QueueName"},
-		Above: true, Minutes: 5, Period: 300,
+		Above: true, Minutes: 5, Period: 300, Entry: "jobs-failures", Next: "logs --since 24h",
+		Check: []string{
+			"the dead-letter queue, in SQS: its messages name the schedule and the reason",
+			"`slipway job NAME`: does it work now?",
+		},
 	}
 	failedRun = catalog.Alarm{
 		Name: "failed-run", Why: "A scheduled job ended with an exit code other than 0. Its log group has the reason.",
 		Namespace: "AWS/Events", Metric: "TriggeredRules", Statistic: "Sum", Dimensions: []string{"RuleName"},
-		Above: true, Minutes: 5, Period: 300,
+		Above: true, Minutes: 5, Period: 300, Entry: "jobs-failed-run", Next: "logs --since 24h",
+		Check: []string{
+			"`slipway logs --since 24h`: the last lines of the job",
+			"`slipway job NAME`: does it work now?",
+		},
 	}
 )

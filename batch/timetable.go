@@ -157,7 +157,7 @@ func (t *Timetable) alarm(ctx *pulumi.Context, name string, args *TimetableArgs,
 	}{{failures, queue}, {failedRun, rule}} {
 		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+a.Name, &cloudwatch.MetricAlarmArgs{
 			Name:               pulumi.String(args.Site.Name("jobs-" + a.Name)),
-			AlarmDescription:   pulumi.String(a.Why),
+			AlarmDescription:   pulumi.String(a.Description(args.Site)),
 			Namespace:          pulumi.String(a.Namespace),
 			MetricName:         pulumi.String(a.Metric),
 			Dimensions:         pulumi.StringMap{a.Dimensions[0]: a.value},

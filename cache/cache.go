@@ -116,7 +116,7 @@ func (c *Cache) Watches() []catalog.Watch {
 		}
 		for _, alarm := range alarms {
 			if i > 0 {
-				alarm.Name += "-" + member
+				alarm.Name, alarm.Entry = alarm.Name+"-"+member, alarm.Name
 			}
 			watch.Alarms = append(watch.Alarms, alarm)
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/mail"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -44,6 +45,9 @@ func (d *decoder) rules(s *Stack) {
 	d.tags(s.Tags)
 	d.protected(s)
 	d.partitions(s)
+	if r := s.Alarms.Runbook; r != "" && !page(r) {
+		d.add("alarms.runbook", quoted(r), "must be the URL of a page, such as https://wiki.example.com/runbook, without # and at most 300 characters")
+	}
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
 		d.add("alarms.email", quoted(s.Alarms.Email), "must be one e-mail address, such as ops@example.com")
 	}
@@ -620,4 +624,11 @@ func email(s string) bool {
 	}
 	_, domain, _ := strings.Cut(s, "@")
 	return host(domain) == "" && !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// page reports whether a text is the URL of a page. CloudWatch takes 1,024 characters for the description that it is in.
+func page(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.Fragment == "" && u.User == nil && len(s) <= 300 &&
+		!strings.ContainsFunc(s, unicode.IsSpace)
 }

@@ -217,20 +217,21 @@ func services(site wiring.Site) []catalog.Resource {
 					Sid: "FindTasks", Actions: []string{"ecs:ListTasks"}, Resources: []any{"*"},
 					Conditions: policy.Conditions{"ArnEquals": {"ecs:cluster": site.ARN("ecs", "cluster/"+clusterName(site))}},
 				}},
+				// To name the alarm that ended a deployment.
+				keep([]string{"service/", "service-deployment/"}, "ecs:DescribeServiceDeployments", "ecs:ListServiceDeployments"),
 				keep([]string{"service/", "task/"}, "ecs:CreateService", "ecs:DeleteService", "ecs:DescribeServices", "ecs:DescribeTasks",
 					"ecs:RunTask", "ecs:StopTask", "ecs:UpdateService"),
 			},
-			AWSManaged: `desiredCount`, // Application Auto Scaling owns it
 			Risks: []catalog.Risk{
 				{Path: `taskDefinition`, Why: "the service does not run the revision that was deployed"},
 				{Path: `networkConfiguration|loadBalancers`, Why: "the network path to the tasks changed"},
-				{Path: `deploymentCircuitBreaker`, Why: "a bad release is not rolled back"},
+				{Path: `deploymentCircuitBreaker|alarms`, Why: "a bad release is not rolled back"},
 			},
 			Missing: "no tasks run",
 			Loss:    catalog.Loss{Kind: "service", Order: 4, Says: "tasks stop after finishing current requests", Again: true},
 			Alarms:  serviceAlarms,
 			Ports:   []int{Port},
-			None:    catalog.Bound | catalog.Mirrors | catalog.Offers,
+			None:    catalog.Bound | catalog.AWSManaged | catalog.Mirrors | catalog.Offers,
 		},
 		{
 			Type: "aws:appautoscaling/target:Target",
@@ -257,30 +258,60 @@ var (
 	ofService  = []string{"ClusterName", "ServiceName"}
 )
 
+const unhealthyHosts = "UnHealthyHostCount"
+
 var balancerAlarms = []catalog.Alarm{
 	{Name: "5xx-balancer",
 		Why:       "The balancer itself answers 5xx: no healthy task, or tasks that close connections. Look at the service's events.",
 		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_ELB_5XX_Count", Statistic: "Sum", Dimensions: ofBalancer,
-		Above: true, Threshold: 5, Minutes: 5, Period: 60},
+		Above: true, Threshold: 5, Minutes: 5, Period: 60, Next: "doctor",
+		Check: []string{
+			"`slipway status`: does the web service have healthy tasks?",
+			"the service's events, in `slipway doctor`: tasks that stop or fail their health check",
+			"after a `slipway pause` visitors get 503: that is expected",
+		}},
 }
 
 var targetAlarms = []catalog.Alarm{
 	{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
 		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: ofTargets,
-		Above: true, Threshold: 5, Minutes: 5, Period: 60},
+		Above: true, Threshold: 5, Minutes: 5, Period: 60, Release: true, Next: "logs --since 15m",
+		Check: []string{
+			"`slipway logs --since 15m --filter ERROR`: the exception, with the request's id",
+			"`slipway status`: did it begin with a release? Then `slipway rollback`",
+			"the database: `database-connections` and `database-cpu` often fire with it",
+		}},
 	{Name: "unhealthy-hosts", Why: "A task fails its health check. Compare /healthz with the task's logs.",
-		Namespace: "AWS/ApplicationELB", Metric: "UnHealthyHostCount", Statistic: "Maximum", Dimensions: ofTargets,
-		Above: true, Threshold: 1, Minutes: 5, Period: 60},
+		Namespace: "AWS/ApplicationELB", Metric: unhealthyHosts, Statistic: "Maximum", Dimensions: ofTargets,
+		Above: true, Threshold: 1, Minutes: 5, Period: 60, Release: true, Next: "doctor",
+		Check: []string{
+			"`slipway doctor`: what the health path answers, and why tasks stopped",
+			"a start that takes longer than `app.start` seconds",
+			"memory: a task that is killed is unhealthy first",
+		}},
 	{Name: "latency", Why: "One request in a hundred takes over 2 seconds. Look at slow queries and CPU.",
 		Namespace: "AWS/ApplicationELB", Metric: "TargetResponseTime", Statistic: "p99", Dimensions: ofTargets,
-		Above: true, Threshold: 2, Minutes: 15, Period: 60},
+		Above: true, Threshold: 2, Minutes: 15, Period: 60, Next: "status",
+		Check: []string{
+			"`slipway status`: are there as many tasks as `web.max` allows?",
+			"slow queries: Performance Insights of the database",
+			"`slipway logs --since 15m`: the requests that take long",
+		}},
 }
 
 var serviceAlarms = []catalog.Alarm{
 	{Name: "cpu", Why: "Tasks are busy although scaling should have added some: web.max is reached, or scaling is too slow.",
 		Namespace: "AWS/ECS", Metric: "CPUUtilization", Statistic: "Average", Dimensions: ofService,
-		Above: true, Threshold: 90, Minutes: 15, Period: 60},
+		Above: true, Threshold: 90, Minutes: 15, Period: 60, Next: "scale web MIN..MAX",
+		Check: []string{
+			"`slipway status`: is `web.max` reached? Then `slipway scale web MIN..MAX`",
+			"one task that is busy and others that are not: a request that does not end",
+		}},
 	{Name: "memory", Why: "Tasks are near their memory; beyond it they are killed. Raise web.memory or find the leak.",
 		Namespace: "AWS/ECS", Metric: "MemoryUtilization", Statistic: "Average", Dimensions: ofService,
-		Above: true, Threshold: 90, Minutes: 15, Period: 60},
+		Above: true, Threshold: 90, Minutes: 15, Period: 60, Next: "restart web",
+		Check: []string{
+			"`slipway status`: does it grow from deployment to deployment? Then it is a leak: `slipway restart` helps for a while",
+			"`web.memory`, and the number of gunicorn workers in a task",
+		}},
 }

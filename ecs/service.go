@@ -42,6 +42,8 @@ type WebArgs struct {
 	CPUTarget         int // average CPU that scaling aims at, in percent; default 60
 	RequestsPerTarget int // requests per task and minute that scaling aims at; default 1000
 
+	Alarmed bool // the alarms of the Balancer's targets exist, and ECS rolls a release back that makes one fire
+
 	// After is what tasks need without an input that refers to it: the network's routes and endpoints, and the Migration.
 	After []pulumi.Resource
 
@@ -59,17 +61,17 @@ type Web struct {
 	TaskDefinitionARN pulumi.StringOutput
 
 	service pulumi.Resource
-	cluster pulumi.StringInput // its name
 }
 
-// Watch is the alarms of the service.
-func (w *Web) Watch() catalog.Watch {
-	if w == nil {
-		return catalog.Watch{}
-	}
+// webName is the physical name of the service.
+func webName(site wiring.Site) string { return site.Name("web") }
+
+// WatchWeb is the alarms of the web service. They exist before the service, which names some of them for its deployments, so they have
+// its name and no output of it.
+func WatchWeb(site wiring.Site, cluster *Cluster) catalog.Watch {
 	return catalog.Watch{
 		Alarms:     serviceAlarms,
-		Dimensions: map[string]pulumi.StringInput{"ClusterName": w.cluster, "ServiceName": w.ServiceName},
+		Dimensions: map[string]pulumi.StringInput{"ClusterName": cluster.Name, "ServiceName": pulumi.String(webName(site))},
 	}
 }
 
@@ -99,7 +101,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	if err := args.check(task); err != nil {
 		return nil, err
 	}
-	w := &Web{cluster: args.Cluster.Name}
+	w := &Web{}
 	if err := ctx.RegisterComponentResource(webType, name, w, opts...); err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 	if err != nil {
 		return nil, err
 	}
-	s := service(args.Site.Name("web"), args.Cluster, args.Placement, definition, args.Spot)
+	s := service(webName(args.Site), args.Cluster, args.Placement, definition, args.Spot)
 	s.DesiredCount = pulumi.Int(args.Min)
 	// nginx answers once the app is healthy and it has published its static files.
 	s.HealthCheckGracePeriodSeconds = pulumi.Int(args.Start + nginxStart)
@@ -116,6 +118,7 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 		TargetGroupArn: args.Balancer.TargetGroupARN,
 		ContainerName:  pulumi.String("nginx"), ContainerPort: pulumi.Int(NginxPort(args.Port)),
 	}}
+	s.Alarms = releaseAlarms(args)
 	after := append([]pulumi.Resource{args.Balancer, args.Roles, args.Cluster}, args.After...)
 	hooks, err := judged(ctx, name, args.Judge)
 	if err != nil {
@@ -132,6 +135,26 @@ func NewWeb(ctx *pulumi.Context, name string, args *WebArgs, opts ...pulumi.Reso
 
 	w.service, w.ServiceName, w.TaskDefinitionARN = made, made.Name, definition.Arn
 	return w, ctx.RegisterResourceOutputs(w, pulumi.Map{"service": w.ServiceName, "taskDefinition": w.TaskDefinitionARN})
+}
+
+// releaseAlarms are those that tell that a release is bad. ECS rolls a deployment back when one of them fires, while it goes on and for a
+// while after (ECS Developer Guide, "How CloudWatch alarms detect Amazon ECS deployment failures"). It asks CloudWatch as its
+// service-linked role (AmazonECSServiceRolePolicy allows cloudwatch:DescribeAlarms). Alarms without data do not count, and with one that
+// fires already ECS ignores them all for that deployment (aws/copilot-cli#4512): a release that mends the site can be deployed.
+//
+// A target that is slow to start counts as unhealthy, so the alarm about that is left out where a start may take as long as the alarm.
+func releaseAlarms(args *WebArgs) *awsecs.ServiceAlarmsArgs {
+	if !args.Alarmed {
+		return nil
+	}
+	var names pulumi.StringArray
+	for _, a := range targetAlarms {
+		slow := a.Metric == unhealthyHosts && args.Start+nginxStart >= (a.Minutes-1)*60
+		if a.Release && !slow {
+			names = append(names, pulumi.String(args.Site.Name(a.Name)))
+		}
+	}
+	return &awsecs.ServiceAlarmsArgs{AlarmNames: names, Enable: pulumi.Bool(true), Rollback: pulumi.Bool(true)}
 }
 
 // timeouts cover a slow start of every task and a rollback after it. Deleting waits for draining.

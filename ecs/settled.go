@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -54,16 +55,43 @@ func (r AWSRunner) Judge(ctx context.Context, s Settled) error {
 	if err != nil {
 		return fmt.Errorf("AWS configuration: %w", err)
 	}
-	out, err := ecs.NewFromConfig(settings).DescribeServices(ctx, &ecs.DescribeServicesInput{
-		Cluster: aws.String(s.Cluster), Services: []string{s.Service},
-	})
-	switch {
-	case err != nil:
-		return fmt.Errorf("service %s: cannot find out what it runs: %w", s.Service, err)
-	case len(out.Services) == 0:
-		return fmt.Errorf("service %s does not exist: %s", s.Service, reasons(out.Failures))
+	client := ecs.NewFromConfig(settings)
+	for deadline := time.Now().Add(alarmPatience); ; {
+		out, err := client.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: aws.String(s.Cluster), Services: []string{s.Service}})
+		switch {
+		case err != nil:
+			return fmt.Errorf("service %s: cannot find out what it runs: %w", s.Service, err)
+		case len(out.Services) == 0:
+			return fmt.Errorf("service %s does not exist: %s", s.Service, reasons(out.Failures))
+		case !watching(out.Services[0]) || time.Now().After(deadline):
+			return verdict(s, out.Services[0])
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(alarmPoll):
+		}
 	}
-	return verdict(s, out.Services[0])
+}
+
+// While ECS watches the alarms of a deployment whose tasks all run, the provider calls the service stable already. How long that is
+// follows from the alarms (ECS Developer Guide, "How CloudWatch alarms detect Amazon ECS deployment failures").
+const alarmPatience = 15 * time.Minute
+
+var alarmPoll = 10 * time.Second
+
+// watching reports whether ECS still watches the alarms of the newest deployment.
+func watching(service types.Service) bool {
+	c := service.DeploymentConfiguration
+	if c == nil || c.Alarms == nil || !c.Alarms.Enable {
+		return false
+	}
+	for _, d := range service.Deployments {
+		if aws.ToString(d.Status) == "PRIMARY" {
+			return d.RolloutState == types.DeploymentRolloutStateInProgress
+		}
+	}
+	return false
 }
 
 // verdict compares what a service runs with what was deployed.

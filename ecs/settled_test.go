@@ -3,6 +3,7 @@ package ecs
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/internal/awstest"
 )
@@ -48,5 +49,30 @@ func TestARolledBackServiceIsNotWhatWasDeployed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The provider calls a service stable while ECS still watches its alarms: plain pulumi up must wait, or it misses the rollback.
+func TestAReleaseThatAnAlarmRollsBackIsNotGood(t *testing.T) {
+	was := alarmPoll
+	alarmPoll = time.Millisecond
+	t.Cleanup(func() { alarmPoll = was })
+	service := func(runs, rollout, event string) answer {
+		return answer{"services": []any{map[string]any{
+			"serviceName": "web", "status": "ACTIVE", "taskDefinition": runs, "events": []any{map[string]any{"message": event}},
+			"deployments":             []any{map[string]any{"status": "PRIMARY", "taskDefinition": runs, "rolloutState": rollout}},
+			"deploymentConfiguration": map[string]any{"alarms": map[string]any{"enable": true, "rollback": true, "alarmNames": []string{"5xx"}}},
+		}}}
+	}
+	calls := awstest.Pretend(t, map[string][]answer{"DescribeServices": {
+		service("web:7", "IN_PROGRESS", ""), service("web:7", "IN_PROGRESS", ""),
+		service("web:6", "COMPLETED", "(service web) (deployment ecs-svc/1) deployment failed: alarm detected."),
+	}})
+	err := quick().Judge(t.Context(), Settled{Cluster: run.Cluster, Service: "web", TaskDefinition: "web:7"})
+	if err == nil || !strings.Contains(err.Error(), "was rolled back") || !strings.Contains(err.Error(), "alarm detected") {
+		t.Errorf("an alarm rolled the release back: %v", err)
+	}
+	if n := len(calls()); n != 3 {
+		t.Errorf("%d calls, want 3: it must wait until ECS has done watching", n)
 	}
 }

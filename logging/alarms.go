@@ -140,7 +140,11 @@ type AlarmsArgs struct {
 // Cost: $0.10 an alarm and month (from memory); events none.
 type Alarms struct {
 	pulumi.ResourceState
+	alarms []pulumi.Resource
 }
+
+// Ready are the alarms.
+func (a *Alarms) Ready() []pulumi.Resource { return a.alarms }
 
 // NewAlarms creates the alarms.
 func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulumi.ResourceOption) (*Alarms, error) {
@@ -153,9 +157,11 @@ func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulum
 		return nil, err
 	}
 	for _, row := range rows {
-		if _, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+row.Name, row.args(args), pulumi.Parent(a)); err != nil {
+		alarm, err := cloudwatch.NewMetricAlarm(ctx, name+"-"+row.Name, row.args(args), pulumi.Parent(a))
+		if err != nil {
 			return nil, fmt.Errorf("logging: alarm %s: %w", row.Name, err)
 		}
+		a.alarms = append(a.alarms, alarm)
 	}
 	for _, e := range []struct {
 		part, kind string
@@ -181,7 +187,7 @@ func NewAlarms(ctx *pulumi.Context, name string, args *AlarmsArgs, opts ...pulum
 func (row row) args(args *AlarmsArgs) *cloudwatch.MetricAlarmArgs {
 	alarm := &cloudwatch.MetricAlarmArgs{
 		Name:               pulumi.String(args.Site.Name(row.Name)),
-		AlarmDescription:   pulumi.String(row.Why),
+		AlarmDescription:   pulumi.String(row.Description(args.Site)),
 		Namespace:          pulumi.String(row.Namespace),
 		MetricName:         pulumi.String(row.Metric),
 		Dimensions:         row.dimensions,

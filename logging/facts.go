@@ -101,7 +101,11 @@ var freshness = catalog.Alarm{
 	Name:      "firehose",
 	Why:       "Logs have not reached S3 for 15 minutes. Look at the stream's error log group; a key that it may not use is the usual cause.",
 	Namespace: "AWS/Firehose", Metric: "DeliveryToS3.DataFreshness", Statistic: "Maximum", Dimensions: []string{"DeliveryStreamName"},
-	Above: true, Threshold: 900, Minutes: 15, Period: 300,
+	Above: true, Threshold: 900, Minutes: 15, Period: 300, Next: "drift",
+	Check: []string{
+		"the error log group of the stream, in CloudWatch",
+		"the keys' policies, if one was changed: `slipway drift`",
+	},
 }
 
 func topic(site wiring.Site) []catalog.Resource {

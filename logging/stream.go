@@ -71,7 +71,7 @@ func NewStream(ctx *pulumi.Context, name string, args *StreamArgs, opts ...pulum
 	}
 	streamName := args.Site.Name(string(args.Source))
 	alarm := freshness
-	alarm.Name += "-" + string(args.Source)
+	alarm.Name, alarm.Entry = alarm.Name+"-"+string(args.Source), alarm.Name
 	s.watch = catalog.Watch{
 		Alarms:     []catalog.Alarm{alarm},
 		Dimensions: map[string]pulumi.StringInput{"DeliveryStreamName": pulumi.String(streamName)},

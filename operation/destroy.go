@@ -63,6 +63,9 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	if err := s.notPaused(ctx); err != nil {
+		return nil, err
+	}
 	d := &demolition{session: s, keep: args.KeepData}
 	state, err := s.stack.Checkpoint(ctx)
 	if err != nil {
@@ -118,6 +121,8 @@ const (
 	typeInstance   = "aws:rds/instance:Instance"
 	typeBucket     = "aws:s3/bucketV2:BucketV2"
 	typeService    = "aws:ecs/service:Service"
+	typeScaling    = "aws:appautoscaling/target:Target"
+	typeSchedule   = "aws:scheduler/schedule:Schedule"
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
 )

@@ -3,6 +3,9 @@ package operation
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -45,6 +48,7 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	if err := free(); err != nil {
 		return nil, err
 	}
+	s.sayPaused(ctx)
 	steps, err := s.stack.Reread(ctx, s.account.Lock())
 	if err != nil {
 		return nil, missing(t, err)
@@ -69,7 +73,32 @@ func differences(last *drift.Check, steps []apitype.StepEventMetadata) (all, tak
 	if last != nil {
 		steps, taken = drift.Without(last.Taken, steps)
 	}
-	return drift.Of(facts(), steps), taken
+	return drift.Of(facts(), withoutScaling(steps)), taken
+}
+
+// withoutScaling takes the number of tasks out of the steps of services that scale: Application Auto Scaling owns it. That of a worker is
+// the program's, so another one is drift.
+func withoutScaling(steps []apitype.StepEventMetadata) []apitype.StepEventMetadata {
+	scales := map[any]bool{}
+	for _, step := range steps {
+		if step.Type == typeScaling && step.Old != nil {
+			scales[step.Old.Outputs["resourceId"]] = true
+		}
+	}
+	all := slices.Clone(steps)
+	for i, step := range all {
+		if step.Type != typeService || step.Old == nil || step.New == nil {
+			continue
+		}
+		_, name, _ := strings.Cut(step.Old.ID, ":service/") // the ARN: CLUSTER/SERVICE
+		if scales["service/"+name] {
+			is := *step.New
+			is.Outputs = maps.Clone(is.Outputs)
+			is.Outputs["desiredCount"] = step.Old.Outputs["desiredCount"]
+			all[i].New = &is
+		}
+	}
+	return all
 }
 
 // broughtRelease is the release that runs, if it is not the newest that this stack built: a promotion or a rollback brought it,

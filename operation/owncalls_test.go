@@ -51,6 +51,8 @@ var (
 
 		{"ecs:DescribeServices ecs:UpdateService", "{arn}ecs:{region}:{account}:service/slipway-{stack}-site/slipway-{stack}-web", "", ecsActs},
 		{"ecs:ListTasks", "*", "ecs:cluster={arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", ecsActs},
+		{"ecs:ListServiceDeployments", "{arn}ecs:{region}:{account}:service/slipway-{stack}-site/slipway-{stack}-web", "", ecsActs},
+		{"ecs:DescribeServiceDeployments", "{arn}ecs:{region}:{account}:service-deployment/slipway-{stack}-site/slipway-{stack}-web/1", "", ecsActs},
 		{"ecs:DescribeTasks ecs:StopTask", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", ecsActs},
 		{"ecs:DescribeTaskDefinition ecs:DeregisterTaskDefinition ecs:ListTaskDefinitionFamilies ecs:ListTaskDefinitions", "*", "", ecsActs},
 		{"logs:GetLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django:log-stream:1", "",

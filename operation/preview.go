@@ -33,6 +33,7 @@ func Preview(ctx context.Context, t Target, release string) (plan *Plan, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
+	s.sayPaused(ctx)
 	return s.plan(ctx, "preview")
 }
 

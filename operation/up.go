@@ -78,6 +78,9 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 		}
 		err = errors.Join(err, s.close())
 	}()
+	if err := s.notPaused(ctx); err != nil {
+		return nil, err
+	}
 	k, err := newKeeper(ctx, s, operation)
 	if err != nil {
 		return nil, err

@@ -278,7 +278,6 @@ func TestNormalEventsAreNoDrift(t *testing.T) {
 	for token, path := range map[string]string{
 		"aws:rds/instance:Instance":                   "availabilityZone",
 		"aws:sns/topicSubscription:TopicSubscription": "pendingConfirmation",
-		"aws:ecs/service:Service":                     "desiredCount",
 	} {
 		if !facts.ManagedByAWS(token, path) {
 			t.Errorf("a change of %s of %s is reported as drift", path, token)

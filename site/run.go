@@ -109,7 +109,8 @@ func (d *deployment) runWeb() error {
 		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
 		Min: web.Min, Max: web.Max, Spot: web.Spot, CPUTarget: web.CPUTarget,
 		RequestsPerTarget: web.RequestsPerTarget,
-		After:             []pulumi.Resource{migration}, Judge: d.judge,
+		Alarmed:           true,
+		After:             []pulumi.Resource{migration, d.alarms}, Judge: d.judge,
 	}, d.opts...)
 	return err
 }
@@ -181,15 +182,16 @@ func (d *deployment) runJobs() error {
 
 // watched has the alarms in the order of the dashboard. A component that this stack does not have contributes none.
 func (d *deployment) watched() logging.Watched {
-	parts := []catalog.Watch{d.balancer.Watch(), d.web.Watch(), d.store.Watch(), d.stream.Watch(), d.direct.Watch()}
+	parts := []catalog.Watch{d.balancer.Watch(), ecs.WatchWeb(d.site, d.cluster), d.store.Watch(), d.stream.Watch(), d.direct.Watch()}
 	return logging.Watched{
 		Parts:    append(parts, d.cache.Watches()...),
 		Database: d.store.Identifier, DatabaseParameters: d.store.Parameters,
 	}
 }
 
-func (d *deployment) watch() error {
-	_, err := logging.NewAlarms(d.ctx, "alarm", &logging.AlarmsArgs{Site: d.site, Topic: d.topic, Watched: d.watched()}, d.opts...)
+// watch creates the alarms before the web service, which names some of them.
+func (d *deployment) watch() (err error) {
+	d.alarms, err = logging.NewAlarms(d.ctx, "alarm", &logging.AlarmsArgs{Site: d.site, Topic: d.topic, Watched: d.watched()}, d.opts...)
 	return err
 }
 

@@ -186,6 +186,7 @@ type deployment struct {
 	roles    *fargate.Roles                      // of web, workers and jobs
 	offers   map[string]wiring.Offer             // of all components, by database role
 	composed map[string]map[string]wiring.Secret // variables that contain a secret, by database role and name
+	alarms   *logging.Alarms
 	web      *ecs.Web
 	bastion  *bastion.Host
 }
@@ -193,7 +194,7 @@ type deployment struct {
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
 		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeCache, d.makeSettings, d.makeImages,
-		d.makeEdge, d.makeEnvironment, d.runWeb, d.runWorkers, d.runJobs, d.watch, d.makeBastion, d.admitGitHub, d.output,
+		d.makeEdge, d.makeEnvironment, d.watch, d.runWeb, d.runWorkers, d.runJobs, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -226,7 +227,7 @@ func (d *deployment) place() error {
 		Project: d.stack.Project, Stack: d.stack.Name,
 		Partition: partition.Partition, Region: d.stack.Region, AccountID: caller.AccountId,
 		Zones:   zones,
-		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(),
+		Protect: d.stack.Protect, Snapshot: d.snapshot, TagPrefix: d.stack.TagPrefix(), Runbook: d.stack.Alarms.Runbook,
 	}
 	d.withoutARM = withoutARM
 	return nil

@@ -84,6 +84,10 @@ var clues = []clue{
 	{sign(`OperationalError|could not connect to server|password authentication failed|Name or service not known`),
 		"the application cannot reach its database, or may not log in",
 		"see that the database runs, that the task's security group is admitted to it, and that the password's parameter is the current one"},
+	{sign(`\balarms? (was |were )?(detected|triggered)`),
+		"an alarm fired while the release was being deployed",
+		"docs/runbook.md says what the alarm means and what to check. If the release is not to blame, deploy it again when the alarm is over: " +
+			"ECS does not watch an alarm that fires already when a deployment begins"},
 	{sign(`failed (ELB|load balancer) health checks|unhealthy in \(?target-group|health checks failed`),
 		"the task runs, but does not answer the balancer's health check",
 		"ask the health path in the container; a slow start needs a longer grace period, a wrong path web.healthPath"},

@@ -57,6 +57,7 @@ type Running struct {
 	Tasks          int               `json:"-"`                        // the declared number to start with; scaling owns it afterwards
 	Min, Max       int               `json:"-"`                        // the range of scaling; 0: the service does not scale
 	Check          *TargetCheck      `json:"-"`                        // the load balancer's health check; nil: no load balancer
+	Restarted      string            `json:"-"`                        // the deployment that must be the one that runs; "": any
 }
 
 // Wanted is how many tasks the service should have if it has desired ones. Scaling owns the number within its range.
@@ -117,6 +118,8 @@ type Service struct {
 	Deployments      []Deployed
 	Events           []ServiceEvent // the newest first
 	Unhealthy        *Unhealthy     // running tasks that their load balancer calls unhealthy; nil: none known
+	Alarms           []string       // that end a deployment when they fire, by name
+	Triggered        []string       // those that ended the last one, where ECS says which
 }
 
 // Unhealthy is a target that runs and fails its load balancer's health check.
@@ -314,17 +317,22 @@ func judge(s Service, want Running) (wrong string, settled bool) {
 		return fmt.Sprintf("does not run: ECS says %s", cmp.Or(s.Status, "that there is none")), true
 	}
 	primary, mine := s.primary(), s.of(want.TaskDefinition)
+	if primary.TaskDefinition == want.TaskDefinition {
+		if wrong, settled := s.restarted(want.Restarted); wrong != "" {
+			return wrong, settled
+		}
+	}
 	switch {
 	case primary.TaskDefinition != want.TaskDefinition:
 		runs := fmt.Sprintf("it runs %s, and %s was asked for", short(primary.TaskDefinition), short(want.TaskDefinition))
 		if mine.Rollout == "FAILED" {
-			return "was rolled back: " + runs + " (" + reason(mine) + ")", true
+			return "was rolled back" + s.because() + ": " + runs + " (" + reason(mine) + ")", true
 		}
 		// ECS forgets a failed deployment with its last task, but not what happened.
 		if slices.ContainsFunc(s.Events, func(e ServiceEvent) bool {
 			return rolledBack.MatchString(e.Message) && !e.At.Before(primary.Created)
 		}) {
-			return "was rolled back: " + runs, true
+			return "was rolled back" + s.because() + ": " + runs, true
 		}
 		return "does not run what was asked for: " + runs + "; it was rolled back, or another deployment has replaced it", true
 	case primary.Rollout == "FAILED":
@@ -450,6 +458,9 @@ func (v *Verdict) explain(ctx context.Context, ecs ECSReader, cluster string, s 
 			v.Stopped = append(v.Stopped, words)
 		}
 		reported = append(reported, t.words())
+	}
+	if alarm := s.because(); alarm != "" {
+		reported = append(reported, "alarm detected"+alarm)
 	}
 	since := s.of(v.Expected.TaskDefinition).Created
 	for _, e := range s.Events {

@@ -81,6 +81,13 @@ func withEvents(service said, messages ...string) said {
 	return service
 }
 
+// withAlarms gives a service alarms that roll a release back.
+func withAlarms(service said, names ...string) said {
+	service["services"].([]any)[0].(map[string]any)["deploymentConfiguration"] = map[string]any{
+		"alarms": map[string]any{"alarmNames": names, "enable": true, "rollback": true}}
+	return service
+}
+
 func stoppedTask(id, definition, reason string, containers ...map[string]any) map[string]any {
 	return map[string]any{"taskArn": awsPart + "task/shop/" + id, "taskDefinitionArn": definition, "lastStatus": "STOPPED",
 		"stopCode": "EssentialContainerExited", "stoppedReason": reason, "stoppedAt": 1700000000, "containers": containers}
@@ -133,6 +140,22 @@ func TestVerdict(t *testing.T) {
 			webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}}, want: []string{"shop-web runs shop-web:7"}},
 		{name: "a worker that is paused", good: true, answers: map[string][]said{
 			"DescribeServices": {webService("ACTIVE", 0, 0, "PRIMARY "+newTask+" COMPLETED 0/0 0")}}, want: []string{"shop-web runs shop-web:7"}},
+		{name: "an alarm rolled it back, and its service deployment names it", answers: map[string][]said{
+			"DescribeServices": {withAlarms(webService("ACTIVE", 2, 2, "PRIMARY "+oldTask+" COMPLETED 2/2 0",
+				"ACTIVE "+newTask+" FAILED 0/0 0; ECS deployment failed: alarm detected."), "shop-5xx-site", "shop-unhealthy-hosts")},
+			"DescribeTaskDefinition": definitions, "ListTasks": {{"taskArns": []string{}}},
+			"ListServiceDeployments": {{"serviceDeployments": []any{map[string]any{"serviceDeploymentArn": awsPart + "service-deployment/1"}}}},
+			"DescribeServiceDeployments": {{"serviceDeployments": []any{map[string]any{"createdAt": 1800000000,
+				"alarms": map[string]any{"status": "TRIGGERED", "triggeredAlarmNames": []string{"shop-5xx-site"}}}}}}},
+			want: []string{"shop-web was rolled back because of alarm shop-5xx-site: it runs shop-web:6, and shop-web:7 was asked for",
+				"Likely cause: an alarm fired while the release was being deployed", "docs/runbook.md"}, not: "unhealthy-hosts"},
+		{name: "an alarm rolled it back, and only the events say so", answers: map[string][]said{
+			"DescribeServices": {withAlarms(withEvents(webService("ACTIVE", 2, 2, "PRIMARY "+oldTask+" COMPLETED 2/2 0"),
+				"(service shop-web) rolling back to deployment ecs-svc/0.",
+				"(service shop-web) (deployment ecs-svc/1) deployment failed: alarm detected."), "shop-5xx-site", "shop-unhealthy-hosts")},
+			"DescribeTaskDefinition": definitions, "ListTasks": {{"taskArns": []string{}}}, "ListServiceDeployments": {{}}},
+			want: []string{"shop-web was rolled back because of one of its alarms (shop-5xx-site, shop-unhealthy-hosts): it runs shop-web:6",
+				"an alarm fired while the release was being deployed"}},
 		{name: "the circuit breaker rolled it back, and the service is stable again", answers: failing("Essential container in task exited",
 			logSays("Booting worker", "db is postgres://site:hunter2@db/x", "ModuleNotFoundError: No module named 'shop'"), crash, ended),
 			want: []string{
@@ -494,5 +517,38 @@ func TestAChangedHealthCheckIsWaitedFor(t *testing.T) {
 		if took := time.Since(began); err != nil || !v.Good || (took >= check.Notices) != recheck {
 			t.Errorf("recheck %t: after %s: %v\n%s", recheck, took, err, v)
 		}
+	}
+}
+
+// A restarted service runs the same task definition before and after: only its deployment tells whether the new tasks came up.
+func TestARestartIsJudgedByItsDeployment(t *testing.T) {
+	verdict.SetPoll(t, time.Millisecond)
+	for _, c := range []struct {
+		name     string
+		services []said
+		good     bool
+		want     string
+	}{
+		{"it completed", []said{webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, "shop-web runs shop-web:7"},
+		{"it is not shown yet", []said{
+			webService("ACTIVE", 2, 2, "ACTIVE "+newTask+" IN_PROGRESS 0/2 0", "PRIMARY "+newTask+" COMPLETED 2/2 0"),
+			webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, "shop-web runs shop-web:7"},
+		{"it failed", []said{webService("ACTIVE", 2, 2, "ACTIVE "+newTask+" FAILED 0/0 4; tasks failed to start.",
+			"PRIMARY "+newTask+" COMPLETED 2/2 0")}, false, "was rolled back: its new tasks failed, and the ones before run on (tasks failed to start)"},
+		{"it is forgotten", []said{webService("ACTIVE", 2, 2, "ACTIVE "+oldTask+" COMPLETED 0/0 0", "PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			expected := askedWeb()
+			expected.Services[0].Restarted = "ecs-svc/0"
+			if c.name == "it is forgotten" { // another deployment has replaced it
+				expected.Services[0].Restarted, c.good, c.want = "ecs-svc/9", false, "was rolled back"
+			}
+			reader, _ := pretendAWS(t, map[string][]said{"DescribeServices": c.services,
+				"DescribeTaskDefinition": {webDefinition(newTask, "r/django@sha256:new")}, "ListTasks": {{"taskArns": []string{}}}})
+			v, err := verdict.Judge(t.Context(), reader, expected, time.Minute)
+			if err != nil || v.Good != c.good || !strings.Contains(v.String(), c.want) {
+				t.Errorf("%v\n%s", err, v)
+			}
+		})
 	}
 }

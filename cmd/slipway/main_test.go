@@ -166,7 +166,9 @@ func furnishLive(env *testscript.Env, cli *engine.CLI) error {
 //	PAUSE=N        stops the Nth call until the file "go" exists; the file "paused" says that it is there
 //	REFUSE=ACTION  answers that API action as AWS does when a quota is reached
 //	MIGRATION=N    ends the migration with exit code N
-//	UNHEALTHY=HOW  keeps the new tasks of services from becoming healthy, see unhealthy; HOW:SERVICE of one only
+//	CALLER=ROLE    makes the calls as that role of the model
+//	UNHEALTHY=HOW  keeps the new tasks of services from becoming healthy, see unhealthy; HOW:SERVICE of one only; alarm: an
+//	               alarm of the service fires
 func breakRuns() {
 	when, at, _ := strings.Cut(os.Getenv("KILL"), ":")
 	number := func(text string) int64 { n, _ := strconv.ParseInt(text, 10, 64); return n }
@@ -174,6 +176,9 @@ func breakRuns() {
 	refuse := os.Getenv("REFUSE")
 	kill := func() { syscall.Kill(os.Getpid(), syscall.SIGKILL); select {} }
 	modelHooks.Opened = func(a *cloud.Account) {
+		if role := os.Getenv("CALLER"); role != "" {
+			a.Caller = cloud.Caller{Role: role}
+		}
 		a.Before = func(n int, action string, _ *cloud.Object) error {
 			if when == "before" && int64(n) == killAt {
 				kill()
@@ -203,6 +208,10 @@ func breakRuns() {
 			a.Healthy = func(service, _ *cloud.Object) *cloud.Failure {
 				if name := cloud.Inputs(service.Outputs).String("name"); only != "" && name != only {
 					return nil
+				}
+				if how == "alarm" {
+					names := append(cloud.Inputs(service.Outputs).Strings("alarms.alarmNames"), "none")
+					return &cloud.Failure{Alarm: names[0], Reason: "an alarm fired"}
 				}
 				return unhealthy[how]
 			}

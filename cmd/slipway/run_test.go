@@ -172,6 +172,9 @@ func TestRun(t *testing.T) {
 		r.until("the command that serves says "+want, func() bool { return strings.Contains(r.said.String(), want) })
 	}
 
+	t.Log("restart, pause, resume and scale")
+	r.acts(t, ada, all)
+
 	t.Log("destroy")
 	if out, code := r.slipway("destroy"); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)

@@ -9,7 +9,7 @@ import (
 )
 
 // waiting are the commands that need exclusive use of a stack, and drift, whose stack must not change meanwhile.
-var waiting = []string{"up", "promote", "rollback", "destroy", "unlock", "drift"}
+var waiting = []string{"up", "promote", "rollback", "destroy", "unlock", "drift", "scale", "restart", "pause", "resume"}
 
 // letWait adds the flag --wait to the commands of root that need exclusive use of a stack.
 func (i *invocation) letWait(root *cobra.Command) {

@@ -124,6 +124,11 @@ type Alarm struct {
 	Of         string // the capacity of which Threshold is a part, such as "storage"; "": Threshold is the value itself
 	Minutes    int    // how long it lasts before it alarms
 	Period     int    // seconds
+
+	Check   []string // what to look at, in this order
+	Next    string   // the command that comes next, without the flags of the stack: "doctor"
+	Entry   string   // of docs/runbook.md; "": Name
+	Release bool     // fires if a release is bad: ECS rolls it back
 }
 
 // A Watch is the alarms of one component of a stack, with what the facts cannot know: which resource they watch. A component
@@ -177,6 +182,11 @@ func (r Resource) Check() error {
 	for _, risk := range r.Risks {
 		if _, err := regexp.Compile(risk.Path); err != nil || risk.Why == "" {
 			wrong = append(wrong, fmt.Errorf("catalog: %s: risk of %q needs a regular expression and a reason", r.Type, risk.Path))
+		}
+	}
+	for _, a := range r.Alarms {
+		if !a.valid() {
+			wrong = append(wrong, fmt.Errorf("catalog: %s: alarm %s has no entry for the runbook: it needs Why, Check and Next", r.Type, a.Name))
 		}
 	}
 	for _, e := range r.Effects {

@@ -635,6 +635,9 @@ func defaultGroupsFit(in Inputs) error {
 
 // databaseChangeFits refuses changes that RDS does not support: smaller storage, an older version, an upgrade by accident.
 func databaseChangeFits(in, was Inputs) error {
+	if was.String("status") == "stopped" { // RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations
+		return refuse("InvalidDBInstanceState", "a stopped instance cannot be modified", "Database instance is not in available state.")
+	}
 	if in.Has("allocatedStorage") && in.Int("allocatedStorage") < was.Int("allocatedStorage") {
 		return refuse("InvalidParameterValue", "RDS cannot shrink storage",
 			"Requested storage size (%d) cannot be smaller than the existing one (%d)", in.Int("allocatedStorage"), was.Int("allocatedStorage"))
@@ -671,7 +674,7 @@ func computeDatabase(a *Account, o *Object) error {
 	o.Outputs["address"] = address
 	o.Outputs["endpoint"] = fmt.Sprintf("%s:%d", address, Inputs(o.Outputs).Int("port"))
 	o.Outputs["hostedZoneId"] = "Z" + drawLetters(13, a.Region, "rds")
-	o.Outputs["status"] = "available"
+	o.Outputs["status"] = kept(a, o, "status", func() any { return "available" })
 	o.Outputs["listenerEndpoints"] = []any{}
 	o.Outputs["replicas"] = []any{}
 	o.Outputs["latestRestorableTime"] = ""

@@ -114,7 +114,7 @@ func (a *Account) Update(c Change, olds map[string]any) (outputs map[string]any,
 		return nil, err
 	}
 	a.mu.Lock()
-	err = a.update(k, e, o, action)
+	err = a.update(k, e, o, olds, action)
 	a.mu.Unlock()
 	if err != nil {
 		return nil, o.hide(err)
@@ -133,22 +133,32 @@ func (a *Account) Update(c Change, olds map[string]any) (outputs map[string]any,
 	return o.raw(o.Outputs), unsteady
 }
 
-func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
+// known are the inputs that the state has of an object before an update; those of the account where the caller has no state.
+func known(olds map[string]any, was *Object) Inputs {
+	if len(olds) == 0 {
+		return was.Inputs
+	}
+	plain, _, _ := plainInputs(olds)
+	return plain
+}
+
+func (a *Account) update(k *rule, e *entry, o *Object, olds map[string]any, action string) error {
 	was := a.get(o.Type, o.ID)
 	if was == nil {
 		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID),
 			Why: "it was deleted outside the program; run a refresh to update the state"}
 	}
-	o.Owner = was.Owner
+	o.Owner, o.State = was.Owner, was.State
 	// A value that AWS once chose stays when the program stops setting it.
 	for _, name := range e.Always {
 		if v, ok := was.Outputs[name]; ok && e.In[name] != nil && o.Inputs[name] == nil && name != "tagsAll" {
 			o.Outputs[name] = clone(v)
 		}
 	}
-	// The provider sends desiredCount only if the program changes it, so the number that scaling chose stays.
-	if asked := "desiredCount"; o.Type == serviceType && reflect.DeepEqual(o.Inputs[asked], was.Inputs[asked]) {
-		o.Outputs[asked] = was.Outputs[asked]
+	// The provider sends desiredCount only if it differs from the state, so the number that scaling chose stays, and one that a refresh
+	// found in the account is reverted.
+	if asked := "desiredCount"; o.Type == serviceType && reflect.DeepEqual(o.Inputs[asked], known(olds, was)[asked]) {
+		o.Inputs[asked], o.Outputs[asked] = was.Inputs[asked], was.Outputs[asked]
 	}
 	if err := a.checkState(k, o, action); err != nil {
 		return err

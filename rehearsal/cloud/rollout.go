@@ -21,6 +21,7 @@ type Failure struct {
 	Detail    string   `json:"detail,omitempty"` // ECS's reason for the container
 	Logs      []string `json:"logs,omitempty"`   // its last lines
 	Check     []string `json:"check,omitempty"`  // what the health check said that it failed
+	Alarm     string   `json:"alarm,omitempty"`  // the one that fired, although the tasks are healthy
 
 	// Others are the last lines of the task's other containers, by name, where they may be to blame.
 	Others map[string][]string `json:"others,omitempty"`
@@ -87,7 +88,7 @@ func (a *Account) carry(was, now *Object) (*Failure, error) {
 			definition = definition.copy()
 		}
 		a.mu.RUnlock()
-		if f := a.Healthy(now.copy(), definition); f != nil {
+		if f := a.Healthy(now.copy(), definition); f != nil && (f.Alarm == "" || was != nil && watches(now, f.Alarm)) {
 			return f, nil
 		}
 	}
@@ -100,6 +101,21 @@ func (a *Account) carry(was, now *Object) (*Failure, error) {
 		return f, nil
 	}
 	return nil, err
+}
+
+// watches reports whether an alarm ends a deployment of a service (ECS Developer Guide, "How CloudWatch alarms detect Amazon ECS
+// deployment failures").
+func watches(service *Object, alarm string) bool {
+	in := Inputs(service.Outputs)
+	return in.Bool("alarms.enable") && slices.Contains(in.Strings("alarms.alarmNames"), alarm)
+}
+
+// rollsBack reports whether a deployment that failed is rolled back.
+func rollsBack(in Inputs, f *Failure) bool {
+	if f.Alarm != "" {
+		return in.Bool("alarms.rollback")
+	}
+	return in.Bool("deploymentCircuitBreaker.enable") && in.Bool("deploymentCircuitBreaker.rollback")
 }
 
 // settle records how the deployment of o ended, and rolls o back if it failed. was is the service before, nil for a new one.
@@ -123,12 +139,11 @@ func (a *Account) settle(was, o *Object, f *Failure) error {
 		return nil
 	}
 	in := Inputs(o.Outputs)
-	breaker := in.Map("deploymentCircuitBreaker")
 	r := Rollout{
 		Service: o.ID, TaskDefinition: in.String("taskDefinition"), Failure: *f, At: a.now().UTC(),
-		Back: completed && breaker.Bool("enable") && breaker.Bool("rollback"),
+		Back: completed && rollsBack(in, f),
 	}
-	for i := range tolerated(int(numberOr(in, "desiredCount", 0))) {
+	for i := range failedTasks(f, int(numberOr(in, "desiredCount", 0))) {
 		r.Tasks = append(r.Tasks, a.arn("ecs", "task/"+clusterOf(o.ID)+"/"+draw(32, o.ID, r.TaskDefinition, fmt.Sprint(r.At.UnixNano(), i))))
 	}
 	a.rollouts = append(a.rollouts, r)
@@ -146,7 +161,16 @@ func (a *Account) settle(was, o *Object, f *Failure) error {
 	for _, settings := range []map[string]any{o.Inputs, o.Outputs} {
 		settings["taskDefinition"] = Inputs(was.Outputs).String("taskDefinition")
 	}
+	o.State = was.State
 	return a.put(o)
+}
+
+// failedTasks is how many tasks fail in a deployment: none where an alarm ends it.
+func failedTasks(f *Failure, wanted int) int {
+	if f.Alarm != "" {
+		return 0
+	}
+	return tolerated(wanted)
 }
 
 // tolerated is how many failed tasks trip the circuit breaker: half of the desired count, at least 3 and at most 200.

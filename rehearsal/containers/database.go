@@ -71,6 +71,12 @@ func (r *Run) dropDatabase(ctx context.Context, id string, data bool) error {
 	return err
 }
 
+// stopDatabase stops a server as its image asks for: connections end, and nothing is left to recover.
+func (r *Run) stopDatabase(ctx context.Context, name string) error {
+	_, err := r.engine.do(ctx, nil, "stop", name)
+	return err
+}
+
 // postgres initializes a cluster if there is none, and starts the server. It runs as the image's user postgres, accepts only TLS
 // like rds.force_ssl, and asks for no password inside the container.
 const postgres = `set -eu
@@ -108,6 +114,12 @@ func (r *Run) ensureDatabase(ctx context.Context, o *cloud.Object, now *box) err
 	fmt.Fprintln(sum, image, address, settings)
 	look := fmt.Sprintf("%016x", sum.Sum64())
 	name := r.databaseName(id)
+	if out.String("status") == "stopped" { // its volume stays, as an instance's does
+		if now == nil {
+			return nil
+		}
+		return r.stopDatabase(ctx, name)
+	}
 	if now != nil && (!now.State.Running || now.Config.Labels["slipway.look"] != look) {
 		if err := r.dropDatabase(ctx, id, false); err != nil {
 			return err

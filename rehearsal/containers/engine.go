@@ -205,6 +205,7 @@ const (
 	labelTask       = "slipway.task"
 	labelService    = "slipway.service"
 	labelDefinition = "slipway.definition"
+	labelRestarts   = "slipway.restarts"
 	labelContainer  = "slipway.container"
 	labelDatabase   = "slipway.database"
 	labelCache      = "slipway.cache"

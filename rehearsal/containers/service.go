@@ -74,7 +74,7 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	if err := r.ensureData(ctx); err != nil {
 		return err
 	}
-	now, err := r.standing(ctx, name, d, wanted)
+	now, err := r.standing(ctx, service, d, wanted)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
 	}
 	var made []string
 	for failed := 0; len(now.current)+len(made) < wanted; {
-		t := &task{id: draw(), service: name, definition: d}
+		t := &task{id: draw(), service: name, definition: d, restarts: service.Restarts()}
 		err := r.begin(ctx, t, in)
 		if err == nil {
 			made = append(made, t.id)
@@ -132,27 +132,30 @@ func stopsFirst(service cloud.Inputs) bool {
 type standing struct {
 	current, old []string // tasks of the definition that is deployed, and the others
 	before       string   // the definition of the old ones
+	restarts     string   // of the old ones, see cloud.Object.Restarts
 	died         int      // tasks of the current definition that do not run any longer
 }
 
 // standing looks at the tasks of a service.
-func (r *Run) standing(ctx context.Context, service string, d *definition, wanted int) (*standing, error) {
-	tasks, err := r.tasks(ctx, service)
+func (r *Run) standing(ctx context.Context, service *cloud.Object, d *definition, wanted int) (*standing, error) {
+	name := cloud.Inputs(service.Outputs).String("name")
+	tasks, err := r.tasks(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	s := &standing{}
 	for id, boxes := range tasks {
-		t := &task{id: id, service: service, definition: d}
+		t := &task{id: id, service: name, definition: d}
 		runs := boxes[0].Config.Labels[labelDefinition]
+		same := runs == d.ARN && boxes[0].Config.Labels[labelRestarts] == service.Restarts()
 		container, err := r.well(ctx, t)
-		if runs == d.ARN && err == nil && len(s.current) < wanted {
+		if same && err == nil && len(s.current) < wanted {
 			s.current = append(s.current, id)
 			continue
 		}
 		s.old = append(s.old, id)
-		if runs != d.ARN {
-			s.before = runs
+		if !same {
+			s.before, s.restarts = runs, boxes[0].Config.Labels[labelRestarts]
 		} else if err != nil && ctx.Err() == nil {
 			s.died++
 			r.bury(ctx, t, container, err)
@@ -180,7 +183,8 @@ func (r *Run) restart(ctx context.Context, was *standing, service cloud.Inputs) 
 		return err
 	}
 	for range was.old {
-		if err := r.begin(ctx, &task{id: draw(), service: service.String("name"), definition: d}, service); err != nil {
+		t := &task{id: draw(), service: service.String("name"), definition: d, restarts: was.restarts}
+		if err := r.begin(ctx, t, service); err != nil {
 			return err
 		}
 	}

@@ -107,6 +107,7 @@ type task struct {
 	id         string
 	service    string // "" for a task that runs to its end
 	definition *definition
+	restarts   string // see cloud.Object.Restarts
 }
 
 func (t *task) box(r *Run, c string) string {
@@ -250,6 +251,7 @@ func (r *Run) identity(t *task, c *container, order int) ([]string, error) {
 	return []string{"run", "-d", "--name", t.box(r, c.Name),
 		"--label", r.engine.label, "--label", labelTask + "=" + t.id, "--label", labelService + "=" + t.service,
 		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name,
+		"--label", labelRestarts + "=" + t.restarts,
 		"--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
 		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)), "--network", network,
 	}, nil

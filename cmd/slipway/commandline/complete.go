@@ -24,12 +24,12 @@ type Words struct {
 // inOrder are candidates that the shell does not sort.
 const inOrder = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 
-// Complete says how the shell completes the names of stacks, releases, outputs and schemas.
+// Complete says how the shell completes the names of stacks, releases, services, jobs, outputs and schemas.
 func (w Words) Complete(root *cobra.Command) {
 	_ = root.RegisterFlagCompletionFunc("stack", w.stacks)
 	for _, cmd := range root.Commands() {
 		for name, with := range map[string]cobra.CompletionFunc{
-			"from": w.stacks, "to": w.stacks, "confirm": w.stacks, "release": w.releases,
+			"from": w.stacks, "to": w.stacks, "confirm": w.stacks, "release": w.releases, "service": w.serviceFlag,
 		} {
 			if cmd.Flag(name) != nil {
 				_ = cmd.RegisterFlagCompletionFunc(name, with) // which fails only for a flag that has one already
@@ -40,6 +40,10 @@ func (w Words) Complete(root *cobra.Command) {
 			cmd.ValidArgsFunction = w.releases
 		case "outputs":
 			cmd.ValidArgsFunction = w.outputs
+		case "scale", "restart":
+			cmd.ValidArgsFunction = w.services
+		case "run", "job":
+			cmd.ValidArgsFunction = w.jobs
 		case "schema":
 			cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 				return w.Schemas(), cobra.ShellCompDirectiveNoFileComp
@@ -101,4 +105,36 @@ func (w Words) outputs(cmd *cobra.Command, args []string, _ string) ([]cobra.Com
 		all = append(all, cobra.CompletionWithDesc(one.Key, one.Name))
 	}
 	return all, inOrder
+}
+
+// services are those that the stack's file declares, whether or not they are deployed: that takes no account.
+func (w Words) services(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return w.declared(cmd, func(w operation.Workloads) []string { return w.Services })
+}
+
+func (w Words) serviceFlag(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return w.declared(cmd, func(w operation.Workloads) []string { return w.Services })
+}
+
+// jobs are those that the stack's file declares.
+func (w Words) jobs(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return w.declared(cmd, func(w operation.Workloads) []string { return w.Jobs })
+}
+
+func (w Words) declared(cmd *cobra.Command, which func(operation.Workloads) []string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	target, err := w.Target(cmd, "")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	all, err := operation.DeclaredWorkloads(target)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return which(all), inOrder
 }

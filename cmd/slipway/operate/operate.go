@@ -26,14 +26,6 @@ type Tools struct {
 	Data, Words screen.Terminal // stdout and stderr
 }
 
-// Commands are the commands of this package.
-func Commands(t *Tools) []*cobra.Command {
-	return []*cobra.Command{
-		initCommand(t),
-		jobCommand(t),
-	}
-}
-
 // on runs a command on the stack that its flags name.
 func (t *Tools) on(run func(ctx context.Context, target operation.Target, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {

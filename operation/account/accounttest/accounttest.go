@@ -22,6 +22,7 @@ type World struct {
 
 	Bucket     func(t *testing.T, name string, keys ...string)
 	Repository func(t *testing.T, name string, images int)
+	Acted      func(t *testing.T) Acted // see testActs
 }
 
 // A Service is what Service creates.
@@ -31,6 +32,7 @@ type Service struct{ Cluster, Name, Image, LogGroup string }
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
+		"acts": testActs,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -23,8 +23,8 @@ const (
 )
 
 // ECS reads ECS and CloudWatch Logs of an account. It needs ecs:DescribeServices, ecs:DescribeTaskDefinition,
-// ecs:ListTasks, ecs:DescribeTasks, logs:GetLogEvents and, for Scale alone, ecs:UpdateService. The SDK retries throttled
-// calls.
+// ecs:ListTasks, ecs:DescribeTasks, logs:GetLogEvents and, for Scale alone, ecs:UpdateService; ecs:ListServiceDeployments and
+// ecs:DescribeServiceDeployments, to name the alarm that ended a deployment. The SDK retries throttled calls.
 func ECS(settings aws.Config) verdict.ECSScaler {
 	return ecsScaler{ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings)}
 }
@@ -51,7 +51,11 @@ func (f ecsScaler) Services(ctx context.Context, cluster string, names []string)
 			}
 		}
 		for _, s := range out.Services {
-			all = append(all, serviceOf(s))
+			service := serviceOf(s)
+			if service.Alarmed() {
+				service.Triggered = f.triggered(ctx, cluster, service.Name)
+			}
+			all = append(all, service)
 		}
 	}
 	return all, nil
@@ -60,6 +64,9 @@ func (f ecsScaler) Services(ctx context.Context, cluster string, names []string)
 func serviceOf(s types.Service) verdict.Service {
 	service := verdict.Service{Name: aws.ToString(s.ServiceName), Status: aws.ToString(s.Status), Desired: int(s.DesiredCount),
 		Running: int(s.RunningCount)}
+	if c := s.DeploymentConfiguration; c != nil && c.Alarms != nil && c.Alarms.Enable {
+		service.Alarms = c.Alarms.AlarmNames
+	}
 	for _, d := range s.Deployments {
 		service.Deployments = append(service.Deployments, verdict.Deployed{
 			ID: aws.ToString(d.Id), Status: aws.ToString(d.Status), TaskDefinition: aws.ToString(d.TaskDefinition),
@@ -71,6 +78,36 @@ func serviceOf(s types.Service) verdict.Service {
 		service.Events = append(service.Events, verdict.ServiceEvent{At: aws.ToTime(e.CreatedAt), Message: aws.ToString(e.Message)})
 	}
 	return service
+}
+
+// triggered are the alarms that ended the last deployment of a service. Only its service deployment names them. It is nil where that
+// cannot be read: the verdict then names all alarms that may have done it.
+func (f ecsScaler) triggered(ctx context.Context, cluster, service string) []string {
+	list, err := f.ecs.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{Cluster: &cluster, Service: &service})
+	if err != nil {
+		return nil
+	}
+	var arns []string
+	for _, d := range list.ServiceDeployments { // the newest first
+		arns = append(arns, aws.ToString(d.ServiceDeploymentArn))
+	}
+	if len(arns) == 0 {
+		return nil
+	}
+	out, err := f.ecs.DescribeServiceDeployments(ctx, &ecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: arns[:min(len(arns), 20)]})
+	if err != nil {
+		return nil
+	}
+	newest := func(a, b types.ServiceDeployment) int {
+		return aws.ToTime(b.CreatedAt).Compare(aws.ToTime(a.CreatedAt))
+	}
+	slices.SortFunc(out.ServiceDeployments, newest)
+	for _, d := range out.ServiceDeployments {
+		if d.Alarms != nil && len(d.Alarms.TriggeredAlarmNames) > 0 {
+			return d.Alarms.TriggeredAlarmNames
+		}
+	}
+	return nil
 }
 
 func (f ecsScaler) Definition(ctx context.Context, arn string) (verdict.Definition, error) {

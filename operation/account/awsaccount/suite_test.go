@@ -30,8 +30,9 @@ func TestSuite(t *testing.T) {
 			}
 		}
 		buckets := s3.NewFromConfig(settings, func(o *s3.Options) { o.UsePathStyle = true })
-		return accounttest.World{
+		world := accounttest.World{
 			Account: account,
+			Acted:   func(t *testing.T) accounttest.Acted { return acted(t, settings) },
 			Service: func(t *testing.T, s accounttest.Service) (string, string) {
 				ctx, client := t.Context(), ecs.NewFromConfig(settings)
 				_, err := cloudwatchlogs.NewFromConfig(settings).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &s.LogGroup})
@@ -69,5 +70,6 @@ func TestSuite(t *testing.T) {
 				}
 			},
 		}
+		return world
 	})
 }

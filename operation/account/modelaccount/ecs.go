@@ -34,15 +34,21 @@ func (m ecsModel) service(o *cloud.Object) verdict.Service {
 	out := cloud.Inputs(o.Outputs)
 	runs, desired := out.String("taskDefinition"), out.Int("desiredCount")
 	s := verdict.Service{Name: out.String("name"), Status: "ACTIVE", Desired: desired, Running: desired}
-	primary := verdict.Deployed{ID: deployment(o.ID, runs, time.Time{}), Status: "PRIMARY", TaskDefinition: runs, Rollout: "COMPLETED",
+	if out.Bool("alarms.enable") {
+		s.Alarms = out.Strings("alarms.alarmNames")
+	}
+	primary := verdict.Deployed{ID: deployment(o.ID, runs, o.Restarts()), Status: "PRIMARY", TaskDefinition: runs, Rollout: "COMPLETED",
 		Reason: "ECS deployment completed.", Desired: desired, Running: desired}
 	r := m.rollout(o.ID)
 	if r == nil {
 		s.Deployments = []verdict.Deployed{primary}
 		return s
 	}
-	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
+	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At.Format(time.RFC3339Nano)), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
 		Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.", Failed: len(r.Tasks), Created: r.At}
+	if r.Failure.Alarm != "" {
+		failed.Reason, s.Triggered = "ECS deployment failed: alarm detected.", []string{r.Failure.Alarm}
+	}
 	if r.Back {
 		s.Deployments = []verdict.Deployed{primary, failed}
 		return s
@@ -60,10 +66,10 @@ func (m ecsModel) rollout(service string) *cloud.Rollout {
 	return nil
 }
 
-// deployment is the ID of a deployment, in the form of ECS.
-func deployment(service, definition string, at time.Time) string {
+// deployment is the ID of a deployment, in the form of ECS. which tells the deployments of one task definition apart.
+func deployment(service, definition, which string) string {
 	sum := fnv.New64a()
-	fmt.Fprint(sum, service, definition, at.UnixNano())
+	fmt.Fprint(sum, service, definition, which)
 	return fmt.Sprintf("ecs-svc/%019d", sum.Sum64()%1e19)
 }
 

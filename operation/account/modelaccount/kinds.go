@@ -6,5 +6,8 @@ const (
 	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
+	typeScaling    = "aws:appautoscaling/target:Target"
+	typeDatabase   = "aws:rds/instance:Instance"
+	typeSchedule   = "aws:scheduler/schedule:Schedule"
 	typeRole       = "aws:iam/role:Role"
 )

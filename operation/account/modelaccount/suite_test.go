@@ -118,6 +118,22 @@ func open(t *testing.T) (accounttest.World, *Account) {
 			}
 		},
 	}
+	world.Acted = func(t *testing.T) accounttest.Acted {
+		cluster, definition := world.Service(t, accounttest.Service{Cluster: "acts", Name: "web", Image: "x/y:1", LogGroup: "/acts/web"})
+		create(t, typeScaling, "scaling", map[string]any{"serviceNamespace": "ecs", "scalableDimension": "ecs:service:DesiredCount",
+			"resourceId": "service/acts/web", "minCapacity": 1.0, "maxCapacity": 4.0})
+		create(t, typeDatabase, "database", map[string]any{"identifier": "acts-db", "engine": "postgres", "instanceClass": "db.t4g.micro",
+			"username": "owner", "password": "longenough", "allocatedStorage": 20.0, "skipFinalSnapshot": true})
+		starter := create(t, typeRole, "starter", map[string]any{"name": "starter", "assumeRolePolicy": `{"Version":"2012-10-17",` +
+			`"Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"scheduler.amazonaws.com"}}]}`})
+		create(t, "aws:scheduler/scheduleGroup:ScheduleGroup", "jobs", map[string]any{"name": "acts-jobs"})
+		service := account.model.Account.Object(typeService, "arn:aws:ecs:us-east-1:"+account.model.Account.AccountID+":service/acts/web")
+		create(t, typeSchedule, "nightly", map[string]any{"name": "nightly", "groupName": "acts-jobs", "scheduleExpression": "rate(1 day)",
+			"flexibleTimeWindow": map[string]any{"mode": "OFF"}, "target": map[string]any{"arn": cluster, "roleArn": starter.Outputs["arn"],
+				"ecsParameters": map[string]any{"taskDefinitionArn": definition, "launchType": "FARGATE",
+					"networkConfiguration": service.Inputs["networkConfiguration"]}}})
+		return accounttest.Acted{Cluster: cluster, Service: "web", Database: "acts-db", Group: "acts-jobs", Schedule: "nightly"}
+	}
 	return world, account
 }
 

@@ -1,0 +1,159 @@
+package modelaccount
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"slipway/operation/account"
+	"slipway/rehearsal/cloud"
+)
+
+// An actor changes what runs in the model, and what runs as containers.
+type actor struct {
+	account    *cloud.Account
+	containers *containers // nil: nothing runs
+}
+
+// Actor implements account.Account.
+func (a *Account) Actor() account.Actor { return actor{a.model.Account, a.containers} }
+
+func (m actor) service(cluster, name string) (*cloud.Object, error) {
+	for _, o := range m.account.Objects() {
+		if out := cloud.Inputs(o.Outputs); o.Type == typeService && out.String("cluster") == cluster && out.String("name") == name {
+			return o, nil
+		}
+	}
+	return nil, fmt.Errorf("the model has no service %s", name)
+}
+
+// Scale implements account.Actor.
+func (m actor) Scale(_ context.Context, cluster, service string, tasks int) error {
+	o, err := m.service(cluster, service)
+	if err != nil {
+		return err
+	}
+	return m.account.ScaleService(o.ID, tasks)
+}
+
+// Restart implements account.Actor.
+func (m actor) Restart(_ context.Context, cluster, service string) (string, error) {
+	o, err := m.service(cluster, service)
+	if err != nil {
+		return "", err
+	}
+	began := cloud.Inputs(o.Outputs).String("taskDefinition")
+	var unsteady *cloud.Unsteady // which the verdict finds out
+	if err := m.account.RestartService(o.ID); err != nil && !errors.As(err, &unsteady) {
+		return "", err
+	}
+	for _, r := range m.account.Rollouts() {
+		if r.Service == o.ID {
+			return deployment(o.ID, r.TaskDefinition, r.At.Format(time.RFC3339Nano)), nil
+		}
+	}
+	return deployment(o.ID, began, m.account.Object(o.Type, o.ID).Restarts()), nil
+}
+
+func (m actor) target(cluster, service string) *cloud.Object {
+	id := "service/" + cluster[strings.LastIndex(cluster, "/")+1:] + "/" + service
+	return m.account.Object(typeScaling, id)
+}
+
+// Scaling implements account.Actor.
+func (m actor) Scaling(_ context.Context, cluster, service string) (*account.Scaling, error) {
+	o := m.target(cluster, service)
+	if o == nil {
+		return nil, nil
+	}
+	o, err := m.account.Look(o.Type, o.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := cloud.Inputs(o.Outputs)
+	return &account.Scaling{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
+		InSuspended: out.Bool("suspendedState.dynamicScalingInSuspended"), OutSuspended: out.Bool("suspendedState.dynamicScalingOutSuspended"),
+		TimeSuspended: out.Bool("suspendedState.scheduledScalingSuspended")}, nil
+}
+
+// SetScaling implements account.Actor.
+func (m actor) SetScaling(_ context.Context, cluster, service string, s account.Scaling) error {
+	o := m.target(cluster, service)
+	if o == nil {
+		return fmt.Errorf("service %s does not scale", service)
+	}
+	return m.account.RegisterScaling(o.ID, s.Min, s.Max, cloud.Suspension{In: s.InSuspended, Out: s.OutSuspended, Scheduled: s.TimeSuspended})
+}
+
+func (m actor) database(id string) *cloud.Object {
+	for _, o := range m.account.Objects() {
+		if o.Type == typeDatabase && cloud.Inputs(o.Outputs).String("identifier") == id {
+			return o
+		}
+	}
+	return nil
+}
+
+// Database implements account.Actor.
+func (m actor) Database(_ context.Context, id string) (account.Database, error) {
+	o := m.database(id)
+	if o == nil {
+		return account.Database{}, account.ErrNoDatabase
+	}
+	o, err := m.account.Look(o.Type, o.ID)
+	if err != nil {
+		return account.Database{}, err
+	}
+	out := cloud.Inputs(o.Outputs)
+	return account.Database{Status: out.String("status"), Replicas: len(out.List("replicas")) > 0 || out.Has("replicateSourceDb")}, nil
+}
+
+// StopDatabase implements account.Actor.
+func (m actor) StopDatabase(_ context.Context, id string) error {
+	return m.onDatabase(id, m.account.StopDatabase)
+}
+
+// StartDatabase implements account.Actor.
+func (m actor) StartDatabase(_ context.Context, id string) error {
+	return m.onDatabase(id, m.account.StartDatabase)
+}
+
+func (m actor) onDatabase(id string, do func(id string) error) error {
+	o := m.database(id)
+	if o == nil {
+		return account.ErrNoDatabase
+	}
+	err := do(o.ID)
+	if err == nil && m.containers != nil {
+		err = m.containers.Converge()
+	}
+	return err
+}
+
+func (m actor) schedule(group, name string) *cloud.Object {
+	return m.account.Object(typeSchedule, group+"/"+name)
+}
+
+// Enabled implements account.Actor.
+func (m actor) Enabled(_ context.Context, group, name string) (enabled, there bool, err error) {
+	o := m.schedule(group, name)
+	if o == nil {
+		return false, false, nil
+	}
+	o, err = m.account.Look(o.Type, o.ID)
+	if err != nil {
+		return false, false, err
+	}
+	return cloud.Inputs(o.Outputs).String("state") == "ENABLED", true, nil
+}
+
+// Enable implements account.Actor.
+func (m actor) Enable(_ context.Context, group, name string, enabled bool) error {
+	o := m.schedule(group, name)
+	if o == nil {
+		return fmt.Errorf("the model has no schedule %s in group %s", name, group)
+	}
+	return m.account.SetSchedule(o.ID, map[bool]string{true: "ENABLED", false: "DISABLED"}[enabled])
+}

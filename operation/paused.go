@@ -1,0 +1,139 @@
+package operation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gocloud.dev/blob"
+	"gocloud.dev/gcerrors"
+
+	"slipway/operation/account"
+)
+
+// stoppedFor is how long RDS keeps an instance stopped (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily").
+const stoppedFor = 7 * 24 * time.Hour
+
+// A Paused is a paused stack: what was before, so that resume can restore it. It is kept beside the state, and written before anything is
+// changed. So a pause or a resume that was killed can be repeated, and neither loses what was before.
+type Paused struct {
+	Since     time.Time       `json:"since"`
+	Who       string          `json:"who"`
+	Services  []PausedService `json:"services"`
+	Schedules []Schedule      `json:"schedules"`         // that were enabled
+	Database  string          `json:"database"`          // its identifier
+	Stopped   *time.Time      `json:"stopped,omitempty"` // when the database was stopped; nil: not yet
+}
+
+// A PausedService is a service as it was.
+type PausedService struct {
+	Service string           `json:"service"`
+	Tasks   int              `json:"tasks"`
+	Scaling *account.Scaling `json:"scaling,omitempty"`
+}
+
+// A Schedule is one of EventBridge Scheduler.
+type Schedule struct {
+	Group string `json:"group"`
+	Name  string `json:"name"`
+}
+
+// Starts is when AWS starts the database again; nil: it was not stopped.
+func (p *Paused) Starts() *time.Time {
+	if p.Stopped == nil {
+		return nil
+	}
+	at := p.Stopped.Add(stoppedFor)
+	return &at
+}
+
+// refuse says that a paused stack cannot be changed; nil: it is not paused.
+func (p *Paused) refuse(t Target) error {
+	if p == nil {
+		return nil
+	}
+	return fmt.Errorf("stack %s is paused since %s, by %s; nothing was changed\nto bring it back, run: slipway resume%s", t.Stack,
+		p.Since.Format(time.DateTime+" MST"), p.Who, t.Flags())
+}
+
+func (s *session) pausedKey() string {
+	return ".slipway/paused/" + s.stack.ProjectName() + "/" + s.stack.Stack + ".json"
+}
+
+// withPaused opens the bucket of the record.
+func (s *session) withPaused(ctx context.Context, do func(bucket *blob.Bucket, key string) error) error {
+	bucket, err := s.stack.Bucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	if err := do(bucket, s.pausedKey()); err != nil {
+		return fmt.Errorf("the record of a pause, %s: %w", s.pausedKey(), err)
+	}
+	return nil
+}
+
+// readPaused is the record of a paused stack; nil if it is not paused.
+func (s *session) readPaused(ctx context.Context) (p *Paused, err error) {
+	err = s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+		data, err := bucket.ReadAll(ctx, key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			return nil
+		}
+		if err == nil {
+			p = &Paused{}
+			err = json.Unmarshal(data, p)
+		}
+		return err
+	})
+	return p, err
+}
+
+// writePaused writes the record. The first write of two pauses at once wins: the other returns false, and reads what was before.
+func (s *session) writePaused(ctx context.Context, p *Paused, first bool) (written bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience) // what was done is recorded, also after an interrupt
+	defer cancel()
+	err = s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+		data, err := json.MarshalIndent(p, "", "  ")
+		if err == nil {
+			err = bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: first})
+		}
+		if first && gcerrors.Code(err) == gcerrors.FailedPrecondition {
+			return nil
+		}
+		written = err == nil
+		return err
+	})
+	return written, err
+}
+
+func (s *session) removePaused(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience)
+	defer cancel()
+	return s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+		err := bucket.Delete(ctx, key)
+		if gcerrors.Code(err) == gcerrors.NotFound {
+			return nil
+		}
+		return err
+	})
+}
+
+// notPaused refuses to deploy to a paused stack, or to destroy it: its database accepts neither a migration nor a change of its
+// settings (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations).
+func (s *session) notPaused(ctx context.Context) error {
+	p, err := s.readPaused(ctx)
+	if err != nil {
+		return err
+	}
+	return p.refuse(s.target)
+}
+
+// sayPaused says of a stack that is looked at that it is paused.
+func (s *session) sayPaused(ctx context.Context) {
+	if p, err := s.readPaused(ctx); err == nil && p != nil {
+		s.target.Progress.Logf("Stack %s is paused since %s: no task runs, its schedules are disabled, and its database is stopped. Back with: "+
+			"slipway resume%s", s.target.Stack, p.Since.Format(time.DateTime+" MST"), s.target.Flags())
+	}
+}
