@@ -111,6 +111,14 @@ func (d *deployment) runWeb() error {
 		RequestsPerTarget: web.RequestsPerTarget,
 		After:             []pulumi.Resource{migration}, Judge: d.judge,
 	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	_, err = batch.NewTask(d.ctx, "task", &batch.TaskArgs{
+		Site: d.site, ClusterARN: d.cluster.ARN, Placement: d.network.Work, Roles: d.roles, Binding: d.bind(role(d.stack), 1),
+		Program: d.program(), Group: django.Name, CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture,
+		After: []pulumi.Resource{d.web},
+	}, d.opts...)
 	return err
 }
 
