@@ -21,7 +21,7 @@ var groups = []struct {
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
 	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
-	{"Operate", []string{"unlock", "run"}},
+	{"Operate", []string{"exec", "task", "job", "shell", "db", "unlock"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }
 
@@ -151,7 +151,7 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	switch err := operation.CheckStackName(i.stack); {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
-	case i.live && (i.runs || len(i.scp)+len(i.faults) > 0 || slices.Contains([]string{"rehearse", "run"}, cmd.Name())):
+	case i.live && (i.runs || len(i.scp)+len(i.faults) > 0 || cmd.Name() == "rehearse"):
 		return errors.New("--live: containers, rehearsals, --scp and --faults are of the model, not of an account")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)

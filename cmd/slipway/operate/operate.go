@@ -29,7 +29,7 @@ type Tools struct {
 // Commands are the commands of this package.
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
-		jobCommand(t),
+		execCommand(t), taskCommand(t), jobCommand(t), shellCommand(t), databaseCommand(t), runCommand(),
 	}
 }
 
