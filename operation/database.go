@@ -24,7 +24,7 @@ type DatabaseAddress struct {
 	Port     int    `json:"port"`
 	Database string `json:"database"`
 	User     string `json:"user"`
-	Through  string `json:"through"` // "task 0123", "bastion i-0123", "container"
+	Through  string `json:"through"` // "task 0123", "bastion i-0123", "its container"
 }
 
 // TunnelArgs say what a tunnel is for.
@@ -163,7 +163,7 @@ func (e *entrance) tunnel(ctx context.Context, port int, owner bool) (*tunnel, e
 func (e *entrance) way(ctx context.Context) (f account.Forward, through string, err error) {
 	f.Cluster, f.Container = e.deployed.cluster, appContainer
 	if !e.target.Live {
-		return f, "container", nil
+		return f, "its container", nil
 	}
 	services, _ := e.deployed.choose("", "any")
 	for _, service := range services {

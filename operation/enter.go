@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -238,7 +237,11 @@ func (d inside) service(name string) (string, error) {
 			return known, nil
 		}
 	}
-	names := slices.Sorted(maps.Keys(d.services))
+	var names []string
+	for known := range d.services {
+		names = append(names, strings.TrimPrefix(known, "worker-"))
+	}
+	slices.Sort(names)
 	if near := Near(name, names); near != "" {
 		return "", UsageError{fmt.Errorf("there is no service %q: did you mean %s?", name, near)}
 	}

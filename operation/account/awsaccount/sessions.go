@@ -168,6 +168,8 @@ func (s sessions) Forward(ctx context.Context, f account.Forward) (account.Sessi
 	}
 	session, err := s.start(ctx, to, portForwarding, parameters, resource)
 	session.quiet = true
+	// The plugin listens on the host that this variable names (session/portsession/muxportforwarding.go).
+	session.command.Env = append(session.command.Env, "SSM_PLUGIN_LOCAL_HOST=127.0.0.1")
 	return session, err
 }
 

@@ -86,7 +86,11 @@ func (s sessions) Exec(_ context.Context, e account.Exec) (account.Session, erro
 	if s.containers == nil {
 		return nil, errNothingRuns
 	}
-	args := s.containers.Exec(e.Task.ID, e.Container, e.Command, e.Terminal)
+	command := e.Command
+	if !e.Terminal { // as in an account, where a shell starts it: docker has another exit code for a command that is missing
+		command = append([]string{"sh", "-c", `exec "$@"`, "sh"}, command...)
+	}
+	args := s.containers.Exec(e.Task.ID, e.Container, command, e.Terminal)
 	return dockerSession{process.Command{Path: args[0], Args: args[1:]}}, nil
 }
 
