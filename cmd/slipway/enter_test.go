@@ -178,3 +178,86 @@ func say() int {
 	fmt.Print(strings.ReplaceAll(strings.ReplaceAll(string(text), "MARK", mark), "\n", "\r\n"))
 	return 0
 }
+
+// enter gets into a stack that runs, as people on call do.
+func (r *running) enter() {
+	r.t.Helper()
+	const count = "from feed.models import User; print('users', User.objects.count())"
+	for _, c := range []struct {
+		words []string
+		exit  int
+		want  []string // what it says
+	}{
+		{[]string{"exec", "--", "python", "-c", "import os; print(os.environ['SLIPWAY_DB_USER'], os.getuid() != 0)"}, 0,
+			[]string{"slipway_site True\n"}},
+		{[]string{"exec", "--", "sh", "-c", "cat; echo out; echo err >&2; exit 7"}, 7,
+			[]string{"out\n", "err\n", "the command ended with exit code 7"}},
+		{[]string{"exec", "--", "no-such-command"}, 127, []string{"exit code 127: the image has no such command"}},
+		{[]string{"exec", "--service", "feed", "--container", "nginx", "--", "true"}, 2,
+			[]string{`has no container "nginx"; its containers are django`}},
+		{[]string{"exec", "--service", "mail", "--", "true"}, 2, []string{`there is no service "mail"; the services are feed, web`}},
+		{[]string{"exec", "--task", "zz", "--", "true"}, 1, []string{"has an ID that begins with zz; these run:", "worker-feed "}},
+		{[]string{"exec", "--container", "nginx", "--", "test", "-w", "/tmp"}, 0, nil},
+		{[]string{"exec"}, 2, []string{"there is no terminal, which a shell needs"}},
+		{[]string{"task", "--", "python", "manage.py", "shell", "-c", count}, 0, []string{"users "}},
+		{[]string{"task", "--", "sh", "-c", "echo one; exit 5"}, 5, []string{"one\n", "ended with exit code 5"}},
+		{[]string{"task", "--", "no-such-command"}, 127, []string{"the image has no such command"}},
+		{[]string{"task", "--memory", "700", "--", "true"}, 2, []string{"memory for cpu 256 must be one of 512, 1024, 2048, got 700"}},
+		{[]string{"task", "--json", "--", "true"}, 0, []string{`"exitCode": 0`}},
+		{[]string{"job", "clean-up"}, 0, []string{"0 pictures deleted of "}},
+		{[]string{"job", "clean"}, 2, []string{`there is no job "clean"`}},
+		{[]string{"db", "psql", "--", "-Atc", "SELECT current_user, count(*) > 0 FROM feed_user"}, 0,
+			[]string{"slipway_site|t\n", "through its container"}},
+		{[]string{"db", "psql", "--owner", "--", "-Atc", "SELECT current_user"}, 0, []string{"slipway_owner\n"}},
+		{[]string{"db", "psql", "--", "-c", "DROP TABLE feed_user"}, 1,
+			[]string{"must be owner of table feed_user", "psql ended with exit code 1"}},
+		{[]string{"shell"}, 2, []string{"there is no terminal"}},
+	} {
+		cmd := exec.Command("slipway", append([]string{"--stack", "dev"}, c.words...)...)
+		cmd.Dir, cmd.Stdin = r.dir, strings.NewReader("")
+		out, _ := cmd.CombinedOutput()
+		if code := cmd.ProcessState.ExitCode(); code != c.exit {
+			r.t.Errorf("%q: exit code %d, want %d\n%s", c.words, code, c.exit, out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(string(out), want) {
+				r.t.Errorf("%q does not say %q:\n%s", c.words, want, out)
+			}
+		}
+	}
+
+	r.t.Log("a tunnel that answers until Ctrl-C")
+	cmd := exec.Command("tunnel-and-stop", "slipway", "--stack", "dev", "db", "tunnel")
+	cmd.Dir = r.dir
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "The tunnel is closed.") {
+		r.t.Errorf("tunnel: %v\n%s", err, out)
+	}
+
+	r.t.Log("a task that is only started outlives other commands, and one that is interrupted does not")
+	cmd = exec.Command("slipway", "--stack", "dev", "task", "--detach", "--", "sleep", "300")
+	cmd.Dir = r.dir
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "docker logs --follow ") {
+		r.t.Errorf("task --detach: %v\n%s", err, out)
+	}
+	if out, code := r.slipway("job", "clean-up"); code != 0 {
+		r.t.Errorf("job: exit code %d\n%s", code, out)
+	}
+	if detached := r.containers("slipway.detached=true"); len(detached) != 1 {
+		r.t.Errorf("%d detached tasks run, want 1", len(detached))
+	} else {
+		r.docker("kill", detached[0])
+	}
+	cmd = exec.Command("slipway", "--stack", "dev", "task", "--", "sleep", "300")
+	cmd.Dir = r.dir
+	said := &lockedBuffer{}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.until("the task runs", func() bool { return len(r.ends()) > 0 })
+	cmd.Process.Signal(syscall.SIGINT)
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), ": stopped.") || len(r.ends()) > 0 {
+		r.t.Errorf("an interrupted task: exit code %d, %q is left\n%s", code, r.ends(), said)
+	}
+}

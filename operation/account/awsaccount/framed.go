@@ -71,17 +71,22 @@ func (u *unframer) Write(p []byte) (int, error) {
 func (u *unframer) line(word string) (from, to, number int, found bool) {
 	text := u.rest.Bytes()
 	start := append(append([]byte{}, u.mark...), " "+word+" "...)
-	from = bytes.Index(text, start)
-	if from < 0 {
-		return 0, 0, 0, false
+	for {
+		next := bytes.Index(text[to:], start)
+		if next < 0 {
+			return 0, 0, 0, false
+		}
+		from = to + next
+		end := bytes.IndexByte(text[from:], '\n')
+		if end < 0 {
+			return 0, 0, 0, false
+		}
+		to = from + end + 1
+		number, err := strconv.Atoi(string(bytes.TrimSpace(text[from+len(start) : to])))
+		if err == nil {
+			return from, to, number, true
+		}
 	}
-	end := bytes.IndexByte(text[from:], '\n')
-	if end < 0 {
-		return from, 0, 0, false
-	}
-	to = from + end + 1
-	number, err := strconv.Atoi(string(bytes.TrimSpace(text[from+len(start) : to])))
-	return from, to, number, err == nil
 }
 
 func (u *unframer) begin() {
