@@ -321,7 +321,8 @@ func findClient(ctx context.Context, server string, image func(major string) str
 	}
 	path, err := exec.LookPath("docker")
 	if err != nil {
-		return client{}, fmt.Errorf("%s, and neither is Docker there to run it from an image: install a client of Postgres %s or later", why, major)
+		return client{}, fmt.Errorf("%s, and neither is Docker there to run it from an image: install a client of Postgres %s or later",
+			why, major)
 	}
 	return client{path: path, image: image(major), what: "psql from the image " + image(major)}, nil
 }

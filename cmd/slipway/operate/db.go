@@ -30,9 +30,9 @@ func psqlCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "psql [-- ARGUMENT...]",
 		Short: "Run psql on the database",
-		Long: `Psql opens a tunnel to the database, as slipway db tunnel does, and runs psql in it: the one on PATH if it is as new as the database, else
-one from the image of Postgres, with Docker. What follows -- is for psql. It is the site's own database role, which the app has; --owner
-is the role of migrations. The password comes from Parameter Store, and is in psql's environment alone.`,
+		Long: `Psql opens a tunnel to the database, as slipway db tunnel does, and runs psql in it: the one on PATH if it is as new as the
+database, else one from the image of Postgres, with Docker. What follows -- is for psql. It logs in as the site's own database role, as
+the app does; --owner is the role of migrations. The password comes from Parameter Store, and is in psql's environment alone.`,
 		Example: `  slipway db psql
   slipway db psql --stack prod --live -- -c 'SELECT count(*) FROM feed_post'
   slipway db psql --owner < fix.sql`,
@@ -57,9 +57,9 @@ func tunnelCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tunnel",
 		Short: "Open a tunnel to the database for a client on this machine",
-		Long: `Tunnel opens a port on the loopback interface of this machine that leads to the database, and says so when the database answers there. It
-goes through a running task of the site, or through the bastion if no task runs. Ctrl-C closes it. It needs AWS's Session Manager plugin.
-No password is shown: slipway db psql reads it itself.`,
+		Long: `Tunnel opens a port on the loopback interface of this machine that leads to the database, and says so when the database answers
+there. It goes through a running task of the site, or through the bastion if no task runs. Ctrl-C closes it. It needs AWS's Session
+Manager plugin. No password is shown: slipway db psql reads it itself.`,
 		Example: `  slipway db tunnel
   slipway db tunnel --port 5433 --stack prod --live`,
 		Args: commandline.None,

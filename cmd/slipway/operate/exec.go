@@ -21,9 +21,9 @@ func execCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [-- COMMAND [ARGUMENT]...]",
 		Short: "Run a command in a running task, or open a shell there",
-		Long: `Exec runs a command in a container of a task that runs already, with ECS Exec: without a command, a shell. On a terminal the command
-may ask questions, and the keys are its own, Ctrl-C too. If stdin or stdout is not a terminal, stdout has what the command writes and
-nothing else, the command reads no input, and its exit code is that of this command.
+		Long: `Exec runs a command in a container of a task that runs already, with ECS Exec: without a command, a shell. On a terminal the
+command may ask questions, and the keys are its own, Ctrl-C too. If stdin or stdout is not a terminal, stdout has what the command writes
+and nothing else, the command reads no input, and its exit code is that of this command.
 
 ECS Exec runs commands as root and records them. It needs AWS's Session Manager plugin. For a command that takes long, or a lot of memory,
 see slipway task. A rehearsed stack must be up with --run; the command then runs as the container's user.`,
@@ -51,8 +51,9 @@ func shellCommand(t *Tools) *cobra.Command {
 	return &cobra.Command{
 		Use:   "shell",
 		Short: "Open a shell on the bastion",
-		Long: `Shell opens a session on the bastion with Session Manager and the stack's own document, which records and encrypts it. The bastion has
-psql and reaches the database, but has no password. It needs AWS's Session Manager plugin. The bastion of a rehearsal is only modelled.`,
+		Long: `Shell opens a session on the bastion with Session Manager and the stack's own document, which records and encrypts it. The bastion
+has psql and reaches the database, but has no password. It needs AWS's Session Manager plugin. The bastion of a rehearsal is
+only modelled.`,
 		Example: `  slipway shell --stack prod --live`,
 		Args:    commandline.None,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {

@@ -18,9 +18,9 @@ func taskCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "task -- COMMAND [ARGUMENT]...",
 		Short: "Run a command as a task of its own",
-		Long: `Task starts a Fargate task from the image and the environment of the running release, without nginx, and runs one command in it, as the
-site's own database role. It writes the task's log to stdout while the command runs, and exits with the command's exit code. Ctrl-C stops
-the task. The command reads no input: what asks questions needs slipway exec.
+		Long: `Task starts a Fargate task from the image and the environment of the running release, without nginx, and runs one command in it, as
+the site's own database role. It writes the task's log to stdout while the command runs, and exits with the command's exit code. Ctrl-C
+stops the task. The command reads no input: what asks questions needs slipway exec.
 
 With --detach it only starts the task, and prints its ARN.`,
 		Example: `  slipway task -- python manage.py clearsessions
@@ -47,8 +47,9 @@ func jobCommand(t *Tools) *cobra.Command {
 	return &cobra.Command{
 		Use:   "job NAME",
 		Short: "Run a scheduled job now",
-		Long: `Job starts one of the stack's jobs as its schedule does, from the same task definition and in the same network. It writes the task's log
-to stdout while the job runs, and exits with the job's exit code. Ctrl-C stops the task. A rehearsed stack must be up with --run.`,
+		Long: `Job starts one of the stack's jobs as its schedule does, from the same task definition and in the same network. It writes the
+task's log to stdout while the job runs, and exits with the job's exit code. Ctrl-C stops the task. A rehearsed stack must be up with
+--run.`,
 		Example: `  slipway job clean-up
   slipway job clean-up --stack prod --live`,
 		Args: cobra.ExactArgs(1),

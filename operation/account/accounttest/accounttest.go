@@ -214,14 +214,16 @@ func testDisown(t *testing.T, w World) {
 // testSessions asks what is answered without anything that runs.
 func testSessions(t *testing.T, w World) {
 	ctx, sessions := t.Context(), w.Account.Sessions()
-	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
-	for _, q := range []account.TaskQuery{{Cluster: cluster, Service: "web"}, {Cluster: cluster, Service: "gone"}, {Cluster: cluster, ID: "0123"}} {
+	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27",
+		LogGroup: "/suite/web"})
+	for _, q := range []account.TaskQuery{{Cluster: cluster, Service: "web"}, {Cluster: cluster, Service: "gone"},
+		{Cluster: cluster, ID: "0123"}} {
 		if tasks, err := sessions.Tasks(ctx, q); err != nil || len(tasks) != 0 {
 			t.Errorf("%+v: the tasks %+v run, %v", q, tasks, err)
 		}
 	}
-	nothing := account.OneOff{Cluster: cluster, TaskDefinition: definition + "9", Subnets: []string{"subnet-0"}, SecurityGroups: []string{"sg-0"},
-		Container: "app", Started: func(arn string) { t.Errorf("task %s started", arn) }, Line: func(string) {}}
+	nothing := account.OneOff{Cluster: cluster, TaskDefinition: definition + "9", Subnets: []string{"subnet-0"},
+		SecurityGroups: []string{"sg-0"}, Container: "app", Started: func(arn string) { t.Errorf("task %s started", arn) }, Line: func(string) {}}
 	if result, err := sessions.Run(ctx, nothing); err == nil {
 		t.Errorf("a task of a definition that does not exist: %+v", result)
 	}

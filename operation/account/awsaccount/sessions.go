@@ -235,8 +235,8 @@ var advice = map[string]string{
 	"TargetNotConnectedException": "\nThe agent in the container does not reach Session Manager. Try another task, or restart the service; " +
 		"a task that just started needs a minute",
 	"TargetNotConnected": "\nThe agent there does not reach Session Manager. Try another task; one that just started needs a minute",
-	"InvalidParameterException": "\nThe task may have started without ECS Exec, or the agent in its container has stopped. Try another task, " +
-		"or restart the service",
+	"InvalidParameterException": "\nThe task may have started without ECS Exec, or the agent in its container has stopped. Try another " +
+		"task, or restart the service",
 }
 
 // Run implements account.Sessions.

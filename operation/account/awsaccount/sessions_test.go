@@ -86,7 +86,8 @@ func TestInstallOn(t *testing.T) {
 		{"darwin", "amd64", "", "/mac/session-manager-plugin.pkg"},
 		{"linux", "amd64", "NAME=Debian\nID=debian\n", "/ubuntu_64bit/session-manager-plugin.deb"},
 		{"linux", "arm64", "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "/ubuntu_arm64/session-manager-plugin.deb"},
-		{"linux", "amd64", "ID=\"amzn\"\nID_LIKE=\"fedora\"\n", "dnf install -y https://s3.amazonaws.com/session-manager-downloads/plugin/latest/linux_64bit/"},
+		{"linux", "amd64", "ID=\"amzn\"\nID_LIKE=\"fedora\"\n",
+			"dnf install -y https://s3.amazonaws.com/session-manager-downloads/plugin/latest/linux_64bit/"},
 		{"linux", "arm64", "ID=opensuse-leap\nID_LIKE=\"suse opensuse\"\n", "zypper install -y "},
 		{"linux", "amd64", "ID=alpine\n", "apk add aws-session-manager-plugin"},
 		{"linux", "amd64", "ID=nixos\n", "AWS's page has every system: https://"},
@@ -96,7 +97,8 @@ func TestInstallOn(t *testing.T) {
 			t.Errorf("%s %s %q: %q does not say %q", c.system, c.processor, c.release, got, c.want)
 		}
 	}
-	for version, want := range map[string]bool{"1.2.764.0": true, "1.2.497.0": false, "1.2.497.1": true, "1.2.30.0": false, "1.3": true, "": false} {
+	for version, want := range map[string]bool{"1.2.764.0": true, "1.2.497.0": false, "1.2.497.1": true, "1.2.30.0": false,
+		"1.3": true, "": false} {
 		if newer(version, lastArgument) != want {
 			t.Errorf("version %q is new enough: want %t", version, want)
 		}
@@ -122,8 +124,8 @@ func TestAnInterruptStopsTheTask(t *testing.T) {
 		"GetLogEvents":  {{"__type": "ResourceNotFoundException", "message": "The specified log stream does not exist."}},
 		"StopTask":      {{"task": map[string]any{}}, {"__type": "AccessDeniedException", "message": "no"}},
 	})
-	for _, want := range []string{"stopped", "not stopped: access denied: arn:aws:iam::123456789012:user/ada lacks the permission ecs:StopTask on " +
-		taskARN + "\n  AWS: no"} {
+	for _, want := range []string{"stopped",
+		"not stopped: access denied: arn:aws:iam::123456789012:user/ada lacks the permission ecs:StopTask on " + taskARN + "\n  AWS: no"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		result, err := at(t).Run(ctx, account.OneOff{Cluster: "shop", TaskDefinition: "d", Subnets: []string{"subnet-0"}, Container: "django",
 			LogGroup: "/shop", LogPrefix: "task",
@@ -151,8 +153,8 @@ func TestATaskThatDoesNotRun(t *testing.T) {
 		wrong     string
 		result    account.JobResult
 	}{
-		{"no capacity", awstest.Answer{"failures": []any{map[string]any{"reason": "RESOURCE:CPU"}}}, nil, "ECS did not start the task: RESOURCE:CPU",
-			account.JobResult{ExitCode: -1}},
+		{"no capacity", awstest.Answer{"failures": []any{map[string]any{"reason": "RESOURCE:CPU"}}}, nil,
+			"ECS did not start the task: RESOURCE:CPU", account.JobResult{ExitCode: -1}},
 		{"another error", awstest.Answer{"__type": "ClusterNotFoundException", "message": "Cluster not found."}, nil,
 			"ecs:RunTask on d: ClusterNotFoundException: Cluster not found.", account.JobResult{ExitCode: -1}},
 		{"no image", nil, ended(map[string]any{"reason": "CannotPullContainerError"}), "",
@@ -165,9 +167,9 @@ func TestATaskThatDoesNotRun(t *testing.T) {
 				c.run = awstest.Answer{"tasks": []any{map[string]any{"taskArn": taskARN}}}
 			}
 			awstest.Pretend(t, map[string][]awstest.Answer{"RunTask": {c.run}, "DescribeTasks": {c.look}})
-			result, err := at(t).Run(t.Context(), account.OneOff{Cluster: "shop", TaskDefinition: "d", Subnets: []string{"subnet-0"}, Container: "django",
-				Started: func(string) {},
-				Line:    func(string) {}})
+			result, err := at(t).Run(t.Context(), account.OneOff{Cluster: "shop", TaskDefinition: "d", Subnets: []string{"subnet-0"},
+				Container: "django", Started: func(string) {},
+				Line: func(string) {}})
 			if fmt.Sprint(err) != c.wrong && !(err == nil && c.wrong == "") || result != c.result {
 				t.Errorf("%+v, %v; want %+v, %q", result, err, c.result, c.wrong)
 			}
@@ -227,7 +229,8 @@ func TestSessionsAgainstMoto(t *testing.T) {
 	run := account.OneOff{
 		Cluster: "shop", TaskDefinition: aws.ToString(definition.TaskDefinition.TaskDefinitionArn), Subnets: []string{found.Subnets[0].ID},
 		SecurityGroups: []string{groups.Groups[0].ID},
-		Container:      "django", Command: []string{"true"}, CPU: 512, Memory: 1024, LogGroup: "/shop", LogPrefix: "task", StartedBy: "slipway task",
+		Container:      "django", Command: []string{"true"}, CPU: 512, Memory: 1024, LogGroup: "/shop", LogPrefix: "task",
+		StartedBy: "slipway task",
 		Started: func(arn string) {
 			stream := aws.String("task/django" + arn[strings.LastIndex(arn, "/"):])
 			_, err := logs.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: aws.String("/shop"), LogStreamName: stream})
@@ -256,8 +259,8 @@ func TestSessionsAgainstMoto(t *testing.T) {
 		t.Errorf("a service that does not exist has the tasks %+v, %v", tasks, err)
 	}
 
-	_, err = parameters.PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String("/shop/db/password"), Type: ssmtypes.ParameterTypeSecureString,
-		Value: aws.String("correct horse")})
+	_, err = parameters.PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String("/shop/db/password"),
+		Type: ssmtypes.ParameterTypeSecureString, Value: aws.String("correct horse")})
 	must(err)
 	value, err := s.Secret(ctx, "arn:aws:ssm:us-east-1:123456789012:parameter/shop/db/password")
 	if err != nil || value != "correct horse" {

@@ -36,7 +36,8 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Run(t.Context(), Command{Path: "/no/such/program"}, Streams{}); err == nil || !strings.Contains(err.Error(), "/no/such/program") {
+	_, err := Run(t.Context(), Command{Path: "/no/such/program"}, Streams{})
+	if err == nil || !strings.Contains(err.Error(), "/no/such/program") {
 		t.Errorf("a program that does not exist: %v", err)
 	}
 }
