@@ -345,7 +345,8 @@ func TestTask(t *testing.T) {
 				Site: site, ClusterARN: pulumi.String(cluster), Roles: roles, Group: pulumi.String("/slipway/test/django"),
 				Placement: wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a"}),
 					SecurityGroups: pulumi.ToStringArray([]string{"sg-work"})},
-				Program: fargate.Program{Image: pulumi.String("django@sha256:00")}, CPU: 256, Memory: 512, Architecture: "arm64",
+				Program: fargate.Program{Image: pulumi.String("django@sha256:00")}, Command: []string{"python", "manage.py", "check"},
+				CPU: 256, Memory: 512, Architecture: "arm64",
 			}
 			if change != nil {
 				change(args)
@@ -367,13 +368,14 @@ func TestTask(t *testing.T) {
 		t.Fatalf("its containers are %v, %v", containers, err)
 	}
 	options, _ := containers[0]["logConfiguration"].(map[string]any)["options"].(map[string]any)
-	if containers[0]["name"] != "django" || containers[0]["command"] != nil || options["awslogs-group"] != "/slipway/test/django" ||
+	if containers[0]["name"] != "django" || len(containers[0]["command"].([]any)) != 3 || options["awslogs-group"] != "/slipway/test/django" ||
 		options["awslogs-stream-prefix"] != "task" {
 		t.Errorf("its container is %v", containers[0])
 	}
 	for want, change := range map[string]func(*TaskArgs){
 		"memory for cpu 256":                func(a *TaskArgs) { a.Memory = 700 },
 		"one-off tasks need a cluster":      func(a *TaskArgs) { a.ClusterARN = nil },
+		"need a command":                    func(a *TaskArgs) { a.Command = nil },
 		"subnets and security groups":       func(a *TaskArgs) { a.Placement = wiring.Placement{} },
 		"architecture must be arm64 or":     func(a *TaskArgs) { a.Architecture = "sparc" },
 		"log group must be given":           func(a *TaskArgs) { a.Group = nil },

@@ -23,6 +23,7 @@ type TaskArgs struct {
 	Roles     *fargate.Roles
 	Binding   wiring.Binding // the application's environment
 	Program   fargate.Program
+	Command   []string           // of a task that is given none; it should change nothing
 	Group     pulumi.StringInput // name of the log group; not Firehose, because `slipway task` reads the lines back
 
 	CPU, Memory  int // units and MiB; a run may ask for another size
@@ -46,8 +47,7 @@ type Task struct {
 func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.ResourceOption) (*Task, error) {
 	task := &fargate.TaskArgs{
 		Site: args.Site, Part: taskPart, CPU: args.CPU, Memory: args.Memory, Architecture: args.Architecture, Roles: args.Roles,
-		// Every run overrides the command. One that does not runs the image's own.
-		Containers: []fargate.Container{args.Program.Container(nil, args.Binding, args.Group)},
+		Containers: []fargate.Container{args.Program.Container(args.Command, args.Binding, args.Group)},
 	}
 	if err := args.check(task); err != nil {
 		return nil, err
@@ -70,6 +70,9 @@ func NewTask(ctx *pulumi.Context, name string, args *TaskArgs, opts ...pulumi.Re
 
 func (args *TaskArgs) check(task *fargate.TaskArgs) error {
 	all := []error{task.Check()}
+	if len(args.Command) == 0 {
+		all = append(all, errors.New("batch: one-off tasks need a command for those that are given none"))
+	}
 	if args.ClusterARN == nil || args.Placement.Subnets == nil || args.Placement.SecurityGroups == nil {
 		all = append(all, errors.New("batch: one-off tasks need a cluster, subnets and security groups"))
 	}

@@ -261,7 +261,7 @@ func Psql(ctx context.Context, t Target, args PsqlArgs) (err error) {
 	defer func() { err = errors.Join(err, e.close()) }()
 	client, err := findClient(ctx, e.deployed.postgres, e.sessions.PostgresImage)
 	if err != nil {
-		return fmt.Errorf("%w\nOr open a tunnel for a client of your own: slipway db tunnel%s", err, t.Flags())
+		return fmt.Errorf("%w\nOr open a tunnel for a client of your own: slipway db%s tunnel", err, t.Flags())
 	}
 	login, err := e.login(args.Owner)
 	if err != nil {

@@ -162,8 +162,8 @@ func Shell(ctx context.Context, t Target, args ShellArgs) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
 	if e.deployed.instance == "" {
-		return fmt.Errorf("stack %s has no bastion (bastion.enabled in Pulumi.%[1]s.yaml). slipway exec%[2]s gets into a task, and "+
-			"slipway db psql%[2]s to the database", t.Stack, t.Flags())
+		return fmt.Errorf("stack %s has no bastion (bastion.enabled in Pulumi.%[1]s.yaml). To get into a task: slipway exec%[2]s; to the "+
+			"database: slipway db%[2]s psql", t.Stack, t.Flags())
 	}
 	if err := e.sessions.Ready(ctx); err != nil {
 		return err

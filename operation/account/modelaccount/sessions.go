@@ -122,7 +122,7 @@ func (s sessions) Forward(ctx context.Context, f account.Forward) (account.Sessi
 
 // Shell implements account.Sessions.
 func (s sessions) Shell(context.Context, string, string) (account.Session, error) {
-	return nil, errors.New("the bastion of a rehearsal is only modelled, and no container; slipway exec gets into one of the site's")
+	return nil, errors.New("the bastion of a rehearsal is only modelled, and no container; to get into one of the site: slipway exec")
 }
 
 // Secret implements account.Sessions.
