@@ -332,3 +332,57 @@ func TestAllMistakesAreReported(t *testing.T) {
 		}
 	}
 }
+
+// One-off tasks run the application alone, as the image starts by itself, and their log can be read back.
+func TestTask(t *testing.T) {
+	declare := func(change func(*TaskArgs)) (graph.Graph, error) {
+		return graph.Record("test", nil, func(ctx *pulumi.Context) error {
+			roles, err := fargate.NewRoles(ctx, "roles", &fargate.RolesArgs{Site: site, Part: "site"})
+			if err != nil {
+				return err
+			}
+			args := &TaskArgs{
+				Site: site, ClusterARN: pulumi.String(cluster), Roles: roles, Group: pulumi.String("/slipway/test/django"),
+				Placement: wiring.Placement{Subnets: pulumi.ToStringArray([]string{"subnet-a"}),
+					SecurityGroups: pulumi.ToStringArray([]string{"sg-work"})},
+				Program: fargate.Program{Image: pulumi.String("django@sha256:00")}, Command: []string{"python", "manage.py", "check"},
+				CPU: 256, Memory: 512, Architecture: "arm64",
+			}
+			if change != nil {
+				change(args)
+			}
+			_, err = NewTask(ctx, "task", args)
+			return err
+		})
+	}
+	g, err := declare(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	definition := g.Named("aws:ecs/taskDefinition:TaskDefinition", "task-definition")
+	if definition.Input("family") != "slipway-test-task" || definition.Parent != "task" {
+		t.Errorf("the definition is %v, below %q", definition.Inputs, definition.Parent)
+	}
+	var containers []map[string]any
+	if err := json.Unmarshal([]byte(definition.Inputs["containerDefinitions"].(string)), &containers); err != nil || len(containers) != 1 {
+		t.Fatalf("its containers are %v, %v", containers, err)
+	}
+	options, _ := containers[0]["logConfiguration"].(map[string]any)["options"].(map[string]any)
+	if containers[0]["name"] != "django" || len(containers[0]["command"].([]any)) != 3 || options["awslogs-group"] != "/slipway/test/django" ||
+		options["awslogs-stream-prefix"] != "task" {
+		t.Errorf("its container is %v", containers[0])
+	}
+	for want, change := range map[string]func(*TaskArgs){
+		"memory for cpu 256":                func(a *TaskArgs) { a.Memory = 700 },
+		"one-off tasks need a cluster":      func(a *TaskArgs) { a.ClusterARN = nil },
+		"need a command":                    func(a *TaskArgs) { a.Command = nil },
+		"subnets and security groups":       func(a *TaskArgs) { a.Placement = wiring.Placement{} },
+		"architecture must be arm64 or":     func(a *TaskArgs) { a.Architecture = "sparc" },
+		"log group must be given":           func(a *TaskArgs) { a.Group = nil },
+		`container "django": image must be`: func(a *TaskArgs) { a.Program.Image = nil },
+	} {
+		if _, err := declare(change); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}

@@ -4,24 +4,96 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
+	"slipway/internal/fargate/size"
 	"slipway/operation/account"
-	"slipway/operation/account/modelaccount"
 )
 
-// Job runs a scheduled job of a stack that runs as containers, now.
-func Job(ctx context.Context, t Target, name string) (result account.JobResult, err error) {
-	c, err := configure(t)
+// TaskArgs say what a one-off task runs, and who hears of it.
+type TaskArgs struct {
+	Command     []string
+	CPU, Memory int // units and MiB; 0: the web service's
+	Detach      bool
+
+	Started func(arn string)
+	Line    func(text string) // of its log
+}
+
+// Task runs a command as a task of its own, with the image and the environment of the running release.
+func Task(ctx context.Context, t Target, args TaskArgs) (result account.JobResult, err error) {
+	e, err := enter(ctx, t, "task")
 	if err != nil {
 		return result, err
 	}
-	if !modelaccount.Running(t.dir()) {
-		return result, fmt.Errorf("stack %s does not run; begin with: slipway up%s --run", t.Stack, t.Flags())
+	defer func() { err = errors.Join(err, e.close()) }()
+	if e.deployed.task.definition == "" {
+		return result, fmt.Errorf("stack %s has no definition of one-off tasks yet: an earlier version of Slipway deployed it; "+
+			"the next up makes it: slipway up%s", t.Stack, t.Flags())
 	}
-	s, err := open(ctx, t, c, openArgs{operation: "run"})
+	if args.CPU, args.Memory, err = e.deployed.size(args.CPU, args.Memory); err != nil {
+		return result, err
+	}
+	return e.run(ctx, e.deployed.task, "slipway task", args)
+}
+
+// size completes the size of a one-off task, and checks it.
+func (d inside) size(cpu, memory int) (int, int, error) {
+	if cpu == 0 && memory == 0 {
+		return 0, 0, nil
+	}
+	own := d.sizes[d.task.definition]
+	if cpu == 0 {
+		cpu = own.cpu
+	}
+	if memory == 0 {
+		memory = own.memory
+	}
+	if err := size.Check(cpu, memory); err != nil {
+		return 0, 0, UsageError{fmt.Errorf("Fargate has no task of this size: %w; --cpu and --memory say both", err)}
+	}
+	return cpu, memory, nil
+}
+
+// Job runs a scheduled job now, as its schedule would.
+func Job(ctx context.Context, t Target, name string, args TaskArgs) (result account.JobResult, err error) {
+	e, err := enter(ctx, t, "job")
 	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	return s.containers.Job(name)
+	defer func() { err = errors.Join(err, e.close()) }()
+	job, there := e.deployed.jobs[name]
+	if !there {
+		names := slices.Sorted(maps.Keys(e.deployed.jobs))
+		known := "the stack has " + strings.Join(names, ", ")
+		if len(names) == 0 {
+			known = "the stack has none"
+		} else if near := Near(name, names); near != "" {
+			known = "did you mean " + near + "?"
+		}
+		return result, UsageError{fmt.Errorf("there is no job %q: %s", name, known)}
+	}
+	return e.run(ctx, job, "slipway job "+name, args)
+}
+
+// run runs a task to its end.
+func (e *entrance) run(ctx context.Context, where placed, by string, args TaskArgs) (account.JobResult, error) {
+	group, prefix := e.deployed.log(where.definition, appContainer)
+	if group == "" && !args.Detach {
+		e.target.Progress.Logf("Its log goes to Firehose, not to CloudWatch, so its lines are not shown here: slipway logs%s", e.target.Flags())
+	}
+	result, err := e.sessions.Run(ctx, account.OneOff{
+		Cluster: e.deployed.cluster, TaskDefinition: where.definition, Subnets: where.subnets, SecurityGroups: where.securityGroups,
+		Container: appContainer, Command: args.Command, CPU: args.CPU, Memory: args.Memory, LogGroup: group, LogPrefix: prefix,
+		StartedBy: by, Detach: args.Detach, Started: args.Started, Line: args.Line,
+	})
+	if errors.Is(err, context.Canceled) && result.ARN != "" {
+		e.target.Progress.Logf("Task %s: %s.", result.ARN, result.Reason)
+	}
+	if err == nil {
+		err = ended("task "+result.ARN[strings.LastIndex(result.ARN, "/")+1:], result.ExitCode, result.Reason)
+	}
+	return result, err
 }

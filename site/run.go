@@ -3,6 +3,7 @@ package site
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -111,6 +112,14 @@ func (d *deployment) runWeb() error {
 		RequestsPerTarget: web.RequestsPerTarget,
 		Alarmed:           true,
 		After:             []pulumi.Resource{migration, d.alarms}, Judge: d.judge,
+	}, d.opts...)
+	if err != nil {
+		return err
+	}
+	_, err = batch.NewTask(d.ctx, "task", &batch.TaskArgs{
+		Site: d.site, ClusterARN: d.cluster.ARN, Placement: d.network.Work, Roles: d.roles, Binding: d.bind(role(d.stack), 1),
+		Program: d.program(), Command: append(slices.Clone(app.Manage), "check"), Group: django.Name,
+		CPU: web.CPU, Memory: web.Memory, Architecture: web.Architecture, After: []pulumi.Resource{d.web},
 	}, d.opts...)
 	return err
 }

@@ -25,6 +25,8 @@ func (e *driftFound) Error() string {
 	return fmt.Sprintf("stack %s has drifted: %s", e.stack, e.counted)
 }
 
+func (e *driftFound) Exit() (code int, kind string) { return exitDrift, "drift" }
+
 func driftCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "drift",

@@ -46,7 +46,8 @@ func TestLive(t *testing.T) {
 			env.Setenv("PULUMI_CONFIG_PASSPHRASE", "another passphrase")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock, "damage": damage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock, "damage": damage,
+			"deployed": deployed, "pretend": pretend, "plugin": plugin},
 	})
 }
 

@@ -68,8 +68,9 @@ func exitOf(err error, began bool) (code int, kind string) {
 	var usage operation.UsageError
 	var locked *engine.LockedError
 	var stateLocked *engine.StateLockedError
-	var drift *driftFound
-	var denied *deniedError
+	var own interface {
+		Exit() (code int, kind string)
+	} // of drift, of a no, or of a program of the site
 	switch {
 	case err == nil:
 		return 0, ""
@@ -77,10 +78,8 @@ func exitOf(err error, began bool) (code int, kind string) {
 		return exitUsage, "usage"
 	case errors.As(err, &locked) || errors.As(err, &stateLocked):
 		return exitLocked, "locked"
-	case errors.As(err, &drift):
-		return exitDrift, "drift"
-	case errors.As(err, &denied):
-		return exitDrift, "denied"
+	case errors.As(err, &own):
+		return own.Exit()
 	}
 	return exitFailed, "failed"
 }

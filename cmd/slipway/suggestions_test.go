@@ -59,7 +59,7 @@ func TestSuggestionsAreChecked(t *testing.T) {
 	}
 	for _, wrong := range []string{"slipway lift", "slipway up --stak dev", "slipway up dev", "slipway promote --from dev",
 		"slipway up --config",
-		"slipway run"} {
+		"slipway job"} {
 		if parse(wrong) == nil {
 			t.Errorf("%s passes", wrong)
 		}

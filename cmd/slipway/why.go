@@ -15,6 +15,8 @@ type deniedError struct{ decision string }
 
 func (e *deniedError) Error() string { return "the answer is no: " + e.decision }
 
+func (e *deniedError) Exit() (code int, kind string) { return exitDrift, "denied" }
+
 func whyCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:     "why ROLE ACTION RESOURCE [key=value ...] | SOURCE DESTINATION:PORT",

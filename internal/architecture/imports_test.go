@@ -35,8 +35,8 @@ var allowed = map[string][]string{
 	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",
 		"operation/pullrequest", "operation/workflows", "internal/version", "engine", "release", "verdict", "drift", "bootstrap"},
 	"cmd/slipway/commandline": {"operation", "operation/workflows", "release", "internal/version"},
-	"cmd/slipway/operate": {"cmd/slipway/commandline", "screen", "operation", "operation/account", "operation/setup", "check", "release",
-		"verdict"},
+	"cmd/slipway/operate": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account",
+		"operation/account/process", "operation/setup", "check", "release", "verdict"},
 	"cmd/slipway/interrupts": {},
 	"screen":                 {},
 
@@ -45,18 +45,20 @@ var allowed = map[string][]string{
 	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
-		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring"},
+		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring",
+		"internal/fargate/size"}, // which sizes of a one-off task Fargate has
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
 	"operation/setup":       {"operation", "check", "internal/version", "internal/yamlmerge"},
 	"operation/workflows":   {"operation", "config", "site", "internal/version"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
-	"operation/account":             {"engine", "verdict", "bootstrap", "ecs"},
+	"operation/account":             {"engine", "verdict", "bootstrap", "ecs", "operation/account/process"},
+	"operation/account/process":     {},
 	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap", "internal/image"},
-	"operation/account/awsaccount": {"operation/account", "engine", "verdict", "drift", "bootstrap", "ecs", "cicd",
-		"internal/bucket/hardening", "internal/github"},
-	"operation/account/modelaccount": {"operation/account", "engine", "verdict", "bootstrap", "ecs", "rehearsal", "rehearsal/",
-		"internal/bucket/hardening", "internal/image", "internal/redact"},
+	"operation/account/awsaccount": {"operation/account", "operation/account/process", "engine", "verdict", "drift", "bootstrap", "ecs",
+		"cicd", "internal/bucket/hardening", "internal/github"},
+	"operation/account/modelaccount": {"operation/account", "operation/account/process", "engine", "verdict", "bootstrap", "ecs",
+		"rehearsal", "rehearsal/", "internal/bucket/hardening", "internal/image", "internal/redact"},
 
 	"engine":                      {"engine/inprocess"},
 	"engine/inprocess":            {"engine/inprocess/passphrase"},

@@ -32,6 +32,8 @@ type Account interface {
 	// Runner runs the migration.
 	Runner() ecs.Runner
 
+	Sessions() Sessions
+
 	// Carry copies images of a release to this account. It is a cicd.Carrier.
 	Carry(origin Origin) func(ctx context.Context, from, to, tag string) error
 
@@ -166,19 +168,17 @@ type Containers interface {
 	// Archived counts the log objects in the archive.
 	Archived(ctx context.Context) (int, error)
 
-	// Job runs a scheduled job now.
-	Job(name string) (JobResult, error)
-
 	// Remove removes the containers and everything that belongs to them, and closes this.
 	Remove(ctx context.Context) error
 
 	Close() error
 }
 
-// A JobResult is how a job ended.
+// A JobResult is how a job or a one-off task ended, or that it runs.
 type JobResult struct {
-	ARN      string   `json:"arn"`
-	ExitCode int      `json:"exitCode"`         // of the container; -1 if it never started
-	Reason   string   `json:"reason,omitempty"` // why the task stopped, in ECS's words
-	Logs     []string `json:"logs,omitempty"`
+	ARN      string `json:"arn"`
+	Running  bool   `json:"running,omitempty"` // it was only started
+	ExitCode int    `json:"exitCode"`          // of the container; -1 if it never started
+	Reason   string `json:"reason,omitempty"`  // why the task stopped, in ECS's words
+	Follow   string `json:"follow,omitempty"`  // the command that shows the log of a task that was only started
 }

@@ -20,6 +20,11 @@ type TaskRun struct {
 	Command     []string          `json:"command,omitempty"` // default: the container's own
 	Environment map[string]string `json:"-"`                 // added to the container's own; never stored
 	StartedBy   string            `json:"startedBy,omitempty"`
+	CPU, Memory int               `json:"-"` // units and MiB; 0: the definition's
+
+	Detach  bool              `json:"-"` // only start it, if something really runs it
+	Started func(arn string)  `json:"-"` // is called when ECS has accepted it; may be nil
+	Line    func(text string) `json:"-"` // is called for each line of its log, if something really runs it; may be nil
 }
 
 // A TaskResult is how a task ended.
@@ -85,12 +90,15 @@ func (a *Account) RunTask(ctx context.Context, run TaskRun) (TaskResult, error) 
 	if err != nil {
 		return TaskResult{}, acting(err, action)
 	}
+	if run.Started != nil {
+		run.Started(result.ARN)
+	}
 	if result.ExitCode != NeverStarted && a.Tasks != nil {
 		arn := result.ARN
 		result = a.Tasks(ctx, run)
 		result.ARN = arn
 	}
-	if result.Reason == "" {
+	if result.Reason == "" && !run.Detach {
 		result.Reason = "Essential container in task exited"
 	}
 	a.mu.Lock()

@@ -82,10 +82,11 @@ func firstLine(s string) string {
 type box struct {
 	ID, Name string
 	State    struct {
-		Status   string
-		Running  bool
-		ExitCode int
-		Health   *struct {
+		Status    string
+		Running   bool
+		ExitCode  int
+		StartedAt string
+		Health    *struct {
 			Status        string
 			FailingStreak int
 			Log           []struct {
@@ -210,5 +211,6 @@ const (
 	labelDatabase   = "slipway.database"
 	labelCache      = "slipway.cache"
 	labelOrder      = "slipway.order"
-	labelShip       = "slipway.ship" // where the log goes: JSON of a destination
+	labelDetached   = "slipway.detached" // true: a task to its end that outlives its command
+	labelShip       = "slipway.ship"     // where the log goes: JSON of a destination
 )

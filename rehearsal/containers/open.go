@@ -107,7 +107,8 @@ func (r *Run) connect() error {
 	return nil
 }
 
-// sweep removes abandoned tasks: those of a migration or a job whose command was killed, and those of deleted services.
+// sweep removes abandoned tasks: those of a migration or a job whose command was killed, those of deleted services, and detached ones
+// that have ended.
 func (r *Run) sweep() error {
 	boxes, err := r.engine.boxes(r.ctx, labelTask)
 	if err != nil {
@@ -116,6 +117,9 @@ func (r *Run) sweep() error {
 	done := map[string]bool{}
 	for _, b := range boxes {
 		id, service := b.Config.Labels[labelTask], b.Config.Labels[labelService]
+		if b.Config.Labels[labelDetached] == "true" && !b.ended() {
+			done[id] = true
+		}
 		if done[id] || service != "" && r.find("aws:ecs/service:Service", "name", service) != nil {
 			continue
 		}

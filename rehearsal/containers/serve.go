@@ -3,11 +3,9 @@ package containers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"slipway/rehearsal/cloud"
@@ -90,31 +88,4 @@ func (r *Run) Archived(ctx context.Context) (int, error) {
 		return err
 	})
 	return n, err
-}
-
-// Job runs a scheduled job now and returns its result.
-func (r *Run) Job(name string) (cloud.TaskResult, error) {
-	var names []string
-	for _, o := range r.all("aws:scheduler/schedule:Schedule") {
-		out := cloud.Inputs(o.Outputs)
-		_, short, ok := strings.Cut(out.String("name"), "-job-")
-		if !ok {
-			continue
-		}
-		names = append(names, short)
-		if short != name {
-			continue
-		}
-		target := out.Map("target")
-		ecs := target.Map("ecsParameters")
-		return r.account.RunTask(r.ctx, cloud.TaskRun{
-			Cluster: target.String("arn"), TaskDefinition: ecs.String("taskDefinitionArn"),
-			Subnets: ecs.Strings("networkConfiguration.subnets"), SecurityGroups: ecs.Strings("networkConfiguration.securityGroups"),
-			StartedBy: out.String("name"),
-		})
-	}
-	if len(names) == 0 {
-		return cloud.TaskResult{}, fmt.Errorf("there is no job %q: the stack has none", name)
-	}
-	return cloud.TaskResult{}, fmt.Errorf("there is no job %q: the stack has %s", name, strings.Join(names, ", "))
 }

@@ -106,6 +106,7 @@ func (d *definition) sort() error {
 type task struct {
 	id         string
 	service    string // "" for a task that runs to its end
+	detached   bool   // it outlives the command that started it
 	definition *definition
 	restarts   string // see cloud.Object.Restarts
 }
@@ -253,6 +254,7 @@ func (r *Run) identity(t *task, c *container, order int) ([]string, error) {
 		"--label", labelDefinition + "=" + t.definition.ARN, "--label", labelContainer + "=" + c.Name,
 		"--label", labelRestarts + "=" + t.restarts,
 		"--label", labelOrder + "=" + fmt.Sprint(order), "--label", labelShip + "=" + string(ship),
+		"--label", labelDetached + "=" + strconv.FormatBool(t.detached),
 		"--stop-timeout", fmt.Sprint(cmp.Or(c.StopTimeout, 30)), "--network", network,
 	}, nil
 }
@@ -530,8 +532,15 @@ func (r *Run) task(ctx context.Context, run cloud.TaskRun) (result cloud.TaskRes
 	if err := r.ensureData(ctx); err != nil {
 		return result, err
 	}
-	t := &task{id: draw(), definition: d}
-	defer func() { err = errors.Join(err, r.remove(context.WithoutCancel(ctx), t.id)) }()
+	if run.Memory != 0 {
+		d.Memory = run.Memory
+	}
+	t := &task{id: draw(), definition: d, detached: run.Detach}
+	defer func() {
+		if !run.Detach || err != nil {
+			err = errors.Join(err, r.remove(context.WithoutCancel(ctx), t.id))
+		}
+	}()
 	err = r.start(ctx, t, func(c *container) {
 		if c.Name != run.Container {
 			return
@@ -547,6 +556,12 @@ func (r *Run) task(ctx context.Context, run cloud.TaskRun) (result cloud.TaskRes
 		return result, err
 	}
 	name := t.box(r, run.Container)
+	if run.Detach {
+		return result, nil
+	}
+	if run.Line != nil {
+		defer r.stream(ctx, name, run.Line)()
+	}
 	code, err := r.engine.do(ctx, nil, "wait", name)
 	result.Logs = r.last(context.WithoutCancel(ctx), name, 50)
 	if err != nil {

@@ -19,6 +19,32 @@ type Interrupts struct {
 	mu    sync.Mutex
 	got   os.Signal
 	stack interface{ Terminate() }
+	ceded int // to programs that talk to the terminal
+}
+
+// inContext is the key of the Interrupts in their context.
+type inContext struct{}
+
+// Cede gives the keyboard's signals to a program that talks to the terminal, until the function that it returns is called: Ctrl-C and
+// Ctrl-\ are for that program, which gets them itself because it is in the terminal's process group. If far is true, so is Ctrl-Z: the
+// program passes it on to another machine, and this process does not stop either. AWS's CLI does the same for its sessions
+// (aws/aws-cli, compat.py, ignore_user_entered_signals).
+func Cede(ctx context.Context, far bool) (back func()) {
+	i, _ := ctx.Value(inContext{}).(*Interrupts)
+	signals := make(chan os.Signal, 8) // caught and dropped; ignored ones would be ignored by the program as well
+	signal.Notify(signals, syscall.SIGQUIT)
+	if far {
+		signal.Notify(signals, syscall.SIGTSTP)
+	}
+	add := func(n int) {
+		if i != nil {
+			i.mu.Lock()
+			i.ceded += n
+			i.mu.Unlock()
+		}
+	}
+	add(1)
+	return sync.OnceFunc(func() { add(-1); signal.Stop(signals) })
 }
 
 // Listen listens to signals until Stop. say writes a line for the user.
@@ -29,7 +55,8 @@ func Listen(say func(format string, args ...any)) *Interrupts {
 	if !signal.Ignored(syscall.SIGHUP) { // under nohup the run outlives its terminal
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	i := &Interrupts{Context: ctx}
+	i := &Interrupts{}
+	i.Context = context.WithValue(ctx, inContext{}, i)
 	over := make(chan struct{})
 	i.Stop = sync.OnceFunc(func() { signal.Stop(signals); close(over); cancel() })
 	go func() {
@@ -51,6 +78,10 @@ func (i *Interrupts) take(got os.Signal, say func(string, ...any), cancel func()
 		return
 	}
 	i.mu.Lock()
+	if got == os.Interrupt && i.ceded > 0 {
+		i.mu.Unlock()
+		return
+	}
 	stack, first := i.stack, i.got == nil
 	if first {
 		i.got = got

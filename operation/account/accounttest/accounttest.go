@@ -32,7 +32,7 @@ type Service struct{ Cluster, Name, Image, LogGroup string }
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
-		"acts": testActs,
+		"acts": testActs, "sessions": testSessions,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -209,5 +209,29 @@ func document(action string) string {
 func testDisown(t *testing.T, w World) {
 	if err := w.Account.Disown(t.Context(), "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"); err != nil {
 		t.Errorf("a key that is not the stack's: %v", err)
+	}
+}
+
+// testSessions asks what is answered without anything that runs.
+func testSessions(t *testing.T, w World) {
+	ctx, sessions := t.Context(), w.Account.Sessions()
+	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27",
+		LogGroup: "/suite/web"})
+	for _, q := range []account.TaskQuery{{Cluster: cluster, Service: "web"}, {Cluster: cluster, Service: "gone"},
+		{Cluster: cluster, ID: "0123"}} {
+		if tasks, err := sessions.Tasks(ctx, q); err != nil || len(tasks) != 0 {
+			t.Errorf("%+v: the tasks %+v run, %v", q, tasks, err)
+		}
+	}
+	nothing := account.OneOff{Cluster: cluster, TaskDefinition: definition + "9", Subnets: []string{"subnet-0"},
+		SecurityGroups: []string{"sg-0"}, Container: "app", Started: func(arn string) { t.Errorf("task %s started", arn) }, Line: func(string) {}}
+	if result, err := sessions.Run(ctx, nothing); err == nil {
+		t.Errorf("a task of a definition that does not exist: %+v", result)
+	}
+	if value, err := sessions.Secret(ctx, "/suite/none"); err == nil || !strings.Contains(err.Error(), "ParameterNotFound") {
+		t.Errorf("a secret that does not exist is %q, %v", value, err)
+	}
+	if image := sessions.PostgresImage("17"); !strings.HasSuffix(image, "postgres:17") {
+		t.Errorf("psql 17 is in the image %s", image)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 
 	"slipway/internal/redact"
-	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
 )
@@ -58,12 +57,6 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 // Serve implements account.Containers.
 func (c *containers) Serve(ctx context.Context) error {
 	return c.Run.Serve(ctx, func() (*cloud.Account, error) { return cloud.Open(c.model, cloud.Options{}) })
-}
-
-// Job implements account.Containers.
-func (c *containers) Job(name string) (account.JobResult, error) {
-	result, err := c.Run.Job(name)
-	return account.JobResult(result), err
 }
 
 // Remove implements account.Containers.
