@@ -70,11 +70,11 @@ func (s *selection) readArchives(ctx context.Context, now time.Time) error {
 // followed still is.
 func (s *selection) refresh(ctx context.Context) error {
 	if !s.target.Live {
-		observer, _, err := modelaccount.Look(ctx, s.target.Stack, s.target.dir(), s.config.stack.Domain)
+		glance, err := modelaccount.Look(ctx, s.target.Stack, s.target.dir(), s.config.stack.Domain)
 		if err != nil {
 			return err
 		}
-		s.observer = observer
+		s.observer = glance.Observer
 	}
 	before := *s
 	if err := errors.Join(s.observed.read(ctx), s.choose()); err != nil {

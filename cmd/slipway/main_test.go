@@ -48,6 +48,10 @@ func conforming() {
 	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
 		if schema, err = schemas.Of(name); err == nil {
+			conform := conform
+			if name == "logs" {
+				conform = conformLines
+			}
 			err = conform(schema, out.Bytes())
 		}
 		if err != nil {

@@ -30,6 +30,8 @@ type Tools struct {
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		jobCommand(t),
+		logsCommand(t),
+		statusCommand(t),
 	}
 }
 
