@@ -1,6 +1,7 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"slipway/internal/redact"
 	"slipway/logline"
+	"slipway/operation/account/modelaccount"
 )
 
 // LogsArgs say which lines are wanted.
@@ -48,6 +50,9 @@ func Logs(ctx context.Context, t Target, args LogsArgs, emit func(LogLine) error
 	o, err := observe(ctx, t)
 	if err != nil {
 		return err
+	}
+	if !t.Live && !modelaccount.Running(t.dir()) {
+		return fmt.Errorf("stack %s is rehearsed without containers, so nothing writes lines; begin with: slipway up%s --run", t.Stack, t.Flags())
 	}
 	for _, note := range o.notes {
 		t.Progress.Logf("Only what was collected before can be shown: %s", note)
@@ -257,20 +262,24 @@ func (s *selection) wants(e logline.Event) bool {
 	return s.born == nil || s.born.has(e)
 }
 
-// partOf is the part that wrote an event.
+// partOf is the part that wrote an event. The prefix of a stream decides only between parts that share a log group.
 func (s *selection) partOf(e logline.Event) string {
 	prefix, _, _ := strings.Cut(e.Stream, "/")
+	found := ""
 	for _, p := range s.layout.parts {
+		if e.Family != "" && p.Family == e.Family {
+			return p.Name
+		}
 		for _, c := range p.Containers {
-			if e.Family != "" && p.Family == e.Family || e.Group != "" && c.Group == e.Group && (c.Prefix == prefix || c.Prefix == "") {
-				return p.Name
+			if e.Group != "" && c.Group == e.Group && (found == "" || c.Prefix == prefix) {
+				found = p.Name
 			}
 		}
 	}
-	if e.Family != "" {
-		return strings.TrimPrefix(e.Family, s.layout.prefix)
+	if found == "" {
+		found = strings.TrimPrefix(e.Family, s.layout.prefix)
 	}
-	return strings.TrimPrefix(e.Group, s.layout.path)
+	return cmp.Or(found, strings.TrimPrefix(e.Group, s.layout.path))
 }
 
 // line is an event as it is shown. What may be a credential is removed from it.

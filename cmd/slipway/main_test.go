@@ -122,7 +122,7 @@ func TestScripts(t *testing.T) {
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
 			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
 			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
-			"lines": lines, "disk": disk, "reserve": reserve,
+			"lines": lines, "disk": disk, "reserve": reserve, "wrote": wrote, "archived": archivedText, "fires": fires,
 		},
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,13 +90,20 @@ func statusOf(s *operation.Status) screen.Status {
 		fact("Certificate", certificateOf(c, s.At))
 	}
 	fact("Alarms", alarmsOf(s.Alarms))
+	unread := func(what string) bool {
+		return slices.ContainsFunc(s.Unknown, func(u operation.Unknown) bool { return u.What == what })
+	}
 	lock := "free"
-	if len(s.Locks) > 0 {
+	if unread("lock") {
+		lock = ""
+	} else if len(s.Locks) > 0 {
 		lock = "held by " + strings.Join(s.Locks, "; ")
 	}
 	fact("Lock", lock)
 	drift := "never checked"
-	if s.Drift != nil {
+	if unread("last drift check") {
+		drift = ""
+	} else if s.Drift != nil {
 		drift = fmt.Sprintf("%d resources differ, checked %s", s.Drift.Found, ago(&s.Drift.When, s.At))
 		if s.Drift.Found == 0 {
 			drift = "none, checked " + ago(&s.Drift.When, s.At)
@@ -120,6 +128,9 @@ func statusOf(s *operation.Status) screen.Status {
 
 func releaseOf(s *operation.Status) string {
 	if s.Release == nil {
+		if slices.ContainsFunc(s.Unknown, func(u operation.Unknown) bool { return u.What == "releases" }) {
+			return ""
+		}
 		return "none runs"
 	}
 	for _, d := range s.Deployments {

@@ -261,6 +261,9 @@ func (o observer) Certificate(_ context.Context, arn string) (account.Certificat
 		return account.Certificate{}, fmt.Errorf("there is no certificate %s", arn)
 	}
 	c := account.Certificate{ARN: arn, Domain: out.String("domainName"), Status: out.String("status")}
+	if c.Status == "PENDING_VALIDATION" && o.find("aws:acm/certificateValidation:CertificateValidation", "certificateArn", arn) != nil {
+		c.Status = "ISSUED" // the model writes it down in what waits for it
+	}
 	if at, err := time.Parse(time.RFC3339, out.String("notAfter")); err == nil {
 		c.NotAfter = at
 	}
