@@ -113,6 +113,12 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("the object is %q, %v", text, err)
 	}
 
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "CreateCluster", map[string]any{"clusterName": "shop"},
+		new(struct{})))
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "RegisterTaskDefinition", map[string]any{"family": "web",
+		"containerDefinitions": []any{map[string]any{"name": "app", "image": "x", "memory": 64}}}, new(struct{})))
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "CreateService", map[string]any{"cluster": "shop",
+		"serviceName": "web", "taskDefinition": "web", "desiredCount": 0}, new(struct{})))
 	must(scalingService.call(ctx, settings, "RegisterScalableTarget", map[string]any{"ServiceNamespace": "ecs", "ResourceId": "service/shop/web",
 		"ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 2, "MaxCapacity": 6}, new(struct{})))
 	scaling, err := o.Scaling(ctx, "arn:aws:ecs:us-east-1:123456789012:cluster/shop", []string{"web", "worker"})
