@@ -40,7 +40,8 @@ var allowed = map[string][]string{
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
-	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "diagnosis",
+		"bootstrap", "check",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
@@ -60,6 +61,7 @@ var allowed = map[string][]string{
 	"engine/inprocess/passphrase": {},
 	"verdict":                     {"internal/redact"},
 	"drift":                       {},
+	"diagnosis":                   {"internal/redact"},
 	"release":                     {"verdict", "internal/image"},
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
@@ -79,7 +81,7 @@ var allowed = map[string][]string{
 }
 
 // sdkFree are the packages that call no AWS API themselves.
-var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "bootstrap"}
+var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "diagnosis", "bootstrap"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()

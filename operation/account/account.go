@@ -26,6 +26,7 @@ type Account interface {
 	ECS() verdict.ECSScaler
 	TaskDefinitions() TaskDefinitions
 	Contents() Contents
+	Diagnosis() Diagnosis
 	Bootstrap() bootstrap.Account
 
 	// Runner runs the migration.

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -17,12 +18,16 @@ type Object struct {
 	Secrets []string       `json:"secrets,omitempty"` // paths of secret values, in the inputs and the outputs
 	Owner   string         `json:"owner,omitempty"`   // type and ID of the object that AWS created it with, and deletes it with
 	Seeded  bool           `json:"seeded,omitempty"`  // existed before the program, such as a registered domain's zone
+
+	// State is what AWS keeps about the object and no provider reads: of an alarm "state" and "reason", of a target group "health" and
+	// "reason". An alarm without one is OK, and a target group's targets are healthy.
+	State map[string]string `json:"state,omitempty"`
 }
 
 func (o *Object) copy() *Object {
 	c := *o
 	c.Inputs, c.Outputs = cloneMap(o.Inputs), cloneMap(o.Outputs)
-	c.Secrets = slices.Clone(o.Secrets)
+	c.Secrets, c.State = slices.Clone(o.Secrets), maps.Clone(o.State)
 	return &c
 }
 

@@ -30,6 +30,7 @@ type Tools struct {
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		jobCommand(t),
+		doctorCommand(t),
 	}
 }
 

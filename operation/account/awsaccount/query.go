@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -18,14 +19,15 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// A queryService is a service that speaks AWS's Query protocol: form in, XML out. Three of them only count or look for a name
+// A queryService is a service that speaks AWS's Query protocol: form in, XML out. They only count, look for a name or read a status
 // here. The SDK's package for EC2 alone would add a minute to the first build and 10 MB to the command.
 type queryService struct{ name, version string }
 
 var (
-	ec2Service = queryService{"ec2", "2016-11-15"}
-	elbService = queryService{"elasticloadbalancing", "2015-12-01"}
-	rdsService = queryService{"rds", "2014-10-31"}
+	ec2Service   = queryService{"ec2", "2016-11-15"}
+	elbService   = queryService{"elasticloadbalancing", "2015-12-01"}
+	rdsService   = queryService{"rds", "2014-10-31"}
+	watchService = queryService{"monitoring", "2010-08-01"}
 )
 
 // queryLimit is more than any answer that these calls get: they ask for pages.
@@ -43,14 +45,26 @@ func (s queryService) call(ctx context.Context, settings aws.Config, action stri
 		return err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	status, answer, err := send(ctx, settings, s.name, request, body)
+	if err != nil {
+		return fmt.Errorf("%s:%s: %w", s.name, action, err)
+	}
+	if status != http.StatusOK {
+		return fmt.Errorf("%s:%s: %w", s.name, action, queryError(status, answer))
+	}
+	return xml.Unmarshal(answer, out)
+}
+
+// send signs a request and returns its answer.
+func send(ctx context.Context, settings aws.Config, service string, request *http.Request, body []byte) (status int, answer []byte, err error) {
 	credentials, err := settings.Credentials.Retrieve(ctx)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	hash := sha256.Sum256(body)
-	err = v4.NewSigner().SignHTTP(ctx, credentials, request, hex.EncodeToString(hash[:]), s.name, settings.Region, time.Now())
+	err = v4.NewSigner().SignHTTP(ctx, credentials, request, hex.EncodeToString(hash[:]), service, settings.Region, time.Now())
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	client := settings.HTTPClient
 	if client == nil {
@@ -58,17 +72,51 @@ func (s queryService) call(ctx context.Context, settings aws.Config, action stri
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("%s:%s: %w", s.name, action, err)
+		return 0, nil, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, queryLimit))
+	answer, err = io.ReadAll(io.LimitReader(response.Body, queryLimit))
+	return response.StatusCode, answer, err
+}
+
+// A jsonService is a service that speaks AWS's JSON protocol, and of which one call is made here.
+type jsonService struct{ name, target string }
+
+var certificateService = jsonService{"acm", "CertificateManager"}
+
+// call calls an action and decodes its answer into out. An error from AWS is a smithy.APIError, as the SDK's are.
+func (s jsonService) call(ctx context.Context, settings aws.Config, action string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint(settings, s.name), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	request.Header.Set("X-Amz-Target", s.target+"."+action)
+	status, answer, err := send(ctx, settings, s.name, request, body)
 	if err != nil {
 		return fmt.Errorf("%s:%s: %w", s.name, action, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s:%s: %w", s.name, action, queryError(response.StatusCode, answer))
+	if status != http.StatusOK {
+		return fmt.Errorf("%s:%s: %w", s.name, action, jsonError(status, answer))
 	}
-	return xml.Unmarshal(answer, out)
+	return json.Unmarshal(answer, out)
+}
+
+// jsonError reads an error response, whose type may have a namespace before it and a URL behind it.
+func jsonError(status int, answer []byte) error {
+	var e struct {
+		Type    string `json:"__type"`
+		Message string
+	}
+	if json.Unmarshal(answer, &e) != nil || e.Type == "" {
+		return &smithy.GenericAPIError{Code: fmt.Sprint("HTTP ", status), Message: http.StatusText(status)}
+	}
+	code, _, _ := strings.Cut(e.Type[strings.LastIndex(e.Type, "#")+1:], ":")
+	return &smithy.GenericAPIError{Code: code, Message: e.Message}
 }
 
 // queryError reads an error response: EC2 has a list of errors, the others have one.

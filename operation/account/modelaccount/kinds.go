@@ -7,4 +7,10 @@ const (
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
 	typeRole       = "aws:iam/role:Role"
+
+	typeParameter   = "aws:ssm/parameter:Parameter"
+	typeTargetGroup = "aws:lb/targetGroup:TargetGroup"
+	typeDatabase    = "aws:rds/instance:Instance"
+	typeCertificate = "aws:acm/certificate:Certificate"
+	typeAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
 )
