@@ -64,7 +64,8 @@ var (
 
 	// inDatabase is what shows of a database that cannot be used. What a check inside finds out after the first failure is not tried,
 	// but a log or an older task may have it.
-	inDatabase = append([]Kind{AppDatabase, Connections, LogIn, Tables, Migrations, HealthPath}, visible...)
+	afterLogIn = append([]Kind{AppDatabase, Tables, Migrations, HealthPath}, visible...)
+	inDatabase = append([]Kind{Connections, LogIn}, afterLogIn...)
 
 	// onTheWay is what shows of a wrong server or a server that does not answer.
 	onTheWay = append([]Kind{NoRoute, PortRefused, TLS, Password, NoDatabase, Role}, inDatabase...)
@@ -125,7 +126,7 @@ var rules = []rule{
 	{kind: Connections, explains: []Kind{LogIn, AppDatabase, HealthPath, Crash, Unhealthy, SiteAlarm, OtherAlarm},
 		because: "max_connections is reached, so the database refuses further ones",
 		next:    "lower web.connections or web.max, or choose a larger database.class, then slipway up{flags}"},
-	{kind: LogIn, explains: inDatabase,
+	{kind: LogIn, explains: afterLogIn,
 		because: "the server answers, and refuses or does not finish the log-in",
 		next:    "read the server's own words above; Performance Insights shows what keeps it busy"},
 	{kind: Tables, explains: append([]Kind{Migrations, HealthPath}, visible...),

@@ -124,7 +124,7 @@ func (d *doctor) images(ctx context.Context) error {
 				Evidence: []string{p.name + " uses " + image}})
 		}
 	}
-	d.note("%s in the registry", some(len(users)-len(missing), false, "image"))
+	d.note("%d of %s missing", len(missing), some(len(users), false, "image"))
 	return nil
 }
 
@@ -175,7 +175,7 @@ func (d *doctor) secrets(ctx context.Context) error {
 			}
 		}
 	}
-	d.note("%s of the tasks exist", some(len(versions), false, "parameter"))
+	d.note("%d of %s missing", len(uses)-len(versions), some(len(uses), false, "parameter"))
 	return nil
 }
 
@@ -295,7 +295,7 @@ func (d *doctor) permissions(context.Context) error {
 					return err
 				}
 				if !answer.Allowed {
-					d.found(diagnosis.Finding{Kind: diagnosis.SecretDenied, Part: p.name, Subject: parameterName(from),
+					d.found(diagnosis.Finding{Kind: diagnosis.SecretDenied, Part: p.name, Subject: role,
 						Text:     fmt.Sprintf("%s may not read parameter %s", role, parameterName(from)),
 						Evidence: append(append([]string{answer.Message}, answer.Chain...), answer.Nearest...),
 						Next:     fmt.Sprintf("slipway why{flags} %s ssm:GetParameters %s; to fix it: %s", role, from, answer.Fix)})

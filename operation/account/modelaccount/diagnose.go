@@ -120,6 +120,9 @@ func (d diagnosis) Certificate(_ context.Context, arn string) (*account.Certific
 	}
 	out := cloud.Inputs(o.Outputs)
 	c := &account.Certificate{Status: out.String("status"), Domains: out.Strings("subjectAlternativeNames"), Reason: o.State["reason"]}
+	if c.Status == "PENDING_VALIDATION" && d.account.Issued(o) {
+		c.Status = "ISSUED"
+	}
 	if at := out.String("notAfter"); at != "" {
 		var err error
 		if c.Expires, err = time.Parse(time.RFC3339, at); err != nil {
