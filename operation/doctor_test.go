@@ -128,7 +128,9 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 			}
 		}
 	}
-	unhealthy := func(m *cloud.Account, reason string) { alter(t, m, group, "", state("health", "unhealthy", "reason", reason)) }
+	unhealthy := func(m *cloud.Account, reason string) {
+		alter(t, m, group, "", state("health", "unhealthy", "reason", reason))
+	}
 	fires := func(m *cloud.Account, name string) {
 		alter(t, m, typeMetricAlarm, name, state("state", "ALARM", "reason", "Threshold Crossed: 3 datapoints"))
 	}
