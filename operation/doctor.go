@@ -64,6 +64,7 @@ const (
 type doctor struct {
 	*session
 	read      account.Diagnosis
+	observer  account.Observer
 	resources []apitype.ResourceV3
 	expected  verdict.Expected
 	services  []*patient
@@ -94,7 +95,7 @@ func Doctor(ctx context.Context, t Target, args DoctorArgs) (result *Checkup, er
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	d := &doctor{session: s, read: s.account.Diagnosis()}
+	d := &doctor{session: s, read: s.account.Diagnosis(), observer: s.account.Observe()}
 	if err := d.begin(ctx); err != nil {
 		return nil, missing(t, err)
 	}

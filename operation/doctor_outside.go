@@ -3,6 +3,7 @@ package operation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +21,7 @@ import (
 
 // The types of resources that doctor reads from a checkpoint, besides verdict's.
 const (
-	typeDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
-	typeListener    = "aws:lb/listener:Listener"
-	typeMetricAlarm = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	typeListener = "aws:lb/listener:Listener"
 )
 
 // outside makes every check that needs no task. What a task needs comes before what tasks do.
@@ -211,14 +210,14 @@ func (d *doctor) database(ctx context.Context) error {
 	}
 	declared := instances[0]
 	id := stringOf(declared.Outputs, "identifier")
-	is, err := d.read.Database(ctx, id)
+	is, err := d.observer.Database(ctx, id)
 	switch {
-	case err != nil:
-		return err
-	case is == nil:
+	case errors.Is(err, account.ErrGone):
 		d.found(diagnosis.Finding{Kind: diagnosis.DatabaseDown, Text: "database " + id + " does not exist",
 			Next: "docs/operations.md, Restore the database"})
 		return nil
+	case err != nil:
+		return err
 	case !slices.Contains(serving, is.Status):
 		d.found(diagnosis.Finding{Kind: diagnosis.DatabaseDown, Text: "database " + id + " is " + is.Status,
 			Evidence: []string{"RDS reports the status " + is.Status}})
@@ -328,13 +327,13 @@ func (d *doctor) targets(ctx context.Context) error {
 	for _, p := range d.services {
 		for _, group := range groupsOf(p.resource) {
 			groups++
-			all, err := d.read.Targets(ctx, group)
+			all, err := d.observer.Targets(ctx, group)
 			if err != nil {
 				return err
 			}
 			var failing []account.Target
 			for _, t := range all {
-				if t.Failing() {
+				if t.State == "unhealthy" {
 					failing = append(failing, t)
 				}
 			}
@@ -361,7 +360,7 @@ func (d *doctor) failing(p *patient, failing []account.Target, of int) {
 	}
 	d.found(diagnosis.Finding{Kind: diagnosis.Unhealthy, Part: p.name,
 		Text:     fmt.Sprintf("%d of %s of %s fail the load balancer's health check", len(failing), some(of, false, "target"), p.name),
-		Evidence: []string{fmt.Sprintf("target %s: %s", failing[0].ID, reason)}})
+		Evidence: []string{strings.TrimSpace("target "+failing[0].Address) + ": " + reason}})
 }
 
 // groupsOf are the target groups of a declared service.
@@ -442,14 +441,19 @@ func (d *doctor) certificate(ctx context.Context) error {
 		return errNothing
 	}
 	for _, arn := range arns {
-		c, err := d.read.Certificate(ctx, arn)
-		if err != nil {
+		c, err := d.observer.Certificate(ctx, arn)
+		switch {
+		case errors.Is(err, account.ErrGone):
+			d.found(diagnosis.Finding{Kind: diagnosis.CertificateInvalid, Text: "certificate " + lastOf(arn) + " does not exist",
+				Next: "slipway up{flags}, which makes it again"})
+			continue
+		case err != nil:
 			return err
 		}
-		if f := certified(c, arn, d.config.stack.Domain); f != nil {
+		if f := certified(c, d.config.stack.Domain); f != nil {
 			d.found(*f)
 		} else {
-			d.note("%s, %s%s", strings.Join(c.Domains, ", "), c.Status, until(c.Expires))
+			d.note("%s, %s%s", strings.Join(c.Names, ", "), c.Status, until(c.NotAfter))
 		}
 	}
 	return nil
@@ -463,25 +467,21 @@ func until(at time.Time) string {
 }
 
 // certified is what is wrong with a certificate; nil: nothing is.
-func certified(c *account.Certificate, arn, domain string) *diagnosis.Finding {
-	if c == nil {
-		return &diagnosis.Finding{Kind: diagnosis.CertificateInvalid, Text: "certificate " + lastOf(arn) + " does not exist",
-			Next: "slipway up{flags}, which makes it again"}
+func certified(c account.Certificate, domain string) *diagnosis.Finding {
+	f := &diagnosis.Finding{Subject: c.ARN, Evidence: []string{"certificate " + c.ARN}}
+	if renewal := strings.TrimSpace(c.Renewal + " " + c.Reason); renewal != "" && renewal != "SUCCESS" {
+		f.Evidence = append(f.Evidence, "renewal: "+renewal)
 	}
-	f := &diagnosis.Finding{Subject: arn, Evidence: []string{"certificate " + arn}}
-	if c.Reason != "" {
-		f.Evidence = append(f.Evidence, c.Reason)
-	}
-	left := time.Until(c.Expires)
+	left := time.Until(c.NotAfter)
 	switch {
-	case c.Status == "EXPIRED" || !c.Expires.IsZero() && left <= 0:
-		f.Kind, f.Text = diagnosis.CertificateExpired, fmt.Sprintf("the certificate of %s expired%s", domain, on(c.Expires))
+	case c.Status == "EXPIRED" || !c.NotAfter.IsZero() && left <= 0:
+		f.Kind, f.Text = diagnosis.CertificateExpired, fmt.Sprintf("the certificate of %s expired%s", domain, on(c.NotAfter))
 	case c.Status != "ISSUED":
 		f.Kind, f.Text = diagnosis.CertificateInvalid, fmt.Sprintf("the certificate of %s is %s", domain, c.Status)
-	case domain != "" && !slices.ContainsFunc(c.Domains, func(name string) bool { return covers(name, domain) }):
-		f.Kind, f.Text = diagnosis.CertificateInvalid, fmt.Sprintf("the certificate is for %s, not for %s", strings.Join(c.Domains, ", "), domain)
-	case !c.Expires.IsZero() && left < expiresSoon:
-		f.Kind, f.Text = diagnosis.CertificateExpiring, fmt.Sprintf("the certificate of %s expires%s", domain, on(c.Expires))
+	case domain != "" && !slices.ContainsFunc(c.Names, func(name string) bool { return covers(name, domain) }):
+		f.Kind, f.Text = diagnosis.CertificateInvalid, fmt.Sprintf("the certificate is for %s, not for %s", strings.Join(c.Names, ", "), domain)
+	case !c.NotAfter.IsZero() && left < expiresSoon:
+		f.Kind, f.Text = diagnosis.CertificateExpiring, fmt.Sprintf("the certificate of %s expires%s", domain, on(c.NotAfter))
 	default:
 		return nil
 	}
@@ -507,13 +507,13 @@ func covers(name, host string) bool {
 // alarms looks for alarms of the stack that fire.
 func (d *doctor) alarms(ctx context.Context) error {
 	declared := map[string]apitype.ResourceV3{}
-	for _, r := range d.of(typeMetricAlarm) {
+	for _, r := range d.of(typeAlarm) {
 		declared[stringOf(r.Outputs, "name")] = r
 	}
 	if len(declared) == 0 {
 		return errNothing
 	}
-	all, err := d.read.Alarms(ctx, slices.Sorted(maps.Keys(declared)))
+	all, err := d.observer.Alarms(ctx, slices.Sorted(maps.Keys(declared)))
 	if err != nil {
 		return err
 	}

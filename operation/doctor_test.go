@@ -115,7 +115,6 @@ func TestDoctorOfHealthyStacks(t *testing.T) {
 // Each problem that a model can hold is planted in a stack that works, and is the first cause.
 func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 	const (
-		definition  = "aws:ecs/taskDefinition:TaskDefinition"
 		group       = "aws:lb/targetGroup:TargetGroup"
 		certificate = "aws:acm/certificate:Certificate"
 		instance    = "aws:rds/instance:Instance"
@@ -132,7 +131,7 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 		alter(t, m, group, "", state("health", "unhealthy", "reason", reason))
 	}
 	fires := func(m *cloud.Account, name string) {
-		alter(t, m, typeMetricAlarm, name, state("state", "ALARM", "reason", "Threshold Crossed: 3 datapoints"))
+		alter(t, m, typeAlarm, name, state("state", "ALARM", "reason", "Threshold Crossed: 3 datapoints"))
 	}
 	host := func(o *cloud.Object) {
 		text := cloud.Inputs(o.Outputs).String("containerDefinitions")
@@ -151,7 +150,7 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 		also  []string // further causes, by kind
 	}{
 		{"wrong host", func(m *cloud.Account) {
-			alter(t, m, definition, "::web-task", host)
+			alter(t, m, typeDefinition, "::web-task", host)
 			unhealthy(m, timeout)
 			fires(m, "unhealthy-hosts")
 		}, diagnosis.WrongHost, "web asks the host db.example.com", "slipway up --stack prod", nil},
@@ -205,7 +204,7 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 			fires(m, "unhealthy-hosts")
 		}, diagnosis.SecretMissing, "does not exist", "slipway up", []string{"certificate-expired"}},
 		{"two at once: the host and a full disk", func(m *cloud.Account) {
-			alter(t, m, definition, "::web-task", host)
+			alter(t, m, typeDefinition, "::web-task", host)
 			fires(m, "database-storage")
 			unhealthy(m, timeout)
 		}, diagnosis.WrongHost, "db.example.com", "slipway up", []string{"other-alarm"}},

@@ -24,6 +24,7 @@ type Account interface {
 	Lock() *engine.Lock
 
 	ECS() verdict.ECSScaler
+	Observe() Observer
 	TaskDefinitions() TaskDefinitions
 	Contents() Contents
 	Diagnosis() Diagnosis

@@ -1,11 +1,8 @@
 package account
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
-// A Diagnosis reads what doctor compares with the program. It changes nothing, and reads no value of a secret.
+// A Diagnosis reads what doctor compares with the program, besides what an Observer reads. It changes nothing, and reads no value of a secret.
 type Diagnosis interface {
 	// Settings are those of a registered task definition that decide whether its tasks start and reach the database.
 	Settings(ctx context.Context, taskDefinition string) ([]ContainerSettings, error)
@@ -16,18 +13,6 @@ type Diagnosis interface {
 
 	// Parameters are the versions of these parameters, by name, without those that do not exist.
 	Parameters(ctx context.Context, names []string) (map[string]int, error)
-
-	// Targets are the targets of a target group that its load balancer knows.
-	Targets(ctx context.Context, group string) ([]Target, error)
-
-	// Database is a database instance; nil: there is none.
-	Database(ctx context.Context, id string) (*Database, error)
-
-	// Certificate is one of ACM; nil: there is none.
-	Certificate(ctx context.Context, arn string) (*Certificate, error)
-
-	// Alarms are these alarms, without those that do not exist.
-	Alarms(ctx context.Context, names []string) ([]AlarmState, error)
 
 	// Examine runs a task to its end. An error means that ECS did not take the task, or that it was not watched to its end.
 	Examine(ctx context.Context, run Examination) (Examined, error)
@@ -59,37 +44,4 @@ type ContainerSettings struct {
 	Group       string            // log group; "": its lines go elsewhere
 	Prefix      string            // of its log streams
 	Health      []string          // its health check, CMD and its arguments
-}
-
-// A Target is one of a target group.
-type Target struct {
-	ID     string
-	State  string // initial, healthy, unhealthy, unused, draining
-	Reason string // AWS's code and words; "" if it is healthy
-}
-
-// Failing says that the load balancer has checked the target and found it unhealthy.
-func (t Target) Failing() bool { return t.State == "unhealthy" }
-
-// A Database is a database instance.
-type Database struct {
-	Status  string // "available", "stopped", ...
-	Address string
-	Port    int
-}
-
-// A Certificate is one of ACM.
-type Certificate struct {
-	Status  string // ISSUED, PENDING_VALIDATION, EXPIRED, ...
-	Domains []string
-	Expires time.Time // zero: not known
-	Reason  string    // why it was not issued, or not renewed
-}
-
-// An AlarmState is an alarm as CloudWatch sees it.
-type AlarmState struct {
-	Name   string
-	State  string // OK, ALARM, INSUFFICIENT_DATA
-	Reason string
-	Since  time.Time // zero: not known
 }

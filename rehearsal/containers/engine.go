@@ -85,7 +85,9 @@ type box struct {
 		Status   string
 		Running  bool
 		ExitCode int
-		Health   *struct {
+
+		StartedAt, FinishedAt time.Time
+		Health                *struct {
 			Status        string
 			FailingStreak int
 			Log           []struct {

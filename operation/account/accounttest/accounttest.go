@@ -132,14 +132,16 @@ func testDiagnosis(t *testing.T, w World) {
 	if err != nil || len(versions) != 1 || versions["/suite/password"] != 1 {
 		t.Errorf("versions are %v, %v", versions, err)
 	}
-	if all, err := d.Alarms(ctx, []string{"suite-gone"}); err != nil || len(all) != 0 {
+	o := w.Account.Observe()
+	if all, err := o.Alarms(ctx, []string{"suite-gone"}); err != nil || len(all) != 0 {
 		t.Errorf("alarms are %+v, %v", all, err)
 	}
-	if is, err := d.Database(ctx, "suite-gone"); err != nil || is != nil {
-		t.Errorf("a database that does not exist is %+v, %v", is, err)
+	if _, err := o.Database(ctx, "suite-gone"); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a database that does not exist gives %v", err)
 	}
-	if c, err := d.Certificate(ctx, "arn:aws:acm:us-east-1:"+i.Account+":certificate/12345678-1234-1234-1234-123456789012"); err != nil || c != nil {
-		t.Errorf("a certificate that does not exist is %+v, %v", c, err)
+	arn := "arn:aws:acm:us-east-1:" + i.Account + ":certificate/12345678-1234-1234-1234-123456789012"
+	if _, err := o.Certificate(ctx, arn); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a certificate that does not exist gives %v", err)
 	}
 }
 

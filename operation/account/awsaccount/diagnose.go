@@ -3,8 +3,6 @@ package awsaccount
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,15 +19,11 @@ import (
 	"slipway/operation/account"
 )
 
-// Limits of the API: how many names one call takes.
-const (
-	parametersACall = 50
-	alarmsACall     = 100
-)
+// parametersACall is how many names one call takes.
+const parametersACall = 50
 
 // Diagnosis implements account.Account. It needs ecs:DescribeTaskDefinition, ecr:DescribeImages, ssm:DescribeParameters,
-// elasticloadbalancing:DescribeTargetHealth, rds:DescribeDBInstances, acm:DescribeCertificate and cloudwatch:DescribeAlarms; for
-// Examine what ecs.AWSRunner needs.
+// and for Examine what ecs.AWSRunner needs.
 func (a *Account) Diagnosis() account.Diagnosis { return diagnosis{a.aws, a.identity, a.args.Profile} }
 
 type diagnosis struct {
@@ -116,110 +110,6 @@ func (d diagnosis) Parameters(ctx context.Context, names []string) (map[string]i
 		}
 	}
 	return versions, nil
-}
-
-func (d diagnosis) Targets(ctx context.Context, group string) ([]account.Target, error) {
-	var out struct {
-		Targets []struct {
-			ID          string `xml:"Target>Id"`
-			State       string `xml:"TargetHealth>State"`
-			Reason      string `xml:"TargetHealth>Reason"`
-			Description string `xml:"TargetHealth>Description"`
-		} `xml:"DescribeTargetHealthResult>TargetHealthDescriptions>member"`
-	}
-	err := elbService.call(ctx, d.aws, "DescribeTargetHealth", url.Values{"TargetGroupArn": {group}}, &out)
-	if is(err, "TargetGroupNotFound") {
-		return nil, nil
-	}
-	var all []account.Target
-	for _, t := range out.Targets {
-		words := strings.TrimSpace(t.Reason + " " + t.Description)
-		all = append(all, account.Target{ID: t.ID, State: t.State, Reason: words})
-	}
-	return all, err
-}
-
-func (d diagnosis) Database(ctx context.Context, id string) (*account.Database, error) {
-	var out struct {
-		Instances []struct {
-			Status  string `xml:"DBInstanceStatus"`
-			Address string `xml:"Endpoint>Address"`
-			Port    int    `xml:"Endpoint>Port"`
-		} `xml:"DescribeDBInstancesResult>DBInstances>DBInstance"`
-	}
-	err := rdsService.call(ctx, d.aws, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {id}}, &out)
-	if is(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") || err == nil && len(out.Instances) == 0 {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	found := account.Database(out.Instances[0])
-	return &found, nil
-}
-
-func (d diagnosis) Certificate(ctx context.Context, arn string) (*account.Certificate, error) {
-	var out struct {
-		Certificate struct {
-			Status                  string
-			DomainName              string
-			SubjectAlternativeNames []string
-			NotAfter                float64 // seconds since 1970
-			FailureReason           string
-			RenewalSummary          struct{ RenewalStatus, RenewalStatusReason string }
-		}
-	}
-	err := certificateService.call(ctx, d.aws, "DescribeCertificate", map[string]string{"CertificateArn": arn}, &out)
-	if is(err, "ResourceNotFoundException") {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	c := out.Certificate
-	found := &account.Certificate{Status: c.Status, Domains: c.SubjectAlternativeNames, Reason: c.FailureReason}
-	if !slices.Contains(found.Domains, c.DomainName) {
-		found.Domains = append([]string{c.DomainName}, found.Domains...)
-	}
-	if c.NotAfter > 0 {
-		found.Expires = time.Unix(int64(c.NotAfter), 0).UTC()
-	}
-	if r := c.RenewalSummary; found.Reason == "" && r.RenewalStatus != "" && r.RenewalStatus != "SUCCESS" {
-		found.Reason = strings.TrimSpace("renewal " + r.RenewalStatus + " " + r.RenewalStatusReason)
-	}
-	return found, nil
-}
-
-func (d diagnosis) Alarms(ctx context.Context, names []string) ([]account.AlarmState, error) {
-	var all []account.AlarmState
-	for part := range slices.Chunk(names, alarmsACall) {
-		params := url.Values{"MaxRecords": {fmt.Sprint(alarmsACall)}}
-		for i, name := range part {
-			params.Set(fmt.Sprintf("AlarmNames.member.%d", i+1), name)
-		}
-		for {
-			var page struct {
-				Alarms []struct {
-					Name   string    `xml:"AlarmName"`
-					State  string    `xml:"StateValue"`
-					Reason string    `xml:"StateReason"`
-					Since  time.Time `xml:"StateUpdatedTimestamp"`
-				} `xml:"DescribeAlarmsResult>MetricAlarms>member"`
-				Next string `xml:"DescribeAlarmsResult>NextToken"`
-			}
-			if err := watchService.call(ctx, d.aws, "DescribeAlarms", params, &page); err != nil {
-				return nil, err
-			}
-			for _, one := range page.Alarms {
-				all = append(all, account.AlarmState(one))
-			}
-			if page.Next == "" {
-				break
-			}
-			params.Set("NextToken", page.Next)
-		}
-	}
-	return all, nil
 }
 
 // Examine starts the task once: a permission that is missing is what doctor looks for.

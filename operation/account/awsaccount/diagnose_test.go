@@ -1,6 +1,7 @@
 package awsaccount
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,68 +41,52 @@ func TestDiagnosisReadsAWSsAnswers(t *testing.T) {
 			return 200, `<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>` +
 				`<DBInstanceStatus>stopped</DBInstanceStatus><Endpoint><Address>shop.c1.us-east-1.rds.amazonaws.com</Address><Port>5432</Port></Endpoint>` +
 				`</DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>`
+		case "DescribeDBSnapshots":
+			return 200, `<DescribeDBSnapshotsResponse/>`
 		case "DescribeCertificate":
 			return 200, `{"Certificate":{"Status":"EXPIRED","DomainName":"www.example.com","SubjectAlternativeNames":["www.example.com","example.com"],` +
 				`"NotAfter":1.767322985E9,"RenewalSummary":{"RenewalStatus":"FAILED","RenewalStatusReason":"DOMAIN_VALIDATION_DENIED"}}}`
-		case "DescribeAlarms":
-			if form.Get("NextToken") == "" {
-				return 200, `<DescribeAlarmsResponse><DescribeAlarmsResult><MetricAlarms><member><AlarmName>shop-5xx</AlarmName>` +
-					`<StateValue>ALARM</StateValue><StateReason>Threshold Crossed</StateReason>` +
-					`<StateUpdatedTimestamp>2026-11-28T01:02:03.456Z</StateUpdatedTimestamp></member></MetricAlarms><NextToken>n</NextToken>` +
-					`</DescribeAlarmsResult></DescribeAlarmsResponse>`
-			}
-			return 200, `<DescribeAlarmsResponse><DescribeAlarmsResult><MetricAlarms><member><AlarmName>shop-cpu</AlarmName>` +
-				`<StateValue>OK</StateValue></member></MetricAlarms></DescribeAlarmsResult></DescribeAlarmsResponse>`
 		}
 		return http.StatusTeapot, action
 	})
-	d, ctx := a.Diagnosis(), t.Context()
+	d, ctx := a.Observe(), t.Context()
 	targets, err := d.Targets(ctx, groupARN)
-	want := []account.Target{{ID: "10.0.1.5", State: "healthy"},
-		{ID: "10.0.2.6", State: "unhealthy", Reason: "Target.ResponseCodeMismatch Health checks failed with these codes: [404]"}}
+	want := []account.Target{{Address: "10.0.1.5", State: "healthy"},
+		{Address: "10.0.2.6", State: "unhealthy", Reason: "Health checks failed with these codes: [404]"}}
 	if diff := cmp.Diff(want, targets); diff != "" || err != nil {
 		t.Errorf("targets: %v %s", err, diff)
 	}
-	if targets, err := d.Targets(ctx, groupARN+"0"); len(targets) != 0 || err != nil {
-		t.Errorf("a group that does not exist has %v, %v", targets, err)
-	}
-	if is, err := d.Database(ctx, "shop"); err != nil || is == nil || *is != (account.Database{Status: "stopped",
-		Address: "shop.c1.us-east-1.rds.amazonaws.com", Port: 5432}) {
+	if is, err := d.Database(ctx, "shop"); err != nil || is.Status != "stopped" || is.Address != "shop.c1.us-east-1.rds.amazonaws.com" {
 		t.Errorf("database %+v, %v", is, err)
 	}
-	if is, err := d.Database(ctx, "gone"); err != nil || is != nil {
-		t.Errorf("a database that does not exist is %+v, %v", is, err)
+	if _, err := d.Database(ctx, "gone"); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a database that does not exist gives %v", err)
 	}
 	c, err := d.Certificate(ctx, certificateARN)
-	if diff := cmp.Diff(&account.Certificate{Status: "EXPIRED", Domains: []string{"www.example.com", "example.com"},
-		Expires: time.Date(2026, 1, 2, 3, 3, 5, 0, time.UTC), Reason: "renewal FAILED DOMAIN_VALIDATION_DENIED"}, c); diff != "" || err != nil {
+	if diff := cmp.Diff(account.Certificate{ARN: certificateARN, Domain: "www.example.com", Status: "EXPIRED",
+		Names: []string{"www.example.com", "example.com"}, NotAfter: time.Date(2026, 1, 2, 3, 3, 5, 0, time.UTC), Renewal: "FAILED",
+		Reason: "DOMAIN_VALIDATION_DENIED"}, c); diff != "" || err != nil {
 		t.Errorf("certificate: %v %s", err, diff)
 	}
-	alarms, err := d.Alarms(ctx, []string{"shop-5xx", "shop-cpu"})
-	if err != nil || len(alarms) != 2 || alarms[0] != (account.AlarmState{Name: "shop-5xx", State: "ALARM", Reason: "Threshold Crossed",
-		Since: time.Date(2026, 11, 28, 1, 2, 3, 456e6, time.UTC)}) || alarms[1].State != "OK" {
-		t.Errorf("alarms %+v, %v", alarms, err)
-	}
-	first := "DescribeAlarms Action=DescribeAlarms&AlarmNames.member.1=shop-5xx&AlarmNames.member.2=shop-cpu&MaxRecords=100&Version=2010-08-01"
-	if !slices.Contains(asked, first) {
+	if !slices.ContainsFunc(asked, func(call string) bool { return strings.Contains(call, "DBInstanceIdentifier=shop&") }) {
 		t.Errorf("it asked %q", asked)
 	}
 }
 
 // An account that denies a call says so: doctor must not take it for health.
 func TestDiagnosisPassesADenialOn(t *testing.T) {
-	d := answered(t, func(action string, form url.Values) (int, string) {
+	a := answered(t, func(action string, form url.Values) (int, string) {
 		if form.Get("Action") != "" {
 			return 403, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform ` + action + `</Message></Error></ErrorResponse>`
 		}
 		return 400, `{"__type":"com.amazon.coral#AccessDeniedException","message":"not authorized to perform ` + action + `"}`
-	}).Diagnosis()
-	ctx := t.Context()
+	})
+	ctx, d, o := t.Context(), a.Diagnosis(), a.Observe()
 	for name, call := range map[string]func() error{
-		"targets":     func() error { _, err := d.Targets(ctx, groupARN); return err },
-		"database":    func() error { _, err := d.Database(ctx, "shop"); return err },
-		"certificate": func() error { _, err := d.Certificate(ctx, certificateARN); return err },
-		"alarms":      func() error { _, err := d.Alarms(ctx, []string{"a"}); return err },
+		"targets":     func() error { _, err := o.Targets(ctx, groupARN); return err },
+		"database":    func() error { _, err := o.Database(ctx, "shop"); return err },
+		"certificate": func() error { _, err := o.Certificate(ctx, certificateARN); return err },
+		"alarms":      func() error { _, err := o.Alarms(ctx, []string{"a"}); return err },
 		"parameters":  func() error { _, err := d.Parameters(ctx, []string{"/a"}); return err },
 		"settings":    func() error { _, err := d.Settings(ctx, "arn:td"); return err },
 		"images": func() error {

@@ -1,19 +1,17 @@
 package modelaccount
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"slipway/ecs"
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 )
 
-// Diagnosis implements account.Account. The state of alarms and targets is what Object.State says: a model measures nothing.
+// Diagnosis implements account.Account.
 func (a *Account) Diagnosis() account.Diagnosis { return diagnosis{a.model.Account} }
 
 type diagnosis struct{ account *cloud.Account }
@@ -82,63 +80,6 @@ func (d diagnosis) Parameters(_ context.Context, names []string) (map[string]int
 		}
 	}
 	return versions, nil
-}
-
-// Targets implements account.Diagnosis: a target for each running task of the services behind the group.
-func (d diagnosis) Targets(_ context.Context, group string) (all []account.Target, err error) {
-	state := map[string]string{}
-	if o := d.find(typeTargetGroup, "arn", group); o != nil {
-		state = o.State
-	}
-	services := ecsModel{account: d.account}
-	for _, o := range d.account.Objects() {
-		if o.Type != typeService || !slices.ContainsFunc(cloud.Inputs(o.Outputs).Maps("loadBalancers"), func(b cloud.Inputs) bool {
-			return b.String("targetGroupArn") == group
-		}) {
-			continue
-		}
-		for n := range services.service(o).Running {
-			all = append(all, account.Target{ID: fmt.Sprintf("10.0.0.%d", n+10), State: cmp.Or(state["health"], "healthy"), Reason: state["reason"]})
-		}
-	}
-	return all, nil
-}
-
-func (d diagnosis) Database(_ context.Context, id string) (*account.Database, error) {
-	o := d.find(typeDatabase, "identifier", id)
-	if o == nil {
-		return nil, nil
-	}
-	out := cloud.Inputs(o.Outputs)
-	return &account.Database{Status: out.String("status"), Address: out.String("address"), Port: out.Int("port")}, nil
-}
-
-func (d diagnosis) Certificate(_ context.Context, arn string) (*account.Certificate, error) {
-	o := d.find(typeCertificate, "arn", arn)
-	if o == nil {
-		return nil, nil
-	}
-	out := cloud.Inputs(o.Outputs)
-	c := &account.Certificate{Status: out.String("status"), Domains: out.Strings("subjectAlternativeNames"), Reason: o.State["reason"]}
-	if c.Status == "PENDING_VALIDATION" && d.account.Issued(o) {
-		c.Status = "ISSUED"
-	}
-	if at := out.String("notAfter"); at != "" {
-		var err error
-		if c.Expires, err = time.Parse(time.RFC3339, at); err != nil {
-			return nil, fmt.Errorf("certificate %s: %w", arn, err)
-		}
-	}
-	return c, nil
-}
-
-func (d diagnosis) Alarms(_ context.Context, names []string) (all []account.AlarmState, err error) {
-	for _, o := range d.account.Objects() {
-		if name := cloud.Inputs(o.Outputs).String("name"); o.Type == typeAlarm && slices.Contains(names, name) {
-			all = append(all, account.AlarmState{Name: name, State: cmp.Or(o.State["state"], "OK"), Reason: o.State["reason"]})
-		}
-	}
-	return all, nil
 }
 
 func (d diagnosis) Examine(ctx context.Context, run account.Examination) (account.Examined, error) {

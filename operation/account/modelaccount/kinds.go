@@ -9,8 +9,5 @@ const (
 	typeRole       = "aws:iam/role:Role"
 
 	typeParameter   = "aws:ssm/parameter:Parameter"
-	typeTargetGroup = "aws:lb/targetGroup:TargetGroup"
-	typeDatabase    = "aws:rds/instance:Instance"
 	typeCertificate = "aws:acm/certificate:Certificate"
-	typeAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
 )
