@@ -39,6 +39,7 @@ const (
 	Stopped             Kind = "stopped"
 	WrongRelease        Kind = "wrong-release"
 	StaleLock           Kind = "stale-lock"
+	Incomplete          Kind = "incomplete"
 	OldSecret           Kind = "old-secret"
 	SiteAlarm           Kind = "site-alarm"
 	OtherAlarm          Kind = "other-alarm"
@@ -171,9 +172,12 @@ var rules = []rule{
 	{kind: WrongRelease,
 		because: "ECS rolled the last deployment back, or another deployment has replaced it",
 		next:    "slipway releases{flags} shows what ran when; slipway up{flags} deploys again"},
-	{kind: StaleLock, explains: []Kind{Drift},
+	{kind: StaleLock, explains: []Kind{Incomplete, Drift},
 		because: "a run that ended without cleaning up keeps the stack: no other run can change it, and its work may be half done",
 		next:    "slipway unlock{flags}"},
+	{kind: Incomplete,
+		because: "what runs tasks is created last, so an up that ended early leaves none",
+		next:    "slipway up{flags}, which continues where it stopped"},
 	{kind: OldSecret,
 		because: "a task reads its secrets when it starts, so running tasks keep the version from before",
 		next:    "slipway up{flags}, which replaces the tasks"},

@@ -159,15 +159,26 @@ func (d *doctor) report(lines []string) (n int) {
 		}
 		n++
 		check := Checked{View: "inside", Name: c.Check, State: c.State, Detail: c.Evidence}
-		if c.State == checkFailed {
+		switch {
+		case c.State == checkFailed && c.Kind == string(diagnosis.HealthPath) && !d.seesUnhealthy():
+			check.State = checkOK // what answers the path may stand in front of Django
+			check.Detail = append([]string{c.Seen + ", and the load balancer finds it healthy"}, c.Evidence...)
+		case c.State == checkFailed:
 			d.found(diagnosis.Finding{Kind: diagnosis.Kind(c.Kind), Part: d.webName(), Text: c.Seen, Evidence: c.Evidence, Next: c.Cause})
 			check.Detail = append([]string{c.Seen}, c.Evidence...)
-		} else if c.State != checkOK {
+		case c.State != checkOK:
 			check.State = checkUnseen
 		}
 		d.checks = append(d.checks, check)
 	}
 	return n
+}
+
+// seesUnhealthy says whether the outside found tasks that fail a health check.
+func (d *doctor) seesUnhealthy() bool {
+	return slices.ContainsFunc(d.findings, func(f diagnosis.Finding) bool {
+		return f.Kind == diagnosis.Unhealthy || f.Kind == diagnosis.HealthPath || f.Kind == diagnosis.WrongRelease || f.Kind == diagnosis.Crash
+	})
 }
 
 // webName is the service that the inside speaks for.

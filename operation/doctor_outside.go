@@ -43,7 +43,7 @@ func (d *doctor) outside(ctx context.Context) {
 // readServices reads what ECS runs.
 func (d *doctor) readServices(ctx context.Context) error {
 	if len(d.services) == 0 {
-		d.found(diagnosis.Finding{Kind: diagnosis.Stopped, Text: "the stack has no service: its first up did not end"})
+		d.found(diagnosis.Finding{Kind: diagnosis.Incomplete, Text: "the stack has no service: its first up did not end"})
 		return nil
 	}
 	names := make([]string, len(d.expected.Services))

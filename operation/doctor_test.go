@@ -1,15 +1,20 @@
 package operation
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/diagnosis"
+	"slipway/engine"
 	"slipway/operation/account/modelaccount"
 	"slipway/rehearsal/cloud"
+	"slipway/verdict"
 )
 
 // working is a stack that is up in a model of its own.
@@ -231,5 +236,123 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 				t.Errorf("further causes are %v, want %v: %+v", also, test.also, c.Causes)
 			}
 		})
+	}
+}
+
+// An account that answers no question is not healthy, and doctor says what it could not see.
+func TestDoctorOfAnAccountThatDenies(t *testing.T) {
+	denied := errors.New("ssm:DescribeParameters: api error AccessDeniedException: not authorized")
+	d := &doctor{}
+	d.check(t.Context(), "outside", "secrets", func(context.Context) error { return denied })
+	d.check(t.Context(), "outside", "certificate", func(context.Context) error { return errNothing })
+	c := &Checkup{Checks: d.checks}
+	if len(d.checks) != 1 || d.checks[0].State != checkUnseen || !strings.Contains(d.checks[0].Detail[0], "not authorized") || c.state() != Unknown {
+		t.Errorf("state %s, checks %+v", c.state(), d.checks)
+	}
+	d.check(t.Context(), "outside", "images", func(context.Context) error {
+		d.found(diagnosis.Finding{Kind: diagnosis.ImageMissing, Text: "none"})
+		return denied
+	})
+	c.Diagnosis, c.Checks = diagnosis.Of(d.findings, ""), d.checks
+	if c.state() != Problem || d.checks[1].State != checkFailed {
+		t.Errorf("what was found before a denial counts: state %s, checks %+v", c.state(), d.checks)
+	}
+}
+
+// A service in the middle of a deployment is not ill, unless its tasks fail or it takes too long.
+func TestADeploymentIsNoProblem(t *testing.T) {
+	deploying := func(failed int, ago time.Duration) *patient {
+		return &patient{name: "web", is: verdict.Service{Name: "web", Deployments: []verdict.Deployed{
+			{Status: "PRIMARY", Rollout: "IN_PROGRESS", Failed: failed, Created: time.Now().Add(-ago)}, {Status: "ACTIVE", Rollout: "COMPLETED"}}}}
+	}
+	if !deploying(0, time.Minute).changing() || deploying(1, time.Minute).changing() || deploying(0, time.Hour).changing() {
+		t.Error("a deployment without failures is one for half an hour")
+	}
+	c := &Checkup{Diagnosis: diagnosis.Of([]diagnosis.Finding{{Kind: diagnosis.Deploying, Text: "web is being deployed"}}, "")}
+	if c.state() != IsChanging {
+		t.Errorf("state %s", c.state())
+	}
+}
+
+// Who interrupts doctor gets no verdict.
+func TestAnInterruptedDoctorGivesNoVerdict(t *testing.T) {
+	target := working(t, "local")
+	ctx, cancel := context.WithCancel(t.Context())
+	target.OnEngine = func(*engine.Stack) { cancel() }
+	if c, err := Doctor(ctx, target, DoctorArgs{}); !errors.Is(err, context.Canceled) || c != nil {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}
+
+// The task that looks from inside is the migration's, in the network of the web service and with its variables, but not with its role.
+func TestTheTaskThatLooksFromInside(t *testing.T) {
+	target := working(t, "staging") // whose site logs to the archive alone
+	byHand(t, target, func(m *cloud.Account) {
+		alter(t, m, typeDefinition, "::web-task", func(o *cloud.Object) {
+			text := cloud.Inputs(o.Outputs).String("containerDefinitions")
+			o.Outputs["containerDefinitions"] = strings.Replace(text, `"name":"SLIPWAY_DB_PORT","value":"5432"`, `"name":"SLIPWAY_DB_PORT","value":"5433"`, 1)
+		})
+	})
+	c, err := configure(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := open(t.Context(), target, c, openArgs{operation: "read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	d := &doctor{session: s, read: s.account.Diagnosis(), observer: s.account.Observe()}
+	if err := d.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.outside(t.Context())
+	run, image, err := d.examination(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(run.TaskDefinition, "slipway-staging-migration:") || len(run.Subnets) == 0 || len(run.SecurityGroups) != 1 ||
+		run.LogGroup == "" || run.LogPrefix != "migration" || !strings.Contains(image, "/django@sha256:") {
+		t.Errorf("the task is %+v of %s", run, image)
+	}
+	if want := []string{"doctor", "--json", "--path=/healthz", "--below=400"}; !slices.Equal(run.Command, want) {
+		t.Errorf("its command is %q", run.Command)
+	}
+	if _, role := run.Environment["SLIPWAY_DB_USER"]; role || run.Environment["SLIPWAY_DB_PORT"] != "5433" {
+		t.Errorf("its variables are %v", run.Environment)
+	}
+	result, err := d.read.Examine(t.Context(), run) // the model's roles, network and images suit it
+	if err != nil || !result.Started {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// What the helper wrote becomes checks and findings. A health path that only fails inside is no problem: something in front of Django may
+// answer it.
+func TestReportsOfTheHelper(t *testing.T) {
+	lines := []string{
+		"noise", `{"check":"environment","state":"ok","evidence":["set: A B"]}`,
+		`{"check":"log-in","state":"failed","kind":"password","seen":"password authentication failed","cause":"the password","evidence":["x"]}`,
+		`{"check":"database","state":"not tried"}`,
+		`{"check":"health","state":"failed","kind":"health-path","seen":"GET /x answers 404","cause":"web.healthPath"}`,
+	}
+	d := &doctor{}
+	if n := d.report(lines); n != 4 || len(d.findings) != 1 || d.findings[0].Kind != diagnosis.Password {
+		t.Fatalf("%d checks, findings %+v", n, d.findings)
+	}
+	var states []string
+	for _, c := range d.checks {
+		states = append(states, c.State)
+	}
+	if !slices.Equal(states, []string{checkOK, checkFailed, checkUnseen, checkOK}) {
+		t.Errorf("states are %q", states)
+	}
+	d = &doctor{findings: []diagnosis.Finding{{Kind: diagnosis.Unhealthy, Text: "1 of 1 targets"}}}
+	if d.report(lines[4:]); len(d.findings) != 2 || d.findings[1].Kind != diagnosis.HealthPath {
+		t.Errorf("with an unhealthy target: %+v", d.findings)
 	}
 }
