@@ -23,7 +23,7 @@ func main() { debug.SetGCPercent(200); os.Exit(execute(os.Args[1:], os.Stdout, o
 const (
 	exitFailed = 1 // it was tried, and did not work
 	exitUsage  = 2 // the command line is wrong
-	exitDrift  = 3 // drift was found; why: the answer is no
+	exitDrift  = 3 // drift was found; why: the answer is no; doctor: a problem was found
 	exitLocked = 4 // another run has the stack
 )
 
@@ -61,6 +61,7 @@ func exitOf(err error, began bool) (code int, kind string) {
 	var stateLocked *engine.StateLockedError
 	var drift *driftFound
 	var denied *deniedError
+	var problem *operation.ProblemError
 	switch {
 	case err == nil:
 		return 0, ""
@@ -72,6 +73,8 @@ func exitOf(err error, began bool) (code int, kind string) {
 		return exitDrift, "drift"
 	case errors.As(err, &denied):
 		return exitDrift, "denied"
+	case errors.As(err, &problem):
+		return exitDrift, "problem"
 	}
 	return exitFailed, "failed"
 }

@@ -40,8 +40,8 @@ var allowed = map[string][]string{
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
-	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
-		"logline", "internal/redact",
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "diagnosis",
+		"bootstrap", "check", "logline", "internal/redact",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/wiring"},
@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"verdict":                     {"internal/redact"},
 	"logline":                     {}, // usable on its own
 	"drift":                       {},
+	"diagnosis":                   {"internal/redact"},
 	"release":                     {"verdict", "internal/image"},
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
@@ -81,7 +82,7 @@ var allowed = map[string][]string{
 }
 
 // sdkFree are the packages that call no AWS API themselves.
-var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "bootstrap", "logline"}
+var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "diagnosis", "bootstrap", "logline"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()

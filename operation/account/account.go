@@ -27,6 +27,7 @@ type Account interface {
 	Observe() Observer
 	TaskDefinitions() TaskDefinitions
 	Contents() Contents
+	Diagnosis() Diagnosis
 	Bootstrap() bootstrap.Account
 
 	// Runner runs the migration.

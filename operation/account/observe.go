@@ -25,6 +25,7 @@ type Observer interface {
 	// Scaling is the range of each service of a cluster that scales, by its name.
 	Scaling(ctx context.Context, cluster string, services []string) (map[string]Scaling, error)
 
+	// Database, Cache and Certificate give an ErrGone if there is none.
 	Database(ctx context.Context, id string) (Database, error)
 	Cache(ctx context.Context, id string) (Cache, error)
 
@@ -39,6 +40,9 @@ type Observer interface {
 
 // ErrSimulated is a question that a model cannot answer.
 var ErrSimulated = errors.New("simulated: the model does not know")
+
+// ErrGone is a question about something that does not exist.
+var ErrGone = errors.New("it does not exist")
 
 // A LogReader reads log groups, and the archive of logs in S3.
 type LogReader interface {
@@ -119,6 +123,7 @@ type Scaling struct {
 // A Database is an RDS instance.
 type Database struct {
 	ID, Class, Status    string
+	Address              string
 	Engine, Version      string
 	Storage, MaxStorage  int // GiB; MaxStorage 0: it does not grow
 	MultiAZ              bool
@@ -157,9 +162,11 @@ type Alarm struct {
 
 // A Certificate is one of ACM.
 type Certificate struct {
-	ARN, Domain, Status string // ISSUED, PENDING_VALIDATION, EXPIRED, ...
+	ARN, Domain, Status string   // ISSUED, PENDING_VALIDATION, EXPIRED, ...
+	Names               []string // that it is good for, Domain among them
 	NotAfter            time.Time
 	Renewal             string // the state of the managed renewal; "": none is under way
+	Reason              string // why it was not issued or renewed
 }
 
 // A Metric asks CloudWatch for the newest value of a metric.

@@ -139,7 +139,7 @@ func (a *Account) update(k *rule, e *entry, o *Object, action string) error {
 		return &Error{Code: k.notFound(), Action: action, Status: 404, Message: fmt.Sprintf("The %s '%s' does not exist", noun(o.Type), o.ID),
 			Why: "it was deleted outside the program; run a refresh to update the state"}
 	}
-	o.Owner = was.Owner
+	o.Owner, o.State = was.Owner, was.State
 	// A value that AWS once chose stays when the program stops setting it.
 	for _, name := range e.Always {
 		if v, ok := was.Outputs[name]; ok && e.In[name] != nil && o.Inputs[name] == nil && name != "tagsAll" {

@@ -32,6 +32,7 @@ func Commands(t *Tools) []*cobra.Command {
 		jobCommand(t),
 		logsCommand(t),
 		statusCommand(t),
+		doctorCommand(t),
 	}
 }
 

@@ -27,6 +27,7 @@ type World struct {
 
 	Bucket     func(t *testing.T, name string, keys ...string)
 	Repository func(t *testing.T, name string, images int)
+	Parameter  func(t *testing.T, name string)
 }
 
 // A Service is what Service creates.
@@ -40,7 +41,8 @@ type Watched struct{ Alarm, Description, Database, Domain string }
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
-		"observe": testObserve,
+		"observe":   testObserve,
+		"diagnosis": testDiagnosis,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -102,6 +104,54 @@ func testServices(t *testing.T, w World) {
 	}
 	if err := ecs.Scale(ctx, cluster, "gone", 1); err == nil {
 		t.Error("a service that does not exist was scaled")
+	}
+}
+
+// testDiagnosis reads what doctor compares. Certificates, alarms, databases and targets of the two have their own tests.
+func testDiagnosis(t *testing.T, w World) {
+	ctx, d := t.Context(), w.Account.Diagnosis()
+	_, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	settings, err := d.Settings(ctx, definition)
+	if err != nil || len(settings) != 1 {
+		t.Fatalf("settings are %+v, %v", settings, err)
+	}
+	if c := settings[0]; c.Name != "app" || c.Image != "public.ecr.aws/nginx/nginx:1.27" || c.Group != "/suite/web" || c.Prefix != "web" ||
+		c.Env == nil || c.Secrets == nil {
+		t.Errorf("the container is %+v", c)
+	}
+	if _, err := d.Settings(ctx, definition+"9"); err == nil {
+		t.Error("a task definition that does not exist has settings")
+	}
+
+	w.Repository(t, "suite/django", 1)
+	digest, err := w.Account.Contents().Tagged(ctx, "suite/django", "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := w.Account.Identity()
+	registry := i.Account + ".dkr.ecr." + i.Region + ".amazonaws.com/"
+	there, gone := registry+"suite/django@"+digest, registry+"suite/django@sha256:"+strings.Repeat("9", 64)
+	other, elsewhere := registry+"suite/gone@"+digest, "public.ecr.aws/nginx/nginx@"+digest
+	missing, err := d.Missing(ctx, []string{there, gone, other, elsewhere})
+	if err != nil || !slices.Equal(missing, []string{gone, other}) {
+		t.Errorf("missing are %q, %v", missing, err)
+	}
+
+	w.Parameter(t, "/suite/password")
+	versions, err := d.Parameters(ctx, []string{"/suite/password", "/suite/gone"})
+	if err != nil || len(versions) != 1 || versions["/suite/password"] != 1 {
+		t.Errorf("versions are %v, %v", versions, err)
+	}
+	o := w.Account.Observe()
+	if all, err := o.Alarms(ctx, []string{"suite-gone"}); err != nil || len(all) != 0 {
+		t.Errorf("alarms are %+v, %v", all, err)
+	}
+	if _, err := o.Database(ctx, "suite-gone"); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a database that does not exist gives %v", err)
+	}
+	arn := "arn:aws:acm:us-east-1:" + i.Account + ":certificate/12345678-1234-1234-1234-123456789012"
+	if _, err := o.Certificate(ctx, arn); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a certificate that does not exist gives %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package awsaccount
 
 import (
+	"cmp"
 	"context"
 	"encoding/xml"
 	"errors"
@@ -178,6 +179,7 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 	var out struct {
 		Instances []struct {
 			DBInstanceIdentifier, DBInstanceClass, DBInstanceStatus, Engine, EngineVersion string
+			Address                                                                        string `xml:"Endpoint>Address"`
 			AllocatedStorage, MaxAllocatedStorage, BackupRetentionPeriod                   int
 			MultiAZ                                                                        bool
 			LatestRestorableTime                                                           instant
@@ -188,14 +190,14 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 		} `xml:"DescribeDBInstancesResult>DBInstances>DBInstance"`
 	}
 	err := rdsService.call(ctx, o.settings, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {id}}, &out)
-	if err == nil && len(out.Instances) == 0 {
-		err = fmt.Errorf("there is no database %s", id)
+	if err == nil && len(out.Instances) == 0 || is(err, "DBInstanceNotFound") {
+		err = fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
 	if err != nil {
 		return account.Database{}, err
 	}
 	i := out.Instances[0]
-	d := account.Database{ID: i.DBInstanceIdentifier, Class: i.DBInstanceClass, Status: i.DBInstanceStatus, Engine: i.Engine,
+	d := account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus, Engine: i.Engine,
 		Version: i.EngineVersion, Storage: i.AllocatedStorage, MaxStorage: i.MaxAllocatedStorage, MultiAZ: i.MultiAZ,
 		BackupDays: i.BackupRetentionPeriod, LatestRestorable: i.LatestRestorableTime.Time,
 		CertificateAuthority: i.CertificateDetails.CAIdentifier, CertificateValidTill: i.CertificateDetails.ValidTill.Time}
@@ -245,8 +247,8 @@ func (o observer) Cache(ctx context.Context, id string) (account.Cache, error) {
 		} `xml:"DescribeReplicationGroupsResult>ReplicationGroups>ReplicationGroup"`
 	}
 	err := cacheService.call(ctx, o.settings, "DescribeReplicationGroups", url.Values{"ReplicationGroupId": {id}}, &out)
-	if err == nil && len(out.Groups) == 0 {
-		err = fmt.Errorf("there is no cache %s", id)
+	if err == nil && len(out.Groups) == 0 || is(err, "ReplicationGroupNotFoundFault") {
+		err = fmt.Errorf("cache %s: %w", id, account.ErrGone)
 	}
 	if err != nil {
 		return account.Cache{}, err
@@ -263,16 +265,25 @@ func (o observer) Cache(ctx context.Context, id string) (account.Cache, error) {
 func (o observer) Certificate(ctx context.Context, arn string) (account.Certificate, error) {
 	var out struct {
 		Certificate struct {
-			DomainName, Status string
-			NotAfter           float64 // seconds since 1970
-			RenewalSummary     struct{ RenewalStatus string }
+			DomainName, Status, FailureReason string
+			SubjectAlternativeNames           []string
+			NotAfter                          float64 // seconds since 1970
+			RenewalSummary                    struct{ RenewalStatus, RenewalStatusReason string }
 		}
 	}
-	if err := certificateService.call(ctx, o.settings, "DescribeCertificate", map[string]any{"CertificateArn": arn}, &out); err != nil {
+	err := certificateService.call(ctx, o.settings, "DescribeCertificate", map[string]any{"CertificateArn": arn}, &out)
+	if is(err, "ResourceNotFoundException") {
+		err = fmt.Errorf("certificate %s: %w", arn, account.ErrGone)
+	}
+	if err != nil {
 		return account.Certificate{}, err
 	}
 	c := account.Certificate{ARN: arn, Domain: out.Certificate.DomainName, Status: out.Certificate.Status,
-		Renewal: out.Certificate.RenewalSummary.RenewalStatus}
+		Names: out.Certificate.SubjectAlternativeNames, Renewal: out.Certificate.RenewalSummary.RenewalStatus,
+		Reason: cmp.Or(out.Certificate.FailureReason, out.Certificate.RenewalSummary.RenewalStatusReason)}
+	if c.Domain != "" && !slices.Contains(c.Names, c.Domain) {
+		c.Names = append([]string{c.Domain}, c.Names...)
+	}
 	if seconds := out.Certificate.NotAfter; seconds > 0 {
 		c.NotAfter = time.Unix(int64(seconds), 0).UTC()
 	}

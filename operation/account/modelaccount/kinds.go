@@ -7,4 +7,7 @@ const (
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
 	typeRole       = "aws:iam/role:Role"
+
+	typeParameter   = "aws:ssm/parameter:Parameter"
+	typeCertificate = "aws:acm/certificate:Certificate"
 )

@@ -208,9 +208,9 @@ func (o observer) Scaling(_ context.Context, cluster string, services []string) 
 func (o observer) Database(_ context.Context, id string) (account.Database, error) {
 	out := o.find("aws:rds/instance:Instance", "identifier", id)
 	if out == nil {
-		return account.Database{}, fmt.Errorf("there is no database %s", id)
+		return account.Database{}, fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
-	return account.Database{ID: id, Class: out.String("instanceClass"), Status: out.String("status"), Engine: out.String("engine"),
+	return account.Database{ID: id, Address: out.String("address"), Class: out.String("instanceClass"), Status: out.String("status"), Engine: out.String("engine"),
 		Version: cmp.Or(out.String("engineVersionActual"), out.String("engineVersion")), Storage: out.Int("allocatedStorage"),
 		MaxStorage: out.Int("maxAllocatedStorage"), MultiAZ: out.Bool("multiAz"), BackupDays: out.Int("backupRetentionPeriod"),
 		CertificateAuthority: out.String("caCertIdentifier")}, nil
@@ -220,7 +220,7 @@ func (o observer) Database(_ context.Context, id string) (account.Database, erro
 func (o observer) Cache(_ context.Context, id string) (account.Cache, error) {
 	out := o.find("aws:elasticache/replicationGroup:ReplicationGroup", "replicationGroupId", id)
 	if out == nil {
-		return account.Cache{}, fmt.Errorf("there is no cache %s", id)
+		return account.Cache{}, fmt.Errorf("cache %s: %w", id, account.ErrGone)
 	}
 	c := account.Cache{ID: id, Status: cmp.Or(out.String("status"), "available"), Node: out.String("nodeType"), Failover: "disabled"}
 	if out.Bool("automaticFailoverEnabled") {
@@ -256,18 +256,24 @@ func (o observer) Alarms(_ context.Context, names []string) ([]account.Alarm, er
 
 // Certificate implements account.Observer. The model's certificates do not end, unless their objects say so.
 func (o observer) Certificate(_ context.Context, arn string) (account.Certificate, error) {
-	out := o.find("aws:acm/certificate:Certificate", "arn", arn)
-	if out == nil {
-		return account.Certificate{}, fmt.Errorf("there is no certificate %s", arn)
+	for _, certificate := range o.all(typeCertificate) {
+		if out := cloud.Inputs(certificate.Outputs); out.String("arn") == arn {
+			return o.certificate(certificate, out), nil
+		}
 	}
-	c := account.Certificate{ARN: arn, Domain: out.String("domainName"), Status: out.String("status")}
-	if c.Status == "PENDING_VALIDATION" && o.find("aws:acm/certificateValidation:CertificateValidation", "certificateArn", arn) != nil {
-		c.Status = "ISSUED" // the model writes it down in what waits for it
+	return account.Certificate{}, fmt.Errorf("certificate %s: %w", arn, account.ErrGone)
+}
+
+func (o observer) certificate(certificate *cloud.Object, out cloud.Inputs) account.Certificate {
+	c := account.Certificate{ARN: certificate.ID, Domain: out.String("domainName"), Names: out.Strings("subjectAlternativeNames"),
+		Status: out.String("status"), Reason: certificate.State["reason"]}
+	if c.Status == "PENDING_VALIDATION" && o.model.Issued(certificate) {
+		c.Status = "ISSUED"
 	}
 	if at, err := time.Parse(time.RFC3339, out.String("notAfter")); err == nil {
 		c.NotAfter = at
 	}
-	return c, nil
+	return c
 }
 
 // Metrics implements account.Observer.

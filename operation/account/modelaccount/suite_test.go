@@ -118,6 +118,9 @@ func open(t *testing.T) (accounttest.World, *Account) {
 				create(t, "aws:s3/bucketObjectv2:BucketObjectv2", key, map[string]any{"bucket": bucket.ID, "key": key, "content": "x"})
 			}
 		},
+		Parameter: func(t *testing.T, name string) {
+			create(t, typeParameter, strings.ReplaceAll(name, "/", ""), map[string]any{"name": name, "type": "SecureString", "value": "x"})
+		},
 		Repository: func(t *testing.T, name string, images int) {
 			repository := create(t, typeRepository, name, map[string]any{"name": name})
 			for i := range images {
