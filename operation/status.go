@@ -36,7 +36,7 @@ type Status struct {
 	Certificates []CertificateState `json:"certificates,omitempty"`
 	Locks        []string           `json:"locks"` // who holds the stack
 	Drift        *drift.Check       `json:"drift,omitempty"`
-	Unknown      []Unread          `json:"unknown"`
+	Unknown      []Unread           `json:"unknown"`
 }
 
 // An Unread is a part of a Status that could not be read.
