@@ -130,7 +130,9 @@ func TestObservingMoto(t *testing.T) {
 		new(struct{})))
 	must(cloudwatchService.call(ctx, settings, "SetAlarmState", url.Values{"AlarmName": {"cpu"}, "StateValue": {"ALARM"},
 		"StateReason": {"Threshold Crossed"}}, new(struct{})))
-	if d, err := o.Database(ctx, "shop"); err != nil || len(d.Snapshots) != 1 || d.Snapshots[0].ID != "before" || d.Snapshots[0].Created.IsZero() {
+	if d, err := o.Database(ctx, "shop"); err != nil || !slices.ContainsFunc(d.Snapshots, func(s account.Snapshot) bool {
+		return s.ID == "before" && s.Kind == "manual" && !s.Created.IsZero()
+	}) {
 		t.Errorf("the database is %+v, %v", d, err)
 	}
 	alarms, err := o.Alarms(ctx, []string{"cpu"})
@@ -138,10 +140,10 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("alarms are %+v, %v", alarms, err)
 	}
 	must(cacheService.call(ctx, settings, "CreateReplicationGroup", url.Values{"ReplicationGroupId": {"shop-cache"},
-		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumCacheClusters": {"2"},
+		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumNodeGroups": {"1"}, "ReplicasPerNodeGroup": {"1"},
 		"AutomaticFailoverEnabled": {"true"}}, new(struct{})))
 	if c, err := o.Cache(ctx, "shop-cache"); err != nil || c.ID != "shop-cache" || c.Node != "cache.t4g.micro" || len(c.Members) != 2 ||
-		!slices.ContainsFunc(c.Members, func(m account.CacheMember) bool { return m.Role == "primary" }) {
+		c.Failover != "enabled" || !slices.ContainsFunc(c.Members, func(m account.CacheMember) bool { return m.Role == "primary" }) {
 		t.Errorf("the cache is %+v, %v", c, err)
 	}
 	must(cloudwatchService.call(ctx, settings, "PutMetricData", url.Values{"Namespace": {"AWS/RDS"},
