@@ -13,8 +13,8 @@ import (
 )
 
 // A batch is what CloudWatch Logs sends to the destination of a subscription filter: events of one log stream. The Firehose stream
-// decompresses it and appends a newline. Sources: CloudWatch Logs guide, "Log group-level subscription filters"; Firehose guide, "Decompress
-// CloudWatch Logs".
+// decompresses it and appends a newline. Sources: CloudWatch Logs guide, "Log group-level subscription filters"; Firehose guide,
+// "Decompress CloudWatch Logs".
 type batch struct {
 	MessageType string
 	LogGroup    string
@@ -37,16 +37,16 @@ type routed struct {
 	Definition    string  `json:"ecs_task_definition"`
 }
 
-// longest is the longest line of an archive's object. A record of Firehose has at most 1,000 KiB, and a batch from CloudWatch Logs, which is
-// compressed before, up to 6 MB (Firehose guide, "Quota").
+// longest is the longest line of an archive's object. A record of Firehose has at most 1,000 KiB, and a batch from CloudWatch Logs,
+// which is compressed before, up to 6 MB (Firehose guide, "Quota").
 const longest = 16 << 20
 
 // ErrTooLong is a line of an archive that is longer than any that AWS writes.
 var ErrTooLong = errors.New("it has a line of more than 16 MB")
 
-// ReadArchive calls visit with each event of an archive's object. begun is when Firehose began the object. It reads a line at a time, and all
-// forms that the archive had: batches of CloudWatch Logs, one after the other; what a log router sends; and, from before batches were kept
-// whole, texts alone, whose group, stream and time are lost.
+// ReadArchive calls visit with each event of an archive's object. begun is when Firehose began the object. It reads a line at a time,
+// and all forms that the archive had: batches of CloudWatch Logs, one after the other; what a log router sends; and, from before
+// batches were kept whole, texts alone, whose group, stream and time are lost.
 func ReadArchive(object io.Reader, begun time.Time, visit func(Event) error) error {
 	in := bufio.NewReaderSize(object, 64<<10)
 	if start, err := in.Peek(2); err == nil && start[0] == 0x1f && start[1] == 0x8b {

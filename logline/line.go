@@ -152,7 +152,8 @@ func levelField(fields map[string]any) Level {
 
 // access is the line of an access log: method, path, status and how long it took.
 func access(fields map[string]any, status int) string {
-	parts := []string{first(fields, []string{"method", "request_method"}), first(fields, []string{"path", "uri", "request"}), strconv.Itoa(status)}
+	parts := []string{first(fields, []string{"method", "request_method"}), first(fields, []string{"path", "uri", "request"}),
+		strconv.Itoa(status)}
 	if seconds := first(fields, []string{"seconds", "request_time"}); seconds != "" {
 		parts = append(parts, seconds+"s")
 	}

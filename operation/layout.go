@@ -10,8 +10,8 @@ import (
 	"slipway/verdict"
 )
 
-// A layout is what a stack consists of, by the names that AWS gives it: what an observer is asked about. It comes from the state, so reading
-// it takes neither the engine nor a lock.
+// A layout is what a stack consists of, by the names that AWS gives it: what an observer is asked about. It comes from the state, so
+// reading it takes neither the engine nor a lock.
 type layout struct {
 	prefix   string // of physical names: project-stack-
 	path     string // of log groups: /project/stack/

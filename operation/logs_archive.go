@@ -16,8 +16,9 @@ import (
 	"slipway/logline"
 )
 
-// The archive has a prefix for each hour in UTC. An object is named after the moment when Firehose began it, and has what arrived until it was
-// delivered. So an event may be in the hour before its own, in an object begun just before, and, if it arrived late, in the hour after.
+// The archive has a prefix for each hour in UTC. An object is named after the moment when Firehose began it, and has what arrived until
+// it was delivered. So an event may be in the hour before its own, in an object begun just before, and, if it arrived late, in the hour
+// after.
 const archiveSlack = time.Hour
 
 // How the archive is read: objects at once, and bytes of lines that wait for their order. What waits is what matches of about two hours.
@@ -27,7 +28,8 @@ const (
 )
 
 // errTooMuch is a range of time with more lines than can be put in order.
-var errTooMuch = errors.New("more than 256 MB of lines within two hours match: ask for less with --service, --container, --filter or --request")
+var errTooMuch = errors.New("more than 256 MB of lines within two hours match: ask for less with --service, --container, --filter or " +
+	"--request")
 
 // fromArchive reads an archive. Of events in log groups it takes those that CloudWatch does not have any more.
 func (s *selection) fromArchive(a archive, cuts cut, now time.Time) source {

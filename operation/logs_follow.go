@@ -9,8 +9,8 @@ import (
 	"slipway/operation/account/modelaccount"
 )
 
-// How Follow looks: how often, and how far back each time. An event becomes visible some seconds after it was written, and events of different
-// streams not in their order, so each look overlaps the ones before, and what was shown is not shown again.
+// How Follow looks: how often, and how far back each time. An event becomes visible some seconds after it was written, and events of
+// different streams not in their order, so each look overlaps the ones before, and what was shown is not shown again.
 var (
 	followEach   = 2 * time.Second
 	followWindow = 2 * time.Minute

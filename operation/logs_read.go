@@ -19,10 +19,12 @@ type source struct {
 	read func(ctx context.Context, send func([]logline.Event) error) error
 }
 
-// A cut is the moment from which on CloudWatch has all events of a log group. What is older comes from the archive, so no line is read twice.
+// A cut is the moment from which on CloudWatch has all events of a log group. What is older comes from the archive, so no line is read
+// twice.
 type cut map[string]time.Time
 
-// expiry is how long before the end of its retention an event is read from the archive: CloudWatch deletes what is older, not to the second.
+// expiry is how long before the end of its retention an event is read from the archive: CloudWatch deletes what is older, not to the
+// second.
 const expiry = time.Hour
 
 // cuts asks for the log groups. One that was deleted has nothing, and one that was created again nothing from before that.

@@ -92,7 +92,8 @@ func (b *births) learn(ctx context.Context, s *selection) error {
 	return nil
 }
 
-// has says whether a task that wrote an event ran the release. Of a stream that is not known, the first event that is read is its beginning.
+// has says whether a task that wrote an event ran the release. Of a stream that is not known, the first event that is read is its
+// beginning.
 func (b *births) has(e logline.Event) bool {
 	key := e.Group + " " + e.Stream
 	if e.Stream == "" {

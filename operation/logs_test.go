@@ -49,7 +49,8 @@ func TestARangeOfTimeThatIsNone(t *testing.T) {
 			t.Errorf("%+v: %v", args, err)
 		}
 	}
-	if from, until, err := span(LogsArgs{Until: "3h"}, noon); err != nil || !until.Equal(noon.Add(-3*time.Hour)) || !from.Equal(noon.Add(-4*time.Hour)) {
+	if from, until, err := span(LogsArgs{Until: "3h"}, noon); err != nil || !until.Equal(noon.Add(-3*time.Hour)) ||
+		!from.Equal(noon.Add(-4*time.Hour)) {
 		t.Errorf("until alone: %s to %s, %v", from, until, err)
 	}
 }
@@ -179,9 +180,11 @@ func archivedSite(now time.Time) (*observed, *shelf) {
 	s.groups = []account.LogGroup{{Name: django, Created: now.AddDate(-1, 0, 0), Retention: retention},
 		{Name: nginx, Created: now.AddDate(-1, 0, 0), Retention: retention},
 		{Name: "/slipway/prod/worker-mail", Created: now.AddDate(-1, 0, 0), Retention: retention}}
-	l := &layout{prefix: "slipway-prod-", path: "/slipway/prod/", archives: []archive{{bucket: "logs", prefix: "subscription/", grouped: true}},
+	l := &layout{prefix: "slipway-prod-", path: "/slipway/prod/", archives: []archive{{bucket: "logs", prefix: "subscription/",
+		grouped: true}},
 		parts: []part{
-			{Name: "web", Family: "slipway-prod-web", Service: "slipway-prod-web", Containers: []container{{Name: "django", Group: django, Prefix: "web"},
+			{Name: "web", Family: "slipway-prod-web", Service: "slipway-prod-web", Containers: []container{{Name: "django", Group: django,
+				Prefix: "web"},
 				{Name: "nginx", Group: nginx, Prefix: "web"}}},
 			{Name: "worker-mail", Family: "slipway-prod-worker-mail", Containers: []container{{Name: "django", Group: "/slipway/prod/worker-mail"}}},
 		}}
@@ -241,7 +244,8 @@ func TestOnlyTheHoursThatARangeNeedsAreListed(t *testing.T) {
 	now := time.Now().UTC()
 	o, s := archivedSite(now)
 	day := now.AddDate(0, 0, -60).Truncate(24 * time.Hour)
-	if _, err := texts(t, o, LogsArgs{Service: "web", Container: "nginx"}, day.Add(4*time.Hour+30*time.Minute), day.Add(5*time.Hour)); err != nil {
+	if _, err := texts(t, o, LogsArgs{Service: "web", Container: "nginx"}, day.Add(4*time.Hour+30*time.Minute),
+		day.Add(5*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(s.listed)
@@ -287,7 +291,8 @@ func TestWhatIsWanted(t *testing.T) {
 	}{
 		"all": {LogsArgs{}, 4}, "a service": {LogsArgs{Service: "web"}, 3}, "a worker by its short name": {LogsArgs{Service: "mail"}, 1},
 		"a container": {LogsArgs{Container: "nginx"}, 2}, "a text in another case": {LogsArgs{Filter: "broken PIPE"}, 1},
-		"a request": {LogsArgs{Request: "0123456789abcdef"}, 2}, "a request in a container": {LogsArgs{Request: "0123456789abcdef", Container: "nginx"}, 1},
+		"a request": {LogsArgs{Request: "0123456789abcdef"}, 2}, "a request in a container": {LogsArgs{Request: "0123456789abcdef",
+			Container: "nginx"}, 1},
 	} {
 		got, err := texts(t, o, c.args, now.Add(-time.Hour), time.Time{})
 		if err != nil || len(got) != c.want {
@@ -315,7 +320,8 @@ func TestWhatCannotBeReadLeavesTheRest(t *testing.T) {
 	s.add(event(now.Add(-time.Minute), django, "t1", "one"), event(now.Add(-time.Second), nginx, "t1", "two"))
 	s.broken[nginx] = errors.New("AccessDeniedException: not authorized to perform logs:FilterLogEvents")
 	got, err := texts(t, o, LogsArgs{}, now.Add(-time.Hour), time.Time{})
-	if !slices.Equal(got, []string{"one"}) || !isIncomplete(err) || !strings.Contains(err.Error(), "log group /slipway/prod/nginx: AccessDenied") {
+	if !slices.Equal(got, []string{"one"}) || !isIncomplete(err) || !strings.Contains(err.Error(),
+		"log group /slipway/prod/nginx: AccessDenied") {
 		t.Errorf("got %q, %v", got, err)
 	}
 }
@@ -384,7 +390,8 @@ func TestFollowEndsWhenNobodyReads(t *testing.T) {
 func TestTheTasksOfARelease(t *testing.T) {
 	at := func(hour int) time.Time { return noon.Add(time.Duration(hour) * time.Hour) }
 	ended := func(operation, id string, hour int, good bool) release.Deployment {
-		return release.Deployment{Operation: operation, Release: id, When: at(hour), Ended: at(hour).Add(10 * time.Minute), Verdict: &verdict.Verdict{Good: good}}
+		return release.Deployment{Operation: operation, Release: id, When: at(hour), Ended: at(hour).Add(10 * time.Minute),
+			Verdict: &verdict.Verdict{Good: good}}
 	}
 	all := []release.Deployment{ended("up", "a", 0, true), ended("up", "a", 1, true), ended("up", "b", 2, true), ended("up", "c", 3, false),
 		ended("rollback", "a", 5, true), ended("destroy", "", 6, true)}
@@ -400,7 +407,8 @@ func TestTheTasksOfARelease(t *testing.T) {
 	}
 
 	o, s := archivedSite(noon)
-	s.add(event(at(0).Add(time.Minute), django, "old", "first of the old task"), event(at(2).Add(time.Hour), django, "old", "last of the old task"),
+	s.add(event(at(0).Add(time.Minute), django, "old", "first of the old task"), event(at(2).Add(time.Hour), django, "old",
+		"last of the old task"),
 		event(at(2).Add(time.Minute), django, "new", "first of the new task"))
 	sel := &selection{observed: o, from: at(0), born: &births{spans: reigns(all, "a"), seen: map[string]time.Time{}}}
 	var got []string
@@ -411,7 +419,8 @@ func TestTheTasksOfARelease(t *testing.T) {
 	if err := sel.merge(t.Context(), []source{sel.fromGroup(django, at(0), time.Time{})}); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"first of the old task", "last of the old task"}; !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+	if want := []string{"first of the old task", "last of the old task"}; !slices.Equal(slices.Sorted(slices.Values(got)),
+		slices.Sorted(slices.Values(want))) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"slipway/verdict"
 )
 
-// An observed stack is one that is looked at: its state, its ledger, its locks and what runs. Looking takes no lock and starts no engine, so it
-// works while another run deploys, and changes nothing.
+// An observed stack is one that is looked at: its state, its ledger, its locks and what runs. Looking takes no lock and starts no
+// engine, so it works while another run deploys, and changes nothing.
 type observed struct {
 	target   Target
 	config   *configuration

@@ -63,7 +63,8 @@ func (o *observed) askServices(ctx context.Context, a *survey, s *Status) {
 	o.askJobs(ctx, a, s)
 }
 
-// serviceState is a service by what ECS says. A task is healthy if its containers' checks say so; where nothing checks them that is not known.
+// serviceState is a service by what ECS says. A task is healthy if its containers' checks say so; where nothing checks them that is not
+// known.
 func serviceState(p *part, r running) ServiceState {
 	state := ServiceState{Name: p.Name, Service: p.Service, Min: p.Min, Max: p.Max}
 	i := slices.IndexFunc(r.services, func(s verdict.Service) bool { return s.Name == p.Service })

@@ -26,8 +26,8 @@ const (
 	levelColumn     = 8
 )
 
-// WriteLog writes a line: time, container, level, message. A container writes what visitors send, so nothing in it reaches the terminal as a
-// command.
+// WriteLog writes a line: time, container, level, message. A container writes what visitors send, so nothing in it reaches the terminal
+// as a command.
 func (t Terminal) WriteLog(l LogLine) error {
 	at := l.Time.UTC().Format("2006-01-02T15:04:05.000Z")
 	if l.Time.IsZero() {

@@ -32,7 +32,8 @@ func (t Terminal) WriteStatus(s Status) {
 		columns []Column
 		rows    [][]string
 	}{
-		{[]Column{{Name: "SERVICE"}, {Name: "WANTED"}, {Name: "RUNNING"}, {Name: "HEALTHY"}, {Name: "SCALING", Drop: 1}, {Name: "NOTE"}}, s.Services},
+		{[]Column{{Name: "SERVICE"}, {Name: "WANTED"}, {Name: "RUNNING"}, {Name: "HEALTHY"}, {Name: "SCALING", Drop: 1}, {Name: "NOTE"}},
+			s.Services},
 		{[]Column{{Name: "JOB"}, {Name: "SCHEDULE", Drop: 1}, {Name: "LAST RUN"}, {Name: "RESULT"}}, s.Jobs},
 		{[]Column{{Name: "ALARM"}, {Name: "SINCE"}, {Name: "WHY"}}, s.Firing},
 		{[]Column{{Name: "DEPLOYED"}, {Name: "BY"}, {Name: "RELEASE"}, {Name: "WHO", Drop: 1}, {Name: "VERDICT"}}, s.Deployed},
@@ -55,8 +56,8 @@ func (t Terminal) WriteStatus(s Status) {
 	}
 }
 
-// Redraw writes pictures again and again until ctx ends or draw returns an error. On a terminal each picture replaces the one before; elsewhere
-// they follow each other, with an empty line between them.
+// Redraw writes pictures again and again until ctx ends or draw returns an error. On a terminal each picture replaces the one before;
+// elsewhere they follow each other, with an empty line between them.
 func (t Terminal) Redraw(ctx context.Context, every time.Duration, draw func(Terminal) error) error {
 	for first := true; ; first = false {
 		var picture strings.Builder

@@ -17,9 +17,9 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// wrote STACK AGO GROUP STREAM TEXT... is a line that a container of the stack wrote so long ago, in CloudWatch Logs and in the archive. The
-// stack counts as one that runs as containers.
-// archived STACK AGO TEXT... is an object of the archive with the text alone, as an earlier version of the stack wrote it.
+// wrote STACK AGO GROUP STREAM TEXT... is a line that a container of the stack wrote so long ago, in CloudWatch Logs and in the
+// archive. The stack counts as one that runs as containers. archived STACK AGO TEXT... is an object of the archive with the text alone,
+// as an earlier version of the stack wrote it.
 func wrote(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 5 {
 		ts.Fatalf("usage: wrote stack ago group stream text...")
@@ -35,7 +35,8 @@ func wrote(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(json.NewEncoder(file).Encode(event))
 		ts.Check(file.Close())
 	}
-	batch, err := json.Marshal(map[string]any{"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": args[2], "logStream": args[3],
+	batch, err := json.Marshal(map[string]any{"messageType": "DATA_MESSAGE", "owner": "123456789012", "logGroup": args[2],
+		"logStream":           args[3],
 		"subscriptionFilters": []string{"archive"}, "logEvents": []any{event}})
 	ts.Check(err)
 	store(ts, args[0], at, string(batch)+"\n")
@@ -88,7 +89,8 @@ func fires(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	defer model.Close()
 	for _, o := range model.Objects() {
-		if name := cloud.Inputs(o.Outputs).String("name"); o.Type == "aws:cloudwatch/metricAlarm:MetricAlarm" && strings.HasSuffix(name, args[1]) {
+		if name := cloud.Inputs(o.Outputs).String("name"); o.Type == "aws:cloudwatch/metricAlarm:MetricAlarm" && strings.HasSuffix(name,
+			args[1]) {
 			ts.Check(model.Alter(o.Type, o.ID, func(o *cloud.Object) { o.State = map[string]string{"state": "ALARM", "reason": args[2]} }))
 			return
 		}

@@ -82,7 +82,8 @@ var allowed = map[string][]string{
 }
 
 // sdkFree are the packages that call no AWS API themselves.
-var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "diagnosis", "bootstrap", "logline"}
+var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "diagnosis",
+	"bootstrap", "logline"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()

@@ -255,7 +255,8 @@ func (c Container) mounts() []any {
 func (c Container) volume(path string) string { return mount.Volume(c.Name, path) }
 
 // logs is where a container's output goes. With FireLens each record names its container, task and task definition (the router's
-// enable-ecs-log-metadata). The time has to be asked for: without time_key a record has none (Fluent Bit manual, "Amazon Kinesis Data Firehose").
+// enable-ecs-log-metadata). The time has to be asked for: without time_key a record has none (Fluent Bit manual, "Amazon Kinesis Data
+// Firehose").
 func logs(family, region string, c Container, firehose *Firehose) map[string]any {
 	if firehose != nil && !c.router {
 		return map[string]any{"logDriver": "awsfirelens", "options": map[string]any{

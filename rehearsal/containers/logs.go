@@ -93,8 +93,8 @@ func eventsOf(out, since string) (events []logEvent, last string) {
 	return events, last
 }
 
-// records are the events as the stream writes them into the bucket. CloudWatch Logs sends gzipped batches, and the stream's processors decide
-// what becomes of them: without any, they stay as they are, one right after the other.
+// records are the events as the stream writes them into the bucket. CloudWatch Logs sends gzipped batches, and the stream's processors
+// decide what becomes of them: without any, they stay as they are, one right after the other.
 func records(stream *cloud.Object, s sender, filter string, events []logEvent) ([]byte, error) {
 	var text bytes.Buffer
 	d := s.destination
@@ -152,7 +152,8 @@ func (r *Run) sender(b *box, to destination) sender {
 }
 
 // strftime are the parts of a time_key_format that Fluent Bit knows beyond strftime, and the common ones of that.
-var strftime = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05", ".%3N", ".000", ".%9N", ".000000000",
+var strftime = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05", ".%3N", ".000", ".%9N",
+	".000000000",
 	".%L", ".000000000")
 
 // routed are the lines as a log router sends them: the fields of Docker's fluentd driver, those of ECS (ECS Developer Guide, FireLens,

@@ -266,10 +266,11 @@ func TestAStreamWritesEventsAsItsProcessorsSay(t *testing.T) {
 			`"ecs_task_arn":"arn:aws:ecs:us-east-1:123456789012:task/site-dev/t1","ecs_task_definition":"site-dev-web:3","log":"{\"two\": 2}",` +
 			`"source":"stdout","time":"2026-02-03T04:05:07.000"}` + "\n"},
 		"a log router that sends messages": {sender{options: map[string]string{"log_key": "log"}}, streamWith(), "one\n{\"two\": 2}\n"},
-		"a log router without time_key": {sender{container: "django"}, streamWith(), `{"container_id":"","container_name":"django","ecs_cluster":"",` +
-			`"ecs_task_arn":"","ecs_task_definition":"","log":"one","source":"stdout"}` + "\n" +
-			`{"container_id":"","container_name":"django","ecs_cluster":"","ecs_task_arn":"","ecs_task_definition":"","log":"{\"two\": 2}",` +
-			`"source":"stdout"}` + "\n"},
+		"a log router without time_key": {sender{container: "django"}, streamWith(),
+			`{"container_id":"","container_name":"django","ecs_cluster":"",` +
+				`"ecs_task_arn":"","ecs_task_definition":"","log":"one","source":"stdout"}` + "\n" +
+				`{"container_id":"","container_name":"django","ecs_cluster":"","ecs_task_arn":"","ecs_task_definition":"","log":"{\"two\": 2}",` +
+				`"source":"stdout"}` + "\n"},
 	} {
 		if got, err := records(c.stream, c.from, "all", events); err != nil || string(got) != c.want {
 			t.Errorf("%s: the stream writes %s, %v; want %s", name, got, err, c.want)

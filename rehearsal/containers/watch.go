@@ -48,8 +48,8 @@ type View struct{ run *Run }
 // View looks at a run that is open.
 func (r *Run) View() *View { return &View{r} }
 
-// Look looks at the run in a folder, whatever other processes do with it. objects are those of the account. What the containers wrote can be
-// read without Docker too; then wrong says what is missing.
+// Look looks at the run in a folder, whatever other processes do with it. objects are those of the account. What the containers wrote
+// can be read without Docker too; then wrong says what is missing.
 func Look(ctx context.Context, dir string, objects []*cloud.Object, options Options) (v *View, wrong error) {
 	r, err := named(ctx, dir, options)
 	if err != nil {
@@ -60,8 +60,8 @@ func Look(ctx context.Context, dir string, objects []*cloud.Object, options Opti
 	return &View{r}, wrong
 }
 
-// Collect delivers what the containers wrote until now. While a process serves it does nothing: that process delivers every two seconds, and
-// knows of deployments since this view was made.
+// Collect delivers what the containers wrote until now. While a process serves it does nothing: that process delivers every two
+// seconds, and knows of deployments since this view was made.
 func (v *View) Collect(ctx context.Context) error {
 	const served = 10 * time.Second
 	shipped, err := os.Stat(filepath.Join(v.run.dir, "shipped.json"))
@@ -232,7 +232,8 @@ func (v *View) Tasks(ctx context.Context) ([]ViewedTask, error) {
 	return tasks, nil
 }
 
-// Targets asks each target of a target group as its load balancer does, once. It returns what is wrong with each, by its address; "": nothing.
+// Targets asks each target of a target group as its load balancer does, once. It returns what is wrong with each, by its address; "":
+// nothing.
 func (v *View) Targets(ctx context.Context, arn string) (map[string]string, error) {
 	found := map[string]string{}
 	for _, service := range v.run.all("aws:ecs/service:Service") {

@@ -17,15 +17,16 @@ func logsCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs",
 		Short: "Show what the site's containers wrote, also long ago, and follow it",
-		Long: `Logs writes the lines of the stack's containers by time: time (UTC), container, level and message. Recent lines come from CloudWatch
-Logs, older ones from the archive in S3; it finds out itself where a line is, and shows none twice. Without --since it begins an hour ago, with
---follow ten minutes ago, with --release when that was deployed.
+		Long: `Logs writes the lines of the stack's containers by time: time (UTC), container, level and message. Recent lines come from
+CloudWatch Logs, older ones from the archive in S3; it finds out itself where a line is, and shows none twice. Without
+--since it begins an hour ago, with --follow ten minutes ago, with --release when that was deployed.
 
-A time is how long ago (30m, 2h, 3d, 1w), or absolute: 2026-02-03T04:05:00Z. A request can be followed by its ID, which nginx gives it and passes
-to the app in X-Request-ID: both log it, if the app does. A time with ~ is that of an object in the archive, whose lines have none of their own.
+A time is how long ago (30m, 2h, 3d, 1w), or absolute: 2026-02-03T04:05:00Z. A request can be followed by its ID, which
+nginx gives it and passes to the app in X-Request-ID: both log it, if the app does. A time with ~ is that of an object in
+the archive, whose lines have none of their own.
 
-With --json it writes JSON Lines: one object a line, with the text as it was written. What looks like a password is removed either way. In a
-rehearsal only containers write lines: slipway up --run.`,
+With --json it writes JSON Lines: one object a line, with the text as it was written. What looks like a password is
+removed either way. In a rehearsal only containers write lines: slipway up --run.`,
 		Example: `  slipway logs --stack prod --live --follow
   slipway logs --service mail --since 3d --filter timeout
   slipway logs --request 7f1c0a52e9c84a3d8a7b6f7d0c9e1b2a

@@ -22,13 +22,13 @@ func statusCommand(t *Tools) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how the site is: tasks, database, cache, alarms, jobs, deployments",
-		Long: `Status shows a stack on one screen: its URL, the release and its verdict, wanted, running and healthy tasks, the database and its backups,
-the cache, alarms that fire, certificates, the last runs of jobs, who holds the lock, and the last drift check. It takes no lock, so it also works
-while another run deploys, and changes nothing.
+		Long: `Status shows a stack on one screen: its URL, the release and its verdict, wanted, running and healthy tasks, the database
+and its backups, the cache, alarms that fire, certificates, the last runs of jobs, who holds the lock, and the last drift
+check. It takes no lock, so it also works while another run deploys, and changes nothing.
 
-It shows and does not judge: the exit code is 0 if the stack could be looked at, whatever is wrong with it; slipway drift and the verdict of a
-deployment judge. A part that cannot be read says why. With --watch the picture is drawn again until Ctrl-C, and without a terminal written again.
-In a rehearsal, what a model cannot know is missing.`,
+It shows and does not judge: the exit code is 0 if the stack could be looked at, whatever is wrong with it; slipway drift
+and the verdict of a deployment judge. A part that cannot be read says why. With --watch the picture is drawn again until
+Ctrl-C, and without a terminal written again. In a rehearsal, what a model cannot know is missing.`,
 		Example: `  slipway status --stack prod --live --watch
   slipway status --json | jq '.services[] | {name, running, healthy}'`,
 		Args: commandline.None,

@@ -33,8 +33,8 @@ type World struct {
 // A Service is what Service creates.
 type Service struct{ Cluster, Name, Image, LogGroup string }
 
-// Watched is what Watched creates: an alarm with a name and a description, a database of class db.t4g.micro with 20 GiB, backups for 7 days and a
-// name, and a certificate for a domain that is not issued yet.
+// Watched is what Watched creates: an alarm with a name and a description, a database of class db.t4g.micro with 20 GiB, backups for 7
+// days and a name, and a certificate for a domain that is not issued yet.
 type Watched struct{ Alarm, Description, Database, Domain string }
 
 // Run runs the suite. open gives a new account each time.
@@ -310,7 +310,8 @@ func testObserve(t *testing.T, w World) {
 		t.Errorf("alarms are %+v, %v", alarms, err)
 	}
 	d, err := o.Database(ctx, "suite-database")
-	if err != nil || d.ID != "suite-database" || d.Class != "db.t4g.micro" || d.Status != "available" || d.Engine != "postgres" || d.Storage != 20 ||
+	if err != nil || d.ID != "suite-database" || d.Class != "db.t4g.micro" || d.Status != "available" || d.Engine != "postgres" ||
+		d.Storage != 20 ||
 		d.BackupDays != 7 || d.MultiAZ {
 		t.Errorf("the database is %+v, %v", d, err)
 	}

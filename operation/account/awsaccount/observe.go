@@ -50,7 +50,8 @@ func (o observer) Simulated() bool { return false }
 func (o observer) Tasks(ctx context.Context, cluster string) ([]account.Task, error) {
 	var tasks []account.Task
 	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		pages := ecs.NewListTasksPaginator(o.ecs, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: status, MaxResults: aws.Int32(tasksACall)})
+		pages := ecs.NewListTasksPaginator(o.ecs, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: status,
+			MaxResults: aws.Int32(tasksACall)})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			var none *types.ClusterNotFoundException
@@ -197,7 +198,8 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 		return account.Database{}, err
 	}
 	i := out.Instances[0]
-	d := account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus, Engine: i.Engine,
+	d := account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus,
+		Engine:  i.Engine,
 		Version: i.EngineVersion, Storage: i.AllocatedStorage, MaxStorage: i.MaxAllocatedStorage, MultiAZ: i.MultiAZ,
 		BackupDays: i.BackupRetentionPeriod, LatestRestorable: i.LatestRestorableTime.Time,
 		CertificateAuthority: i.CertificateDetails.CAIdentifier, CertificateValidTill: i.CertificateDetails.ValidTill.Time}
@@ -221,7 +223,8 @@ func (o observer) snapshots(ctx context.Context, id string) ([]account.Snapshot,
 			return nil, err
 		}
 		for _, s := range out.Snapshots {
-			all = append(all, account.Snapshot{ID: s.DBSnapshotIdentifier, Kind: s.SnapshotType, Status: s.Status, Created: s.SnapshotCreateTime.Time})
+			all = append(all, account.Snapshot{ID: s.DBSnapshotIdentifier, Kind: s.SnapshotType, Status: s.Status,
+				Created: s.SnapshotCreateTime.Time})
 		}
 		if out.Marker == "" {
 			slices.SortFunc(all, func(a, b account.Snapshot) int { return b.Created.Compare(a.Created) })

@@ -77,8 +77,8 @@ func (r logReader) LogStreams(ctx context.Context, group string, since time.Time
 	return streams, nil
 }
 
-// Events implements account.LogReader. FilterLogEvents returns events by time, those of one moment in no order that matters here (CloudWatch
-// Logs API reference, FilterLogEvents).
+// Events implements account.LogReader. FilterLogEvents returns events by time, those of one moment in no order that matters here
+// (CloudWatch Logs API reference, FilterLogEvents).
 func (r logReader) Events(ctx context.Context, q account.EventQuery, visit func([]logline.Event) error) error {
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &q.Group, StartTime: aws.Int64(q.From.UnixMilli())}
 	if !q.To.IsZero() {
@@ -99,8 +99,9 @@ func (r logReader) Events(ctx context.Context, q account.EventQuery, visit func(
 		}
 		var events []logline.Event
 		for _, e := range page.Events {
-			event := logline.Event{Time: milliseconds(e.Timestamp), ID: aws.ToString(e.EventId), Group: q.Group, Stream: aws.ToString(e.LogStreamName),
-				Text: strings.TrimRight(aws.ToString(e.Message), "\r\n")}
+			event := logline.Event{Time: milliseconds(e.Timestamp), ID: aws.ToString(e.EventId), Group: q.Group,
+				Stream: aws.ToString(e.LogStreamName),
+				Text:   strings.TrimRight(aws.ToString(e.Message), "\r\n")}
 			event.Place()
 			events = append(events, event)
 		}

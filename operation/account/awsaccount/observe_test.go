@@ -36,8 +36,9 @@ func watched(t *testing.T, settings aws.Config, w accounttest.Watched) string {
 	must(cloudwatchService.call(ctx, settings, "PutMetricAlarm", url.Values{"AlarmName": {w.Alarm}, "AlarmDescription": {w.Description},
 		"Namespace": {"AWS/RDS"}, "MetricName": {"CPUUtilization"}, "Statistic": {"Average"}, "Period": {"60"}, "EvaluationPeriods": {"1"},
 		"Threshold": {"80"}, "ComparisonOperator": {"GreaterThanThreshold"}}, new(struct{})))
-	must(rdsService.call(ctx, settings, "CreateDBInstance", url.Values{"DBInstanceIdentifier": {w.Database}, "DBInstanceClass": {"db.t4g.micro"},
-		"Engine": {"postgres"}, "AllocatedStorage": {"20"}, "BackupRetentionPeriod": {"7"}, "MasterUsername": {"owner"},
+	must(rdsService.call(ctx, settings, "CreateDBInstance", url.Values{"DBInstanceIdentifier": {w.Database},
+		"DBInstanceClass": {"db.t4g.micro"},
+		"Engine":          {"postgres"}, "AllocatedStorage": {"20"}, "BackupRetentionPeriod": {"7"}, "MasterUsername": {"owner"},
 		"MasterUserPassword": {"hunter2hunter2"}}, new(struct{})))
 	var out struct{ CertificateArn string }
 	must(certificateService.call(ctx, settings, "RequestCertificate", map[string]any{"DomainName": w.Domain, "ValidationMethod": "DNS"}, &out))
@@ -81,7 +82,8 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("streams are %+v, %v", streams, err)
 	}
 	var got []string
-	query := account.EventQuery{Group: *group, From: begun.Add(time.Second).Truncate(time.Millisecond), To: begun.Add(5 * time.Second).Truncate(time.Millisecond)}
+	query := account.EventQuery{Group: *group, From: begun.Add(time.Second).Truncate(time.Millisecond),
+		To: begun.Add(5 * time.Second).Truncate(time.Millisecond)}
 	err = o.Events(ctx, query, func(events []logline.Event) error {
 		for _, e := range events {
 			if e.ID == "" || e.Container != "django" || e.Group != *group {
@@ -119,7 +121,8 @@ func TestObservingMoto(t *testing.T) {
 		"containerDefinitions": []any{map[string]any{"name": "app", "image": "x", "memory": 64}}}, new(struct{})))
 	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "CreateService", map[string]any{"cluster": "shop",
 		"serviceName": "web", "taskDefinition": "web", "desiredCount": 0}, new(struct{})))
-	must(scalingService.call(ctx, settings, "RegisterScalableTarget", map[string]any{"ServiceNamespace": "ecs", "ResourceId": "service/shop/web",
+	must(scalingService.call(ctx, settings, "RegisterScalableTarget", map[string]any{"ServiceNamespace": "ecs",
+		"ResourceId":        "service/shop/web",
 		"ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 2, "MaxCapacity": 6}, new(struct{})))
 	scaling, err := o.Scaling(ctx, "arn:aws:ecs:us-east-1:123456789012:cluster/shop", []string{"web", "worker"})
 	if err != nil || len(scaling) != 1 || scaling["web"] != (account.Scaling{Min: 2, Max: 6}) {
@@ -136,11 +139,13 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("the database is %+v, %v", d, err)
 	}
 	alarms, err := o.Alarms(ctx, []string{"cpu"})
-	if err != nil || len(alarms) != 1 || alarms[0].State != "ALARM" || alarms[0].Reason != "Threshold Crossed" || time.Since(alarms[0].Since) > time.Hour {
+	if err != nil || len(alarms) != 1 || alarms[0].State != "ALARM" || alarms[0].Reason != "Threshold Crossed" ||
+		time.Since(alarms[0].Since) > time.Hour {
 		t.Errorf("alarms are %+v, %v", alarms, err)
 	}
 	must(cacheService.call(ctx, settings, "CreateReplicationGroup", url.Values{"ReplicationGroupId": {"shop-cache"},
-		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumNodeGroups": {"1"}, "ReplicasPerNodeGroup": {"1"},
+		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumNodeGroups": {"1"},
+		"ReplicasPerNodeGroup":     {"1"},
 		"AutomaticFailoverEnabled": {"true"}}, new(struct{})))
 	if c, err := o.Cache(ctx, "shop-cache"); err != nil || c.ID != "shop-cache" || c.Node != "cache.t4g.micro" || len(c.Members) != 2 ||
 		c.Failover != "enabled" || !slices.ContainsFunc(c.Members, func(m account.CacheMember) bool { return m.Role == "primary" }) {
@@ -159,8 +164,8 @@ func TestObservingMoto(t *testing.T) {
 	}
 }
 
-// TestObservingWhatMotoDoesNotMake has an endpoint answer with the shapes of the API references: tasks with health and exit codes, targets of the
-// load balancer, a certificate that ends. It checks each request.
+// TestObservingWhatMotoDoesNotMake has an endpoint answer with the shapes of the API references: tasks with health and exit codes,
+// targets of the load balancer, a certificate that ends. It checks each request.
 func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 	const definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop-prod-web:3"
 	answers := map[string]string{
@@ -228,7 +233,8 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 		a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec || a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
 		t.Errorf("the running task is %+v", a)
 	}
-	if b := tasks[1]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() || *b.Containers[0].ExitCode != 3 ||
+	if b := tasks[1]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() ||
+		*b.Containers[0].ExitCode != 3 ||
 		b.Code != "EssentialContainerExited" {
 		t.Errorf("the stopped task is %+v", b)
 	}

@@ -78,13 +78,15 @@ func (s jsonService) call(ctx context.Context, settings aws.Config, action strin
 		if json.Unmarshal(answer, &e) != nil || e.Type == "" {
 			e.Type, e.Message = fmt.Sprint("HTTP ", status), http.StatusText(status)
 		}
-		return fmt.Errorf("%s:%s: %w", s.name, action, &smithy.GenericAPIError{Code: e.Type[strings.LastIndex(e.Type, "#")+1:], Message: e.Message})
+		return fmt.Errorf("%s:%s: %w", s.name, action, &smithy.GenericAPIError{Code: e.Type[strings.LastIndex(e.Type, "#")+1:],
+			Message: e.Message})
 	}
 	return json.Unmarshal(answer, out)
 }
 
 // post sends a signed request.
-func post(ctx context.Context, settings aws.Config, service string, body []byte, header http.Header) (status int, answer []byte, err error) {
+func post(ctx context.Context, settings aws.Config, service string, body []byte, header http.Header) (status int, answer []byte,
+	err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint(settings, service), bytes.NewReader(body))
 	if err != nil {
 		return 0, nil, err

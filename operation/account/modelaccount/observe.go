@@ -92,7 +92,8 @@ func (o observer) Tasks(ctx context.Context, cluster string) ([]account.Task, er
 			continue
 		}
 		for i := range out.Int("desiredCount") {
-			tasks = append(tasks, account.Task{ID: fmt.Sprintf("simulated-%d", i+1), Service: out.String("name"), Status: "RUNNING", Health: "HEALTHY",
+			tasks = append(tasks, account.Task{ID: fmt.Sprintf("simulated-%d", i+1), Service: out.String("name"), Status: "RUNNING",
+				Health:     "HEALTHY",
 				Definition: out.String("taskDefinition"), Family: familyOf(out.String("taskDefinition"))})
 		}
 	}
@@ -119,7 +120,8 @@ func familyOf(arn string) string {
 
 // viewedTask is a task of containers as ECS would show it.
 func viewedTask(v live.ViewedTask) account.Task {
-	t := account.Task{ID: v.ID, Service: v.Service, Definition: v.Definition, Family: familyOf(v.Definition), Status: "RUNNING", Health: "UNKNOWN"}
+	t := account.Task{ID: v.ID, Service: v.Service, Definition: v.Definition, Family: familyOf(v.Definition), Status: "RUNNING",
+		Health: "UNKNOWN"}
 	for _, c := range v.Containers {
 		container := account.TaskContainer{Name: c.Name, Health: "UNKNOWN"}
 		switch c.Health {
@@ -143,8 +145,8 @@ func viewedTask(v live.ViewedTask) account.Task {
 	return t
 }
 
-// health is that of a task: unhealthy if one container is, unknown while one has not answered (ECS Developer Guide, "Determine Amazon ECS task
-// health using container health checks").
+// health is that of a task: unhealthy if one container is, unknown while one has not answered (ECS Developer Guide, "Determine Amazon
+// ECS task health using container health checks").
 func health(containers []live.ViewedContainer) string {
 	found := "UNKNOWN"
 	for _, c := range containers {
@@ -210,7 +212,8 @@ func (o observer) Database(_ context.Context, id string) (account.Database, erro
 	if out == nil {
 		return account.Database{}, fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
-	return account.Database{ID: id, Address: out.String("address"), Class: out.String("instanceClass"), Status: out.String("status"), Engine: out.String("engine"),
+	return account.Database{ID: id, Address: out.String("address"), Class: out.String("instanceClass"), Status: out.String("status"),
+		Engine:  out.String("engine"),
 		Version: cmp.Or(out.String("engineVersionActual"), out.String("engineVersion")), Storage: out.Int("allocatedStorage"),
 		MaxStorage: out.Int("maxAllocatedStorage"), MultiAZ: out.Bool("multiAz"), BackupDays: out.Int("backupRetentionPeriod"),
 		CertificateAuthority: out.String("caCertIdentifier")}, nil
