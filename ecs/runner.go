@@ -18,7 +18,9 @@ type TaskRun struct {
 	TaskDefinition string // ARN with revision
 	Subnets        []string
 	SecurityGroups []string
-	Container      string // whose exit code and log are reported
+	Container      string            // whose exit code and log are reported
+	Command        []string          // replaces the container's own; nil: its own
+	Environment    map[string]string // replaces or adds variables of the container; ECS shows them, so no secrets
 	LogGroup       string
 	LogPrefix      string // streams are LogPrefix/Container/task id
 	StartedBy      string // shown by ECS

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,6 +108,7 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, s
 				Subnets: run.Subnets, SecurityGroups: run.SecurityGroups, AssignPublicIp: types.AssignPublicIpDisabled,
 			}},
 			StartedBy: aws.String(run.StartedBy), EnableECSManagedTags: true, PropagateTags: types.PropagateTagsTaskDefinition,
+			Overrides: run.overrides(),
 		})
 		switch {
 		case err == nil && len(out.Tasks) == 1:
@@ -120,6 +123,19 @@ func (r AWSRunner) start(ctx context.Context, client *ecs.Client, run TaskRun, s
 			return "", fmt.Errorf("starting the task: %w", err)
 		}
 	}
+}
+
+// overrides are what differs from the container's definition; nil: nothing does.
+func (run TaskRun) overrides() *types.TaskOverride {
+	if run.Command == nil && len(run.Environment) == 0 {
+		return nil
+	}
+	override := types.ContainerOverride{Name: aws.String(run.Container), Command: run.Command}
+	for _, name := range slices.Sorted(maps.Keys(run.Environment)) {
+		override.Environment = append(override.Environment,
+			types.KeyValuePair{Name: aws.String(name), Value: aws.String(run.Environment[name])})
+	}
+	return &types.TaskOverride{ContainerOverrides: []types.ContainerOverride{override}}
 }
 
 // wait returns when the task has stopped.

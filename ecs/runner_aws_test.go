@@ -242,3 +242,30 @@ func TestAWSRunnerStopsATaskItNoLongerWaitsFor(t *testing.T) {
 		t.Errorf("the task was not stopped; calls: %q", calls())
 	}
 }
+
+// What a run changes of its container goes into RunTask's overrides; a run without changes sends none.
+func TestARunMayChangeItsContainer(t *testing.T) {
+	for name, test := range map[string]struct {
+		command []string
+		env     map[string]string
+		want    string
+	}{
+		"nothing": {nil, nil, ""},
+		"both": {[]string{"doctor", "--json"}, map[string]string{"B": "2", "A": "1"},
+			`"overrides":{"containerOverrides":[{"command":["doctor","--json"],"environment":[{"name":"A","value":"1"},{"name":"B","value":"2"}],` +
+				`"name":"django"}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)}, "GetLogEvents": lines("{}")})
+			changed := run
+			changed.Command, changed.Environment = test.command, test.env
+			if _, err := quick().RunTask(t.Context(), changed); err != nil {
+				t.Fatal(err)
+			}
+			asked := calls()[0]
+			if test.want == "" && strings.Contains(asked, "overrides") || !strings.Contains(asked, test.want) {
+				t.Errorf("it asked %s", asked)
+			}
+		})
+	}
+}

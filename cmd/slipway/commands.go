@@ -21,7 +21,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"check", "outputs", "stacks", "drift", "why", "export"}},
+	{"Inspect", []string{"status", "logs", "doctor", "check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"exec", "task", "job", "shell", "db", "scale", "restart", "pause", "resume", "policy", "unlock"}},
 	{"Set up", []string{"init", "bootstrap", "ci", "comment", "schema"}},
 }

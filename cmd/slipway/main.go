@@ -32,7 +32,7 @@ func main() {
 const (
 	exitFailed = 1 // it was tried, and did not work
 	exitUsage  = 2 // the command line is wrong
-	exitDrift  = 3 // drift was found; why: the answer is no
+	exitDrift  = 3 // drift was found; why: the answer is no; doctor: a problem was found
 	exitLocked = 4 // another run has the stack
 )
 

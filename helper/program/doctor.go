@@ -20,26 +20,32 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// A diagnosis is one step of doctor.
+// A diagnosis is one step of doctor, and a line of its JSON.
 type diagnosis struct {
-	Step  string   `json:"step"`
-	State string   `json:"state"` // ok, failed, not tried
-	Found []string `json:"found,omitempty"`
+	Step  string   `json:"check"`
+	State string   `json:"state"`           // ok, failed, not tried
+	Kind  string   `json:"kind,omitempty"`  // of the cause, as package diagnosis knows it
 	Seen  string   `json:"seen,omitempty"`  // what happened
 	Cause string   `json:"cause,omitempty"` // what is likely the matter
+	Found []string `json:"evidence,omitempty"`
 }
 
-// A sickness is why a step failed: what was seen, and the likely cause.
-type sickness struct{ seen, cause string }
+// A sickness is why a step failed: what was seen, the likely cause, and its kind.
+type sickness struct{ kind, seen, cause string }
 
 func (s *sickness) Error() string { return s.seen }
 
-// An examination finds out why the app cannot reach its database. Four steps; after a failed one the others are not tried:
+// An examination finds out why the app does not work. A step is not tried if one that it needs failed:
 //
-//	1 environment  are all variables set?
-//	2 network      does the name resolve, does the port respond?
-//	3 log-in       does Postgres accept this role for this database, over verified TLS?
-//	4 Django       does Django's own connection work, are the migrations applied?
+//	environment  are all variables set?
+//	network      does the database's name resolve, does the port respond?
+//	log-in       does Postgres accept the app's role for this database, over verified TLS?
+//	settings     can Django load its settings?
+//	database     does Django's own connection work?
+//	migrations   are they all applied?
+//	tables       does each model have its table?
+//	cache        does the cache answer, if the app has the URL of one?
+//	health       does Django answer the health path, if one is given?
 //
 // It prints no secret, and of the environment only names.
 type examination struct {
@@ -47,11 +53,39 @@ type examination struct {
 	manage   []string
 	hide     *strings.Replacer
 	database address
+	others   []login // further roles that must be able to log in
 	found    []string
+
+	path  string // of the health check; "": none
+	below int    // the lowest status that is unhealthy
+}
+
+// A step is one of the examination. skip says that the app has nothing for it.
+type step struct {
+	name  string
+	needs []string
+	run   func() *sickness
+	skip  bool
+}
+
+func (e *examination) steps() []step {
+	return []step{
+		{name: "environment", run: e.environment},
+		{name: "network", needs: []string{"environment"}, run: e.network},
+		{name: "log-in", needs: []string{"network"}, run: e.login},
+		{name: "settings", run: e.settings},
+		{name: "database", needs: []string{"log-in", "settings"}, run: e.connection},
+		{name: "migrations", needs: []string{"database"}, run: e.migrations},
+		{name: "tables", needs: []string{"migrations"}, run: e.tables},
+		{name: "cache", run: e.cache, skip: e.cacheURL() == nil},
+		{name: "health", needs: []string{"tables"}, run: e.health, skip: e.path == ""},
+	}
 }
 
 func doctor(i *invocation, flags *flag.FlagSet, args []string) error {
-	asJSON := flags.Bool("json", false, "print JSON")
+	asJSON := flags.Bool("json", false, "print each check as a line of JSON")
+	path := flags.String("path", "", "path of the health check, which Django must answer")
+	below := flags.Int("below", 400, "the lowest status of the health check that is unhealthy")
 	if err := parse(flags, args, 0); err != nil {
 		return err
 	}
@@ -59,53 +93,68 @@ func doctor(i *invocation, flags *flag.FlagSet, args []string) error {
 	if err != nil {
 		return err
 	}
-	e := &examination{env: i.env, manage: manage, hide: hiding(i.env["SLIPWAY_DB_PASSWORD"], i.env["SLIPWAY_DB_OWNER_PASSWORD"])}
-	report, sick := e.examine()
-	if *asJSON {
-		text, err := json.MarshalIndent(report, "", "  ")
-		if err != nil {
-			return err
+	e := &examination{env: i.env, manage: manage, path: *path, below: *below}
+	e.hidePasswords()
+	out := json.NewEncoder(i.out)
+	out.SetEscapeHTML(false)
+	sick, n := false, 0
+	e.examine(func(d diagnosis) {
+		n++
+		sick = sick || d.State == "failed"
+		if *asJSON {
+			_ = out.Encode(d)
+			return
 		}
-		fmt.Fprintf(i.out, "%s\n", text)
-	} else {
-		for n, d := range report {
-			fmt.Fprintf(i.out, "%d %s: %s\n", n+1, d.Step, strings.ReplaceAll(d.State, "failed", "FAILED"))
-			for _, line := range d.Found {
-				fmt.Fprintf(i.out, "    %s\n", line)
-			}
-			if d.Seen != "" {
-				fmt.Fprintf(i.out, "    seen: %s\n    likely cause: %s\n", d.Seen, d.Cause)
-			}
+		fmt.Fprintf(i.out, "%d %s: %s\n", n, d.Step, strings.ReplaceAll(d.State, "failed", "FAILED"))
+		for _, line := range d.Found {
+			fmt.Fprintf(i.out, "    %s\n", line)
 		}
-	}
+		if d.Seen != "" {
+			fmt.Fprintf(i.out, "    seen: %s\n    likely cause: %s\n", d.Seen, d.Cause)
+		}
+	})
 	if sick {
 		return &failure{code: exitFailed}
 	}
 	return nil
 }
 
-func (e *examination) examine() (report []diagnosis, sick bool) {
-	for _, step := range []struct {
-		name string
-		run  func() *sickness
-	}{{"environment", e.environment}, {"network", e.network}, {"log-in", e.login}, {"Django", e.django}} {
-		d := diagnosis{Step: step.name, State: "not tried"}
-		if !sick {
+// examine makes every step that can be made, and reports each as soon as it is done.
+func (e *examination) examine(report func(diagnosis)) {
+	done := map[string]bool{}
+	for _, s := range e.steps() {
+		if s.skip {
+			continue
+		}
+		d := diagnosis{Step: s.name, State: "not tried"}
+		if !slices.ContainsFunc(s.needs, func(name string) bool { return !done[name] }) {
 			e.found = nil
-			s := step.run()
-			d.State = "ok"
+			sick := s.run()
+			d.State, done[s.name] = "ok", sick == nil
 			for _, line := range e.found {
 				d.Found = append(d.Found, e.clean(line))
 			}
-			if s != nil {
-				sick = true
-				d.State, d.Seen, d.Cause = "failed", e.clean(s.seen), s.cause
+			if sick != nil {
+				d.State, d.Kind, d.Seen, d.Cause = "failed", sick.kind, e.clean(sick.seen), sick.cause
 			}
 		}
-		report = append(report, d)
+		report(d)
 	}
-	return report, sick
 }
+
+// hidePasswords keeps what has the name of a secret out of everything that is printed.
+func (e *examination) hidePasswords(further ...string) {
+	all := further
+	for name, value := range e.env {
+		if secretName.MatchString(name) {
+			all = append(all, value)
+		}
+	}
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) }) // a secret may be part of another
+	e.hide = hiding(all...)
+}
+
+var secretName = regexp.MustCompile(`(?i)PASSWORD|SECRET|TOKEN|_KEY$|^KEY$`)
 
 func (e *examination) clean(text string) string { return (&project{hide: e.hide}).clean(text) }
 
@@ -136,7 +185,7 @@ func (e *examination) environment() *sickness {
 	e.tell("the database's address comes from %s", from)
 	if file := e.database.rootcert; file != "" {
 		if _, err := os.Stat(file); err != nil {
-			return &sickness{words(err), "PGSSLROOTCERT names a file that is not in the image: build the image again"}
+			return &sickness{"tls", words(err), "PGSSLROOTCERT names a file that is not in the image: build the image again"}
 		}
 	}
 	return nil
@@ -168,24 +217,41 @@ func (e *examination) findDatabase() (string, *sickness) {
 
 var postgresScheme = regexp.MustCompile(`^(postgres|postgresql|postgis|psql|pgsql)$`)
 
+// A login is a role and its password.
+type login struct{ user, password string }
+
+// fromVariables takes the app's role. The task of a migration has the app's own under other names, and the owner's besides: both must
+// be able to log in.
 func (e *examination) fromVariables() (string, *sickness) {
-	user, password := "SLIPWAY_DB_USER", "SLIPWAY_DB_PASSWORD"
-	if e.env[user] == "" && e.env["SLIPWAY_DB_OWNER"] != "" {
-		user, password = "SLIPWAY_DB_OWNER", "SLIPWAY_DB_OWNER_PASSWORD" // in the task of a migration
-	}
-	for _, name := range []string{"SLIPWAY_DB_NAME", user, password} {
-		if e.env[name] == "" {
-			return "", &sickness{name + " is not set", "the task definition: a variable or a secret is missing there"}
+	var roles []login
+	for _, names := range [][2]string{{"SLIPWAY_DB_ROLE", "SLIPWAY_DB_ROLE_PASSWORD"}, {"SLIPWAY_DB_USER", "SLIPWAY_DB_PASSWORD"},
+		{"SLIPWAY_DB_OWNER", "SLIPWAY_DB_OWNER_PASSWORD"}} {
+		user, password := e.env[names[0]], e.env[names[1]]
+		if user == "" {
+			continue
+		}
+		if password == "" {
+			return "", &sickness{"environment", names[1] + " is not set", "the task definition: a variable or a secret is missing there"}
+		}
+		if !slices.Contains(roles, login{user, password}) {
+			roles = append(roles, login{user, password})
 		}
 	}
-	e.setDatabase(e.env["SLIPWAY_DB_HOST"], e.env["SLIPWAY_DB_PORT"], e.env["SLIPWAY_DB_NAME"], e.env[user], e.env[password])
+	switch {
+	case len(roles) == 0:
+		return "", &sickness{"environment", "SLIPWAY_DB_USER is not set", "the task definition: a variable or a secret is missing there"}
+	case e.env["SLIPWAY_DB_NAME"] == "":
+		return "", &sickness{"environment", "SLIPWAY_DB_NAME is not set", "the task definition: a variable or a secret is missing there"}
+	}
+	e.setDatabase(e.env["SLIPWAY_DB_HOST"], e.env["SLIPWAY_DB_PORT"], e.env["SLIPWAY_DB_NAME"], roles[0].user, roles[0].password)
+	e.others = roles[1:]
 	return "SLIPWAY_DB_HOST", nil
 }
 
 func (e *examination) setDatabase(host, port, name, user, password string) {
 	d := &e.database
 	d.host, d.port, d.name, d.user, d.password = host, cmp.Or(port, "5432"), name, user, password
-	e.hide = hiding(password, e.env["SLIPWAY_DB_PASSWORD"], e.env["SLIPWAY_DB_OWNER_PASSWORD"])
+	e.hidePasswords(password)
 }
 
 // printDatabase makes Django print the database of its settings.
@@ -196,23 +262,36 @@ print("slipway-database " + json.dumps({k: str(d.get(k) or "") for k in ("ENGINE
 
 const settingsCause = "the settings cannot be loaded: a variable that they demand is missing in the task definition, or has a wrong value"
 
-func (e *examination) fromDjango() (string, *sickness) {
+// djangoDatabase is the database of Django's settings.
+func (e *examination) djangoDatabase() (map[string]string, *sickness) {
 	r := e.run("shell", "-c", printDatabase)
 	if r.err != nil {
-		return "", &sickness{r.reason, settingsCause}
+		return nil, &sickness{"settings", r.reason, settingsCause}
 	}
 	var d map[string]string
-	_, text, _ := strings.Cut(r.secret, "slipway-database ")
-	text, _, _ = strings.Cut(text, "\n")
-	if err := json.Unmarshal([]byte(text), &d); err != nil {
-		return "", &sickness{"Django printed no database", settingsCause}
+	if err := json.Unmarshal([]byte(after(r.secret, "slipway-database ")), &d); err != nil {
+		return nil, &sickness{"settings", "Django printed no database", settingsCause}
 	}
+	return d, nil
+}
+
+// after is the rest of the line behind a marker.
+func after(text, marker string) string {
+	_, text, _ = strings.Cut(text, marker)
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
+func (e *examination) fromDjango() (string, *sickness) {
+	d, sick := e.djangoDatabase()
+	const unnamed = "the variables that name the Postgres database are not set: see app.env"
 	switch {
+	case sick != nil:
+		return "", sick
 	case !strings.Contains(d["ENGINE"], "postgis") && !strings.Contains(d["ENGINE"], "postgresql"):
-		return "", &sickness{"the settings use " + d["ENGINE"], "the variables that name the Postgres database are not set: see app.env"}
+		return "", &sickness{"environment", "the settings use " + d["ENGINE"], unnamed}
 	case d["HOST"] == "" || d["NAME"] == "":
-		return "", &sickness{fmt.Sprintf("the settings use host %q and name %q", d["HOST"], d["NAME"]),
-			"the variables that name the Postgres database are not set: see app.env"}
+		return "", &sickness{"environment", fmt.Sprintf("the settings use host %q and name %q", d["HOST"], d["NAME"]), unnamed}
 	}
 	e.setDatabase(d["HOST"], d["PORT"], d["NAME"], d["USER"], d["PASSWORD"])
 	return "Django's settings", nil
@@ -224,7 +303,7 @@ func (e *examination) network() *sickness {
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
-		return &sickness{fmt.Sprintf("%s does not resolve: %s", host, words(err)),
+		return &sickness{"wrong-host", fmt.Sprintf("%s does not resolve: %s", host, words(err)),
 			"the host is not the address of the instance, or the VPC has DNS names switched off"}
 	}
 	slices.Sort(addresses)
@@ -232,27 +311,45 @@ func (e *examination) network() *sickness {
 	began := time.Now()
 	c, err := net.DialTimeout("tcp", at, 5*time.Second)
 	if timeout, ok := asError[net.Error](err); ok && timeout.Timeout() {
-		return &sickness{fmt.Sprintf("no answer from %s within 5 s", at),
+		return &sickness{"no-route", fmt.Sprintf("no answer from %s within 5 s", at),
 			"a firewall: the task's security group must be allowed in by the database's, on this port; " +
 				"or the subnets have no route to each other"}
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return &sickness{at + " refuses", "the port is wrong, or the database is stopped or still starting"}
+		return &sickness{"port-refused", at + " refuses", "the port is wrong, or the database is stopped or still starting"}
 	}
 	if err != nil {
-		return &sickness{words(err), "the subnets have no route to each other"}
+		return &sickness{"no-route", words(err), "the subnets have no route to each other"}
 	}
 	c.Close()
 	e.tell("port %s answers after %d ms", e.database.port, time.Since(began).Milliseconds())
 	return nil
 }
 
+// login logs in as each role.
 func (e *examination) login() *sickness {
+	if sick := e.loginAs(e.database); sick != nil {
+		return sick
+	}
+	for _, role := range e.others {
+		as := e.database
+		as.user, as.password = role.user, role.password
+		if sick := e.loginAs(as); sick != nil {
+			return sick
+		}
+	}
+	if e.database.sslmode != "verify-full" {
+		e.tell("note: sslmode %s does not prove that this is the right server; verify-full does", cmp.Or(e.database.sslmode, "prefer"))
+	}
+	return nil
+}
+
+func (e *examination) loginAs(as address) *sickness {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	conn, err := e.database.connect(ctx, "slipway-doctor")
+	conn, err := as.connect(ctx, "slipway-doctor")
 	if err != nil {
-		return &sickness{words(err), loginCause(err)}
+		return loginSickness(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var tls bool
@@ -260,101 +357,50 @@ func (e *examination) login() *sickness {
 	err = conn.QueryRow(ctx, "SELECT ssl, coalesce(version, ''), current_setting('server_version') FROM pg_stat_ssl "+
 		"WHERE pid = pg_backend_pid()").Scan(&tls, &version, &number)
 	if err != nil {
-		return &sickness{words(err), loginCause(err)}
+		return loginSickness(err)
 	}
 	over := "without TLS"
 	if tls {
 		over = version
 	}
-	e.tell("Postgres %s let %s into %s, %s", number, e.database.user, e.database.name, over)
-	if e.database.sslmode != "verify-full" {
-		e.tell("note: sslmode %s does not prove that this is the right server; verify-full does", cmp.Or(e.database.sslmode, "prefer"))
-	}
+	e.tell("Postgres %s let %s into %s, %s", number, as.user, as.name, over)
 	return nil
 }
 
 // loginCauses are the usual causes of Postgres's errors. The first one that has the code, and the words if there are any, wins.
-var loginCauses = []struct{ code, words, cause string }{
-	{"28P01", "", "the password: the secret and the database's password differ; after a change, " +
+var loginCauses = []struct{ code, words, kind, cause string }{
+	{"28P01", "", "password", "the password: the secret and the database's password differ; after a change, " +
 		"tasks keep the old one until they are replaced"},
-	{"28000", "no pg_hba.conf entry", "the server insists on TLS (rds.force_ssl) and PGSSLMODE does not use it"},
-	{"28000", "is not permitted to log in", "the role was created without LOGIN"},
-	{"28000", "does not exist", "the role does not exist; the migration creates the app's role"},
-	{"3D000", "", "the database does not exist: its name is wrong"},
-	{"42501", "", "the role may not connect: the migration has not granted it yet"},
-	{"53300", "", "max_connections is reached: fewer tasks or threads, or a larger instance"},
-	{"57P03", "", "the database is starting: wait"},
+	{"28000", "no pg_hba.conf entry", "tls", "the server insists on TLS (rds.force_ssl) and PGSSLMODE does not use it"},
+	{"28000", "is not permitted to log in", "role", "the role was created without LOGIN"},
+	{"28000", "does not exist", "role", "the role does not exist; the migration creates the app's role"},
+	{"3D000", "", "no-database", "the database does not exist: its name is wrong"},
+	{"42501", "", "role", "the role may not connect: the migration has not granted it yet"},
+	{"53300", "", "connections", "max_connections is reached: fewer tasks or threads, or a larger instance"},
+	{"57P03", "", "database-down", "the database is starting: wait"},
 }
 
-func loginCause(err error) string {
+func loginSickness(err error) *sickness {
+	sick := func(kind, cause string) *sickness { return &sickness{kind, words(err), cause} }
 	if said, ok := asError[*pgconn.PgError](err); ok {
 		for _, c := range loginCauses {
 			if c.code == said.Code && strings.Contains(said.Message, c.words) {
-				return c.cause
+				return sick(c.kind, c.cause)
 			}
 		}
 	}
 	if _, ok := asError[x509.HostnameError](err); ok {
-		return "the host is an alias: use the instance's own address, which its certificate names"
+		return sick("tls", "the host is an alias: use the instance's own address, which its certificate names")
 	}
 	text := err.Error()
 	timeout, ok := asError[net.Error](err)
 	switch {
 	case strings.Contains(text, "certificate"):
-		return "the server's certificate is not signed by the bundle in the image: build the image again with the current bundle"
+		return sick("tls", "the server's certificate is not signed by the bundle in the image: build the image again with the current bundle")
 	case strings.Contains(text, "server refused TLS connection"):
-		return "PGSSLMODE asks for TLS and the server has none"
+		return sick("tls", "PGSSLMODE asks for TLS and the server has none")
 	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return "the server accepts connections and does not answer: overloaded, or failing over"
+		return sick("log-in", "the server accepts connections and does not answer: overloaded, or failing over")
 	}
-	return "none of the usual ones: the words above are the server's own"
-}
-
-var unapplied = regexp.MustCompile(`(?m)^\[ \]\s+(\S+)`)
-
-// django lets the project connect by itself.
-func (e *examination) django() *sickness {
-	if r := e.run("check", "--database", "default"); r.err != nil {
-		return e.refused(r)
-	}
-	r := e.run("showmigrations", "--plan")
-	if r.err != nil {
-		return e.refused(r)
-	}
-	if missing := unapplied.FindAllStringSubmatch(r.secret, -1); len(missing) > 0 {
-		return &sickness{fmt.Sprintf("%d migrations are missing, the first is %s", len(missing), missing[0][1]),
-			"the migration task of this release did not run or failed: see its log"}
-	}
-	e.tell("Django's connection works and every migration is applied")
-	return nil
-}
-
-var databaseError = regexp.MustCompile(`(?i)\b(OperationalError|InterfaceError|ProgrammingError|DatabaseError|psycopg2?\.)`)
-
-func (e *examination) refused(r manageResult) *sickness {
-	if databaseError.MatchString(r.reason) {
-		return &sickness{r.reason, "the helper gets in with the same database, so it is DATABASES in the settings: " +
-			"what app.env sets, and its OPTIONS"}
-	}
-	return &sickness{r.reason, settingsCause}
-}
-
-// A manageResult is the result of a command of the project, with its output as it is.
-type manageResult struct {
-	result
-	secret string // may contain a password
-}
-
-// run runs a command of the project for at most a minute, and prints nothing of it.
-func (e *examination) run(args ...string) manageResult {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), time.Minute, errors.New("no answer within a minute"))
-	defer cancel()
-	var out tail
-	var errs tail
-	err := runGroup(ctx, slices.Concat(e.manage, args), e.env.list(), &out, &errs)
-	r := manageResult{secret: out.String()}
-	if r.err = err; err != nil {
-		r.reason = e.clean(cmp.Or(exceptionOf(errs.String()), exceptionOf(r.secret), err.Error()))
-	}
-	return r
+	return sick("log-in", "none of the usual ones: the words above are the server's own")
 }

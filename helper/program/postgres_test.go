@@ -382,6 +382,18 @@ func lastLine(text string) string {
 }
 
 // manage is a project's manage.py: it behaves like Django's in what the helper depends on.
+// shell does what doctor's scripts do in a project with one model, whose table is post, and one view, which answers TEST_HEALTH.
+func shell(ctx context.Context, conn *pgx.Conn, script string) int {
+	if strings.Contains(script, "slipway-health") {
+		fmt.Println("slipway-health", os.Getenv("TEST_HEALTH"), "at", os.Getenv("SLIPWAY_DOCTOR_PATH"))
+		return 0
+	}
+	var n int
+	_ = conn.QueryRow(ctx, "SELECT count(*) FROM pg_tables WHERE tablename = 'post'").Scan(&n)
+	fmt.Println(map[bool]string{true: "slipway-tables []", false: `slipway-tables ["post"]`}[n > 0])
+	return 0
+}
+
 func manage(args []string) int {
 	ctx := context.Background()
 	if path := os.Getenv("TEST_CALLS"); path != "" {
@@ -395,6 +407,13 @@ func manage(args []string) int {
 	}
 	if text := os.Getenv("TEST_FAIL_" + args[0]); text != "" {
 		return fail(errors.New(text))
+	}
+	switch {
+	case len(args) == 1 && args[0] == "check":
+		return 0 // without a database
+	case args[0] == "shell" && strings.Contains(args[2], "slipway-database"):
+		fmt.Printf(`slipway-database {"ENGINE": "django.db.backends.postgresql", "HOST": %q, "NAME": "x"}`+"\n", os.Getenv("TEST_HOST_OF_SETTINGS"))
+		return 0
 	}
 	var migrations [][2]string
 	_ = json.Unmarshal([]byte(os.Getenv("TEST_MIGRATIONS")), &migrations)
@@ -416,6 +435,8 @@ func manage(args []string) int {
 	switch args[0] {
 	case "check":
 		return 0
+	case "shell":
+		return shell(ctx, conn, args[len(args)-1])
 	case "showmigrations":
 		for _, m := range migrations {
 			fmt.Printf("[%s]  %s\n", map[bool]string{true: "X", false: " "}[done[m[0]]], m[0])

@@ -42,7 +42,8 @@ var allowed = map[string][]string{
 
 	"check": {}, // it reads a project, and knows neither AWS nor the engine
 
-	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "bootstrap", "check",
+	"operation": {"operation/account", "operation/account/", "engine", "engine/inprocess", "release", "verdict", "drift", "diagnosis",
+		"bootstrap", "check", "logline", "internal/redact",
 		"rehearsal/finding", "rehearsal/whatif",
 		// bootstrap creates the deploy role before a program can run
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring",
@@ -52,19 +53,21 @@ var allowed = map[string][]string{
 	"operation/workflows":   {"operation", "config", "site", "internal/version"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.
-	"operation/account":             {"engine", "verdict", "bootstrap", "ecs", "operation/account/process"},
+	"operation/account":             {"engine", "verdict", "bootstrap", "ecs", "operation/account/process", "logline"},
 	"operation/account/process":     {},
-	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap", "internal/image"},
+	"operation/account/accounttest": {"operation/account", "verdict", "bootstrap", "internal/image", "logline"},
 	"operation/account/awsaccount": {"operation/account", "operation/account/process", "engine", "verdict", "drift", "bootstrap", "ecs",
-		"cicd", "internal/bucket/hardening", "internal/github"},
-	"operation/account/modelaccount": {"operation/account", "operation/account/process", "engine", "verdict", "bootstrap", "ecs",
+		"cicd", "logline", "internal/bucket/hardening", "internal/github"},
+	"operation/account/modelaccount": {"operation/account", "operation/account/process", "engine", "verdict", "bootstrap", "ecs", "logline",
 		"rehearsal", "rehearsal/", "internal/bucket/hardening", "internal/image", "internal/redact"},
 
 	"engine":                      {"engine/inprocess"},
 	"engine/inprocess":            {"engine/inprocess/passphrase"},
 	"engine/inprocess/passphrase": {},
 	"verdict":                     {"internal/redact"},
+	"logline":                     {}, // usable on its own
 	"drift":                       {},
+	"diagnosis":                   {"internal/redact"},
 	"release":                     {"verdict", "internal/image"},
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 
@@ -84,7 +87,8 @@ var allowed = map[string][]string{
 }
 
 // sdkFree are the packages that call no AWS API themselves.
-var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "bootstrap"}
+var sdkFree = []string{"cmd/slipway", "cmd/slipway/operate", "operation", "engine", "release", "verdict", "drift", "diagnosis",
+	"bootstrap", "logline"}
 
 func TestPackagesImportOnlyWhatTheyMay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{join .Imports \" \"}}", module+"...").Output()

@@ -254,12 +254,17 @@ func (c Container) mounts() []any {
 // volume is the name of the volume for path. Containers share no volume, because their users differ.
 func (c Container) volume(path string) string { return mount.Volume(c.Name, path) }
 
+// logs is where a container's output goes. With FireLens each record names its container, task and task definition (the router's
+// enable-ecs-log-metadata). The time has to be asked for: without time_key a record has none (Fluent Bit manual, "Amazon Kinesis Data
+// Firehose").
 func logs(family, region string, c Container, firehose *Firehose) map[string]any {
 	if firehose != nil && !c.router {
 		return map[string]any{"logDriver": "awsfirelens", "options": map[string]any{
 			"Name":                    "kinesis_firehose",
 			"delivery_stream":         firehose.Name,
 			"region":                  region,
+			"time_key":                "time",
+			"time_key_format":         "%Y-%m-%dT%H:%M:%S.%3N",
 			"retry_limit":             "5",
 			"log-driver-buffer-limit": "26214400",
 		}}

@@ -25,8 +25,10 @@ type Account interface {
 
 	ECS() verdict.ECSScaler
 	Actor() Actor
+	Observe() Observer
 	TaskDefinitions() TaskDefinitions
 	Contents() Contents
+	Diagnosis() Diagnosis
 	Bootstrap() bootstrap.Account
 
 	// Runner runs the migration.

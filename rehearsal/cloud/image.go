@@ -83,6 +83,12 @@ func (a *Account) Holds(reference string) bool {
 	return host == a.imageRegistry() && a.Object(imageType, id) != nil
 }
 
+// InRegistry says whether an image is one of the account's own registry.
+func (a *Account) InRegistry(reference string) bool {
+	host, _, _ := strings.Cut(reference, "/")
+	return host == a.imageRegistry()
+}
+
 // images are the images in a repository.
 func (a *Account) images(repository *Object) []*Object {
 	own := Key(repository.Type, repository.ID)

@@ -340,6 +340,13 @@ func computeCertificate(a *Account, o *Object) error {
 // validated reports whether a certificate is issued: it was imported, or each name has its validation record in a zone of the account.
 func validated(a *Account, c *Object) bool { return missingRecord(a, c) == "" }
 
+// Issued reports whether a certificate is issued. The provider reads the status only when it creates or refreshes one.
+func (a *Account) Issued(certificate *Object) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return validated(a, certificate)
+}
+
 // missingRecord names the first DNS validation record that is missing.
 func missingRecord(a *Account, c *Object) string {
 	out := Inputs(c.Outputs)

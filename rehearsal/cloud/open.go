@@ -3,6 +3,7 @@ package cloud
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +41,19 @@ func Open(path string, options Options) (*Account, error) {
 		return nil, err
 	}
 	return a, nil
+}
+
+// Peek reads the account stored at path, as its last change left it, also while another process uses it. It cannot be changed, and need not
+// be closed. If there is none, the error is fs.ErrNotExist.
+func Peek(path string) (*Account, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	s := &store{path: path}
+	if err := s.readKey(); err != nil {
+		return nil, err
+	}
+	return load(s, Options{})
 }
 
 func load(s *store, options Options) (*Account, error) {
@@ -100,7 +114,7 @@ func (a *Account) restore(img *image) error {
 		if err != nil {
 			return err
 		}
-		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, cacheSnapshotType, scheduledSecret}, o.Type) {
+		if o.Seeded && a.store.lock != nil && slices.Contains([]string{zoneType, snapshotType, cacheSnapshotType, scheduledSecret}, o.Type) {
 			continue // the options name the zones again, and what a destroyed stack left behind must not block the next one
 		}
 		a.insert(o)

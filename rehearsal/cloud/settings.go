@@ -38,6 +38,9 @@ func (s settings) findings() []Finding {
 	for _, o := range s.a.list(instanceType) {
 		found = append(found, s.agentless(o)...)
 	}
+	for _, o := range s.a.list(firehoseType) {
+		found = append(found, stripped(o)...)
+	}
 	for _, o := range s.a.list(scheduleType) {
 		found = append(found, s.launched(o)...)
 	}

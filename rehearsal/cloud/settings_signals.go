@@ -78,6 +78,9 @@ func (s settings) routed(d deployed, c containerSpec) []Finding {
 			"set option Name to "+near, page+"; Fluent Bit manual, \"Outputs\"", fmt.Sprintf("container %s logs to the output %s", c.Name,
 				options["Name"]))}
 	}
+	if f := undated(d, c); f != nil {
+		return []Finding{*f}
+	}
 	stream, region := options["delivery_stream"], options["region"]
 	if stream == "" || region == "" || region == s.a.Region || !slices.ContainsFunc(s.a.list(firehoseType), func(o *Object) bool {
 		return Inputs(o.Outputs).String("name") == stream
@@ -88,6 +91,34 @@ func (s settings) routed(d deployed, c containerSpec) []Finding {
 		"set option region to "+s.a.Region, page, fmt.Sprintf("container %s logs to stream %s in %s, and the stream is in %s", c.Name, stream,
 			region,
 			s.a.Region))}
+}
+
+// undated: what is archived without its time cannot be read by time.
+func undated(d deployed, c containerSpec) *Finding {
+	options := c.LogConfiguration.Options
+	if options["Name"] != "kinesis_firehose" || options["time_key"] != "" && options["log_key"] == "" {
+		return nil
+	}
+	why, fix := "has no time_key", "set option time_key"
+	if options["log_key"] != "" {
+		why, fix = "sends "+options["log_key"]+" alone", "remove option log_key"
+	}
+	f := d.finding("UndatedLog", fmt.Sprintf("lines of container %s are archived without their time", c.Name), fix,
+		"Fluent Bit manual, \"Amazon Kinesis Data Firehose\"", "its output "+options["Name"]+" "+why)
+	return &f
+}
+
+// stripped: a stream that keeps the messages of CloudWatch Logs alone.
+func stripped(o *Object) []Finding {
+	in := Inputs(o.Outputs).Map("extendedS3Configuration").Map("processingConfiguration")
+	if !in.Bool("enabled") || !slices.ContainsFunc(in.Maps("processors"), func(step Inputs) bool {
+		return step.String("type") == "CloudWatchLogProcessing"
+	}) {
+		return nil
+	}
+	return []Finding{judged(o).finding("UndatedLog", "lines are archived without their log group, log stream and time",
+		"remove the processor CloudWatchLogProcessing", "Firehose guide, \"Extract messages after decompression of CloudWatch Logs\"",
+		"it keeps the message of each event and drops the rest")}
 }
 
 // launched: a schedule starts its tasks as its launch type says.

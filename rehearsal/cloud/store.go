@@ -27,7 +27,7 @@ import (
 // A store is an account's file.
 type store struct {
 	path string
-	lock *flock.Flock
+	lock *flock.Flock // nil: it is only looked at
 	seal cipher.AEAD
 }
 
@@ -90,7 +90,12 @@ func (s *store) take(wait time.Duration) error {
 	return fmt.Errorf("the model %s is in use by %s: wait until it finishes, or stop it", s.path, holder)
 }
 
-func (s *store) close() error { return s.lock.Close() }
+func (s *store) close() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
+}
 
 func (s *store) readKey() error {
 	path := s.path + ".key"
@@ -139,6 +144,9 @@ func (s *store) load() (*image, error) {
 // save writes one object per line, so that the file can be read, compared and searched. The result survives the end of this
 // process; only a lasting save, which waits for the disk, also survives a crash of the machine.
 func (s *store) save(img *image, lasting bool) error {
+	if s.lock == nil {
+		return fmt.Errorf("the model %s is only looked at, and cannot be changed", s.path)
+	}
 	var b bytes.Buffer
 	size := 1 << 10
 	for _, o := range img.Objects {

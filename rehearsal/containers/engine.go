@@ -82,11 +82,12 @@ func firstLine(s string) string {
 type box struct {
 	ID, Name string
 	State    struct {
-		Status    string
-		Running   bool
-		ExitCode  int
-		StartedAt string
-		Health    *struct {
+		Status   string
+		Running  bool
+		ExitCode int
+
+		StartedAt, FinishedAt time.Time
+		Health                *struct {
 			Status        string
 			FailingStreak int
 			Log           []struct {

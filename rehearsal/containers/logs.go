@@ -24,9 +24,10 @@ import (
 
 // A destination is where a container's lines go: to a log group, or with FireLens directly to a delivery stream.
 type destination struct {
-	Group    string `json:",omitempty"`
-	Stream   string `json:",omitempty"` // of the group
-	Firehose string `json:",omitempty"` // name of the delivery stream
+	Group    string            `json:",omitempty"`
+	Stream   string            `json:",omitempty"` // of the group
+	Firehose string            `json:",omitempty"` // name of the delivery stream
+	Options  map[string]string `json:",omitempty"` // of the log router's output
 }
 
 func destinationOf(l logConfiguration, container, task string) destination {
@@ -34,7 +35,7 @@ func destinationOf(l logConfiguration, container, task string) destination {
 	case "awslogs":
 		return destination{Group: l.Options["awslogs-group"], Stream: l.Options["awslogs-stream-prefix"] + "/" + container + "/" + task}
 	case "awsfirelens":
-		return destination{Firehose: l.Options["delivery_stream"]}
+		return destination{Firehose: l.Options["delivery_stream"], Options: l.Options}
 	}
 	return destination{}
 }
@@ -92,17 +93,20 @@ func eventsOf(out, since string) (events []logEvent, last string) {
 	return events, last
 }
 
-// records are the events as the stream writes them into the bucket. A log router sends lines. CloudWatch Logs sends
-// gzipped batches, and the stream's processors decide what becomes of them: without any, they stay as they are, one right
-// after the other.
-func records(stream *cloud.Object, d destination, filter string, events []logEvent) ([]byte, error) {
+// records are the events as the stream writes them into the bucket. CloudWatch Logs sends gzipped batches, and the stream's processors
+// decide what becomes of them: without any, they stay as they are, one right after the other.
+func records(stream *cloud.Object, s sender, filter string, events []logEvent) ([]byte, error) {
 	var text bytes.Buffer
+	d := s.destination
+	if d.Group == "" {
+		return s.routed(events)
+	}
 	steps := map[string]bool{}
 	processing := cloud.Inputs(stream.Outputs).Map("extendedS3Configuration").Map("processingConfiguration")
 	for _, step := range processing.Maps("processors") {
 		steps[step.String("type")] = processing.Bool("enabled")
 	}
-	if d.Group == "" || steps["CloudWatchLogProcessing"] {
+	if steps["CloudWatchLogProcessing"] {
 		for _, e := range events {
 			text.WriteString(e.Message + "\n")
 		}
@@ -119,6 +123,62 @@ func records(stream *cloud.Object, d destination, filter string, events []logEve
 	}
 	if steps["AppendDelimiterToRecord"] {
 		text.WriteByte('\n')
+	}
+	return text.Bytes(), nil
+}
+
+// A sender is a container whose lines are delivered.
+type sender struct {
+	destination
+	container, id, cluster, task, definition string // id is Docker's
+	options                                  map[string]string
+}
+
+// sender is what ECS and Docker know of a container, which a log router adds to its lines.
+func (r *Run) sender(b *box, to destination) sender {
+	labels := b.Config.Labels
+	s := sender{destination: to, container: labels[labelContainer], id: b.ID, options: to.Options}
+	arn := labels[labelDefinition]
+	if i := strings.Index(arn, ":task-definition/"); i > 0 {
+		s.definition = arn[i+len(":task-definition/"):]
+		if service := r.find("aws:ecs/service:Service", "name", labels[labelService]); service != nil {
+			_, s.cluster, _ = strings.Cut(cloud.Inputs(service.Outputs).String("cluster"), "/")
+		} else if clusters := r.all("aws:ecs/cluster:Cluster"); len(clusters) > 0 {
+			s.cluster = cloud.Inputs(clusters[0].Outputs).String("name")
+		}
+		s.task = arn[:i] + ":task/" + s.cluster + "/" + labels[labelTask]
+	}
+	return s
+}
+
+// strftime are the parts of a time_key_format that Fluent Bit knows beyond strftime, and the common ones of that.
+var strftime = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05", ".%3N", ".000", ".%9N",
+	".000000000",
+	".%L", ".000000000")
+
+// routed are the lines as a log router sends them: the fields of Docker's fluentd driver, those of ECS (ECS Developer Guide, FireLens,
+// enable-ecs-log-metadata), and the time if the options of the log driver name a field for it. Without time_key there is none (Fluent Bit
+// manual, "Amazon Kinesis Data Firehose"). The plugin ends each record with a newline.
+func (s sender) routed(events []logEvent) ([]byte, error) {
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	for _, e := range events {
+		record := map[string]any{"container_id": s.id, "container_name": s.container, "source": "stdout", "log": e.Message,
+			"ecs_cluster": s.cluster, "ecs_task_arn": s.task, "ecs_task_definition": s.definition}
+		if key := s.options["log_key"]; key != "" {
+			if value, ok := record[key].(string); ok {
+				text.WriteString(value + "\n")
+			}
+			continue
+		}
+		if key := s.options["time_key"]; key != "" {
+			format := strftime.Replace(cmp.Or(s.options["time_key_format"], "%Y-%m-%dT%H:%M:%S"))
+			record[key] = time.UnixMilli(e.Timestamp).UTC().Format(format)
+		}
+		if err := out.Encode(record); err != nil {
+			return nil, err
+		}
 	}
 	return text.Bytes(), nil
 }
@@ -167,24 +227,31 @@ func (r *Run) ship(ctx context.Context, boxes []*box, last bool) error {
 			continue
 		}
 		stream, filter := r.firehose(to)
-		if stream == nil {
+		if stream == nil && to.Group == "" {
 			continue
 		}
-		if known := streams[stream.ID]; known != nil {
-			stream = known
-		}
-		streams[stream.ID] = stream
 		events, until, err := r.written(ctx, b, shipped[b.ID])
 		if err != nil {
 			return err
 		}
 		if len(events) > 0 {
-			text, err := records(stream, to, filter, events)
-			if err != nil {
-				return err
+			if to.Group != "" {
+				if err := r.put(to.Group, to.Stream, events); err != nil {
+					return err
+				}
 			}
 			shipped[b.ID] = until
-			delivered[stream] = append(delivered[stream], text...)
+			if stream != nil {
+				if known := streams[stream.ID]; known != nil {
+					stream = known
+				}
+				streams[stream.ID] = stream
+				text, err := records(stream, r.sender(b, to), filter, events)
+				if err != nil {
+					return err
+				}
+				delivered[stream] = append(delivered[stream], text...)
+			}
 		}
 		if last {
 			delete(shipped, b.ID)

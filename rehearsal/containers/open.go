@@ -48,8 +48,8 @@ func Open(ctx context.Context, dir string, account *cloud.Account, options Optio
 	return r, r.sweep()
 }
 
-// known is the run in a folder, which need not exist yet.
-func known(ctx context.Context, dir string, options Options) (*Run, error) {
+// named is the run in a folder, without an engine.
+func named(ctx context.Context, dir string, options Options) (*Run, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -64,6 +64,16 @@ func known(ctx context.Context, dir string, options Options) (*Run, error) {
 	sum.Write([]byte(dir))
 	r := &Run{dir: dir, id: fmt.Sprintf("%s-%08x", strings.ToLower(options.Stack), sum.Sum32()), options: options, ctx: ctx}
 	r.network = "slipway-" + r.id
+	return r, nil
+}
+
+// known is the run in a folder, which need not exist yet.
+func known(ctx context.Context, dir string, options Options) (*Run, error) {
+	r, err := named(ctx, dir, options)
+	if err != nil {
+		return nil, err
+	}
+	dir = r.dir
 	if r.engine, err = newEngine(ctx, r.id); err != nil {
 		return nil, err
 	}

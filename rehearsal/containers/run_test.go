@@ -248,21 +248,35 @@ func TestAStreamWritesEventsAsItsProcessorsSay(t *testing.T) {
 		`"subscriptionFilters":["all"],"logEvents":[{"id":%q,"timestamp":1770091506789,"message":"one"},`+
 		`{"id":%q,"timestamp":1770091507000,"message":"{\"two\": 2}"}]}`,
 		events[0].ID, events[1].ID)
+	router := sender{container: "django", id: "0a", cluster: "site-dev", definition: "site-dev-web:3",
+		task:    "arn:aws:ecs:us-east-1:123456789012:task/site-dev/t1",
+		options: map[string]string{"time_key": "time", "time_key_format": "%Y-%m-%dT%H:%M:%S.%3N"}}
 	for name, c := range map[string]struct {
-		from   destination
+		from   sender
 		stream *cloud.Object
 		want   string
 	}{
-		"a batch on each line":      {group, streamWith("Decompression", "AppendDelimiterToRecord"), batch + "\n"},
-		"batches without a break":   {group, streamWith("Decompression"), batch},
-		"the messages alone":        {group, streamWith("Decompression", "CloudWatchLogProcessing"), "one\n{\"two\": 2}\n"},
-		"the lines of a log router": {destination{Firehose: "site-logs"}, streamWith(), "one\n{\"two\": 2}\n"},
+		"a batch on each line":    {sender{destination: group}, streamWith("Decompression", "AppendDelimiterToRecord"), batch + "\n"},
+		"batches without a break": {sender{destination: group}, streamWith("Decompression"), batch},
+		"the messages alone":      {sender{destination: group}, streamWith("Decompression", "CloudWatchLogProcessing"), "one\n{\"two\": 2}\n"},
+		"the lines of a log router": {router, streamWith(), `{"container_id":"0a","container_name":"django","ecs_cluster":"site-dev",` +
+			`"ecs_task_arn":"arn:aws:ecs:us-east-1:123456789012:task/site-dev/t1","ecs_task_definition":"site-dev-web:3","log":"one",` +
+			`"source":"stdout","time":"2026-02-03T04:05:06.789"}` + "\n" +
+			`{"container_id":"0a","container_name":"django","ecs_cluster":"site-dev",` +
+			`"ecs_task_arn":"arn:aws:ecs:us-east-1:123456789012:task/site-dev/t1","ecs_task_definition":"site-dev-web:3","log":"{\"two\": 2}",` +
+			`"source":"stdout","time":"2026-02-03T04:05:07.000"}` + "\n"},
+		"a log router that sends messages": {sender{options: map[string]string{"log_key": "log"}}, streamWith(), "one\n{\"two\": 2}\n"},
+		"a log router without time_key": {sender{container: "django"}, streamWith(),
+			`{"container_id":"","container_name":"django","ecs_cluster":"",` +
+				`"ecs_task_arn":"","ecs_task_definition":"","log":"one","source":"stdout"}` + "\n" +
+				`{"container_id":"","container_name":"django","ecs_cluster":"","ecs_task_arn":"","ecs_task_definition":"","log":"{\"two\": 2}",` +
+				`"source":"stdout"}` + "\n"},
 	} {
 		if got, err := records(c.stream, c.from, "all", events); err != nil || string(got) != c.want {
 			t.Errorf("%s: the stream writes %s, %v; want %s", name, got, err, c.want)
 		}
 	}
-	got, err := records(streamWith(), group, "all", events)
+	got, err := records(streamWith(), sender{destination: group}, "all", events)
 	if err != nil {
 		t.Fatal(err)
 	}

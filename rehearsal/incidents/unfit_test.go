@@ -39,6 +39,11 @@ var unfitSettings = []struct {
 }{
 	{"an internal load balancer with a public name", "Application Load Balancers guide, load balancer scheme",
 		set("LoadBalancer", "balancer", "internal", true), "balancer", "Timeout", "record www.example.com in a public zone leads to it"},
+	{"an archive of messages alone", "Firehose guide, Extract messages after decompression of CloudWatch Logs",
+		within("FirehoseDeliveryStream", "subscription", "extendedS3Configuration", change{"processingConfiguration": change{"enabled": true,
+			"processors": []any{change{"type": "Decompression"}, change{"type": "CloudWatchLogProcessing", "parameters": []any{change{
+				"parameterName": "DataMessageExtraction", "parameterValue": "true"}}}}}}), "subscription", "UndatedLog",
+		"without their log group, log stream and time"},
 	{"an internal load balancer that admits everyone", "Application Load Balancers guide, load balancer scheme",
 		both(set("LoadBalancer", "balancer", "internal", true), gone("Record", "balancer-alias")), "balancer", "Timeout",
 		"its security group admits everyone on port"},
@@ -186,6 +191,8 @@ func TestLogRoutesThatDoNotWork(t *testing.T) {
 	for _, c := range []struct{ old, now, says string }{
 		{`"Name":"kinesis_firehose"`, `"Name":"kinesis_firehos"`, "Output plugin 'kinesis_firehos' cannot be loaded"},
 		{`"region":"us-east-1"`, `"region":"eu-west-1"`, "not found"},
+		{`"time_key":"time",`, ``, "archived without their time"},
+		{`"time_key":"time",`, `"time_key":"time","log_key":"log",`, "archived without their time"},
 	} {
 		a := zoned(t, dir)
 		replaced("TaskDefinition", "web-task", "containerDefinitions", c.old, c.now)(t, a)

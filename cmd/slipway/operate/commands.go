@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		initCommand(t),
+		statusCommand(t), logsCommand(t), doctorCommand(t),
 		execCommand(t), taskCommand(t), jobCommand(t), shellCommand(t), databaseCommand(t), runCommand(),
 		scaleCommand(t),
 		restartCommand(t),

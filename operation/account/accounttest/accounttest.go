@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/bootstrap"
 	"slipway/internal/image"
+	"slipway/logline"
 	"slipway/operation/account"
 )
 
@@ -20,19 +22,29 @@ type World struct {
 	// The task's log group is logGroup, with the stream prefix "web".
 	Service func(t *testing.T, s Service) (clusterARN, taskDefinitionARN string)
 
+	// Watched creates an alarm, a database and a certificate, and returns the certificate's ARN.
+	Watched func(t *testing.T, w Watched) (certificateARN string)
+
 	Bucket     func(t *testing.T, name string, keys ...string)
 	Repository func(t *testing.T, name string, images int)
 	Acted      func(t *testing.T) Acted // see testActs
+	Parameter  func(t *testing.T, name string)
 }
 
 // A Service is what Service creates.
 type Service struct{ Cluster, Name, Image, LogGroup string }
+
+// Watched is what Watched creates: an alarm with a name and a description, a database of class db.t4g.micro with 20 GiB, backups for 7
+// days and a name, and a certificate for a domain that is not issued yet.
+type Watched struct{ Alarm, Description, Database, Domain string }
 
 // Run runs the suite. open gives a new account each time.
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
 		"acts": testActs, "sessions": testSessions,
+		"observe":   testObserve,
+		"diagnosis": testDiagnosis,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -94,6 +106,54 @@ func testServices(t *testing.T, w World) {
 	}
 	if err := ecs.Scale(ctx, cluster, "gone", 1); err == nil {
 		t.Error("a service that does not exist was scaled")
+	}
+}
+
+// testDiagnosis reads what doctor compares. Certificates, alarms, databases and targets of the two have their own tests.
+func testDiagnosis(t *testing.T, w World) {
+	ctx, d := t.Context(), w.Account.Diagnosis()
+	_, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	settings, err := d.Settings(ctx, definition)
+	if err != nil || len(settings) != 1 {
+		t.Fatalf("settings are %+v, %v", settings, err)
+	}
+	if c := settings[0]; c.Name != "app" || c.Image != "public.ecr.aws/nginx/nginx:1.27" || c.Group != "/suite/web" || c.Prefix != "web" ||
+		c.Env == nil || c.Secrets == nil {
+		t.Errorf("the container is %+v", c)
+	}
+	if _, err := d.Settings(ctx, definition+"9"); err == nil {
+		t.Error("a task definition that does not exist has settings")
+	}
+
+	w.Repository(t, "suite/django", 1)
+	digest, err := w.Account.Contents().Tagged(ctx, "suite/django", "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := w.Account.Identity()
+	registry := i.Account + ".dkr.ecr." + i.Region + ".amazonaws.com/"
+	there, gone := registry+"suite/django@"+digest, registry+"suite/django@sha256:"+strings.Repeat("9", 64)
+	other, elsewhere := registry+"suite/gone@"+digest, "public.ecr.aws/nginx/nginx@"+digest
+	missing, err := d.Missing(ctx, []string{there, gone, other, elsewhere})
+	if err != nil || !slices.Equal(missing, []string{gone, other}) {
+		t.Errorf("missing are %q, %v", missing, err)
+	}
+
+	w.Parameter(t, "/suite/password")
+	versions, err := d.Parameters(ctx, []string{"/suite/password", "/suite/gone"})
+	if err != nil || len(versions) != 1 || versions["/suite/password"] != 1 {
+		t.Errorf("versions are %v, %v", versions, err)
+	}
+	o := w.Account.Observe()
+	if all, err := o.Alarms(ctx, []string{"suite-gone"}); err != nil || len(all) != 0 {
+		t.Errorf("alarms are %+v, %v", all, err)
+	}
+	if _, err := o.Database(ctx, "suite-gone"); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a database that does not exist gives %v", err)
+	}
+	arn := "arn:aws:acm:us-east-1:" + i.Account + ":certificate/12345678-1234-1234-1234-123456789012"
+	if _, err := o.Certificate(ctx, arn); !errors.Is(err, account.ErrGone) {
+		t.Errorf("a certificate that does not exist gives %v", err)
 	}
 }
 
@@ -233,5 +293,69 @@ func testSessions(t *testing.T, w World) {
 	}
 	if image := sessions.PostgresImage("17"); !strings.HasSuffix(image, "postgres:17") {
 		t.Errorf("psql 17 is in the image %s", image)
+	}
+}
+
+// testObserve looks at things that exist, and at such that do not.
+func testObserve(t *testing.T, w World) {
+	ctx, o := t.Context(), w.Account.Observe()
+	cluster, _ := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	arn := w.Watched(t, Watched{Alarm: "suite-cpu", Description: "too much", Database: "suite-database", Domain: "www.example.com"})
+
+	if groups, err := o.LogGroups(ctx, "/suite/"); err != nil || len(groups) != 1 || groups[0].Name != "/suite/web" {
+		t.Errorf("log groups are %+v, %v", groups, err)
+	}
+	if groups, err := o.LogGroups(ctx, "/elsewhere/"); err != nil || len(groups) != 0 {
+		t.Errorf("log groups with another prefix are %+v, %v", groups, err)
+	}
+	for _, group := range []string{"/suite/web", "/suite/gone"} {
+		streams, err := o.LogStreams(ctx, group, time.Time{})
+		if err != nil || len(streams) != 0 {
+			t.Errorf("the streams of %s are %+v, %v", group, streams, err)
+		}
+		err = o.Events(ctx, account.EventQuery{Group: group, From: time.Now().Add(-time.Hour)}, func(events []logline.Event) error {
+			t.Errorf("%s has events: %+v", group, events)
+			return nil
+		})
+		if err != nil {
+			t.Errorf("the events of %s: %v", group, err)
+		}
+	}
+	if keys, err := o.Archived(ctx, "suite-gone", "x/"); err != nil || len(keys) != 0 {
+		t.Errorf("a bucket that does not exist holds %q, %v", keys, err)
+	}
+	if tasks, err := o.Tasks(ctx, cluster); err != nil || len(tasks) != 0 {
+		t.Errorf("a service without tasks has %+v, %v", tasks, err)
+	}
+	if scaling, err := o.Scaling(ctx, cluster, []string{"web"}); err != nil || len(scaling) != 0 {
+		t.Errorf("a service that does not scale has %+v, %v", scaling, err)
+	}
+
+	alarms, err := o.Alarms(ctx, []string{"suite-cpu", "suite-gone"})
+	if err != nil || len(alarms) != 1 || alarms[0].Name != "suite-cpu" || alarms[0].State != "OK" || alarms[0].Description != "too much" {
+		t.Errorf("alarms are %+v, %v", alarms, err)
+	}
+	d, err := o.Database(ctx, "suite-database")
+	if err != nil || d.ID != "suite-database" || d.Class != "db.t4g.micro" || d.Status != "available" || d.Engine != "postgres" ||
+		d.Storage != 20 ||
+		d.BackupDays != 7 || d.MultiAZ {
+		t.Errorf("the database is %+v, %v", d, err)
+	}
+	if d, err := o.Database(ctx, "suite-gone"); err == nil {
+		t.Errorf("a database that does not exist is %+v", d)
+	}
+	if c, err := o.Certificate(ctx, arn); err != nil || c.Domain != "www.example.com" || c.Status != "PENDING_VALIDATION" {
+		t.Errorf("the certificate is %+v, %v", c, err)
+	}
+	if c, err := o.Certificate(ctx, strings.Replace(arn, "certificate/", "certificate/0", 1)); err == nil {
+		t.Errorf("a certificate that does not exist is %+v", c)
+	}
+	if c, err := o.Cache(ctx, "suite-gone"); err == nil {
+		t.Errorf("a cache that does not exist is %+v", c)
+	}
+	values, err := o.Metrics(ctx, []account.Metric{{Namespace: "AWS/RDS", Name: "FreeStorageSpace", Statistic: "Average",
+		Dimensions: map[string]string{"DBInstanceIdentifier": "suite-database"}}})
+	if err != nil && !errors.Is(err, account.ErrSimulated) || len(values) != 1 || values[0] != nil {
+		t.Errorf("a metric without data is %v, %v", values, err)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"slipway/operation/account/accounttest"
 )
@@ -49,6 +51,9 @@ func TestSuite(t *testing.T) {
 				must(t, err)
 				return aws.ToString(cluster.Cluster.ClusterArn), aws.ToString(definition.TaskDefinition.TaskDefinitionArn)
 			},
+			Watched: func(t *testing.T, w accounttest.Watched) string {
+				return watched(t, settings, w)
+			},
 			Bucket: func(t *testing.T, name string, keys ...string) {
 				_, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
 				must(t, err)
@@ -56,6 +61,11 @@ func TestSuite(t *testing.T) {
 					_, err := buckets.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &name, Key: &key, Body: strings.NewReader("x")})
 					must(t, err)
 				}
+			},
+			Parameter: func(t *testing.T, name string) {
+				_, err := ssm.NewFromConfig(settings).PutParameter(t.Context(), &ssm.PutParameterInput{Name: &name, Value: aws.String("x"),
+					Type: ssmtypes.ParameterTypeSecureString})
+				must(t, err)
 			},
 			Repository: func(t *testing.T, name string, images int) {
 				client := ecr.NewFromConfig(settings)

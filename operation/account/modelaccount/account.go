@@ -279,7 +279,7 @@ const attempts = 4
 func (r runner) RunTask(ctx context.Context, run ecs.TaskRun) (ecs.TaskResult, error) {
 	asked := cloud.TaskRun{
 		Cluster: run.Cluster, TaskDefinition: run.TaskDefinition, Subnets: run.Subnets, SecurityGroups: run.SecurityGroups,
-		Container: run.Container, StartedBy: run.StartedBy,
+		Container: run.Container, StartedBy: run.StartedBy, Command: run.Command, Environment: run.Environment,
 	}
 	result, err := r.account.RunTask(ctx, asked)
 	for n := 1; n < attempts && ecs.MayBeTooNew(err); n++ {

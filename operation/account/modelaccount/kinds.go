@@ -10,4 +10,7 @@ const (
 	typeDatabase   = "aws:rds/instance:Instance"
 	typeSchedule   = "aws:scheduler/schedule:Schedule"
 	typeRole       = "aws:iam/role:Role"
+
+	typeParameter   = "aws:ssm/parameter:Parameter"
+	typeCertificate = "aws:acm/certificate:Certificate"
 )

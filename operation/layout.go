@@ -1,0 +1,260 @@
+package operation
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"slipway/verdict"
+)
+
+// A layout is what a stack consists of, by the names that AWS gives it: what an observer is asked about. It comes from the state, so
+// reading it takes neither the engine nor a lock.
+type layout struct {
+	prefix   string // of physical names: project-stack-
+	path     string // of log groups: /project/stack/
+	url      string
+	cluster  string // ARN
+	parts    []part
+	groups   []string // log groups
+	alarms   []string
+	archives []archive
+	database string // identifier; "": none
+	cache    string // ID of the replication group; "": none
+
+	cacheEngine  string // with its version
+	certificates []string
+	parameters   map[string]bool // family of the database's parameter groups
+}
+
+// A part is what runs tasks: the web service, a worker, the migration or a job.
+type part struct {
+	Name       string // web, worker-mail, migration, job-clean-up
+	Family     string // of its task definition
+	Definition string // ARN
+	Service    string // name; "": it is no service
+	Desired    int    // declared
+	Min, Max   int    // the range of scaling; 0: it does not scale
+	Targets    string // ARN of its target group; "": none
+	Schedule   string // of a job
+	Containers []container
+}
+
+// A container is one of a part, without the log router.
+type container struct {
+	Name   string
+	Group  string // log group; "": its lines go to the archive alone
+	Prefix string // of its log streams
+	Check  bool   // it has a health check
+}
+
+// An archive is where a delivery stream writes.
+type archive struct {
+	bucket, prefix string // prefix up to the time
+	grouped        bool   // its lines are those of log groups too
+}
+
+// The types of resources that a layout is read from.
+const (
+	typeStack       = "pulumi:pulumi:Stack"
+	typeDefinition  = "aws:ecs/taskDefinition:TaskDefinition"
+	typeCluster     = "aws:ecs/cluster:Cluster"
+	typeScaling     = "aws:appautoscaling/target:Target"
+	typeSchedule    = "aws:scheduler/schedule:Schedule"
+	typeGroup       = "aws:cloudwatch/logGroup:LogGroup"
+	typeAlarm       = "aws:cloudwatch/metricAlarm:MetricAlarm"
+	typeDelivery    = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
+	typeCache       = "aws:elasticache/replicationGroup:ReplicationGroup"
+	typeCertificate = "aws:acm/certificate:Certificate"
+)
+
+// layoutOf reads a state.
+func layoutOf(project, stack string, resources []apitype.ResourceV3) *layout {
+	l := &layout{prefix: project + "-" + stack + "-", path: "/" + project + "/" + stack + "/"}
+	for _, r := range resources {
+		if r.Delete {
+			continue
+		}
+		out := outputs(r.Outputs)
+		switch string(r.Type) {
+		case typeStack:
+			l.url = out.text("url")
+		case typeCluster:
+			l.cluster = out.text("arn")
+		case typeDefinition:
+			l.define(out)
+		case typeGroup:
+			if name := out.text("name"); name != "" {
+				l.groups = append(l.groups, name)
+			}
+		case typeAlarm:
+			l.alarms = append(l.alarms, out.text("name"))
+		case typeDelivery:
+			l.archive(out)
+		case typeInstance:
+			l.database = out.text("identifier")
+		case typeCache:
+			l.cache = out.text("replicationGroupId")
+			l.cacheEngine = strings.TrimSpace(out.text("engine") + " " + out.text("engineVersion"))
+		case typeCertificate:
+			l.certificates = append(l.certificates, out.text("arn"))
+		}
+	}
+	for _, r := range resources {
+		if r.Delete {
+			continue
+		}
+		out := outputs(r.Outputs)
+		switch string(r.Type) {
+		case verdict.TypeService:
+			l.serve(out)
+		case typeSchedule:
+			if p := l.of(out.object("target").object("ecsParameters").text("taskDefinitionArn")); p != nil {
+				p.Schedule = out.text("scheduleExpression")
+			}
+		}
+	}
+	for _, r := range resources {
+		if out := outputs(r.Outputs); string(r.Type) == typeScaling && !r.Delete {
+			for i := range l.parts {
+				if p := &l.parts[i]; p.Service != "" && strings.HasSuffix(out.text("resourceId"), "/"+p.Service) {
+					p.Min, p.Max = out.number("minCapacity"), out.number("maxCapacity")
+				}
+			}
+		}
+	}
+	slices.Sort(l.groups)
+	slices.Sort(l.alarms)
+	slices.SortFunc(l.parts, func(a, b part) int { return strings.Compare(order(a.Name), order(b.Name)) })
+	return l
+}
+
+// order sorts parts as people look for them: web, workers, jobs, the rest.
+func order(name string) string {
+	switch {
+	case name == "web":
+		return "0"
+	case strings.HasPrefix(name, "worker-"):
+		return "1" + name
+	case strings.HasPrefix(name, "job-"):
+		return "2" + name
+	}
+	return "3" + name
+}
+
+// define adds the part of a task definition.
+func (l *layout) define(out outputs) {
+	p := part{Family: out.text("family"), Definition: out.text("arn")}
+	p.Name = strings.TrimPrefix(p.Family, l.prefix)
+	var containers []struct {
+		Name                  string
+		FirelensConfiguration any
+		HealthCheck           any
+		LogConfiguration      struct {
+			LogDriver string
+			Options   map[string]string
+		}
+	}
+	_ = json.Unmarshal([]byte(out.text("containerDefinitions")), &containers) // text that is encrypted names no container
+	for _, c := range containers {
+		if c.FirelensConfiguration != nil {
+			continue
+		}
+		one := container{Name: c.Name, Check: c.HealthCheck != nil}
+		if c.LogConfiguration.LogDriver == "awslogs" {
+			one.Group, one.Prefix = c.LogConfiguration.Options["awslogs-group"], c.LogConfiguration.Options["awslogs-stream-prefix"]
+		}
+		p.Containers = append(p.Containers, one)
+	}
+	l.parts = append(l.parts, p)
+}
+
+// serve notes that a service runs a part.
+func (l *layout) serve(out outputs) {
+	p := l.of(out.text("taskDefinition"))
+	if p == nil {
+		return
+	}
+	p.Service, p.Desired = out.text("name"), out.number("desiredCount")
+	for _, balancer := range out.objects("loadBalancers") {
+		p.Targets = balancer.text("targetGroupArn")
+	}
+}
+
+// of is the part of a task definition, by its ARN; nil if there is none.
+func (l *layout) of(definition string) *part {
+	for i := range l.parts {
+		if l.parts[i].Definition == definition {
+			return &l.parts[i]
+		}
+	}
+	return nil
+}
+
+// archive notes where a delivery stream writes. One that decompresses gets what CloudWatch Logs sends.
+func (l *layout) archive(out outputs) {
+	to := out.object("extendedS3Configuration")
+	_, bucket, _ := strings.Cut(to.text("bucketArn"), ":::")
+	prefix, _, dated := strings.Cut(to.text("prefix"), "!{timestamp:yyyy/MM/dd/HH}")
+	if bucket == "" || !dated {
+		return
+	}
+	grouped := slices.ContainsFunc(to.object("processingConfiguration").objects("processors"), func(step outputs) bool {
+		return step.text("type") == "Decompression"
+	})
+	l.archives = append(l.archives, archive{bucket: bucket, prefix: prefix, grouped: grouped})
+}
+
+// names are the parts, as people call them: a worker and a job also without what they are.
+func (l *layout) names() []string {
+	var all []string
+	for _, p := range l.parts {
+		all = append(all, p.Name)
+	}
+	return all
+}
+
+// services are the names of the services.
+func (l *layout) services() []string {
+	var all []string
+	for _, p := range l.parts {
+		if p.Service != "" {
+			all = append(all, p.Service)
+		}
+	}
+	return all
+}
+
+// named is the part that a user names: web, worker-mail or mail, job-clean-up or clean-up, or the name of the service. Nil: none is.
+func (l *layout) named(name string) *part {
+	for _, form := range []string{name, "worker-" + name, "job-" + name} {
+		for i := range l.parts {
+			if p := &l.parts[i]; p.Name == form || p.Service == name || p.Family == name {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// outputs are those of a resource.
+type outputs map[string]any
+
+func (o outputs) text(key string) string { s, _ := o[key].(string); return s }
+
+func (o outputs) number(key string) int { n, _ := o[key].(float64); return int(n) }
+
+func (o outputs) object(key string) outputs { m, _ := o[key].(map[string]any); return m }
+
+func (o outputs) objects(key string) []outputs {
+	list, _ := o[key].([]any)
+	var all []outputs
+	for _, one := range list {
+		if m, ok := one.(map[string]any); ok {
+			all = append(all, m)
+		}
+	}
+	return all
+}
