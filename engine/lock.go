@@ -105,6 +105,20 @@ func (l *Lock) Unlock() error {
 	return errors.Join(err, l.file.Unlock())
 }
 
+// Holder is the run that has the lock of the stack in dir, as far as a note of it and its process say; nil: none has. It takes no lock, so it
+// is in nobody's way.
+func Holder(dir string) (*Owner, error) {
+	l := Lock{Dir: dir}
+	owner, err := l.readNote()
+	if owner == nil || err != nil {
+		return nil, err
+	}
+	if host, err := os.Hostname(); err == nil && host == owner.Host && !running(owner.PID) {
+		return nil, nil // it was killed
+	}
+	return owner, nil
+}
+
 func (l *Lock) note() string { return filepath.Join(l.Dir, "owner.json") }
 
 func (l *Lock) readNote() (*Owner, error) {

@@ -25,7 +25,7 @@ const (
 	Healthy    = "healthy"
 	IsChanging = "deploying" // nothing is wrong, and a deployment is in progress
 	Problem    = "problem"
-	Unknown    = "unknown" // nothing was found, and not everything could be looked at
+	Unsure    = "unknown" // nothing was found, and not everything could be looked at
 )
 
 // A Checkup is what doctor found.
@@ -119,7 +119,7 @@ func (c *Checkup) state() string {
 	case len(c.Causes) > 0:
 		return Problem
 	case slices.ContainsFunc(c.Checks, unseen):
-		return Unknown
+		return Unsure
 	case slices.ContainsFunc(c.Notices, func(n diagnosis.Cause) bool { return n.Kind == diagnosis.Deploying }):
 		return IsChanging
 	}

@@ -246,7 +246,7 @@ func TestDoctorOfAnAccountThatDenies(t *testing.T) {
 	d.check(t.Context(), "outside", "secrets", func(context.Context) error { return denied })
 	d.check(t.Context(), "outside", "certificate", func(context.Context) error { return errNothing })
 	c := &Checkup{Checks: d.checks}
-	if len(d.checks) != 1 || d.checks[0].State != checkUnseen || !strings.Contains(d.checks[0].Detail[0], "not authorized") || c.state() != Unknown {
+	if len(d.checks) != 1 || d.checks[0].State != checkUnseen || !strings.Contains(d.checks[0].Detail[0], "not authorized") || c.state() != Unsure {
 		t.Errorf("state %s, checks %+v", c.state(), d.checks)
 	}
 	d.check(t.Context(), "outside", "images", func(context.Context) error {

@@ -10,6 +10,7 @@ import (
 	"slipway/operation/account"
 	"slipway/operation/account/awsaccount"
 	"slipway/operation/account/modelaccount"
+	"slipway/verdict"
 )
 
 // An observed stack is one that is looked at: its state, its ledger, its locks and what runs. Looking takes no lock and starts no engine, so it
@@ -21,8 +22,10 @@ type observed struct {
 	state    engine.Checkpoint
 	layout   *layout
 	observer account.Observer
+	services verdict.ECSReader
 	identity account.Identity
 	notes    []string // what cannot be seen
+	looked   bool     // a status was made of it
 }
 
 // observe looks at a stack that is deployed.
@@ -42,21 +45,21 @@ func observe(ctx context.Context, t Target) (*observed, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.observer, o.identity = a.Observe(), a.Identity()
+		o.observer, o.services, o.identity = a.Observe(), a.ECS(), a.Identity()
 		if err := a.Engine(&options); err != nil { // who can say whether a run in CI still lives
 			return nil, err
 		}
 	} else {
-		observer, note, err := modelaccount.Look(ctx, t.Stack, t.dir(), c.stack.Domain)
+		glance, err := modelaccount.Look(ctx, t.Stack, t.dir(), c.stack.Domain)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, missing(t, engine.ErrNoStack)
 		}
 		if err != nil {
 			return nil, err
 		}
-		o.observer = observer
-		if note != "" {
-			o.notes = append(o.notes, note)
+		o.observer, o.services = glance.Observer, glance.ECS
+		if glance.Note != "" {
+			o.notes = append(o.notes, glance.Note)
 		}
 	}
 	if o.stack, err = engine.Open(options); err != nil {

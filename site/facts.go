@@ -55,3 +55,6 @@ func Facts(wiring.Site) []catalog.Resource {
 		None:   catalog.Inert&^catalog.Offers | catalog.Risks,
 	}, catalog.Random("pulumi:index:Stash")}
 }
+
+// MostConnections is how many connections a database of a class takes; 0: that is not known.
+func MostConnections(class string) int { return datastore.MaxConnections(class) }

@@ -48,6 +48,10 @@ func conforming() {
 	if (err == nil || failed) && out.Len() > 0 && !writesNone[name] && !oneValue {
 		var schema []byte
 		if schema, err = schemas.Of(name); err == nil {
+			conform := conform
+			if name == "logs" {
+				conform = conformLines
+			}
 			err = conform(schema, out.Bytes())
 		}
 		if err != nil {
@@ -71,7 +75,7 @@ func TestMain(m *testing.M) {
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.
 var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "disk", "drift", "exits", "impossible", "json",
-	"oncall",
+	"oncall", "doctor", "night",
 	"killed", "leak", "loss", "promote", "questions", "releases", "unlock", "verdict", "whatif", "why"}
 
 // scripts are the files to run.
@@ -118,7 +122,8 @@ func TestScripts(t *testing.T) {
 			"count": count, "remember": remember, "unlink": unlink, "forget": forget, "same": same, "unbuilt": unbuilt,
 			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
 			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
-			"lines": lines, "disk": disk, "reserve": reserve,
+			"lines": lines, "disk": disk, "reserve": reserve, "wrote": wrote, "archived": archivedText, "fires": fires,
+			"state": state, "forgotten": forgotten,
 		},
 	})
 }

@@ -48,6 +48,16 @@ func conforms(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(conform(schema, []byte(ts.ReadFile(args[1]))))
 }
 
+// conformLines is conform for a command that writes JSON Lines.
+func conformLines(schema, data []byte) error {
+	for line := range bytes.Lines(data) {
+		if err := conform(schema, line); err != nil {
+			return fmt.Errorf("%s: %w", line, err)
+		}
+	}
+	return nil
+}
+
 func conform(schema, data []byte) error {
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
 	if err != nil {

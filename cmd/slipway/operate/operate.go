@@ -31,6 +31,8 @@ func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		jobCommand(t),
 		doctorCommand(t),
+		logsCommand(t),
+		statusCommand(t),
 	}
 }
 

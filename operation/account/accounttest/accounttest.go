@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway/bootstrap"
 	"slipway/internal/image"
+	"slipway/logline"
 	"slipway/operation/account"
 )
 
@@ -20,6 +22,9 @@ type World struct {
 	// The task's log group is logGroup, with the stream prefix "web".
 	Service func(t *testing.T, s Service) (clusterARN, taskDefinitionARN string)
 
+	// Watched creates an alarm, a database and a certificate, and returns the certificate's ARN.
+	Watched func(t *testing.T, w Watched) (certificateARN string)
+
 	Bucket     func(t *testing.T, name string, keys ...string)
 	Repository func(t *testing.T, name string, images int)
 	Parameter  func(t *testing.T, name string)
@@ -28,11 +33,16 @@ type World struct {
 // A Service is what Service creates.
 type Service struct{ Cluster, Name, Image, LogGroup string }
 
+// Watched is what Watched creates: an alarm with a name and a description, a database of class db.t4g.micro with 20 GiB, backups for 7 days and a
+// name, and a certificate for a domain that is not issued yet.
+type Watched struct{ Alarm, Description, Database, Domain string }
+
 // Run runs the suite. open gives a new account each time.
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
 		"diagnosis": testDiagnosis,
+		"observe":   testObserve,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -257,5 +267,68 @@ func document(action string) string {
 func testDisown(t *testing.T, w World) {
 	if err := w.Account.Disown(t.Context(), "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"); err != nil {
 		t.Errorf("a key that is not the stack's: %v", err)
+	}
+}
+
+// testObserve looks at things that exist, and at such that do not.
+func testObserve(t *testing.T, w World) {
+	ctx, o := t.Context(), w.Account.Observe()
+	cluster, _ := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27", LogGroup: "/suite/web"})
+	arn := w.Watched(t, Watched{Alarm: "suite-cpu", Description: "too much", Database: "suite-database", Domain: "www.example.com"})
+
+	if groups, err := o.LogGroups(ctx, "/suite/"); err != nil || len(groups) != 1 || groups[0].Name != "/suite/web" {
+		t.Errorf("log groups are %+v, %v", groups, err)
+	}
+	if groups, err := o.LogGroups(ctx, "/elsewhere/"); err != nil || len(groups) != 0 {
+		t.Errorf("log groups with another prefix are %+v, %v", groups, err)
+	}
+	for _, group := range []string{"/suite/web", "/suite/gone"} {
+		streams, err := o.LogStreams(ctx, group, time.Time{})
+		if err != nil || len(streams) != 0 {
+			t.Errorf("the streams of %s are %+v, %v", group, streams, err)
+		}
+		err = o.Events(ctx, account.EventQuery{Group: group, From: time.Now().Add(-time.Hour)}, func(events []logline.Event) error {
+			t.Errorf("%s has events: %+v", group, events)
+			return nil
+		})
+		if err != nil {
+			t.Errorf("the events of %s: %v", group, err)
+		}
+	}
+	if keys, err := o.Archived(ctx, "suite-gone", "x/"); err != nil || len(keys) != 0 {
+		t.Errorf("a bucket that does not exist holds %q, %v", keys, err)
+	}
+	if tasks, err := o.Tasks(ctx, cluster); err != nil || len(tasks) != 0 {
+		t.Errorf("a service without tasks has %+v, %v", tasks, err)
+	}
+	if scaling, err := o.Scaling(ctx, cluster, []string{"web"}); err != nil || len(scaling) != 0 {
+		t.Errorf("a service that does not scale has %+v, %v", scaling, err)
+	}
+
+	alarms, err := o.Alarms(ctx, []string{"suite-cpu", "suite-gone"})
+	if err != nil || len(alarms) != 1 || alarms[0].Name != "suite-cpu" || alarms[0].State != "OK" || alarms[0].Description != "too much" {
+		t.Errorf("alarms are %+v, %v", alarms, err)
+	}
+	d, err := o.Database(ctx, "suite-database")
+	if err != nil || d.ID != "suite-database" || d.Class != "db.t4g.micro" || d.Status != "available" || d.Engine != "postgres" || d.Storage != 20 ||
+		d.BackupDays != 7 || d.MultiAZ {
+		t.Errorf("the database is %+v, %v", d, err)
+	}
+	if d, err := o.Database(ctx, "suite-gone"); err == nil {
+		t.Errorf("a database that does not exist is %+v", d)
+	}
+	if c, err := o.Certificate(ctx, arn); err != nil || c.Domain != "www.example.com" || c.Status != "PENDING_VALIDATION" {
+		t.Errorf("the certificate is %+v, %v", c, err)
+	}
+	if c, err := o.Certificate(ctx, strings.Replace(arn, "certificate/", "certificate/0", 1)); err == nil {
+		t.Errorf("a certificate that does not exist is %+v", c)
+	}
+	if c, err := o.Cache(ctx, "suite-gone"); err == nil {
+		t.Errorf("a cache that does not exist is %+v", c)
+	}
+	values, err := o.Metrics(ctx, []account.Metric{{Namespace: "AWS/RDS", Name: "FreeStorageSpace", Statistic: "Average",
+		Dimensions: map[string]string{"DBInstanceIdentifier": "suite-database"}}})
+	if err != nil && !errors.Is(err, account.ErrSimulated) || len(values) != 1 || values[0] != nil {
+		t.Errorf("a metric without data is %v, %v", values, err)
 	}
 }

@@ -50,6 +50,9 @@ func TestSuite(t *testing.T) {
 				must(t, err)
 				return aws.ToString(cluster.Cluster.ClusterArn), aws.ToString(definition.TaskDefinition.TaskDefinitionArn)
 			},
+			Watched: func(t *testing.T, w accounttest.Watched) string {
+				return watched(t, settings, w)
+			},
 			Bucket: func(t *testing.T, name string, keys ...string) {
 				_, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
 				must(t, err)

@@ -12,6 +12,7 @@ import (
 	"slipway/operation/account"
 	"slipway/rehearsal/cloud"
 	live "slipway/rehearsal/containers"
+	"slipway/verdict"
 )
 
 // Observe implements account.Account.
@@ -23,21 +24,29 @@ func (a *Account) Observe() account.Observer {
 	return o
 }
 
-// Look observes the model in a stack's folder, whatever other processes do with it. note says what cannot be seen. If there is no model, the
-// error is fs.ErrNotExist.
-func Look(ctx context.Context, stack, dir, domain string) (_ account.Observer, note string, err error) {
+// A Glance is a model that is only looked at.
+type Glance struct {
+	Observer account.Observer
+	ECS      verdict.ECSReader
+	Note     string // what cannot be seen
+}
+
+// Look looks at the model in a stack's folder, whatever other processes do with it. If there is no model, the error is fs.ErrNotExist.
+func Look(ctx context.Context, stack, dir, domain string) (*Glance, error) {
 	model, err := cloud.Peek(File(dir))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	o := observer{model: model}
+	g := &Glance{ECS: ecsModel{account: model}}
 	if run := live.Dir(dir); live.Exists(run) {
 		var wrong error
 		if o.view, wrong = live.Look(ctx, run, model.Objects(), live.Options{Stack: stack, Domain: domain}); wrong != nil {
-			note = wrong.Error()
+			g.Note = wrong.Error()
 		}
 	}
-	return o, note, nil
+	g.Observer = o
+	return g, nil
 }
 
 // An observer is the model, and the containers of a stack that runs.

@@ -102,6 +102,16 @@ func open(t *testing.T) (accounttest.World, *Account) {
 				"networkConfiguration": map[string]any{"subnets": []any{subnet.ID}, "securityGroups": []any{group.ID}}})
 			return fmt.Sprint(cluster.Outputs["arn"]), fmt.Sprint(definition.Outputs["arn"])
 		},
+		Watched: func(t *testing.T, w accounttest.Watched) string {
+			create(t, "aws:cloudwatch/metricAlarm:MetricAlarm", w.Alarm, map[string]any{"name": w.Alarm, "alarmDescription": w.Description,
+				"namespace": "AWS/RDS", "metricName": "CPUUtilization", "statistic": "Average", "period": 60.0, "evaluationPeriods": 1.0,
+				"threshold": 80.0, "comparisonOperator": "GreaterThanThreshold"})
+			create(t, "aws:rds/instance:Instance", w.Database, map[string]any{"identifier": w.Database, "instanceClass": "db.t4g.micro",
+				"engine": "postgres", "engineVersion": "17", "allocatedStorage": 20.0, "backupRetentionPeriod": 7.0, "username": "owner",
+				"password": "hunter2hunter2", "skipFinalSnapshot": true})
+			c := create(t, "aws:acm/certificate:Certificate", w.Domain, map[string]any{"domainName": w.Domain, "validationMethod": "DNS"})
+			return fmt.Sprint(c.Outputs["arn"])
+		},
 		Bucket: func(t *testing.T, name string, keys ...string) {
 			bucket := create(t, "aws:s3/bucketV2:BucketV2", name, map[string]any{"bucket": name})
 			for _, key := range keys {
