@@ -49,9 +49,10 @@ type Checked struct {
 // A ProblemError says that doctor found a problem, which its result describes.
 type ProblemError struct{ Stack, Cause string }
 
-func (e *ProblemError) Error() string {
-	return fmt.Sprintf("stack %s has a problem: %s", e.Stack, e.Cause)
-}
+func (e *ProblemError) Error() string { return fmt.Sprintf("stack %s has a problem: %s", e.Stack, e.Cause) }
+
+// Exit is the exit code of the command, and the kind of the error for programs.
+func (e *ProblemError) Exit() (code int, kind string) { return 3, "problem" }
 
 // States of a check.
 const (
