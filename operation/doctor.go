@@ -25,7 +25,7 @@ const (
 	Healthy    = "healthy"
 	IsChanging = "deploying" // nothing is wrong, and a deployment is in progress
 	Problem    = "problem"
-	Unsure    = "unknown" // nothing was found, and not everything could be looked at
+	Unsure     = "unknown" // nothing was found, and not everything could be looked at
 )
 
 // A Checkup is what doctor found.
@@ -49,7 +49,9 @@ type Checked struct {
 // A ProblemError says that doctor found a problem, which its result describes.
 type ProblemError struct{ Stack, Cause string }
 
-func (e *ProblemError) Error() string { return fmt.Sprintf("stack %s has a problem: %s", e.Stack, e.Cause) }
+func (e *ProblemError) Error() string {
+	return fmt.Sprintf("stack %s has a problem: %s", e.Stack, e.Cause)
+}
 
 // Exit is the exit code of the command, and the kind of the error for programs.
 func (e *ProblemError) Exit() (code int, kind string) { return 3, "problem" }

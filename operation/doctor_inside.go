@@ -48,7 +48,8 @@ func (d *doctor) inside(ctx context.Context, args DoctorArgs) string {
 	case ctx.Err() != nil:
 		return "not seen: interrupted"
 	case err != nil:
-		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{err.Error()}, nil, diagnosis.NotStarted), Text: "ECS starts no task: " + err.Error()})
+		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{err.Error()}, nil, diagnosis.NotStarted),
+			Text: "ECS starts no task: " + err.Error()})
 		return "not seen: " + diagnosis.Clean(err.Error())
 	case !result.Started:
 		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{result.Reason}, nil, diagnosis.NotStarted),

@@ -256,7 +256,8 @@ func (d *doctor) path(context.Context) error {
 			d.note("%s -> %s is open", p.name, to)
 			continue
 		}
-		d.found(diagnosis.Finding{Kind: diagnosis.NoRoute, Part: p.name, Text: fmt.Sprintf("%s does not reach %s: %s", p.name, to, blocks(answer.Chain)),
+		d.found(diagnosis.Finding{Kind: diagnosis.NoRoute, Part: p.name,
+			Text:     fmt.Sprintf("%s does not reach %s: %s", p.name, to, blocks(answer.Chain)),
 			Evidence: answer.Chain, Next: fmt.Sprintf("slipway why{flags} %s %s; to fix it: %s", p.name, to, answer.Fix)})
 	}
 	return nil

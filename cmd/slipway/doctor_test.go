@@ -11,8 +11,8 @@ import (
 	"slipway/rehearsal/cloud"
 )
 
-// state STACK TYPE NAME [KEY VALUE]... is what AWS keeps about an object of the model: of an alarm "state", of a target group "health". Without
-// keys it is what it was at first.
+// state STACK TYPE NAME [KEY VALUE]... is what AWS keeps about an object of the model: of an alarm "state", of a target group
+// "health". Without keys it is what it was at first.
 func state(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args)%2 == 0 {
 		ts.Fatalf("usage: state stack type name [key value]...")
@@ -69,7 +69,8 @@ func TestRunDoctor(t *testing.T) {
 	doctor(0, "Stack dev is healthy", "inside   tables         ok", "inside   health         ok", "GET /healthz answers 200")
 
 	t.Log("a wrong password")
-	r.sql("CREATE TABLE kept AS SELECT rolpassword FROM pg_authid WHERE rolname = 'slipway_site'; ALTER ROLE slipway_site PASSWORD 'changed by hand'")
+	r.sql("CREATE TABLE kept AS SELECT rolpassword FROM pg_authid WHERE rolname = 'slipway_site'")
+	r.sql("ALTER ROLE slipway_site PASSWORD 'changed by hand'")
 	doctor(3, `password authentication failed for user "slipway_site"`, "database.rotation")
 	r.sql("DO $$ BEGIN EXECUTE format('ALTER ROLE slipway_site PASSWORD %L', (SELECT rolpassword FROM kept)); END $$; DROP TABLE kept")
 	doctor(0, "Stack dev is healthy")
@@ -81,7 +82,8 @@ func TestRunDoctor(t *testing.T) {
 	t.Log("two at once: a missing table and a migration that is not applied")
 	r.sql("DELETE FROM django_migrations WHERE app = 'sessions'")
 	doctor(3, "migrations are missing, the first is sessions.0001_initial", "inside   tables         not seen")
-	r.sql("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now()); ALTER TABLE gone RENAME TO feed_post")
+	r.sql("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())")
+	r.sql("ALTER TABLE gone RENAME TO feed_post")
 
 	t.Log("a wrong host, by hand")
 	model := func(from, to string) {
