@@ -123,7 +123,7 @@ func TestSigns(t *testing.T) {
 		{ImageDenied, "CannotPullContainerError: failed to resolve ref: 403 Forbidden: not authorized to perform: ecr:BatchGetImage"},
 		{RegistryUnreachable, "CannotPullContainerError: dial tcp 10.0.0.1:443: i/o timeout"},
 		{SecretsUnreachable, "ResourceInitializationError: unable to pull secrets or registry auth: check your task network"},
-		{SecretDenied, "ResourceInitializationError: unable to pull secrets or registry auth: retrieve secrets from ssm: AccessDeniedException: no"},
+		{SecretDenied, "ResourceInitializationError: unable to pull secrets or registry auth: secrets from ssm: AccessDeniedException: no"},
 		{SecretMissing, "ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: /slipway/prod/x"},
 		{LogGroup, "ResourceInitializationError: failed to validate logger args: The specified log group does not exist: /x"},
 		{WrongHost, `psycopg.OperationalError: [Errno -2] Name or service not known`},
