@@ -36,11 +36,11 @@ type Status struct {
 	Certificates []CertificateState `json:"certificates,omitempty"`
 	Locks        []string           `json:"locks"` // who holds the stack
 	Drift        *drift.Check       `json:"drift,omitempty"`
-	Unknown      []Unknown          `json:"unknown"`
+	Unknown      []Unread           `json:"unknown"`
 }
 
-// An Unknown is a part of a Status that could not be read.
-type Unknown struct {
+// An Unread is a part of a Status that could not be read.
+type Unread struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
 }
@@ -158,7 +158,7 @@ func (w *Watch) Look(ctx context.Context) (*Status, error) {
 type survey struct {
 	group   errgroup.Group
 	mu      sync.Mutex
-	unknown []Unknown
+	unknown []Unread
 }
 
 // ask asks one question. put puts the answer into the status, and nothing else happens at that time.
@@ -168,7 +168,7 @@ func ask[T any](a *survey, what string, question func() (T, error), put func(T))
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if err != nil && !errors.Is(err, account.ErrSimulated) {
-			a.unknown = append(a.unknown, Unknown{What: what, Why: firstLineOf(redact.Text(err.Error()))})
+			a.unknown = append(a.unknown, Unread{What: what, Why: firstLineOf(redact.Text(err.Error()))})
 			return nil
 		}
 		if err == nil {
@@ -208,11 +208,11 @@ func (o *observed) status(ctx context.Context) *Status {
 	o.askStores(ctx, a, s)
 	o.askSignals(ctx, a, s)
 	_ = a.group.Wait()
-	s.Unknown = append([]Unknown{}, a.unknown...)
+	s.Unknown = append([]Unread{}, a.unknown...)
 	for _, note := range o.notes {
-		s.Unknown = append(s.Unknown, Unknown{What: "containers", Why: note})
+		s.Unknown = append(s.Unknown, Unread{What: "containers", Why: note})
 	}
-	slices.SortFunc(s.Unknown, func(a, b Unknown) int { return strings.Compare(a.What, b.What) })
+	slices.SortFunc(s.Unknown, func(a, b Unread) int { return strings.Compare(a.What, b.What) })
 	return s
 }
 

@@ -20,7 +20,7 @@ var groups = []struct {
 }{
 	{"Deploy", []string{"up", "preview", "rehearse", "destroy"}},
 	{"Release", []string{"promote", "rollback", "releases"}},
-	{"Inspect", []string{"status", "logs", "check", "outputs", "stacks", "drift", "why", "doctor", "export"}},
+	{"Inspect", []string{"status", "logs", "doctor", "check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"unlock", "run"}},
 	{"Set up", []string{"bootstrap", "ci", "comment", "schema"}},
 }

@@ -46,6 +46,7 @@ func TestRun(t *testing.T) {
 		`"path": "`+seen.Picture+`"`,
 		`migrations applied`)
 	ada := r.visitor()
+	r.logged(ada, seen.Request)
 	if _, kind := ada.get(seen.Picture); kind != "image/webp" {
 		t.Errorf("the picture is %q", kind)
 	}
@@ -179,6 +180,49 @@ func TestRun(t *testing.T) {
 	r.left(before)
 	if err := r.server.Wait(); err != nil {
 		t.Errorf("the command that served ended with %v", err)
+	}
+}
+
+// logged reads the lines of a request from both stores of logs, and follows what is written.
+func (r *running) logged(v *visitor, request string) {
+	r.t.Helper()
+	read := func() []string {
+		r.t.Helper()
+		out, code := r.slipway("logs", "--since", "20m", "--request", request)
+		if code != 0 || !strings.Contains(out, " nginx ") || !strings.Contains(out, " django ") || !strings.Contains(out, "POST / 302") {
+			r.t.Errorf("the log of request %s: exit code %d\n%s", request, code, out)
+		}
+		lines := strings.Split(strings.TrimSpace(out), "\n")
+		slices.Sort(lines)
+		return lines
+	}
+	recent := read()
+	// As if the log groups had been deleted and created again: the archive has the same lines.
+	if err := os.RemoveAll(filepath.Join(r.dir, ".slipway/dev/run/cloudwatch")); err != nil {
+		r.t.Fatal(err)
+	}
+	if old := read(); !slices.Equal(old, recent) {
+		r.t.Errorf("the archive has\n%s\nCloudWatch had\n%s", strings.Join(old, "\n"), strings.Join(recent, "\n"))
+	}
+
+	follow := r.command("logs", "--follow", "--filter", "/followed/", "--container", "nginx")
+	var out lockedBuffer
+	follow.Stdout, follow.Stderr = &out, &out
+	if err := follow.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.until("logs --follow shows a request", func() bool {
+		if _, _, err := v.try("/followed/"); err != nil {
+			r.t.Fatal(err)
+		}
+		return strings.Contains(out.String(), "GET /followed/ 404")
+	})
+	follow.Process.Signal(os.Interrupt)
+	if follow.Wait(); follow.ProcessState.ExitCode() != 128+int(syscall.SIGINT) {
+		r.t.Errorf("logs --follow ends with %v\n%s", follow.ProcessState, out.String())
+	}
+	if status, code := r.slipway("status"); code != 0 || !regexp.MustCompile(`(?m)^web +1 +1 +1 `).MatchString(status) {
+		r.t.Errorf("status: exit code %d\n%s", code, status)
 	}
 }
 

@@ -114,7 +114,7 @@ func (a *Account) restore(img *image) error {
 		if err != nil {
 			return err
 		}
-		if o.Seeded && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
+		if o.Seeded && a.store.lock != nil && slices.Contains([]string{zoneType, snapshotType, scheduledSecret}, o.Type) {
 			continue // the options name the zones again, and what a destroyed stack left behind must not block the next one
 		}
 		a.insert(o)

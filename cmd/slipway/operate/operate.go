@@ -30,9 +30,9 @@ type Tools struct {
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
 		jobCommand(t),
-		doctorCommand(t),
 		logsCommand(t),
 		statusCommand(t),
+		doctorCommand(t),
 	}
 }
 

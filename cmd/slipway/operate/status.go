@@ -91,7 +91,7 @@ func statusOf(s *operation.Status) screen.Status {
 	}
 	fact("Alarms", alarmsOf(s.Alarms))
 	unread := func(what string) bool {
-		return slices.ContainsFunc(s.Unknown, func(u operation.Unknown) bool { return u.What == what })
+		return slices.ContainsFunc(s.Unknown, func(u operation.Unread) bool { return u.What == what })
 	}
 	lock := "free"
 	if unread("lock") {
@@ -128,7 +128,7 @@ func statusOf(s *operation.Status) screen.Status {
 
 func releaseOf(s *operation.Status) string {
 	if s.Release == nil {
-		if slices.ContainsFunc(s.Unknown, func(u operation.Unknown) bool { return u.What == "releases" }) {
+		if slices.ContainsFunc(s.Unknown, func(u operation.Unread) bool { return u.What == "releases" }) {
 			return ""
 		}
 		return "none runs"

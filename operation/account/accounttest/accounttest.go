@@ -41,8 +41,8 @@ type Watched struct{ Alarm, Description, Database, Domain string }
 func Run(t *testing.T, open func(t *testing.T) World) {
 	for name, test := range map[string]func(*testing.T, World){
 		"identity": testIdentity, "services": testServices, "contents": testContents, "bootstrap": testBootstrap, "disown": testDisown,
-		"diagnosis": testDiagnosis,
 		"observe":   testObserve,
+		"diagnosis": testDiagnosis,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,7 +77,8 @@ func (r logReader) LogStreams(ctx context.Context, group string, since time.Time
 	return streams, nil
 }
 
-// Events implements account.LogReader. FilterLogEvents returns events by time (CloudWatch Logs API reference, FilterLogEvents).
+// Events implements account.LogReader. FilterLogEvents returns events by time, those of one moment in no order that matters here (CloudWatch
+// Logs API reference, FilterLogEvents).
 func (r logReader) Events(ctx context.Context, q account.EventQuery, visit func([]logline.Event) error) error {
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &q.Group, StartTime: aws.Int64(q.From.UnixMilli())}
 	if !q.To.IsZero() {
@@ -102,6 +104,7 @@ func (r logReader) Events(ctx context.Context, q account.EventQuery, visit func(
 			event.Place()
 			events = append(events, event)
 		}
+		slices.SortStableFunc(events, func(a, b logline.Event) int { return a.Time.Compare(b.Time) })
 		if len(events) > 0 {
 			if err := visit(events); err != nil {
 				return err

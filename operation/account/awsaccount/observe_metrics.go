@@ -55,7 +55,7 @@ func (o observer) Metrics(ctx context.Context, metrics []account.Metric) ([]*flo
 		return values, nil
 	}
 	now := time.Now().UTC()
-	in := url.Values{"StartTime": {now.Add(-metricWindow).Format(time.RFC3339)}, "EndTime": {now.Format(time.RFC3339)},
+	in := url.Values{"StartTime": {now.Add(-metricWindow).Format(time.RFC3339)}, "EndTime": {now.Add(metricPeriod).Format(time.RFC3339)},
 		"ScanBy": {"TimestampDescending"}}
 	for i, m := range metrics {
 		query := fmt.Sprintf("MetricDataQueries.member.%d.", i+1)

@@ -113,6 +113,12 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("the object is %q, %v", text, err)
 	}
 
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "CreateCluster", map[string]any{"clusterName": "shop"},
+		new(struct{})))
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "RegisterTaskDefinition", map[string]any{"family": "web",
+		"containerDefinitions": []any{map[string]any{"name": "app", "image": "x", "memory": 64}}}, new(struct{})))
+	must(jsonService{"ecs", "AmazonEC2ContainerServiceV20141113"}.call(ctx, settings, "CreateService", map[string]any{"cluster": "shop",
+		"serviceName": "web", "taskDefinition": "web", "desiredCount": 0}, new(struct{})))
 	must(scalingService.call(ctx, settings, "RegisterScalableTarget", map[string]any{"ServiceNamespace": "ecs", "ResourceId": "service/shop/web",
 		"ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 2, "MaxCapacity": 6}, new(struct{})))
 	scaling, err := o.Scaling(ctx, "arn:aws:ecs:us-east-1:123456789012:cluster/shop", []string{"web", "worker"})
@@ -124,7 +130,9 @@ func TestObservingMoto(t *testing.T) {
 		new(struct{})))
 	must(cloudwatchService.call(ctx, settings, "SetAlarmState", url.Values{"AlarmName": {"cpu"}, "StateValue": {"ALARM"},
 		"StateReason": {"Threshold Crossed"}}, new(struct{})))
-	if d, err := o.Database(ctx, "shop"); err != nil || len(d.Snapshots) != 1 || d.Snapshots[0].ID != "before" || d.Snapshots[0].Created.IsZero() {
+	if d, err := o.Database(ctx, "shop"); err != nil || !slices.ContainsFunc(d.Snapshots, func(s account.Snapshot) bool {
+		return s.ID == "before" && s.Kind == "manual" && !s.Created.IsZero()
+	}) {
 		t.Errorf("the database is %+v, %v", d, err)
 	}
 	alarms, err := o.Alarms(ctx, []string{"cpu"})
@@ -132,10 +140,10 @@ func TestObservingMoto(t *testing.T) {
 		t.Errorf("alarms are %+v, %v", alarms, err)
 	}
 	must(cacheService.call(ctx, settings, "CreateReplicationGroup", url.Values{"ReplicationGroupId": {"shop-cache"},
-		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumCacheClusters": {"2"},
+		"ReplicationGroupDescription": {"x"}, "CacheNodeType": {"cache.t4g.micro"}, "Engine": {"redis"}, "NumNodeGroups": {"1"}, "ReplicasPerNodeGroup": {"1"},
 		"AutomaticFailoverEnabled": {"true"}}, new(struct{})))
 	if c, err := o.Cache(ctx, "shop-cache"); err != nil || c.ID != "shop-cache" || c.Node != "cache.t4g.micro" || len(c.Members) != 2 ||
-		!slices.ContainsFunc(c.Members, func(m account.CacheMember) bool { return m.Role == "primary" }) {
+		c.Failover != "enabled" || !slices.ContainsFunc(c.Members, func(m account.CacheMember) bool { return m.Role == "primary" }) {
 		t.Errorf("the cache is %+v, %v", c, err)
 	}
 	must(cloudwatchService.call(ctx, settings, "PutMetricData", url.Values{"Namespace": {"AWS/RDS"},

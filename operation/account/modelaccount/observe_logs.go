@@ -24,6 +24,9 @@ func (o observer) LogGroups(_ context.Context, prefix string) ([]account.LogGrou
 			if err != nil {
 				return nil, err
 			}
+			if len(streams) == 0 { // what is older is in the archive, if anywhere
+				group.Created = time.Now().UTC()
+			}
 			for _, s := range streams {
 				if group.Created.IsZero() || s.First.Before(group.Created) {
 					group.Created = s.First
