@@ -90,7 +90,9 @@ func grouped(findings []Finding) []group {
 			rank = slices.IndexFunc(rules, func(r rule) bool { return r.kind == Crash })
 		}
 		at := slices.IndexFunc(groups, func(g group) bool {
-			return g.Kind == f.Kind && (g.Subject != "" && g.Subject == f.Subject || overlap(g.parts, parts(f)) && (g.Subject == "" || f.Subject == ""))
+			same := g.Subject != "" && g.Subject == f.Subject
+			unnamed := (g.Subject == "" || f.Subject == "") && overlap(g.parts, parts(f))
+			return g.Kind == f.Kind && (same || unnamed)
 		})
 		if at < 0 {
 			var evidence []string

@@ -107,36 +107,41 @@ func TestFindingsOfOneSubjectAreOneCause(t *testing.T) {
 }
 
 func TestNoSecretIsShown(t *testing.T) {
-	d := Of([]Finding{{Kind: Crash, Text: "postgres://site:hunter2@db/site\nrefused", Evidence: []string{"DATABASE_URL=postgres://site:hunter2@db/site"}}}, "")
+	d := Of([]Finding{{Kind: Crash, Text: "postgres://site:hunter2@db/site\nrefused",
+		Evidence: []string{"DATABASE_URL=postgres://site:hunter2@db/site"}}}, "")
 	if text := d.Causes[0].Text + d.Causes[0].Evidence[0]; strings.Contains(text, "hunter2") || strings.Contains(text, "\n") {
 		t.Error(text)
 	}
 }
 
 func TestSigns(t *testing.T) {
-	for line, want := range map[string]Kind{
-		"CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r/d@sha256:1: not found":     ImageMissing,
-		"CannotPullContainerError: failed to resolve ref: 403 Forbidden: not authorized to perform: ecr:BatchGetImage":                ImageDenied,
-		"CannotPullContainerError: dial tcp 10.0.0.1:443: i/o timeout":                                                                RegistryUnreachable,
-		"ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull secrets: check your task network": SecretsUnreachable,
-		"ResourceInitializationError: unable to pull secrets or registry auth: retrieve secrets from ssm: AccessDeniedException: no":  SecretDenied,
-		"ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: /slipway/prod/x":               SecretMissing,
-		"ResourceInitializationError: failed to validate logger args: The specified log group does not exist: /x":                     LogGroup,
-		`psycopg.OperationalError: [Errno -2] Name or service not known`:                                                              WrongHost,
-		`could not translate host name "db" to address: Name or service not known`:                                                    WrongHost,
-		`connection to server at "10.0.0.1", port 5432 failed: timeout expired`:                                                       NoRoute,
-		`connection to server at "10.0.0.1", port 5432 failed: Connection refused`:                                                    PortRefused,
-		`connection to server at "10.0.0.1", port 5432 failed: FATAL:  password authentication failed for user "site"`:                Password,
-		`FATAL:  database "site" does not exist`:                                                                                      NoDatabase,
-		`django.db.utils.ProgrammingError: relation "feed_entry" does not exist`:                                                      Tables,
-		`FATAL:  remaining connection slots are reserved`:                                                                             Connections,
-		"ModuleNotFoundError: No module named 'mysite'":                                                                               Settings,
-		"Target.ResponseCodeMismatch Health checks failed with these codes: [404]":                                                    HealthPath,
-		"Target.ResponseCodeMismatch Health checks failed with these codes: [500]":                                                    Unhealthy,
-		"Target.Timeout Request timed out":                                                                                            Unhealthy,
-		"OutOfMemoryError: container killed due to memory usage":                                                                      Memory,
-		"exec /usr/local/bin/python: exec format error":                                                                               ImageProcessor,
+	for _, test := range []struct {
+		want Kind
+		line string
+	}{
+		{ImageMissing, "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r/d@sha256:1: not found"},
+		{ImageDenied, "CannotPullContainerError: failed to resolve ref: 403 Forbidden: not authorized to perform: ecr:BatchGetImage"},
+		{RegistryUnreachable, "CannotPullContainerError: dial tcp 10.0.0.1:443: i/o timeout"},
+		{SecretsUnreachable, "ResourceInitializationError: unable to pull secrets or registry auth: check your task network"},
+		{SecretDenied, "ResourceInitializationError: unable to pull secrets or registry auth: secrets from ssm: AccessDeniedException: no"},
+		{SecretMissing, "ResourceInitializationError: unable to pull secrets or registry auth: invalid ssm parameters: /slipway/prod/x"},
+		{LogGroup, "ResourceInitializationError: failed to validate logger args: The specified log group does not exist: /x"},
+		{WrongHost, `psycopg.OperationalError: [Errno -2] Name or service not known`},
+		{WrongHost, `could not translate host name "db" to address: Name or service not known`},
+		{NoRoute, `connection to server at "10.0.0.1", port 5432 failed: timeout expired`},
+		{PortRefused, `connection to server at "10.0.0.1", port 5432 failed: Connection refused`},
+		{Password, `connection to server at "10.0.0.1", port 5432 failed: FATAL:  password authentication failed for user "site"`},
+		{NoDatabase, `FATAL:  database "site" does not exist`},
+		{Tables, `django.db.utils.ProgrammingError: relation "feed_entry" does not exist`},
+		{Connections, `FATAL:  remaining connection slots are reserved`},
+		{Settings, "ModuleNotFoundError: No module named 'mysite'"},
+		{HealthPath, "Target.ResponseCodeMismatch Health checks failed with these codes: [404]"},
+		{Unhealthy, "Target.ResponseCodeMismatch Health checks failed with these codes: [500]"},
+		{Unhealthy, "Target.Timeout Request timed out"},
+		{Memory, "OutOfMemoryError: container killed due to memory usage"},
+		{ImageProcessor, "exec /usr/local/bin/python: exec format error"},
 	} {
+		line, want := test.line, test.want
 		if got := KindOf([]string{line}, nil, Unhealthy); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}

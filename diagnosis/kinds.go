@@ -131,7 +131,7 @@ var rules = []rule{
 		because: "the server answers, and refuses or does not finish the log-in",
 		next:    "read the server's own words above; Performance Insights shows what keeps it busy"},
 	{kind: Tables, explains: append([]Kind{Migrations, HealthPath}, visible...),
-		because: "Django believes that its migrations are applied, and a table of them is not there: dropped by hand, or not in the restored backup",
+		because: "the migrations are recorded as applied, and a table of theirs is not there: dropped by hand, or not in the backup",
 		next:    "restore the table from a backup, or apply its migration again: docs/operations.md, Restore the database"},
 	{kind: Migrations, explains: append([]Kind{HealthPath}, visible...),
 		because: "the database is behind the release: its migration did not run or failed",

@@ -25,7 +25,7 @@ const (
 	Healthy    = "healthy"
 	IsChanging = "deploying" // nothing is wrong, and a deployment is in progress
 	Problem    = "problem"
-	Unknown    = "unknown" // nothing was found, and not everything could be looked at
+	Unsure     = "unknown" // nothing was found, and not everything could be looked at
 )
 
 // A Checkup is what doctor found.
@@ -52,6 +52,9 @@ type ProblemError struct{ Stack, Cause string }
 func (e *ProblemError) Error() string {
 	return fmt.Sprintf("stack %s has a problem: %s", e.Stack, e.Cause)
 }
+
+// Exit is the exit code of the command, and the kind of the error for programs.
+func (e *ProblemError) Exit() (code int, kind string) { return 3, "problem" }
 
 // States of a check.
 const (
@@ -119,7 +122,7 @@ func (c *Checkup) state() string {
 	case len(c.Causes) > 0:
 		return Problem
 	case slices.ContainsFunc(c.Checks, unseen):
-		return Unknown
+		return Unsure
 	case slices.ContainsFunc(c.Notices, func(n diagnosis.Cause) bool { return n.Kind == diagnosis.Deploying }):
 		return IsChanging
 	}

@@ -48,7 +48,8 @@ func (d *doctor) inside(ctx context.Context, args DoctorArgs) string {
 	case ctx.Err() != nil:
 		return "not seen: interrupted"
 	case err != nil:
-		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{err.Error()}, nil, diagnosis.NotStarted), Text: "ECS starts no task: " + err.Error()})
+		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{err.Error()}, nil, diagnosis.NotStarted),
+			Text: "ECS starts no task: " + err.Error()})
 		return "not seen: " + diagnosis.Clean(err.Error())
 	case !result.Started:
 		d.found(diagnosis.Finding{Kind: diagnosis.KindOf([]string{result.Reason}, nil, diagnosis.NotStarted),
@@ -164,7 +165,7 @@ func (d *doctor) report(lines []string) (n int) {
 			check.State = checkOK // what answers the path may stand in front of Django
 			check.Detail = append([]string{c.Seen + ", and the load balancer finds it healthy"}, c.Evidence...)
 		case c.State == checkFailed:
-			d.found(diagnosis.Finding{Kind: diagnosis.Kind(c.Kind), Part: d.webName(), Text: c.Seen, Evidence: c.Evidence, Next: c.Cause})
+			d.found(diagnosis.Finding{Kind: diagnosis.Kind(c.Kind), Part: d.webName(), Text: c.Seen, Evidence: append(c.Evidence, c.Cause)})
 			check.Detail = append([]string{c.Seen}, c.Evidence...)
 		case c.State != checkOK:
 			check.State = checkUnseen

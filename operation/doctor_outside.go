@@ -256,8 +256,9 @@ func (d *doctor) path(context.Context) error {
 			d.note("%s -> %s is open", p.name, to)
 			continue
 		}
-		d.found(diagnosis.Finding{Kind: diagnosis.NoRoute, Part: p.name, Text: fmt.Sprintf("%s does not reach %s: %s", p.name, to, blocks(answer.Chain)),
-			Evidence: answer.Chain, Next: fmt.Sprintf("slipway why{flags} %s %s; to fix it: %s", p.name, to, answer.Fix)})
+		d.found(diagnosis.Finding{Kind: diagnosis.NoRoute, Part: p.name,
+			Text:     fmt.Sprintf("%s does not reach %s: %s", p.name, to, blocks(answer.Chain)),
+			Evidence: answer.Chain, Next: fmt.Sprintf("slipway why%s %s %s; to fix it: %s", d.target.Flags(), p.name, to, answer.Fix)})
 	}
 	return nil
 }
@@ -297,7 +298,7 @@ func (d *doctor) permissions(context.Context) error {
 					d.found(diagnosis.Finding{Kind: diagnosis.SecretDenied, Part: p.name, Subject: role,
 						Text:     fmt.Sprintf("%s may not read parameter %s", role, parameterName(from)),
 						Evidence: append(append([]string{answer.Message}, answer.Chain...), answer.Nearest...),
-						Next:     fmt.Sprintf("slipway why{flags} %s ssm:GetParameters %s; to fix it: %s", role, from, answer.Fix)})
+						Next:     fmt.Sprintf("slipway why%s %s ssm:GetParameters %s; to fix it: %s", d.target.Flags(), role, from, answer.Fix)})
 				}
 			}
 		}

@@ -246,7 +246,8 @@ func TestDoctorOfAnAccountThatDenies(t *testing.T) {
 	d.check(t.Context(), "outside", "secrets", func(context.Context) error { return denied })
 	d.check(t.Context(), "outside", "certificate", func(context.Context) error { return errNothing })
 	c := &Checkup{Checks: d.checks}
-	if len(d.checks) != 1 || d.checks[0].State != checkUnseen || !strings.Contains(d.checks[0].Detail[0], "not authorized") || c.state() != Unknown {
+	if len(d.checks) != 1 || d.checks[0].State != checkUnseen ||
+		!strings.Contains(d.checks[0].Detail[0], "not authorized") || c.state() != Unsure {
 		t.Errorf("state %s, checks %+v", c.state(), d.checks)
 	}
 	d.check(t.Context(), "outside", "images", func(context.Context) error {
@@ -290,7 +291,7 @@ func TestTheTaskThatLooksFromInside(t *testing.T) {
 	byHand(t, target, func(m *cloud.Account) {
 		alter(t, m, typeDefinition, "::web-task", func(o *cloud.Object) {
 			text := cloud.Inputs(o.Outputs).String("containerDefinitions")
-			o.Outputs["containerDefinitions"] = strings.Replace(text, `"name":"SLIPWAY_DB_PORT","value":"5432"`, `"name":"SLIPWAY_DB_PORT","value":"5433"`, 1)
+			o.Outputs["containerDefinitions"] = strings.Replace(text, `"SLIPWAY_DB_PORT","value":"5432"`, `"SLIPWAY_DB_PORT","value":"5433"`, 1)
 		})
 	})
 	c, err := configure(target)

@@ -788,7 +788,8 @@ func saidByCode(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for _, dir := range []string{"cmd/slipway", "operation", "operation/*", "operation/account/*", "engine", "engine/*", "release", "verdict",
-		"config", "site", "drift", "bootstrap", "cicd", "ecs", "internal/image", "rehearsal/containers", "screen"} {
+		"config", "site", "drift", "bootstrap", "cicd", "ecs", "internal/image", "rehearsal/containers", "screen",
+		"diagnosis", "helper/program"} {
 		files, err := filepath.Glob(filepath.Join(repository, dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func TestMain(m *testing.M) {
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.
 var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "disk", "drift", "exits", "impossible", "json",
-	"oncall",
+	"oncall", "doctor", "night",
 	"killed", "leak", "loss", "promote", "questions", "releases", "unlock", "verdict", "whatif", "why"}
 
 // scripts are the files to run.
@@ -125,6 +125,7 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "tally": tallies, "changes": changes, "edit": edit, "await": await, "cut": cut, "alter": alter, "lose": lose,
 			"fill": fill, "conforms": conforms, "says": says, "leaks": leaks, "job": runJob, "github": github, "bounded": bounded,
 			"lines": lines, "disk": disk, "reserve": reserve, "wrote": wrote, "archived": archivedText, "fires": fires,
+			"state": state, "forgotten": forgotten,
 		},
 	})
 }

@@ -20,7 +20,7 @@ func TestSuggestedCommandsWork(t *testing.T) {
 	seen := map[string]bool{}
 	for _, dir := range []string{".", "../../operation", "../../operation/*", "../../operation/account/*", "../../engine", "../../release",
 		"../../verdict",
-		"../../config", "../../drift", "../../bootstrap", "../../rehearsal/containers", "../../screen"} {
+		"../../config", "../../drift", "../../bootstrap", "../../rehearsal/containers", "../../screen", "../../diagnosis"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -385,7 +385,7 @@ func loginSickness(err error) *sickness {
 	if said, ok := asError[*pgconn.PgError](err); ok {
 		for _, c := range loginCauses {
 			if c.code == said.Code && strings.Contains(said.Message, c.words) {
-				return sick(c.kind, c.cause)
+				return &sickness{c.kind, "Postgres says: " + said.Message, c.cause}
 			}
 		}
 	}

@@ -40,7 +40,8 @@ func (e *examination) connection() *sickness {
 	}
 	if d, sick := e.djangoDatabase(); sick == nil && d["HOST"] != e.database.host {
 		e.tell("%s", r.reason)
-		return &sickness{"wrong-host", fmt.Sprintf("DATABASES in the settings has the host %q, and the stack's database is %s", d["HOST"], e.database.host),
+		return &sickness{"wrong-host", fmt.Sprintf("DATABASES in the settings has the host %q, and the stack's database is %s",
+			d["HOST"], e.database.host),
 			"the host in DATABASES: what app.env sets, or a default in the settings"}
 	}
 	return &sickness{"app-database", r.reason, "the helper gets in with the same database, so it is DATABASES in the settings: " +
@@ -94,8 +95,8 @@ func (e *examination) tables() *sickness {
 // askHealth makes Django answer a request in this process, as a visitor's that came over https.
 const askHealth = `import os
 from django.test import Client
-host = os.environ.get("SLIPWAY_HOST") or "localhost"
-r = Client(raise_request_exception=False).get(os.environ["SLIPWAY_DOCTOR_PATH"], secure=True, HTTP_HOST=host, HTTP_X_FORWARDED_PROTO="https")
+headers = {"HTTP_HOST": os.environ.get("SLIPWAY_HOST") or "localhost", "HTTP_X_FORWARDED_PROTO": "https"}
+r = Client(raise_request_exception=False).get(os.environ["SLIPWAY_DOCTOR_PATH"], secure=True, **headers)
 why = repr(r.exc_info[1]) if getattr(r, "exc_info", None) else r.headers.get("Location", "")
 print("slipway-health", r.status_code, " ".join(why.split()))`
 

@@ -35,7 +35,8 @@ func TestDoctorOfAHealthySite(t *testing.T) {
 	code, out := s.run("doctor", "--path=/healthz")
 	for _, want := range []string{
 		"1 environment: ok\n", " SLIPWAY_DB_PASSWORD ", "    empty: EMPTY_ONE\n", "2 network: ok\n    localhost is ", "answers after",
-		"3 log-in: ok\n    Postgres ", " into " + s.name + ", TLSv1.3\n", "4 settings: ok\n", "5 database: ok\n    Django's own connection works\n",
+		"3 log-in: ok\n    Postgres ", " into " + s.name + ", TLSv1.3\n", "4 settings: ok\n",
+		"5 database: ok\n    Django's own connection works\n",
 		"6 migrations: ok\n    every migration is applied\n", "7 tables: ok\n    every model has its table\n",
 		"8 health: ok\n    GET /healthz answers 200\n",
 	} {
@@ -190,7 +191,8 @@ func TestDoctorFindsPlantedFailures(t *testing.T) {
 			if !failed {
 				t.Errorf("nothing failed: %s", out)
 			}
-			if _, text := s.run("doctor", "--path=/healthz"); !strings.Contains(text, ": FAILED\n") || !strings.Contains(text, "    likely cause: ") {
+			_, text := s.run("doctor", "--path=/healthz")
+			if !strings.Contains(text, ": FAILED\n") || !strings.Contains(text, "    likely cause: ") {
 				t.Errorf("as text: %s", text)
 			}
 		})

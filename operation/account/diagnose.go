@@ -2,7 +2,8 @@ package account
 
 import "context"
 
-// A Diagnosis reads what doctor compares with the program, besides what an Observer reads. It changes nothing, and reads no value of a secret.
+// A Diagnosis reads what doctor compares with the program, besides what an Observer reads. It changes nothing, and reads no value of
+// a secret.
 type Diagnosis interface {
 	// Settings are those of a registered task definition that decide whether its tasks start and reach the database.
 	Settings(ctx context.Context, taskDefinition string) ([]ContainerSettings, error)

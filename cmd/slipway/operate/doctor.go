@@ -39,7 +39,7 @@ containers: slipway up --run. Exit codes: 0 healthy, or being deployed; 3 a prob
 			switch checkup.State {
 			case operation.Problem:
 				return &operation.ProblemError{Stack: target.Stack, Cause: checkup.Causes[0].Text}
-			case operation.Unknown:
+			case operation.Unsure:
 				return fmt.Errorf("stack %s: not everything could be looked at", target.Stack)
 			}
 			return nil

@@ -32,19 +32,22 @@ func TestDiagnosisReadsAWSsAnswers(t *testing.T) {
 			return 200, `<DescribeTargetHealthResponse><DescribeTargetHealthResult><TargetHealthDescriptions>` +
 				`<member><HealthCheckPort>8080</HealthCheckPort><TargetHealth><State>healthy</State></TargetHealth><Target><Id>10.0.1.5</Id>` +
 				`<Port>8080</Port></Target></member><member><TargetHealth><Description>Health checks failed with these codes: [404]</Description>` +
-				`<State>unhealthy</State><Reason>Target.ResponseCodeMismatch</Reason></TargetHealth><Target><Id>10.0.2.6</Id><Port>8080</Port></Target>` +
+				`<State>unhealthy</State><Reason>Target.ResponseCodeMismatch</Reason></TargetHealth>` +
+				`<Target><Id>10.0.2.6</Id><Port>8080</Port></Target>` +
 				`</member></TargetHealthDescriptions></DescribeTargetHealthResult></DescribeTargetHealthResponse>`
 		case "DescribeDBInstances":
 			if form.Get("DBInstanceIdentifier") != "shop" {
 				return 404, `<ErrorResponse><Error><Code>DBInstanceNotFound</Code><Message>no</Message></Error></ErrorResponse>`
 			}
 			return 200, `<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>` +
-				`<DBInstanceStatus>stopped</DBInstanceStatus><Endpoint><Address>shop.c1.us-east-1.rds.amazonaws.com</Address><Port>5432</Port></Endpoint>` +
+				`<DBInstanceStatus>stopped</DBInstanceStatus>` +
+				`<Endpoint><Address>shop.c1.us-east-1.rds.amazonaws.com</Address><Port>5432</Port></Endpoint>` +
 				`</DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>`
 		case "DescribeDBSnapshots":
 			return 200, `<DescribeDBSnapshotsResponse/>`
 		case "DescribeCertificate":
-			return 200, `{"Certificate":{"Status":"EXPIRED","DomainName":"www.example.com","SubjectAlternativeNames":["www.example.com","example.com"],` +
+			return 200, `{"Certificate":{"Status":"EXPIRED","DomainName":"www.example.com",` +
+				`"SubjectAlternativeNames":["www.example.com","example.com"],` +
 				`"NotAfter":1.767322985E9,"RenewalSummary":{"RenewalStatus":"FAILED","RenewalStatusReason":"DOMAIN_VALIDATION_DENIED"}}}`
 		}
 		return http.StatusTeapot, action
@@ -77,7 +80,8 @@ func TestDiagnosisReadsAWSsAnswers(t *testing.T) {
 func TestDiagnosisPassesADenialOn(t *testing.T) {
 	a := answered(t, func(action string, form url.Values) (int, string) {
 		if form.Get("Action") != "" {
-			return 403, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform ` + action + `</Message></Error></ErrorResponse>`
+			return 403, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized to perform ` + action +
+				`</Message></Error></ErrorResponse>`
 		}
 		return 400, `{"__type":"com.amazon.coral#AccessDeniedException","message":"not authorized to perform ` + action + `"}`
 	})
