@@ -24,7 +24,7 @@ type ExecArgs struct {
 	Streams   process.Streams
 	// Began is called before the command begins. On a terminal the keyboard's signals are the command's from then on, until the function
 	// that it returns is called.
-	Began func(task account.Task, container string) (over func())
+	Began func(task account.RunningTask, container string) (over func())
 }
 
 // shell is the shell of an image that has one: bash is more comfortable.
@@ -90,14 +90,14 @@ func (d inside) choose(service, task string) ([]string, error) {
 }
 
 // find finds a running task of some services: the newest, or the one whose ID begins like this.
-func (e *entrance) find(ctx context.Context, services []string, id string) (account.Task, error) {
+func (e *entrance) find(ctx context.Context, services []string, id string) (account.RunningTask, error) {
 	id = id[strings.LastIndex(id, "/")+1:]
-	var found []account.Task
+	var found []account.RunningTask
 	var running []string
 	for _, service := range services {
 		tasks, err := e.sessions.Tasks(ctx, account.TaskQuery{Cluster: e.deployed.cluster, Service: e.deployed.services[service]})
 		if err != nil {
-			return account.Task{}, err
+			return account.RunningTask{}, err
 		}
 		for _, t := range tasks {
 			running = append(running, service+" "+t.ID)
@@ -109,24 +109,24 @@ func (e *entrance) find(ctx context.Context, services []string, id string) (acco
 	where := "service " + strings.Join(services, ", ")
 	switch {
 	case len(running) == 0:
-		return account.Task{}, fmt.Errorf("no task of %s runs; what has happened to it: slipway status%s", where, e.target.Flags())
+		return account.RunningTask{}, fmt.Errorf("no task of %s runs; what has happened to it: slipway status%s", where, e.target.Flags())
 	case len(found) == 0:
-		return account.Task{}, fmt.Errorf("no running task of %s has an ID that begins with %s; these run:\n  %s", where, id,
+		return account.RunningTask{}, fmt.Errorf("no running task of %s has an ID that begins with %s; these run:\n  %s", where, id,
 			strings.Join(running, "\n  "))
 	case id != "" && len(found) > 1:
 		var ids []string
 		for _, t := range found {
 			ids = append(ids, t.ID)
 		}
-		return account.Task{}, UsageError{fmt.Errorf("--task %s is ambiguous; give more of the ID:\n  %s", id, strings.Join(ids, "\n  "))}
+		return account.RunningTask{}, UsageError{fmt.Errorf("--task %s is ambiguous; give more of the ID:\n  %s", id, strings.Join(ids, "\n  "))}
 	case !found[0].Exec:
-		return account.Task{}, fmt.Errorf("task %s started without ECS Exec; a new one has it: slipway restart%s", found[0].ID, e.target.Flags())
+		return account.RunningTask{}, fmt.Errorf("task %s started without ECS Exec; a new one has it: slipway restart%s", found[0].ID, e.target.Flags())
 	}
 	return found[0], nil
 }
 
 // containerIn is the name of a container of a task.
-func containerIn(task account.Task, name string) (string, error) {
+func containerIn(task account.RunningTask, name string) (string, error) {
 	if name == "" {
 		name = appContainer
 	}

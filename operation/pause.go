@@ -146,7 +146,7 @@ func (a *acting) before(ctx context.Context) (*Paused, error) {
 	return p, nil
 }
 
-func (a *acting) database(ctx context.Context, id string) (account.Database, error) {
+func (a *acting) database(ctx context.Context, id string) (account.DatabaseState, error) {
 	is, err := a.account.Actor().Database(ctx, id)
 	if err != nil {
 		return is, fmt.Errorf("database %s: %w", id, err)
@@ -216,7 +216,7 @@ func (a *acting) enable(ctx context.Context, s Schedule, enabled bool) error {
 }
 
 // stopDatabase stops the database, and records when. RDS stops only an instance that is available.
-func (a *acting) stopDatabase(ctx context.Context, p *Paused, is account.Database) error {
+func (a *acting) stopDatabase(ctx context.Context, p *Paused, is account.DatabaseState) error {
 	switch is.Status {
 	case "stopped", "stopping":
 		if p.Stopped != nil {

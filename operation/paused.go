@@ -30,7 +30,7 @@ type Paused struct {
 type PausedService struct {
 	Service string           `json:"service"`
 	Tasks   int              `json:"tasks"`
-	Scaling *account.Scaling `json:"scaling,omitempty"`
+	Scaling *account.ScalingRange `json:"scaling,omitempty"`
 }
 
 // A Schedule is one of EventBridge Scheduler.

@@ -123,7 +123,7 @@ func (a *acting) scaleTo(ctx context.Context, name string, low, high int) (*Scal
 }
 
 // setTasks makes the change, and waits until the tasks run.
-func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Running, scaling *account.Scaling) error {
+func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Running, scaling *account.ScalingRange) error {
 	actor := a.account.Actor()
 	if scaling != nil {
 		scaling.Min, scaling.Max = r.Is.Min, r.Is.Max

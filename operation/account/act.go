@@ -14,13 +14,13 @@ type Actor interface {
 	Restart(ctx context.Context, cluster, service string) (deployment string, err error)
 
 	// Scaling is the range in which a service scales; nil if it does not.
-	Scaling(ctx context.Context, cluster, service string) (*Scaling, error)
+	Scaling(ctx context.Context, cluster, service string) (*ScalingRange, error)
 
 	// SetScaling changes that range, and what is suspended. The service must have one.
-	SetScaling(ctx context.Context, cluster, service string, s Scaling) error
+	SetScaling(ctx context.Context, cluster, service string, s ScalingRange) error
 
 	// Database is an RDS instance by its identifier; ErrNoDatabase if there is none.
-	Database(ctx context.Context, id string) (Database, error)
+	Database(ctx context.Context, id string) (DatabaseState, error)
 
 	// StopDatabase stops an instance that is available. It does not wait.
 	StopDatabase(ctx context.Context, id string) error
@@ -35,8 +35,8 @@ type Actor interface {
 	Enable(ctx context.Context, group, schedule string, enabled bool) error
 }
 
-// Scaling is the range in which Application Auto Scaling changes the number of tasks, and what of it is suspended.
-type Scaling struct {
+// A ScalingRange is the range in which Application Auto Scaling changes the number of tasks, and what of it is suspended.
+type ScalingRange struct {
 	Min           int  `json:"min"`
 	Max           int  `json:"max"`
 	InSuspended   bool `json:"inSuspended,omitempty"`
@@ -44,8 +44,8 @@ type Scaling struct {
 	TimeSuspended bool `json:"timeSuspended,omitempty"` // scheduled actions
 }
 
-// A Database is an RDS instance, as far as stopping and starting it needs.
-type Database struct {
+// A DatabaseState is an RDS instance, as far as stopping and starting it needs.
+type DatabaseState struct {
 	Status   string // available, stopping, stopped, starting, ...
 	Replicas bool   // it has read replicas, or is one
 }

@@ -14,7 +14,7 @@ type Sessions interface {
 	Ready(ctx context.Context) error
 
 	// Tasks are the running tasks of a service, the newest first, or the one with an ID.
-	Tasks(ctx context.Context, q TaskQuery) ([]Task, error)
+	Tasks(ctx context.Context, q TaskQuery) ([]RunningTask, error)
 
 	// Run runs a task to its end, or only starts it. When ctx is done it stops the task; the error is then that of ctx.
 	Run(ctx context.Context, run OneOff) (JobResult, error)
@@ -49,17 +49,17 @@ type TaskQuery struct {
 	ID      string // ID or ARN; "": all of the service
 }
 
-// A Task is a task that runs.
-type Task struct {
+// A RunningTask is a task that runs, as a session sees it.
+type RunningTask struct {
 	ARN, ID        string
 	TaskDefinition string // ARN
 	Started        time.Time
 	Exec           bool // ECS Exec was on when it started
-	Containers     []TaskContainer
+	Containers     []RunningContainer
 }
 
-// A TaskContainer is a container of a running task.
-type TaskContainer struct {
+// A RunningContainer is a container of a RunningTask.
+type RunningContainer struct {
 	Name    string
 	Runtime string // the ID that Session Manager knows it by
 	Ready   bool   // the agent of ECS Exec runs in it
@@ -83,7 +83,7 @@ type OneOff struct {
 // An Exec is a command in a container.
 type Exec struct {
 	Cluster   string // ARN
-	Task      Task
+	Task      RunningTask
 	Container string
 	Command   []string
 	Terminal  bool // it talks to the user's terminal; else its output is for a file or a pipe, and it has no input
@@ -91,8 +91,8 @@ type Exec struct {
 
 // A Forward is a tunnel.
 type Forward struct {
-	Cluster   string // ARN
-	Task      *Task  // it goes through this task's container
+	Cluster   string       // ARN
+	Task      *RunningTask // it goes through this task's container
 	Container string
 	Instance  string // or through this instance
 

@@ -42,8 +42,8 @@ func (r *Run) Tasks(ctx context.Context) ([]Running, error) {
 			all[t.ID] = t
 		}
 		t.Containers = append(t.Containers, labels[labelContainer])
-		if at, err := time.Parse(time.RFC3339Nano, b.State.StartedAt); err == nil && at.After(t.Started) {
-			t.Started = at
+		if b.State.StartedAt.After(t.Started) {
+			t.Started = b.State.StartedAt
 		}
 	}
 	var tasks []Running

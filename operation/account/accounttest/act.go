@@ -53,10 +53,10 @@ func testActs(t *testing.T, w World) {
 func testScaling(t *testing.T, actor account.Actor, on Acted) {
 	ctx := t.Context()
 	s, err := actor.Scaling(ctx, on.Cluster, on.Service)
-	if err != nil || s == nil || *s != (account.Scaling{Min: 1, Max: 4}) {
+	if err != nil || s == nil || *s != (account.ScalingRange{Min: 1, Max: 4}) {
 		t.Fatalf("scaling is %+v, %v: want 1 to 4", s, err)
 	}
-	want := account.Scaling{Min: 2, Max: 6, InSuspended: true, OutSuspended: true, TimeSuspended: true}
+	want := account.ScalingRange{Min: 2, Max: 6, InSuspended: true, OutSuspended: true, TimeSuspended: true}
 	if err := actor.SetScaling(ctx, on.Cluster, on.Service, want); err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func scalable(cluster, service string) string {
 }
 
 // Scaling implements account.Actor.
-func (a actor) Scaling(ctx context.Context, cluster, service string) (*account.Scaling, error) {
+func (a actor) Scaling(ctx context.Context, cluster, service string) (*account.ScalingRange, error) {
 	out, err := a.scaling.DescribeScalableTargets(ctx, &scaling.DescribeScalableTargetsInput{
 		ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ScalableDimension: dimension, ResourceIds: []string{scalable(cluster, service)},
 	})
@@ -68,7 +68,7 @@ func (a actor) Scaling(ctx context.Context, cluster, service string) (*account.S
 		return nil, err
 	}
 	t := out.ScalableTargets[0]
-	s := &account.Scaling{Min: int(aws.ToInt32(t.MinCapacity)), Max: int(aws.ToInt32(t.MaxCapacity))}
+	s := &account.ScalingRange{Min: int(aws.ToInt32(t.MinCapacity)), Max: int(aws.ToInt32(t.MaxCapacity))}
 	if is := t.SuspendedState; is != nil {
 		s.InSuspended, s.OutSuspended = aws.ToBool(is.DynamicScalingInSuspended), aws.ToBool(is.DynamicScalingOutSuspended)
 		s.TimeSuspended = aws.ToBool(is.ScheduledScalingSuspended)
@@ -77,7 +77,7 @@ func (a actor) Scaling(ctx context.Context, cluster, service string) (*account.S
 }
 
 // SetScaling implements account.Actor.
-func (a actor) SetScaling(ctx context.Context, cluster, service string, s account.Scaling) error {
+func (a actor) SetScaling(ctx context.Context, cluster, service string, s account.ScalingRange) error {
 	_, err := a.scaling.RegisterScalableTarget(ctx, &scaling.RegisterScalableTargetInput{
 		ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ScalableDimension: dimension, ResourceId: aws.String(scalable(cluster, service)),
 		MinCapacity: aws.Int32(int32(s.Min)), MaxCapacity: aws.Int32(int32(s.Max)),
@@ -89,7 +89,7 @@ func (a actor) SetScaling(ctx context.Context, cluster, service string, s accoun
 }
 
 // Database implements account.Actor.
-func (a actor) Database(ctx context.Context, id string) (account.Database, error) {
+func (a actor) Database(ctx context.Context, id string) (account.DatabaseState, error) {
 	var answer struct {
 		Instances []struct {
 			Status   string   `xml:"DBInstanceStatus"`
@@ -101,13 +101,13 @@ func (a actor) Database(ctx context.Context, id string) (account.Database, error
 	var said smithy.APIError
 	if errors.As(err, &said) && (said.ErrorCode() == "DBInstanceNotFound" || said.ErrorCode() == "DBInstanceNotFoundFault") ||
 		err == nil && len(answer.Instances) == 0 {
-		return account.Database{}, account.ErrNoDatabase
+		return account.DatabaseState{}, account.ErrNoDatabase
 	}
 	if err != nil {
-		return account.Database{}, err
+		return account.DatabaseState{}, err
 	}
 	is := answer.Instances[0]
-	return account.Database{Status: is.Status, Replicas: is.Source != "" || len(is.Replicas) > 0}, nil
+	return account.DatabaseState{Status: is.Status, Replicas: is.Source != "" || len(is.Replicas) > 0}, nil
 }
 
 // StopDatabase implements account.Actor.

@@ -46,7 +46,7 @@ func (s sessions) Ready(ctx context.Context) error {
 }
 
 // Tasks implements account.Sessions.
-func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.Task, error) {
+func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.RunningTask, error) {
 	arns := []string{q.ID}
 	if q.ID == "" {
 		var err error
@@ -54,7 +54,7 @@ func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.Tas
 			return nil, err
 		}
 	}
-	var all []account.Task
+	var all []account.RunningTask
 	for part := range slices.Chunk(arns, tasksACall) {
 		out, err := s.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(q.Cluster), Tasks: part})
 		if err != nil {
@@ -66,7 +66,7 @@ func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.Tas
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b account.Task) int { return b.Started.Compare(a.Started) })
+	slices.SortFunc(all, func(a, b account.RunningTask) int { return b.Started.Compare(a.Started) })
 	return all, nil
 }
 
@@ -88,12 +88,12 @@ func (s sessions) list(ctx context.Context, q account.TaskQuery) (arns []string,
 	return arns, nil
 }
 
-func runningTask(t types.Task) account.Task {
+func runningTask(t types.Task) account.RunningTask {
 	arn := aws.ToString(t.TaskArn)
-	task := account.Task{ARN: arn, ID: arn[strings.LastIndex(arn, "/")+1:], TaskDefinition: aws.ToString(t.TaskDefinitionArn),
+	task := account.RunningTask{ARN: arn, ID: arn[strings.LastIndex(arn, "/")+1:], TaskDefinition: aws.ToString(t.TaskDefinitionArn),
 		Started: aws.ToTime(t.StartedAt), Exec: t.EnableExecuteCommand}
 	for _, c := range t.Containers {
-		one := account.TaskContainer{Name: aws.ToString(c.Name), Runtime: aws.ToString(c.RuntimeId)}
+		one := account.RunningContainer{Name: aws.ToString(c.Name), Runtime: aws.ToString(c.RuntimeId)}
 		for _, agent := range c.ManagedAgents {
 			one.Ready = one.Ready || agent.Name == types.ManagedAgentNameExecuteCommandAgent && aws.ToString(agent.LastStatus) == "RUNNING"
 		}
@@ -128,7 +128,7 @@ func (s sessions) Exec(ctx context.Context, e account.Exec) (account.Session, er
 }
 
 // target is a container in Session Manager's form, ecs:CLUSTER_TASK_RUNTIME (aws/aws-cli, customizations/ecs/executecommand.py).
-func target(cluster string, task *account.Task, container string) string {
+func target(cluster string, task *account.RunningTask, container string) string {
 	runtime := ""
 	for _, c := range task.Containers {
 		if c.Name == container {

@@ -63,7 +63,7 @@ func (m actor) target(cluster, service string) *cloud.Object {
 }
 
 // Scaling implements account.Actor.
-func (m actor) Scaling(_ context.Context, cluster, service string) (*account.Scaling, error) {
+func (m actor) Scaling(_ context.Context, cluster, service string) (*account.ScalingRange, error) {
 	o := m.target(cluster, service)
 	if o == nil {
 		return nil, nil
@@ -73,13 +73,13 @@ func (m actor) Scaling(_ context.Context, cluster, service string) (*account.Sca
 		return nil, err
 	}
 	out := cloud.Inputs(o.Outputs)
-	return &account.Scaling{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
+	return &account.ScalingRange{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
 		InSuspended: out.Bool("suspendedState.dynamicScalingInSuspended"), OutSuspended: out.Bool("suspendedState.dynamicScalingOutSuspended"),
 		TimeSuspended: out.Bool("suspendedState.scheduledScalingSuspended")}, nil
 }
 
 // SetScaling implements account.Actor.
-func (m actor) SetScaling(_ context.Context, cluster, service string, s account.Scaling) error {
+func (m actor) SetScaling(_ context.Context, cluster, service string, s account.ScalingRange) error {
 	o := m.target(cluster, service)
 	if o == nil {
 		return fmt.Errorf("service %s does not scale", service)
@@ -97,17 +97,17 @@ func (m actor) database(id string) *cloud.Object {
 }
 
 // Database implements account.Actor.
-func (m actor) Database(_ context.Context, id string) (account.Database, error) {
+func (m actor) Database(_ context.Context, id string) (account.DatabaseState, error) {
 	o := m.database(id)
 	if o == nil {
-		return account.Database{}, account.ErrNoDatabase
+		return account.DatabaseState{}, account.ErrNoDatabase
 	}
 	o, err := m.account.Look(o.Type, o.ID)
 	if err != nil {
-		return account.Database{}, err
+		return account.DatabaseState{}, err
 	}
 	out := cloud.Inputs(o.Outputs)
-	return account.Database{Status: out.String("status"), Replicas: len(out.List("replicas")) > 0 || out.Has("replicateSourceDb")}, nil
+	return account.DatabaseState{Status: out.String("status"), Replicas: len(out.List("replicas")) > 0 || out.Has("replicateSourceDb")}, nil
 }
 
 // StopDatabase implements account.Actor.

@@ -33,20 +33,20 @@ func (s sessions) Ready(context.Context) error {
 }
 
 // Tasks implements account.Sessions.
-func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.Task, error) {
+func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.RunningTask, error) {
 	if s.containers == nil {
 		return nil, nil
 	}
 	running, err := s.containers.Tasks(ctx)
-	var all []account.Task
+	var all []account.RunningTask
 	for _, r := range running {
 		id := q.ID[strings.LastIndex(q.ID, "/")+1:]
 		if id != "" && r.ID != id || id == "" && r.Service != q.Service {
 			continue
 		}
-		t := account.Task{ARN: r.ID, ID: r.ID, TaskDefinition: r.TaskDefinition, Started: r.Started, Exec: true}
+		t := account.RunningTask{ARN: r.ID, ID: r.ID, TaskDefinition: r.TaskDefinition, Started: r.Started, Exec: true}
 		for _, name := range r.Containers {
-			t.Containers = append(t.Containers, account.TaskContainer{Name: name, Runtime: name, Ready: true})
+			t.Containers = append(t.Containers, account.RunningContainer{Name: name, Runtime: name, Ready: true})
 		}
 		all = append(all, t)
 	}
