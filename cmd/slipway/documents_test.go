@@ -320,7 +320,6 @@ var others = []other{
 	{".ci/run", "", isTest}, {".ci/conformance", "", isTest}, {"app/load.sh", "", isTest}, {"bash", "-c", isTest},
 	{"pulumi login", "", needsCLI},
 	{"pulumi config set", "--stack --path --secret", needsCLI},
-	{"aws logs tail", "--follow --since", needsAWS},
 	{"aws s3 cp", "--recursive", needsAWS},
 	{"aws ssm get-parameter", "--with-decryption --name --query --output", needsAWS},
 	{"aws ecs update-service", "--cluster --service --desired-count", needsAWS},
