@@ -121,8 +121,6 @@ const (
 	typeInstance   = "aws:rds/instance:Instance"
 	typeBucket     = "aws:s3/bucketV2:BucketV2"
 	typeService    = "aws:ecs/service:Service"
-	typeScaling    = "aws:appautoscaling/target:Target"
-	typeSchedule   = "aws:scheduler/schedule:Schedule"
 	typeRepository = "aws:ecr/repository:Repository"
 	typeKey        = "aws:kms/key:Key"
 )

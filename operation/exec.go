@@ -12,9 +12,6 @@ import (
 	"slipway/operation/account/process"
 )
 
-// appContainer is the container that runs the application, in every task.
-const appContainer = "django"
-
 // ExecArgs say which container, and what to run in it.
 type ExecArgs struct {
 	Service   string // "": web

@@ -197,7 +197,7 @@ func (unheard) Event(engine.Event)  {}
 func (unheard) Logf(string, ...any) {}
 
 // texts reads what is wanted from a time on.
-func texts(t *testing.T, o *observed, args LogsArgs, from, until time.Time) ([]string, error) {
+func shownTexts(t *testing.T, o *observed, args LogsArgs, from, until time.Time) ([]string, error) {
 	t.Helper()
 	s := &selection{observed: o, args: args, from: from, until: until}
 	if err := s.choose(); err != nil {
@@ -224,7 +224,7 @@ func TestLinesOfGroupsAndArchiveInTheirOrder(t *testing.T) {
 	late := event(old.Add(2*time.Hour), django, "t1", "late")
 	s.objects[key("subscription/", late.Time.Add(50*time.Minute))] = batched(t, late)
 	s.objects[key("subscription/", old.Add(3*time.Minute))+"x"] = batched(t, event(old, "/slipway/dev/django", "t9", "of another stack"))
-	got, err := texts(t, o, LogsArgs{}, now.AddDate(0, 0, -40), time.Time{})
+	got, err := shownTexts(t, o, LogsArgs{}, now.AddDate(0, 0, -40), time.Time{})
 	want := []string{"django 0", "nginx 0", "django 1", "nginx 1", "late", "django 2", "nginx 2", "django 3", "nginx 3", "django 4", "nginx 4"}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v\nwant %q", got, err, want)
@@ -235,7 +235,7 @@ func TestLinesOfGroupsAndArchiveInTheirOrder(t *testing.T) {
 
 	// A range within what CloudWatch has does not touch the archive.
 	s.listed, s.opened = nil, nil
-	if got, err := texts(t, o, LogsArgs{}, now.Add(-2*time.Hour), time.Time{}); err != nil || len(got) != 4 || len(s.listed) > 0 {
+	if got, err := shownTexts(t, o, LogsArgs{}, now.Add(-2*time.Hour), time.Time{}); err != nil || len(got) != 4 || len(s.listed) > 0 {
 		t.Errorf("got %q, %v; listed %q", got, err, s.listed)
 	}
 }
@@ -244,7 +244,7 @@ func TestOnlyTheHoursThatARangeNeedsAreListed(t *testing.T) {
 	now := time.Now().UTC()
 	o, s := archivedSite(now)
 	day := now.AddDate(0, 0, -60).Truncate(24 * time.Hour)
-	if _, err := texts(t, o, LogsArgs{Service: "web", Container: "nginx"}, day.Add(4*time.Hour+30*time.Minute),
+	if _, err := shownTexts(t, o, LogsArgs{Service: "web", Container: "nginx"}, day.Add(4*time.Hour+30*time.Minute),
 		day.Add(5*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +257,7 @@ func TestOnlyTheHoursThatARangeNeedsAreListed(t *testing.T) {
 		t.Errorf("listed %q, want %q", s.listed, want)
 	}
 	s.listed = nil
-	if _, err := texts(t, o, LogsArgs{}, day.AddDate(0, 0, -9), day); err != nil || len(s.listed) > 9+4 {
+	if _, err := shownTexts(t, o, LogsArgs{}, day.AddDate(0, 0, -9), day); err != nil || len(s.listed) > 9+4 {
 		t.Errorf("ten days are listed in %d calls, %v", len(s.listed), err)
 	}
 }
@@ -271,7 +271,7 @@ func TestAGroupThatWasMadeAgainHasItsPastInTheArchive(t *testing.T) {
 	s.objects[key("subscription/", before.Time)] = batched(t, before, gone)
 	s.objects[key("subscription/", after.Time)] = batched(t, after)
 	s.add(after)
-	got, err := texts(t, o, LogsArgs{}, now.Add(-3*time.Hour), time.Time{})
+	got, err := shownTexts(t, o, LogsArgs{}, now.Add(-3*time.Hour), time.Time{})
 	if want := []string{"before", "of a group that is gone", "after"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v; want %q", got, err, want)
 	}
@@ -294,7 +294,7 @@ func TestWhatIsWanted(t *testing.T) {
 		"a request": {LogsArgs{Request: "0123456789abcdef"}, 2}, "a request in a container": {LogsArgs{Request: "0123456789abcdef",
 			Container: "nginx"}, 1},
 	} {
-		got, err := texts(t, o, c.args, now.Add(-time.Hour), time.Time{})
+		got, err := shownTexts(t, o, c.args, now.Add(-time.Hour), time.Time{})
 		if err != nil || len(got) != c.want {
 			t.Errorf("%s: got %q, %v; want %d", name, got, err, c.want)
 		}
@@ -308,7 +308,7 @@ func TestWhatIsWanted(t *testing.T) {
 		{Container: "postgres"}:               `stack prod has no container "postgres"; it has django, nginx`,
 		{Service: "mail", Container: "nginx"}: `stack prod has no container "nginx"; it has django`,
 	} {
-		if _, err := texts(t, o, args, now, time.Time{}); err == nil || err.Error() != want {
+		if _, err := shownTexts(t, o, args, now, time.Time{}); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v, want %s", args, err, want)
 		}
 	}
@@ -319,7 +319,7 @@ func TestWhatCannotBeReadLeavesTheRest(t *testing.T) {
 	o, s := archivedSite(now)
 	s.add(event(now.Add(-time.Minute), django, "t1", "one"), event(now.Add(-time.Second), nginx, "t1", "two"))
 	s.broken[nginx] = errors.New("AccessDeniedException: not authorized to perform logs:FilterLogEvents")
-	got, err := texts(t, o, LogsArgs{}, now.Add(-time.Hour), time.Time{})
+	got, err := shownTexts(t, o, LogsArgs{}, now.Add(-time.Hour), time.Time{})
 	if !slices.Equal(got, []string{"one"}) || !isIncomplete(err) || !strings.Contains(err.Error(),
 		"log group /slipway/prod/nginx: AccessDenied") {
 		t.Errorf("got %q, %v", got, err)

@@ -53,7 +53,7 @@ func Scale(ctx context.Context, t Target, args ScaleArgs) (report *Scaled, err e
 	if err != nil {
 		return nil, err
 	}
-	low, high, err := span(args.Tasks)
+	low, high, err := tasksOf(args.Tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func Scale(ctx context.Context, t Target, args ScaleArgs) (report *Scaled, err e
 	return report, err
 }
 
-// span reads "3" or "2..6"; high is -1 for one number.
-func span(words string) (low, high int, err error) {
+// tasksOf reads "3" or "2..6"; high is -1 for one number.
+func tasksOf(words string) (low, high int, err error) {
 	first, last, ranged := strings.Cut(words, "..")
 	low, err = strconv.Atoi(first)
 	high = -1
