@@ -28,8 +28,8 @@ type Paused struct {
 
 // A PausedService is a service as it was.
 type PausedService struct {
-	Service string           `json:"service"`
-	Tasks   int              `json:"tasks"`
+	Service string                `json:"service"`
+	Tasks   int                   `json:"tasks"`
 	Scaling *account.ScalingRange `json:"scaling,omitempty"`
 }
 
