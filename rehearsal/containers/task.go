@@ -115,27 +115,6 @@ func (t *task) box(r *Run, c string) string {
 	return fmt.Sprintf("slipway-%s-%s-%s", r.id, t.id, c)
 }
 
-// errStopped is a task that stopped although it should run.
-type errStopped struct {
-	reason  string
-	logs    []string
-	failure *cloud.Failure // as ECS reports it; nil for what ECS does not run
-}
-
-func (e *errStopped) Unwrap() error {
-	if e.failure == nil {
-		return nil
-	}
-	return e.failure
-}
-
-func (e *errStopped) Error() string {
-	if len(e.logs) == 0 {
-		return e.reason
-	}
-	return e.reason + "\nLast lines of its log:\n  " + strings.Join(e.logs, "\n  ")
-}
-
 // start starts the containers of a task in the order of their dependencies. override, if not nil, changes a container before it
 // starts. A task that does not start is removed; the error has its last lines.
 func (r *Run) start(ctx context.Context, t *task, override func(*container)) error {
@@ -569,41 +548,4 @@ func (r *Run) task(ctx context.Context, run cloud.TaskRun) (result cloud.TaskRes
 	}
 	fmt.Sscan(code, &result.ExitCode)
 	return result, nil
-}
-
-// last are the last lines of a container's log.
-func (r *Run) last(ctx context.Context, name string, lines int) []string {
-	return r.since(ctx, name, time.Time{}, lines)
-}
-
-// since are the last lines of a container's log that are not older than a moment.
-func (r *Run) since(ctx context.Context, name string, at time.Time, lines int) []string {
-	args := []string{"logs", "--tail", fmt.Sprint(lines)}
-	if !at.IsZero() {
-		args = append(args, "--since", at.UTC().Format(time.RFC3339))
-	}
-	out, err := r.engine.both(ctx, append(args, name)...)
-	if err != nil || out == "" {
-		return nil
-	}
-	return strings.Split(strings.TrimRight(r.hide(out), "\n"), "\n")
-}
-
-// hide removes the values of the account's secrets from what a container wrote, before this command shows it.
-func (r *Run) hide(text string) string {
-	const shortest = 6 // a shorter one would be found in other words too
-	for _, o := range r.all("aws:ssm/parameter:Parameter") {
-		out := cloud.Inputs(o.Outputs)
-		if value := out.String("value"); out.String("type") == "SecureString" && len(value) >= shortest {
-			text = strings.ReplaceAll(text, value, "[secret]")
-		}
-	}
-	return text
-}
-
-// essentialExited is a reason for a stopped task in ECS's wording.
-type essentialExited int
-
-func (code essentialExited) Error() string {
-	return "Essential container in task exited with code " + strconv.Itoa(int(code))
 }
