@@ -312,6 +312,7 @@ const (
 
 var others = []other{
 	{"git clone", "", ".ci/readme runs it"},
+	{"curl", "-fL", "no release is published yet; .ci/binary tests the file"}, {"sudo mv", "", "it writes to the system"},
 	{"cd", "", isShell}, {"export", "", isShell}, {"mktemp", "-d", isShell}, {"source", "", isShell},
 	{"git commit", "", "it commits to the user's own repository"},
 	{"go install", "", "it writes to the user's home; .ci/readme runs the same build"},
@@ -413,8 +414,10 @@ func testExists(folder, pattern string) error {
 func unrun(args []string) string {
 	has := func(word string) bool { return slices.Contains(args, word) }
 	switch {
-	case has("--run"), args[0] == "run":
+	case has("--run"), slices.Contains([]string{"exec", "task", "job", "shell", "db"}, args[0]):
 		return "it needs Docker; TestRun runs it"
+	case has("--follow"), has("--watch"):
+		return "it does not end; TestRun and the scripts interrupt it"
 	case has("--post"):
 		return "it writes to GitHub; TestComment does, to a server of its own"
 	case has("--restore-state"), has("--force"), has("--made"):
@@ -508,6 +511,12 @@ func (r *reader) read(ts *testscript.TestScript, _ bool, args []string) {
 			stack = words[i+1]
 		}
 	}
+	if words[0] == "init" { // in a project of its own: the sample site has a configuration
+		project := ts.MkAbs("project")
+		ts.Check(os.RemoveAll(project))
+		ts.Check(os.CopyFS(project, os.DirFS(filepath.Join(repository, ".ci", "startproject"))))
+		words = append([]string{"-C", project}, append(words, "--yes")...)
+	}
 	r.prepare(ts, words, stack)
 	for i, word := range words {
 		if releaseForm.MatchString(word) {
@@ -541,7 +550,8 @@ func (r *reader) read(ts *testscript.TestScript, _ bool, args []string) {
 
 // prepare makes what a command needs. The README says itself how to bring up the stack that it is read with.
 func (r *reader) prepare(ts *testscript.TestScript, words []string, stack string) {
-	needsUp := slices.Contains([]string{"outputs", "export", "drift", "promote"}, words[0]) ||
+	needsUp := slices.Contains([]string{"outputs", "export", "drift", "promote", "status", "logs", "doctor", "scale", "restart", "pause", "resume"},
+		words[0]) ||
 		slices.ContainsFunc(words, releaseForm.MatchString)
 	if r.document.name == "README.md" && stack == "local" {
 		return
