@@ -313,6 +313,8 @@ const (
 var others = []other{
 	{"git clone", "", ".ci/readme runs it"},
 	{"curl", "-fL", "no release is published yet; .ci/binary tests the file"}, {"sudo mv", "", "it writes to the system"},
+	{"uname", "-s -m", isShell}, {"tr", "", isShell}, {"sed", "", isShell}, {"tar", "-xz", "it needs the file; .ci/binary has it"},
+	{"aws iam put-role-policy", "--role-name --policy-name --policy-document", needsAWS},
 	{"cd", "", isShell}, {"export", "", isShell}, {"mktemp", "-d", isShell}, {"source", "", isShell},
 	{"git commit", "", "it commits to the user's own repository"},
 	{"go install", "", "it writes to the user's home; .ci/readme runs the same build"},
@@ -414,7 +416,7 @@ func testExists(folder, pattern string) error {
 func unrun(args []string) string {
 	has := func(word string) bool { return slices.Contains(args, word) }
 	switch {
-	case has("--run"), slices.Contains([]string{"exec", "task", "job", "shell", "db"}, args[0]):
+	case has("--run"), slices.Contains([]string{"exec", "task", "job", "shell", "db", "logs"}, args[0]):
 		return "it needs Docker; TestRun runs it"
 	case has("--follow"), has("--watch"):
 		return "it does not end; TestRun and the scripts interrupt it"

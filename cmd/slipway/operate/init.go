@@ -24,7 +24,7 @@ func initCommand(t *Tools) *cobra.Command {
 		Long: `Init reads the Django project in PATH, or in the current folder, shows what it found and where, asks about doubtful points, and
 writes Pulumi.yaml, a file for each stack and lines of .gitignore. It changes no other file. Run it again after the project
 changed: it shows the difference, asks first, and only adds what is missing. Without a terminal, --yes takes the defaults.`,
-		Example: "  slipway init\n  slipway init --yes --stacks dev,prod\n  slipway init --answer cache=no --yes",
+		Example: "  slipway init\n  slipway init --yes --stacks dev,prod\n  slipway init --answer packages=yes --yes",
 		Args:    commandline.AtMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c := initialization{Tools: t, cmd: cmd}
