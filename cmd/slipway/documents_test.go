@@ -552,8 +552,8 @@ func (r *reader) read(ts *testscript.TestScript, _ bool, args []string) {
 
 // prepare makes what a command needs. The README says itself how to bring up the stack that it is read with.
 func (r *reader) prepare(ts *testscript.TestScript, words []string, stack string) {
-	needsUp := slices.Contains([]string{"outputs", "export", "drift", "promote", "status", "logs", "doctor", "scale", "restart", "pause", "resume"},
-		words[0]) ||
+	running := []string{"outputs", "export", "drift", "promote", "status", "doctor", "scale", "restart", "pause", "resume"}
+	needsUp := slices.Contains(running, words[0]) ||
 		slices.ContainsFunc(words, releaseForm.MatchString)
 	if r.document.name == "README.md" && stack == "local" {
 		return
