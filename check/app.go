@@ -41,13 +41,13 @@ const standInHost = "site.slipway.invalid"
 
 var placeholder = regexp.MustCompile(`\{\{|\}\}|\{([A-Za-z0-9_.]+)\}`)
 
-// render is the value of a template, with stand-ins for what only the deployment knows.
-func (p *project) render(template string) string {
+// standIns are values of all templates, for what only the deployment knows.
+func (p *project) standIns() map[string]string {
 	scheme := "http"
 	if p.Stack != nil && p.Stack.Domain != "" {
 		scheme = "https"
 	}
-	values := map[string]string{
+	return map[string]string{
 		"db.url": "postgres://site:stand-in@database.slipway.invalid:5432/site", "db.host": "database.slipway.invalid", "db.port": "5432",
 		"db.name": "site", "db.user": "site", "db.password": "stand-in", "db.sslmode": "verify-full",
 		"db.sslrootcert": "/etc/ssl/rds/global-bundle.pem", "key": strings.Repeat("stand-in.", 6),
@@ -58,6 +58,11 @@ func (p *project) render(template string) string {
 		"connections": "2", "redis.url": "rediss://:stand-in@cache.slipway.invalid:6379/0?ssl_cert_reqs=required",
 		"redis.host": "cache.slipway.invalid", "redis.port": "6379", "redis.password": "stand-in",
 	}
+}
+
+// render is the value of a template, with stand-ins for what only the deployment knows.
+func (p *project) render(template string) string {
+	values := p.standIns()
 	return placeholder.ReplaceAllStringFunc(template, func(m string) string {
 		switch m {
 		case "{{", "}}":

@@ -20,6 +20,7 @@ type Process struct {
 	File    string   `json:"file"`
 	Line    int      `json:"line"`
 	Note    string   `json:"note,omitempty"`
+	kind    string   // of celeryCommand, also behind a script
 }
 
 // A started command is one that a file beside the Dockerfile starts.
@@ -169,14 +170,16 @@ var unnamed = regexp.MustCompile(`[^a-z0-9]+`)
 
 // process is what a command starts, if that is a worker or a scheduler.
 func (p *project) process(c startedCommand) *Process {
-	for _, command := range p.within(c.words).commands {
+	run := p.within(c.words)
+	for _, command := range run.commands {
 		words := unwrapped(command.words)
 		if strings.ContainsAny(strings.Join(words, ""), "$`{}") {
 			continue
 		}
 		name := strings.Trim(unnamed.ReplaceAllString(strings.ToLower(c.name), "-"), "-")
 		one := &Process{Name: strings.Trim(name[:min(len(name), 20)], "-"), Command: words, File: c.at.file, Line: c.at.line}
-		switch kind := celeryCommand(words); {
+		one.kind = celeryCommand(words)
+		switch kind := one.kind; {
 		case kind == "worker" && slices.ContainsFunc(words, func(w string) bool { return w == "-B" || w == "--beat" }), kind == "beat":
 			one.Single = true
 			if one.Name == "celery-beat" || one.Name == "celerybeat" || kind == "beat" {
@@ -197,9 +200,24 @@ func (p *project) process(c startedCommand) *Process {
 		if one.Name == "" || one.Name[0] < 'a' {
 			one.Name = "worker"
 		}
+		if one.Note == "" && p.onlyStarts(c.words, run, command) {
+			one.Command = c.words
+		}
 		return one
 	}
 	return nil
+}
+
+// onlyStarts reports whether words are a script of the image that only sets its environment and becomes the command. Such a script stays
+// the place where the project sets options. Others may wait for a host of the compose file, migrate, or keep signals from the command.
+func (p *project) onlyStarts(words []string, run *start, c command) bool {
+	if len(words) != 1 || p.image == nil || p.image.source(p.tree, absolute(p.image.workdir, words[0])) != c.at.file ||
+		c.conditional || c.words[0] != "exec" || len(run.unread) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(run.commands, func(o command) bool {
+		return o.at.file == c.at.file && o.at.line != c.at.line && !slices.Contains([]string{"set", "cd", "echo"}, o.words[0])
+	})
 }
 
 // writesSchedule keeps the file in which beat notes what ran: the root file system is read-only.
@@ -231,7 +249,7 @@ func (s *surveyor) workers(p *project) {
 	}
 	has := func(kind string) bool {
 		return slices.ContainsFunc(s.out.Processes, func(o Process) bool {
-			return celeryCommand(o.Command) == kind || kind == "beat" && celeryCommand(o.Command) == "worker" && o.Single
+			return o.kind == kind || kind == "beat" && o.kind == "worker" && o.Single
 		})
 	}
 	if !has("worker") && s.agreed("worker", at, true, "There is a Celery app, and no file says how its worker starts. Run one?") {

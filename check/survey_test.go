@@ -119,6 +119,20 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery\n", []string{"ask worker [yes] shop/celery.py:2",
 			"ask beat [yes] shop/celery.py:2", "process worker: celery -A shop worker -l info single=false shop/celery.py:2",
 			"process beat: celery -A shop beat -l info -s /tmp/celerybeat-schedule single=true"}},
+		{"scripts that become Celery, and scripts that do more", "-- Dockerfile --\nFROM python:3.13\nWORKDIR /srv\nCOPY . .\n" +
+			"COPY start /start-worker\nCOPY wait /start-mail\nCOPY beat /start-beat\nCOPY child /start-slow\nRUN pip install -r requirements.txt\nCMD gunicorn shop.wsgi\n" +
+			"-- start --\n#!/bin/sh\nset -o errexit\nexport C_FORCE_ROOT=1\nexec celery -A shop worker -l INFO\n" +
+			"-- wait --\n#!/bin/sh\nwait-for-it redis:6379\nexec celery -A shop worker -Q mail\n" +
+			"-- beat --\n#!/bin/sh\nexec celery -A shop beat\n-- child --\n#!/bin/sh\ncelery -A shop worker -Q slow\n" +
+			"-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\napp.conf.beat_schedule = {}\n" +
+			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery\n-- docker-compose.yml --\nservices:\n" +
+			"  celeryworker: {command: /start-worker}\n  mail: {command: /start-mail}\n  celerybeat: {command: /start-beat}\n" +
+			"  slow: {command: /start-slow}\n  elsewhere: {command: /opt/start}\n",
+			[]string{"process worker: /start-worker single=false docker-compose.yml:2",
+				"process mail: celery -A shop worker -Q mail single=false", "process slow: celery -A shop worker -Q slow single=false",
+				"process beat: celery -A shop beat -s /tmp/celerybeat-schedule single=true",
+				"process elsewhere: celery -A shop worker -l INFO single=false", "!ask worker", "!ask beat",
+				"!refused"}},
 		{"workers of a Procfile", "-- Procfile --\nweb: gunicorn shop.wsgi\nrelease: python manage.py migrate\nworker: python manage.py rqworker high\n",
 			[]string{"process worker: python manage.py rqworker high single=false Procfile:3", "!process web", "!process release"}},
 		{"a schedule in the database", with("CELERY_BEAT_SCHEDULER = 'django_celery_beat.schedulers:DatabaseScheduler'") +
@@ -167,9 +181,11 @@ func with(line string) string {
 func TestAnswersOfASurvey(t *testing.T) {
 	needPython(t)
 	folder := t.TempDir()
-	write(t, folder, read(t, "base.txtar"), txtar.Parse([]byte(with("R = os.environ.get('REDIS_URL', 'redis://x')\nA = os.environ['ADMIN_PATH']"))))
-	got := surveyed(look(t, folder, map[string]string{"cache": "no", "env.ADMIN_PATH": "staff/{x}"}))
-	for _, want := range []string{"ask cache [no]", "env.ADMIN_PATH: staff/{{x}} "} {
+	write(t, folder, read(t, "base.txtar"), txtar.Parse([]byte(with("R = os.environ.get('REDIS_URL', 'redis://x')\nA = os.environ['ADMIN_PATH']\n"+
+		"M = os.environ['MAIL_HOST']"))))
+	got := surveyed(look(t, folder, map[string]string{"cache": "no", "env.ADMIN_PATH": "staff/{x}",
+		"env.MAIL_HOST": "mg.{host}/{{x}}"}))
+	for _, want := range []string{"ask cache [no]", "env.ADMIN_PATH: staff/{{x}} ", "env.MAIL_HOST: mg.{host}/{{{{x}}}} "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("want %q:\n%s", want, got)
 		}

@@ -402,11 +402,32 @@ var saltName = regexp.MustCompile(`(?i)(^|_)(SALT|PEPPER|SIGNING|PRIVATE)(_|$)`)
 func (s *surveyor) plain(p *project, name string, at place) {
 	value := s.ask(Question{ID: "env." + name, Text: fmt.Sprintf("The settings demand %s. Which value shall it have?", name), File: at.file,
 		Line: at.line, Default: p.likely(name)})
-	s.app.Env[name] = strings.NewReplacer("{", "{{", "}", "}}").Replace(value)
+	s.app.Env[name] = p.answered(value)
 	s.set("env."+name, at, "")
 	if value == p.likely(name) && value != "production" {
 		s.from["env."+name] = origin{at, "FILL IN: the settings demand a value", true}
 	}
+}
+
+// answered is an answer as a template. What is one of Slipway's templates stays one; other braces are the user's own.
+func (p *project) answered(value string) string {
+	known := p.standIns()
+	var b strings.Builder
+	for value != "" {
+		if m := placeholder.FindStringSubmatchIndex(value); m != nil && m[0] == 0 && m[2] >= 0 {
+			if _, is := known[value[m[2]:m[3]]]; is {
+				b.WriteString(value[:m[1]])
+				value = value[m[1]:]
+				continue
+			}
+		}
+		if value[0] == '{' || value[0] == '}' {
+			b.WriteByte(value[0])
+		}
+		b.WriteByte(value[0])
+		value = value[1:]
+	}
+	return b.String()
 }
 
 // likely is a value that surely is not wrong, or the placeholder.
@@ -443,7 +464,7 @@ func (s *surveyor) conditions(p *project) bool {
 		value := s.ask(Question{ID: "env." + r.Name, Text: fmt.Sprintf("The settings demand %s, but only under a condition. "+
 			"Which value shall it have? (Empty: none)", r.Name), File: r.File, Line: r.Line})
 		if value != "" {
-			s.app.Env[r.Name] = strings.NewReplacer("{", "{{", "}", "}}").Replace(value)
+			s.app.Env[r.Name] = p.answered(value)
 			s.set("env."+r.Name, place{r.File, r.Line}, "")
 			return true
 		}
