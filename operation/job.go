@@ -52,7 +52,7 @@ func (d inside) size(cpu, memory int) (int, int, error) {
 		memory = own.memory
 	}
 	if err := size.Check(cpu, memory); err != nil {
-		return 0, 0, UsageError{fmt.Errorf("Fargate has no task of this size: %w; --cpu and --memory say both", err)}
+		return 0, 0, UsageError{fmt.Errorf("no task of Fargate has this size: %w; give --cpu and --memory together", err)}
 	}
 	return cpu, memory, nil
 }
