@@ -5,6 +5,7 @@ type Kind string
 
 // The kinds, in the order of rules. The helper in the images reports those of its checks by the same names.
 const (
+	Paused              Kind = "paused"
 	ImageMissing        Kind = "image-missing"
 	ImageDenied         Kind = "image-denied"
 	RegistryUnreachable Kind = "registry-unreachable"
@@ -73,6 +74,9 @@ var (
 )
 
 var rules = []rule{
+	{kind: Paused, explains: append([]Kind{DatabaseDown, OtherAlarm}, onTheWay...),
+		because: "slipway pause stopped its tasks, its schedules and its database",
+		next:    "slipway resume{flags}, which starts them again"},
 	{kind: ImageMissing, explains: visible,
 		because: "the registry does not have the image any more, so no new task starts; tasks that run already go on until they stop",
 		next:    "slipway rollback{flags}, or slipway up{flags}, which builds and pushes it"},

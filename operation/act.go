@@ -91,8 +91,8 @@ func (a *acting) found(ctx context.Context, service string) (verdict.Service, er
 	return all[0], nil
 }
 
-// await waits until services run what is expected of them. An interrupt ends the waiting and nothing else: still says what AWS goes
-// on doing.
+// await waits until services run what is expected of them. An interrupt ends only the waiting: still says what AWS
+// continues to do.
 func (a *acting) await(ctx context.Context, services []verdict.Running, still string) (verdict.Verdict, error) {
 	v, err := a.judge(ctx, verdict.Expected{Cluster: a.expected.Cluster, Services: services})
 	switch {

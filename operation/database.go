@@ -42,7 +42,7 @@ var (
 
 // Tunnel opens a tunnel to the database, and keeps it until ctx is done.
 func Tunnel(ctx context.Context, t Target, args TunnelArgs) (err error) {
-	e, err := enter(ctx, t, "db tunnel")
+	e, err := enter(ctx, t, "db tunnel", nil)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ type PsqlArgs struct {
 
 // Psql runs psql on the database of the stack.
 func Psql(ctx context.Context, t Target, args PsqlArgs) (err error) {
-	e, err := enter(ctx, t, "db psql")
+	e, err := enter(ctx, t, "db psql", nil)
 	if err != nil {
 		return err
 	}

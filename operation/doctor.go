@@ -71,6 +71,7 @@ type doctor struct {
 	resources []apitype.ResourceV3
 	expected  verdict.Expected
 	services  []*patient
+	paused    *Paused // nil: the stack is not paused, or that is not known
 	findings  []diagnosis.Finding
 	checks    []Checked
 	detail    []string // of the check that runs

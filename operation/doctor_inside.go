@@ -33,6 +33,8 @@ func (d *doctor) inside(ctx context.Context, args DoctorArgs) string {
 	switch {
 	case args.Outside:
 		return "not seen: --outside"
+	case d.paused != nil:
+		return "not seen: the stack is paused"
 	case !d.runsContainers():
 		return "not seen: in the model nothing runs; slipway up" + d.target.Flags() + " --run starts containers"
 	}

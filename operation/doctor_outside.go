@@ -26,6 +26,7 @@ const (
 
 // outside makes every check that needs no task. What a task needs comes before what tasks do.
 func (d *doctor) outside(ctx context.Context) {
+	d.check(ctx, "outside", "pause", d.pause)
 	d.check(ctx, "outside", "services", d.readServices)
 	d.check(ctx, "outside", "images", d.images)
 	d.check(ctx, "outside", "secrets", d.secrets)
@@ -38,6 +39,23 @@ func (d *doctor) outside(ctx context.Context) {
 	d.check(ctx, "outside", "alarms", d.alarms)
 	d.check(ctx, "outside", "lock", d.lock)
 	d.check(ctx, "outside", "drift", d.drift)
+}
+
+// pause looks for the record of a pause.
+func (d *doctor) pause(ctx context.Context) (err error) {
+	if d.paused, err = d.readPaused(ctx); err != nil {
+		return err
+	}
+	if d.paused == nil {
+		return errNothing
+	}
+	f := diagnosis.Finding{Kind: diagnosis.Paused, Text: fmt.Sprintf("stack %s is %s", d.target.Stack, d.paused)}
+	if starts := d.paused.Starts(); starts != nil {
+		f.Evidence = []string{"AWS starts the database by itself on " + starts.Format(time.DateOnly) + "; no task runs then either"}
+	}
+	d.found(f)
+	d.note("%s", d.paused)
+	return nil
 }
 
 // readServices reads what ECS runs.

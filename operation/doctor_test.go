@@ -239,6 +239,53 @@ func TestDoctorNamesThePlantedCauseFirst(t *testing.T) {
 	}
 }
 
+// A paused stack does not work because it is paused, and neither its missing tasks nor its stopped database is the cause. Status says it
+// too.
+func TestAPausedStackIsPaused(t *testing.T) {
+	target := working(t, "staging")
+	if _, err := Pause(t.Context(), target, PauseArgs{Confirm: func(Pausing) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Doctor(t.Context(), target, DoctorArgs{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.State != Problem || len(c.Causes) != 1 || c.Inside != "not seen: the stack is paused" {
+		t.Fatalf("state %s, inside %s, causes %+v", c.State, c.Inside, c.Causes)
+	}
+	first := c.Causes[0]
+	if first.Kind != diagnosis.Paused || !strings.HasPrefix(first.Text, "stack staging is paused since 20") ||
+		!strings.HasPrefix(first.Next, "slipway resume --stack staging,") {
+		t.Errorf("the cause is %+v", first)
+	}
+	explained := strings.Join(first.Explains, "\n")
+	for _, part := range []string{"slipway-staging-web is scaled to zero", "database slipway-staging-database"} {
+		if !strings.Contains(explained, part) {
+			t.Errorf("it does not explain %s: %q", part, first.Explains)
+		}
+	}
+	w, err := WatchStatus(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Paused == nil || s.Paused.Who == "" || s.Paused.Starts == nil || s.Paused.Next != "slipway resume --stack staging" {
+		t.Errorf("status has %+v, unknown %+v", s.Paused, s.Unknown)
+	}
+	if _, err := Resume(t.Context(), target); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = Doctor(t.Context(), target, DoctorArgs{}); err != nil || c.State != Healthy {
+		t.Errorf("after resume: %+v, %v", c, err)
+	}
+	if s, err = w.Look(t.Context()); err != nil || s.Paused != nil {
+		t.Errorf("after resume status has %+v, %v", s.Paused, err)
+	}
+}
+
 // An account that answers no question is not healthy, and doctor says what it could not see.
 func TestDoctorOfAnAccountThatDenies(t *testing.T) {
 	denied := errors.New("ssm:DescribeParameters: api error AccessDeniedException: not authorized")

@@ -64,8 +64,9 @@ type entrance struct {
 	deployed inside
 }
 
-// enter opens a stack in order to get into what runs. what is the command.
-func enter(ctx context.Context, t Target, what string) (*entrance, error) {
+// enter opens a stack in order to get into what runs. what is the command. has checks that what was deployed has what the command names:
+// a wrong name is reported before anything is opened that has to run. It may be nil.
+func enter(ctx context.Context, t Target, what string, has func(inside) error) (*entrance, error) {
 	c, err := configure(t)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,10 @@ func enter(ctx context.Context, t Target, what string) (*entrance, error) {
 	} else if _, err := os.Stat(t.dir()); errors.Is(err, fs.ErrNotExist) {
 		return nil, missing(t, engine.ErrNoStack)
 	}
-	if err = e.read(ctx, options, c); err == nil && !t.Live {
+	if err = e.read(ctx, options, c); err == nil && has != nil {
+		err = has(e.deployed)
+	}
+	if err == nil && !t.Live {
 		err = e.openModel(ctx, c, what)
 	}
 	if err != nil {

@@ -36,15 +36,15 @@ func Exec(ctx context.Context, t Target, args ExecArgs) (err error) {
 		}
 		args.Command = shell
 	}
-	e, err := enter(ctx, t, "exec")
+	var services []string
+	e, err := enter(ctx, t, "exec", func(d inside) (err error) {
+		services, err = d.choose(args.Service, args.Task)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	services, err := e.deployed.choose(args.Service, args.Task)
-	if err != nil {
-		return err
-	}
 	if err := e.sessions.Ready(ctx); err != nil {
 		return err
 	}
@@ -153,15 +153,17 @@ func Shell(ctx context.Context, t Target, args ShellArgs) (err error) {
 	if !args.Streams.Terminal {
 		return UsageError{errors.New("there is no terminal, which a shell needs")}
 	}
-	e, err := enter(ctx, t, "shell")
+	e, err := enter(ctx, t, "shell", func(d inside) error {
+		if d.instance == "" {
+			return fmt.Errorf("stack %s has no bastion (bastion.enabled in Pulumi.%[1]s.yaml); to get into a task: slipway exec%[2]s; to the "+
+				"database: slipway db psql%[2]s", t.Stack, t.Flags())
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	if e.deployed.instance == "" {
-		return fmt.Errorf("stack %s has no bastion (bastion.enabled in Pulumi.%[1]s.yaml). To get into a task: slipway exec%[2]s; to the "+
-			"database: slipway db%[2]s psql", t.Stack, t.Flags())
-	}
 	if err := e.sessions.Ready(ctx); err != nil {
 		return err
 	}

@@ -24,18 +24,18 @@ type TaskArgs struct {
 
 // Task runs a command as a task of its own, with the image and the environment of the running release.
 func Task(ctx context.Context, t Target, args TaskArgs) (result account.JobResult, err error) {
-	e, err := enter(ctx, t, "task")
+	e, err := enter(ctx, t, "task", func(d inside) (err error) {
+		if d.task.definition == "" {
+			return fmt.Errorf("stack %s has no definition of one-off tasks yet: an earlier version of Slipway deployed it; "+
+				"the next up makes it: slipway up%s", t.Stack, t.Flags())
+		}
+		args.CPU, args.Memory, err = d.size(args.CPU, args.Memory)
+		return err
+	})
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	if e.deployed.task.definition == "" {
-		return result, fmt.Errorf("stack %s has no definition of one-off tasks yet: an earlier version of Slipway deployed it; "+
-			"the next up makes it: slipway up%s", t.Stack, t.Flags())
-	}
-	if args.CPU, args.Memory, err = e.deployed.size(args.CPU, args.Memory); err != nil {
-		return result, err
-	}
 	return e.run(ctx, e.deployed.task, "slipway task", args)
 }
 
@@ -52,30 +52,34 @@ func (d inside) size(cpu, memory int) (int, int, error) {
 		memory = own.memory
 	}
 	if err := size.Check(cpu, memory); err != nil {
-		return 0, 0, UsageError{fmt.Errorf("Fargate has no task of this size: %w; --cpu and --memory say both", err)}
+		return 0, 0, UsageError{fmt.Errorf("no task of Fargate has this size: %w; give --cpu and --memory together", err)}
 	}
 	return cpu, memory, nil
 }
 
 // Job runs a scheduled job now, as its schedule would.
 func Job(ctx context.Context, t Target, name string, args TaskArgs) (result account.JobResult, err error) {
-	e, err := enter(ctx, t, "job")
+	e, err := enter(ctx, t, "job", func(d inside) error { return d.hasJob(name) })
 	if err != nil {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	job, there := e.deployed.jobs[name]
-	if !there {
-		names := slices.Sorted(maps.Keys(e.deployed.jobs))
-		known := "the stack has " + strings.Join(names, ", ")
-		if len(names) == 0 {
-			known = "the stack has none"
-		} else if near := Near(name, names); near != "" {
-			known = "did you mean " + near + "?"
-		}
-		return result, UsageError{fmt.Errorf("there is no job %q: %s", name, known)}
+	return e.run(ctx, e.deployed.jobs[name], "slipway job "+name, args)
+}
+
+// hasJob says which jobs there are if there is none of this name.
+func (d inside) hasJob(name string) error {
+	if _, there := d.jobs[name]; there {
+		return nil
 	}
-	return e.run(ctx, job, "slipway job "+name, args)
+	names := slices.Sorted(maps.Keys(d.jobs))
+	known := "the stack has " + strings.Join(names, ", ")
+	if len(names) == 0 {
+		known = "the stack has none"
+	} else if near := Near(name, names); near != "" {
+		known = "did you mean " + near + "?"
+	}
+	return UsageError{fmt.Errorf("there is no job %q: %s", name, known)}
 }
 
 // run runs a task to its end.

@@ -3,6 +3,9 @@ package operation
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,13 +24,51 @@ const (
 )
 
 // onCallCalls are the calls of the commands that the model does not see, by command: it has no CloudWatch Logs API, no Session Manager
-// and no state in S3. Those of scale, restart, pause and resume are seen.
-var onCallCalls = map[string][]ownCall{
-	"every command": {
+// and no state in S3. Those of scale, restart, pause and resume on what runs are seen. Groups of calls that several commands make stand
+// before them.
+var (
+	callsOfAll = []ownCall{
 		{"s3:ListBucket", "{bucket}", "", diyState},
 		{"s3:GetObject", "{bucket}/.pulumi/stacks/slipway/{stack}.json", "", diyState},
 		{"kms:Decrypt", "{key}", "kms:ViaService=s3.{region}.amazonaws.com", sealed},
-	},
+	}
+	callsOnTask = []ownCall{
+		{"ecs:ListTasks", "*", "ecs:cluster={arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", ecsPages},
+		{"ecs:DescribeTasks", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", ecsPages},
+	}
+	callsOfRun = []ownCall{
+		{"ecs:TagResource", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "ecs:CreateAction=RunTask", ecsPages},
+		{"ecs:DescribeTasks", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", ecsPages},
+		{"ecs:StopTask", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "{cluster}", ecsPages},
+		{"logs:GetLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django:log-stream:task/django/1", "", logsPages},
+	}
+	callsOfPassing = []ownCall{
+		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-site-execution", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
+		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-site-task", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
+	}
+	callsOfSession = []ownCall{
+		{"kms:GenerateDataKey", "{logs key}", "{own}", execPages},
+		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
+	}
+	callsOfTunnel = append([]ownCall{
+		{"ssm:StartSession", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", sessionPages},
+		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1", "ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
+		{"ssm:StartSession", "{arn}ssm:{region}::document/AWS-StartPortForwardingSessionToRemoteHost", "", sessionPages},
+		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
+	}, callsOnTask...)
+	callsOfVerdict = slices.Concat(callsOnTask, []ownCall{
+		{"ecs:DescribeServices ecs:ListServiceDeployments", "{service}", "", ecsPages},
+		{"ecs:DescribeServiceDeployments", "{arn}ecs:{region}:{account}:service-deployment/slipway-{stack}-site/slipway-{stack}-web/1", "", ecsPages},
+		{"ecs:DescribeTaskDefinition", "*", "", ecsPages},
+		{"logs:GetLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django:log-stream:web/django/1", "", logsPages},
+	})
+	callsOfPause = []ownCall{
+		{"s3:PutObject s3:DeleteObject", "{bucket}/.slipway/paused/slipway/{stack}.json", "", diyState},
+		{"kms:GenerateDataKey", "{key}", "kms:ViaService=s3.{region}.amazonaws.com", sealed},
+	}
+)
+
+var onCallCalls = map[string][]ownCall{
 	"status": {
 		{"ecs:ListTasks", "*", "ecs:cluster={arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", ecsPages},
 		{"ecs:DescribeTasks", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", ecsPages},
@@ -46,44 +87,87 @@ var onCallCalls = map[string][]ownCall{
 		{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-logs-0123abcd/django/2026/x.gz", "", otherPages},
 		{"kms:Decrypt", "{logs key}", "kms:ViaService=s3.{region}.amazonaws.com {own}", sealed},
 	},
-	"doctor": {
-		{"ecs:DescribeTaskDefinition ssm:DescribeParameters", "*", "", ecsPages},
+	"doctor": slices.Concat(callsOfVerdict, callsOfRun, []ownCall{
+		{"ssm:DescribeParameters elasticloadbalancing:DescribeTargetHealth cloudwatch:DescribeAlarms", "*", "", otherPages},
+		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
+		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:snapshot:rds:slipway-{stack}-database-0123abcd-2026", "", otherPages},
+		{"acm:DescribeCertificate", "{arn}acm:{region}:{account}:certificate/1", "{own}", otherPages},
 		{"ecr:DescribeImages", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", otherPages},
-		{"ecs:ListServiceDeployments", "{service}", "", ecsPages},
-		{"ecs:DescribeServiceDeployments", "{arn}ecs:{region}:{account}:service-deployment/slipway-{stack}-site/slipway-{stack}-web/1", "", ecsPages},
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-migration:3", "{cluster}", ecsPages},
 		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-migration-execution", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
 		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-migration-task", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
-	},
-	"exec": {
+	}),
+	"exec": slices.Concat(callsOnTask, callsOfSession, []ownCall{
 		{"ecs:ExecuteCommand", "{arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", "", execPages},
 		{"ecs:ExecuteCommand", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", execPages},
-		{"kms:GenerateDataKey", "{logs key}", "{own}", execPages},
-		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
-	},
-	"task and job": {
+	}),
+	"task": slices.Concat(callsOfRun, callsOfPassing, []ownCall{
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-task:1", "{cluster}", ecsPages},
+	}),
+	"job": slices.Concat(callsOfRun, callsOfPassing, []ownCall{
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-job-clean-up:1", "{cluster}", ecsPages},
-		{"ecs:TagResource", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "ecs:CreateAction=RunTask", ecsPages},
-		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-site-execution", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
-		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-site-task", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
-		{"ecs:StopTask", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "{cluster}", ecsPages},
-		{"logs:GetLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django:log-stream:task/django/1", "", logsPages},
-	},
-	"shell": {
+	}),
+	"shell": slices.Concat(callsOfSession, []ownCall{
 		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1", "ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
 		{"ssm:StartSession", "{arn}ssm:{region}:{account}:document/slipway-{stack}-session", "ssm:SessionDocumentAccessCheck=true", sessionPages},
-	},
-	"db": {
-		{"ssm:StartSession", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", sessionPages},
-		{"ssm:StartSession", "{arn}ssm:{region}::document/AWS-StartPortForwardingSessionToRemoteHost", "", sessionPages},
+	}),
+	"db tunnel": callsOfTunnel,
+	"db psql": slices.Concat(callsOfTunnel, []ownCall{
 		{"ssm:GetParameter", "{arn}ssm:{region}:{account}:parameter/slipway/{stack}/db/password", "", otherPages},
 		{"kms:Decrypt", "{settings key}", "kms:ViaService=ssm.{region}.amazonaws.com {own}", sealed},
-	},
-	"pause and resume": {
-		{"s3:PutObject s3:DeleteObject", "{bucket}/.slipway/paused/slipway/{stack}.json", "", diyState},
-		{"kms:GenerateDataKey", "{key}", "kms:ViaService=s3.{region}.amazonaws.com", sealed},
-	},
+	}),
+	"scale":   callsOfVerdict,
+	"restart": callsOfVerdict,
+	"pause":   slices.Concat(callsOfVerdict, callsOfPause),
+	"resume":  slices.Concat(callsOfVerdict, callsOfPause),
+}
+
+// notOfADeployedStack are the commands beside those after a deployment: init writes files, run says that it is called job now, and a
+// policy is printed by who makes it.
+var notOfADeployedStack = []string{"init", "run", "policy on-call"}
+
+// Each command of the day after has its calls in the table: one that is added gets its permissions, or this test fails.
+func TestEachCommandOnCallHasItsCalls(t *testing.T) {
+	files, err := filepath.Glob("../cmd/slipway/operate/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var commands []string
+	use := regexp.MustCompile(`(?m)^func (\w+)\(|\bUse:\s+"([a-z-]+)`)
+	parents := regexp.MustCompile(`AddCommand\(`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, m := range use.FindAllStringSubmatch(string(text), -1) {
+			if m[2] != "" {
+				names = append(names, m[2])
+			}
+		}
+		if parents.Match(text) { // the first is the parent
+			for i := 1; i < len(names); i++ {
+				names[i] = names[0] + " " + names[i]
+			}
+			names = names[1:]
+		}
+		commands = append(commands, names...)
+	}
+	t.Logf("the commands are %q", commands)
+	if len(commands) < 16 {
+		t.Errorf("only %d commands were found", len(commands))
+	}
+	for _, name := range commands {
+		if _, ok := onCallCalls[name]; !ok && !slices.Contains(notOfADeployedStack, name) {
+			t.Errorf("%s has no row: what does it call?", name)
+		}
+	}
+	for name := range onCallCalls {
+		if !slices.Contains(commands, name) {
+			t.Errorf("there is no command %s", name)
+		}
+	}
 }
 
 // notOnCall are calls that such a person must not make.
@@ -117,7 +201,7 @@ func TestTheOnCallPolicyAllowsWhatTheCommandsNeed(t *testing.T) {
 	account := opened(t, target)
 	fill := onCallFill(t, account, "staging")
 	for _, list := range onCallCalls {
-		for _, c := range list {
+		for _, c := range append(slices.Clone(callsOfAll), list...) {
 			calls = append(calls, c.expand(fill)...)
 		}
 	}

@@ -25,14 +25,14 @@ type Pausing struct {
 	Services  []string   `json:"services"`
 	Schedules int        `json:"schedules"`
 	Database  string     `json:"database"`
-	Costs     []Cost     `json:"costs"`              // that go on, a month
-	Unpriced  []string   `json:"unpriced,omitempty"` // parts that cost on, without a price
+	Costs     []Cost     `json:"costs"`              // that a pause does not end, a month
+	Unpriced  []string   `json:"unpriced,omitempty"` // parts that still cost money, without a price
 	Again     bool       `json:"again"`              // the stack was paused already
 	Since     time.Time  `json:"since"`
 	Starts    *time.Time `json:"starts,omitempty"` // when AWS starts the database again
 }
 
-// Dollars is what goes on costing a month.
+// Dollars is what a paused stack still costs a month.
 func (p Pausing) Dollars() float64 {
 	sum := 0.0
 	for _, c := range p.Costs {

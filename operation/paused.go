@@ -9,6 +9,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"slipway/engine"
 	"slipway/operation/account"
 )
 
@@ -48,35 +49,37 @@ func (p *Paused) Starts() *time.Time {
 	return &at
 }
 
+func (p *Paused) String() string {
+	return fmt.Sprintf("paused since %s, by %s", p.Since.Format(time.DateTime+" MST"), p.Who)
+}
+
 // refuse says that a paused stack cannot be changed; nil: it is not paused.
 func (p *Paused) refuse(t Target) error {
 	if p == nil {
 		return nil
 	}
-	return fmt.Errorf("stack %s is paused since %s, by %s; nothing was changed\nto bring it back, run: slipway resume%s", t.Stack,
-		p.Since.Format(time.DateTime+" MST"), p.Who, t.Flags())
-}
-
-func (s *session) pausedKey() string {
-	return ".slipway/paused/" + s.stack.ProjectName() + "/" + s.stack.Stack + ".json"
+	return fmt.Errorf("stack %s is %s; nothing was changed\nto bring it back, run: slipway resume%s", t.Stack, p, t.Flags())
 }
 
 // withPaused opens the bucket of the record.
-func (s *session) withPaused(ctx context.Context, do func(bucket *blob.Bucket, key string) error) error {
-	bucket, err := s.stack.Bucket(ctx)
+func withPaused(ctx context.Context, stack *engine.Stack, do func(bucket *blob.Bucket, key string) error) error {
+	bucket, err := stack.Bucket(ctx)
 	if err != nil {
 		return err
 	}
 	defer bucket.Close()
-	if err := do(bucket, s.pausedKey()); err != nil {
-		return fmt.Errorf("the record of a pause, %s: %w", s.pausedKey(), err)
+	key := ".slipway/paused/" + stack.ProjectName() + "/" + stack.Stack + ".json"
+	if err := do(bucket, key); err != nil {
+		return fmt.Errorf("the record of a pause, %s: %w", key, err)
 	}
 	return nil
 }
 
+func (s *session) readPaused(ctx context.Context) (*Paused, error) { return readPaused(ctx, s.stack) }
+
 // readPaused is the record of a paused stack; nil if it is not paused.
-func (s *session) readPaused(ctx context.Context) (p *Paused, err error) {
-	err = s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+func readPaused(ctx context.Context, stack *engine.Stack) (p *Paused, err error) {
+	err = withPaused(ctx, stack, func(bucket *blob.Bucket, key string) error {
 		data, err := bucket.ReadAll(ctx, key)
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return nil
@@ -94,7 +97,7 @@ func (s *session) readPaused(ctx context.Context) (p *Paused, err error) {
 func (s *session) writePaused(ctx context.Context, p *Paused, first bool) (written bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience) // what was done is recorded, also after an interrupt
 	defer cancel()
-	err = s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+	err = withPaused(ctx, s.stack, func(bucket *blob.Bucket, key string) error {
 		data, err := json.MarshalIndent(p, "", "  ")
 		if err == nil {
 			err = bucket.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: first})
@@ -111,7 +114,7 @@ func (s *session) writePaused(ctx context.Context, p *Paused, first bool) (writt
 func (s *session) removePaused(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepPatience)
 	defer cancel()
-	return s.withPaused(ctx, func(bucket *blob.Bucket, key string) error {
+	return withPaused(ctx, s.stack, func(bucket *blob.Bucket, key string) error {
 		err := bucket.Delete(ctx, key)
 		if gcerrors.Code(err) == gcerrors.NotFound {
 			return nil

@@ -73,7 +73,7 @@ func (a *acting) restart(ctx context.Context, name string) (*Restarted, error) {
 		a.target.Progress.Logf("Service %s: new tasks of %s replace those that run.", a.part(running[i].Service),
 			running[i].TaskDefinition[strings.LastIndex(running[i].TaskDefinition, "/")+1:])
 	}
-	v, err := a.await(ctx, running, fmt.Sprintf("ECS goes on replacing the tasks of %s, and keeps the old ones if the new ones fail. See: "+
+	v, err := a.await(ctx, running, fmt.Sprintf("ECS continues to replace the tasks of %s, and keeps the old ones if the new ones fail. See: "+
 		"slipway status%s", strings.Join(r.Services, ", "), a.target.Flags()))
 	r.Verdict = &v
 	return r, err

@@ -50,7 +50,7 @@ func (a *acting) resume(ctx context.Context) (*Resumed, error) {
 		return nil, err
 	}
 	if err := a.startDatabase(ctx, p.Database); err != nil {
-		return nil, a.unresumed(ctx, err, "AWS goes on starting the database; no task runs yet")
+		return nil, a.unresumed(ctx, err, "AWS continues to start the database; no task runs yet")
 	}
 	services, err := a.startServices(ctx, p)
 	if err != nil {
@@ -62,7 +62,7 @@ func (a *acting) resume(ctx context.Context) (*Resumed, error) {
 	if err := a.removePaused(ctx); err != nil {
 		return nil, err
 	}
-	v, err := a.await(ctx, services, fmt.Sprintf("The stack is resumed, and ECS goes on starting its tasks. See: slipway status%s",
+	v, err := a.await(ctx, services, fmt.Sprintf("The stack is resumed, and ECS continues to start its tasks. See: slipway status%s",
 		a.target.Flags()))
 	r.Verdict = &v
 	return r, err

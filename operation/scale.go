@@ -139,7 +139,7 @@ func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Runni
 	}
 	a.target.Progress.Logf("Service %s: %s instead of %s. Waiting until they run.", r.Service, r.Is, r.Was)
 	declared.Tasks = r.Is.Count
-	v, err := a.await(ctx, []verdict.Running{declared}, fmt.Sprintf("ECS goes on starting and stopping tasks of %s until there are %d. See: "+
+	v, err := a.await(ctx, []verdict.Running{declared}, fmt.Sprintf("ECS continues to start or stop tasks of %s until there are %d. See: "+
 		"slipway status%s", r.Service, r.Is.Count, a.target.Flags()))
 	r.Verdict = &v
 	return err

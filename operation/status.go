@@ -25,6 +25,7 @@ type Status struct {
 	Simulated string    `json:"simulated,omitempty"` // what a model cannot know
 	URL       string    `json:"url,omitempty"`
 
+	Paused      *PausedState         `json:"paused,omitempty"`
 	Release     *release.Release     `json:"release,omitempty"`
 	Deployments []release.Deployment `json:"deployments"` // the newest first
 	Services    []ServiceState       `json:"services"`
@@ -37,6 +38,14 @@ type Status struct {
 	Locks        []string           `json:"locks"` // who holds the stack
 	Drift        *drift.Check       `json:"drift,omitempty"`
 	Unknown      []Unread           `json:"unknown"`
+}
+
+// A PausedState is a pause that no resume has ended.
+type PausedState struct {
+	Since  time.Time  `json:"since"`
+	Who    string     `json:"who"`
+	Starts *time.Time `json:"databaseStarts,omitempty"` // when AWS starts the stopped database by itself
+	Next   string     `json:"next"`                     // the command that ends the pause
 }
 
 // An Unread is a part of a Status that could not be read.
@@ -200,6 +209,11 @@ func (o *observed) status(ctx context.Context) *Status {
 			if len(s.Deployments) < deploymentsShown {
 				s.Deployments = append(s.Deployments, d)
 			}
+		}
+	})
+	ask(a, "pause", func() (*Paused, error) { return readPaused(ctx, o.stack) }, func(p *Paused) {
+		if p != nil {
+			s.Paused = &PausedState{Since: p.Since, Who: p.Who, Starts: p.Starts(), Next: "slipway resume" + o.target.Flags()}
 		}
 	})
 	ask(a, "lock", func() ([]string, error) { return o.locks(ctx) }, func(found []string) { s.Locks = append(s.Locks, found...) })

@@ -40,7 +40,7 @@ func (v met) back() (note string, err error) {
 			"deleted.", v.stack, v.deployed, version.Number), nil
 	}
 	return "", fmt.Errorf("stack %s was last deployed by slipway %s, and this is %s, which would delete what only the newer one makes; "+
-		"nothing was changed\nNext: get %[2]s from %[4]s\nTo go back to %[3]s, write version: %[3]s in %[5]s, and read the plan.",
+		"nothing was changed\nNext: get %[2]s from %[4]s\nTo go back to %[3]s, write version: %[3]s in %[5]s, and read the plan",
 		v.stack, v.deployed, version.Number, version.Release(v.deployed), v.file)
 }
 

@@ -12,12 +12,12 @@ type Pause struct {
 	Services     []string
 	Schedules    int
 	Database     string
-	Costs        []string // what goes on costing, the dearest first
+	Costs        []string // what still costs money, the dearest first
 	Dollars      float64  // a month
 	Unpriced     []string
 }
 
-// Lines say what happens, and what goes on costing.
+// Lines say what happens, and what still costs money.
 func (p Pause) Lines() []string {
 	lines := []string{
 		fmt.Sprintf("Pausing stack %s in %s means:", p.Stack, p.Where),
@@ -28,7 +28,7 @@ func (p Pause) Lines() []string {
 		lines = append(lines, fmt.Sprintf("  %s disabled", Count(p.Schedules, "schedule")))
 	}
 	lines = append(lines, fmt.Sprintf("  database %s is stopped; its data stays", p.Database),
-		fmt.Sprintf("What costs on, about $%.0f a month: %s", p.Dollars, strings.Join(p.Costs, ", ")))
+		fmt.Sprintf("What still costs money, about $%.0f a month: %s", p.Dollars, strings.Join(p.Costs, ", ")))
 	if len(p.Unpriced) > 0 {
 		lines = append(lines, "and, not counted: "+strings.Join(p.Unpriced, ", "))
 	}

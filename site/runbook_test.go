@@ -42,7 +42,7 @@ func TestEachAlarmHasItsEntryInTheRunbook(t *testing.T) {
 		looked++
 		description, _ := r.Input("alarmDescription").(string)
 		_, anchor, linked := strings.Cut(description, "docs/runbook.md#")
-		if !linked || !strings.Contains(page, "\n## "+anchor+"\n") {
+		if !linked || !strings.Contains(description, " Runbook: https://") || !strings.Contains(page, "\n## "+anchor+"\n") {
 			return "its description links to no entry of the runbook: " + description
 		}
 		return ""

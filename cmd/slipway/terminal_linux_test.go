@@ -22,8 +22,8 @@ const questionPatience = time.Minute
 const thought = 600 * time.Millisecond
 
 // atTerminal is the command at-terminal KEYS COMMAND...: it runs a command at a terminal of its own, and types when it is
-// asked something. ^C and ^D are these two keys, anything else is a line. It writes what the terminal shows, and exits as
-// the command does; 99 says that nothing was asked.
+// asked something. ^C and ^D are these two keys, "nothing" is for a command that asks nothing, anything else is a line. It writes what
+// the terminal shows, and exits as the command does; 99 says that nothing was asked.
 func atTerminal(keys string, command []string) int {
 	typed := []byte(keys + "\n")
 	if control := map[string]byte{"^C": 3, "^D": 4}[keys]; control != 0 {
@@ -66,7 +66,7 @@ func atTerminal(keys string, command []string) int {
 	io.Copy(os.Stdout, bytes.NewReader(bytes.ReplaceAll(shown.Bytes(), []byte("\r\n"), []byte("\n"))))
 	var exit *exec.ExitError
 	switch {
-	case !asked:
+	case asked != (keys != "nothing"):
 		return 99
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
 		return 128 + int(exit.Sys().(syscall.WaitStatus).Signal())

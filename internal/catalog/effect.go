@@ -31,7 +31,7 @@ func Grew(from, to any) bool { return !Fewer(from, to) && from != to }
 
 // Older is a version before another one: 16 after 17, or 17.2 after 17.4. A major version alone is any of its minor versions.
 func Older(from, to any) bool {
-	was, is := version(from), version(to)
+	was, is := numbers(from), numbers(to)
 	for i := range min(len(was), len(is)) {
 		if was[i] != is[i] {
 			return is[i] < was[i]
@@ -42,11 +42,11 @@ func Older(from, to any) bool {
 
 // Newer is a version after another one.
 func Newer(from, to any) bool {
-	was, is := version(from), version(to)
+	was, is := numbers(from), numbers(to)
 	return len(was) > 0 && len(is) > 0 && from != to && !Older(from, to)
 }
 
-func version(v any) []int {
+func numbers(v any) []int {
 	text, _ := v.(string)
 	var numbers []int
 	for part := range strings.SplitSeq(text, ".") {

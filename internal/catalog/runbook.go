@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"slipway/internal/version"
 	"slipway/internal/wiring"
 )
 
-// runbook is the page with an entry for each alarm, in a clone of this repository.
+// runbook is the page with an entry for each alarm, in this repository.
 const runbook = "docs/runbook.md"
 
 // Anchor is the alarm's entry in the runbook.
@@ -16,8 +17,8 @@ func (a Alarm) Anchor() string { return cmp.Or(a.Entry, a.Name) }
 
 // Description is what AWS sends with the alarm: what it means, what to do next, and where more is said.
 func (a Alarm) Description(site wiring.Site) string {
-	return fmt.Sprintf("%s Next: slipway %s --stack %s --live. Runbook: %s#%s", a.Why, a.Next, site.Stack, cmp.Or(site.Runbook, runbook),
-		a.Anchor())
+	page := cmp.Or(site.Runbook, version.Page(runbook))
+	return fmt.Sprintf("%s Next: slipway %s --stack %s --live. Runbook: %s#%s", a.Why, a.Next, site.Stack, page, a.Anchor())
 }
 
 // Runbook is the page: for every alarm what it means, what to check, and which command is next.

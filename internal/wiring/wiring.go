@@ -22,7 +22,7 @@ type Site struct {
 
 	Boundary pulumi.StringPtrInput // ARN of the permissions boundary of every role; nil: none
 
-	Runbook string // where docs/runbook.md is published, to which alarms link; "": the page of a clone
+	Runbook string // where docs/runbook.md is published, to which alarms link; "": the page of this version
 
 	TagPrefix string // of the stack's own tags: nothing, or slipway: beside tags of the same name that the user sets
 }

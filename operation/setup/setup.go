@@ -156,11 +156,11 @@ func (i *initializer) readProject() error {
 	}
 	i.out.Project = p.Get("name").Value
 	if i.out.Project == "" {
-		return errors.New("Pulumi.yaml has no name, so it is not one of Slipway's: move it, or name another folder")
+		return errors.New("no name in Pulumi.yaml, so it is not one of Slipway's: move it, or name another folder")
 	}
 	if p.Get("runtime", "options", "binary").Value != "slipway" && p.Get("config", i.out.Project+":app").Kind == 0 {
-		return fmt.Errorf("Pulumi.yaml describes another program, %s: Slipway needs a folder of its own. Name one above or below, and set "+
-			"app.path there", i.out.Project)
+		return fmt.Errorf("the Pulumi.yaml here describes another program, %s: Slipway needs a folder of its own; name one above or below, and "+
+			"set app.path there", i.out.Project)
 	}
 	return nil
 }
@@ -238,7 +238,7 @@ func unanswered(err error, questions []check.Question) error {
 			words += " [" + q.Default + "]"
 		}
 	}
-	return fmt.Errorf("%w%s\nTake the defaults with --yes, or answer with --answer ID=VALUE.", err, words)
+	return fmt.Errorf("%w%s\nTake the defaults with --yes, or answer with --answer ID=VALUE", err, words)
 }
 
 func ids(questions []check.Question) []string {
@@ -265,7 +265,7 @@ func (i *initializer) given() (check.Options, error) {
 		Env, Args                                   map[string]string
 	}
 	if err := app.Decode(&a); err != nil {
-		return o, fmt.Errorf("Pulumi.yaml: %s:app cannot be read: %w", i.out.Project, err)
+		return o, fmt.Errorf("cannot read %s:app in Pulumi.yaml: %w", i.out.Project, err)
 	}
 	if a.Path == "" {
 		a.Path = "app"

@@ -18,7 +18,7 @@ func pauseCommand(t *Tools) *cobra.Command {
 		Use:   "pause",
 		Short: "Take a stack out of use to save money: no tasks, no jobs, the database stopped",
 		Long: `Pause suspends scaling, takes every service to zero, disables the schedules of jobs, and stops the database. Nothing is
-lost, but the site is down. It first says what goes on costing: NAT gateways, load balancer, storage. A protected or live stack is
+lost, but the site is down. It first says what still costs money: NAT gateways, load balancer, storage. A protected or live stack is
 paused only after yes, on the terminal or with --yes.
 
 AWS starts a stopped database again after seven days, and pause says when. The tasks stay at zero then; repeat pause to stop the

@@ -82,6 +82,7 @@ func statusOf(s *operation.Status) screen.Status {
 		}
 	}
 	fact("URL", s.URL)
+	fact("Paused", pausedOf(s.Paused))
 	fact("Release", releaseOf(s))
 	fact("Database", databaseOf(s.Database))
 	fact("Backups", backupsOf(s))
@@ -124,6 +125,17 @@ func statusOf(s *operation.Status) screen.Status {
 		shown.Unknown = append(shown.Unknown, screen.Pair{Name: u.What, Value: u.Why})
 	}
 	return shown
+}
+
+func pausedOf(p *operation.PausedState) string {
+	if p == nil {
+		return ""
+	}
+	words := fmt.Sprintf("since %s, by %s; to end it: %s", p.Since.Format(time.DateTime+" MST"), p.Who, p.Next)
+	if p.Starts != nil {
+		words += "; AWS starts the database on " + p.Starts.Format(time.DateOnly)
+	}
+	return words
 }
 
 func releaseOf(s *operation.Status) string {
