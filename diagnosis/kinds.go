@@ -75,7 +75,7 @@ var (
 
 var rules = []rule{
 	{kind: Paused, explains: append([]Kind{DatabaseDown, OtherAlarm}, onTheWay...),
-		because: "slipway pause stopped its tasks, its schedules and its database",
+		because: "the stack is paused: its tasks, its schedules and its database are stopped",
 		next:    "slipway resume{flags}, which starts them again"},
 	{kind: ImageMissing, explains: visible,
 		because: "the registry does not have the image any more, so no new task starts; tasks that run already go on until they stop",

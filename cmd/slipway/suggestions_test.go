@@ -51,6 +51,7 @@ func TestSuggestionsAreChecked(t *testing.T) {
 		"Next:\n  slipway preview%[1]s --config a.b=6    what":   {"slipway preview --stack dev --live --config a.b=6"},
 		"name a release (slipway releases%[3]s), or: slipway up": {"slipway releases --stack dev --live", "slipway up"},
 		"slipway %s, process %d on %s":                           nil,
+		"to the database: slipway db psql%[2]s":                  {"slipway db psql --stack dev --live"},
 		"a folder of slipway":                                    nil,
 	} {
 		if got := suggestions(message); !slices.Equal(got, want) {
@@ -107,6 +108,7 @@ func messages(t *testing.T, file string) []string {
 var (
 	suggested = regexp.MustCompile(`\bslipway (--help|[a-z]+)(%(\[\d\])?s)?(( ("[^"]*"|'[^']*'|[^\s;:,()"` + "`" + `]+))*)`)
 	flagsVerb = regexp.MustCompile(`%(\[\d\])?s`)
+	afterWord = regexp.MustCompile(`([a-z])%(\[\d\])?s`) // Target.Flags after the command of a command
 )
 
 // suggestions are the commands in a message, with values in the place of its verbs.
@@ -124,7 +126,7 @@ func suggestions(message string) []string {
 		if m[2] != "" { // Target.Flags has a space of its own
 			words += " --stack dev --live"
 		}
-		words += flagsVerb.ReplaceAllString(m[4], "x")
+		words += flagsVerb.ReplaceAllString(afterWord.ReplaceAllString(m[4], "$1 --stack dev --live"), "x")
 		words, _, _ = strings.Cut(words, " | ")
 		words, _, _ = strings.Cut(words, " > ")
 		if strings.Contains(message, "<!--") { // a mark in Markdown

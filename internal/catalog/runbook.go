@@ -17,7 +17,7 @@ func (a Alarm) Anchor() string { return cmp.Or(a.Entry, a.Name) }
 
 // Description is what AWS sends with the alarm: what it means, what to do next, and where more is said.
 func (a Alarm) Description(site wiring.Site) string {
-	page := cmp.Or(site.Runbook, version.Page(runbook))
+	page := cmp.Or(site.Runbook, version.Repository+"/blob/main/"+runbook) // of no version: an upgrade changes no alarm
 	return fmt.Sprintf("%s Next: slipway %s --stack %s --live. Runbook: %s#%s", a.Why, a.Next, site.Stack, page, a.Anchor())
 }
 
