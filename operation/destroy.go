@@ -63,12 +63,12 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.notPaused(ctx); err != nil {
-		return nil, err
-	}
 	d := &demolition{session: s, keep: args.KeepData}
 	state, err := s.stack.Checkpoint(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.deletable(ctx, state); err != nil {
 		return nil, err
 	}
 	losses, err := d.survey(ctx, state)
@@ -78,7 +78,7 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 	resources := state.Managed()
 	report = &Destroyed{Where: s.where(), Losses: losses}
 	if len(resources) == 0 && len(s.account.Leftovers(nil)) == 0 {
-		if err := s.retire(ctx); err != nil { // a destroy that was interrupted may have left them
+		if err := errors.Join(s.retire(ctx), s.removePaused(ctx)); err != nil { // a destroy that was interrupted may have left them
 			return nil, err
 		}
 		report.Nothing = true
@@ -99,7 +99,7 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 	}
 	report.Kept, report.Snapshot, report.Key = d.kept, d.snapshot, d.key
 	if !args.KeepData {
-		if err := s.removeContainers(ctx); err != nil {
+		if err := errors.Join(s.removeContainers(ctx), s.removePaused(ctx)); err != nil {
 			return nil, err
 		}
 	}
