@@ -526,6 +526,20 @@ func unknown(path, key string, keys []string) string {
 	return "unknown key; valid keys are " + strings.Join(keys, ", ")
 }
 
+// nested says how a key that is written as a path is set.
+func nested(space, key string, value RawValue) string {
+	text := value.String()
+	if value.Secret || text == "" || strings.ContainsAny(text, "\n{[") || strings.Contains(key, "[") {
+		return fmt.Sprintf("write it nested, or set it with pulumi config set --path '%s:%s' VALUE", space, key)
+	}
+	parts := strings.Split(key, ".")
+	written := parts[len(parts)-1] + ": " + text
+	for i := len(parts) - 2; i > 0; i-- {
+		written = parts[i] + ": {" + written + "}"
+	}
+	return fmt.Sprintf("write it nested, as %s:%s: {%s}, or run pulumi config set --path %[1]s:%[4]s %[5]s", space, parts[0], written, key, text)
+}
+
 // namespaces finds keys that nothing reads.
 func (d *decoder) namespaces() {
 	project := d.source.Project
@@ -541,7 +555,7 @@ func (d *decoder) namespaces() {
 			d.add(full, "", "has no namespace: use %s:%s", project, full)
 		case space == project && !slices.Contains(keys, key):
 			if top, _, dotted := strings.Cut(key, "."); dotted && slices.Contains(keys, top) {
-				d.add(full, "", "unknown key: set a path with pulumi config set --path %s", full)
+				d.add(full, "", "unknown key: %s", nested(space, key, d.source.Values[full]))
 			} else {
 				d.add(full, "", "%s", unknown("", key, keys))
 			}

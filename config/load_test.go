@@ -429,7 +429,8 @@ func TestEveryIncidentHasItsOneLine(t *testing.T) {
 		{"35 unknown key", "dev", in("slipway:network: {bandwidth: 2}"),
 			`network.bandwidth: unknown key; valid keys are cidr, zones, nat, endpoints`},
 		{"35 path without --path", "dev", in("slipway:network.zones: 3"),
-			`slipway:network.zones: unknown key: set a path with pulumi config set --path slipway:network.zones`},
+			`slipway:network.zones: unknown key: write it nested, as slipway:network: {zones: 3}, or run ` +
+				`pulumi config set --path slipway:network.zones 3`},
 		{"35 wrong namespace", "dev", in("slpway:domain: example.com"), `slpway:domain: unknown namespace, did you mean slipway:domain?`},
 		{"35 no namespace", "dev", in("domain: example.com"), `domain: has no namespace: use slipway:domain`},
 		{"35 null", "dev", in("slipway:network: {zones: null}"), `network.zones: must be a number; omit the key to use its default, got null`},

@@ -63,12 +63,12 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.notPaused(ctx); err != nil {
-		return nil, err
-	}
 	d := &demolition{session: s, keep: args.KeepData}
 	state, err := s.stack.Checkpoint(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.deletable(ctx, state); err != nil {
 		return nil, err
 	}
 	losses, err := d.survey(ctx, state)
@@ -78,7 +78,7 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 	resources := state.Managed()
 	report = &Destroyed{Where: s.where(), Losses: losses}
 	if len(resources) == 0 && len(s.account.Leftovers(nil)) == 0 {
-		if err := s.retire(ctx); err != nil { // a destroy that was interrupted may have left them
+		if err := errors.Join(s.retire(ctx), s.removePaused(ctx)); err != nil { // a destroy that was interrupted may have left them
 			return nil, err
 		}
 		report.Nothing = true
@@ -99,7 +99,7 @@ func Destroy(ctx context.Context, t Target, args DestroyArgs) (report *Destroyed
 	}
 	report.Kept, report.Snapshot, report.Key = d.kept, d.snapshot, d.key
 	if !args.KeepData {
-		if err := s.removeContainers(ctx); err != nil {
+		if err := errors.Join(s.removeContainers(ctx), s.removePaused(ctx)); err != nil {
 			return nil, err
 		}
 	}
@@ -217,10 +217,55 @@ func some(n int, more bool, what string) string {
 // demolish ends the tasks, lifts the protection, deletes everything except what stays, and deregisters the task definitions.
 func (d *demolition) demolish(ctx context.Context) (engine.Result, error) {
 	result, err := d.delete(ctx)
-	if err != nil {
+	if err == nil && ctx.Err() != nil && len(d.account.Leftovers(d.kept)) > 0 {
+		err = &engine.Failure{Operation: "destroy", Interrupted: true, Cause: ctx.Err()}
+	}
+	if err == nil {
+		return result, d.retire(ctx)
+	}
+	if ctx.Err() == nil {
 		return result, err
 	}
-	return result, d.retire(ctx)
+	if errors.Is(err, context.Canceled) && !errors.As(err, new(*engine.Failure)) {
+		err = &engine.Failure{Operation: "destroy", Interrupted: true, Cause: ctx.Err()}
+	}
+	return result, &unfinished{err, "slipway destroy" + d.target.Flags()}
+}
+
+// An unfinished destroy was interrupted.
+type unfinished struct {
+	error
+	again string // the command that completes it
+}
+
+func (u *unfinished) Error() string {
+	return u.error.Error() + "\nto complete it, run: " + u.again
+}
+
+// Unwrap leaves the cancelled context out: its error would hide what was interrupted.
+func (u *unfinished) Unwrap() []error {
+	if failure := (*engine.Failure)(nil); errors.As(u.error, &failure) {
+		plain := *failure
+		plain.Cause = nil
+		return []error{&plain}
+	}
+	return []error{u.error}
+}
+
+// interrupted is an error if the run was interrupted before everything that goes was deleted. The engine may end without one.
+func (d *demolition) interrupted(ctx context.Context, kept []string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	rest, err := d.stack.Checkpoint(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	stays := rest.Needs(kept)
+	if slices.ContainsFunc(rest.Managed(), func(r engine.Resource) bool { return !stays[r.URN] }) {
+		return &engine.Failure{Operation: "destroy", Interrupted: true, Cause: ctx.Err()}
+	}
+	return nil
 }
 
 func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
@@ -263,6 +308,9 @@ func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
 	}
 	d.target.Progress.Logf("Deleting.")
 	result, err := d.stack.DestroyBut(ctx, lock, kept)
+	if err == nil {
+		err = d.interrupted(ctx, kept)
+	}
 	if err != nil {
 		return result, err
 	}

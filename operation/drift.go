@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/drift"
+	"slipway/engine"
 )
 
 // DriftArgs say what a drift check refuses.
@@ -48,6 +50,13 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	if err := free(); err != nil {
 		return nil, err
 	}
+	state, err := s.stack.Checkpoint(ctx)
+	if err == nil && len(state.Managed()) == 0 {
+		err = engine.ErrNoStack
+	}
+	if err != nil {
+		return nil, undeployed(t, err)
+	}
 	s.sayPaused(ctx)
 	steps, err := s.stack.Reread(ctx, s.account.Lock())
 	if err != nil {
@@ -66,6 +75,15 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	}
 	d.Release, err = s.broughtRelease(ctx)
 	return d, err
+}
+
+// undeployed explains a check of a stack that has no resources.
+func undeployed(t Target, err error) error {
+	if errors.Is(err, engine.ErrNoStack) {
+		return fmt.Errorf("stack %s is not deployed: it was never deployed here, or it was destroyed; begin with: slipway up%s", t.Stack,
+			t.Flags())
+	}
+	return err
 }
 
 // differences are those that a refresh found, with those that an earlier up took into the state: the last check has them.

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -123,7 +124,7 @@ func (s *session) removePaused(ctx context.Context) error {
 	})
 }
 
-// notPaused refuses to deploy to a paused stack, or to destroy it: its database accepts neither a migration nor a change of its
+// notPaused refuses to deploy to a paused stack: its database accepts neither a migration nor a change of its
 // settings (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations).
 func (s *session) notPaused(ctx context.Context) error {
 	p, err := s.readPaused(ctx)
@@ -131,6 +132,37 @@ func (s *session) notPaused(ctx context.Context) error {
 		return err
 	}
 	return p.refuse(s.target)
+}
+
+// deletable refuses to destroy a paused stack whose database has to start first. RDS does not change a stopped instance, so its deletion
+// protection cannot be lifted (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations), and it takes no final
+// snapshot of one (RDS API reference, DeleteDBInstance). It deletes any other stopped instance. With --keep-data the database stays, and
+// the next up needs it.
+func (d *demolition) deletable(ctx context.Context, state engine.Checkpoint) error {
+	p, err := d.readPaused(ctx)
+	if err != nil || p == nil {
+		return err
+	}
+	if d.keep {
+		return fmt.Errorf("%w\nthe database that --keep-data keeps is stopped", p.refuse(d.target))
+	}
+	for _, r := range state.Managed() {
+		skips, _ := r.Outputs["skipFinalSnapshot"].(bool)
+		locked, _ := r.Outputs["deletionProtection"].(bool)
+		if r.Type != typeInstance || skips && !locked {
+			continue
+		}
+		is, err := d.account.Actor().Database(ctx, r.Text("identifier"))
+		if errors.Is(err, account.ErrNoDatabase) || err == nil && is.Status == "available" {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("database %s: %w", r.Text("identifier"), err)
+		}
+		return fmt.Errorf("%w\nthen destroy it: RDS neither lifts the deletion protection of a stopped database nor takes its final snapshot",
+			p.refuse(d.target))
+	}
+	return nil
 }
 
 // sayPaused says of a stack that is looked at that it is paused.

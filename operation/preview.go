@@ -58,7 +58,14 @@ func (t Target) previewChanged(ctx context.Context, p *pinned) (plan *Plan, err 
 		plan, err = &Plan{Stack: t.Stack, Operation: "preview", Changes: []PlannedChange{}, Losses: []Effect{}, Downtime: []Effect{}}, nil
 	}
 	if err == nil {
+		t.Progress = onCopy{t.Progress}
+		t.Progress.Logf("The change is rehearsed on a copy of the stack, which is deleted afterwards. The stack itself stays as it is.")
 		plan.WhatIf, err = t.rehearse(ctx, asked)
 	}
 	return plan, err
 }
+
+// onCopy is the progress of work on a copy. Its steps are not those of the stack, so they are not shown.
+type onCopy struct{ Progress }
+
+func (onCopy) Event(engine.Event) {}

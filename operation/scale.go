@@ -30,6 +30,9 @@ func (t Tasks) String() string {
 	if t.Max == 0 {
 		return some(t.Count, false, "task")
 	}
+	if t.Min == t.Max {
+		return some(t.Max, false, "task")
+	}
 	return fmt.Sprintf("%d to %s", t.Min, some(t.Max, false, "task"))
 }
 
@@ -42,6 +45,7 @@ type Scaled struct {
 	Is       Tasks            `json:"is"`
 	Changed  bool             `json:"changed"`
 	Settings []string         `json:"settings,omitempty"` // that keep it in the next up: "slipway:web.min: 3"; none: the file says so already
+	Nested   string           `json:"-"`                  // the same, as YAML that can be pasted below config
 	File     string           `json:"file"`               // of the stack, where they belong
 	Verdict  *verdict.Verdict `json:"verdict,omitempty"`  // nil: nothing was changed
 }
@@ -74,7 +78,7 @@ func tasksOf(words string) (low, high int, err error) {
 		high, err = strconv.Atoi(last)
 	}
 	if err != nil || low < 0 || ranged && high < low {
-		return 0, 0, UsageError{fmt.Errorf("%q is no number of tasks: expected one, such as 3, or a range, such as 2..6", words)}
+		return 0, 0, UsageError{fmt.Errorf("%q is not a number of tasks: expected one, such as 3, or a range, such as 2..6", words)}
 	}
 	return low, high, nil
 }
@@ -149,19 +153,23 @@ func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Runni
 // the change.
 func (a *acting) permits(r *Scaled) error {
 	var wanted []string
+	nested := ""
 	keys := a.config.stack
 	if r.Service == "web" {
 		if keys.Web.Min != r.Is.Min {
 			wanted = append(wanted, fmt.Sprintf("web.min=%d", r.Is.Min))
+			nested += fmt.Sprintf("\n  min: %d", r.Is.Min)
 		}
 		if keys.Web.Max != r.Is.Max {
 			wanted = append(wanted, fmt.Sprintf("web.max=%d", r.Is.Max))
+			nested += fmt.Sprintf("\n  max: %d", r.Is.Max)
 		}
 	} else {
 		name := strings.TrimPrefix(r.Service, "worker-")
 		for i, w := range keys.Workers {
 			if w.Name == name && w.Count != r.Is.Count {
 				wanted = append(wanted, fmt.Sprintf("workers[%d].count=%d", i, r.Is.Count))
+				nested = fmt.Sprintf("\n  - name: %s\n    count: %d", w.Name, r.Is.Count)
 			}
 		}
 	}
@@ -171,6 +179,10 @@ func (a *acting) permits(r *Scaled) error {
 		words := strings.ReplaceAll(err.Error(), "--config ", "")
 		return UsageError{fmt.Errorf("service %s cannot have %s; nothing was changed:\n  %s", r.Service, r.Is,
 			strings.ReplaceAll(words, "\n", "\n  "))}
+	}
+	if len(wanted) > 0 {
+		top, _, _ := strings.Cut(strings.ReplaceAll(wanted[0], "[", "."), ".")
+		r.Nested = cmp.Or(keys.Project, "slipway") + ":" + top + ":" + nested
 	}
 	for _, one := range wanted {
 		key, value, _ := strings.Cut(one, "=")

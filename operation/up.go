@@ -76,7 +76,7 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 			d.Containers, err = s.containers, errors.Join(s.containers.Deployed(), s.release())
 			return
 		}
-		err = errors.Join(err, s.close())
+		err = errors.Join(err, s.withoutUntried(ctx), s.close())
 	}()
 	if err := s.notPaused(ctx); err != nil {
 		return nil, err
@@ -117,6 +117,17 @@ func (s *session) deploy(ctx context.Context, operation string, confirm func(*Pl
 		}
 	}
 	return d, err
+}
+
+// withoutUntried removes the containers of a first up --run that did not succeed. Otherwise every later command would need Docker, and
+// fail where that up failed.
+func (s *session) withoutUntried(ctx context.Context) error {
+	if s.containers == nil || !s.containers.Untried() {
+		return nil
+	}
+	s.target.Progress.Logf("This first up --run did not succeed: its containers are removed, and stack %s is only modelled again.",
+		s.target.Stack)
+	return s.removeContainers(context.WithoutCancel(ctx)) // also after an interrupt
 }
 
 // carryOut runs the engine. Where the plan is to change nothing it has run already: the program, the providers and the state

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"slipway/engine"
@@ -15,6 +16,9 @@ var waitEach = 5 * time.Second
 // then part of what the operation sees: the release before the one that runs, for example. inUse is called once for each run that is
 // waited for.
 func Wait(ctx context.Context, most time.Duration, inUse func(by string, until time.Time), run func() error) error {
+	if most < 0 {
+		return UsageError{fmt.Errorf("--wait %s: a time to wait cannot be negative", most)}
+	}
 	said := ""
 	for deadline := time.Now().Add(most); ; {
 		err := run()

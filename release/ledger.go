@@ -469,6 +469,9 @@ func (h History) Find(id string) (Release, error) {
 	more := ""
 	if n := len(known) - few; n > 0 {
 		known, more = known[:few], fmt.Sprintf(" and %d older ones", n)
+		if n == 1 {
+			more = " and an older one"
+		}
 	}
 	return Release{}, fmt.Errorf("stack %s has no release %q; it has %s%s", h.Stack, id, strings.Join(known, ", "), more)
 }

@@ -228,6 +228,10 @@ func TestUnknownReleasesAreHelpedWith(t *testing.T) {
 		all[3].ID, all[2].ID); err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+	h.Releases = h.Releases[1:]
+	if _, err := h.Find("latest"); err == nil || !strings.HasSuffix(err.Error(), " and an older one") {
+		t.Error(err)
+	}
 }
 
 // Concurrent writers lose nothing: each deployment has a name of its own.

@@ -26,7 +26,7 @@ It changes nothing. Secrets are shown as [secret].
 The plan is followed by a rehearsal of the change on a copy of the stack: up, up again, destroy.`,
 		Example: `  slipway preview
   slipway preview --config web.max=6 --json
-  slipway preview --with 'web.desiredCount=0'`,
+  slipway preview --with 'Instance::database.instanceClass="db.t4g.medium"'`,
 		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return preview(cmd.Context(), run, release) },
 	}

@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
 	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",
 		"operation/pullrequest", "operation/workflows", "internal/version", "engine", "release", "verdict", "drift", "bootstrap"},
-	"cmd/slipway/commandline": {"operation", "operation/workflows", "release", "internal/version"},
+	"cmd/slipway/commandline": {"cmd/slipway/interrupts", "operation", "operation/workflows", "release", "internal/version"},
 	"cmd/slipway/operate": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "screen", "operation", "operation/account",
 		"operation/account/process", "operation/setup", "check", "release", "verdict"},
 	"cmd/slipway/interrupts": {},

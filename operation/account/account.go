@@ -158,6 +158,9 @@ type Containers interface {
 	// Serves reports whether this process serves the site; if not, another up does.
 	Serves() bool
 
+	// Untried reports whether no deployment has succeeded in them yet.
+	Untried() bool
+
 	// Deployed notifies the process that serves the site of a deployment.
 	Deployed() error
 

@@ -32,6 +32,11 @@ func Open(ctx context.Context, dir string, account *cloud.Account, options Optio
 	if err := r.take(); err != nil {
 		return nil, err
 	}
+	if !Exists(r.dir) {
+		if err := os.WriteFile(untried(r.dir), nil, 0o600); err != nil {
+			return nil, err
+		}
+	}
 	if err := r.connect(); err != nil {
 		return nil, err
 	}

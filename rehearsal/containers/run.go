@@ -93,6 +93,18 @@ func Exists(dir string) bool {
 	return err == nil
 }
 
+// Deploys reports whether a stack runs in containers, and an up has succeeded so.
+func Deploys(dir string) bool {
+	_, err := os.Stat(untried(dir))
+	return Exists(dir) && os.IsNotExist(err)
+}
+
+// untried is the file that a run has until its first deployment succeeds. It says so also after a kill.
+func untried(dir string) string { return filepath.Join(dir, "untried") }
+
+// Untried reports whether no deployment has succeeded in these containers yet.
+func (r *Run) Untried() bool { return !Deploys(r.dir) }
+
 func (r *Run) keep() error {
 	text, err := json.Marshal(r.kept)
 	if err != nil {

@@ -17,7 +17,11 @@ func (r *Run) Deployed() error {
 	objects := r.account.Objects()
 	r.frozen.Store(&objects)
 	r.account.Tasks, r.account.Carry = nil, nil
-	return errors.Join(r.store.Close(), r.lock.Unlock())
+	err := os.Remove(untried(r.dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, r.store.Close(), r.lock.Unlock())
 }
 
 // Serves reports whether this process serves the site.

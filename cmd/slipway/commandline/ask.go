@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"golang.org/x/term"
+
+	"slipway/cmd/slipway/interrupts"
 )
 
 // ErrNoTerminal means that no question can be asked.
@@ -22,6 +24,7 @@ func Ask(ctx context.Context, out io.Writer, question string) (string, error) {
 	if !Interactive() {
 		return "", ErrNoTerminal
 	}
+	defer interrupts.Ask(ctx)()
 	fmt.Fprint(out, question)
 	type answer struct {
 		line string

@@ -20,6 +20,8 @@ type Interrupts struct {
 	got   os.Signal
 	stack interface{ Terminate() }
 	ceded int // to programs that talk to the terminal
+
+	asking int // questions that wait for an answer: no call is under way
 }
 
 // inContext is the key of the Interrupts in their context.
@@ -45,6 +47,20 @@ func Cede(ctx context.Context, far bool) (back func()) {
 	}
 	add(1)
 	return sync.OnceFunc(func() { add(-1); signal.Stop(signals) })
+}
+
+// Ask notes that the run waits for an answer, until the function that it returns is called.
+func Ask(ctx context.Context) (answered func()) {
+	i, _ := ctx.Value(inContext{}).(*Interrupts)
+	add := func(n int) {
+		if i != nil {
+			i.mu.Lock()
+			i.asking += n
+			i.mu.Unlock()
+		}
+	}
+	add(1)
+	return sync.OnceFunc(func() { add(-1) })
 }
 
 // Listen listens to signals until Stop. say writes a line for the user.
@@ -82,7 +98,7 @@ func (i *Interrupts) take(got os.Signal, say func(string, ...any), cancel func()
 		i.mu.Unlock()
 		return
 	}
-	stack, first := i.stack, i.got == nil
+	stack, asking, first := i.stack, i.asking > 0, i.got == nil
 	if first {
 		i.got = got
 	}
@@ -91,7 +107,7 @@ func (i *Interrupts) take(got os.Signal, say func(string, ...any), cancel func()
 	switch {
 	case first:
 		cancel()
-		if typed {
+		if typed && stack != nil && !asking {
 			say("Stopping when the calls under way are done. Press Ctrl-C again to abandon them.")
 		} else if got == syscall.SIGHUP {
 			say("The terminal is gone. Stopping when the calls under way are done.")

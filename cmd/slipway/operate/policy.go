@@ -27,7 +27,7 @@ policy is too small.
 
 The account in it is that of aws:allowedAccountIds, or with --live the caller's.`,
 		Example: `  slipway policy on-call --stack prod >on-call.json
-  aws iam create-policy --policy-name shop-prod-on-call --policy-document file://on-call.json`,
+  aws iam put-role-policy --role-name on-call --policy-name shop-prod-on-call --policy-document file://on-call.json`,
 		Args: cobra.NoArgs,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {
 			p, err := operation.OnCallPolicy(ctx, target)

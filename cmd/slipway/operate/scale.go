@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ func sayScaled(t *Tools, target operation.Target, r *operation.Scaled) {
 		return
 	}
 	t.Say("The next up of stack %s reverts this, and says so in its plan. To keep it, set in %s:", target.Stack, r.File)
-	for _, one := range r.Settings {
-		t.Say("  %s", one)
+	for line := range strings.Lines(r.Nested) {
+		t.Say("  %s", strings.TrimSuffix(line, "\n"))
 	}
 }

@@ -106,6 +106,9 @@ func statusOf(s *operation.Status) screen.Status {
 		drift = ""
 	} else if s.Drift != nil {
 		drift = fmt.Sprintf("%d resources differ, checked %s", s.Drift.Found, ago(&s.Drift.When, s.At))
+		if s.Drift.Found == 1 {
+			drift = "1 resource differs, checked " + ago(&s.Drift.When, s.At)
+		}
 		if s.Drift.Found == 0 {
 			drift = "none, checked " + ago(&s.Drift.When, s.At)
 		}

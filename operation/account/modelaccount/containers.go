@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"slipway/internal/redact"
 	"slipway/rehearsal/cloud"
@@ -19,8 +20,8 @@ type RunArgs struct {
 	Helper   func(platform string) (path string, err error) // see live.Options
 }
 
-// Running reports whether the stack in a folder runs as containers.
-func Running(dir string) bool { return live.Exists(live.Dir(dir)) }
+// Running reports whether the stack in a folder runs as containers. One whose first up --run failed does not.
+func Running(dir string) bool { return live.Deploys(live.Dir(dir)) }
 
 // containers are the containers of a stack, and the model that they were started from.
 type containers struct {
@@ -36,12 +37,21 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 	if rehearsed { // not in the folder of the rehearsal, which a kill would hide from the next one
 		dir = filepath.Join(args.Root, ".slipway", "rehearsed", args.Stack, "run")
 	}
-	if args.Operation == "preview" || !args.Run.Run && !live.Exists(dir) {
-		return nil, nil
-	}
 	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey,
 		Helper: args.Run.Helper,
 		Say:    func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
+	if args.Operation == "preview" || !args.Run.Run && !live.Deploys(dir) && !rehearsed {
+		if slices.Contains([]string{"up", "destroy"}, args.Operation) && live.Exists(dir) {
+			// A first up --run that was killed left this. Without Docker it stays until the next time.
+			if err := live.Remove(ctx, dir, options); err != nil {
+				args.Logf("The containers of an up --run that did not succeed are still there: %v", err)
+			}
+		}
+		return nil, nil
+	}
+	if rehearsed && !args.Run.Run && !live.Exists(dir) {
+		return nil, nil
+	}
 	if rehearsed { // one that was killed may have left its containers
 		if err := live.Remove(ctx, dir, options); err != nil || !args.Run.Run {
 			return nil, err
