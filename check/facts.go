@@ -46,6 +46,9 @@ type unreadable struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Why  string `json:"why"`
+
+	Syntax string `json:"syntax"` // the parser's message, if the file does not parse
+	Loaded bool   `json:"loaded"` // the settings always import the file
 }
 
 // A value is that of a setting in the environment that was given, and what else it may be.

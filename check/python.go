@@ -58,6 +58,9 @@ func (p *project) readFacts(ctx context.Context) {
 	p.facts = f
 	p.report.Python = f.Python
 	for _, u := range f.Unreadable {
+		if p.invalid(u) {
+			continue // a finding says it
+		}
 		p.unknown(u.File, u.Line, "this file", u.Why)
 	}
 	for _, a := range f.Assumed {

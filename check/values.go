@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -698,6 +699,45 @@ func (p *project) checkServices() {
 			}
 		}
 	}
+}
+
+// checkSyntax looks for settings that Python cannot parse: Django does not start with them.
+func (p *project) checkSyntax() {
+	if p.facts == nil {
+		return
+	}
+	for _, u := range p.facts.Unreadable {
+		if p.invalid(u) {
+			p.find("settings-invalid", place{u.File, u.Line}, "the settings cannot be parsed: %s", u.Syntax)
+		}
+	}
+}
+
+var (
+	pythonVersion = regexp.MustCompile(`python:3\.(\d+)`)
+	// encodings are messages about the bytes of a file, on which all versions of Python agree.
+	encodings = regexp.MustCompile(`(?i)utf-8|encoding|codec`)
+	// newSyntax are lines with syntax that Python got since 3.8: an older one calls it an error.
+	newSyntax = regexp.MustCompile(`\b(match|case|type|except|with|lambda)\b|\b[fFtT][rR]?["']|\b(def|class)\s+\w+\[|^\s*@`)
+)
+
+// invalid reports whether a file keeps Django from starting because it does not parse. A Python older than the image's may not know the
+// syntax of a line that the image's does.
+func (p *project) invalid(u unreadable) bool {
+	if u.Syntax == "" || !u.Loaded {
+		return false
+	}
+	reader, _ := strconv.Atoi(strings.TrimPrefix(p.facts.Python, "3."))
+	if p.image != nil {
+		if m := pythonVersion.FindStringSubmatch(p.image.base); m != nil {
+			if image, _ := strconv.Atoi(m[1]); image <= reader {
+				return true
+			}
+		}
+	}
+	lines := strings.Split(p.tree.text(u.File), "\n")
+	return encodings.MatchString(u.Syntax) || !strings.Contains(u.Syntax, "f-string") &&
+		(u.Line < 1 || u.Line > len(lines) || !newSyntax.MatchString(lines[u.Line-1]))
 }
 
 // checkModules looks whether all processes use the same settings, and believe the proxy.

@@ -42,6 +42,7 @@ type Result struct {
 	Kept      []Kept           `json:"kept"`
 	Todo      []Todo           `json:"todo"`
 	Optional  []check.Key      `json:"optional"`
+	Unread    bool             `json:"unread"` // the settings cannot be read, so more may be missing
 }
 
 // An File is a file of the configuration.
@@ -288,6 +289,12 @@ func slashed(name string) string { return filepath.ToSlash(filepath.Clean(name))
 
 // todo lists what is left for the user.
 func (i *initializer) todo() {
+	for _, f := range i.found.Report.Findings {
+		if slices.Contains(unreadable, f.Check) {
+			i.out.Unread = true
+			i.refused(f)
+		}
+	}
 	for _, k := range i.found.Keys {
 		if k.Open {
 			i.add(k.File, k.Line, "Fill in app.%s in Pulumi.yaml: the settings demand it.", k.Name)
@@ -304,14 +311,22 @@ func (i *initializer) todo() {
 		i.add("Pulumi.prod.yaml", 0, "Fill in the domain, its zone and who receives alarms.")
 	}
 	for _, f := range i.found.Report.Findings {
-		if f.Severity == check.Refused {
-			reason := f.Reason
-			if !strings.HasPrefix(reason, "app.") {
-				reason = strings.ToUpper(reason[:1]) + reason[1:]
-			}
-			i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
+		if f.Severity == check.Refused && !slices.Contains(unreadable, f.Check) {
+			i.refused(f)
 		}
 	}
+}
+
+// unreadable are the checks that find settings from which nothing can be read.
+var unreadable = []string{"settings-invalid"}
+
+// refused adds a finding of the check.
+func (i *initializer) refused(f check.Finding) {
+	reason := f.Reason
+	if !strings.HasPrefix(reason, "app.") {
+		reason = strings.ToUpper(reason[:1]) + reason[1:]
+	}
+	i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
 }
 
 // written is the text that a file gets.

@@ -322,3 +322,26 @@ func TestProjectNames(t *testing.T) {
 		}
 	}
 }
+
+// Settings that do not parse are the first thing to do, and nothing says that the project is ready.
+func TestSettingsThatDoNotParse(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := settingsOf(t, folder)
+	put(t, filepath.Join(folder, at), "DEBUG = (\nSECRET_KEY = 'x'\n")
+	r := run(t, Options{Path: folder})
+	if !r.Unread || len(r.Todo) == 0 || r.Todo[0].File != at || r.Todo[0].Line != 1 ||
+		!strings.HasPrefix(r.Todo[0].What, "The settings cannot be parsed: ") {
+		t.Errorf("unread %v, to do %+v", r.Unread, r.Todo)
+	}
+}
+
+// settingsOf is the settings file of a project, from its folder.
+func settingsOf(t *testing.T, folder string) string {
+	t.Helper()
+	all, _ := filepath.Glob(filepath.Join(folder, "*/settings.py"))
+	if len(all) != 1 {
+		t.Fatalf("settings: %v", all)
+	}
+	at, _ := filepath.Rel(folder, all[0])
+	return at
+}
