@@ -90,6 +90,13 @@ type development struct {
 	module, other string // and those that it should use, if they are known
 }
 
+// A hollow module is a settings module without settings, such as an empty __init__.py. The modules of its package may be meant.
+type hollow struct {
+	at     place
+	module string
+	others []string // the most likely one first
+}
+
 // texts are the texts in a list, and whether all of it is known.
 func (v value) texts() (texts []string, all bool) {
 	all = true

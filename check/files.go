@@ -34,7 +34,7 @@ func (p *project) checkContext() {
 			if secretName.MatchString(w.text) && value != "" && !harmless.MatchString(value) && !strings.Contains(value, "$") && len(value) > 3 &&
 				!strings.Contains(value, "/") {
 				p.find("secret-in-image", place{i.file, w.line}, "ENV writes a value for %s into the image", w.text).with(Warning,
-					"Remove it from the Dockerfile and give a new value as a secret: pulumi config set --path --secret secrets."+w.text+".")
+					"Remove it from the Dockerfile and give a new value as a secret: "+p.setSecret(w.text))
 			}
 		}
 	}

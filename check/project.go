@@ -53,6 +53,8 @@ type Report struct {
 type Options struct {
 	Path  string // the folder
 	App   App
+	// Project is the name of the stack's project, for commands in messages; "" if it is not known.
+	Project string
 	Stack *Stack // where it would be deployed; nil if that is not known
 
 	// Cache is a folder for what Python read, so that it is not asked again while nothing has changed; "" keeps nothing.
@@ -94,6 +96,7 @@ type project struct {
 	report *Report
 
 	developing *development
+	hollow     *hollow
 	// ungenerated says why no Dockerfile can be generated for a project that has none.
 	ungenerated string
 	lacking     []string // the packages that are missing for that

@@ -50,6 +50,8 @@ func (p *project) readFacts(ctx context.Context) {
 	f, err := p.ask(ctx, ask)
 	if again, changed := p.better(ask, f); err == nil && changed {
 		f, err = p.ask(ctx, again)
+	} else if again, changed := p.filled(ask, f); err == nil && changed {
+		f, err = p.ask(ctx, again)
 	}
 	if err != nil {
 		p.unknown("", 0, "settings", err.Error()+"; the Dockerfile and the other files were checked")

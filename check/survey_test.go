@@ -77,7 +77,7 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"    build: .\n    command: gunicorn shop.wsgi --workers 3\n", []string{"command: [gunicorn shop.wsgi --workers 3] compose.prod.yml:4",
 			"!refused"}},
 		{"settings of a laptop", "-- shop/settings.py --\nremoved\n-- shop/settings/__init__.py --\n-- shop/settings/dev.py --\nDEBUG = True\n" +
-			"-- shop/settings/production.py --\nimport os\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
+			"-- shop/settings/production.py --\nimport os\nINSTALLED_APPS = []\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
 			"{'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.environ['DB_NAME']}}\n-- shop/wsgi.py --\nimport os\n" +
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings.dev')\n",
 			[]string{"settings: shop.settings.production shop/wsgi.py:2", "env.HOST: {host} ", "env.DB_NAME: {db.name}", "!ask settings", "!refused"}},

@@ -745,6 +745,12 @@ func (p *project) checkModules() {
 	if p.facts == nil || p.facts.Settings == nil {
 		return
 	}
+	if h := p.hollow; h != nil {
+		f := p.find("settings-empty", h.at, "the settings module %s sets neither ROOT_URLCONF nor INSTALLED_APPS", h.module)
+		if fit := h.fit(); len(fit) > 0 {
+			f.Fix = "Set app.settings: " + strings.Join(fit, " or ") + "."
+		}
+	}
 	if d := p.developing; d != nil {
 		f := p.find("settings-development", d.at, "the web process uses %s", d.module)
 		if d.other != "" {
@@ -752,7 +758,7 @@ func (p *project) checkModules() {
 		}
 	}
 	for _, e := range p.facts.Entries {
-		if p.developing != nil && p.developing.module == e.Settings {
+		if p.developing != nil && p.developing.module == e.Settings || p.hollow != nil {
 			break
 		}
 		if path.Base(e.File) != "manage.py" || e.Settings == "" {
