@@ -526,9 +526,15 @@ func unknown(path, key string, keys []string) string {
 	return "unknown key; valid keys are " + strings.Join(keys, ", ")
 }
 
+// Namespaces are names that a project must not have: its keys would be in the namespace of the engine or of a provider, as aws:region is.
+var Namespaces = []string{"aws", "docker", "kubernetes", "pulumi", "random", "tls"}
+
 // namespaces finds keys that nothing reads.
 func (d *decoder) namespaces() {
 	project := d.source.Project
+	if slices.Contains(Namespaces, project) {
+		return // no key has a clear owner: the name is the mistake
+	}
 	keys := keysOf(reflect.TypeFor[Stack]())
 	for _, full := range slices.Sorted(maps.Keys(d.source.Values)) {
 		space, key, ok := strings.Cut(full, ":")

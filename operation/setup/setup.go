@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"slipway/check"
+	"slipway/config"
 	"slipway/internal/yamlmerge"
 	"slipway/operation"
 )
@@ -181,6 +182,9 @@ func projectName(root string) string {
 	if name == "" {
 		return "site"
 	}
+	if slices.Contains(config.Namespaces, name) {
+		return name + "-site"
+	}
 	return name
 }
 
@@ -208,6 +212,9 @@ func (i *initializer) survey(ctx context.Context) error {
 					strings.Join(ids(s.Questions), ", "))}
 			}
 		}
+		if err := i.choices(s.Questions); err != nil {
+			return err
+		}
 		asked := false
 		for n, q := range s.Questions {
 			if _, answered := answers[q.ID]; answered || i.o.Ask == nil {
@@ -225,6 +232,17 @@ func (i *initializer) survey(ctx context.Context) error {
 		i.found, i.out.Found, i.out.Questions, i.out.Optional = s, s.Found, s.Questions, s.Optional
 		return nil
 	}
+}
+
+// choices refuses an answer that a question does not have.
+func (i *initializer) choices(questions []check.Question) error {
+	for _, q := range questions {
+		answer, given := i.o.Answers[q.ID]
+		if given && len(q.Choices) > 0 && !slices.Contains(q.Choices, answer) {
+			return operation.UsageError{Err: fmt.Errorf("--answer %s=%s: the answer must be %s", q.ID, answer, strings.Join(q.Choices, " or "))}
+		}
+	}
+	return nil
 }
 
 // unanswered says which questions are open.
@@ -252,7 +270,7 @@ func ids(questions []check.Question) []string {
 
 // given is what the files say that exist already.
 func (i *initializer) given() (check.Options, error) {
-	o := check.Options{Path: i.root}
+	o := check.Options{Path: i.root, Project: i.out.Project}
 	app := i.project.Get("config", i.out.Project+":app", "default")
 	if app.Kind == 0 {
 		return o, nil

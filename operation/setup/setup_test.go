@@ -345,3 +345,54 @@ func settingsOf(t *testing.T, folder string) string {
 	at, _ := filepath.Rel(folder, all[0])
 	return at
 }
+
+// The folder's name is the project's, unless a provider's configuration has it.
+func TestAFolderNamedAsAProvider(t *testing.T) {
+	if r := run(t, Options{Path: project(t, "aws", "startproject")}); r.Project != "aws-site" {
+		t.Errorf("the project is named %s", r.Project)
+	}
+}
+
+// An answer that a question does not have is a mistake in the command, and nothing is written.
+func TestAnAnswerThatIsNoChoice(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	before := contents(t, folder)
+	_, err := Run(context.Background(), Options{Path: folder, Answers: map[string]string{"packages": "perhaps"}})
+	var usage operation.UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--answer packages=perhaps: the answer must be yes or no") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, contents(t, folder)); diff != "" {
+		t.Errorf("a file changed:\n%s", diff)
+	}
+}
+
+// With an empty __init__.py, the settings of production are those beside it.
+func TestAnEmptySettingsPackage(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := settingsOf(t, folder)
+	text, err := os.ReadFile(filepath.Join(folder, at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, at)); err != nil {
+		t.Fatal(err)
+	}
+	pkg := filepath.Join(folder, strings.TrimSuffix(at, ".py"))
+	put(t, filepath.Join(pkg, "__init__.py"), "")
+	put(t, filepath.Join(pkg, "base.py"), string(text))
+	put(t, filepath.Join(pkg, "dev.py"), "from .base import *\nDEBUG = True\n")
+	put(t, filepath.Join(pkg, "prod.py"), "from .base import *\nDEBUG = False\n")
+	r := run(t, Options{Path: folder})
+	for _, q := range r.Questions {
+		if q.ID == "settings" {
+			t.Errorf("it asks %+v", q)
+		}
+	}
+	made := contents(t, folder)["Pulumi.yaml"]
+	for _, want := range []string{"settings.prod", "- DATABASES # "} {
+		if !strings.Contains(made, want) {
+			t.Errorf("Pulumi.yaml has no %s:\n%s", want, made)
+		}
+	}
+}
