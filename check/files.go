@@ -22,7 +22,9 @@ func (p *project) checkContext() {
 		if what == "" {
 			continue
 		}
-		if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
+		if i.generated && !beside(f) && !sharedName.MatchString(path.Base(f)) {
+			p.find("secret-in-image", place{f, 0}, "the file contains %s, and the generated Dockerfile copies it into the image", what)
+		} else if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and line %d of %s copies it into the image", what, copied, i.file)
 		} else {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and is part of the build context", what).Severity = Warning

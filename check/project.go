@@ -51,11 +51,11 @@ type Report struct {
 
 // Options say what to check.
 type Options struct {
-	Path  string // the folder
-	App   App
+	Path string // the folder
+	App  App
 	// Project is the name of the stack's project, for commands in messages; "" if it is not known.
 	Project string
-	Stack *Stack // where it would be deployed; nil if that is not known
+	Stack   *Stack // where it would be deployed; nil if that is not known
 
 	// Cache is a folder for what Python read, so that it is not asked again while nothing has changed; "" keeps nothing.
 	Cache string
