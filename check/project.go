@@ -72,6 +72,7 @@ type Stack struct {
 	Region    string
 	Secrets   []string // names that the app gets from the stack's secrets
 	Workers   []Worker
+	Cache     bool // it has cache.node
 }
 
 // A Worker is a process that the stack runs beside the web service.

@@ -109,7 +109,7 @@ type origin struct {
 func (s *surveyor) open(app App) (*project, error) {
 	o := s.o
 	o.App = app
-	o.Stack = &Stack{Name: "dev", Region: "us-east-1", Secrets: s.secrets}
+	o.Stack = &Stack{Name: "dev", Region: "us-east-1", Secrets: s.secrets, Cache: s.out.Cache != nil}
 	if s.domain != nil {
 		o.Stack.Domain = standInHost
 	}
@@ -248,7 +248,8 @@ func (p *project) otherDockerfile() string {
 
 // steps set keys. Each reports whether it has set one.
 var steps = []func(*surveyor, *project) bool{
-	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).directly, (*surveyor).port,
+	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).websockets, (*surveyor).directly,
+	(*surveyor).port,
 	(*surveyor).cache, (*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files,
 	(*surveyor).redirect,
 }
@@ -385,6 +386,26 @@ func (s *surveyor) starting(p *project, f *Finding) bool {
 		s.app.Entrypoint = []string{}
 		s.set("entrypoint", f.at(), "the image's own "+why)
 	}
+	return true
+}
+
+// websockets replaces the server of a generated Dockerfile, which knows WSGI alone.
+func (s *surveyor) websockets(p *project) bool {
+	if p.image == nil || !p.image.generated || s.app.Command != nil || s.try("websockets") {
+		return false
+	}
+	at, set, _ := p.setting("ASGI_APPLICATION")
+	installed, _, _ := p.setting("INSTALLED_APPS")
+	apps, _ := installed.texts()
+	if !set || !p.usesChannels(apps) {
+		return false
+	}
+	words := p.asynchronous(p.anyModule())
+	if words == nil {
+		return false
+	}
+	s.app.Command = words
+	s.set("command", at.at(), "the generated Dockerfile starts gunicorn, which has no websockets")
 	return true
 }
 

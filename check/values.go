@@ -693,7 +693,10 @@ func (p *project) checkServices() {
 		}
 		if name != "" {
 			f := p.find("service-missing", at, "%s is used (%s)", s.name, name)
-			if s.name == "Redis" {
+			if s.name == "Redis" && p.Stack != nil && p.Stack.Cache {
+				f.Reason += ", and nothing gives it the address of the stack's cache"
+				f.Fix = "Read the address from a variable, and give it {redis.url} or its parts in app.env."
+			} else if s.name == "Redis" {
 				f.Fix = "Set cache.node: cache.t4g.micro, and give the variable {redis.url} or its parts in app.env. Or give the address of your own " +
 					"as a secret of the stack."
 			}

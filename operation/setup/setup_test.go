@@ -396,3 +396,19 @@ func TestAnEmptySettingsPackage(t *testing.T) {
 		}
 	}
 }
+
+// A cache alone does not help a site with a fixed address of Redis: the address is left to do.
+func TestAFixedAddressOfRedis(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := filepath.Join(folder, settingsOf(t, folder))
+	text, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, at, string(text)+"\nCHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer', 'CONFIG': "+
+		"{'hosts': [('127.0.0.1', 6379)]}}}\n")
+	r := run(t, Options{Path: folder})
+	if !slices.ContainsFunc(r.Todo, func(one Todo) bool { return strings.Contains(one.What, "CHANNEL_LAYERS") }) {
+		t.Errorf("to do: %+v", r.Todo)
+	}
+}
