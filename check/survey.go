@@ -154,7 +154,14 @@ func (s *surveyor) set(key string, at place, note string) {
 }
 
 // ErrNoProject means that a folder has no Django project.
-var ErrNoProject = errors.New("there is no manage.py, so this is no Django project")
+var ErrNoProject = errors.New("there is no manage.py, so this is not a Django project")
+
+// ManyProjects means that a folder has several Django projects.
+type ManyProjects struct{ Folders []string }
+
+func (m ManyProjects) Error() string {
+	return "there is more than one Django project: " + listed(m.Folders)
+}
 
 // locate finds the project, its Dockerfile and its build context.
 func (s *surveyor) locate() (*project, error) {
@@ -203,7 +210,7 @@ func (p *project) manager(folder string) (string, error) {
 		for i, f := range same {
 			same[i] = path.Dir(f)
 		}
-		return "", fmt.Errorf("there is more than one Django project: %s", listed(same))
+		return "", ManyProjects{same}
 	}
 	return named[0], nil
 }

@@ -161,8 +161,8 @@ func (i *initializer) readProject() error {
 		return errors.New("Pulumi.yaml has no name, so it is not one of Slipway's: move it, or name another folder")
 	}
 	if p.Get("runtime", "options", "binary").Value != "slipway" && p.Get("config", i.out.Project+":app").Kind == 0 {
-		return fmt.Errorf("Pulumi.yaml describes another program, %s: Slipway needs a folder of its own. Name one above or below, and set "+
-			"app.path there", i.out.Project)
+		return fmt.Errorf("Pulumi.yaml describes another program, %s: Slipway needs a folder of its own. Move that program's files to a "+
+			"folder of their own, such as infra, and run init again", i.out.Project)
 	}
 	return nil
 }
@@ -203,13 +203,16 @@ func (i *initializer) survey(ctx context.Context) error {
 		if errors.Is(err, check.ErrNoProject) {
 			return fmt.Errorf("%s: %w. Name the folder of the project: slipway init PATH", i.out.Path, err)
 		}
+		var many check.ManyProjects
+		if errors.As(err, &many) {
+			return fmt.Errorf("%w. Name the folder of one: slipway init %s", err, filepath.Join(i.out.Path, many.Folders[0]))
+		}
 		if err != nil {
 			return err
 		}
 		for id := range i.o.Answers {
 			if !slices.ContainsFunc(s.Questions, func(q check.Question) bool { return q.ID == id }) {
-				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id,
-					strings.Join(ids(s.Questions), ", "))}
+				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; %s", id, ids(s.Questions))}
 			}
 		}
 		if err := i.choices(s.Questions); err != nil {
@@ -260,12 +263,16 @@ func unanswered(err error, questions []check.Question) error {
 	return fmt.Errorf("%w%s\nTake the defaults with --yes, or answer with --answer ID=VALUE.", err, words)
 }
 
-func ids(questions []check.Question) []string {
-	all := []string{"none"}
+// ids names the questions.
+func ids(questions []check.Question) string {
+	if len(questions) == 0 {
+		return "this project has no questions"
+	}
+	var all []string
 	for _, q := range questions {
 		all = append(all, q.ID)
 	}
-	return all[min(1, len(all)-1):]
+	return "the questions are " + strings.Join(all, ", ")
 }
 
 // given is what the files say that exist already.
