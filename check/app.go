@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -168,9 +169,18 @@ func (p *project) setVariable(name string) string {
 	case line != "":
 		return "Set " + line + "."
 	case secretName.MatchString(name):
-		return "Set it as a secret: pulumi config set --path --secret secrets." + name + "."
+		return "Set it as a secret: " + p.setSecret(name)
 	}
 	return "Set app.env." + name + "."
+}
+
+// setSecret is the command that sets a secret. It ends the text that it is in, without a full stop, so that it can be copied.
+func (p *project) setSecret(name string) string {
+	stack := "STACK"
+	if p.Stack != nil {
+		stack = p.Stack.Name
+	}
+	return "pulumi config set --stack " + stack + " --path --secret " + cmp.Or(p.Project, "PROJECT") + ":secrets." + name
 }
 
 // lines joins what suggests values for variables.

@@ -65,7 +65,7 @@ var rules = []func(*project){
 	(*project).checkContext, (*project).checkDependencies, (*project).checkStorage,
 	(*project).checkDatabase, (*project).checkDebug, (*project).checkHosts, (*project).checkSecretKey, (*project).checkStatic,
 	(*project).checkTLS, (*project).checkMedia, (*project).checkKeys, (*project).checkLogging, (*project).checkServices, (*project).checkCelery,
-	(*project).checkModules,
+	(*project).checkSyntax, (*project).checkModules,
 	(*project).checkVariables, (*project).checkDemands, (*project).checkPlaceholders, (*project).checkPipelines,
 	(*project).checkInfrastructure,
 }

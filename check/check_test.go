@@ -60,6 +60,7 @@ func options(t *testing.T, folder, comment string) Options {
 	o := Options{Path: folder, Stack: &Stack{Name: "dev", Region: "eu-central-1"}, App: App{Own: true, Context: ".", Env: map[string]string{
 		"SECRET_KEY": "{key}", "ALLOWED_HOSTS": "{hosts}", "DB_HOST": "{db.host}", "DB_PORT": "{db.port}", "DB_DATABASE": "{db.name}",
 		"DB_USERNAME": "{db.user}", "DB_PASSWORD": "{db.password}"}}}
+	o.Project = "shop"
 	source := Source{File: "Pulumi.dev.yaml"}
 	for _, line := range strings.Split(comment, "\n") {
 		words := strings.Fields(line)

@@ -129,6 +129,11 @@ var Checks = []Check{
 	{"proxy-header", Warning, "The server does not believe X-Forwarded-Proto by itself, and the settings do not either: forms fail " +
 		"with 403 behind https.",
 		"Set SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")."},
+	{"settings-invalid", Refused, "Python cannot parse the settings, or a file that they import, so Django does not start.",
+		"Correct the line. A file with other characters than ASCII has to be UTF-8, or name its encoding in a coding line."},
+	{"settings-empty", Refused, "The settings module sets neither ROOT_URLCONF nor INSTALLED_APPS, so no page works. It may be the empty " +
+		"__init__.py of a package with the real settings.",
+		"Name the settings of production in app.settings."},
 	{"settings-development", Refused, "Unless DJANGO_SETTINGS_MODULE is set, the web process uses settings for development. The other " +
 		"checks are about those of " +
 		"production, if their name is clear.", "Name the settings of production in app.settings."},

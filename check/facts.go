@@ -46,6 +46,9 @@ type unreadable struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Why  string `json:"why"`
+
+	Syntax string `json:"syntax"` // the parser's message, if the file does not parse
+	Loaded bool   `json:"loaded"` // the settings always import the file
 }
 
 // A value is that of a setting in the environment that was given, and what else it may be.
@@ -85,6 +88,13 @@ func (v value) on() bool {
 type development struct {
 	at            place
 	module, other string // and those that it should use, if they are known
+}
+
+// A hollow module is a settings module without settings, such as an empty __init__.py. The modules of its package may be meant.
+type hollow struct {
+	at     place
+	module string
+	others []string // the most likely one first
 }
 
 // texts are the texts in a list, and whether all of it is known.

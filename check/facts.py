@@ -172,9 +172,9 @@ class Reader:
         except (OSError, ValueError):
             return False
 
-    def skip(self, path, line, why):
+    def skip(self, path, line, why, **more):
         if len(self.unreadable) < 100:
-            self.unreadable.append({"file": self.rel(path), "line": line, "why": why})
+            self.unreadable.append(dict(more, file=self.rel(path), line=line, why=why))
 
     def parse(self, path):
         if path in self.parsed:
@@ -189,7 +189,8 @@ class Reader:
             with open(path, "rb") as f:
                 self.parsed[path] = ast.parse(f.read(MAX_FILE), path)
         except SyntaxError as e:
-            self.skip(path, e.lineno or 0, "Python %d.%d cannot parse it: %s" % (sys.version_info[0], sys.version_info[1], e.msg))
+            self.skip(path, e.lineno or 0, "Python %d.%d cannot parse it: %s" % (sys.version_info[0], sys.version_info[1], e.msg),
+                      syntax=e.msg)
         except (OSError, ValueError, UnicodeError) as e:
             self.skip(path, 0, "it cannot be read: %s" % (getattr(e, "strerror", None) or type(e).__name__))
         except (RecursionError, MemoryError):
@@ -234,6 +235,9 @@ class Reader:
                     self.depth, self.trying, self.branching = depth, trying, branching
             else:
                 scope.dynamic = True
+                for u in self.unreadable:
+                    if u["file"] == self.rel(file) and not self.branching:
+                        u["loaded"] = True  # importing the settings always imports this file
         return self.modules[file]
 
     # Variables.

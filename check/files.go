@@ -22,7 +22,9 @@ func (p *project) checkContext() {
 		if what == "" {
 			continue
 		}
-		if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
+		if i.generated && !beside(f) && !sharedName.MatchString(path.Base(f)) {
+			p.find("secret-in-image", place{f, 0}, "the file contains %s, and the generated Dockerfile copies it into the image", what)
+		} else if copied := p.copies(f); copied > 0 && !beside(f) && !sharedName.MatchString(path.Base(f)) {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and line %d of %s copies it into the image", what, copied, i.file)
 		} else {
 			p.find("secret-in-image", place{f, 0}, "the file contains %s, and is part of the build context", what).Severity = Warning
@@ -34,7 +36,7 @@ func (p *project) checkContext() {
 			if secretName.MatchString(w.text) && value != "" && !harmless.MatchString(value) && !strings.Contains(value, "$") && len(value) > 3 &&
 				!strings.Contains(value, "/") {
 				p.find("secret-in-image", place{i.file, w.line}, "ENV writes a value for %s into the image", w.text).with(Warning,
-					"Remove it from the Dockerfile and give a new value as a secret: pulumi config set --path --secret secrets."+w.text+".")
+					"Remove it from the Dockerfile and give a new value as a secret: "+p.setSecret(w.text))
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func (p *project) generate() {
 	p.report.Generated = list
 	p.image = parseDockerfile("FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nRUN pip install\nCMD [\"gunicorn\", \""+module+"\"]\n", nil)
 	p.image.file, p.image.context, p.image.generated = list, context, true
-	p.image.ignore = readIgnore(p.tree, context, path.Join(context, "Dockerfile"))
+	p.image.ignore = readIgnore(p.tree, context, path.Join(context, "Dockerfile"), "**/.env", "**/.env.*")
 	for _, s := range p.image.stages {
 		s.line = 0
 		s.copies[0].line = 0

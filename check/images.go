@@ -188,17 +188,24 @@ func (p *project) serving() []string {
 	return []string{"gunicorn", module}
 }
 
+// usesChannels reports whether the project has websockets: Channels 4 does not have to be an installed app (Channels documentation,
+// "Installation").
+func (p *project) usesChannels(apps []string) bool {
+	_, set, _ := p.setting("ASGI_APPLICATION")
+	return slices.Contains(apps, "channels") || set && (p.needs.has("channels") || strings.Contains(p.needs.text, "channels["))
+}
+
 // asynchronous is a server for ASGI, if only such a one is listed, or the project uses channels.
 func (p *project) asynchronous(module string) []string {
 	installed, _, _ := p.setting("INSTALLED_APPS")
 	apps, _ := installed.texts()
-	if asgi := strings.TrimSuffix(module, "wsgi") + "asgi"; slices.Contains(apps, "channels") && p.hasModule(asgi) {
+	if asgi := strings.TrimSuffix(module, "wsgi") + "asgi"; p.usesChannels(apps) && p.hasModule(asgi) {
 		module = asgi
 	} else if p.needs.has("gunicorn") {
 		return nil
 	}
 	for _, s := range [][]string{{"uvicorn", "--host", "0.0.0.0", "--port"}, {"daphne", "-b", "0.0.0.0", "-p"}} {
-		if p.needs.has(s[0]) && strings.HasSuffix(module, "asgi") {
+		if (p.needs.has(s[0]) || strings.Contains(p.needs.text, "["+s[0]+"]")) && strings.HasSuffix(module, "asgi") {
 			return append([]string{s[0], module + ":application"}, append(s[1:], strconv.Itoa(p.App.port()))...)
 		}
 	}

@@ -15,6 +15,9 @@ func (p *project) modules() (at place, all []string) {
 		return at, nil
 	}
 	module := p.facts.Settings.Module
+	if h := p.hollow; h != nil && len(h.others) > 0 {
+		return p.namedAt(h.module), h.fit()
+	}
 	at = p.namedAt(module)
 	all = []string{module}
 	if d := p.developing; d != nil && d.other == module {
@@ -36,6 +39,70 @@ func (p *project) modules() (at place, all []string) {
 	return at, all
 }
 
+// filled is a request for the module that is meant, if the settings module sets nothing that a site needs and its neighbours do.
+func (p *project) filled(ask request, f *facts) (request, bool) {
+	if f == nil || f.Settings == nil || f.Settings.File == "" || !f.Settings.Complete {
+		return ask, false
+	}
+	for _, name := range []string{"ROOT_URLCONF", "INSTALLED_APPS"} {
+		if _, set := f.Settings.Names[name]; set {
+			return ask, false
+		}
+	}
+	module := f.Settings.Module
+	p.hollow = &hollow{module: module, at: place{f.Settings.File, 0}, others: p.inside(f.Settings.File, module)}
+	if len(p.hollow.others) == 0 || developing.MatchString(p.hollow.others[0]) {
+		return ask, false
+	}
+	ask.Settings = p.hollow.others[0]
+	return ask, true
+}
+
+// fit are the modules that may be those of production: with one of that name, others are not meant.
+func (h *hollow) fit() []string {
+	var fit []string
+	for _, other := range h.others {
+		name := other[strings.LastIndex(other, ".")+1:]
+		if !developing.MatchString(name) && !shared.MatchString(name) {
+			fit = append(fit, other)
+		}
+	}
+	if len(fit) == 0 {
+		return h.others
+	}
+	return fit
+}
+
+// inside are the modules of a settings package: those of production first, then others, and those of a laptop last.
+func (p *project) inside(file, module string) (all []string) {
+	if path.Base(file) != "__init__.py" {
+		return nil
+	}
+	rank := func(name string) int {
+		switch at := slices.Index(producing, name); {
+		case at >= 0:
+			return at
+		case developing.MatchString(name):
+			return len(producing) + 2
+		case shared.MatchString(name):
+			return len(producing) + 1
+		}
+		return len(producing)
+	}
+	for _, f := range p.tree.files {
+		name, python := strings.CutSuffix(path.Base(f), ".py")
+		if path.Dir(f) == path.Dir(file) && python && name != "__init__" &&
+			(settingsLike.MatchString(p.tree.text(f)) || importsAll.MatchString(p.tree.text(f))) {
+			all = append(all, name)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b string) int { return rank(a) - rank(b) })
+	for i, name := range all {
+		all[i] = module + "." + name
+	}
+	return all
+}
+
 // siblings are the modules beside one for development that may be those of production.
 func (p *project) siblings(module string) (all []string) {
 	folder := path.Dir(p.facts.Settings.File)
@@ -52,6 +119,7 @@ func (p *project) siblings(module string) (all []string) {
 
 var (
 	shared       = regexp.MustCompile(`^(__init__|base|common|defaults?|utils?|urls|wsgi|asgi|celery\w*)$`)
+	importsAll   = regexp.MustCompile(`(?m)^from\s+\.\w*\s+import\s+\*`)
 	settingsLike = regexp.MustCompile(`(?m)^(DEBUG|DATABASES|SECRET_KEY|ALLOWED_HOSTS)\b.*=`)
 )
 

@@ -51,9 +51,11 @@ type Report struct {
 
 // Options say what to check.
 type Options struct {
-	Path  string // the folder
-	App   App
-	Stack *Stack // where it would be deployed; nil if that is not known
+	Path string // the folder
+	App  App
+	// Project is the name of the stack's project, for commands in messages; "" if it is not known.
+	Project string
+	Stack   *Stack // where it would be deployed; nil if that is not known
 
 	// Cache is a folder for what Python read, so that it is not asked again while nothing has changed; "" keeps nothing.
 	Cache string
@@ -70,6 +72,7 @@ type Stack struct {
 	Region    string
 	Secrets   []string // names that the app gets from the stack's secrets
 	Workers   []Worker
+	Cache     bool // it has cache.node
 }
 
 // A Worker is a process that the stack runs beside the web service.
@@ -94,6 +97,7 @@ type project struct {
 	report *Report
 
 	developing *development
+	hollow     *hollow
 	// ungenerated says why no Dockerfile can be generated for a project that has none.
 	ungenerated string
 	lacking     []string // the packages that are missing for that

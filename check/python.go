@@ -50,6 +50,8 @@ func (p *project) readFacts(ctx context.Context) {
 	f, err := p.ask(ctx, ask)
 	if again, changed := p.better(ask, f); err == nil && changed {
 		f, err = p.ask(ctx, again)
+	} else if again, changed := p.filled(ask, f); err == nil && changed {
+		f, err = p.ask(ctx, again)
 	}
 	if err != nil {
 		p.unknown("", 0, "settings", err.Error()+"; the Dockerfile and the other files were checked")
@@ -58,6 +60,9 @@ func (p *project) readFacts(ctx context.Context) {
 	p.facts = f
 	p.report.Python = f.Python
 	for _, u := range f.Unreadable {
+		if p.invalid(u) {
+			continue // a finding says it
+		}
 		p.unknown(u.File, u.Line, "this file", u.Why)
 	}
 	for _, a := range f.Assumed {

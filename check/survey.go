@@ -109,7 +109,7 @@ type origin struct {
 func (s *surveyor) open(app App) (*project, error) {
 	o := s.o
 	o.App = app
-	o.Stack = &Stack{Name: "dev", Region: "us-east-1", Secrets: s.secrets}
+	o.Stack = &Stack{Name: "dev", Region: "us-east-1", Secrets: s.secrets, Cache: s.out.Cache != nil}
 	if s.domain != nil {
 		o.Stack.Domain = standInHost
 	}
@@ -154,7 +154,14 @@ func (s *surveyor) set(key string, at place, note string) {
 }
 
 // ErrNoProject means that a folder has no Django project.
-var ErrNoProject = errors.New("there is no manage.py, so this is no Django project")
+var ErrNoProject = errors.New("there is no manage.py, so this is not a Django project")
+
+// ManyProjects means that a folder has several Django projects.
+type ManyProjects struct{ Folders []string }
+
+func (m ManyProjects) Error() string {
+	return "there is more than one Django project: " + listed(m.Folders)
+}
 
 // locate finds the project, its Dockerfile and its build context.
 func (s *surveyor) locate() (*project, error) {
@@ -203,7 +210,7 @@ func (p *project) manager(folder string) (string, error) {
 		for i, f := range same {
 			same[i] = path.Dir(f)
 		}
-		return "", fmt.Errorf("there is more than one Django project: %s", listed(same))
+		return "", ManyProjects{same}
 	}
 	return named[0], nil
 }
@@ -248,7 +255,8 @@ func (p *project) otherDockerfile() string {
 
 // steps set keys. Each reports whether it has set one.
 var steps = []func(*surveyor, *project) bool{
-	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).directly, (*surveyor).port,
+	(*surveyor).stage, (*surveyor).settings, (*surveyor).packages, (*surveyor).command, (*surveyor).websockets, (*surveyor).directly,
+	(*surveyor).port,
 	(*surveyor).cache, (*surveyor).variables, (*surveyor).demanded, (*surveyor).values, (*surveyor).overlay, (*surveyor).files,
 	(*surveyor).redirect,
 }
@@ -385,6 +393,26 @@ func (s *surveyor) starting(p *project, f *Finding) bool {
 		s.app.Entrypoint = []string{}
 		s.set("entrypoint", f.at(), "the image's own "+why)
 	}
+	return true
+}
+
+// websockets replaces the server of a generated Dockerfile, which knows WSGI alone.
+func (s *surveyor) websockets(p *project) bool {
+	if p.image == nil || !p.image.generated || s.app.Command != nil || s.try("websockets") {
+		return false
+	}
+	at, set, _ := p.setting("ASGI_APPLICATION")
+	installed, _, _ := p.setting("INSTALLED_APPS")
+	apps, _ := installed.texts()
+	if !set || !p.usesChannels(apps) {
+		return false
+	}
+	words := p.asynchronous(p.anyModule())
+	if words == nil {
+		return false
+	}
+	s.app.Command = words
+	s.set("command", at.at(), "the generated Dockerfile starts gunicorn, which has no websockets")
 	return true
 }
 

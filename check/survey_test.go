@@ -77,7 +77,7 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"    build: .\n    command: gunicorn shop.wsgi --workers 3\n", []string{"command: [gunicorn shop.wsgi --workers 3] compose.prod.yml:4",
 			"!refused"}},
 		{"settings of a laptop", "-- shop/settings.py --\nremoved\n-- shop/settings/__init__.py --\n-- shop/settings/dev.py --\nDEBUG = True\n" +
-			"-- shop/settings/production.py --\nimport os\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
+			"-- shop/settings/production.py --\nimport os\nINSTALLED_APPS = []\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
 			"{'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.environ['DB_NAME']}}\n-- shop/wsgi.py --\nimport os\n" +
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings.dev')\n",
 			[]string{"settings: shop.settings.production shop/wsgi.py:2", "env.HOST: {host} ", "env.DB_NAME: {db.name}", "!ask settings", "!refused"}},
@@ -141,6 +141,14 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"RUN pip install -r requirements.txt\n-- requirements.txt --\ndjango\ndaphne\npsycopg\n-- shop/asgi.py --\nimport os\n" +
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
 			[]string{"command: [daphne shop.asgi:application -b 0.0.0.0 -p 8000]", "overlay: [SECURE_PROXY_SSL_HEADER]", "!refused"}},
+		{"websockets and no Dockerfile", "-- Dockerfile --\nremoved\n" + with("INSTALLED_APPS = ['channels']\nASGI_APPLICATION = "+
+			"'shop.asgi.application'") + "-- requirements.txt --\ndjango\ngunicorn\nuvicorn\nchannels\npsycopg\n-- shop/asgi.py --\nimport os\n" +
+			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+			[]string{"command: [uvicorn shop.asgi:application --host 0.0.0.0 --port 8000] shop/settings.py:4", "!refused"}},
+		{"Daphne as an extra of Channels", "-- Dockerfile --\nremoved\n" + with("INSTALLED_APPS = ['daphne']\nASGI_APPLICATION = "+
+			"'shop.asgi.application'") + "-- requirements.txt --\ndjango\ngunicorn\nchannels[daphne]\npsycopg\n-- shop/asgi.py --\nimport os\n" +
+			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+			[]string{"command: [daphne shop.asgi:application -b 0.0.0.0 -p 8000] shop/settings.py:4", "!refused"}},
 		{"a page for the load balancer", with("ROOT_URLCONF = 'shop.urls'") + "-- shop/urls.py --\nfrom django.urls import include, path\n" +
 			"urlpatterns = [\n    path('admin/', x),\n    path(\"up/\", include(\"up.urls\")),\n]\n-- up/urls.py --\nurlpatterns = [path('', view)]\n",
 			[]string{"health: /up/ shop/urls.py:4"}},

@@ -178,8 +178,11 @@ type ignore struct {
 
 // readIgnore reads what a build does not send to the builder. A file beside the Dockerfile takes precedence (Docker's documentation,
 // "Build context", filename and location of .dockerignore).
-func readIgnore(t *tree, context, dockerfile string) *ignore {
+func readIgnore(t *tree, context, dockerfile string, own ...string) *ignore {
 	i := &ignore{context: context}
+	if len(own) > 0 {
+		i.matcher, _ = patternmatcher.New(own)
+	}
 	for _, name := range []string{dockerfile + ".dockerignore", path.Join(context, ".dockerignore")} {
 		if !t.has[name] {
 			continue
@@ -188,7 +191,7 @@ func readIgnore(t *tree, context, dockerfile string) *ignore {
 		if err != nil {
 			continue
 		}
-		if matcher, err := patternmatcher.New(patterns); err == nil {
+		if matcher, err := patternmatcher.New(slices.Concat(own, patterns)); err == nil {
 			i.file, i.matcher = name, matcher
 		}
 		return i

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -692,7 +693,10 @@ func (p *project) checkServices() {
 		}
 		if name != "" {
 			f := p.find("service-missing", at, "%s is used (%s)", s.name, name)
-			if s.name == "Redis" {
+			if s.name == "Redis" && p.Stack != nil && p.Stack.Cache {
+				f.Reason += ", and nothing gives it the address of the stack's cache"
+				f.Fix = "Read the address from a variable, and give it {redis.url} or its parts in app.env."
+			} else if s.name == "Redis" {
 				f.Fix = "Set cache.node: cache.t4g.micro, and give the variable {redis.url} or its parts in app.env. Or give the address of your own " +
 					"as a secret of the stack."
 			}
@@ -700,10 +704,55 @@ func (p *project) checkServices() {
 	}
 }
 
+// checkSyntax looks for settings that Python cannot parse: Django does not start with them.
+func (p *project) checkSyntax() {
+	if p.facts == nil {
+		return
+	}
+	for _, u := range p.facts.Unreadable {
+		if p.invalid(u) {
+			p.find("settings-invalid", place{u.File, u.Line}, "the settings cannot be parsed: %s", u.Syntax)
+		}
+	}
+}
+
+var (
+	pythonVersion = regexp.MustCompile(`python:3\.(\d+)`)
+	// encodings are messages about the bytes of a file, on which all versions of Python agree.
+	encodings = regexp.MustCompile(`(?i)utf-8|encoding|codec`)
+	// newSyntax are lines with syntax that Python got since 3.8: an older one calls it an error.
+	newSyntax = regexp.MustCompile(`\b(match|case|type|except|with|lambda)\b|\b[fFtT][rR]?["']|\b(def|class)\s+\w+\[|^\s*@`)
+)
+
+// invalid reports whether a file keeps Django from starting because it does not parse. A Python older than the image's may not know the
+// syntax of a line that the image's does.
+func (p *project) invalid(u unreadable) bool {
+	if u.Syntax == "" || !u.Loaded {
+		return false
+	}
+	reader, _ := strconv.Atoi(strings.TrimPrefix(p.facts.Python, "3."))
+	if p.image != nil {
+		if m := pythonVersion.FindStringSubmatch(p.image.base); m != nil {
+			if image, _ := strconv.Atoi(m[1]); image <= reader {
+				return true
+			}
+		}
+	}
+	lines := strings.Split(p.tree.text(u.File), "\n")
+	return encodings.MatchString(u.Syntax) || !strings.Contains(u.Syntax, "f-string") &&
+		(u.Line < 1 || u.Line > len(lines) || !newSyntax.MatchString(lines[u.Line-1]))
+}
+
 // checkModules looks whether all processes use the same settings, and believe the proxy.
 func (p *project) checkModules() {
 	if p.facts == nil || p.facts.Settings == nil {
 		return
+	}
+	if h := p.hollow; h != nil {
+		f := p.find("settings-empty", h.at, "the settings module %s sets neither ROOT_URLCONF nor INSTALLED_APPS", h.module)
+		if fit := h.fit(); len(fit) > 0 {
+			f.Fix = "Set app.settings: " + strings.Join(fit, " or ") + "."
+		}
 	}
 	if d := p.developing; d != nil {
 		f := p.find("settings-development", d.at, "the web process uses %s", d.module)
@@ -712,7 +761,7 @@ func (p *project) checkModules() {
 		}
 	}
 	for _, e := range p.facts.Entries {
-		if p.developing != nil && p.developing.module == e.Settings {
+		if p.developing != nil && p.developing.module == e.Settings || p.hollow != nil {
 			break
 		}
 		if path.Base(e.File) != "manage.py" || e.Settings == "" {

@@ -540,9 +540,15 @@ func nested(space, key string, value RawValue) string {
 	return fmt.Sprintf("write it nested, as %s:%s: {%s}, or run pulumi config set --path %[1]s:%[4]s %[5]s", space, parts[0], written, key, text)
 }
 
+// Namespaces are names that a project must not have: its keys would be in the namespace of the engine or of a provider, as aws:region is.
+var Namespaces = []string{"aws", "docker", "kubernetes", "pulumi", "random", "tls"}
+
 // namespaces finds keys that nothing reads.
 func (d *decoder) namespaces() {
 	project := d.source.Project
+	if slices.Contains(Namespaces, project) {
+		return // no key has a clear owner: the name is the mistake
+	}
 	keys := keysOf(reflect.TypeFor[Stack]())
 	for _, full := range slices.Sorted(maps.Keys(d.source.Values)) {
 		space, key, ok := strings.Cut(full, ":")

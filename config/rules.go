@@ -68,6 +68,10 @@ func (d *decoder) names(s *Stack) {
 			d.add(n.key, quoted(n.value), "the name must start with a letter and contain only lower-case letters, digits and single hyphens")
 		}
 	}
+	if slices.Contains(Namespaces, s.Project) {
+		d.add("project", quoted(s.Project), "the name is reserved for the configuration of Pulumi and its providers, as in aws:region: "+
+			"choose another one, such as %s-site", s.Project)
+	}
 	if balancer := s.Project + "-" + s.Name + "-web"; d.valid("project", "stack") && len(balancer) > 32 {
 		d.add("stack", quoted(s.Name), "the name is too long: the load balancer would be named %s, which has %d characters; AWS allows 32",
 			balancer, len(balancer))

@@ -38,7 +38,7 @@ func Check(ctx context.Context, t Target, path string) (*check.Report, error) {
 			o, mistakes = own, err
 		}
 		if err == nil && (o.App.Own || t.Stack != DefaultStack) {
-			o.Stack, o.App.Env = stackOf(t, c), app.Env
+			o.Stack, o.App.Env, o.Project = stackOf(t, c), app.Env, c.stack.Project
 		} else if t.Stack != DefaultStack {
 			mistakes = err
 		}
@@ -78,6 +78,7 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 		return nil, nil
 	}
 	o := ownProject(t, c.stack.App)
+	o.Project = c.stack.Project
 	o.Stack = stackOf(t, c)
 	if cache, err := os.UserCacheDir(); err == nil {
 		o.Cache = filepath.Join(cache, "slipway", "settings")
@@ -183,6 +184,7 @@ func around(a, b string) string {
 func stackOf(t Target, c *configuration) *check.Stack {
 	s := &check.Stack{
 		Name: t.Stack, Protected: c.stack.Protect, Domain: c.stack.Domain, Region: c.stack.Region, Secrets: c.stack.SecretNames,
+		Cache: c.stack.Cache.Node != "",
 	}
 	for _, w := range c.stack.Workers {
 		s.Workers = append(s.Workers, check.Worker{Name: w.Name, Command: w.Command, Count: w.Count, Single: w.Single})

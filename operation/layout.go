@@ -26,7 +26,6 @@ type layout struct {
 
 	cacheEngine  string // with its version
 	certificates []string
-	parameters   map[string]bool // family of the database's parameter groups
 }
 
 // A part is what runs tasks: the web service, a worker, the migration or a job.

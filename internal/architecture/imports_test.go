@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 		"site", "config", "cicd", "internal/catalog", "internal/image", "internal/version", "internal/wiring",
 		"internal/fargate/size"}, // which sizes of a one-off task Fargate has
 	"operation/pullrequest": {"operation", "engine", "internal/github"},
-	"operation/setup":       {"operation", "check", "internal/version", "internal/yamlmerge"},
+	"operation/setup":       {"operation", "check", "config", "internal/version", "internal/yamlmerge"},
 	"operation/workflows":   {"operation", "config", "site", "internal/version"}, // which names are reserved
 
 	// What an account does for a program (migrate, copy images) has the types of the components that ask for it.

@@ -31,6 +31,7 @@ func (b Build) ignoreFiles() []string {
 }
 
 // ignored reads the ignore patterns. DOCKERFILE.dockerignore takes precedence over .dockerignore.
+// A pattern with "!" in .dockerignore includes what only Slipway's own patterns exclude.
 func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
 	patterns, from := []string(nil), ignoreFile
 	for _, name := range b.ignoreFiles() {
@@ -48,7 +49,11 @@ func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
 		from = name
 		break
 	}
-	matcher, err := patternmatcher.New(slices.Concat(omitted, patterns, never, b.ignoreFiles()))
+	own := omitted
+	if b.Dockerfile == "" {
+		own = slices.Concat(omitted, environments)
+	}
+	matcher, err := patternmatcher.New(slices.Concat(own, patterns, never, b.ignoreFiles()))
 	if err == nil {
 		_, _, err = matcher.MatchesUsingParentResults("any", patternmatcher.MatchInfo{}) // compiles the patterns
 	}
@@ -57,6 +62,10 @@ func (b Build) ignored() (*patternmatcher.PatternMatcher, error) {
 	}
 	return matcher, nil
 }
+
+// environments are files with the variables of a laptop, secrets among them. A generated Dockerfile copies the whole context, and the
+// project has no Dockerfile that would ask for them.
+var environments = []string{"**/.env", "**/.env.*"}
 
 // includes reports whether a pattern with "!" may include something below an ignored folder.
 func (w *walk) includes(folder string) bool {

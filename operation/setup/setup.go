@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 
 	"slipway/check"
+	"slipway/config"
 	"slipway/internal/yamlmerge"
 	"slipway/operation"
 )
@@ -42,6 +43,7 @@ type Result struct {
 	Kept      []Kept           `json:"kept"`
 	Todo      []Todo           `json:"todo"`
 	Optional  []check.Key      `json:"optional"`
+	Unread    bool             `json:"unread"` // the settings cannot be read, so more may be missing
 }
 
 // An File is a file of the configuration.
@@ -159,8 +161,8 @@ func (i *initializer) readProject() error {
 		return errors.New("no name in Pulumi.yaml, so it is not one of Slipway's: move it, or name another folder")
 	}
 	if p.Get("runtime", "options", "binary").Value != "slipway" && p.Get("config", i.out.Project+":app").Kind == 0 {
-		return fmt.Errorf("the Pulumi.yaml here describes another program, %s: Slipway needs a folder of its own; name one above or below, and "+
-			"set app.path there", i.out.Project)
+		return fmt.Errorf("the Pulumi.yaml here describes another program, %s: Slipway needs a folder of its own. Move that program's files "+
+			"to a folder of their own, such as infra, and run init again", i.out.Project)
 	}
 	return nil
 }
@@ -180,6 +182,9 @@ func projectName(root string) string {
 	if name == "" {
 		return "site"
 	}
+	if slices.Contains(config.Namespaces, name) {
+		return name + "-site"
+	}
 	return name
 }
 
@@ -198,14 +203,20 @@ func (i *initializer) survey(ctx context.Context) error {
 		if errors.Is(err, check.ErrNoProject) {
 			return fmt.Errorf("%s: %w. Name the folder of the project: slipway init PATH", i.out.Path, err)
 		}
+		var many check.ManyProjects
+		if errors.As(err, &many) {
+			return fmt.Errorf("%w. Name the folder of one: slipway init %s", err, filepath.Join(i.out.Path, many.Folders[0]))
+		}
 		if err != nil {
 			return err
 		}
 		for id := range i.o.Answers {
 			if !slices.ContainsFunc(s.Questions, func(q check.Question) bool { return q.ID == id }) {
-				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; the questions are %s", id,
-					strings.Join(ids(s.Questions), ", "))}
+				return operation.UsageError{Err: fmt.Errorf("--answer %s: there is no such question; %s", id, ids(s.Questions))}
 			}
+		}
+		if err := i.choices(s.Questions); err != nil {
+			return err
 		}
 		asked := false
 		for n, q := range s.Questions {
@@ -226,6 +237,17 @@ func (i *initializer) survey(ctx context.Context) error {
 	}
 }
 
+// choices refuses an answer that a question does not have.
+func (i *initializer) choices(questions []check.Question) error {
+	for _, q := range questions {
+		answer, given := i.o.Answers[q.ID]
+		if given && len(q.Choices) > 0 && !slices.Contains(q.Choices, answer) {
+			return operation.UsageError{Err: fmt.Errorf("--answer %s=%s: the answer must be %s", q.ID, answer, strings.Join(q.Choices, " or "))}
+		}
+	}
+	return nil
+}
+
 // unanswered says which questions are open.
 func unanswered(err error, questions []check.Question) error {
 	words := "; nothing was written. The questions are:"
@@ -241,17 +263,21 @@ func unanswered(err error, questions []check.Question) error {
 	return fmt.Errorf("%w%s\nTake the defaults with --yes, or answer with --answer ID=VALUE", err, words)
 }
 
-func ids(questions []check.Question) []string {
-	all := []string{"none"}
+// ids names the questions.
+func ids(questions []check.Question) string {
+	if len(questions) == 0 {
+		return "this project has no questions"
+	}
+	var all []string
 	for _, q := range questions {
 		all = append(all, q.ID)
 	}
-	return all[min(1, len(all)-1):]
+	return "the questions are " + strings.Join(all, ", ")
 }
 
 // given is what the files say that exist already.
 func (i *initializer) given() (check.Options, error) {
-	o := check.Options{Path: i.root}
+	o := check.Options{Path: i.root, Project: i.out.Project}
 	app := i.project.Get("config", i.out.Project+":app", "default")
 	if app.Kind == 0 {
 		return o, nil
@@ -288,6 +314,12 @@ func slashed(name string) string { return filepath.ToSlash(filepath.Clean(name))
 
 // todo lists what is left for the user.
 func (i *initializer) todo() {
+	for _, f := range i.found.Report.Findings {
+		if slices.Contains(unreadable, f.Check) {
+			i.out.Unread = true
+			i.refused(f)
+		}
+	}
 	for _, k := range i.found.Keys {
 		if k.Open {
 			i.add(k.File, k.Line, "Fill in app.%s in Pulumi.yaml: the settings demand it.", k.Name)
@@ -304,14 +336,23 @@ func (i *initializer) todo() {
 		i.add("Pulumi.prod.yaml", 0, "Fill in the domain, its zone and who receives alarms.")
 	}
 	for _, f := range i.found.Report.Findings {
-		if f.Severity == check.Refused {
-			reason := f.Reason
-			if !strings.HasPrefix(reason, "app.") {
-				reason = strings.ToUpper(reason[:1]) + reason[1:]
-			}
-			i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
+		unfit := f.Check == "service-missing" && i.found.Cache != nil // the site does not use the stack's cache
+		if (f.Severity == check.Refused || unfit) && !slices.Contains(unreadable, f.Check) {
+			i.refused(f)
 		}
 	}
+}
+
+// unreadable are the checks that find settings from which nothing can be read.
+var unreadable = []string{"settings-invalid"}
+
+// refused adds a finding of the check.
+func (i *initializer) refused(f check.Finding) {
+	reason := f.Reason
+	if !strings.HasPrefix(reason, "app.") {
+		reason = strings.ToUpper(reason[:1]) + reason[1:]
+	}
+	i.add(f.File, f.Line, "%s. %s", reason, f.Fix)
 }
 
 // written is the text that a file gets.

@@ -288,14 +288,14 @@ func TestWhatIsRefused(t *testing.T) {
 		"no folder":     {nil, "nothing", nil, "there is no folder", true},
 		"a file":        {map[string]string{"shop": "x"}, "shop", nil, "is not a folder", true},
 		"no project":    {map[string]string{"shop/README": "x"}, "shop", nil, "there is no manage.py", false},
-		"two projects":  {map[string]string{"a/manage.py": "DJANGO_SETTINGS_MODULE", "b/manage.py": "DJANGO_SETTINGS_MODULE"}, ".", nil, "more than one Django project: a, b", false},
-		"other program": {map[string]string{"manage.py": "x", "Pulumi.yaml": "name: infra\nruntime: nodejs\n"}, ".", nil, "describes another program, infra", false},
+		"two projects":  {map[string]string{"a/manage.py": "DJANGO_SETTINGS_MODULE", "b/manage.py": "DJANGO_SETTINGS_MODULE"}, ".", nil, "more than one Django project: a, b. Name the folder of one: slipway init ", false},
+		"other program": {map[string]string{"manage.py": "x", "Pulumi.yaml": "name: infra\nruntime: nodejs\n"}, ".", nil, "describes another program, infra: Slipway needs a folder of its own. Move", false},
 		"no YAML":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "a: [\n"}, ".", nil, "Pulumi.yaml is not valid YAML", false},
 		"no name":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "runtime: go\n"}, ".", nil, "Pulumi.yaml has no name", false},
 		"a list":        {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "- a\n"}, ".", nil, "Pulumi.local.yaml is not an object", false},
 		"other form": {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "config:\n  shop:web: 3\n  aws:region: x\n"}, ".", nil,
 			"line 2: config.shop:web has another form", false},
-		"an unknown question": {map[string]string{"manage.py": "x"}, ".", map[string]string{"colour": "red"}, "--answer colour: there is no such question", true},
+		"an unknown question": {map[string]string{"manage.py": "x"}, ".", map[string]string{"colour": "red"}, "--answer colour: there is no such question; the questions are ", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "shop")
@@ -320,5 +320,95 @@ func TestProjectNames(t *testing.T) {
 		if got := projectName("/x/" + folder); got != want || len(got)+len("-staging-web") > 32 {
 			t.Errorf("%s: got %s, want %s", folder, got, want)
 		}
+	}
+}
+
+// Settings that do not parse are the first thing to do, and nothing says that the project is ready.
+func TestSettingsThatDoNotParse(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := settingsOf(t, folder)
+	put(t, filepath.Join(folder, at), "DEBUG = (\nSECRET_KEY = 'x'\n")
+	r := run(t, Options{Path: folder})
+	if !r.Unread || len(r.Todo) == 0 || r.Todo[0].File != at || r.Todo[0].Line != 1 ||
+		!strings.HasPrefix(r.Todo[0].What, "The settings cannot be parsed: ") {
+		t.Errorf("unread %v, to do %+v", r.Unread, r.Todo)
+	}
+}
+
+// settingsOf is the settings file of a project, from its folder.
+func settingsOf(t *testing.T, folder string) string {
+	t.Helper()
+	all, _ := filepath.Glob(filepath.Join(folder, "*/settings.py"))
+	if len(all) != 1 {
+		t.Fatalf("settings: %v", all)
+	}
+	at, _ := filepath.Rel(folder, all[0])
+	return at
+}
+
+// The folder's name is the project's, unless a provider's configuration has it.
+func TestAFolderNamedAsAProvider(t *testing.T) {
+	if r := run(t, Options{Path: project(t, "aws", "startproject")}); r.Project != "aws-site" {
+		t.Errorf("the project is named %s", r.Project)
+	}
+}
+
+// An answer that a question does not have is a mistake in the command, and nothing is written.
+func TestAnAnswerThatIsNoChoice(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	before := contents(t, folder)
+	_, err := Run(context.Background(), Options{Path: folder, Answers: map[string]string{"packages": "perhaps"}})
+	var usage operation.UsageError
+	if !errors.As(err, &usage) || !strings.Contains(err.Error(), "--answer packages=perhaps: the answer must be yes or no") {
+		t.Errorf("got %v", err)
+	}
+	if diff := cmp.Diff(before, contents(t, folder)); diff != "" {
+		t.Errorf("a file changed:\n%s", diff)
+	}
+}
+
+// With an empty __init__.py, the settings of production are those beside it.
+func TestAnEmptySettingsPackage(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := settingsOf(t, folder)
+	text, err := os.ReadFile(filepath.Join(folder, at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, at)); err != nil {
+		t.Fatal(err)
+	}
+	pkg := filepath.Join(folder, strings.TrimSuffix(at, ".py"))
+	put(t, filepath.Join(pkg, "__init__.py"), "")
+	put(t, filepath.Join(pkg, "base.py"), string(text))
+	put(t, filepath.Join(pkg, "dev.py"), "from .base import *\nDEBUG = True\n")
+	put(t, filepath.Join(pkg, "prod.py"), "from .base import *\nDEBUG = False\n")
+	r := run(t, Options{Path: folder})
+	for _, q := range r.Questions {
+		if q.ID == "settings" {
+			t.Errorf("it asks %+v", q)
+		}
+	}
+	made := contents(t, folder)["Pulumi.yaml"]
+	for _, want := range []string{"settings.prod", "- DATABASES # "} {
+		if !strings.Contains(made, want) {
+			t.Errorf("Pulumi.yaml has no %s:\n%s", want, made)
+		}
+	}
+}
+
+// A cache alone does not help a site with a fixed address of Redis: the address is left to do.
+func TestAFixedAddressOfRedis(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	at := filepath.Join(folder, settingsOf(t, folder))
+	text, err := os.ReadFile(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, at, string(text)+"\nCHANNEL_LAYERS = {'default': {'BACKEND': 'channels_redis.core.RedisChannelLayer', 'CONFIG': "+
+		"{'hosts': [('127.0.0.1', 6379)]}}}\n")
+	r := run(t, Options{Path: folder})
+	if !slices.ContainsFunc(r.Todo, func(one Todo) bool { return strings.Contains(one.What, "CHANNEL_LAYERS") }) {
+		t.Errorf("to do: %+v", r.Todo)
 	}
 }

@@ -32,7 +32,7 @@ func Ask(ctx context.Context, out io.Writer, question string) (string, error) {
 	}
 	answered := make(chan answer, 1)
 	go func() { // which an interrupt does not wait for: nothing ends the reading of a terminal
-		line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		line, err := readLine(os.Stdin)
 		answered <- answer{line, err}
 	}()
 	select {
@@ -40,9 +40,18 @@ func Ask(ctx context.Context, out io.Writer, question string) (string, error) {
 		fmt.Fprintln(out)
 		return "", nil
 	case a := <-answered:
-		if a.err != nil && !errors.Is(a.err, io.EOF) {
-			return "", a.err
-		}
-		return a.line, nil
+		return a.line, a.err
 	}
+}
+
+// readLine reads one line. Enter alone is an answer, the end of the input (Ctrl-D) is none.
+func readLine(in io.Reader) (string, error) {
+	line, err := bufio.NewReader(in).ReadString('\n')
+	switch {
+	case err == nil || errors.Is(err, io.EOF) && line != "":
+		return line, nil
+	case errors.Is(err, io.EOF):
+		return "", errors.New("the input ended without an answer")
+	}
+	return "", err
 }

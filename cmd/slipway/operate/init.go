@@ -178,5 +178,9 @@ func (c *initialization) write(r *setup.Result) {
 			to = " -C " + commandline.Quoted(r.Path)
 		}
 	}
-	fmt.Fprintf(c.Stdout, "\nNext: slipway%s up\n", to)
+	next := "slipway" + to + " up"
+	if r.Unread {
+		next = "correct the settings, and run init again: nothing could be read from them"
+	}
+	fmt.Fprintf(c.Stdout, "\nNext: %s\n", next)
 }
