@@ -135,9 +135,8 @@ func (s *session) notPaused(ctx context.Context) error {
 }
 
 // deletable refuses to destroy a paused stack whose database has to start first. RDS does not change a stopped instance, so its deletion
-// protection cannot be lifted (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations), and it takes no final
-// snapshot of one (RDS API reference, DeleteDBInstance). It deletes any other stopped instance. With --keep-data the database stays, and
-// the next up needs it.
+// protection cannot be lifted (RDS User Guide, "Stopping an Amazon RDS DB instance temporarily", limitations). No page says that it takes a
+// final snapshot of one, so that is not relied on. With --keep-data the database stays, and the next up needs it.
 func (d *demolition) deletable(ctx context.Context, state engine.Checkpoint) error {
 	p, err := d.readPaused(ctx)
 	if err != nil || p == nil {
