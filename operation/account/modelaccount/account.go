@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"slipway/bootstrap"
 	"slipway/ecs"
@@ -72,6 +73,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	options := rehearsal.Options{Region: args.Region, Root: args.Root, AccountID: args.AccountID, Progress: args.Hooks.Done}
 	if args.Zone != "" { // a registered domain has its zone before any program runs
 		options.Zones = []cloud.HostedZone{{Name: args.Zone}}
+	}
+	if Running(args.Dir) { // what serves the site reads the model now and then, for a moment
+		options.Wait = 10 * time.Second
 	}
 	if options.Progress == nil {
 		options.Progress = func(rehearsal.Event) {}
