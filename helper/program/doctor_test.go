@@ -310,7 +310,7 @@ func TestDoctorAsksTheCache(t *testing.T) {
 				t.Errorf("it lacks %q: %s", want, out)
 			}
 			if sent := slices.Contains(asked, "right"); strings.Contains(name, "unknown") && sent {
-				t.Error("the password went to a server that nobody vouches for")
+				t.Error("the password went to a server without a valid certificate")
 			}
 		})
 	}

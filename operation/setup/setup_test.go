@@ -235,7 +235,7 @@ func TestSecretsAreOnlyNamed(t *testing.T) {
 		t.Errorf("secrets: %v %v", secrets, err)
 	}
 	if text := read(t, filepath.Join(folder, "Pulumi.dev.yaml")); strings.Contains(text, "MAILGUN_API_KEY") {
-		t.Errorf("dev has a secret that nobody set:\n%s", text)
+		t.Errorf("dev has a secret that no answer set:\n%s", text)
 	}
 }
 

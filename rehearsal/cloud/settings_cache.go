@@ -84,7 +84,7 @@ func cacheMistake(cache Inputs, address *url.URL) *cacheFault {
 			"the cache has an authToken"}
 	case token == "" && has && password != "":
 		return &cacheFault{"AuthenticationError", "ERR AUTH <password> called without any password configured for the default user",
-			"set authToken, or take the password out of the URL", cacheAuthPage, "the cache has no authToken: whoever reaches it may read it"}
+			"set authToken, or take the password out of the URL", cacheAuthPage, "the cache has no authToken: anyone who reaches it may read it"}
 	case token != "" && password != token:
 		return &cacheFault{"AuthenticationError", "WRONGPASS invalid username-password pair or user is disabled.",
 			"use the token that the cache has", cacheAuthPage, "the password in the URL is not its authToken"}
