@@ -20,7 +20,7 @@ type running struct {
 }
 
 // askServices asks for services, their scaling and their targets, and for the runs of jobs. Services and tasks are one question, because
-// both have each.
+// each part needs both.
 func (o *observed) askServices(ctx context.Context, a *survey, s *Status) {
 	l := o.layout
 	if l.cluster == "" {
