@@ -42,7 +42,7 @@ func (w Words) Complete(root *cobra.Command) {
 			cmd.ValidArgsFunction = w.outputs
 		case "scale", "restart":
 			cmd.ValidArgsFunction = w.services
-		case "run", "job":
+		case "job":
 			cmd.ValidArgsFunction = w.jobs
 		case "schema":
 			cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
