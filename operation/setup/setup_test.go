@@ -291,7 +291,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"two projects":  {map[string]string{"a/manage.py": "DJANGO_SETTINGS_MODULE", "b/manage.py": "DJANGO_SETTINGS_MODULE"}, ".", nil, "more than one Django project: a, b. Name the folder of one: slipway init ", false},
 		"other program": {map[string]string{"manage.py": "x", "Pulumi.yaml": "name: infra\nruntime: nodejs\n"}, ".", nil, "describes another program, infra: Slipway needs a folder of its own. Move", false},
 		"no YAML":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "a: [\n"}, ".", nil, "Pulumi.yaml is not valid YAML", false},
-		"no name":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "runtime: go\n"}, ".", nil, "Pulumi.yaml has no name", false},
+		"no name":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "runtime: go\n"}, ".", nil, "no name in Pulumi.yaml", false},
 		"a list":        {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "- a\n"}, ".", nil, "Pulumi.local.yaml is not an object", false},
 		"other form": {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "config:\n  shop:web: 3\n  aws:region: x\n"}, ".", nil,
 			"line 2: config.shop:web has another form", false},
