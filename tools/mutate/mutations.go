@@ -64,7 +64,12 @@ var mutations = []mutation{
 	{"ecs/facts.go", "no alarm for 5xx responses of the site",
 		`	{Name: "5xx-site", Why: "The site answers 5xx. Look at the django log group for errors with the request id.",
 		Namespace: "AWS/ApplicationELB", Metric: "HTTPCode_Target_5XX_Count", Statistic: "Sum", Dimensions: ofTargets,
-		Above: true, Threshold: 5, Minutes: 5, Period: 60},
+		Above: true, Threshold: 5, Minutes: 5, Period: 60, Release: true, Next: "logs --since 15m",
+		Check: []string{
+			"` + "`" + `slipway logs --since 15m --filter ERROR` + "`" + `: the exception, with the request's id",
+			"` + "`" + `slipway status` + "`" + `: did it begin with a release? Then ` + "`" + `slipway rollback` + "`" + `",
+			"the database: ` + "`" + `database-connections` + "`" + ` and ` + "`" + `database-cpu` + "`" + ` often fire with it",
+		}},
 `, ""},
 	{"datastore/facts.go", "what a lost database means is forgotten", `		Missing: "up creates an empty database; restore a snapshot first",
 `, ""},
