@@ -121,10 +121,13 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		return fmt.Errorf("stack %s is %s, and there is no terminal to confirm on; nothing was deleted\n"+
 			"to destroy it, run: slipway destroy%s --confirm %s", i.stack, what, flags, i.stack)
 	}
-	if err == nil && name != i.stack {
-		err = fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; nothing was deleted", err)
+	case name != i.stack:
+		return fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)
 	}
-	return err
+	return nil
 }
 
 func some(n int, what string) string {

@@ -48,10 +48,13 @@ func (i *invocation) agree(p *operation.Plan) error {
 		return fmt.Errorf("this loses data of stack %s, and there is no terminal to confirm on; nothing was done\nto do it, run: %s",
 			i.stack, i.commandWith("--confirm", i.stack))
 	}
-	if err == nil && name != i.stack {
-		err = fmt.Errorf("%q is not the name of the stack; nothing was done", name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; nothing was done", err)
+	case name != i.stack:
+		return fmt.Errorf("%q is not the name of the stack; nothing was done", name)
 	}
-	return err
+	return nil
 }
 
 // commandWith is the command line of this run, with more words.
