@@ -40,7 +40,8 @@ func (p *project) checkWorker(w Worker) {
 		}
 		at := p.workerPlace(w)
 		if !w.Single && w.Count > 0 && !p.locks(c.words) {
-			f := p.find("beat-not-single", at, "the worker %s runs Celery's beat and is not single, so a deployment runs it twice for a while", w.Name)
+			f := p.find("beat-not-single", at,
+				"the worker %s runs Celery's beat and is not single, so a deployment runs it twice for a while", w.Name)
 			if f.Severity = Warning; w.Count > 1 {
 				f.Severity, f.Reason = Refused, fmt.Sprintf("the worker %s runs Celery's beat in %d tasks, each of which sends every scheduled task",
 					w.Name, w.Count)

@@ -117,15 +117,18 @@ var Checks = []Check{
 		"Remove the keys from the settings; replace them if they were real."},
 	{"log-on-disk", Refused, "Logging opens a file on the root file system, which is read-only: Django does not start.",
 		"Log to the console: Slipway collects it. Or name the folder in app.writable."},
-	{"service-missing", Warning, "The site uses a service that the stack does not have: RabbitMQ, a search server, or a Redis without cache.node.",
+	{"service-missing", Warning,
+		"The site uses a service that the stack does not have: RabbitMQ, a search server, or a Redis without cache.node.",
 		"Create it yourself and give its address as a secret of the stack."},
-	{"beat-not-single", Refused, "Celery's beat runs in several tasks, and each sends every scheduled task (Celery documentation, \"Periodic " +
-		"Tasks\"). A warning if only a deployment runs two of them.", "Set single: true for the worker that runs beat."},
+	{"beat-not-single", Refused,
+		"Celery's beat runs in several tasks, and each sends every scheduled task (Celery documentation, \"Periodic " +
+			"Tasks\"). A warning if only a deployment runs two of them.", "Set single: true for the worker that runs beat."},
 	{"beat-file", Refused, "Celery's beat keeps a file, celerybeat-schedule, on the root file system, which is read-only: beat ends, and a " +
 		"worker with -B sends nothing. A warning if the scheduler is not known.",
 		"Add -s /tmp/celerybeat-schedule to its command, or name a scheduler that keeps no file."},
-	{"cache-tls", Refused, "The URL of a Redis with TLS has no ssl_cert_reqs. Celery's result backend then does not start. A warning for the " +
-		"broker, which does not check the certificate.", "Use {redis.url}, or add ?ssl_cert_reqs=required to the URL."},
+	{"cache-tls", Refused,
+		"The URL of a Redis with TLS has no ssl_cert_reqs. Celery's result backend then does not start. A warning for the " +
+			"broker, which does not check the certificate.", "Use {redis.url}, or add ?ssl_cert_reqs=required to the URL."},
 	{"proxy-header", Warning, "The server does not believe X-Forwarded-Proto by itself, and the settings do not either: forms fail " +
 		"with 403 behind https.",
 		"Set SECURE_PROXY_SSL_HEADER = (\"HTTP_X_FORWARDED_PROTO\", \"https\")."},

@@ -105,8 +105,8 @@ func (l *Lock) Unlock() error {
 	return errors.Join(err, l.file.Unlock())
 }
 
-// Holder is the run that has the lock of the stack in dir, as far as a note of it and its process say; nil: none has. It takes no lock,
-// so it is in nobody's way.
+// Holder returns the run that holds the lock of the stack in dir, judged by its note and its process; nil if none does. It takes no lock
+// itself, so it never blocks a run.
 func Holder(dir string) (*Owner, error) {
 	l := Lock{Dir: dir}
 	owner, err := l.readNote()

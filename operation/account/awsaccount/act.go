@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	scaling "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
@@ -55,8 +54,9 @@ func (a actor) Restart(ctx context.Context, cluster, service string) (string, er
 // dimension is what scales of a service.
 const dimension = scalingtypes.ScalableDimensionECSServiceDesiredCount
 
+// scalable is the ID of a service as a scalable target; cluster is its name or ARN.
 func scalable(cluster, service string) string {
-	return "service/" + cluster[strings.LastIndex(cluster, "/")+1:] + "/" + service
+	return "service/" + afterLast(cluster, "/") + "/" + service
 }
 
 // Scaling implements account.Actor.

@@ -131,7 +131,7 @@ func (o observer) Scaling(ctx context.Context, cluster string, services []string
 	in := map[string]any{"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 	var ids []string
 	for _, s := range services {
-		ids = append(ids, "service/"+afterLast(cluster, "/")+"/"+s)
+		ids = append(ids, scalable(cluster, s))
 	}
 	const most = 50 // of a page, and of the IDs in a call
 	for part := range slices.Chunk(ids, most) {

@@ -90,7 +90,7 @@ func (s sessions) list(ctx context.Context, q account.TaskQuery) (arns []string,
 
 func runningTask(t types.Task) account.RunningTask {
 	arn := aws.ToString(t.TaskArn)
-	task := account.RunningTask{ARN: arn, ID: arn[strings.LastIndex(arn, "/")+1:], TaskDefinition: aws.ToString(t.TaskDefinitionArn),
+	task := account.RunningTask{ARN: arn, ID: afterLast(arn, "/"), TaskDefinition: aws.ToString(t.TaskDefinitionArn),
 		Started: aws.ToTime(t.StartedAt), Exec: t.EnableExecuteCommand}
 	for _, c := range t.Containers {
 		one := account.RunningContainer{Name: aws.ToString(c.Name), Runtime: aws.ToString(c.RuntimeId)}
@@ -135,7 +135,7 @@ func target(cluster string, task *account.RunningTask, container string) string 
 			runtime = c.Runtime
 		}
 	}
-	return fmt.Sprintf("ecs:%s_%s_%s", cluster[strings.LastIndex(cluster, "/")+1:], task.ID, runtime)
+	return fmt.Sprintf("ecs:%s_%s_%s", afterLast(cluster, "/"), task.ID, runtime)
 }
 
 // quote writes words as a POSIX shell reads them.
