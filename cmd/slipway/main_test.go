@@ -103,10 +103,13 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Files: scripts(t),
 		Condition: func(name string) (bool, error) {
-			if name != "mount" {
-				return false, fmt.Errorf("unknown condition %q", name)
+			switch name {
+			case "mount":
+				return canMount(), nil
+			case "docker":
+				return exec.Command("docker", "version").Run() == nil, nil
 			}
-			return canMount(), nil
+			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Setup: func(env *testscript.Env) error {
 			if err := furnish(env); err != nil {
