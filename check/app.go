@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -180,7 +179,10 @@ func (p *project) setSecret(name string) string {
 	if p.Stack != nil {
 		stack = p.Stack.Name
 	}
-	return "pulumi config set --stack " + stack + " --path --secret " + cmp.Or(p.Project, "PROJECT") + ":secrets." + name
+	if stack == "local" {
+		return "slipway secret set " + name
+	}
+	return "slipway secret set " + name + " --stack " + stack + " --live"
 }
 
 // lines joins what suggests values for variables.

@@ -368,7 +368,7 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 	}
 	names := t.Names()
 	if secretName(name) && len(names) == 0 && value != "" {
-		d.add(path, masked, "has the name of a secret: pulumi config set --path --secret %s:secrets.%s", s.Project, name)
+		d.add(path, masked, "has the name of a secret: %s", d.source.setSecret(name))
 		return
 	}
 	for _, n := range names {
@@ -376,7 +376,7 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 		_, known := d.source.Names[n]
 		switch {
 		case isOwn && !slices.Contains(s.SecretNames, own):
-			d.add(path, "", "has {%s}, and %s is not in secrets: pulumi config set --path --secret %s:secrets.%[2]s", n, own, s.Project)
+			d.add(path, "", "has {%s}, and %s is not in secrets: %s", n, own, d.source.setSecret(own))
 		case !isOwn && !known:
 			d.add(path, "", "has the unknown name {%s}; the names are %s and secret.NAME", n,
 				strings.Join(slices.Sorted(maps.Keys(d.source.Names)), ", "))

@@ -438,8 +438,7 @@ func (d *decoder) secrets(stack *Stack) {
 		}
 	}
 	if n.kind != object {
-		d.add("secrets", masked, "must be an object of names and encrypted values: pulumi config set --path --secret %s:secrets.NAME",
-			d.source.Project)
+		d.add("secrets", masked, "must be an object of names and encrypted values: %s", d.source.setSecret("NAME"))
 		return
 	}
 	if !d.source.sealed {
@@ -453,19 +452,15 @@ func (d *decoder) secrets(stack *Stack) {
 		case twice[i]:
 			d.add(path, "", "duplicate key")
 		case !hidden:
-			d.add(path, masked, "must be secret: pulumi config set --path --secret %s:secrets.%s", d.source.Project, pair.key)
+			d.add(path, masked, "must be secret: %s", d.source.setSecret(pair.key))
 		case pair.value.kind != text:
 			d.add(path, masked, "must be a string")
 		case d.source.sealed:
-		case pair.value.text == "":
-			d.add(path, "", "must not be empty")
-		case len(pair.value.text) > 4096:
-			d.add(path, "", "must be at most 4096 bytes, but has %d", len(pair.value.text))
-		case strings.ContainsRune(pair.value.text, 0):
-			d.add(path, masked, "must not contain a NUL byte")
-		case strings.Contains(pair.value.text, "{{"):
-			d.add(path, masked, "must not contain {{, which SSM reads as a reference to another parameter")
 		default:
+			if rule := SecretValue(pair.value.text); rule != "" {
+				d.add(path, "", "%s", rule)
+				break
+			}
 			stack.Secrets[pair.key] = pulumi.ToSecret(pulumi.String(pair.value.text)).(pulumi.StringOutput)
 		}
 		stack.SecretNames = append(stack.SecretNames, pair.key)
@@ -584,4 +579,19 @@ func keysOf(t reflect.Type) []string {
 		keys = append(keys, f.key)
 	}
 	return keys
+}
+
+// SecretValue is the rule that the value of a secret breaks; "" if it is right. The value is not in it.
+func SecretValue(text string) string {
+	switch {
+	case text == "":
+		return "must not be empty"
+	case len(text) > 4096:
+		return fmt.Sprintf("must be at most 4096 bytes, but has %d", len(text))
+	case strings.ContainsRune(text, 0):
+		return "must not contain a NUL byte"
+	case strings.Contains(text, "{{"):
+		return "must not contain {{, which SSM reads as a reference to another parameter"
+	}
+	return ""
 }

@@ -155,20 +155,20 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		want        []string
 	}{
 		{"plain text", `{"API":"hunter2"}`, false,
-			[]string{`secrets.API: must be secret: pulumi config set --path --secret slipway:secrets.API, got [secret]`}},
+			[]string{`secrets.API: must be secret: slipway secret set API --stack dev --live, got [secret]`}},
 		{"empty", `{"API":""}`, true, []string{`secrets.API: must not be empty`}},
 		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true,
 			[]string{`secrets.API: must be at most 4096 bytes, but has 4200`}},
 		{"names another parameter", `{"API":"{{hunter2}}"}`, true,
-			[]string{`secrets.API: must not contain {{, which SSM reads as a reference to another parameter, got [secret]`}},
-		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not contain a NUL byte, got [secret]`}},
+			[]string{`secrets.API: must not contain {{, which SSM reads as a reference to another parameter`}},
+		{"zero byte", `{"API":"hunter2\u0000"}`, true, []string{`secrets.API: must not contain a NUL byte`}},
 		{"an object", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a string, got [secret]`}},
 		{"one string", `hunter2`, true,
 			[]string{`secrets: must be an object of names and encrypted values: ` +
-				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+				`slipway secret set NAME --stack dev --live, got [secret]`}},
 		{"not JSON", `{"API":"hunter2`, true,
 			[]string{`secrets: must be an object of names and encrypted values: ` +
-				`pulumi config set --path --secret slipway:secrets.NAME, got [secret]`}},
+				`slipway secret set NAME --stack dev --live, got [secret]`}},
 		{"bad name", `{"1API":"hunter2"}`, true,
 			[]string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
 	} {
@@ -206,7 +206,7 @@ func TestAPlainSecretBesideAnEncryptedOneIsFound(t *testing.T) {
 	err := fromEngine(t, config, []string{"slipway:secrets"}, false, filepath.Dir(path))
 	want := []string{
 		`Pulumi.dev.yaml:6: network.zones: must be 2 or 3, got 5`,
-		`Pulumi.dev.yaml:5: secrets.BAD: must be secret: pulumi config set --path --secret slipway:secrets.BAD, got [secret]`,
+		`Pulumi.dev.yaml:5: secrets.BAD: must be secret: slipway secret set BAD --stack dev --live, got [secret]`,
 	}
 	if diff := cmp.Diff(want, lines(t, err, true)); diff != "" {
 		t.Error(diff)

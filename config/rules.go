@@ -341,6 +341,9 @@ var awsNames = []string{
 // accessKeys may be empty: settings that demand them pass the empty string on to boto3, which then asks for the task's role.
 var accessKeys = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
+// SecretName is the rule that a name of a secret breaks; "" if it is right. Names that the stack sets itself are not known here.
+func SecretName(name string) string { return settingName(name, nil) }
+
 // settingName returns why a name cannot be an environment variable of the app, or "".
 func settingName(name string, reserved []string) string {
 	switch {

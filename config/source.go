@@ -51,6 +51,19 @@ type Source struct {
 	plain     map[string]bool
 }
 
+// DefaultStack is the stack that is meant if none is named. It is there to be rehearsed.
+const DefaultStack = "local"
+
+// SetSecret is the command that sets a secret of a stack.
+func SetSecret(name, stack string) string {
+	if stack == DefaultStack {
+		return "slipway secret set " + name
+	}
+	return "slipway secret set " + name + " --stack " + stack + " --live"
+}
+
+func (s Source) setSecret(name string) string { return SetSecret(name, s.Stack) }
+
 // A RawValue is one value as the engine passes it: a scalar as a string, anything else as JSON.
 type RawValue struct {
 	Text   string

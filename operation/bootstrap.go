@@ -234,8 +234,8 @@ func (b *bootstrapping) foreignSecrets() error {
 		return nil
 	}
 	return fmt.Errorf("file Pulumi.%s.yaml has secrets that were encrypted for another backend: %s\n"+
-		"nothing was done; take them out, bootstrap, and set them again: pulumi config set --path --secret", b.target.Stack,
-		strings.Join(names, ", "))
+		"nothing was done; take them out, bootstrap, and set them again: slipway secret set NAME%s", b.target.Stack,
+		strings.Join(names, ", "), b.target.Flags())
 }
 
 // settings are the keys that the stack's file lacks.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"slipway/config"
 	"slipway/engine"
 	"slipway/operation/account"
 	"slipway/operation/account/modelaccount"
@@ -102,7 +103,7 @@ func CheckStackName(text string) error {
 
 // DefaultStack is the stack of a command that names none, and StackVariable the environment variable that says otherwise.
 const (
-	DefaultStack  = "local"
+	DefaultStack  = config.DefaultStack
 	StackVariable = "SLIPWAY_STACK"
 )
 

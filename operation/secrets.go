@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
+	"gopkg.in/yaml.v3"
 
 	"slipway/operation/account/modelaccount"
 	"slipway/release"
@@ -82,8 +83,13 @@ func without(all, others []string) []string {
 
 // sealed are the ciphertexts of the stack's secrets.
 func (c *configuration) sealed() map[string]string {
+	return ciphertexts(c.engine.Node, c.stack.Project)
+}
+
+// ciphertexts are those of the secrets in a stack's configuration, by name.
+func ciphertexts(config *yaml.Node, project string) map[string]string {
 	all := map[string]string{}
-	node := valueOf(c.engine.Node, c.stack.Project+":secrets")
+	node := valueOf(config, project+":secrets")
 	if node == nil {
 		return all
 	}

@@ -59,7 +59,8 @@ func bootstrapStack(ctx context.Context, run *invocation) error {
 	}
 	if run.live {
 		run.out.say("Stack %s can be deployed to %s. Next:\n"+
-			"  pulumi login '%s'    then pulumi config set --secret works, see %[6]s\n"+
+			"  slipway secret set NAME%[4]s    for each secret of the app, see %[6]s\n"+
+			"  pulumi login '%[3]s'    only for the Pulumi CLI\n"+
 			"  slipway preview%[4]s    what the first up creates\n"+
 			"  git commit %[5]s    everyone who deploys needs these settings; none of them is secret",
 			run.stack, b.Where, b.Backend, run.flags(), file, version.Page("docs/operations.md#secrets"))

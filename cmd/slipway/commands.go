@@ -23,7 +23,7 @@ var groups = []struct {
 	{"Release", []string{"promote", "rollback", "releases"}},
 	{"Inspect", []string{"status", "logs", "doctor", "check", "outputs", "stacks", "drift", "why", "export"}},
 	{"Operate", []string{"exec", "task", "job", "shell", "db", "scale", "restart", "pause", "resume", "policy", "unlock"}},
-	{"Set up", []string{"init", "bootstrap", "ci", "comment", "schema"}},
+	{"Set up", []string{"init", "bootstrap", "secret", "ci", "comment", "schema"}},
 }
 
 // nameless are the commands that --live does not need a stack for: they work on all, on those of their own flags, or on none.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -47,8 +48,25 @@ func TestLive(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "edit": edit, "lock": lock, "damage": damage,
-			"deployed": deployed, "pretend": pretend, "plugin": plugin},
+			"deployed": deployed, "pretend": pretend, "plugin": plugin,
+			"pulumi": func(ts *testscript.TestScript, neg bool, args []string) { ask(ts, cli, args) }},
 	})
+}
+
+// pulumi STACK ARGUMENT... asks the official CLI about a stack, and writes its answer to the file "answer".
+func ask(ts *testscript.TestScript, cli *engine.CLI, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	stack := args[0]
+	command := exec.CommandContext(ctx, cli.Path(), append(args[1:], "--stack", stack)...)
+	command.Dir = ts.MkAbs(".")
+	command.Env = append(os.Environ(), "PULUMI_HOME="+ts.Getenv("PULUMI_HOME"), "PULUMI_SKIP_UPDATE_CHECK=true",
+		"PULUMI_BACKEND_URL="+engine.S3("slipway-"+stack+"-state-123456789012-us-east-1", "us-east-1", ""))
+	out, err := command.CombinedOutput()
+	if err != nil {
+		ts.Fatalf("pulumi %s: %v\n%s", args, err, out)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), out, 0o600))
 }
 
 // lock STACK HOST leaves the lock of an engine on another host, as a run that was lost does.

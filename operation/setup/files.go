@@ -10,9 +10,6 @@ import (
 	"slipway/operation"
 )
 
-// standIn is a ciphertext for a rehearsal, which decrypts nothing: the containers get a stand-in, or the value of slipway.secrets.env.
-const standIn = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="
-
 // from is a comment that says where a value comes from.
 func from(k check.Key) string {
 	at := k.File
@@ -196,8 +193,8 @@ func (i *initializer) secrets(config *yamlmerge.Value, stack string) {
 	}
 	all := yamlmerge.Object()
 	for _, k := range i.found.Secrets {
-		all.With(k.Name, yamlmerge.Object().With("secure", yamlmerge.Text(standIn, from(k))))
+		all.With(k.Name, yamlmerge.Object().With("secure", yamlmerge.Text(operation.StandIn, from(k))))
 	}
-	config.Below("# Stand-ins without a value: a rehearsal decrypts nothing. For up --run, put NAME=value into slipway.secrets.env. For a\n"+
-		"# deployment: pulumi config set --stack STACK --path --secret "+i.out.Project+":secrets.NAME", i.out.Project+":secrets", all)
+	config.Below("# Stand-ins without a value: a rehearsal decrypts nothing. For up --run, put NAME=value into slipway.secrets.env. To set\n"+
+		"# those: slipway secret set NAME; of a stack that is bootstrapped: slipway secret set NAME --stack STACK --live", i.out.Project+":secrets", all)
 }

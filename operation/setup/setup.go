@@ -326,8 +326,8 @@ func (i *initializer) todo() {
 		}
 	}
 	for _, k := range i.found.Secrets {
-		i.add(k.File, k.Line, "Set the secret %s of each stack that you deploy: pulumi config set --stack dev --path --secret %s:secrets.%[1]s",
-			k.Name, i.out.Project)
+		i.add(k.File, k.Line, "Set the secret %s of each stack that you deploy: slipway secret set %[1]s --stack dev --live, after its bootstrap",
+			k.Name)
 	}
 	if r := i.found.Redirects; r != nil {
 		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)

@@ -231,7 +231,7 @@ func TestSecretsAreOnlyNamed(t *testing.T) {
 	}
 	var secrets map[string]struct{ Secure string }
 	node := stack.Config["shop:secrets"]
-	if err := node.Decode(&secrets); err != nil || secrets["MAILGUN_API_KEY"].Secure != standIn {
+	if err := node.Decode(&secrets); err != nil || secrets["MAILGUN_API_KEY"].Secure != operation.StandIn {
 		t.Errorf("secrets: %v %v", secrets, err)
 	}
 	if text := read(t, filepath.Join(folder, "Pulumi.dev.yaml")); strings.Contains(text, "MAILGUN_API_KEY") {

@@ -5,7 +5,7 @@ import "github.com/spf13/cobra"
 // Commands are the commands of this package.
 func Commands(t *Tools) []*cobra.Command {
 	return []*cobra.Command{
-		initCommand(t),
+		initCommand(t), secretCommand(t),
 		statusCommand(t), logsCommand(t), doctorCommand(t),
 		execCommand(t), taskCommand(t), jobCommand(t), shellCommand(t), databaseCommand(t), runCommand(),
 		scaleCommand(t),
