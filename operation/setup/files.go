@@ -195,6 +195,6 @@ func (i *initializer) secrets(config *yamlmerge.Value, stack string) {
 	for _, k := range i.found.Secrets {
 		all.With(k.Name, yamlmerge.Object().With("secure", yamlmerge.Text(operation.StandIn, from(k))))
 	}
-	config.Below("# Stand-ins without a value: a rehearsal decrypts nothing. For up --run, put NAME=value into slipway.secrets.env. To set\n"+
-		"# those: slipway secret set NAME; of a stack that is bootstrapped: slipway secret set NAME --stack STACK --live", i.out.Project+":secrets", all)
+	config.Below("# Stand-ins: a rehearsal decrypts nothing. slipway secret set NAME gives containers of this machine the value, and with\n"+
+		"# --stack STACK --live a stack in an account.", i.out.Project+":secrets", all)
 }
