@@ -77,6 +77,7 @@ var onCallCalls = map[string][]ownCall{
 			"cloudwatch:GetMetricData", "*", "", otherPages},
 		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
 		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
+		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:snapshot:rds:slipway-{stack}-database-0123abcd-2026", "", otherPages},
 		{"elasticache:DescribeReplicationGroups", "{arn}elasticache:{region}:{account}:replicationgroup:slipway-{stack}-cache", "", otherPages},
 		{"acm:DescribeCertificate", "{arn}acm:{region}:{account}:certificate/1", "{own}", otherPages},
 	},
@@ -90,7 +91,6 @@ var onCallCalls = map[string][]ownCall{
 	"doctor": slices.Concat(callsOfVerdict, callsOfRun, []ownCall{
 		{"ssm:DescribeParameters elasticloadbalancing:DescribeTargetHealth cloudwatch:DescribeAlarms", "*", "", otherPages},
 		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
-		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:snapshot:rds:slipway-{stack}-database-0123abcd-2026", "", otherPages},
 		{"acm:DescribeCertificate", "{arn}acm:{region}:{account}:certificate/1", "{own}", otherPages},
 		{"ecr:DescribeImages", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", otherPages},
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-migration:3", "{cluster}", ecsPages},
