@@ -95,6 +95,9 @@ func (e *entrance) run(ctx context.Context, p *part, by string, args TaskArgs) (
 		Container: appContainer, Command: args.Command, CPU: args.CPU, Memory: args.Memory, LogGroup: log.Group, LogPrefix: log.Prefix,
 		StartedBy: by, Detach: args.Detach, Started: args.Started, Line: args.Line,
 	})
+	if result.Running && result.Follow == "" {
+		result.Follow = fmt.Sprintf("slipway logs%s --service %s --follow", e.target.Flags(), p.Name)
+	}
 	if errors.Is(err, context.Canceled) && result.ARN != "" {
 		e.target.Progress.Logf("Task %s: %s.", result.ARN, result.Reason)
 	}

@@ -220,9 +220,6 @@ func (s sessions) Run(ctx context.Context, run account.OneOff) (account.JobResul
 	run.Started(w.result.ARN)
 	if run.Detach {
 		w.result.Running, w.result.ExitCode = true, 0
-		if run.LogGroup != "" {
-			w.result.Follow = fmt.Sprintf("aws logs tail %s --follow --region %s --log-stream-names %s", run.LogGroup, s.settings.Region, w.stream())
-		}
 		return w.result, nil
 	}
 	return w.follow(ctx)

@@ -252,7 +252,7 @@ func TestSessionsAgainstMoto(t *testing.T) {
 	}
 
 	run.Detach, run.Started = true, func(string) {}
-	if result, err = s.Run(ctx, run); err != nil || !result.Running || !strings.HasPrefix(result.Follow, "aws logs tail /shop ") {
+	if result, err = s.Run(ctx, run); err != nil || !result.Running {
 		t.Fatalf("%+v, %v", result, err)
 	}
 
