@@ -109,8 +109,8 @@ func (a *acting) half(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	return fmt.Errorf("%w\nstack %s is only partly paused; to complete that, repeat slipway pause%s; to take it back, run slipway resume%[3]s", err,
-		a.target.Stack, a.target.Flags())
+	return fmt.Errorf("%w\nstack %s is only partly paused; to complete that, repeat slipway pause%s; to take it back, run "+
+		"slipway resume%[3]s", err, a.target.Stack, a.target.Flags())
 }
 
 // before is what runs now.

@@ -210,9 +210,11 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 			AllocatedStorage, MaxAllocatedStorage, BackupRetentionPeriod                   int
 			MultiAZ                                                                        bool
 			ReadReplicaSourceDBInstanceIdentifier                                          string
-			Replicas                                                                       []string `xml:"ReadReplicaDBInstanceIdentifiers>ReadReplicaDBInstanceIdentifier"`
 			LatestRestorableTime                                                           instant
-			CertificateDetails                                                             struct {
+			ReadReplicaDBInstanceIdentifiers                                               struct {
+				IDs []string `xml:"ReadReplicaDBInstanceIdentifier"`
+			}
+			CertificateDetails struct {
 				CAIdentifier string
 				ValidTill    instant
 			}
@@ -228,7 +230,7 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 	i := out.Instances[0]
 	return account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus,
 		Engine: i.Engine, Version: i.EngineVersion, Storage: i.AllocatedStorage, MaxStorage: i.MaxAllocatedStorage, MultiAZ: i.MultiAZ,
-		Replicas:   i.ReadReplicaSourceDBInstanceIdentifier != "" || len(i.Replicas) > 0,
+		Replicas:   i.ReadReplicaSourceDBInstanceIdentifier != "" || len(i.ReadReplicaDBInstanceIdentifiers.IDs) > 0,
 		BackupDays: i.BackupRetentionPeriod, LatestRestorable: i.LatestRestorableTime.Time,
 		CertificateAuthority: i.CertificateDetails.CAIdentifier, CertificateValidTill: i.CertificateDetails.ValidTill.Time}, nil
 }

@@ -172,7 +172,8 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 		"ListTasks RUNNING": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t1"]}`,
 		"ListTasks STOPPED": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t2"]}`,
 		"DescribeTasks t1": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t1","taskDefinitionArn":"` + definition + `",
-			"lastStatus":"RUNNING","desiredStatus":"RUNNING","healthStatus":"HEALTHY","group":"service:shop-prod-web","startedAt":1770091506,"enableExecuteCommand":true,
+			"lastStatus":"RUNNING","desiredStatus":"RUNNING","healthStatus":"HEALTHY","group":"service:shop-prod-web","startedAt":1770091506,
+			"enableExecuteCommand":true,
 			"containers":[{"name":"django","healthStatus":"HEALTHY","imageDigest":"sha256:1","runtimeId":"t1-9","managedAgents":[
 				{"name":"ExecuteCommandAgent","lastStatus":"RUNNING"}]}]}]}`,
 		"DescribeTasks t2": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t2",
@@ -230,7 +231,8 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 		t.Fatalf("tasks are %+v, %v", tasks, err)
 	}
 	if a := tasks[0]; a.ID != "t1" || a.Service != "shop-prod-web" || a.Family != "shop-prod-web" || a.Health != "HEALTHY" || a.Stops ||
-		!a.Exec || a.Containers[0].Runtime != "t1-9" || a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec || a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
+		!a.Exec || a.Containers[0].Runtime != "t1-9" || a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec ||
+		a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
 		t.Errorf("the running task is %+v", a)
 	}
 	if b := tasks[1]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() ||
