@@ -132,8 +132,8 @@ func None(cmd *cobra.Command, args []string) error {
 func AtLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			name := strings.TrimPrefix(cmd.CommandPath(), "slipway ")
-			return fmt.Errorf("%s needs more arguments: slipway %s", name, strings.TrimSuffix(strings.TrimPrefix(cmd.UseLine(), "slipway "), " [flags]"))
+			name, usage := strings.TrimPrefix(cmd.CommandPath(), "slipway "), strings.TrimSuffix(cmd.UseLine(), " [flags]")
+			return fmt.Errorf("%s needs more arguments: slipway %s", name, strings.TrimPrefix(usage, "slipway "))
 		}
 		return nil
 	}
