@@ -164,7 +164,7 @@ var overlaySettings = []string{"DATABASES", "SECRET_KEY", "DEBUG", "ALLOWED_HOST
 	"SECURE_PROXY_SSL_HEADER", "MEDIA"}
 
 func reserved(at string) bool {
-	for _, own := range []string{home, "/proc", "/sys", "/dev", path.Dir(bundlePath)} {
+	for _, own := range []string{home, "/proc", "/sys", "/dev", path.Dir(image.CABundle)} {
 		if at == own || strings.HasPrefix(at, own+"/") || strings.HasPrefix(own, at+"/") {
 			return true
 		}

@@ -46,7 +46,6 @@ type Static struct {
 // The paths in an image that Slipway adds.
 const (
 	home        = "/opt/slipway"
-	bundlePath  = "/etc/ssl/rds/global-bundle.pem"
 	collected   = "/srv/static"
 	imageStatic = home + "/static"
 	pythonPath  = home + "/python"

@@ -3,6 +3,8 @@ package adapter
 import (
 	_ "embed"
 	"strings"
+
+	"slipway/internal/image"
 )
 
 // bundle is the root certificates of RDS in the regions that open to every account (RDS guide, "Using SSL/TLS to encrypt a
@@ -16,7 +18,7 @@ var bundle string
 // an app whose PGSSLMODE is verify-full could not connect otherwise. The builder would make such a file unreadable for all but root.
 func (a App) bundleStep() string {
 	if strings.Contains(bundle, "# Amazon RDS "+a.Region+" Root CA ") {
-		return "COPY " + bundleFile + " " + bundlePath
+		return "COPY " + bundleFile + " " + image.CABundle
 	}
-	return "ADD --chmod=0644 https://truststore.pki.rds.amazonaws.com/" + a.Region + "/" + a.Region + "-bundle.pem " + bundlePath
+	return "ADD --chmod=0644 https://truststore.pki.rds.amazonaws.com/" + a.Region + "/" + a.Region + "-bundle.pem " + image.CABundle
 }

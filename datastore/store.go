@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"slipway/internal/catalog"
+	"slipway/internal/image"
 	"slipway/internal/wiring"
 )
 
@@ -122,7 +123,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 // SSLMode and CABundle are how clients connect: they check the server's certificate and its name. The bundle is in every image.
 const (
 	SSLMode  = "verify-full"
-	CABundle = "/etc/ssl/rds/global-bundle.pem"
+	CABundle = image.CABundle
 )
 
 // Offer is the database as its owner or as the site's role sees it.

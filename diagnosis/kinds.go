@@ -1,5 +1,7 @@
 package diagnosis
 
+import "slipway/internal/version"
+
 // A Kind is what sort of thing a finding is about.
 type Kind string
 
@@ -136,7 +138,7 @@ var rules = []rule{
 		next:    "read the server's own words above; Performance Insights shows what keeps it busy"},
 	{kind: Tables, explains: append([]Kind{Migrations, HealthPath}, visible...),
 		because: "the migrations are recorded as applied, and a table of theirs is not there: dropped by hand, or not in the backup",
-		next:    "restore the table from a backup, or apply its migration again: docs/operations.md, Restore the database"},
+		next:    "restore the table from a backup, or apply its migration again: " + version.Page("docs/operations.md#restore-the-database")},
 	{kind: Migrations, explains: append([]Kind{HealthPath}, visible...),
 		because: "the database is behind the release: its migration did not run or failed",
 		next:    "slipway up{flags}: it runs the migration and shows its log"},

@@ -101,7 +101,7 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 	}
 	rest := ""
 	if n := len(warnings); n > 0 {
-		rest = fmt.Sprintf("%s in the project; see them with: slipway check", counting(n, "warning"))
+		rest = fmt.Sprintf("%s in the project; see them with: slipway check", some(n, false, "warning"))
 		if t.Stack != DefaultStack {
 			rest += " --stack " + t.Stack
 		}
@@ -119,13 +119,6 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 		t.Progress.Logf("Check: %s", rest)
 	}
 	return warnings, nil
-}
-
-func counting(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // judged is a finding of a check in the format of all findings.

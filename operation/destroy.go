@@ -291,7 +291,7 @@ func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
 		}
 	}
 	if len(locked) > 0 {
-		d.target.Progress.Logf("Lifting the protection of %d resources.", len(locked))
+		d.target.Progress.Logf("Lifting the protection of %s.", some(len(locked), false, "resource"))
 		if _, err := d.stack.Unprotect(ctx, lock, d.unprotected().Run, locked); err != nil {
 			return engine.Result{}, err
 		}

@@ -15,6 +15,7 @@ import (
 
 	"slipway/diagnosis"
 	"slipway/engine"
+	"slipway/internal/version"
 	"slipway/operation/account"
 	"slipway/verdict"
 )
@@ -232,7 +233,7 @@ func (d *doctor) database(ctx context.Context) error {
 	switch {
 	case errors.Is(err, account.ErrGone):
 		d.found(diagnosis.Finding{Kind: diagnosis.DatabaseDown, Text: "database " + id + " does not exist",
-			Next: "docs/operations.md, Restore the database"})
+			Next: version.Page("docs/operations.md#restore-the-database")})
 		return nil
 	case err != nil:
 		return err

@@ -22,8 +22,8 @@ type StateVersion struct {
 }
 
 func (v StateVersion) String() string {
-	return fmt.Sprintf("version %s of %s, with %d resources and %d pending operations",
-		v.ID, v.Written.UTC().Format(time.RFC3339), v.Resources, v.Pending)
+	return fmt.Sprintf("version %s of %s, with %s and %s", v.ID, v.Written.UTC().Format(time.RFC3339),
+		some(v.Resources, false, "resource"), some(v.Pending, false, "pending operation"))
 }
 
 // errSound means that the state can be read, so there is nothing to restore.

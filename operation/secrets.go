@@ -44,6 +44,10 @@ func (c *configuration) localSecrets(ctx context.Context, t Target, operation st
 	if t.Containers.Ask != nil && slices.Contains(asking, operation) {
 		for _, name := range missing {
 			value, err := t.Containers.Ask(ctx, name)
+			if errors.Is(err, context.Canceled) {
+				return fmt.Errorf("interrupted at the question for the secret %s; nothing was deployed\n"+
+					"its value can be in %s; with --yes the containers get a stand-in", name, secretsFile)
+			}
 			if err != nil {
 				return err
 			}

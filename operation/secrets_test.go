@@ -96,6 +96,16 @@ func TestSecretsAreAskedFor(t *testing.T) {
 	}
 }
 
+// An interrupt is no answer: the other secrets are not asked for, and no stand-ins are promised.
+func TestAnInterruptAtTheQuestionForASecret(t *testing.T) {
+	asked := 0
+	_, said, err := secretsOf(t, "", nil, func(context.Context, string) (string, error) { asked++; return "", context.Canceled })
+	if err == nil || !strings.Contains(err.Error(), "interrupted at the question for the secret API_TOKEN; nothing was deployed") ||
+		asked != 1 || said != "" {
+		t.Errorf("asked %d times, said %q: %v", asked, said, err)
+	}
+}
+
 func TestFilesOfSecretsThatAreRefused(t *testing.T) {
 	const one = "MAIL_PASSWORD=hunter2\n"
 	at := func(root string) string { return filepath.Join(root, secretsFile) }

@@ -25,22 +25,14 @@ func (p Pause) Lines() []string {
 		fmt.Sprintf("  no task runs of %s", strings.Join(p.Services, ", ")),
 	}
 	if p.Schedules > 0 {
-		lines = append(lines, fmt.Sprintf("  %s disabled", Count(p.Schedules, "schedule")))
+		lines = append(lines, fmt.Sprintf("  no job starts by itself: %s off", Some(p.Schedules, "schedule")))
 	}
 	lines = append(lines, fmt.Sprintf("  database %s is stopped; its data stays", p.Database),
-		fmt.Sprintf("What still costs money, about $%.0f a month: %s", p.Dollars, strings.Join(p.Costs, ", ")))
+		fmt.Sprintf("AWS still bills about $%.0f a month (prices of us-east-1): %s", p.Dollars, strings.Join(p.Costs, ", ")))
 	if len(p.Unpriced) > 0 {
-		lines = append(lines, "and, not counted: "+strings.Join(p.Unpriced, ", "))
+		lines = append(lines, "and these, whose prices are not known here: "+strings.Join(p.Unpriced, ", "))
 	}
 	return lines
-}
-
-// Count is a number of things: "1 schedule is", "2 schedules are".
-func Count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what + " is"
-	}
-	return fmt.Sprintf("%d %ss are", n, what)
 }
 
 // Day is a moment that is days away.

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +11,7 @@ import (
 )
 
 // AskSecret asks for a secret on the terminal, without showing what is typed. It returns "" if nothing is typed, and if there is no
-// terminal. An interrupt ends it.
+// terminal. An interrupt ends it: the error is then that of ctx.
 func AskSecret(ctx context.Context, out io.Writer, question string) (string, error) {
 	in := int(os.Stdin.Fd())
 	if !term.IsTerminal(in) {
@@ -33,7 +34,7 @@ func AskSecret(ctx context.Context, out io.Writer, question string) (string, err
 	}()
 	select {
 	case <-ctx.Done():
-		return "", term.Restore(in, before)
+		return "", errors.Join(ctx.Err(), term.Restore(in, before))
 	case a := <-answered:
 		return string(a.text), a.err
 	}

@@ -117,7 +117,7 @@ func (p *Progress) picture(width, height int) string {
 	hidden := ""
 	if len(rows) > height-2 {
 		rows = p.active()
-		hidden = fmt.Sprintf(", %d components wait or are done", len(p.rows)-len(rows))
+		hidden = fmt.Sprintf(", %s waiting or done", Some(len(p.rows)-len(rows), "component"))
 	}
 	if most := max(1, height-2); height > 0 && len(rows) > most {
 		rows = rows[:most]

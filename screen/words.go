@@ -20,6 +20,14 @@ var operations = []struct{ op, doing, done, planned string }{
 	{"read", "reading", "read", ""},
 }
 
+// Some is a number of things: "1 task", "2 tasks".
+func Some(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // Counted says what an operation did: "139 created", "0 changes".
 func Counted(counts map[string]int) string { return count(counts, false) }
 

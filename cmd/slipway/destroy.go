@@ -11,6 +11,7 @@ import (
 	"slipway/cmd/slipway/commandline"
 	"slipway/engine"
 	"slipway/operation"
+	"slipway/screen"
 )
 
 func destroyCommand(run *invocation) *cobra.Command {
@@ -76,7 +77,7 @@ func destroy(ctx context.Context, run *invocation, keep bool, confirm string) er
 	case keep:
 		run.out.say("Stack %s is down: %s, in %s. The database and the media stay, with what they need: %s in all.\n"+
 			"To adopt them elsewhere, --json lists them as pulumi import --file takes them. Next, to continue with them here:\n  slipway up%s",
-			run.stack, counted(d.Result), elapsed(d.Result.Took), some(len(d.Kept), "resource"), run.flags())
+			run.stack, counted(d.Result), elapsed(d.Result.Took), screen.Some(len(d.Kept), "resource"), run.flags())
 	case d.Key != "":
 		run.out.say("Stack %s is gone: %s, in %s. What stays is the snapshot %s and the key that encrypts it, $1 a month:\n  %s",
 			run.stack, counted(d.Result), elapsed(d.Result.Took), d.Snapshot, d.Key)
@@ -128,13 +129,6 @@ func (i *invocation) confirmDestruction(d operation.Destruction, keep bool, conf
 		return fmt.Errorf("%q is not the name of the stack; nothing was deleted", name)
 	}
 	return nil
-}
-
-func some(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // regionFlag is the flag of the AWS CLI for the region that an ARN names.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,7 +91,7 @@ func columns(e operation.Environment) (running, age, verdict, drift string) {
 	if e.Drift != nil {
 		drift = "none"
 		if e.Drift.Found > 0 {
-			drift = fmt.Sprint(e.Drift.Found, " drifted")
+			drift = screen.Some(e.Drift.Found, "resource")
 		}
 		if ago := screen.Age(time.Since(e.Drift.When)); ago == "now" {
 			drift += ", just now"

@@ -11,9 +11,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway/cmd/slipway/interrupts"
+	"slipway/screen"
 )
 
-func init() { commands["at-terminal"] = func() { os.Exit(atTerminal(os.Args[1], os.Args[2:])) } }
+func init() {
+	commands["at-terminal"] = func() { os.Exit(atTerminal(os.Args[1], os.Args[2:])) }
+	commands["ask-secret"] = func() { // the question of up --run, which needs a Docker engine
+		listening := interrupts.Listen(func(string, ...any) {})
+		value, err := screen.AskSecret(listening.Context, os.Stderr, "Value: ")
+		fmt.Printf("answer %q, %v\n", value, err)
+	}
+}
 
 // questionPatience is how long a command may take until it asks, and to its end from there.
 const questionPatience = time.Minute

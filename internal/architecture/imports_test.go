@@ -64,10 +64,10 @@ var allowed = map[string][]string{
 	"engine":                      {"engine/inprocess"},
 	"engine/inprocess":            {"engine/inprocess/passphrase"},
 	"engine/inprocess/passphrase": {},
-	"verdict":                     {"internal/redact"},
+	"verdict":                     {"internal/redact", "internal/version"},
 	"logline":                     {}, // usable on its own
 	"drift":                       {},
-	"diagnosis":                   {"internal/redact"},
+	"diagnosis":                   {"internal/redact", "internal/version"},
 	"release":                     {"verdict", "internal/image"},
 	"bootstrap":                   {"release", "internal/policy", "internal/bucket/hardening"}, // release: other accounts may read its records
 

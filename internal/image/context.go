@@ -48,6 +48,9 @@ type Added struct {
 // Own is the folder of added files in a staged copy. No file of a project is in it.
 const Own = ".slipway"
 
+// CABundle is where every image has the certificates of RDS.
+const CABundle = "/etc/ssl/rds/global-bundle.pem"
+
 // A Context is what Docker gets for a build: every file that .dockerignore does not exclude, and the Dockerfile in any case.
 // The tag of the image and the staged copy are made from it, so they cannot disagree.
 //

@@ -1,16 +1,19 @@
 package commandline
 
+import "slipway/internal/version"
+
 // Longer texts of the help.
 
 // Help is that of the command itself.
-const Help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
+var Help = `Slipway puts a Django site on AWS Fargate with one Pulumi program, and rehearses it.
 
 Every command works on a model of AWS inside this process. The engine is the real Pulumi engine, and
 the program is the one that "pulumi up" deploys; only the account is not real. No credentials are
 read, no account is called and nothing costs money.
 
 With --live a command works on the stack's own AWS account, with the credentials of the environment.
-It then needs the name of the stack, from --stack or SLIPWAY_STACK. Begin with bootstrap, and see README.md.
+It then needs the name of the stack, from --stack or SLIPWAY_STACK. Begin with bootstrap:
+` + version.Page("README.md#deploying-for-real") + `
 
 What a stack is made of is kept in .slipway/<stack>/. Delete that folder to forget it.`
 

@@ -238,12 +238,12 @@ func backupsOf(s *operation.Status) string {
 	if d == nil || d.Class == "" {
 		return ""
 	}
-	words := []string{fmt.Sprintf("kept %d days", d.BackupDays)}
+	words := []string{"kept " + screen.Some(d.BackupDays, "day")}
 	if d.LatestRestorable != nil {
 		words = append(words, "restorable until "+ago(d.LatestRestorable, s.At))
 	}
 	if d.Snapshots > 0 {
-		words = append(words, fmt.Sprintf("%d snapshots, the last %s", d.Snapshots, ago(d.LastSnapshot, s.At)))
+		words = append(words, fmt.Sprintf("%s, the last %s", screen.Some(d.Snapshots, "snapshot"), ago(d.LastSnapshot, s.At)))
 	}
 	return strings.Join(words, ", ")
 }
@@ -256,7 +256,7 @@ func cacheOf(c *operation.CacheState) string {
 	if c.Engine != "" {
 		words = append(words, c.Engine)
 	}
-	words = append(words, fmt.Sprintf("%d replicas, failover %s", c.Replicas, c.Failover))
+	words = append(words, screen.Some(c.Replicas, "replica")+", failover "+c.Failover)
 	if c.LagSeconds != nil {
 		words = append(words, fmt.Sprintf("%.1fs behind", *c.LagSeconds))
 	}

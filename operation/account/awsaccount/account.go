@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
 	"slipway/bootstrap"
@@ -61,7 +62,8 @@ func Open(ctx context.Context, args Args) (*Account, error) {
 func Caller(ctx context.Context, args Args) (*Account, error) {
 	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
 	defer cancel()
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(args.Profile))
+	// The SDK's own warnings, such as that of the instance metadata, say less than the error that follows.
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithSharedConfigProfile(args.Profile), awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("AWS configuration: %w", err)
 	}

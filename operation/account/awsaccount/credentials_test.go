@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -51,5 +55,33 @@ func TestCredentialsThatEndDuringARunAreRefused(t *testing.T) {
 				t.Errorf("it says %q, want %q", said.String(), c.warns)
 			}
 		})
+	}
+}
+
+// Without credentials the error is all that is written: the SDK's warnings about the instance metadata are not.
+func TestTheSDKWritesNothing(t *testing.T) {
+	metadata := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	t.Cleanup(metadata.Close)
+	nothing := filepath.Join(t.TempDir(), "nothing")
+	for name, value := range map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.URL, "AWS_EC2_METADATA_DISABLED": "",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_CONFIG_FILE": nothing,
+		"AWS_SHARED_CREDENTIALS_FILE": nothing} {
+		t.Setenv(name, value)
+	}
+	written, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr := os.Stderr
+	os.Stderr = written
+	_, failed := Caller(t.Context(), Args{Stack: "prod", Region: "us-east-1"})
+	os.Stderr = stderr
+	text, err := os.ReadFile(written.Name())
+	if err != nil || len(text) > 0 {
+		t.Errorf("the SDK wrote %q, %v", text, err)
+	}
+	if failed == nil || !strings.Contains(failed.Error(), "no AWS credentials for stack prod") {
+		t.Errorf("the error is %v", failed)
 	}
 }
