@@ -92,6 +92,9 @@ func (r Rule) Faster(factor int) Rule {
 	return r
 }
 
+// Range is how far an alarm looks back: the time after which it has forgotten a value.
+func (r Rule) Range() time.Duration { return r.Period * time.Duration(r.Periods+beyond) }
+
 func (r Rule) breaches(value float64) bool {
 	return comparisons[r.Comparison].breaches(value, r.Threshold)
 }
