@@ -82,8 +82,8 @@ func TestRunNight(t *testing.T) {
 	if failed == nil {
 		t.Fatalf("no request:\n%s", lines)
 	}
-	says(0, "logs --since 10m --request "+failed[1], ` nginx .* GET /mood/ 500 `, ` django .*Traceback \(most recent call last\)`, `KeyError: 'bob'`,
-		`website/urls\.py`)
+	says(0, "logs --since 10m --request "+failed[1], ` nginx .* GET /mood/ 500 `, ` django +ERROR +Internal Server Error: /mood/ `,
+		`^ +Traceback \(most recent call last\):$`, `website/urls\.py", line \d+, in mood$`, `^ +KeyError: 'bob'$`)
 
 	t.Log("doctor, and back")
 	out := says(3, "doctor", `^Likely cause: alarm `+alarm+` fires: The site answers 5xx\.`,
@@ -91,7 +91,9 @@ func TestRunNight(t *testing.T) {
 	if line, _, _ := strings.Cut(out[strings.Index(out, "Likely cause"):], "\n"); !strings.Contains(line, alarm) {
 		t.Errorf("the first line of doctor is %s", line)
 	}
-	says(0, "rollback", `It runs release `+first)
+	if out, code := r.slipway(append([]string{"rollback", "--run"}, settings...)...); code != 0 || !strings.Contains(out, "It runs release "+first) {
+		t.Errorf("rollback: exit code %d\n%s", code, out)
+	}
 	began = time.Now()
 	r.until("the alarm ends", fires("0"))
 	t.Logf("the alarm ends after %s", time.Since(began).Round(time.Second))

@@ -123,6 +123,10 @@ func TestAMetricThatStopsEndsItsAlarm(t *testing.T) {
 			t.Errorf("after %d minutes: %+v, want %s", minute, got, want)
 		}
 	}
+	young := r.Evaluate(&metrics, state, start.Add(13*time.Minute))
+	if want := "Threshold Crossed: 1 missing datapoint was treated as [NonBreaching]."; young.Reason != want {
+		t.Errorf("%s", young.Reason)
+	}
 	ended := r.Evaluate(&metrics, state, start.Add(time.Hour))
 	if want := "Threshold Crossed: no datapoints were received for 5 periods and 5 missing datapoints were treated as [NonBreaching]."; ended.Reason != want {
 		t.Errorf("%s", ended.Reason)

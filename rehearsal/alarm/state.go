@@ -118,16 +118,16 @@ func (r Rule) reason(present []point, state string) string {
 	case state == Firing:
 		text += fmt.Sprintf("%d out of the last %s %s %s %s the threshold (%s)", len(crossed), plural(r.Periods, "datapoint", "datapoints"), list,
 			verb(len(crossed)), comparisons[r.Comparison].words, decimal(r.Threshold))
-	case len(crossed) == 0: // fewer breach than must
-		text += plural(len(present), "datapoint", "datapoints") + " breached the threshold (" + decimal(r.Threshold) + "), and " +
-			strconv.Itoa(r.Datapoints) + " must"
-	default:
+	case len(crossed) > 0:
 		text += fmt.Sprintf("%s %s %s not %s the threshold (%s)", plural(len(crossed), "datapoint", "datapoints"), list, verb(len(crossed)),
 			comparisons[r.Comparison].words, decimal(r.Threshold))
 	}
 	if n := r.Periods - len(present); n > 0 && (r.Missing == "breaching" || r.Missing == "notBreaching") {
 		treated := map[string]string{"breaching": "Breaching", "notBreaching": "NonBreaching"}[r.Missing]
-		text += fmt.Sprintf(" and %s treated as [%s]", plural(n, "missing datapoint was", "missing datapoints were"), treated)
+		if len(present) == 0 || len(crossed) > 0 {
+			text += " and "
+		}
+		text += fmt.Sprintf("%s treated as [%s]", plural(n, "missing datapoint was", "missing datapoints were"), treated)
 	}
 	if state == Firing {
 		text += fmt.Sprintf(" (minimum %s for OK -> ALARM transition)", plural(r.Datapoints, "datapoint", "datapoints"))

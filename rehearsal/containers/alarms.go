@@ -70,14 +70,20 @@ func (r *Run) keptAlarms() alarmStates {
 	return kept
 }
 
-// watch measures the targets and evaluates the alarms until ctx is done.
-func (m *meter) watch(ctx context.Context) {
-	states := m.run.keptAlarms().States
+// check measures the targets until ctx is done. A target that does not answer delays it, so watch does not wait for it.
+func (m *meter) check(ctx context.Context) {
 	probes := &rounds{run: m.run, ask: (*probe).ask}
 	for pause(ctx, time.Second) == nil {
 		for group, n := range probes.round(ctx, m.now()) {
 			m.put(group, map[string]float64{"HealthyHostCount": float64(n.healthy), "UnHealthyHostCount": float64(n.unhealthy)})
 		}
+	}
+}
+
+// watch evaluates the alarms until ctx is done.
+func (m *meter) watch(ctx context.Context) {
+	states := m.run.keptAlarms().States
+	for pause(ctx, time.Second) == nil {
 		was := states
 		states = m.evaluate(was)
 		m.run.announce(was, states)

@@ -85,6 +85,7 @@ func (r *Run) front() error {
 		balancer = tls.NewListener(balancer, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
 	r.serve(balancer, r.balancer())
+	r.background(r.meter.check)
 	r.background(r.meter.watch)
 	return r.keep()
 }
