@@ -89,7 +89,8 @@ func TestRunDoctor(t *testing.T) {
 
 	t.Log("no route")
 	open := r.cutOff(r.containers("slipway.database")[0])
-	doctor(3, "no answer from ", ":5432 within 5 s", "because: packets to the database are dropped: a security group, a network ACL or a route table",
+	doctor(3, "no answer from ", ":5432 within 5 s",
+		"why: packets to the database are dropped: a security group, a network ACL or a route table",
 		"inside   log-in         not seen")
 	open()
 	r.until("the site has its database again", func() bool { _, code := r.slipway("doctor"); return code == 0 })
@@ -137,17 +138,18 @@ func TestRunDoctor(t *testing.T) {
 func (r *running) cutOff(container string) func() {
 	r.t.Helper()
 	pid := strings.TrimSpace(r.docker("inspect", "-f", "{{.State.Pid}}", container))
-	network := strings.TrimSpace(r.docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}}{{end}}", container))
+	const address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}}{{end}}"
+	network := strings.TrimSpace(r.docker("inspect", "-f", address, container))
 	whole, err := netip.ParsePrefix(network)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	low := netip.PrefixFrom(whole.Masked().Addr(), whole.Bits()+1)
-	address := low.Addr().As4()
-	address[whole.Bits()/8] |= 0x80 >> (whole.Bits() % 8)
+	upper := low.Addr().As4()
+	upper[whole.Bits()/8] |= 0x80 >> (whole.Bits() % 8)
 	route := func(do string) {
 		r.t.Helper()
-		for _, half := range []netip.Prefix{low, netip.PrefixFrom(netip.AddrFrom4(address), low.Bits())} {
+		for _, half := range []netip.Prefix{low, netip.PrefixFrom(netip.AddrFrom4(upper), low.Bits())} {
 			out, err := exec.Command("nsenter", "-t", pid, "-n", "ip", "route", do, "blackhole", half.String()).CombinedOutput()
 			if err != nil {
 				r.t.Fatalf("ip route %s %s in the container's network, which needs root: %v: %s", do, half, err, out)

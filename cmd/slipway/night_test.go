@@ -91,7 +91,8 @@ func TestRunNight(t *testing.T) {
 	if line, _, _ := strings.Cut(out[strings.Index(out, "Likely cause"):], "\n"); !strings.Contains(line, alarm) {
 		t.Errorf("the first line of doctor is %s", line)
 	}
-	if out, code := r.slipway(append([]string{"rollback", "--run"}, settings...)...); code != 0 || !strings.Contains(out, "It runs release "+first) {
+	out, code := r.slipway(append([]string{"rollback", "--run"}, settings...)...)
+	if code != 0 || !strings.Contains(out, "It runs release "+first) {
 		t.Errorf("rollback: exit code %d\n%s", code, out)
 	}
 	began = time.Now()
@@ -102,9 +103,9 @@ func TestRunNight(t *testing.T) {
 	if now := running(); now != first {
 		t.Errorf("release %s runs, want %s", now, first)
 	}
-	for _, want := range []string{"Alarm " + alarm + " fires: Threshold Crossed: 5 out of", "Alarm " + alarm + " ends: Threshold Crossed: "} {
-		if !strings.Contains(r.said.String(), want) {
-			t.Errorf("the command that serves does not say %q", want)
+	for _, want := range []string{" fires: Threshold Crossed: 5 out of", " ends: Threshold Crossed: "} {
+		if !strings.Contains(r.said.String(), "Alarm "+alarm+want) {
+			t.Errorf("the command that serves does not say %q", alarm+want)
 		}
 	}
 
@@ -124,7 +125,7 @@ func TestRunNight(t *testing.T) {
 	r.until("the alarm ends", fires("0"))
 
 	t.Log("a release that mends the page, under the same load")
-	r.write("website/urls.py", urls+strings.Replace(mood, `{"ada": "sunny"}[request.GET["of"]]`, `{"ada": "sunny"}.get(request.GET["of"])`, 1))
+	r.write("website/urls.py", urls+strings.Replace(mood, `[request.GET["of"]]`, `.get(request.GET["of"])`, 1))
 	r.good()
 	if page, _ := ada.get("/mood/?of=ada"); page != "sunny" {
 		t.Errorf("the mended page says %q", page)

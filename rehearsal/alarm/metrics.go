@@ -83,6 +83,21 @@ func (m *Metrics) between(metric Metric, from, to time.Time) []float64 {
 	return found
 }
 
+// newest is when the newest value since from was measured that is of a sort.
+func (m *Metrics) newest(metric Metric, from time.Time, sort func(float64) bool) (at time.Time, found bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range slices.Backward(m.values[metric.key()]) {
+		if s.second < from.Unix() {
+			break
+		}
+		if slices.ContainsFunc(s.values, sort) {
+			return time.Unix(s.second, 0), true
+		}
+	}
+	return time.Time{}, false
+}
+
 // statistics are those that an alarm can have, but for percentiles.
 var statistics = map[string]func([]float64) float64{
 	"SampleCount": func(v []float64) float64 { return float64(len(v)) },

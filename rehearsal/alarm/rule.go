@@ -42,8 +42,8 @@ var comparisons = map[string]struct {
 
 var percentiles = regexp.MustCompile(`^p(\d{1,2}(?:\.\d+)?|100)$`)
 
-// Read is the rule of an alarm that has these properties, by the names of the provider: namespace, metricName, dimensions, statistic. The error
-// says why it cannot be evaluated.
+// Read is the rule of an alarm that has these properties, by the names of the provider: namespace, metricName, dimensions, statistic. The
+// error says why it cannot be evaluated.
 func Read(properties map[string]any) (Rule, error) {
 	text := func(name string) string { s, _ := properties[name].(string); return s }
 	number := func(name string) float64 { n, _ := properties[name].(float64); return n }

@@ -20,7 +20,10 @@ type State struct {
 	State  string
 	Reason string    // in CloudWatch's words
 	Since  time.Time // when it became so
-	Near   bool      // what is measured now could make it fire: a value in the newest two periods breaches, or adds up
+
+	// Near is when something was measured that could make it fire: the end of the last period if that breaches, or the newest value of
+	// the period that goes on, if it breaches or adds up. Zero: nothing was.
+	Near time.Time `json:",omitzero"`
 }
 
 // beyond is how many periods CloudWatch looks back beyond those that it evaluates. The guide does not say how many; its tables, for three
@@ -71,8 +74,12 @@ func (r Rule) Evaluate(metrics *Metrics, was State, now time.Time) State {
 	if state.State != was.State || was.Reason == "" {
 		state.Reason = r.reason(present, state.State)
 	}
-	for _, p := range []point{r.point(metrics, now.Truncate(r.Period)), all[0]} {
-		state.Near = state.Near || !p.missing && (r.breaches(p.value) || r.counts && p.value > 0)
+	began := now.Truncate(r.Period)
+	if last := all[0]; !last.missing && r.breaches(last.value) {
+		state.Near = began
+	}
+	if at, found := metrics.newest(r.Metric, began, func(v float64) bool { return r.breaches(v) || r.counts && v > 0 }); found {
+		state.Near = at
 	}
 	return state
 }

@@ -19,7 +19,8 @@ func alarming() []*cloud.Object {
 	of := func(name, metric, statistic string, threshold float64, dimensions map[string]any) *cloud.Object {
 		return &cloud.Object{Type: typeAlarm, ID: name, Outputs: map[string]any{
 			"name": name, "namespace": "AWS/ApplicationELB", "metricName": metric, "statistic": statistic, "period": 60.0, "evaluationPeriods": 3.0,
-			"threshold": threshold, "comparisonOperator": "GreaterThanOrEqualToThreshold", "treatMissingData": "notBreaching", "dimensions": dimensions}}
+			"threshold": threshold, "comparisonOperator": "GreaterThanOrEqualToThreshold", "treatMissingData": "notBreaching",
+			"dimensions": dimensions}}
 	}
 	balancer := map[string]any{"LoadBalancer": "app/web/1"}
 	targets := map[string]any{"LoadBalancer": "app/web/1", "TargetGroup": "targetgroup/web/2"}
@@ -87,7 +88,7 @@ func TestAlarmsFollowWhatTheBalancerServes(t *testing.T) {
 	for range 2 {
 		minute("/bad", "/bad", "/bad", "/bad", "/bad", "/")
 	}
-	if !states["site"].Near || states["balancer"].Near {
+	if !states["site"].Near.Equal(now) || !states["balancer"].Near.IsZero() {
 		t.Errorf("near: %+v", states)
 	}
 	minute("/bad", "/bad", "/bad", "/bad", "/bad")
@@ -104,8 +105,9 @@ func TestAlarmsFollowWhatTheBalancerServes(t *testing.T) {
 	minute()
 	minute()
 	fire()
-	if why := states["cpu"]; why.State != alarm.Insufficient || why.Reason != "not evaluated: containers have no metric AWS/ECS CPUUtilization" {
-		t.Errorf("%+v", why)
+	cpu := alarm.State{State: alarm.Insufficient, Reason: "not evaluated: containers have no metric AWS/ECS CPUUtilization"}
+	if states["cpu"] != cpu {
+		t.Errorf("%+v", states["cpu"])
 	}
 	if states["zone"].State != alarm.Insufficient {
 		t.Errorf("an alarm of a zone: %+v", states["zone"])
@@ -229,24 +231,30 @@ func TestWhichDeploymentsAreWatched(t *testing.T) {
 
 func TestHowLongADeploymentIsWatched(t *testing.T) {
 	for what, c := range map[string]struct {
-		near, fires int // after how many steps the alarm is no longer near, and fires; 0: never
+		near, fires int           // after how many steps the alarm is no longer near, and fires; 0: never
+		before      time.Duration // by how much the deployment began after the errors
 		want        time.Duration
 		fired       string
 	}{
-		"nothing is measured":          {0, 0, 2 * time.Second, ""},
-		"errors that end":              {20, 0, 10 * time.Second, ""},
-		"errors below the threshold":   {1000, 0, time.Minute, ""},
-		"errors that make it fire":     {1000, 40, 20 * time.Second, "site"},
-		"it fires at the very end":     {0, 4, 2 * time.Second, "site"},
-		"another alarm is not watched": {1000, -40, time.Minute, ""},
+		"nothing is measured":             {0, 0, 0, 2 * time.Second, ""},
+		"errors that end":                 {20, 0, 0, 10 * time.Second, ""},
+		"errors that do not end":          {1000, 0, 0, time.Minute, ""},
+		"errors that make it fire":        {1000, 40, 0, 20 * time.Second, "site"},
+		"it fires at the very end":        {0, 4, 0, 2 * time.Second, "site"},
+		"another alarm is not watched":    {1000, -40, 0, time.Minute, ""},
+		"errors of the release before it": {1000, 0, time.Minute, 2 * time.Second, ""},
 	} {
 		step := 0
-		v := &vigil{names: []string{"site"}, bakes: time.Minute,
+		seen := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
+		v := &vigil{names: []string{"site"}, bakes: time.Minute, began: seen.Add(c.before - time.Second),
 			pause: func(context.Context, time.Duration) error { step++; return nil },
 			states: func() map[string]alarm.State {
-				s := map[string]alarm.State{"site": {State: alarm.OK, Near: step < c.near}, "cpu": {State: alarm.OK}}
+				s := map[string]alarm.State{"site": {State: alarm.OK}, "cpu": {State: alarm.OK}}
+				if step < c.near {
+					s["site"] = alarm.State{State: alarm.OK, Near: seen}
+				}
 				if c.fires > 0 && step >= c.fires {
-					s["site"] = alarm.State{State: alarm.Firing, Near: true}
+					s["site"] = alarm.State{State: alarm.Firing, Near: seen}
 				}
 				if c.fires < 0 && step >= -c.fires {
 					s["cpu"] = alarm.State{State: alarm.Firing}
@@ -310,5 +318,14 @@ func TestAnAlarmRollsADeploymentBack(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnAlarmWithoutRollbackKeepsTheNewTasks(t *testing.T) {
+	r := frozen(t) // it has no engine, so nothing can be stopped
+	o := &rollout{Run: r, in: cloud.Inputs{"alarms": map[string]any{"enable": true, "rollback": false}}, made: []string{"new"},
+		was: &standing{old: []string{"old"}, before: "task:0"}}
+	if failed, is := errors.AsType[*cloud.Failure](o.alarmed(t.Context(), "site")); !is || failed.Alarm != "site" {
+		t.Errorf("%+v", failed)
 	}
 }

@@ -15,6 +15,7 @@ type vigil struct {
 	names  []string
 	states func() map[string]alarm.State
 	bakes  time.Duration // how long at most after the last old task stopped
+	began  time.Time
 	pause  func(context.Context, time.Duration) error
 }
 
@@ -26,7 +27,7 @@ func (r *Run) vigil(was, now *cloud.Object) *vigil {
 		cloud.Inputs(was.Outputs).String("taskDefinition") == in.String("taskDefinition") && was.Restarts() == now.Restarts() {
 		return nil
 	}
-	v := &vigil{names: in.Strings("alarms.alarmNames"), states: r.alarms, pause: pause}
+	v := &vigil{names: in.Strings("alarms.alarmNames"), states: r.alarms, pause: pause, began: r.meter.now()}
 	if v.fired() != "" {
 		return nil
 	}
@@ -73,8 +74,8 @@ func (v *vigil) bake(ctx context.Context) (fired string, err error) {
 	return v.fired(), nil
 }
 
-// near reports whether an alarm measures what could make it fire.
+// near reports whether an alarm has measured what could make it fire, since the deployment began.
 func (v *vigil) near() bool {
 	states := v.states()
-	return slices.ContainsFunc(v.names, func(name string) bool { return states[name].Near })
+	return slices.ContainsFunc(v.names, func(name string) bool { return states[name].Near.After(v.began) })
 }
