@@ -33,6 +33,6 @@ func ContainerFlags(cmd *cobra.Command, run *operation.Containers) *cobra.Comman
 	cmd.Flags().StringVar(&run.Postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
 	cmd.Flags().StringVar(&run.Valkey, "valkey", "", "with --run: the image of the cache (default the official one of its version)")
 	cmd.Flags().IntVar(&run.AlarmPace, "alarm-pace", 0,
-		"with --run: how many times shorter the periods of alarms are than in AWS (default 1: minutes are minutes)")
+		"with --run: divide the periods of alarms by `N` (default 1: minutes are minutes, as in AWS)")
 	return cmd
 }
