@@ -34,6 +34,8 @@ type Containers struct {
 	Postgres string // the image of the database; "": the official one
 	Valkey   string // the image of the cache; "": the official one
 
+	AlarmPace int // divides the periods of alarms; 0: as the stack has it
+
 	// Ask asks the user for the value of a secret; "" is none. It may be nil.
 	Ask func(ctx context.Context, name string) (string, error)
 }

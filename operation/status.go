@@ -197,7 +197,7 @@ func (o *observed) status(ctx context.Context) *Status {
 	s := &Status{Stack: o.target.Stack, Live: o.target.Live, At: time.Now().UTC().Truncate(time.Second), URL: o.layout.url,
 		Deployments: []release.Deployment{}, Services: []ServiceState{}, Jobs: []JobState{}, Locks: []string{}}
 	if o.observer.Simulated() {
-		s.Simulated = "no metrics, no backups, no schedules; alarms are OK unless something set them"
+		s.Simulated = "no metrics, no backups, no schedules; alarms follow the containers of up --run, and are OK without them"
 	}
 	a := &survey{}
 	a.group.SetLimit(askedAtOnce)

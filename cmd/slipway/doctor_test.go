@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -85,6 +87,14 @@ func TestRunDoctor(t *testing.T) {
 	r.sql("INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())")
 	r.sql("ALTER TABLE gone RENAME TO feed_post")
 
+	t.Log("no route")
+	open := r.cutOff(r.containers("slipway.database")[0])
+	doctor(3, "no answer from ", ":5432 within 5 s",
+		"why: packets to the database are dropped: a security group, a network ACL or a route table",
+		"inside   log-in         not seen")
+	open()
+	r.until("the site has its database again", func() bool { _, code := r.slipway("doctor"); return code == 0 })
+
 	t.Log("a wrong host, by hand")
 	model := func(from, to string) {
 		t.Helper()
@@ -120,4 +130,32 @@ func TestRunDoctor(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
 	r.left(before)
+}
+
+// cutOff makes what reaches a container vanish, as a security group does that does not allow it. Docker has none, so the container gets
+// routes to nowhere for both halves of its network: its answers never leave, and who connects waits in vain. The returned function removes
+// them.
+func (r *running) cutOff(container string) func() {
+	r.t.Helper()
+	pid := strings.TrimSpace(r.docker("inspect", "-f", "{{.State.Pid}}", container))
+	const address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}}{{end}}"
+	network := strings.TrimSpace(r.docker("inspect", "-f", address, container))
+	whole, err := netip.ParsePrefix(network)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	low := netip.PrefixFrom(whole.Masked().Addr(), whole.Bits()+1)
+	upper := low.Addr().As4()
+	upper[whole.Bits()/8] |= 0x80 >> (whole.Bits() % 8)
+	route := func(do string) {
+		r.t.Helper()
+		for _, half := range []netip.Prefix{low, netip.PrefixFrom(netip.AddrFrom4(upper), low.Bits())} {
+			out, err := exec.Command("nsenter", "-t", pid, "-n", "ip", "route", do, "blackhole", half.String()).CombinedOutput()
+			if err != nil {
+				r.t.Fatalf("ip route %s %s in the container's network, which needs root: %v: %s", do, half, err, out)
+			}
+		}
+	}
+	route("add")
+	return func() { r.t.Helper(); route("del") }
 }

@@ -79,7 +79,8 @@ var allowed = map[string][]string{
 	"rehearsal/iam":        {}, // usable on its own
 	"rehearsal/reach":      {}, // usable on its own
 	"rehearsal/contracts":  {}, // usable on its own
-	"rehearsal/containers": {"rehearsal/cloud", "rehearsal/provider", "rehearsal/contracts"},
+	"rehearsal/alarm":      {}, // usable on its own
+	"rehearsal/containers": {"rehearsal/alarm", "rehearsal/cloud", "rehearsal/provider", "rehearsal/contracts"},
 
 	"cmd/sandbox":   {"sandbox"},
 	"tools/iamcase": {"rehearsal/iam"},

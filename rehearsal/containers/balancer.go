@@ -85,6 +85,8 @@ func (r *Run) front() error {
 		balancer = tls.NewListener(balancer, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	}
 	r.serve(balancer, r.balancer())
+	r.background(r.meter.check)
+	r.background(r.meter.watch)
 	return r.keep()
 }
 
@@ -115,7 +117,7 @@ func (r *Run) balancer() http.Handler {
 		}
 		return found
 	}
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			local, public := scheme+"://"+p.In.Host, scheme+"://"+host()
 			p.Out.URL.Scheme, p.Out.URL.Host, p.Out.Host = "http", "targets", host()
@@ -130,6 +132,7 @@ func (r *Run) balancer() http.Handler {
 			}
 		},
 		ModifyResponse: func(answer *http.Response) error {
+			r.meter.answered(answer.Request.Context(), answer.StatusCode)
 			public := scheme + "://" + host()
 			if to := answer.Header.Get("Location"); strings.HasPrefix(to, public) {
 				answer.Header.Set("Location", strings.TrimPrefix(to, public))
@@ -138,14 +141,23 @@ func (r *Run) balancer() http.Handler {
 		},
 		// One connection per request, so that no request uses an idle connection to a task that has stopped.
 		Transport: &http.Transport{DisableKeepAlives: true, DialContext: r.dial(), ResponseHeaderTimeout: time.Minute},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			if errors.Is(err, fs.ErrNotExist) {
-				http.Error(w, "503 Service Temporarily Unavailable: no target is healthy", http.StatusServiceUnavailable)
-				return
+		ErrorHandler: func(w http.ResponseWriter, q *http.Request, err error) {
+			if q.Context().Err() != nil {
+				return // the visitor has left, which is no error of the site
 			}
-			http.Error(w, "502 Bad Gateway", http.StatusBadGateway)
+			status, words := http.StatusBadGateway, "502 Bad Gateway"
+			var late net.Error
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				status, words = http.StatusServiceUnavailable, "503 Service Temporarily Unavailable: no target is healthy"
+			case errors.As(err, &late) && late.Timeout():
+				status, words = http.StatusGatewayTimeout, "504 Gateway Time-out"
+			}
+			r.meter.failed(q.Context(), status)
+			http.Error(w, words, status)
 		},
 	}
+	return r.meter.measure(proxy)
 }
 
 // dial connects to the next target in turn. It skips targets that refuse the connection, since nothing was sent yet.
@@ -157,8 +169,10 @@ func (r *Run) dial() func(context.Context, string, string) (net.Conn, error) {
 		err := error(fs.ErrNotExist)
 		start := turn.Add(1)
 		for i := range all {
+			t := all[(start+uint64(i))%uint64(len(all))]
 			var conn net.Conn
-			if conn, err = dialer.DialContext(ctx, "tcp", all[(start+uint64(i))%uint64(len(all))].Address); err == nil {
+			if conn, err = dialer.DialContext(ctx, "tcp", t.Address); err == nil {
+				reached(ctx, t.Group)
 				return conn, nil
 			}
 		}

@@ -57,6 +57,7 @@ type probe struct {
 	group                    *cloud.Object
 	path, matcher            string
 	interval, unhealthyAfter int
+	healthyAfter             int
 	port                     int
 	client                   *http.Client
 }
@@ -70,7 +71,7 @@ func (r *Run) probe(target cloud.Inputs) (*probe, error) {
 	return &probe{
 		group: group, path: cmp.Or(check.String("path"), "/"), matcher: cmp.Or(check.String("matcher"), "200"),
 		interval: cmp.Or(check.Int("interval"), 30), unhealthyAfter: cmp.Or(check.Int("unhealthyThreshold"),
-			3), port: target.Int("containerPort"),
+			3), healthyAfter: cmp.Or(check.Int("healthyThreshold"), 3), port: target.Int("containerPort"),
 		client: &http.Client{
 			Timeout:       time.Duration(cmp.Or(check.Int("timeout"), 5)) * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -69,6 +69,7 @@ func named(ctx context.Context, dir string, options Options) (*Run, error) {
 	sum.Write([]byte(dir))
 	r := &Run{dir: dir, id: fmt.Sprintf("%s-%08x", strings.ToLower(options.Stack), sum.Sum32()), options: options, ctx: ctx}
 	r.network = "slipway-" + r.id
+	r.meter = &meter{run: r, now: time.Now}
 	return r, nil
 }
 
@@ -92,6 +93,7 @@ func known(ctx context.Context, dir string, options Options) (*Run, error) {
 		err = nil
 	}
 	r.kept.Postgres, r.kept.Valkey = cmp.Or(options.Postgres, r.kept.Postgres), cmp.Or(options.Valkey, r.kept.Valkey)
+	r.kept.AlarmPace = cmp.Or(options.AlarmPace, r.kept.AlarmPace)
 	r.lock = flock.New(filepath.Join(dir, "lock"), flock.SetPermissions(0o600))
 	r.server = flock.New(filepath.Join(dir, "server.lock"), flock.SetPermissions(0o600))
 	return r, err
@@ -148,6 +150,10 @@ func (r *Run) sweep() error {
 
 // Close stops serving and releases the locks. The containers keep running.
 func (r *Run) Close() error {
+	for _, stop := range r.watches {
+		stop()
+	}
+	r.watches = nil
 	var wrong []error
 	for _, s := range r.servers {
 		wrong = append(wrong, s.Close())
@@ -195,6 +201,10 @@ func (r *Run) forget() error {
 	}
 	if err := os.Rename(r.dir, gone); err != nil {
 		return err
+	}
+	// A process that serves may have been about to write the states of alarms there.
+	if os.RemoveAll(gone) == nil {
+		return nil
 	}
 	return os.RemoveAll(gone)
 }

@@ -46,6 +46,9 @@ type Options struct {
 	// Default 5.
 	Haste int
 
+	// AlarmPace divides the periods of alarms, which in AWS are minutes. A stack keeps it. Default 1.
+	AlarmPace int
+
 	// Helper makes the program that a build context lacks (.slipway/helper) for a platform such as linux/amd64, and returns its path. A
 	// context is staged for the stack's platform, and Docker builds for its own.
 	Helper func(platform string) (path string, err error)
@@ -70,6 +73,8 @@ type Run struct {
 	shelf   *shelf
 	store   *http.Server // serves the shelf
 	servers []*http.Server
+	meter   *meter   // of the process that serves
+	watches []func() // each stops what runs in the background, and waits for its end
 
 	unlimited atomic.Bool // Docker refused to set limits
 	buried    sync.Map    // the tasks whose death was reported
@@ -82,6 +87,7 @@ type kept struct {
 	Registry, Bucket, Balancer int
 	Postgres                   string
 	Valkey                     string `json:",omitempty"`
+	AlarmPace                  int    `json:",omitempty"`
 	Unlimited                  bool   `json:",omitempty"` // it was reported that Docker refuses to set limits
 }
 
@@ -120,6 +126,14 @@ func (r *Run) serve(l net.Listener, h http.Handler) *http.Server {
 	r.servers = append(r.servers, s)
 	go s.Serve(l)
 	return s
+}
+
+// background runs watch until Close.
+func (r *Run) background(watch func(context.Context)) {
+	ctx, stop := context.WithCancel(r.ctx)
+	ended := make(chan struct{})
+	go func() { watch(ctx); close(ended) }()
+	r.watches = append(r.watches, func() { stop(); <-ended })
 }
 
 // sooner is an interval in seconds divided by Haste.

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -30,6 +31,7 @@ func frozen(t *testing.T, objects ...*cloud.Object) *Run {
 	t.Helper()
 	r := &Run{dir: t.TempDir(), ctx: t.Context(), gateway: "127.0.0.1"}
 	r.frozen.Store(&objects)
+	r.meter = &meter{run: r, now: time.Now}
 	return r
 }
 

@@ -17,7 +17,7 @@ func (r *Run) carry(was, now *cloud.Object) error {
 	if now == nil {
 		return r.stop(was)
 	}
-	return r.roll(r.ctx, now)
+	return r.roll(r.ctx, now, r.vigil(was, now))
 }
 
 func (r *Run) stop(service *cloud.Object) error {
@@ -60,66 +60,116 @@ func (r *Run) retire(ctx context.Context, id string) error {
 // failures is how many failed tasks trip the deployment circuit breaker: half of the desired count, at least 3 and at most 200.
 func failures(wanted int) int { return min(max((wanted+1)/2, 3), 200) }
 
+// A rollout is a deployment of a service that goes on.
+type rollout struct {
+	*Run
+	in         cloud.Inputs // of the service
+	name       string
+	definition *definition
+	restarts   string
+	was        *standing
+	first      bool     // old tasks stop before new ones start
+	made       []string // tasks
+}
+
 // roll deploys a service's task definition and desired count, as ECS does between 100 and 200 percent: it starts new tasks first,
 // and stops old ones when enough new ones are healthy. With a maximum of 100 percent it stops the old ones first. If new ones fail too
-// often, it stops them and keeps the old ones, or starts the old definition again; the error then wraps a *cloud.Failure, and the
-// account records a failed deployment.
-func (r *Run) roll(ctx context.Context, service *cloud.Object) error {
+// often, or an alarm of the deployment fires, it stops them and keeps the old ones, or starts the old definition again; the error then
+// wraps a *cloud.Failure, and the account records a failed deployment.
+func (r *Run) roll(ctx context.Context, service *cloud.Object, v *vigil) error {
 	in := cloud.Inputs(service.Outputs)
-	name, wanted := in.String("name"), in.Int("desiredCount")
-	d, err := r.definition(in.String("taskDefinition"))
-	if err != nil {
+	o := &rollout{Run: r, in: in, name: in.String("name"), restarts: service.Restarts(), first: stopsFirst(in)}
+	wanted := in.Int("desiredCount")
+	var err error
+	if o.definition, err = r.definition(in.String("taskDefinition")); err != nil {
 		return err
 	}
 	if err := r.ensureData(ctx); err != nil {
 		return err
 	}
-	now, err := r.standing(ctx, service, d, wanted)
-	if err != nil {
+	if o.was, err = r.standing(ctx, service, o.definition, wanted); err != nil {
 		return err
 	}
-	first := stopsFirst(in)
-	if first {
-		if err := r.retireAll(ctx, now.old); err != nil {
+	if o.first {
+		if err := r.retireAll(ctx, o.was.old); err != nil {
 			return err
 		}
 	}
-	var made []string
-	for failed := 0; len(now.current)+len(made) < wanted; {
-		t := &task{id: draw(), service: name, definition: d, restarts: service.Restarts()}
-		err := r.begin(ctx, t, in)
-		if err == nil {
-			made = append(made, t.id)
-			if len(made) <= now.died {
-				r.options.Say(fmt.Sprintf("%s: task %s runs in its place.", name, t.id))
-			}
-			continue
-		}
+	for failed := 0; len(o.was.current)+len(o.made) < wanted; {
+		err := o.add(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		failed++
-		r.options.Say(fmt.Sprintf("%s: a task failed (%d of %d): %s", name, failed, failures(wanted), firstLine(err.Error())))
-		if failed < failures(wanted) {
+		if name := v.fired(); err == nil && name != "" {
+			return o.alarmed(ctx, name)
+		}
+		if err == nil {
 			continue
 		}
-		err = errors.Join(err, r.retireAll(ctx, made))
-		back := "there was no previous task to keep"
-		switch n := len(now.old); {
-		case n > 0 && first:
-			back = "rolled back, the previous definition runs again"
-			err = errors.Join(err, r.restart(ctx, now, in))
-		case n > 0:
-			back = fmt.Sprintf("rolled back, %d previous tasks keep running", n)
+		failed++
+		r.options.Say(fmt.Sprintf("%s: a task failed (%d of %d): %s", o.name, failed, failures(wanted), firstLine(err.Error())))
+		if failed == failures(wanted) {
+			return o.back(ctx, fmt.Sprintf("tasks failed to start (%d of %d)", failed, failures(wanted)), err)
 		}
-		why := fmt.Sprintf("%s: deployment failed: tasks failed to start (%d of %d): %s", name, failed, failures(wanted), back)
-		r.options.Say(why)
-		return fmt.Errorf("service %s\n%w", why, err)
 	}
-	if first {
-		return nil
+	if !o.first {
+		if err := r.retireAll(ctx, o.was.old); err != nil {
+			return err
+		}
 	}
-	return r.retireAll(ctx, now.old)
+	name, err := v.bake(ctx)
+	if name != "" {
+		o.first = true // the old tasks have stopped
+		return o.alarmed(ctx, name)
+	}
+	return err
+}
+
+// add starts a task of the definition that is deployed.
+func (o *rollout) add(ctx context.Context) error {
+	t := &task{id: draw(), service: o.name, definition: o.definition, restarts: o.restarts}
+	if err := o.begin(ctx, t, o.in); err != nil {
+		return err
+	}
+	o.made = append(o.made, t.id)
+	if len(o.made) <= o.was.died {
+		o.options.Say(fmt.Sprintf("%s: task %s runs in its place.", o.name, t.id))
+	}
+	return nil
+}
+
+// alarmed ends a deployment because of an alarm. Without alarms.rollback the service keeps its new tasks.
+func (o *rollout) alarmed(ctx context.Context, name string) error {
+	stopped := &errStopped{reason: "alarm " + name + " fires", failure: &cloud.Failure{Alarm: name, ExitCode: cloud.NeverStarted,
+		Reason: "alarm " + name + " fires"}}
+	if !o.in.Bool("alarms.rollback") {
+		return stopped
+	}
+	return o.back(ctx, "alarm detected", stopped)
+}
+
+// back rolls a deployment back that failed.
+func (o *rollout) back(ctx context.Context, why string, err error) error {
+	back := "there was no previous task to keep"
+	switch n := len(o.was.old); {
+	case n > 0 && o.first:
+		back = "rolled back, the previous definition runs again"
+	case n > 0:
+		back = fmt.Sprintf("rolled back, %d previous tasks keep running", n)
+	}
+	stop := func() error { return o.retireAll(ctx, o.made) }
+	again := func() error { return o.restart(ctx, o.was, o.in) }
+	switch {
+	case len(o.was.old) == 0 || !o.first:
+		err = errors.Join(err, stop())
+	case stopsFirst(o.in):
+		err = errors.Join(err, stop(), again())
+	default: // as in any deployment, the new tasks of this one start before others stop
+		err = errors.Join(err, again(), stop())
+	}
+	words := fmt.Sprintf("%s: deployment failed: %s: %s", o.name, why, back)
+	o.options.Say(words)
+	return fmt.Errorf("service %s\n%w", words, err)
 }
 
 // stopsFirst reports whether a service may not have more tasks than it wants, also in a deployment (ECS API Reference,
@@ -293,7 +343,7 @@ func (r *Run) Converge() error { return r.converge(r.ctx) }
 func (r *Run) converge(ctx context.Context) error {
 	var wrong []error
 	for _, service := range r.all("aws:ecs/service:Service") {
-		if err := r.roll(ctx, service); err != nil {
+		if err := r.roll(ctx, service, nil); err != nil {
 			wrong = append(wrong, err)
 		}
 	}

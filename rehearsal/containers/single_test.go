@@ -68,7 +68,7 @@ func TestASingleServiceIsNeverThereTwice(t *testing.T) {
 			r.frozen.Store(&definitions)
 			deploy := func(n int) error {
 				return r.roll(t.Context(), &cloud.Object{Outputs: map[string]any{"name": "beat", "desiredCount": 1.0,
-					"taskDefinition": fmt.Sprintf("task:%d", n), "deploymentMaximumPercent": float64(c.percent)}})
+					"taskDefinition": fmt.Sprintf("task:%d", n), "deploymentMaximumPercent": float64(c.percent)}}, nil)
 			}
 			runs := func(n int) {
 				t.Helper()

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway/rehearsal/alarm"
 	"slipway/rehearsal/cloud"
 )
 
@@ -231,6 +232,9 @@ func (v *View) Tasks(ctx context.Context) ([]ViewedTask, error) {
 	}
 	return tasks, nil
 }
+
+// Alarms are the states of the alarms, by name; none while no process serves, because then none evaluates them.
+func (v *View) Alarms() map[string]alarm.State { return v.run.alarms() }
 
 // Targets asks each target of a target group as its load balancer does, once. It returns what is wrong with each, by its address; "":
 // nothing.

@@ -32,5 +32,7 @@ func ContainerFlags(cmd *cobra.Command, run *operation.Containers) *cobra.Comman
 	cmd.Flags().BoolVar(&run.Run, "run", false, "also run what is deployed, as containers of the Docker engine")
 	cmd.Flags().StringVar(&run.Postgres, "postgres", "", "with --run: the image of the database (default the official one of its version)")
 	cmd.Flags().StringVar(&run.Valkey, "valkey", "", "with --run: the image of the cache (default the official one of its version)")
+	cmd.Flags().IntVar(&run.AlarmPace, "alarm-pace", 0,
+		"with --run: divide the periods of alarms by `N` (default 1: minutes are minutes, as in AWS)")
 	return cmd
 }

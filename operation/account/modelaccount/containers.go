@@ -16,6 +16,7 @@ type RunArgs struct {
 	Run      bool   // also a stack that does not run yet
 	Postgres string // the image of the database; "": the official one
 	Valkey   string // the image of the cache; "": the official one
+	Pace     int    // divides the periods of alarms; 0: as the stack has it
 	Domain   string
 	Helper   func(platform string) (path string, err error) // see live.Options
 }
@@ -37,7 +38,7 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 	if rehearsed { // not in the folder of the rehearsal, which a kill would hide from the next one
 		dir = filepath.Join(args.Root, ".slipway", "rehearsed", args.Stack, "run")
 	}
-	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey,
+	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey, AlarmPace: args.Run.Pace,
 		Helper: args.Run.Helper,
 		Say:    func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if args.Operation == "preview" || !args.Run.Run && !live.Deploys(dir) && !rehearsed {

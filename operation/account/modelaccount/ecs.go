@@ -47,7 +47,7 @@ func (m ecsModel) service(o *cloud.Object) verdict.Service {
 	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At.Format(time.RFC3339Nano)), Status: "INACTIVE",
 		TaskDefinition: r.TaskDefinition, Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.",
 		Failed: len(r.Tasks), Created: r.At}
-	if r.Failure.Alarm != "" {
+	if r.Failure.Alarm != "" { // the words are those of ECS's event; AWS documents no rolloutStateReason for this
 		failed.Reason, s.Triggered = "ECS deployment failed: alarm detected.", []string{r.Failure.Alarm}
 	}
 	if r.Back {

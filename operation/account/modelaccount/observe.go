@@ -275,7 +275,8 @@ func (o observer) Cache(_ context.Context, id string) (account.Cache, error) {
 	return c, nil
 }
 
-// Alarms implements account.Observer. Nothing measures what a model does, so an alarm is OK unless its state says otherwise.
+// Alarms implements account.Observer. Where containers run, the alarms follow what these serve. Nothing measures what a model alone does,
+// so there an alarm is OK unless its state says otherwise.
 func (o observer) Alarms(_ context.Context, names []string) ([]account.Alarm, error) {
 	var all []account.Alarm
 	for _, a := range o.all("aws:cloudwatch/metricAlarm:MetricAlarm") {
@@ -287,6 +288,12 @@ func (o observer) Alarms(_ context.Context, names []string) ([]account.Alarm, er
 			Reason: a.State["reason"]}
 		if at, err := time.Parse(time.RFC3339, a.State["since"]); err == nil {
 			alarm.Since = at
+		}
+		if o.view != nil && a.State["state"] == "" {
+			alarm.State, alarm.Reason = "INSUFFICIENT_DATA", "not evaluated: no command serves the site"
+			if found, evaluated := o.view.Alarms()[alarm.Name]; evaluated {
+				alarm.State, alarm.Reason, alarm.Since = found.State, found.Reason, found.Since
+			}
 		}
 		all = append(all, alarm)
 	}
