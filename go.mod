@@ -3,6 +3,7 @@ module slipway
 go 1.26
 
 require (
+	colourquery v0.0.0
 	github.com/BurntSushi/toml v1.6.0
 	github.com/agnivade/levenshtein v1.2.1
 	github.com/aws/aws-sdk-go-v2 v1.41.11
@@ -229,3 +230,5 @@ require (
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 	lukechampine.com/frand v1.5.1 // indirect
 )
+
+replace colourquery => ./screen/colourquery
