@@ -7,11 +7,11 @@ import (
 	"slipway/site"
 )
 
-// Written are the mistakes that a stack's files have: those that up refuses before it starts anything. An error means that they could not
-// be looked for.
-func Written(root, stack string) (config.Mistakes, error) {
-	source, err := config.FromProject(root, stack)
-	if err == nil {
+// Written are the mistakes that a stack's files in a folder have: those that up refuses before it starts anything. They count for the
+// project in the folder root. An error means that they could not be looked for.
+func Written(folder, stack, root string) (config.Mistakes, error) {
+	source, err := config.FromProject(folder, stack)
+	if source.Root = root; err == nil {
 		_, err = site.Load(source)
 	}
 	var all config.Mistakes

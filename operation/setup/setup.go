@@ -360,6 +360,9 @@ func (i *initializer) todo() {
 		i.add(k.File, k.Line, "Set the secret %s of each stack that you deploy: pulumi config set --stack dev --path --secret %s:secrets.%[1]s",
 			k.Name, i.out.Project)
 	}
+	for _, one := range i.found.Beside {
+		i.add(one.File, one.Line, "%s is not deployed: %s", one.Name, i.instead(one))
+	}
 	if r := i.found.Redirects; r != nil {
 		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)
 	}
@@ -372,6 +375,21 @@ func (i *initializer) todo() {
 			i.refused(f)
 		}
 	}
+}
+
+// instead says why a process of Celery is not deployed, and what the user can do.
+func (i *initializer) instead(one check.Process) string {
+	app := one.App
+	if app == "" {
+		app = "APP"
+	}
+	switch one.Kind {
+	case check.Flower:
+		return "it is a site of its own, and a stack serves one. To see what the workers do: slipway task -- celery -A " + app + " inspect active"
+	case check.Events:
+		return "it only watches the workers. If the site needs what it does, add its command to " + i.out.Project + ":workers"
+	}
+	return "its command has variables, and no shell replaces them. Add it to " + i.out.Project + ":workers with their values"
 }
 
 // unreadable are the checks that find settings from which nothing can be read.

@@ -66,7 +66,7 @@ func (i *initializer) refuseMistakes() error {
 func (i *initializer) unreadable() (wrong config.Mistakes) {
 	for _, stack := range i.stacks() {
 		if _, err := os.Stat(filepath.Join(i.root, stackFile(stack))); err == nil && len(wrong) == 0 {
-			wrong, _ = operation.Written(i.root, stack) // an error of its own says less than the one that is there
+			wrong, _ = operation.Written(i.root, stack, i.root) // an error of its own says less than the one that is there
 		}
 	}
 	return wrong
@@ -94,7 +94,7 @@ func (i *initializer) mistakes(stack string, text func(File) []byte) (config.Mis
 		case "Pulumi.yaml": // the first one: it says where those of the stacks are
 		case stackFile(stack):
 			if at, err = config.StackFile(dir, stack); err != nil {
-				return operation.Written(dir, stack)
+				return operation.Written(dir, stack, i.root)
 			}
 		default:
 			continue
@@ -103,5 +103,5 @@ func (i *initializer) mistakes(stack string, text func(File) []byte) (config.Mis
 			return nil, err
 		}
 	}
-	return operation.Written(dir, stack)
+	return operation.Written(dir, stack, i.root)
 }
