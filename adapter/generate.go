@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 // The bases of a generated Dockerfile. The build argument BASE replaces them. The whole image has libpq and a compiler.
@@ -102,7 +104,8 @@ type recipe struct {
 	wsgi            string
 }
 
-// read reads a package file, and those that it refers to. One that does not exist has nothing.
+// read reads a package file, and those that it refers to. One that does not exist has nothing. A byte order mark says the encoding, as it
+// does for pip (pip documentation, "Requirements File Format", "Encoding"): PowerShell's > writes UTF-16.
 func (r *recipe) read(context, name string) error {
 	data, err := os.ReadFile(filepath.Join(context, filepath.FromSlash(r.folder), filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -110,6 +113,9 @@ func (r *recipe) read(context, name string) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%s cannot be read: %w", name, errors.Unwrap(err))
+	}
+	if data, _, err = transform.Bytes(unicode.BOMOverride(transform.Nop), data); err != nil {
+		return fmt.Errorf("%s cannot be read: %w", name, err)
 	}
 	r.files = append(r.files, name)
 	r.packages = append(r.packages, r.packageFile.packages(data)...)

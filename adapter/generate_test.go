@@ -35,6 +35,11 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 			`COPY ["requirements.txt","./requirements.txt"]`, `COPY ["requirements/prod.txt","./requirements/prod.txt"]`,
 			`COPY ["requirements/base.txt","./requirements/base.txt"]`, `COPY ["constraints.txt","./constraints.txt"]`,
 		}},
+		{"requirements in UTF-16, as PowerShell writes them", ".", map[string]string{
+			"requirements.txt": utf16("django\r\n-r more.txt\r\ngunicorn\r\n"), "more.txt": "\ufeffpsycopg[binary]\n",
+		}, []string{
+			`COPY ["requirements.txt","./requirements.txt"]`, `COPY ["more.txt","./more.txt"]`,
+		}},
 		{"uv before requirements", ".", map[string]string{"uv.lock": lock, "pyproject.toml": "[project]\nname = 'shop'\n",
 			"requirements.txt": "flask\n"}, []string{
 			`COPY ["uv.lock","./uv.lock"]`, `COPY ["pyproject.toml","./pyproject.toml"]`,
@@ -91,6 +96,17 @@ func TestDockerfileIsGeneratedFromPackages(t *testing.T) {
 }
 
 // A slim base has neither libpq nor a compiler.
+// utf16 is ASCII text in UTF-16, little-endian with a byte order mark.
+func utf16(text string) string {
+	var b strings.Builder
+	b.WriteString("\xff\xfe")
+	for _, r := range text {
+		b.WriteRune(r)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
 func TestBaseFitsThePostgresDriver(t *testing.T) {
 	for _, c := range []struct{ file, content, want string }{
 		{"requirements.txt", "django\ngunicorn\npsycopg2-binary\n", generatedBase},

@@ -158,7 +158,9 @@ func (*mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.Proper
 	if args.TypeToken == "random:index/randomPassword:RandomPassword" {
 		out["result"] = resource.NewStringProperty("generated")
 	}
-	out["hex"] = resource.NewStringProperty("abcd")
+	if bytes, is := args.Inputs["byteLength"]; is {
+		out["hex"] = resource.NewStringProperty(strings.Repeat("ab", int(bytes.NumberValue())))
+	}
 	return args.Name, out, nil
 }
 

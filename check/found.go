@@ -35,6 +35,9 @@ func (s *surveyor) finish(p *project) {
 	for _, one := range s.out.Processes {
 		s.out.Found = append(s.out.Found, Fact{"process " + one.Name, strings.Join(one.Command, " "), one.File, one.Line})
 	}
+	for _, one := range s.out.Beside {
+		s.out.Found = append(s.out.Found, Fact{"not deployed: " + one.Name, strings.Join(one.Command, " "), one.File, one.Line})
+	}
 	if s.out.Questions == nil {
 		s.out.Questions = []Question{}
 	}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +21,8 @@ type Process struct {
 	File    string   `json:"file"`
 	Line    int      `json:"line"`
 	Note    string   `json:"note,omitempty"`
-	kind    string   // of celeryCommand, also behind a script
+	Kind    string   `json:"kind,omitempty"` // of celeryCommand, also behind a script
+	App     string   `json:"app,omitempty"`  // of Celery, where it is known
 }
 
 // A started command is one that a file beside the Dockerfile starts.
@@ -178,8 +180,8 @@ func (p *project) process(c startedCommand) *Process {
 		}
 		name := strings.Trim(unnamed.ReplaceAllString(strings.ToLower(c.name), "-"), "-")
 		one := &Process{Name: strings.Trim(name[:min(len(name), 20)], "-"), Command: words, File: c.at.file, Line: c.at.line}
-		one.kind = celeryCommand(words)
-		switch kind := one.kind; {
+		one.Kind = celeryCommand(words)
+		switch kind := one.Kind; {
 		case kind == "worker" && slices.ContainsFunc(words, func(w string) bool { return w == "-B" || w == "--beat" }), kind == "beat":
 			one.Single = true
 			if one.Name == "celery-beat" || one.Name == "celerybeat" || kind == "beat" {
@@ -204,6 +206,43 @@ func (p *project) process(c startedCommand) *Process {
 			one.Command = c.words
 		}
 		return one
+	}
+	return nil
+}
+
+// Kinds of a process of Celery that is beside those of a stack.
+const (
+	Flower   = "flower"   // a site of its own
+	Events   = "events"   // watches the workers
+	Variable = "variable" // a worker or beat with variables of a shell in its command
+)
+
+// besides are processes of Celery that a stack does not run as they are written.
+func (p *project) besides() (all []Process) {
+	for _, c := range p.started(func(c startedCommand) bool { return p.beside(c) != nil }) {
+		all = append(all, *p.beside(c))
+	}
+	return all
+}
+
+// beside is a process of Celery that a command starts and a stack does not run; nil: none.
+func (p *project) beside(c startedCommand) *Process {
+	if p.process(c) != nil {
+		return nil
+	}
+	for _, command := range p.within(c.words).commands {
+		words := unwrapped(command.words)
+		one := &Process{Name: c.name, Command: unwrapped(c.words), File: c.at.file, Line: c.at.line, Kind: celeryCommand(words),
+			App: celeryOption(words, "-A", "--app")}
+		switch {
+		case len(words) > 0 && path.Base(words[0]) == Flower:
+			one.Kind = Flower
+		case one.Kind == "worker", one.Kind == "beat": // process takes those without variables
+			one.Kind = Variable
+		}
+		if one.Kind == Flower || one.Kind == Events || one.Kind == Variable {
+			return one
+		}
 	}
 	return nil
 }
@@ -242,14 +281,14 @@ var periodic = regexp.MustCompile(`(?m)beat_schedule|CELERY_BEAT_SCHEDULE|on_aft
 
 // workers are the processes that the stack runs beside the web service.
 func (s *surveyor) workers(p *project) {
-	s.out.Processes = p.processes()
+	s.out.Processes, s.out.Beside = p.processes(), p.besides()
 	app, at := p.celeryApp()
 	if app == "" || !p.needs.has("celery") && len(p.needs.files) > 0 {
 		return
 	}
 	has := func(kind string) bool {
 		return slices.ContainsFunc(s.out.Processes, func(o Process) bool {
-			return o.kind == kind || kind == "beat" && o.kind == "worker" && o.Single
+			return o.Kind == kind || kind == "beat" && o.Kind == "worker" && o.Single
 		})
 	}
 	if !has("worker") && s.agreed("worker", at, true, "There is a Celery app, and no file says how its worker starts. Run one?") {

@@ -20,6 +20,7 @@ type Survey struct {
 	Cache     *Key       `json:"cache"`     // why the stack needs a cache
 	Redirects *Key       `json:"redirects"` // why the stack needs a domain
 	Processes []Process  `json:"processes"`
+	Beside    []Process  `json:"beside"` // of Celery, which a stack does not run as they are written
 	Report    *Report    `json:"report"` // what a check of a stack with these keys says
 }
 

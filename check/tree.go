@@ -2,7 +2,6 @@ package check
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
 	"io/fs"
 	"os"
@@ -11,10 +10,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/moby/patternmatcher"
 	"github.com/moby/patternmatcher/ignorefile"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 )
 
 const (
@@ -112,27 +112,20 @@ func (t *tree) text(name string) string {
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxText+1))
-	if data = fromUTF16(data); err != nil || len(data) > maxText || bytes.IndexByte(data, 0) >= 0 {
+	if data = decoded(data); err != nil || len(data) > maxText || bytes.IndexByte(data, 0) >= 0 {
 		return ""
 	}
-	t.texts[name] = strings.TrimPrefix(strings.ReplaceAll(string(data), "\r\n", "\n"), "\ufeff")
+	t.texts[name] = strings.ReplaceAll(string(data), "\r\n", "\n")
 	return t.texts[name]
 }
 
-// fromUTF16 decodes a file with a byte order mark of UTF-16, as PowerShell's > writes it. pip reads such requirements too.
-func fromUTF16(data []byte) []byte {
-	var order binary.ByteOrder = binary.LittleEndian
-	switch {
-	case bytes.HasPrefix(data, []byte{0xfe, 0xff}):
-		order = binary.BigEndian
-	case !bytes.HasPrefix(data, []byte{0xff, 0xfe}):
+// decoded is a file in UTF-8 without a byte order mark, whatever its mark says. PowerShell's > writes UTF-16.
+func decoded(data []byte) []byte {
+	text, _, err := transform.Bytes(unicode.BOMOverride(transform.Nop), data)
+	if err != nil {
 		return data
 	}
-	units := make([]uint16, 0, len(data)/2)
-	for rest := data[2:]; len(rest) > 1; rest = rest[2:] {
-		units = append(units, order.Uint16(rest))
-	}
-	return []byte(string(utf16.Decode(units)))
+	return text
 }
 
 // named are the files with a name, the one nearest to the root first.

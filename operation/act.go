@@ -66,13 +66,17 @@ func (a *acting) part(service string) string {
 	return strings.TrimPrefix(service, a.config.stack.Project+"-"+a.config.stack.Name+"-")
 }
 
-// service is one of the stack's services by the name that people call it, or by its name in ECS.
+// service is one of the stack's services: by the name that the stack's file has, by the one that people call it, or by its name in ECS.
 func (a *acting) service(name string) (verdict.Running, error) {
 	var known []string
-	for _, r := range a.expected.Services {
-		if a.part(r.Service) == name || r.Service == name {
-			return r, nil
+	for _, form := range []string{name, "worker-" + name} {
+		for _, r := range a.expected.Services {
+			if a.part(r.Service) == form || r.Service == name {
+				return r, nil
+			}
 		}
+	}
+	for _, r := range a.expected.Services {
 		known = append(known, a.part(r.Service))
 	}
 	slices.Sort(known)

@@ -2,7 +2,7 @@ package operation
 
 // Workloads are what a stack's file says that it runs, by the names that people call them.
 type Workloads struct {
-	Services []string // web first
+	Services []string // web first; a worker by its name in the file, and by that of its service
 	Jobs     []string
 }
 
@@ -14,7 +14,7 @@ func DeclaredWorkloads(t Target) (w Workloads, err error) {
 	}
 	w.Services = []string{"web"}
 	for _, one := range c.stack.Workers {
-		w.Services = append(w.Services, "worker-"+one.Name)
+		w.Services = append(w.Services, one.Name, "worker-"+one.Name)
 	}
 	for _, one := range c.stack.Jobs {
 		w.Jobs = append(w.Jobs, one.Name)

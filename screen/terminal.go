@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 
+	_ "colourquery" // before any command begins
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"

@@ -77,7 +77,7 @@ func TestMain(m *testing.M) {
 // further are the scripts that cover one subject at length. They run if SLIPWAY_SCRIPTS is "further", as .ci/run
 // does: go test gives a package ten minutes, in which two slow processors finish only the others.
 var further = []string{"accounts", "bootstrap", "ci", "contexts", "damaged", "destroy", "disk", "drift", "exits", "impossible", "json",
-	"oncall", "doctor", "night",
+	"oncall", "doctor", "night", "workername",
 	"killed", "leak", "loss", "promote", "questions", "releases", "unlock", "verdict", "whatif", "why"}
 
 // scripts are the files to run.

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"slipway/cmd/slipway/interrupts"
@@ -100,4 +102,23 @@ func openTerminal() (screen, terminal *os.File, err error) {
 		terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
 	}
 	return screen, terminal, err
+}
+
+// A terminal that does not answer questions, as those of script and expect: a library that asked for its colours would wait for five
+// seconds before any command begins.
+func TestATerminalIsNotAskedForItsColours(t *testing.T) {
+	cmd := exec.Command("slipway", "--version")
+	cmd.Env = append(os.Environ(), "TERM=xterm-256color", "CI=")
+	file, err := pty.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	shown, _ := io.ReadAll(file) // EIO: no process has the terminal open any longer
+	if err := cmd.Wait(); err != nil || !bytes.Contains(shown, []byte("slipway")) {
+		t.Fatalf("%v: %q", err, shown)
+	}
+	if bytes.Contains(shown, []byte("\x1b]")) || bytes.Contains(shown, []byte("\x1b[6n")) {
+		t.Errorf("the terminal is asked: %q", shown)
+	}
 }

@@ -46,12 +46,12 @@ type Result struct {
 	Unread    bool             `json:"unread"` // the settings cannot be read, so more may be missing
 }
 
-// An File is a file of the configuration.
+// A File is a file of the configuration.
 type File struct {
-	Name string `json:"name"`
-	Did  string `json:"did"`  // created, changed or unchanged
-	Diff string `json:"diff"` // of a changed file
-	text []byte
+	Name         string `json:"name"`
+	Did          string `json:"did"`  // created, changed or unchanged
+	Diff         string `json:"diff"` // of a changed file
+	before, text []byte
 }
 
 // A Kept value is one that a file has and that the project would not suggest.
@@ -80,24 +80,22 @@ const (
 // Run reads a Django project and writes the configuration of its stacks: Pulumi.yaml, a file for each stack, and lines of .gitignore. It
 // changes no other file. What a file has already stays: Run only adds what is missing.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	root, err := folder(o.Path)
+	if o.Ask != nil { // no one should answer questions about files that are refused then
+		trial, err := begin(Options{Path: o.Path, Stacks: o.Stacks, Answers: o.Answers})
+		if err == nil && trial.exist() {
+			err = trial.prepare(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	i, err := begin(o)
 	if err != nil {
-		return nil, operation.UsageError{Err: err}
-	}
-	i := &initializer{o: o, root: root, out: &Result{Path: o.Path, Kept: []Kept{}, Todo: []Todo{}, Files: []File{}}}
-	if o.Path == "" {
-		i.out.Path = "."
-	}
-	if err := i.readProject(); err != nil {
 		return nil, err
 	}
-	if err := i.survey(ctx); err != nil {
+	if err := i.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if err := i.compose(); err != nil {
-		return nil, err
-	}
-	i.todo()
 	changed := slices.ContainsFunc(i.out.Files, func(f File) bool { return f.Did == Changed })
 	if changed && !i.fresh && o.Confirm != nil {
 		agreed, err := o.Confirm(i.out)
@@ -109,6 +107,36 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		}
 	}
 	return i.out, i.write()
+}
+
+// begin reads what is there already.
+func begin(o Options) (*initializer, error) {
+	root, err := folder(o.Path)
+	if err != nil {
+		return nil, operation.UsageError{Err: err}
+	}
+	i := &initializer{o: o, root: root, out: &Result{Path: o.Path, Kept: []Kept{}, Todo: []Todo{}, Files: []File{}}}
+	if o.Path == "" {
+		i.out.Path = "."
+	}
+	return i, i.readProject()
+}
+
+// prepare asks, and makes the texts of all files.
+func (i *initializer) prepare(ctx context.Context) error {
+	if err := i.survey(ctx); err != nil {
+		return err
+	}
+	if err := i.compose(); err != nil {
+		return err
+	}
+	if i.exist() {
+		if err := i.refuseMistakes(); err != nil {
+			return err
+		}
+	}
+	i.todo()
+	return nil
 }
 
 // An initializer collects what to write.
@@ -291,6 +319,9 @@ func (i *initializer) given() (check.Options, error) {
 		Env, Args                                   map[string]string
 	}
 	if err := app.Decode(&a); err != nil {
+		if wrong := i.unreadable(); len(wrong) > 0 {
+			return o, mistaken(wrong)
+		}
 		return o, fmt.Errorf("cannot read %s:app in Pulumi.yaml: %w", i.out.Project, err)
 	}
 	if a.Path == "" {
@@ -329,6 +360,9 @@ func (i *initializer) todo() {
 		i.add(k.File, k.Line, "Set the secret %s of each stack that you deploy: slipway secret set %[1]s --stack dev --live, after its bootstrap",
 			k.Name)
 	}
+	for _, one := range i.found.Beside {
+		i.add(one.File, one.Line, "%s is not deployed: %s", one.Name, i.instead(one))
+	}
 	if r := i.found.Redirects; r != nil {
 		i.add(r.File, r.Line, "Set %s:domain and zone of each stack that you deploy: the site redirects to https.", i.out.Project)
 	}
@@ -341,6 +375,21 @@ func (i *initializer) todo() {
 			i.refused(f)
 		}
 	}
+}
+
+// instead says why a process of Celery is not deployed, and what the user can do.
+func (i *initializer) instead(one check.Process) string {
+	app := one.App
+	if app == "" {
+		app = "APP"
+	}
+	switch one.Kind {
+	case check.Flower:
+		return "it is a site of its own, and a stack serves one. To see what the workers do: slipway task -- celery -A " + app + " inspect active"
+	case check.Events:
+		return "it only watches the workers. If the site needs what it does, add its command to " + i.out.Project + ":workers"
+	}
+	return "its command has variables, and no shell replaces them. Add it to " + i.out.Project + ":workers with their values"
 }
 
 // unreadable are the checks that find settings from which nothing can be read.
@@ -374,8 +423,8 @@ func (i *initializer) compose() error {
 	if err := i.file(i.project, i.projectTree()); err != nil {
 		return err
 	}
-	for _, stack := range append([]string{operation.DefaultStack}, i.o.Stacks...) {
-		d, err := yamlmerge.Read(i.root, "Pulumi."+stack+".yaml")
+	for _, stack := range i.stacks() {
+		d, err := yamlmerge.Read(i.root, stackFile(stack))
 		if err != nil {
 			return err
 		}
@@ -407,7 +456,7 @@ func (i *initializer) keep(k yamlmerge.Kept) {
 }
 
 func compared(name string, before, after []byte) File {
-	f := File{Name: name, Did: Created, text: after}
+	f := File{Name: name, Did: Created, before: before, text: after}
 	switch {
 	case before == nil:
 	case string(before) == string(after):

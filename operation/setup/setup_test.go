@@ -319,6 +319,78 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// A misspelt key is named before anything is asked or written: the right one beside it would be a second mistake.
+func TestMistakesInFilesThatExist(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, old, new, want string
+	}{
+		"a key of app":   {"Pulumi.yaml", "      overlay:", "      overlayy:", "Pulumi.yaml:21: app.overlayy: unknown key, did you mean overlay?"},
+		"a key":          {"Pulumi.local.yaml", "shop:network:", "shop:netwrk:", `Pulumi.local.yaml:5: shop:netwrk: unknown key, did you mean network?`},
+		"a nested key":   {"Pulumi.dev.yaml", "    class:", "    clas:", "Pulumi.dev.yaml:8: database.clas: unknown key, did you mean class?"},
+		"a value":        {"Pulumi.dev.yaml", "nat: single", "nat: double", `network.nat: must be perZone, single or none, got "double"`},
+		"another type":   {"Pulumi.yaml", "      path: .", "      port: many\n      path: .", `app.port: must be a number, without quotes, got "many"`},
+		"an unknown key": {"Pulumi.local.yaml", "config:\n", "config:\n  shop:colour: red\n", "colour: unknown key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := project(t, "shop", "startproject")
+			run(t, Options{Path: folder, Stacks: []string{"dev"}})
+			at := filepath.Join(folder, c.file)
+			text := read(t, at)
+			if !strings.Contains(text, c.old) {
+				t.Fatalf("%s lacks %q:\n%s", c.file, c.old, text)
+			}
+			put(t, at, strings.Replace(text, c.old, c.new, 1))
+			before := contents(t, folder)
+			asked := func([]check.Fact, check.Question) (string, error) { return "", errors.New("asked") }
+			for _, o := range []Options{{Path: folder, Stacks: []string{"dev"}}, {Path: folder, Stacks: []string{"dev"}, Ask: asked}} {
+				_, err := Run(context.Background(), o)
+				if err == nil || !strings.Contains(err.Error(), "nothing was written:\n  ") || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got %v, want %s", err, c.want)
+				}
+				if diff := cmp.Diff(before, contents(t, folder)); diff != "" {
+					t.Errorf("something was written:\n%s", diff)
+				}
+			}
+		})
+	}
+	t.Run("what init adds is no mistake", func(t *testing.T) {
+		folder := project(t, "shop", "startproject")
+		put(t, filepath.Join(folder, "Pulumi.local.yaml"), "config:\n  shop:web: {max: 3}\n")
+		run(t, Options{Path: folder})
+		if text := read(t, filepath.Join(folder, "Pulumi.local.yaml")); !strings.Contains(text, "aws:region") {
+			t.Errorf("the region is missing:\n%s", text)
+		}
+	})
+}
+
+// A process of Celery that the stack does not run is named, with what to do.
+func TestProcessesThatAreNotDeployed(t *testing.T) {
+	folder := project(t, "shop", "startproject")
+	put(t, filepath.Join(folder, "requirements.txt"), "django\ngunicorn\npsycopg[binary]\ncelery[redis]\nflower\n")
+	put(t, filepath.Join(folder, "mysite/celery.py"), "from celery import Celery\n\napp = Celery('mysite')\n")
+	put(t, filepath.Join(folder, "Procfile"), "web: gunicorn mysite.wsgi\nworker: celery -A mysite worker -c 2\n"+
+		"monitor: celery --app=mysite flower --port=5555\ncamera: celery -A mysite events --camera snap\n"+
+		"slow: celery -A mysite worker -Q slow -c $SLOW\n")
+	r := run(t, Options{Path: folder})
+	for _, want := range []Todo{
+		{"monitor is not deployed: it is a site of its own, and a stack serves one. " +
+			"To see what the workers do: slipway task -- celery -A mysite inspect active", "Procfile", 3},
+		{"camera is not deployed: it only watches the workers. If the site needs what it does, add its command to shop:workers", "Procfile", 4},
+		{"slow is not deployed: its command has variables, and no shell replaces them. Add it to shop:workers with their values", "Procfile", 5},
+	} {
+		if !slices.Contains(r.Todo, want) {
+			t.Errorf("to do lacks %+v:\n%+v", want, r.Todo)
+		}
+	}
+	if !slices.Contains(r.Found, check.Fact{What: "not deployed: monitor", Value: "celery --app=mysite flower --port=5555", File: "Procfile", Line: 3}) {
+		t.Errorf("found: %+v", r.Found)
+	}
+	text := read(t, filepath.Join(folder, "Pulumi.local.yaml"))
+	if !strings.Contains(text, "celery, -A, mysite, worker, -c, \"2\"") || strings.Contains(text, "flower") || strings.Contains(text, "slow") {
+		t.Errorf("workers:\n%s", text)
+	}
+}
+
 func TestProjectNames(t *testing.T) {
 	for folder, want := range map[string]string{"shop": "shop", "My_Shop 2": "my-shop-2", "2024-shop": "shop", "---": "site",
 		"a-very-long-name-of-a-project": "a-very-long-name-of"} {

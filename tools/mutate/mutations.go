@@ -26,6 +26,26 @@ var mutations = []mutation{
 	{"datastore/store.go", "the engine does not protect the database", "pulumi.Protect(protect), pulumi.DependsOn", "pulumi.DependsOn"},
 	{"datastore/media.go", "the site may not delete media", `"s3:DeleteObject", `, ""},
 
+	{"cache/facts.go", "ElastiCache gets no grant for the cache's key",
+		`catalog.UseKey(site, "elasticache"), catalog.GrantKey(site, "elasticache"),
+			catalog.UseKey(site, "dax"), catalog.GrantKey(site, "dax"),`,
+		`catalog.UseKey(site, "elasticache"), catalog.UseKey(site, "dax"),`},
+	{"cache/facts.go", "the deploy role may not make the final snapshot",
+		"				\"elasticache:CreateSnapshot\", // of the final snapshot (ElastiCache guide, \"Deleting a replication group\")\n", ""},
+	{"cache/facts.go", "ElastiCache's service-linked role cannot be created",
+		"			catalog.FirstUse(site, \"elasticache.amazonaws.com\"),\n", ""},
+	{"cache/cache.go", "no encryption at rest", `AtRestEncryptionEnabled: pulumi.Bool(true), `, ""},
+	{"cache/cache.go", "the engine does not protect the cache", `	}, pulumi.Parent(c), pulumi.Protect(args.Site.Protect))
+}
+
+var (`, `	}, pulumi.Parent(c))
+}
+
+var (`},
+	{"cache/cache.go", "no final snapshot", `final = pulumi.Sprintf("%s-final", c.ID).ToStringPtrOutput()`, `final = nil`},
+	{"cache/cache.go", "a name of more than 40 characters", `ByteLength: pulumi.Int(2)`, `ByteLength: pulumi.Int(4)`},
+	{"cache/cache.go", "the URL asks for no TLS", `"rediss://:%s`, `"redis://:%s`},
+
 	{"settings/settings.go", "parameters use the AWS managed key", "		KeyId: p.keyARN.ToStringOutput(),\n", ""},
 	{"settings/settings.go", "a secret in plain text", `Type:  pulumi.String("SecureString")`, `Type:  pulumi.String("String")`},
 

@@ -21,7 +21,7 @@ The configuration stays as it is. So the next up reverts the change and says so 
 scale prints in the stack's file. What the configuration would refuse is refused here too, such as more connections than the database
 has.`,
 		Example: `  slipway scale web 4..12 --stack prod
-  slipway scale worker-feed 3 --stack prod --live`,
+  slipway scale feed 3 --stack prod --live`,
 		Args: commandline.Exactly(2),
 		RunE: t.on(func(ctx context.Context, target operation.Target, args []string) error {
 			r, err := operation.Scale(ctx, target, operation.ScaleArgs{Service: args[0], Tasks: args[1]})
