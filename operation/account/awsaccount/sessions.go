@@ -124,7 +124,7 @@ func (s sessions) Exec(ctx context.Context, e account.Exec) (account.Session, er
 	if err != nil || e.Terminal {
 		return session, err
 	}
-	return framedSession{session, mark}, nil
+	return framedSession{pluginSession: session, mark: mark, host: hostOf(aws.ToString(began.StreamURL))}, nil
 }
 
 // target is a container in Session Manager's form, ecs:CLUSTER_TASK_RUNTIME (aws/aws-cli, customizations/ecs/executecommand.py).
@@ -168,7 +168,8 @@ func (s sessions) Forward(ctx context.Context, f account.Forward) (account.Sessi
 	}
 	session, err := s.start(ctx, to, portForwarding, parameters, resource)
 	session.quiet = true
-	// The plugin listens on the host that this variable names (session/portsession/muxportforwarding.go).
+	// A plugin that knows this variable listens on the host that it names (aws/session-manager-plugin#133), so a user's own value is
+	// replaced. Others listen on localhost (session/portsession/muxportforwarding.go).
 	session.command.Env = append(session.command.Env, "SSM_PLUGIN_LOCAL_HOST=127.0.0.1")
 	return session, err
 }
