@@ -179,7 +179,11 @@ func (d *doctor) check(ctx context.Context, view, name string, run func(context.
 	case errors.Is(err, errNothing):
 		return
 	case err != nil:
-		c.State, c.Detail = checkUnseen, append(c.Detail, diagnosis.Clean(err.Error()))
+		text := err.Error()
+		if denied := new(account.DeniedError); errors.As(err, &denied) { // AWS's own words repeat it
+			text = firstLineOf(text)
+		}
+		c.State, c.Detail = checkUnseen, append(c.Detail, diagnosis.Clean(text))
 	}
 	if slices.ContainsFunc(d.findings[before:], func(f diagnosis.Finding) bool { return !diagnosis.IsNotice(f.Kind) }) {
 		c.State = checkFailed

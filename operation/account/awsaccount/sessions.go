@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -212,21 +211,17 @@ func (s sessions) PostgresImage(major string) string {
 	return "public.ecr.aws/docker/library/postgres:" + major
 }
 
-var refusal = regexp.MustCompile(`not authorized to perform: (\S+)(?: on resource: (\S+))?`)
-
 // denied makes an *account.DeniedError of an error that is one. AWS's message names the action and the resource that matter.
 func (s sessions) denied(err error, action, resource string) error {
 	var wrong smithy.APIError
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	switch wrong.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation":
-	default:
+	if !slices.Contains(denialCodes, wrong.ErrorCode()) {
 		return fmt.Errorf("%s on %s: %s: %s%s", action, resource, wrong.ErrorCode(), wrong.ErrorMessage(), advice[wrong.ErrorCode()])
 	}
 	if said := refusal.FindStringSubmatch(wrong.ErrorMessage()); said != nil {
-		action, resource = said[1], cmp.Or(said[2], resource)
+		action, resource = said[2], cmp.Or(said[3], resource)
 	}
 	return &account.DeniedError{Caller: s.caller, Action: action, Resource: resource, Err: errors.New(wrong.ErrorMessage())}
 }
