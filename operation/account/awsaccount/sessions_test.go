@@ -257,7 +257,7 @@ main(sys.argv[1:])
 
 // TestSessionsAgainstMoto runs what moto serves: everything but ExecuteCommand and StartSession, which it does not know.
 func TestSessionsAgainstMoto(t *testing.T) {
-	settings := awsAt(t, awstest.Moto(t, "-c", tasksInText))
+	settings := awsAt(t, recorded(t, awstest.Moto(t, "-c", tasksInText)))
 	ctx := t.Context()
 	client, logs, parameters := ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings), ssm.NewFromConfig(settings)
 	must := func(err error) {
