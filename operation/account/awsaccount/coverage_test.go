@@ -152,3 +152,16 @@ func uncovered() (problems []string) {
 	}
 	return problems
 }
+
+// docs/development.md names the same calls.
+func TestTheDocumentNamesWhatMotoDoesNotServe(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/development.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for call := range unserved {
+		if action := strings.Replace(call, " ", ":", 1); !strings.Contains(string(text), action) {
+			t.Errorf("docs/development.md does not name %s", action)
+		}
+	}
+}
