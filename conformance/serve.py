@@ -1,6 +1,7 @@
 """Runs moto_plus.py with patches for what this site needs and moto 5.2.1 does not support. Usage:
 serve.py FOLDER_OF_MOTO_PLUS -H 127.0.0.1 -p PORT. The comment of each patch says what breaks without it."""
 
+import hashlib
 import json
 import os
 import random
@@ -22,11 +23,12 @@ from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
 from moto.ec2.responses.monitoring import Monitoring
 from moto.ecs.models import EC2ContainerServiceBackend as ECSBackend
-from moto.ecs.models import Service, Task
+from moto.ecs.models import Service, Task, ecs_backends
 from moto.ecs.responses import EC2ContainerServiceResponse as ECS
 from moto.elasticache.exceptions import CacheSubnetGroupNotFound, ReplicationGroupNotFound, SnapshotAlreadyExists
 from moto.elasticache.models import CacheCluster, ElastiCacheBackend
 from moto.elasticache.responses import ElastiCacheResponse
+from moto.elbv2.responses import ELBV2Response
 from moto.iam.access_control import PermissionResult
 from moto.logs.models import logs_backends
 from moto.rds.models import DBInstance, DBParameterGroup
@@ -149,10 +151,14 @@ def update_parameters(self, new_parameters, before=DBParameterGroup.update_param
 DBParameterGroup.update_parameters = update_parameters
 
 
-# The words in the file that an environment variable names; none if the file does not exist.
-def words_in(variable):
+# The lines, or the words, in the file that an environment variable names; none if the file does not exist.
+def lines_in(variable):
     path = os.environ.get(variable, "")
-    return open(path).read().split() if path and os.path.exists(path) else []
+    return open(path).read().splitlines() if path and os.path.exists(path) else []
+
+
+def words_in(variable):
+    return " ".join(lines_in(variable)).split()
 
 
 # An updated service: moto keeps the previous deployment, which the verdict reports as rolled back. Here there is a new one, whose
@@ -187,13 +193,14 @@ ECSBackend._calculate_task_resource_requirements = staticmethod(
 
 
 # A standalone task, such as a migration: moto runs nothing and leaves the task's network interface, which blocks the subnet's
-# deletion. Here the task stops immediately and writes a log line. Its exit code is 0, or the one that the file of
-# SERVE_TASK_ENDS_WITH contains, followed by the name of the cluster.
+# deletion. Here the task stops immediately and writes a log line, or those of the file of SERVE_TASK_WRITES. Its exit code is 0, or the
+# one that the file of SERVE_TASK_ENDS_WITH contains, followed by the name of the cluster.
 def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
     before(self, cluster, task_definition, *args, **kw)
     code, of = (words_in("SERVE_TASK_ENDS_WITH") + ["0", ""])[:2]
     code = int(code) if of == cluster.name else 0
     self.last_status = self.desired_status = "STOPPED"
+    self.created_at = self.started_at = self.stopped_at = utcnow()
     self.stopped_reason = "Essential container in task exited"
     logs = logs_backends[self._account_id][self.region_name]
     for container, declared in zip(self.containers, task_definition.container_definitions):
@@ -204,9 +211,9 @@ def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
         if to.get("awslogs-group"):
             stream = f"{to['awslogs-stream-prefix']}/{container.name}/{self.id}"
             logs.create_log_stream(to["awslogs-group"], stream)
-            logs.put_log_events(
-                to["awslogs-group"], stream, [{"timestamp": int(time.time() * 1000), "message": f"served: exit code {code}"}]
-            )
+            now = int(time.time() * 1000)
+            lines = lines_in("SERVE_TASK_WRITES") or [f"served: exit code {code}"]
+            logs.put_log_events(to["awslogs-group"], stream, [{"timestamp": now, "message": line} for line in lines])
     for attachment in self.attachments:
         for detail in attachment["details"]:
             if detail["name"] == "networkInterfaceId":
@@ -214,6 +221,63 @@ def run(self, cluster, task_definition, *args, before=Task.__init__, **kw):
 
 
 Task.__init__ = run
+
+
+# The tasks of services: moto counts them, but lists none, and the load balancer has no targets. Here each running task is listed with its
+# containers and is a healthy target.
+class ServiceTask:
+    def __init__(self, backend, service, number):
+        started = service.deployments[0]["createdAt"]
+        self.id = hashlib.md5(f"{service.name} {service.deployments[0]['id']} {number}".encode()).hexdigest()
+        self.task_arn = f"arn:aws:ecs:{service.region_name}:{service._account_id}:task/{service.cluster_name}/{self.id}"
+        self.cluster_arn, self.task_definition_arn, self.group = service.cluster_arn, service.task_definition, f"service:{service.name}"
+        self.last_status = self.desired_status = "RUNNING"
+        self.health_status, self.started_at, self.created_at = "HEALTHY", started, started
+        self.enable_execute_command = getattr(service, "enable_execute_command", False)
+        self.address = f"10.0.0.{number + 10}"
+        self.containers = [
+            {
+                "name": c["name"], "image": c["image"], "lastStatus": "RUNNING", "healthStatus": "HEALTHY",
+                "runtimeId": f"{self.id}-{index:010d}", "managedAgents": [{"name": "ExecuteCommandAgent", "lastStatus": "RUNNING"}],
+            }
+            for index, c in enumerate(backend.describe_task_definition(service.task_definition).container_definitions)
+        ]
+
+
+def service_tasks(backend, cluster, name=None):
+    found = [s for s in backend.services.values() if s.cluster_arn == cluster.arn and name in (None, s.name)]
+    return [ServiceTask(backend, s, number) for s in found for number in range(s.running_count)]
+
+
+def list_tasks(self, cluster_str=None, *args, before=ECSBackend.list_tasks, **kw):
+    given = signature(before).bind(self, cluster_str, *args, **kw).arguments
+    name, status = given.get("service_name"), given.get("desiredStatus")
+    name = name and name.split("/")[-1]
+    tasks = [] if name else before(self, cluster_str, *args, **kw)
+    return tasks + (service_tasks(self, self._get_cluster(cluster_str), name) if status in (None, "RUNNING") else [])
+
+
+def describe_tasks(self, cluster_str, tasks, before=ECSBackend.describe_tasks):
+    ids = [t.split("/")[-1] for t in tasks]
+    return before(self, cluster_str, tasks) + [t for t in service_tasks(self, self._get_cluster(cluster_str)) if t.id in ids]
+
+
+def describe_target_health(self):
+    group = self._get_param("TargetGroupArn")
+    backend = ecs_backends[self.current_account][self.region]
+    targets = [
+        {"Target": {"Id": task.address, "Port": to["containerPort"]}, "TargetHealth": {"State": "healthy"}}
+        for service in backend.services.values()
+        for to in service.load_balancers
+        if to.get("targetGroupArn") == group
+        for task in service_tasks(backend, backend._get_cluster(service.cluster_name), service.name)
+    ]
+    return ActionResult({"TargetHealthDescriptions": targets})
+
+
+ECSBackend.list_tasks = list_tasks
+ECSBackend.describe_tasks = describe_tasks
+ELBV2Response.describe_target_health = describe_target_health
 
 # The nodes of a cache: moto lists them and knows none, and the provider reads version, groups and windows from the first.
 def cache_nodes(backend, group):

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"slipway/operation/account"
@@ -193,7 +194,11 @@ func (t *tunnel) open(ctx context.Context) error {
 			return fmt.Errorf("the tunnel through %s did not open: %w", t.address.Through, err)
 		case <-time.After(openEach):
 		}
-		if time.Now().After(deadline) {
+		switch late := time.Now().After(deadline); {
+		case late && errors.Is(wrong, syscall.ECONNREFUSED): // the plugin listens once it is connected, and says nothing if it never is
+			return fmt.Errorf("the tunnel through %s did not open within %s; does this machine reach Session Manager? A proxy or a firewall "+
+				"may refuse websockets to ssmmessages of the region", t.address.Through, openTime)
+		case late:
 			return fmt.Errorf("the tunnel through %s is open, but the database does not answer in it: %w\n"+
 				"whether the network is in the way: slipway why SOURCE database:%s", t.address.Through, wrong, t.login.port)
 		}

@@ -185,7 +185,11 @@ func (d *doctor) check(ctx context.Context, view, name string, run func(context.
 	case errors.Is(err, errUnmade):
 		c.State = checkUnmade
 	case err != nil:
-		c.State, c.Detail = checkUnseen, append(c.Detail, diagnosis.Clean(err.Error()))
+		text := err.Error()
+		if denied := new(account.DeniedError); errors.As(err, &denied) { // AWS's own words repeat it
+			text = firstLineOf(text)
+		}
+		c.State, c.Detail = checkUnseen, append(c.Detail, diagnosis.Clean(text))
 	}
 	for _, f := range d.findings[before:] {
 		if diagnosis.IsNotice(f.Kind) {

@@ -397,6 +397,9 @@ func groupsOf(service apitype.ResourceV3) (groups []string) {
 
 // tasks judges each service: what its events, stopped tasks and logs say.
 func (d *doctor) tasks(ctx context.Context) error {
+	if len(d.services) > 0 && !slices.ContainsFunc(d.services, func(p *patient) bool { return p.is.Name != "" }) {
+		return errors.New("no service could be read")
+	}
 	for _, p := range d.services {
 		if p.is.Name == "" {
 			continue // readServices said so

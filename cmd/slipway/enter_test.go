@@ -121,6 +121,46 @@ func tunnelAndStop(command []string) int {
 	return cmd.ProcessState.ExitCode()
 }
 
+func init() { commands["interrupted-at"] = func() { os.Exit(interruptedAt(os.Args[1], os.Args[2:])) } }
+
+// interruptedAt is the command interrupted-at WORDS COMMAND...: it runs a command, presses Ctrl-C once WORDS are in what it writes, or in
+// the files "calls" or "plugin", and exits as the command does; 98 if that does not come, 97 if the command does not end then.
+func interruptedAt(words string, command []string) int {
+	for _, file := range []string{"calls", "plugin"} { // of an earlier command
+		if _, err := os.Stat(file); err == nil {
+			os.Truncate(file, 0)
+		}
+	}
+	said := &lockedBuffer{}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(os.Stdout, said), io.MultiWriter(os.Stderr, said)
+	if cmd.Start() != nil {
+		return 98
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	seen := func() bool {
+		calls, _ := os.ReadFile("calls")
+		plugin, _ := os.ReadFile("plugin")
+		return strings.Contains(said.String()+string(calls)+string(plugin), words)
+	}
+	for deadline := time.Now().Add(time.Minute); !seen(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			cmd.Process.Kill()
+			return 98
+		}
+	}
+	time.Sleep(300 * time.Millisecond) // what follows at once
+	cmd.Process.Signal(syscall.SIGINT)
+	select {
+	case <-ended:
+		return cmd.ProcessState.ExitCode()
+	case <-time.After(time.Minute):
+		cmd.Process.Kill()
+		return 97
+	}
+}
+
 // pluginStandIn is the Session Manager plugin for scripts. It notes its arguments in the file "plugin", without the token; of a session
 // for a port it opens that port, behind which a Postgres answers, and of any other it writes the file "session", if there is one.
 func pluginStandIn(args []string) int {
@@ -142,6 +182,9 @@ func pluginStandIn(args []string) int {
 		return 1
 	}
 	fmt.Printf("\nStarting session with SessionId: %s\n", response.SessionId)
+	if os.Getenv("PLUGIN_WAITS") != "" { // as the plugin does when it cannot connect
+		time.Sleep(5 * time.Minute)
+	}
 	if request.Parameters == nil {
 		return say()
 	}

@@ -55,9 +55,9 @@ func TestGenuine(t *testing.T) {
 		t.Fatal(err)
 	}
 	work := t.TempDir()
-	ends, back := filepath.Join(work, "task-ends-with"), filepath.Join(work, "rolls-back")
+	ends, back, writes := filepath.Join(work, "task-ends-with"), filepath.Join(work, "rolls-back"), filepath.Join(work, "task-writes")
 	a := &accounts{
-		url:   awstest.Genuine(t, "SERVE_TASK_ENDS_WITH="+ends, "SERVE_ROLLS_BACK="+back),
+		url:   awstest.Genuine(t, "SERVE_TASK_ENDS_WITH="+ends, "SERVE_ROLLS_BACK="+back, "SERVE_TASK_WRITES="+writes),
 		first: aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"},
 	}
 	a.second = a.assume(t, secondAccount)
@@ -92,7 +92,7 @@ func TestGenuine(t *testing.T) {
 				"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 				"PULUMI_HOME": home, "PATH": bin + string(os.PathListSeparator) + env.Getenv("PATH"),
 				"HTTPS_PROXY": images, "SSL_CERT_FILE": authority, "DOCKER_STAND_IN": work,
-				"ENDS": ends, "BACK": back, "ASK": ask,
+				"ENDS": ends, "BACK": back, "WRITES": writes, "ASK": ask,
 				"GITHUB_ACTIONS": "", "GITHUB_TOKEN": "",
 			} {
 				env.Setenv(name, value)
@@ -107,7 +107,7 @@ func TestGenuine(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "unlink": unlink, "remember": remember, "count": count, "same": same, "as": as,
 			"built": func(ts *testscript.TestScript, neg bool, args []string) { built(ts, work, args) },
-			"asked": a.asked, "runs": a.runs,
+			"asked": a.asked, "runs": a.runs, "plugin": plugin,
 		},
 	})
 }

@@ -3,6 +3,7 @@ package awstest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -100,6 +101,7 @@ func RecordPush(ctx context.Context, settings aws.Config, r *http.Request) error
 	_, err = ecr.NewFromConfig(settings).PutImage(ctx, &ecr.PutImageInput{
 		RepositoryName: &m[1], ImageTag: &m[2], ImageManifest: aws.String(string(manifest)),
 		ImageManifestMediaType: aws.String(r.Header.Get("Content-Type")),
+		ImageDigest:            aws.String(fmt.Sprintf("sha256:%x", sha256.Sum256(manifest))), // moto's own is of the layers
 	})
 	var there *ecrtypes.ImageAlreadyExistsException
 	if errors.As(err, &there) {

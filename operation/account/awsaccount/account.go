@@ -69,6 +69,7 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	}
 	a := &Account{args: args, asked: cfg.Region}
 	cfg.Region = args.Region
+	cfg.APIOptions = append(cfg.APIOptions, denials)
 	a.aws = cfg
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {

@@ -35,7 +35,7 @@ func settings(t *testing.T) aws.Config {
 }
 
 // moto is plain moto, until the test ends.
-func moto(t *testing.T) string { t.Helper(); return awstest.Moto(t, "-m", "moto.server") }
+func moto(t *testing.T) string { t.Helper(); return recorded(t, awstest.Moto(t, "-m", "moto.server")) }
 
 // TestVerdictAgainstMoto has another implementation of ECS and CloudWatch Logs answer.
 func TestVerdictAgainstMoto(t *testing.T) {

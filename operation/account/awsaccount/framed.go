@@ -2,12 +2,14 @@ package awsaccount
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"slipway/operation/account/process"
 )
@@ -16,10 +18,11 @@ import (
 // (ECS guide, "ECS Exec", considerations: interactive is the only mode). So for a pipe or a file a shell in the container turns
 // that off, and writes a mark before the command's output, and one with the exit code after it.
 
-// frame is the command that runs another one between marks. The shell's name is looked up in the container's PATH.
+// frame is the command that runs another one between marks. The shell's name is looked up in the container's PATH, and stands before its
+// messages.
 func frame(mark string, command []string) []string {
-	const script = `stty -onlcr -echo 2>/dev/null; echo "$0 begin $?"; "$@" </dev/null; s=$?; echo; echo "$0 end $s"`
-	return append([]string{"sh", "-c", script, mark}, command...)
+	const script = `stty -onlcr -echo 2>/dev/null; echo "$1 begin $?"; m=$1; shift; "$@" </dev/null; s=$?; echo; echo "$m end $s"`
+	return append([]string{"sh", "-c", script, "sh", mark}, command...)
 }
 
 // newMark is a mark that no command writes.
@@ -28,14 +31,35 @@ func newMark() string { return "slipway-" + strings.ToLower(rand.Text()) }
 // A framedSession is a session whose output is between marks.
 type framedSession struct {
 	pluginSession
-	mark string
+	mark  string
+	host  string        // that the plugin connects to
+	begin time.Duration // how long that may take; 0: beginLimit
 }
+
+// beginLimit is how long a session may take to begin. The plugin waits for ever if it cannot connect (Session.Execute in session/session.go
+// of aws/session-manager-plugin: it gives up after five attempts, and then waits for the type of a session that it does not have).
+const beginLimit = time.Minute
 
 // Run implements account.Session.
 func (f framedSession) Run(ctx context.Context, streams process.Streams) (int, error) {
-	u := &unframer{to: streams.Out, mark: []byte(f.mark), exit: -1}
+	u := &unframer{to: streams.Out, mark: []byte(f.mark), exit: -1, started: make(chan struct{})}
 	streams.In, streams.Out, streams.Err = nil, u, u
-	if _, err := f.pluginSession.Run(ctx, streams); err != nil {
+	silent := fmt.Errorf("the session did not begin within %s; does this machine reach %s? A proxy or a firewall may refuse websockets",
+		cmp.Or(f.begin, beginLimit), f.host)
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(cmp.Or(f.begin, beginLimit), func() {
+		select {
+		case <-u.started:
+		default:
+			cancel(silent)
+		}
+	})
+	defer late.Stop()
+	if _, err := f.pluginSession.Run(within, streams); err != nil {
+		if ctx.Err() == nil && within.Err() != nil {
+			err = silent
+		}
 		return -1, err
 	}
 	if u.exit < 0 {
@@ -46,13 +70,14 @@ func (f framedSession) Run(ctx context.Context, streams process.Streams) (int, e
 
 // An unframer passes on what is between two marks.
 type unframer struct {
-	to     io.Writer
-	mark   []byte
-	rest   bytes.Buffer // not passed on yet
-	begun  bool
-	crlf   bool // the terminal's line ends could not be turned off
-	exit   int  // -1: the second mark was not seen
-	failed error
+	to      io.Writer
+	mark    []byte
+	rest    bytes.Buffer // not passed on yet
+	begun   bool
+	started chan struct{} // closed when begun; may be nil
+	crlf    bool          // the terminal's line ends could not be turned off
+	exit    int           // -1: the second mark was not seen
+	failed  error
 }
 
 // Write implements io.Writer.
@@ -93,6 +118,9 @@ func (u *unframer) begin() {
 	if _, to, number, found := u.line("begin"); found {
 		u.rest.Next(to)
 		u.begun, u.crlf = true, number != 0
+		if u.started != nil {
+			close(u.started)
+		}
 	}
 }
 

@@ -128,6 +128,20 @@ func TestObservingMoto(t *testing.T) {
 	if err != nil || len(scaling) != 1 || scaling["web"] != (account.Scaling{Min: 2, Max: 6}) {
 		t.Errorf("scaling is %+v, %v", scaling, err)
 	}
+	var found struct {
+		VPCs []string `xml:"vpcSet>item>vpcId"`
+	}
+	must(ec2Service.call(ctx, settings, "DescribeVpcs", nil, &found))
+	var made struct {
+		ARN string `xml:"CreateTargetGroupResult>TargetGroups>member>TargetGroupArn"`
+	}
+	must(elbService.call(ctx, settings, "CreateTargetGroup", url.Values{"Name": {"web"}, "Protocol": {"HTTP"}, "Port": {"8080"},
+		"VpcId": {found.VPCs[0]}, "TargetType": {"ip"}}, &made))
+	must(elbService.call(ctx, settings, "RegisterTargets", url.Values{"TargetGroupArn": {made.ARN}, "Targets.member.1.Id": {"10.0.1.5"},
+		"Targets.member.1.Port": {"8080"}}, new(struct{})))
+	if targets, err := o.Targets(ctx, made.ARN); err != nil || len(targets) != 1 || targets[0].Address != "10.0.1.5" || targets[0].State == "" {
+		t.Errorf("targets are %+v, %v", targets, err)
+	}
 	watched(t, settings, accounttest.Watched{Alarm: "cpu", Database: "shop", Domain: "example.com"})
 	must(rdsService.call(ctx, settings, "CreateDBSnapshot", url.Values{"DBInstanceIdentifier": {"shop"}, "DBSnapshotIdentifier": {"before"}},
 		new(struct{})))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"slipway/operation/account/process"
 )
@@ -133,9 +135,11 @@ type pluginSession struct {
 
 // session prepares the plugin for a session. request is that of StartSession, from which the plugin reads the target.
 //
-// The plugin takes the response, the region, the operation, the profile, the request and the endpoint (session/session.go in
-// aws/session-manager-plugin, ValidateInputAndStartSession). Sessions are encrypted with the stack's key, for which it asks KMS with the
-// same credentials.
+// The plugin takes the response, the region, the operation, the profile, the request and the endpoint of Systems Manager
+// (src/sessionmanagerplugin/session/session.go in aws/session-manager-plugin, ValidateInputAndStartSession), as AWS's CLI passes them
+// (awscli/customizations/sessionmanager.py). AWS's CLI gives the plugin ECS's endpoint for ECS Exec (customizations/ecs/executecommand.py),
+// where the plugin's ResumeSession has no answer; this gives it Systems Manager's there too. Sessions are encrypted with the stack's key,
+// for which the plugin asks KMS with the same credentials.
 func (s sessions) session(ctx context.Context, began started, request map[string]any) (pluginSession, error) {
 	path, err := findPlugin(ctx)
 	if err != nil {
@@ -154,10 +158,33 @@ func (s sessions) session(ctx context.Context, began started, request map[string
 	if aws.ToString(began.Token) == "" {
 		return pluginSession{}, errors.New("AWS started the session without a token")
 	}
+	systemsManager, err := s.endpoint(ctx)
+	if err != nil {
+		return pluginSession{}, err
+	}
 	return pluginSession{command: process.Command{
-		Path: path, Args: []string{tokenVariable, s.settings.Region, "StartSession", s.profile, string(asked), endpoint(s.settings, "ssm")},
+		Path: path, Args: []string{tokenVariable, s.settings.Region, "StartSession", s.profile, string(asked), systemsManager},
 		Env: []string{tokenVariable + "=" + string(response)},
 	}}, nil
+}
+
+// endpoint is where the SDK calls Systems Manager: also a VPC endpoint or a FIPS one that the user's configuration names.
+func (s sessions) endpoint(ctx context.Context) (string, error) {
+	o := s.ssm.Options()
+	where, err := o.EndpointResolverV2.ResolveEndpoint(ctx, ssm.EndpointParameters{
+		Region: aws.String(o.Region), Endpoint: o.BaseEndpoint,
+		UseFIPS:      aws.Bool(o.EndpointOptions.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled),
+		UseDualStack: aws.Bool(o.EndpointOptions.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled),
+	})
+	return where.URI.String(), err
+}
+
+// hostOf is the host of a URL.
+func hostOf(text string) string {
+	if parsed, err := url.Parse(text); err == nil {
+		return parsed.Host
+	}
+	return text
 }
 
 // Run implements account.Session. The plugin exits with 0 however the program ends.

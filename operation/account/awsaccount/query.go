@@ -54,7 +54,7 @@ func (s queryService) call(ctx context.Context, settings aws.Config, action stri
 	case err != nil:
 		return fmt.Errorf("%s:%s: %w", s.name, action, err)
 	case status != http.StatusOK:
-		return fmt.Errorf("%s:%s: %w", s.name, action, queryError(status, answer))
+		return fmt.Errorf("%s:%s: %w", s.name, action, denial(queryError(status, answer)))
 	}
 	return xml.Unmarshal(answer, out)
 }
@@ -78,8 +78,8 @@ func (s jsonService) call(ctx context.Context, settings aws.Config, action strin
 		if json.Unmarshal(answer, &e) != nil || e.Type == "" {
 			e.Type, e.Message = fmt.Sprint("HTTP ", status), http.StatusText(status)
 		}
-		return fmt.Errorf("%s:%s: %w", s.name, action, &smithy.GenericAPIError{Code: e.Type[strings.LastIndex(e.Type, "#")+1:],
-			Message: e.Message})
+		return fmt.Errorf("%s:%s: %w", s.name, action, denial(&smithy.GenericAPIError{Code: e.Type[strings.LastIndex(e.Type, "#")+1:],
+			Message: e.Message}))
 	}
 	return json.Unmarshal(answer, out)
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +66,7 @@ func (s sessions) Exec(ctx context.Context, e account.Exec) (account.Session, er
 	if err != nil || e.Terminal {
 		return session, err
 	}
-	return framedSession{session, mark}, nil
+	return framedSession{pluginSession: session, mark: mark, host: hostOf(aws.ToString(began.StreamURL))}, nil
 }
 
 // target is a container in Session Manager's form, ecs:CLUSTER_TASK_RUNTIME (aws/aws-cli, customizations/ecs/executecommand.py).
@@ -110,7 +110,8 @@ func (s sessions) Forward(ctx context.Context, f account.Forward) (account.Sessi
 	}
 	session, err := s.start(ctx, to, portForwarding, parameters, resource)
 	session.quiet = true
-	// The plugin listens on the host that this variable names (session/portsession/muxportforwarding.go).
+	// A plugin that knows this variable listens on the host that it names (aws/session-manager-plugin#133), so a user's own value is
+	// replaced. Others listen on localhost (session/portsession/muxportforwarding.go).
 	session.command.Env = append(session.command.Env, "SSM_PLUGIN_LOCAL_HOST=127.0.0.1")
 	return session, err
 }
@@ -153,8 +154,6 @@ func (s sessions) PostgresImage(major string) string {
 	return "public.ecr.aws/docker/library/postgres:" + major
 }
 
-var refusal = regexp.MustCompile(`not authorized to perform: (\S+)(?: on resource: (\S+))?`)
-
 // denied makes an *account.DeniedError of an error that is one. AWS's message names the action and the resource that matter.
 func (s sessions) denied(err error, action, resource string) error {
 	return denied(s.caller, err, action, resource)
@@ -165,13 +164,11 @@ func denied(caller string, err error, action, resource string) error {
 	if !errors.As(err, &wrong) {
 		return err
 	}
-	switch wrong.ErrorCode() {
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedOperation":
-	default:
+	if !slices.Contains(denialCodes, wrong.ErrorCode()) {
 		return fmt.Errorf("%s on %s: %s: %s%s", action, resource, wrong.ErrorCode(), wrong.ErrorMessage(), advice[wrong.ErrorCode()])
 	}
 	if said := refusal.FindStringSubmatch(wrong.ErrorMessage()); said != nil {
-		action, resource = said[1], cmp.Or(said[2], resource)
+		action, resource = said[2], cmp.Or(said[3], resource)
 	}
 	return &account.DeniedError{Caller: caller, Action: action, Resource: resource, Err: errors.New(wrong.ErrorMessage())}
 }

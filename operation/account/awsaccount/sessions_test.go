@@ -21,6 +21,7 @@ import (
 
 	"slipway/internal/awstest"
 	"slipway/operation/account"
+	"slipway/operation/account/process"
 )
 
 // The output of a command comes in pieces of any size, and what it writes may look like a mark.
@@ -77,6 +78,70 @@ func TestFrameInAShell(t *testing.T) {
 		if out.String() != c.want || u.exit != c.exit {
 			t.Errorf("%q: %q and exit code %d, want %q and %d", c.command, out.String(), u.exit, c.want, c.exit)
 		}
+	}
+}
+
+// What the shell says of a command that it does not find begins with "sh", not with the mark.
+func TestTheMarkIsInNoMessage(t *testing.T) {
+	mark := newMark()
+	words := frame(mark, []string{"no-such-command"})
+	var out bytes.Buffer
+	u := &unframer{to: &out, mark: []byte(mark), exit: -1}
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Stdout, cmd.Stderr = u, u
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if said := out.String(); !strings.HasPrefix(said, "sh: ") || strings.Contains(said, mark) {
+		t.Errorf("it says %q", said)
+	}
+}
+
+// The plugin waits for ever if it cannot connect.
+func TestASessionThatDoesNotBegin(t *testing.T) {
+	f := framedSession{mark: newMark(), host: "ssmmessages.us-east-1.amazonaws.com", begin: 50 * time.Millisecond,
+		pluginSession: pluginSession{command: process.Command{Path: "sh", Args: []string{"-c",
+			"echo Starting session with SessionId: ada-1; exec sleep 300"}}}}
+	begun := time.Now()
+	var out bytes.Buffer
+	_, err := f.Run(t.Context(), process.Streams{Out: &out, Err: &out})
+	if err == nil || !strings.Contains(err.Error(), "the session did not begin within 50ms; does this machine reach "+f.host) {
+		t.Errorf("the error is %v", err)
+	}
+	if took := time.Since(begun); took > 10*time.Second || out.Len() > 0 {
+		t.Errorf("it took %s and wrote %q", took, out.String())
+	}
+	f.command.Args[1] = "echo " + f.mark + " begin 0; sleep 0.3; echo; echo " + f.mark + " end 4"
+	if exit, err := f.Run(t.Context(), process.Streams{Out: &out, Err: &out}); exit != 4 || err != nil {
+		t.Errorf("one that began, and takes longer: %d, %v", exit, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Run(ctx, process.Streams{Out: &out, Err: &out}); !errors.Is(err, context.Canceled) {
+		t.Errorf("an interrupt: %v", err)
+	}
+}
+
+// The plugin ends and resumes sessions where the SDK starts them.
+func TestThePluginGetsTheEndpointOfSystemsManager(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want string
+	}{
+		{nil, "https://ssm.us-east-1.amazonaws.com"},
+		{map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, "https://ssm-fips.us-east-1.amazonaws.com"},
+		{map[string]string{"AWS_ENDPOINT_URL_SSM": "https://vpce-0123.ssm.us-east-1.vpce.amazonaws.com"},
+			"https://vpce-0123.ssm.us-east-1.vpce.amazonaws.com"},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			t.Setenv("AWS_ENDPOINT_URL", "")
+			for name, value := range c.env {
+				t.Setenv(name, value)
+			}
+			if got, err := at(t).endpoint(t.Context()); err != nil || got != c.want {
+				t.Errorf("it is %q, %v", got, err)
+			}
+		})
 	}
 }
 
@@ -192,7 +257,7 @@ main(sys.argv[1:])
 
 // TestSessionsAgainstMoto runs what moto serves: everything but ExecuteCommand and StartSession, which it does not know.
 func TestSessionsAgainstMoto(t *testing.T) {
-	settings := awsAt(t, awstest.Moto(t, "-c", tasksInText))
+	settings := awsAt(t, recorded(t, awstest.Moto(t, "-c", tasksInText)))
 	ctx := t.Context()
 	client, logs, parameters := ecs.NewFromConfig(settings), cloudwatchlogs.NewFromConfig(settings), ssm.NewFromConfig(settings)
 	must := func(err error) {
