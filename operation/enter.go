@@ -134,6 +134,7 @@ type inside struct {
 
 	instance, document string // of the bastion; "": there is none
 	postgres           string // the database's version
+	psql               string // URL of the repository that has psql; "": there is none
 }
 
 // sized is how large a task is: units and MiB.
@@ -212,6 +213,8 @@ func (d *inside) add(kind string, outputs map[string]any, prefix string) error {
 		d.task = placed{text(outputs["taskDefinition"]), texts(outputs["subnets"]), texts(outputs["securityGroups"])}
 	case "slipway:bastion:Host":
 		d.instance, d.document = text(outputs["instanceId"]), text(outputs["sessionDocument"])
+	case "slipway:cicd:Psql":
+		d.psql = text(outputs["repository"])
 	case "aws:rds/instance:Instance":
 		if d.postgres = text(outputs["engineVersionActual"]); d.postgres == "" {
 			d.postgres = text(outputs["engineVersion"])
