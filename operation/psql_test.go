@@ -94,6 +94,26 @@ func TestTheLifeOfAnImageWithPsql(t *testing.T) {
 	good("database.engineVersion=17", from)
 	tagged("16", "17")
 
+	// Who deletes the marker and an image has it copied again.
+	a, err := cloud.Open(modelaccount.File(target.dir()), cloud.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range a.Objects() {
+		tags := cloud.Inputs(o.Outputs).Strings("imageTags")
+		if o.ID == "/slipway/staging/psql/image" || slices.Equal(tags, []string{"17"}) {
+			if removed, err := a.Remove(o.Type, o.ID); err != nil || !removed {
+				t.Errorf("%s is still there: %v", o.ID, err)
+			}
+		}
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	tagged("16")
+	good("database.engineVersion=17", from)
+	tagged("16", "17")
+
 	good("database.engineVersion=17")
 	if tags, there := psqlTags(t, target); there || len(tags) > 0 {
 		t.Errorf("turned off, it leaves %q", tags)

@@ -182,6 +182,7 @@ func say() int {
 // enter gets into a stack that runs, as people on call do.
 func (r *running) enter() {
 	r.t.Helper()
+	r.psqlFromOwnRegistry() // before any other psql, which may have Docker pull that image
 	const count = "from feed.models import User; print('users', User.objects.count())"
 	for _, c := range []struct {
 		words []string
@@ -225,8 +226,6 @@ func (r *running) enter() {
 			}
 		}
 	}
-
-	r.psqlFromOwnRegistry()
 
 	r.t.Log("a tunnel that answers until Ctrl-C")
 	cmd := exec.Command("tunnel-and-stop", "slipway", "--stack", "dev", "db", "tunnel")
