@@ -122,7 +122,8 @@ func TestOverlayPutsUploadsIntoTheBucket(t *testing.T) {
 	env := map[string]string{"SLIPWAY_OVERLAY": "MEDIA", "SLIPWAY_BUCKET": "media", "AWS_REGION": "eu-west-1"}
 	bucket := map[string]any{"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": map[string]any{
 		"bucket_name": "media", "region_name": "eu-west-1", "default_acl": nil, "file_overwrite": false,
-		"signature_version": "s3v4", "addressing_style": "virtual", "querystring_auth": true, "custom_domain": nil, "access_key": nil, "secret_key": nil,
+		"signature_version": "s3v4", "addressing_style": "virtual", "querystring_auth": true, "custom_domain": nil,
+		"access_key": nil, "secret_key": nil,
 	}}
 	static := func(name string) map[string]any { return map[string]any{"BACKEND": name} }
 	for _, c := range []struct {

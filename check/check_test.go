@@ -340,7 +340,8 @@ func TestWithoutPython(t *testing.T) {
 	write(t, folder, read(t, "base.txtar"), read(t, "low-port.txtar"), read(t, "debug-on.txtar"))
 	o := options(t, folder, "")
 	o.LookPath = func(string) (string, error) { return "", errors.New("not found") }
-	want := "refused low-port Dockerfile:8: gunicorn listens on port 80\n    Set app.command: [gunicorn, shop.wsgi]: gunicorn then listens on app.port.\n" +
+	want := "refused low-port Dockerfile:8: gunicorn listens on port 80\n" +
+		"    Set app.command: [gunicorn, shop.wsgi]: gunicorn then listens on app.port.\n" +
 		"unknown :0: settings: no python3 was found on this machine, so the Python code was not read; the Dockerfile and the other " +
 		"files were checked\n"
 	write(t, folder, &txtar.Archive{Files: []txtar.File{{Name: "Dockerfile", Data: read(t, "low-port.txtar").Files[0].Data}}})

@@ -77,11 +77,14 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"    build: .\n    command: gunicorn shop.wsgi --workers 3\n", []string{"command: [gunicorn shop.wsgi --workers 3] compose.prod.yml:4",
 			"!refused"}},
 		{"settings of a laptop", "-- shop/settings.py --\nremoved\n-- shop/settings/__init__.py --\n-- shop/settings/dev.py --\nDEBUG = True\n" +
-			"-- shop/settings/production.py --\nimport os\nINSTALLED_APPS = []\nSECRET_KEY = os.environ['SECRET_KEY']\nALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
+			"-- shop/settings/production.py --\nimport os\nINSTALLED_APPS = []\nSECRET_KEY = os.environ['SECRET_KEY']\n" +
+			"ALLOWED_HOSTS = [os.environ['HOST']]\nDATABASES = " +
 			"{'default': {'ENGINE': 'django.db.backends.postgresql', 'NAME': os.environ['DB_NAME']}}\n-- shop/wsgi.py --\nimport os\n" +
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings.dev')\n",
-			[]string{"settings: shop.settings.production shop/wsgi.py:2", "env.HOST: {host} ", "env.DB_NAME: {db.name}", "!ask settings", "!refused"}},
-		{"two modules for production", "-- shop/settings.py --\nremoved\n-- shop/settings/__init__.py --\n-- shop/settings/dev.py --\nDEBUG = True\n" +
+			[]string{"settings: shop.settings.production shop/wsgi.py:2", "env.HOST: {host} ", "env.DB_NAME: {db.name}",
+				"!ask settings", "!refused"}},
+		{"two modules for production", "-- shop/settings.py --\nremoved\n-- shop/settings/__init__.py --\n-- shop/settings/dev.py --\n" +
+			"DEBUG = True\n" +
 			"-- shop/settings/production.py --\nDEBUG = False\n-- shop/settings/staging.py --\nDEBUG = False\n-- shop/wsgi.py --\nimport os\n" +
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings.dev')\n",
 			[]string{"ask settings [shop.settings.production] shop/wsgi.py:2"}},
@@ -110,17 +113,21 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 		{"Redis, Celery and beat", with("CELERY_BROKER_URL = os.environ.get('BROKER', 'redis://redis:6379/0')\nREDIS = "+
 			"os.environ.get('REDIS_URL', 'redis://redis:6379/1')") + "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\n" +
 			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery\nredis\n-- docker-compose.yml --\nx-base: &base\n  build: .\nservices:\n" +
-			"  worker:\n    <<: *base\n    command: celery -A shop worker -l INFO\n  celerybeat:\n    <<: *base\n    command: [celery, -A, shop, beat]\n" +
+			"  worker:\n    <<: *base\n    command: celery -A shop worker -l INFO\n  celerybeat:\n    <<: *base\n" +
+			"    command: [celery, -A, shop, beat]\n" +
 			"  flower:\n    <<: *base\n    command: celery -A shop flower\n",
-			[]string{"cache: cache.t4g.micro shop/settings.py:3", "env.BROKER: {redis.url} shop/settings.py:3", "env.REDIS_URL: {redis.url} shop/settings.py:4",
+			[]string{"cache: cache.t4g.micro shop/settings.py:3", "env.BROKER: {redis.url} shop/settings.py:3",
+				"env.REDIS_URL: {redis.url} shop/settings.py:4",
 				"process worker: celery -A shop worker -l INFO single=false docker-compose.yml:6",
 				"process beat: celery -A shop beat -s /tmp/celerybeat-schedule single=true docker-compose.yml:9", "!flower", "!refused"}},
-		{"a Celery app that no file starts", "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\napp.conf.beat_schedule = {}\n" +
+		{"a Celery app that no file starts", "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\n" +
+			"app.conf.beat_schedule = {}\n" +
 			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery\n", []string{"ask worker [yes] shop/celery.py:2",
 			"ask beat [yes] shop/celery.py:2", "process worker: celery -A shop worker -l info single=false shop/celery.py:2",
 			"process beat: celery -A shop beat -l info -s /tmp/celerybeat-schedule single=true"}},
 		{"scripts that become Celery, and scripts that do more", "-- Dockerfile --\nFROM python:3.13\nWORKDIR /srv\nCOPY . .\n" +
-			"COPY start /start-worker\nCOPY wait /start-mail\nCOPY beat /start-beat\nCOPY child /start-slow\nRUN pip install -r requirements.txt\nCMD gunicorn shop.wsgi\n" +
+			"COPY start /start-worker\nCOPY wait /start-mail\nCOPY beat /start-beat\nCOPY child /start-slow\n" +
+			"RUN pip install -r requirements.txt\nCMD gunicorn shop.wsgi\n" +
 			"-- start --\n#!/bin/sh\nset -o errexit\nexport C_FORCE_ROOT=1\nexec celery -A shop worker -l INFO\n" +
 			"-- wait --\n#!/bin/sh\nwait-for-it redis:6379\nexec celery -A shop worker -Q mail\n" +
 			"-- beat --\n#!/bin/sh\nexec celery -A shop beat\n-- child --\n#!/bin/sh\ncelery -A shop worker -Q slow\n" +
@@ -133,7 +140,8 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 				"process beat: celery -A shop beat -s /tmp/celerybeat-schedule single=true",
 				"process elsewhere: celery -A shop worker -l INFO single=false", "!ask worker", "!ask beat",
 				"!refused"}},
-		{"workers of a Procfile", "-- Procfile --\nweb: gunicorn shop.wsgi\nrelease: python manage.py migrate\nworker: python manage.py rqworker high\n",
+		{"workers of a Procfile", "-- Procfile --\nweb: gunicorn shop.wsgi\nrelease: python manage.py migrate\n" +
+			"worker: python manage.py rqworker high\n",
 			[]string{"process worker: python manage.py rqworker high single=false Procfile:3", "!process web", "!process release"}},
 		{"a schedule in the database", with("CELERY_BEAT_SCHEDULER = 'django_celery_beat.schedulers:DatabaseScheduler'") +
 			"-- Procfile --\nbeat: celery -A shop beat\n", []string{"process beat: celery -A shop beat single=true Procfile:1"}},
@@ -150,9 +158,11 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 			"os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
 			[]string{"command: [daphne shop.asgi:application -b 0.0.0.0 -p 8000] shop/settings.py:4", "!refused"}},
 		{"a page for the load balancer", with("ROOT_URLCONF = 'shop.urls'") + "-- shop/urls.py --\nfrom django.urls import include, path\n" +
-			"urlpatterns = [\n    path('admin/', x),\n    path(\"up/\", include(\"up.urls\")),\n]\n-- up/urls.py --\nurlpatterns = [path('', view)]\n",
+			"urlpatterns = [\n    path('admin/', x),\n    path(\"up/\", include(\"up.urls\")),\n]\n-- up/urls.py --\n" +
+			"urlpatterns = [path('', view)]\n",
 			[]string{"health: /up/ shop/urls.py:4"}},
-		{"no page for the load balancer", with("ROOT_URLCONF = 'shop.urls'") + "-- shop/urls.py --\nurlpatterns = [path('up/', include('up.urls'))]\n" +
+		{"no page for the load balancer", with("ROOT_URLCONF = 'shop.urls'") +
+			"-- shop/urls.py --\nurlpatterns = [path('up/', include('up.urls'))]\n" +
 			"-- up/urls.py --\nurlpatterns = [path('all', view)]\n", []string{"!health"}},
 		{"no Dockerfile and packages missing", "-- Dockerfile --\nremoved\n-- requirements.txt --\ndjango\n",
 			[]string{"ask packages [yes] requirements.txt:0", "packages: [gunicorn psycopg[binary]]", "!refused"}},
@@ -189,7 +199,8 @@ func with(line string) string {
 func TestAnswersOfASurvey(t *testing.T) {
 	needPython(t)
 	folder := t.TempDir()
-	write(t, folder, read(t, "base.txtar"), txtar.Parse([]byte(with("R = os.environ.get('REDIS_URL', 'redis://x')\nA = os.environ['ADMIN_PATH']\n"+
+	write(t, folder, read(t, "base.txtar"), txtar.Parse([]byte(with("R = os.environ.get('REDIS_URL', 'redis://x')\n"+
+		"A = os.environ['ADMIN_PATH']\n"+
 		"M = os.environ['MAIL_HOST']"))))
 	got := surveyed(look(t, folder, map[string]string{"cache": "no", "env.ADMIN_PATH": "staff/{x}",
 		"env.MAIL_HOST": "mg.{host}/{{x}}"}))

@@ -23,8 +23,8 @@ type OnCallArgs struct {
 // A person who may run commands in the site's containers may do what the site may do: read its data and its secrets.
 func OnCall(args OnCallArgs) (string, error) {
 	var all []policy.Statement
-	for _, part := range [][]policy.Statement{lookAtStack(args.Site), readLogs(args.Site), enterTasks(args), pullPsql(args), actOnStack(args.Site),
-		recordPause(args)} {
+	for _, part := range [][]policy.Statement{lookAtStack(args.Site), readLogs(args.Site), enterTasks(args),
+		pullPsql(args), actOnStack(args.Site), recordPause(args)} {
 		all = append(all, part...)
 	}
 	return policy.JSON(all...)

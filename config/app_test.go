@@ -11,11 +11,12 @@ import (
 
 func TestTheApp(t *testing.T) {
 	for _, c := range []struct{ name, app, want string }{
-		{"a Dockerfile, a port and a command of its own", "{context: ., dockerfile: app/Dockerfile, target: run, settings: config.settings.production, " +
-			"manage: [python, src/manage.py], entrypoint: [/entrypoint], command: [/start], port: 5000, start: 120, health: tcp, " +
-			"writable: [/app/static], overlay: [DEBUG, ALLOWED_HOSTS], static: {serve: app, url: /assets/, commands: [[compress], [collectstatic, " +
-			"--noinput]]}, migrate: {commands: [], limit: 120}, nginx: {maxBody: 100, headers: {X-Frame-Options: DENY}, limitPaths: [/in/, /a/*], " +
-			"cachePaths: [/media/*], base: 'registry.example.com:5000/nginx@sha256:00'}}", ""},
+		{"a Dockerfile, a port and a command of its own",
+			"{context: ., dockerfile: app/Dockerfile, target: run, settings: config.settings.production, " +
+				"manage: [python, src/manage.py], entrypoint: [/entrypoint], command: [/start], port: 5000, start: 120, health: tcp, " +
+				"writable: [/app/static], overlay: [DEBUG, ALLOWED_HOSTS], static: {serve: app, url: /assets/, commands: [[compress], " +
+				"[collectstatic, --noinput]]}, migrate: {commands: [], limit: 120}, nginx: {maxBody: 100, headers: {X-Frame-Options: DENY}, " +
+				"limitPaths: [/in/, /a/*], cachePaths: [/media/*], base: 'registry.example.com:5000/nginx@sha256:00'}}", ""},
 		{"a target with a space", "{target: a b}", `app.target: must be the name of a stage, got "a b"`},
 		{"a file as the settings", "{settings: config/settings.py}",
 			`app.settings: must be a Python module, such as config.settings.production, got "config/settings.py"`},
@@ -58,7 +59,8 @@ func TestTheApp(t *testing.T) {
 		{"a whole URL", "{static: {url: 'https://cdn.example.com/static/'}}",
 			`app.static.url: must be a path that starts and ends with /, such as /static/, got "https://cdn.example.com/static/"`},
 		{"every path", "{static: {url: /}}", `app.static.url: must be a path that starts and ends with /, such as /static/, got "/"`},
-		{"a command as a string", "{migrate: {commands: [migrate --noinput]}}", `app.migrate.commands[0]: must be a list, got "migrate --noinput"`},
+		{"a command as a string", "{migrate: {commands: [migrate --noinput]}}",
+			`app.migrate.commands[0]: must be a list, got "migrate --noinput"`},
 		{"a command in one piece", "{migrate: {commands: [[migrate --noinput]]}}",
 			`app.migrate.commands[0][0]: must be one argument: list each separately; no shell reads them, got "migrate --noinput"`},
 		{"an empty command", "{static: {commands: [[]]}}", `app.static.commands[0]: must not be empty: arguments for app.manage`},
@@ -74,7 +76,8 @@ func TestTheApp(t *testing.T) {
 				`got "/a; deny all"`},
 		{"static files as a cached path", "{static: {url: /s/}, nginx: {cachePaths: ['/s/*']}}",
 			`app.nginx.cachePaths[0]: is app.static.url, which has rules of its own, got "/s/*"`},
-		{"an instruction as the base", "{nginx: {base: \"nginx as x\"}}", `app.nginx.base: must be an image such as nginx:1.28.0-alpine-slim, got "nginx as x"`},
+		{"an instruction as the base", "{nginx: {base: \"nginx as x\"}}",
+			`app.nginx.base: must be an image such as nginx:1.28.0-alpine-slim, got "nginx as x"`},
 		{"former keys", "{dockerFile: x}", `app.dockerFile: unknown key, did you mean dockerfile?`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -94,7 +97,8 @@ func TestFormerKeysNameTheNewOnes(t *testing.T) {
 		"images.nginxDockerfile: unknown key: nginx is Slipway's own image now; app.nginx configures it",
 		"slipway:env: is now app.env",
 	}
-	got := written(t, "dev", in("slipway:env: {A: b}", "slipway:images: {app: ./app, dockerfile: Dockerfile, nginxDockerfile: x, buildArgs: {A: b}}"))
+	got := written(t, "dev", in("slipway:env: {A: b}",
+		"slipway:images: {app: ./app, dockerfile: Dockerfile, nginxDockerfile: x, buildArgs: {A: b}}"))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -537,7 +537,8 @@ func nested(space, key string, value RawValue) string {
 	for i := len(parts) - 2; i > 0; i-- {
 		written = parts[i] + ": {" + written + "}"
 	}
-	return fmt.Sprintf("write it nested, as %s:%s: {%s}, or run pulumi config set --path %[1]s:%[4]s %[5]s", space, parts[0], written, key, text)
+	return fmt.Sprintf("write it nested, as %s:%s: {%s}, or run pulumi config set --path %[1]s:%[4]s %[5]s", space,
+		parts[0], written, key, text)
 }
 
 // Namespaces are names that a project must not have: its keys would be in the namespace of the engine or of a provider, as aws:region is.

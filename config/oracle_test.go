@@ -41,7 +41,8 @@ var scalars = []string{"2023-05-15", "2023-05-15T10:00:00Z", "2001-12-14 21:59:4
 func stackFiles() []string {
 	var all []string
 	for _, s := range scalars {
-		for _, at := range []string{"slipway:app: {env: {X: %}}", "slipway:app:\n    env:\n      X: %", "slipway:app: {port: %}", "slipway:app: {manage: [x, %]}", "slipway:app: %", "slipway:keys: %", "slipway:protect: %",
+		for _, at := range []string{"slipway:app: {env: {X: %}}", "slipway:app:\n    env:\n      X: %", "slipway:app: {port: %}",
+			"slipway:app: {manage: [x, %]}", "slipway:app: %", "slipway:keys: %", "slipway:protect: %",
 			"slipway:web: {max: %}", "slipway:domain: %",
 			"slipway:tags: {%: x}", "slipway:workers: [{name: a, command: [x, %]}]", "aws:allowedAccountIds: [%]", "aws:allowedAccountIds: %",
 			"aws:profile: %",
@@ -68,7 +69,8 @@ func stackFiles() []string {
 		in("slipway:app: {env: {A: b}}", "slipway:app: {env: {A: c}}"),
 		in("slipway:app: {env: {'A': &x b, B: *x}}"), in("slipway:web: {max: 3, <<: {min: 2}}"), in("slipway:app: {env: {secure: x}}"),
 		in("slipway:web: {secure: AAA}"), in("aws:profile: {secure: AAA}"),
-		in("slipway:app: !!map {port: 9000}"), in("slipway:jobs: !!seq []"), in("slipway:workers: !!omap [a: b]"), in("slipway:app: {env: !!set {A}}"))
+		in("slipway:app: !!map {port: 9000}"), in("slipway:jobs: !!seq []"), in("slipway:workers: !!omap [a: b]"),
+		in("slipway:app: {env: !!set {A}}"))
 }
 
 // FuzzAgainstPulumi compares what Slipway reads from a stack's file with what Pulumi's own workspace passes to the program. A

@@ -14,7 +14,8 @@ import (
 var update = flag.Bool("update", false, "write the tables in docs/configuration.md and README.md, and the config block of Pulumi.yaml")
 
 // mostUsed are the settings that the README explains, in its order.
-var mostUsed = []string{"domain", "alarms.email", "app.env", "secrets", "web.memory", "web.min", "web.max", "database.class", "workers", "jobs"}
+var mostUsed = []string{"domain", "alarms.email", "app.env", "secrets", "web.memory", "web.min", "web.max",
+	"database.class", "workers", "jobs"}
 
 func TestTheReferenceIsInTheDocuments(t *testing.T) {
 	for path, embed := range map[string]func(string) (string, bool){

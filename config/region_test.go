@@ -26,7 +26,8 @@ func TestThePartitionsAreThoseOfTheAWSSDK(t *testing.T) {
 func TestARNsAreInThePartitionOfTheRegion(t *testing.T) {
 	const gov = "config:\n  aws:region: us-gov-west-1\n" +
 		"  slipway:backend: {bucket: abc, key: 'arn:aws:kms:us-gov-west-1:123456789012:key/x'}\n"
-	want := `backend.key: must begin with arn:aws-us-gov:, as the stack is in us-gov-west-1, got "arn:aws:kms:us-gov-west-1:123456789012:key/x"`
+	want := `backend.key: must begin with arn:aws-us-gov:, as the stack is in us-gov-west-1, got ` +
+		`"arn:aws:kms:us-gov-west-1:123456789012:key/x"`
 	if got := written(t, "dev", gov); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -114,8 +114,8 @@ func TestReports(t *testing.T) {
 			"app.env.ECS_AGENT_URI: is reserved by AWS: the container agent sets variables that start with ECS_"}},
 		{"ecs-agent#3797 an empty value", base + "  slipway:app: {env: {X: ''}, args: {X: ''}}\n  slipway:tags: {X: ''}\n",
 			nil},
-		{"no value is not an empty one", base + "  slipway:app: {env: {X: }}\n", []string{`app.env.X: must be a string: write "" for an empty one, ` +
-			`got null`}},
+		{"no value is not an empty one", base + "  slipway:app: {env: {X: }}\n",
+			[]string{`app.env.X: must be a string: write "" for an empty one, got null`}},
 		{"a secret date is not shown", base + "  slipway:secrets: {X: 2023-05-15}\n",
 			[]string{"secrets.X: must be secret: pulumi config set --path --secret slipway:secrets.X, got [secret]"}},
 
@@ -146,8 +146,8 @@ func TestReports(t *testing.T) {
 
 		{"a YAML tag", base + "  slipway:app: {env: {X: !!binary aGVsbG8=}}\n", []string{`has a YAML tag ("!!binary"): write the value without ` +
 			`it, a string in quotes`}},
-		{"a tag of one's own", base + "  slipway:app: {env: {X: !vault hello}}\n", []string{`has a YAML tag ("!vault"): write the value without ` +
-			`it, a string in quotes`}},
+		{"a tag of one's own", base + "  slipway:app: {env: {X: !vault hello}}\n",
+			[]string{`has a YAML tag ("!vault"): write the value without it, a string in quotes`}},
 		{"the tag of strings", base + "  slipway:app: {env: {X: !!str 5}}\n", nil},
 		{"a key that is a number", base + "  slipway:tags: {2024: x}\n", []string{`a key must be a string: write "2024"`}},
 		{"a key that is nothing", base + "  slipway:tags: {~: x}\n", []string{`a key must be a string: write "~"`}},
@@ -244,7 +244,8 @@ func TestUnderPulumiUpAChangedDateIsFound(t *testing.T) {
 	path := project(t, "dev", in("slipway:app: {env: {OPENAI_API_VERSION: 2023-05-15}}"))
 	config := map[string]string{"aws:region": "us-east-1",
 		"slipway:app": `{"env":{"OPENAI_API_VERSION":"2023-05-15 00:00:00 +0000 UTC"}}`}
-	want := []string{`Pulumi.dev.yaml:3: app.env.OPENAI_API_VERSION: must be a string, but YAML reads 2023-05-15 as a date: write "2023-05-15"`}
+	want := []string{`Pulumi.dev.yaml:3: app.env.OPENAI_API_VERSION: must be a string, but YAML reads 2023-05-15 as a date: write ` +
+		`"2023-05-15"`}
 	if diff := cmp.Diff(want, lines(t, fromEngine(t, config, nil, false, filepath.Dir(path)), true)); diff != "" {
 		t.Error(diff)
 	}

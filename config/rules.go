@@ -46,7 +46,8 @@ func (d *decoder) rules(s *Stack) {
 	d.protected(s)
 	d.partitions(s)
 	if r := s.Alarms.Runbook; r != "" && !page(r) {
-		d.add("alarms.runbook", quoted(r), "must be the URL of a page, such as https://wiki.example.com/runbook, without # and at most 300 characters")
+		d.add("alarms.runbook", quoted(r), "must be the URL of a page, such as https://wiki.example.com/runbook, without # and "+
+			"at most 300 characters")
 	}
 	if s.Alarms.Email != "" && !email(s.Alarms.Email) {
 		d.add("alarms.email", quoted(s.Alarms.Email), "must be one e-mail address, such as ops@example.com")

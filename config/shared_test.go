@@ -126,7 +126,8 @@ func TestAMistakeInAppNamesItsFileAndLine(t *testing.T) {
 			`Pulumi.yaml:9: app.env.A: must be a string, but YAML reads 2023-05-15 as a date: write "2023-05-15"`},
 		{"of the stack", pulumi, in("slipway:app:", "  env: {A: '{x'}"),
 			`Pulumi.dev.yaml:4: app.env.A: has a { without }: write {{ for a brace at character 1, got "{x"`},
-		{"of the stack over a right one", pulumi, in("slipway:app:", "  port: 80"), "Pulumi.dev.yaml:4: app.port: must be from 1024 to 65535, got 80"},
+		{"of the stack over a right one", pulumi, in("slipway:app:", "  port: 80"),
+			"Pulumi.dev.yaml:4: app.port: must be from 1024 to 65535, got 80"},
 		{"an unknown key of the project", strings.Replace(pulumi, "port: 9000", "prot: 9000", 1), in("slipway:app: {start: 10}"),
 			"Pulumi.yaml:7: app.prot: unknown key, did you mean port?"},
 	} {

@@ -176,7 +176,7 @@ type Web struct {
 	Max int `key:"max" default:"4" allowed:"1..1000" rule:"at least min"`
 	// The most connections that one task opens to the database. Each thread of the server holds one as a rule, so it is the number
 	// of requests that a task answers at the same time. Pass it to the server as {connections} in app.env.
-	Connections int `key:"connections" default:"6" allowed:"1..1000" rule:"all tasks together fit the database's class, also while a deployment runs old and new ones"`
+	Connections int `key:"connections" default:"6" allowed:"1..1000" rule:"all tasks together fit the database's class, also while deploying"`
 	// The percentage of tasks on Fargate Spot. Spot is up to 70 % cheaper and can be interrupted with two minutes' notice. Below
 	// 100 the first task stays on demand. At 100 every task is on Spot, and a Spot shortage takes the site down.
 	Spot int `key:"spot" default:"0" allowed:"0..100"`

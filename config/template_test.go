@@ -43,7 +43,8 @@ func TestATemplateIsSplitAtItsNames(t *testing.T) {
 }
 
 func TestTemplates(t *testing.T) {
-	const names = "bucket, connections, db.host, db.name, db.password, db.port, db.url, db.user, hosts, https, key, origins, url and secret.NAME"
+	const names = "bucket, connections, db.host, db.name, db.password, db.port, db.url, db.user, hosts, https, key, origins, " +
+		"url and secret.NAME"
 	secrets := "slipway:secrets: {API: {secure: AAABBB}}"
 	for _, c := range []struct{ name, env, want string }{
 		{"a name", `{DATABASE_URL: "{db.url}"}`, ""},
@@ -53,7 +54,8 @@ func TestTemplates(t *testing.T) {
 		{"an access key", `{AWS_ACCESS_KEY_ID: x}`,
 			"app.env.AWS_ACCESS_KEY_ID: is reserved by AWS: the SDK would use it instead of the task's role and region"},
 		{"a secret's name with a literal", `{DJANGO_SECRET_KEY: "hunter2{{x}}"}`,
-			"app.env.DJANGO_SECRET_KEY: has the name of a secret: pulumi config set --path --secret slipway:secrets.DJANGO_SECRET_KEY, got [secret]"},
+			"app.env.DJANGO_SECRET_KEY: has the name of a secret: pulumi config set --path --secret " +
+				"slipway:secrets.DJANGO_SECRET_KEY, got [secret]"},
 		{"a URL of parts", `{DSN: "postgres://{db.user}:{db.password}@{db.host}/site"}`, ""},
 		{"a URL with a literal user", `{DSN: "postgres://me:{secret.API}@{db.host}/site"}`, ""},
 		{"a URL with a literal password", `{DSN: "postgres://{db.user}:hunter2@{db.host}/site"}`,
@@ -70,8 +72,10 @@ func TestTemplates(t *testing.T) {
 			"app.env.DSN: must not combine {connections} with a secret: use two variables"},
 		{"two mistakes", `{A: "{x}", B: "{"}`, "app.env.A: has the unknown name {x}; the names are " + names +
 			"\n" + `app.env.B: has a { without }: write {{ for a brace at character 1, got "{"`},
-		{"a variable of Slipway's", `{SLIPWAY_HOST: x}`, "app.env.SLIPWAY_HOST: is reserved by Slipway: it sets variables that start with SLIPWAY_"},
-		{"the settings module", `{DJANGO_SETTINGS_MODULE: x}`, "app.env.DJANGO_SETTINGS_MODULE: is set by Slipway: name the module in app.settings"},
+		{"a variable of Slipway's", `{SLIPWAY_HOST: x}`,
+			"app.env.SLIPWAY_HOST: is reserved by Slipway: it sets variables that start with SLIPWAY_"},
+		{"the settings module", `{DJANGO_SETTINGS_MODULE: x}`,
+			"app.env.DJANGO_SETTINGS_MODULE: is set by Slipway: name the module in app.settings"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := strings.Join(written(t, "dev", in("slipway:app: {env: "+c.env+"}", secrets)), "\n")
@@ -103,7 +107,8 @@ func FuzzParseTemplate(f *testing.F) {
 			}
 			b.WriteString(brace.Replace(p.Text))
 		}
-		if want := strings.ToValidUTF8(value, "\uFFFD"); strings.ToValidUTF8(b.String(), "\uFFFD") != want && !strings.Contains(value, "\uFFFD") &&
+		if want := strings.ToValidUTF8(value, "\uFFFD"); strings.ToValidUTF8(b.String(), "\uFFFD") != want &&
+			!strings.Contains(value, "\uFFFD") &&
 			strings.ToValidUTF8(value, "") == value {
 			t.Errorf("%q came back as %q", value, b.String())
 		}

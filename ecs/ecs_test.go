@@ -603,7 +603,8 @@ func TestSessionsIntoNginxAreRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, last, ok := strings.Cut(string(text), "FROM nginx\n"); !ok || !regexp.MustCompile(`(?m)^RUN .*apk add .*\butil-linux-misc\b`).MatchString(last) {
+	if _, last, ok := strings.Cut(string(text), "FROM nginx\n"); !ok ||
+		!regexp.MustCompile(`(?m)^RUN .*apk add .*\butil-linux-misc\b`).MatchString(last) {
 		t.Error("Alpine, the default base of nginx, has no program script, and the image does not install it")
 	}
 }

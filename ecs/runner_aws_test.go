@@ -256,7 +256,8 @@ func TestARunMayChangeItsContainer(t *testing.T) {
 				`"name":"django"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)}, "GetLogEvents": lines("{}")})
+			calls := awstest.Pretend(t, map[string][]answer{"RunTask": started(), "DescribeTasks": {state("STOPPED", 0)},
+				"GetLogEvents": lines("{}")})
 			changed := run
 			changed.Command, changed.Environment = test.command, test.env
 			if _, err := quick().RunTask(t.Context(), changed); err != nil {

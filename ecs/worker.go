@@ -65,9 +65,9 @@ func (args *WorkerArgs) check(task *fargate.TaskArgs) error {
 	return errors.Join(all...)
 }
 
-// Times that a worker's task has to finish its work after SIGTERM, in seconds. A worker of Celery finishes the tasks that it executes, which
-// takes as long as they do (Celery, "Workers Guide", Stopping the worker). Fargate allows 120 at most (ECS API reference, ContainerDefinition,
-// stopTimeout), which is also the warning before a Spot interruption.
+// Times that a worker's task has to finish its work after SIGTERM, in seconds. A worker of Celery finishes the tasks that it
+// executes, which takes as long as they do (Celery, "Workers Guide", Stopping the worker). Fargate allows 120 at most (ECS API
+// reference, ContainerDefinition, stopTimeout), which is also the warning before a Spot interruption.
 //
 // To ECS a task that is stopping is not running any longer, so the next one may start meanwhile (aws/containers-roadmap#959). A single task
 // therefore has to stop in less time than Fargate needs to start another one.

@@ -31,7 +31,8 @@ func TestProblemsAreInTheUsersTerms(t *testing.T) {
 			Hook: "fixed-check"}},
 		{"a hook in an update", "before hook \"images-carry\" failed: images: gone", Problem{URN: "urn:self", Message: "images: gone",
 			Hook: "images-carry"}},
-		{"a long value", "aws:iam/rolePolicy:RolePolicy resource 'x': property policy value {" + strings.Repeat("é", 4000) + "} has a problem: no (A)",
+		{"a long value", "aws:iam/rolePolicy:RolePolicy resource 'x': property policy value {" + strings.Repeat("é", 4000) +
+			"} has a problem: no (A)",
 			Problem{URN: "urn:self", Message: "aws:iam/rolePolicy:RolePolicy resource 'x': property policy value {" + strings.Repeat("é", 200) +
 				"... (4000 characters)} has a problem: no (A)"}},
 		{"a short value", "a:b:C resource 'x': property n value {5} has a problem: expected 7 to 30, got 5",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"slipway/operation/account"
 	"slipway/verdict"
 )
 
@@ -89,6 +90,18 @@ func (a *acting) found(ctx context.Context, service string) (verdict.Service, er
 			a.target.Flags())
 	}
 	return all[0], nil
+}
+
+// scaling is how a service scales; nil if it does not.
+func (a *acting) scaling(ctx context.Context, service string) (*account.Scaling, error) {
+	all, err := a.account.Observe().Scaling(ctx, a.expected.Cluster, []string{service})
+	if err != nil {
+		return nil, fmt.Errorf("the scaling of service %s: %w", service, err)
+	}
+	if s, ok := all[service]; ok {
+		return &s, nil
+	}
+	return nil, nil
 }
 
 // await waits until services run what is expected of them. An interrupt ends only the waiting: still says what AWS

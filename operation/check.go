@@ -108,7 +108,11 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 	}
 	switch {
 	case len(refused) > 0 && rest != "":
-		return nil, &Unfit{filepath.ToSlash(folder), refused, "\nThere " + map[bool]string{true: "is", false: "are"}[len(warnings) == 1] + " also " + rest}
+		are := "are"
+		if len(warnings) == 1 {
+			are = "is"
+		}
+		return nil, &Unfit{filepath.ToSlash(folder), refused, "\nThere " + are + " also " + rest}
 	case len(refused) > 0:
 		return nil, &Unfit{filepath.ToSlash(folder), refused, ""}
 	case rest != "":

@@ -28,7 +28,7 @@ var psqlVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 // findClient finds psql on this machine, or takes it from an image: of the stack's own registry, or the official one. Its commands about
 // the server need psql to be at least as new as that (PostgreSQL documentation, psql, Notes).
 func (e *entrance) findClient(ctx context.Context, note func(string)) (client, error) {
-	server := e.deployed.postgres
+	server := e.layout.postgres
 	major, _, _ := strings.Cut(server, ".")
 	wanted, err := strconv.Atoi(major)
 	if err != nil {
@@ -54,7 +54,7 @@ func (e *entrance) findClient(ctx context.Context, note func(string)) (client, e
 			why, major)
 	}
 	var public account.Image
-	for _, image := range e.sessions.PostgresImages(e.deployed.psql, major) {
+	for _, image := range e.sessions.PostgresImages(e.layout.psql, major) {
 		if !image.Own {
 			public = image
 			break

@@ -99,7 +99,7 @@ func (d *desk) read(name string) string {
 // find looks for psql for a server of version 17.2, whose stack has an image of its own in a repository, or "".
 func (d *desk) find(repository string, login func(context.Context) (account.Login, error)) (client, error) {
 	d.notes = ""
-	e := &entrance{sessions: imagesOf{login: login}, deployed: inside{postgres: "17.2", psql: repository}}
+	e := &entrance{sessions: imagesOf{login: login}, layout: &layout{postgres: "17.2", psql: repository}}
 	return e.findClient(d.t.Context(), func(text string) { d.notes += text + "\n" })
 }
 

@@ -81,27 +81,10 @@ func (e *entrance) login(owner bool) (l login, err error) {
 	if owner {
 		part = "migration"
 	}
-	for _, c := range e.deployed.definitions[e.deployed.families[part]] {
-		if c.Name != appContainer {
-			continue
-		}
-		for _, v := range c.Environment {
-			switch v.Name {
-			case "SLIPWAY_DB_HOST":
-				l.host = v.Value
-			case "SLIPWAY_DB_PORT":
-				l.port = v.Value
-			case "SLIPWAY_DB_NAME":
-				l.database = v.Value
-			case "SLIPWAY_DB_USER":
-				l.user = v.Value
-			}
-		}
-		for _, s := range c.Secrets {
-			if s.Name == "SLIPWAY_DB_PASSWORD" {
-				l.password = s.ValueFrom
-			}
-		}
+	if p := e.layout.part(part); p != nil {
+		c := p.container(appContainer)
+		l = login{c.Environment["SLIPWAY_DB_HOST"], c.Environment["SLIPWAY_DB_PORT"], c.Environment["SLIPWAY_DB_NAME"],
+			c.Environment["SLIPWAY_DB_USER"], c.Secrets["SLIPWAY_DB_PASSWORD"]}
 	}
 	if l.host == "" || l.password == "" {
 		return l, fmt.Errorf("the task definition %s of stack %s does not say how to get into the database; the next up writes it: slipway up%s",
@@ -158,25 +141,23 @@ func (e *entrance) tunnel(ctx context.Context, port int, owner bool) (*tunnel, e
 
 // way is what a tunnel goes through: a running task of the site, or the bastion.
 func (e *entrance) way(ctx context.Context) (f account.Forward, through string, err error) {
-	f.Cluster, f.Container = e.deployed.cluster, appContainer
+	f.Cluster, f.Container = e.layout.cluster, appContainer
 	if !e.target.Live {
 		return f, "its container", nil
 	}
-	services, _ := e.deployed.choose("", "any")
-	for _, service := range services {
-		tasks, err := e.sessions.Tasks(ctx, account.TaskQuery{Cluster: f.Cluster, Service: e.deployed.services[service]})
-		if err != nil {
-			return f, "", err
-		}
-		for _, task := range tasks {
-			if _, err := containerIn(task, appContainer); err == nil && task.Exec {
-				f.Task = &task
-				return f, "task " + task.ID, nil
-			}
+	services, _ := e.layout.choose("", "any")
+	tasks, err := e.tasks(ctx, services)
+	if err != nil {
+		return f, "", err
+	}
+	for _, task := range tasks {
+		if _, err := containerIn(task, appContainer); err == nil && task.Exec {
+			f.Task = &task
+			return f, "task " + task.ID, nil
 		}
 	}
-	if e.deployed.instance != "" {
-		f.Instance = e.deployed.instance
+	if e.layout.instance != "" {
+		f.Instance = e.layout.instance
 		return f, "bastion " + f.Instance, nil
 	}
 	return f, "", fmt.Errorf("no task of the site runs that a tunnel could go through, and stack %s has no bastion (bastion.enabled); "+

@@ -1,10 +1,10 @@
 package operation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +21,7 @@ type ExecArgs struct {
 	Streams   process.Streams
 	// Began is called before the command begins. On a terminal the keyboard's signals are the command's from then on, until the function
 	// that it returns is called.
-	Began func(task account.RunningTask, container string) (over func())
+	Began func(task account.Task, container string) (over func())
 }
 
 // shell is the shell of an image that has one: bash is more comfortable.
@@ -36,9 +36,9 @@ func Exec(ctx context.Context, t Target, args ExecArgs) (err error) {
 		}
 		args.Command = shell
 	}
-	var services []string
-	e, err := enter(ctx, t, "exec", func(d inside) (err error) {
-		services, err = d.choose(args.Service, args.Task)
+	var services []*part
+	e, err := enter(ctx, t, "exec", func(l *layout) (err error) {
+		services, err = l.choose(args.Service, args.Task)
 		return err
 	})
 	if err != nil {
@@ -56,7 +56,7 @@ func Exec(ctx context.Context, t Target, args ExecArgs) (err error) {
 	if err != nil {
 		return err
 	}
-	session, err := e.sessions.Exec(ctx, account.Exec{Cluster: e.deployed.cluster, Task: task, Container: container, Command: args.Command,
+	session, err := e.sessions.Exec(ctx, account.Exec{Cluster: e.layout.cluster, Task: task, Container: container, Command: args.Command,
 		Terminal: args.Streams.Terminal})
 	if err != nil {
 		return err
@@ -75,61 +75,74 @@ func Exec(ctx context.Context, t Target, args ExecArgs) (err error) {
 }
 
 // choose returns the services whose tasks are looked at.
-func (d inside) choose(service, task string) ([]string, error) {
-	if service == "" && task != "" {
-		return slices.Sorted(maps.Keys(d.services)), nil
+func (l *layout) choose(service, task string) (chosen []*part, err error) {
+	if service != "" || task == "" {
+		p, err := l.service(cmp.Or(service, "web"))
+		return []*part{p}, err
 	}
-	if service == "" {
-		service = "web"
+	for i := range l.parts {
+		if l.parts[i].Service != "" {
+			chosen = append(chosen, &l.parts[i])
+		}
 	}
-	name, err := d.service(service)
-	return []string{name}, err
+	return chosen, nil
 }
 
-// find finds a running task of some services: the newest, or the one whose ID begins like this.
-func (e *entrance) find(ctx context.Context, services []string, id string) (account.RunningTask, error) {
-	id = id[strings.LastIndex(id, "/")+1:]
-	var found []account.RunningTask
-	var running []string
+// tasks are the running tasks of some services, the newest of each first.
+func (e *entrance) tasks(ctx context.Context, services []*part) (running []account.Task, err error) {
+	all, err := e.account.Observe().Tasks(ctx, e.layout.cluster)
+	slices.SortStableFunc(all, func(a, b account.Task) int { return b.Started.Compare(a.Started) })
 	for _, service := range services {
-		tasks, err := e.sessions.Tasks(ctx, account.TaskQuery{Cluster: e.deployed.cluster, Service: e.deployed.services[service]})
-		if err != nil {
-			return account.RunningTask{}, err
-		}
-		for _, t := range tasks {
-			running = append(running, service+" "+t.ID)
-			if strings.HasPrefix(t.ID, id) {
-				found = append(found, t)
+		for _, t := range all {
+			if t.Service == service.Service && t.Status == "RUNNING" && !t.Stops {
+				running = append(running, t)
 			}
 		}
 	}
-	where := "service " + strings.Join(services, ", ")
+	return running, err
+}
+
+// find finds a running task of some services: the newest, or the one whose ID begins like this.
+func (e *entrance) find(ctx context.Context, services []*part, id string) (none account.Task, err error) {
+	id = id[strings.LastIndex(id, "/")+1:]
+	tasks, err := e.tasks(ctx, services)
+	if err != nil {
+		return none, err
+	}
+	var found []account.Task
+	var running, ids, names []string
+	for _, t := range tasks {
+		running = append(running, strings.TrimPrefix(t.Service, e.layout.prefix)+" "+t.ID)
+		if strings.HasPrefix(t.ID, id) {
+			found, ids = append(found, t), append(ids, t.ID)
+		}
+	}
+	for _, s := range services {
+		names = append(names, s.Name)
+	}
+	where := "service " + strings.Join(names, ", ")
 	switch {
 	case len(running) == 0:
-		return account.RunningTask{}, fmt.Errorf("no task of %s runs; what has happened to it: slipway status%s", where, e.target.Flags())
+		return none, fmt.Errorf("no task of %s runs; what has happened to it: slipway status%s", where, e.target.Flags())
 	case len(found) == 0:
-		return account.RunningTask{}, fmt.Errorf("no running task of %s has an ID that begins with %s; these run:\n  %s", where, id,
+		return none, fmt.Errorf("no running task of %s has an ID that begins with %s; these run:\n  %s", where, id,
 			strings.Join(running, "\n  "))
 	case id != "" && len(found) > 1:
-		var ids []string
-		for _, t := range found {
-			ids = append(ids, t.ID)
-		}
-		return account.RunningTask{}, UsageError{fmt.Errorf("--task %s is ambiguous; give more of the ID:\n  %s", id, strings.Join(ids, "\n  "))}
+		return none, UsageError{fmt.Errorf("--task %s is ambiguous; give more of the ID:\n  %s", id, strings.Join(ids, "\n  "))}
 	case !found[0].Exec:
-		return account.RunningTask{}, fmt.Errorf("task %s started without ECS Exec; a new one has it: slipway restart%s", found[0].ID, e.target.Flags())
+		return none, fmt.Errorf("task %s started without ECS Exec; a new one has it: slipway restart%s", found[0].ID, e.target.Flags())
 	}
 	return found[0], nil
 }
 
 // containerIn is the name of a container of a task.
-func containerIn(task account.RunningTask, name string) (string, error) {
+func containerIn(task account.Task, name string) (string, error) {
 	if name == "" {
 		name = appContainer
 	}
 	var names []string
 	for _, c := range task.Containers {
-		if c.Name == name && !c.Ready {
+		if c.Name == name && !c.Exec {
 			return "", fmt.Errorf("the agent of ECS Exec does not run in container %s of task %s (yet: it needs up to a minute after the start)",
 				name, task.ID)
 		}
@@ -153,8 +166,8 @@ func Shell(ctx context.Context, t Target, args ShellArgs) (err error) {
 	if !args.Streams.Terminal {
 		return UsageError{errors.New("there is no terminal, which a shell needs")}
 	}
-	e, err := enter(ctx, t, "shell", func(d inside) error {
-		if d.instance == "" {
+	e, err := enter(ctx, t, "shell", func(l *layout) error {
+		if l.instance == "" {
 			return fmt.Errorf("stack %s has no bastion (bastion.enabled in Pulumi.%[1]s.yaml); to get into a task: slipway exec%[2]s; to the "+
 				"database: slipway db psql%[2]s", t.Stack, t.Flags())
 		}
@@ -167,7 +180,7 @@ func Shell(ctx context.Context, t Target, args ShellArgs) (err error) {
 	if err := e.sessions.Ready(ctx); err != nil {
 		return err
 	}
-	session, err := e.sessions.Shell(ctx, e.deployed.instance, e.deployed.document)
+	session, err := e.sessions.Shell(ctx, e.layout.instance, e.layout.document)
 	if err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 // A provider's check fails in the engine's words. The finding has AWS's code, and names the property without its value.
 func TestAnErrorOfACheckIsAFinding(t *testing.T) {
 	got := problem(engine.Problem{URN: "urn:pulumi:dev::slipway::a$aws:rds/instance:Instance::database",
-		Message: "aws:rds/instance:Instance resource 'database': property instanceClass value {db.foo} has a problem: Invalid DB Instance class: " +
-			"db.foo (InvalidParameterValue)"})
+		Message: "aws:rds/instance:Instance resource 'database': property instanceClass value {db.foo} has a problem: Invalid DB Instance " +
+			"class: db.foo (InvalidParameterValue)"})
 	if got.Code != "InvalidParameterValue" || got.Message != "Invalid DB Instance class: db.foo" ||
 		!slices.Equal(got.Chain, []string{"property instanceClass"}) || got.Fix != "change instanceClass of database" {
 		t.Errorf("got %+v", got)
@@ -32,7 +32,8 @@ func TestTheSameCauseIsShownOnce(t *testing.T) {
 			Message: "no", Chain: []string{"role x -> s3:GetObject on media: no matching statement"}, Fix: "allow it"})
 	}
 	got := v.Wrong()[3:]
-	if len(v.Findings) != 1 || len(v.Findings[0].Also) != 2 || len(got) != 1 || !strings.HasSuffix(got[0], "It shows at worker, job as well.") ||
+	if len(v.Findings) != 1 || len(v.Findings[0].Also) != 2 || len(got) != 1 ||
+		!strings.HasSuffix(got[0], "It shows at worker, job as well.") ||
 		!strings.HasPrefix(got[0], "web (aws:ecs/taskDefinition:TaskDefinition): AccessDenied: no\n  role x -> s3:GetObject on media") {
 		t.Errorf("%d findings, shown as %q", len(v.Findings), got)
 	}

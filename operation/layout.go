@@ -1,8 +1,11 @@
 package operation
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -10,8 +13,8 @@ import (
 	"slipway/verdict"
 )
 
-// A layout is what a stack consists of, by the names that AWS gives it: what an observer is asked about. It comes from the state, so
-// reading it takes neither the engine nor a lock.
+// A layout is what a stack consists of, by the names that AWS gives it: what an observer is asked about, and what a session gets into.
+// It comes from the state, so reading it takes neither the engine nor a lock.
 type layout struct {
 	prefix   string // of physical names: project-stack-
 	path     string // of log groups: /project/stack/
@@ -26,6 +29,11 @@ type layout struct {
 
 	cacheEngine  string // with its version
 	certificates []string
+
+	oneOff             string // ARN of the definition of one-off tasks; "": an earlier version deployed the stack
+	instance, document string // of the bastion; "": there is none
+	postgres           string // the database's version
+	psql               string // URL of the repository that has psql; "": there is none
 }
 
 // A part is what runs tasks: the web service, a worker, the migration or a job.
@@ -39,6 +47,9 @@ type part struct {
 	Targets    string // ARN of its target group; "": none
 	Schedule   string // of a job
 	Containers []container
+
+	CPU, Memory     int      // units and MiB
+	Subnets, Groups []string // where tasks run that are no service's; Groups are security groups
 }
 
 // A container is one of a part, without the log router.
@@ -47,6 +58,9 @@ type container struct {
 	Group  string // log group; "": its lines go to the archive alone
 	Prefix string // of its log streams
 	Check  bool   // it has a health check
+
+	Environment map[string]string
+	Secrets     map[string]string // ARNs of parameters
 }
 
 // An archive is where a delivery stream writes.
@@ -67,6 +81,9 @@ const (
 	typeDelivery    = "aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream"
 	typeCache       = "aws:elasticache/replicationGroup:ReplicationGroup"
 	typeCertificate = "aws:acm/certificate:Certificate"
+	typeOneOff      = "slipway:batch:Task"
+	typeBastion     = "slipway:bastion:Host"
+	typePsql        = "slipway:cicd:Psql"
 )
 
 // layoutOf reads a state.
@@ -93,12 +110,16 @@ func layoutOf(project, stack string, resources []apitype.ResourceV3) *layout {
 		case typeDelivery:
 			l.archive(out)
 		case typeInstance:
-			l.database = out.text("identifier")
+			l.database, l.postgres = out.text("identifier"), cmp.Or(out.text("engineVersionActual"), out.text("engineVersion"))
 		case typeCache:
 			l.cache = out.text("replicationGroupId")
 			l.cacheEngine = strings.TrimSpace(out.text("engine") + " " + out.text("engineVersion"))
 		case typeCertificate:
 			l.certificates = append(l.certificates, out.text("arn"))
+		case typePsql:
+			l.psql = out.text("repository")
+		case typeBastion:
+			l.instance, l.document = out.text("instanceId"), out.text("sessionDocument")
 		}
 	}
 	for _, r := range resources {
@@ -110,8 +131,15 @@ func layoutOf(project, stack string, resources []apitype.ResourceV3) *layout {
 		case verdict.TypeService:
 			l.serve(out)
 		case typeSchedule:
-			if p := l.of(out.object("target").object("ecsParameters").text("taskDefinitionArn")); p != nil {
-				p.Schedule = out.text("scheduleExpression")
+			task := out.object("target").object("ecsParameters")
+			if p := l.runs(out.text("name"), task.text("taskDefinitionArn")); p != nil {
+				p.Schedule, p.Definition = out.text("scheduleExpression"), task.text("taskDefinitionArn")
+				p.in(task.object("networkConfiguration"))
+			}
+		case typeOneOff:
+			if p := l.of(out.text("taskDefinition")); p != nil {
+				l.oneOff = p.Definition
+				p.in(out)
 			}
 		}
 	}
@@ -147,8 +175,12 @@ func order(name string) string {
 func (l *layout) define(out outputs) {
 	p := part{Family: out.text("family"), Definition: out.text("arn")}
 	p.Name = strings.TrimPrefix(p.Family, l.prefix)
+	p.CPU, _ = strconv.Atoi(out.text("cpu"))
+	p.Memory, _ = strconv.Atoi(out.text("memory"))
 	var containers []struct {
 		Name                  string
+		Environment           []struct{ Name, Value string }
+		Secrets               []struct{ Name, ValueFrom string }
 		FirelensConfiguration any
 		HealthCheck           any
 		LogConfiguration      struct {
@@ -161,7 +193,13 @@ func (l *layout) define(out outputs) {
 		if c.FirelensConfiguration != nil {
 			continue
 		}
-		one := container{Name: c.Name, Check: c.HealthCheck != nil}
+		one := container{Name: c.Name, Check: c.HealthCheck != nil, Environment: map[string]string{}, Secrets: map[string]string{}}
+		for _, v := range c.Environment {
+			one.Environment[v.Name] = v.Value
+		}
+		for _, s := range c.Secrets {
+			one.Secrets[s.Name] = s.ValueFrom
+		}
 		if c.LogConfiguration.LogDriver == "awslogs" {
 			one.Group, one.Prefix = c.LogConfiguration.Options["awslogs-group"], c.LogConfiguration.Options["awslogs-stream-prefix"]
 		}
@@ -170,9 +208,25 @@ func (l *layout) define(out outputs) {
 	l.parts = append(l.parts, p)
 }
 
+// in notes where the tasks of a part run.
+func (p *part) in(network outputs) {
+	p.Subnets, p.Groups = network.texts("subnets"), network.texts("securityGroups")
+}
+
+// container is one of a part, by its name; without values if there is none.
+func (p *part) container(name string) container {
+	for _, c := range p.Containers {
+		if c.Name == name {
+			return c
+		}
+	}
+	return container{}
+}
+
 // serve notes that a service runs a part.
 func (l *layout) serve(out outputs) {
-	p := l.of(out.text("taskDefinition"))
+	l.cluster = cmp.Or(l.cluster, out.text("cluster"))
+	p := l.runs(out.text("name"), out.text("taskDefinition"))
 	if p == nil {
 		return
 	}
@@ -186,6 +240,25 @@ func (l *layout) serve(out outputs) {
 func (l *layout) of(definition string) *part {
 	for i := range l.parts {
 		if l.parts[i].Definition == definition {
+			return &l.parts[i]
+		}
+	}
+	return nil
+}
+
+// runs is the part that a service or a schedule runs. After an up that failed it may run a definition that the state no longer has: the
+// part is then the one of the same name.
+func (l *layout) runs(name, definition string) *part {
+	if p := l.of(definition); p != nil {
+		return p
+	}
+	return l.part(strings.TrimPrefix(name, l.prefix))
+}
+
+// part is the part with a name; nil if there is none.
+func (l *layout) part(name string) *part {
+	for i := range l.parts {
+		if l.parts[i].Name == name {
 			return &l.parts[i]
 		}
 	}
@@ -238,6 +311,26 @@ func (l *layout) named(name string) *part {
 	return nil
 }
 
+// service finds a service by its name, which a worker has also without "worker-".
+func (l *layout) service(name string) (*part, error) {
+	var names []string
+	for _, form := range []string{name, "worker-" + name} {
+		if p := l.part(form); p != nil && p.Service != "" {
+			return p, nil
+		}
+	}
+	for _, p := range l.parts {
+		if p.Service != "" {
+			names = append(names, strings.TrimPrefix(p.Name, "worker-"))
+		}
+	}
+	slices.Sort(names)
+	if near := Near(name, names); near != "" {
+		return nil, UsageError{fmt.Errorf("there is no service %q: did you mean %s?", name, near)}
+	}
+	return nil, UsageError{fmt.Errorf("there is no service %q; the services are %s", name, strings.Join(names, ", "))}
+}
+
 // outputs are those of a resource.
 type outputs map[string]any
 
@@ -246,6 +339,16 @@ func (o outputs) text(key string) string { s, _ := o[key].(string); return s }
 func (o outputs) number(key string) int { n, _ := o[key].(float64); return int(n) }
 
 func (o outputs) object(key string) outputs { m, _ := o[key].(map[string]any); return m }
+
+func (o outputs) texts(key string) []string {
+	list, _ := o[key].([]any)
+	var all []string
+	for _, one := range list {
+		text, _ := one.(string)
+		all = append(all, text)
+	}
+	return all
+}
 
 func (o outputs) objects(key string) []outputs {
 	list, _ := o[key].([]any)

@@ -48,17 +48,21 @@ var (
 	}
 	callsOfSession = []ownCall{
 		{"kms:GenerateDataKey", "{logs key}", "{own}", execPages},
-		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
+		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1",
+			"aws:userid=AROAEXAMPLE:ann", sessionPages},
 	}
 	callsOfTunnel = append([]ownCall{
 		{"ssm:StartSession", "{arn}ecs:{region}:{account}:task/slipway-{stack}-site/1", "", sessionPages},
-		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1", "ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
+		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1",
+			"ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
 		{"ssm:StartSession", "{arn}ssm:{region}::document/AWS-StartPortForwardingSessionToRemoteHost", "", sessionPages},
-		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1", "aws:userid=AROAEXAMPLE:ann", sessionPages},
+		{"ssm:TerminateSession ssm:ResumeSession", "{arn}ssm:{region}:{account}:session/AROAEXAMPLE:ann-1",
+			"aws:userid=AROAEXAMPLE:ann", sessionPages},
 	}, callsOnTask...)
 	callsOfVerdict = slices.Concat(callsOnTask, []ownCall{
 		{"ecs:DescribeServices ecs:ListServiceDeployments", "{service}", "", ecsPages},
-		{"ecs:DescribeServiceDeployments", "{arn}ecs:{region}:{account}:service-deployment/slipway-{stack}-site/slipway-{stack}-web/1", "", ecsPages},
+		{"ecs:DescribeServiceDeployments",
+			"{arn}ecs:{region}:{account}:service-deployment/slipway-{stack}-site/slipway-{stack}-web/1", "", ecsPages},
 		{"ecs:DescribeTaskDefinition", "*", "", ecsPages},
 		{"logs:GetLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django:log-stream:web/django/1", "", logsPages},
 	})
@@ -77,11 +81,13 @@ var onCallCalls = map[string][]ownCall{
 			"cloudwatch:GetMetricData", "*", "", otherPages},
 		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
 		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
+		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:snapshot:rds:slipway-{stack}-database-0123abcd-2026", "", otherPages},
 		{"elasticache:DescribeReplicationGroups", "{arn}elasticache:{region}:{account}:replicationgroup:slipway-{stack}-cache", "", otherPages},
 		{"acm:DescribeCertificate", "{arn}acm:{region}:{account}:certificate/1", "{own}", otherPages},
 	},
 	"logs": {
-		{"logs:DescribeLogGroups logs:DescribeLogStreams logs:FilterLogEvents", "{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django", "",
+		{"logs:DescribeLogGroups logs:DescribeLogStreams logs:FilterLogEvents",
+			"{arn}logs:{region}:{account}:log-group:/slipway/{stack}/django", "",
 			logsPages},
 		{"s3:ListBucket", "arn:aws:s3:::slipway-{stack}-logs-0123abcd", "", otherPages},
 		{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-logs-0123abcd/django/2026/x.gz", "", otherPages},
@@ -90,11 +96,11 @@ var onCallCalls = map[string][]ownCall{
 	"doctor": slices.Concat(callsOfVerdict, callsOfRun, []ownCall{
 		{"ssm:DescribeParameters elasticloadbalancing:DescribeTargetHealth cloudwatch:DescribeAlarms", "*", "", otherPages},
 		{"rds:DescribeDBInstances", "{arn}rds:{region}:{account}:db:slipway-{stack}-database-0123abcd", "", otherPages},
-		{"rds:DescribeDBSnapshots", "{arn}rds:{region}:{account}:snapshot:rds:slipway-{stack}-database-0123abcd-2026", "", otherPages},
 		{"acm:DescribeCertificate", "{arn}acm:{region}:{account}:certificate/1", "{own}", otherPages},
 		{"ecr:DescribeImages", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", otherPages},
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-migration:3", "{cluster}", ecsPages},
-		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-migration-execution", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
+		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-migration-execution",
+			"iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
 		{"iam:PassRole", "arn:aws:iam::{account}:role/slipway-{stack}-migration-task", "iam:PassedToService=ecs-tasks.amazonaws.com", ecsPages},
 	}),
 	"exec": slices.Concat(callsOnTask, callsOfSession, []ownCall{
@@ -108,7 +114,8 @@ var onCallCalls = map[string][]ownCall{
 		{"ecs:RunTask", "{arn}ecs:{region}:{account}:task-definition/slipway-{stack}-job-clean-up:1", "{cluster}", ecsPages},
 	}),
 	"shell": slices.Concat(callsOfSession, []ownCall{
-		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1", "ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
+		{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-1",
+			"ssm:resourceTag/project=slipway ssm:resourceTag/stack={stack}", sessionPages},
 		{"ssm:StartSession", "{arn}ssm:{region}:{account}:document/slipway-{stack}-session", "ssm:SessionDocumentAccessCheck=true", sessionPages},
 	}),
 	"db tunnel": callsOfTunnel,
@@ -344,7 +351,8 @@ func onCallFill(t *testing.T, account *cloud.Account, stack string) *strings.Rep
 		t.Fatalf("not all keys are there: %q, %q", key, named)
 	}
 	prefix := "arn:aws:ecs:" + account.Region + ":" + account.AccountID
-	return strings.NewReplacer("{arn}", "arn:aws:", "{region}", account.Region, "{account}", account.AccountID, "{stack}", stack, "{key}", key, "{logs key}", own("logs"), "{settings key}", own("settings"),
+	return strings.NewReplacer("{arn}", "arn:aws:", "{region}", account.Region, "{account}", account.AccountID, "{stack}", stack,
+		"{key}", key, "{logs key}", own("logs"), "{settings key}", own("settings"),
 		"{bucket}", "arn:aws:s3:::slipway-"+stack+"-state-"+account.AccountID+"-"+account.Region,
 		"{own}", "aws:ResourceTag/project=slipway aws:ResourceTag/stack="+stack,
 		"{cluster}", "ecs:cluster="+prefix+":cluster/slipway-"+stack+"-site",

@@ -65,7 +65,7 @@ func (a *acting) pause(ctx context.Context, args PauseArgs) (*Pausing, error) {
 			return nil, err
 		}
 	}
-	is, err := a.database(ctx, p.Database)
+	is, err := a.account.Observe().Database(ctx, p.Database)
 	if err != nil {
 		return nil, err
 	}
@@ -109,49 +109,41 @@ func (a *acting) half(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	return fmt.Errorf("%w\nstack %s is only partly paused; to complete that, repeat slipway pause%s; to take it back, run slipway resume%[3]s", err,
-		a.target.Stack, a.target.Flags())
+	return fmt.Errorf("%w\nstack %s is only partly paused; to complete that, repeat slipway pause%s; to take it back, run "+
+		"slipway resume%[3]s", err, a.target.Stack, a.target.Flags())
 }
 
 // before is what runs now.
 func (a *acting) before(ctx context.Context) (*Paused, error) {
 	p := &Paused{Since: time.Now().UTC().Truncate(time.Second), Who: who(), Schedules: []Schedule{}}
-	actor := a.account.Actor()
 	for _, declared := range a.expected.Services {
 		is, err := a.found(ctx, declared.Service)
 		if err != nil {
 			return nil, err
 		}
-		scaling, err := actor.Scaling(ctx, a.expected.Cluster, declared.Service)
+		scaling, err := a.scaling(ctx, declared.Service)
 		if err != nil {
-			return nil, fmt.Errorf("the scaling of service %s: %w", declared.Service, err)
+			return nil, err
 		}
 		p.Services = append(p.Services, PausedService{declared.Service, is.Desired, scaling})
 	}
 	for _, r := range a.resources {
-		text := func(key string) string { s, _ := r.Outputs[key].(string); return s }
+		out := outputs(r.Outputs)
 		switch r.Type {
 		case typeSchedule:
-			enabled, _, err := actor.Enabled(ctx, text("groupName"), text("name"))
+			s := Schedule{out.text("groupName"), out.text("name")}
+			enabled, _, err := a.account.Observe().Enabled(ctx, s.Group, s.Name)
 			if err != nil {
-				return nil, fmt.Errorf("schedule %s: %w", text("name"), err)
+				return nil, fmt.Errorf("schedule %s: %w", s.Name, err)
 			}
 			if enabled {
-				p.Schedules = append(p.Schedules, Schedule{text("groupName"), text("name")})
+				p.Schedules = append(p.Schedules, s)
 			}
 		case typeInstance:
-			p.Database = text("identifier")
+			p.Database = out.text("identifier")
 		}
 	}
 	return p, nil
-}
-
-func (a *acting) database(ctx context.Context, id string) (account.DatabaseState, error) {
-	is, err := a.account.Actor().Database(ctx, id)
-	if err != nil {
-		return is, fmt.Errorf("database %s: %w", id, err)
-	}
-	return is, nil
 }
 
 // stopServices takes services to zero and schedules out of use, and waits until no task runs: what runs longer loses its database.
@@ -204,10 +196,9 @@ func (a *acting) stoppedService(name string) verdict.Running {
 
 // enable changes a schedule, unless it is so already, or gone.
 func (a *acting) enable(ctx context.Context, s Schedule, enabled bool) error {
-	actor := a.account.Actor()
-	is, there, err := actor.Enabled(ctx, s.Group, s.Name)
+	is, there, err := a.account.Observe().Enabled(ctx, s.Group, s.Name)
 	if err == nil && there && is != enabled {
-		err = actor.Enable(ctx, s.Group, s.Name, enabled)
+		err = a.account.Actor().Enable(ctx, s.Group, s.Name, enabled)
 	}
 	if err != nil {
 		return fmt.Errorf("schedule %s: %w", s.Name, err)
@@ -216,7 +207,7 @@ func (a *acting) enable(ctx context.Context, s Schedule, enabled bool) error {
 }
 
 // stopDatabase stops the database, and records when. RDS stops only an instance that is available.
-func (a *acting) stopDatabase(ctx context.Context, p *Paused, is account.DatabaseState) error {
+func (a *acting) stopDatabase(ctx context.Context, p *Paused, is account.Database) error {
 	switch is.Status {
 	case "stopped", "stopping":
 		if p.Stopped != nil {

@@ -30,9 +30,9 @@ type Paused struct {
 
 // A PausedService is a service as it was.
 type PausedService struct {
-	Service string                `json:"service"`
-	Tasks   int                   `json:"tasks"`
-	Scaling *account.ScalingRange `json:"scaling,omitempty"`
+	Service string           `json:"service"`
+	Tasks   int              `json:"tasks"`
+	Scaling *account.Scaling `json:"scaling,omitempty"`
 }
 
 // A Schedule is one of EventBridge Scheduler.
@@ -151,12 +151,12 @@ func (d *demolition) deletable(ctx context.Context, state engine.Checkpoint) err
 		if r.Type != typeInstance || skips && !locked {
 			continue
 		}
-		is, err := d.account.Actor().Database(ctx, r.Text("identifier"))
-		if errors.Is(err, account.ErrNoDatabase) || err == nil && is.Status == "available" {
+		is, err := d.account.Observe().Database(ctx, r.Text("identifier"))
+		if errors.Is(err, account.ErrGone) || err == nil && is.Status == "available" {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("database %s: %w", r.Text("identifier"), err)
+			return err
 		}
 		return fmt.Errorf("%w\nthen destroy it: RDS neither lifts the deletion protection of a stopped database nor takes its final snapshot",
 			p.refuse(d.target))

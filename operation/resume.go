@@ -79,7 +79,7 @@ func (a *acting) unresumed(ctx context.Context, err error, state string) error {
 // startDatabase starts the database, unless it runs, and waits until it is available.
 func (a *acting) startDatabase(ctx context.Context, id string) error {
 	for deadline := time.Now().Add(startPatience); ; {
-		is, err := a.database(ctx, id)
+		is, err := a.account.Observe().Database(ctx, id)
 		if err != nil {
 			return err
 		}

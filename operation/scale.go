@@ -95,10 +95,9 @@ func (a *acting) scaleTo(ctx context.Context, name string, low, high int) (*Scal
 	if err != nil {
 		return nil, err
 	}
-	actor := a.account.Actor()
-	scaling, err := actor.Scaling(ctx, a.expected.Cluster, declared.Service)
+	scaling, err := a.scaling(ctx, declared.Service)
 	if err != nil {
-		return nil, fmt.Errorf("the scaling of service %s: %w", declared.Service, err)
+		return nil, err
 	}
 	r := &Scaled{Stack: a.target.Stack, Live: a.target.Live, Service: a.part(declared.Service), Was: Tasks{Count: is.Desired},
 		File: filepath.Base(a.config.file)}
@@ -127,7 +126,7 @@ func (a *acting) scaleTo(ctx context.Context, name string, low, high int) (*Scal
 }
 
 // setTasks makes the change, and waits until the tasks run.
-func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Running, scaling *account.ScalingRange) error {
+func (a *acting) setTasks(ctx context.Context, r *Scaled, declared verdict.Running, scaling *account.Scaling) error {
 	actor := a.account.Actor()
 	if scaling != nil {
 		scaling.Min, scaling.Max = r.Is.Min, r.Is.Max

@@ -59,7 +59,8 @@ func TestTheNumberOfTasksOfAWorkerIsDrift(t *testing.T) {
 		state := func(outputs map[string]any) *apitype.StepEventStateMetadata {
 			return &apitype.StepEventStateMetadata{Type: kind, ID: id, Custom: true, Outputs: outputs}
 		}
-		return apitype.StepEventMetadata{Op: apitype.OpRefresh, URN: "urn:pulumi:dev::shop::" + kind + "::" + id, Type: kind, Old: state(old), New: state(is)}
+		return apitype.StepEventMetadata{Op: apitype.OpRefresh, URN: "urn:pulumi:dev::shop::" + kind + "::" + id, Type: kind,
+			Old: state(old), New: state(is)}
 	}
 	const arn = "arn:aws:ecs:us-east-1:123456789012:service/shop-dev-site/shop-dev-"
 	tasks := func(n float64) map[string]any { return map[string]any{"desiredCount": n} }

@@ -103,7 +103,7 @@ func join(s *Status, scaling map[string]account.Scaling, targets map[string][]ac
 	for i := range s.Services {
 		state := &s.Services[i]
 		if found, ok := scaling[state.Service]; ok {
-			state.Min, state.Max, state.Suspended = found.Min, found.Max, found.Suspended
+			state.Min, state.Max, state.Suspended = found.Min, found.Max, found.InSuspended && found.OutSuspended
 		}
 		all, ok := targets[state.Service]
 		if !ok {
@@ -200,16 +200,19 @@ func (o *observed) askStores(ctx context.Context, a *survey, s *Status) {
 			state := o.databaseOf(s)
 			state.ID, state.Class, state.Status, state.Engine = d.ID, d.Class, d.Status, strings.TrimSpace(d.Engine+" "+d.Version)
 			state.MultiAZ, state.StorageGB, state.MaxStorageGB, state.BackupDays = d.MultiAZ, d.Storage, d.MaxStorage, d.BackupDays
-			state.LatestRestorable, state.Snapshots = moment(d.LatestRestorable), len(d.Snapshots)
-			state.MostConnections = site.MostConnections(d.Class)
-			if len(d.Snapshots) > 0 {
-				state.LastSnapshot = moment(d.Snapshots[0].Created)
-			}
+			state.LatestRestorable, state.MostConnections = moment(d.LatestRestorable), site.MostConnections(d.Class)
 			if !d.CertificateValidTill.IsZero() {
 				s.Certificates = append(s.Certificates, CertificateState{Name: "database " + d.CertificateAuthority, Status: "ISSUED",
 					Until: moment(d.CertificateValidTill)})
 			}
 		})
+		ask(a, "snapshots of the database", func() ([]account.Snapshot, error) { return o.observer.Snapshots(ctx, id) },
+			func(all []account.Snapshot) {
+				state := o.databaseOf(s)
+				if state.Snapshots = len(all); len(all) > 0 {
+					state.LastSnapshot = moment(all[0].Created)
+				}
+			})
 		of := map[string]string{"DBInstanceIdentifier": id}
 		ask(a, "metrics of the database", func() ([]*float64, error) {
 			return o.observer.Metrics(ctx, []account.Metric{{Namespace: "AWS/RDS", Name: "FreeStorageSpace", Statistic: "Average", Dimensions: of},

@@ -97,8 +97,8 @@ func (t Target) bootstrapped(err error) error {
 	if failed != nil || c.stack.GitHub.Repository == "" || !bootstrapNames.MatchString(err.Error()) {
 		return err
 	}
-	return fmt.Errorf("%w\nThe roles of stack %s and their policies come from slipway bootstrap, which a rehearsal runs first: a change can only "+
-		"be tried on what the program makes", err, t.Stack)
+	return fmt.Errorf("%w\nThe roles of stack %s and their policies come from slipway bootstrap, which a rehearsal runs first: a change "+
+		"can only be tried on what the program makes", err, t.Stack)
 }
 
 // recorded runs the program as it is, once.

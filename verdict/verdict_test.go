@@ -534,8 +534,10 @@ func TestARestartIsJudgedByItsDeployment(t *testing.T) {
 			webService("ACTIVE", 2, 2, "ACTIVE "+newTask+" IN_PROGRESS 0/2 0", "PRIMARY "+newTask+" COMPLETED 2/2 0"),
 			webService("ACTIVE", 2, 2, "PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, "shop-web runs shop-web:7"},
 		{"it failed", []said{webService("ACTIVE", 2, 2, "ACTIVE "+newTask+" FAILED 0/0 4; tasks failed to start.",
-			"PRIMARY "+newTask+" COMPLETED 2/2 0")}, false, "was rolled back: its new tasks failed, and the ones before run on (tasks failed to start)"},
-		{"it is forgotten", []said{webService("ACTIVE", 2, 2, "ACTIVE "+oldTask+" COMPLETED 0/0 0", "PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, ""},
+			"PRIMARY "+newTask+" COMPLETED 2/2 0")}, false,
+			"was rolled back: its new tasks failed, and the ones before run on (tasks failed to start)"},
+		{"it is forgotten", []said{webService("ACTIVE", 2, 2, "ACTIVE "+oldTask+" COMPLETED 0/0 0",
+			"PRIMARY "+newTask+" COMPLETED 2/2 0")}, true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			expected := askedWeb()

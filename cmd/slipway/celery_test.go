@@ -16,10 +16,11 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestRunCelery runs a project with a cache, a worker and beat: a task is executed, beat never runs twice during a release, and a task that is
-// being executed then is finished, once.
+// TestRunCelery runs a project with a cache, a worker and beat: a task is executed, beat never runs twice during a release, and a task
+// that is being executed then is finished, once.
 func TestRunCelery(t *testing.T) {
-	r := &running{t: t, dir: t.TempDir(), line: []string{"up", "--run", "--postgres", "slipway-postgres:sid", "--valkey", "slipway-valkey:sid"}}
+	r := &running{t: t, dir: t.TempDir(), line: []string{"up", "--run", "--postgres", "slipway-postgres:sid", "--valkey",
+		"slipway-valkey:sid"}}
 	needsImages(t, "slipway-celery:sid", "slipway-nginx:sid", "slipway-postgres:sid", "slipway-valkey:sid")
 	archive, err := txtar.ParseFile("testdata/celery.txtar")
 	if err != nil {

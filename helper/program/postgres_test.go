@@ -412,7 +412,8 @@ func manage(args []string) int {
 	case len(args) == 1 && args[0] == "check":
 		return 0 // without a database
 	case args[0] == "shell" && strings.Contains(args[2], "slipway-database"):
-		fmt.Printf(`slipway-database {"ENGINE": "django.db.backends.postgresql", "HOST": %q, "NAME": "x"}`+"\n", os.Getenv("TEST_HOST_OF_SETTINGS"))
+		fmt.Printf(`slipway-database {"ENGINE": "django.db.backends.postgresql", "HOST": %q, "NAME": "x"}`+"\n",
+			os.Getenv("TEST_HOST_OF_SETTINGS"))
 		return 0
 	}
 	var migrations [][2]string

@@ -28,8 +28,8 @@ var allowed = map[string][]string{
 	"site": append([]string{"config", "adapter", "internal/"}, components()...),
 	// The helper's sources are part of the images' tags; its program is no package of Slipway's.
 	"adapter": {"helper", "internal/fargate/mount", "internal/image"},
-	"config": {"internal/fargate/size", "internal/fargate/mount", "internal/catalog", "internal/github", "internal/image", // what AWS and GitHub offer, once
-		"internal/version"},
+	"config": {"internal/fargate/size", "internal/fargate/mount", "internal/catalog", "internal/github", "internal/image",
+		"internal/version"}, // what AWS and GitHub offer, once
 
 	// The command knows neither the model nor the account: it gets results, and values of the layers below in them.
 	"cmd/slipway": {"cmd/slipway/commandline", "cmd/slipway/interrupts", "cmd/slipway/operate", "screen", "operation", "operation/account",

@@ -24,8 +24,8 @@ func (a Alarm) Description(site wiring.Site) string {
 // Runbook is the page: for every alarm what it means, what to check, and which command is next.
 func (c Catalog) Runbook() string {
 	var b strings.Builder
-	b.WriteString("# Runbook\n\nOne entry for each alarm: what it means, what to check, and the next command. The description of an alarm in " +
-		"AWS, and so the e-mail, links to its entry; `alarms.runbook` sets where this page is published. Add `--stack NAME --live` to the " +
+	b.WriteString("# Runbook\n\nOne entry for each alarm: what it means, what to check, and the next command. The description of an alarm " +
+		"in AWS, and so the e-mail, links to its entry; `alarms.runbook` sets where this page is published. Add `--stack NAME --live` to the " +
 		"commands. Generated from the components' facts: `go test ./site -run TestTheRunbook -update`.\n")
 	seen := map[string]bool{}
 	for _, r := range c {

@@ -25,8 +25,15 @@ type Observer interface {
 	// Scaling is the range of each service of a cluster that scales, by its name.
 	Scaling(ctx context.Context, cluster string, services []string) (map[string]Scaling, error)
 
+	// Enabled says whether a schedule of EventBridge Scheduler starts its job; there is false if it does not exist.
+	Enabled(ctx context.Context, group, schedule string) (enabled, there bool, err error)
+
 	// Database, Cache and Certificate give an ErrGone if there is none.
 	Database(ctx context.Context, id string) (Database, error)
+
+	// Snapshots are those of a database, the newest first.
+	Snapshots(ctx context.Context, database string) ([]Snapshot, error)
+
 	Cache(ctx context.Context, id string) (Cache, error)
 
 	// Alarms are those with these names, without those that do not exist.
@@ -93,6 +100,7 @@ type Task struct {
 	Stops            bool   // ECS wants it to stop, or it has
 	Health           string // HEALTHY, UNHEALTHY, UNKNOWN: no container has a health check, or none has answered
 	StartedBy        string
+	Exec             bool // ECS Exec was on when it started
 	Created, Started time.Time
 	Stopped          time.Time // zero: it runs
 	Code, Reason     string    // why it stopped
@@ -102,6 +110,7 @@ type Task struct {
 // A TaskContainer is a container of a task.
 type TaskContainer struct {
 	Name, Health, Reason string
+	Runtime              string // the ID that Session Manager knows it by
 	Digest               string // of the image that runs
 	ExitCode             *int   // nil: it runs, or never started
 	Exec                 bool   // the agent of ECS Exec runs in it
@@ -114,10 +123,13 @@ type Target struct {
 	Reason  string
 }
 
-// A Scaling is how Application Auto Scaling scales a service.
+// A Scaling is the range in which Application Auto Scaling changes the number of tasks of a service, and what of it is suspended.
 type Scaling struct {
-	Min, Max  int
-	Suspended bool
+	Min           int  `json:"min"`
+	Max           int  `json:"max"`
+	InSuspended   bool `json:"inSuspended,omitempty"`
+	OutSuspended  bool `json:"outSuspended,omitempty"`
+	TimeSuspended bool `json:"timeSuspended,omitempty"` // scheduled actions
 }
 
 // A Database is an RDS instance.
@@ -127,11 +139,11 @@ type Database struct {
 	Engine, Version      string
 	Storage, MaxStorage  int // GiB; MaxStorage 0: it does not grow
 	MultiAZ              bool
+	Replicas             bool // it has read replicas, or is one
 	BackupDays           int
 	LatestRestorable     time.Time // zero: it cannot be restored to a point in time
 	CertificateAuthority string
 	CertificateValidTill time.Time
-	Snapshots            []Snapshot // the newest first
 }
 
 // A Snapshot is one of a database.

@@ -3,18 +3,14 @@ package account
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"slipway/operation/account/process"
 )
 
-// Sessions run tasks of a site that is deployed, and get into those that run.
+// Sessions run tasks of a site that is deployed, and get into those that run. An Observer finds these.
 type Sessions interface {
 	// Ready returns an error that says what this machine lacks in order to open a session, and how to get it.
 	Ready(ctx context.Context) error
-
-	// Tasks are the running tasks of a service, the newest first, or the one with an ID.
-	Tasks(ctx context.Context, q TaskQuery) ([]RunningTask, error)
 
 	// Run runs a task to its end, or only starts it. When ctx is done it stops the task; the error is then that of ctx.
 	Run(ctx context.Context, run OneOff) (JobResult, error)
@@ -54,29 +50,6 @@ type Session interface {
 	Run(ctx context.Context, s process.Streams) (exit int, err error)
 }
 
-// A TaskQuery says which tasks are wanted.
-type TaskQuery struct {
-	Cluster string // ARN or name
-	Service string // name; "": by ID
-	ID      string // ID or ARN; "": all of the service
-}
-
-// A RunningTask is a task that runs, as a session sees it.
-type RunningTask struct {
-	ARN, ID        string
-	TaskDefinition string // ARN
-	Started        time.Time
-	Exec           bool // ECS Exec was on when it started
-	Containers     []RunningContainer
-}
-
-// A RunningContainer is a container of a RunningTask.
-type RunningContainer struct {
-	Name    string
-	Runtime string // the ID that Session Manager knows it by
-	Ready   bool   // the agent of ECS Exec runs in it
-}
-
 // A OneOff is a task that runs to its end.
 type OneOff struct {
 	Cluster, TaskDefinition string // ARNs
@@ -95,7 +68,7 @@ type OneOff struct {
 // An Exec is a command in a container.
 type Exec struct {
 	Cluster   string // ARN
-	Task      RunningTask
+	Task      Task
 	Container string
 	Command   []string
 	Terminal  bool // it talks to the user's terminal; else its output is for a file or a pipe, and it has no input
@@ -103,8 +76,8 @@ type Exec struct {
 
 // A Forward is a tunnel.
 type Forward struct {
-	Cluster   string       // ARN
-	Task      *RunningTask // it goes through this task's container
+	Cluster   string // ARN
+	Task      *Task  // it goes through this task's container
 	Container string
 	Instance  string // or through this instance
 

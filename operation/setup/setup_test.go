@@ -187,7 +187,8 @@ func TestRunningAgainKeepsWhatTheUserWrote(t *testing.T) {
 		}
 	}
 	got = read(t, local)
-	for _, want := range []string{"# My stack.", "aws:region: eu-central-1 # near us", "shop:web: {max: 7}", "shop:keys: shared", "MAIL_PASSWORD:"} {
+	for _, want := range []string{"# My stack.", "aws:region: eu-central-1 # near us", "shop:web: {max: 7}",
+		"shop:keys: shared", "MAIL_PASSWORD:"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("Pulumi.local.yaml lacks %q:\n%s", want, got)
 		}
@@ -285,17 +286,21 @@ func TestWhatIsRefused(t *testing.T) {
 		want    string
 		usage   bool
 	}{
-		"no folder":     {nil, "nothing", nil, "there is no folder", true},
-		"a file":        {map[string]string{"shop": "x"}, "shop", nil, "is not a folder", true},
-		"no project":    {map[string]string{"shop/README": "x"}, "shop", nil, "there is no manage.py", false},
-		"two projects":  {map[string]string{"a/manage.py": "DJANGO_SETTINGS_MODULE", "b/manage.py": "DJANGO_SETTINGS_MODULE"}, ".", nil, "more than one Django project: a, b. Name the folder of one: slipway init ", false},
-		"other program": {map[string]string{"manage.py": "x", "Pulumi.yaml": "name: infra\nruntime: nodejs\n"}, ".", nil, "describes another program, infra: Slipway needs a folder of its own. Move", false},
-		"no YAML":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "a: [\n"}, ".", nil, "Pulumi.yaml is not valid YAML", false},
-		"no name":       {map[string]string{"manage.py": "x", "Pulumi.yaml": "runtime: go\n"}, ".", nil, "no name in Pulumi.yaml", false},
-		"a list":        {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "- a\n"}, ".", nil, "Pulumi.local.yaml is not an object", false},
+		"no folder":  {nil, "nothing", nil, "there is no folder", true},
+		"a file":     {map[string]string{"shop": "x"}, "shop", nil, "is not a folder", true},
+		"no project": {map[string]string{"shop/README": "x"}, "shop", nil, "there is no manage.py", false},
+		"two projects": {map[string]string{"a/manage.py": "DJANGO_SETTINGS_MODULE", "b/manage.py": "DJANGO_SETTINGS_MODULE"}, ".", nil,
+			"more than one Django project: a, b. Name the folder of one: slipway init ", false},
+		"other program": {map[string]string{"manage.py": "x", "Pulumi.yaml": "name: infra\nruntime: nodejs\n"}, ".", nil,
+			"describes another program, infra: Slipway needs a folder of its own. Move", false},
+		"no YAML": {map[string]string{"manage.py": "x", "Pulumi.yaml": "a: [\n"}, ".", nil, "Pulumi.yaml is not valid YAML", false},
+		"no name": {map[string]string{"manage.py": "x", "Pulumi.yaml": "runtime: go\n"}, ".", nil, "no name in Pulumi.yaml", false},
+		"a list": {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "- a\n"}, ".", nil,
+			"Pulumi.local.yaml is not an object", false},
 		"other form": {map[string]string{"manage.py": "x", "Pulumi.local.yaml": "config:\n  shop:web: 3\n  aws:region: x\n"}, ".", nil,
 			"line 2: config.shop:web has another form", false},
-		"an unknown question": {map[string]string{"manage.py": "x"}, ".", map[string]string{"colour": "red"}, "--answer colour: there is no such question; the questions are ", true},
+		"an unknown question": {map[string]string{"manage.py": "x"}, ".", map[string]string{"colour": "red"},
+			"--answer colour: there is no such question; the questions are ", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "shop")

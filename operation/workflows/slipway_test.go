@@ -39,7 +39,8 @@ func TestWhereTheJobsGetSlipway(t *testing.T) {
 		{"another program in Go", goProject, "0.4.0", Request{}, source{URL: version.Repository + "/releases/download/v0.4.0"}, ""},
 		{"a clone of Slipway", "../..", "0.4.0", Request{}, source{Compiled: true}, ""},
 		{"a clone without a version", "../..", "", Request{}, source{Compiled: true}, ""},
-		{"a mirror", elsewhere, "", Request{Download: "https://files.example.com/slipway/"}, source{URL: "https://files.example.com/slipway"}, ""},
+		{"a mirror", elsewhere, "", Request{Download: "https://files.example.com/slipway/"},
+			source{URL: "https://files.example.com/slipway"}, ""},
 		{"a mirror for a clone", "../..", "", Request{Download: "https://files.example.com/s"}, source{URL: "https://files.example.com/s"}, ""},
 		{"a checksum", elsewhere, "0.4.0", Request{Checksum: strings.ToUpper(sum)},
 			source{URL: version.Repository + "/releases/download/v0.4.0", Checksum: sum}, ""},
@@ -153,7 +154,8 @@ func TestOnlyACloneCompiles(t *testing.T) {
 	}
 	p, files, _ = rendered(t, "../..")
 	all, err = p.render()
-	if _, there := all[script]; err != nil || there || !strings.Contains(string(files["deploy.yml"]), "go build -o bin/slipway ./cmd/slipway") {
+	if _, there := all[script]; err != nil || there ||
+		!strings.Contains(string(files["deploy.yml"]), "go build -o bin/slipway ./cmd/slipway") {
 		t.Error("a clone does not compile its commits")
 	}
 }

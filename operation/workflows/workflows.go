@@ -244,7 +244,8 @@ func (p *pipeline) choosePreview() (note string) {
 			"%[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
 	default:
 		return fmt.Sprintf("Pull requests are not compared with the account of %s: its role trusts branches only. "+
-			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. %[2]s says what that reads.", first.Name, version.Page("docs/ci.md#approval"))
+			"Let them read, with github.readPullRequests in Pulumi.%[1]s.yaml. %[2]s says what that reads.", first.Name,
+			version.Page("docs/ci.md#approval"))
 	}
 }
 

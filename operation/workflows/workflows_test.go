@@ -206,8 +206,9 @@ func TestBrokenPromisesAreSeen(t *testing.T) {
 }
 
 var (
-	pinned   = regexp.MustCompile(`^ *(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
-	command  = regexp.MustCompile(`^(exec (\.slipway/)?bin/slipway [^;&|` + "`" + `]+|bash \.github/workflows/slipway\.sh|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
+	pinned  = regexp.MustCompile(`^ *(- )?uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$`)
+	command = regexp.MustCompile(`^(exec (\.slipway/)?bin/slipway [^;&|` + "`" +
+		`]+|bash \.github/workflows/slipway\.sh|go (build|vet|test) [\w ./-]+|mkdir -p changes)$`)
 	changing = regexp.MustCompile(` (up|promote|rollback|destroy) .*--live`)
 	looking  = regexp.MustCompile(` (drift|preview) .*--live`)
 	stackOf  = regexp.MustCompile(` --(?:stack|to) ([\w.-]+)`)
@@ -620,11 +621,13 @@ func TestAStackThatIsOnlyAnExampleDoesNotStop(t *testing.T) {
 		"example)."; !slices.Contains(notes, want) {
 		t.Errorf("the notes are %q", notes)
 	}
-	if _, _, err := newPipeline(root, Request{Path: []string{"dev", "example"}}); err == nil || !strings.Contains(err.Error(), "aws:region: is required") {
+	if _, _, err := newPipeline(root, Request{Path: []string{"dev", "example"}}); err == nil ||
+		!strings.Contains(err.Error(), "aws:region: is required") {
 		t.Errorf("a release that goes through it: %v", err)
 	}
 	write("staging", "config: {}\n")
-	if _, _, err := newPipeline(root, Request{}); err == nil || !strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
+	if _, _, err := newPipeline(root, Request{}); err == nil ||
+		!strings.Contains(err.Error(), "the configuration of stack staging has a mistake") {
 		t.Errorf("a stack of the path with a mistake: %v", err)
 	}
 }

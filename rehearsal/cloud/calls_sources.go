@@ -70,7 +70,8 @@ func taskRunCalls() lifecycle {
 // callTable is the table by resource type and data source.
 var callTable = sync.OnceValue(func() map[string]lifecycle {
 	table := map[string]lifecycle{taskRunType: taskRunCalls()}
-	for _, group := range []map[string]lifecycle{networkCalls(), computeCalls(), dataCalls(), cacheCalls(), identityCalls(), signalCalls(), sourceTable} {
+	for _, group := range []map[string]lifecycle{networkCalls(), computeCalls(), dataCalls(), cacheCalls(), identityCalls(),
+		signalCalls(), sourceTable} {
 		for token, l := range group {
 			if _, twice := table[token]; twice {
 				panic(fmt.Sprintf("cloud: two tables of calls for %s", token))

@@ -156,7 +156,8 @@ func (a *Account) contractOf(reference string) *contracts.Image {
 // wants is what the task asks of a container's image.
 func (a *Account) wants(d deployed, c containerSpec) contracts.Container {
 	asked := contracts.Container{Name: c.Name, User: c.User, Entrypoint: c.EntryPoint, Command: c.Command, ReadOnly: c.ReadonlyRootFilesystem,
-		Env: map[string]string{}, TLS: a.secureCaches(c), Neighbours: map[int]string{}, Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"),
+		Env: map[string]string{}, TLS: a.secureCaches(c), Neighbours: map[int]string{},
+		Architecture: orElse(d.definition.String("runtimePlatform.cpuArchitecture"),
 			"X86_64"),
 		System: d.definition.String("runtimePlatform.operatingSystemFamily"), Serves: d.service != nil}
 	for _, e := range c.Environment {

@@ -49,8 +49,9 @@ func TestPoliciesThatNameANewRoleAreRefusedAtFirst(t *testing.T) {
 	w.a.IAMDelay = true
 	role := w.create(roleType, "reader", properties{"name": "reader", "assumeRolePolicy": trustFor("ec2.amazonaws.com")})
 	queue := func() error {
-		_, err := w.try(queueType, "queue", properties{"name": "queue", "policy": policyOfStatements(`{"Effect": "Allow", "Principal": {"AWS": "` +
-			role.Outputs["arn"].(string) + `"}, "Action": "sqs:ReceiveMessage", "Resource": "*"}`)})
+		_, err := w.try(queueType, "queue", properties{"name": "queue",
+			"policy": policyOfStatements(`{"Effect": "Allow", "Principal": {"AWS": "` +
+				role.Outputs["arn"].(string) + `"}, "Action": "sqs:ReceiveMessage", "Resource": "*"}`)})
 		return err
 	}
 	for range unseenAttempts {

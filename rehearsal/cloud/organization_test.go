@@ -72,7 +72,8 @@ func TestARefusalNamesTheResourceControlPolicy(t *testing.T) {
 		t.Errorf("expected a refusal by the resource control policy, got %v", err)
 	}
 	// Organizations User Guide, "Resources and entities not restricted by RCPs".
-	if d, err := w.a.Decide(Caller{}, Call{Action: "kms:RetireGrant", Resource: w.a.arn("kms", "key/1")}); err != nil || d.Outcome == iam.ExplicitlyDenied {
+	if d, err := w.a.Decide(Caller{}, Call{Action: "kms:RetireGrant", Resource: w.a.arn("kms", "key/1")}); err != nil ||
+		d.Outcome == iam.ExplicitlyDenied {
 		t.Errorf("kms:RetireGrant: %v %s", err, d.Reasons())
 	}
 }

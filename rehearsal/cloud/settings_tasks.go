@@ -104,8 +104,8 @@ func speaksHTTP2(image *contracts.Image) bool {
 
 // agentVariables are those that the agent of ECS sets in each container. Source: ECS Developer Guide, "Amazon ECS task IAM role" and
 // "Amazon ECS task metadata endpoint version 4 for tasks on Fargate".
-var agentVariables = words("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4 ECS_AGENT_URI " +
-	"AWS_EXECUTION_ENV")
+var agentVariables = words("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI ECS_CONTAINER_METADATA_URI ECS_CONTAINER_METADATA_URI_V4 " +
+	"ECS_AGENT_URI AWS_EXECUTION_ENV")
 
 // foremostVariables are those by which an SDK takes other credentials than those of the task role. Source: AWS SDKs and Tools Reference
 // Guide, "AWS SDKs and Tools standardized credential providers", credential provider chain.

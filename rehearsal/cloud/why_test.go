@@ -29,7 +29,8 @@ func asking(t *testing.T) *Account {
 	make_(roleType, "site-task", map[string]any{"name": "task", "assumeRolePolicy": `{"Version": "2012-10-17", "Statement": [{"Sid": "Tasks",
 		"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"},
 		"Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}}}]}`})
-	make_("aws:iam/rolePolicy:RolePolicy", "site-task-policy", map[string]any{"role": "task", "policy": `{"Version": "2012-10-17", "Statement": [{
+	make_("aws:iam/rolePolicy:RolePolicy", "site-task-policy", map[string]any{"role": "task",
+		"policy": `{"Version": "2012-10-17", "Statement": [{
 		"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::media-bucket/public/*"}]}`})
 	a.Called = map[string]string{"task": "deploy role"}
 	return a
@@ -43,7 +44,8 @@ func TestWhyAnswers(t *testing.T) {
 		allowed                  bool
 		says                     string // in the chain, what is near, or the fix
 	}{
-		{"site-task", "s3:GetObject", "media/public/x", nil, true, "deploy role -> s3:GetObject on media/public/x: allowed by identity policy role policy site-task-policy Read"},
+		{"site-task", "s3:GetObject", "media/public/x", nil, true,
+			"deploy role -> s3:GetObject on media/public/x: allowed by identity policy role policy site-task-policy Read"},
 		{"task", "s3:GetObject", "arn:aws:s3:::media-bucket/public/x", nil, true, "Read"},
 		{"deploy", "s3:GetObject", "media/public/x", nil, true, "Read"},
 		{"arn:aws:iam::123456789012:role/task", "s3:GetObject", "media/public/x", nil, true, "Read"},
@@ -77,7 +79,8 @@ func TestQuestionsThatCannotBeAnswered(t *testing.T) {
 		{"site-task", "read", "media", `"read" is not one action`},
 		{"site-task", "s3:GetObject", "medai", `there is no resource "medai" with an ARN`},
 	} {
-		if _, err := a.Why(Question{Caller: c.caller, Action: c.action, Resource: c.resource}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := a.Why(Question{Caller: c.caller, Action: c.action, Resource: c.resource}); err == nil ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: got %v", c, err)
 		}
 	}

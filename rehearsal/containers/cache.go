@@ -101,7 +101,8 @@ func (r *Run) ensureCache(ctx context.Context, o *cloud.Object, now *box) error 
 		return err
 	}
 	secret := map[string]string{"TLS_CERTIFICATE": string(certificate), "TLS_KEY": string(key), "ACCESS": access, "ADMIN": draw() + draw()}
-	args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelCache + "=" + o.ID, "--label", "slipway.look=" + look,
+	args := []string{"run", "-d", "--name", name, "--label", r.engine.label, "--label", labelCache + "=" + o.ID,
+		"--label", "slipway.look=" + look,
 		"--network", r.network, "--network-alias", address, "--network-alias", out.String("readerEndpointAddress"),
 		"--user", "65534:65534", "--read-only", "--tmpfs", "/tmp:mode=1777", "-e", fmt.Sprintf("PORT=%d", port),
 		"-e", fmt.Sprintf("ENCRYPTED=%v", encrypted)}

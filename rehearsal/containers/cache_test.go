@@ -79,8 +79,9 @@ func TestClientsReachTheCacheWithTLS(t *testing.T) {
 			"{'type': 'passed'}"},
 		"another host name": {"import redis, socket\nu = u.replace('master.shop.use1.cache.amazonaws.com', " +
 			"socket.gethostbyname('master.shop.use1.cache.amazonaws.com'))\nredis.Redis.from_url(u).ping()", "CERTIFICATE_VERIFY_FAILED"},
-		"no TLS":               {"import redis\nredis.Redis.from_url(u.replace('rediss', 'redis').split('?')[0]).ping()", "Connection"},
-		"no password":          {"import redis\nredis.Redis.from_url(u.replace(':first-token-of-this-cache@', '')).ping()", "Authentication required"},
+		"no TLS": {"import redis\nredis.Redis.from_url(u.replace('rediss', 'redis').split('?')[0]).ping()", "Connection"},
+		"no password": {"import redis\nredis.Redis.from_url(u.replace(':first-token-of-this-cache@', '')).ping()",
+			"Authentication required"},
 		"a restricted command": {askCache + "r.config_get('*')", "no permissions to run the 'config|get' command"},
 	} {
 		if got := c.python(celeryImage, url, test.program); !strings.Contains(got, test.want) {
@@ -111,7 +112,8 @@ func TestClientsReachTheCacheWithTLS(t *testing.T) {
 func TestAnImageWithoutCertificatesDoesNotReachTheCache(t *testing.T) {
 	c := newCached(t)
 	const image = "slipway-test-bare:sid"
-	if _, err := c.engine.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"}, strings.NewReader("FROM "+celeryImage+"\nRUN rm -r /etc/ssl/certs\n"),
+	if _, err := c.engine.feed(t.Context(), []string{"DOCKER_BUILDKIT=0"},
+		strings.NewReader("FROM "+celeryImage+"\nRUN rm -r /etc/ssl/certs\n"),
 		nil, "build", "-t", image, "-"); err != nil {
 		t.Fatal(err)
 	}

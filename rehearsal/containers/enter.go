@@ -9,51 +9,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"slipway/rehearsal/cloud"
 )
-
-// A Running is a task that runs.
-type Running struct {
-	ID, Service, TaskDefinition string
-	Started                     time.Time
-	Containers                  []string
-}
-
-// Tasks are the tasks that run, the newest first.
-func (r *Run) Tasks(ctx context.Context) ([]Running, error) {
-	boxes, err := r.engine.boxes(ctx, labelTask)
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]*Running{}
-	for _, b := range boxes {
-		if !b.State.Running {
-			continue
-		}
-		labels := b.Config.Labels
-		t := all[labels[labelTask]]
-		if t == nil {
-			t = &Running{ID: labels[labelTask], Service: labels[labelService], TaskDefinition: labels[labelDefinition]}
-			all[t.ID] = t
-		}
-		t.Containers = append(t.Containers, labels[labelContainer])
-		if b.State.StartedAt.After(t.Started) {
-			t.Started = b.State.StartedAt
-		}
-	}
-	var tasks []Running
-	for _, t := range all {
-		slices.Sort(t.Containers)
-		tasks = append(tasks, *t)
-	}
-	slices.SortFunc(tasks, func(a, b Running) int { return cmp.Or(b.Started.Compare(a.Started), cmp.Compare(a.ID, b.ID)) })
-	return tasks, nil
-}
 
 // Exec is the docker command that runs a program in a container of a task, as the container's user and with its environment. With a
 // terminal it talks to the one that this process has.

@@ -3,7 +3,8 @@
 //
 // Four parts stand in for AWS inside the process: a registry for ECR, an S3 endpoint, the balancer, and the delivery of logs through
 // Firehose to the bucket. A Postgres container stands in for RDS, with the parameter group's settings and a certificate for its host
-// name in RDS, and a Valkey container for ElastiCache, with TLS and its password. Docker does the rest; the README of rehearsal says what that proves.
+// name in RDS, and a Valkey container for ElastiCache, with TLS and its password. Docker does the rest; the README of rehearsal says
+// what that proves.
 //
 // Containers outlive the command. The first command keeps serving (balancer, S3, logs, replacing stopped tasks) until it is
 // interrupted; others deploy beside it. Everything in Docker has the label slipway.stack=ID, so that it can be found and removed

@@ -85,8 +85,9 @@ func (j *judge) beatsOnce(c celeryCommand, scheduler string) {
 		fmt.Sprintf("container %s runs Celery's scheduler (celery %s)", j.c.Name, strings.Join(append([]string{c.name}, c.args...), " ")), why)
 }
 
-// keepsSchedule: the default scheduler keeps a file, celerybeat-schedule in the working directory, and beat ends if it cannot write it. In a
-// worker the scheduler's process ends, and the worker goes on without it. Which scheduler the settings name is not known here.
+// keepsSchedule: the default scheduler keeps a file, celerybeat-schedule in the working directory, and beat ends if it cannot write
+// it. In a worker the scheduler's process ends, and the worker continues without it. Which scheduler the settings name is not known
+// here.
 func (j *judge) keepsSchedule(c celeryCommand, scheduler string) {
 	if !j.c.ReadOnly {
 		return
@@ -116,8 +117,8 @@ func (j *judge) unverified(c celeryCommand) {
 		if j.c.TLS[name] != "" {
 			continue
 		}
-		j.say("EssentialContainerExited", "A rediss:// URL must have parameter ssl_cert_reqs and this must be set to CERT_REQUIRED, CERT_OPTIONAL, "+
-			"or CERT_NONE", redisPage, "add ?ssl_cert_reqs=required to the URL, as {redis.url} has it",
+		j.say("EssentialContainerExited", "A rediss:// URL must have parameter ssl_cert_reqs and this must be set to CERT_REQUIRED, "+
+			"CERT_OPTIONAL, or CERT_NONE", redisPage, "add ?ssl_cert_reqs=required to the URL, as {redis.url} has it",
 			fmt.Sprintf("container %s runs celery %s, and its variable %s is a rediss:// URL without ssl_cert_reqs", j.c.Name, c.name, name))
 	}
 }

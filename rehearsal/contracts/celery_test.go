@@ -29,22 +29,26 @@ func TestCelery(t *testing.T) {
 		want           string // part of the problems; "" is none
 		unknown        bool
 	}{
-		"one beat":                             {beat("-s", "/tmp/beat"), 1, 100, nil, nil, "", false},
-		"beat of a deployment that overlaps":   {beat("-s", "/tmp/beat"), 1, 200, nil, nil, "ScheduledTwice", false},
-		"two beats":                            {beat("-s", "/tmp/beat"), 2, 100, nil, nil, "its service runs up to 2 tasks", false},
-		"a paused beat":                        {beat("-s", "/tmp/beat"), 0, 200, nil, nil, "", false},
-		"beat in workers":                      {strings.Fields("celery -A config worker -B -s /tmp/beat"), 3, 200, nil, nil, "(celery worker -B", false},
-		"workers":                              {strings.Fields("celery -A config worker -l INFO -S /tmp/state"), 3, 200, nil, nil, "", false},
-		"python -m celery":                     {strings.Fields("python -m celery -A config beat -s /tmp/x"), 1, 200, nil, nil, "ScheduledTwice", false},
-		"a script that starts beat":            {[]string{"/beat"}, 1, 200, nil, nil, "ScheduledTwice", true},
-		"a scheduler with a lock":              {beat("-S", "redbeat.RedBeatScheduler"), 2, 200, nil, nil, "", false},
-		"an app called beat":                   {strings.Fields("celery -A beat worker"), 2, 200, nil, nil, "", false},
-		"beat in the database":                 {beat("--scheduler", "django"), 1, 100, nil, nil, "", false},
-		"a file on the root":                   {beat("-s", "/app/beat"), 1, 100, nil, nil, `open() "/app/beat" failed (30: Read-only`, false},
-		"the file of the default":              {beat("-S", "celery.beat:PersistentScheduler"), 1, 100, nil, nil, `"/app/celerybeat-schedule" failed`, false},
+		"one beat":                           {beat("-s", "/tmp/beat"), 1, 100, nil, nil, "", false},
+		"beat of a deployment that overlaps": {beat("-s", "/tmp/beat"), 1, 200, nil, nil, "ScheduledTwice", false},
+		"two beats":                          {beat("-s", "/tmp/beat"), 2, 100, nil, nil, "its service runs up to 2 tasks", false},
+		"a paused beat":                      {beat("-s", "/tmp/beat"), 0, 200, nil, nil, "", false},
+		"beat in workers": {strings.Fields("celery -A config worker -B -s /tmp/beat"), 3, 200, nil, nil,
+			"(celery worker -B", false},
+		"workers": {strings.Fields("celery -A config worker -l INFO -S /tmp/state"), 3, 200, nil, nil, "", false},
+		"python -m celery": {strings.Fields("python -m celery -A config beat -s /tmp/x"), 1, 200, nil, nil,
+			"ScheduledTwice", false},
+		"a script that starts beat": {[]string{"/beat"}, 1, 200, nil, nil, "ScheduledTwice", true},
+		"a scheduler with a lock":   {beat("-S", "redbeat.RedBeatScheduler"), 2, 200, nil, nil, "", false},
+		"an app called beat":        {strings.Fields("celery -A beat worker"), 2, 200, nil, nil, "", false},
+		"beat in the database":      {beat("--scheduler", "django"), 1, 100, nil, nil, "", false},
+		"a file on the root":        {beat("-s", "/app/beat"), 1, 100, nil, nil, `open() "/app/beat" failed (30: Read-only`, false},
+		"the file of the default": {beat("-S", "celery.beat:PersistentScheduler"), 1, 100, nil, nil,
+			`"/app/celerybeat-schedule" failed`, false},
 		"a scheduler that the settings choose": {beat(), 1, 100, nil, nil, "", true},
 		"a worker behind a shell":              {[]string{"/worker"}, 2, 200, nil, nil, "SIGTERM does not reach its program", false},
-		"TLS":                                  {strings.Fields("celery -A config worker"), 1, 200, map[string]string{"REDIS_URL": required}, nil, "", false},
+		"TLS": {strings.Fields("celery -A config worker"), 1, 200,
+			map[string]string{"REDIS_URL": required}, nil, "", false},
 		"TLS without a check": {strings.Fields("celery -A config worker"), 1, 200, map[string]string{"REDIS_URL": "", "CACHE_URL": required}, nil,
 			"its variable REDIS_URL is a rediss:// URL without ssl_cert_reqs", false},
 		"TLS of something else": {strings.Fields("python -m http.server"), 1, 200, map[string]string{"REDIS_URL": ""}, nil, "", false},
@@ -59,8 +63,8 @@ func TestCelery(t *testing.T) {
 		if c.change != nil {
 			c.change(i)
 		}
-		v := Judge(i, Container{Name: "django", User: "10001", ReadOnly: true, Serves: true, Command: c.command, Tasks: c.tasks, Percent: c.percent,
-			TLS: c.tls, Mounts: []Mount{{Path: "/tmp"}}})
+		v := Judge(i, Container{Name: "django", User: "10001", ReadOnly: true, Serves: true, Command: c.command,
+			Tasks: c.tasks, Percent: c.percent, TLS: c.tls, Mounts: []Mount{{Path: "/tmp"}}})
 		got := why(v)
 		for _, p := range v.Problems {
 			if p.Source == "" || p.Fix == "" {

@@ -126,7 +126,8 @@ func TestDefectsOfImages(t *testing.T) {
 			"puts nginx into the background"},
 		{"the whole configuration as a part of it", "Dockerfile.nginx", []string{"COPY nginx/nginx.conf /etc/nginx/nginx.conf",
 			"COPY nginx/nginx.conf /etc/nginx/conf.d/default.conf"}, nil, "EssentialContainerExited", "refuses its configuration"},
-		{"a script that was not copied", "Dockerfile", []string{`CMD ["gunicorn", `, `ENTRYPOINT ["/entrypoint.sh"]` + "\n" + `CMD ["gunicorn", `},
+		{"a script that was not copied", "Dockerfile", []string{`CMD ["gunicorn", `,
+			`ENTRYPOINT ["/entrypoint.sh"]` + "\n" + `CMD ["gunicorn", `},
 			nil, "CannotStartContainerError", "has no /entrypoint.sh"},
 		{"a Linux image in a Windows task", "Dockerfile", nil, func(c *Container) {
 			c.Architecture, c.System = "X86_64", "WINDOWS_SERVER_2022_CORE"

@@ -210,7 +210,8 @@ func TestContractsOfWhatRuns(t *testing.T) {
 		{"F04", "rocicorp/mono#3830", both(set("Service", web, "healthCheckGracePeriodSeconds", 0), in(task, "django", func(c map[string]any) {
 			c["healthCheck"].(map[string]any)["startPeriod"] = 120
 		})), web, "container django may take 120 s to start"},
-		{"F05", "FINRAOS/aphelion#19", built(nginxImage, stagedTemplate, "listen ${SLIPWAY_PORT} default_server", "listen ${SLIPWAY_PORT} ssl default_server"), web,
+		{"F05", "FINRAOS/aphelion#19", built(nginxImage, stagedTemplate, "listen ${SLIPWAY_PORT} default_server",
+			"listen ${SLIPWAY_PORT} ssl default_server"), web,
 			"speaks TLS only"},
 		{"a health check on another port", "Elastic Load Balancing guide", func(t *testing.T, a *cloud.Account) {
 			check := maps.Clone(named(t, a, "TargetGroup", "balancer-targets").Outputs["healthCheck"].(map[string]any))

@@ -57,7 +57,8 @@ func TestWhoMayAssumeTheRolesOfTheWorkflows(t *testing.T) {
 		{"a merge queue", with(onMain, func(j *githubtoken.Job) {
 			j.Event, j.Ref = "merge_group", "refs/heads/gh-readonly-queue/main/pr-5-0a1b2c"
 		}), ""},
-		{"a manual run on main", with(onMain, func(j *githubtoken.Job) { j.Event = "workflow_dispatch" }), "staging-deploy prod-read staging-read"},
+		{"a manual run on main", with(onMain, func(j *githubtoken.Job) { j.Event = "workflow_dispatch" }),
+			"staging-deploy prod-read staging-read"},
 		{"a manual run on main, in the environment", with(inProduction, func(j *githubtoken.Job) { j.Event = "workflow_dispatch" }),
 			"prod-deploy"},
 		{"a manual run on another branch", with(onMain, func(j *githubtoken.Job) {

@@ -192,7 +192,8 @@ func TestReportedFailures(t *testing.T) {
 
 		// What AWS checks besides the call: on behalf of the deploy role ...
 		{"target tracking creates alarms, which the deploy role may not", "OWASP/Nest/issues/5043",
-			onlyOn("cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:slipway-prod-*"), "web-scaling-cpu", "cloudwatch:PutMetricAlarm"},
+			onlyOn("cloudwatch:PutMetricAlarm", "arn:aws:cloudwatch:us-east-1:123456789012:alarm:slipway-prod-*"), "web-scaling-cpu",
+			"cloudwatch:PutMetricAlarm"},
 		{"EC2 needs the caller's right to grant on the key of a root disk", "aws-samples/aws-service-catalog-reference-architectures/issues/103",
 			mayNot("kms:CreateGrant"), "bastion", "kms:CreateGrant"},
 		{"the key of a root disk does not admit EC2", "aws/karpenter-provider-aws/issues/1407",

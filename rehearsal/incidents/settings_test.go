@@ -42,7 +42,8 @@ var rejectedSettings = []struct {
 		"need the cpuArchitecture X86_64"},
 	{"an unknown parameter", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters",
 		change{"parameters": []any{
-			change{"name": "max_conections", "value": "100", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "Could not find parameter"},
+			change{"name": "max_conections", "value": "100", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue",
+		"Could not find parameter"},
 	{"a parameter with a unit", "RDS guide, Working with parameter groups", "ParameterGroup", "database-parameters",
 		change{"parameters": []any{
 			change{"name": "work_mem", "value": "64MB", "applyMethod": "immediate"}}}, "InvalidParameterValue", "without a unit"},
@@ -74,11 +75,14 @@ var rejectedSettings = []struct {
 	{"Service Connect without a namespace", "ECS API Reference, ServiceConnectConfiguration", "Service", "web",
 		change{"serviceConnectConfiguration": change{"enabled": true}}, "InvalidParameterException", "needs a namespace"},
 	{"a parameter of MySQL", "WikiWatershed/model-my-watershed#3149", "ParameterGroup", "database-parameters", change{"parameters": []any{
-		change{"name": "innodb_buffer_pool_size", "value": "1", "applyMethod": "immediate"}}}, "InvalidParameterValue", "Could not find parameter"},
-	{"a proxy that is no container", "ECS API Reference, ProxyConfiguration", "TaskDefinition", "web-task", change{"proxyConfiguration": change{
-		"type": "APPMESH", "containerName": "envoy", "properties": change{}}}, "ClientException", "container envoy does not exist"},
+		change{"name": "innodb_buffer_pool_size", "value": "1", "applyMethod": "immediate"}}}, "InvalidParameterValue",
+		"Could not find parameter"},
+	{"a proxy that is no container", "ECS API Reference, ProxyConfiguration", "TaskDefinition", "web-task",
+		change{"proxyConfiguration": change{
+			"type": "APPMESH", "containerName": "envoy", "properties": change{}}}, "ClientException", "container envoy does not exist"},
 	{"a parameter that RDS sets", "debezium/debezium.github.io#272", "ParameterGroup", "database-parameters", change{"parameters": []any{
-		change{"name": "wal_level", "value": "logical", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue", "wal_level cannot be modified"},
+		change{"name": "wal_level", "value": "logical", "applyMethod": "pending-reboot"}}}, "InvalidParameterValue",
+		"wal_level cannot be modified"},
 	{"a parameter with a word that it does not take", "PostgreSQL's manual, Server Configuration", "ParameterGroup", "database-parameters",
 		change{"parameters": []any{change{"name": "password_encryption", "value": "md6", "applyMethod": "immediate"}}},
 		"InvalidParameterValue", "md5, scram-sha-256"},

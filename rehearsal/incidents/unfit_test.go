@@ -79,13 +79,16 @@ var unfitSettings = []struct {
 		set("TargetGroup", "balancer-targets", "protocolVersion", "HTTP2"), "web", "HTTPCode_ELB_502_Count", "sends HTTP2"},
 	{"gRPC to an nginx that is not set up for it", "Application Load Balancers guide, protocol version",
 		set("TargetGroup", "balancer-targets", "protocolVersion", "GRPC"), "web", "HTTPCode_ELB_502_Count", "sends GRPC"},
-	{"a container behind the load balancer that is not essential", "aws/amazon-ecs-cli#62", put("web-task", "nginx", "essential", false), "web",
+	{"a container behind the load balancer that is not essential", "aws/amazon-ecs-cli#62",
+		put("web-task", "nginx", "essential", false), "web",
 		"Target.FailedHealthChecks", "container nginx, which is not essential"},
 	{"the agent's own variable", "ECS Developer Guide, Amazon ECS task IAM role",
-		variable("web-task", "django", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"), "web", "ReservedVariable", "by which the agent gives it its role"},
+		variable("web-task", "django", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"), "web", "ReservedVariable",
+		"by which the agent gives it its role"},
 	{"the agent's own variable for metadata", "ECS Developer Guide, task metadata endpoint",
 		variable("web-task", "django", "ECS_CONTAINER_METADATA_URI_V4", "http://x"), "web", "ReservedVariable", "ECS_CONTAINER_METADATA_URI_V4"},
-	{"access keys take the place of the task role", "aws/amazon-ecs-agent#2412", variable("web-task", "django", "AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+	{"access keys take the place of the task role", "aws/amazon-ecs-agent#2412",
+		variable("web-task", "django", "AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
 		"web", "ReservedVariable", "which SDKs prefer to the credentials of slipway-prod-site-task"},
 	{"a limit that Fargate does not set", "ECS API Reference, Ulimit", put("web-task", "django", "ulimits",
 		[]any{change{"name": "memlock", "softLimit": -1, "hardLimit": -1}}), "web", "IgnoredLimit", "the ulimit memlock"},
@@ -108,13 +111,17 @@ var unfitSettings = []struct {
 	{"shared_buffers larger than the machine", "RDS User Guide, incompatible parameters status", set("ParameterGroup", "database-parameters",
 		"parameters", []any{change{"name": "shared_buffers", "value": "80000000", "applyMethod": "pending-reboot"}}), "database",
 		"incompatible-parameters", "610 GiB"},
-	{"the port of another database", "RDS User Guide, Connecting to a DB instance", variable("web-task", "django", "DB_PORT", "3306"), "web", "OperationalError",
+	{"the port of another database", "RDS User Guide, Connecting to a DB instance", variable("web-task", "django", "DB_PORT", "3306"),
+		"web", "OperationalError",
 		"the database listens on port 5432"},
-	{"a database that RDS did not create", "RDS User Guide, Connecting to a DB instance", variable("web-task", "django", "DB_DATABASE", "other"), "web",
+	{"a database that RDS did not create", "RDS User Guide, Connecting to a DB instance",
+		variable("web-task", "django", "DB_DATABASE", "other"), "web",
 		"OperationalError", "RDS creates the database site"},
-	{"no TLS to a database that demands it", "RDS User Guide, Using SSL with a PostgreSQL DB instance", variable("web-task", "django", "DB_SSLMODE", "disable"), "web",
+	{"no TLS to a database that demands it", "RDS User Guide, Using SSL with a PostgreSQL DB instance",
+		variable("web-task", "django", "DB_SSLMODE", "disable"), "web",
 		"OperationalError", "rds.force_ssl is 1"},
-	{"a bucket of the stack's that is not there", "ECS Developer Guide, Amazon ECS task IAM role", variable("web-task", "django", "UPLOADS_BUCKET", "slipway-prod-uploads"), "web",
+	{"a bucket of the stack's that is not there", "ECS Developer Guide, Amazon ECS task IAM role",
+		variable("web-task", "django", "UPLOADS_BUCKET", "slipway-prod-uploads"), "web",
 		"AccessDenied", "which is no bucket of this account"},
 	{"an alarm on a metric that is spelt otherwise", "CloudWatch guide, missing data", set("MetricAlarm", "alarm-latency", "metricName",
 		"TargetResponsetime"), "alarm-latency", "INSUFFICIENT_DATA", "no metric TargetResponsetime"},
@@ -275,14 +282,14 @@ func TestCertificatesThatAreNotIssued(t *testing.T) {
 func TestAnArchiveOfAnInfrequentGroup(t *testing.T) {
 	a := zoned(t, deployed(t, "prod", nil))
 	set("LogGroup", "logs-django", "logGroupClass", "INFREQUENT_ACCESS")(t, a)
-	if text := refused(t, a, named(t, a, "LogSubscriptionFilter", "logs-django-archive"), change{"filterPattern": "x"}); !strings.Contains(text,
-		"Subscription filters are not supported") {
+	text := refused(t, a, named(t, a, "LogSubscriptionFilter", "logs-django-archive"), change{"filterPattern": "x"})
+	if !strings.Contains(text, "Subscription filters are not supported") {
 		t.Errorf("AWS says %q", text)
 	}
 }
 
-// TestImagesOfAnotherRegion: the execution role may pull from the repositories of its own region only (ECS Developer Guide, "Amazon ECS task
-// execution IAM role").
+// TestImagesOfAnotherRegion: the execution role may pull from the repositories of its own region only (ECS Developer Guide, "Amazon
+// ECS task execution IAM role").
 func TestImagesOfAnotherRegion(t *testing.T) {
 	a := zoned(t, deployed(t, "prod", nil))
 	replaced("TaskDefinition", "web-task", "containerDefinitions", "dkr.ecr.us-east-1.amazonaws.com/slipway-prod/django",

@@ -255,7 +255,8 @@ resources:
       name: ${first.arn}-x
       policy:
         Statement:
-          - {Effect: Allow, Action: "kms:Decrypt", Resource: "${Key::keys-logs.arn}", Condition: {StringEquals: {"aws:PrincipalTag/a": "${aws:username} $${x}"}}}
+          - {Effect: Allow, Action: "kms:Decrypt", Resource: "${Key::keys-logs.arn}",
+             Condition: {StringEquals: {"aws:PrincipalTag/a": "${aws:username} $${x}"}}}
     options: {dependsOn: ["${web-task}"], protect: true}
   first: {type: "aws:kms/key:Key", properties: {deletionWindowInDays: 7, policy: {"fn::toJSON": {a: ["${Key::keys-logs.arn}"]}}}}
 `)

@@ -34,7 +34,7 @@ see slipway task. A rehearsed stack must be up with --run; the command then runs
 		Args: afterDash,
 		RunE: t.on(func(ctx context.Context, target operation.Target, command []string) error {
 			args.Command, args.Streams = command, t.streams()
-			args.Began = func(task account.RunningTask, container string) func() {
+			args.Began = func(task account.Task, container string) func() {
 				t.Say("Task %s, container %s.", task.ID, container)
 				return t.cede(ctx, args.Streams, true)
 			}

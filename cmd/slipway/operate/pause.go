@@ -29,7 +29,9 @@ What was before is kept beside the state, so a pause that was interrupted can be
   slipway resume --stack prod`,
 		Args: cobra.NoArgs,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {
-			r, err := operation.Pause(ctx, target, operation.PauseArgs{Confirm: func(p operation.Pausing) error { return t.agreeToPause(target, p) }})
+			r, err := operation.Pause(ctx, target, operation.PauseArgs{Confirm: func(p operation.Pausing) error {
+				return t.agreeToPause(target, p)
+			}})
 			if err != nil {
 				return err
 			}

@@ -277,12 +277,6 @@ func testSessions(t *testing.T, w World) {
 	ctx, sessions := t.Context(), w.Account.Sessions()
 	cluster, definition := w.Service(t, Service{Cluster: "suite", Name: "web", Image: "public.ecr.aws/nginx/nginx:1.27",
 		LogGroup: "/suite/web"})
-	for _, q := range []account.TaskQuery{{Cluster: cluster, Service: "web"}, {Cluster: cluster, Service: "gone"},
-		{Cluster: cluster, ID: "0123"}} {
-		if tasks, err := sessions.Tasks(ctx, q); err != nil || len(tasks) != 0 {
-			t.Errorf("%+v: the tasks %+v run, %v", q, tasks, err)
-		}
-	}
 	nothing := account.OneOff{Cluster: cluster, TaskDefinition: definition + "9", Subnets: []string{"subnet-0"},
 		SecurityGroups: []string{"sg-0"}, Container: "app", Started: func(arn string) { t.Errorf("task %s started", arn) }, Line: func(string) {}}
 	if result, err := sessions.Run(ctx, nothing); err == nil {
@@ -328,8 +322,10 @@ func testObserve(t *testing.T, w World) {
 	if keys, err := o.Archived(ctx, "suite-gone", "x/"); err != nil || len(keys) != 0 {
 		t.Errorf("a bucket that does not exist holds %q, %v", keys, err)
 	}
-	if tasks, err := o.Tasks(ctx, cluster); err != nil || len(tasks) != 0 {
-		t.Errorf("a service without tasks has %+v, %v", tasks, err)
+	for _, cluster := range []string{cluster, strings.Replace(cluster, "suite", "gone", 1)} { // without tasks, and without a cluster
+		if tasks, err := o.Tasks(ctx, cluster); err != nil || len(tasks) != 0 {
+			t.Errorf("%s has the tasks %+v, %v", cluster, tasks, err)
+		}
 	}
 	if scaling, err := o.Scaling(ctx, cluster, []string{"web"}); err != nil || len(scaling) != 0 {
 		t.Errorf("a service that does not scale has %+v, %v", scaling, err)
@@ -344,6 +340,9 @@ func testObserve(t *testing.T, w World) {
 		d.Storage != 20 ||
 		d.BackupDays != 7 || d.MultiAZ {
 		t.Errorf("the database is %+v, %v", d, err)
+	}
+	if all, err := o.Snapshots(ctx, "suite-gone"); err != nil || len(all) != 0 {
+		t.Errorf("a database that does not exist has the snapshots %+v, %v", all, err)
 	}
 	if d, err := o.Database(ctx, "suite-gone"); err == nil {
 		t.Errorf("a database that does not exist is %+v", d)

@@ -45,34 +45,33 @@ func testActs(t *testing.T, w World) {
 	if _, err := actor.Restart(ctx, on.Cluster, "gone"); err == nil {
 		t.Error("a service that does not exist was restarted")
 	}
-	testScaling(t, actor, on)
-	testDatabase(t, actor, on)
-	testSchedule(t, actor, on)
+	testScaling(t, w, on)
+	testDatabase(t, w, on)
+	testSchedule(t, w, on)
 }
 
-func testScaling(t *testing.T, actor account.Actor, on Acted) {
-	ctx := t.Context()
-	s, err := actor.Scaling(ctx, on.Cluster, on.Service)
-	if err != nil || s == nil || *s != (account.ScalingRange{Min: 1, Max: 4}) {
-		t.Fatalf("scaling is %+v, %v: want 1 to 4", s, err)
+func testScaling(t *testing.T, w World, on Acted) {
+	ctx, actor, observer := t.Context(), w.Account.Actor(), w.Account.Observe()
+	is := func(want account.Scaling) {
+		t.Helper()
+		s, err := observer.Scaling(ctx, on.Cluster, []string{on.Service, "gone"})
+		if err != nil || len(s) != 1 || s[on.Service] != want {
+			t.Fatalf("scaling is %+v, %v: want %+v, of %s alone", s, err, want, on.Service)
+		}
 	}
-	want := account.ScalingRange{Min: 2, Max: 6, InSuspended: true, OutSuspended: true, TimeSuspended: true}
+	is(account.Scaling{Min: 1, Max: 4})
+	want := account.Scaling{Min: 2, Max: 6, InSuspended: true, OutSuspended: true, TimeSuspended: true}
 	if err := actor.SetScaling(ctx, on.Cluster, on.Service, want); err != nil {
 		t.Fatal(err)
 	}
-	if s, err := actor.Scaling(ctx, on.Cluster, on.Service); err != nil || s == nil || *s != want {
-		t.Errorf("scaling is %+v, %v: want %+v", s, err, want)
-	}
-	if s, err := actor.Scaling(ctx, on.Cluster, "gone"); err != nil || s != nil {
-		t.Errorf("the scaling of a service that has none is %+v, %v", s, err)
-	}
+	is(want)
 }
 
-func testDatabase(t *testing.T, actor account.Actor, on Acted) {
-	ctx := t.Context()
+func testDatabase(t *testing.T, w World, on Acted) {
+	ctx, actor, observer := t.Context(), w.Account.Actor(), w.Account.Observe()
 	status := func(want string) {
 		t.Helper()
-		if is, err := actor.Database(ctx, on.Database); err != nil || is.Status != want || is.Replicas {
+		if is, err := observer.Database(ctx, on.Database); err != nil || is.Status != want || is.Replicas {
 			t.Errorf("the database is %+v, %v: want %s", is, err, want)
 		}
 	}
@@ -91,22 +90,22 @@ func testDatabase(t *testing.T, actor account.Actor, on Acted) {
 		t.Fatal(err)
 	}
 	status("available")
-	if _, err := actor.Database(ctx, "gone"); !errors.Is(err, account.ErrNoDatabase) {
+	if _, err := observer.Database(ctx, "gone"); !errors.Is(err, account.ErrGone) {
 		t.Errorf("a database that does not exist: %v", err)
 	}
 }
 
-func testSchedule(t *testing.T, actor account.Actor, on Acted) {
-	ctx := t.Context()
+func testSchedule(t *testing.T, w World, on Acted) {
+	ctx, actor, observer := t.Context(), w.Account.Actor(), w.Account.Observe()
 	for _, want := range []bool{true, false, true} {
 		if err := actor.Enable(ctx, on.Group, on.Schedule, want); err != nil {
 			t.Fatal(err)
 		}
-		if is, there, err := actor.Enabled(ctx, on.Group, on.Schedule); err != nil || !there || is != want {
+		if is, there, err := observer.Enabled(ctx, on.Group, on.Schedule); err != nil || !there || is != want {
 			t.Errorf("the schedule is there: %t, enabled: %t, %v; want %t", there, is, err, want)
 		}
 	}
-	if _, there, err := actor.Enabled(ctx, on.Group, "gone"); err != nil || there {
+	if _, there, err := observer.Enabled(ctx, on.Group, "gone"); err != nil || there {
 		t.Errorf("a schedule that does not exist is there: %t, %v", there, err)
 	}
 	if err := actor.Enable(ctx, on.Group, "gone", true); err == nil {

@@ -2,7 +2,6 @@ package awsaccount
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
-	"github.com/aws/smithy-go"
 
 	"slipway/operation/account"
 )
@@ -25,9 +23,8 @@ type actor struct {
 	scheduler *scheduler.Client
 }
 
-// Actor implements account.Account. It needs ecs:UpdateService, application-autoscaling:DescribeScalableTargets and
-// RegisterScalableTarget, rds:DescribeDBInstances, StopDBInstance and StartDBInstance, scheduler:GetSchedule and UpdateSchedule, and
-// iam:PassRole for the roles of schedules.
+// Actor implements account.Account. It needs ecs:UpdateService, application-autoscaling:RegisterScalableTarget, rds:StopDBInstance and
+// StartDBInstance, scheduler:GetSchedule and UpdateSchedule, and iam:PassRole for the roles of schedules.
 func (a *Account) Actor() account.Actor {
 	return actor{a.aws, ecs.NewFromConfig(a.aws), scaling.NewFromConfig(a.aws), scheduler.NewFromConfig(a.aws)}
 }
@@ -59,25 +56,8 @@ func scalable(cluster, service string) string {
 	return "service/" + afterLast(cluster, "/") + "/" + service
 }
 
-// Scaling implements account.Actor.
-func (a actor) Scaling(ctx context.Context, cluster, service string) (*account.ScalingRange, error) {
-	out, err := a.scaling.DescribeScalableTargets(ctx, &scaling.DescribeScalableTargetsInput{
-		ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ScalableDimension: dimension, ResourceIds: []string{scalable(cluster, service)},
-	})
-	if err != nil || len(out.ScalableTargets) == 0 {
-		return nil, err
-	}
-	t := out.ScalableTargets[0]
-	s := &account.ScalingRange{Min: int(aws.ToInt32(t.MinCapacity)), Max: int(aws.ToInt32(t.MaxCapacity))}
-	if is := t.SuspendedState; is != nil {
-		s.InSuspended, s.OutSuspended = aws.ToBool(is.DynamicScalingInSuspended), aws.ToBool(is.DynamicScalingOutSuspended)
-		s.TimeSuspended = aws.ToBool(is.ScheduledScalingSuspended)
-	}
-	return s, nil
-}
-
 // SetScaling implements account.Actor.
-func (a actor) SetScaling(ctx context.Context, cluster, service string, s account.ScalingRange) error {
+func (a actor) SetScaling(ctx context.Context, cluster, service string, s account.Scaling) error {
 	_, err := a.scaling.RegisterScalableTarget(ctx, &scaling.RegisterScalableTargetInput{
 		ServiceNamespace: scalingtypes.ServiceNamespaceEcs, ScalableDimension: dimension, ResourceId: aws.String(scalable(cluster, service)),
 		MinCapacity: aws.Int32(int32(s.Min)), MaxCapacity: aws.Int32(int32(s.Max)),
@@ -86,28 +66,6 @@ func (a actor) SetScaling(ctx context.Context, cluster, service string, s accoun
 		},
 	})
 	return err
-}
-
-// Database implements account.Actor.
-func (a actor) Database(ctx context.Context, id string) (account.DatabaseState, error) {
-	var answer struct {
-		Instances []struct {
-			Status   string   `xml:"DBInstanceStatus"`
-			Source   string   `xml:"ReadReplicaSourceDBInstanceIdentifier"`
-			Replicas []string `xml:"ReadReplicaDBInstanceIdentifiers>ReadReplicaDBInstanceIdentifier"`
-		} `xml:"DescribeDBInstancesResult>DBInstances>DBInstance"`
-	}
-	err := rdsService.call(ctx, a.settings, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {id}}, &answer)
-	var said smithy.APIError
-	if errors.As(err, &said) && (said.ErrorCode() == "DBInstanceNotFound" || said.ErrorCode() == "DBInstanceNotFoundFault") ||
-		err == nil && len(answer.Instances) == 0 {
-		return account.DatabaseState{}, account.ErrNoDatabase
-	}
-	if err != nil {
-		return account.DatabaseState{}, err
-	}
-	is := answer.Instances[0]
-	return account.DatabaseState{Status: is.Status, Replicas: is.Source != "" || len(is.Replicas) > 0}, nil
 }
 
 // StopDatabase implements account.Actor.
@@ -120,28 +78,10 @@ func (a actor) StartDatabase(ctx context.Context, id string) error {
 	return rdsService.call(ctx, a.settings, "StartDBInstance", url.Values{"DBInstanceIdentifier": {id}}, &struct{}{})
 }
 
-func (a actor) schedule(ctx context.Context, group, name string) (*scheduler.GetScheduleOutput, error) {
-	out, err := a.scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &group, Name: &name})
-	var none *schedulertypes.ResourceNotFoundException
-	if errors.As(err, &none) {
-		return nil, nil
-	}
-	return out, err
-}
-
-// Enabled implements account.Actor.
-func (a actor) Enabled(ctx context.Context, group, name string) (enabled, there bool, err error) {
-	is, err := a.schedule(ctx, group, name)
-	if is == nil || err != nil {
-		return false, false, err
-	}
-	return is.State == schedulertypes.ScheduleStateEnabled, true, nil
-}
-
 // Enable implements account.Actor. UpdateSchedule takes a whole schedule: what is left out gets its default (EventBridge Scheduler API
 // Reference, UpdateSchedule).
 func (a actor) Enable(ctx context.Context, group, name string, enabled bool) error {
-	is, err := a.schedule(ctx, group, name)
+	is, err := schedule(ctx, a.scheduler, group, name)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,8 @@ func TestASwitchedScheduleStaysWhatItWas(t *testing.T) {
 	after := read()
 	if aws.ToString(after.ScheduleExpression) != aws.ToString(before.ScheduleExpression) ||
 		aws.ToString(after.Target.EcsParameters.TaskDefinitionArn) != aws.ToString(before.Target.EcsParameters.TaskDefinitionArn) ||
-		aws.ToString(after.Target.RoleArn) != aws.ToString(before.Target.RoleArn) || after.FlexibleTimeWindow.Mode != before.FlexibleTimeWindow.Mode {
+		aws.ToString(after.Target.RoleArn) != aws.ToString(before.Target.RoleArn) ||
+		after.FlexibleTimeWindow.Mode != before.FlexibleTimeWindow.Mode {
 		t.Errorf("the schedule was %+v and is %+v", before, after)
 	}
 }

@@ -43,8 +43,6 @@ func TestDiagnosisReadsAWSsAnswers(t *testing.T) {
 				`<DBInstanceStatus>stopped</DBInstanceStatus>` +
 				`<Endpoint><Address>shop.c1.us-east-1.rds.amazonaws.com</Address><Port>5432</Port></Endpoint>` +
 				`</DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>`
-		case "DescribeDBSnapshots":
-			return 200, `<DescribeDBSnapshotsResponse/>`
 		case "DescribeCertificate":
 			return 200, `{"Certificate":{"Status":"EXPIRED","DomainName":"www.example.com",` +
 				`"SubjectAlternativeNames":["www.example.com","example.com"],` +

@@ -17,30 +17,37 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 
 	"slipway/operation/account"
 )
 
 // Observe implements account.Account.
-func (a *Account) Observe() account.Observer { return Observer(a.aws) }
+func (a *Account) Observe() account.Observer {
+	o := observe(a.aws)
+	o.caller = a.identity.Caller
+	return o
+}
 
-// Observer reads an account. It needs logs:DescribeLogGroups, logs:DescribeLogStreams, logs:FilterLogEvents, s3:ListBucket, s3:GetObject,
+// observe reads an account. It needs logs:DescribeLogGroups, logs:DescribeLogStreams, logs:FilterLogEvents, s3:ListBucket, s3:GetObject,
 // kms:Decrypt, ecs:ListTasks, ecs:DescribeTasks, elasticloadbalancing:DescribeTargetHealth,
-// application-autoscaling:DescribeScalableTargets, rds:DescribeDBInstances, rds:DescribeDBSnapshots,
+// application-autoscaling:DescribeScalableTargets, scheduler:GetSchedule, rds:DescribeDBInstances, rds:DescribeDBSnapshots,
 // elasticache:DescribeReplicationGroups, cloudwatch:DescribeAlarms, cloudwatch:GetMetricData and acm:DescribeCertificate.
-func Observer(settings aws.Config) account.Observer {
-	return observer{settings, logReader{
+func observe(settings aws.Config) observer {
+	return observer{settings: settings, logReader: logReader{
 		cloudwatchlogs.NewFromConfig(settings),
 		s3.NewFromConfig(settings, func(o *s3.Options) {
 			o.UsePathStyle = os.Getenv("AWS_ENDPOINT_URL") != "" || os.Getenv("AWS_ENDPOINT_URL_S3") != ""
 		}),
-	}, ecs.NewFromConfig(settings)}
+	}, ecs: ecs.NewFromConfig(settings)}
 }
 
 type observer struct {
 	settings aws.Config
 	logReader
-	ecs *ecs.Client
+	ecs    *ecs.Client
+	caller string
 }
 
 // Simulated implements account.Observer.
@@ -59,14 +66,14 @@ func (o observer) Tasks(ctx context.Context, cluster string) ([]account.Task, er
 				return nil, nil
 			}
 			if err != nil {
-				return nil, err
+				return nil, denied(o.caller, err, "ecs:ListTasks", cluster)
 			}
 			if len(page.TaskArns) == 0 {
 				continue
 			}
 			out, err := o.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &cluster, Tasks: page.TaskArns})
 			if err != nil {
-				return nil, err
+				return nil, denied(o.caller, err, "ecs:DescribeTasks", cluster)
 			}
 			for _, t := range out.Tasks {
 				tasks = append(tasks, observedTask(t))
@@ -80,7 +87,7 @@ func observedTask(t types.Task) account.Task {
 	task := account.Task{
 		ARN: aws.ToString(t.TaskArn), Definition: aws.ToString(t.TaskDefinitionArn), Status: aws.ToString(t.LastStatus),
 		Stops: aws.ToString(t.DesiredStatus) == string(types.DesiredStatusStopped), Health: string(t.HealthStatus),
-		StartedBy: aws.ToString(t.StartedBy), Created: aws.ToTime(t.CreatedAt), Started: aws.ToTime(t.StartedAt),
+		StartedBy: aws.ToString(t.StartedBy), Exec: t.EnableExecuteCommand, Created: aws.ToTime(t.CreatedAt), Started: aws.ToTime(t.StartedAt),
 		Stopped: aws.ToTime(t.StoppedAt), Code: string(t.StopCode), Reason: aws.ToString(t.StoppedReason),
 	}
 	task.ID, task.Family = afterLast(task.ARN, "/"), afterLast(task.Definition, "/")
@@ -90,7 +97,7 @@ func observedTask(t types.Task) account.Task {
 	}
 	for _, c := range t.Containers {
 		container := account.TaskContainer{Name: aws.ToString(c.Name), Health: string(c.HealthStatus), Reason: aws.ToString(c.Reason),
-			Digest: aws.ToString(c.ImageDigest)}
+			Digest: aws.ToString(c.ImageDigest), Runtime: aws.ToString(c.RuntimeId)}
 		if c.ExitCode != nil {
 			code := int(*c.ExitCode)
 			container.ExitCode = &code
@@ -141,7 +148,7 @@ func (o observer) Scaling(ctx context.Context, cluster string, services []string
 				ResourceID               string `json:"ResourceId"`
 				MinCapacity, MaxCapacity int
 				SuspendedState           struct {
-					DynamicScalingInSuspended, DynamicScalingOutSuspended bool
+					DynamicScalingInSuspended, DynamicScalingOutSuspended, ScheduledScalingSuspended bool
 				}
 			}
 		}
@@ -151,10 +158,29 @@ func (o observer) Scaling(ctx context.Context, cluster string, services []string
 		for _, t := range out.ScalableTargets {
 			s := t.SuspendedState
 			scaling[afterLast(t.ResourceID, "/")] = account.Scaling{Min: t.MinCapacity, Max: t.MaxCapacity,
-				Suspended: s.DynamicScalingInSuspended && s.DynamicScalingOutSuspended}
+				InSuspended: s.DynamicScalingInSuspended, OutSuspended: s.DynamicScalingOutSuspended,
+				TimeSuspended: s.ScheduledScalingSuspended}
 		}
 	}
 	return scaling, nil
+}
+
+// schedule is nil if there is none.
+func schedule(ctx context.Context, client *scheduler.Client, group, name string) (*scheduler.GetScheduleOutput, error) {
+	out, err := client.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &group, Name: &name})
+	if is(err, "ResourceNotFoundException") {
+		return nil, nil
+	}
+	return out, err
+}
+
+// Enabled implements account.Observer.
+func (o observer) Enabled(ctx context.Context, group, name string) (enabled, there bool, err error) {
+	is, err := schedule(ctx, scheduler.NewFromConfig(o.settings), group, name)
+	if is == nil || err != nil {
+		return false, false, err
+	}
+	return is.State == schedulertypes.ScheduleStateEnabled, true, nil
 }
 
 // An instant is a time in XML; an empty element is no time.
@@ -183,32 +209,34 @@ func (o observer) Database(ctx context.Context, id string) (account.Database, er
 			Address                                                                        string `xml:"Endpoint>Address"`
 			AllocatedStorage, MaxAllocatedStorage, BackupRetentionPeriod                   int
 			MultiAZ                                                                        bool
+			ReadReplicaSourceDBInstanceIdentifier                                          string
 			LatestRestorableTime                                                           instant
-			CertificateDetails                                                             struct {
+			ReadReplicaDBInstanceIdentifiers                                               struct {
+				IDs []string `xml:"ReadReplicaDBInstanceIdentifier"`
+			}
+			CertificateDetails struct {
 				CAIdentifier string
 				ValidTill    instant
 			}
 		} `xml:"DescribeDBInstancesResult>DBInstances>DBInstance"`
 	}
 	err := rdsService.call(ctx, o.settings, "DescribeDBInstances", url.Values{"DBInstanceIdentifier": {id}}, &out)
-	if err == nil && len(out.Instances) == 0 || is(err, "DBInstanceNotFound") {
+	if err == nil && len(out.Instances) == 0 || is(err, "DBInstanceNotFound", "DBInstanceNotFoundFault") {
 		err = fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
 	if err != nil {
 		return account.Database{}, err
 	}
 	i := out.Instances[0]
-	d := account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus,
-		Engine:  i.Engine,
-		Version: i.EngineVersion, Storage: i.AllocatedStorage, MaxStorage: i.MaxAllocatedStorage, MultiAZ: i.MultiAZ,
+	return account.Database{ID: i.DBInstanceIdentifier, Address: i.Address, Class: i.DBInstanceClass, Status: i.DBInstanceStatus,
+		Engine: i.Engine, Version: i.EngineVersion, Storage: i.AllocatedStorage, MaxStorage: i.MaxAllocatedStorage, MultiAZ: i.MultiAZ,
+		Replicas:   i.ReadReplicaSourceDBInstanceIdentifier != "" || len(i.ReadReplicaDBInstanceIdentifiers.IDs) > 0,
 		BackupDays: i.BackupRetentionPeriod, LatestRestorable: i.LatestRestorableTime.Time,
-		CertificateAuthority: i.CertificateDetails.CAIdentifier, CertificateValidTill: i.CertificateDetails.ValidTill.Time}
-	d.Snapshots, err = o.snapshots(ctx, id)
-	return d, err
+		CertificateAuthority: i.CertificateDetails.CAIdentifier, CertificateValidTill: i.CertificateDetails.ValidTill.Time}, nil
 }
 
-// snapshots are those of a database, the newest first.
-func (o observer) snapshots(ctx context.Context, id string) ([]account.Snapshot, error) {
+// Snapshots implements account.Observer.
+func (o observer) Snapshots(ctx context.Context, id string) ([]account.Snapshot, error) {
 	var all []account.Snapshot
 	in := url.Values{"DBInstanceIdentifier": {id}}
 	for {

@@ -48,7 +48,7 @@ func watched(t *testing.T, settings aws.Config, w accounttest.Watched) string {
 // TestObservingMoto asks about what moto can make, beyond what the suite has.
 func TestObservingMoto(t *testing.T) {
 	settings := awsAt(t, moto(t))
-	ctx, o := t.Context(), Observer(settings)
+	ctx, o := t.Context(), observe(settings)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -133,10 +133,10 @@ func TestObservingMoto(t *testing.T) {
 		new(struct{})))
 	must(cloudwatchService.call(ctx, settings, "SetAlarmState", url.Values{"AlarmName": {"cpu"}, "StateValue": {"ALARM"},
 		"StateReason": {"Threshold Crossed"}}, new(struct{})))
-	if d, err := o.Database(ctx, "shop"); err != nil || !slices.ContainsFunc(d.Snapshots, func(s account.Snapshot) bool {
+	if all, err := o.Snapshots(ctx, "shop"); err != nil || !slices.ContainsFunc(all, func(s account.Snapshot) bool {
 		return s.ID == "before" && s.Kind == "manual" && !s.Created.IsZero()
 	}) {
-		t.Errorf("the database is %+v, %v", d, err)
+		t.Errorf("the snapshots are %+v, %v", all, err)
 	}
 	alarms, err := o.Alarms(ctx, []string{"cpu"})
 	if err != nil || len(alarms) != 1 || alarms[0].State != "ALARM" || alarms[0].Reason != "Threshold Crossed" ||
@@ -173,7 +173,8 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 		"ListTasks STOPPED": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t2"]}`,
 		"DescribeTasks t1": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t1","taskDefinitionArn":"` + definition + `",
 			"lastStatus":"RUNNING","desiredStatus":"RUNNING","healthStatus":"HEALTHY","group":"service:shop-prod-web","startedAt":1770091506,
-			"containers":[{"name":"django","healthStatus":"HEALTHY","imageDigest":"sha256:1","managedAgents":[
+			"enableExecuteCommand":true,
+			"containers":[{"name":"django","healthStatus":"HEALTHY","imageDigest":"sha256:1","runtimeId":"t1-9","managedAgents":[
 				{"name":"ExecuteCommandAgent","lastStatus":"RUNNING"}]}]}]}`,
 		"DescribeTasks t2": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t2",
 			"taskDefinitionArn":"arn:aws:ecs:us-east-1:123456789012:task-definition/shop-prod-job-clean-up:1","lastStatus":"STOPPED",
@@ -224,13 +225,14 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	awstest.Point(t, server.URL)
-	ctx, o := t.Context(), Observer(settings(t))
+	ctx, o := t.Context(), observe(settings(t))
 	tasks, err := o.Tasks(ctx, "arn:shop")
 	if err != nil || len(tasks) != 2 {
 		t.Fatalf("tasks are %+v, %v", tasks, err)
 	}
 	if a := tasks[0]; a.ID != "t1" || a.Service != "shop-prod-web" || a.Family != "shop-prod-web" || a.Health != "HEALTHY" || a.Stops ||
-		a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec || a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
+		!a.Exec || a.Containers[0].Runtime != "t1-9" || a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec ||
+		a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
 		t.Errorf("the running task is %+v", a)
 	}
 	if b := tasks[1]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() ||
@@ -256,7 +258,7 @@ func TestJSONErrorsAreThoseOfTheSDK(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	awstest.Point(t, server.URL)
-	_, err := Observer(settings(t)).Certificate(t.Context(), "arn:c")
+	_, err := observe(settings(t)).Certificate(t.Context(), "arn:c")
 	if !is(err, "AccessDeniedException") || !strings.Contains(err.Error(), "acm:DescribeCertificate") {
 		t.Errorf("the error is %v", err)
 	}

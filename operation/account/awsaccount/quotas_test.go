@@ -63,21 +63,26 @@ func TestQuotas(t *testing.T) {
 		case "GetAWSDefaultServiceQuota":
 			return 200, `{"Quota":{"QuotaCode":"L-0","Value":5.0}}`
 		case "DescribeVpcs":
-			return page(`<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-1</vpcId></item><item/></vpcSet><nextToken>n</nextToken></DescribeVpcsResponse>`,
+			return page(`<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-1</vpcId></item><item/></vpcSet><nextToken>n</nextToken>`+
+				`</DescribeVpcsResponse>`,
 				`<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-3</vpcId></item></vpcSet></DescribeVpcsResponse>`)
 		case "DescribeAddresses":
 			return 200, `<DescribeAddressesResponse><addressesSet><item><domain>vpc</domain><publicIpv4Pool>amazon</publicIpv4Pool></item>` +
 				`<item><domain>vpc</domain><publicIpv4Pool>ipv4pool-ec2-1</publicIpv4Pool></item></addressesSet></DescribeAddressesResponse>`
 		case "DescribeLoadBalancers":
-			return page(`<R><DescribeLoadBalancersResult><LoadBalancers><member><Type>application</Type></member><member><Type>network</Type></member>`+
+			return page(`<R><DescribeLoadBalancersResult><LoadBalancers><member><Type>application</Type></member><member>`+
+				`<Type>network</Type></member>`+
 				`</LoadBalancers><NextMarker>m</NextMarker></DescribeLoadBalancersResult></R>`,
-				`<R><DescribeLoadBalancersResult><LoadBalancers><member><Type>application</Type></member></LoadBalancers></DescribeLoadBalancersResult></R>`)
+				`<R><DescribeLoadBalancersResult><LoadBalancers><member><Type>application</Type></member></LoadBalancers>`+
+					`</DescribeLoadBalancersResult></R>`)
 		case "DescribeDBInstances":
 			return page(`<R><DescribeDBInstancesResult><DBInstances><DBInstance><Engine>postgres</Engine></DBInstance>`+
 				`<DBInstance><Engine>docdb</Engine></DBInstance></DBInstances><Marker>m</Marker></DescribeDBInstancesResult></R>`,
-				`<R><DescribeDBInstancesResult><DBInstances><DBInstance><Engine>mysql</Engine></DBInstance></DBInstances></DescribeDBInstancesResult></R>`)
+				`<R><DescribeDBInstancesResult><DBInstances><DBInstance><Engine>mysql</Engine></DBInstance></DBInstances>`+
+					`</DescribeDBInstancesResult></R>`)
 		case "DescribeInternetGateways":
-			return 403, `<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>You are not authorized</Message></Error></Errors></Response>`
+			return 403, `<Response><Errors><Error><Code>UnauthorizedOperation</Code>` +
+				`<Message>You are not authorized</Message></Error></Errors></Response>`
 		}
 		t.Errorf("unexpected call: %s %v", action, form)
 		return 500, ""

@@ -24,7 +24,7 @@ import (
 	"slipway/operation/account"
 )
 
-// Sessions implements account.Account. They need ecs:ListTasks, ecs:DescribeTasks, ecs:RunTask, ecs:StopTask, iam:PassRole for the
+// Sessions implements account.Account. They need ecs:DescribeTasks, ecs:RunTask, ecs:StopTask, iam:PassRole for the
 // roles of the site's tasks, logs:GetLogEvents, ecs:ExecuteCommand, ssm:StartSession, ssm:GetParameter, kms:Decrypt and
 // kms:GenerateDataKey for the keys of parameters and sessions, and for the image with psql ecr:GetAuthorizationToken.
 func (a *Account) Sessions() account.Sessions {
@@ -45,63 +45,6 @@ type sessions struct {
 func (s sessions) Ready(ctx context.Context) error {
 	_, err := findPlugin(ctx)
 	return err
-}
-
-// Tasks implements account.Sessions.
-func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.RunningTask, error) {
-	arns := []string{q.ID}
-	if q.ID == "" {
-		var err error
-		if arns, err = s.list(ctx, q); err != nil || len(arns) == 0 {
-			return nil, err
-		}
-	}
-	var all []account.RunningTask
-	for part := range slices.Chunk(arns, tasksACall) {
-		out, err := s.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String(q.Cluster), Tasks: part})
-		if err != nil {
-			return nil, s.denied(err, "ecs:DescribeTasks", q.Cluster)
-		}
-		for _, t := range out.Tasks { // those that are gone are among its failures
-			if aws.ToString(t.LastStatus) == string(types.DesiredStatusRunning) {
-				all = append(all, runningTask(t))
-			}
-		}
-	}
-	slices.SortFunc(all, func(a, b account.RunningTask) int { return b.Started.Compare(a.Started) })
-	return all, nil
-}
-
-func (s sessions) list(ctx context.Context, q account.TaskQuery) (arns []string, err error) {
-	pages := ecs.NewListTasksPaginator(s.ecs, &ecs.ListTasksInput{
-		Cluster: aws.String(q.Cluster), ServiceName: aws.String(q.Service), DesiredStatus: types.DesiredStatusRunning,
-	})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		var gone *types.ServiceNotFoundException
-		if errors.As(err, &gone) {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, s.denied(err, "ecs:ListTasks", q.Cluster)
-		}
-		arns = append(arns, page.TaskArns...)
-	}
-	return arns, nil
-}
-
-func runningTask(t types.Task) account.RunningTask {
-	arn := aws.ToString(t.TaskArn)
-	task := account.RunningTask{ARN: arn, ID: afterLast(arn, "/"), TaskDefinition: aws.ToString(t.TaskDefinitionArn),
-		Started: aws.ToTime(t.StartedAt), Exec: t.EnableExecuteCommand}
-	for _, c := range t.Containers {
-		one := account.RunningContainer{Name: aws.ToString(c.Name), Runtime: aws.ToString(c.RuntimeId)}
-		for _, agent := range c.ManagedAgents {
-			one.Ready = one.Ready || agent.Name == types.ManagedAgentNameExecuteCommandAgent && aws.ToString(agent.LastStatus) == "RUNNING"
-		}
-		task.Containers = append(task.Containers, one)
-	}
-	return task
 }
 
 // Exec implements account.Sessions. The agent in the container splits the command into words as a shell does, and expands nothing
@@ -130,7 +73,7 @@ func (s sessions) Exec(ctx context.Context, e account.Exec) (account.Session, er
 }
 
 // target is a container in Session Manager's form, ecs:CLUSTER_TASK_RUNTIME (aws/aws-cli, customizations/ecs/executecommand.py).
-func target(cluster string, task *account.RunningTask, container string) string {
+func target(cluster string, task *account.Task, container string) string {
 	runtime := ""
 	for _, c := range task.Containers {
 		if c.Name == container {
@@ -239,6 +182,10 @@ var refusal = regexp.MustCompile(`not authorized to perform: (\S+)(?: on resourc
 
 // denied makes an *account.DeniedError of an error that is one. AWS's message names the action and the resource that matter.
 func (s sessions) denied(err error, action, resource string) error {
+	return denied(s.caller, err, action, resource)
+}
+
+func denied(caller string, err error, action, resource string) error {
 	var wrong smithy.APIError
 	if !errors.As(err, &wrong) {
 		return err
@@ -251,7 +198,7 @@ func (s sessions) denied(err error, action, resource string) error {
 	if said := refusal.FindStringSubmatch(wrong.ErrorMessage()); said != nil {
 		action, resource = said[1], cmp.Or(said[2], resource)
 	}
-	return &account.DeniedError{Caller: s.caller, Action: action, Resource: resource, Err: errors.New(wrong.ErrorMessage())}
+	return &account.DeniedError{Caller: caller, Action: action, Resource: resource, Err: errors.New(wrong.ErrorMessage())}
 }
 
 // advice is what helps against errors of sessions (ECS guide, "Troubleshooting issues with ECS Exec").
@@ -298,9 +245,6 @@ func (s sessions) Run(ctx context.Context, run account.OneOff) (account.JobResul
 	run.Started(w.result.ARN)
 	if run.Detach {
 		w.result.Running, w.result.ExitCode = true, 0
-		if run.LogGroup != "" {
-			w.result.Follow = fmt.Sprintf("aws logs tail %s --follow --region %s --log-stream-names %s", run.LogGroup, s.settings.Region, w.stream())
-		}
 		return w.result, nil
 	}
 	return w.follow(ctx)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"slipway/operation/account"
@@ -57,57 +56,13 @@ func (m actor) Restart(_ context.Context, cluster, service string) (string, erro
 	return deployment(o.ID, began, m.account.Object(o.Type, o.ID).Restarts()), nil
 }
 
-func (m actor) target(cluster, service string) *cloud.Object {
-	id := "service/" + cluster[strings.LastIndex(cluster, "/")+1:] + "/" + service
-	return m.account.Object(typeScaling, id)
-}
-
-// Scaling implements account.Actor.
-func (m actor) Scaling(_ context.Context, cluster, service string) (*account.ScalingRange, error) {
-	o := m.target(cluster, service)
-	if o == nil {
-		return nil, nil
-	}
-	o, err := m.account.Look(o.Type, o.ID)
-	if err != nil {
-		return nil, err
-	}
-	out := cloud.Inputs(o.Outputs)
-	return &account.ScalingRange{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
-		InSuspended: out.Bool("suspendedState.dynamicScalingInSuspended"), OutSuspended: out.Bool("suspendedState.dynamicScalingOutSuspended"),
-		TimeSuspended: out.Bool("suspendedState.scheduledScalingSuspended")}, nil
-}
-
 // SetScaling implements account.Actor.
-func (m actor) SetScaling(_ context.Context, cluster, service string, s account.ScalingRange) error {
-	o := m.target(cluster, service)
+func (m actor) SetScaling(_ context.Context, cluster, service string, s account.Scaling) error {
+	o := m.account.Object(typeScaling, scalable(cluster, service))
 	if o == nil {
 		return fmt.Errorf("service %s does not scale", service)
 	}
 	return m.account.RegisterScaling(o.ID, s.Min, s.Max, cloud.Suspension{In: s.InSuspended, Out: s.OutSuspended, Scheduled: s.TimeSuspended})
-}
-
-func (m actor) database(id string) *cloud.Object {
-	for _, o := range m.account.Objects() {
-		if o.Type == typeDatabase && cloud.Inputs(o.Outputs).String("identifier") == id {
-			return o
-		}
-	}
-	return nil
-}
-
-// Database implements account.Actor.
-func (m actor) Database(_ context.Context, id string) (account.DatabaseState, error) {
-	o := m.database(id)
-	if o == nil {
-		return account.DatabaseState{}, account.ErrNoDatabase
-	}
-	o, err := m.account.Look(o.Type, o.ID)
-	if err != nil {
-		return account.DatabaseState{}, err
-	}
-	out := cloud.Inputs(o.Outputs)
-	return account.DatabaseState{Status: out.String("status"), Replicas: len(out.List("replicas")) > 0 || out.Has("replicateSourceDb")}, nil
 }
 
 // StopDatabase implements account.Actor.
@@ -121,9 +76,9 @@ func (m actor) StartDatabase(_ context.Context, id string) error {
 }
 
 func (m actor) onDatabase(id string, do func(id string) error) error {
-	o := m.database(id)
+	o := observer{model: m.account}.database(id)
 	if o == nil {
-		return account.ErrNoDatabase
+		return fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
 	err := do(o.ID)
 	if err == nil && m.containers != nil {
@@ -132,26 +87,9 @@ func (m actor) onDatabase(id string, do func(id string) error) error {
 	return err
 }
 
-func (m actor) schedule(group, name string) *cloud.Object {
-	return m.account.Object(typeSchedule, group+"/"+name)
-}
-
-// Enabled implements account.Actor.
-func (m actor) Enabled(_ context.Context, group, name string) (enabled, there bool, err error) {
-	o := m.schedule(group, name)
-	if o == nil {
-		return false, false, nil
-	}
-	o, err = m.account.Look(o.Type, o.ID)
-	if err != nil {
-		return false, false, err
-	}
-	return cloud.Inputs(o.Outputs).String("state") == "ENABLED", true, nil
-}
-
 // Enable implements account.Actor.
 func (m actor) Enable(_ context.Context, group, name string, enabled bool) error {
-	o := m.schedule(group, name)
+	o := m.account.Object(typeSchedule, group+"/"+name)
 	if o == nil {
 		return fmt.Errorf("the model has no schedule %s in group %s", name, group)
 	}

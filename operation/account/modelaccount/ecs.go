@@ -44,8 +44,9 @@ func (m ecsModel) service(o *cloud.Object) verdict.Service {
 		s.Deployments = []verdict.Deployed{primary}
 		return s
 	}
-	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At.Format(time.RFC3339Nano)), Status: "INACTIVE", TaskDefinition: r.TaskDefinition,
-		Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.", Failed: len(r.Tasks), Created: r.At}
+	failed := verdict.Deployed{ID: deployment(o.ID, r.TaskDefinition, r.At.Format(time.RFC3339Nano)), Status: "INACTIVE",
+		TaskDefinition: r.TaskDefinition, Rollout: "FAILED", Reason: "ECS deployment circuit breaker: tasks failed to start.",
+		Failed: len(r.Tasks), Created: r.At}
 	if r.Failure.Alarm != "" {
 		failed.Reason, s.Triggered = "ECS deployment failed: alarm detected.", []string{r.Failure.Alarm}
 	}

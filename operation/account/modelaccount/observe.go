@@ -120,10 +120,10 @@ func familyOf(arn string) string {
 
 // viewedTask is a task of containers as ECS would show it.
 func viewedTask(v live.ViewedTask) account.Task {
-	t := account.Task{ID: v.ID, Service: v.Service, Definition: v.Definition, Family: familyOf(v.Definition), Status: "RUNNING",
-		Health: "UNKNOWN"}
+	t := account.Task{ARN: v.ID, ID: v.ID, Service: v.Service, Definition: v.Definition, Family: familyOf(v.Definition), Status: "RUNNING",
+		Health: "UNKNOWN", Exec: true}
 	for _, c := range v.Containers {
-		container := account.TaskContainer{Name: c.Name, Health: "UNKNOWN"}
+		container := account.TaskContainer{Name: c.Name, Health: "UNKNOWN", Runtime: c.Name, Exec: c.Running}
 		switch c.Health {
 		case "healthy":
 			container.Health = "HEALTHY"
@@ -190,34 +190,70 @@ func (o observer) Targets(ctx context.Context, group string) ([]account.Target, 
 	return targets, err
 }
 
+// scalable is the ID of a service as a scalable target; cluster is its ARN or name.
+func scalable(cluster, service string) string {
+	return "service/" + cluster[strings.LastIndex(cluster, "/")+1:] + "/" + service
+}
+
 // Scaling implements account.Observer.
 func (o observer) Scaling(_ context.Context, cluster string, services []string) (map[string]account.Scaling, error) {
 	scaling := map[string]account.Scaling{}
-	for _, t := range o.all("aws:appautoscaling/target:Target") {
-		out := cloud.Inputs(t.Outputs)
-		parts := strings.Split(out.String("resourceId"), "/")
-		if len(parts) != 3 || !strings.HasSuffix(cluster, "/"+parts[1]) && cluster != parts[1] || !slices.Contains(services, parts[2]) {
+	for _, service := range services {
+		t, err := o.model.Look(typeScaling, scalable(cluster, service))
+		if err != nil {
+			return nil, err
+		}
+		if t == nil {
 			continue
 		}
+		out := cloud.Inputs(t.Outputs)
 		suspended := out.Map("suspendedState")
-		scaling[parts[2]] = account.Scaling{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
-			Suspended: suspended.Bool("dynamicScalingInSuspended") && suspended.Bool("dynamicScalingOutSuspended")}
+		scaling[service] = account.Scaling{Min: out.Int("minCapacity"), Max: out.Int("maxCapacity"),
+			InSuspended: suspended.Bool("dynamicScalingInSuspended"), OutSuspended: suspended.Bool("dynamicScalingOutSuspended"),
+			TimeSuspended: suspended.Bool("scheduledScalingSuspended")}
 	}
 	return scaling, nil
 }
 
-// Database implements account.Observer. A model has no data, so nothing can be restored from it.
+// Enabled implements account.Observer.
+func (o observer) Enabled(_ context.Context, group, name string) (enabled, there bool, err error) {
+	s, err := o.model.Look(typeSchedule, group+"/"+name)
+	if s == nil || err != nil {
+		return false, false, err
+	}
+	return cloud.Inputs(s.Outputs).String("state") == "ENABLED", true, nil
+}
+
+// database is the object of a database; nil if there is none.
+func (o observer) database(id string) *cloud.Object {
+	for _, d := range o.all(typeDatabase) {
+		if cloud.Inputs(d.Outputs).String("identifier") == id {
+			return d
+		}
+	}
+	return nil
+}
+
+// Database implements account.Observer.
 func (o observer) Database(_ context.Context, id string) (account.Database, error) {
-	out := o.find("aws:rds/instance:Instance", "identifier", id)
-	if out == nil {
+	found := o.database(id)
+	if found == nil {
 		return account.Database{}, fmt.Errorf("database %s: %w", id, account.ErrGone)
 	}
+	found, err := o.model.Look(typeDatabase, found.ID)
+	if err != nil {
+		return account.Database{}, err
+	}
+	out := cloud.Inputs(found.Outputs)
 	return account.Database{ID: id, Address: out.String("address"), Class: out.String("instanceClass"), Status: out.String("status"),
-		Engine:  out.String("engine"),
-		Version: cmp.Or(out.String("engineVersionActual"), out.String("engineVersion")), Storage: out.Int("allocatedStorage"),
-		MaxStorage: out.Int("maxAllocatedStorage"), MultiAZ: out.Bool("multiAz"), BackupDays: out.Int("backupRetentionPeriod"),
-		CertificateAuthority: out.String("caCertIdentifier")}, nil
+		Engine: out.String("engine"), Version: cmp.Or(out.String("engineVersionActual"), out.String("engineVersion")),
+		Storage: out.Int("allocatedStorage"), MaxStorage: out.Int("maxAllocatedStorage"), MultiAZ: out.Bool("multiAz"),
+		Replicas:   len(out.List("replicas")) > 0 || out.Has("replicateSourceDb"),
+		BackupDays: out.Int("backupRetentionPeriod"), CertificateAuthority: out.String("caCertIdentifier")}, nil
 }
+
+// Snapshots implements account.Observer. A model has no data, so it has none.
+func (o observer) Snapshots(context.Context, string) ([]account.Snapshot, error) { return nil, nil }
 
 // Cache implements account.Observer.
 func (o observer) Cache(_ context.Context, id string) (account.Cache, error) {

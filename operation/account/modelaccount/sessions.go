@@ -6,7 +6,6 @@ import (
 	"net"
 	"slices"
 	"strconv"
-	"strings"
 
 	"slipway/operation/account"
 	"slipway/operation/account/process"
@@ -30,27 +29,6 @@ func (s sessions) Ready(context.Context) error {
 		return errNothingRuns
 	}
 	return nil
-}
-
-// Tasks implements account.Sessions.
-func (s sessions) Tasks(ctx context.Context, q account.TaskQuery) ([]account.RunningTask, error) {
-	if s.containers == nil {
-		return nil, nil
-	}
-	running, err := s.containers.Tasks(ctx)
-	var all []account.RunningTask
-	for _, r := range running {
-		id := q.ID[strings.LastIndex(q.ID, "/")+1:]
-		if id != "" && r.ID != id || id == "" && r.Service != q.Service {
-			continue
-		}
-		t := account.RunningTask{ARN: r.ID, ID: r.ID, TaskDefinition: r.TaskDefinition, Started: r.Started, Exec: true}
-		for _, name := range r.Containers {
-			t.Containers = append(t.Containers, account.RunningContainer{Name: name, Runtime: name, Ready: true})
-		}
-		all = append(all, t)
-	}
-	return all, err
 }
 
 // Run implements account.Sessions.
