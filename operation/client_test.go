@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
 	"slipway/operation/account"
 )
 
@@ -203,5 +205,12 @@ func TestPsqlFallsBackToTheOfficialImage(t *testing.T) {
 		if left, err := filepath.Glob(filepath.Join(os.TempDir(), "slipway-docker-*")); err != nil || len(left) > 0 {
 			t.Errorf("%s: left are %v, %v", c.what, left, err)
 		}
+	}
+}
+
+func TestALayoutNamesTheRepositoryWithPsql(t *testing.T) {
+	l := layoutOf("shop", "prod", []apitype.ResourceV3{{Type: typePsql, Outputs: map[string]any{"repository": psqlRepository}}})
+	if l.psql != psqlRepository {
+		t.Errorf("it is %q", l.psql)
 	}
 }
