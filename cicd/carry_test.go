@@ -25,7 +25,7 @@ import (
 	"slipway/internal/image"
 )
 
-// A fakeECR is the registries of two accounts and the API that gives their tokens.
+// A fakeECR is the registries of two accounts, the API that gives their tokens, and AWS's public registry.
 type fakeECR struct {
 	*testing.T
 	mu     sync.Mutex
@@ -36,17 +36,18 @@ type fakeECR struct {
 const (
 	devAccount  = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
 	prodAccount = "222222222222.dkr.ecr.eu-west-1.amazonaws.com"
+	public      = "public.ecr.aws"
 )
 
 func newECR(t *testing.T) *fakeECR {
 	e := &fakeECR{T: t}
 	registries := map[string]http.Handler{}
-	for _, host := range []string{devAccount, prodAccount} {
+	for _, host := range []string{devAccount, prodAccount, public} {
 		registries[host] = registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	}
 	images := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		region := strings.Split(r.Host, ".")[3]
-		if user, password, _ := r.BasicAuth(); user != "AWS" || password != "token of "+region {
+		region := strings.Split(r.Host+"..", ".")[3]
+		if user, password, _ := r.BasicAuth(); r.Host != public && (user != "AWS" || password != "token of "+region) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="ecr"`)
 			w.WriteHeader(http.StatusUnauthorized)
 			return

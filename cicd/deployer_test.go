@@ -339,13 +339,13 @@ func TestTheRoleChangesNeitherItselfNorTheReadRole(t *testing.T) {
 	t.Error("nothing is denied")
 }
 
-func TestPushIsLimitedToTheTwoRepositories(t *testing.T) {
+func TestPushIsLimitedToTheRepositories(t *testing.T) {
 	for _, s := range granted(t, recordDeployer(t, deployerOf())) {
 		if !slices.Contains(s.Action, "ecr:PutImage") {
 			continue
 		}
 		want := policy.Many{"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/django",
-			"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx"}
+			"arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/nginx", "arn:aws:ecr:us-east-1:123456789012:repository/slipway-dev/psql"}
 		if diff := cmp.Diff(want, s.Resource); diff != "" {
 			t.Errorf("pushes to (-want +got):\n%s", diff)
 		}

@@ -20,6 +20,7 @@ func Facts(site wiring.Site) []catalog.Resource {
 		},
 		Resources: []any{
 			site.ARN("ecr", "repository/"+repositoryName(site, "django")), site.ARN("ecr", "repository/"+repositoryName(site, "nginx")),
+			site.ARN("ecr", "repository/"+repositoryName(site, psqlPart)),
 		},
 	}}
 	const harmless = catalog.Inert | catalog.Risks
@@ -77,6 +78,6 @@ func Facts(site wiring.Site) []catalog.Resource {
 			None:  catalog.Inert,
 		},
 		catalog.Role(site), catalog.Attachment(site),
-		catalog.Parameter(site), // which release the repositories hold
+		catalog.Parameter(site), // what the repositories hold
 	}
 }

@@ -123,22 +123,10 @@ func NewImages(ctx *pulumi.Context, name string, args *ImagesArgs, opts ...pulum
 }
 
 func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, part string) (*ecr.Repository, error) {
-	repository, err := ecr.NewRepository(ctx, name+"-"+part, &ecr.RepositoryArgs{
-		Name:                       pulumi.String(repositoryName(args.Site, part)),
-		ImageTagMutability:         pulumi.String("IMMUTABLE"),
-		ImageScanningConfiguration: &ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
-		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{&ecr.RepositoryEncryptionConfigurationArgs{
-			EncryptionType: pulumi.String("KMS"), KmsKey: args.KeyARN.ToStringOutput(),
-		}},
-		ForceDelete: pulumi.Bool(!args.Site.Protect),
-	}, pulumi.Parent(i), pulumi.Protect(args.Site.Protect))
-	if err != nil {
-		return nil, err
-	}
-	if _, err = ecr.NewLifecyclePolicy(ctx, name+"-"+part, &ecr.LifecyclePolicyArgs{
-		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
-		// Another policy replaces the resource, and a repository has one policy: the old one's deletion must come first.
-	}, pulumi.Parent(i), pulumi.DeleteBeforeReplace(true)); err != nil || len(args.Readers) == 0 {
+	repository, err := newRepository(ctx, name+"-"+part, repositoryArgs{
+		name: repositoryName(args.Site, part), keyARN: args.KeyARN, keep: args.Site.Protect,
+	}, pulumi.Parent(i))
+	if err != nil || len(args.Readers) == 0 {
 		return repository, err
 	}
 	// The key's policy need not mention them: ECR decrypts with the repository's own grant for every reader.
@@ -148,6 +136,34 @@ func (i *Images) repository(ctx *pulumi.Context, name string, args *ImagesArgs, 
 			Sid: "Promotion", Principals: policy.AccountRoots(args.Site.Partition, args.Readers...), Actions: pulls,
 		}),
 	}, pulumi.Parent(i))
+	return repository, err
+}
+
+// repositoryArgs describe a repository.
+type repositoryArgs struct {
+	name   string
+	keyARN pulumi.StringInput
+	keep   bool // it is not deleted with the images in it
+}
+
+// newRepository creates a repository with immutable tags, a scan of each image, encryption with a key, and a lifecycle policy.
+func newRepository(ctx *pulumi.Context, name string, args repositoryArgs, parent pulumi.ResourceOption) (*ecr.Repository, error) {
+	repository, err := ecr.NewRepository(ctx, name, &ecr.RepositoryArgs{
+		Name:                       pulumi.String(args.name),
+		ImageTagMutability:         pulumi.String("IMMUTABLE"),
+		ImageScanningConfiguration: &ecr.RepositoryImageScanningConfigurationArgs{ScanOnPush: pulumi.Bool(true)},
+		EncryptionConfigurations: ecr.RepositoryEncryptionConfigurationArray{&ecr.RepositoryEncryptionConfigurationArgs{
+			EncryptionType: pulumi.String("KMS"), KmsKey: args.keyARN.ToStringOutput(),
+		}},
+		ForceDelete: pulumi.Bool(!args.keep),
+	}, parent, pulumi.Protect(args.keep))
+	if err != nil {
+		return nil, err
+	}
+	_, err = ecr.NewLifecyclePolicy(ctx, name, &ecr.LifecyclePolicyArgs{
+		Repository: repository.Name, Policy: pulumi.String(lifecycle()),
+		// Another policy replaces the resource, and a repository has one policy: the old one's deletion must come first.
+	}, parent, pulumi.DeleteBeforeReplace(true))
 	return repository, err
 }
 

@@ -14,6 +14,7 @@ type OnCallArgs struct {
 	StateBucket string // "": none
 	StateKeyARN string
 	Database    string // name of the SSM parameter with the password of the site's role
+	Psql        bool   // the stack has an image with psql
 }
 
 // OnCall is the policy of a person on call: what status, logs, doctor, exec, task, job, shell, db, scale, restart, pause and resume
@@ -23,7 +24,7 @@ type OnCallArgs struct {
 func OnCall(args OnCallArgs) (string, error) {
 	var all []policy.Statement
 	for _, part := range [][]policy.Statement{lookAtStack(args.Site), readLogs(args.Site), enterTasks(args),
-		actOnStack(args.Site), recordPause(args)} {
+		pullPsql(args), actOnStack(args.Site), recordPause(args)} {
 		all = append(all, part...)
 	}
 	return policy.JSON(all...)
@@ -158,6 +159,20 @@ func enterTasks(args OnCallArgs) []policy.Statement {
 		{
 			Sid: "ReadPassword", Actions: []string{"ssm:GetParameter"},
 			Resources: []any{site.ARN("ssm", "parameter"+args.Database)},
+		},
+	}
+}
+
+// pullPsql pulls the image with psql, and no other: the site's own images have its code.
+func pullPsql(args OnCallArgs) []policy.Statement {
+	if !args.Psql {
+		return nil
+	}
+	return []policy.Statement{
+		{Sid: "SignInToRegistry", Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []any{"*"}},
+		{
+			Sid: "PullPsql", Actions: pulls,
+			Resources: []any{args.Site.ARN("ecr", "repository/"+repositoryName(args.Site, psqlPart))},
 		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
 )
 
 const (
@@ -58,6 +60,10 @@ func (d *decoder) database(db Database) {
 		d.add("database.name", quoted(db.Name), "is reserved by Postgres or RDS")
 	}
 	d.windows(db.BackupWindow, db.MaintenanceWindow)
+	if _, err := name.NewRepository(db.PsqlImage, name.StrictValidation); err != nil && db.PsqlImage != "" && d.valid("database.psqlImage") {
+		d.add("database.psqlImage", quoted(db.PsqlImage),
+			"must be a repository with its registry and without a tag, such as public.ecr.aws/docker/library/postgres")
+	}
 }
 
 // connections checks that the tasks find enough connections at the worst time: all web tasks that scaling may start, each twice

@@ -135,6 +135,10 @@ type Database struct {
 	Rotation int `key:"rotation" default:"1" allowed:"1..1000000"`
 	// The database role of the app: lesser (it reads and writes rows), or owner, for programs that make tables as they run.
 	Role string `key:"role" default:"lesser" allowed:"lesser|owner"`
+	// The repository that an image with psql is copied from, such as public.ecr.aws/docker/library/postgres. The stack then has the image
+	// in its own registry, under the major version as its tag, and slipway db psql takes psql from there on machines that have none (about
+	// $0.03 a month). Leave it out, and the stack has no such image.
+	PsqlImage string `key:"psqlImage" rule:"a repository with its registry, without a tag, that has the official image of Postgres for amd64 and arm64"`
 }
 
 // A Cache is an ElastiCache replication group that runs Valkey, the open-source successor of Redis.

@@ -47,6 +47,9 @@ func (migrated) RunTask(context.Context, ecs.TaskRun) (ecs.TaskResult, error) {
 	return ecs.TaskResult{TaskARN: "arn:aws:ecs:us-east-1:123456789012:task/none"}, nil
 }
 
+// mirrored reports every copy of an image as successful, because no endpoint here has a registry.
+func mirrored(context.Context, string, string) error { return nil }
+
 // deploy prepares a stack of this repository with additional configuration. Plugins is the folder of the engine's plugins, or "" if
 // env selects the providers.
 func deploy(t *testing.T, name string, further map[string]any, env map[string]string, plugins string) *deployment {
@@ -210,7 +213,7 @@ func (c changes) String() string {
 // operate runs one operation and collects its changes. It fails the test if the operation fails.
 func (d *deployment) operate(what string, run func(chan<- events.EngineEvent, *strings.Builder) error) changes {
 	d.t.Helper()
-	d.stack.Workspace().SetProgram(site.New(site.Options{Root: d.dir, Runner: migrated{}, Unlock: d.unlock}).Run)
+	d.stack.Workspace().SetProgram(site.New(site.Options{Root: d.dir, Runner: migrated{}, Mirror: mirrored, Unlock: d.unlock}).Run)
 	stream, followed := make(chan events.EngineEvent), make(chan struct{})
 	done := changes{}
 	var problems []string

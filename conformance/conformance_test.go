@@ -33,7 +33,7 @@ type cell struct {
 var cells = []cell{
 	{name: "local", stack: "local", further: workflows, always: true},
 	{name: "prod", stack: "prod", always: true},
-	{name: "dev", stack: "dev", further: merged(workflows, cached)},
+	{name: "dev", stack: "dev", further: merged(workflows, cached, withPsql)},
 	{name: "staging", stack: "staging"},
 	{name: "per-zone-firelens-amd64", stack: "dev", further: map[string]any{
 		"slipway:network.nat": "perZone", "slipway:logs.route": "firelens", "slipway:web.architecture": "amd64", "slipway:bastion.enabled": false,
@@ -63,6 +63,9 @@ var cached = map[string]any{
 	"slipway:cache":             map[string]any{"node": "cache.t4g.micro", "replicas": 1, "snapshotDays": 1},
 	"slipway:app.env.REDIS_URL": "{redis.url}",
 }
+
+// withPsql is an image with psql in the stack's own registry.
+var withPsql = map[string]any{"slipway:database.psqlImage": "public.ecr.aws/docker/library/postgres"}
 
 func merged(all ...map[string]any) map[string]any {
 	one := map[string]any{}

@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"regexp"
 	"runtime"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -234,6 +231,7 @@ type PsqlArgs struct {
 	Owner   bool     // as the owner of the database, and not the site's own role
 	Args    []string // of psql
 	Streams process.Streams
+	Note    func(text string) // is called with what may take a while, or is not as it should be
 	// Began is called before psql begins, and the function that it returns after its end; see ExecArgs.
 	Began func(a DatabaseAddress, client string) (over func())
 }
@@ -245,7 +243,7 @@ func Psql(ctx context.Context, t Target, args PsqlArgs) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
-	client, err := findClient(ctx, e.layout.postgres, e.sessions.PostgresImage)
+	client, err := e.findClient(ctx, args.Note)
 	if err != nil {
 		return fmt.Errorf("%w\nOr open a tunnel for a client of your own: slipway db%s tunnel", err, t.Flags())
 	}
@@ -272,45 +270,6 @@ func Psql(ctx context.Context, t Target, args PsqlArgs) (err error) {
 		return err
 	}
 	return ended("psql", exit, "")
-}
-
-// A client is a psql that talks to servers of the database's version.
-type client struct {
-	path  string // of psql, or of docker
-	image string // "": psql of this machine
-	what  string // for people
-}
-
-var psqlVersion = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
-
-// findClient finds psql on this machine, or takes it from an image. Its commands about the server need psql to be at least as new as that
-// (PostgreSQL documentation, psql, Notes).
-func findClient(ctx context.Context, server string, image func(major string) string) (client, error) {
-	major, _, _ := strings.Cut(server, ".")
-	wanted, err := strconv.Atoi(major)
-	if err != nil {
-		return client{}, fmt.Errorf("the version of the database is %q", server)
-	}
-	why := "psql is not on PATH"
-	if path, err := exec.LookPath("psql"); err == nil {
-		out, err := exec.CommandContext(ctx, path, "--version").Output()
-		if err != nil {
-			return client{}, fmt.Errorf("%s --version: %w", path, err)
-		}
-		said := psqlVersion.FindSubmatch(out)
-		if said != nil {
-			if has, _ := strconv.Atoi(string(said[1])); has >= wanted {
-				return client{path: path, what: strings.TrimSpace(string(out))}, nil
-			}
-		}
-		why = fmt.Sprintf("%s is %s, older than the database", path, strings.TrimSpace(string(out)))
-	}
-	path, err := exec.LookPath("docker")
-	if err != nil {
-		return client{}, fmt.Errorf("%s, and neither is Docker there to run it from an image: install a client of Postgres %s or later",
-			why, major)
-	}
-	return client{path: path, image: image(major), what: "psql from the image " + image(major)}, nil
 }
 
 // command is psql on a tunnel. The password is in the environment of psql alone, never among its arguments.

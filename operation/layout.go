@@ -33,6 +33,7 @@ type layout struct {
 	oneOff             string // ARN of the definition of one-off tasks; "": an earlier version deployed the stack
 	instance, document string // of the bastion; "": there is none
 	postgres           string // the database's version
+	psql               string // URL of the repository that has psql; "": there is none
 }
 
 // A part is what runs tasks: the web service, a worker, the migration or a job.
@@ -82,6 +83,7 @@ const (
 	typeCertificate = "aws:acm/certificate:Certificate"
 	typeOneOff      = "slipway:batch:Task"
 	typeBastion     = "slipway:bastion:Host"
+	typePsql        = "slipway:cicd:Psql"
 )
 
 // layoutOf reads a state.
@@ -114,6 +116,8 @@ func layoutOf(project, stack string, resources []apitype.ResourceV3) *layout {
 			l.cacheEngine = strings.TrimSpace(out.text("engine") + " " + out.text("engineVersion"))
 		case typeCertificate:
 			l.certificates = append(l.certificates, out.text("arn"))
+		case typePsql:
+			l.psql = out.text("repository")
 		case typeBastion:
 			l.instance, l.document = out.text("instanceId"), out.text("sessionDocument")
 		}

@@ -122,6 +122,9 @@ var onCallCalls = map[string][]ownCall{
 	"db psql": slices.Concat(callsOfTunnel, []ownCall{
 		{"ssm:GetParameter", "{arn}ssm:{region}:{account}:parameter/slipway/{stack}/db/password", "", otherPages},
 		{"kms:Decrypt", "{settings key}", "kms:ViaService=ssm.{region}.amazonaws.com {own}", sealed},
+		{"ecr:GetAuthorizationToken", "*", "", pulling},
+		{"ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer",
+			"{arn}ecr:{region}:{account}:repository/slipway-{stack}/psql", "", pulling},
 	}),
 	"scale":   callsOfVerdict,
 	"restart": callsOfVerdict,
@@ -193,11 +196,16 @@ var notOnCall = []ownCall{
 	{"kms:Decrypt", "{logs key}", "kms:ViaService=s3.{region}.amazonaws.com", "a key without the tags of the stack"},
 	{"ssm:StartSession", "{arn}ec2:{region}:{account}:instance/i-2", "", "another instance"},
 	{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-media-0123abcd/cat.jpg", "", "uploads"},
+	{"ecr:BatchGetImage ecr:GetDownloadUrlForLayer", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", "the site's image"},
+	{"ecr:BatchGetImage", "{arn}ecr:{region}:{account}:repository/slipway-prod/psql", "", "another stack"},
+	{"ecr:PutImage ecr:InitiateLayerUpload ecr:BatchDeleteImage ecr:DeleteRepository", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/psql",
+		"", "an image of another's making"},
 }
 
 // A person on call may make every call of the commands after a deployment, and each statement of the policy is needed for one.
 func TestTheOnCallPolicyAllowsWhatTheCommandsNeed(t *testing.T) {
-	target := Target{Root: checkout(t), Stack: "staging", Throwaway: true, Progress: logged{t}}
+	target := Target{Root: checkout(t), Stack: "staging", Throwaway: true, Progress: logged{t},
+		Overrides: []string{"database.psqlImage=public.ecr.aws/docker/library/postgres"}}
 	if _, err := Bootstrap(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
@@ -250,6 +258,22 @@ func TestTheOnCallPolicyAllowsWhatTheCommandsNeed(t *testing.T) {
 		for _, call := range c.expand(fill) {
 			if len(denied("on-call-all", []cloud.Call{call})) == 0 {
 				t.Errorf("a person on call may %s on %s: %s", call.Action, call.Resource, call.Source)
+			}
+		}
+	}
+}
+
+// A stack without an image with psql has no registry that a person on call signs in to.
+func TestTheOnCallPolicyIsSilentAboutPsqlThatIsNotThere(t *testing.T) {
+	for setting, want := range map[string]bool{"database.psqlImage=public.ecr.aws/docker/library/postgres": true, "database.rotation=2": false} {
+		target := Target{Root: checkout(t), Stack: "staging", Progress: logged{t}, Overrides: []string{setting}}
+		p, err := OnCallPolicy(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"ecr:GetAuthorizationToken", "ecr:BatchGetImage", "/psql"} {
+			if strings.Contains(p.Document, part) != want {
+				t.Errorf("%s: the policy mentions %s: %t", setting, part, !want)
 			}
 		}
 	}

@@ -250,7 +250,7 @@ func (s *session) engine(cli *engine.CLI, args openArgs) error {
 		return err
 	}
 	program := site.Options{Root: s.config.root, Runner: s.account.Runner(), Carry: s.account.Carry(s.origin()),
-		Say: func(text string) { s.target.Progress.Logf("%s", text) }, Unbuilt: !s.target.Live}
+		Mirror: s.account.Mirror(), Say: func(text string) { s.target.Progress.Logf("%s", text) }, Unbuilt: !s.target.Live}
 	if s.pinned != nil {
 		program.Release = s.pinned.program()
 	}

@@ -48,6 +48,8 @@ var (
 		{"ecr:BatchCheckLayerAvailability", "{arn}ecr:{region}:{account}:repository/slipway-{other}/nginx", "", pulling},
 		{"ecr:InitiateLayerUpload ecr:UploadLayerPart ecr:CompleteLayerUpload ecr:PutImage ecr:BatchCheckLayerAvailability ecr:BatchGetImage " +
 			"ecr:DescribeImages", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", pushing},
+		{"ecr:InitiateLayerUpload ecr:UploadLayerPart ecr:CompleteLayerUpload ecr:PutImage ecr:BatchCheckLayerAvailability ecr:BatchGetImage",
+			"{arn}ecr:{region}:{account}:repository/slipway-{stack}/psql", "", pushing},
 
 		{"ecs:DescribeServices ecs:UpdateService", "{arn}ecs:{region}:{account}:service/slipway-{stack}-site/slipway-{stack}-web", "", ecsActs},
 		{"ecs:ListTasks", "*", "ecs:cluster={arn}ecs:{region}:{account}:cluster/slipway-{stack}-site", ecsActs},

@@ -50,6 +50,7 @@ func OnCallPolicy(ctx context.Context, t Target) (p Policy, err error) {
 	}
 	p.Document, err = cicd.OnCall(cicd.OnCallArgs{
 		Site: site, StateBucket: backend.Bucket, StateKeyARN: backend.Key, Database: site.Path("db/password"),
+		Psql: c.stack.Database.PsqlImage != "",
 	})
 	if err == nil && len(p.Document) > inlinePolicyLimit {
 		err = errors.New("the policy is longer than a role takes")

@@ -788,9 +788,9 @@ var bastionControls = []control{
 			return is(document, map[string]any{"cloudWatchEncryptionEnabled": true, "cloudWatchStreamingEnabled": true,
 				"s3EncryptionEnabled": true})
 		})},
-	{"CKV2_AWS_34, CKV_AWS_337", "parameters are encrypted with the site's key, but for the migration's", nil,
+	{"CKV2_AWS_34, CKV_AWS_337", "parameters are encrypted with the site's key, but for markers", nil,
 		each(parameterType, func(_ graph.Graph, r graph.Resource) string {
-			if r.Name == "migration-marker" {
+			if r.Name == "migration-marker" || r.Name == "psql-marker" {
 				return ""
 			}
 			if r.Input("keyId") == nil {

@@ -9,15 +9,18 @@ import (
 	"slipway/config"
 )
 
-// cacheSwitch is the one switch that is not true or false.
-const cacheSwitch = "cache.node"
+// The switches that are not true or false.
+const (
+	cacheSwitch = "cache.node"
+	psqlSwitch  = "database.psqlImage"
+)
 
 // switches are the configuration keys that turn an optional component on.
 func switches(t testing.TB) []string {
 	t.Helper()
 	var all []string
 	for _, k := range config.Reference() {
-		if strings.HasSuffix(k.Path, ".enabled") || k.Path == cacheSwitch {
+		if strings.HasSuffix(k.Path, ".enabled") || k.Path == cacheSwitch || k.Path == psqlSwitch {
 			all = append(all, k.Path)
 		}
 	}
@@ -57,7 +60,14 @@ func turn(t testing.TB, further map[string]string, path string, on bool) {
 			t.Fatal(err)
 		}
 	}
-	object[name] = on
+	switch {
+	case path != psqlSwitch:
+		object[name] = on
+	case on:
+		object[name] = "public.ecr.aws/docker/library/postgres"
+	default:
+		delete(object, name)
+	}
 	text, err := json.Marshal(object)
 	if err != nil {
 		t.Fatal(err)

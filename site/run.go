@@ -53,6 +53,12 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Its own image is an input. The other one must exist too: without it the release cannot run, and the database would be
+	// migrated for nothing.
+	after := []pulumi.Resource{d.images}
+	if d.psql != nil { // a copy that fails does so before anything of the site changes
+		after = append(after, d.psql)
+	}
 	return ecs.NewMigration(d.ctx, "migration", &ecs.MigrationArgs{
 		Site: d.site, Cluster: d.cluster, Placement: d.network.Work, Binding: d.migrationBinding(),
 		Program: d.program(), Repositories: d.repositories(), Group: logs.Name,
@@ -60,9 +66,7 @@ func (d *deployment) migrate() (*ecs.Migration, error) {
 		Release: pulumi.Sprintf("%s password %d%s", d.images.Django, d.settings.Secrets[sitePassword].Version, d.otherwise()),
 		Limit:   time.Duration(d.stack.App.Migrate.Limit) * time.Minute,
 		Runner:  d.runner, Say: d.say,
-		// Its own image is an input. The other one must exist too: without it the release cannot run, and the database would be
-		// migrated for nothing.
-		After: []pulumi.Resource{d.images},
+		After: after,
 	}, d.opts...)
 }
 

@@ -50,6 +50,8 @@ type Options struct {
 	Release *image.Pinned
 	// Carry copies the images of a release (see cicd.Carrier); nil is AWS itself.
 	Carry func(ctx context.Context, from, to, tag string) error
+	// Mirror copies the image with psql (see cicd.Mirror); nil is AWS itself.
+	Mirror func(ctx context.Context, from, to string) error
 
 	// Unlock declares a protected stack without its protection, so that it can be destroyed: neither Pulumi nor AWS
 	// protects a resource, and buckets and repositories are emptied. The database still leaves a final snapshot.
@@ -131,13 +133,17 @@ func (p *Program) Run(ctx *pulumi.Context) error {
 	if carry == nil && !options.Declare {
 		carry = cicd.AWSCarrier{Profile: stack.AWS.Profile, FromProfile: fromProfile}.Carry
 	}
+	mirror := cicd.Mirror(options.Mirror)
+	if mirror == nil && !options.Declare {
+		mirror = cicd.AWSCarrier{Profile: stack.AWS.Profile}.Mirror
+	}
 	helper := Helper
 	if options.Unbuilt || options.Declare {
 		helper = nil
 	}
 	d := &deployment{helper: helper, ctx: ctx, stack: stack, snapshot: snapshot, root: source.Root, runner: runner, say: say, judge: judge,
 		release: release,
-		carry:   carry, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
+		carry:   carry, mirror: mirror, pushed: p.pushed, known: &p.images, fixed: fixed, guarded: !options.Declare && !options.Unlock}
 	return d.deploy()
 }
 
@@ -152,6 +158,7 @@ type deployment struct {
 	judge    ecs.Judge     // nil: the caller of the program judges
 	release  *image.Pinned // nil: the images are built
 	carry    cicd.Carrier
+	mirror   cicd.Mirror
 	helper   func(platform string) (path string, err error) // compiles it; nil: nothing is built
 	pushed   image.Pair
 	known    *atomic.Pointer[image.Pair] // the images, once they are known
@@ -180,6 +187,7 @@ type deployment struct {
 	cache    *cache.Cache // nil: none
 	settings *settings.Store
 	images   *cicd.Images
+	psql     *cicd.Psql // nil: none
 
 	cluster  *ecs.Cluster
 	balancer *ecs.Balancer
@@ -194,7 +202,7 @@ type deployment struct {
 func (d *deployment) deploy() error {
 	for _, step := range []func() error{
 		d.recordFixed, d.place, d.bindRoles, d.makeKeys, d.makeNetwork, d.makeLogs, d.makeStores, d.makeCache, d.makeSettings, d.makeImages,
-		d.makeEdge, d.makeEnvironment, d.watch, d.runWeb, d.runWorkers, d.runJobs, d.makeBastion, d.admitGitHub, d.output,
+		d.makePsql, d.makeEdge, d.makeEnvironment, d.watch, d.runWeb, d.runWorkers, d.runJobs, d.makeBastion, d.admitGitHub, d.output,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -382,6 +390,17 @@ func (d *deployment) makeImages() (err error) {
 			return nil
 		})
 	}
+	return err
+}
+
+func (d *deployment) makePsql() (err error) {
+	db := d.stack.Database
+	if db.PsqlImage == "" {
+		return nil
+	}
+	d.psql, err = cicd.NewPsql(d.ctx, "psql", &cicd.PsqlArgs{
+		Site: d.site, KeyARN: d.keys.Images, Version: db.EngineVersion, Source: db.PsqlImage, Mirror: d.mirror,
+	}, d.opts...)
 	return err
 }
 

@@ -225,6 +225,7 @@ func say() int {
 // enter gets into a stack that runs, as people on call do.
 func (r *running) enter() {
 	r.t.Helper()
+	r.psqlFromOwnRegistry() // before any other psql, which may have Docker pull that image
 	const count = "from feed.models import User; print('users', User.objects.count())"
 	for _, c := range []struct {
 		words []string
@@ -302,5 +303,28 @@ func (r *running) enter() {
 	cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(said.String(), ": stopped.") || len(r.ends()) > 0 {
 		r.t.Errorf("an interrupted task: exit code %d, %q is left\n%s", code, r.ends(), said)
+	}
+}
+
+// psqlFromOwnRegistry runs psql on a machine that has Docker and no psql: it comes from the image that the up put into the registry of the
+// stack, which Docker has to pull once.
+func (r *running) psqlFromOwnRegistry() {
+	r.t.Helper()
+	folder := r.t.TempDir()
+	docker, err := exec.LookPath("docker")
+	if err == nil {
+		err = os.Symlink(docker, filepath.Join(folder, "docker"))
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, pulls := range []bool{true, false} {
+		cmd := exec.Command("slipway", "--stack", "dev", "db", "psql", "--", "-Atc", "SELECT current_user, count(*) > 0 FROM feed_user")
+		cmd.Dir, cmd.Stdin, cmd.Env = r.dir, strings.NewReader(""), append(os.Environ(), "PATH="+folder)
+		out, err := cmd.CombinedOutput()
+		said := regexp.MustCompile(`psql from the image 127\.0\.0\.1:\d+/slipway-dev/psql:\d+, of the stack's own registry`).Match(out)
+		if err != nil || !said || !strings.Contains(string(out), "slipway_site|t\n") || strings.Contains(string(out), "Docker pulls ") != pulls {
+			r.t.Errorf("psql from the stack's own registry, which must be pulled (%t): %v\n%s", pulls, err, out)
+		}
 	}
 }

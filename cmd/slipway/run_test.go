@@ -28,6 +28,7 @@ import (
 // releases that fail, a kill, and destroy.
 func TestRun(t *testing.T) {
 	r := newRunning(t)
+	r.line = append(r.upLine(), "-c", "database.psqlImage=public.ecr.aws/docker/library/postgres")
 	before := r.held()
 
 	r.serve()

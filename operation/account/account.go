@@ -43,6 +43,9 @@ type Account interface {
 	// repository@digest; an empty one is not looked at. It copies nothing.
 	Find(origin Origin) func(ctx context.Context, from, to string) error
 
+	// Mirror copies the image with psql to this account. It is a cicd.Mirror.
+	Mirror() func(ctx context.Context, from, to string) error
+
 	// Quotas are those of the account or region that limit resources of these types. notes say what could not be found out;
 	// then the quota is left out.
 	Quotas(ctx context.Context, types []string) (quotas []Quota, notes []string)

@@ -27,9 +27,21 @@ type Sessions interface {
 	// Secret is the value of an encrypted parameter, by ARN or name.
 	Secret(ctx context.Context, arn string) (string, error)
 
-	// PostgresImage is the image that has psql of a major version of Postgres.
-	PostgresImage(major string) string
+	// PostgresImages are the images that have psql of a major version of Postgres, the one to try first: that of the stack's own
+	// registry, in a repository (its URL), unless that is "", and the official one.
+	PostgresImages(repository, major string) []Image
 }
+
+// An Image is one that Docker on this machine can run.
+type Image struct {
+	Name string
+	Own  bool // it is in the stack's own registry
+	// Login is how a pull signs in to that registry; nil: it needs no login.
+	Login func(ctx context.Context) (Login, error)
+}
+
+// A Login is a user of a registry.
+type Login struct{ User, Password string }
 
 // A Session is a connection with a program of the site.
 type Session interface {

@@ -66,3 +66,25 @@ func (r *Run) Bring(dir, from, to, tag string) error {
 	}
 	return remote.Write(target, image, remote.WithContext(r.ctx))
 }
+
+// Mirror copies an image of Docker to the registry, under the name to (registry/repository:tag), unless the registry has that. Docker
+// does not keep the name: who runs the image pulls it from the registry.
+func (r *Run) Mirror(image, to string) error {
+	_, rest, _ := strings.Cut(to, "/")
+	repository, tag, _ := strings.Cut(rest, ":")
+	if r.shelf.has(repository, tag) {
+		return nil
+	}
+	if _, err := r.engine.do(r.ctx, nil, "image", "inspect", image); err != nil {
+		if _, err := r.engine.do(r.ctx, nil, "pull", "-q", image); err != nil {
+			return err
+		}
+	}
+	name := r.local(to)
+	for _, args := range [][]string{{"tag", image, name}, {"push", "-q", name}, {"rmi", name}} {
+		if _, err := r.engine.do(r.ctx, nil, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

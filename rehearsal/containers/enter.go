@@ -45,6 +45,9 @@ func (r *Run) DatabaseAt(ctx context.Context, address string, port int) (string,
 // PostgresImage is the image of the databases.
 func (r *Run) PostgresImage(major string) string { return cmp.Or(r.kept.Postgres, "postgres:"+major) }
 
+// Local is the name in Docker of an image of the account's registry.
+func (r *Run) Local(image string) string { return r.local(image) }
+
 // stream calls line for each line that a container writes, without the values of secrets, until the function that it returns is called:
 // that waits for the last ones.
 func (r *Run) stream(ctx context.Context, name string, line func(string)) (finish func()) {

@@ -31,8 +31,9 @@ func psqlCommand(t *Tools) *cobra.Command {
 		Use:   "psql [-- ARGUMENT...]",
 		Short: "Run psql on the database",
 		Long: `Psql opens a tunnel to the database, as slipway db tunnel does, and runs psql in it: the one on PATH if it is as new as the
-database, else one from the image of Postgres, with Docker. What follows -- is for psql. It logs in as the site's own database role, as
-the app does; --owner is the role of migrations. The password comes from Parameter Store, and is in psql's environment alone.`,
+database, else one from an image, with Docker: that of the stack's own registry (database.psqlImage), or the official one of Postgres.
+What follows -- is for psql. It logs in as the site's own database role, as the app does; --owner is the role of migrations. The password
+comes from Parameter Store, and is in psql's environment alone.`,
 		Example: `  slipway db psql
   slipway db psql --stack prod --live -- -c 'SELECT count(*) FROM feed_post'
   slipway db psql --owner < fix.sql`,
@@ -41,6 +42,7 @@ the app does; --owner is the role of migrations. The password comes from Paramet
 			args.Args, args.Streams = further, t.streams()
 			// It reads the keyboard also if its output is for a pipe.
 			args.Streams.Terminal = term.IsTerminal(int(os.Stdin.Fd()))
+			args.Note = func(text string) { t.Say("%s", text) }
 			args.Began = func(a operation.DatabaseAddress, client string) func() {
 				t.Say("Database %s as %s, through %s; %s.", a.Database, a.User, a.Through, client)
 				return t.cede(ctx, args.Streams, false)

@@ -54,7 +54,7 @@ func testIdentity(t *testing.T, w World) {
 	if i := w.Account.Identity(); len(i.Account) != 12 || i.Region != "us-east-1" || i.Partition != "aws" {
 		t.Errorf("identity is %+v", i)
 	}
-	if w.Account.Runner() == nil || w.Account.Carry(account.Origin{}) == nil {
+	if w.Account.Runner() == nil || w.Account.Carry(account.Origin{}) == nil || w.Account.Mirror() == nil {
 		t.Error("the program has nothing to migrate, or to copy images with")
 	}
 	if w.Account.Containers() != nil {
@@ -285,8 +285,12 @@ func testSessions(t *testing.T, w World) {
 	if value, err := sessions.Secret(ctx, "/suite/none"); err == nil || !strings.Contains(err.Error(), "ParameterNotFound") {
 		t.Errorf("a secret that does not exist is %q, %v", value, err)
 	}
-	if image := sessions.PostgresImage("17"); !strings.HasSuffix(image, "postgres:17") {
-		t.Errorf("psql 17 is in the image %s", image)
+	if images := sessions.PostgresImages("", "17"); len(images) != 1 || !strings.HasSuffix(images[0].Name, "postgres:17") {
+		t.Errorf("psql 17 is in the images %+v", images)
+	}
+	if images := sessions.PostgresImages("registry/suite/psql", "17"); len(images) != 2 || images[0].Name != "registry/suite/psql:17" ||
+		!images[0].Own || images[1].Own || !strings.HasSuffix(images[1].Name, "postgres:17") {
+		t.Errorf("with a repository of its own, psql 17 is in the images %+v", images)
 	}
 }
 

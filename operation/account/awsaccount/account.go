@@ -164,6 +164,11 @@ func (a *Account) Find(origin account.Origin) func(ctx context.Context, from, to
 	return cicd.AWSCarrier{Profile: a.args.Profile, FromProfile: origin.Profile}.Find
 }
 
+// Mirror implements account.Account.
+func (a *Account) Mirror() func(ctx context.Context, from, to string) error {
+	return cicd.AWSCarrier{Profile: a.args.Profile}.Mirror
+}
+
 // Disown implements account.Account. A key that left the state belongs to no stack.
 func (a *Account) Disown(context.Context, string) error { return nil }
 

@@ -3,6 +3,7 @@ package awsaccount
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -22,8 +24,8 @@ import (
 )
 
 // Sessions implements account.Account. They need ecs:DescribeTasks, ecs:RunTask, ecs:StopTask, iam:PassRole for the
-// roles of the site's tasks, logs:GetLogEvents, ecs:ExecuteCommand, ssm:StartSession, ssm:GetParameter, and kms:Decrypt and
-// kms:GenerateDataKey for the keys of parameters and sessions.
+// roles of the site's tasks, logs:GetLogEvents, ecs:ExecuteCommand, ssm:StartSession, ssm:GetParameter, kms:Decrypt and
+// kms:GenerateDataKey for the keys of parameters and sessions, and for the image with psql ecr:GetAuthorizationToken.
 func (a *Account) Sessions() account.Sessions {
 	return sessions{settings: a.aws, profile: a.args.Profile, caller: a.identity.Caller, ecs: ecs.NewFromConfig(a.aws),
 		ssm: ssm.NewFromConfig(a.aws), logs: cloudwatchlogs.NewFromConfig(a.aws), poll: 2 * time.Second}
@@ -148,10 +150,32 @@ func (s sessions) Secret(ctx context.Context, arn string) (string, error) {
 	return aws.ToString(out.Parameter.Value), nil
 }
 
-// PostgresImage implements account.Sessions: Docker's official image in AWS's public registry, which needs no login and does not limit
-// anonymous pulls as Docker Hub does.
-func (s sessions) PostgresImage(major string) string {
-	return "public.ecr.aws/docker/library/postgres:" + major
+// PostgresImages implements account.Sessions. The official one is Docker's in AWS's public registry, which needs no login and does not
+// limit anonymous pulls as Docker Hub does.
+func (s sessions) PostgresImages(repository, major string) []account.Image {
+	images := []account.Image{{Name: "public.ecr.aws/docker/library/postgres:" + major}}
+	if repository != "" {
+		images = slices.Insert(images, 0, account.Image{Name: repository + ":" + major, Own: true, Login: s.registryLogin})
+	}
+	return images
+}
+
+// registryLogin is valid for twelve hours, in every repository that the caller may read (ECR guide, "Private registry authentication").
+func (s sessions) registryLogin(ctx context.Context) (account.Login, error) {
+	const action = "ecr:GetAuthorizationToken"
+	out, err := ecr.NewFromConfig(s.settings).GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
+	if err != nil {
+		return account.Login{}, s.denied(err, action, "*")
+	}
+	if len(out.AuthorizationData) == 0 {
+		return account.Login{}, errors.New(action + " returned no token")
+	}
+	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
+	user, password, ok := strings.Cut(string(token), ":")
+	if err != nil || !ok {
+		return account.Login{}, errors.New(action + ": the token does not have the form user:password")
+	}
+	return account.Login{User: user, Password: password}, nil
 }
 
 // denied makes an *account.DeniedError of an error that is one. AWS's message names the action and the resource that matter.

@@ -321,6 +321,11 @@ func TestSessionsAgainstMoto(t *testing.T) {
 		t.Fatalf("%+v, %v", result, err)
 	}
 
+	images := s.PostgresImages("123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/psql", "17")
+	if login, err := images[0].Login(ctx); err != nil || login.User != "AWS" || login.Password == "" || images[1].Login != nil {
+		t.Errorf("the registry's user is %q, %v", login.User, err)
+	}
+
 	_, err = parameters.PutParameter(ctx, &ssm.PutParameterInput{Name: aws.String("/shop/db/password"),
 		Type: ssmtypes.ParameterTypeSecureString, Value: aws.String("correct horse")})
 	must(err)

@@ -103,6 +103,9 @@ func Open(ctx context.Context, args Args) (_ *Account, err error) {
 	}
 	if a.containers != nil {
 		a.model.Builder = a.containers.Run
+		if err = a.fillRegistry(); err != nil {
+			return nil, errors.Join(err, a.containers.Close())
+		}
 	}
 	return a, nil
 }

@@ -2,6 +2,7 @@ package modelaccount
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -35,6 +36,50 @@ func (a *Account) Carry(origin account.Origin) func(ctx context.Context, from, t
 		repository, digest, _ := strings.Cut(to, "@")
 		return a.model.Account.Push(repository+":"+tag, digest)
 	}
+}
+
+// Mirror implements account.Account. A model copies from no registry. Where containers run, the image is the one that their database
+// runs, and so for the processor of this machine only.
+func (a *Account) Mirror() func(ctx context.Context, from, to string) error {
+	return func(ctx context.Context, from, to string) error {
+		_, rest, _ := strings.Cut(to, "/")
+		repository, tag, _ := strings.Cut(rest, ":")
+		held, err := a.Contents().Tagged(ctx, repository, tag)
+		if err != nil {
+			return err
+		}
+		if held == "" {
+			held = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(from)))
+			if err := a.model.Account.Push(to, held); err != nil {
+				return err
+			}
+		}
+		if a.containers == nil {
+			return nil
+		}
+		return a.containers.Mirror(a.containers.PostgresImage(tag), to)
+	}
+}
+
+// fillRegistry puts the images with psql into the registry of containers that run for the first time. If the stack was only modelled
+// before, the copy was made in the model alone, and no up makes it again.
+func (a *Account) fillRegistry() error {
+	if !a.containers.Untried() {
+		return nil
+	}
+	for _, o := range a.model.Account.Objects() {
+		out := cloud.Inputs(o.Outputs)
+		if o.Type != typeImage || !strings.HasSuffix(out.String("repositoryName"), "/psql") {
+			continue
+		}
+		repository, _, _ := strings.Cut(out.String("imageUri"), "@")
+		for _, tag := range out.Strings("imageTags") {
+			if err := a.containers.Mirror(a.containers.PostgresImage(tag), repository+":"+tag); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Find implements account.Account.

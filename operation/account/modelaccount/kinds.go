@@ -5,6 +5,7 @@ const (
 	typeService    = "aws:ecs/service:Service"
 	typeDefinition = "aws:ecs/taskDefinition:TaskDefinition"
 	typeRepository = "aws:ecr/repository:Repository"
+	typeImage      = "ecr:image" // of the model alone: no resource creates it
 	typeKey        = "aws:kms/key:Key"
 	typeScaling    = "aws:appautoscaling/target:Target"
 	typeDatabase   = "aws:rds/instance:Instance"

@@ -114,10 +114,15 @@ func (s sessions) Secret(_ context.Context, arn string) (string, error) {
 	return "", &cloud.Error{Code: "ParameterNotFound", Action: "ssm:GetParameter", Message: "no parameter " + arn}
 }
 
-// PostgresImage implements account.Sessions.
-func (s sessions) PostgresImage(major string) string {
-	if s.containers == nil {
-		return "postgres:" + major
+// PostgresImages implements account.Sessions. The registry of a run is on this machine, and needs no login.
+func (s sessions) PostgresImages(repository, major string) []account.Image {
+	official, own := "postgres:"+major, repository+":"+major
+	if s.containers != nil {
+		official, own = s.containers.PostgresImage(major), s.containers.Local(own)
 	}
-	return s.containers.PostgresImage(major)
+	images := []account.Image{{Name: official}}
+	if repository != "" {
+		images = slices.Insert(images, 0, account.Image{Name: own, Own: true})
+	}
+	return images
 }
