@@ -56,6 +56,7 @@ func (o observer) Simulated() bool { return false }
 // Tasks implements account.Observer.
 func (o observer) Tasks(ctx context.Context, cluster string) ([]account.Task, error) {
 	var tasks []account.Task
+	seen := map[string]int{} // places by ARN: a task that stops between the two lists is in both
 	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
 		pages := ecs.NewListTasksPaginator(o.ecs, &ecs.ListTasksInput{Cluster: &cluster, DesiredStatus: status,
 			MaxResults: aws.Int32(tasksACall)})
@@ -76,7 +77,13 @@ func (o observer) Tasks(ctx context.Context, cluster string) ([]account.Task, er
 				return nil, denied(o.caller, err, "ecs:DescribeTasks", cluster)
 			}
 			for _, t := range out.Tasks {
-				tasks = append(tasks, observedTask(t))
+				task := observedTask(t)
+				if at, twice := seen[task.ARN]; twice {
+					tasks[at] = task
+					continue
+				}
+				seen[task.ARN] = len(tasks)
+				tasks = append(tasks, task)
 			}
 		}
 	}

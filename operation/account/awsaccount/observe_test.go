@@ -183,9 +183,11 @@ func TestObservingMoto(t *testing.T) {
 func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 	const definition = "arn:aws:ecs:us-east-1:123456789012:task-definition/shop-prod-web:3"
 	answers := map[string]string{
-		"ListTasks RUNNING": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t1"]}`,
+		"ListTasks RUNNING": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t2",
+			"arn:aws:ecs:us-east-1:123456789012:task/shop/t1"]}`, // t2 stops before the second list
 		"ListTasks STOPPED": `{"taskArns":["arn:aws:ecs:us-east-1:123456789012:task/shop/t2"]}`,
-		"DescribeTasks t1": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t1","taskDefinitionArn":"` + definition + `",
+		"DescribeTasks t1": `{"tasks":[{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t2","lastStatus":"RUNNING",
+			"desiredStatus":"RUNNING"},{"taskArn":"arn:aws:ecs:us-east-1:123456789012:task/shop/t1","taskDefinitionArn":"` + definition + `",
 			"lastStatus":"RUNNING","desiredStatus":"RUNNING","healthStatus":"HEALTHY","group":"service:shop-prod-web","startedAt":1770091506,
 			"enableExecuteCommand":true,
 			"containers":[{"name":"django","healthStatus":"HEALTHY","imageDigest":"sha256:1","runtimeId":"t1-9","managedAgents":[
@@ -244,12 +246,12 @@ func TestObservingWhatMotoDoesNotMake(t *testing.T) {
 	if err != nil || len(tasks) != 2 {
 		t.Fatalf("tasks are %+v, %v", tasks, err)
 	}
-	if a := tasks[0]; a.ID != "t1" || a.Service != "shop-prod-web" || a.Family != "shop-prod-web" || a.Health != "HEALTHY" || a.Stops ||
+	if a := tasks[1]; a.ID != "t1" || a.Service != "shop-prod-web" || a.Family != "shop-prod-web" || a.Health != "HEALTHY" || a.Stops ||
 		!a.Exec || a.Containers[0].Runtime != "t1-9" || a.Containers[0].Digest != "sha256:1" || !a.Containers[0].Exec ||
 		a.Containers[0].ExitCode != nil || a.Started.Unix() != 1770091506 {
 		t.Errorf("the running task is %+v", a)
 	}
-	if b := tasks[1]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() ||
+	if b := tasks[0]; b.Service != "" || b.Family != "shop-prod-job-clean-up" || !b.Stops || b.Stopped.IsZero() ||
 		*b.Containers[0].ExitCode != 3 ||
 		b.Code != "EssentialContainerExited" {
 		t.Errorf("the stopped task is %+v", b)
