@@ -324,11 +324,14 @@ func TestMistakesInFilesThatExist(t *testing.T) {
 	for name, c := range map[string]struct {
 		file, old, new, want string
 	}{
-		"a key of app":   {"Pulumi.yaml", "      overlay:", "      overlayy:", "Pulumi.yaml:21: app.overlayy: unknown key, did you mean overlay?"},
-		"a key":          {"Pulumi.local.yaml", "shop:network:", "shop:netwrk:", `Pulumi.local.yaml:5: shop:netwrk: unknown key, did you mean network?`},
-		"a nested key":   {"Pulumi.dev.yaml", "    class:", "    clas:", "Pulumi.dev.yaml:8: database.clas: unknown key, did you mean class?"},
-		"a value":        {"Pulumi.dev.yaml", "nat: single", "nat: double", `network.nat: must be perZone, single or none, got "double"`},
-		"another type":   {"Pulumi.yaml", "      path: .", "      port: many\n      path: .", `app.port: must be a number, without quotes, got "many"`},
+		"a key of app": {"Pulumi.yaml", "      overlay:", "      overlayy:",
+			"Pulumi.yaml:21: app.overlayy: unknown key, did you mean overlay?"},
+		"a key": {"Pulumi.local.yaml", "shop:network:", "shop:netwrk:",
+			`Pulumi.local.yaml:5: shop:netwrk: unknown key, did you mean network?`},
+		"a nested key": {"Pulumi.dev.yaml", "    class:", "    clas:", "Pulumi.dev.yaml:8: database.clas: unknown key, did you mean class?"},
+		"a value":      {"Pulumi.dev.yaml", "nat: single", "nat: double", `network.nat: must be perZone, single or none, got "double"`},
+		"another type": {"Pulumi.yaml", "      path: .", "      port: many\n      path: .",
+			`app.port: must be a number, without quotes, got "many"`},
 		"an unknown key": {"Pulumi.local.yaml", "config:\n", "config:\n  shop:colour: red\n", "colour: unknown key"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -382,7 +385,9 @@ func TestProcessesThatAreNotDeployed(t *testing.T) {
 			t.Errorf("to do lacks %+v:\n%+v", want, r.Todo)
 		}
 	}
-	if !slices.Contains(r.Found, check.Fact{What: "not deployed: monitor", Value: "celery --app=mysite flower --port=5555", File: "Procfile", Line: 3}) {
+	if !slices.Contains(r.Found, check.Fact{
+		What: "not deployed: monitor", Value: "celery --app=mysite flower --port=5555", File: "Procfile", Line: 3,
+	}) {
 		t.Errorf("found: %+v", r.Found)
 	}
 	text := read(t, filepath.Join(folder, "Pulumi.local.yaml"))
