@@ -154,3 +154,27 @@ func inAccount(t *testing.T, root, stack, account, promotion string) {
 		t.Fatal(err)
 	}
 }
+
+// TestAPartThatIsRemovedIsNoFault removes parts of a stack that is up. What stays of them in the account, such as the task definitions of
+// a worker, works no more and need not.
+func TestAPartThatIsRemovedIsNoFault(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"worker and job": {feedWorker, `jobs=[{"name": "clean", "command": ["python", "manage.py", "clean"], "schedule": "rate(1 day)"}]`},
+		"cache and psql": {"cache.node=cache.t4g.micro", "database.psqlImage=public.ecr.aws/docker/library/postgres"},
+		"log route":      {"logs.route=firelens", feedWorker},
+		"network":        {"network.nat=perZone", "bastion.enabled=true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			project(t, root)
+			target := Target{Root: root, Stack: "local", Overrides: settings, Progress: quiet{}}
+			for range 2 {
+				if _, err := Up(t.Context(), target, UpArgs{Confirm: func(*Plan) error { return nil }}); err != nil {
+					t.Errorf("with %q: %v", target.Overrides, err)
+				}
+				target.Overrides = nil
+			}
+		})
+	}
+}

@@ -25,7 +25,12 @@ func (u *uses) service(_ *Object, in Inputs) {
 
 // definition: ECS assumes both roles, which it tries when the definition is registered. Its tasks start with the execution role,
 // no matter what starts them. What they do then depends on that: a migration does not upload.
+//
+// One that its program left behind, when a job or a worker was removed, is started by nothing: what still starts it is judged itself.
 func (u *uses) definition(o *Object, in Inputs) {
+	if o.URN == "" && in.Bool("skipDestroy") {
+		return
+	}
 	u.starts(o)
 	for i := range u.all {
 		u.all[i].Refusal = nil
