@@ -42,7 +42,7 @@ type Checkup struct {
 type Checked struct {
 	View   string   `json:"view"` // outside, inside
 	Name   string   `json:"name"`
-	State  string   `json:"state"`            // ok, failed, not seen
+	State  string   `json:"state"`            // ok, failed, not seen, not made
 	Detail []string `json:"detail,omitempty"` // what was seen; why it was not
 }
 
@@ -61,6 +61,7 @@ const (
 	checkOK     = "ok"
 	checkFailed = "failed"
 	checkUnseen = "not seen"
+	checkUnmade = "not made"
 )
 
 // A doctor collects findings.
@@ -166,6 +167,9 @@ func stringOf(values map[string]any, key string) string { s, _ := values[key].(s
 // errNothing is the result of a check that the stack has nothing for.
 var errNothing = errors.New("nothing to check")
 
+// errUnmade is the result of reading a check that another command makes, and that was never made.
+var errUnmade = errors.New("not made")
+
 // check runs one check of a view. One that cannot be made is noted.
 func (d *doctor) check(ctx context.Context, view, name string, run func(context.Context) error) {
 	if ctx.Err() != nil {
@@ -178,11 +182,19 @@ func (d *doctor) check(ctx context.Context, view, name string, run func(context.
 	switch {
 	case errors.Is(err, errNothing):
 		return
+	case errors.Is(err, errUnmade):
+		c.State = checkUnmade
 	case err != nil:
 		c.State, c.Detail = checkUnseen, append(c.Detail, diagnosis.Clean(err.Error()))
 	}
-	if slices.ContainsFunc(d.findings[before:], func(f diagnosis.Finding) bool { return !diagnosis.IsNotice(f.Kind) }) {
+	for _, f := range d.findings[before:] {
+		if diagnosis.IsNotice(f.Kind) {
+			continue
+		}
 		c.State = checkFailed
+		if len(c.Detail) == 0 {
+			c.Detail = []string{f.Text}
+		}
 	}
 	d.checks = append(d.checks, c)
 }

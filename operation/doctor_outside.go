@@ -611,7 +611,7 @@ func (d *doctor) drift(ctx context.Context) error {
 	}
 	if check == nil {
 		d.note("no drift check was made: slipway drift%s", d.target.Flags())
-		return nil
+		return errUnmade
 	}
 	when := check.When.Format(time.RFC3339)
 	if check.Found > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/operation/pullrequest"
 )
@@ -24,7 +25,7 @@ always one. The environment variable GITHUB_REPOSITORY names the repository, and
 		Example: `  slipway preview --stack prod --json > prod.json
   slipway comment prod.json
   GITHUB_REPOSITORY=example/site slipway comment --post 12 prod.json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: commandline.AtLeast(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if cmd.Flags().Changed("post") && post < 1 {
 				return operation.UsageError{Err: fmt.Errorf("--post: %d is not the number of a pull request", post)}

@@ -21,7 +21,7 @@ func schemaCommand(run *invocation) *cobra.Command {
 		Short: "Say what a command writes with --json, as a JSON Schema",
 		Example: `  slipway schema preview
   slipway schema "ci github"`,
-		Args: cobra.MinimumNArgs(1),
+		Args: commandline.AtLeast(1),
 		RunE: func(_ *cobra.Command, words []string) error {
 			schema, err := schemas.Of(strings.Join(words, " "))
 			if err != nil {

@@ -23,7 +23,7 @@ func whyCommand(run *invocation) *cobra.Command {
 		Short:   "Say why a call is allowed or denied, and whether a connection is possible",
 		Long:    commandline.Why,
 		Example: commandline.WhyExample,
-		Args:    cobra.MinimumNArgs(2),
+		Args:    commandline.AtLeast(2),
 		RunE:    func(cmd *cobra.Command, words []string) error { return why(cmd.Context(), run, words) },
 	}
 }

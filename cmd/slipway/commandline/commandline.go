@@ -128,6 +128,20 @@ func None(cmd *cobra.Command, args []string) error {
 	return errors.New(words)
 }
 
+// AtLeast refuses fewer than n arguments. What the arguments are stands in the command's usage.
+func AtLeast(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			name := strings.TrimPrefix(cmd.CommandPath(), "slipway ")
+			return fmt.Errorf("%s needs more arguments: slipway %s", name, strings.TrimSuffix(strings.TrimPrefix(cmd.UseLine(), "slipway "), " [flags]"))
+		}
+		return nil
+	}
+}
+
+// Exactly refuses fewer and more than n arguments.
+func Exactly(n int) cobra.PositionalArgs { return cobra.MatchAll(AtLeast(n), AtMost(n)) }
+
 // AtMost refuses more than n arguments.
 func AtMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 	"slipway/operation/account"
 )
@@ -52,7 +53,7 @@ task's log to stdout while the job runs, and exits with the job's exit code. Ctr
 --run.`,
 		Example: `  slipway job clean-up
   slipway job clean-up --stack prod --live`,
-		Args: cobra.ExactArgs(1),
+		Args: commandline.Exactly(1),
 		RunE: t.on(func(ctx context.Context, target operation.Target, names []string) error {
 			args := operation.TaskArgs{}
 			t.follow(&args)

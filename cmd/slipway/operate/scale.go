@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway/cmd/slipway/commandline"
 	"slipway/operation"
 )
 
@@ -21,7 +22,7 @@ scale prints in the stack's file. What the configuration would refuse is refused
 has.`,
 		Example: `  slipway scale web 4..12 --stack prod
   slipway scale worker-feed 3 --stack prod --live`,
-		Args: cobra.ExactArgs(2),
+		Args: commandline.Exactly(2),
 		RunE: t.on(func(ctx context.Context, target operation.Target, args []string) error {
 			r, err := operation.Scale(ctx, target, operation.ScaleArgs{Service: args[0], Tasks: args[1]})
 			if r == nil {
