@@ -142,7 +142,8 @@ func TestASourceThatCannotBeCopiedSendsNothing(t *testing.T) {
 	}{
 		{"no such image", func(*fakeECR) {}, "NAME_UNKNOWN"},
 		{"no such host", func(*fakeECR) { remote.DefaultTransport = cut{remote.DefaultTransport, public} }, "no route to host"},
-		{"one processor", func(e *fakeECR) { e.publish(amd64, attestation) }, "it has no image for linux/arm64: copy all of the official image there"},
+		{"one processor", func(e *fakeECR) { e.publish(amd64, attestation) },
+			"it has no image for linux/arm64: copy all of the official image there"},
 		{"a single image", func(e *fakeECR) {
 			image, err := random.Image(512, 1)
 			if err != nil {

@@ -55,7 +55,9 @@ func NewPsql(ctx *pulumi.Context, name string, args *PsqlArgs, opts ...pulumi.Re
 	if err := ctx.RegisterComponentResource(psqlType, name, p, opts...); err != nil {
 		return nil, err
 	}
-	repository, err := newRepository(ctx, name, repositoryArgs{name: repositoryName(args.Site, psqlPart), keyARN: args.KeyARN}, pulumi.Parent(p))
+	repository, err := newRepository(ctx, name, repositoryArgs{
+		name: repositoryName(args.Site, psqlPart), keyARN: args.KeyARN,
+	}, pulumi.Parent(p))
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +78,10 @@ func NewPsql(ctx *pulumi.Context, name string, args *PsqlArgs, opts ...pulumi.Re
 		})
 	}
 	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
-		Name:        pulumi.String(args.Site.Path(psqlPart, "image")),
-		Description: pulumi.String("The tag of the image in the repository psql. If it is deleted, the next up looks whether the image is there."),
-		Type:        pulumi.String("String"),
+		Name: pulumi.String(args.Site.Path(psqlPart, "image")),
+		Description: pulumi.String("The tag of the image in the repository psql. If it is deleted, the next up looks whether " +
+			"the image is there."),
+		Type: pulumi.String("String"),
 		// The source is not in it: another one is used for the next major version, and this image would still be from the first.
 		InsecureValue: pulumi.String(major(args.Version)),
 	}, pulumi.Parent(p), pulumi.DependsOnInputs(known), hooks)

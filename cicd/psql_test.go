@@ -101,7 +101,8 @@ func TestTheHookCopiesPsql(t *testing.T) {
 
 	args.Mirror = func(context.Context, string, string) error { return errors.New("no route to host") }
 	err := fmt.Sprint(copyPsql(t.Context(), args, planned)(nil))
-	for _, want := range []string{"psql: ", args.Source + ":17 ", "no route to host", "The services were not changed", "remove it", "database.psqlImage"} {
+	for _, want := range []string{"psql: ", args.Source + ":17 ", "no route to host", "The services were not changed", "remove it",
+		"database.psqlImage"} {
 		if !strings.Contains(err, want) {
 			t.Errorf("the error does not say %q: %s", want, err)
 		}

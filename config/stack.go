@@ -138,7 +138,7 @@ type Database struct {
 	// The repository that an image with psql is copied from, such as public.ecr.aws/docker/library/postgres. The stack then has the image
 	// in its own registry, under the major version as its tag, and slipway db psql takes psql from there on machines that have none (about
 	// $0.03 a month). Leave it out, and the stack has no such image.
-	PsqlImage string `key:"psqlImage" rule:"a repository with its registry, without a tag, that has the official image of Postgres for amd64 and arm64"`
+	PsqlImage string `key:"psqlImage" rule:"a repository with its registry, without a tag, with the official image for amd64 and arm64"`
 }
 
 // A Cache is an ElastiCache replication group that runs Valkey, the open-source successor of Redis.
