@@ -76,6 +76,8 @@ type JobState struct {
 	Running  bool       `json:"running,omitempty"`
 	ExitCode *int       `json:"exitCode,omitempty"` // nil: not known
 	Reason   string     `json:"reason,omitempty"`   // why its exit code is not known, or why it stopped
+
+	logged bool // Last is from its log
 }
 
 // A DatabaseState is the database.

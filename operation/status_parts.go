@@ -147,9 +147,10 @@ func (o *observed) jobs(s *Status, tasks []account.Task) {
 			if when.IsZero() {
 				when = t.Created
 			}
-			if job.Last != nil && when.Before(*job.Last) {
+			if job.Last != nil && !job.logged && when.Before(*job.Last) {
 				continue
 			}
+			job.logged = false // what ECS knows of a run is more than when it last wrote
 			job.Last, job.Running, job.ExitCode, job.Reason = &when, !t.Stops && t.Stopped.IsZero(), nil, t.Reason
 			for _, c := range t.Containers {
 				if slices.ContainsFunc(p.Containers, func(own container) bool { return own.Name == c.Name }) || len(t.Containers) == 1 {
@@ -188,7 +189,7 @@ func (j *JobState) wrote(streams []account.LogStream) {
 	}
 	for _, stream := range streams {
 		if at := stream.Last; !at.IsZero() && (j.Last == nil || at.After(*j.Last)) {
-			j.Last, j.Reason = &at, "ECS keeps an exit code for an hour"
+			j.Last, j.Reason, j.logged = &at, "ECS keeps an exit code for an hour", true
 		}
 	}
 }

@@ -40,7 +40,7 @@ var failures = map[string]map[string]string{
 	"job": {"nothing deployed": "script/job: was never deployed here", "not running": "script/job: only modelled",
 		"unknown name": "script/job: did you mean clean-up", "denied": "live/look: lacks the permission ecs:RunTask",
 		"two at once": "script/job: in use by slipway up", "Ctrl-C": "live/look: GetLogEvents slipway job",
-		"usage": "script/job: accepts 1 arg",
+		"usage": "script/job: job needs more arguments",
 		"JSON":  "script/job: slipway job clean-up --json"},
 	"shell": {"nothing deployed": "script/shell: was never deployed here", "not running": "script/shell: only modelled",
 		"no plugin": "live/look: slipway shell --stack look --live", "no task": "script/shell: has no bastion",
