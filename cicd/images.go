@@ -273,7 +273,8 @@ func pull(repositories []pulumi.StringOutput) []policy.Statement {
 	}
 }
 
-// lifecycle is the repositories' lifecycle policy in JSON.
+// lifecycle is the repositories' lifecycle policy in JSON. The images of an index have no tags, and stay as long as the index does: ECR
+// expires no image that "is referenced by a manifest list" (ECR guide, Lifecycle policy evaluation rules).
 func lifecycle() string {
 	rule := func(priority int, description string, selection map[string]any) map[string]any {
 		return map[string]any{
