@@ -70,8 +70,8 @@ func (args *WorkerArgs) check(task *fargate.TaskArgs) error {
 // reference, ContainerDefinition, stopTimeout), which is also the warning before a Spot interruption.
 //
 // To ECS a task that is stopping is not running any longer, so the next one may start meanwhile (aws/containers-roadmap#959). A single task
-// therefore has little time to stop: it should be gone before Fargate has started the next one. AWS does not say how long that takes. Others
-// measured 11 to 44 seconds before a task even begins to pull its image (opensearch-project/opensearch-migrations#2116).
+// therefore has little time to stop: it should be gone before Fargate has started the next one. AWS does not say how long that takes.
+// Others measured 11 to 44 seconds before a task even begins to pull its image (opensearch-project/opensearch-migrations#2116).
 const (
 	workerStop = 120
 	singleStop = 10

@@ -198,8 +198,8 @@ var notOnCall = []ownCall{
 	{"s3:GetObject", "arn:aws:s3:::slipway-{stack}-media-0123abcd/cat.jpg", "", "uploads"},
 	{"ecr:BatchGetImage ecr:GetDownloadUrlForLayer", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/django", "", "the site's image"},
 	{"ecr:BatchGetImage", "{arn}ecr:{region}:{account}:repository/slipway-prod/psql", "", "another stack"},
-	{"ecr:PutImage ecr:InitiateLayerUpload ecr:BatchDeleteImage ecr:DeleteRepository", "{arn}ecr:{region}:{account}:repository/slipway-{stack}/psql",
-		"", "an image of another's making"},
+	{"ecr:PutImage ecr:InitiateLayerUpload ecr:BatchDeleteImage ecr:DeleteRepository",
+		"{arn}ecr:{region}:{account}:repository/slipway-{stack}/psql", "", "an image of another's making"},
 }
 
 // A person on call may make every call of the commands after a deployment, and each statement of the policy is needed for one.
@@ -265,7 +265,9 @@ func TestTheOnCallPolicyAllowsWhatTheCommandsNeed(t *testing.T) {
 
 // A stack without an image with psql has no registry that a person on call signs in to.
 func TestTheOnCallPolicyIsSilentAboutPsqlThatIsNotThere(t *testing.T) {
-	for setting, want := range map[string]bool{"database.psqlImage=public.ecr.aws/docker/library/postgres": true, "database.rotation=2": false} {
+	for setting, want := range map[string]bool{
+		"database.psqlImage=public.ecr.aws/docker/library/postgres": true, "database.rotation=2": false,
+	} {
 		target := Target{Root: checkout(t), Stack: "staging", Progress: logged{t}, Overrides: []string{setting}}
 		p, err := OnCallPolicy(t.Context(), target)
 		if err != nil {

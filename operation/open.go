@@ -167,8 +167,8 @@ func openModel(ctx context.Context, t Target, c *configuration, args openArgs) (
 	}
 	model := modelaccount.Args{
 		Dir: args.dir, Root: c.root, Stack: t.Stack, Operation: args.operation, Region: c.stack.Region, Zone: c.stack.Zone,
-		Run: modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Valkey: t.Containers.Valkey, Pace: t.Containers.AlarmPace,
-			Domain: c.stack.Domain, Helper: site.Helper},
+		Run: modelaccount.RunArgs{Run: t.Containers.Run, Postgres: t.Containers.Postgres, Valkey: t.Containers.Valkey,
+			Pace: t.Containers.AlarmPace, Domain: c.stack.Domain, Helper: site.Helper},
 		Logf: t.Progress.Logf, Hooks: t.Model, Role: c.role(args.operation), SCP: t.SCP,
 		Called: c.called(),
 		// A bootstrap is long over when workflows deploy.

@@ -7,8 +7,8 @@ import (
 )
 
 // alarmed matches what ECS says of a deployment that one of its CloudWatch alarms ended. The service's event is "(service S) (deployment
-// ecs-svc/N) deployment failed: alarm detected." (recorded on AWS: JWanderer73/credit-card-fraud, docs/evidence.md). The ECS Developer Guide,
-// "How CloudWatch alarms detect Amazon ECS deployment failures", does not quote it, nor the words of rolloutStateReason: hence the variants.
+// ecs-svc/N) deployment failed: alarm detected." (recorded on AWS: JWanderer73/credit-card-fraud, docs/evidence.md). The ECS Developer
+// Guide, "How CloudWatch alarms detect Amazon ECS deployment failures", quotes neither it nor rolloutStateReason: hence the variants.
 var alarmed = regexp.MustCompile(`(?i)\balarms? (was |were )?(detected|triggered)`)
 
 // Alarmed reports whether an alarm ended a deployment of a service.

@@ -90,8 +90,8 @@ var clues = []clue{
 		"see that the database runs, that the task's security group is admitted to it, and that the password's parameter is the current one"},
 	{sign(`\balarms? (was |were )?(detected|triggered)`),
 		"an alarm fired while the release was being deployed",
-		version.Page("docs/runbook.md") + " says what the alarm means and what to check. If the release is not to blame, deploy it again when the alarm is over: " +
-			"ECS does not watch an alarm that fires already when a deployment begins"},
+		version.Page("docs/runbook.md") + " says what the alarm means and what to check. If the release is not to blame, deploy it again " +
+			"when the alarm is over: ECS does not watch an alarm that fires already when a deployment begins"},
 	{sign(`failed (ELB|load balancer) health checks|unhealthy in \(?target-group|health checks failed`),
 		"the task runs, but does not answer the balancer's health check",
 		"ask the health path in the container; a slow start needs a longer grace period, a wrong path web.healthPath"},

@@ -139,7 +139,8 @@ func TestObservingMoto(t *testing.T) {
 		"VpcId": {found.VPCs[0]}, "TargetType": {"ip"}}, &made))
 	must(elbService.call(ctx, settings, "RegisterTargets", url.Values{"TargetGroupArn": {made.ARN}, "Targets.member.1.Id": {"10.0.1.5"},
 		"Targets.member.1.Port": {"8080"}}, new(struct{})))
-	if targets, err := o.Targets(ctx, made.ARN); err != nil || len(targets) != 1 || targets[0].Address != "10.0.1.5" || targets[0].State == "" {
+	targets, err := o.Targets(ctx, made.ARN)
+	if err != nil || len(targets) != 1 || targets[0].Address != "10.0.1.5" || targets[0].State == "" {
 		t.Errorf("targets are %+v, %v", targets, err)
 	}
 	watched(t, settings, accounttest.Watched{Alarm: "cpu", Database: "shop", Domain: "example.com"})

@@ -38,8 +38,8 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 	if rehearsed { // not in the folder of the rehearsal, which a kill would hide from the next one
 		dir = filepath.Join(args.Root, ".slipway", "rehearsed", args.Stack, "run")
 	}
-	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey, AlarmPace: args.Run.Pace,
-		Helper: args.Run.Helper,
+	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey,
+		AlarmPace: args.Run.Pace, Helper: args.Run.Helper,
 		Say:    func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if args.Operation == "preview" || !args.Run.Run && !live.Deploys(dir) && !rehearsed {
 		if slices.Contains([]string{"up", "destroy"}, args.Operation) && live.Exists(dir) {
