@@ -40,7 +40,7 @@ func openContainers(ctx context.Context, model *cloud.Account, args Args) (*cont
 	}
 	options := live.Options{Stack: args.Stack, Domain: args.Run.Domain, Postgres: args.Run.Postgres, Valkey: args.Run.Valkey,
 		AlarmPace: args.Run.Pace, Helper: args.Run.Helper,
-		Say:    func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
+		Say: func(words string) { args.Logf("%s", redact.Text(words)) }} // which may be an application's
 	if args.Operation == "preview" || !args.Run.Run && !live.Deploys(dir) && !rehearsed {
 		if slices.Contains([]string{"up", "destroy"}, args.Operation) && live.Exists(dir) {
 			// A first up --run that was killed left this. Without Docker it stays until the next time.
