@@ -111,7 +111,8 @@ func TestAPauseIsNoDrift(t *testing.T) {
 		alter(t, m, typeSchedule, "", func(o *cloud.Object) { o.Outputs["scheduleExpression"] = "rate(1 day)" })
 	})
 	got := paths()
-	if want := []string{"job-clean-up scheduleExpression rate(1 day)", "web-scaling maxCapacity 9", "worker-feed desiredCount 2"}; !slices.Equal(got, want) {
+	want := []string{"job-clean-up scheduleExpression rate(1 day)", "web-scaling maxCapacity 9", "worker-feed desiredCount 2"}
+	if !slices.Equal(got, want) {
 		t.Errorf("with manual changes drift is %q, want %q", got, want)
 	}
 }
