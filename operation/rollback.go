@@ -54,8 +54,8 @@ func noneBefore(t Target, h release.History) error {
 			"newer ones: %s%s\nto run one of them on purpose: slipway rollback RELEASE%s",
 			t.Stack, running.ID, strings.Join(later, ", "), rest, t.Flags())
 	case gone:
-		return fmt.Errorf("stack %s was destroyed on %s, and the images of its releases before that were deleted with it: there is nothing to go "+
-			"back to. Next: slipway up%s builds what is in the folder", t.Stack, release.Moment(destroyed), t.Flags())
+		return fmt.Errorf("stack %s was destroyed on %s, and the images of its releases before that were deleted with it: "+
+			"there is nothing to go back to. Next: slipway up%s builds what is in the folder", t.Stack, release.Moment(destroyed), t.Flags())
 	}
 	return fmt.Errorf("stack %s has no earlier release that was good and has other images: there is nothing to go back to", t.Stack)
 }
