@@ -11,8 +11,8 @@ import (
 )
 
 // Preview is what Up would change. It changes nothing, and refuses what Up would refuse, except of a paused stack: its plan is shown,
-// with the note that up is refused. A change that is tried is planned on a copy of the stack, and that copy then lives with it: up, up again,
-// destroy.
+// with the note that up is refused. A change that is tried is planned on a copy of the stack, and that copy then lives with it: up, up
+// again, destroy.
 func Preview(ctx context.Context, t Target, release string) (plan *Plan, err error) {
 	p, err := again(ctx, t, release)
 	if err != nil {

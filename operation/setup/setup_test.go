@@ -398,7 +398,9 @@ func TestProcessesThatAreNotDeployed(t *testing.T) {
 
 // Without a broker setting Celery's workers would look for RabbitMQ on localhost. A cache is offered, and what is missing then is listed.
 func TestWorkersWithoutABroker(t *testing.T) {
-	for answer, want := range map[string]string{"yes": "Add celery[redis] to the requirements.", "no": "Set cache.node: cache.t4g.micro and app.env"} {
+	for answer, want := range map[string]string{
+		"yes": "Add celery[redis] to the requirements.", "no": "Set cache.node: cache.t4g.micro and app.env",
+	} {
 		folder := project(t, "shop", "startproject")
 		put(t, filepath.Join(folder, "requirements.txt"), "django\ngunicorn\npsycopg[binary]\ncelery\n")
 		put(t, filepath.Join(folder, "mysite/celery.py"), "from celery import Celery\n\napp = Celery('mysite')\n")
