@@ -23,7 +23,77 @@ func (p *project) checkCelery() {
 			p.checkWorker(w)
 		}
 	}
+	p.checkBroker()
 	p.checkCacheTLS()
+}
+
+// brokers are the variables from which Celery takes its broker by itself, before all settings (celery/app/utils.py, class Settings).
+var brokers = []string{"CELERY_BROKER_URL", "CELERY_BROKER_READ_URL", "CELERY_BROKER_WRITE_URL"}
+
+// brokerSet is code, a script or an option that may set a broker in any of Celery's ways.
+var brokerSet = regexp.MustCompile(`(?im)^[^#\n]*(broker_?(url|read_url|write_url|host|transport)|\bbroker["']?\s*[=:]|--broker\b)`)
+
+// brokerless reports whether the project has a Celery app and nothing sets its broker. Celery then uses amqp://localhost (Celery
+// documentation, "Configuration and defaults", broker_url).
+func (p *project) brokerless() bool {
+	if app, _ := p.celeryApp(); app == "" || slices.ContainsFunc(brokers, p.provided) {
+		return false
+	}
+	if _, set, known := p.setting("CELERY_BROKER_URL"); set || !known {
+		return false
+	}
+	return len(p.tree.where(func(f string) bool {
+		return (strings.HasSuffix(f, ".py") || strings.HasSuffix(f, ".sh")) && !beside(f) && brokerSet.MatchString(p.tree.text(f))
+	})) == 0
+}
+
+// checkBroker looks for workers that have no broker.
+func (p *project) checkBroker() {
+	if !p.brokerless() {
+		p.checkBrokerPackage()
+		return
+	}
+	lacks := func(words []string) bool {
+		return slices.ContainsFunc(p.within(words).commands, func(c command) bool {
+			kind := celeryCommand(c.words)
+			return (kind == "worker" || kind == "beat") && celeryOption(c.words, "-b", "--broker") == ""
+		})
+	}
+	report := func(name string, at place, severity Severity) {
+		f := p.find("broker-missing", at, "%s starts Celery, and nothing sets a broker, so it looks for RabbitMQ on localhost", name)
+		f.Severity = severity
+		if p.Stack != nil && p.Stack.Cache {
+			f.Fix = "Set app.env.CELERY_BROKER_URL: \"{redis.url}\", which Celery reads by itself. The image needs celery[redis]."
+		}
+	}
+	if p.Stack != nil {
+		for _, w := range p.Stack.Workers {
+			if lacks(w.Command) {
+				report("the worker "+w.Name, p.workerPlace(w), Refused)
+				return
+			}
+		}
+	}
+	for _, one := range p.processes() {
+		if lacks(one.Command) {
+			report(one.Name, place{one.File, one.Line}, Warning)
+			return
+		}
+	}
+}
+
+// checkBrokerPackage looks for the package that a Redis as broker needs. Celery does not require it by itself.
+func (p *project) checkBrokerPackage() {
+	app, _ := p.celeryApp()
+	if app == "" || !strings.Contains(p.App.Env["CELERY_BROKER_URL"], "{redis.") || len(p.needs.files) == 0 || p.needs.has("redis") {
+		return
+	}
+	at := p.source("app.env.CELERY_BROKER_URL", "CELERY_BROKER_URL")
+	f := p.find("broker-missing", at, "Celery's broker is a Redis, and no package for it is listed")
+	f.Fix = "Add celery[redis] to the requirements."
+	if p.needs.open || !p.needs.locked {
+		f.Severity = Warning
+	}
 }
 
 // schedules reports whether a command runs Celery's scheduler.

@@ -120,6 +120,10 @@ var Checks = []Check{
 	{"service-missing", Warning,
 		"The site uses a service that the stack does not have: RabbitMQ, a search server, or a Redis without cache.node.",
 		"Create it yourself and give its address as a secret of the stack."},
+	{"broker-missing", Refused, "Celery's workers have no broker: without a setting Celery uses amqp://localhost, where a task has none. " +
+		"A warning if no worker of the stack runs Celery.",
+		"Set cache.node: cache.t4g.micro and app.env.CELERY_BROKER_URL: \"{redis.url}\", which Celery reads by itself; the image needs " +
+			"celery[redis]. Or give the address of your own broker as the secret CELERY_BROKER_URL."},
 	{"beat-not-single", Refused,
 		"Celery's beat runs in several tasks, and each sends every scheduled task (Celery documentation, \"Periodic " +
 			"Tasks\"). A warning if only a deployment runs two of them.", "Set single: true for the worker that runs beat."},

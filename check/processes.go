@@ -350,8 +350,10 @@ func (s *surveyor) cache(p *project) bool {
 	} else if name, v := p.redisSetting(); name != "" {
 		at, what = v.at(), name
 	}
-	if what == "" || !s.agreed("cache", at, true,
-		"The settings use Redis (%s). Create a cache (Valkey, cache.t4g.micro, about $12 a month)?", what) {
+	if what == "" {
+		return s.broker(p)
+	}
+	if !s.agreed("cache", at, true, "The settings use Redis (%s). Create a cache (Valkey, cache.t4g.micro, billed by the hour)?", what) {
 		return false
 	}
 	s.out.Cache = &Key{Name: "cache.node", Value: "cache.t4g.micro", File: at.file, Line: at.line, Note: what}
@@ -366,6 +368,20 @@ func (s *surveyor) cache(p *project) bool {
 		s.out.Cache.Note = fmt.Sprintf("%s has its address in the code: read it from a variable, with {redis.url}", what)
 	}
 	return len(names) > 0
+}
+
+// broker gives Celery a cache as its broker if the project names none. Celery reads the variable by itself.
+func (s *surveyor) broker(p *project) bool {
+	app, at := p.celeryApp()
+	if !p.brokerless() || !p.needs.has("celery") && len(p.needs.files) > 0 || !s.agreed("cache", at, true,
+		"Nothing sets the broker of the Celery app %s, so it would look for RabbitMQ on localhost. "+
+			"Create a cache as its broker (Valkey, cache.t4g.micro, billed by the hour)?", app) {
+		return false
+	}
+	s.out.Cache = &Key{Name: "cache.node", Value: "cache.t4g.micro", File: at.file, Line: at.line, Note: "the broker of Celery"}
+	s.app.Env["CELERY_BROKER_URL"] = "{redis.url}"
+	s.set("env.CELERY_BROKER_URL", at, "Celery reads it")
+	return true
 }
 
 // urlOfCache reports whether a variable has the address of a Redis, as far as the code says.

@@ -120,6 +120,14 @@ func TestASurveyFindsTheKeys(t *testing.T) {
 				"env.REDIS_URL: {redis.url} shop/settings.py:4",
 				"process worker: celery -A shop worker -l INFO single=false docker-compose.yml:6",
 				"process beat: celery -A shop beat -s /tmp/celerybeat-schedule single=true docker-compose.yml:9", "!flower", "!refused"}},
+		{"workers without a broker", "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\n" +
+			"app.config_from_object('django.conf:settings', namespace='CELERY')\n-- Procfile --\nworker: celery -A shop worker\n" +
+			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery[redis]\n",
+			[]string{"ask cache [yes] shop/celery.py:2", "cache: cache.t4g.micro shop/celery.py:2",
+				"env.CELERY_BROKER_URL: {redis.url} shop/celery.py:2", "!refused"}},
+		{"workers whose broker code sets", "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop', broker='sqs://')\n" +
+			"-- Procfile --\nworker: celery -A shop worker\n-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery[sqs]\n",
+			[]string{"process worker: celery -A shop worker single=false Procfile:1", "!ask cache", "!CELERY_BROKER_URL"}},
 		{"a Celery app that no file starts", "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\n" +
 			"app.conf.beat_schedule = {}\n" +
 			"-- requirements.txt --\ndjango\ngunicorn\npsycopg\ncelery\n", []string{"ask worker [yes] shop/celery.py:2",
@@ -215,6 +223,23 @@ func TestAnswersOfASurvey(t *testing.T) {
 }
 
 // What a configuration has already leads to the same keys: running init again changes nothing. Each place is one of the project.
+// docs/costs.md has no verified price for a cache in us-east-1, and pause says that none is known. So the question has none either.
+func TestTheCacheIsOfferedWithoutAPrice(t *testing.T) {
+	needPython(t)
+	for name, project := range map[string]string{
+		"Redis":  with("REDIS = os.environ['REDIS_URL']"),
+		"Celery": "-- shop/celery.py --\nfrom celery import Celery\napp = Celery('shop')\n-- requirements.txt --\ngunicorn\npsycopg\ncelery\n",
+	} {
+		folder := t.TempDir()
+		write(t, folder, read(t, "base.txtar"), txtar.Parse([]byte(project)))
+		questions := look(t, folder, nil).Questions
+		at := slices.IndexFunc(questions, func(q Question) bool { return q.ID == "cache" })
+		if at < 0 || strings.Contains(questions[at].Text, "$") || !strings.Contains(questions[at].Text, "billed by the hour") {
+			t.Errorf("%s: %+v", name, questions)
+		}
+	}
+}
+
 func TestASurveyIsItsOwnResult(t *testing.T) {
 	needPython(t)
 	files, _ := filepath.Glob("testdata/*.txtar")

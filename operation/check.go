@@ -74,30 +74,9 @@ func (u *Unfit) Error() string {
 // fit checks the project that the stack builds, and refuses what would not run. The findings are the warnings. Nothing is checked if
 // nothing is built.
 func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, error) {
-	if c.stack.Images.Django != "" {
-		return nil, nil
-	}
-	o := ownProject(t, c.stack.App)
-	o.Project = c.stack.Project
-	o.Stack = stackOf(t, c)
-	if cache, err := os.UserCacheDir(); err == nil {
-		o.Cache = filepath.Join(cache, "slipway", "settings")
-	}
-	report, err := check.Run(ctx, o)
+	folder, refused, warnings, err := c.examine(ctx, t)
 	if err != nil {
 		return nil, err
-	}
-	folder, err := filepath.Rel(t.Root, o.Path)
-	if err != nil {
-		folder = o.Path
-	}
-	var warnings, refused []finding.Finding
-	for _, f := range report.Findings {
-		if one := judged(filepath.ToSlash(folder), f); f.Severity == check.Refused {
-			refused = append(refused, one)
-		} else {
-			warnings = append(warnings, one)
-		}
 	}
 	rest := ""
 	if n := len(warnings); n > 0 {
@@ -112,13 +91,60 @@ func (c *configuration) fit(ctx context.Context, t Target) ([]finding.Finding, e
 		if len(warnings) == 1 {
 			are = "is"
 		}
-		return nil, &Unfit{filepath.ToSlash(folder), refused, "\nThere " + are + " also " + rest}
+		return nil, &Unfit{folder, refused, "\nThere " + are + " also " + rest}
 	case len(refused) > 0:
-		return nil, &Unfit{filepath.ToSlash(folder), refused, ""}
+		return nil, &Unfit{folder, refused, ""}
 	case rest != "":
 		t.Progress.Logf("Check: %s", rest)
 	}
 	return warnings, nil
+}
+
+// fitOr is fit for a project that is built. A release has its images already, which may be of another commit than the folder. So it is
+// only warned of what would be refused: the stack may lack a variable that the release needs as well.
+func (c *configuration) fitOr(ctx context.Context, t Target, p *pinned) ([]finding.Finding, error) {
+	if p == nil {
+		return c.fit(ctx, t)
+	}
+	_, refused, _, err := c.examine(ctx, t)
+	if err != nil || len(refused) == 0 {
+		return nil, nil // a release can be deployed from a folder without the project
+	}
+	lines := []string{fmt.Sprintf("Warning: with the project in this folder, slipway check would refuse stack %s:", t.Stack)}
+	for _, f := range refused {
+		lines = append(lines, "  "+strings.ReplaceAll(f.String(), "\n", "\n  "))
+	}
+	t.Progress.Logf("%s\nRelease %s may be of another commit, so this does not stop it.", strings.Join(lines, "\n"), p.release.ID)
+	return nil, nil
+}
+
+// examine checks the project that the stack builds.
+func (c *configuration) examine(ctx context.Context, t Target) (folder string, refused, warnings []finding.Finding, err error) {
+	if c.stack.Images.Django != "" {
+		return "", nil, nil, nil
+	}
+	o := ownProject(t, c.stack.App)
+	o.Project = c.stack.Project
+	o.Stack = stackOf(t, c)
+	if cache, err := os.UserCacheDir(); err == nil {
+		o.Cache = filepath.Join(cache, "slipway", "settings")
+	}
+	report, err := check.Run(ctx, o)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if folder, err = filepath.Rel(t.Root, o.Path); err != nil {
+		folder = o.Path
+	}
+	folder = filepath.ToSlash(folder)
+	for _, f := range report.Findings {
+		if one := judged(folder, f); f.Severity == check.Refused {
+			refused = append(refused, one)
+		} else {
+			warnings = append(warnings, one)
+		}
+	}
+	return folder, refused, warnings, nil
 }
 
 // judged is a finding of a check in the format of all findings.

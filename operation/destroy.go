@@ -333,9 +333,10 @@ func (d *demolition) delete(ctx context.Context) (engine.Result, error) {
 	return result.Add(rest), err
 }
 
-// unprotected is the program without its protection.
+// unprotected is the program without its protection. Only protected resources are updated with it, and an image is none, so the
+// helper for images is not needed in an account either.
 func (d *demolition) unprotected() *site.Program {
-	return site.New(site.Options{Root: d.config.root, Unlock: true, Runner: d.account.Runner()})
+	return site.New(site.Options{Root: d.config.root, Unlock: true, Runner: d.account.Runner(), Unbuilt: true})
 }
 
 // sealed finds the name of the database's final snapshot, and the key that encrypts it.

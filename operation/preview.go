@@ -10,8 +10,9 @@ import (
 	"slipway/engine"
 )
 
-// Preview is what Up would change. It changes nothing, and refuses what Up would refuse. A change that is tried is planned on a copy of
-// the stack, and that copy then lives with it: up, up again, destroy.
+// Preview is what Up would change. It changes nothing, and refuses what Up would refuse, except of a paused stack: its plan is shown,
+// with the note that up is refused. A change that is tried is planned on a copy of the stack, and that copy then lives with it: up, up
+// again, destroy.
 func Preview(ctx context.Context, t Target, release string) (plan *Plan, err error) {
 	p, err := again(ctx, t, release)
 	if err != nil {
@@ -20,6 +21,9 @@ func Preview(ctx context.Context, t Target, release string) (plan *Plan, err err
 	c, err := configure(t)
 	if err == nil {
 		err = p.suits(t, c)
+	}
+	if err == nil {
+		_, err = c.fitOr(ctx, t, p)
 	}
 	if err != nil {
 		return nil, err
@@ -33,7 +37,9 @@ func Preview(ctx context.Context, t Target, release string) (plan *Plan, err err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.sayPaused(ctx)
+	if p, err := s.readPaused(ctx); err == nil && p != nil {
+		t.Progress.Logf("Stack %s is %s. This plan is for later: up is refused until slipway resume%s.", t.Stack, p, t.Flags())
+	}
 	return s.plan(ctx, "preview")
 }
 

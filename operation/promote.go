@@ -62,6 +62,9 @@ func bring(ctx context.Context, t Target, p *pinned, operation string, confirm f
 	if err == nil {
 		err = p.suits(t, c)
 	}
+	if err == nil && operation == "promote" { // what a rollback brings back suited the stack before
+		_, err = c.fitOr(ctx, t, p)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,12 @@ package operation
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"slipway/release"
 )
 
-// Rollback runs an earlier release of the stack again; "" is the newest that was good and has other images than those that run.
+// Rollback runs an earlier release of the stack again; "" is the last good one before the one that runs, with other images.
 func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) error) (*Deployed, error) {
 	h, err := Releases(ctx, t)
 	if err != nil {
@@ -16,7 +17,7 @@ func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) erro
 	if id == "" {
 		previous, ok := h.Previous()
 		if !ok {
-			return nil, fmt.Errorf("stack %s has no earlier release that was good and has other images: there is nothing to go back to", t.Stack)
+			return nil, noneBefore(t, h)
 		}
 		id = previous.ID
 	}
@@ -32,4 +33,29 @@ func Rollback(ctx context.Context, t Target, id string, confirm func(*Plan) erro
 	p.warn(t)
 	sayDropped(t, h, "rollback")
 	return bring(ctx, t, p, "rollback", confirm)
+}
+
+// noneBefore says why a stack has nothing to go back to, and what it has instead.
+func noneBefore(t Target, h release.History) error {
+	const few = 5
+	var later []string
+	for _, r := range h.Later() {
+		later = append(later, r.ID)
+	}
+	running, _ := h.Running()
+	destroyed, gone := h.Destroyed()
+	switch {
+	case len(later) > 0:
+		rest := ""
+		if n := len(later) - few; n > 0 {
+			later, rest = later[:few], fmt.Sprintf(" and %d more", n)
+		}
+		return fmt.Errorf("stack %s has no earlier release than %s that was good and has other images; nothing was changed\n"+
+			"newer ones: %s%s\nto run one of them on purpose: slipway rollback RELEASE%s",
+			t.Stack, running.ID, strings.Join(later, ", "), rest, t.Flags())
+	case gone:
+		return fmt.Errorf("stack %s was destroyed on %s, and the images of its releases before that were deleted with it: "+
+			"there is nothing to go back to. Next: slipway up%s builds what is in the folder", t.Stack, release.Moment(destroyed), t.Flags())
+	}
+	return fmt.Errorf("stack %s has no earlier release that was good and has other images: there is nothing to go back to", t.Stack)
 }

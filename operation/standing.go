@@ -27,7 +27,7 @@ const (
 	endpointHour = 0.01 // interface endpoint and zone
 )
 
-// instanceHour are the prices of small instances, and of nodes of a cache.
+// instanceHour are the prices of small instances. Nodes of a cache have other prices, of which docs/costs.md has no verified one.
 var instanceHour = map[string]float64{"t4g.nano": 0.0042, "t4g.micro": 0.0084, "t4g.small": 0.0168, "t4g.medium": 0.0336}
 
 // standing is what a paused stack costs, the dearest first: everything that is billed by its existence. unknown are parts whose price is

@@ -50,8 +50,8 @@ func Up(ctx context.Context, t Target, args UpArgs) (*Deployed, error) {
 		err = p.suits(t, c)
 	}
 	var warnings []finding.Finding
-	if err == nil && p == nil {
-		warnings, err = c.fit(ctx, t)
+	if err == nil {
+		warnings, err = c.fitOr(ctx, t, p)
 	}
 	if err != nil {
 		return nil, err

@@ -431,20 +431,69 @@ func (h History) Running() (Release, bool) {
 	return Release{}, false
 }
 
-// Previous is the newest release that was good here and has other images than the one that runs.
+// Previous is the release that was good here before the one that runs, with other images: of those first deployed before it, the one
+// that was deployed last. So one rollback after another goes further back, and never to what an earlier one left.
 func (h History) Previous() (Release, bool) {
-	running, runs := h.Running()
-	for _, d := range slices.Backward(h.Deployments) {
-		if !d.Good() || d.Release == "" {
-			continue
-		}
-		r, err := h.Find(d.Release)
-		if err != nil || runs && r.Images.Digests() == running.Images.Digests() {
-			continue
-		}
-		return r, true
+	earlier, _ := h.around()
+	if len(earlier) == 0 {
+		return Release{}, false
 	}
-	return Release{}, false
+	return earlier[0], true
+}
+
+// Later are the good releases with other images that were first deployed after the one that runs, newest first. Something else runs
+// since a rollback.
+func (h History) Later() []Release {
+	_, later := h.around()
+	return later
+}
+
+// around are the good releases with other images than those that run: what was first deployed before them, and after them. The
+// same images are listed once; those that were deployed last come first.
+func (h History) around() (earlier, later []Release) {
+	kept, _ := h.sinceDestroy()
+	first := map[image.Pair]int{} // when images were first deployed here
+	running, runs := h.Running()
+	var releases []Release // of kept
+	for i, d := range kept {
+		r, _ := h.Find(d.Release)
+		releases = append(releases, r)
+		if _, seen := first[r.Images.Digests()]; !seen {
+			first[r.Images.Digests()] = i
+		}
+	}
+	now, listed := running.Images.Digests(), map[image.Pair]bool{}
+	for i, d := range slices.Backward(kept) {
+		r := releases[i]
+		digests := r.Images.Digests()
+		if !d.Good() || r.ID == "" || listed[digests] || runs && digests == now {
+			continue
+		}
+		listed[digests] = true
+		if runs && first[digests] > first[now] {
+			later = append(later, r)
+		} else {
+			earlier = append(earlier, r)
+		}
+	}
+	return earlier, later
+}
+
+// Destroyed is when the stack was destroyed, with the images of the releases before; false: it was not, or nothing ran before.
+func (h History) Destroyed() (time.Time, bool) {
+	kept, destroyed := h.sinceDestroy()
+	ran := func(d Deployment) bool { return d.Good() && d.Release != "" }
+	return destroyed.When, slices.ContainsFunc(h.Deployments[:len(h.Deployments)-len(kept)], ran)
+}
+
+// sinceDestroy are the deployments whose images can still be there, and the destroy before them.
+func (h History) sinceDestroy() (kept []Deployment, destroyed Deployment) {
+	for i, d := range slices.Backward(h.Deployments) {
+		if d.Operation == "destroy" && d.Good() {
+			return h.Deployments[i+1:], d
+		}
+	}
+	return h.Deployments, Deployment{}
 }
 
 // Find is the release with an ID. The error of an unknown one names the nearest, or all if there are few.

@@ -141,6 +141,7 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 		name              string
 		play              func(s *story) (running, previous Release)
 		noRunning, noPrev bool
+		later             string // the letters of the images
 	}{
 		{name: "nothing yet", noRunning: true, noPrev: true, play: func(*story) (r, p Release) { return }},
 		{name: "only one", noPrev: true, play: func(s *story) (r, p Release) { return s.release("a", good()), p }},
@@ -157,11 +158,42 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			s.release("b", good())
 			return s.release("b", good()), p
 		}},
-		{name: "back and forth", play: func(s *story) (r, p Release) {
+		{name: "not forward to what was rolled back", noPrev: true, later: "b", play: func(s *story) (r, p Release) {
 			r = s.release("a", good())
-			p = s.release("b", good())
+			s.release("b", good())
 			s.deploy(Deployment{Operation: "rollback", Release: r.ID}, good())
 			return r, p
+		}},
+		{name: "further back each time", later: "c", play: func(s *story) (r, p Release) {
+			p = s.release("a", good())
+			r = s.release("b", good())
+			s.release("c", good())
+			s.deploy(Deployment{Operation: "rollback", Release: r.ID}, good())
+			return r, p
+		}},
+		{name: "what was rolled back is skipped later too", play: func(s *story) (r, p Release) {
+			p = s.release("a", good())
+			s.release("b", good())
+			s.deploy(Deployment{Operation: "rollback", Release: p.ID}, good())
+			return s.release("c", good()), p
+		}},
+		{name: "a new release of images that ran first", noPrev: true, later: "cb", play: func(s *story) (r, p Release) {
+			s.release("a", good())
+			s.release("b", good())
+			s.release("c", good())
+			return s.release("a", good()), p
+		}},
+		{name: "a destroy took the images", noPrev: true, play: func(s *story) (r, p Release) {
+			s.release("a", good())
+			s.release("b", good())
+			s.deploy(Deployment{Operation: "destroy"}, good())
+			return s.release("c", good()), p
+		}},
+		{name: "since a destroy", play: func(s *story) (r, p Release) {
+			s.release("a", good())
+			s.deploy(Deployment{Operation: "destroy"}, good())
+			p = s.release("b", good())
+			return s.release("c", good()), p
 		}},
 		{name: "good once, bad now", noPrev: true, play: func(s *story) (r, p Release) {
 			r = s.release("a", good())
@@ -178,8 +210,8 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			s.deploy(Deployment{Operation: "destroy"}, bad())
 			return r, p
 		}},
-		{name: "destroyed", noRunning: true, play: func(s *story) (r, p Release) {
-			p = s.release("a", good())
+		{name: "destroyed", noRunning: true, noPrev: true, play: func(s *story) (r, p Release) {
+			s.release("a", good())
 			s.deploy(Deployment{Operation: "destroy"}, good())
 			return r, p
 		}},
@@ -193,6 +225,16 @@ func TestWhatRunsAndWhatRanBefore(t *testing.T) {
 			}
 			if got, ok := h.Previous(); ok == c.noPrev || got.ID != previous.ID {
 				t.Errorf("before it was %q (%t), want %q", got.ID, ok, previous.ID)
+			}
+			var later, want []image.Pair
+			for _, r := range h.Later() {
+				later = append(later, r.Images.Digests())
+			}
+			for _, letter := range c.later {
+				want = append(want, imagesAt(string(letter)).Digests())
+			}
+			if diff := cmp.Diff(want, later); diff != "" {
+				t.Errorf("later (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -57,8 +57,8 @@ type Options struct {
 	// protects a resource, and buckets and repositories are emptied. The database still leaves a final snapshot.
 	Unlock bool
 
-	// Unbuilt says that the engine's run builds no images, so that the helper for them need not be compiled: a rehearsal. What
-	// runs as containers is built afterwards.
+	// Unbuilt says that the engine's run builds no images, so that the helper for them need not be compiled: a rehearsal, or a
+	// run that only lifts the protection. What runs as containers is built afterwards.
 	Unbuilt bool
 
 	// Declare omits the resource hooks, which need an engine, for a program that runs under Pulumi's mocks.

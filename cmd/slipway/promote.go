@@ -58,8 +58,9 @@ func rollbackCommand(run *invocation) *cobra.Command {
 	return &cobra.Command{
 		Use:   "rollback [RELEASE]",
 		Short: "Run an earlier release again",
-		Long: `Rollback runs the digests of an earlier release of the stack again: without RELEASE the newest that was good and has
-other images than those that run. Nothing is built. It shows what would change before it begins.
+		Long: `Rollback runs the digests of an earlier release of the stack again: without RELEASE the last good one before the one that
+runs, with other images. A second rollback goes further back. A newer release runs again only if you name it. Nothing is
+built. It shows what would change before it begins.
 
 The database is not rolled back: migrations that the earlier release does not have are listed, and stay applied.`,
 		Example: `  slipway rollback --stack prod

@@ -370,7 +370,8 @@ func (i *initializer) todo() {
 		i.add("Pulumi.prod.yaml", 0, "Fill in the domain, its zone and who receives alarms.")
 	}
 	for _, f := range i.found.Report.Findings {
-		unfit := f.Check == "service-missing" && i.found.Cache != nil // the site does not use the stack's cache
+		unfit := f.Check == "service-missing" && i.found.Cache != nil || // the site does not use the stack's cache
+			f.Check == "broker-missing"
 		if (f.Severity == check.Refused || unfit) && !slices.Contains(unreadable, f.Check) {
 			i.refused(f)
 		}

@@ -395,6 +395,28 @@ func TestProcessesThatAreNotDeployed(t *testing.T) {
 	}
 }
 
+// Without a broker setting Celery's workers would look for RabbitMQ on localhost. A cache is offered, and what is missing then is listed.
+func TestWorkersWithoutABroker(t *testing.T) {
+	for answer, want := range map[string]string{
+		"yes": "Add celery[redis] to the requirements.", "no": "Set cache.node: cache.t4g.micro and app.env",
+	} {
+		folder := project(t, "shop", "startproject")
+		put(t, filepath.Join(folder, "requirements.txt"), "django\ngunicorn\npsycopg[binary]\ncelery\n")
+		put(t, filepath.Join(folder, "mysite/celery.py"), "from celery import Celery\n\napp = Celery('mysite')\n")
+		put(t, filepath.Join(folder, "Procfile"), "web: gunicorn mysite.wsgi\nworker: celery -A mysite worker\n")
+		r := run(t, Options{Path: folder, Answers: map[string]string{"cache": answer}})
+		if !slices.ContainsFunc(r.Todo, func(one Todo) bool { return strings.Contains(one.What, want) }) {
+			t.Errorf("cache %s: to do lacks %q:\n%+v", answer, want, r.Todo)
+		}
+		written := read(t, filepath.Join(folder, "Pulumi.yaml")) + read(t, filepath.Join(folder, "Pulumi.local.yaml"))
+		for _, part := range []string{"CELERY_BROKER_URL: \"{redis.url}\"", "node: cache.t4g.micro"} {
+			if strings.Contains(written, part) != (answer == "yes") {
+				t.Errorf("cache %s, %s:\n%s", answer, part, written)
+			}
+		}
+	}
+}
+
 func TestProjectNames(t *testing.T) {
 	for folder, want := range map[string]string{"shop": "shop", "My_Shop 2": "my-shop-2", "2024-shop": "shop", "---": "site",
 		"a-very-long-name-of-a-project": "a-very-long-name-of"} {
