@@ -51,8 +51,8 @@ type Stack struct {
 	Workers []Worker `key:"workers" rule:"unique names"`
 	// Commands that run on a schedule.
 	Jobs []Job `key:"jobs" rule:"unique names"`
-	// Secret environment variables for the app, by name: slipway secret set NAME. They become SSM parameters
-	// and reach the containers by ARN. Changing a secret replaces the running tasks.
+	// Secret environment variables for the app, by name; slipway secret set NAME sets one. They become SSM
+	// parameters and reach the containers by ARN. Changing a secret replaces the running tasks.
 	Secrets map[string]pulumi.StringOutput `key:"secrets" rule:"NAME: encrypted string of at most 4096 bytes"`
 	// The release that runs instead of images that are built.
 	Images Images `key:"images"`

@@ -303,7 +303,6 @@ type other struct {
 
 const (
 	needsAWS   = "it needs an AWS account"
-	needsCLI   = "it needs the state of a live stack"
 	needsSite  = ".ci/site runs the containers and the site's own tests"
 	isTest     = "it is a test, or measures"
 	isShell    = "the shell does it"
@@ -321,8 +320,7 @@ var others = []other{
 	{"go run ./cmd/sandbox", "--github", needsAWS + "; the tests of package sandbox run it"},
 	{"go test", "-update -run -bench -benchtime -fuzz -fuzztime -timeout -parallel", isTest},
 	{".ci/run", "", isTest}, {".ci/conformance", "", isTest}, {"app/load.sh", "", isTest}, {"bash", "-c", isTest},
-	{"pulumi login", "", needsCLI},
-	{"pulumi config set", "--stack --path --secret", needsCLI},
+	{"aws ecr batch-delete-image", "--repository-name --image-ids", needsAWS}, {"aws ssm delete-parameter", "--name", needsAWS},
 	{"aws s3 cp", "--recursive", needsAWS},
 	{"aws ssm get-parameter", "--with-decryption --name --query --output", needsAWS},
 	{"aws ecs update-service", "--cluster --service --desired-count", needsAWS},
