@@ -110,7 +110,7 @@ func (c *configuration) fitOr(ctx context.Context, t Target, p *pinned) ([]findi
 	if err != nil || len(refused) == 0 {
 		return nil, nil // a release can be deployed from a folder without the project
 	}
-	lines := []string{fmt.Sprintf("Warning: with the project in this folder, slipway check would refuse stack %s:", t.Stack)}
+	lines := []string{fmt.Sprintf("Warning: as the project in this folder is, it would not run in stack %s (slipway check):", t.Stack)}
 	for _, f := range refused {
 		lines = append(lines, "  "+strings.ReplaceAll(f.String(), "\n", "\n  "))
 	}

@@ -55,7 +55,7 @@ func noneBefore(t Target, h release.History) error {
 			t.Stack, running.ID, strings.Join(later, ", "), rest, t.Flags())
 	case gone:
 		return fmt.Errorf("stack %s was destroyed on %s, and the images of its releases before that were deleted with it: "+
-			"there is nothing to go back to. Next: slipway up%s builds what is in the folder", t.Stack, release.Moment(destroyed), t.Flags())
+			"there is nothing to go back to. To build what is in the folder: slipway up%s", t.Stack, release.Moment(destroyed), t.Flags())
 	}
 	return fmt.Errorf("stack %s has no earlier release that was good and has other images: there is nothing to go back to", t.Stack)
 }

@@ -33,7 +33,7 @@ func driftCommand(run *invocation) *cobra.Command {
 		Short: "Show what differs from what the last up deployed, and how bad that is",
 		Long: `Drift reads every resource of the stack and compares it with the result of the last operation. It changes neither the
 account nor the state. Changes that AWS makes automatically, such as the number of tasks that autoscaling sets, are no drift. Nor is what
-slipway pause has changed, until slipway resume.
+a pause changed, until slipway resume.
 
 Each difference is dangerous (it grants access or removes a protection), replaced (reverting it replaces the resource),
 missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,

@@ -18,7 +18,7 @@ func previewCommand(run *invocation) *cobra.Command {
 		Short: "Show what up would change",
 		Long: `Preview shows the plan of an up: the data that would be lost, what is down for a while, which resources would be
 created, changed, replaced or deleted, and which of their settings differ. What up would refuse, preview refuses too, such
-as a project that slipway check refuses. Only of a paused stack it shows the plan, and says that up is refused until resume.
+as a project with mistakes (slipway check). Of a paused stack it shows the plan, and says that up is refused until resume.
 Every resource is read first, so the plan shows what up reverts of what was changed outside Slipway.
 
 It changes nothing. Secrets are shown as [secret].

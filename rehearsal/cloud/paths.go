@@ -387,5 +387,6 @@ func (a *Account) reachNames(n *networks) []string {
 			all = append(all, name)
 		}
 	}
+	slices.Sort(all) // the order of the account is that in which the engine made them
 	return all
 }
