@@ -175,14 +175,17 @@ func (p *project) setVariable(name string) string {
 
 // setSecret is the command that sets a secret. It ends the text that it is in, without a full stop, so that it can be copied.
 func (p *project) setSecret(name string) string {
-	stack := "STACK"
-	if p.Stack != nil {
-		stack = p.Stack.Name
+	command := "slipway secret set " + name
+	switch {
+	case p.Stack == nil:
+		return command + " --stack STACK"
+	case p.Stack.Name != "local":
+		command += " --stack " + p.Stack.Name
 	}
-	if stack == "local" {
-		return "slipway secret set " + name
+	if p.Stack.Bootstrapped {
+		command += " --live"
 	}
-	return "slipway secret set " + name + " --stack " + stack + " --live"
+	return command
 }
 
 // lines joins what suggests values for variables.

@@ -73,6 +73,8 @@ type Stack struct {
 	Secrets   []string // names that the app gets from the stack's secrets
 	Workers   []Worker
 	Cache     bool // it has cache.node
+
+	Bootstrapped bool // its secrets can be encrypted for its account
 }
 
 // A Worker is a process that the stack runs beside the web service.

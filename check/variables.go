@@ -400,7 +400,7 @@ var saltName = regexp.MustCompile(`(?i)(^|_)(SALT|PEPPER|SIGNING|PRIVATE)(_|$)`)
 
 // plain asks for the value of a variable.
 func (s *surveyor) plain(p *project, name string, at place) {
-	value := s.ask(Question{ID: "env." + name, Text: fmt.Sprintf("The settings demand %s. Which value shall it have?", name), File: at.file,
+	value := s.ask(Question{ID: "env." + name, Text: fmt.Sprintf("The settings demand %s. What value should it have?", name), File: at.file,
 		Line: at.line, Default: p.likely(name)})
 	s.app.Env[name] = p.answered(value)
 	s.set("env."+name, at, "")
@@ -462,7 +462,7 @@ func (s *surveyor) conditions(p *project) bool {
 			continue
 		}
 		value := s.ask(Question{ID: "env." + r.Name, Text: fmt.Sprintf("The settings demand %s, but only under a condition. "+
-			"Which value shall it have? (Empty: none)", r.Name), File: r.File, Line: r.Line})
+			"What value should it have? (Empty: none)", r.Name), File: r.File, Line: r.Line})
 		if value != "" {
 			s.app.Env[r.Name] = p.answered(value)
 			s.set("env."+r.Name, place{r.File, r.Line}, "")

@@ -368,7 +368,7 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 	}
 	names := t.Names()
 	if secretName(name) && len(names) == 0 && value != "" {
-		d.add(path, masked, "has the name of a secret: %s", d.source.setSecret(name))
+		d.add(path, masked, "has the name of a secret: %s", d.source.SetSecret(name))
 		return
 	}
 	for _, n := range names {
@@ -376,7 +376,7 @@ func (d *decoder) template(s *Stack, path, name, value string) {
 		_, known := d.source.Names[n]
 		switch {
 		case isOwn && !slices.Contains(s.SecretNames, own):
-			d.add(path, "", "has {%s}, and %s is not in secrets: %s", n, own, d.source.setSecret(own))
+			d.add(path, "", "has {%s}, and %s is not in secrets: %s", n, own, d.source.SetSecret(own))
 		case !isOwn && !known:
 			d.add(path, "", "has the unknown name {%s}; the names are %s and secret.NAME", n,
 				strings.Join(slices.Sorted(maps.Keys(d.source.Names)), ", "))

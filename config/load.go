@@ -438,7 +438,7 @@ func (d *decoder) secrets(stack *Stack) {
 		}
 	}
 	if n.kind != object {
-		d.add("secrets", masked, "must be an object of names and encrypted values: %s", d.source.setSecret("NAME"))
+		d.add("secrets", masked, "must be an object of names and encrypted values: %s", d.source.SetSecret("NAME"))
 		return
 	}
 	if !d.source.sealed {
@@ -452,7 +452,7 @@ func (d *decoder) secrets(stack *Stack) {
 		case twice[i]:
 			d.add(path, "", "duplicate key")
 		case !hidden:
-			d.add(path, masked, "must be secret: %s", d.source.setSecret(pair.key))
+			d.add(path, masked, "must be secret: %s", d.source.SetSecret(pair.key))
 		case pair.value.kind != text:
 			d.add(path, masked, "must be a string")
 		case d.source.sealed:

@@ -155,7 +155,7 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		want        []string
 	}{
 		{"plain text", `{"API":"hunter2"}`, false,
-			[]string{`secrets.API: must be secret: slipway secret set API --stack dev --live, got [secret]`}},
+			[]string{`secrets.API: must be secret: slipway secret set API --stack dev, got [secret]`}},
 		{"empty", `{"API":""}`, true, []string{`secrets.API: must not be empty`}},
 		{"too long for SSM", `{"API":"` + strings.Repeat("hunter2", 600) + `"}`, true,
 			[]string{`secrets.API: must be at most 4096 bytes, but has 4200`}},
@@ -165,10 +165,10 @@ func TestASecretIsNeverInAMistake(t *testing.T) {
 		{"an object", `{"API":{"x":"hunter2"}}`, true, []string{`secrets.API: must be a string, got [secret]`}},
 		{"one string", `hunter2`, true,
 			[]string{`secrets: must be an object of names and encrypted values: ` +
-				`slipway secret set NAME --stack dev --live, got [secret]`}},
+				`slipway secret set NAME --stack dev, got [secret]`}},
 		{"not JSON", `{"API":"hunter2`, true,
 			[]string{`secrets: must be an object of names and encrypted values: ` +
-				`slipway secret set NAME --stack dev --live, got [secret]`}},
+				`slipway secret set NAME --stack dev, got [secret]`}},
 		{"bad name", `{"1API":"hunter2"}`, true,
 			[]string{`secrets.1API: must contain only letters, digits and _, must not start with a digit, and must be at most 128 characters`}},
 	} {
@@ -206,7 +206,7 @@ func TestAPlainSecretBesideAnEncryptedOneIsFound(t *testing.T) {
 	err := fromEngine(t, config, []string{"slipway:secrets"}, false, filepath.Dir(path))
 	want := []string{
 		`Pulumi.dev.yaml:6: network.zones: must be 2 or 3, got 5`,
-		`Pulumi.dev.yaml:5: secrets.BAD: must be secret: slipway secret set BAD --stack dev --live, got [secret]`,
+		`Pulumi.dev.yaml:5: secrets.BAD: must be secret: slipway secret set BAD --stack dev, got [secret]`,
 	}
 	if diff := cmp.Diff(want, lines(t, err, true)); diff != "" {
 		t.Error(diff)

@@ -117,7 +117,7 @@ func TestReports(t *testing.T) {
 		{"no value is not an empty one", base + "  slipway:app: {env: {X: }}\n",
 			[]string{`app.env.X: must be a string: write "" for an empty one, got null`}},
 		{"a secret date is not shown", base + "  slipway:secrets: {X: 2023-05-15}\n",
-			[]string{"secrets.X: must be secret: slipway secret set X --stack dev --live, got [secret]"}},
+			[]string{"secrets.X: must be secret: slipway secret set X --stack dev, got [secret]"}},
 
 		{"router#1852 a health path with a query", base + "  slipway:web: {healthPath: '/ht/?format=json'}\n", nil},
 		{"what else a URL may contain", base + "  slipway:web: {healthPath: \"/a-b_c.d~e/%7Efoo/x;y=1,2/(z)!$&'*+@:?a=b&c[\"}\n",

@@ -54,15 +54,17 @@ type Source struct {
 // DefaultStack is the stack that is meant if none is named. It is there to be rehearsed.
 const DefaultStack = "local"
 
-// SetSecret is the command that sets a secret of a stack.
-func SetSecret(name, stack string) string {
-	if stack == DefaultStack {
-		return "slipway secret set " + name
+// SetSecret is the command that sets a secret of the stack: in its account, if it has a key there, else for its rehearsals.
+func (s Source) SetSecret(name string) string {
+	command := "slipway secret set " + name
+	if s.Stack != DefaultStack {
+		command += " --stack " + s.Stack
 	}
-	return "slipway secret set " + name + " --stack " + stack + " --live"
+	if _, bootstrapped := s.Values[s.Project+":backend"]; bootstrapped {
+		command += " --live"
+	}
+	return command
 }
-
-func (s Source) setSecret(name string) string { return SetSecret(name, s.Stack) }
 
 // A RawValue is one value as the engine passes it: a scalar as a string, anything else as JSON.
 type RawValue struct {

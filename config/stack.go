@@ -257,7 +257,7 @@ type Alarms struct {
 	// Who receives alarms. AWS sends a confirmation message first. Required on a protected stack.
 	Email string `key:"email" rule:"one e-mail address"`
 	// Where docs/runbook.md is published. The description of each alarm, and so the e-mail, links to its entry there. Without it, the
-	// description names the page in a clone of the repository.
+	// description links to the page of this version on GitHub.
 	Runbook string `key:"runbook" rule:"a URL that begins with https://"`
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -68,7 +67,6 @@ func (a *acting) part(service string) string {
 
 // service is one of the stack's services: by the name that the stack's file has, by the one that people call it, or by its name in ECS.
 func (a *acting) service(name string) (verdict.Running, error) {
-	var known []string
 	for _, form := range []string{name, "worker-" + name} {
 		for _, r := range a.expected.Services {
 			if a.part(r.Service) == form || r.Service == name {
@@ -76,11 +74,11 @@ func (a *acting) service(name string) (verdict.Running, error) {
 			}
 		}
 	}
+	var names []string
 	for _, r := range a.expected.Services {
-		known = append(known, a.part(r.Service))
+		names = append(names, strings.TrimPrefix(a.part(r.Service), "worker-"))
 	}
-	slices.Sort(known)
-	return verdict.Running{}, UsageError{fmt.Errorf("there is no service %q: the stack has %s", name, strings.Join(known, ", "))}
+	return verdict.Running{}, noService(name, names)
 }
 
 // found is what ECS says of a service.

@@ -222,7 +222,9 @@ func (b *bootstrapping) foreignSecrets() error {
 	var look func(path string, n *yaml.Node)
 	look = func(path string, n *yaml.Node) {
 		if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "secure" {
-			names = append(names, path)
+			if n.Content[1].Value != StandIn {
+				names = append(names, path)
+			}
 			return
 		}
 		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {

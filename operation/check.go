@@ -207,7 +207,7 @@ func around(a, b string) string {
 func stackOf(t Target, c *configuration) *check.Stack {
 	s := &check.Stack{
 		Name: t.Stack, Protected: c.stack.Protect, Domain: c.stack.Domain, Region: c.stack.Region, Secrets: c.stack.SecretNames,
-		Cache: c.stack.Cache.Node != "",
+		Cache: c.stack.Cache.Node != "", Bootstrapped: c.stack.Backend.Bucket != "",
 	}
 	for _, w := range c.stack.Workers {
 		s.Workers = append(s.Workers, check.Worker{Name: w.Name, Command: w.Command, Count: w.Count, Single: w.Single})

@@ -167,7 +167,7 @@ func override(node *yaml.Node, source config.Source, words string) error {
 		key = source.Project + ":" + key
 	}
 	if key == source.Project+":secrets" {
-		return errors.New("a secret does not belong on a command line: " + config.SetSecret("NAME", source.Stack))
+		return errors.New("a secret does not belong on a command line: " + source.SetSecret("NAME"))
 	}
 	rest, err := resource.ParsePropertyPath(strings.TrimPrefix(path[end:], "."))
 	if err != nil {

@@ -435,6 +435,9 @@ func (d *doctor) sick(p *patient, v verdict.Verdict) {
 	case strings.Contains(reason, "unhealthy"):
 		state = diagnosis.Unhealthy
 	}
+	if d.paused != nil && p.is.Desired == 0 && state == diagnosis.Stopped {
+		reason = "service " + p.expected.Service + " runs no task: the pause took it to zero"
+	}
 	d.found(diagnosis.Finding{Kind: state, Part: p.name, Text: reason})
 	if p.is.Desired == 0 || len(v.Stopped)+len(v.Check)+len(v.Logs) == 0 {
 		return

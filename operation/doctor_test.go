@@ -259,10 +259,13 @@ func TestAPausedStackIsPaused(t *testing.T) {
 		t.Errorf("the cause is %+v", first)
 	}
 	explained := strings.Join(first.Explains, "\n")
-	for _, part := range []string{"slipway-staging-web is scaled to zero", "database slipway-staging-database"} {
+	for _, part := range []string{"slipway-staging-web runs no task: the pause took it to zero", "database slipway-staging-database"} {
 		if !strings.Contains(explained, part) {
 			t.Errorf("it does not explain %s: %q", part, first.Explains)
 		}
+	}
+	if strings.Contains(explained, "by hand") {
+		t.Errorf("what the pause did is explained with something else: %q", first.Explains)
 	}
 	w, err := WatchStatus(t.Context(), target)
 	if err != nil {
@@ -275,14 +278,17 @@ func TestAPausedStackIsPaused(t *testing.T) {
 	if s.Paused == nil || s.Paused.Who == "" || s.Paused.Starts == nil || s.Paused.Next != "slipway resume --stack staging" {
 		t.Errorf("status has %+v, unknown %+v", s.Paused, s.Unknown)
 	}
+	if len(s.Jobs) == 0 || slices.ContainsFunc(s.Jobs, func(j JobState) bool { return !j.Disabled }) {
+		t.Errorf("the schedules of a paused stack are disabled: %+v", s.Jobs)
+	}
 	if _, err := Resume(t.Context(), target); err != nil {
 		t.Fatal(err)
 	}
 	if c, err = Doctor(t.Context(), target, DoctorArgs{}); err != nil || c.State != Healthy {
 		t.Errorf("after resume: %+v, %v", c, err)
 	}
-	if s, err = w.Look(t.Context()); err != nil || s.Paused != nil {
-		t.Errorf("after resume status has %+v, %v", s.Paused, err)
+	if s, err = w.Look(t.Context()); err != nil || s.Paused != nil || len(s.Jobs) == 0 || s.Jobs[0].Disabled {
+		t.Errorf("after resume status has %+v, %+v, %v", s.Paused, s.Jobs, err)
 	}
 }
 

@@ -27,6 +27,9 @@ type Drifted struct {
 	Found []drift.Resource // that differ from what the last operation left
 	// Release is what an up must name to revert the differences alone. "": the stack builds its own images, so it needs none.
 	Release string
+	// LeftOut names the resources whose differences a pause made, and that are therefore no drift.
+	LeftOut []string
+	Paused  bool
 }
 
 // Drift finds the resources that differ from what the last operation left. It changes nothing, but for the record that a check
@@ -57,7 +60,10 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 	if err != nil {
 		return nil, undeployed(t, err)
 	}
-	s.sayPaused(ctx)
+	paused, err := s.readPaused(ctx)
+	if err != nil {
+		return nil, err
+	}
 	steps, err := s.stack.Reread(ctx, s.account.Lock())
 	if err != nil {
 		return nil, missing(t, err)
@@ -66,8 +72,12 @@ func Drift(ctx context.Context, t Target, args DriftArgs) (d *Drifted, err error
 		return nil, err
 	}
 	last, _ := s.lastCheck(ctx) // one that cannot be read is replaced
+	steps, left := paused.without(steps)
 	found, taken := differences(last, steps)
-	d = &Drifted{Found: found}
+	d = &Drifted{Found: found, LeftOut: left, Paused: paused != nil}
+	if paused != nil {
+		t.Progress.Logf("%s", paused.leaves(t, left))
+	}
 	check := drift.NewCheck(time.Now(), d.Found)
 	check.Taken = taken
 	if err := s.keepCheck(ctx, check); err != nil {

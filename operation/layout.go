@@ -324,11 +324,16 @@ func (l *layout) service(name string) (*part, error) {
 			names = append(names, strings.TrimPrefix(p.Name, "worker-"))
 		}
 	}
+	return nil, noService(name, names)
+}
+
+// noService says that no service has a name. The names are those of the stack's file: web, and a worker's without "worker-".
+func noService(name string, names []string) error {
 	slices.Sort(names)
 	if near := Near(name, names); near != "" {
-		return nil, UsageError{fmt.Errorf("there is no service %q: did you mean %s?", name, near)}
+		return UsageError{fmt.Errorf("there is no service %q: did you mean %s?", name, near)}
 	}
-	return nil, UsageError{fmt.Errorf("there is no service %q; the services are %s", name, strings.Join(names, ", "))}
+	return UsageError{fmt.Errorf("there is no service %q; the services are %s", name, strings.Join(names, ", "))}
 }
 
 // outputs are those of a resource.

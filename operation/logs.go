@@ -98,7 +98,7 @@ const (
 // span is the range of time that is wanted. until zero is now.
 func span(args LogsArgs, now time.Time) (from, until time.Time, err error) {
 	if args.Follow && args.Until != "" {
-		return from, until, UsageError{errors.New("--until is for lines that are written; --follow waits for others: give one of them")}
+		return from, until, UsageError{errors.New("give --until or --follow: --until ends the log, --follow waits for new lines")}
 	}
 	from = now.Add(-recently)
 	switch {

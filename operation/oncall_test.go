@@ -11,8 +11,11 @@ import (
 	"sync"
 	"testing"
 
+	"slipway/internal/catalog"
+	"slipway/internal/wiring"
 	"slipway/rehearsal/cloud"
 	"slipway/rehearsal/iam"
+	"slipway/site"
 )
 
 const (
@@ -177,6 +180,43 @@ func TestEachCommandOnCallHasItsCalls(t *testing.T) {
 		if !slices.Contains(commands, name) {
 			t.Errorf("there is no command %s", name)
 		}
+	}
+}
+
+// Alarms and the runbook say of a command that it needs the rights to deploy unless the policy for people on call allows it.
+func TestTheRunbookKnowsWhatPeopleOnCallMayDo(t *testing.T) {
+	for name := range onCallCalls {
+		if !catalog.OnCall(name) {
+			t.Errorf("slipway %s is for people on call, and the runbook says that it needs the rights to deploy", name)
+		}
+	}
+	for _, name := range []string{"up", "preview", "drift", "rollback", "promote", "destroy", "unlock", "secret set", "statuses"} {
+		if catalog.OnCall(name) {
+			t.Errorf("the policy for people on call does not allow slipway %s, and the runbook does not say so", name)
+		}
+	}
+	shop := wiring.Site{Project: "slipway", Stack: "prod", Partition: "aws", Region: "us-east-1", AccountID: "123456789012"}
+	page := site.Catalog(shop).Runbook()
+	const mark = " (needs the rights to deploy)"
+	marked := 0
+	for _, at := range regexp.MustCompile("`slipway ([^`]+)`").FindAllStringSubmatchIndex(page, -1) {
+		command, after := page[at[2]:at[3]], page[at[1]:]
+		words := append(strings.Fields(command), "")
+		_, one := onCallCalls[words[0]]
+		_, two := onCallCalls[words[0]+" "+words[1]]
+		allowed := one || two
+		if command == "policy on-call" {
+			continue
+		}
+		if strings.HasPrefix(after, mark) == allowed {
+			t.Errorf("slipway %s is for people on call: %v, but the runbook continues %q", command, allowed, after[:len(mark)])
+		}
+		if !allowed {
+			marked++
+		}
+	}
+	if marked < 3 {
+		t.Errorf("only %d commands of the runbook need the rights to deploy", marked)
 	}
 }
 

@@ -62,6 +62,11 @@ func open(ctx context.Context, t Target, c *configuration, args openArgs) (*sess
 	if t.Live && (c.stack.Backend.Bucket == "" || c.seal.EncryptedKey == "") {
 		return nil, notBootstrapped(t)
 	}
+	if t.Live && (args.builds || slices.Contains(lasting, args.operation)) {
+		if err := c.secretsHaveValues(t); err != nil {
+			return nil, err
+		}
+	}
 	var cli *engine.CLI // only for an engine in a process of its own
 	s := &session{target: t, config: c, pinned: args.pinned}
 	var err error

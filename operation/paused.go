@@ -5,8 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
@@ -170,4 +176,69 @@ func (s *session) sayPaused(ctx context.Context) {
 		s.target.Progress.Logf("Stack %s is paused since %s: no task runs, its schedules are disabled, and its database is stopped. Back with: "+
 			"slipway resume%s", s.target.Stack, p.Since.Format(time.DateTime+" MST"), s.target.Flags())
 	}
+}
+
+// without undoes in the steps of a refresh what the pause changed: each value that the pause set is what it was before. So a manual change
+// from before the pause, or to anything else, is still drift. It also names the resources whose values it undid.
+func (p *Paused) without(steps []apitype.StepEventMetadata) (all []apitype.StepEventMetadata, left []string) {
+	all = slices.Clone(steps)
+	if p == nil {
+		return all, nil
+	}
+	for i, step := range all {
+		if step.Old == nil || step.New == nil {
+			continue
+		}
+		before := maps.Clone(step.New.Outputs)
+		for key, value := range p.before(step) {
+			before[key] = value
+		}
+		if reflect.DeepEqual(before, step.New.Outputs) {
+			continue
+		}
+		is := *step.New
+		is.Outputs = before
+		all[i].New = &is
+		left = append(left, resource.URN(step.URN).Name())
+	}
+	return all, left
+}
+
+// before are the outputs of a resource that have the value of a pause, as they were before it.
+func (p *Paused) before(step apitype.StepEventMetadata) map[string]any {
+	is := outputs(step.New.Outputs)
+	switch step.Type {
+	case typeService:
+		for _, s := range p.Services {
+			if s.Service == is.text("name") && is.number("desiredCount") == 0 {
+				return map[string]any{"desiredCount": float64(s.Tasks)}
+			}
+		}
+	case typeScaling:
+		for _, s := range p.Services {
+			if s.Scaling != nil && strings.HasSuffix(is.text("resourceId"), "/"+s.Service) &&
+				reflect.DeepEqual(map[string]any(is.object("suspendedState")), suspendedState(true, true, true)) {
+				return map[string]any{"suspendedState": suspendedState(s.Scaling.InSuspended, s.Scaling.OutSuspended, s.Scaling.TimeSuspended)}
+			}
+		}
+	case typeSchedule:
+		if slices.Contains(p.Schedules, Schedule{is.text("groupName"), is.text("name")}) && is.text("state") == "DISABLED" {
+			return map[string]any{"state": "ENABLED"}
+		}
+	}
+	return nil
+}
+
+// suspendedState is the output of a scalable target.
+func suspendedState(in, out, scheduled bool) map[string]any {
+	return map[string]any{"dynamicScalingInSuspended": in, "dynamicScalingOutSuspended": out, "scheduledScalingSuspended": scheduled}
+}
+
+// leaves says what of a paused stack is no drift.
+func (p *Paused) leaves(t Target, left []string) string {
+	words := fmt.Sprintf("Stack %s is %s. What the pause changed is no drift", t.Stack, p)
+	if len(left) > 0 {
+		words += ", and is left out: " + strings.Join(left, ", ")
+	}
+	return words + ". Back with: slipway resume" + t.Flags()
 }

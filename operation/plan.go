@@ -144,7 +144,11 @@ func (s *session) destroying(ctx context.Context) bool {
 func (s *session) compare(ctx context.Context, p *Plan) {
 	var reverted, left []string
 	last, _ := s.lastCheck(ctx) // one that cannot be read counts as none
-	p.Differs, _ = differences(last, p.Result.Reread)
+	steps := p.Result.Reread
+	if paused, err := s.readPaused(ctx); err == nil {
+		steps, _ = paused.without(steps)
+	}
+	p.Differs, _ = differences(last, steps)
 	for _, d := range p.Differs {
 		if slices.ContainsFunc(p.Changes, func(c PlannedChange) bool { return c.URN == d.URN }) {
 			reverted = append(reverted, d.Name)

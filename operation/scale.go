@@ -77,6 +77,9 @@ func tasksOf(words string) (low, high int, err error) {
 	if ranged && err == nil {
 		high, err = strconv.Atoi(last)
 	}
+	if err == nil && ranged && 0 <= high && high < low {
+		return 0, 0, UsageError{fmt.Errorf("the range %s has a minimum above its maximum: did you mean %d..%d?", words, high, low)}
+	}
 	if err != nil || low < 0 || ranged && high < low {
 		return 0, 0, UsageError{fmt.Errorf("%q is not a number of tasks: expected one, such as 3, or a range, such as 2..6", words)}
 	}

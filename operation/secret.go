@@ -18,7 +18,7 @@ import (
 	"slipway/release"
 )
 
-// StandIn is a ciphertext for a rehearsal, which decrypts nothing.
+// StandIn stands for the ciphertext of a secret without a value in its account. A rehearsal decrypts nothing; a deployment refuses it.
 const StandIn = "v1:AAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAA=="
 
 // A Secret is one of a stack's secrets.
@@ -92,7 +92,7 @@ func Secrets(ctx context.Context, t Target) ([]Secret, error) {
 // everything else is known to be right.
 func SetSecret(ctx context.Context, t Target, name string, ask func(context.Context) (string, error)) (*SecretSet, error) {
 	if rule := config.SecretName(name); rule != "" {
-		return nil, UsageError{fmt.Errorf("%q is no name for a secret: it %s", name, rule)}
+		return nil, UsageError{fmt.Errorf("%q cannot be the name of a secret: it %s", name, rule)}
 	}
 	s, err := t.secrets()
 	if err != nil {
@@ -146,9 +146,9 @@ func (s *vault) write(t Target, name, sealed string) (*SecretSet, error) {
 
 func (s *vault) setLocal(ctx context.Context, t Target, name string, ask func(context.Context) (string, error)) (*SecretSet, error) {
 	_, known := s.sealed[name]
-	if !known && t.Stack != DefaultStack { // only that stack has stand-ins in its file: bootstrap refuses what its key did not encrypt
-		return nil, fmt.Errorf("stack %s has no secret %s yet. After its bootstrap, give it one in its account: %s", t.Stack, name,
-			config.SetSecret(name, t.Stack))
+	if !known && s.seal.EncryptedKey != "" {
+		return nil, fmt.Errorf("stack %s has no secret %s; give it one in its account first: slipway secret set %[2]s --stack %[1]s --live",
+			t.Stack, name)
 	}
 	values, err := readSecrets(ctx, t.Root)
 	if err != nil {

@@ -90,6 +90,22 @@ func (c *configuration) sealed() map[string]string {
 	return ciphertexts(c.engine.Node, c.stack.Project)
 }
 
+// secretsHaveValues refuses to deploy secrets that were only named for rehearsals.
+func (c *configuration) secretsHaveValues(t Target) error {
+	var lines []string
+	sealed := c.sealed()
+	for _, name := range namesOf(sealed) {
+		if sealed[name] == StandIn {
+			lines = append(lines, "\n  slipway secret set "+name+t.Flags())
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return fmt.Errorf("stack %s has %s without a value; nothing was done. To set them:%s", t.Stack, some(len(lines), false, "secret"),
+		strings.Join(lines, ""))
+}
+
 // ciphertexts are those of the secrets in a stack's configuration, by name.
 func ciphertexts(config *yaml.Node, project string) map[string]string {
 	all := map[string]string{}

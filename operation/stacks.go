@@ -27,6 +27,8 @@ type Environment struct {
 	Last      *release.Deployment `json:"last,omitempty"` // the newest deployment, of this release or another
 	Drift     *drift.Check        `json:"drift,omitempty"`
 	Problem   string              `json:"problem,omitempty"` // why the rest is unknown
+
+	NotBootstrapped bool `json:"notBootstrapped,omitempty"` // the account has no place for its state yet
 }
 
 // StackNames lists the stacks of a project: each has a Pulumi.<stack>.yaml.
@@ -78,7 +80,8 @@ func (e *Environment) look(ctx context.Context, t Target) error {
 	options := engine.Options{Dir: t.dir(), Stack: t.Stack, Project: c.project, Config: c.engine}
 	if t.Live {
 		if options.Backend = awsArgs(t, c).State; options.Backend == nil {
-			return nil // never bootstrapped
+			e.NotBootstrapped = true
+			return nil
 		}
 		a, err := awsaccount.Open(ctx, awsArgs(t, c))
 		if err != nil {

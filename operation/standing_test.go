@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"slipway/rehearsal/cloud"
 )
 
 // The prices of a paused stack are those of docs/costs.md.
@@ -72,5 +74,45 @@ func TestTheNumberOfTasksOfAWorkerIsDrift(t *testing.T) {
 	})
 	if len(found) != 1 || found[0].ID != arn+"worker-feed" || found[0].Properties[0].Path != "desiredCount" {
 		t.Errorf("drift is %+v: want the worker's number of tasks alone", found)
+	}
+}
+
+// A pause makes no drift: every value that it set counts as it was before. What was changed by hand before or beside it is still drift.
+func TestAPauseIsNoDrift(t *testing.T) {
+	target := working(t, "staging")
+	if _, err := Scale(t.Context(), target, ScaleArgs{Service: "feed", Tasks: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pause(t.Context(), target, PauseArgs{Confirm: func(Pausing) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	paths := func() (found []string) {
+		t.Helper()
+		d, err := Drift(t.Context(), target, DriftArgs{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !d.Paused || len(d.LeftOut) < 4 || !slices.Contains(d.LeftOut, "web-scaling") || !slices.Contains(d.LeftOut, "worker-feed") {
+			t.Errorf("paused %v, left out %q", d.Paused, d.LeftOut)
+		}
+		for _, r := range d.Found {
+			for _, p := range r.Properties {
+				found = append(found, fmt.Sprintf("%s %s %v", r.Name, p.Path, p.To))
+			}
+		}
+		slices.Sort(found)
+		return found
+	}
+	if got, want := paths(), []string{"worker-feed desiredCount 2"}; !slices.Equal(got, want) {
+		t.Errorf("drift is %q, want %q", got, want)
+	}
+	byHand(t, target, func(m *cloud.Account) {
+		alter(t, m, typeScaling, "", func(o *cloud.Object) { o.Outputs["maxCapacity"] = float64(9) })
+		alter(t, m, typeSchedule, "", func(o *cloud.Object) { o.Outputs["scheduleExpression"] = "rate(1 day)" })
+	})
+	got := paths()
+	want := []string{"job-clean-up scheduleExpression rate(1 day)", "web-scaling maxCapacity 9", "worker-feed desiredCount 2"}
+	if !slices.Equal(got, want) {
+		t.Errorf("with manual changes drift is %q, want %q", got, want)
 	}
 }

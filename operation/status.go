@@ -72,7 +72,8 @@ type ServiceState struct {
 type JobState struct {
 	Name     string     `json:"name"`
 	Schedule string     `json:"schedule"`
-	Last     *time.Time `json:"last,omitempty"` // when it last ran or wrote; nil: not known
+	Disabled bool       `json:"disabled,omitempty"` // by a pause
+	Last     *time.Time `json:"last,omitempty"`     // when it last ran or wrote; nil: not known
 	Running  bool       `json:"running,omitempty"`
 	ExitCode *int       `json:"exitCode,omitempty"` // nil: not known
 	Reason   string     `json:"reason,omitempty"`   // why its exit code is not known, or why it stopped
@@ -213,9 +214,11 @@ func (o *observed) status(ctx context.Context) *Status {
 			}
 		}
 	})
+	var disabled []Schedule
 	ask(a, "pause", func() (*Paused, error) { return readPaused(ctx, o.stack) }, func(p *Paused) {
 		if p != nil {
 			s.Paused = &PausedState{Since: p.Since, Who: p.Who, Starts: p.Starts(), Next: "slipway resume" + o.target.Flags()}
+			disabled = p.Schedules
 		}
 	})
 	ask(a, "lock", func() ([]string, error) { return o.locks(ctx) }, func(found []string) { s.Locks = append(s.Locks, found...) })
@@ -224,6 +227,7 @@ func (o *observed) status(ctx context.Context) *Status {
 	o.askStores(ctx, a, s)
 	o.askSignals(ctx, a, s)
 	_ = a.group.Wait()
+	o.disable(s, disabled)
 	s.Unknown = append([]Unread{}, a.unknown...)
 	for _, note := range o.notes {
 		s.Unknown = append(s.Unknown, Unread{What: "containers", Why: note})

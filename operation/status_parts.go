@@ -161,6 +161,17 @@ func (o *observed) jobs(s *Status, tasks []account.Task) {
 	}
 }
 
+// disable marks the jobs whose schedules a pause disabled.
+func (o *observed) disable(s *Status, schedules []Schedule) {
+	for _, schedule := range schedules {
+		for i := range s.Jobs {
+			if job := &s.Jobs[i]; o.layout.prefix+"job-"+job.Name == schedule.Name {
+				job.Disabled = true
+			}
+		}
+	}
+}
+
 func jobName(part string) string { return strings.TrimPrefix(part, "job-") }
 
 // askJobs asks when jobs last wrote: ECS forgets a task an hour after it ended, and with it the exit code.

@@ -153,7 +153,7 @@ func (i *invocation) prepare(cmd *cobra.Command) error {
 	case err != nil:
 		return fmt.Errorf("--stack: %w", err)
 	case i.live && (i.run.Run || len(i.scp)+len(i.faults) > 0 || cmd.Name() == "rehearse"):
-		return errors.New("--live: containers, rehearsals, --scp and --faults are of the model, not of an account")
+		return errors.New("--live: --run, --scp and --faults work only in a rehearsal")
 	case i.live && !named && !slices.Contains(nameless, cmd.Name()):
 		return fmt.Errorf("--live: name the stack whose account it is, with --stack or %s", operation.StackVariable)
 	}

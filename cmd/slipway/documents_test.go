@@ -420,6 +420,8 @@ func unrun(args []string) string {
 		return "it needs Docker; TestRun runs it"
 	case has("--follow"), has("--watch"):
 		return "it does not end; TestRun and the scripts interrupt it"
+	case args[0] == "secret" && has("set"):
+		return "it asks for the value; the scripts secrets and live/secret give one"
 	case has("--post"):
 		return "it writes to GitHub; TestComment does, to a server of its own"
 	case has("--restore-state"), has("--force"), has("--made"):

@@ -32,7 +32,8 @@ func driftCommand(run *invocation) *cobra.Command {
 		Use:   "drift",
 		Short: "Show what differs from what the last up deployed, and how bad that is",
 		Long: `Drift reads every resource of the stack and compares it with the result of the last operation. It changes neither the
-account nor the state. Changes that AWS makes automatically, such as the number of tasks that autoscaling sets, are no drift.
+account nor the state. Changes that AWS makes automatically, such as the number of tasks that autoscaling sets, are no drift. Nor is what
+slipway pause has changed, until slipway resume.
 
 Each difference is dangerous (it grants access or removes a protection), replaced (reverting it replaces the resource),
 missing (the resource is gone) or harmless. The exit code is 0 without drift and 3 with drift.`,
@@ -58,13 +59,19 @@ func checkDrift(ctx context.Context, run *invocation) error {
 		Stack     string           `json:"stack"`
 		Live      bool             `json:"live,omitempty"`
 		Drift     bool             `json:"drift"`
+		Paused    bool             `json:"paused,omitempty"`
+		LeftOut   []string         `json:"leftOut,omitempty"`
 		Counts    map[string]int   `json:"counts"`
 		Resources []drift.Resource `json:"resources"`
-	}{run.stack, run.live, len(found) > 0, counts, found}, func() { printDrift(run.out.stdout, found) })
+	}{run.stack, run.live, len(found) > 0, drifted.Paused, drifted.LeftOut, counts, found}, func() { printDrift(run.out.stdout, found) })
 	if err != nil {
 		return err
 	}
-	if len(found) == 0 {
+	switch {
+	case len(found) == 0 && drifted.Paused:
+		run.out.say("Apart from the pause, stack %s is as the last up deployed it.", run.stack)
+		return nil
+	case len(found) == 0:
 		run.out.say("Stack %s is as the last up deployed it.", run.stack)
 		return nil
 	}
@@ -73,6 +80,11 @@ func checkDrift(ctx context.Context, run *invocation) error {
 		if n := counts[class.String()]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, class))
 		}
+	}
+	if drifted.Paused {
+		run.out.say("No up reverts a change while the stack is paused. Put what should stay into the program. Next, before an up:\n"+
+			"  slipway resume%s", run.flags())
+		return &driftFound{run.stack, strings.Join(parts, ", ")}
 	}
 	words := run.flags()
 	if drifted.Release != "" {

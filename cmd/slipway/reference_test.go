@@ -180,7 +180,7 @@ a line when it is done, and every 30 seconds a line says what is in progress.
 ## Completion
 
 ` + "`slipway completion bash`" + ` (or zsh, fish, powershell) writes a script that completes commands, flags, stacks, releases and outputs.
-` + "`slipway completion bash --help`" + ` says where your shell looks for it. For one session of bash:
+` + "`slipway completion bash --help`" + ` says where your shell looks for it. For one session of bash, which needs the package bash-completion:
 
 ` + "```sh\nsource <(slipway completion bash)\n```" + `
 

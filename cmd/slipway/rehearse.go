@@ -24,7 +24,7 @@ exits 0 only if everything is good, and keeps nothing. Secrets are not decrypted
 		Example: `  slipway rehearse --stack prod
   slipway rehearse --stack dev --config network.zones=3 --json
   slipway rehearse --stack prod --without 'site-roles-execution-policy#ReadSecrets'
-  slipway rehearse --stack prod --with 'web-task.containerDefinitions.nginx.memory=16'`,
+  slipway rehearse --stack prod --with 'web.healthCheckGracePeriodSeconds=1'`,
 		Args: commandline.None,
 		RunE: func(cmd *cobra.Command, _ []string) error { return rehearse(cmd.Context(), run) },
 	}

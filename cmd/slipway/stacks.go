@@ -17,7 +17,8 @@ func stacksCommand(run *invocation) *cobra.Command {
 		Short: "List the environments: what runs there, since when, and its verdict",
 		Long: `Stacks lists the project's stacks, each a Pulumi.<stack>.yaml, with the release that runs, its age, the verdict on it, and
 what the last drift check found. By default these are the rehearsed stacks of this folder. With --live each stack is read
-from its own account, with the credentials of the environment or its aws:profile. A stack that cannot be read says why.`,
+from its own account, with the credentials of the environment or its aws:profile. A stack that cannot be read says why.
+A stack whose account has no place for its state yet is not bootstrapped: see slipway bootstrap.`,
 		Example: `  slipway stacks
   slipway stacks --live --json`,
 		Args: commandline.None,
@@ -68,6 +69,8 @@ func columns(e operation.Environment) (running, age, verdict, drift string) {
 	switch {
 	case e.Problem != "":
 		running = "?"
+	case e.NotBootstrapped:
+		running = "not bootstrapped"
 	case !e.Up:
 		running = "not up"
 	}

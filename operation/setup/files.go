@@ -186,15 +186,18 @@ func (i *initializer) workers() *yamlmerge.Value {
 	return list
 }
 
-// secrets gives the default stack stand-ins, so that a rehearsal knows their names. Other stacks get theirs from the user.
+// secrets gives a stack stand-ins, so that a rehearsal knows their names. A deployment refuses them until they have values.
 func (i *initializer) secrets(config *yamlmerge.Value, stack string) {
-	if len(i.found.Secrets) == 0 || stack != operation.DefaultStack {
+	if len(i.found.Secrets) == 0 {
 		return
 	}
 	all := yamlmerge.Object()
 	for _, k := range i.found.Secrets {
 		all.With(k.Name, yamlmerge.Object().With("secure", yamlmerge.Text(operation.StandIn, from(k))))
 	}
-	config.Below("# Stand-ins: a rehearsal decrypts nothing. slipway secret set NAME gives containers of this machine the value, and with\n"+
-		"# --stack STACK --live a stack in an account.", i.out.Project+":secrets", all)
+	what := "# Without values, which a rehearsal does not need. After the bootstrap: slipway secret set NAME --stack " + stack + " --live"
+	if stack == operation.DefaultStack {
+		what = "# Without values, which a rehearsal does not need. For containers of this machine: slipway secret set NAME"
+	}
+	config.Below(what, i.out.Project+":secrets", all)
 }

@@ -357,8 +357,8 @@ func (i *initializer) todo() {
 		}
 	}
 	for _, k := range i.found.Secrets {
-		i.add(k.File, k.Line, "Set the secret %s of each stack that you deploy: slipway secret set %[1]s --stack dev --live, after its bootstrap",
-			k.Name)
+		i.add(k.File, k.Line, "Give the secret %s a value in each stack that you deploy, after its bootstrap: "+
+			"slipway secret set %[1]s --stack dev --live", k.Name)
 	}
 	for _, one := range i.found.Beside {
 		i.add(one.File, one.Line, "%s is not deployed: %s", one.Name, i.instead(one))

@@ -180,7 +180,7 @@ func (j *judge) program() {
 	}
 }
 
-// signals judges whether the program hears that it shall stop.
+// signals judges whether the program receives the signal to stop.
 func (j *judge) signals() {
 	if j.p.shell == "" || !j.c.Serves {
 		return

@@ -436,7 +436,7 @@ func TestPathIsComplete(t *testing.T) {
 	for _, h := range a.Path {
 		at = append(at, h.At)
 	}
-	if got := a.Path[1].Detail; got != "with the repair, egress allows tcp 443 to 8.8.8.8" {
+	if got := a.Path[1].Detail; got != "once fixed, egress allows tcp 443 to 8.8.8.8" {
 		t.Errorf("the hop that is blocked says %q", got)
 	}
 	got := strings.Join(at, " | ")

@@ -39,7 +39,7 @@ func (n *Network) Ask(q Question) Answer {
 	a.Blocks = n.minimal(q, blocks)
 	for i, h := range a.Path {
 		if slices.ContainsFunc(a.Blocks, func(b Block) bool { return b.At == h.At }) {
-			a.Path[i].Detail = "with the repair, " + h.Detail
+			a.Path[i].Detail = "once fixed, " + h.Detail
 		}
 	}
 	return a

@@ -25,7 +25,7 @@ It writes names of variables, never a value of a secret. If no task can be start
 In a rehearsal the outside is the model's, and doctor also asks the model for network paths and permissions, as why does. The inside needs
 containers: slipway up --run. Exit codes: 0 healthy, or being deployed; 3 a problem was found; 1 not everything could be looked at.`,
 		Example: `  slipway doctor --stack prod --live
-  slipway doctor --stack prod --live --outside     # start no task
+  slipway doctor --stack prod --live --outside     start no task
   slipway doctor --json`,
 		Args: cobra.NoArgs,
 		RunE: t.on(func(ctx context.Context, target operation.Target, _ []string) error {

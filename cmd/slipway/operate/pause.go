@@ -52,7 +52,7 @@ func (t *Tools) agreeToPause(target operation.Target, p operation.Pausing) error
 		shown.Costs = append(shown.Costs, c.String())
 	}
 	if p.Again {
-		t.Say("Stack %s was paused on %s. What is missing of that is done now.", p.Stack, p.Since.Format(time.DateTime+" MST"))
+		t.Say("Stack %s was paused on %s. What is still running is stopped now.", p.Stack, p.Since.Format(time.DateTime+" MST"))
 	}
 	t.Say("%s", strings.Join(shown.Lines(), "\n"))
 	if !p.Live && !p.Protected || t.Yes() {

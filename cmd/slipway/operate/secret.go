@@ -35,7 +35,7 @@ from stdin, to its end. The value is never an argument, so no history and no pro
 
 With --live it is encrypted with the stack's key and written to the stack's file, as "pulumi config set --secret" does; the next up
 brings it to the app. Without --live it is the value for containers of this machine (slipway up --run), in slipway.secrets.env, which
-Git must ignore. To delete a secret, delete its lines in the file.`,
+Git must ignore; if the stack's file does not have the name, it gets the name. To delete a secret, delete its lines in both files.`,
 		Example: `  slipway secret set SENTRY_DSN
   slipway secret set STRIPE_KEY --stack dev --live
   slipway secret set SIGNING_KEY --stack dev --live < key.pem`,

@@ -203,7 +203,11 @@ func jobsOf(s *operation.Status) [][]string {
 		case j.ExitCode != nil:
 			result = strings.TrimSuffix(fmt.Sprintf("exit code %d: %s", *j.ExitCode, j.Reason), ": ")
 		}
-		rows = append(rows, []string{j.Name, j.Schedule, ago(j.Last, s.At), result})
+		schedule := j.Schedule
+		if j.Disabled {
+			schedule += ", disabled"
+		}
+		rows = append(rows, []string{j.Name, schedule, ago(j.Last, s.At), result})
 	}
 	return rows
 }

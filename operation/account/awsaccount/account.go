@@ -73,6 +73,10 @@ func Caller(ctx context.Context, args Args) (*Account, error) {
 	a.aws = cfg
 	caller, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	if err != nil {
+		if unreachable(err) {
+			return nil, fmt.Errorf("AWS cannot be reached for stack %s: %w\ncheck the network, DNS and HTTPS_PROXY of this machine; "+
+				"aws sts get-caller-identity must work", args.Stack, err)
+		}
 		return nil, fmt.Errorf("no AWS credentials for stack %s: %w\nlog in, or set AWS_PROFILE; aws sts get-caller-identity must work",
 			args.Stack, err)
 	}

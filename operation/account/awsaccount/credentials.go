@@ -2,12 +2,15 @@ package awsaccount
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // An engine that loses its credentials can no longer write its state, and what it creates after that is not recorded
@@ -63,4 +66,21 @@ func (a *Account) Lasts(ctx context.Context, operation string, logf func(format 
 	return fmt.Errorf("the AWS credentials expire in %d minutes%s, and %s needs at least %d; nothing was done\n"+
 		"an engine that loses its credentials cannot record what it did: log in again, then repeat the command",
 		max(0, int(left.Minutes())), source, operation, int(credentialsShort.Minutes()))
+}
+
+// unreachable reports whether a call failed because its request got no answer. The metadata of an instance and of a container is the last
+// place where the SDK looks for credentials: outside of AWS nothing answers there, and then it is the credentials that are missing.
+func unreachable(err error) bool {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		var called *smithy.OperationError
+		if !errors.As(e, &called) {
+			break
+		}
+		if slices.Contains([]string{"ec2imds", "endpoint-credentials"}, called.ServiceID) {
+			return false
+		}
+		e = called
+	}
+	var sent *smithyhttp.RequestSendError
+	return errors.As(err, &sent) || errors.Is(err, context.DeadlineExceeded) // a firewall that drops packets
 }

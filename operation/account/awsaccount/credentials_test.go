@@ -84,4 +84,28 @@ func TestTheSDKWritesNothing(t *testing.T) {
 	if failed == nil || !strings.Contains(failed.Error(), "no AWS credentials for stack prod") {
 		t.Errorf("the error is %v", failed)
 	}
+	metadata.Close() // outside of AWS nothing answers there
+	if _, failed = Caller(t.Context(), Args{Stack: "prod", Region: "us-east-1"}); failed == nil ||
+		!strings.HasPrefix(failed.Error(), "no AWS credentials for stack prod") {
+		t.Errorf("without an answer the error is %v", failed)
+	}
+}
+
+// A network that is down is not a lack of credentials, and the message does not send people to log in.
+func TestAWSCannotBeReached(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	for name, endpoint := range map[string]string{"no DNS": "http://sts.invalid", "the connection is refused": closed.URL} {
+		t.Run(name, func(t *testing.T) {
+			for name, value := range map[string]string{"AWS_ENDPOINT_URL_STS": endpoint, "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+				"AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_MAX_ATTEMPTS": "1", "HTTP_PROXY": "",
+				"http_proxy": ""} {
+				t.Setenv(name, value)
+			}
+			_, err := Caller(t.Context(), Args{Stack: "prod", Region: "us-east-1"})
+			if err == nil || !strings.HasPrefix(err.Error(), "AWS cannot be reached for stack prod: ") || strings.Contains(err.Error(), "log in") {
+				t.Errorf("the error is %v", err)
+			}
+		})
+	}
 }
