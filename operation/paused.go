@@ -170,14 +170,6 @@ func (d *demolition) deletable(ctx context.Context, state engine.Checkpoint) err
 	return nil
 }
 
-// sayPaused says of a stack that is looked at that it is paused.
-func (s *session) sayPaused(ctx context.Context) {
-	if p, err := s.readPaused(ctx); err == nil && p != nil {
-		s.target.Progress.Logf("Stack %s is paused since %s: no task runs, its schedules are disabled, and its database is stopped. Back with: "+
-			"slipway resume%s", s.target.Stack, p.Since.Format(time.DateTime+" MST"), s.target.Flags())
-	}
-}
-
 // without undoes in the steps of a refresh what the pause changed: each value that the pause set is what it was before. So a manual change
 // from before the pause, or to anything else, is still drift. It also names the resources whose values it undid.
 func (p *Paused) without(steps []apitype.StepEventMetadata) (all []apitype.StepEventMetadata, left []string) {
