@@ -446,12 +446,15 @@ func TestDocuments(t *testing.T) {
 		if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		testscript.Run(t, testscript.Params{
-			Files: []string{file},
-			Setup: furnish,
-			Cmds: map[string]func(*testscript.TestScript, bool, []string){
-				"unlink": unlink, "read": r.read, "prints": r.prints,
-			},
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			testscript.Run(t, testscript.Params{
+				Files: []string{file},
+				Setup: furnish,
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"unlink": unlink, "read": r.read, "prints": r.prints,
+				},
+			})
 		})
 	}
 	if ran < 10 {
