@@ -216,6 +216,7 @@ func TestReplacementsInASecondUp(t *testing.T) {
 			[]string{"InvalidDBParameterGroupState", "database"}},
 	} {
 		t.Run(c.failure, func(t *testing.T) {
+			t.Parallel()
 			s, _, done := opened(t, "prod", nil)
 			defer done()
 			record := whatif.NewRecord()

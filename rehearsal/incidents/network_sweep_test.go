@@ -127,6 +127,7 @@ func TestNoFalseAlarm(t *testing.T) {
 	}
 	for _, f := range forms {
 		t.Run(f.String(), func(t *testing.T) {
+			t.Parallel()
 			s, a, _ := f.open(t)
 			err := s.Up(t.Context(), inprocess.Run{})
 			if f.nat == "none" && f.route == "firelens" {
