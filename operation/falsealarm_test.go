@@ -156,7 +156,7 @@ func inAccount(t *testing.T, root, stack, account, promotion string) {
 }
 
 // TestAPartThatIsRemovedIsNoFault removes parts of a stack that is up. What stays of them in the account, such as the task definitions of
-// a worker, works no more and need not.
+// a worker, no longer has its permissions and needs none.
 func TestAPartThatIsRemovedIsNoFault(t *testing.T) {
 	for name, settings := range map[string][]string{
 		"worker and job": {feedWorker, `jobs=[{"name": "clean", "command": ["python", "manage.py", "clean"], "schedule": "rate(1 day)"}]`},

@@ -111,7 +111,7 @@ func dockered(t *testing.T, definitions string) *Run {
 	return r
 }
 
-// AWS's runner stops the migration's task after its time limit. So must this one: a migration that waits for ever would do so
+// AWS's runner stops the migration's task after its time limit. So must this one: a migration that waits forever would do so
 // without a word.
 func TestATaskIsStoppedWhenItsTimeIsOver(t *testing.T) {
 	r := dockered(t, `[{"name":"django","image":"slipway-debian:sid","stopTimeout":1,

@@ -36,7 +36,7 @@ type framedSession struct {
 	begin time.Duration // how long that may take; 0: beginLimit
 }
 
-// beginLimit is how long a session may take to begin. The plugin waits for ever if it cannot connect (Session.Execute in session/session.go
+// beginLimit is how long a session may take to begin. The plugin waits forever if it cannot connect (Session.Execute in session/session.go
 // of aws/session-manager-plugin: it gives up after five attempts, and then waits for the type of a session that it does not have).
 const beginLimit = time.Minute
 

@@ -97,7 +97,7 @@ func TestTheMarkIsInNoMessage(t *testing.T) {
 	}
 }
 
-// The plugin waits for ever if it cannot connect.
+// The plugin waits forever if it cannot connect.
 func TestASessionThatDoesNotBegin(t *testing.T) {
 	f := framedSession{mark: newMark(), host: "ssmmessages.us-east-1.amazonaws.com", begin: 50 * time.Millisecond,
 		pluginSession: pluginSession{command: process.Command{Path: "sh", Args: []string{"-c",
