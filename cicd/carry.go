@@ -96,15 +96,24 @@ func signIn(ctx context.Context, registry, profile string) (authn.Authenticator,
 	if err != nil {
 		return nil, fmt.Errorf("signing in to %s: %w", registry, err)
 	}
+	user, password, err := Login(out)
+	if err != nil {
+		return nil, fmt.Errorf("signing in to %s: %w", registry, err)
+	}
+	return &authn.Basic{Username: user, Password: password}, nil
+}
+
+// Login is the name and the password in ECR's token.
+func Login(out *ecr.GetAuthorizationTokenOutput) (user, password string, err error) {
 	if len(out.AuthorizationData) == 0 {
-		return nil, fmt.Errorf("signing in to %s: ECR returned no token", registry)
+		return "", "", errors.New("ECR returned no token")
 	}
 	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
 	user, password, ok := strings.Cut(string(token), ":")
 	if err != nil || !ok {
-		return nil, fmt.Errorf("signing in to %s: the token does not have the form user:password", registry)
+		return "", "", errors.New("the token does not have the form user:password")
 	}
-	return &authn.Basic{Username: user, Password: password}, nil
+	return user, password, nil
 }
 
 // keep returns an error unless the registry has the image, and gives it the tag that keeps it: its first push may be long ago.

@@ -69,13 +69,9 @@ func NewPsql(ctx *pulumi.Context, name string, args *PsqlArgs, opts ...pulumi.Re
 	}).(pulumi.ResourceArrayOutput)
 	hooks := pulumi.ResourceHooks(nil)
 	if args.Mirror != nil {
-		hook, err := ctx.RegisterResourceHook(name+"-copy", copyPsql(ctx.Context(), args, planned), nil)
-		if err != nil {
+		if hooks, err = before(ctx, name+"-copy", copyPsql(ctx.Context(), args, planned)); err != nil {
 			return nil, err
 		}
-		hooks = pulumi.ResourceHooks(&pulumi.ResourceHookBinding{
-			BeforeCreate: []*pulumi.ResourceHook{hook}, BeforeUpdate: []*pulumi.ResourceHook{hook},
-		})
 	}
 	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
 		Name: pulumi.String(args.Site.Path(psqlPart, "image")),

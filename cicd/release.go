@@ -39,13 +39,10 @@ func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, url
 
 	hooks := pulumi.ResourceHooks(nil)
 	if args.Carry != nil {
-		hook, err := ctx.RegisterResourceHook(name+"-carry", carry(ctx.Context(), args, planned), nil)
-		if err != nil {
+		var err error
+		if hooks, err = before(ctx, name+"-carry", carry(ctx.Context(), args, planned)); err != nil {
 			return err
 		}
-		hooks = pulumi.ResourceHooks(&pulumi.ResourceHookBinding{
-			BeforeCreate: []*pulumi.ResourceHook{hook}, BeforeUpdate: []*pulumi.ResourceHook{hook},
-		})
 	}
 	marker, err := ssm.NewParameter(ctx, name+"-marker", &ssm.ParameterArgs{
 		Name:        pulumi.String(args.Site.Path("release", "images")),
@@ -62,6 +59,17 @@ func (i *Images) release(ctx *pulumi.Context, name string, args *ImagesArgs, url
 	}
 	i.Django, i.Nginx = reference(urls[0], args.Release.Digests.Django), reference(urls[1], args.Release.Digests.Nginx)
 	return nil
+}
+
+// before has a hook called before a resource is created or updated.
+func before(ctx *pulumi.Context, name string, do pulumi.ResourceHookFunction) (pulumi.ResourceOption, error) {
+	hook, err := ctx.RegisterResourceHook(name, do, nil)
+	if err != nil {
+		return nil, err
+	}
+	return pulumi.ResourceHooks(&pulumi.ResourceHookBinding{
+		BeforeCreate: []*pulumi.ResourceHook{hook}, BeforeUpdate: []*pulumi.ResourceHook{hook},
+	}), nil
 }
 
 // carry is the hook: it has both images carried, in at most carryWait.

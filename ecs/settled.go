@@ -75,8 +75,8 @@ func (r AWSRunner) Judge(ctx context.Context, s Settled) error {
 }
 
 // While ECS watches the alarms of a deployment whose tasks all run, the provider calls the service stable already. ECS "computes this time
-// period based on the alarm configuration" and says no more (ECS Developer Guide, "How CloudWatch alarms detect Amazon ECS deployment
-// failures"). The alarms of a release look back five minutes, and metrics of ELB arrive minutes late: this is well beyond both.
+// period based on the alarm configuration"; the formula is not documented (ECS Developer Guide, "How CloudWatch alarms detect Amazon ECS
+// deployment failures"). The alarms of a release look back five minutes, and metrics of ELB arrive minutes late: this is well beyond both.
 const alarmPatience = 15 * time.Minute
 
 var alarmPoll = 10 * time.Second

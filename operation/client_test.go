@@ -44,7 +44,7 @@ image) exit "$(cat "$DESK/inspect")" ;;
 pull)
 	echo "$DOCKER_CONFIG" >"$DESK/settings"
 	cp "$DOCKER_CONFIG/config.json" "$DESK/config.json"
-	cat "$DOCKER_CONFIG/contexts/meta/work/meta.json" >"$DESK/context"
+	cat "$DOCKER_CONFIG/contexts/meta/desk/meta.json" >"$DESK/context"
 	env >"$DESK/environment"
 	cat "$DESK/said" >&2
 	exit "$(cat "$DESK/pulled")" ;;
@@ -76,7 +76,7 @@ func newDesk(t *testing.T, psql string) *desk {
 	t.Setenv("TMPDIR", t.TempDir())
 	t.Setenv("DOCKER_CONFIG", d.own)
 	settings := `{"currentContext": "work", "credsStore": "desktop", "auths": {"https://index.docker.io/v1/": {}}}`
-	for name, text := range map[string]string{"config.json": settings, "contexts/meta/work/meta.json": "an engine elsewhere"} {
+	for name, text := range map[string]string{"config.json": settings, "contexts/meta/desk/meta.json": "an engine elsewhere"} {
 		at := filepath.Join(d.own, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o755), os.WriteFile(at, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func TestPsqlIsPulledFromTheStacksOwnRegistry(t *testing.T) {
 	if err != nil || string(after) != string(before) {
 		t.Errorf("the user's settings are\n%s\nand were\n%s", after, before)
 	}
-	if _, err := os.Stat(filepath.Join(d.own, "contexts/meta/work/meta.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(d.own, "contexts/meta/desk/meta.json")); err != nil {
 		t.Errorf("the user's contexts were deleted: %v", err)
 	}
 

@@ -46,30 +46,47 @@ func FindRoot() (string, error) {
 	}
 }
 
+// A stackFile is what stands in a stack's file. Nothing of it is checked.
+type stackFile struct {
+	source config.Source
+	path   string
+	node   *yaml.Node // of the key config
+	seal   seal
+}
+
+// read reads the stack's file.
+func (t Target) read() (*stackFile, error) {
+	path, err := config.StackFile(t.Root, t.Stack)
+	if err != nil {
+		return nil, Mistakes(t.Stack, err)
+	}
+	f := &stackFile{path: path}
+	if f.source, err = config.FromProject(t.Root, t.Stack); err != nil {
+		return nil, Mistakes(t.Stack, err)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if f.node, err = configOf(written); err == nil {
+		f.seal, err = sealOf(written)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
 // configure reads and checks the stack's configuration, so that every mistake is reported before anything is created.
 func configure(t Target) (*configuration, error) {
-	file, err := config.StackFile(t.Root, t.Stack)
+	file, err := t.read()
 	if err != nil {
-		return nil, Mistakes(t.Stack, err)
+		return nil, err
 	}
-	source, err := config.FromProject(t.Root, t.Stack)
-	if err != nil {
-		return nil, Mistakes(t.Stack, err)
-	}
-	c := &configuration{root: t.Root, file: file, older: source.Older()}
+	source, node := file.source, file.node
+	c := &configuration{root: t.Root, file: file.path, older: source.Older(), seal: file.seal}
 	if c.project, err = os.ReadFile(filepath.Join(t.Root, "Pulumi.yaml")); err != nil {
 		return nil, err
-	}
-	written, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	node, err := configOf(written)
-	if err == nil {
-		c.seal, err = sealOf(written)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, words := range t.Overrides {
 		if err := override(node, source, words); err != nil {

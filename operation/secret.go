@@ -11,11 +11,9 @@ import (
 
 	"github.com/google/renameio/v2"
 	"github.com/joho/godotenv"
-	"gopkg.in/yaml.v3"
 
 	"slipway/config"
 	"slipway/operation/account/awsaccount"
-	"slipway/release"
 )
 
 // StandIn stands for the ciphertext of a secret without a value in its account. A rehearsal decrypts nothing; a deployment refuses it.
@@ -36,37 +34,19 @@ type SecretSet struct {
 	Replaced bool   `json:"replaced"` // it had another one before
 }
 
-// A vault is what the files say about the secrets of a stack. Nothing else of them is checked: a secret that is missing may be what
-// is wrong with them.
+// A vault is what a stack's file has about its secrets. The rest of the file may have mistakes: a missing secret may be one.
 type vault struct {
-	project, file string
-	node          *yaml.Node // of the file's key config
-	seal          seal
-	sealed        map[string]string // ciphertexts by name
+	*stackFile
+	project string
+	sealed  map[string]string // ciphertexts by name
 }
 
 func (t Target) secrets() (*vault, error) {
-	file, err := config.StackFile(t.Root, t.Stack)
-	if err != nil {
-		return nil, Mistakes(t.Stack, err)
-	}
-	source, err := config.FromProject(t.Root, t.Stack)
-	if err != nil {
-		return nil, Mistakes(t.Stack, err)
-	}
-	written, err := os.ReadFile(file)
+	file, err := t.read()
 	if err != nil {
 		return nil, err
 	}
-	s := &vault{project: source.Project, file: file}
-	if s.node, err = configOf(written); err == nil {
-		s.seal, err = sealOf(written)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(file), err)
-	}
-	s.sealed = ciphertexts(s.node, s.project)
-	return s, nil
+	return &vault{file, file.source.Project, ciphertexts(file.node, file.source.Project)}, nil
 }
 
 // Secrets lists the secrets of a stack by name. It reads no account, and no value leaves it.
@@ -113,7 +93,7 @@ func (s *vault) setLive(ctx context.Context, t Target, name string, ask func(con
 	arn := strings.Split(key, ":") // arn:aws:kms:REGION:ACCOUNT:key/ID
 	if !ok || len(arn) < 6 || strings.Contains(s.seal.Provider, "context_") {
 		return nil, fmt.Errorf("%s says secretsprovider: %s, and slipway encrypts with a KMS key by its ARN alone; "+
-			"use: pulumi config set --stack %s --path --secret %s:secrets.%s", filepath.Base(s.file), s.seal.Provider, t.Stack, s.project, name)
+			"use: pulumi config set --stack %s --path --secret %s:secrets.%s", filepath.Base(s.path), s.seal.Provider, t.Stack, s.project, name)
 	}
 	profile := ""
 	if n := valueOf(s.node, "aws:profile"); n != nil {
@@ -138,10 +118,10 @@ func (s *vault) setLive(ctx context.Context, t Target, name string, ask func(con
 func (s *vault) write(t Target, name, sealed string) (*SecretSet, error) {
 	_, replaced := s.sealed[name]
 	at := []string{"config", s.project + ":secrets", name}
-	if err := writeSettings(s.file, []Setting{{at, map[string]string{"secure": sealed}}}); err != nil {
+	if err := writeSettings(s.path, []Setting{{at, map[string]string{"secure": sealed}}}); err != nil {
 		return nil, err
 	}
-	return &SecretSet{Stack: t.Stack, Live: t.Live, Name: name, File: filepath.Base(s.file), Replaced: replaced}, nil
+	return &SecretSet{Stack: t.Stack, Live: t.Live, Name: name, File: filepath.Base(s.path), Replaced: replaced}, nil
 }
 
 func (s *vault) setLocal(ctx context.Context, t Target, name string, ask func(context.Context) (string, error)) (*SecretSet, error) {
@@ -154,10 +134,8 @@ func (s *vault) setLocal(ctx context.Context, t Target, name string, ask func(co
 	if err != nil {
 		return nil, err
 	}
-	if ignored, err := release.Ignored(ctx, t.Root, secretsFile); err != nil {
-		return nil, fmt.Errorf("whether Git ignores %s is not known: %w", secretsFile, err)
-	} else if !ignored {
-		return nil, fmt.Errorf("%s is not ignored by Git, so its secrets would be committed: add /%[1]s to .gitignore", secretsFile)
+	if err := secretsIgnored(ctx, t.Root); err != nil {
+		return nil, err
 	}
 	value, err := askValue(ctx, ask)
 	if err != nil {

@@ -137,13 +137,8 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return nil, fmt.Errorf("%s can be read by other users of this machine (mode %04o): chmod 600 %s", secretsFile, mode, secretsFile)
 	}
-	ignored, err := release.Ignored(ctx, root, secretsFile)
-	if err != nil {
-		return nil, fmt.Errorf("whether Git ignores %s is not known: %w", secretsFile, err)
-	}
-	if !ignored {
-		return nil, fmt.Errorf("%s is not ignored by Git, so its secrets would be committed: add /%s to .gitignore, and remove it from the "+
-			"index if it is there (git rm --cached %s)", secretsFile, secretsFile, secretsFile)
+	if err := secretsIgnored(ctx, root); err != nil {
+		return nil, err
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -154,6 +149,19 @@ func readSecrets(ctx context.Context, root string) (map[string]string, error) {
 		return nil, fmt.Errorf("%s is not valid: %s", secretsFile, wrongLine(string(text)))
 	}
 	return values, nil
+}
+
+// secretsIgnored refuses a file of secrets that Git would commit.
+func secretsIgnored(ctx context.Context, root string) error {
+	ignored, err := release.Ignored(ctx, root, secretsFile)
+	if err != nil {
+		return fmt.Errorf("whether Git ignores %s is not known: %w", secretsFile, err)
+	}
+	if !ignored {
+		return fmt.Errorf("%s is not ignored by Git, so its secrets would be committed: add /%[1]s to .gitignore, and remove it from the "+
+			"index if it is there (git rm --cached %[1]s)", secretsFile)
+	}
+	return nil
 }
 
 var assignment = regexp.MustCompile(`^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*[=:]`)

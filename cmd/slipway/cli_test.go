@@ -14,7 +14,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"slipway/engine"
 	"slipway/internal/awstest"
 )
 
@@ -23,20 +22,10 @@ import (
 //
 // It takes minutes, because the provider waits between its polls, so .ci/deep cli runs it.
 func TestOfficialCLI(t *testing.T) {
-	if os.Getenv("SLIPWAY_CONFORMANCE") != "moto" {
-		t.Skip("set SLIPWAY_CONFORMANCE=moto to have the Pulumi CLI deploy with the genuine AWS provider")
-	}
+	plugins, cli := genuine(t)
 	host, err := exec.LookPath("pulumi-language-go")
 	if err != nil {
 		t.Skip("pulumi-language-go, of the archive of the Pulumi CLI, is not on PATH")
-	}
-	plugins, err := awstest.Plugins()
-	if err != nil {
-		t.Skip(err)
-	}
-	cli, err := engine.FindCLI(t.Context(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
 	}
 	o := &official{t: t, dir: filepath.Join(t.TempDir(), "shop"), url: awstest.Genuine(t)}
 	o.project()

@@ -37,23 +37,29 @@ import (
 	"slipway/internal/image"
 )
 
+// genuine is the folder of the genuine AWS provider, and the CLI. Without the provider the test is skipped.
+func genuine(t *testing.T) (plugins string, cli *engine.CLI) {
+	t.Helper()
+	if os.Getenv("SLIPWAY_CONFORMANCE") != "moto" {
+		t.Skip("set SLIPWAY_CONFORMANCE=moto to deploy with the genuine AWS provider")
+	}
+	plugins, err := awstest.Plugins()
+	if err != nil {
+		t.Skip(err)
+	}
+	if cli, err = engine.FindCLI(t.Context(), t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	return plugins, cli
+}
+
 // TestGenuine runs testdata/genuine/*.txtar: the command with --live from the first bootstrap to the last destroy, with the
 // genuine AWS provider, in two accounts of one moto server. A stand-in for docker builds images of one small layer and pushes
 // them to a registry under ECR's own host names; slipway copies them between the accounts.
 //
 // It takes minutes, because the provider waits between its polls, so it runs only if SLIPWAY_CONFORMANCE is "moto".
 func TestGenuine(t *testing.T) {
-	if os.Getenv("SLIPWAY_CONFORMANCE") != "moto" {
-		t.Skip("set SLIPWAY_CONFORMANCE=moto to have the command deploy with the genuine AWS provider")
-	}
-	plugins, err := awstest.Plugins()
-	if err != nil {
-		t.Skip(err)
-	}
-	cli, err := engine.FindCLI(t.Context(), t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
+	plugins, cli := genuine(t)
 	work := t.TempDir()
 	ends, back, writes := filepath.Join(work, "task-ends-with"), filepath.Join(work, "rolls-back"), filepath.Join(work, "task-writes")
 	a := &accounts{

@@ -68,7 +68,7 @@ func (d *described) compare(at string, of reflect.Type, schema map[string]any) {
 	}
 	properties, ok := schema["properties"].(map[string]any)
 	if _, closed := schema["additionalProperties"]; !ok && !closed && schema["type"] == "object" {
-		return // it says no more than that
+		return // the schema describes nothing below this
 	}
 	fields := fieldsOf(of)
 	d.fields += len(fields)

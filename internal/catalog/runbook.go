@@ -20,8 +20,7 @@ var onCall = []string{"status", "logs", "doctor", "exec", "task", "job", "shell"
 // deployers is what an alarm and the runbook say of any other command.
 const deployers = " (needs the rights to deploy)"
 
-// OnCall reports whether a command of Slipway, given with or without what follows its name, needs no more than the policy for people on
-// call.
+// OnCall reports whether the on-call policy allows a command of Slipway, which may be given with its arguments.
 func OnCall(command string) bool {
 	name, _, _ := strings.Cut(command, " ")
 	return slices.Contains(onCall, name)

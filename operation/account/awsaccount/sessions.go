@@ -3,7 +3,6 @@ package awsaccount
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
+	"slipway/cicd"
 	"slipway/operation/account"
 )
 
@@ -167,13 +167,9 @@ func (s sessions) registryLogin(ctx context.Context) (account.Login, error) {
 	if err != nil {
 		return account.Login{}, s.denied(err, action, "*")
 	}
-	if len(out.AuthorizationData) == 0 {
-		return account.Login{}, errors.New(action + " returned no token")
-	}
-	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
-	user, password, ok := strings.Cut(string(token), ":")
-	if err != nil || !ok {
-		return account.Login{}, errors.New(action + ": the token does not have the form user:password")
+	user, password, err := cicd.Login(out)
+	if err != nil {
+		return account.Login{}, fmt.Errorf("%s: %w", action, err)
 	}
 	return account.Login{User: user, Password: password}, nil
 }
